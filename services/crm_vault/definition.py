@@ -1,0 +1,17 @@
+"""The Vault CRM: Accounts and Medical Inquiries."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from services.crm_vault.inquiries import OBJECT, TransferredInquiryLock, transfer_to_medical
+from shared.vault.definition import VaultDefinition
+
+CRM_VAULT = VaultDefinition(
+    name="crm_vault",
+    label="Vault CRM",
+    vault_id=20202,
+    standard=Path(__file__).parent / "standard",
+    actions={"transfer_to_medical": transfer_to_medical},
+    triggers={OBJECT: TransferredInquiryLock()},
+)

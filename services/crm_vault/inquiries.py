@@ -1,0 +1,72 @@
+"""Medical inquiries: Transfer to Medical, and the lock once an inquiry has been transferred."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from shared.vault.errors import ApiError, ErrorType
+from shared.vault.queues.outbox import open_queue, put
+from shared.vault.records.integrations import is_active
+from shared.vault.security.caller import SecurityProfile
+
+if TYPE_CHECKING:
+    from asyncpg import Record
+
+    from shared.vault.records.actions import ActionContext
+    from shared.vault.security.caller import Caller
+
+OBJECT = "medical_inquiry__v"
+INTEGRATION = "medical_inquiry_details__v"
+QUEUE = "crm_to_medical_outbound_queue__v"
+TARGET_POINT = "medical_inquiry_details_inbound__v"
+SUCCESS = "success__v"
+
+TRANSFERRED = f"SELECT id FROM records.{OBJECT} WHERE id = ANY($1::text[]) AND transfer_status__v = '{SUCCESS}'"  # noqa: S608
+SET_PENDING = f"""
+UPDATE records.{OBJECT} SET transfer_status__v = 'pending__v', modified_by__v = $2,
+    modified_date__v = date_trunc('milliseconds', now())
+WHERE id = ANY($1::text[])
+"""  # noqa: S608  names of this module only
+
+
+async def transfer_to_medical(context: ActionContext) -> Mapping[str, ApiError]:
+    """Set Transfer Status to Pending and queue a message; an inquiry at Success is refused.
+
+    As user action or entry action on the Submitted state (configuration guide, *Enabling the Integrations*).
+    """
+    if not await is_active(context.connection, INTEGRATION):
+        text = "The Medical Inquiry Details Integration or its connection is not active in this Vault"
+        return dict.fromkeys(context.ids, ApiError(ErrorType.OPERATION_NOT_ALLOWED, text))
+    transferred = {row["id"] for row in await context.connection.fetch(TRANSFERRED, list(context.ids))}
+    if transferred:
+        error = ApiError(ErrorType.OPERATION_NOT_ALLOWED, "The inquiry has been transferred already")
+        return dict.fromkeys(transferred, error)
+    queue = open_queue(context.registry, QUEUE)
+    await context.connection.execute(SET_PENDING, list(context.ids), context.caller.user_id)
+    attributes = {"object": OBJECT, "event": "transfer", "integration_point": TARGET_POINT}
+    await put(context.connection, queue, attributes, context.ids)
+    return {}
+
+
+class TransferredInquiryLock:
+    """An inquiry at Success changes only through the connection's own user."""
+
+    columns = ("transfer_status__v",)
+
+    def before_update(
+        self, caller: Caller, stored: Record, changes: dict[str, object]
+    ) -> ApiError | None:
+        """Refuse every user's change to a transferred inquiry."""
+        del changes
+        return self._locked(caller, stored)
+
+    def before_delete(self, caller: Caller, stored: Record) -> ApiError | None:
+        """Refuse every user's deletion of a transferred inquiry."""
+        return self._locked(caller, stored)
+
+    @staticmethod
+    def _locked(caller: Caller, stored: Record) -> ApiError | None:
+        if stored["transfer_status__v"] != SUCCESS or caller.profile is SecurityProfile.INTEGRATION_USER:
+            return None
+        return ApiError(ErrorType.OPERATION_NOT_ALLOWED, "The inquiry has been transferred to Medical and is locked")

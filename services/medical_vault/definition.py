@@ -1,0 +1,16 @@
+"""The Medical Vault: MedInquiry Cases and Case Requests."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from services.medical_vault.case_requests import return_to_crm
+from shared.vault.definition import VaultDefinition
+
+MEDICAL_VAULT = VaultDefinition(
+    name="medical_vault",
+    label="Medical Vault",
+    vault_id=10101,
+    standard=Path(__file__).parent / "standard",
+    actions={"return_to_crm": return_to_crm},
+)

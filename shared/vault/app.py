@@ -1,0 +1,61 @@
+"""A Vault's HTTP application: the REST API, health and metrics, around one Vault's lifetime."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import structlog
+from fastapi import FastAPI
+
+from shared.runtime.health import Health
+from shared.runtime.logging import configure_logging
+from shared.runtime.process import serve
+from shared.runtime.telemetry import metrics
+from shared.vault.api.app import create_api
+from shared.vault.settings import VaultSettings
+from shared.vault.vault import Vault
+
+if TYPE_CHECKING:
+    from shared.vault.definition import VaultDefinition
+
+log = structlog.get_logger(__name__)
+
+
+def create_app(vault: Vault) -> FastAPI:
+    """The application; the Vault starts behind it, so that ``/readyz`` can say what it waits for."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        del app
+        starting = asyncio.create_task(vault.start(), name="start")
+        starting.add_done_callback(_end_on_failure)
+        try:
+            yield
+        finally:
+            starting.cancel()
+            await asyncio.gather(starting, return_exceptions=True)
+            await vault.stop()
+
+    app = create_api(vault, lifespan)
+    health = Health()
+    health.add("vault", vault.ready)
+    app.include_router(health.router())
+    app.include_router(metrics.router())
+    return app
+
+
+def _end_on_failure(starting: asyncio.Task[None]) -> None:
+    """A Vault that cannot start ends its process: whoever runs it sees why and starts it again."""
+    if not starting.cancelled() and (error := starting.exception()):
+        log.critical("vault.failed", reason=str(error), exc_info=error)
+        raise SystemExit(1)
+
+
+def run(definition: VaultDefinition) -> None:
+    """Run one Vault process until it is told to stop."""
+    settings = VaultSettings()  # type: ignore[call-arg]  # the environment supplies what has no default
+    configure_logging(settings, definition.name)
+    serve(create_app(Vault(definition, settings)), settings.host, settings.port)

@@ -1,0 +1,189 @@
+"""Checks that a component's attributes agree with each other, beyond what each may hold alone."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+
+from shared.vault.components.errors import Code, ComponentError
+from shared.vault.components.model import FieldType
+from shared.vault.components.platform import (
+    PLATFORM_FIELD_TYPES,
+    UNIQUE_MAX_LENGTH,
+)
+from shared.vault.components.tree import Component
+from shared.vault.components.types import MAX_STRING_LENGTH, REDEFINABLE_FIELDS
+
+CHANGE_STATE = "change_state"
+"""The user action that moves a record to ``next_state``."""
+
+OBJECT_TYPE_ID_PREFIX = "OOT"
+
+_PREFIX = re.compile(r"[A-Z0-9]{3}")
+_VALUE_FORMAT = re.compile(r"[^{}]*\{0{1,18}\}[^{}]*")
+_ALIAS = re.compile(r"\sAS\s+(\w+)\s*$", re.IGNORECASE)
+_ACTION = re.compile(r"[a-z0-9]+(?:_[a-z0-9]+)*(?:__(?:v|c|sys))?")
+
+_TEXT = frozenset({FieldType.STRING, FieldType.LONG_TEXT, FieldType.RICH_TEXT})
+_FIELD_ATTRIBUTE_TYPES: Mapping[str, frozenset[FieldType]] = {
+    "unique": frozenset({FieldType.STRING, FieldType.NUMBER}),
+    "max_length": _TEXT,
+    "scale": frozenset({FieldType.NUMBER}),
+    "min_value": frozenset({FieldType.NUMBER}),
+    "max_value": frozenset({FieldType.NUMBER}),
+    "picklist": frozenset({FieldType.PICKLIST}),
+    "multi_value": frozenset({FieldType.PICKLIST}),
+    "object": frozenset({FieldType.OBJECT}),
+    "relationship_type": frozenset({FieldType.OBJECT}),
+    "relationship_deletion": frozenset({FieldType.OBJECT}),
+    "relationship_outbound_name": frozenset({FieldType.OBJECT}),
+    "relationship_inbound_name": frozenset({FieldType.OBJECT}),
+    "system_managed_name": frozenset({FieldType.STRING}),
+    "value_format": frozenset({FieldType.STRING}),
+}
+_REDEFINABLE_ATTRIBUTES = frozenset(
+    {
+        "type", "label", "description", "help_content", "required", "unique", "editable", "max_length",
+        "system_managed_name", "value_format",
+    }
+)  # fmt: skip
+
+
+def check_consistency(component: Component) -> None:
+    """Check the attributes of a component, already valid one by one, against each other.
+
+    :raises ComponentError: naming the component, the attribute, and what is allowed.
+    """
+    checks = _CHECKS.get(component.type)
+    if checks is not None:
+        checks(component)
+
+
+def _check_object(component: Component) -> None:
+    path = component.full_name
+    if not _PREFIX.fullmatch(component.text("prefix")) or component.text("prefix") == OBJECT_TYPE_ID_PREFIX:
+        raise ComponentError(
+            f"{path}: prefix must be three capital letters or digits, and not {OBJECT_TYPE_ID_PREFIX}."
+        )
+    if component.optional_text("default_type") and not component.flag("allow_types"):
+        raise ComponentError(f"{path}: default_type needs allow_types(true).")
+    for child in component.children_of("Field"):
+        _check_field(child, f"{path}: Field {child.name}")
+
+
+def _check_field(field: Component, path: str) -> None:
+    field_type = _field_type(field, path)
+    for attribute, types in _FIELD_ATTRIBUTE_TYPES.items():
+        if field.first(attribute) in (None, False, "") or field_type in types:
+            continue
+        allowed = ", ".join(sorted(types))
+        raise ComponentError(f"{path}: {attribute} is only for fields of type {allowed}, not {field_type}.")
+    _check_field_limits(field, field_type, path)
+    if field_type is FieldType.PICKLIST and field.name not in REDEFINABLE_FIELDS and not field.text("picklist"):
+        raise ComponentError(f"{path}: a Picklist field needs the attribute picklist.")
+    if field_type is FieldType.OBJECT:
+        _check_relationship(field, path)
+    if (field.flag("system_managed_name") or field.text("value_format")) and field.name != "name__v":
+        raise ComponentError(f"{path}: system_managed_name and value_format are only for name__v.")
+    if field.text("value_format") and not _VALUE_FORMAT.fullmatch(field.text("value_format")):
+        raise ComponentError(f"{path}: value_format needs one number in braces, such as CR-{{000000}}.")
+
+
+def _field_type(field: Component, path: str) -> FieldType:
+    platform = PLATFORM_FIELD_TYPES.get(field.name)
+    declared = field.optional_text("type")
+    if platform is None:
+        return FieldType(field.text("type"))
+    if field.name not in REDEFINABLE_FIELDS:
+        allowed = ", ".join(sorted(REDEFINABLE_FIELDS))
+        raise ComponentError(
+            f"{path}: a platform field that cannot be changed; those that can are {allowed}.", Code.INVALID_NAME
+        )
+    for attribute in field.attributes:
+        if attribute not in _REDEFINABLE_ATTRIBUTES:
+            raise ComponentError(f"{path}: {attribute} of a platform field cannot be changed.")
+    if declared not in (None, platform.value):
+        raise ComponentError(f"{path}: type of this platform field is {platform.value}.")
+    return platform
+
+
+def _check_field_limits(field: Component, field_type: FieldType, path: str) -> None:
+    length = field.whole("max_length")
+    if field_type is FieldType.STRING and length is not None and length > MAX_STRING_LENGTH:
+        raise ComponentError(f"{path}: max_length of a String is at most {MAX_STRING_LENGTH}; use LongText.")
+    if field.flag("unique") and length is not None and length > UNIQUE_MAX_LENGTH:
+        raise ComponentError(f"{path}: max_length of a unique field is at most {UNIQUE_MAX_LENGTH}.")
+    low, high = field.number("min_value"), field.number("max_value")
+    if low is not None and high is not None and low > high:
+        raise ComponentError(f"{path}: min_value is greater than max_value.")
+
+
+def _check_relationship(field: Component, path: str) -> None:
+    if not field.text("object"):
+        raise ComponentError(f"{path}: an Object field needs the attribute object.")
+    for attribute in ("relationship_outbound_name", "relationship_inbound_name"):
+        name = field.text(attribute)
+        if name and not _RELATIONSHIP.fullmatch(name):
+            raise ComponentError(f"{path}: {attribute} must end in __vr, __cr or __sysr.", Code.INVALID_NAME)
+    if field.text("relationship_deletion") != "setnull":
+        return
+    if field.flag("required") or field.text("relationship_type") == "parent":
+        raise ComponentError(f"{path}: relationship_deletion setnull contradicts a required or parent reference.")
+
+
+_RELATIONSHIP = re.compile(r"[a-z0-9]+(?:_[a-z0-9]+)*__(?:vr|cr|sysr)")
+
+
+def _check_lifecycle(component: Component) -> None:
+    path = component.full_name
+    states = {state.name for state in component.children_of("Objectlifecyclestate")}
+    if component.text("starting_state") not in states:
+        raise ComponentError(f"{path}: starting_state is not one of its states.", Code.BROKEN_REFERENCE)
+    for state in component.children:
+        for action in state.children:
+            where = f"{path}: {state.name}: {action.type} {action.name}"
+            name, next_state = action.text("action"), action.optional_text("next_state")
+            if not _ACTION.fullmatch(name):
+                raise ComponentError(f"{where}: action is not an action name.", Code.INVALID_NAME)
+            if action.type != "Objectlifecyclestateuseraction":
+                continue
+            if (name == CHANGE_STATE) != (next_state is not None):
+                raise ComponentError(f"{where}: next_state belongs to the action {CHANGE_STATE}, which needs it.")
+            if next_state is not None and next_state not in states:
+                raise ComponentError(f"{where}: there is no state {next_state}.", Code.BROKEN_REFERENCE)
+
+
+def _check_integration_rule(component: Component) -> None:
+    for rule in component.children_of("Fieldrule"):
+        path = f"{component.full_name}: Fieldrule {rule.name}"
+        _check_target(rule, path)
+        _check_source(rule, path)
+        if bool(rule.text("reference_lookup")) != bool(rule.text("reference_lookup_type")):
+            raise ComponentError(f"{path}: reference_lookup and reference_lookup_type need each other.")
+
+
+def _check_target(rule: Component, path: str) -> None:
+    if bool(rule.text("target_object")) == bool(rule.text("target_docfield")):
+        raise ComponentError(f"{path}: give either target_object with target_object_field, or target_docfield.")
+    if bool(rule.text("target_object")) != bool(rule.text("target_object_field")):
+        raise ComponentError(f"{path}: target_object and target_object_field need each other.")
+
+
+def _check_source(rule: Component, path: str) -> None:
+    field, select = rule.text("query_field"), rule.text("query_field_select")
+    if not field and not rule.text("field_default"):
+        raise ComponentError(f"{path}: give query_object with query_field, or field_default.")
+    if bool(field) != bool(rule.text("query_object")):
+        raise ComponentError(f"{path}: query_object and query_field need each other.")
+    if select and not field:
+        raise ComponentError(f"{path}: query_field_select needs query_field, which names its result.")
+    alias = _ALIAS.search(select)
+    if alias is not None and alias[1] != field:
+        raise ComponentError(f"{path}: the alias in query_field_select must be the query_field.")
+
+
+_CHECKS: Mapping[str, Callable[[Component], None]] = {
+    "Object": _check_object,
+    "Objectlifecycle": _check_lifecycle,
+    "Integrationrule": _check_integration_rule,
+}

@@ -1,0 +1,235 @@
+"""MDL text to statements, and components back to MDL text."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from importlib.resources import files
+from math import isfinite
+from typing import cast
+
+from lark import Lark, Token, Transformer, v_args
+from lark.exceptions import UnexpectedCharacters, UnexpectedInput, UnexpectedToken, VisitError
+
+from shared.vault.components.errors import MdlSyntaxError
+from shared.vault.components.statement import (
+    AddChild,
+    Change,
+    Command,
+    DropAttribute,
+    DropChild,
+    ModifyChild,
+    SetAttribute,
+    Statement,
+)
+from shared.vault.components.tree import Component, Scalar
+
+__all__ = ["MdlSyntaxError", "Statement", "parse", "render"]
+
+
+def parse(text: str) -> list[Statement]:
+    """Read an MDL script; a script of only blanks and comments has no statements.
+
+    :raises MdlSyntaxError: at the first place that is not MDL, or repeats an attribute or sub-component.
+    """
+    try:
+        return cast("list[Statement]", _PARSER.parse(text))
+    except UnexpectedInput as error:
+        raise _syntax_error(error, text) from None
+    except VisitError as error:
+        if isinstance(error.orig_exc, MdlSyntaxError):
+            raise error.orig_exc from None
+        raise
+
+
+def render(component: Component) -> str:
+    """The ``RECREATE`` statement that parses back to the same component."""
+    return f"RECREATE {_render(component, indent='')};\n"
+
+
+def _render(component: Component, indent: str) -> str:
+    inner = indent + "    "
+    lines = [f"{name}({', '.join(map(_literal, values))})" for name, values in component.attributes.items()]
+    lines += [_render(child, inner) for child in component.children]
+    head = f"{component.type} {component.name}"
+    if not lines:
+        return f"{head} ()"
+    body = ",\n".join(inner + line for line in lines)
+    return f"{head} (\n{body}\n{indent})"
+
+
+def _literal(value: Scalar) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+        return f"'{escaped}'"
+    return repr(value)
+
+
+_ESCAPE = re.compile(r"\\(['\\])|''")
+
+
+def _string(token: Token) -> str:
+    """The text between the quotes; a backslash before anything but a quote or a backslash stands for itself."""
+    return _ESCAPE.sub(lambda match: match[1] or "'", token[1:-1])
+
+
+def _number(token: Token) -> int | float:
+    value = float(token) if any(mark in token for mark in ".eE") else int(token)
+    if not isfinite(value):
+        raise MdlSyntaxError("The number is too large.", token.line or 1, token.column or 1)
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class _Attribute:
+    token: Token
+    values: tuple[Scalar, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Subcomponent:
+    token: Token
+    component: Component
+
+
+_Item = _Attribute | _Subcomponent
+
+
+class _Builder(Transformer[Token, list[Statement]]):
+    """Turns the grammar's rules into statements while the text is read."""
+
+    def start(self, statements: list[Statement]) -> list[Statement]:
+        return statements
+
+    @v_args(inline=True)
+    def create(self, command: Token, type_: Token, name: Token, items: list[_Item] | None) -> Statement:
+        component = _component(type_, name, items or [])
+        return Statement(Command(command.upper()), component.type, component.name, _line(command), component)
+
+    recreate = create
+
+    @v_args(inline=True)
+    def alter(self, command: Token, type_: Token, name: Token, changes: tuple[Change, ...]) -> Statement:
+        return Statement(Command.ALTER, str(type_), str(name), _line(command), changes=changes)
+
+    @v_args(inline=True)
+    def rename(self, command: Token, type_: Token, name: Token, new_name: Token) -> Statement:
+        return Statement(Command.RENAME, str(type_), str(name), _line(command), new_name=str(new_name))
+
+    @v_args(inline=True)
+    def drop(self, command: Token, type_: Token, name: Token) -> Statement:
+        return Statement(Command.DROP, str(type_), str(name), _line(command))
+
+    def body(self, items: list[_Item | None]) -> list[_Item]:
+        return [item for item in items if item is not None]
+
+    def changes(self, changes: list[Change | None]) -> tuple[Change, ...]:
+        return tuple(change for change in changes if change is not None)
+
+    @v_args(inline=True)
+    def attribute(self, token: Token, *values: Scalar | None) -> _Attribute:
+        return _Attribute(token, tuple(value for value in values if value is not None))
+
+    @v_args(inline=True)
+    def subcomponent(self, type_: Token, name: Token, items: list[_Item]) -> _Subcomponent:
+        return _Subcomponent(type_, _component(type_, name, items))
+
+    @v_args(inline=True)
+    def set_attribute(self, attribute: _Attribute) -> SetAttribute:
+        return SetAttribute(str(attribute.token), attribute.values)
+
+    @v_args(inline=True)
+    def drop_attribute(self, _: Token, name: Token) -> DropAttribute:
+        return DropAttribute(str(name))
+
+    @v_args(inline=True)
+    def add_child(self, type_: Token, name: Token, items: list[_Item]) -> AddChild:
+        return AddChild(_component(type_, name, items))
+
+    @v_args(inline=True)
+    def modify_child(self, _: Token, type_: Token, name: Token, changes: tuple[Change, ...]) -> ModifyChild:
+        return ModifyChild(str(type_), str(name), changes)
+
+    @v_args(inline=True)
+    def drop_child(self, _: Token, type_: Token, name: Token) -> DropChild:
+        return DropChild(str(type_), str(name))
+
+    @v_args(inline=True)
+    def string(self, token: Token) -> str:
+        return _string(token)
+
+    @v_args(inline=True)
+    def number(self, token: Token) -> int | float:
+        return _number(token)
+
+    def true(self, _: list[Token]) -> bool:
+        return True
+
+    def false(self, _: list[Token]) -> bool:
+        return False
+
+
+def _component(type_: Token, name: Token, items: list[_Item]) -> Component:
+    attributes: dict[str, tuple[Scalar, ...]] = {}
+    children: dict[tuple[str, str], Component] = {}
+    for item in items:
+        if isinstance(item, _Attribute):
+            if item.token in attributes:
+                raise _repeated(f"attribute {item.token}", name, item.token)
+            attributes[str(item.token)] = item.values
+        else:
+            child = item.component
+            if child.key in children:
+                raise _repeated(f"{child.type} {child.name}", name, item.token)
+            children[child.key] = child
+    return Component(str(type_), str(name), attributes, tuple(children.values()))
+
+
+def _repeated(what: str, owner: Token, at: Token) -> MdlSyntaxError:
+    return MdlSyntaxError(f"The {what} of {owner} is written twice.", at.line or 1, at.column or 1)
+
+
+def _line(token: Token) -> int:
+    return token.line or 1
+
+
+_PARSER = Lark(
+    files("shared.vault.components").joinpath("grammar.lark").read_text(encoding="utf-8"),
+    parser="lalr",
+    transformer=_Builder(),
+    maybe_placeholders=True,
+)
+
+_TERMINALS = {
+    "_OPEN": "'('",
+    "_CLOSE": "')'",
+    "_COMMA": "','",
+    "_SEMICOLON": "';'",
+    "_TO": "TO",
+    "_ADD": "ADD",
+    "NAME": "a name",
+    "STRING": "a string",
+    "NUMBER": "a number",
+    "TRUE": "true",
+    "FALSE": "false",
+    "$END": "the end",
+}
+
+
+def _syntax_error(error: UnexpectedInput, text: str) -> MdlSyntaxError:
+    expected: set[str] = set()
+    found = ""
+    line, column = error.line, error.column
+    if isinstance(error, UnexpectedToken):
+        expected = set(error.accepts or error.expected)
+        found = "" if error.token.type == "$END" else repr(str(error.token)[:40])
+    elif isinstance(error, UnexpectedCharacters):
+        expected = set(error.allowed or ())
+        found = "an unterminated string" if error.char == "'" else repr(error.char)
+    if not found:
+        line, column = text.count("\n") + 1, len(text) - text.rfind("\n")
+    options = ", ".join(sorted(_TERMINALS.get(name, name) for name in expected))
+    suffix = f"; expected {options}" if options else ""
+    return MdlSyntaxError((f"Unexpected {found}" if found else "The text ends too soon") + suffix + ".", line, column)

@@ -1,0 +1,53 @@
+"""The fields that the Vault itself gives to every object, and the picklist they use."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from shared.vault.components.model import Field, FieldType, Picklist, PicklistEntry
+
+DEFAULT_STATUS = Picklist(
+    "default_status__v",
+    "Status",
+    entries={
+        "active__v": PicklistEntry("active__v", "Active", 0),
+        "inactive__v": PicklistEntry("inactive__v", "Inactive", 1),
+    },
+)
+"""What ``status__v`` may hold, where no Picklist component of this name says otherwise."""
+
+BASE_TYPE = "base__v"
+"""The object type that every object with types has."""
+
+NAME_MAX_LENGTH = 128
+GLOBAL_ID_MAX_LENGTH = 200
+LINK_MAX_LENGTH = 1500
+
+UNIQUE_MAX_LENGTH = 500
+"""Characters in a unique text field: 2,000 bytes at most, which a PostgreSQL index row can hold."""
+
+NAME = Field("name__v", "Name", FieldType.STRING, required=True, max_length=NAME_MAX_LENGTH)
+STATUS = Field("status__v", "Status", FieldType.PICKLIST, picklist=DEFAULT_STATUS.name)
+LINK = Field("link__sys", "Link", FieldType.STRING, max_length=LINK_MAX_LENGTH)
+
+
+def _system(name: str, label: str, type_: FieldType, max_length: int | None = None, *, unique: bool = False) -> Field:
+    return Field(name, label, type_, required=True, unique=unique, editable=False, system=True, max_length=max_length)
+
+
+ID = _system("id", "ID", FieldType.ID, 20, unique=True)
+GLOBAL_ID = _system("global_id__sys", "Global ID", FieldType.STRING, GLOBAL_ID_MAX_LENGTH, unique=True)
+OBJECT_TYPE = Field("object_type__v", "Object Type", FieldType.STRING, system=True, max_length=20)
+LIFECYCLE = Field("lifecycle__v", "Lifecycle", FieldType.STRING, editable=False, system=True, max_length=128)
+STATE = Field("state__v", "Lifecycle State", FieldType.STRING, editable=False, system=True, max_length=128)
+AUDIT = (
+    _system("created_by__v", "Created By", FieldType.NUMBER),
+    _system("created_date__v", "Created Date", FieldType.DATE_TIME),
+    _system("modified_by__v", "Last Modified By", FieldType.NUMBER),
+    _system("modified_date__v", "Last Modified Date", FieldType.DATE_TIME),
+)
+
+PLATFORM_FIELD_TYPES: Mapping[str, FieldType] = {
+    field.name: field.type for field in (ID, GLOBAL_ID, LINK, NAME, STATUS, OBJECT_TYPE, LIFECYCLE, STATE, *AUDIT)
+}
+"""The type of every platform field, by name."""

@@ -1,0 +1,95 @@
+"""How a component type is described: its attributes, what they may hold, and its sub-component types."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class ValueType(StrEnum):
+    """What an attribute holds, as component metadata names it."""
+
+    STRING = "String"
+    BOOLEAN = "Boolean"
+    NUMBER = "Number"
+    ENUM = "Enum"
+    COMPONENT = "Component"
+
+
+@dataclass(frozen=True, slots=True)
+class Attribute:
+    """One attribute of a component type.
+
+    ``max_length`` is in characters. ``component`` is the type a COMPONENT attribute refers to.
+    ``minimum`` and ``maximum`` bound a NUMBER, which is whole unless ``fractional``.
+    """
+
+    name: str
+    type: ValueType
+    required: bool = False
+    max_length: int | None = None
+    multi_value: bool = False
+    enums: tuple[str, ...] = ()
+    component: str | None = None
+    minimum: int | None = None
+    maximum: int | None = None
+    fractional: bool = False
+
+
+class NameRule(StrEnum):
+    """Which names a component type allows."""
+
+    NAMESPACED = "namespaced"  # lower-case letters and digits, single underscores, then __v, __c or __sys
+    OPTIONAL_NAMESPACE = "optional namespace"  # the same, the suffix may be missing
+    OBJECT_TYPE = "object type"  # {object}.{type}
+
+
+@dataclass(frozen=True)
+class ComponentType:
+    """One component or sub-component type.
+
+    ``open`` types take further attributes of any name (parameters of an action). ``redefinable`` names
+    are those of platform sub-components, where an attribute that is left out keeps the platform's value.
+    """
+
+    name: str
+    label: str
+    label_plural: str
+    abbreviation: str
+    attributes: Mapping[str, Attribute]
+    subtypes: Mapping[str, ComponentType] = field(default_factory=dict)
+    name_rule: NameRule = NameRule.NAMESPACED
+    max_name_length: int = 50
+    open: bool = False
+    redefinable: frozenset[str] = frozenset()
+
+
+def text(name: str, max_length: int, *, required: bool = False, multi_value: bool = False) -> Attribute:
+    """A text attribute of at most ``max_length`` characters a value."""
+    return Attribute(name, ValueType.STRING, required, max_length, multi_value)
+
+
+def flag(name: str) -> Attribute:
+    """A Boolean attribute."""
+    return Attribute(name, ValueType.BOOLEAN)
+
+
+def number(name: str, minimum: int | None = None, maximum: int | None = None, *, fractional: bool = False) -> Attribute:
+    """A numeric attribute within inclusive bounds."""
+    return Attribute(name, ValueType.NUMBER, minimum=minimum, maximum=maximum, fractional=fractional)
+
+
+def enum(name: str, values: tuple[str, ...], *, required: bool = False) -> Attribute:
+    """An attribute that holds one of the values."""
+    return Attribute(name, ValueType.ENUM, required, enums=values)
+
+
+def component(name: str, type_name: str, *, required: bool = False) -> Attribute:
+    """An attribute that refers to a component, written ``{type_name}.{name}``."""
+    return Attribute(name, ValueType.COMPONENT, required, component=type_name)
+
+
+def by_name(*attributes: Attribute) -> Mapping[str, Attribute]:
+    """The attributes by their names, in the order given."""
+    return {attribute.name: attribute for attribute in attributes}

@@ -1,0 +1,123 @@
+"""Checks one component on its own: its type, names, attributes and what they hold."""
+
+from __future__ import annotations
+
+import re
+
+from shared.vault.components.consistency import check_consistency
+from shared.vault.components.errors import Code, ComponentError
+from shared.vault.components.specification import Attribute, ComponentType, NameRule, ValueType
+from shared.vault.components.tree import Component, Scalar
+from shared.vault.components.types import COMPONENT_TYPES
+
+_STEM = r"[a-z0-9]+(?:_[a-z0-9]+)*"
+_NAMESPACED = rf"{_STEM}__(?:v|c|sys)"
+_NAME_PATTERNS = {
+    NameRule.NAMESPACED: re.compile(_NAMESPACED),
+    NameRule.OPTIONAL_NAMESPACE: re.compile(rf"{_STEM}(?:__(?:v|c|sys))?"),
+    NameRule.OBJECT_TYPE: re.compile(rf"{_NAMESPACED}\.{_NAMESPACED}"),
+}
+_NAME_HINTS = {
+    NameRule.NAMESPACED: "lower-case letters, digits and single underscores, ending in __v, __c or __sys",
+    NameRule.OPTIONAL_NAMESPACE: "lower-case letters, digits and single underscores",
+    NameRule.OBJECT_TYPE: "{object}.{type}, both ending in __v, __c or __sys",
+}
+_OPEN_ATTRIBUTE = re.compile(_STEM)
+_MAX_OPEN_VALUE = 1500
+_MAX_INTEGER = 10**18
+
+
+def check(component: Component) -> Component:
+    """The component itself, if it is valid apart from what it refers to.
+
+    :raises ComponentError: naming the component, the attribute, and what is allowed.
+    """
+    kind = COMPONENT_TYPES.get(component.type)
+    if kind is None:
+        known = ", ".join(sorted(COMPONENT_TYPES))
+        raise ComponentError(
+            f"There is no component type {component.type[:60]}; known types are {known}.", Code.UNKNOWN_TYPE
+        )
+    _check_node(component, kind, f"{component.type}.{component.name[:120]}")
+    check_consistency(component)
+    return component
+
+
+def _check_node(component: Component, kind: ComponentType, path: str) -> None:
+    _check_name(component.name, kind, path)
+    for name, values in component.attributes.items():
+        attribute = kind.attributes.get(name)
+        if attribute is not None:
+            _check_attribute(attribute, values, path)
+        elif kind.open:
+            _check_parameter(name, values, path)
+        else:
+            allowed = ", ".join(kind.attributes)
+            raise ComponentError(f"{path}: {kind.name} has no attribute {name[:60]}; it has {allowed}.")
+    if component.name not in kind.redefinable:
+        for attribute in kind.attributes.values():
+            if attribute.required and component.first(attribute.name) in (None, ""):
+                raise ComponentError(f"{path}: the attribute {attribute.name} is required.")
+    for child in component.children:
+        child_kind = kind.subtypes.get(child.type)
+        if child_kind is None:
+            allowed = ", ".join(kind.subtypes) or "none"
+            raise ComponentError(
+                f"{path}: {kind.name} has no sub-component {child.type[:60]}; it has {allowed}.", Code.UNKNOWN_TYPE
+            )
+        _check_node(child, child_kind, f"{path}: {child.type} {child.name[:120]}")
+
+
+def _check_name(name: str, kind: ComponentType, path: str) -> None:
+    if len(name) > kind.max_name_length:
+        raise ComponentError(f"{path}: the name is longer than {kind.max_name_length} characters.", Code.INVALID_NAME)
+    if not _NAME_PATTERNS[kind.name_rule].fullmatch(name):
+        raise ComponentError(f"{path}: the name must be {_NAME_HINTS[kind.name_rule]}.", Code.INVALID_NAME)
+
+
+def _check_attribute(attribute: Attribute, values: tuple[Scalar, ...], path: str) -> None:
+    where = f"{path}: {attribute.name}"
+    if len(values) > 1 and not attribute.multi_value:
+        raise ComponentError(f"{where} takes one value, not {len(values)}.")
+    for value in values:
+        match attribute.type:
+            case ValueType.BOOLEAN:
+                if not isinstance(value, bool):
+                    raise ComponentError(f"{where} must be true or false.")
+            case ValueType.NUMBER:
+                _check_number(attribute, value, where)
+            case _:
+                _check_text(attribute, value, where)
+
+
+def _check_number(attribute: Attribute, value: Scalar, where: str) -> None:
+    if isinstance(value, bool | str) or (isinstance(value, float) and not attribute.fractional):
+        raise ComponentError(f"{where} must be a {'number' if attribute.fractional else 'whole number'}.")
+    low = -_MAX_INTEGER if attribute.minimum is None else attribute.minimum
+    high = _MAX_INTEGER if attribute.maximum is None else attribute.maximum
+    if not low <= value <= high:
+        raise ComponentError(f"{where} must be between {low} and {high}.")
+
+
+def _check_text(attribute: Attribute, value: Scalar, where: str) -> None:
+    if not isinstance(value, str):
+        raise ComponentError(f"{where} must be a string in single quotes.")
+    if "\0" in value:
+        raise ComponentError(f"{where} contains a null character.")
+    if attribute.max_length is not None and len(value) > attribute.max_length:
+        raise ComponentError(f"{where} is longer than {attribute.max_length} characters.")
+    if not value:
+        return
+    if attribute.enums and value not in attribute.enums:
+        raise ComponentError(f"{where} must be one of {', '.join(attribute.enums)}.")
+    if attribute.component is not None:
+        prefix, _, name = value.partition(".")
+        if prefix != attribute.component or not name:
+            raise ComponentError(f"{where} must be a reference written '{attribute.component}.{{name}}'.")
+
+
+def _check_parameter(name: str, values: tuple[Scalar, ...], path: str) -> None:
+    if len(name) > 50 or not _OPEN_ATTRIBUTE.fullmatch(name):
+        raise ComponentError(f"{path}: {name[:60]} is not a parameter name.", Code.INVALID_NAME)
+    if any(isinstance(value, str) and (len(value) > _MAX_OPEN_VALUE or "\0" in value) for value in values):
+        raise ComponentError(f"{path}: {name} is longer than {_MAX_OPEN_VALUE} characters or has a null character.")

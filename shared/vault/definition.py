@@ -1,0 +1,24 @@
+"""What tells one Vault from another: its name, its folder of standard configuration, its few lines of code."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from shared.vault.records.actions import ActionHandler
+    from shared.vault.records.triggers import Trigger
+
+
+@dataclass(frozen=True)
+class VaultDefinition:
+    """One kind of Vault; ``actions`` by the name that lifecycles use, ``triggers`` by object."""
+
+    name: str
+    label: str
+    vault_id: int
+    standard: Path
+    actions: Mapping[str, ActionHandler] = field(default_factory=dict)
+    triggers: Mapping[str, Trigger] = field(default_factory=dict)

@@ -1,0 +1,154 @@
+"""The relay: takes committed messages out of the outbox and publishes them, in order, with confirms."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import asyncpg
+import orjson
+import structlog
+
+from shared.runtime.waiting import delays
+from shared.spark.envelope import Envelope, Message
+from shared.spark.errors import BrokerUnavailable, Unroutable
+from shared.spark.publisher import Outgoing, Publisher
+from shared.spark.topology import Direction, declare_exchanges, declare_queue
+from shared.vault.storage.database import DatabaseUnavailable
+
+if TYPE_CHECKING:
+    from shared.spark.connection import BrokerConnection
+    from shared.vault.storage.components import ComponentService
+    from shared.vault.storage.database import Connection, Database
+
+log = structlog.get_logger(__name__)
+
+BATCH = 200
+IDLE_SECONDS = 2.0  # the poll beneath the notifications, for one that was lost with its connection
+FAULTS = (BrokerUnavailable, Unroutable, DatabaseUnavailable, asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
+
+# Rows another relay holds are skipped, and so are queues whose delivery an administrator has disabled.
+TAKE = """
+SELECT position, queue, direction, message_id, message, enter_queue_timestamp FROM platform.outbox o
+WHERE NOT EXISTS (SELECT FROM platform.queue_delivery d WHERE d.queue = o.queue AND NOT d.enabled)
+ORDER BY position LIMIT $1 FOR UPDATE SKIP LOCKED
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Who the envelopes say they come from."""
+
+    vault_id: int
+    vault_name: str
+    vault_host_name: str
+
+
+class Relay:
+    """Publishes the outbox of one Vault; any number of processes may run one."""
+
+    def __init__(
+        self, database: Database, broker: BrokerConnection, components: ComponentService, sender: Sender
+    ) -> None:
+        self._database = database
+        self._broker = broker
+        self._components = components
+        self._sender = sender
+        self._publishers: dict[str, Publisher] = {}
+        self._declared: set[tuple[str, str]] = set()
+        self._wake = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self.last_fault: str | None = None
+
+    def wake(self) -> None:
+        """Look into the outbox now."""
+        self._wake.set()
+
+    async def start(self) -> None:
+        """Relay until ``stop``."""
+        self._task = asyncio.create_task(self._run(), name="relay")
+
+    async def stop(self) -> None:
+        """End; a batch under way is confirmed and deleted, or stays in the outbox."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        for publisher in self._publishers.values():
+            await publisher.close()
+
+    async def _run(self) -> None:
+        pauses = delays()
+        while True:
+            self._wake.clear()
+            try:
+                await self.declare_queues()
+                while await self._publish_batch():
+                    pass
+            except FAULTS as error:
+                self._declared.clear()
+                if self.last_fault is None:
+                    log.warning("relay.waiting", reason=type(error).__name__)
+                self.last_fault = type(error).__name__
+                await asyncio.sleep(next(pauses))
+                continue
+            if self.last_fault is not None:
+                log.info("relay.resumed")
+            self.last_fault, pauses = None, delays()
+            try:
+                async with asyncio.timeout(IDLE_SECONDS):
+                    await self._wake.wait()
+            except TimeoutError:
+                continue
+
+    async def declare_queues(self) -> None:
+        """Make the broker's queues those of the Queue components; what is there already stays."""
+        wanted = {(q.name, q.type) for q in self._components.registry.queues.values() if q.type != "job"}
+        if wanted <= self._declared:
+            return
+        async with self._broker.short_channel() as channel:
+            await declare_exchanges(channel)
+            for name, direction in sorted(wanted - self._declared):
+                await declare_queue(channel, name, direction)
+        self._declared = wanted
+
+    async def _publish_batch(self) -> bool:
+        """Publish up to a batch; whether there may be more."""
+        async with self._database.transaction() as connection:
+            rows = await connection.fetch(TAKE, BATCH)
+            for direction in Direction:
+                outgoing = [self._outgoing(row) for row in rows if row["direction"] == direction]
+                if outgoing:
+                    await self._publisher(direction.exchange).publish_all(outgoing)
+            await self._delete(connection, [row["position"] for row in rows])
+        return len(rows) == BATCH
+
+    @staticmethod
+    async def _delete(connection: Connection, positions: list[int]) -> None:
+        if positions:
+            await connection.execute("DELETE FROM platform.outbox WHERE position = ANY($1::bigint[])", positions)
+
+    def _publisher(self, exchange: str) -> Publisher:
+        if exchange not in self._publishers:
+            self._publishers[exchange] = Publisher(self._broker, exchange)
+        return self._publishers[exchange]
+
+    def _outgoing(self, row: asyncpg.Record) -> Outgoing:
+        message = orjson.loads(row["message"])
+        envelope = Envelope(
+            vault_name=self._sender.vault_name,
+            vault_host_name=self._sender.vault_host_name,
+            queue_name=row["queue"],
+            enter_queue_timestamp=row["enter_queue_timestamp"],
+            send_message_timestamp=datetime.now(UTC),
+            send_attempt=1,
+            message_id=row["message_id"],
+            message=Message(attributes=message["attributes"], items=tuple(message["items"])),
+        )
+        return Outgoing(
+            queue=row["queue"],
+            body=envelope.encode(),
+            message_id=envelope.message_id,
+            headers={"vault_id": self._sender.vault_id},
+        )

@@ -1,0 +1,105 @@
+"""Spark queues as an administrator sees them: status, depth, delivery on and off, reset."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from shared.spark.topology import purge_queue, queue_state
+from shared.vault.errors import ErrorType, VaultFault
+from shared.vault.security.permissions import Grant, authorize
+
+if TYPE_CHECKING:
+    from shared.spark.connection import BrokerConnection
+    from shared.vault.components.model import Queue
+    from shared.vault.queues.relay import Relay
+    from shared.vault.security.caller import Caller
+    from shared.vault.storage.components import ComponentService
+    from shared.vault.storage.database import Database
+
+BROKER_TIMEOUT = 5.0
+
+LAST_DELIVERY = """
+SELECT message_id__sys, error_message__sys, created_date__v FROM records.exception_message__sys
+WHERE queue__sys = $1 AND error_type__sys = 'message_delivery_error__sys' AND error_status__sys <> 'resolved__sys'
+ORDER BY created_date__v DESC LIMIT 1
+"""
+
+
+class QueueService:
+    """The five queue calls of the API."""
+
+    def __init__(
+        self, database: Database, broker: BrokerConnection, components: ComponentService, relay: Relay
+    ) -> None:
+        self._database = database
+        self._broker = broker
+        self._components = components
+        self._relay = relay
+
+    async def list(self, caller: Caller) -> list[dict[str, object]]:
+        """Every queue: name, status, type."""
+        authorize(caller, Grant.READ_QUEUES)
+        return [self._summary(queue) for queue in self._components.registry.queues.values()]
+
+    @staticmethod
+    def _summary(queue: Queue) -> dict[str, object]:
+        return {"name": queue.name, "status": "active" if queue.active else "inactive", "type": queue.type}
+
+    async def get(self, caller: Caller, name: str) -> dict[str, object]:
+        """One queue with its delivery status, the messages it holds and its connections."""
+        authorize(caller, Grant.READ_QUEUES)
+        queue = self._queue(name)
+        async with self._database.connection() as connection:
+            waiting = await connection.fetchval("SELECT count(*) FROM platform.outbox WHERE queue = $1", name)
+            enabled = await connection.fetchval("SELECT enabled FROM platform.queue_delivery WHERE queue = $1", name)
+            error = await connection.fetchrow(LAST_DELIVERY, name)
+        state = await queue_state(self._broker, name, BROKER_TIMEOUT)
+        status: dict[str, object] = {"last_message_delivered": "error" if error else "ok"}
+        if error:
+            moment = error["created_date__v"].isoformat(timespec="milliseconds").replace("+00:00", "Z")
+            status["error"] = {
+                "message_id": error["message_id__sys"],
+                "date_time": moment,
+                "message": error["error_message__sys"],
+            }
+        return {
+            **self._summary(queue),
+            "delivery": "disabled" if enabled is False else "enabled",
+            "messages_in_queue": waiting + (state.messages if state else 0),
+            "connections": [{"name": c.connection_name, **status} for c in queue.connections],
+        }
+
+    async def enable_delivery(self, caller: Caller, name: str) -> None:
+        """Deliver again, beginning with what has waited."""
+        await self._set_delivery(caller, name, enabled=True)
+        self._relay.wake()
+
+    async def disable_delivery(self, caller: Caller, name: str) -> None:
+        """Take messages and send none."""
+        await self._set_delivery(caller, name, enabled=False)
+
+    async def _set_delivery(self, caller: Caller, name: str, *, enabled: bool) -> None:
+        authorize(caller, Grant.MANAGE_QUEUES)
+        if self._queue(name).type == "inbound":
+            raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, f"Delivery of inbound queue [{name}] cannot be changed")
+        async with self._database.connection() as connection:
+            await connection.execute(
+                "INSERT INTO platform.queue_delivery (queue, enabled) VALUES ($1, $2)"
+                " ON CONFLICT (queue) DO UPDATE SET enabled = excluded.enabled",
+                name,
+                enabled,
+            )
+
+    async def reset(self, caller: Caller, name: str) -> None:
+        """Delete every message in the queue; there is no way back."""
+        authorize(caller, Grant.MANAGE_QUEUES)
+        self._queue(name)
+        async with self._database.connection() as connection:
+            await connection.execute("DELETE FROM platform.outbox WHERE queue = $1", name)
+        await purge_queue(self._broker, name, BROKER_TIMEOUT)
+
+    def _queue(self, name: str) -> Queue:
+        queue = self._components.registry.queues.get(name)
+        if queue is None:
+            raise VaultFault(ErrorType.INVALID_DATA, f"There is no queue [{name[:100]}]")
+        return queue

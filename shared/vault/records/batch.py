@@ -1,0 +1,227 @@
+"""Writing a batch of rows to one object: insert, update, delete, each as one statement a table."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from shared.vault.components.model import Field, FieldType, RelationshipDeletion, VaultObject
+from shared.vault.components.schema import quote, table
+from shared.vault.errors import ErrorType
+from shared.vault.records import statements
+from shared.vault.records.references import resolve_references
+from shared.vault.records.results import CREATED, UPDATED
+
+if TYPE_CHECKING:
+    from asyncpg import Record
+
+    from shared.vault.components.registry import Registry
+    from shared.vault.records.identifiers import IdAllocator
+    from shared.vault.records.rows import Row
+    from shared.vault.records.triggers import Trigger
+    from shared.vault.security.caller import Caller
+    from shared.vault.storage.database import Connection
+
+UNCHANGED = "No changes in values - record not updated"
+
+
+class RaceLost(Exception):
+    """Another transaction stored the same unique value meanwhile: the unit of work starts again."""
+
+
+class Batch:
+    """One call's rows on one object, inside one transaction."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        registry: Registry,
+        target: VaultObject,
+        caller: Caller,
+        *,
+        vault_id: int,
+        ids: IdAllocator,
+        trigger: Trigger | None,
+    ) -> None:
+        self._connection = connection
+        self._registry = registry
+        self._object = target
+        self._caller = caller
+        self._vault_id = vault_id
+        self._ids = ids
+        self._trigger = trigger
+        # Milliseconds, as the API shows them: a time read back compares equal to the one stored.
+        now = datetime.now(UTC)
+        self._now = now.replace(microsecond=now.microsecond // 1000 * 1000)
+
+    async def resolve(self, rows: Sequence[Row]) -> None:
+        """Find every record that the rows refer to."""
+        await resolve_references(self._connection, self._registry, self._object, rows)
+
+    async def insert(self, rows: Sequence[Row]) -> None:
+        """Create records; a row that breaks a unique field fails alone."""
+        self._check_required(rows)
+        self._fail_repeats(rows)
+        rows = [row for row in rows if not row.errors]
+        if not rows:
+            return
+        identifiers = await self._ids.take(self._connection, self._object.prefix, len(rows))
+        for row, identifier in zip(rows, identifiers, strict=True):
+            self._fill_new(row, identifier)
+        fields = self._insert_fields(rows)
+        arrays = [[row.values.get(f.name) for row in rows] for f in fields]
+        sql = statements.insert_statement(self._object, fields)
+        stored = await self._connection.fetch(sql, *arrays, *statements.name_parameters(self._object))
+        kept = {record["id"] for record in stored}
+        refused = [row for row in rows if row.values["id"] not in kept]
+        for row in rows:
+            row.id, row.event = str(row.values["id"]), CREATED
+        for row in refused:
+            row.id = row.event = None
+        if refused:
+            await self._explain_refused(refused)
+
+    def _check_required(self, rows: Sequence[Row]) -> None:
+        required = [f.name for f in self._object.fields.values() if f.required and not f.system and f.active]
+        for row in rows:
+            for name in required:
+                if row.values.get(name) is None and not row.errors and not self._is_supplied(name):
+                    row.fail(ErrorType.PARAMETER_REQUIRED, f"Missing required parameter [{name}]")
+
+    def _is_supplied(self, name: str) -> bool:
+        """Whether the Vault itself gives this required field its value."""
+        return name == "status__v" or (name == "name__v" and self._object.fields[name].system_managed_name)
+
+    def _fail_repeats(self, rows: Sequence[Row]) -> None:
+        for field in statements.unique_fields(self._object):
+            seen: set[object] = set()
+            for row in rows:
+                value = row.values.get(field.name)
+                if value is not None and value in seen:
+                    row.fail(ErrorType.OPERATION_NOT_ALLOWED, _taken(field))
+                seen.add(value)
+
+    def _fill_new(self, row: Row, identifier: str) -> None:
+        values, caller = row.values, self._caller.user_id
+        values["id"] = identifier
+        values["global_id__sys"] = f"{self._vault_id}_{identifier}"
+        values["created_by__v"] = values["modified_by__v"] = caller
+        values["created_date__v"] = values["modified_date__v"] = self._now
+        if values.get("status__v") is None:
+            values["status__v"] = "active__v"
+        if self._object.allow_types and values.get("object_type__v") is None and self._object.default_type:
+            type_id = self._registry.object_type_id(self._object.name, self._object.default_type)
+            values["object_type__v"] = type_id
+        if self._object.lifecycle:
+            values["lifecycle__v"] = self._object.lifecycle
+            values["state__v"] = self._registry.lifecycles[self._object.lifecycle].starting_state
+
+    def _insert_fields(self, rows: Sequence[Row]) -> list[Field]:
+        used = {name for row in rows for name in row.values}
+        if self._object.fields["name__v"].system_managed_name:
+            used.discard("name__v")
+        # In the object's order, so that calls with the same fields share one prepared statement.
+        return [f for f in self._object.fields.values() if f.name in used]
+
+    async def _explain_refused(self, rows: Sequence[Row]) -> None:
+        """Say which unique field kept each row out; a value that has gone since is a race."""
+        for field in statements.unique_fields(self._object):
+            values = [row.values[field.name] for row in rows if row.values.get(field.name) is not None]
+            if values:
+                taken = await self._connection.fetch(statements.taken_statement(self._object, field), values)
+                known = {record["key"] for record in taken}
+                for row in rows:
+                    if row.values.get(field.name) in known:
+                        row.fail(ErrorType.OPERATION_NOT_ALLOWED, _taken(field))
+        if any(not row.errors for row in rows):
+            raise RaceLost
+
+    async def lock(self, rows: Sequence[Row], key: Field) -> dict[object, Record]:
+        """Lock the stored records that the rows name; by key, with the columns about to change."""
+        names = {name for row in rows for name in row.values} - {key.name}
+        names |= set(self._trigger.columns if self._trigger else ())
+        fields = [f for f in self._object.fields.values() if f.name in names and f.name != "id"]
+        sql = statements.lock_statement(self._object, key, fields)
+        keys = list({row.key for row in rows if row.key is not None and not row.errors})
+        records = await self._connection.fetch(sql, keys)
+        return {record["key"]: record for record in records}
+
+    async def update(self, rows: Sequence[Row], stored: Mapping[object, Record], *, warn_unchanged: bool) -> None:
+        """Update records that ``lock`` returned; rows whose values are stored already are not written."""
+        changed: list[Row] = []
+        for row in rows:
+            record = stored[row.key]
+            row.id = record["id"]
+            changes = {n: v for n, v in row.values.items() if n in record and record[n] != v}
+            if not changes:
+                row.event = UPDATED
+                row.warning = UNCHANGED if warn_unchanged else None
+                continue
+            refusal = self._trigger.before_update(self._caller, record, changes) if self._trigger else None
+            if refusal:
+                row.errors.append(refusal)
+                continue
+            row.values = changes
+            changed.append(row)
+        await self._refuse_taken(changed)
+        await self._write([row for row in changed if not row.errors])
+
+    async def _refuse_taken(self, rows: Sequence[Row]) -> None:
+        for field in statements.unique_fields(self._object):
+            setting = [row for row in rows if row.values.get(field.name) is not None]
+            if not setting:
+                continue
+            values = [row.values[field.name] for row in setting]
+            taken = await self._connection.fetch(statements.taken_statement(self._object, field), values)
+            holders: dict[object, str] = {record["key"]: record["id"] for record in taken}
+            for row in setting:
+                if holders.setdefault(row.values[field.name], row.id or "") != row.id:
+                    row.fail(ErrorType.OPERATION_NOT_ALLOWED, _taken(field))
+
+    async def _write(self, rows: Sequence[Row]) -> None:
+        """One statement for each set of changed fields; calls of one client have few."""
+        groups: dict[frozenset[str], list[Row]] = defaultdict(list)
+        for row in rows:
+            row.event = UPDATED
+            row.values |= {"modified_by__v": self._caller.user_id, "modified_date__v": self._now}
+            groups[frozenset(row.values)].append(row)
+        for names, group in groups.items():
+            fields = [f for f in self._object.fields.values() if f.name in names]
+            arrays = [[row.values[f.name] for row in group] for f in fields]
+            sql = statements.update_statement(self._object, fields)
+            await self._connection.execute(sql, [row.id for row in group], *arrays)
+
+    async def delete(self, rows: Sequence[Row], stored: Mapping[object, Record]) -> None:
+        """Delete records that ``lock`` returned, unless another record that must not lose them refers to them."""
+        for row in rows:
+            record = stored[row.key]
+            row.id = record["id"]
+            refusal = self._trigger.before_delete(self._caller, record) if self._trigger else None
+            if refusal:
+                row.errors.append(refusal)
+        await self._refuse_referenced(rows)
+        ids = [row.id for row in rows if not row.errors]
+        sql = f"DELETE FROM {table(self._object.name)} WHERE id = ANY($1::text[])"  # noqa: S608
+        await self._connection.execute(sql, ids)
+
+    async def _refuse_referenced(self, rows: Sequence[Row]) -> None:
+        ids = [row.id for row in rows if not row.errors]
+        for other in self._registry.objects.values():
+            for field in other.fields.values():
+                if field.type is not FieldType.OBJECT or field.object != self._object.name:
+                    continue
+                if field.relationship_deletion is not RelationshipDeletion.BLOCK:
+                    continue
+                name = quote(field.name)
+                sql = f"SELECT DISTINCT {name} FROM {table(other.name)} WHERE {name} = ANY($1::text[])"  # noqa: S608
+                blocked = {record[0] for record in await self._connection.fetch(sql, ids)}
+                for row in rows:
+                    if row.id in blocked:
+                        message = f"The record is referred to by [{other.name}.{field.name}]"
+                        row.fail(ErrorType.OPERATION_NOT_ALLOWED, message)
+
+
+def _taken(field: Field) -> str:
+    return f"Another resource already exists with this value of unique field [{field.name}]"

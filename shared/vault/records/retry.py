@@ -1,0 +1,75 @@
+"""Retry Transfer: sends the failed items of a User Exception Message again, under the message's own id."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import orjson
+
+from shared.vault.errors import ApiError, ErrorType, VaultFault
+from shared.vault.queues.outbox import open_queue, put
+
+if TYPE_CHECKING:
+    import asyncpg
+
+    from shared.vault.records.actions import ActionContext
+
+OBJECT = "exception_message__sys"
+ACTION = "retry_transfer__sys"
+
+MESSAGES = """
+SELECT id, message_id__sys, queue__sys, message_body_json__sys, error_status__sys
+FROM records.exception_message__sys WHERE id = ANY($1::text[]) ORDER BY id
+"""
+ITEMS = """
+SELECT exception_message__sys AS message, array_agg(item__sys ORDER BY id) AS items
+FROM records.exception_item__sys
+WHERE exception_message__sys = ANY($1::text[]) AND error_status__sys IN ('open__sys', 'retrying__sys')
+GROUP BY exception_message__sys
+"""
+RETRYING = """
+UPDATE records.{table} SET error_status__sys = 'retrying__sys', modified_date__v = date_trunc('milliseconds', now())
+WHERE {key} = ANY($1::text[]) AND error_status__sys IN ('open__sys', 'retrying__sys')
+"""
+
+
+async def retry_transfer(context: ActionContext) -> Mapping[str, ApiError]:
+    """Queue each message again with its unresolved items, all of its items when it has none of its own.
+
+    The message keeps its id, so that what comes of it is written to the same exception.
+    """
+    items = {row["message"]: row["items"] for row in await context.connection.fetch(ITEMS, list(context.ids))}
+    errors: dict[str, ApiError] = {}
+    for row in await context.connection.fetch(MESSAGES, list(context.ids)):
+        try:
+            await _send_again(context, row, items.get(row["id"]))
+        except VaultFault as fault:
+            errors[row["id"]] = fault.error
+    if not errors:
+        await context.connection.execute(RETRYING.format(table=OBJECT, key="id"), list(context.ids))
+        retrying = RETRYING.format(table="exception_item__sys", key="exception_message__sys")
+        await context.connection.execute(retrying, list(context.ids))
+    return errors
+
+
+async def _send_again(context: ActionContext, row: asyncpg.Record, items: list[str] | None) -> None:
+    if row["error_status__sys"] in ("resolved__sys", "ignored__sys"):
+        raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, "The exception is resolved or ignored already")
+    attributes, all_items, message_id = _original(row)
+    queue = open_queue(context.registry, row["queue__sys"] or "")
+    await put(context.connection, queue, attributes, items or all_items, message_id)
+
+
+def _original(row: asyncpg.Record) -> tuple[Mapping[str, object], list[str], str]:
+    """Attributes, items and id of the message as it was received; raises VaultFault when it was not readable."""
+    try:
+        message = orjson.loads(row["message_body_json__sys"] or "")["message"]
+        attributes, items = message["attributes"], [str(item) for item in message["items"]]
+        message_id = str(row["message_id__sys"])
+    except (ValueError, KeyError, TypeError) as error:
+        text = "The message could not be read when it arrived and cannot be sent again"
+        raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, text) from error
+    if not items:
+        raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, "The message has no items to send again")
+    return attributes, items, message_id

@@ -1,0 +1,163 @@
+"""Rows on their way in: every key checked against its object, every value turned into its column's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from shared.vault.components.model import Field, FieldType, VaultObject
+from shared.vault.errors import ApiError, ErrorType
+from shared.vault.records.results import RowResult
+from shared.vault.records.values import InvalidValue, coercion
+
+if TYPE_CHECKING:
+    from shared.vault.components.registry import Registry
+
+MAX_ROWS = 500
+TYPE_NAME_KEY = "object_type__v.api_name__v"
+
+
+@dataclass(slots=True)
+class Row:
+    """One row of a call: its column values so far, and its references still to be looked up."""
+
+    index: int
+    values: dict[str, object] = field(default_factory=dict)
+    lookups: dict[str, tuple[str, object]] = field(default_factory=dict)  # field → (unique field, key)
+    errors: list[ApiError] = field(default_factory=list)
+    key: object = None
+    id: str | None = None
+    event: str | None = None
+    warning: str | None = None
+
+    def fail(self, error_type: ErrorType, message: str) -> None:
+        """Record why this row cannot be carried out."""
+        self.errors.append(ApiError(error_type, message))
+
+    def result(self) -> RowResult:
+        """What this row came to."""
+        key = None if self.key is None else str(self.key)
+        if self.errors:
+            return RowResult(id=self.id, id_param_value=key, errors=tuple(self.errors))
+        return RowResult(id=self.id, event=self.event, id_param_value=key, warning=self.warning)
+
+
+Setter = Callable[[Row, object], None]
+
+
+class RowReader:
+    """Reads rows for one object; made once per object and component revision."""
+
+    def __init__(self, target: VaultObject, registry: Registry) -> None:
+        self.object = target
+        self._registry = registry
+        self._setters: dict[str, Setter | None] = {}
+
+    def read(self, rows: Sequence[Mapping[str, object]], key_field: Field | None = None) -> list[Row]:
+        """Rows in input order, each with its values or its errors; ``key_field`` names the row (``id``, idParam)."""
+        key_of = coercion(key_field, self._registry) if key_field else None
+        return [self._row(index, source, key_field, key_of) for index, source in enumerate(rows)]
+
+    def _row(
+        self,
+        index: int,
+        source: Mapping[str, object],
+        key_field: Field | None,
+        key_of: Callable[[object], object] | None,
+    ) -> Row:
+        row = Row(index)
+        setters = self._setters
+        for name, value in source.items():
+            try:
+                if key_field is not None and key_of is not None and name == key_field.name:
+                    row.key = key_of(value)
+                    if not key_field.system:
+                        row.values[name] = row.key
+                    continue
+                setter = setters[name] if name in setters else self._prepare(name)
+                if setter is None:
+                    row.fail(ErrorType.ATTRIBUTE_NOT_SUPPORTED, f"[{self.object.name}] has no field [{name[:100]}]")
+                else:
+                    setter(row, value)
+            except InvalidValue as fault:
+                row.errors.append(fault.error)
+        if key_field is not None and row.key is None and not row.errors:
+            row.fail(ErrorType.PARAMETER_REQUIRED, f"Missing required parameter [{key_field.name}]")
+        return row
+
+    def _prepare(self, name: str) -> Setter | None:
+        """The setter of a key, kept for the next row; unknown keys are not kept, they have no bound."""
+        setter = self._setter(name)
+        if setter is not None:
+            self._setters[name] = setter
+        return setter
+
+    def _setter(self, name: str) -> Setter | None:
+        target = self.object.fields.get(name)
+        if name == TYPE_NAME_KEY and self.object.allow_types:
+            return self._set_type_by_name
+        if target is None:
+            return self._lookup_setter(name)
+        if name == "object_type__v":
+            return self._set_type
+        if target.system or not target.editable:
+            return self._refuse(name)
+        coerce = coercion(target, self._registry)
+        if target.required:
+            return self._required(target, coerce)
+
+        def set_value(row: Row, value: object) -> None:
+            row.values[name] = coerce(value)
+
+        return set_value
+
+    def _required(self, target: Field, coerce: Callable[[object], object]) -> Setter:
+        def set_value(row: Row, value: object) -> None:
+            stored = coerce(value)
+            if stored is None:
+                row.fail(ErrorType.PARAMETER_REQUIRED, f"Missing required parameter [{target.name}]")
+            row.values[target.name] = stored
+
+        return set_value
+
+    def _refuse(self, name: str) -> Setter:
+        def refuse(row: Row, value: object) -> None:
+            del value
+            row.fail(ErrorType.INVALID_DATA, f"Field [{name}] is set by the Vault")
+
+        return refuse
+
+    def _lookup_setter(self, name: str) -> Setter | None:
+        """For ``rel__vr.unique_field``: the reference is found by that field of the referenced object."""
+        relationship, _, unique = name.partition(".")
+        reference = self.object.outbound.get(relationship)
+        referenced = self._registry.objects.get(reference.object or "") if reference else None
+        target = referenced.fields.get(unique) if referenced else None
+        if reference is None or target is None:
+            return None
+        if not (target.unique or target.type is FieldType.ID) or not reference.editable:
+            return None
+        coerce = coercion(target, self._registry)
+
+        def set_lookup(row: Row, value: object) -> None:
+            key = coerce(value)
+            if key is None:
+                row.values[reference.name] = None
+            else:
+                row.lookups[reference.name] = (unique, key)
+
+        return set_lookup
+
+    def _set_type_by_name(self, row: Row, value: object) -> None:
+        chosen = self._registry.object_types.get((self.object.name, str(value)))
+        if chosen is None or not chosen.active:
+            raise InvalidValue(f"[{self.object.name}] has no such object type")
+        row.values["object_type__v"] = self._registry.object_type_id(self.object.name, chosen.name)
+
+    def _set_type(self, row: Row, value: object) -> None:
+        for (owner, name), chosen in self._registry.object_types.items():
+            if owner == self.object.name and chosen.active and value == self._registry.object_type_id(owner, name):
+                row.values["object_type__v"] = value
+                return
+        raise InvalidValue(f"[{self.object.name}] has no such object type")

@@ -1,0 +1,27 @@
+"""Rules of one object that the components cannot say: run on every write, in its transaction."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from asyncpg import Record
+
+    from shared.vault.errors import ApiError
+    from shared.vault.security.caller import Caller
+
+
+class Trigger(Protocol):
+    """Looks at one record before it is updated or deleted; ``columns`` are what it needs of the stored one."""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of the stored record that the rules look at."""
+
+    def before_update(
+        self, caller: Caller, stored: Record, changes: dict[str, object]
+    ) -> ApiError | None:
+        """Refuse the update with an error, or allow it; may add to ``changes``."""
+
+    def before_delete(self, caller: Caller, stored: Record) -> ApiError | None:
+        """Refuse the deletion with an error, or allow it."""
