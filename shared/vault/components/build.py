@@ -21,12 +21,12 @@ from shared.vault.components.model import (
     VaultObject,
 )
 from shared.vault.components.tree import Component
-from shared.vault.components.types import MAX_LONG_TEXT_LENGTH
+from shared.vault.components.types import DEFAULT_LONG_TEXT_LENGTH
 
 _DEFAULT_LENGTHS = {
     FieldType.STRING: 128,
-    FieldType.LONG_TEXT: MAX_LONG_TEXT_LENGTH,
-    FieldType.RICH_TEXT: MAX_LONG_TEXT_LENGTH,
+    FieldType.LONG_TEXT: DEFAULT_LONG_TEXT_LENGTH,
+    FieldType.RICH_TEXT: DEFAULT_LONG_TEXT_LENGTH,
 }
 _ENTRY_ACTION_ATTRIBUTES = frozenset({"action", "order"})
 

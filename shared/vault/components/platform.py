@@ -37,7 +37,7 @@ def _system(name: str, label: str, type_: FieldType, max_length: int | None = No
 
 ID = _system("id", "ID", FieldType.ID, 20, unique=True)
 GLOBAL_ID = _system("global_id__sys", "Global ID", FieldType.STRING, GLOBAL_ID_MAX_LENGTH, unique=True)
-OBJECT_TYPE = Field("object_type__v", "Object Type", FieldType.STRING, system=True, max_length=20)
+OBJECT_TYPE = Field("object_type__v", "Object Type", FieldType.STRING, system=True, max_length=128)
 LIFECYCLE = Field("lifecycle__v", "Lifecycle", FieldType.STRING, editable=False, system=True, max_length=128)
 STATE = Field("state__v", "Lifecycle State", FieldType.STRING, editable=False, system=True, max_length=128)
 AUDIT = (

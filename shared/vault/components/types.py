@@ -20,7 +20,8 @@ from shared.vault.components.specification import (
 LABEL_LENGTH = 60
 NAME_LENGTH = 50  # leaves room for what schema object names add within PostgreSQL's 63 bytes
 MAX_STRING_LENGTH = 1500
-MAX_LONG_TEXT_LENGTH = 32_000
+DEFAULT_LONG_TEXT_LENGTH = 32_000
+MAX_LONG_TEXT_LENGTH = 300_000  # room for the largest message body, which an exception record keeps whole
 MAX_SCALE = 10
 
 REDEFINABLE_FIELDS = frozenset({"name__v", "link__sys", "status__v"})

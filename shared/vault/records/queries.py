@@ -92,12 +92,11 @@ class QueryService:
         if target is None:
             raise VaultFault(ErrorType.INVALID_DATA, f"There is no object [{object_name[:100]}]")
         require(caller, object_name, Operation.READ)
-        rows: Sequence[Record] = ()
-        if RECORD_ID.match(record_id):
-            fields = (f"LONGTEXT({f.name})" if f.type in LONG else f.name for f in target.fields.values() if f.active)
-            text = f"SELECT {', '.join(fields)} FROM {object_name} WHERE id = '{record_id}'"  # noqa: S608  VQL, checked
-            compiled = self._compile(caller, text)
-            rows = await self._fetch(compiled, 1, 0, None)
+        fields = (f"LONGTEXT({f.name})" if f.type in LONG else f.name for f in target.fields.values() if f.active)
+        # An id of another form names no record; it must not reach the text.
+        known = record_id if RECORD_ID.match(record_id) else ""
+        compiled = self._compile(caller, f"SELECT {', '.join(fields)} FROM {object_name} WHERE id = '{known}'")  # noqa: S608
+        rows = await self._fetch(compiled, 1, 0, None)
         if not rows:
             raise VaultFault(ErrorType.INVALID_DATA, f"The resource [{record_id[:100]}] does not exist")
         record = _page(compiled, rows, 1, 0).rows[0]

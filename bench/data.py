@@ -1,0 +1,84 @@
+"""Invented accounts and inquiries for the benchmark, written through the public API."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+from shared.client import VaultClient
+
+INQUIRY_ACTION = "Objectlifecyclestateuseraction.medical_inquiry__v"
+SUBMIT = f"{INQUIRY_ACTION}.saved_state__v.submit__v"
+TRANSFER = f"{INQUIRY_ACTION}.submitted_state__v.transfer_to_medical__v"
+CALL_ROWS = 500
+
+
+class BenchFailed(Exception):
+    """A row that the benchmark needs was refused."""
+
+
+async def submitted_inquiries(crm: VaultClient, medical: VaultClient, count: int, run: str) -> list[str]:
+    """Ids of ``count`` submitted inquiries, each for an account of its own with one address."""
+    country = (await crm.query("SELECT id FROM country__v WHERE country_code__v = 'US'")).rows[0]["id"]
+    codes = [row["external_id__v"] for row in (await medical.query("SELECT external_id__v FROM product__v")).rows]
+    names = ", ".join(f"'{code}'" for code in codes if code)
+    products = await crm.query(f"SELECT id FROM product__v WHERE external_id__v CONTAINS ({names})")
+    product = products.rows[0]["id"]
+    accounts = await _create(crm, "account__v", [_account(run, n, country) for n in range(count)])
+    await _create(crm, "address__v", [_address(run, n, account, country) for n, account in enumerate(accounts)])
+    inquiries = await _create(
+        crm, "medical_inquiry__v", [_inquiry(n, account, product, country) for n, account in enumerate(accounts)]
+    )
+    results = await crm.run_bulk_action("medical_inquiry__v", inquiries, SUBMIT)
+    if not all(result.ok for result in results):
+        message = "submitting an inquiry was refused"
+        raise BenchFailed(message)
+    return inquiries
+
+
+async def _create(client: VaultClient, object_name: str, rows: Sequence[dict[str, Any]]) -> list[str]:
+    calls = [client.create(object_name, rows[start : start + CALL_ROWS]) for start in range(0, len(rows), CALL_ROWS)]
+    results = [result for part in await asyncio.gather(*calls) for result in part]
+    for result in results:
+        if not result.ok:
+            message = f"creating {object_name} was refused: {result.errors[0].message}"
+            raise BenchFailed(message)
+    return [str(result.id) for result in results]
+
+
+def _account(run: str, number: int, country: object) -> dict[str, Any]:
+    return {
+        "name__v": f"Bench Reader {number}",
+        "first_name_cda__v": "Bench",
+        "last_name_cda__v": f"Reader {number}",
+        "credentials__v": "MD",
+        "email_cda__v": f"reader{number}@practice.example",
+        "office_phone_cda__v": "+1 555 0100",
+        "veevaid__v": f"V{run}{number:06d}",
+        "external_id__v": f"BENCH-{run}-{number}",
+        "primary_country__v": country,
+    }
+
+
+def _address(run: str, number: int, account: str, country: object) -> dict[str, Any]:
+    return {
+        "name__v": f"{number} Example Street",
+        "account__v": account,
+        "external_id__v": f"BENCH-{run}-{number}",
+        "city_cda__v": "Springfield",
+        "postal_code_cda__v": "00000",
+        "country__v": country,
+        "primary_cda__v": True,
+    }
+
+
+def _inquiry(number: int, account: str, product: object, country: object) -> dict[str, Any]:
+    return {
+        "account__v": account,
+        "product__v": product,
+        "country__v": country,
+        "inquiry_text__v": f"Question {number}: what is known about use in renal impairment?",
+        "delivery_method__v": "email__v",
+        "email__v": f"reader{number}@practice.example",
+    }

@@ -1,0 +1,138 @@
+"""``make bench``: inquiries through the real system, beside a plain pipeline in the same run."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from rich.console import Console
+from rich.table import Table
+
+from bench import plain
+from bench.data import CALL_ROWS, TRANSFER, BenchFailed, submitted_inquiries
+from local.system import System
+from shared.client import VaultClient
+
+INTEGRATION = "medical_inquiry_details__v"
+LIMIT_SECONDS = 300.0
+SINGLES = 100
+
+
+def main() -> int:
+    """Run the benchmark on a system of its own and print a table; ``--json`` also writes the figures."""
+    parser = argparse.ArgumentParser(description="Transfer throughput and latency")
+    parser.add_argument("--inquiries", type=int, default=10_000)
+    parser.add_argument("--json", type=Path)
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="medcrm-bench-") as folder:
+        system = System(Path(folder))
+        system.start()
+        try:
+            figures = asyncio.run(measure(system.endpoints(), system.sign_ins(), arguments.inquiries))
+        finally:
+            system.reset()
+    _show(figures)
+    if arguments.json:
+        arguments.json.parent.mkdir(parents=True, exist_ok=True)
+        arguments.json.write_text(json.dumps(figures, indent=2) + "\n")
+    return 0
+
+
+async def measure(endpoints: Mapping[str, Any], sign_ins: Mapping[str, Any], count: int) -> dict[str, Any]:
+    """Figures of one run: the system's throughput and latency, and the plain pipeline's throughput."""
+    async with AsyncExitStack() as stack:
+        crm = await stack.enter_async_context(_client(endpoints["crm_vault"]))
+        medical = await stack.enter_async_context(_client(endpoints["medical_vault"]))
+        integration_user = sign_ins["crm_vault"]["integration"]
+        crm_writer = await stack.enter_async_context(_client({**endpoints["crm_vault"], **integration_user}))
+        for client in (crm, medical):
+            row = {"integration_api_name__sys": INTEGRATION, "status__v": "active__v"}
+            await client.update("integration__sys", [row], "integration_api_name__sys")
+        await _transfer(crm, await submitted_inquiries(crm, medical, CALL_ROWS, _run()))  # warm
+        singles = await submitted_inquiries(crm, medical, SINGLES, _run())
+        latencies = [await _single(crm, inquiry) for inquiry in singles]
+        inquiries = await submitted_inquiries(crm, medical, count, _run())
+        seconds = await _transfer(crm, inquiries)
+        inquiries = await submitted_inquiries(crm, medical, count, _run())
+        started = time.perf_counter()
+        await plain.transfer(crm_writer, medical, inquiries)
+        plain_seconds = time.perf_counter() - started
+    milliseconds = sorted(1000 * latency for latency in latencies)
+    return {
+        "inquiries": count,
+        "transfer_seconds": round(seconds, 2),
+        "transfer_per_second": round(count / seconds),
+        "plain_per_second": round(count / plain_seconds),
+        "ratio_to_plain": round(plain_seconds / seconds, 2),
+        "idle_median_ms": round(statistics.median(milliseconds), 1),
+        "idle_p99_ms": round(milliseconds[int(len(milliseconds) * 0.99) - 1], 1),
+    }
+
+
+def _client(endpoint: Mapping[str, Any]) -> VaultClient:
+    return VaultClient(endpoint["url"], endpoint["username"], endpoint["password"], client_id="bench", timeout=120)
+
+
+def _run() -> str:
+    return uuid4().hex[:8]
+
+
+async def _transfer(crm: VaultClient, inquiries: list[str]) -> float:
+    """Seconds from the first bulk action to the last Transfer Status."""
+    before = await _succeeded(crm)
+    started = time.perf_counter()
+    results = await crm.run_bulk_action("medical_inquiry__v", inquiries, TRANSFER)
+    if not all(result.ok for result in results):
+        message = "a transfer was refused"
+        raise BenchFailed(message)
+    while await _succeeded(crm) - before < len(inquiries):
+        if time.perf_counter() - started > LIMIT_SECONDS:
+            message = f"not all inquiries were transferred within {LIMIT_SECONDS:.0f} s"
+            raise BenchFailed(message)
+        await asyncio.sleep(0.05)
+    return time.perf_counter() - started
+
+
+async def _succeeded(crm: VaultClient) -> int:
+    """How many inquiries are at Success: the total that a page of one row comes with."""
+    text = "SELECT id FROM medical_inquiry__v WHERE transfer_status__v = 'success__v' PAGESIZE 1"
+    async for page in crm.query_pages(text):
+        return page.total
+    return 0
+
+
+async def _single(crm: VaultClient, inquiry: str) -> float:
+    """Seconds from the user action on one inquiry to its Success, the system idle."""
+    started = time.perf_counter()
+    await crm.run_action("medical_inquiry__v", inquiry, TRANSFER)
+    while True:
+        row = await crm.record("medical_inquiry__v", inquiry)
+        if row["transfer_status__v"] == ["success__v"]:
+            return time.perf_counter() - started
+        if time.perf_counter() - started > LIMIT_SECONDS:
+            message = "an inquiry was not transferred"
+            raise BenchFailed(message)
+        await asyncio.sleep(0.003)
+
+
+def _show(figures: Mapping[str, Any]) -> None:
+    table = Table(title="Transfer to Medical")
+    table.add_column("Figure")
+    table.add_column("Value", justify="right")
+    for name, value in figures.items():
+        table.add_row(name.replace("_", " "), f"{value:,}")
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,78 @@
+"""Virtual hosts, users and permissions on RabbitMQ: who may do what, and the HTTP calls that say so."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+
+import aiohttp
+
+from local.faults import SystemFault
+
+MEDICAL = "medical"
+CRM = "crm"
+VHOSTS = (MEDICAL, CRM)
+_TIMEOUT = aiohttp.ClientTimeout(total=15)
+_QUEUES = r".*__(v|c|sys)"
+_SPARK = r"spark\..*"
+
+
+@dataclass(frozen=True, slots=True)
+class Permission:
+    """What a user may configure, write to and read from in a virtual host: patterns of names."""
+
+    configure: str
+    write: str
+    read: str
+
+
+# Declaring a queue with a dead-letter exchange, and binding it, need all three on queue and exchange.
+_OF_A_VAULT = Permission(*[f"^({_SPARK}|{_QUEUES})$"] * 3)
+# A connector takes messages off queues and puts messages on them by exchange; it declares nothing.
+_OF_A_CONNECTOR = Permission("^$", r"^spark\.(inbound|outbound)$", f"^{_QUEUES}$")
+_OF_AN_ADMINISTRATOR = Permission(".*", ".*", ".*")
+
+PERMISSIONS: Mapping[str, Mapping[str, Permission]] = {
+    "medical_vault": {MEDICAL: _OF_A_VAULT},
+    "crm_vault": {CRM: _OF_A_VAULT},
+    "connector": {MEDICAL: _OF_A_CONNECTOR, CRM: _OF_A_CONNECTOR},
+}
+
+
+async def prepare_broker(management_url: str, administrator: tuple[str, str], passwords: Mapping[str, str]) -> None:
+    """Create virtual hosts, users and permissions through the management API; repeating it changes nothing.
+
+    ``administrator`` is name and password; ``passwords`` has one for each user of :data:`PERMISSIONS`.
+
+    :raises SystemFault: the broker refused.
+    :raises aiohttp.ClientError: it was not reached.
+    """
+    auth = aiohttp.BasicAuth(*administrator)
+    async with aiohttp.ClientSession(management_url, auth=auth, timeout=_TIMEOUT) as session:
+        for vhost in VHOSTS:
+            await _put(session, "vhosts", vhost, body={})
+            await _put(session, "permissions", vhost, administrator[0], body=asdict(_OF_AN_ADMINISTRATOR))
+        for username, permissions in PERMISSIONS.items():
+            body = {"password": passwords[username], "tags": ""}
+            await _put(session, "users", username, body=body)
+            for vhost, may in permissions.items():
+                await _put(session, "permissions", vhost, username, body=asdict(may))
+
+
+async def broker_answers(management_url: str, administrator: tuple[str, str]) -> str | None:
+    """Ask whether the broker is up with all of its alarms clear; return None if so and else why not."""
+    auth = aiohttp.BasicAuth(*administrator)
+    try:
+        async with (
+            aiohttp.ClientSession(management_url, auth=auth, timeout=aiohttp.ClientTimeout(total=5)) as session,
+            session.get("/api/health/checks/local-alarms") as answer,
+        ):
+            return None if answer.status == 200 else f"status {answer.status}"
+    except (aiohttp.ClientError, TimeoutError) as error:
+        return type(error).__name__
+
+
+async def _put(session: aiohttp.ClientSession, *path: str, body: Mapping[str, str]) -> None:
+    async with session.put("/api/" + "/".join(path), json=dict(body)) as answer:
+        if answer.status >= 300:
+            raise SystemFault(f"RabbitMQ refused {'/'.join(path)}: status {answer.status}")

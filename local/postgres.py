@@ -1,0 +1,148 @@
+"""A private PostgreSQL: its own data directory and port, and nothing to do with the system's instance."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+
+import asyncpg
+
+from local.account import Account
+from local.faults import SystemFault
+from local.processes import Command
+from local.state import State
+from local.waiting import answers_within
+
+ADMINISTRATOR = "postgres_admin"
+_START_WAIT = 60.0
+_STOP_WAIT = 30.0
+# Error details would repeat column values, and a log is no place for those.
+_SETTINGS = {
+    "listen_addresses": "127.0.0.1",
+    "unix_socket_directories": "",
+    "max_connections": "200",
+    "shared_buffers": "256MB",
+    "synchronous_commit": "on",
+    "max_wal_size": "2GB",
+    "log_error_verbosity": "terse",
+    "log_min_error_statement": "panic",
+    "log_line_prefix": "%m [%p] %q%u@%d ",
+}
+
+
+def find_binaries() -> Path | None:
+    """Return the directory of the newest PostgreSQL server on this machine; None without one."""
+    found = [path for path in Path("/usr/lib/postgresql").glob("*/bin") if (path / "initdb").exists()]
+    if found:
+        return max(found, key=lambda path: tuple(int(part) for part in path.parent.name.split(".") if part.isdigit()))
+    initdb = shutil.which("initdb")
+    return Path(initdb).resolve().parent if initdb and shutil.which("postgres") else None
+
+
+@dataclass(slots=True)
+class PrivatePostgres:
+    """The PostgreSQL server of one system, run from the machine's binaries."""
+
+    state: State
+    directory: Path
+    logs: Path
+    account: Account | None
+    name: str = "postgres"
+
+    @property
+    def running(self) -> bool:
+        """Whether its process runs."""
+        return self.state.process(self.name) is not None
+
+    @property
+    def detail(self) -> str:
+        """Where it listens, and its process id."""
+        process = self.state.process(self.name)
+        return f"127.0.0.1:{self.state.ports[self.name]}, process {process.pid}" if process else "not running"
+
+    @property
+    def dsn(self) -> str:
+        """Address of the maintenance database, as its administrator."""
+        return self._dsn(ADMINISTRATOR, self.state.secret("postgres_admin"), "postgres")
+
+    def database_dsn(self, name: str, password: str) -> str:
+        """Address of database ``name`` as the role of the same name."""
+        return self._dsn(name, password, name)
+
+    async def start(self) -> None:
+        """Start it unless it runs, with a new data directory the first time.
+
+        :raises SystemFault: there are no server binaries, or it did not start.
+        """
+        if not self.running:
+            binaries = find_binaries()
+            if binaries is None:
+                raise SystemFault("no PostgreSQL server here: install the Debian package 'postgresql'")
+            self._initialise(binaries)
+            port = self.state.port(self.name)
+            options = [f"--{name}={value}" for name, value in (_SETTINGS | {"port": str(port)}).items()]
+            self.state.started(self.name, self._command([binaries / "postgres", "-D", self._data, *options]).spawn())
+        reason = await answers_within(_START_WAIT, self._ask)
+        if reason is not None:
+            raise SystemFault(f"PostgreSQL does not answer: {reason}", self._log)
+
+    async def stop(self) -> None:
+        """Shut it down: open transactions are rolled back, what is committed is on disk."""
+        process = self.state.process(self.name)
+        if process is not None:
+            await process.end(grace=_STOP_WAIT, first=signal.SIGINT)
+        self.state.ended(self.name)
+
+    async def kill(self) -> None:
+        """End it at once, as a crash would."""
+        process = self.state.process(self.name)
+        if process is not None:
+            await process.end(grace=_STOP_WAIT, first=signal.SIGKILL)
+        self.state.ended(self.name)
+
+    @property
+    def _data(self) -> Path:
+        return self.directory / "data"
+
+    @property
+    def _log(self) -> Path:
+        return self.logs / "postgres.log"
+
+    def _dsn(self, username: str, password: str, database: str) -> str:
+        return f"postgresql://{username}:{password}@127.0.0.1:{self.state.ports[self.name]}/{database}"
+
+    def _command(self, arguments: list[str | Path]) -> Command:
+        environment = {"PATH": os.environ.get("PATH", os.defpath), "LANG": "C.UTF-8", "TZ": "UTC"}
+        return Command(arguments, environment, self.directory, self._log, self.account)
+
+    def _initialise(self, binaries: Path) -> None:
+        """Create the data directory, in one step: an interrupted attempt leaves none."""
+        if self._data.exists():
+            return
+        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        password = self.directory / "password"
+        password.touch(mode=0o600)
+        password.write_text(self.state.secret("postgres_admin"), encoding="ascii")
+        if self.account:
+            self.account.own(self.directory)
+            self.account.own(password)
+        new = self.directory / "data.new"
+        shutil.rmtree(new, ignore_errors=True)
+        options = ["--auth=scram-sha-256", "--encoding=UTF8", "--locale=C.UTF-8", "--no-instructions"]
+        who = [f"--username={ADMINISTRATOR}", f"--pwfile={password}"]
+        self._command([binaries / "initdb", "-D", new, *who, *options]).run(_START_WAIT)
+        password.unlink()
+        new.rename(self._data)
+
+    async def _ask(self) -> str | None:
+        if not self.running:
+            raise SystemFault("PostgreSQL ended while starting", self._log)
+        try:
+            connection = await asyncpg.connect(self.dsn, timeout=5)
+        except (OSError, asyncpg.PostgresError, TimeoutError) as error:
+            return type(error).__name__
+        await connection.close(timeout=5)
+        return None

@@ -1,0 +1,202 @@
+"""A private RabbitMQ: its own node, port mapper, data and ports, and nothing to do with the system's instance."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import signal
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+
+from local.account import Account
+from local.broker import broker_answers
+from local.faults import SystemFault
+from local.processes import Command
+from local.state import State
+from local.waiting import answers_within, holds_within
+
+ADMINISTRATOR = "admin"
+_START_WAIT = 90.0
+_STOP_WAIT = 45.0
+_EPMD_WAIT = 10.0
+_EPMD = "epmd"
+
+
+def find_server() -> Path | None:
+    """Return RabbitMQ's own start script; None when RabbitMQ is not installed.
+
+    Debian's wrapper on the path insists on the system's account and directories, so it is passed by.
+    """
+    candidates = [Path("/usr/lib/rabbitmq/bin/rabbitmq-server"), *Path("/opt").glob("rabbitmq*/sbin/rabbitmq-server")]
+    return next((path for path in candidates if path.exists()), None)
+
+
+@dataclass(slots=True)
+class PrivateRabbit:
+    """The RabbitMQ server of one system, run from the machine's binaries."""
+
+    state: State
+    directory: Path
+    logs: Path
+    account: Account | None
+    name: str = "rabbitmq"
+    username: str = ADMINISTRATOR
+
+    @property
+    def running(self) -> bool:
+        """Whether its process runs."""
+        return self.state.process(self.name) is not None
+
+    @property
+    def detail(self) -> str:
+        """Where it listens, and its process id."""
+        process = self.state.process(self.name)
+        if process is None:
+            return "not running"
+        return f"127.0.0.1:{self.state.ports['amqp']}, console {self.management_url}, process {process.pid}"
+
+    @property
+    def password(self) -> str:
+        """Password of the administrator."""
+        return self.state.secret("rabbitmq_admin")
+
+    @property
+    def amqp_url(self) -> str:
+        """AMQP address as its administrator, without a virtual host."""
+        return f"amqp://{self.username}:{self.password}@127.0.0.1:{self.state.ports['amqp']}"
+
+    @property
+    def management_url(self) -> str:
+        """HTTP address of the management API and console."""
+        return f"http://127.0.0.1:{self.state.ports['management']}"
+
+    def vhost_url(self, username: str, password: str, vhost: str) -> str:
+        """AMQP address of a virtual host as a user."""
+        return f"amqp://{username}:{password}@127.0.0.1:{self.state.ports['amqp']}/{vhost}"
+
+    async def start(self) -> None:
+        """Start it unless it runs, and wait until it answers.
+
+        :raises SystemFault: RabbitMQ is not installed, or it did not start.
+        """
+        if not self.running:
+            server = find_server()
+            if server is None:
+                raise SystemFault("no RabbitMQ server here: install the Debian package 'rabbitmq-server'")
+            self._prepare_directory()
+            await self._start_epmd()
+            self._write_configuration()
+            self.state.started(self.name, self._command([server]).spawn())
+        reason = await answers_within(_START_WAIT, self._ask)
+        if reason is not None:
+            raise SystemFault(f"RabbitMQ does not answer: {reason}", self._log)
+
+    async def stop(self) -> None:
+        """Stop the node in good order, then its port mapper."""
+        await self._end(self.name, signal.SIGTERM)
+        await self._end(_EPMD, signal.SIGTERM)
+
+    async def kill(self) -> None:
+        """End the node at once, as a crash would."""
+        await self._end(self.name, signal.SIGKILL)
+
+    async def _end(self, name: str, first: signal.Signals) -> None:
+        process = self.state.process(name)
+        if process is not None:
+            await process.end(grace=_STOP_WAIT, first=first)
+        self.state.ended(name)
+
+    @property
+    def _log(self) -> Path:
+        return self.logs / "rabbitmq.log"
+
+    @property
+    def _node(self) -> str:
+        # Node names of one machine must differ, and the data directory is bound to the name.
+        return f"connection_{hashlib.sha256(str(self.directory).encode()).hexdigest()[:8]}@localhost"
+
+    def _environment(self) -> dict[str, str]:
+        distribution = self.state.ports["distribution"]
+        return {
+            "PATH": os.environ.get("PATH", os.defpath),
+            "LANG": "C.UTF-8",
+            "HOME": str(self.directory),
+            "ERL_EPMD_ADDRESS": "127.0.0.1",
+            "ERL_EPMD_PORT": str(self.state.ports[_EPMD]),
+            "ERL_CRASH_DUMP_BYTES": "0",
+            # Replaces the shell that would stay between us and the node.
+            "RABBITMQ_ALLOW_INPUT": "true",
+            "RABBITMQ_NODENAME": self._node,
+            "RABBITMQ_DIST_PORT": str(distribution),
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-noinput -kernel inet_dist_use_interface {127,0,0,1}",
+            "RABBITMQ_CONF_ENV_FILE": str(self.directory / "rabbitmq-env.conf"),
+            "RABBITMQ_CONFIG_FILE": str(self.directory / "rabbitmq.conf"),
+            "RABBITMQ_CONFIG_FILES": str(self.directory / "conf.d" / "*.conf"),
+            "RABBITMQ_ADVANCED_CONFIG_FILE": str(self.directory / "advanced.config"),
+            "RABBITMQ_ENABLED_PLUGINS_FILE": str(self.directory / "enabled_plugins"),
+            "RABBITMQ_MNESIA_BASE": str(self.directory / "mnesia"),
+            "RABBITMQ_PID_FILE": str(self.directory / "rabbitmq.pid"),
+            "RABBITMQ_LOG_BASE": str(self.directory / "log"),
+            "RABBITMQ_LOGS": "-",
+        }
+
+    def _command(self, arguments: list[str | Path], log: Path | None = None) -> Command:
+        return Command(arguments, self._environment(), self.directory, log or self._log, self.account)
+
+    def _prepare_directory(self) -> None:
+        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if self.account:
+            self.account.own(self.directory)
+        self.state.port("distribution")
+
+    def _write_configuration(self) -> None:
+        lines = [
+            f"listeners.tcp.1 = 127.0.0.1:{self.state.port('amqp')}",
+            "management.tcp.ip = 127.0.0.1",
+            f"management.tcp.port = {self.state.port('management')}",
+            f"default_user = {self.username}",
+            f"default_pass = {self.password}",
+            "default_user_tags.administrator = true",
+            "loopback_users = none",
+            "log.console.level = info",
+        ]
+        self._write("rabbitmq.conf", "\n".join(lines) + "\n")
+        self._write("enabled_plugins", "[rabbitmq_management].\n")
+        self._write("rabbitmq-env.conf", "")
+
+    def _write(self, name: str, text: str) -> None:
+        path = self.directory / name
+        path.unlink(missing_ok=True)
+        path.touch(mode=0o600)
+        path.write_text(text, encoding="utf-8")
+        if self.account:
+            self.account.own(path)
+
+    async def _start_epmd(self) -> None:
+        """Start Erlang's port mapper as a process of ours; the node would leave its own behind."""
+        if self.state.process(_EPMD) is not None:
+            return
+        epmd = shutil.which("epmd")
+        if epmd is None:
+            raise SystemFault("no epmd here: install the Debian package 'erlang-base'")
+        port = self.state.port(_EPMD)
+        arguments: list[str | Path] = [epmd, "-port", str(port), "-address", "127.0.0.1"]
+        process = self._command(arguments, self.logs / "epmd.log").spawn()
+        self.state.started(_EPMD, process)
+        if not await holds_within(_EPMD_WAIT, lambda: not process.running or _listens(port)) or not process.running:
+            raise SystemFault("epmd did not start", self.logs / "epmd.log")
+
+    async def _ask(self) -> str | None:
+        if not self.running:
+            raise SystemFault("RabbitMQ ended while starting", self._log)
+        return await broker_answers(self.management_url, (self.username, self.password))
+
+
+def _listens(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,176 @@
+"""A service of ours as a background process: a Vault or the connector."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiohttp
+
+from local.faults import SystemFault
+from local.processes import Command
+from local.state import State
+from local.waiting import answers_within
+
+PROJECT = Path(__file__).resolve().parent.parent
+_START_WAIT = 90.0
+_STOP_WAIT = 20.0
+_ASK_TIMEOUT = aiohttp.ClientTimeout(total=5)
+# What a service gets is what is said here, whatever the shell has set.
+_OURS = ("VAULT_", "CONNECTOR_")
+
+
+@dataclass(slots=True)
+class Service:
+    """One service process; ``settings`` are the environment variables that are its own."""
+
+    state: State
+    name: str
+    logs: Path
+    settings: Mapping[str, str]
+
+    @property
+    def running(self) -> bool:
+        """Whether its process runs."""
+        return self.state.process(self.name) is not None
+
+    @property
+    def url(self) -> str:
+        """Where it serves HTTP."""
+        return f"http://127.0.0.1:{self.state.ports[self.name]}"
+
+    @property
+    def detail(self) -> str:
+        """Where it is, and its process id."""
+        process = self.state.process(self.name)
+        return f"{self.url}, process {process.pid}" if process else "not running"
+
+    async def start(self) -> None:
+        """Start it unless it runs, and return when it is ready.
+
+        :raises SystemFault: it ended, or did not become ready in time.
+        """
+        self.spawn()
+        await self.wait_ready()
+
+    def spawn(self) -> None:
+        """Start its process unless it runs; it is not ready yet."""
+        if self.running:
+            return
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(_OURS)}
+        environment = inherited | {"PYTHONPATH": str(PROJECT), "PYTHONUNBUFFERED": "1"} | dict(self.settings)
+        command = Command([sys.executable, "-m", f"services.{self.name}"], environment, PROJECT, self._log)
+        self.state.started(self.name, command.spawn())
+
+    async def wait_ready(self) -> None:
+        """Return when it says that it is ready.
+
+        :raises SystemFault: it ended, or did not become ready in time.
+        """
+        reason = await answers_within(_START_WAIT, self._ask)
+        if reason is not None:
+            raise SystemFault(f"{self.name} is not ready: {reason}", self._log)
+
+    async def not_ready(self) -> str | None:
+        """Return None if it is ready, otherwise the reason that it or its absence gives."""
+        try:
+            async with (
+                aiohttp.ClientSession(timeout=_ASK_TIMEOUT) as session,
+                session.get(f"{self.url}/readyz") as answer,
+            ):
+                return None if answer.status == 200 else (await answer.text())[:300]
+        except (aiohttp.ClientError, TimeoutError) as error:
+            return type(error).__name__
+
+    async def stop(self) -> None:
+        """Ask it to finish its work and end, and end it if it does not."""
+        process = self.state.process(self.name)
+        if process is not None:
+            await process.end(grace=_STOP_WAIT)
+        self.state.ended(self.name)
+
+    async def kill(self) -> None:
+        """End it at once, as a crash would."""
+        process = self.state.process(self.name)
+        if process is not None:
+            await process.end(grace=_STOP_WAIT, first=signal.SIGKILL)
+        self.state.ended(self.name)
+
+    @property
+    def _log(self) -> Path:
+        return self.logs / f"{self.name}.log"
+
+    async def _ask(self) -> str | None:
+        if not self.running:
+            raise SystemFault(f"{self.name} ended while starting", self._log)
+        return await self.not_ready()
+
+
+@dataclass(frozen=True, slots=True)
+class SignIn:
+    """A username and its password."""
+
+    username: str
+    password: str
+
+
+@dataclass(frozen=True, slots=True)
+class VaultPlan:
+    """What is fixed about a Vault here: its process, virtual host, id and sign-ins by role."""
+
+    name: str
+    vhost: str
+    vault_id: int
+    remote_vault_id: int
+    business_role: str
+
+    def username(self, role: str) -> str:
+        """Return the username of ``role``, in this Vault's domain."""
+        return f"{role}@{self.vhost}.example"
+
+
+MEDICAL_VAULT = VaultPlan("medical_vault", "medical", 10101, 20202, "agent")
+CRM_VAULT = VaultPlan("crm_vault", "crm", 20202, 10101, "rep")
+VAULTS = (MEDICAL_VAULT, CRM_VAULT)
+CONNECTOR = "connector"
+ROLES = ("admin", "integration")
+
+
+def vault_settings(
+    plan: VaultPlan, port: int, dsn: str, amqp_url: str, sign_ins: Mapping[str, SignIn]
+) -> dict[str, str]:
+    """Return the environment of a Vault process; ``sign_ins`` are by role."""
+    settings = {
+        "VAULT_HOST": "127.0.0.1",
+        "VAULT_PORT": str(port),
+        "VAULT_DATABASE_DSN": dsn,
+        "VAULT_AMQP_URL": amqp_url,
+        "VAULT_VAULT_ID": str(plan.vault_id),
+        "VAULT_REMOTE_VAULT_ID": str(plan.remote_vault_id),
+        "VAULT_LOG_FORMAT": "json",
+        "VAULT_LOG_LEVEL": "INFO",
+    }
+    for variable, role in (("ADMIN", "admin"), ("INTEGRATION", "integration"), ("BUSINESS", plan.business_role)):
+        settings[f"VAULT_{variable}_USERNAME"] = sign_ins[role].username
+        settings[f"VAULT_{variable}_PASSWORD"] = sign_ins[role].password
+    return settings
+
+
+def connector_settings(port: int, vaults: Mapping[str, tuple[str, SignIn, str]]) -> dict[str, str]:
+    """Return the environment of a connector; ``vaults`` has URL, sign-in and AMQP address of each by name."""
+    known = [
+        {"name": name, "url": url, "username": who.username, "password": who.password, "amqp_url": amqp_url}
+        for name, (url, who, amqp_url) in vaults.items()
+    ]
+    return {
+        "CONNECTOR_HOST": "127.0.0.1",
+        "CONNECTOR_PORT": str(port),
+        "CONNECTOR_VAULTS": json.dumps(known),
+        "CONNECTOR_LOG_FORMAT": "json",
+        "CONNECTOR_LOG_LEVEL": "INFO",
+    }

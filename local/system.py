@@ -1,0 +1,276 @@
+"""The whole system on this machine: started, asked, stopped and removed as one."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import Awaitable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+
+from local.account import server_account, server_directory
+from local.broker import PERMISSIONS, prepare_broker
+from local.databases import prepare_databases
+from local.faults import SystemFault
+from local.postgres import PrivatePostgres
+from local.rabbitmq import PrivateRabbit
+from local.servers import PostgresServer, RabbitServer, Server
+from local.service import (
+    CONNECTOR,
+    PROJECT,
+    ROLES,
+    VAULTS,
+    Service,
+    SignIn,
+    VaultPlan,
+    connector_settings,
+    vault_settings,
+)
+from local.state import State, exclusive, write_private
+
+DEFAULT_DIRECTORY = PROJECT / ".run"
+
+
+@dataclass(frozen=True, slots=True)
+class PartStatus:
+    """One line of status: a server or service, whether it is up, and where or why not."""
+
+    name: str
+    up: bool
+    detail: str
+
+
+class System:
+    """PostgreSQL, RabbitMQ, both Vaults and the connector, with their state in one directory.
+
+    Servers are private instances unless others are given. One process at a time may change a system;
+    what one process started, another may stop.
+    """
+
+    def __init__(
+        self, directory: Path, *, postgres: PostgresServer | None = None, rabbitmq: RabbitServer | None = None
+    ) -> None:
+        self.directory = directory.absolute()
+        self.logs = self.directory / "logs"
+        self.logs.mkdir(parents=True, exist_ok=True)
+        # Servers that run as another user pass through, and read nothing here.
+        self.directory.chmod(0o711)
+        self._state = State.load(self.directory / "state.json")
+        self.postgres: PostgresServer = postgres or self._private_postgres()
+        self.rabbitmq: RabbitServer = rabbitmq or self._private_rabbit()
+
+    @property
+    def endpoints_file(self) -> Path:
+        """The file that says where everything is, while services run."""
+        return self.directory / "endpoints.json"
+
+    @property
+    def sign_ins_file(self) -> Path:
+        """The file with the sign-ins of every role."""
+        return self.directory / "sign_ins.json"
+
+    async def start(self) -> bool:
+        """Start all that does not run and return when all is ready; whether there was anything to start.
+
+        :raises SystemFault: something did not start; what did start keeps running.
+        """
+        if all(part.up for part in await self.status()):
+            return False
+        await self.start_servers()
+        await self.start_services()
+        return True
+
+    async def start_servers(self) -> None:
+        """Start both servers, and create databases, roles, virtual hosts, users and permissions.
+
+        :raises SystemFault: a server did not start or refused.
+        """
+        with self._changing():
+            await _all(self._start_postgres(), self._start_rabbit())
+
+    async def start_services(self) -> None:
+        """Start both Vaults and the connector, and write the endpoints file when all are ready.
+
+        :raises SystemFault: a service did not become ready.
+        """
+        with self._changing():
+            for service in self._services():
+                service.spawn()
+            await _all(*(service.wait_ready() for service in self._services()))
+            write_private(self.sign_ins_file, self.sign_ins())
+            write_private(self.endpoints_file, self.endpoints())
+
+    async def stop(self) -> None:
+        """Stop everything in reverse order; the data stays. Nothing runs afterwards.
+
+        :raises SystemFault: a process could not be ended.
+        """
+        with self._changing():
+            self.endpoints_file.unlink(missing_ok=True)
+            for service in reversed(self._known_services()):
+                await service.stop()
+            await self.rabbitmq.stop()
+            await self.postgres.stop()
+
+    async def reset(self) -> None:
+        """Stop everything and remove data, state and logs."""
+        await self.stop()
+        if self._state.servers is not None:
+            shutil.rmtree(self._state.servers, ignore_errors=True)
+        for path in (self._state.path, self.sign_ins_file, self.directory / "lock"):
+            path.unlink(missing_ok=True)
+        self._state.clear()
+        shutil.rmtree(self.logs, ignore_errors=True)
+        if not any(self.directory.iterdir()):
+            self.directory.rmdir()
+
+    async def kill(self, name: str) -> None:
+        """End one part at once, as a crash would."""
+        with self._changing():
+            await self._part(name).kill()
+
+    async def restart(self, name: str) -> None:
+        """Stop one part if it runs, start it, and return when it is ready.
+
+        :raises SystemFault: it did not become ready.
+        """
+        with self._changing():
+            part = self._part(name)
+            await part.stop()
+            await part.start()
+
+    async def status(self) -> list[PartStatus]:
+        """Return the state of every part."""
+        parts = [PartStatus(server.name, server.running, server.detail) for server in (self.postgres, self.rabbitmq)]
+        known = {service.name: service for service in self._known_services()}
+        for name in (*(plan.name for plan in VAULTS), CONNECTOR):
+            if name not in known or not known[name].running:
+                parts.append(PartStatus(name, up=False, detail="not running"))
+                continue
+            reason = await known[name].not_ready()
+            parts.append(PartStatus(name, reason is None, known[name].detail if reason is None else reason))
+        return parts
+
+    def endpoints(self) -> dict[str, Any]:
+        """Return addresses and administrators' sign-ins of everything, in the form of the endpoints file."""
+        services = {service.name: service for service in self._known_services()}
+        vaults = {
+            plan.name: {
+                "url": services[plan.name].url,
+                **asdict(self._sign_in(plan, "admin")),
+                "vault_id": plan.vault_id,
+            }
+            for plan in VAULTS
+        }
+        return {
+            **vaults,
+            "connector": {"url": services[CONNECTOR].url},
+            "rabbitmq": {
+                "amqp_url": self.rabbitmq.amqp_url,
+                "management_url": self.rabbitmq.management_url,
+                "username": self.rabbitmq.username,
+                "password": self.rabbitmq.password,
+            },
+            "postgres": {"dsn": self.postgres.dsn},
+        }
+
+    def sign_ins(self) -> dict[str, dict[str, dict[str, str]]]:
+        """Return username and password by Vault and role (admin, integration, and agent or rep)."""
+        return {
+            plan.name: {role: asdict(self._sign_in(plan, role)) for role in (*ROLES, plan.business_role)}
+            for plan in VAULTS
+        }
+
+    def database_dsn(self, vault: str) -> str:
+        """Return the address of a Vault's database, as its own role."""
+        return self.postgres.database_dsn(vault, self._state.secret(f"database_{vault}"))
+
+    def _sign_in(self, plan: VaultPlan, role: str) -> SignIn:
+        return SignIn(plan.username(role), self._state.secret(f"{plan.name}_{role}"))
+
+    def _services(self) -> list[Service]:
+        """Return every service in starting order, with a port for each."""
+        for name in (*(plan.name for plan in VAULTS), CONNECTOR):
+            if self._state.process(name) is None:
+                self._state.port(name)
+        return self._known_services()
+
+    def _known_services(self) -> list[Service]:
+        """Return the services that have a port, which is all or none of them."""
+        if CONNECTOR not in self._state.ports:
+            return []
+        services = []
+        for plan in VAULTS:
+            sign_ins = {role: self._sign_in(plan, role) for role in (*ROLES, plan.business_role)}
+            amqp_url = self._amqp_url(plan.name, plan.vhost)
+            port = self._state.ports[plan.name]
+            settings = vault_settings(plan, port, self.database_dsn(plan.name), amqp_url, sign_ins)
+            services.append(Service(self._state, plan.name, self.logs, settings))
+        peers = {
+            plan.vhost: (vault.url, self._sign_in(plan, "integration"), self._amqp_url(CONNECTOR, plan.vhost))
+            for plan, vault in zip(VAULTS, services, strict=True)
+        }
+        settings = connector_settings(self._state.ports[CONNECTOR], peers)
+        return [*services, Service(self._state, CONNECTOR, self.logs, settings)]
+
+    def _part(self, name: str) -> Server:
+        parts: Sequence[Server] = [self.postgres, self.rabbitmq, *self._known_services()]
+        for part in parts:
+            if part.name == name:
+                return part
+        raise SystemFault(f"there is no part {name}")
+
+    def _amqp_url(self, username: str, vhost: str) -> str:
+        return self.rabbitmq.vhost_url(username, self._state.secret(f"broker_{username}"), vhost)
+
+    async def _start_postgres(self) -> None:
+        await self.postgres.start()
+        try:
+            await prepare_databases(
+                self.postgres.dsn, {plan.name: self._state.secret(f"database_{plan.name}") for plan in VAULTS}
+            )
+        except (OSError, asyncpg.PostgresError) as error:
+            raise SystemFault(f"cannot prepare the databases: {type(error).__name__}") from error
+
+    async def _start_rabbit(self) -> None:
+        await self.rabbitmq.start()
+        administrator = (self.rabbitmq.username, self.rabbitmq.password)
+        passwords = {name: self._state.secret(f"broker_{name}") for name in PERMISSIONS}
+        await prepare_broker(self.rabbitmq.management_url, administrator, passwords)
+
+    def _private_postgres(self) -> PrivatePostgres:
+        account = server_account("postgres")
+        return PrivatePostgres(self._state, self._servers_directory() / "postgres", self.logs, account)
+
+    def _private_rabbit(self) -> PrivateRabbit:
+        account = server_account("rabbitmq")
+        return PrivateRabbit(self._state, self._servers_directory() / "rabbitmq", self.logs, account)
+
+    def _servers_directory(self) -> Path:
+        if self._state.servers is None:
+            accounts = [server_account("postgres"), server_account("rabbitmq")]
+            self._state.servers = server_directory(self.directory, accounts)
+        return self._state.servers
+
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        """Keep other processes from changing this system, and see what they changed before."""
+        self.logs.mkdir(parents=True, exist_ok=True)
+        with exclusive(self.directory / "lock"):
+            self._state.reload()
+            yield
+
+
+async def _all(*steps: Awaitable[None]) -> None:
+    """Run the steps side by side; when one fails the others are given up and its fault is raised."""
+    tasks = [asyncio.ensure_future(step) for step in steps]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,89 @@
+"""The session at a Vault: signed in once for all callers, and again when it has expired."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from shared.client.errors import ClientError, UnexpectedAnswer, VaultRefused
+from shared.client.results import Row, text_of, whole
+from shared.client.transport import Request, Transport
+
+MAX_SESSION_ID_LENGTH = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """Who we are at the Vault."""
+
+    id: str
+    user_id: int
+    vault_id: int
+
+
+class SignIn:
+    """Signs in lazily; callers that need a session at the same moment share one attempt."""
+
+    def __init__(self, transport: Transport, path: str, username: str, password: str) -> None:
+        self._transport = transport
+        self._path = path
+        self._username = username
+        self._password = password
+        self._lock = asyncio.Lock()
+        self._attempts = 0
+        self._failure: ClientError | None = None
+        self.current: Session | None = None
+
+    async def session(self, expired: Session | None = None) -> Session:
+        """Return the session, signing in when there is none or when the current one is ``expired``.
+
+        :raises VaultRefused: wrong user name or password, or the account is locked.
+        :raises VaultUnavailable: the Vault is away.
+        """
+        current = self.current
+        if current is not None and current is not expired:
+            return current
+        attempts = self._attempts
+        async with self._lock:
+            if self.current is not None and self.current is not expired:
+                return self.current
+            if self._attempts != attempts and self._failure is not None:
+                # The attempt we waited for failed; another one at once might lock the account.
+                raise type(self._failure)(*self._failure.args)
+            return await self._sign_in()
+
+    def forget(self) -> None:
+        """Drop the session without telling the Vault."""
+        self.current = None
+
+    async def _sign_in(self) -> Session:
+        self.current = None
+        request = Request("sign_in", "POST", self._path, form={"username": self._username, "password": self._password})
+        try:
+            session = _read_session(await self._transport.send(request, None))
+        except ClientError as error:
+            self._failure = error
+            raise
+        else:
+            self._failure = None
+            self.current = session
+            return session
+        finally:
+            self._attempts += 1
+
+
+def expired(error: VaultRefused) -> bool:
+    """Whether an error says that the session is over, and nothing else was wrong."""
+    return error.type == "INVALID_SESSION_ID"
+
+
+def _read_session(answer: Row) -> Session:
+    session_id = text_of(answer.get("sessionId"), "sessionId")
+    # It is sent back in a header: nothing but visible ASCII may get there.
+    if len(session_id) > MAX_SESSION_ID_LENGTH or not session_id.isascii() or not session_id.isprintable():
+        raise UnexpectedAnswer("sessionId cannot be sent in a header")
+    return Session(
+        id=session_id,
+        user_id=whole(answer.get("userId"), "userId"),
+        vault_id=whole(answer.get("vaultId"), "vaultId"),
+    )

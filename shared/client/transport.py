@@ -1,0 +1,171 @@
+"""HTTP to one Vault: bounded in time, size and number, and answers read as envelopes."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import aiohttp
+import orjson
+from yarl import URL
+
+from shared.client.errors import ClientError, UnexpectedAnswer, VaultRefused, VaultUnavailable
+from shared.client.results import Row, check_envelope
+from shared.runtime.telemetry import metrics
+
+MAX_ANSWER_BYTES = 64 * 1024 * 1024
+CONNECT_SECONDS = 5.0
+# Shorter than servers keep an idle connection, so that a request never meets one being closed.
+KEEP_ALIVE_SECONDS = 4.0
+CHUNK_BYTES = 256 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One call: ``call`` names it in metrics; at most one of ``json``, ``form`` and ``text`` is the body."""
+
+    call: str
+    method: str
+    path: str
+    json: object | None = None
+    form: Mapping[str, str] | None = None
+    text: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    params: Mapping[str, str] = field(default_factory=dict)
+
+
+class Transport:
+    """Sends requests to one origin; follows no redirects, keeps no cookies, uses no proxy of the environment."""
+
+    def __init__(self, url: str, client_id: str, timeout: float, concurrency: int) -> None:
+        """``url`` is the Vault's address, for example ``https://vault.example.com``; timeout in seconds.
+
+        :raises ValueError: the address is not an http or https address.
+        """
+        origin = URL(url)
+        if origin.scheme not in ("http", "https") or not origin.host:
+            raise ValueError("a Vault's address starts with http:// or https://")
+        self.origin = origin.origin()
+        self._client_id = client_id
+        self._timeout = timeout
+        self._concurrency = concurrency
+        self._places = asyncio.Semaphore(concurrency)
+        self._session: aiohttp.ClientSession | None = None
+
+    async def send(self, request: Request, session_id: str | None) -> Row:
+        """Send a request and return the envelope of its answer.
+
+        :raises VaultUnavailable: refused, timed out, 5xx, or no JSON.
+        :raises VaultRefused: the Vault answered with an error.
+        """
+        started = time.perf_counter()
+        outcome = "ok"
+        try:
+            async with self._places:
+                body = await self._exchange(request, session_id)
+            return check_envelope(_decode(body))
+        except ClientError as error:
+            outcome = error.type if isinstance(error, VaultRefused) else "unavailable"
+            raise
+        finally:
+            vault = self.origin.host or ""
+            metrics.vault_calls.labels(vault, request.call, outcome).inc()
+            metrics.vault_seconds.labels(vault, request.call).observe(time.perf_counter() - started)
+
+    def local(self, address: str) -> str:
+        """Return an address of this Vault (relative or absolute) as path and query.
+
+        :raises UnexpectedAnswer: it leads elsewhere, where the session must not be sent.
+        """
+        try:
+            target = URL(address, encoded=True)
+        except ValueError:
+            raise UnexpectedAnswer("an address in the answer cannot be read") from None
+        if target.absolute and target.origin() != self.origin:
+            raise UnexpectedAnswer("an address in the answer leads to another server")
+        if not target.absolute and (target.raw_authority or not address.startswith("/")):
+            raise UnexpectedAnswer("an address in the answer leads to another server")
+        return target.raw_path_qs
+
+    async def close(self) -> None:
+        """Close the connections."""
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
+
+    async def _exchange(self, request: Request, session_id: str | None) -> bytes:
+        try:
+            async with self._open().request(
+                request.method,
+                self._target(request.path),
+                data=_body(request),
+                params=request.params or None,
+                headers=_headers(request, session_id),
+                allow_redirects=False,
+            ) as response:
+                body = await _read(response)
+                if response.status >= 500 or 300 <= response.status < 400:
+                    raise VaultUnavailable(f"{request.call}: status {response.status}")
+                return body
+        except TimeoutError as error:
+            raise VaultUnavailable(f"{request.call}: no answer within {self._timeout:g} s") from error
+        except (aiohttp.ClientError, OSError) as error:
+            raise VaultUnavailable(f"{request.call}: {type(error).__name__}") from error
+
+    def _target(self, path: str) -> URL:
+        return URL(str(self.origin) + path, encoded=True)
+
+    def _open(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=self._concurrency, keepalive_timeout=KEEP_ALIVE_SECONDS),
+                timeout=aiohttp.ClientTimeout(total=self._timeout, sock_connect=min(CONNECT_SECONDS, self._timeout)),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                headers={"Accept": "application/json", "X-VaultAPI-ClientID": self._client_id},
+                trust_env=False,
+            )
+        return self._session
+
+
+def _headers(request: Request, session_id: str | None) -> dict[str, str]:
+    headers = dict(request.headers)
+    if session_id is not None:
+        headers["Authorization"] = session_id
+    if request.json is not None:
+        headers["Content-Type"] = "application/json"
+    elif request.text is not None:
+        headers["Content-Type"] = "text/plain; charset=utf-8"
+    return headers
+
+
+def _body(request: Request) -> bytes | aiohttp.FormData | None:
+    if request.json is not None:
+        return orjson.dumps(request.json)
+    if request.text is not None:
+        return request.text.encode()
+    if request.form is not None:
+        return aiohttp.FormData(dict(request.form))
+    return None
+
+
+async def _read(response: aiohttp.ClientResponse) -> bytes:
+    """Read a body up to the cap, counted after decompression."""
+    if (response.content_length or 0) > MAX_ANSWER_BYTES:
+        response.close()
+        raise UnexpectedAnswer("answer is too large")
+    body = bytearray()
+    async for chunk in response.content.iter_chunked(CHUNK_BYTES):
+        body += chunk
+        if len(body) > MAX_ANSWER_BYTES:
+            response.close()
+            raise UnexpectedAnswer("answer is too large")
+    return bytes(body)
+
+
+def _decode(body: bytes) -> object:
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        raise VaultUnavailable("answer is not JSON") from None

@@ -1,0 +1,99 @@
+"""Start and stop of a service process: one ASGI application under uvicorn, stopped within a bound."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import threading
+from collections.abc import Callable, Coroutine
+from types import FrameType
+from typing import Any
+
+import uvicorn
+from fastapi import FastAPI
+
+from shared.runtime.logging import get_logger
+from shared.runtime.waiting import delays, wait_for
+
+__all__ = ["delays", "run_until_cancelled", "serve", "wait_for"]
+
+_log = get_logger(__name__)
+
+# Longer than any pooled client keeps an idle connection, so the server is never the one to close it.
+KEEP_ALIVE_SECONDS = 75
+
+
+class _Server(uvicorn.Server):
+    """A uvicorn server whose whole stop is bounded and which answers signals while starting."""
+
+    def __init__(self, config: uvicorn.Config, grace: float) -> None:
+        super().__init__(config)
+        self._grace = grace
+        self._timer: threading.Timer | None = None
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002  the base names them
+        """Begin the stop; a process that has not ended when the grace is over is ended."""
+        if self._timer is None:
+            # A start that waits for a peer, or a stop that hangs, must not outlive the grace.
+            limit = self._grace if self.started else min(self._grace, 5.0)
+            self._timer = threading.Timer(limit, _end_process, args=(limit,))
+            self._timer.daemon = True
+            self._timer.start()
+        self.should_exit = True
+
+    def run(self, sockets: list[socket.socket] | None = None) -> None:
+        """Serve until told to stop."""
+        super().run(sockets)
+        if self._timer is not None:
+            self._timer.cancel()
+
+
+def _end_process(limit: float) -> None:
+    _log.error("stop took too long, ending the process", seconds=limit)
+    os._exit(1)
+
+
+def serve(app: FastAPI, host: str, port: int, *, grace: float = 25.0) -> None:
+    """Serve ``app`` on uvloop and httptools until SIGTERM or SIGINT, then return.
+
+    Requests under way get half of ``grace`` (seconds) to finish; the application's lifespan then has
+    the rest to stop what it started. A process still alive after ``grace`` is ended with status 1.
+    Requests are not logged; they are counted by the telemetry.
+
+    :raises SystemExit: the application did not start or the address is in use.
+    """
+    config = uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=max(1, int(grace / 2)),
+    )
+    server = _Server(config, grace)
+    server.run()
+    if not server.started:
+        raise SystemExit(3)
+
+
+async def run_until_cancelled(name: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Run ``work`` again, after a growing pause, whenever it ends by itself or by an exception.
+
+    For background loops that have to live as long as the process: a fault in one is logged with its
+    trace and never ends it silently. Only cancellation ends it.
+    """
+    pauses = delays(first=0.5, ceiling=30.0)
+    while True:
+        try:
+            await work()
+            _log.warning("background work ended, starting it again", work=name)
+        except Exception:  # noqa: BLE001  whatever it was, the work has to go on
+            _log.exception("background work failed, starting it again", work=name)
+        await asyncio.sleep(next(pauses))

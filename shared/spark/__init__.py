@@ -1,0 +1,1 @@
+"""Spark messaging: the envelope, and the broker's queues, publisher and consumer."""

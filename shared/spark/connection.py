@@ -1,0 +1,168 @@
+"""A connection to the broker that is opened when needed and again when lost, with typed errors."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from types import TracebackType
+from typing import Self
+
+import aio_pika
+from aio_pika.abc import AbstractChannel, AbstractConnection
+from aio_pika.exceptions import CONNECTION_EXCEPTIONS, DeliveryError
+from yarl import URL
+
+from shared.runtime.waiting import state_log, wait_for
+from shared.spark.errors import BrokerUnavailable
+
+HEARTBEAT_SECONDS = 15
+OPEN_TIMEOUT = 10.0
+CLOSE_TIMEOUT = 5.0
+
+
+@asynccontextmanager
+async def bounded(doing: str, timeout: float) -> AsyncIterator[None]:
+    """Run the body for at most ``timeout`` seconds, turning every broker fault into BrokerUnavailable.
+
+    A lost connection reaches waiting callers as ``CancelledError`` although nobody cancelled them;
+    the task's own count of cancellations tells the two apart.
+
+    :raises BrokerUnavailable: saying what was being done and why it failed.
+    """
+    try:
+        async with asyncio.timeout(timeout):
+            yield
+    except TimeoutError as error:
+        raise BrokerUnavailable(f"{doing}: no answer within {timeout:g} s") from error
+    except asyncio.CancelledError as error:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        raise BrokerUnavailable(f"{doing}: connection lost") from error
+    except DeliveryError:
+        raise
+    except CONNECTION_EXCEPTIONS as error:
+        raise BrokerUnavailable(f"{doing}: {type(error).__name__}: {error}") from error
+
+
+class BrokerConnection:
+    """One AMQP connection, shared by the channels of one purpose.
+
+    A lost connection is not repaired behind the caller's back: its channels are closed, and the next
+    :meth:`channel` connects again. So whoever had a channel knows that deliveries and unconfirmed
+    publishes on it are void. Use one connection to publish and another to consume: a broker short of
+    memory or disk stops reading from connections that publish.
+    """
+
+    def __init__(self, url: str, name: str) -> None:
+        """``url`` is ``amqp[s]://user:password@host:port/vhost``; ``name`` is shown by the broker."""
+        target = URL(url)
+        self._url = target.update_query({"heartbeat": str(HEARTBEAT_SECONDS), **dict(target.query), "name": name})
+        self.name = name
+        self._connection: AbstractConnection | None = None
+        self._opening = asyncio.Lock()
+        self._closed = False
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the connection is up, as far as this side knows."""
+        return self._connection is not None and self._connection.connected.is_set()
+
+    async def open(self, give_up_after: float | None = None) -> None:
+        """Connect, waiting with growing pauses for a broker that is not there yet.
+
+        :raises BrokerUnavailable: after ``give_up_after`` seconds, or when closed meanwhile.
+        """
+        if self._closed:
+            raise BrokerUnavailable(f"connection {self.name} is closed")
+        await wait_for(
+            f"broker ({self.name})",
+            self._connected,
+            retry_on=BrokerUnavailable,
+            give_up_after=give_up_after,
+        )
+
+    async def channel(self, *, confirms: bool = True, timeout: float = OPEN_TIMEOUT) -> AbstractChannel:
+        """Open a new channel, connecting first if needed; returned messages raise.
+
+        :raises BrokerUnavailable: the broker is away.
+        """
+        connection = await self._connected()
+        try:
+            async with bounded("open channel", timeout):
+                channel = connection.channel(publisher_confirms=confirms, on_return_raises=confirms)
+                await channel.initialize()
+        except BrokerUnavailable:
+            # A connection that opens no channel is stuck, long before its heartbeat notices.
+            if self._connection is connection:
+                await self.reset()
+            raise
+        return channel
+
+    @asynccontextmanager
+    async def short_channel(self, timeout: float = OPEN_TIMEOUT) -> AsyncIterator[AbstractChannel]:
+        """Open a channel for one exchange of words with the broker, done within ``timeout`` seconds.
+
+        :raises BrokerUnavailable: the broker is away or refused.
+        """
+        channel = await self.channel(confirms=False, timeout=timeout)
+        try:
+            async with bounded("ask the broker", timeout):
+                yield channel
+        finally:
+            await close_channel(channel)
+
+    async def reset(self) -> None:
+        """Drop the connection, so that the next :meth:`channel` makes a new one."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await _close_quietly(connection)
+
+    async def close(self) -> None:
+        """Close the connection for good, within 5 seconds. Channels should be closed before."""
+        self._closed = True
+        await self.reset()
+
+    async def __aenter__(self) -> Self:
+        """Connect; see :meth:`open`."""
+        await self.open()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close."""
+        await self.close()
+
+    async def _connected(self) -> AbstractConnection:
+        async with self._opening:
+            if self._closed:
+                raise BrokerUnavailable(f"connection {self.name} is closed")
+            if self._connection is not None and self._connection.connected.is_set():
+                return self._connection
+            await self.reset()
+            async with bounded("connect", OPEN_TIMEOUT):
+                connection = await aio_pika.connect(self._url, timeout=OPEN_TIMEOUT)
+            self._connection = connection
+            state_log.succeeded(f"broker ({self.name})")
+            return connection
+
+
+async def close_channel(channel: AbstractChannel) -> None:
+    """Close a channel within 5 seconds; one that is already lost needs nothing."""
+    if channel.is_closed:
+        return
+    try:
+        async with bounded("close channel", CLOSE_TIMEOUT):
+            await channel.close()
+    except BrokerUnavailable:
+        return  # lost while closing: the broker has returned its deliveries already
+
+
+async def _close_quietly(connection: AbstractConnection) -> None:
+    try:
+        async with bounded("close connection", CLOSE_TIMEOUT):
+            await connection.close()
+    except BrokerUnavailable:
+        return  # nothing is left to close on this side

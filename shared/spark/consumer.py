@@ -1,0 +1,254 @@
+"""Consuming a queue for as long as the process lives: batches in, acknowledged after the effect."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+
+from shared.runtime.logging import get_logger
+from shared.runtime.telemetry import metrics
+from shared.runtime.waiting import delays, state_log
+from shared.spark.connection import BrokerConnection
+from shared.spark.errors import BrokerUnavailable
+from shared.spark.failures import Failures
+from shared.spark.subscription import Delivery, Held, Subscription
+from shared.spark.topology import queue_state
+
+__all__ = ["Consumer", "Delivery", "Handler"]
+
+Handler = Callable[[list[Delivery]], Awaitable[None]]
+_log = get_logger(__name__)
+
+# A subscription that held this long was a good one: the next loss starts with short pauses again.
+STEADY_SECONDS = 30.0
+
+
+class Consumer:
+    """Hands deliveries of one queue to ``handler`` and acknowledges them when it returns.
+
+    The handler gets 1..``max_batch`` deliveries that are waiting at that moment; it is never made to
+    wait for more. Up to ``concurrency`` calls run at a time. If it raises, its deliveries go back to the
+    queue after a pause that grows with each failure of the same message, and each is then given alone.
+    The broker counts those returns and moves a message to the dead-letter queue after the limit, so a
+    handler that waits for a peer to come back should hold its deliveries meanwhile
+    (:func:`shared.runtime.waiting.wait_for`) instead of raising.
+
+    A delivery may come twice, also while the first is still in hand: when its channel was lost, the
+    broker gives it out again. Handlers have to be idempotent.
+    """
+
+    def __init__(
+        self,
+        connection: BrokerConnection,
+        queue: str,
+        handler: Handler,
+        *,
+        prefetch: int = 200,
+        concurrency: int = 4,
+        max_batch: int = 20,
+        watch_interval: float = 10.0,
+        pauses: tuple[float, float] = (0.5, 60.0),
+    ) -> None:
+        """``prefetch`` bounds what is held here; ``pauses`` are the first and the longest after failures.
+
+        Pauses and the watchdog's interval are in seconds.
+        """
+        self._connection = connection
+        self._queue = queue
+        self._handler = handler
+        self._prefetch = max(prefetch, max_batch)
+        self._concurrency = concurrency
+        self._max_batch = max_batch
+        self._watch_interval = watch_interval
+        self._failures = Failures(queue, first_pause=pauses[0], longest_pause=pauses[1])
+        self._name = f"queue {queue} ({connection.name})"
+        self._subscription: Subscription | None = None
+        self._subscribed = asyncio.Event()
+        self._arrived = asyncio.Event()
+        self._stopping = False
+        self._busy = 0
+        self._idle = asyncio.Event()
+        self._unsubscribed_since = time.monotonic()
+        self._supervisor: asyncio.Task[None] | None = None
+        self._workers: list[asyncio.Task[None]] = []
+        self._returns: set[asyncio.Task[None]] = set()
+
+    async def start(self) -> None:
+        """Begin; returns at once and subscribes as soon as broker and queue are there."""
+        if self._supervisor is not None:
+            raise RuntimeError(f"the consumer of {self._queue} is running")
+        self._stopping = False
+        self._unsubscribed_since = time.monotonic()
+        self._supervisor = asyncio.create_task(self._supervise())
+        self._workers = [asyncio.create_task(self._work()) for _ in range(self._concurrency)]
+
+    async def subscribed(self) -> None:
+        """Wait until deliveries can arrive."""
+        await self._subscribed.wait()
+
+    @property
+    def is_subscribed(self) -> bool:
+        """Whether deliveries can arrive now."""
+        return self._subscribed.is_set()
+
+    async def check(self) -> str | None:
+        """Health check: why no deliveries can arrive, once that has lasted 30 s."""
+        seconds = time.monotonic() - self._unsubscribed_since
+        if self.is_subscribed or seconds < STEADY_SECONDS:
+            return None
+        return f"no subscription to {self._queue} for {int(seconds)} s"
+
+    async def stop(self, grace: float = 20.0) -> None:
+        """Stop: no new deliveries, let handlers finish for ``grace`` seconds, then close the channel.
+
+        What was not acknowledged by then goes back to the queue. May be started again afterwards.
+        """
+        if self._supervisor is None:
+            return
+        self._stopping = True
+        await _end(self._supervisor)
+        self._supervisor = None
+        subscription, self._subscription = self._subscription, None
+        self._lose_subscription()
+        if subscription is not None:
+            try:
+                await subscription.cancel()
+            except BrokerUnavailable:
+                _log.info("broker away while stopping, it takes the deliveries back", queue=self._queue)
+        await self._drain(grace)
+        for task in (*self._workers, *self._returns):
+            await _end(task)
+        self._workers = []
+        self._returns.clear()
+        if subscription is not None:
+            await subscription.close()
+
+    async def _drain(self, grace: float) -> None:
+        try:
+            async with asyncio.timeout(grace):
+                while self._busy:
+                    self._idle.clear()
+                    await self._idle.wait()
+        except TimeoutError:
+            _log.warning("handlers did not finish, their deliveries return", queue=self._queue, handlers=self._busy)
+
+    async def _supervise(self) -> None:
+        """Keep a subscription alive: open, watch, and open again after a growing pause."""
+        pauses = delays(first=0.2)
+        while True:
+            opened = time.monotonic()
+            try:
+                self._subscription = await Subscription.open(
+                    self._connection, self._queue, prefetch=self._prefetch, arrived=self._arrived.set
+                )
+                state_log.succeeded(self._name)
+                self._subscribed.set()
+                reason = BrokerUnavailable(await self._watch(self._subscription))
+                metrics.consumer_lost.labels(self._queue).inc()
+            except BrokerUnavailable as error:
+                reason = error
+            except Exception as error:  # noqa: BLE001  whatever it was, the queue has to be consumed again
+                _log.exception("subscribing failed", queue=self._queue)
+                reason = BrokerUnavailable(type(error).__qualname__)
+            state_log.failed(self._name, reason)
+            lost, self._subscription = self._subscription, None
+            self._lose_subscription()
+            if lost is not None:
+                await lost.close()
+            if time.monotonic() - opened > STEADY_SECONDS:
+                pauses = delays(first=0.2)
+            await asyncio.sleep(next(pauses))
+
+    def _lose_subscription(self) -> None:
+        if self._subscribed.is_set():
+            self._subscribed.clear()
+            self._unsubscribed_since = time.monotonic()
+
+    async def _watch(self, subscription: Subscription) -> str:
+        """Return why the subscription is over; asks the broker too, because it may end silently."""
+        arrivals = -1
+        while True:
+            try:
+                async with asyncio.timeout(self._watch_interval):
+                    await subscription.lost.wait()
+                return "subscription lost"
+            except TimeoutError:
+                pass  # nothing was lost as far as this side knows: ask the broker
+            try:
+                state = await queue_state(self._connection, self._queue)
+            except BrokerUnavailable as error:
+                await self._connection.reset()
+                return f"watchdog: {error}"
+            if state is None:
+                return "watchdog: the queue is gone"
+            if state.consumers == 0:
+                return "watchdog: the broker knows no consumer"
+            if state.messages and not subscription.holding and subscription.arrivals == arrivals:
+                return "watchdog: messages wait and none arrive"
+            arrivals = subscription.arrivals
+
+    async def _work(self) -> None:
+        while True:
+            subscription = self._subscription
+            batch = subscription.take(self._max_batch) if subscription is not None else []
+            if subscription is None or not batch:
+                self._arrived.clear()
+                await self._arrived.wait()
+                continue
+            self._busy += 1
+            try:
+                await self._handle(subscription, batch)
+            except Exception:  # noqa: BLE001  a worker outlives its faults; the broker has the deliveries
+                _log.exception("settling deliveries failed", queue=self._queue)
+            finally:
+                self._busy -= 1
+                if not self._busy:
+                    self._idle.set()
+
+    async def _handle(self, subscription: Subscription, batch: list[Held]) -> None:
+        deliveries = [held.delivery for held in batch]
+        started = time.perf_counter()
+        try:
+            await self._handler(deliveries)
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            self._return_later(subscription, batch, error)
+            return
+        except Exception as error:  # noqa: BLE001  any fault of a handler returns its deliveries
+            self._return_later(subscription, batch, error)
+            return
+        finally:
+            metrics.handler_seconds.labels(self._queue).observe(time.perf_counter() - started)
+        self._failures.succeeded(deliveries)
+        await self._settle("acked", batch, subscription.ack(batch))
+
+    def _return_later(self, subscription: Subscription, batch: list[Held], error: BaseException) -> None:
+        """Hold failed deliveries for their pause without keeping a worker, then return them."""
+        pause = self._failures.failed([held.delivery for held in batch], error)
+
+        async def give_back() -> None:
+            await asyncio.sleep(pause)
+            await self._settle("requeued", batch, subscription.requeue(batch))
+
+        task = asyncio.create_task(give_back())
+        self._returns.add(task)
+        task.add_done_callback(self._returns.discard)
+
+    async def _settle(self, outcome: str, batch: Sequence[Held], settling: Awaitable[None]) -> None:
+        try:
+            await settling
+        except BrokerUnavailable as error:
+            outcome = "void"
+            _log.info("channel gone before settling, redelivery follows", queue=self._queue, reason=str(error))
+        metrics.consumed.labels(self._queue, outcome).inc(len(batch))
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    """Cancel a task and wait until it has ended."""
+    task.cancel()
+    await asyncio.wait([task])
+    if not task.cancelled() and (error := task.exception()) is not None:
+        _log.error("task ended with an error", exc_info=error)

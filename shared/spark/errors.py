@@ -1,0 +1,34 @@
+"""What can go wrong between a process and the broker, or inside a message."""
+
+from __future__ import annotations
+
+
+class SparkError(Exception):
+    """Base of the errors of Spark messaging."""
+
+
+class MalformedMessage(SparkError):
+    """A body that is no Spark message; ``reason`` says why and holds no values of the message."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class BrokerUnavailable(SparkError):
+    """The broker refused, did not answer in time or went away; it will pass.
+
+    After a publish the outcome is unknown: the message may or may not be on its queue.
+    """
+
+
+class Unroutable(SparkError):
+    """The broker has no queue of this name behind the exchange: a configuration error.
+
+    ``message_ids`` are the messages that came back; all others of the same call were confirmed.
+    """
+
+    def __init__(self, queue: str, message_ids: tuple[str, ...] = ()) -> None:
+        super().__init__(f"no queue {queue} behind the exchange")
+        self.queue = queue
+        self.message_ids = message_ids

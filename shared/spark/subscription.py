@@ -1,0 +1,185 @@
+"""One subscription to a queue on one channel: what it holds, and how it settles it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from aio_pika.abc import AbstractChannel
+from aiormq.abc import AbstractChannel as WireChannel
+from aiormq.abc import DeliveredMessage
+from pamqp.commands import Basic
+
+from shared.spark.connection import BrokerConnection, bounded, close_channel
+
+SETTLE_TIMEOUT = 5.0
+# A handler may hold its delivery for as long as a peer is away; the broker's 30 minutes would count
+# each half hour as a failed delivery. Brokers before 3.12 ignore the argument.
+CONSUMER_TIMEOUT_MILLISECONDS = 24 * 3600 * 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A message as it came off a queue.
+
+    ``message_id`` is empty when the sender set none. ``redelivered`` says that somebody was given it
+    before and did not finish.
+    """
+
+    body: bytes
+    message_id: str
+    headers: Mapping[str, object]
+    redelivered: bool
+    queue: str
+
+    @property
+    def returns(self) -> int:
+        """How often the broker took it back, as far as the broker counts that."""
+        count = self.headers.get("x-delivery-count", 0)
+        return count if isinstance(count, int) else 0
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A delivery with the tag that settles it, valid on its own channel only."""
+
+    tag: int
+    delivery: Delivery
+
+
+class Subscription:
+    """Deliveries of one consumer tag. When :attr:`lost` is set, every tag of it is void."""
+
+    def __init__(self, channel: AbstractChannel, wire: WireChannel, queue: str, arrived: Callable[[], None]) -> None:
+        """Use :meth:`open`."""
+        self._channel = channel
+        self._wire = wire
+        self._queue = queue
+        self._arrived = arrived
+        self._waiting: deque[Held] = deque()
+        self._held: set[int] = set()
+        self._tag: str | None = None
+        self._closing: asyncio.Task[None] | None = None
+        self.arrivals = 0
+        self.lost = asyncio.Event()
+
+    @classmethod
+    async def open(
+        cls, connection: BrokerConnection, queue: str, *, prefetch: int, arrived: Callable[[], None]
+    ) -> Subscription:
+        """Subscribe on a new channel; ``arrived`` is called for every delivery.
+
+        :raises BrokerUnavailable: the broker is away, or there is no such queue.
+        """
+        channel = await connection.channel(confirms=False)
+        try:
+            async with bounded(f"consume {queue}", SETTLE_TIMEOUT):
+                await channel.set_qos(prefetch_count=prefetch)
+                wire = await channel.get_underlay_channel()
+                subscription = cls(channel, wire, queue, arrived)
+                subscription._closing = asyncio.create_task(subscription._note_close())
+                wire.on_consumer_cancel_callbacks.add(subscription._cancelled)
+                answer = await wire.basic_consume(
+                    queue,
+                    subscription._deliver,
+                    arguments={"x-consumer-timeout": CONSUMER_TIMEOUT_MILLISECONDS},
+                )
+                subscription._tag = answer.consumer_tag
+        except BaseException:
+            await close_channel(channel)
+            raise
+        return subscription
+
+    @property
+    def holding(self) -> int:
+        """How many deliveries are not settled yet."""
+        return len(self._held)
+
+    def take(self, limit: int) -> list[Held]:
+        """Take 1..``limit`` of the waiting deliveries, or none when none wait.
+
+        A redelivered one is taken alone: if it is the one that broke its batch the last time, it must
+        not take the others with it again.
+        """
+        batch: list[Held] = []
+        while self._waiting and len(batch) < limit:
+            if batch and self._waiting[0].delivery.redelivered:
+                break
+            batch.append(self._waiting.popleft())
+            if batch[0].delivery.redelivered:
+                break
+        return batch
+
+    async def ack(self, batch: Sequence[Held]) -> None:
+        """Acknowledge deliveries, with one frame where the tags allow it.
+
+        :raises BrokerUnavailable: the channel is gone; the broker will deliver them again.
+        """
+        tags = [held.tag for held in batch]
+        last = max(tags)
+        self._held.difference_update(tags)
+        async with bounded("ack", SETTLE_TIMEOUT):
+            if len(tags) > 1 and all(tag > last for tag in self._held):
+                await self._wire.basic_ack(last, multiple=True, wait=False)
+            else:
+                for tag in tags:
+                    await self._wire.basic_ack(tag, wait=False)
+
+    async def requeue(self, batch: Iterable[Held]) -> None:
+        """Return deliveries to the queue, counted by the broker as one more failed delivery each.
+
+        :raises BrokerUnavailable: the channel is gone; the broker has taken them back already.
+        """
+        async with bounded("requeue", SETTLE_TIMEOUT):
+            for held in batch:
+                self._held.discard(held.tag)
+                # Reject, because newer brokers do not count a nack towards the delivery limit.
+                await self._wire.basic_reject(held.tag, requeue=True, wait=False)
+
+    async def cancel(self) -> None:
+        """Stop deliveries; what waits untaken goes back to the queue when the channel is closed.
+
+        :raises BrokerUnavailable: the channel is gone.
+        """
+        self._waiting.clear()
+        if self._tag is not None and not self.lost.is_set():
+            async with bounded("cancel", SETTLE_TIMEOUT):
+                await self._wire.basic_cancel(self._tag)
+        self._waiting.clear()
+
+    async def close(self) -> None:
+        """Close the channel; the broker takes back whatever is not settled."""
+        self._waiting.clear()
+        await close_channel(self._channel)
+        if self._closing is not None:
+            self._closing.cancel()
+
+    async def _deliver(self, message: DeliveredMessage) -> None:
+        properties = message.header.properties
+        tag = message.delivery_tag
+        if tag is None or self.lost.is_set():
+            return
+        delivery = Delivery(
+            body=message.body,
+            message_id=properties.message_id or "",
+            headers=properties.headers or {},
+            redelivered=bool(message.redelivered),
+            queue=self._queue,
+        )
+        self._held.add(tag)
+        self._waiting.append(Held(tag, delivery))
+        self.arrivals += 1
+        self._arrived()
+
+    async def _cancelled(self, _frame: Basic.Cancel) -> None:
+        self._end()
+
+    async def _note_close(self) -> None:
+        await self._channel.closed()
+        self._end()
+
+    def _end(self) -> None:
+        self._waiting.clear()
+        self.lost.set()

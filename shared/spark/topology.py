@@ -1,0 +1,102 @@
+"""Exchanges and queues of a virtual host: declared here only, so that their arguments never differ."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from aio_pika import ExchangeType
+from aio_pika.abc import AbstractChannel
+from aio_pika.exceptions import ChannelNotFoundEntity
+
+from shared.spark.connection import BrokerConnection, bounded
+
+DEAD_LETTER = "spark.dead_letter"
+DELIVERY_LIMIT = 20
+# The dead-letter queue is read by people; looking at its messages must never drop them.
+DEAD_LETTER_DELIVERY_LIMIT = 1_000_000
+
+
+class Direction(StrEnum):
+    """Which way a Spark queue carries messages, seen from its Vault."""
+
+    OUTBOUND = "outbound"
+    INBOUND = "inbound"
+
+    @property
+    def exchange(self) -> str:
+        """Name of the durable direct exchange in front of the queues of this direction."""
+        return f"spark.{self.value}"
+
+
+@dataclass(frozen=True, slots=True)
+class QueueState:
+    """What the broker says of a queue: messages ready to be delivered, and consumers."""
+
+    messages: int
+    consumers: int
+
+
+async def declare_exchanges(channel: AbstractChannel, timeout: float = 10.0) -> None:
+    """Declare the exchanges and the dead-letter queue; repeating it changes nothing.
+
+    :raises BrokerUnavailable: the broker is away, or something else was declared by these names.
+    """
+    async with bounded("declare exchanges", timeout):
+        for direction in Direction:
+            await channel.declare_exchange(direction.exchange, ExchangeType.DIRECT, durable=True)
+        dead = await channel.declare_exchange(DEAD_LETTER, ExchangeType.FANOUT, durable=True)
+        queue = await channel.declare_queue(
+            DEAD_LETTER,
+            durable=True,
+            arguments={"x-queue-type": "quorum", "x-delivery-limit": DEAD_LETTER_DELIVERY_LIMIT},
+        )
+        await queue.bind(dead)
+
+
+async def declare_queue(channel: AbstractChannel, name: str, direction: Direction | str, timeout: float = 10.0) -> None:
+    """Declare the Spark queue ``name`` behind the exchange of ``direction``; needs the exchanges.
+
+    The queue is replicated and durable. A delivery that comes back more than ``DELIVERY_LIMIT`` times
+    moves to the dead-letter queue with the at-least-once strategy, hence never lost on the way.
+
+    :raises BrokerUnavailable: the broker is away, or the queue exists with other arguments.
+    """
+    async with bounded(f"declare queue {name}", timeout):
+        queue = await channel.declare_queue(
+            name,
+            durable=True,
+            arguments={
+                "x-queue-type": "quorum",
+                "x-delivery-limit": DELIVERY_LIMIT,
+                "x-dead-letter-exchange": DEAD_LETTER,
+                "x-dead-letter-strategy": "at-least-once",
+                "x-overflow": "reject-publish",
+            },
+        )
+        await queue.bind(Direction(direction).exchange, routing_key=name)
+
+
+async def queue_state(connection: BrokerConnection, name: str, timeout: float = 10.0) -> QueueState | None:
+    """Ask the broker about a queue; ``None`` when it does not exist.
+
+    :raises BrokerUnavailable: the broker did not answer.
+    """
+    async with connection.short_channel(timeout) as channel:
+        try:
+            queue = await channel.declare_queue(name, passive=True)
+        except ChannelNotFoundEntity:
+            return None
+        result = queue.declaration_result
+        return QueueState(result.message_count or 0, result.consumer_count or 0)
+
+
+async def purge_queue(connection: BrokerConnection, name: str, timeout: float = 10.0) -> int:
+    """Delete the messages waiting in a queue (those being handled stay) and return how many.
+
+    :raises BrokerUnavailable: the broker did not answer, or the queue does not exist.
+    """
+    async with connection.short_channel(timeout) as channel:
+        queue = await channel.get_queue(name, ensure=False)
+        result = await queue.purge()
+        return result.message_count or 0

@@ -1,0 +1,79 @@
+"""Signing in and out, API versions, and who the caller is."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from shared.vault.api import envelope
+from shared.vault.api.addresses import PREFIX, VERSIONS, origin
+from shared.vault.api.body import form_documentation, read_fields
+from shared.vault.api.session import PerhapsSignedIn, SignedIn, remember, vault_of
+from shared.vault.errors import VaultFault
+
+router = APIRouter(tags=["Authentication"])
+
+
+SIGN_IN = form_documentation(
+    username="User name",
+    password="Password",
+    vaultDNS="Host of the Vault; optional",  # noqa: S106  a description
+)
+
+
+@router.post(f"{PREFIX}/auth", summary="Sign in", openapi_extra=SIGN_IN)
+async def sign_in(request: Request) -> Response:
+    """Form fields `username`, `password` and, optionally, `vaultDNS`; the answer holds `sessionId`."""
+    vault = vault_of(request)
+    fields = await read_fields(request)
+    try:
+        session = await vault.security.sign_in(fields.get("username", ""), fields.get("password", ""))
+    except VaultFault as fault:
+        return envelope.failure(fault.error, error_type=envelope.AUTHENTICATION_FAILED)
+    remember(request, session.user_id, session.session_id)
+    url = f"{origin(request, fields.get('vaultDNS'))}/api"
+    return envelope.success(
+        sessionId=session.session_id,
+        userId=session.user_id,
+        vaultIds=[{"id": vault.vault_id, "name": vault.definition.label, "url": url}],
+        vaultId=vault.vault_id,
+    )
+
+
+@router.post(f"{PREFIX}/keep-alive", summary="Keep the session alive")
+async def keep_alive(request: Request, caller: SignedIn) -> Response:
+    """Starts the idle time of the session again."""
+    await vault_of(request).security.keep_alive(caller)
+    return envelope.success()
+
+
+@router.delete(f"{PREFIX}/session", summary="End the session")
+async def sign_out(request: Request, caller: SignedIn) -> Response:
+    """The session cannot be used again."""
+    await vault_of(request).security.sign_out(caller)
+    return envelope.success()
+
+
+@router.get("/api", include_in_schema=False)
+@router.get("/api/", summary="API versions")
+async def versions(request: Request, _caller: PerhapsSignedIn) -> Response:
+    """The versions and their addresses."""
+    return _versions(request)
+
+
+@router.get(PREFIX, summary="API versions, for a session")
+async def versions_of_session(request: Request, _caller: SignedIn) -> Response:
+    """The same list; clients use it to find out whether a session is live."""
+    return _versions(request)
+
+
+@router.get(f"{PREFIX}/objects/users/me", summary="The caller")
+async def users_me(request: Request, caller: SignedIn) -> Response:
+    """The user of the session."""
+    user = await vault_of(request).security.users_me(caller)
+    return envelope.success(users=[{"user": user}])
+
+
+def _versions(request: Request) -> Response:
+    address = origin(request)
+    return envelope.success(values={version: f"{address}/api/{version}" for version in VERSIONS})

@@ -1,0 +1,74 @@
+"""Metadata: objects and their fields, component types and their attributes."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from shared.vault.api import envelope
+from shared.vault.api.addresses import PREFIX, base_path
+from shared.vault.api.object_json import field_document, object_document, object_summary
+from shared.vault.api.session import SignedIn, vault_of
+from shared.vault.components.description import type_metadata, type_summary
+from shared.vault.components.model import VaultObject
+from shared.vault.components.types import COMPONENT_TYPES
+from shared.vault.errors import ErrorType, VaultFault
+from shared.vault.security.caller import Caller
+from shared.vault.security.permissions import Grant, Operation, authorize, readable, require
+
+router = APIRouter(prefix=f"{PREFIX}/metadata", tags=["Metadata"])
+
+
+@router.get("/vobjects", summary="All objects")
+async def all_objects(request: Request, caller: SignedIn) -> Response:
+    """The objects that the caller may read."""
+    may_read = readable(caller)
+    objects = vault_of(request).components.registry.objects.values()
+    path = base_path(request)
+    shown = [object_summary(o, order, path) for order, o in enumerate(objects) if may_read(o.name)]
+    return envelope.success(objects=shown)
+
+
+@router.get("/vobjects/{object_name}", summary="One object")
+async def one_object(request: Request, caller: SignedIn, object_name: str) -> Response:
+    """The object with its fields, relationships, types and lifecycles."""
+    target = _object(request, caller, object_name)
+    document = object_document(target, vault_of(request).components.registry, base_path(request))
+    return envelope.success(object=document)
+
+
+@router.get("/vobjects/{object_name}/fields/{field_name}", summary="One field")
+async def one_field(request: Request, caller: SignedIn, object_name: str, field_name: str) -> Response:
+    """One field of an object."""
+    target = _object(request, caller, object_name)
+    for order, field in enumerate(target.fields.values()):
+        if field.name == field_name:
+            registry = vault_of(request).components.registry
+            return envelope.success(field=field_document(field, order, registry, base_path(request)))
+    raise VaultFault(ErrorType.INVALID_DATA, f"[{target.name}] has no field [{field_name[:100]}]")
+
+
+@router.get("/components", summary="Component types")
+async def component_types(request: Request, caller: SignedIn) -> Response:
+    """The component types of this Vault."""
+    authorize(caller, Grant.READ_CONFIGURATION)
+    path = base_path(request)
+    shown = [{"url": f"{path}/metadata/components/{name}", **type_summary(name)} for name in COMPONENT_TYPES]
+    return envelope.success(data=shown)
+
+
+@router.get("/components/{type_name}", summary="One component type")
+async def component_type(caller: SignedIn, type_name: str) -> Response:
+    """The attributes and sub-components of a component type."""
+    authorize(caller, Grant.READ_CONFIGURATION)
+    if type_name not in COMPONENT_TYPES:
+        raise VaultFault(ErrorType.INVALID_DATA, f"There is no component type [{type_name[:60]}]")
+    return envelope.success(data=type_metadata(type_name))
+
+
+def _object(request: Request, caller: Caller, object_name: str) -> VaultObject:
+    require(caller, object_name, Operation.READ)
+    target = vault_of(request).components.registry.objects.get(object_name)
+    if target is None:
+        raise VaultFault(ErrorType.INVALID_DATA, f"There is no object [{object_name[:100]}]")
+    return target

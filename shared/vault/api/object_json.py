@@ -1,0 +1,159 @@
+"""Objects and fields as the object metadata endpoints show them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from shared.vault.components.model import Field, FieldType, VaultObject
+from shared.vault.components.registry import Registry
+
+SOURCES = {"__c": "custom", "__sys": "system"}
+
+
+def object_reference(target: VaultObject, base_path: str) -> dict[str, object]:
+    """The few members by which answers refer to an object; ``base_path`` is ``/api/{version}``."""
+    return {
+        "url": f"{base_path}/metadata/vobjects/{target.name}",
+        "label": target.label,
+        "name": target.name,
+        "label_plural": target.label_plural,
+        "prefix": target.prefix,
+    }
+
+
+def object_summary(target: VaultObject, order: int, base_path: str) -> dict[str, object]:
+    """One entry of the list of all objects."""
+    return {
+        **object_reference(target, base_path),
+        "order": order,
+        "in_menu": target.in_menu,
+        "source": source(target.name),
+        "status": status(target.active),
+        "configuration_state": "STEADY_STATE",
+    }
+
+
+def object_document(target: VaultObject, registry: Registry, base_path: str) -> dict[str, object]:
+    """An object with its fields, relationships, types and lifecycles."""
+    records = f"{base_path}/vobjects/{target.name}"
+    metadata = f"{base_path}/metadata/vobjects/{target.name}"
+    return {
+        **object_reference(target, base_path),
+        "description": target.description,
+        "object_class": "base",
+        "data_store": "standard",
+        "source": source(target.name),
+        "status": status(target.active),
+        "in_menu": target.in_menu,
+        "allow_types": target.allow_types,
+        "default_obj_type": target.default_type or "base__v",
+        "available_lifecycles": [target.lifecycle] if target.lifecycle else [],
+        "auditable": True,
+        "allow_attachments": False,
+        "dynamic_security": False,
+        "system_managed": target.name.endswith("__sys"),
+        "object_types": _object_types(target, registry, base_path),
+        "urls": {
+            "metadata": metadata,
+            "list": records,
+            "record": f"{records}/{{id}}",
+            "field": f"{metadata}/fields/{{name}}",
+        },
+        "fields": [
+            field_document(field, order, registry, base_path) for order, field in enumerate(target.fields.values())
+        ],
+        "relationships": [*_outbound(target, registry, base_path), *_inbound(target, registry, base_path)],
+    }
+
+
+def field_document(field: Field, order: int, registry: Registry, base_path: str) -> dict[str, object]:
+    """One field; members that its type does not have are left out."""
+    document: dict[str, object] = {
+        "name": field.name,
+        "label": field.label,
+        "type": field.type,
+        "source": source(field.name),
+        "status": status(field.active),
+        "order": order,
+        "required": field.required,
+        "unique": field.unique,
+        "editable": field.editable and not field.system,
+        "multi_value": field.multi_value,
+        "encrypted": False,
+        "list_column": False,
+        "facetable": False,
+        "no_copy": field.unique,
+    }
+    optional: Mapping[str, object] = {
+        "max_length": field.max_length,
+        "scale": field.scale,
+        "min_value": field.min_value,
+        "max_value": field.max_value,
+        "picklist": field.picklist,
+        "value_format": field.value_format,
+    }
+    document |= {name: value for name, value in optional.items() if value is not None}
+    if field.system_managed_name:
+        document |= {"system_managed_name": True, "sequential_naming": True}
+    if field.type is FieldType.OBJECT and field.object is not None:
+        document |= _reference(field, registry.objects[field.object], base_path)
+    return document
+
+
+def source(name: str) -> str:
+    """Who defined a name: the platform, the standard configuration or the customer."""
+    return next((word for suffix, word in SOURCES.items() if name.endswith(suffix)), "standard")
+
+
+def status(active: bool) -> list[str]:
+    """``status`` of a component, a list as all picklist values are."""
+    return ["active__v" if active else "inactive__v"]
+
+
+def _reference(field: Field, referenced: VaultObject, base_path: str) -> dict[str, object]:
+    members: dict[str, object] = {
+        "object": object_reference(referenced, base_path),
+        "relationship_type": field.relationship_type,
+        "relationship_deletion": field.relationship_deletion,
+        "relationship_outbound_name": field.relationship_outbound_name,
+    }
+    if field.relationship_inbound_name:
+        members["relationship_inbound_name"] = field.relationship_inbound_name
+    return members
+
+
+def _object_types(target: VaultObject, registry: Registry, base_path: str) -> list[dict[str, object]]:
+    return [
+        {
+            "name": t.name,
+            "label": t.label,
+            "label_plural": t.label,
+            "url": f"{base_path}/configuration/Objecttype.{target.name}.{t.name}",
+            "status": status(t.active),
+        }
+        for t in registry.types_of(target.name).values()
+    ]
+
+
+def _outbound(target: VaultObject, registry: Registry, base_path: str) -> Iterator[dict[str, object]]:
+    for name, field in target.outbound.items():
+        kind = "parent" if field.relationship_type == "parent" else "reference_outbound"
+        if field.object is not None:
+            yield _relationship(name, field, kind, registry.objects[field.object], base_path)
+
+
+def _inbound(target: VaultObject, registry: Registry, base_path: str) -> Iterator[dict[str, object]]:
+    for name, (child, field) in registry.inbound(target.name).items():
+        kind = "child" if field.relationship_type == "parent" else "reference_inbound"
+        yield _relationship(name, field, kind, registry.objects[child], base_path)
+
+
+def _relationship(name: str, field: Field, kind: str, other: VaultObject, base_path: str) -> dict[str, object]:
+    return {
+        "relationship_name": name,
+        "relationship_label": field.label if kind in ("parent", "reference_outbound") else other.label_plural,
+        "field": field.name,
+        "relationship_type": kind,
+        "relationship_deletion": field.relationship_deletion,
+        "object": object_reference(other, base_path),
+    }

@@ -1,0 +1,143 @@
+"""Records: read one, list them, create, update, upsert and delete, one or up to 500 in a call."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+from starlette.responses import Response
+
+from shared.vault.api import envelope
+from shared.vault.api.addresses import PREFIX, base_path, version_of
+from shared.vault.api.body import ROWS_DOCUMENTATION, Rows, read_record, read_rows
+from shared.vault.api.csv_rows import results_csv
+from shared.vault.api.object_json import object_reference
+from shared.vault.api.session import SignedIn, vault_of
+from shared.vault.errors import ErrorType, VaultFault
+from shared.vault.records.results import RowResult
+
+router = APIRouter(prefix=f"{PREFIX}/vobjects", tags=["Object records"])
+
+NAME = re.compile(r"[a-z0-9_.]{1,200}")
+MAX_COLLECTION_FIELDS = 100
+MAX_LIMIT = 1000
+
+IdParam = Annotated[str | None, Query(alias="idParam", description="A unique field that names the record.")]
+IdParamAlias = Annotated[str | None, Query(alias="id_param", include_in_schema=False)]
+
+
+@router.get("/{object_name}", summary="List records")
+async def collection(
+    request: Request,
+    caller: SignedIn,
+    object_name: str,
+    fields: str = "id,name__v",
+    limit: Annotated[int, Query(ge=1, le=MAX_LIMIT)] = 200,
+    offset: Annotated[int, Query(ge=0)] = 0,
+) -> Response:
+    """Records with the named fields; `POST /query` does this and more."""
+    vault = vault_of(request)
+    names = [name.strip() for name in fields.split(",")][:MAX_COLLECTION_FIELDS]
+    if not all(NAME.fullmatch(name) for name in (*names, object_name)):
+        raise VaultFault(ErrorType.INVALID_DATA, "A field or object name is malformed")
+    selected = ", ".join(dict.fromkeys(names))
+    text = f"SELECT {selected} FROM {object_name} ORDER BY id ASC PAGESIZE {limit} PAGEOFFSET {offset}"
+    page = await vault.queries.run(caller, text, describe=False, version_path=version_of(request))
+    url = f"{base_path(request)}/vobjects/{object_name}"
+    details: dict[str, object] = {"total": page.total, "limit": limit, "offset": offset, "url": url}
+    details["object"] = object_reference(vault.components.registry.objects[object_name], base_path(request))
+    listed = f"{url}?fields={','.join(names)}&limit={limit}&offset="
+    if offset + page.size < page.total:
+        details["next_page"] = f"{listed}{offset + limit}"
+    if offset > 0:
+        details["previous_page"] = f"{listed}{max(0, offset - limit)}"
+    return envelope.success(responseDetails=details, data=page.rows)
+
+
+@router.post("/{object_name}", summary="Create or upsert records", openapi_extra=ROWS_DOCUMENTATION)
+async def create(
+    request: Request, caller: SignedIn, object_name: str, id_param: IdParam = None, alias: IdParamAlias = None
+) -> Response:
+    """A JSON array, CSV, or one record as a form; with `idParam`, records that exist are updated."""
+    records = vault_of(request).records
+    rows = await read_rows(request)
+    key = id_param or alias
+    if key is None:
+        results = await records.create(caller, object_name, rows.rows)
+    else:
+        results = await records.upsert(caller, object_name, rows.rows, key)
+    return _answer(request, object_name, rows, results)
+
+
+@router.put("/{object_name}", summary="Update records", openapi_extra=ROWS_DOCUMENTATION)
+async def update(
+    request: Request, caller: SignedIn, object_name: str, id_param: IdParam = None, alias: IdParamAlias = None
+) -> Response:
+    """A JSON array, CSV, or one record as a form; rows name their record by `id` or by the `idParam` field."""
+    rows = await read_rows(request)
+    key = id_param or alias
+    results = await vault_of(request).records.update(caller, object_name, rows.rows, key)
+    return _answer(request, object_name, rows, results if key else _by_id(results))
+
+
+@router.delete("/{object_name}", summary="Delete records", openapi_extra=ROWS_DOCUMENTATION)
+async def delete(
+    request: Request, caller: SignedIn, object_name: str, id_param: IdParam = None, alias: IdParamAlias = None
+) -> Response:
+    """Rows with `id`, or with the `idParam` field, in the body."""
+    rows = await read_rows(request)
+    key = id_param or alias
+    results = await vault_of(request).records.delete(caller, object_name, rows.rows, key)
+    return _answer(request, object_name, rows, results if key else _by_id(results), deleted=True)
+
+
+@router.get("/{object_name}/{record_id}", summary="Read a record")
+async def read(request: Request, caller: SignedIn, object_name: str, record_id: str) -> Response:
+    """All fields of one record."""
+    vault = vault_of(request)
+    record = await vault.queries.record(caller, object_name, record_id)
+    details = {
+        "url": f"{base_path(request)}/vobjects/{object_name}/{record_id}",
+        "object": object_reference(vault.components.registry.objects[object_name], base_path(request)),
+    }
+    return envelope.success(responseDetails=details, data=record)
+
+
+@router.put("/{object_name}/{record_id}", summary="Update a record")
+async def update_one(request: Request, caller: SignedIn, object_name: str, record_id: str) -> Response:
+    """The fields to change, as a form or a JSON object."""
+    row = await read_record(request) | {"id": record_id}
+    results = await vault_of(request).records.update(caller, object_name, [row])
+    return _answer(request, object_name, Rows([row], single=True), _by_id(results))
+
+
+@router.delete("/{object_name}/{record_id}", summary="Delete a record")
+async def delete_one(request: Request, caller: SignedIn, object_name: str, record_id: str) -> Response:
+    """Deletes one record."""
+    row: dict[str, object] = {"id": record_id}
+    results = await vault_of(request).records.delete(caller, object_name, [row])
+    return _answer(request, object_name, Rows([row], single=True), _by_id(results), deleted=True)
+
+
+def _answer(
+    request: Request, object_name: str, rows: Rows, results: Sequence[RowResult], *, deleted: bool = False
+) -> Response:
+    if wants_csv(request.headers.get("accept", "")):
+        return results_csv(results)
+    url = None if deleted else f"{base_path(request)}/vobjects/{object_name}"
+    return envelope.single(results[0], url) if rows.single else envelope.batch(results, url)
+
+
+def _by_id(results: Sequence[RowResult]) -> Sequence[RowResult]:
+    """Results of rows that named their record by ``id``: that is no ``id_param_value``."""
+    for result in results:
+        result.id, result.id_param_value = result.id or result.id_param_value, None
+    return results
+
+
+def wants_csv(accept: str) -> bool:
+    """Whether an Accept header asks for CSV rather than JSON: the one it names first."""
+    kinds = [kind.partition(";")[0].strip().lower() for kind in accept.split(",")]
+    return next((kind for kind in kinds if kind in ("text/csv", "application/json")), "") == "text/csv"

@@ -1,0 +1,53 @@
+"""Who makes a request: the session in its Authorization header."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, cast
+
+from fastapi import Depends, Security
+from fastapi.security import APIKeyHeader
+from starlette.requests import Request
+
+from shared.vault.security.caller import Caller
+
+if TYPE_CHECKING:
+    from shared.vault.vault import Vault
+
+BEARER = "bearer "
+
+_header = APIKeyHeader(name="Authorization", auto_error=False, description="The session id, alone or after `Bearer`.")
+
+
+def vault_of(request: Request) -> Vault:
+    """The Vault that this application serves."""
+    return cast("Vault", request.app.state.vault)
+
+
+async def signed_in(request: Request, authorization: Annotated[str | None, Security(_header)]) -> Caller:
+    """The caller; raises VaultFault INVALID_SESSION_ID without a live session."""
+    caller = await vault_of(request).security.caller(session_id_in(authorization))
+    remember(request, caller.user_id, caller.session_id or "")
+    return caller
+
+
+async def perhaps_signed_in(request: Request, authorization: Annotated[str | None, Security(_header)]) -> Caller | None:
+    """The caller, or None when the request names no session; a session that is not live is refused all the same."""
+    return None if session_id_in(authorization) is None else await signed_in(request, authorization)
+
+
+def session_id_in(authorization: str | None) -> str | None:
+    """The session id of an Authorization header, raw or ``Bearer``; None when there is none."""
+    text = (authorization or "").strip()
+    if text[: len(BEARER)].lower() == BEARER:
+        text = text[len(BEARER) :].strip()
+    return text or None
+
+
+def remember(request: Request, user_id: int, session_id: str) -> None:
+    """Tell the response headers whose call this is."""
+    request.state.user_id = user_id
+    request.state.session_id = session_id
+
+
+SignedIn = Annotated[Caller, Depends(signed_in)]
+PerhapsSignedIn = Annotated[Caller | None, Depends(perhaps_signed_in)]

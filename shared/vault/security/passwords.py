@@ -1,0 +1,58 @@
+"""Password hashes: argon2 off the event loop, a bounded number at a time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+
+from shared.vault.errors import ErrorType, VaultFault
+
+CONCURRENCY = 2
+QUEUE_TIMEOUT = 10.0  # seconds a sign-in waits for its turn
+MAX_PASSWORD_LENGTH = 1024
+
+
+class Passwords:
+    """Hashes and checks passwords with the memory and time cost that OWASP recommends for argon2id."""
+
+    def __init__(self) -> None:
+        self._hasher = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
+        self._turn = asyncio.Semaphore(CONCURRENCY)
+        self._nobody = self._hasher.hash("no user has this password")
+
+    async def hash(self, password: str) -> str:
+        """The salted hash to store."""
+        async with self._turn:
+            return await asyncio.to_thread(self._hasher.hash, password)
+
+    async def verify(
+        self, password_hash: str | None, password: str, *, before: Callable[[], None] | None = None
+    ) -> bool:
+        """Whether the password is the hash's own; without a hash the same work is done and the answer is no.
+
+        ``before`` runs when this call's turn has come, so that a throttle counts what is waiting too.
+
+        :raises VaultFault: UNEXPECTED_ERROR when too many sign-ins wait; and what ``before`` raises.
+        """
+        try:
+            async with asyncio.timeout(QUEUE_TIMEOUT):
+                await self._turn.acquire()
+        except TimeoutError as error:
+            message = "Too many users are signing in; try again later"
+            raise VaultFault(ErrorType.UNEXPECTED_ERROR, message) from error
+        try:
+            if before is not None:
+                before()
+            matches = await asyncio.to_thread(self._matches, password_hash or self._nobody, password)
+        finally:
+            self._turn.release()
+        return matches and password_hash is not None
+
+    def _matches(self, password_hash: str, password: str) -> bool:
+        try:
+            return self._hasher.verify(password_hash, password[: MAX_PASSWORD_LENGTH + 1])
+        except (VerificationError, InvalidHashError):
+            return False

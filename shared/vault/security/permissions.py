@@ -1,0 +1,111 @@
+"""The one place that says what each security profile may do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from enum import Enum, StrEnum
+
+from shared.vault.errors import ErrorType, VaultFault
+from shared.vault.security.caller import Caller, SecurityProfile
+
+
+class Operation(StrEnum):
+    """What may be done with the records of an object."""
+
+    READ = "read"
+    CREATE = "create"
+    EDIT = "edit"
+    DELETE = "delete"
+
+
+class Grant(StrEnum):
+    """What may be done beside records."""
+
+    EXECUTE_MDL = "execute_mdl"
+    READ_CONFIGURATION = "read_configuration"
+    READ_QUEUES = "read_queues"
+    MANAGE_QUEUES = "manage_queues"
+
+
+class ObjectKind(Enum):
+    """Objects, as far as permissions tell them apart."""
+
+    BUSINESS = "business"
+    EXCEPTION = "exception"
+    PLATFORM = "platform"
+
+
+ALL = frozenset(Operation)
+WRITE = frozenset({Operation.READ, Operation.CREATE, Operation.EDIT})
+READ = frozenset({Operation.READ})
+NONE: frozenset[Operation] = frozenset()
+
+RECORDS: Mapping[SecurityProfile, Mapping[ObjectKind, frozenset[Operation]]] = {
+    SecurityProfile.SYSTEM_ADMIN: {
+        ObjectKind.BUSINESS: ALL,
+        ObjectKind.EXCEPTION: ALL,
+        ObjectKind.PLATFORM: ALL,
+    },
+    SecurityProfile.INTEGRATION_USER: {
+        ObjectKind.BUSINESS: WRITE,
+        ObjectKind.EXCEPTION: WRITE,
+        ObjectKind.PLATFORM: READ,
+    },
+    SecurityProfile.BUSINESS_USER: {
+        ObjectKind.BUSINESS: WRITE,
+        ObjectKind.EXCEPTION: NONE,
+        ObjectKind.PLATFORM: NONE,
+    },
+}
+
+GRANTS: Mapping[SecurityProfile, frozenset[Grant]] = {
+    SecurityProfile.SYSTEM_ADMIN: frozenset(Grant),
+    SecurityProfile.INTEGRATION_USER: frozenset({Grant.READ_CONFIGURATION, Grant.READ_QUEUES}),
+    SecurityProfile.BUSINESS_USER: frozenset(),
+}
+
+_KINDS: Mapping[str, ObjectKind] = {
+    "person__sys": ObjectKind.BUSINESS,
+    "exception_message__sys": ObjectKind.EXCEPTION,
+    "exception_item__sys": ObjectKind.EXCEPTION,
+}
+_REFUSAL = "User does not have sufficient privileges to perform the action"
+
+
+def kind_of(object_name: str) -> ObjectKind:
+    """Platform objects end in ``__sys``; a person is business data all the same."""
+    return _KINDS.get(object_name) or (ObjectKind.PLATFORM if object_name.endswith("__sys") else ObjectKind.BUSINESS)
+
+
+def may(caller: Caller, object_name: str, operation: Operation) -> bool:
+    """Whether the caller may do this with the records of an object."""
+    return operation in RECORDS[caller.profile][kind_of(object_name)]
+
+
+def readable(caller: Caller) -> Callable[[str], bool]:
+    """Which objects the caller may read, as a predicate on object names."""
+    allowed = RECORDS[caller.profile]
+    return lambda object_name: Operation.READ in allowed[kind_of(object_name)]
+
+
+def require(caller: Caller, object_name: str, operation: Operation) -> None:
+    """Refuse a caller who may not do this with the records of an object.
+
+    :raises VaultFault: INSUFFICIENT_ACCESS.
+    """
+    if not may(caller, object_name, operation):
+        raise VaultFault(ErrorType.INSUFFICIENT_ACCESS, f"{_REFUSAL} [{operation}] on [{object_name[:100]}]")
+
+
+def granted(caller: Caller, grant: Grant) -> bool:
+    """Whether the caller's profile holds the grant."""
+    return grant in GRANTS[caller.profile]
+
+
+def authorize(caller: Caller, grant: Grant) -> None:
+    """Refuse a caller whose profile does not hold the grant.
+
+    :raises VaultFault: INSUFFICIENT_ACCESS.
+    """
+    if not granted(caller, grant):
+        raise VaultFault(ErrorType.INSUFFICIENT_ACCESS, f"{_REFUSAL} [{grant}]")

@@ -1,0 +1,153 @@
+"""Compiles a VQL statement to one parameterised PostgreSQL statement."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from shared.vault.components.model import VaultObject
+from shared.vault.vql.columns import MAX_SUBSELECTS, Column, SubSelectColumn, field_columns, order_sql, sub_select
+from shared.vault.vql.conditions import condition_sql
+from shared.vault.vql.errors import VqlLimitError
+from shared.vault.vql.resolve import Readable, Registry, Scope, Statement
+from shared.vault.vql.tree import Criteria, Item, Limits, Query, Select
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Bounds of a query's answer, in rows."""
+
+    max_pagesize: int = 1000  # also the page size of a statement without PAGESIZE
+    subselect_rows: int = 250
+
+
+DEFAULT_OPTIONS = Options()
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledQuery:
+    """A statement ready to be run page by page; it holds no connection and may be kept.
+
+    Every page is the same SQL text (``sql``). Its columns are ``keys`` in order and behind them the record's id, for
+    ``page(after=…)``; those in ``json_keys`` hold JSON text, the others values that JSON takes as they are.
+    """
+
+    source: VaultObject
+    columns: tuple[Column | SubSelectColumn, ...]
+    keys: tuple[str, ...]
+    json_keys: frozenset[str]
+    sql: str
+    parameters: tuple[object, ...]
+    count_sql: str  # one bigint: rows of the whole result, MAXROWS and SKIP considered
+    count_parameters: tuple[object, ...]
+    pagesize: int
+    pageoffset: int
+    maxrows: int | None
+    skip: int
+    keyset: bool  # pages may continue after an id and stay stable while records change
+
+    @property
+    def object_name(self) -> str:
+        """The API name of the object selected from."""
+        return self.source.name
+
+    def page(
+        self, pagesize: int | None = None, pageoffset: int | None = None, after: str | None = None
+    ) -> tuple[str, tuple[object, ...]]:
+        """SQL and parameters of one page: ``pagesize`` rows behind the first ``pageoffset`` of the result.
+
+        With ``after``, the id of the record before the page, nothing is skipped by count; ``pageoffset`` then only
+        says how many rows MAXROWS has left. Raises ValueError for ``after`` where ``keyset`` is False.
+        """
+        offset = self.pageoffset if pageoffset is None else pageoffset
+        size = self.pagesize if pagesize is None else min(pagesize, self.pagesize)
+        if self.maxrows is not None:
+            size = min(size, max(0, self.maxrows - offset))
+        if not self.keyset:
+            if after is not None:
+                message = "a result with an order of its own has no page after an id"
+                raise ValueError(message)
+            return self.sql, (*self.parameters, size, self.skip + offset)
+        if after is None:
+            return self.sql, (*self.parameters, "", size, self.skip + offset)
+        return self.sql, (*self.parameters, after, size, 0)
+
+
+def compile_query(
+    query: Query, registry: Registry, readable: Readable, options: Options = DEFAULT_OPTIONS
+) -> CompiledQuery:
+    """Check a statement's names, permissions and literals, and compile it; raises VqlNameError, VqlLimitError."""
+    select = query.select
+    statement = Statement(registry, readable, query.text)
+    scope = Scope(statement, statement.object(select.source, select.at))
+    # WHERE is compiled first: the count then takes its joins and the leading parameters only.
+    where = condition_sql(scope, select.where) if select.where is not None else ""
+    count_sql, count_parameters = _count(scope, where, select.limits)
+    selected = _columns(scope, select, options)
+    order = order_sql(scope, select.order)
+    keyset = order in (f'{scope.alias}."id"', f'{scope.alias}."id" ASC NULLS LAST, {scope.alias}."id"')
+    columns = tuple(column for _, column in selected)
+    pagesize = options.max_pagesize if select.limits.pagesize is None else select.limits.pagesize
+    return CompiledQuery(
+        source=scope.object,
+        columns=columns,
+        keys=tuple(column.key for column in columns),
+        json_keys=frozenset(column.key for column in columns if isinstance(column, SubSelectColumn)),
+        sql=_page_sql(scope, [sql for sql, _ in selected], where, order, keyset=keyset),
+        parameters=tuple(statement.parameters),
+        count_sql=count_sql,
+        count_parameters=count_parameters,
+        pagesize=min(pagesize, options.max_pagesize),
+        pageoffset=select.limits.pageoffset or 0,
+        maxrows=select.limits.maxrows,
+        skip=select.limits.skip or 0,
+        keyset=keyset,
+    )
+
+
+def check_criteria(criteria: Criteria, object_name: str, registry: Registry, readable: Readable) -> None:
+    """Check a filter clause against an object's fields; raises VqlNameError, VqlLimitError."""
+    compile_query(criteria.query(object_name), registry, readable)
+
+
+def _columns(scope: Scope, select: Select, options: Options) -> list[tuple[str, Column | SubSelectColumn]]:
+    """SQL and column of each item, in the order of the statement."""
+    subselects = [item for item in select.items if isinstance(item, Select)]
+    if not subselects:
+        return [*field_columns(scope, [item for item in select.items if isinstance(item, Item)])]
+    if len(subselects) > MAX_SUBSELECTS:
+        message = f"a statement takes at most {MAX_SUBSELECTS} sub-selects"
+        raise VqlLimitError(message)
+    found: dict[str, tuple[str, Column | SubSelectColumn]] = {}
+    for sql, column in field_columns(scope, [item for item in select.items if isinstance(item, Item)]):
+        found[column.key] = sql, column
+    for item in subselects:
+        if item.source in found:
+            message = f"[{item.source}] is selected twice"
+            raise scope.statement.fault(message, item.at)
+        found[item.source] = sub_select(scope, item, options.subselect_rows)
+    keys = (item.source if isinstance(item, Select) else item.key for item in select.items)
+    return [found[key] for key in dict.fromkeys(keys)]
+
+
+def _count(scope: Scope, where: str, limits: Limits) -> tuple[str, tuple[object, ...]]:
+    parameters = tuple(scope.statement.parameters)
+    source = f" FROM {scope.source()}{f' WHERE {where}' if where else ''}"
+    if limits.maxrows is None and limits.skip is None:
+        return f"SELECT count(*){source}", parameters
+    number = len(parameters)
+    sql = f"SELECT count(*) FROM (SELECT 1{source} LIMIT ${number + 1}::bigint OFFSET ${number + 2}::bigint) counted"
+    return sql, (*parameters, limits.maxrows, limits.skip or 0)
+
+
+def _page_sql(scope: Scope, selected: list[str], where: str, order: str, *, keyset: bool) -> str:
+    number = len(scope.statement.parameters)
+    key = f'{scope.alias}."id"'
+    conditions = [where] if where else []
+    if keyset:
+        number += 1
+        conditions.append(f"{key} > ${number}::text")
+    return (
+        f"SELECT {', '.join(selected)}, {key} FROM {scope.source()}"
+        f"{' WHERE ' if conditions else ''}{' AND '.join(conditions)}"
+        f" ORDER BY {key if keyset else order} LIMIT ${number + 1}::bigint OFFSET ${number + 2}::bigint"
+    )

@@ -1,0 +1,1 @@
+"""Tests of MDL, components, registry and schema."""

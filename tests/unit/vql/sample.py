@@ -1,0 +1,113 @@
+"""A small registry to compile statements against: accounts, addresses, countries, inquiries, secrets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from shared.vault.components.model import Field, FieldType, VaultObject
+
+
+def a_field(name: str, type_: FieldType, **attributes: object) -> Field:
+    return Field(name=name, label=name.partition("__")[0].replace("_", " ").title(), type=type_, **attributes)  # type: ignore[arg-type]
+
+
+def a_reference(name: str, target: str, inbound: str | None = None) -> Field:
+    stem, _, suffix = name.rpartition("__")
+    return a_field(
+        name,
+        FieldType.OBJECT,
+        object=target,
+        relationship_type="reference",
+        relationship_outbound_name=f"{stem}__{suffix}r",
+        relationship_inbound_name=inbound,
+    )
+
+
+def platform_fields() -> list[Field]:
+    return [
+        a_field("id", FieldType.ID, required=True, unique=True, system=True),
+        a_field("global_id__sys", FieldType.STRING, unique=True, system=True, max_length=200),
+        a_field("link__sys", FieldType.STRING, max_length=1500),
+        a_field("name__v", FieldType.STRING, required=True, max_length=128),
+        a_field("status__v", FieldType.PICKLIST, picklist="default_status__v"),
+        a_field("created_by__v", FieldType.NUMBER, system=True),
+        a_field("created_date__v", FieldType.DATE_TIME, system=True),
+        a_field("modified_by__v", FieldType.NUMBER, system=True),
+        a_field("modified_date__v", FieldType.DATE_TIME, system=True),
+    ]
+
+
+def an_object(name: str, label: str, *fields: Field) -> VaultObject:
+    every = [*platform_fields(), *fields]
+    return VaultObject(name, label, f"{label}s", name[:3].upper(), fields={field.name: field for field in every})
+
+
+OBJECTS = {
+    vault_object.name: vault_object
+    for vault_object in (
+        an_object("region__v", "Region"),
+        an_object(
+            "country__v",
+            "Country",
+            a_field("country_code__v", FieldType.STRING, max_length=2),
+            a_reference("region__v", "region__v"),
+        ),
+        an_object(
+            "account__v",
+            "Account",
+            a_field("npi__v", FieldType.STRING, max_length=20),
+            a_field("biography__v", FieldType.LONG_TEXT, max_length=32000),
+            a_field("notes__v", FieldType.RICH_TEXT, max_length=32000),
+            a_field("beds__v", FieldType.NUMBER, scale=0, min_value=0, max_value=99999),
+            a_field("score__v", FieldType.NUMBER, scale=2),
+            a_field("do_not_call__v", FieldType.BOOLEAN),
+            a_field("birth_date__v", FieldType.DATE),
+            a_field("languages__v", FieldType.PICKLIST, picklist="language__v", multi_value=True),
+            a_field("state__v", FieldType.STRING, system=True),
+            a_reference("primary_country__v", "country__v", "accounts__vr"),
+            a_reference("parent_account__v", "account__v", "child_accounts__vr"),
+        ),
+        an_object(
+            "address__v",
+            "Address",
+            a_field("city_cda__v", FieldType.STRING, max_length=100),
+            a_field("primary_cda__v", FieldType.BOOLEAN),
+            a_reference("account__v", "account__v", "addresses__vr"),
+            a_reference("country__v", "country__v", "addresses__vr"),
+        ),
+        an_object(
+            "medical_inquiry__v",
+            "Medical Inquiry",
+            a_field("inquiry_text__v", FieldType.LONG_TEXT, max_length=32000),
+            a_field("received_date__v", FieldType.DATE),
+            a_reference("account__v", "account__v", "medical_inquiries__vr"),
+        ),
+        an_object(
+            "secret__v",
+            "Secret",
+            a_reference("account__v", "account__v", "secrets__vr"),
+        ),
+        an_object("holder__v", "Holder", a_reference("secret__v", "secret__v", "holders__vr")),
+    )
+}
+
+
+@dataclass(frozen=True)
+class SampleRegistry:
+    objects: Mapping[str, VaultObject]
+
+    def inbound(self, object_name: str) -> Mapping[str, tuple[str, Field]]:
+        return {
+            field.relationship_inbound_name: (child.name, field)
+            for child in self.objects.values()
+            for field in child.outbound.values()
+            if field.object == object_name and field.relationship_inbound_name
+        }
+
+
+REGISTRY = SampleRegistry(OBJECTS)
+
+
+def readable(object_name: str) -> bool:
+    return object_name != "secret__v"
