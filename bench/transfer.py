@@ -35,17 +35,21 @@ def main() -> int:
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="medcrm-bench-") as folder:
-        system = System(Path(folder))
-        system.start()
-        try:
-            figures = asyncio.run(measure(system.endpoints(), system.sign_ins(), arguments.inquiries))
-        finally:
-            system.reset()
+        figures = asyncio.run(run(System(Path(folder)), arguments.inquiries))
     _show(figures)
     if arguments.json:
         arguments.json.parent.mkdir(parents=True, exist_ok=True)
         arguments.json.write_text(json.dumps(figures, indent=2) + "\n")
     return 0
+
+
+async def run(system: System, count: int) -> dict[str, Any]:
+    """Measure on ``system``, started for this and removed afterwards."""
+    try:
+        await system.start()
+        return await measure(system.endpoints(), system.sign_ins(), count)
+    finally:
+        await system.reset()
 
 
 async def measure(endpoints: Mapping[str, Any], sign_ins: Mapping[str, Any], count: int) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import aiohttp
 from rich.console import Console
 from rich.table import Table
 
-from local.faults import SystemFault
+from local.faults import SystemFailed
 from local.system import DEFAULT_DIRECTORY, PartStatus, System
 
 _COMMANDS = {
@@ -56,7 +56,7 @@ def main() -> int:
     arguments = parser.parse_args()
     try:
         return asyncio.run(_run(arguments.command, System(arguments.directory), Console()))
-    except (SystemFault, aiohttp.ClientError) as error:
+    except (SystemFailed, aiohttp.ClientError) as error:
         Console(stderr=True, soft_wrap=True).print(f"{arguments.command} failed: {error}", markup=False)
         return 1
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypedDict
 
-from local.faults import SystemFault
+from local.faults import SystemFailed
 
 _SPACE = re.compile(r"\s")
 _NAME = "medical-crm-connection"
@@ -53,7 +53,7 @@ class Account:
 def server_account(*names: str) -> Account | None:
     """Return the first of these accounts that exists; None when this process is not root and stays itself.
 
-    :raises SystemFault: none of them exists.
+    :raises SystemFailed: none of them exists.
     """
     if os.geteuid() != 0:
         return None
@@ -63,7 +63,7 @@ def server_account(*names: str) -> Account | None:
         except KeyError:
             continue
         return Account(name, entry.pw_uid, entry.pw_gid)
-    raise SystemFault("no unprivileged account to run servers as")
+    raise SystemFailed("no unprivileged account to run servers as")
 
 
 def server_directory(directory: Path, accounts: Iterable[Account | None]) -> Path:

@@ -7,12 +7,11 @@ from dataclasses import asdict, dataclass
 
 import aiohttp
 
-from local.faults import SystemFault
+from local.faults import SystemFailed
 
 MEDICAL = "medical"
 CRM = "crm"
 VHOSTS = (MEDICAL, CRM)
-_TIMEOUT = aiohttp.ClientTimeout(total=15)
 _QUEUES = r".*__(v|c|sys)"
 _SPARK = r"spark\..*"
 
@@ -44,11 +43,10 @@ async def prepare_broker(management_url: str, administrator: tuple[str, str], pa
 
     ``administrator`` is name and password; ``passwords`` has one for each user of :data:`PERMISSIONS`.
 
-    :raises SystemFault: the broker refused.
+    :raises SystemFailed: the broker refused.
     :raises aiohttp.ClientError: it was not reached.
     """
-    auth = aiohttp.BasicAuth(*administrator)
-    async with aiohttp.ClientSession(management_url, auth=auth, timeout=_TIMEOUT) as session:
+    async with management_api(management_url, administrator) as session:
         for vhost in VHOSTS:
             await _put(session, "vhosts", vhost, body={})
             await _put(session, "permissions", vhost, administrator[0], body=asdict(_OF_AN_ADMINISTRATOR))
@@ -59,12 +57,17 @@ async def prepare_broker(management_url: str, administrator: tuple[str, str], pa
                 await _put(session, "permissions", vhost, username, body=asdict(may))
 
 
+def management_api(management_url: str, administrator: tuple[str, str], seconds: float = 15.0) -> aiohttp.ClientSession:
+    """Return an HTTP session on the management API, signed in as name and password; a call takes ``seconds`` at most."""
+    headers = {"Authorization": aiohttp.encode_basic_auth(*administrator)}
+    return aiohttp.ClientSession(management_url, headers=headers, timeout=aiohttp.ClientTimeout(total=seconds))
+
+
 async def broker_answers(management_url: str, administrator: tuple[str, str]) -> str | None:
     """Ask whether the broker is up with all of its alarms clear; return None if so and else why not."""
-    auth = aiohttp.BasicAuth(*administrator)
     try:
         async with (
-            aiohttp.ClientSession(management_url, auth=auth, timeout=aiohttp.ClientTimeout(total=5)) as session,
+            management_api(management_url, administrator, 5.0) as session,
             session.get("/api/health/checks/local-alarms") as answer,
         ):
             return None if answer.status == 200 else f"status {answer.status}"
@@ -75,4 +78,4 @@ async def broker_answers(management_url: str, administrator: tuple[str, str]) ->
 async def _put(session: aiohttp.ClientSession, *path: str, body: Mapping[str, str]) -> None:
     async with session.put("/api/" + "/".join(path), json=dict(body)) as answer:
         if answer.status >= 300:
-            raise SystemFault(f"RabbitMQ refused {'/'.join(path)}: status {answer.status}")
+            raise SystemFailed(f"RabbitMQ refused {'/'.join(path)}: status {answer.status}")

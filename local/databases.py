@@ -30,4 +30,4 @@ async def prepare_databases(dsn: str, passwords: Mapping[str, str]) -> None:
 async def _formatted(connection: asyncpg.Connection[asyncpg.Record], statement: str, *values: str) -> None:
     """Execute a statement that takes no parameters, with ``values`` quoted by the server itself."""
     places = ", ".join(f"${number}::text" for number in range(2, len(values) + 2))
-    await connection.execute(await connection.fetchval(f"SELECT format($1, {places})", statement, *values))  # noqa: S608
+    await connection.execute(await connection.fetchval(f"SELECT format($1, {places})", statement, *values))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 
-class SystemFault(Exception):
+class SystemFailed(Exception):
     """A part of the system could not be started, stopped or reached; ``log`` is where to look, if anywhere."""
 
     def __init__(self, reason: str, log: Path | None = None) -> None:

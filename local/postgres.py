@@ -11,7 +11,7 @@ from pathlib import Path
 import asyncpg
 
 from local.account import Account
-from local.faults import SystemFault
+from local.faults import SystemFailed
 from local.processes import Command
 from local.state import State
 from local.waiting import answers_within
@@ -75,19 +75,19 @@ class PrivatePostgres:
     async def start(self) -> None:
         """Start it unless it runs, with a new data directory the first time.
 
-        :raises SystemFault: there are no server binaries, or it did not start.
+        :raises SystemFailed: there are no server binaries, or it did not start.
         """
         if not self.running:
             binaries = find_binaries()
             if binaries is None:
-                raise SystemFault("no PostgreSQL server here: install the Debian package 'postgresql'")
+                raise SystemFailed("no PostgreSQL server here: install the Debian package 'postgresql'")
             self._initialise(binaries)
             port = self.state.port(self.name)
             options = [f"--{name}={value}" for name, value in (_SETTINGS | {"port": str(port)}).items()]
             self.state.started(self.name, self._command([binaries / "postgres", "-D", self._data, *options]).spawn())
         reason = await answers_within(_START_WAIT, self._ask)
         if reason is not None:
-            raise SystemFault(f"PostgreSQL does not answer: {reason}", self._log)
+            raise SystemFailed(f"PostgreSQL does not answer: {reason}", self._log)
 
     async def stop(self) -> None:
         """Shut it down: open transactions are rolled back, what is committed is on disk."""
@@ -139,7 +139,7 @@ class PrivatePostgres:
 
     async def _ask(self) -> str | None:
         if not self.running:
-            raise SystemFault("PostgreSQL ended while starting", self._log)
+            raise SystemFailed("PostgreSQL ended while starting", self._log)
         try:
             connection = await asyncpg.connect(self.dsn, timeout=5)
         except (OSError, asyncpg.PostgresError, TimeoutError) as error:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TypedDict
 
 from local.account import Account
-from local.faults import SystemFault
+from local.faults import SystemFailed
 from local.waiting import holds_within
 
 _PROC = Path("/proc")
@@ -70,7 +70,7 @@ class Process:
     async def end(self, *, grace: float, first: signal.Signals = signal.SIGTERM) -> bool:
         """End it and what it started: ``first``, after ``grace`` seconds SIGKILL. Return whether it obeyed.
 
-        :raises SystemFault: it still runs after SIGKILL.
+        :raises SystemFailed: it still runs after SIGKILL.
         """
         members = list(_session(self.pid)) if self.running else []
         self.send(first)
@@ -78,7 +78,7 @@ class Process:
         if not obeyed:
             self.send(signal.SIGKILL)
             if not await holds_within(_KILL_WAIT, lambda: not self.running):
-                raise SystemFault(f"process {self.pid} does not end")
+                raise SystemFailed(f"process {self.pid} does not end")
         if not await holds_within(_REMNANT_WAIT, lambda: not any(member.running for member in members)):
             for member in members:
                 member.send(signal.SIGKILL)
@@ -103,7 +103,7 @@ class Command:
     def spawn(self) -> Process:
         """Start it in a session of its own, so that it outlives whoever started it.
 
-        :raises SystemFault: it could not be started, or ended at once.
+        :raises SystemFailed: it could not be started, or ended at once.
         """
         try:
             with self.log.open("ab") as log:
@@ -118,17 +118,17 @@ class Command:
                     **(self.account.popen_arguments() if self.account else {}),
                 )
         except OSError as error:
-            raise SystemFault(f"cannot start {self.arguments[0]}: {error.strerror}", self.log) from error
+            raise SystemFailed(f"cannot start {self.arguments[0]}: {error.strerror}", self.log) from error
         _children[child.pid] = child
         process = Process.of(child.pid)
         if process is None:
-            raise SystemFault(f"{Path(self.arguments[0]).name} ended at once", self.log)
+            raise SystemFailed(f"{Path(self.arguments[0]).name} ended at once", self.log)
         return process
 
     def run(self, seconds: float) -> None:
         """Run it to its end, within ``seconds``.
 
-        :raises SystemFault: it failed or took longer.
+        :raises SystemFailed: it failed or took longer.
         """
         try:
             with self.log.open("ab") as log:
@@ -144,7 +144,7 @@ class Command:
                     **(self.account.popen_arguments() if self.account else {}),
                 )
         except (OSError, subprocess.SubprocessError) as error:
-            raise SystemFault(f"{Path(self.arguments[0]).name} failed: {type(error).__name__}", self.log) from error
+            raise SystemFailed(f"{Path(self.arguments[0]).name} failed: {type(error).__name__}", self.log) from error
 
 
 def _session(leader: int) -> Iterator[Process]:

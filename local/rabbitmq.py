@@ -12,7 +12,7 @@ from pathlib import Path
 
 from local.account import Account
 from local.broker import broker_answers
-from local.faults import SystemFault
+from local.faults import SystemFailed
 from local.processes import Command
 from local.state import State
 from local.waiting import answers_within, holds_within
@@ -79,19 +79,19 @@ class PrivateRabbit:
     async def start(self) -> None:
         """Start it unless it runs, and wait until it answers.
 
-        :raises SystemFault: RabbitMQ is not installed, or it did not start.
+        :raises SystemFailed: RabbitMQ is not installed, or it did not start.
         """
         if not self.running:
             server = find_server()
             if server is None:
-                raise SystemFault("no RabbitMQ server here: install the Debian package 'rabbitmq-server'")
+                raise SystemFailed("no RabbitMQ server here: install the Debian package 'rabbitmq-server'")
             self._prepare_directory()
             await self._start_epmd()
             self._write_configuration()
             self.state.started(self.name, self._command([server]).spawn())
         reason = await answers_within(_START_WAIT, self._ask)
         if reason is not None:
-            raise SystemFault(f"RabbitMQ does not answer: {reason}", self._log)
+            raise SystemFailed(f"RabbitMQ does not answer: {reason}", self._log)
 
     async def stop(self) -> None:
         """Stop the node in good order, then its port mapper."""
@@ -180,17 +180,17 @@ class PrivateRabbit:
             return
         epmd = shutil.which("epmd")
         if epmd is None:
-            raise SystemFault("no epmd here: install the Debian package 'erlang-base'")
+            raise SystemFailed("no epmd here: install the Debian package 'erlang-base'")
         port = self.state.port(_EPMD)
         arguments: list[str | Path] = [epmd, "-port", str(port), "-address", "127.0.0.1"]
         process = self._command(arguments, self.logs / "epmd.log").spawn()
         self.state.started(_EPMD, process)
         if not await holds_within(_EPMD_WAIT, lambda: not process.running or _listens(port)) or not process.running:
-            raise SystemFault("epmd did not start", self.logs / "epmd.log")
+            raise SystemFailed("epmd did not start", self.logs / "epmd.log")
 
     async def _ask(self) -> str | None:
         if not self.running:
-            raise SystemFault("RabbitMQ ended while starting", self._log)
+            raise SystemFailed("RabbitMQ ended while starting", self._log)
         return await broker_answers(self.management_url, (self.username, self.password))
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import aiohttp
 
-from local.faults import SystemFault
+from local.faults import SystemFailed
 from local.processes import Command
 from local.state import State
 from local.waiting import answers_within
@@ -53,7 +53,7 @@ class Service:
     async def start(self) -> None:
         """Start it unless it runs, and return when it is ready.
 
-        :raises SystemFault: it ended, or did not become ready in time.
+        :raises SystemFailed: it ended, or did not become ready in time.
         """
         self.spawn()
         await self.wait_ready()
@@ -70,11 +70,11 @@ class Service:
     async def wait_ready(self) -> None:
         """Return when it says that it is ready.
 
-        :raises SystemFault: it ended, or did not become ready in time.
+        :raises SystemFailed: it ended, or did not become ready in time.
         """
         reason = await answers_within(_START_WAIT, self._ask)
         if reason is not None:
-            raise SystemFault(f"{self.name} is not ready: {reason}", self._log)
+            raise SystemFailed(f"{self.name} is not ready: {reason}", self._log)
 
     async def not_ready(self) -> str | None:
         """Return None if it is ready, otherwise the reason that it or its absence gives."""
@@ -107,7 +107,7 @@ class Service:
 
     async def _ask(self) -> str | None:
         if not self.running:
-            raise SystemFault(f"{self.name} ended while starting", self._log)
+            raise SystemFailed(f"{self.name} ended while starting", self._log)
         return await self.not_ready()
 
 
@@ -127,18 +127,18 @@ class VaultPlan:
     vhost: str
     vault_id: int
     remote_vault_id: int
-    business_role: str
+    business_user: str
 
     def username(self, role: str) -> str:
-        """Return the username of ``role``, in this Vault's domain."""
-        return f"{role}@{self.vhost}.example"
+        """Return the username of one of :data:`ROLES`, in this Vault's domain."""
+        return f"{self.business_user if role == BUSINESS else role}@{self.vhost}.example"
 
 
 MEDICAL_VAULT = VaultPlan("medical_vault", "medical", 10101, 20202, "agent")
 CRM_VAULT = VaultPlan("crm_vault", "crm", 20202, 10101, "rep")
 VAULTS = (MEDICAL_VAULT, CRM_VAULT)
 CONNECTOR = "connector"
-ROLES = ("admin", "integration")
+ADMIN, INTEGRATION, BUSINESS = ROLES = ("admin", "integration", "business")
 
 
 def vault_settings(
@@ -155,9 +155,9 @@ def vault_settings(
         "VAULT_LOG_FORMAT": "json",
         "VAULT_LOG_LEVEL": "INFO",
     }
-    for variable, role in (("ADMIN", "admin"), ("INTEGRATION", "integration"), ("BUSINESS", plan.business_role)):
-        settings[f"VAULT_{variable}_USERNAME"] = sign_ins[role].username
-        settings[f"VAULT_{variable}_PASSWORD"] = sign_ins[role].password
+    for role in ROLES:
+        settings[f"VAULT_{role.upper()}_USERNAME"] = sign_ins[role].username
+        settings[f"VAULT_{role.upper()}_PASSWORD"] = sign_ins[role].password
     return settings
 
 

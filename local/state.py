@@ -14,7 +14,7 @@ from fcntl import LOCK_EX, LOCK_NB, flock
 from pathlib import Path
 from typing import Any
 
-from local.faults import SystemFault
+from local.faults import SystemFailed
 from local.processes import Process
 
 # Below the range that the kernel gives to outgoing connections, so that a port stays free while its server is away.
@@ -37,14 +37,14 @@ def write_private(path: Path, value: object) -> None:
 def read_private(path: Path) -> Any:
     """Read JSON written by :func:`write_private`; None when there is no such file.
 
-    :raises SystemFault: the file is not JSON.
+    :raises SystemFailed: the file is not JSON.
     """
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
     except ValueError as error:
-        raise SystemFault(f"{path} cannot be read; remove it after ending the processes that it lists") from error
+        raise SystemFailed(f"{path} cannot be read; remove it after ending the processes that it lists") from error
 
 
 @dataclass(slots=True)
@@ -119,7 +119,7 @@ class State:
             port = random.choice(_PORTS)  # noqa: S311 - a port is no secret
             if port not in taken and _is_free(port):
                 return port
-        raise SystemFault("found no free port")
+        raise SystemFailed("found no free port")
 
 
 def _is_free(port: int) -> bool:
@@ -137,11 +137,11 @@ def _is_free(port: int) -> bool:
 def exclusive(path: Path) -> Iterator[None]:
     """Hold the lock file of a system while it is changed.
 
-    :raises SystemFault: another process is changing it.
+    :raises SystemFailed: another process is changing it.
     """
     with path.open("a", encoding="utf-8") as file:
         try:
             flock(file, LOCK_EX | LOCK_NB)
         except OSError as error:
-            raise SystemFault("another start or stop of this system is under way") from error
+            raise SystemFailed("another start or stop of this system is under way") from error
         yield

@@ -15,12 +15,14 @@ import asyncpg
 from local.account import server_account, server_directory
 from local.broker import PERMISSIONS, prepare_broker
 from local.databases import prepare_databases
-from local.faults import SystemFault
+from local.faults import SystemFailed
 from local.postgres import PrivatePostgres
 from local.rabbitmq import PrivateRabbit
 from local.servers import PostgresServer, RabbitServer, Server
 from local.service import (
+    ADMIN,
     CONNECTOR,
+    INTEGRATION,
     PROJECT,
     ROLES,
     VAULTS,
@@ -73,10 +75,16 @@ class System:
         """The file with the sign-ins of every role."""
         return self.directory / "sign_ins.json"
 
+    @property
+    def running(self) -> bool:
+        """Whether every part's process runs."""
+        services = self._known_services()
+        return self.postgres.running and self.rabbitmq.running and bool(services) and all(s.running for s in services)
+
     async def start(self) -> bool:
         """Start all that does not run and return when all is ready; whether there was anything to start.
 
-        :raises SystemFault: something did not start; what did start keeps running.
+        :raises SystemFailed: something did not start; what did start keeps running.
         """
         if all(part.up for part in await self.status()):
             return False
@@ -87,7 +95,7 @@ class System:
     async def start_servers(self) -> None:
         """Start both servers, and create databases, roles, virtual hosts, users and permissions.
 
-        :raises SystemFault: a server did not start or refused.
+        :raises SystemFailed: a server did not start or refused.
         """
         with self._changing():
             await _all(self._start_postgres(), self._start_rabbit())
@@ -95,7 +103,7 @@ class System:
     async def start_services(self) -> None:
         """Start both Vaults and the connector, and write the endpoints file when all are ready.
 
-        :raises SystemFault: a service did not become ready.
+        :raises SystemFailed: a service did not become ready.
         """
         with self._changing():
             for service in self._services():
@@ -107,7 +115,7 @@ class System:
     async def stop(self) -> None:
         """Stop everything in reverse order; the data stays. Nothing runs afterwards.
 
-        :raises SystemFault: a process could not be ended.
+        :raises SystemFailed: a process could not be ended.
         """
         with self._changing():
             self.endpoints_file.unlink(missing_ok=True)
@@ -136,7 +144,7 @@ class System:
     async def restart(self, name: str) -> None:
         """Stop one part if it runs, start it, and return when it is ready.
 
-        :raises SystemFault: it did not become ready.
+        :raises SystemFailed: it did not become ready.
         """
         with self._changing():
             part = self._part(name)
@@ -161,7 +169,7 @@ class System:
         vaults = {
             plan.name: {
                 "url": services[plan.name].url,
-                **asdict(self._sign_in(plan, "admin")),
+                **asdict(self._sign_in(plan, ADMIN)),
                 "vault_id": plan.vault_id,
             }
             for plan in VAULTS
@@ -179,15 +187,16 @@ class System:
         }
 
     def sign_ins(self) -> dict[str, dict[str, dict[str, str]]]:
-        """Return username and password by Vault and role (admin, integration, and agent or rep)."""
-        return {
-            plan.name: {role: asdict(self._sign_in(plan, role)) for role in (*ROLES, plan.business_role)}
-            for plan in VAULTS
-        }
+        """Return username and password by Vault and role: admin, integration, business (the agent, the rep)."""
+        return {plan.name: {role: asdict(self._sign_in(plan, role)) for role in ROLES} for plan in VAULTS}
 
     def database_dsn(self, vault: str) -> str:
         """Return the address of a Vault's database, as its own role."""
         return self.postgres.database_dsn(vault, self._state.secret(f"database_{vault}"))
+
+    def broker_password(self, username: str) -> str:
+        """Return the password of one of the services' users on the broker."""
+        return self._state.secret(f"broker_{username}")
 
     def _sign_in(self, plan: VaultPlan, role: str) -> SignIn:
         return SignIn(plan.username(role), self._state.secret(f"{plan.name}_{role}"))
@@ -205,13 +214,13 @@ class System:
             return []
         services = []
         for plan in VAULTS:
-            sign_ins = {role: self._sign_in(plan, role) for role in (*ROLES, plan.business_role)}
+            sign_ins = {role: self._sign_in(plan, role) for role in ROLES}
             amqp_url = self._amqp_url(plan.name, plan.vhost)
             port = self._state.ports[plan.name]
             settings = vault_settings(plan, port, self.database_dsn(plan.name), amqp_url, sign_ins)
             services.append(Service(self._state, plan.name, self.logs, settings))
         peers = {
-            plan.vhost: (vault.url, self._sign_in(plan, "integration"), self._amqp_url(CONNECTOR, plan.vhost))
+            plan.vhost: (vault.url, self._sign_in(plan, INTEGRATION), self._amqp_url(CONNECTOR, plan.vhost))
             for plan, vault in zip(VAULTS, services, strict=True)
         }
         settings = connector_settings(self._state.ports[CONNECTOR], peers)
@@ -222,10 +231,10 @@ class System:
         for part in parts:
             if part.name == name:
                 return part
-        raise SystemFault(f"there is no part {name}")
+        raise SystemFailed(f"there is no part {name}")
 
     def _amqp_url(self, username: str, vhost: str) -> str:
-        return self.rabbitmq.vhost_url(username, self._state.secret(f"broker_{username}"), vhost)
+        return self.rabbitmq.vhost_url(username, self.broker_password(username), vhost)
 
     async def _start_postgres(self) -> None:
         await self.postgres.start()
@@ -234,12 +243,12 @@ class System:
                 self.postgres.dsn, {plan.name: self._state.secret(f"database_{plan.name}") for plan in VAULTS}
             )
         except (OSError, asyncpg.PostgresError) as error:
-            raise SystemFault(f"cannot prepare the databases: {type(error).__name__}") from error
+            raise SystemFailed(f"cannot prepare the databases: {type(error).__name__}") from error
 
     async def _start_rabbit(self) -> None:
         await self.rabbitmq.start()
         administrator = (self.rabbitmq.username, self.rabbitmq.password)
-        passwords = {name: self._state.secret(f"broker_{name}") for name in PERMISSIONS}
+        passwords = {name: self.broker_password(name) for name in PERMISSIONS}
         await prepare_broker(self.rabbitmq.management_url, administrator, passwords)
 
     def _private_postgres(self) -> PrivatePostgres:

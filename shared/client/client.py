@@ -266,4 +266,7 @@ def _records(object: str) -> str:
 
 
 def _part(name: str) -> str:
+    """Quote a name for its place in a path; ids come from messages and may be anything."""
+    if name in ("", ".", ".."):
+        raise VaultRefused("MALFORMED_URL", "a name in the address is empty or consists of dots")
     return quote(name, safe="")

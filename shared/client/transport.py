@@ -70,7 +70,7 @@ class Transport:
             outcome = error.type if isinstance(error, VaultRefused) else "unavailable"
             raise
         finally:
-            vault = self.origin.host or ""
+            vault = self.origin.authority
             metrics.vault_calls.labels(vault, request.call, outcome).inc()
             metrics.vault_seconds.labels(vault, request.call).observe(time.perf_counter() - started)
 
@@ -81,11 +81,10 @@ class Transport:
         """
         try:
             target = URL(address, encoded=True)
+            here = target.origin() == self.origin if target.raw_authority else address.startswith("/")
         except ValueError:
             raise UnexpectedAnswer("an address in the answer cannot be read") from None
-        if target.absolute and target.origin() != self.origin:
-            raise UnexpectedAnswer("an address in the answer leads to another server")
-        if not target.absolute and (target.raw_authority or not address.startswith("/")):
+        if not here:
             raise UnexpectedAnswer("an address in the answer leads to another server")
         return target.raw_path_qs
 

@@ -22,6 +22,7 @@ _log = get_logger(__name__)
 
 # A subscription that held this long was a good one: the next loss starts with short pauses again.
 STEADY_SECONDS = 30.0
+CANCEL_SECONDS = 5.0
 
 
 class Consumer:
@@ -66,7 +67,6 @@ class Consumer:
         self._subscription: Subscription | None = None
         self._subscribed = asyncio.Event()
         self._arrived = asyncio.Event()
-        self._stopping = False
         self._busy = 0
         self._idle = asyncio.Event()
         self._unsubscribed_since = time.monotonic()
@@ -78,7 +78,6 @@ class Consumer:
         """Begin; returns at once and subscribes as soon as broker and queue are there."""
         if self._supervisor is not None:
             raise RuntimeError(f"the consumer of {self._queue} is running")
-        self._stopping = False
         self._unsubscribed_since = time.monotonic()
         self._supervisor = asyncio.create_task(self._supervise())
         self._workers = [asyncio.create_task(self._work()) for _ in range(self._concurrency)]
@@ -106,7 +105,6 @@ class Consumer:
         """
         if self._supervisor is None:
             return
-        self._stopping = True
         await _end(self._supervisor)
         self._supervisor = None
         subscription, self._subscription = self._subscription, None
@@ -176,7 +174,7 @@ class Consumer:
             except TimeoutError:
                 pass  # nothing was lost as far as this side knows: ask the broker
             try:
-                state = await queue_state(self._connection, self._queue)
+                state = await queue_state(self._connection, self._queue, timeout=max(1.0, self._watch_interval))
             except BrokerUnavailable as error:
                 await self._connection.reset()
                 return f"watchdog: {error}"
@@ -247,8 +245,10 @@ class Consumer:
 
 
 async def _end(task: asyncio.Task[None]) -> None:
-    """Cancel a task and wait until it has ended."""
+    """Cancel a task and wait until it has ended, at most 5 seconds."""
     task.cancel()
-    await asyncio.wait([task])
-    if not task.cancelled() and (error := task.exception()) is not None:
+    _, pending = await asyncio.wait([task], timeout=CANCEL_SECONDS)
+    if pending:
+        _log.error("a task ignores its cancellation")
+    elif not task.cancelled() and (error := task.exception()) is not None:
         _log.error("task ended with an error", exc_info=error)

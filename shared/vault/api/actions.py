@@ -40,7 +40,7 @@ async def run(request: Request, caller: SignedIn, object_name: str, record_id: s
     return envelope.success() if result.ok else envelope.failures(result.errors)
 
 
-BULK = form_documentation(ids="Record ids, separated by commas")
+BULK = form_documentation({"ids": "Record ids, separated by commas"})
 
 
 @router.post("/{object_name}/actions/{action_name}", summary="Run a user action on several records", openapi_extra=BULK)

@@ -15,9 +15,7 @@ router = APIRouter(tags=["Authentication"])
 
 
 SIGN_IN = form_documentation(
-    username="User name",
-    password="Password",
-    vaultDNS="Host of the Vault; optional",  # noqa: S106  a description
+    {"username": "User name", "password": "Password", "vaultDNS": "Host of the Vault; optional"}
 )
 
 

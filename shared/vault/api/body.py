@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
@@ -32,7 +32,7 @@ MULTIPART = "multipart/form-data"
 CSV = "text/csv"
 
 
-def form_documentation(**fields: str) -> dict[str, object]:
+def form_documentation(fields: Mapping[str, str]) -> dict[str, object]:
     """``openapi_extra`` of an endpoint that takes a form: its fields and what each is."""
     properties = {name: {"type": "string", "description": text} for name, text in fields.items()}
     return {"requestBody": {"content": {FORM: {"schema": {"type": "object", "properties": properties}}}}}

@@ -22,7 +22,7 @@ MAX_PAGESIZE = 1000
 router = APIRouter(prefix=f"{PREFIX}/query", tags=["Queries"])
 
 
-@router.post("", summary="Run a query", openapi_extra=form_documentation(q="VQL"))
+@router.post("", summary="Run a query", openapi_extra=form_documentation({"q": "VQL"}))
 async def run(request: Request, caller: SignedIn) -> Response:
     """VQL in form field `q`; header `X-VaultAPI-DescribeQuery: true` asks for a description of the fields."""
     text = (await read_fields(request)).get("q", "")

@@ -13,7 +13,7 @@ from shared.vault.security.caller import Caller
 if TYPE_CHECKING:
     from shared.vault.vault import Vault
 
-BEARER = "bearer "
+BEARER = "bearer"
 
 _header = APIKeyHeader(name="Authorization", auto_error=False, description="The session id, alone or after `Bearer`.")
 
@@ -37,10 +37,8 @@ async def perhaps_signed_in(request: Request, authorization: Annotated[str | Non
 
 def session_id_in(authorization: str | None) -> str | None:
     """The session id of an Authorization header, raw or ``Bearer``; None when there is none."""
-    text = (authorization or "").strip()
-    if text[: len(BEARER)].lower() == BEARER:
-        text = text[len(BEARER) :].strip()
-    return text or None
+    scheme, _, rest = (authorization or "").strip().partition(" ")
+    return (rest.strip() if scheme.lower() == BEARER else f"{scheme} {rest}".strip()) or None
 
 
 def remember(request: Request, user_id: int, session_id: str) -> None:

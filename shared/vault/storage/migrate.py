@@ -23,5 +23,5 @@ async def migrate(database: Database) -> None:
         applied = {row["name"] for row in await connection.fetch("SELECT name FROM public.vault_migration")}
         for file in sorted(FOLDER.glob("*.sql")):
             if file.name not in applied:
-                await connection.execute(file.read_text())
+                await connection.execute(file.read_text(encoding="utf-8"))
                 await connection.execute("INSERT INTO public.vault_migration (name) VALUES ($1)", file.name)

@@ -49,7 +49,7 @@ async def load_standard(
 
 async def _load_part(components: ComponentService, records: RecordService, folder: Path) -> None:
     for file in sorted(folder.glob("*.mdl")):
-        script = await components.execute(SYSTEM, file.read_text())
+        script = await components.execute(SYSTEM, file.read_text(encoding="utf-8"))
         if script.failures:
             failure = script.failures[0]
             message = f"{file.name}, line {failure.line}, {failure.component}: {failure.message}"
@@ -61,7 +61,7 @@ async def _load_part(components: ComponentService, records: RecordService, folde
 async def _load_csv(records: RecordService, file: Path) -> None:
     """Rows of ``NN_{object}.csv``; its first column is the unique field that names a record."""
     object_name = file.stem.partition("_")[2]
-    with file.open(newline="") as stream:
+    with file.open(newline="", encoding="utf-8") as stream:
         reader = csv.DictReader(stream)
         rows = list(reader)
         key = (reader.fieldnames or ["id"])[0]

@@ -1,0 +1,19 @@
+"""Starts the connector process: ``python -m services.connector``."""
+
+from __future__ import annotations
+
+from services.connector.app import create_app
+from services.connector.settings import ConnectorSettings
+from shared.runtime.logging import configure_logging
+from shared.runtime.process import serve
+
+
+def main() -> None:
+    """Read the settings, serve until told to stop."""
+    settings = ConnectorSettings()
+    configure_logging(settings, "connector")
+    serve(create_app(settings), settings.host, settings.port)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,128 @@
+"""The connector process: Vaults, brokers and consumers put together, and taken apart in reverse order."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from fastapi import FastAPI
+
+from services.connector.concurrency import concurrently
+from services.connector.consumers import QueueConsumers
+from services.connector.delivery.outbound import Attempts, Outbound
+from services.connector.faults import Patience
+from services.connector.processing.inbox import Inbox, Slots
+from services.connector.settings import ConnectorSettings, VaultAccess
+from services.connector.vaults import ConnectedVault, Vaults
+from shared.client.client import VaultClient
+from shared.runtime.health import Health
+from shared.runtime.process import run_until_cancelled
+from shared.runtime.telemetry import measure_loop_lag, metrics
+from shared.spark.connection import BrokerConnection
+from shared.spark.consumer import Consumer
+from shared.spark.publisher import Publisher
+from shared.spark.topology import Direction
+
+
+class Connector:
+    """Everything the process runs besides its HTTP routes."""
+
+    def __init__(self, settings: ConnectorSettings) -> None:
+        self._settings = settings
+        self._consumers: list[QueueConsumers] = []
+
+    async def run(self) -> None:
+        """Wait for all Vaults and brokers, then consume until cancelled; stops cleanly."""
+        patience = Patience()
+        slots = Slots(asyncio.Semaphore(self._settings.concurrency), patience)
+        async with AsyncExitStack() as stack:
+            async with concurrently() as group:
+                opening = [
+                    group.create_task(self._connect(access, stack, patience)) for access in self._settings.vaults
+                ]
+            opened = [task.result() for task in opening]
+            vaults = Vaults({vault.vault_id: vault for vault in opened})
+            self._consumers = [self._queue_consumers(vaults, vault, slots) for vault in opened]
+            for consumers in self._consumers:
+                stack.push_async_callback(consumers.stop)
+            stack.callback(patience.end)
+            async with concurrently() as group:
+                for vault, consumers in zip(opened, self._consumers, strict=True):
+                    group.create_task(run_until_cancelled(f"queues of {vault.name}", consumers.run))
+
+    async def check(self) -> str | None:
+        """Readiness: None when all queues are subscribed to."""
+        if not self._consumers:
+            return "waiting for the Vaults and their brokers"
+        reasons = [await consumers.check() for consumers in self._consumers]
+        return "; ".join(reason for reason in reasons if reason) or None
+
+    async def _connect(self, access: VaultAccess, stack: AsyncExitStack, patience: Patience) -> ConnectedVault:
+        client = await stack.enter_async_context(
+            VaultClient(
+                access.url,
+                access.username,
+                access.password.get_secret_value(),
+                timeout=self._settings.call_timeout,
+                concurrency=self._settings.call_concurrency,
+            )
+        )
+        url = access.amqp_url.get_secret_value()
+        consuming = BrokerConnection(url, f"connector {access.name} consuming")
+        publishing = BrokerConnection(url, f"connector {access.name} publishing")
+        publisher = Publisher(publishing, Direction.INBOUND.exchange)
+        for close in (consuming.close, publishing.close, publisher.close):
+            stack.push_async_callback(close)
+        async with concurrently() as group:
+            group.create_task(patience.wait_for(f"Vault {access.name}", client.sign_in))
+            group.create_task(consuming.open())
+            group.create_task(publishing.open())
+        return ConnectedVault(access.name, client.vault_id, client, consuming, publisher)
+
+    def _queue_consumers(self, vaults: Vaults, vault: ConnectedVault, slots: Slots) -> QueueConsumers:
+        settings = self._settings
+        attempts = Attempts(settings.delivery_attempts, settings.delivery_first_pause)
+
+        def build(queue: str, direction: str) -> Consumer:
+            inbound = direction == Direction.INBOUND
+            handler = (
+                Inbox(vaults, vault, queue, slots).handle
+                if inbound
+                else Outbound(vaults, vault, queue, attempts, slots.patience).handle
+            )
+            return Consumer(
+                vault.consuming,
+                queue,
+                handler,
+                prefetch=settings.prefetch,
+                concurrency=settings.concurrency,
+                max_batch=settings.max_batch,
+            )
+
+        return QueueConsumers(vault, build, slots.patience, settings.queue_check_interval, settings.stop_grace)
+
+
+def create_app(settings: ConnectorSettings) -> FastAPI:
+    """The process's HTTP routes: ``/healthz``, ``/readyz``, ``/metrics``; the connector runs with them."""
+    connector = Connector(settings)
+    health = Health()
+    health.add("queues", connector.check)
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        tasks = [
+            asyncio.create_task(run_until_cancelled("connector", connector.run)),
+            asyncio.create_task(measure_loop_lag()),
+        ]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    app = FastAPI(title="Medical-CRM connector", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
+    app.include_router(health.router())
+    app.include_router(metrics.router())
+    return app

@@ -1,0 +1,280 @@
+"""The target Vault's configuration of one connection's traffic, read by public calls and kept while it is current."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from services.connector.concurrency import FreshValue, concurrently
+from services.connector.rules.compile import CompiledRule, compile_rule
+from services.connector.rules.lookups import Lookups, read_lookups
+from services.connector.rules.metadata import ObjectMetadata
+from services.connector.rules.model import BrokenRule, IntegrationRule, RuleError, read_rules
+from services.connector.rules.plan import plan
+from shared.client.client import VaultClient
+from shared.client.errors import VaultRefused
+
+Json = Mapping[str, object]
+
+CONNECTIONS = "SELECT id, api_name__sys, remote_vault_id__sys, connection_state__sys, status__v FROM connection__sys"
+_INTEGRATIONS = "SELECT id, integration_api_name__sys, connection__sys, status__v FROM integration__sys"
+_POINTS = "SELECT id, integration_point_api_name__sys, integration__sys, status__v FROM integration_point__sys"
+_LOOKUPS = (
+    "SELECT id, connection__sys, reference_lookup_name__sys, reference_lookup_type__sys, target_object__sys, "
+    "target_key_field__sys, source_key__sys, target_key__sys, status__v FROM reference_lookup__sys "
+    "WHERE status__v = 'active__v'"
+)
+
+
+class ConfigurationFault(Exception):
+    """A message that no configuration provides for; the text says what an administrator has to change."""
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """One row of ``connection__sys``."""
+
+    id: str
+    api_name: str
+    remote_vault_id: int | None
+    active: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Integration:
+    """One row of ``integration__sys``; ``connection`` is a record id."""
+
+    id: str
+    api_name: str
+    connection: str
+    active: bool
+
+
+@dataclass(frozen=True, slots=True)
+class IntegrationPoint:
+    """One row of ``integration_point__sys``; ``integration`` is a record id."""
+
+    id: str
+    api_name: str
+    integration: str
+    active: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """The integration point that a message is for, with the integration and connection above it."""
+
+    connection: Connection
+    integration: Integration
+    point: IntegrationPoint
+
+
+def read_connections(rows: Iterable[Json]) -> tuple[Connection, ...]:
+    """Type the rows of ``connection__sys``; a connection is active when its state and its status are."""
+    return tuple(
+        Connection(
+            id=str(row["id"]),
+            api_name=text(row, "api_name__sys"),
+            remote_vault_id=int(remote) if (remote := text(row, "remote_vault_id__sys")).isdecimal() else None,
+            active=_is_active(row) and text(row, "connection_state__sys") in ("", "active__sys"),
+        )
+        for row in rows
+    )
+
+
+def text(row: Json, name: str) -> str:
+    """A text or single-value picklist of an answer row; empty when it has none."""
+    value = row.get(name)
+    if isinstance(value, list):
+        value = value[0] if value else None
+    return "" if value is None else str(value)
+
+
+def _is_active(row: Json) -> bool:
+    return text(row, "status__v") in ("", "active__v")
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """Everything that decides what becomes of a message between one source and one target Vault."""
+
+    connections: Mapping[str, Connection]
+    integrations: Mapping[str, Integration]
+    points: tuple[IntegrationPoint, ...]
+    rules: tuple[IntegrationRule, ...]
+    broken: tuple[BrokenRule, ...]
+    lookups: Mapping[str, Lookups]
+    sources: Mapping[str, ObjectMetadata]
+    targets: Mapping[str, ObjectMetadata]
+    _compiled: dict[tuple[str, tuple[str, ...]], CompiledRule] = field(default_factory=dict)
+
+    def route(self, integration_point: str, source_vault: int) -> Route:
+        """The active integration point of this API name on the connection with the source Vault.
+
+        Raises ConfigurationFault when there is none.
+        """
+        named = [point for point in self.points if point.api_name == integration_point]
+        if not named:
+            raise ConfigurationFault(
+                f"Integration point {integration_point} does not exist in this Vault; "
+                "add it, or correct the integration point in the source Vault"
+            )
+        routes = [self._above(point) for point in named]
+        matching = [route for route in routes if route and route.connection.remote_vault_id == source_vault]
+        if not matching:
+            raise ConfigurationFault(
+                f"Integration point {integration_point} belongs to no connection with Vault {source_vault}; "
+                "set the connection's Remote Vault ID"
+            )
+        route = next((route for route in matching if _live(route)), matching[0])
+        for kind, name, active in (
+            ("Connection", route.connection.api_name, route.connection.active),
+            ("Integration", route.integration.api_name, route.integration.active),
+            ("Integration point", route.point.api_name, route.point.active),
+        ):
+            if not active:
+                raise ConfigurationFault(f"{kind} {name} is inactive; activate it, then run Retry Transfer")
+        return route
+
+    def _above(self, point: IntegrationPoint) -> Route | None:
+        integration = self.integrations.get(point.integration)
+        connection = self.connections.get(integration.connection) if integration else None
+        return Route(connection, integration, point) if integration and connection else None
+
+    def rules_of(self, route: Route, integration_point: str | None = None) -> tuple[IntegrationRule, ...]:
+        """The active rules of an integration point on a route's connection.
+
+        Raises RuleError when one of them cannot be read, ConfigurationFault when there is none.
+        """
+        name = integration_point or route.point.api_name
+        for broken in self.broken:
+            if broken.integration_point == name:
+                raise broken.error
+        rules = tuple(
+            rule
+            for rule in self.rules
+            if rule.integration_point == name and rule.connection == route.connection.api_name
+        )
+        if not rules:
+            raise ConfigurationFault(
+                f"Integration point {name} has no active integration rule; add or activate one, then run Retry Transfer"
+            )
+        return rules
+
+    def compiled(self, route: Route, rule: IntegrationRule, extra: tuple[str, ...] = ()) -> CompiledRule:
+        """A rule ready to run, with ``extra`` paths of its primary object selected; compiled at first use.
+
+        Raises RuleError when the rule does not fit the objects of the two Vaults.
+        """
+        key = (rule.name, extra)
+        if key not in self._compiled:
+            primary = self.sources.get(rule.primary_query_object)
+            if primary is None:
+                raise RuleError(
+                    rule.name,
+                    None,
+                    f"the source Vault has no object {rule.primary_query_object} that the connection's user may read",
+                )
+            lookups = self.lookups.get(route.connection.id, {})
+            self._compiled[key] = compile_rule(rule, plan(rule, primary, extra), self.targets, lookups)
+        return self._compiled[key]
+
+
+def _live(route: Route) -> bool:
+    return route.connection.active and route.integration.active and route.point.active
+
+
+class ConfigurationReader:
+    """Reads the configuration between one source and one target Vault, and reads again only what may be stale."""
+
+    def __init__(self, source: VaultClient, target: VaultClient) -> None:
+        self._source = source
+        self._target = target
+        self._fresh = FreshValue(self._load)
+        self._raw: object = None
+        self._known: Configuration | None = None
+
+    async def since(self, moment: datetime) -> Configuration:
+        """The configuration as it was at ``moment`` or later; raises ClientError."""
+        return await self._fresh.since(moment)
+
+    async def _load(self) -> Configuration:
+        known = self._known
+        async with concurrently() as group:
+            rules_read = group.create_task(self._target.configuration("Integrationrule"))
+            reads = [
+                group.create_task(self._target.query(statement))
+                for statement in (CONNECTIONS, _INTEGRATIONS, _POINTS, _LOOKUPS)
+            ]
+            # The objects that the rules named last time are most likely those that they name now.
+            sources_read = group.create_task(_metadata(self._source, known.sources if known else ()))
+            targets_read = group.create_task(_metadata(self._target, known.targets if known else ()))
+        components, tables = rules_read.result(), [read.result().rows for read in reads]
+        sources, targets = sources_read.result(), targets_read.result()
+        rules, broken = read_rules(components)
+        async with concurrently() as group:
+            more_sources = group.create_task(
+                _metadata(self._source, {rule.primary_query_object for rule in rules} - sources.keys())
+            )
+            more_targets = group.create_task(
+                _metadata(self._target, {name for rule in rules for name in rule.target_objects} - targets.keys())
+            )
+        sources |= more_sources.result()
+        targets |= more_targets.result()
+        raw = (components, tables, sources, targets)
+        if known is not None and raw == self._raw:
+            return known  # with all its rules already compiled
+        self._raw = raw
+        self._known = _assemble(rules, broken, tables, sources, targets)
+        return self._known
+
+
+def _assemble(
+    rules: tuple[IntegrationRule, ...],
+    broken: tuple[BrokenRule, ...],
+    tables: list[list[dict[str, object]]],
+    sources: Mapping[str, Json | None],
+    targets: Mapping[str, Json | None],
+) -> Configuration:
+    connections, integrations, points, lookups = tables
+    by_connection: dict[str, list[Json]] = {}
+    for row in lookups:
+        by_connection.setdefault(text(row, "connection__sys"), []).append(row)
+    return Configuration(
+        connections={connection.id: connection for connection in read_connections(connections)},
+        integrations={
+            str(row["id"]): Integration(
+                str(row["id"]), text(row, "integration_api_name__sys"), text(row, "connection__sys"), _is_active(row)
+            )
+            for row in integrations
+        },
+        points=tuple(
+            IntegrationPoint(
+                str(row["id"]),
+                text(row, "integration_point_api_name__sys"),
+                text(row, "integration__sys"),
+                _is_active(row),
+            )
+            for row in points
+        ),
+        rules=rules,
+        broken=broken,
+        lookups={connection: read_lookups(rows) for connection, rows in by_connection.items()},
+        sources={name: ObjectMetadata.from_json(answer) for name, answer in sources.items() if answer is not None},
+        targets={name: ObjectMetadata.from_json(answer) for name, answer in targets.items() if answer is not None},
+    )
+
+
+async def _metadata(client: VaultClient, names: Iterable[str]) -> dict[str, Json | None]:
+    """Metadata by object name; None for an object that the Vault does not have or show."""
+
+    async def one(name: str) -> Json | None:
+        try:
+            return await client.object_metadata(name)
+        except VaultRefused:
+            return None
+
+    async with concurrently() as group:
+        reads = {name: group.create_task(one(name)) for name in names}
+    return {name: read.result() for name, read in reads.items()}

@@ -1,0 +1,1 @@
+"""Delivery: outbound queue of one Vault to the inbound queue of the remote Vault."""

@@ -1,0 +1,76 @@
+"""Where an outbound queue's messages go: its active queue connections, over active connections, to known Vaults."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from services.connector.concurrency import FreshValue, concurrently
+from services.connector.configuration import CONNECTIONS, Connection, read_connections, text
+from shared.client.client import VaultClient
+
+Json = Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """One place a message goes to: a queue of a remote Vault, by way of a connection."""
+
+    connection: str
+    remote_vault_id: int
+    queue: str
+
+
+@dataclass(frozen=True, slots=True)
+class Routes:
+    """The destinations of one outbound queue, and why any of its connections leads nowhere."""
+
+    destinations: tuple[Destination, ...]
+    faults: tuple[str, ...]
+
+
+def read_routes(queue: str, components: Iterable[Json], connections: Iterable[Connection]) -> Routes:
+    """Routes of a queue from the Queue components and the connection records of its Vault."""
+    component = next((entry for entry in components if entry.get("name") == queue), None)
+    if component is None:
+        return Routes((), (f"queue {queue} is not configured in this Vault; add the Queue component",))
+    by_name = {connection.api_name: connection for connection in connections}
+    destinations: list[Destination] = []
+    faults: list[str] = []
+    for entry in _queue_connections(component):
+        name, remote_queue = text(entry, "connection_name"), text(entry, "deliver_to_queue")
+        connection = by_name.get(name)
+        if connection is None:
+            faults.append(f"connection {name} does not exist; add it or correct the queue connection")
+        elif not connection.active:
+            faults.append(f"connection {name} is inactive; activate it")
+        elif connection.remote_vault_id is None:
+            faults.append(f"connection {name} has no Remote Vault ID; set it")
+        elif not remote_queue:
+            faults.append(f"queue connection {name} of queue {queue} names no queue to deliver to; set it")
+        else:
+            destinations.append(Destination(name, connection.remote_vault_id, remote_queue))
+    if not destinations and not faults:
+        faults.append(f"queue {queue} has no active queue connection; add or activate one")
+    return Routes(tuple(destinations), tuple(faults))
+
+
+def _queue_connections(component: Json) -> list[Json]:
+    entries = component.get("Queueconnection")
+    listed = [entry for entry in entries if isinstance(entry, Mapping)] if isinstance(entries, list) else []
+    return [entry for entry in listed if entry.get("active") is not False]
+
+
+class RouteReader:
+    """Reads the routes of one queue, and reads them again when a message may know better."""
+
+    def __init__(self, client: VaultClient, queue: str) -> None:
+        self._client = client
+        self._queue = queue
+        self.fresh = FreshValue(self._load)
+
+    async def _load(self) -> Routes:
+        async with concurrently() as group:
+            components = group.create_task(self._client.configuration("Queue"))
+            connections = group.create_task(self._client.query(CONNECTIONS))
+        return read_routes(self._queue, components.result(), read_connections(connections.result().rows))

@@ -1,0 +1,1 @@
+"""What an integration point does with the ids that a message names."""

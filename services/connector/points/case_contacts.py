@@ -1,0 +1,109 @@
+"""Case Contacts of a batch: matched, updated or created, in as few calls as a batch needs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from services.connector.concurrency import concurrently
+from services.connector.points.contacts import (
+    EXTERNAL_ID,
+    VEEVA_ID,
+    Ambiguous,
+    Candidates,
+    Contact,
+    match,
+    read_candidates,
+)
+from services.connector.points.saving import KeyedRows, not_saved, save
+from services.connector.processing.outcome import ItemFailure
+from services.connector.processing.source import query_all
+from services.connector.rules.errors import ItemErrorType
+from services.connector.rules.statements import statements
+from shared.client.client import VaultClient
+from shared.client.results import RowResult
+
+PERSON = "person__sys"
+SOURCE_DATA = "case_contact_source_data__v"
+KEY = "link__sys"
+OBJECT_TYPE = {"object_type__v.api_name__v": "case_contact__v"}
+
+Saved = dict[str, str | ItemFailure]
+"""Contact key → id of its Case Contact, or why it has none."""
+
+
+async def save_contacts(target: VaultClient, contacts: Sequence[Contact], rules: Mapping[str, str]) -> Saved:
+    """Update the Case Contact that each HCP is, or create it; ``rules`` are rule names by contact key.
+
+    Raises ClientError.
+    """
+    saved, refused = await _match_and_save(target, contacts, rules)
+    # Another unit or connector may have created the same HCP since it was looked for: then it is found now.
+    again = [contact for contact in contacts if contact.key in refused]
+    if again:
+        more, _ = await _match_and_save(target, again, rules)
+        saved |= more
+    return saved
+
+
+async def _match_and_save(
+    target: VaultClient, contacts: Sequence[Contact], rules: Mapping[str, str]
+) -> tuple[Saved, set[str]]:
+    """One round; the second part names contacts that were new here and not taken."""
+    candidates = await _candidates(target, contacts)
+    saved: Saved = {}
+    updates, creations = KeyedRows(), KeyedRows()
+    matched: dict[str, str] = {}
+    for contact in contacts:
+        try:
+            person = match(contact, candidates)
+        except Ambiguous as problem:
+            saved[contact.key] = _ambiguous(problem, rules[contact.key])
+            continue
+        if person is None:
+            creations.add(contact.link, {**OBJECT_TYPE, **contact.person}, contact.modified)
+        else:
+            matched[contact.key] = person
+            # A contact found by an identifier keeps its own link: it may be tied to another account as well.
+            values = {name: value for name, value in contact.person.items() if name != KEY}
+            updates.add(person, values, contact.modified)
+    async with concurrently() as group:
+        updating = group.create_task(save(target, PERSON, updates.rows, "id", update=True))
+        creating = group.create_task(save(target, PERSON, creations.rows, KEY))
+    refused: set[str] = set()
+    for contact in contacts:
+        if contact.key in saved:
+            continue
+        if contact.key in matched:
+            result = updating.result()[matched[contact.key]]
+        else:
+            result = creating.result()[contact.link]
+            if not result.ok:
+                refused.add(contact.key)
+        saved[contact.key] = _id_of(result, rules[contact.key])
+    return saved, refused
+
+
+async def _candidates(target: VaultClient, contacts: Iterable[Contact]) -> Candidates:
+    keys: dict[str, dict[str, None]] = {VEEVA_ID: {}, EXTERNAL_ID: {}}
+    links: dict[str, None] = {}
+    for contact in contacts:
+        links[contact.link] = None
+        for name, values in keys.items():
+            value = contact.person.get(name)
+            if value:
+                values[str(value)] = None
+    head = f"SELECT id, {VEEVA_ID}, {EXTERNAL_ID} FROM {PERSON}"  # noqa: S608  VQL of names
+    person_texts = [statement for name, values in keys.items() for statement in statements(head, name, values)]
+    link_texts = statements(f"SELECT link__sys, person__v FROM {SOURCE_DATA}", KEY, links)  # noqa: S608  VQL of names
+    async with concurrently() as group:
+        persons = group.create_task(query_all(target, person_texts))
+        source_data = group.create_task(query_all(target, link_texts))
+    return read_candidates(persons.result(), source_data.result())
+
+
+def _id_of(result: RowResult, rule: str) -> str | ItemFailure:
+    return result.id or "" if result.ok else not_saved(PERSON, rule, result)
+
+
+def _ambiguous(problem: Ambiguous, rule: str) -> ItemFailure:
+    return ItemFailure(ItemErrorType.MATCH, f"Integration rule {rule}: {problem}", rule)

@@ -1,0 +1,68 @@
+"""Which Case Contact each HCP of a batch is: matched by Veeva ID or External ID, else by Link, else new."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+Row = Mapping[str, object]
+Values = Mapping[str, object]
+
+VEEVA_ID = "veeva_id__v"
+EXTERNAL_ID = "external_id__v"
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """One HCP as the source Vault has it.
+
+    ``key`` is the source record's id, ``link`` its Global ID, ``modified`` its modified date, ``person``
+    and ``source_data`` the evaluated fields.
+    """
+
+    key: str
+    link: str
+    modified: str
+    person: Values
+    source_data: Values
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """Ids of existing contacts by Veeva ID, by External ID, and by the Link of their source data."""
+
+    by_veeva_id: Mapping[str, str]
+    by_external_id: Mapping[str, str]
+    by_link: Mapping[str, str]
+
+
+class Ambiguous(Exception):
+    """An HCP whose identifiers belong to two different contacts; the text names no value."""
+
+
+def read_candidates(persons: Iterable[Row], source_data: Iterable[Row]) -> Candidates:
+    """Index rows of ``person__sys`` and of ``case_contact_source_data__v``."""
+    by_veeva_id: dict[str, str] = {}
+    by_external_id: dict[str, str] = {}
+    for row in persons:
+        if row.get(VEEVA_ID):
+            by_veeva_id[str(row[VEEVA_ID])] = str(row["id"])
+        if row.get(EXTERNAL_ID):
+            by_external_id[str(row[EXTERNAL_ID])] = str(row["id"])
+    by_link = {str(row["link__sys"]): str(row["person__v"]) for row in source_data if row.get("person__v")}
+    return Candidates(by_veeva_id, by_external_id, by_link)
+
+
+def match(contact: Contact, candidates: Candidates) -> str | None:
+    """The id of the contact that this HCP is, or None for a new one.
+
+    Raises Ambiguous rather than guess when Veeva ID and External ID lead to different contacts.
+    """
+    by_veeva_id = candidates.by_veeva_id.get(str(contact.person.get(VEEVA_ID)))
+    by_external_id = candidates.by_external_id.get(str(contact.person.get(EXTERNAL_ID)))
+    if by_veeva_id and by_external_id and by_veeva_id != by_external_id:
+        raise Ambiguous(
+            f"the Veeva ID belongs to Case Contact {by_veeva_id} and the External ID to Case Contact {by_external_id}; "
+            "merge the two or correct the account's identifiers"
+        )
+    return by_veeva_id or by_external_id or candidates.by_link.get(contact.link)

@@ -1,0 +1,60 @@
+"""Rules run over fetched rows: every row's target values with its references settled, or its failure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from services.connector.concurrency import concurrently
+from services.connector.processing.outcome import ItemFailure
+from services.connector.processing.source import query_all
+from services.connector.rules.compile import CompiledRule, Row, Targets
+from services.connector.rules.references import Unique, index, key_statements, pending_keys, settle
+from shared.client.client import VaultClient
+
+
+@dataclass(slots=True)
+class Evaluation:
+    """Target values and failures by source record id; a record stands in one of the two."""
+
+    rule: CompiledRule
+    targets: dict[str, Targets]
+    failures: dict[str, ItemFailure]
+
+
+def evaluate(rule: CompiledRule, rows: Mapping[str, Row]) -> Evaluation:
+    """Run a rule over rows; references are still pending."""
+    evaluation = Evaluation(rule, {}, {})
+    run = rule.evaluate
+    for item, row in rows.items():
+        targets, errors = run(row)
+        if errors:
+            evaluation.failures[item] = ItemFailure.of_fields(errors)
+        else:
+            evaluation.targets[item] = targets
+    return evaluation
+
+
+async def settle_references(client: VaultClient, evaluations: Sequence[Evaluation]) -> None:
+    """Look up what the rows refer to, each object once for all evaluations, and put the ids in their place.
+
+    Raises ClientError.
+    """
+    wanted: dict[Unique, dict[str, None]] = {}
+    for evaluation in evaluations:
+        for unique, keys in pending_keys(evaluation.rule, evaluation.targets.values()).items():
+            wanted.setdefault(unique, {}).update(keys)
+    async with concurrently() as group:
+        reads = {
+            unique: group.create_task(query_all(client, key_statements(unique, keys)))
+            for unique, keys in wanted.items()
+        }
+    found = {unique: index(unique[1], read.result()) for unique, read in reads.items()}
+    for evaluation in evaluations:
+        if not evaluation.rule.references:
+            continue
+        for item in list(evaluation.targets):
+            errors = settle(evaluation.rule, evaluation.targets[item], found)
+            if errors:
+                del evaluation.targets[item]
+                evaluation.failures[item] = ItemFailure.of_fields(errors)

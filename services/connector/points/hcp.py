@@ -1,0 +1,149 @@
+"""The HCP of each inquiry, read from the Account or the inquiry itself as the country's agreement allows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from services.connector.concurrency import concurrently
+from services.connector.configuration import ConfigurationFault, text
+from services.connector.points.contacts import Contact
+from services.connector.points.evaluation import Evaluation, evaluate
+from services.connector.points.pull_rules import ACCOUNT_POINT, account_rule
+from services.connector.points.transfer import Transfer
+from services.connector.processing.outcome import ItemFailure
+from services.connector.processing.source import Row, SourceRows, fetch, missing_record, query_all
+from services.connector.rules.compile import CompiledRule
+from services.connector.rules.errors import ItemErrorType
+from services.connector.rules.statements import statements
+from shared.client.client import VaultClient
+
+ACCOUNT = "account__v"
+PERSON = "person__sys"
+SOURCE_DATA = "case_contact_source_data__v"
+KEY = "link__sys"
+
+
+@dataclass(frozen=True, slots=True)
+class Partitions:
+    """Inquiries by the account rule that applies to them, with the account of each."""
+
+    by_rule: Mapping[str, tuple[str, ...]]
+    account_of: Mapping[str, str]
+
+    @property
+    def accounts(self) -> set[str]:
+        """The accounts of these inquiries, read or not."""
+        return {account for account in self.account_of.values() if account}
+
+
+@dataclass(slots=True)
+class _Source:
+    """Where the inquiries of one account rule find their HCP: in the row of an account, or in their own."""
+
+    rule: CompiledRule
+    found: SourceRows
+    evaluation: Evaluation
+    key_of: Mapping[str, str]
+
+
+@dataclass(slots=True)
+class HcpRecords:
+    """What was read of the HCPs of a batch."""
+
+    _sources: list[_Source] = field(default_factory=list)
+    _source_of: dict[str, _Source] = field(default_factory=dict)
+
+    def add(self, source: _Source, inquiries: Iterable[str]) -> None:
+        """Note where these inquiries find their HCP."""
+        self._sources.append(source)
+        self._source_of.update(dict.fromkeys(inquiries, source))
+
+    @property
+    def evaluations(self) -> list[Evaluation]:
+        """The evaluated HCP rows, whose references are still to be settled."""
+        return [source.evaluation for source in self._sources]
+
+    @property
+    def rule_names(self) -> dict[str, str]:
+        """Rule names by the key of the HCPs they made."""
+        return {key: source.rule.name for source in self._sources for key in source.found.rows}
+
+    def contact_of(self, inquiry: str) -> Contact | ItemFailure:
+        """The HCP of an inquiry, or why there is none."""
+        source = self._source_of[inquiry]
+        key, rule = source.key_of[inquiry], source.rule
+        if key in source.found.filtered:
+            return _left_out(rule.plan.object, key, rule.name)
+        if key in source.found.missing:
+            missing = missing_record(rule.plan.object, rule.name)
+            return ItemFailure(missing.error_type, f"{rule.plan.object} {key}: {missing.message}", rule.name)
+        if key in source.evaluation.failures:
+            return source.evaluation.failures[key]
+        row, targets = source.found.rows[key], source.evaluation.targets[key]
+        source_data, person = targets.get(SOURCE_DATA, {}), targets.get(PERSON, {})
+        link = source_data.get(KEY) or person.get(KEY) or row["global_id__sys"]
+        return Contact(key, str(link), text(row, "modified_date__v"), person, source_data)
+
+
+async def partition(source: VaultClient, rows: Mapping[str, Row], pull_rules: Mapping[str, str]) -> Partitions:
+    """Choose each inquiry's account rule before any account is read; raises ClientError.
+
+    The country is the inquiry's own, else the account's. Only for inquiries without one is anything asked
+    of accounts here, and then the country's code only.
+    """
+    account_of = {item: text(row, "account__v") for item, row in rows.items()}
+    codes = {item: text(row, "country__vr.country_code__v") for item, row in rows.items()}
+    unknown = {account_of[item] for item, code in codes.items() if not code and account_of[item]}
+    if unknown:
+        head = f"SELECT id, primary_country__vr.country_code__v FROM {ACCOUNT}"  # noqa: S608  VQL of names
+        answer = await query_all(source, statements(head, "id", sorted(unknown)))
+        of_account = {str(row["id"]): text(row, "primary_country__vr.country_code__v") for row in answer}
+        codes = {item: code or of_account.get(account_of[item], "") for item, code in codes.items()}
+    by_rule: dict[str, list[str]] = {}
+    for item, account in account_of.items():
+        by_rule.setdefault(account_rule(pull_rules, codes[item], account), []).append(item)
+    return Partitions({name: tuple(items) for name, items in by_rule.items()}, account_of)
+
+
+async def read_hcps(unit: Transfer, partitions: Partitions) -> HcpRecords:
+    """Read and evaluate the HCPs, each once however many inquiries name it.
+
+    Raises ClientError, and ConfigurationFault or RuleError when an account rule cannot be carried out.
+    """
+    rules = {name: _rule(unit, name) for name in partitions.by_rule}
+    keys = {
+        name: {item: partitions.account_of[item] if rule.plan.object == ACCOUNT else item for item in items}
+        for (name, items), rule in zip(partitions.by_rule.items(), rules.values(), strict=True)
+    }
+    async with concurrently() as group:
+        reads = {
+            name: group.create_task(fetch(unit.source, rule.plan, list(dict.fromkeys(keys[name].values()))))
+            for name, rule in rules.items()
+        }
+    records = HcpRecords()
+    for name, rule in rules.items():
+        found = reads[name].result()
+        records.add(_Source(rule, found, evaluate(rule, found.rows), keys[name]), partitions.by_rule[name])
+    return records
+
+
+def _rule(unit: Transfer, name: str) -> CompiledRule:
+    for rule in unit.configuration.rules_of(unit.route, ACCOUNT_POINT):
+        if rule.name == name:
+            if rule.primary_query_object not in (ACCOUNT, unit.object):
+                break
+            return unit.configuration.compiled(unit.route, rule)
+    raise ConfigurationFault(
+        f"Integration point {ACCOUNT_POINT} has no active integration rule {name} that reads {ACCOUNT} or "
+        f"{unit.object}, which the Pull Accounts Rule of a country asks for; activate it or add it"
+    )
+
+
+def _left_out(object_name: str, key: str, rule: str) -> ItemFailure:
+    return ItemFailure(
+        ItemErrorType.SOURCE,
+        f"{object_name} {key} is left out by a query object rule of integration rule {rule}, so the inquiry has no "
+        "Case Contact; correct the filter or the record",
+        rule,
+    )

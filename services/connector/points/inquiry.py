@@ -1,0 +1,161 @@
+"""Medical Inquiry Details Inbound: an inquiry becomes Case Contact, Source Data, Case and Case Request."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from services.connector.concurrency import concurrently
+from services.connector.configuration import ConfigurationFault, text
+from services.connector.points.case_contacts import save_contacts
+from services.connector.points.contacts import Contact
+from services.connector.points.evaluation import Evaluation, evaluate, settle_references
+from services.connector.points.hcp import HcpRecords, partition, read_hcps
+from services.connector.points.pull_rules import COUNTRIES, read_pull_rules
+from services.connector.points.saving import KeyedRows, not_saved, save
+from services.connector.points.transfer import Transfer
+from services.connector.points.transfer_status import FAILED, SUCCESS, set_status
+from services.connector.processing.outcome import ItemFailure, Outcome
+from services.connector.processing.source import Row, fetch, missing_record
+from services.connector.rules.compile import CompiledRule, Values
+from shared.client.results import RowResult
+
+POINT = "medical_inquiry_details_inbound__v"
+INQUIRY = "medical_inquiry__v"
+CASE = "case__v"
+CASE_REQUEST = "case_request__v"
+SOURCE_DATA = "case_contact_source_data__v"
+KEY = "link__sys"
+EXTRA = ("account__v", "country__vr.country_code__v", "transfer_status__v")
+
+
+@dataclass(slots=True)
+class Batch:
+    """The inquiries still to be transferred and what is known of each, by inquiry id."""
+
+    rows: dict[str, Row]
+    evaluation: Evaluation
+    outcome: Outcome
+    hcp_of: dict[str, str] = field(default_factory=dict)
+
+    def live(self) -> list[str]:
+        """The inquiries that nothing has gone wrong with so far."""
+        return [item for item in self.rows if item not in self.outcome.failures]
+
+
+async def transfer(unit: Transfer) -> Outcome:
+    """Transfer the unit's inquiries and set their Transfer Status in CRM; repeating it makes nothing twice.
+
+    Raises ClientError, and ConfigurationFault or RuleError when the configuration does not provide for it.
+    """
+    rule = _inquiry_rule(unit)
+    async with concurrently() as group:
+        countries = group.create_task(unit.target.query(COUNTRIES))
+        fetching = group.create_task(fetch(unit.source, rule.plan, unit.ids))
+    found = fetching.result()
+    outcome = Outcome(skipped=set(found.filtered))
+    for item in found.missing:
+        outcome.fail(item, missing_record(INQUIRY, rule.name))
+    # An inquiry at Success has its Case; writing it again could undo what an agent has changed since.
+    finished = {item for item, row in found.rows.items() if text(row, "transfer_status__v") == SUCCESS}
+    outcome.succeed(finished)
+    rows = {item: row for item, row in found.rows.items() if item not in finished}
+    if rows:
+        batch = Batch(rows, evaluate(rule, rows), outcome)
+        pull_rules = read_pull_rules(countries.result().rows)
+        partitions = await partition(unit.source, rows, pull_rules)
+        # Two units with inquiries of one account would otherwise write its contact side by side.
+        async with unit.locks.hold(("account__v", account) for account in partitions.accounts):
+            hcps = await read_hcps(unit, partitions)
+            await _write(unit, batch, hcps)
+    await _report(unit, outcome, set(rows))
+    return outcome
+
+
+def _inquiry_rule(unit: Transfer) -> CompiledRule:
+    rules = [
+        rule
+        for rule in unit.configuration.rules_of(unit.route)
+        if rule.primary_query_object == unit.object and CASE_REQUEST in rule.target_objects
+    ]
+    if unit.object != INQUIRY or len(rules) != 1:
+        raise ConfigurationFault(
+            f"Integration point {unit.route.point.api_name} needs exactly one active integration rule that makes "
+            f"{CASE_REQUEST} records of {INQUIRY}, and has {len(rules)} for {unit.object}; correct its rules"
+        )
+    return unit.configuration.compiled(unit.route, rules[0], EXTRA)
+
+
+async def _write(unit: Transfer, batch: Batch, hcps: HcpRecords) -> None:
+    evaluations = [batch.evaluation, *hcps.evaluations]
+    await settle_references(unit.target, evaluations)
+    for item, failure in batch.evaluation.failures.items():
+        batch.outcome.fail(item, failure)
+    contacts: dict[str, Contact] = {}
+    for item in batch.live():
+        contact = hcps.contact_of(item)
+        if isinstance(contact, ItemFailure):
+            batch.outcome.fail(item, contact)
+        else:
+            contacts[contact.key] = contact
+            batch.hcp_of[item] = contact.key
+    persons = await save_contacts(unit.target, list(contacts.values()), hcps.rule_names)
+    for item in batch.live():
+        person = persons[batch.hcp_of[item]]
+        if isinstance(person, ItemFailure):
+            batch.outcome.fail(item, person)
+    await _write_cases(unit, batch, contacts, persons)
+
+
+async def _write_cases(
+    unit: Transfer, batch: Batch, contacts: Mapping[str, Contact], persons: Mapping[str, str | ItemFailure]
+) -> None:
+    source_data, cases, case_links = KeyedRows(), KeyedRows(), dict[str, str]()
+    for item in batch.live():
+        contact, person = contacts[batch.hcp_of[item]], persons[batch.hcp_of[item]]
+        source_data.add(contact.link, {**contact.source_data, "person__v": person}, contact.modified)
+        values = {**batch.evaluation.targets[item].get(CASE, {}), "case_contact__v": person}
+        # A field rule may give several inquiries one link: they share a Case then.
+        case_links[item] = str(values.get(KEY) or _link(batch, item))
+        cases.add(case_links[item], values, text(batch.rows[item], "modified_date__v"))
+    async with concurrently() as group:
+        data_saving = group.create_task(save(unit.target, SOURCE_DATA, source_data.rows, KEY))
+        case_saving = group.create_task(save(unit.target, CASE, cases.rows, KEY))
+    data_results, case_results = data_saving.result(), case_saving.result()
+    rule = batch.evaluation.rule.name
+    requests = KeyedRows()
+    for item, case_link in case_links.items():
+        data_result, case_result = data_results[contacts[batch.hcp_of[item]].link], case_results[case_link]
+        if not data_result.ok:
+            batch.outcome.fail(item, not_saved(SOURCE_DATA, None, data_result))
+        elif not case_result.ok:
+            batch.outcome.fail(item, not_saved(CASE, rule, case_result))
+        else:
+            values = {**_request_values(batch, item), "case__v": case_result.id}
+            requests.add(_link(batch, item), values, text(batch.rows[item], "modified_date__v"))
+    results = await save(unit.target, CASE_REQUEST, requests.rows, KEY)
+    _note_requests(batch, results, rule)
+
+
+def _note_requests(batch: Batch, results: Mapping[str, RowResult], rule: str) -> None:
+    for item in batch.live():
+        result = results.get(_link(batch, item))
+        if result is not None and not result.ok:
+            batch.outcome.fail(item, not_saved(CASE_REQUEST, rule, result))
+    batch.outcome.succeed(batch.live())
+
+
+def _link(batch: Batch, item: str) -> str:
+    """What the Case Request is known by: the inquiry's Global ID, unless a field rule says otherwise."""
+    return str(_request_values(batch, item).get(KEY) or batch.rows[item]["global_id__sys"])
+
+
+def _request_values(batch: Batch, item: str) -> Values:
+    return batch.evaluation.targets[item][CASE_REQUEST]
+
+
+async def _report(unit: Transfer, outcome: Outcome, transferred: set[str]) -> None:
+    """Set Transfer Status of the inquiries of this run that exist; one that cannot be set is a failure."""
+    statuses = {item: FAILED if item in outcome.failures else SUCCESS for item in transferred}
+    for item, failure in (await set_status(unit.source, statuses)).items():
+        outcome.fail(item, failure)

@@ -1,0 +1,13 @@
+"""Which code an integration point runs: the standard ones that rules alone cannot express, else the general one."""
+
+from __future__ import annotations
+
+from services.connector.points import general, inquiry
+from services.connector.points.transfer import Point
+
+_POINTS: dict[str, Point] = {inquiry.POINT: inquiry.transfer}
+
+
+def point_for(integration_point: str) -> Point:
+    """The code of an integration point, by API name."""
+    return _POINTS.get(integration_point, general.transfer)

@@ -1,0 +1,47 @@
+"""Transfer Status of inquiries in CRM: how the sender learns what became of them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from services.connector.configuration import text
+from services.connector.points.saving import settled, without_values
+from services.connector.processing.outcome import ItemFailure
+from services.connector.processing.source import query_all
+from services.connector.rules.errors import ItemErrorType
+from services.connector.rules.statements import statements
+from shared.client.client import VaultClient
+
+INQUIRY = "medical_inquiry__v"
+SUCCESS, FAILED = "success__v", "failed__v"
+
+
+async def set_status(source: VaultClient, statuses: Mapping[str, str]) -> dict[str, ItemFailure]:
+    """Set the Transfer Status of inquiries by id; the failures of those that the Vault did not take.
+
+    Raises ClientError.
+    """
+    rows = [{"id": item, "transfer_status__v": status} for item, status in statuses.items()]
+    results = await settled(lambda part: source.update(INQUIRY, part), rows) if rows else []
+    return {
+        item: ItemFailure(
+            ItemErrorType.SAVE,
+            "The source Vault did not take the Transfer Status: "
+            + "; ".join(f"{error.type}: {without_values(error.message)}" for error in result.errors),
+            target_field="transfer_status__v",
+        )
+        for item, result in zip(statuses, results, strict=True)
+        if not result.ok
+    }
+
+
+async def fail_all(source: VaultClient, ids: Collection[str]) -> None:
+    """Set Failed on inquiries of a message that could not be processed; those at Success keep it.
+
+    Raises ClientError.
+    """
+    head = f"SELECT id, transfer_status__v FROM {INQUIRY}"  # noqa: S608  VQL, literals quoted
+    rows = await query_all(source, statements(head, "id", ids))
+    await set_status(
+        source, {str(row["id"]): FAILED for row in rows if text(row, "transfer_status__v") not in (SUCCESS, FAILED)}
+    )

@@ -1,0 +1,1 @@
+"""Processing: inbound message to integration point to outcome."""

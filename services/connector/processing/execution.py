@@ -1,0 +1,193 @@
+"""One work unit from its ids to its outcome: routed, transferred, and its failures recorded or resolved."""
+
+from __future__ import annotations
+
+from services.connector.concurrency import KeyLocks, concurrently
+from services.connector.configuration import Configuration, ConfigurationFault, Route
+from services.connector.faults import passing_refusals
+from services.connector.points.registry import point_for
+from services.connector.points.saving import without_values
+from services.connector.points.transfer import Transfer
+from services.connector.points.transfer_status import INQUIRY, fail_all
+from services.connector.processing.exceptions import (
+    ExceptionRecords,
+    MessageErrorType,
+    MessageFailure,
+    recorded_body,
+)
+from services.connector.processing.outcome import Outcome
+from services.connector.processing.units import WorkUnit
+from services.connector.rules.model import RuleError
+from services.connector.vaults import ConnectedVault, Vaults
+from shared.client.errors import VaultRefused, VaultUnavailable
+from shared.runtime.logging import get_logger
+from shared.runtime.telemetry import metrics
+from shared.spark.errors import BrokerUnavailable
+
+_log = get_logger(__name__)
+
+
+class UnitExecution:
+    """Runs one unit; it may be run again from the start whenever a Vault was away."""
+
+    def __init__(
+        self,
+        vaults: Vaults,
+        own: ConnectedVault,
+        queue: str,
+        unit: WorkUnit,
+        locks: KeyLocks,
+        exceptions: ExceptionRecords,
+    ) -> None:
+        self._vaults = vaults
+        self._own = own
+        self._queue = queue
+        self._unit = unit
+        self._locks = locks
+        self._exceptions = exceptions
+        self._route: Route | None = None
+        self._source: ConnectedVault | None = vaults.get(unit.key.source)
+
+    async def run(self) -> None:
+        """Transfer the unit and keep its exceptions.
+
+        Raises VaultUnavailable when the unit has to be run again, and VaultRefused when the target Vault
+        takes no exception record.
+        """
+        try:
+            with passing_refusals():
+                outcome = await self._transfer()
+        except (VaultUnavailable, BrokerUnavailable):
+            raise
+        except (ConfigurationFault, RuleError) as fault:
+            await self._refuse(MessageErrorType.CONFIGURATION, str(fault))
+        except VaultRefused as refused:
+            with_reason = f"A Vault refused the call: {refused.type}: {without_values(refused.message)}"
+            await self._refuse(MessageErrorType.PROCESSING, with_reason)
+        except Exception as error:  # noqa: BLE001  whatever it is, this message must not come back for ever
+            _log.exception("unit failed", queue=self._queue, integration_point=self._unit.key.integration_point)
+            text = (
+                f"The message could not be processed ({type(error).__qualname__}); the connector's log has the details"
+            )
+            await self._refuse(MessageErrorType.PROCESSING, text)
+        else:
+            await self._keep(outcome)
+
+    async def _transfer(self) -> Outcome:
+        key = self._unit.key
+        configuration, source = await self._configuration()
+        self._source = source
+        self._route = route = configuration.route(key.integration_point, source.vault_id)
+        transfer = Transfer(
+            source=source.client,
+            target=self._own.client,
+            configuration=configuration,
+            route=route,
+            object=key.object,
+            ids=tuple(self._unit.ids),
+            locks=self._locks,
+        )
+        return await point_for(route.point.api_name)(transfer)
+
+    async def _configuration(self) -> tuple[Configuration, ConnectedVault]:
+        """The configuration of this traffic and its source Vault; raises ConfigurationFault."""
+        key = self._unit.key
+        if not key.integration_point or not key.object:
+            raise ConfigurationFault(
+                "The message lacks the attribute integration_point or object; correct the action that sent it"
+            )
+        candidates = [self._source] if self._source else list(self._vaults.remotes(self._own))
+        if key.source is not None and self._source is None:
+            raise ConfigurationFault(
+                f"The message comes from Vault {key.source}, which this connector has no access to; "
+                "add the Vault to the connector's settings"
+            )
+        fault: ConfigurationFault | None = None
+        for candidate in candidates:
+            reader = self._vaults.configuration(candidate, self._own)
+            configuration = await reader.since(self._unit.entered)
+            try:
+                configuration.route(key.integration_point, candidate.vault_id)
+            except ConfigurationFault as problem:
+                fault = problem
+                if self._source is None:
+                    continue
+            return configuration, candidate
+        raise fault or ConfigurationFault("The connector has no other Vault to read the records from")
+
+    async def _refuse(self, error_type: MessageErrorType, text: str) -> None:
+        """Record each message as failed as a whole, with all its ids in its body."""
+        messages = {message.envelope.message_id: message for message in self._unit.messages}
+        source = self._source.vault_id if self._source else self._unit.key.source
+        failures = [
+            MessageFailure(
+                message_id=message_id,
+                queue=self._queue,
+                error_type=error_type,
+                text=text,
+                body=recorded_body(message.envelope, source),
+                received=len(message.envelope.message.items),
+                failed=len(message.envelope.message.items),
+                object=self._unit.key.object,
+                integration=self._route.integration.id if self._route else None,
+                integration_point=self._route.point.id if self._route else None,
+            )
+            for message_id, message in messages.items()
+        ]
+        async with concurrently() as group:
+            group.create_task(self._exceptions.record(failures))
+            if self._unit.key.object == INQUIRY and self._source is not None:
+                group.create_task(self._tell_source(self._source))
+        metrics.exceptions.labels(self._queue, error_type.value).inc(len(failures))
+
+    async def _tell_source(self, source: ConnectedVault) -> None:
+        try:
+            await fail_all(source.client, self._unit.ids)
+        except VaultRefused as refused:
+            # The exception record tells it all; that the status could not be set as well is for the log.
+            _log.warning("transfer status not set", vault=source.name, error_type=refused.type)
+
+    async def _keep(self, outcome: Outcome) -> None:
+        """Record what failed, then resolve what had failed before and now has not."""
+        route = self._route
+        point = self._unit.key.integration_point
+        for name, count in (
+            ("transferred", len(outcome.done)),
+            ("skipped", len(outcome.skipped)),
+            ("failed", len(outcome.failures)),
+        ):
+            metrics.rows.labels(point, name).inc(count)
+        failed = self._failed_messages(outcome)
+        if failed:
+            await self._exceptions.record(failed.values())
+            metrics.exceptions.labels(self._queue, MessageErrorType.PROCESSING.value).inc(len(failed))
+        whole = {message.envelope.message_id for message in self._unit.messages} - failed.keys()
+        await self._exceptions.resolve(whole, route.point.id if route else None, outcome.settled)
+
+    def _failed_messages(self, outcome: Outcome) -> dict[str, MessageFailure]:
+        failed: dict[str, MessageFailure] = {}
+        route = self._route
+        for message in self._unit.messages:
+            items = message.envelope.message.items
+            failures = {item: outcome.failures[item] for item in items if item in outcome.failures}
+            if not failures or route is None:
+                continue
+            first = next(iter(failures.values()))
+            text = (
+                f"{len(failures)} of {len(items)} items failed at integration point {route.point.api_name}; "
+                f"see the items. The first: {first.message}"
+            )
+            failed[message.envelope.message_id] = MessageFailure(
+                message_id=message.envelope.message_id,
+                queue=self._queue,
+                error_type=MessageErrorType.PROCESSING,
+                text=text,
+                body=recorded_body(message.envelope, self._source.vault_id if self._source else None),
+                received=len(items),
+                failed=len(failures),
+                object=self._unit.key.object,
+                integration=route.integration.id,
+                integration_point=route.point.id,
+                items=failures,
+            )
+        return failed

@@ -1,0 +1,54 @@
+"""Source records of a work unit: fetched by a rule's statement, the absent ones told apart."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+
+from services.connector.concurrency import concurrently
+from services.connector.processing.outcome import ItemFailure
+from services.connector.rules.errors import ItemErrorType
+from services.connector.rules.plan import QueryPlan
+from shared.client.client import VaultClient
+
+Row = dict[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRows:
+    """Rows by record id; ids that a query object rule leaves out; ids that lead to no readable record."""
+
+    rows: dict[str, Row]
+    filtered: frozenset[str]
+    missing: frozenset[str]
+
+
+async def query_all(client: VaultClient, statements: Iterable[str]) -> list[Row]:
+    """The rows of several statements, run at once, in the statements' order; raises ClientError."""
+    texts = list(statements)
+    if len(texts) == 1:
+        return (await client.query(texts[0])).rows
+    async with concurrently() as group:
+        reads = [group.create_task(client.query(text)) for text in texts]
+    return [row for read in reads for row in read.result().rows]
+
+
+async def fetch(client: VaultClient, plan: QueryPlan, ids: Collection[str]) -> SourceRows:
+    """Read the records by a rule's plan; raises ClientError."""
+    rows = {str(row["id"]): row for row in await query_all(client, plan.statements(ids))}
+    absent = [item for item in ids if item not in rows]
+    filtered: frozenset[str] = frozenset()
+    if absent and plan.filtered:
+        existing = await query_all(client, plan.existence(absent))
+        filtered = frozenset(str(row["id"]) for row in existing)
+    return SourceRows(rows, filtered, frozenset(absent) - filtered)
+
+
+def missing_record(object_name: str, rule: str) -> ItemFailure:
+    """The failure of an id that leads to no record."""
+    return ItemFailure(
+        ItemErrorType.SOURCE,
+        f"The source Vault has no {object_name} record with this id that the connection's user may read; "
+        "restore the record or give the user access to it",
+        rule,
+    )

@@ -1,0 +1,1 @@
+"""Integration rules: pure functions, rows in, values or errors out."""

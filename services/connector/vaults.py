@@ -1,0 +1,45 @@
+"""The Vaults that this connector serves: a client and broker connections each, known by Vault id."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from services.connector.configuration import ConfigurationReader
+from shared.client.client import VaultClient
+from shared.spark.connection import BrokerConnection
+from shared.spark.publisher import Publisher
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectedVault:
+    """One Vault after sign-in; ``publisher`` writes to its inbound queues."""
+
+    name: str
+    vault_id: int
+    client: VaultClient
+    consuming: BrokerConnection
+    publisher: Publisher
+
+
+@dataclass(frozen=True)
+class Vaults:
+    """All Vaults by id, with the configuration between each source and target."""
+
+    by_id: Mapping[int, ConnectedVault]
+    _readers: dict[tuple[int, int], ConfigurationReader] = field(default_factory=dict)
+
+    def get(self, vault_id: int | None) -> ConnectedVault | None:
+        """The Vault with this id, when it is one of the connector's."""
+        return None if vault_id is None else self.by_id.get(vault_id)
+
+    def remotes(self, vault: ConnectedVault) -> tuple[ConnectedVault, ...]:
+        """All the other Vaults."""
+        return tuple(other for other in self.by_id.values() if other is not vault)
+
+    def configuration(self, source: ConnectedVault, target: ConnectedVault) -> ConfigurationReader:
+        """The reader of what the target Vault has configured for messages from the source Vault."""
+        key = (source.vault_id, target.vault_id)
+        if key not in self._readers:
+            self._readers[key] = ConfigurationReader(source.client, target.client)
+        return self._readers[key]

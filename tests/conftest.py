@@ -1,0 +1,76 @@
+"""Fixtures that every test may ask for: real servers, and an empty database or virtual host on them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+from local.servers import PostgresServer, RabbitServer
+from local.system import System
+from tests.servers import Provider, Vhost, fresh_database, fresh_vhost
+
+
+@pytest.fixture(scope="session")
+def server_provider() -> Iterator[Provider]:
+    """Where this run's shared servers come from."""
+    provider = Provider.choose()
+    yield provider
+    provider.close()
+
+
+@pytest.fixture(scope="session")
+async def postgres_server(server_provider: Provider) -> AsyncIterator[PostgresServer]:
+    """A running PostgreSQL server, shared by all tests of the run."""
+    server = server_provider.postgres()
+    try:
+        await server.start()
+        yield server
+    finally:
+        await server.stop()
+
+
+@pytest.fixture(scope="session")
+async def rabbitmq_server(server_provider: Provider) -> AsyncIterator[RabbitServer]:
+    """A running RabbitMQ server, shared by all tests of the run."""
+    server = server_provider.rabbitmq()
+    try:
+        await server.start()
+        yield server
+    finally:
+        await server.stop()
+
+
+@pytest.fixture
+async def postgres_dsn(postgres_server: PostgresServer) -> AsyncIterator[str]:
+    """Address of an empty database of the test's own."""
+    async with fresh_database(postgres_server) as dsn:
+        yield dsn
+
+
+@pytest.fixture
+async def vhost(rabbitmq_server: RabbitServer) -> AsyncIterator[Vhost]:
+    """An empty virtual host of the test's own."""
+    async with fresh_vhost(rabbitmq_server) as host:
+        yield host
+
+
+@pytest.fixture
+def amqp_url(vhost: Vhost) -> str:
+    """AMQP address of an empty virtual host of the test's own, as administrator."""
+    return vhost.amqp_url
+
+
+@pytest.fixture(scope="module")
+async def system() -> AsyncIterator[System]:
+    """A whole system of the module's own, not started; its servers may be killed. Removed afterwards."""
+    provider = Provider.choose(private=True)
+    if provider.kind == "local":
+        system = System(provider.directory / "system")
+    else:
+        system = System(provider.directory / "system", postgres=provider.postgres(), rabbitmq=provider.rabbitmq())
+    try:
+        yield system
+    finally:
+        await system.reset()
+        provider.close()

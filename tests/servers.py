@@ -1,0 +1,307 @@
+"""Real PostgreSQL and RabbitMQ for tests: given by address, run by Docker, or run from local binaries."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import shutil
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
+import docker
+from docker.errors import DockerException
+from testcontainers.core.container import DockerContainer
+
+from local.account import server_account, server_directory
+from local.broker import broker_answers, management_api
+from local.faults import SystemFailed
+from local.postgres import PrivatePostgres, find_binaries
+from local.rabbitmq import PrivateRabbit, find_server
+from local.servers import PostgresServer, RabbitServer
+from local.state import State
+from local.waiting import answers_within
+
+POSTGRES_IMAGE = "postgres:17"
+RABBITMQ_IMAGE = "rabbitmq:4-management"
+_START_WAIT = 120.0
+_TIMEOUT = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Vhost:
+    """A virtual host of a test's own: its AMQP address as administrator, and how to ask the management API."""
+
+    name: str
+    amqp_url: str
+    management_url: str
+    username: str
+    password: str
+
+
+@dataclass(slots=True)
+class GivenPostgres:
+    """A PostgreSQL server that whoever runs the tests provides; it is neither started nor stopped."""
+
+    dsn: str
+    name: str = "postgres"
+    running: bool = True
+
+    @property
+    def detail(self) -> str:
+        return urlsplit(self.dsn).netloc.rpartition("@")[2]
+
+    def database_dsn(self, name: str, password: str) -> str:
+        parts = urlsplit(self.dsn)
+        place = parts.netloc.rpartition("@")[2]
+        return urlunsplit(parts._replace(netloc=f"{name}:{password}@{place}", path=f"/{name}"))
+
+    async def start(self) -> None:
+        reason = await answers_within(_START_WAIT, self._ask)
+        if reason is not None:
+            raise SystemFailed(f"PostgreSQL at {self.detail} does not answer: {reason}")
+
+    async def stop(self) -> None:
+        """Leave it as it is."""
+
+    async def kill(self) -> None:
+        raise SystemFailed("a server given by its address is not ours to kill")
+
+    async def _ask(self) -> str | None:
+        try:
+            connection = await asyncpg.connect(self.dsn, timeout=5)
+        except (OSError, asyncpg.PostgresError, TimeoutError) as error:
+            return type(error).__name__
+        await connection.close(timeout=5)
+        return None
+
+
+@dataclass(slots=True)
+class GivenRabbit:
+    """A RabbitMQ server that whoever runs the tests provides; it is neither started nor stopped."""
+
+    amqp_url: str
+    management_url: str
+    name: str = "rabbitmq"
+    running: bool = True
+
+    @property
+    def detail(self) -> str:
+        return urlsplit(self.amqp_url).netloc.rpartition("@")[2]
+
+    @property
+    def username(self) -> str:
+        return urlsplit(self.amqp_url).username or "guest"
+
+    @property
+    def password(self) -> str:
+        return urlsplit(self.amqp_url).password or "guest"
+
+    def vhost_url(self, username: str, password: str, vhost: str) -> str:
+        return f"amqp://{username}:{password}@{self.detail}/{vhost}"
+
+    async def start(self) -> None:
+        who = (self.username, self.password)
+        reason = await answers_within(_START_WAIT, lambda: broker_answers(self.management_url, who))
+        if reason is not None:
+            raise SystemFailed(f"RabbitMQ at {self.management_url} does not answer: {reason}")
+
+    async def stop(self) -> None:
+        """Leave it as it is."""
+
+    async def kill(self) -> None:
+        raise SystemFailed("a server given by its address is not ours to kill")
+
+
+class DockerPostgres(GivenPostgres):
+    """PostgreSQL in a container, on a port that it keeps when it is killed and started again."""
+
+    def __init__(self, port: int) -> None:
+        password = secrets.token_hex(8)
+        super().__init__(f"postgresql://postgres:{password}@127.0.0.1:{port}/postgres", running=False)
+        container = DockerContainer(POSTGRES_IMAGE).with_env("POSTGRES_PASSWORD", password)
+        self._container = _Container(container.with_bind_ports(5432, port))
+
+    async def start(self) -> None:
+        await self._container.start()
+        await super().start()
+        self.running = True
+
+    async def stop(self) -> None:
+        await self._container.remove()
+        self.running = False
+
+    async def kill(self) -> None:
+        await self._container.kill()
+        self.running = False
+
+
+class DockerRabbit(GivenRabbit):
+    """RabbitMQ in a container, on ports that it keeps when it is killed and started again."""
+
+    def __init__(self, port: int, management_port: int) -> None:
+        password = secrets.token_hex(8)
+        address = f"amqp://admin:{password}@127.0.0.1:{port}"
+        super().__init__(address, f"http://127.0.0.1:{management_port}", running=False)
+        container = DockerContainer(RABBITMQ_IMAGE).with_bind_ports(5672, port).with_bind_ports(15672, management_port)
+        container = container.with_env("RABBITMQ_DEFAULT_USER", "admin").with_env("RABBITMQ_DEFAULT_PASS", password)
+        self._container = _Container(container)
+
+    async def start(self) -> None:
+        await self._container.start()
+        await super().start()
+        self.running = True
+
+    async def stop(self) -> None:
+        await self._container.remove()
+        self.running = False
+
+    async def kill(self) -> None:
+        await self._container.kill()
+        self.running = False
+
+
+class _Container:
+    """A container that can be killed and started again with its data."""
+
+    def __init__(self, container: DockerContainer) -> None:
+        # The reaper is an image that not every registry mirror has; what is started here is removed here.
+        os.environ.setdefault("TESTCONTAINERS_RYUK_DISABLED", "true")
+        self._container = container
+        self._created = False
+
+    async def start(self) -> None:
+        if self._created:
+            await asyncio.to_thread(self._wrapped().start)
+        else:
+            await asyncio.to_thread(self._container.start)
+            self._created = True
+
+    async def kill(self) -> None:
+        await asyncio.to_thread(self._wrapped().kill)
+
+    async def remove(self) -> None:
+        if self._created:
+            await asyncio.to_thread(self._container.stop)
+            self._created = False
+
+    def _wrapped(self) -> Any:
+        return self._container.get_wrapped_container()
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """Where servers come from; each call gives one that is not started yet. ``close`` removes their files."""
+
+    kind: str
+    directory: Path
+
+    @classmethod
+    def choose(cls, *, private: bool = False) -> Provider:
+        """Take the first that is there: addresses in the environment, a Docker engine, local binaries.
+
+        ``TEST_SERVERS`` (docker or local) forces one. With ``private`` it gives servers that a test may
+        kill, so none by address, and local binaries first because they start faster.
+
+        :raises SystemFailed: there is none.
+        """
+        forced = os.environ.get("TEST_SERVERS")
+        available = {"environment": _has_addresses, "docker": _has_docker, "local": _has_binaries}
+        order = ("local", "docker") if private else tuple(available)
+        for kind in (forced,) if forced in available else order:
+            if available[kind]():
+                # A directory that the servers' accounts may pass through, unlike pytest's own.
+                directory = Path(tempfile.mkdtemp(prefix="connection-test-"))
+                directory.chmod(0o711)
+                return cls(kind, directory)
+        raise SystemFailed(
+            "no servers for tests: set TEST_POSTGRES_DSN, TEST_RABBITMQ_URL and TEST_RABBITMQ_MANAGEMENT_URL, "
+            "start a Docker engine, or install the Debian packages 'postgresql' and 'rabbitmq-server'"
+        )
+
+    def postgres(self) -> PostgresServer:
+        """Give a PostgreSQL server."""
+        if self.kind == "environment":
+            return GivenPostgres(os.environ["TEST_POSTGRES_DSN"])
+        state, logs, base = self._place("postgres")
+        if self.kind == "docker":
+            return DockerPostgres(state.port("postgres"))
+        return PrivatePostgres(state, base / "postgres", logs, server_account("postgres"))
+
+    def rabbitmq(self) -> RabbitServer:
+        """Give a RabbitMQ server."""
+        if self.kind == "environment":
+            return GivenRabbit(os.environ["TEST_RABBITMQ_URL"].rstrip("/"), os.environ["TEST_RABBITMQ_MANAGEMENT_URL"])
+        state, logs, base = self._place("rabbitmq")
+        if self.kind == "docker":
+            return DockerRabbit(state.port("amqp"), state.port("management"))
+        return PrivateRabbit(state, base / "rabbitmq", logs, server_account("rabbitmq"))
+
+    def close(self) -> None:
+        """Remove what the servers kept; they have to be stopped before."""
+        for file in self.directory.glob("*.json"):
+            shutil.rmtree(State.load(file).servers or self.directory, ignore_errors=True)
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def _place(self, name: str) -> tuple[State, Path, Path]:
+        logs = self.directory / "logs"
+        logs.mkdir(exist_ok=True)
+        state = State.load(self.directory / f"{name}.json")
+        state.servers = server_directory(self.directory, [server_account("postgres"), server_account("rabbitmq")])
+        return state, logs, state.servers
+
+
+def _has_addresses() -> bool:
+    names = ("TEST_POSTGRES_DSN", "TEST_RABBITMQ_URL", "TEST_RABBITMQ_MANAGEMENT_URL")
+    return all(os.environ.get(name) for name in names)
+
+
+def _has_docker() -> bool:
+    try:
+        client = docker.from_env(timeout=5)
+    except DockerException:
+        return False
+    client.close()
+    return True
+
+
+def _has_binaries() -> bool:
+    return find_binaries() is not None and find_server() is not None
+
+
+@asynccontextmanager
+async def fresh_database(server: PostgresServer) -> AsyncIterator[str]:
+    """Give the address of an empty database owned by a role of its own; both are dropped afterwards."""
+    name, password = f"test_{secrets.token_hex(6)}", secrets.token_hex(8)
+    connection = await asyncpg.connect(server.dsn, timeout=_TIMEOUT, command_timeout=_TIMEOUT)
+    try:
+        await connection.execute(f"CREATE ROLE {name} LOGIN PASSWORD '{password}'")
+        await connection.execute(f"CREATE DATABASE {name} OWNER {name}")
+        try:
+            yield server.database_dsn(name, password)
+        finally:
+            await connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+            await connection.execute(f"DROP ROLE {name}")
+    finally:
+        await connection.close(timeout=_TIMEOUT)
+
+
+@asynccontextmanager
+async def fresh_vhost(server: RabbitServer) -> AsyncIterator[Vhost]:
+    """Give an empty virtual host; it is deleted afterwards with all that is in it."""
+    name = f"test_{secrets.token_hex(6)}"
+    async with management_api(server.management_url, (server.username, server.password), _TIMEOUT) as api:
+        await api.put(f"/api/vhosts/{name}", json={}, raise_for_status=True)
+        everything = {"configure": ".*", "write": ".*", "read": ".*"}
+        await api.put(f"/api/permissions/{name}/{server.username}", json=everything, raise_for_status=True)
+        try:
+            amqp_url = server.vhost_url(server.username, server.password, name)
+            yield Vhost(name, amqp_url, server.management_url, server.username, server.password)
+        finally:
+            await api.delete(f"/api/vhosts/{name}", raise_for_status=True)

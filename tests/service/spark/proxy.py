@@ -1,0 +1,70 @@
+"""A TCP way to the broker that can be cut, frozen and restored."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+from yarl import URL
+
+
+class Proxy:
+    def __init__(self, target: URL) -> None:
+        self._target = target
+        self._flowing = asyncio.Event()
+        self._flowing.set()
+        self._accepting = True
+        self._writers: set[asyncio.StreamWriter] = set()
+        self.accepted = 0
+        self.url = ""
+
+    async def start(self) -> asyncio.Server:
+        server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        self.url = str(self._target.with_host("127.0.0.1").with_port(port))
+        return server
+
+    def cut(self) -> None:
+        """Break all connections at once; new ones are refused until :meth:`restore`."""
+        self._accepting = False
+        for writer in self._writers:
+            writer.transport.abort()
+
+    def freeze(self) -> None:
+        """Let nothing through, and close nothing."""
+        self._flowing.clear()
+
+    def restore(self) -> None:
+        self._accepting = True
+        self._flowing.set()
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.accepted += 1
+        if not self._accepting:
+            writer.transport.abort()
+            return
+        there, back = await asyncio.open_connection(self._target.host, self._target.port)
+        self._writers |= {writer, back}
+        await asyncio.gather(self._pump(reader, back), self._pump(there, writer))
+        self._writers -= {writer, back}
+
+    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError):
+            while data := await reader.read(65536):
+                await self._flowing.wait()
+                writer.write(data)
+                await writer.drain()
+        writer.close()
+
+
+@asynccontextmanager
+async def proxy_to(url: str) -> AsyncIterator[Proxy]:
+    proxy = Proxy(URL(url))
+    server = await proxy.start()
+    try:
+        yield proxy
+    finally:
+        proxy.restore()
+        proxy.cut()
+        server.close()

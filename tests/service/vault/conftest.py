@@ -1,0 +1,49 @@
+"""A Medical Vault on servers of the test run's own, with an object of the tests, and a client for each role."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from local.servers import PostgresServer, RabbitServer
+from services.medical_vault.definition import MEDICAL_VAULT
+from shared.vault.app import create_app
+from shared.vault.vault import Vault
+from tests.servers import fresh_database, fresh_vhost
+from tests.service.vault.served import MDL, Api, served, settings, started
+
+
+@pytest.fixture(scope="session")
+async def vault(postgres_server: PostgresServer, rabbitmq_server: RabbitServer) -> AsyncIterator[Vault]:
+    """A Vault with the standard configuration of the Medical Vault; started by the application that serves it."""
+    async with fresh_database(postgres_server) as dsn, fresh_vhost(rabbitmq_server) as vhost:
+        yield Vault(MEDICAL_VAULT, settings(dsn, vhost.amqp_url))
+
+
+@pytest.fixture(scope="session")
+async def api(vault: Vault) -> AsyncIterator[Api]:
+    """The Vault's API, without a session; the Vault has the object ``thing__c``."""
+    async with served(create_app(vault)) as client:
+        await started(vault)
+        answer = await (await client.signed_in("admin")).post("/api/mdl/execute", data=MDL)
+        assert answer.status == "SUCCESS", answer.text
+        yield client
+
+
+@pytest.fixture(scope="session")
+async def admin(api: Api) -> Api:
+    """The API as the System Admin calls it."""
+    return await api.signed_in("admin")
+
+
+@pytest.fixture(scope="session")
+async def integration(api: Api) -> Api:
+    """The API as the connection's user calls it."""
+    return await api.signed_in("integration")
+
+
+@pytest.fixture(scope="session")
+async def user(api: Api) -> Api:
+    """The API as a business user calls it."""
+    return await api.signed_in("user")

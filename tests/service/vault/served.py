@@ -1,0 +1,144 @@
+"""A Vault served over HTTP for tests, and calls of its API as a client makes them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import aiohttp
+import uvicorn
+from fastapi import FastAPI
+from pydantic import SecretStr
+
+from local.waiting import answers_within
+from shared.vault.settings import VaultSettings
+from shared.vault.vault import Vault
+
+PASSWORD = "a test's password"
+USERNAMES = {"admin": "admin@vault.example", "integration": "integration@vault.example", "user": "user@vault.example"}
+
+MDL = """
+RECREATE Picklist colour__c ( label('Colour'), Picklistentry red__c ( label('Red') ),
+  Picklistentry blue__c ( label('Blue') ) );
+RECREATE Objectlifecycle thing_lifecycle__c ( label('Thing'), starting_state('new_state__c'),
+  Objectlifecyclestate new_state__c ( label('New'),
+    Objectlifecyclestateuseraction start__c ( label('Start'), action('change_state'), next_state('started_state__c'),
+      prompts('note__c') ) ),
+  Objectlifecyclestate started_state__c ( label('Started') ) );
+RECREATE Object thing__c ( label('Thing'), prefix('ZTH'), lifecycle('Objectlifecycle.thing_lifecycle__c'),
+  Field key__c ( type('String'), label('Key'), unique(true), max_length(40) ),
+  Field colour__c ( type('Picklist'), label('Colour'), picklist('Picklist.colour__c') ),
+  Field note__c ( type('String'), label('Note'), max_length(100) ),
+  Field amount__c ( type('Number'), label('Amount'), scale(2) ) );
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One answer of the API."""
+
+    http_status: int
+    headers: dict[str, str]
+    text: str
+    body: Any
+
+    @property
+    def status(self) -> str:
+        return str(self.body["responseStatus"])
+
+    @property
+    def error(self) -> str:
+        return str(self.body["errors"][0]["type"])
+
+    @property
+    def message(self) -> str:
+        return str(self.body["errors"][0]["message"])
+
+    @property
+    def data(self) -> Any:
+        return self.body["data"]
+
+    @property
+    def ids(self) -> list[str]:
+        return [row["data"]["id"] for row in self.data]
+
+
+@dataclass(frozen=True, slots=True)
+class Api:
+    """The API of one Vault, as one client with one session (or none) uses it."""
+
+    http: aiohttp.ClientSession
+    url: str
+    session_id: str | None = None
+    version: str = "v25.1"
+
+    async def call(self, method: str, path: str, **options: Any) -> Answer:
+        """Call a path below ``/api/{version}``, or any path that begins with ``/api``."""
+        headers = {"Authorization": self.session_id} if self.session_id else {}
+        headers |= options.pop("headers", {})
+        url = path if path.startswith("/api") else f"/api/{self.version}{path}"
+        async with self.http.request(method, self.url + url, headers=headers, **options) as response:
+            text = await response.text()
+            is_json = response.content_type == "application/json"
+            return Answer(response.status, dict(response.headers), text, await response.json() if is_json else None)
+
+    async def get(self, path: str, **options: Any) -> Answer:
+        return await self.call("GET", path, **options)
+
+    async def post(self, path: str, **options: Any) -> Answer:
+        return await self.call("POST", path, **options)
+
+    async def put(self, path: str, **options: Any) -> Answer:
+        return await self.call("PUT", path, **options)
+
+    async def delete(self, path: str, **options: Any) -> Answer:
+        return await self.call("DELETE", path, **options)
+
+    async def query(self, text: str, **options: Any) -> Answer:
+        return await self.post("/query", data={"q": text}, **options)
+
+    async def signed_in(self, role: str) -> Api:
+        """The same API with a session of its own; ``role`` is one of USERNAMES."""
+        answer = await self.post("/auth", data={"username": USERNAMES[role], "password": PASSWORD})
+        return replace(self, session_id=answer.body["sessionId"])
+
+
+def settings(dsn: str, amqp_url: str) -> VaultSettings:
+    """Settings of a Vault whose three sign-ins have one password."""
+    password = SecretStr(PASSWORD)
+    return VaultSettings(
+        database_dsn=SecretStr(dsn),
+        amqp_url=SecretStr(amqp_url),
+        admin_password=password,
+        integration_password=password,
+        business_password=password,
+        load_example_data=False,
+    )
+
+
+@asynccontextmanager
+async def served(app: FastAPI) -> AsyncIterator[Api]:
+    """The application on a free port, for as long as the block lasts."""
+    config = uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, access_log=False, lifespan="on")
+    server = uvicorn.Server(config)
+    serving = asyncio.create_task(server.serve())
+
+    async def listening() -> str | None:
+        return None if server.started or serving.done() else "not listening"
+
+    try:
+        assert await answers_within(30, listening) is None
+        port = server.servers[0].sockets[0].getsockname()[1]
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as http:
+            yield Api(http, f"http://127.0.0.1:{port}")
+    finally:
+        server.should_exit = True
+        await serving
+
+
+async def started(vault: Vault) -> None:
+    """Wait until the Vault behind the application is ready."""
+    assert await answers_within(60, vault.ready) is None

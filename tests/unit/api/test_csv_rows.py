@@ -1,0 +1,75 @@
+"""CSV in and out: RFC 4180, and nothing a spreadsheet would run."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.vault.api.csv_rows import FORMULA_STARTS, parse_csv, results_csv, safe_cell
+from shared.vault.errors import ApiError, ErrorType, VaultFault
+from shared.vault.records.results import CREATED, RowResult
+
+NAMES = st.lists(st.from_regex(r"[a-z_.]{1,12}", fullmatch=True), min_size=1, max_size=5, unique=True)
+CELL = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=20)
+
+
+@given(st.data())
+def test_what_a_csv_writer_wrote_is_read_back(data: st.DataObject) -> None:
+    names = data.draw(NAMES)
+    rows = data.draw(st.lists(st.lists(CELL, min_size=len(names), max_size=len(names)), max_size=6))
+    sheet = io.StringIO(newline="")
+    csv.writer(sheet, quoting=csv.QUOTE_ALL).writerows([names, *rows])
+    assert parse_csv(sheet.getvalue(), 500) == [dict(zip(names, row, strict=True)) for row in rows]
+
+
+def test_quotes_line_breaks_and_empty_lines() -> None:
+    text = 'id,note__v\r\n1,"a ""b"",\r\nc"\r\n\r\n2,\r\n'
+    assert parse_csv(text, 500) == [{"id": "1", "note__v": 'a "b",\r\nc'}, {"id": "2", "note__v": ""}]
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("id,,x\n1,2,3\n", "a column has no name"),
+        ("id,id\n1,2\n", "a column name is repeated"),
+        ("id,x\n1\n", "line 2 has 1 cells; the header has 2"),
+        ("id,x\n1,2,3\n", "line 2 has 3 cells"),
+        ('id\n"open\n', "unexpected end of data"),
+        ('id\n"a"b\n', "expected after"),
+        ("id\n1\n2\n3\n4\n", "at most 3 rows"),
+    ],
+)
+def test_malformed_csv_is_refused(text: str, reason: str) -> None:
+    with pytest.raises(VaultFault, match=reason) as refused:
+        parse_csv(text, 3)
+    assert refused.value.error.type is ErrorType.INVALID_DATA
+
+
+def test_no_rows() -> None:
+    assert parse_csv("", 3) == []
+    assert parse_csv("id,x\n", 3) == []
+
+
+def test_results() -> None:
+    errors = (ApiError(ErrorType.INVALID_DATA, "Bad, bad"), ApiError(ErrorType.PARAMETER_REQUIRED, "Missing"))
+    response = results_csv([RowResult("1", CREATED, "=K"), RowResult(errors=errors), RowResult("2", warning="same")])
+    assert bytes(response.body).decode().splitlines() == [
+        "responseStatus,id,event,id_param_value,errors",
+        "SUCCESS,1,created__sys,'=K,",
+        'FAILURE,,,,"INVALID_DATA|Bad, bad',
+        'PARAMETER_REQUIRED|Missing"',
+        "WARNING,2,,,",
+    ]
+    assert response.headers["content-type"] == "text/csv;charset=UTF-8"
+    assert response.headers["x-vaultapi-status"] == "WARNING"
+
+
+@given(st.text(max_size=30))
+def test_no_cell_begins_a_formula(text: str) -> None:
+    safe = safe_cell(text)
+    assert not safe.startswith(FORMULA_STARTS)
+    assert safe in (text, f"'{text}")

@@ -1,0 +1,225 @@
+"""The standard configuration of both Vaults is valid, complete and consistent, file by file."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+import services.crm_vault
+import services.medical_vault
+from shared.vault.components.mdl import parse, render
+from shared.vault.components.model import Field, FieldType, VaultObject
+from shared.vault.components.registry import Registry
+from shared.vault.components.schema import plan
+from shared.vault.components.tree import Component
+from tests.unit.components.builders import run
+
+MEDICAL, CRM = (Path(package.__path__[0]) / "standard" for package in (services.medical_vault, services.crm_vault))
+VAULTS = [pytest.param(MEDICAL, id="medical"), pytest.param(CRM, id="crm")]
+SOURCE = {MEDICAL: CRM, CRM: MEDICAL}
+
+Row = dict[str, str]
+
+
+def mdl_of(standard: Path) -> list[Path]:
+    return sorted((standard / "components").glob("*.mdl"))
+
+
+def csv_of(standard: Path) -> list[Path]:
+    return [file for part in ("records", "data") for file in sorted((standard / part).glob("*.csv"))]
+
+
+@cache
+def registry_of(standard: Path) -> Registry:
+    registry = Registry.build()
+    for file in mdl_of(standard):
+        registry = run(file.read_text(encoding="utf-8"), registry)
+    return registry
+
+
+def rows_of(file: Path) -> tuple[list[str], list[Row]]:
+    with file.open(encoding="utf-8", newline="") as stream:
+        reader = csv.DictReader(stream)
+        return list(reader.fieldnames or ()), list(reader)
+
+
+def object_of(standard: Path, file: Path) -> VaultObject:
+    return registry_of(standard).objects[file.stem.partition("_")[2]]
+
+
+def column(standard: Path, owner: VaultObject, header: str) -> tuple[Field, Field]:
+    """The field that a column fills, and the field whose values it holds: a referenced key, or the field itself."""
+    relationship, _, key = header.partition(".")
+    if not key:
+        return owner.fields[header], owner.fields[header]
+    field = owner.outbound[relationship]
+    assert field.object is not None
+    return field, registry_of(standard).objects[field.object].fields[key]
+
+
+@pytest.mark.parametrize("standard", VAULTS)
+def test_every_statement_can_be_executed_in_order_and_again(standard: Path) -> None:
+    registry = registry_of(standard)
+    assert Registry.build(registry.components.values()).objects == registry.objects
+    again = registry
+    for file in mdl_of(standard):
+        again = run(file.read_text(encoding="utf-8"), again)
+    assert again.components == registry.components
+
+
+@pytest.mark.parametrize("standard", VAULTS)
+def test_every_component_survives_its_own_mdl(standard: Path) -> None:
+    for component in registry_of(standard).components.values():
+        (statement,) = parse(render(component))
+        assert statement.component == component
+
+
+@pytest.mark.parametrize("standard", VAULTS)
+def test_every_object_has_a_table_plan(standard: Path) -> None:
+    for vault_object in registry_of(standard).objects.values():
+        assert plan(None, vault_object).statements[0].startswith("CREATE TABLE")
+
+
+def test_platform_components_are_the_same_in_both_vaults() -> None:
+    for name in ("10_platform_picklists.mdl", "40_platform_objects.mdl"):
+        medical, crm = ((standard / "components" / name).read_text(encoding="utf-8") for standard in (MEDICAL, CRM))
+        assert medical == crm
+
+
+@pytest.mark.parametrize("standard", VAULTS)
+def test_columns_are_fields_and_the_first_is_a_unique_key(standard: Path) -> None:
+    for file in csv_of(standard):
+        owner = object_of(standard, file)
+        header, rows = rows_of(file)
+        assert owner.fields[header[0]].unique, file.name
+        for name in header:
+            field, key = column(standard, owner, name)
+            assert field is key or key.unique, (file.name, name)
+        required = {field.name for field in owner.fields.values() if field.required and not field.system}
+        assert required <= {column(standard, owner, name)[0].name for name in header}, file.name
+        keys = [row[header[0]] for row in rows]
+        assert len(keys) == len(set(keys)) > 0, file.name
+
+
+@pytest.mark.parametrize("standard", VAULTS)
+def test_values_fit_their_fields_and_references_are_loaded_before(standard: Path) -> None:
+    loaded: dict[tuple[str, str], set[str]] = {}
+    for file in csv_of(standard):
+        owner = object_of(standard, file)
+        header, rows = rows_of(file)
+        for name in header:
+            field, key = column(standard, owner, name)
+            values = {row[name] for row in rows} - {""}
+            if field is not key:
+                assert values <= loaded[field.object or "", key.name], (file.name, name)
+            elif field.type is FieldType.PICKLIST:
+                assert values <= set(registry_of(standard).picklists[field.picklist or ""].entries), (file.name, name)
+            elif field.type is FieldType.BOOLEAN:
+                assert values <= {"true", "false"}
+            assert max(map(len, values), default=0) <= (key.max_length or 100), (file.name, name)
+            if key.unique and field is key:
+                loaded[owner.name, name] = values
+
+
+def field_rules(standard: Path) -> Iterator[tuple[Component, Component]]:
+    for component in registry_of(standard).components.values():
+        if component.type == "Integrationrule":
+            for rule in component.children_of("Fieldrule"):
+                yield component, rule
+
+
+@pytest.mark.parametrize("standard", VAULTS)
+def test_rules_read_fields_of_the_other_vault(standard: Path) -> None:
+    source = registry_of(SOURCE[standard])
+    for component, rule in field_rules(standard):
+        name, path = rule.text("query_object"), rule.text("query_field").split(".")
+        if not name:
+            continue
+        primary = source.objects[component.text("primary_query_object")]
+        related = {field.object for field in primary.outbound.values()}
+        related |= {child for child, _ in source.inbound(primary.name).values()}
+        assert name == primary.name or name in related, (component.name, rule.name)
+        owner = source.objects[name]
+        for relationship in path[:-1]:
+            owner = source.objects[owner.outbound[relationship].object or ""]
+        assert path[-1] in owner.fields, (component.name, rule.name)
+
+
+@pytest.mark.parametrize("standard", VAULTS)
+def test_rules_use_lookups_that_are_loaded(standard: Path) -> None:
+    (file,) = (standard / "records").glob("*_reference_lookup__sys.csv")
+    sets = {
+        (row["reference_lookup_name__sys"], row["reference_lookup_type__sys"].removesuffix("__sys"))
+        for row in rows_of(file)[1]
+    }
+    used = {
+        (rule.text("reference_lookup"), rule.text("reference_lookup_type"))
+        for _, rule in field_rules(standard)
+        if rule.text("reference_lookup")
+    }
+    assert used == sets
+
+
+@pytest.mark.parametrize("standard", VAULTS)
+def test_lookups_lead_from_all_source_values_to_target_values(standard: Path) -> None:
+    rows = rows_of(next((standard / "records").glob("*_reference_lookup__sys.csv")))[1]
+    source, target = registry_of(SOURCE[standard]), registry_of(standard)
+    for component, rule in field_rules(standard):
+        name = rule.text("reference_lookup")
+        if not name:
+            continue
+        keys = {
+            row["source_key__sys"]: row["target_key__sys"] for row in rows if row["reference_lookup_name__sys"] == name
+        }
+        queried = source.objects[component.text("primary_query_object")]
+        field = queried.fields[rule.text("query_field")]
+        if field.name == "state__v":
+            assert set(keys) == set(source.lifecycles[queried.lifecycle or ""].states)
+        else:
+            assert set(keys) == set(source.picklists[field.picklist or ""].entries)
+        aimed = target.objects[rule.reference("target_object") or ""].fields[
+            rule.reference("target_object_field") or ""
+        ]
+        if aimed.picklist is not None:
+            assert set(keys.values()) <= set(target.picklists[aimed.picklist].entries)
+
+
+@pytest.mark.parametrize("standard", VAULTS)
+def test_rules_and_queues_use_the_connection_and_its_points(standard: Path) -> None:
+    records = standard / "records"
+    connections = {row["api_name__sys"] for row in rows_of(records / "10_connection__sys.csv")[1]}
+    points = {row["integration_point_api_name__sys"] for row in rows_of(records / "30_integration_point__sys.csv")[1]}
+    remote = registry_of(SOURCE[standard])
+    for component in registry_of(standard).components.values():
+        if component.type == "Integrationrule":
+            assert component.text("connection") in connections
+            assert component.text("integration_point") in points
+    for queue in registry_of(standard).queues.values():
+        for connection in queue.connections:
+            assert connection.connection_name in connections
+            assert (connection.deliver_to_queue in remote.queues) == (queue.type == "outbound")
+
+
+def test_the_names_that_the_documentation_settles() -> None:
+    medical, crm = registry_of(MEDICAL), registry_of(CRM)
+    assert set(medical.queues) == {"medical_crm_outbound_queue__v", "medical_crm_inbound_queue__v"}
+    assert set(crm.queues) == {"crm_to_medical_outbound_queue__v", "medical_to_crm_inbound__v"}
+    assert (MEDICAL / "records" / "20_integration__sys.csv").read_text(encoding="utf-8").endswith("inactive__v\n")
+    for name in ("person__sys", "case_contact_source_data__v", "case__v", "case_request__v"):
+        assert medical.objects[name].fields["link__sys"].unique
+    assert ("person__sys", "case_contact__v") in medical.object_types
+
+
+def test_one_crm_product_is_unknown_to_medical_and_every_agreement_is_there() -> None:
+    medical, crm = (
+        {row["external_id__v"]: row["name__v"] for row in rows_of(standard / "data" / "20_product__v.csv")[1]}
+        for standard in (MEDICAL, CRM)
+    )
+    assert medical.items() < crm.items()
+    countries = rows_of(MEDICAL / "data" / "10_country__v.csv")[1]
+    agreements = set(registry_of(MEDICAL).picklists["pull_accounts_rule__v"].entries)
+    assert {row["pull_accounts_rule__v"] for row in countries} == agreements | {""}

@@ -1,0 +1,101 @@
+"""Routes to integration points and remote queues, as configuration records give them."""
+
+from __future__ import annotations
+
+import pytest
+
+from services.connector.configuration import (
+    Configuration,
+    ConfigurationFault,
+    Connection,
+    Integration,
+    IntegrationPoint,
+    read_connections,
+)
+from services.connector.delivery.routes import Destination, Routes, read_routes
+
+ROW: dict[str, object] = {
+    "id": "C1",
+    "api_name__sys": "medical_crm__v",
+    "remote_vault_id__sys": "20202",
+    "connection_state__sys": ["active__sys"],
+    "status__v": ["active__v"],
+}
+
+
+def configuration(*, connection: bool = True, integration: bool = True, point: bool = True) -> Configuration:
+    return Configuration(
+        connections={"C1": Connection("C1", "medical_crm__v", 20202, connection)},
+        integrations={"I1": Integration("I1", "details__v", "C1", integration)},
+        points=(IntegrationPoint("P1", "inbound__v", "I1", point),),
+        rules=(),
+        broken=(),
+        lookups={},
+        sources={},
+        targets={},
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "active"),
+    [
+        ({}, True),
+        ({"connection_state__sys": None}, True),
+        ({"connection_state__sys": ["pending__sys"]}, False),
+        ({"status__v": ["inactive__v"]}, False),
+    ],
+)
+def test_a_connection_is_active_when_its_state_and_status_are(change: dict[str, object], active: bool) -> None:
+    (connection,) = read_connections([ROW | change])
+    assert connection == Connection("C1", "medical_crm__v", 20202, active)
+
+
+def test_a_route_leads_to_the_point_of_the_connection_with_the_source() -> None:
+    route = configuration().route("inbound__v", 20202)
+    assert (route.point.id, route.integration.id, route.connection.id) == ("P1", "I1", "C1")
+
+
+@pytest.mark.parametrize(
+    ("given", "point", "source", "said"),
+    [
+        (configuration(), "other__v", 20202, "other__v does not exist"),
+        (configuration(), "inbound__v", 30303, "no connection with Vault 30303"),
+        (configuration(connection=False), "inbound__v", 20202, "Connection medical_crm__v is inactive"),
+        (configuration(integration=False), "inbound__v", 20202, "Integration details__v is inactive"),
+        (configuration(point=False), "inbound__v", 20202, "point inbound__v is inactive"),
+    ],
+)
+def test_what_leads_nowhere_says_what_to_change(given: Configuration, point: str, source: int, said: str) -> None:
+    with pytest.raises(ConfigurationFault, match=said):
+        given.route(point, source)
+
+
+def queue(*connections: dict[str, object]) -> list[dict[str, object]]:
+    return [{"name": "out__v", "Queueconnection": list(connections)}]
+
+
+LINK: dict[str, object] = {"connection_name": "medical_crm__v", "deliver_to_queue": "in__v", "active": True}
+
+
+def test_a_queue_delivers_over_each_of_its_active_connections() -> None:
+    routes = read_routes("out__v", queue(LINK, LINK | {"active": False}), read_connections([ROW]))
+    assert routes == Routes((Destination("medical_crm__v", 20202, "in__v"),), ())
+
+
+@pytest.mark.parametrize(
+    ("components", "row", "said"),
+    [
+        ([], {}, "add the Queue component"),
+        (queue(), {}, "no active queue connection"),
+        (queue(LINK | {"connection_name": "x__v"}), {}, "x__v does not exist"),
+        (queue(LINK), {"status__v": ["inactive__v"]}, "is inactive"),
+        (queue(LINK), {"remote_vault_id__sys": None}, "no Remote Vault ID"),
+        (queue(LINK | {"deliver_to_queue": None}), {}, "names no queue"),
+    ],
+)
+def test_a_queue_connection_that_leads_nowhere_is_named(
+    components: list[dict[str, object]], row: dict[str, object], said: str
+) -> None:
+    routes = read_routes("out__v", components, read_connections([ROW | row]))
+    assert routes.destinations == ()
+    assert said in routes.faults[0]

@@ -1,0 +1,232 @@
+"""Compiled rules: rows in, target values or field errors out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.connector.rules.compile import PendingReference
+from services.connector.rules.errors import ItemErrorType
+from services.connector.rules.lookups import read_lookups
+from services.connector.rules.model import RuleError
+from services.connector.rules.references import index, key_statements, pending_keys, settle
+from tests.unit.connector.examples import compiled, field_rule
+
+LOOKUPS = read_lookups(
+    [
+        {
+            "reference_lookup_name__sys": name,
+            "reference_lookup_type__sys": [kind],
+            "source_key__sys": source,
+            "target_key__sys": target,
+            "target_object__sys": "product__v" if kind == "object__sys" else None,
+            "target_key_field__sys": "external_id__v" if kind == "object__sys" else None,
+            "status__v": [status],
+        }
+        for name, kind, source, target, status in (
+            ("channel", "picklist__sys", "email__v", "by_email__v", "active__v"),
+            ("channel", "picklist__sys", "phone__v", "by_phone__v", "active__v"),
+            ("channel", "picklist__sys", "fax__v", "by_fax__v", "inactive__v"),
+            ("products", "object__sys", "00P1", "E-1", "active__v"),
+            ("texts", "generic__sys", "3", "7", "active__v"),
+        )
+    ]
+)
+
+
+def value_of(target: str, row: dict[str, object], query: str | None = "delivery_method__v", **more: Any) -> Any:
+    rule = compiled(field_rule(target, query, **more), lookups=LOOKUPS)
+    targets, errors = rule.evaluate(row)
+    name, _, field = target.partition(".")
+    return errors[0] if errors else targets[name].get(field, "unset")
+
+
+CHANNEL = {"reference_lookup": "channel", "reference_lookup_type": "picklist"}
+
+
+@pytest.mark.parametrize(
+    ("target", "source", "more", "expected"),
+    [
+        ("case__v.priority__v", ["x__v"], {}, "x__v"),
+        ("case__v.priority__v", None, {}, "unset"),
+        ("case__v.priority__v", [], {"field_default": "low__v"}, "low__v"),
+        ("case__v.priority__v", "x__v", {"field_default": "low__v"}, "x__v"),
+        ("case__v.origination_channel__v", ["email__v"], CHANNEL, "by_email__v"),
+        ("case__v.origination_channel__v", ["none__v"], CHANNEL | {"field_default": "other__v"}, "other__v"),
+        ("case__v.origination_channel__v", None, CHANNEL | {"field_default": "other__v"}, "other__v"),
+        ("case_request__v.topics__v", ["phone__v", "email__v"], CHANNEL, ["by_phone__v", "by_email__v"]),
+        ("case_request__v.topics__v", ["phone__v"], CHANNEL, ["by_phone__v"]),
+        ("case_request__v.topics__v", None, {"field_default": "a__v, b__v"}, ["a__v", "b__v"]),
+        ("case_request__v.quantity__v", "3", {"reference_lookup": "texts", "reference_lookup_type": "generic"}, 7),
+        ("case_request__v.quantity__v", "4", {}, 4),
+        ("case_request__v.quantity__v", 4.0, {}, 4),
+        ("case_request__v.urgent__v", "TRUE", {}, True),
+        ("case_request__v.urgent__v", False, {}, False),
+        ("case_request__v.due__v", "2026-02-03T04:05:06.000Z", {}, "2026-02-03"),
+        ("case_request__v.asked__v", "2026-02-03", {}, "2026-02-03T00:00:00.000Z"),
+        ("case_request__v.question__v", 12, {}, "12"),
+        (
+            "case_request__v.product__v",
+            "00P1",
+            {"reference_lookup": "products", "reference_lookup_type": "object"},
+            PendingReference("product__v", "external_id__v", "E-1"),
+        ),
+        (
+            "case_request__v.product__v",
+            "E-9",
+            {"target_field_lookup": "Field.external_id__v"},
+            PendingReference("product__v", "external_id__v", "E-9"),
+        ),
+    ],
+)
+def test_values(target: str, source: object, more: dict[str, Any], expected: object) -> None:
+    assert value_of(target, {"delivery_method__v": source}, **more) == expected
+
+
+@pytest.mark.parametrize(
+    ("target", "source", "more", "kind", "said"),
+    [
+        (
+            "case_request__v.question__v",
+            "x" * 41,
+            {},
+            ItemErrorType.FIELD_VALUE,
+            "41 characters and the field takes 40",
+        ),
+        ("case_request__v.quantity__v", "many", {}, ItemErrorType.FIELD_VALUE, "not a number"),
+        ("case_request__v.quantity__v", 2.5, {}, ItemErrorType.FIELD_VALUE, "whole number"),
+        ("case_request__v.quantity__v", 11, {}, ItemErrorType.FIELD_VALUE, "outside"),
+        ("case_request__v.quantity__v", "nan", {}, ItemErrorType.FIELD_VALUE, "not a number"),
+        ("case_request__v.urgent__v", "maybe", {}, ItemErrorType.FIELD_VALUE, "neither true nor false"),
+        ("case_request__v.due__v", "tomorrow", {}, ItemErrorType.FIELD_VALUE, "not a date"),
+        ("case_request__v.asked__v", "2026-99-01T00:00:00.000Z", {}, ItemErrorType.FIELD_VALUE, "not a date and time"),
+        ("case__v.priority__v", ["a__v", "b__v"], {}, ItemErrorType.FIELD_VALUE, "several picklist values"),
+        ("case__v.origination_channel__v", ["fax__v"], CHANNEL, ItemErrorType.LOOKUP, "source key fax__v"),
+        ("case_request__v.topics__v", ["email__v", "no__v"], CHANNEL, ItemErrorType.LOOKUP, "source key no__v"),
+    ],
+)
+def test_errors_name_rule_and_field(
+    target: str, source: object, more: dict[str, Any], kind: ItemErrorType, said: str
+) -> None:
+    error = value_of(target, {"delivery_method__v": source}, **more)
+    assert not isinstance(error, str)
+    assert error.error_type == kind
+    message = error.message
+    assert said in message
+    assert "medical_inquiries__v" in message and target in message
+
+
+def test_a_text_that_may_be_personal_is_not_in_the_error() -> None:
+    generic = {"reference_lookup": "texts", "reference_lookup_type": "generic"}
+    error = value_of("case_request__v.question__v", {"delivery_method__v": "Ann Smith"}, **generic)
+    assert "Ann" not in error.message
+
+
+def test_children_give_their_first_record_and_none_is_no_error() -> None:
+    rule = compiled(field_rule("person__sys.city__v", "city_cda__v", "address__v"), primary="account__v")
+    row: dict[str, object] = {"addresses__vr": {"data": [{"city_cda__v": "Basel"}, {"city_cda__v": "Bern"}]}}
+    assert rule.evaluate(row) == ({"person__sys": {"city__v": "Basel"}}, [])
+    assert rule.evaluate({"addresses__vr": {"data": []}}) == ({"person__sys": {}}, [])
+    assert rule.evaluate({}) == ({"person__sys": {}}, [])
+
+
+def test_a_row_reports_all_its_fields_and_keeps_the_good_ones() -> None:
+    rule = compiled(
+        field_rule("case_request__v.question__v", "inquiry_text__v"),
+        field_rule("case_request__v.quantity__v", "group_identifier__v"),
+        field_rule("case__v.priority__v", "delivery_method__v"),
+    )
+    targets, errors = rule.evaluate(
+        {"inquiry_text__v": "x" * 50, "group_identifier__v": "?", "delivery_method__v": "p__v"}
+    )
+    assert [error.field_rule for error in errors] == ["question__v", "quantity__v"]
+    assert targets == {"case_request__v": {}, "case__v": {"priority__v": "p__v"}}
+
+
+def test_the_upsert_key_is_the_unique_field_that_takes_an_identity() -> None:
+    rule = compiled(
+        field_rule("case_request__v.link__sys", "global_id__sys"),
+        field_rule("case_request__v.question__v", "id"),
+        field_rule("case__v.global_id__sys", "id"),
+    )
+    assert rule.keys == {"case_request__v": "link__sys", "case__v": "global_id__sys"}
+
+
+@pytest.mark.parametrize(
+    ("rule", "said"),
+    [
+        (field_rule("case_request__v.none__v", "id"), "has no field none__v"),
+        (field_rule("survey__v.name__v", "id"), "no object survey__v"),
+        (field_rule("case_request__v.quantity__v", field_default="many"), "field_default does not fit"),
+        (field_rule("case_request__v.question__v", "id", target_field_lookup="x__v"), "refers to none"),
+        (
+            field_rule("case_request__v.question__v", "id", reference_lookup="x", reference_lookup_type="odd"),
+            "must be one of",
+        ),
+    ],
+)
+def test_a_rule_that_cannot_work_is_refused_as_a_whole(rule: dict[str, object], said: str) -> None:
+    with pytest.raises(RuleError, match=said):
+        compiled(rule)
+
+
+def test_pending_references_are_asked_once_a_key_and_settled_or_named() -> None:
+    rule = compiled(
+        field_rule("case_request__v.product__v", "group_identifier__v", target_field_lookup="external_id__v")
+    )
+    rows = [rule.evaluate({"group_identifier__v": key})[0] for key in ("E-1", "E-2", "E-1", "E-3", None)]
+    keys = pending_keys(rule, rows)
+    assert {unique: list(found) for unique, found in keys.items()} == {
+        ("product__v", "external_id__v"): ["E-1", "E-2", "E-3"]
+    }
+    assert list(key_statements(("product__v", "external_id__v"), ["E-1"])) == [
+        "SELECT id, external_id__v FROM product__v WHERE external_id__v CONTAINS ('E-1')"
+    ]
+    answer = [
+        {"id": "P1", "external_id__v": "E-1"},
+        {"id": "P3", "external_id__v": "E-3"},
+        {"id": "P4", "external_id__v": "E-3"},
+    ]
+    found = {("product__v", "external_id__v"): index("external_id__v", answer)}
+    outcomes = [settle(rule, targets, found) for targets in rows]
+    assert [targets["case_request__v"].get("product__v") for targets in (rows[0], rows[2], rows[4])] == [
+        "P1",
+        "P1",
+        None,
+    ]
+    assert "no product__v with external_id__v E-2 exists" in outcomes[1][0].message
+    assert "several product__v records" in outcomes[3][0].message
+
+
+def test_lookups_keep_types_apart_and_leave_out_what_is_inactive() -> None:
+    assert LOOKUPS["picklist", "channel"].entries == {"email__v": "by_email__v", "phone__v": "by_phone__v"}
+    assert LOOKUPS["object", "products"].target_key_field == "external_id__v"
+
+
+SCALARS = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=60)
+    | st.lists(st.text(max_size=5), max_size=3)
+)
+FIELDS = ("question__v", "quantity__v", "urgent__v", "due__v", "asked__v", "topics__v", "link__sys")
+EVERY_FIELD = compiled(*(field_rule(f"case_request__v.{name}", "delivery_method__v") for name in FIELDS))
+
+
+@given(SCALARS | st.dictionaries(st.text(max_size=3), st.integers(), max_size=2))
+def test_any_source_value_ends_as_a_fitting_value_or_an_error(value: object) -> None:
+    targets, errors = EVERY_FIELD.evaluate({"delivery_method__v": value})
+    values = targets["case_request__v"]
+    assert values.keys().isdisjoint(error.target_field for error in errors)
+    if value is None or value in ("", []):
+        assert not values and not errors
+    else:
+        assert len(values) + len(errors) == len(FIELDS)
+    assert len(str(values.get("question__v", ""))) <= 40
+    assert type(values.get("quantity__v", 0)) is int and 0 <= values.get("quantity__v", 0) <= 10  # type: ignore[operator]
+    assert type(values.get("urgent__v", True)) is bool

@@ -1,0 +1,90 @@
+"""Query plans: which statement a rule needs and where its values stand."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.connector.rules.model import RuleError, read_rule, read_rules
+from services.connector.rules.plan import QueryPlan, Selection, plan, prefixed
+from services.connector.rules.statements import MAX_STATEMENT, literal, statements
+from tests.unit.connector.examples import ACCOUNT, INQUIRY, field_rule, rule_json
+
+
+def planned(*field_rules: dict[str, object], queries: tuple[dict[str, object], ...] = ()) -> QueryPlan:
+    return plan(read_rule(rule_json(*field_rules, queries=queries)), INQUIRY)
+
+
+def test_only_the_fields_that_the_rules_name_are_selected() -> None:
+    result = planned(
+        field_rule("case_request__v.link__sys", "global_id__sys"),
+        field_rule("case_request__v.question__v", "inquiry_text__v"),
+        field_rule("case_request__v.product__v", "external_id__v", "product__v"),
+    )
+    assert list(result.statements(["V1", "V'2"])) == [
+        "SELECT id, global_id__sys, modified_date__v, LONGTEXT(inquiry_text__v), product__vr.external_id__v "
+        "FROM medical_inquiry__v WHERE id CONTAINS ('V1','V\\'2')"
+    ]
+    assert result.selections["product__v", "external_id__v"] == Selection("product__vr.external_id__v")
+    assert not result.filtered
+
+
+def test_children_become_a_sub_select_with_their_own_condition() -> None:
+    rule = read_rule(
+        rule_json(
+            field_rule("person__sys.city__v", "city_cda__v", "address__v"),
+            primary="account__v",
+            queries=(
+                {"name": "a", "query_object": "address__v", "filter_clause": "primary_cda__v = true"},
+                {"name": "b", "query_object": "account__v", "filter_clause": "status__v = 'active__v' OR id = 'x'"},
+            ),
+        )
+    )
+    result = plan(rule, ACCOUNT, extra=("primary_country__vr.country_code__v",))
+    assert next(result.statements(["A1"])) == (
+        "SELECT id, global_id__sys, modified_date__v, primary_country__vr.country_code__v, "
+        "(SELECT city_cda__v FROM addresses__vr WHERE (primary_cda__v = true)) FROM account__v "
+        "WHERE id CONTAINS ('A1') AND (status__v = 'active__v' OR id = 'x')"
+    )
+    assert result.filtered
+    assert next(result.existence(["A1"])) == "SELECT id FROM account__v WHERE id CONTAINS ('A1')"
+
+
+def test_a_filter_on_a_related_object_names_its_fields_by_path() -> None:
+    clause = "status__v = 'a__v' AND (CASEINSENSITIVE(name__v) != 'it''s x__v' OR id = null)"
+    assert prefixed(clause, "account__vr.") == (
+        "account__vr.status__v = 'a__v' AND (CASEINSENSITIVE(account__vr.name__v) != 'it''s x__v' OR account__vr.id = null)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("rule", "said"),
+    [
+        (field_rule("case_request__v.question__v", "no_such__v"), "has no field no_such__v"),
+        (field_rule("case_request__v.question__v", "name__v", "survey__v"), "survey__v is not related"),
+    ],
+)
+def test_what_cannot_be_asked_is_a_rule_error(rule: dict[str, object], said: str) -> None:
+    with pytest.raises(RuleError, match=said):
+        planned(rule)
+
+
+def test_inactive_rules_and_parts_are_left_out_and_a_broken_rule_stops_only_itself() -> None:
+    inactive = field_rule("case_request__v.question__v", "inquiry_text__v", active=False)
+    fine = rule_json(inactive, field_rule("case_request__v.link__sys", "global_id__sys"))
+    broken = rule_json({"name": "x", "target_docfield": "y"}) | {"integration_point": "other__v"}
+    rules, faults = read_rules([fine, broken, fine | {"active": False}])
+    assert [[part.target_field for part in rule.field_rules] for rule in rules] == [["link__sys"]]
+    assert [fault.integration_point for fault in faults] == ["other__v"]
+
+
+@given(st.lists(st.text(max_size=100), unique=True, max_size=1200))
+def test_statements_name_every_value_once_and_keep_to_the_limits(values: list[str]) -> None:
+    texts = list(statements("SELECT id FROM account__v", "id", values, conditions="a__v = 1"))
+    assert all(len(text) <= MAX_STATEMENT for text in texts)
+    listed = ",".join(
+        text.removeprefix("SELECT id FROM account__v WHERE id CONTAINS (").removesuffix(") AND a__v = 1")
+        for text in texts
+    )
+    assert listed == ",".join(map(literal, values))

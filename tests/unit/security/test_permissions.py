@@ -1,0 +1,68 @@
+"""Who may do what, as one table: a change of permissions shows here first."""
+
+from __future__ import annotations
+
+import pytest
+
+from shared.vault.errors import ErrorType, VaultFault
+from shared.vault.security.caller import Caller, SecurityProfile
+from shared.vault.security.permissions import Grant, Operation, authorize, granted, may, readable, require
+
+ADMIN, INTEGRATION, BUSINESS = SecurityProfile
+
+GRANTS = {
+    Grant.EXECUTE_MDL: {ADMIN},
+    Grant.READ_CONFIGURATION: {ADMIN, INTEGRATION},
+    Grant.READ_QUEUES: {ADMIN, INTEGRATION},
+    Grant.MANAGE_QUEUES: {ADMIN},
+}
+
+# object → profile → the first letters of the operations
+RECORDS = {
+    "account__v": {ADMIN: "rced", INTEGRATION: "rce", BUSINESS: "rce"},
+    "custom__c": {ADMIN: "rced", INTEGRATION: "rce", BUSINESS: "rce"},
+    "person__sys": {ADMIN: "rced", INTEGRATION: "rce", BUSINESS: "rce"},
+    "exception_message__sys": {ADMIN: "rced", INTEGRATION: "rce", BUSINESS: ""},
+    "exception_item__sys": {ADMIN: "rced", INTEGRATION: "rce", BUSINESS: ""},
+    "connection__sys": {ADMIN: "rced", INTEGRATION: "r", BUSINESS: ""},
+    "integration__sys": {ADMIN: "rced", INTEGRATION: "r", BUSINESS: ""},
+    "integration_point__sys": {ADMIN: "rced", INTEGRATION: "r", BUSINESS: ""},
+    "reference_lookup__sys": {ADMIN: "rced", INTEGRATION: "r", BUSINESS: ""},
+    "user__sys": {ADMIN: "rced", INTEGRATION: "r", BUSINESS: ""},
+}
+
+
+def caller(profile: SecurityProfile) -> Caller:
+    return Caller(7, "someone", profile)
+
+
+def test_the_table_of_grants_is_complete() -> None:
+    assert set(GRANTS) == set(Grant)
+
+
+@pytest.mark.parametrize("grant", Grant)
+@pytest.mark.parametrize("profile", SecurityProfile)
+def test_grants(profile: SecurityProfile, grant: Grant) -> None:
+    assert granted(caller(profile), grant) == (profile in GRANTS[grant])
+
+
+@pytest.mark.parametrize("object_name", RECORDS)
+@pytest.mark.parametrize("profile", SecurityProfile)
+def test_records(profile: SecurityProfile, object_name: str) -> None:
+    allowed = "".join(o.value[0] for o in Operation if may(caller(profile), object_name, o))
+    assert allowed == RECORDS[object_name][profile]
+    assert readable(caller(profile))(object_name) == ("r" in allowed)
+
+
+def test_refusals_are_insufficient_access() -> None:
+    with pytest.raises(VaultFault) as refused:
+        authorize(caller(BUSINESS), Grant.EXECUTE_MDL)
+    assert refused.value.error.type is ErrorType.INSUFFICIENT_ACCESS
+    with pytest.raises(VaultFault, match=r"\[delete\] on \[account__v\]") as refused:
+        require(caller(INTEGRATION), "account__v", Operation.DELETE)
+    assert refused.value.error.type is ErrorType.INSUFFICIENT_ACCESS
+
+
+def test_what_is_allowed_passes() -> None:
+    authorize(caller(ADMIN), Grant.EXECUTE_MDL)
+    require(caller(BUSINESS), "account__v", Operation.EDIT)
