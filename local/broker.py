@@ -58,7 +58,7 @@ async def prepare_broker(management_url: str, administrator: tuple[str, str], pa
 
 
 def management_api(management_url: str, administrator: tuple[str, str], seconds: float = 15.0) -> aiohttp.ClientSession:
-    """Return an HTTP session on the management API, signed in as name and password; a call takes ``seconds`` at most."""
+    """Return an HTTP session on the management API, signed in; a call takes ``seconds`` at most."""
     headers = {"Authorization": aiohttp.encode_basic_auth(*administrator)}
     return aiohttp.ClientSession(management_url, headers=headers, timeout=aiohttp.ClientTimeout(total=seconds))
 

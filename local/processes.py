@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypedDict
@@ -72,7 +72,7 @@ class Process:
 
         :raises SystemFailed: it still runs after SIGKILL.
         """
-        members = list(_session(self.pid)) if self.running else []
+        members = _offspring(self.pid) if self.running else []
         self.send(first)
         obeyed = await holds_within(grace, lambda: not self.running)
         if not obeyed:
@@ -147,13 +147,14 @@ class Command:
             raise SystemFailed(f"{Path(self.arguments[0]).name} failed: {type(error).__name__}", self.log) from error
 
 
-def _session(leader: int) -> Iterator[Process]:
-    """Yield the other running processes of a session."""
-    for entry in _PROC.iterdir():
-        if entry.name.isdigit() and int(entry.name) != leader:
-            fields = _stat(int(entry.name))
-            if fields is not None and int(fields[3]) == leader and (process := Process.of(int(entry.name))):
-                yield process
+def _offspring(leader: int) -> list[Process]:
+    """Return what runs below a process, and what else runs in its session."""
+    stats = {int(entry.name): _stat(int(entry.name)) for entry in _PROC.iterdir() if entry.name.isdigit()}
+    links = {pid: (int(fields[1]), int(fields[3])) for pid, fields in stats.items() if fields}
+    found = {leader}
+    while more := {pid for pid, (parent, session) in links.items() if {parent, session} & found} - found:
+        found |= more
+    return [process for pid in found - {leader} if (process := Process.of(pid))]
 
 
 def _stat(pid: int) -> list[str] | None:

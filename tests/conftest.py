@@ -8,7 +8,7 @@ import pytest
 
 from local.servers import PostgresServer, RabbitServer
 from local.system import System
-from tests.servers import Provider, Vhost, fresh_database, fresh_vhost
+from tests.servers import Provider, Vhost, fresh_database, fresh_vhost, private_system
 
 
 @pytest.fixture(scope="session")
@@ -64,13 +64,5 @@ def amqp_url(vhost: Vhost) -> str:
 @pytest.fixture(scope="module")
 async def system() -> AsyncIterator[System]:
     """A whole system of the module's own, not started; its servers may be killed. Removed afterwards."""
-    provider = Provider.choose(private=True)
-    if provider.kind == "local":
-        system = System(provider.directory / "system")
-    else:
-        system = System(provider.directory / "system", postgres=provider.postgres(), rabbitmq=provider.rabbitmq())
-    try:
+    async with private_system() as system:
         yield system
-    finally:
-        await system.reset()
-        provider.close()

@@ -9,7 +9,7 @@ import shutil
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -26,6 +26,7 @@ from local.postgres import PrivatePostgres, find_binaries
 from local.rabbitmq import PrivateRabbit, find_server
 from local.servers import PostgresServer, RabbitServer
 from local.state import State
+from local.system import System
 from local.waiting import answers_within
 
 POSTGRES_IMAGE = "postgres:17"
@@ -134,12 +135,15 @@ class DockerPostgres(GivenPostgres):
         self.running = True
 
     async def stop(self) -> None:
-        await self._container.remove()
+        await self._container.stop()
         self.running = False
 
     async def kill(self) -> None:
         await self._container.kill()
         self.running = False
+
+    def remove(self) -> None:
+        self._container.remove()
 
 
 class DockerRabbit(GivenRabbit):
@@ -159,12 +163,15 @@ class DockerRabbit(GivenRabbit):
         self.running = True
 
     async def stop(self) -> None:
-        await self._container.remove()
+        await self._container.stop()
         self.running = False
 
     async def kill(self) -> None:
         await self._container.kill()
         self.running = False
+
+    def remove(self) -> None:
+        self._container.remove()
 
 
 class _Container:
@@ -186,10 +193,13 @@ class _Container:
     async def kill(self) -> None:
         await asyncio.to_thread(self._wrapped().kill)
 
-    async def remove(self) -> None:
+    async def stop(self) -> None:
         if self._created:
-            await asyncio.to_thread(self._container.stop)
-            self._created = False
+            await asyncio.to_thread(self._wrapped().stop)
+
+    def remove(self) -> None:
+        if self._created:
+            self._container.stop()
 
     def _wrapped(self) -> Any:
         return self._container.get_wrapped_container()
@@ -201,6 +211,7 @@ class Provider:
 
     kind: str
     directory: Path
+    containers: list[DockerPostgres | DockerRabbit] = field(default_factory=list)
 
     @classmethod
     def choose(cls, *, private: bool = False) -> Provider:
@@ -231,7 +242,9 @@ class Provider:
             return GivenPostgres(os.environ["TEST_POSTGRES_DSN"])
         state, logs, base = self._place("postgres")
         if self.kind == "docker":
-            return DockerPostgres(state.port("postgres"))
+            container = DockerPostgres(state.port("postgres"))
+            self.containers.append(container)
+            return container
         return PrivatePostgres(state, base / "postgres", logs, server_account("postgres"))
 
     def rabbitmq(self) -> RabbitServer:
@@ -240,11 +253,15 @@ class Provider:
             return GivenRabbit(os.environ["TEST_RABBITMQ_URL"].rstrip("/"), os.environ["TEST_RABBITMQ_MANAGEMENT_URL"])
         state, logs, base = self._place("rabbitmq")
         if self.kind == "docker":
-            return DockerRabbit(state.port("amqp"), state.port("management"))
+            container = DockerRabbit(state.port("amqp"), state.port("management"))
+            self.containers.append(container)
+            return container
         return PrivateRabbit(state, base / "rabbitmq", logs, server_account("rabbitmq"))
 
     def close(self) -> None:
-        """Remove what the servers kept; they have to be stopped before."""
+        """Remove containers, and what servers kept; they have to be stopped before."""
+        for container in self.containers:
+            container.remove()
         for file in self.directory.glob("*.json"):
             shutil.rmtree(State.load(file).servers or self.directory, ignore_errors=True)
         shutil.rmtree(self.directory, ignore_errors=True)
@@ -273,6 +290,21 @@ def _has_docker() -> bool:
 
 def _has_binaries() -> bool:
     return find_binaries() is not None and find_server() is not None
+
+
+@asynccontextmanager
+async def private_system() -> AsyncIterator[System]:
+    """Give a whole system, not started, whose every part may be killed; it is removed afterwards."""
+    provider = Provider.choose(private=True)
+    if provider.kind == "local":
+        system = System(provider.directory / "system")
+    else:
+        system = System(provider.directory / "system", postgres=provider.postgres(), rabbitmq=provider.rabbitmq())
+    try:
+        yield system
+    finally:
+        await system.reset()
+        provider.close()
 
 
 @asynccontextmanager

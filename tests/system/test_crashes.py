@@ -48,15 +48,16 @@ def quoted(ids: list[str]) -> str:
 
 
 @pytest.mark.parametrize("victim", ["connector", "medical_vault", "crm_vault", "rabbitmq"])
-async def test_a_crash_loses_and_doubles_nothing(system: System, connected: Connected, victim: str) -> None:
+async def test_a_crash_loses_and_doubles_nothing(running: System, connected: Connected, victim: str) -> None:
     crm, medical = connected.crm, connected.medical
     inquiries = await submitted_inquiries(crm, medical, INQUIRIES, new_run())
+    exceptions = await exceptions_in(connected)
     killing = asyncio.Event()
 
     async def crash() -> None:
         await killing.wait()
-        await system.kill(victim)
-        await system.restart(victim)
+        await running.kill(victim)
+        await running.restart(victim)
 
     await asyncio.gather(transfer_all(crm, inquiries, INQUIRIES // 3, killing), crash())
 
@@ -69,11 +70,18 @@ async def test_a_crash_loses_and_doubles_nothing(system: System, connected: Conn
 
     await eventually("every Transfer Status being Success", all_succeeded)
     links = {f"{crm.vault_id}_{identifier}" for identifier in inquiries}
-    requests = await medical.query(f"SELECT link__sys FROM case_request__v WHERE link__sys CONTAINS ({quoted(sorted(links))})")
+    text = f"SELECT link__sys FROM case_request__v WHERE link__sys CONTAINS ({quoted(sorted(links))})"
+    requests = await medical.query(text)
     counts = Counter(str(row["link__sys"]) for row in requests.rows)
     assert set(counts) == links
     assert set(counts.values()) == {1}
     await assert_queues_empty(connected)
+    assert await exceptions_in(connected) == exceptions, "a crash is waited for, it is nobody's exception"
+
+
+async def exceptions_in(connected: Connected) -> list[int]:
+    text = "SELECT id FROM exception_message__sys"
+    return [len((await vault.query(text)).rows) for vault in (connected.crm, connected.medical)]
 
 
 async def assert_queues_empty(connected: Connected) -> None:

@@ -25,7 +25,8 @@ from shared.client.results import RowResult
 PERSON = "person__sys"
 SOURCE_DATA = "case_contact_source_data__v"
 KEY = "link__sys"
-OBJECT_TYPE = {"object_type__v.api_name__v": "case_contact__v"}
+CASE_CONTACT = {"object_type__v.api_name__v": "case_contact__v"}
+SET_AT_CREATION = frozenset({KEY, *CASE_CONTACT})
 
 Saved = dict[str, str | ItemFailure]
 """Contact key → id of its Case Contact, or why it has none."""
@@ -60,11 +61,11 @@ async def _match_and_save(
             saved[contact.key] = _ambiguous(problem, rules[contact.key])
             continue
         if person is None:
-            creations.add(contact.link, {**OBJECT_TYPE, **contact.person}, contact.modified)
+            creations.add(contact.link, {**CASE_CONTACT, **contact.person}, contact.modified)
         else:
             matched[contact.key] = person
             # A contact found by an identifier keeps its own link: it may be tied to another account as well.
-            values = {name: value for name, value in contact.person.items() if name != KEY}
+            values = {name: value for name, value in contact.person.items() if name not in SET_AT_CREATION}
             updates.add(person, values, contact.modified)
     async with concurrently() as group:
         updating = group.create_task(save(target, PERSON, updates.rows, "id", update=True))

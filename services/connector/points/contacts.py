@@ -58,11 +58,15 @@ def match(contact: Contact, candidates: Candidates) -> str | None:
 
     Raises Ambiguous rather than guess when Veeva ID and External ID lead to different contacts.
     """
-    by_veeva_id = candidates.by_veeva_id.get(str(contact.person.get(VEEVA_ID)))
-    by_external_id = candidates.by_external_id.get(str(contact.person.get(EXTERNAL_ID)))
+    by_veeva_id = _known(contact.person.get(VEEVA_ID), candidates.by_veeva_id)
+    by_external_id = _known(contact.person.get(EXTERNAL_ID), candidates.by_external_id)
     if by_veeva_id and by_external_id and by_veeva_id != by_external_id:
         raise Ambiguous(
             f"the Veeva ID belongs to Case Contact {by_veeva_id} and the External ID to Case Contact {by_external_id}; "
             "merge the two or correct the account's identifiers"
         )
     return by_veeva_id or by_external_id or candidates.by_link.get(contact.link)
+
+
+def _known(identifier: object, index: Mapping[str, str]) -> str | None:
+    return index.get(str(identifier)) if identifier else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from services.connector.rules.errors import FieldError, ItemErrorType
@@ -145,7 +145,9 @@ def _fit(
     if field is None and lookup is not None and lookup.type == OBJECT and lookup.target_key_field not in (None, "id"):
         field, referenced = lookup.target_key_field, lookup.target_object or referenced
     if field is None:
-        return converter(target), False
+        # The limit of a field that is sent as a name is that of the id stored in it.
+        limited = replace(target, max_length=None) if target.name in SENT_AS else target
+        return converter(limited), False
     if referenced is None:
         raise RuleError(
             rule.name,

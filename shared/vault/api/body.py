@@ -90,6 +90,8 @@ async def read_fields(request: Request) -> dict[str, str]:
     :raises VaultFault: INVALID_DATA, EXCEEDS_FILE_MAX_SIZE.
     """
     body = await read_body(request, MAX_FORM_BYTES)
+    if not body.strip():
+        return {}
     kind = media_type(request.headers)
     if kind in (FORM, MULTIPART):
         return await _form(request.headers, body)
@@ -183,7 +185,7 @@ def decoded(body: bytes) -> str:
 
 
 async def _form(headers: Headers, body: bytes) -> dict[str, str]:
-    if not body.strip() or media_type(headers) == FORM:
+    if media_type(headers) == FORM or not body.strip():
         return parse_form(body)
 
     async def stream() -> AsyncGenerator[bytes, None]:

@@ -109,7 +109,7 @@ def _row_data(result: RowResult, records_url: str | None) -> dict[str, str]:
     data: dict[str, str] = {}
     if result.id is not None:
         data["id"] = result.id
-    if result.id is not None and records_url is not None:
+    if result.id is not None and result.ok and records_url is not None:
         data["url"] = f"{records_url}/{result.id}"
     if result.event is not None:
         data["event"] = result.event

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from uuid import uuid4
 
@@ -13,8 +13,9 @@ import pytest
 from shared.spark.connection import BrokerConnection
 from shared.spark.consumer import Consumer, Delivery, Handler
 from shared.spark.publisher import Outgoing, Publisher
-from shared.spark.topology import DEAD_LETTER, DELIVERY_LIMIT, Direction, declare_queue, queue_state
+from shared.spark.topology import DEAD_LETTER, DELIVERY_LIMIT, Direction, declare_queue
 from tests.service.spark.proxy import proxy_to
+from tests.service.spark.waiting import emptied, until
 
 INBOUND = Direction.INBOUND.exchange
 FAST = (0.001, 0.001)
@@ -23,22 +24,9 @@ FAST = (0.001, 0.001)
 async def publish(connection: BrokerConnection, queue: str, count: int, prefix: str = "m") -> list[str]:
     ids = [f"{prefix}{number}" for number in range(count)]
     publisher = Publisher(connection, INBOUND)
-    await publisher.publish_all([Outgoing(queue, id.encode(), id, {"vault_id": 1}) for id in ids])
+    await publisher.publish_all([Outgoing(queue, name.encode(), name, {"vault_id": 1}) for name in ids])
     await publisher.close()
     return ids
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(60):
-        while not condition():
-            await asyncio.sleep(0.01)
-
-
-async def emptied(connection: BrokerConnection, queue: str) -> None:
-    """Wait until the queue holds nothing; only right when nobody consumes it any more."""
-    async with asyncio.timeout(30):
-        while (state := await queue_state(connection, queue)) is None or state.messages:
-            await asyncio.sleep(0.02)
 
 
 @asynccontextmanager
@@ -134,7 +122,7 @@ async def test_a_failed_batch_returns_and_each_is_given_alone(
 ) -> None:
     ids = await publish(publishing, queue, 20)
     handled: list[str] = []
-    sizes: dict[str, list[int]] = {id: [] for id in ids}
+    sizes: dict[str, list[int]] = {name: [] for name in ids}
 
     async def handler(deliveries: list[Delivery]) -> None:
         for delivery in deliveries:
@@ -146,7 +134,7 @@ async def test_a_failed_batch_returns_and_each_is_given_alone(
     async with consuming(connection, queue, handler, concurrency=1, max_batch=20, pauses=FAST):
         await until(lambda: len(set(handled)) >= 19)
         assert set(handled) >= set(ids) - {"m7"}
-    assert all(size == 1 for id in ids for size in sizes[id][1:])
+    assert all(size == 1 for name in ids for size in sizes[name][1:])
 
 
 async def test_a_message_that_always_fails_ends_in_the_dead_letter_queue(
@@ -360,5 +348,5 @@ async def test_many_consumers_share_a_queue(amqp_url: str, publishing: BrokerCon
     for consumer, connection in zip(consumers, connections, strict=True):
         await consumer.stop()
         await connection.close()
-    assert sorted(id for recorder in recorders for id in recorder.ids) == sorted(ids)
+    assert sorted(name for recorder in recorders for name in recorder.ids) == sorted(ids)
     assert all(recorder.ids for recorder in recorders)

@@ -12,6 +12,7 @@ from shared.spark.errors import BrokerUnavailable, Unroutable
 from shared.spark.publisher import Outgoing, Publisher
 from shared.spark.topology import DEAD_LETTER, Direction, declare_exchanges, declare_queue, purge_queue, queue_state
 from tests.service.spark.proxy import proxy_to
+from tests.service.spark.waiting import until
 
 INBOUND = Direction.INBOUND.exchange
 
@@ -79,11 +80,10 @@ async def test_a_cut_connection_is_told_and_the_next_call_connects_again(amqp_ur
         await publisher.publish(outgoing(queue))
         proxy.freeze()
         task = asyncio.create_task(publisher.publish_all([outgoing(queue) for _ in range(10)]))
-        while not publisher._sending:
-            await asyncio.sleep(0)
+        await until(lambda: bool(publisher._sending))
         proxy.cut()
         with pytest.raises(BrokerUnavailable):
-            await task
+            await asyncio.wait_for(task, 30)
         with pytest.raises(BrokerUnavailable):
             await publisher.publish(outgoing(queue))
         proxy.restore()
@@ -105,8 +105,7 @@ async def test_cancelling_is_cancelling(amqp_url: str, queue: str) -> None:
         await publisher.publish(outgoing(queue))
         proxy.freeze()
         task = asyncio.create_task(publisher.publish(outgoing(queue)))
-        while not publisher._sending:
-            await asyncio.sleep(0)
+        await until(lambda: bool(publisher._sending))
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
@@ -139,8 +138,7 @@ async def test_the_first_connect_waits_for_the_broker(amqp_url: str) -> None:
         proxy.cut()
         connection = BrokerConnection(proxy.url, "early")
         opening = asyncio.create_task(connection.open())
-        while proxy.accepted < 2:
-            await asyncio.sleep(0.01)
+        await until(lambda: proxy.accepted >= 2)
         assert not opening.done()
         proxy.restore()
         await opening

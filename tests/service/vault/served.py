@@ -11,9 +11,10 @@ from typing import Any
 import aiohttp
 import uvicorn
 from fastapi import FastAPI
+from multidict import CIMultiDictProxy
 from pydantic import SecretStr
 
-from local.waiting import answers_within
+from local.waiting import answers_within, holds_within
 from shared.vault.settings import VaultSettings
 from shared.vault.vault import Vault
 
@@ -41,7 +42,7 @@ class Answer:
     """One answer of the API."""
 
     http_status: int
-    headers: dict[str, str]
+    headers: CIMultiDictProxy[str]
     text: str
     body: Any
 
@@ -83,7 +84,7 @@ class Api:
         async with self.http.request(method, self.url + url, headers=headers, **options) as response:
             text = await response.text()
             is_json = response.content_type == "application/json"
-            return Answer(response.status, dict(response.headers), text, await response.json() if is_json else None)
+            return Answer(response.status, response.headers, text, await response.json() if is_json else None)
 
     async def get(self, path: str, **options: Any) -> Answer:
         return await self.call("GET", path, **options)
@@ -126,11 +127,8 @@ async def served(app: FastAPI) -> AsyncIterator[Api]:
     server = uvicorn.Server(config)
     serving = asyncio.create_task(server.serve())
 
-    async def listening() -> str | None:
-        return None if server.started or serving.done() else "not listening"
-
     try:
-        assert await answers_within(30, listening) is None
+        assert await holds_within(30, lambda: server.started or serving.done())
         port = server.servers[0].sockets[0].getsockname()[1]
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as http:
             yield Api(http, f"http://127.0.0.1:{port}")

@@ -125,7 +125,7 @@ async def test_an_empty_body_has_no_rows(content_type: str) -> None:
     assert (await read_rows(request(b"", {"Content-Type": content_type}))).rows == []
 
 
-@pytest.mark.parametrize("content_type", ["application/json", FORM, MULTIPART, ""])
+@pytest.mark.parametrize("content_type", ["application/json", FORM, MULTIPART, "application/octet-stream", ""])
 async def test_an_empty_body_has_no_fields(content_type: str) -> None:
     assert await read_fields(request(b"", {"Content-Type": content_type})) == {}
 

@@ -30,6 +30,7 @@ class FaultyVault:
         self.bodies: list[bytes] = []
         self.valid_sessions: set[str] = set()
         self.sign_in_gate: asyncio.Event | None = None
+        self.signing_in = asyncio.Event()
         self.handlers: dict[str, Handler] = {}
         self.url = ""
 
@@ -50,6 +51,7 @@ class FaultyVault:
     async def _auth(self, request: web.Request) -> Answer:
         self.sign_ins += 1
         number = self.sign_ins
+        self.signing_in.set()
         if self.sign_in_gate is not None:
             await self.sign_in_gate.wait()
         form = await request.post()

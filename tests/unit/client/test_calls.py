@@ -113,11 +113,10 @@ async def test_a_page_that_fails_is_raised_after_the_ones_before(vault: FaultyVa
         return web.Response(status=503)
 
     vault.on(f"{API}/query/cursor", fails)
-    seen = 0
-    with pytest.raises(VaultUnavailable):
-        async for _ in client.query_pages("SELECT id FROM account__v"):
-            seen += 1
-    assert seen == 1
+    async with aclosing(client.query_pages("SELECT id FROM account__v")) as pages:
+        assert (await anext(pages)).rows == [{"id": "V0"}]
+        with pytest.raises(VaultUnavailable):
+            await anext(pages)
 
 
 @pytest.mark.parametrize(
@@ -212,10 +211,10 @@ async def test_user_actions(vault: FaultyVault, client: VaultClient) -> None:
         ids = str((await request.post())["ids"]).split(",")
         return success(
             data=[
-                {"responseStatus": "SUCCESS", "id": id}
-                if id != "V2"
-                else {"responseStatus": "FAILURE", "id": id, "errors": [{"type": "INSUFFICIENT_ACCESS"}]}
-                for id in ids
+                {"responseStatus": "SUCCESS", "id": record}
+                if record != "V2"
+                else {"responseStatus": "FAILURE", "id": record, "errors": [{"type": "INSUFFICIENT_ACCESS"}]}
+                for record in ids
             ]
         )
 

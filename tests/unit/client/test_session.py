@@ -44,7 +44,7 @@ async def test_a_call_is_replayed_once_only(vault: FaultyVault, client: VaultCli
     await client.sign_in()
 
     class Never(set[str]):
-        def add(self, element: str, /) -> None:
+        def add(self, _session: str, /) -> None:
             return
 
     vault.valid_sessions = Never()
@@ -58,8 +58,7 @@ async def test_a_wrong_password_is_not_tried_again_by_those_who_waited(vault: Fa
     vault.sign_in_gate = asyncio.Event()
     async with VaultClient(vault.url, "connector", "wrong") as client:
         tasks = [asyncio.create_task(client.record("account__v", "V1")) for _ in range(10)]
-        while not vault.sign_ins:
-            await asyncio.sleep(0)
+        await vault.signing_in.wait()
         vault.sign_in_gate.set()
         outcomes = await asyncio.gather(*tasks, return_exceptions=True)
         assert [getattr(outcome, "type", None) for outcome in outcomes] == ["USERNAME_OR_PASSWORD_INCORRECT"] * 10
@@ -73,8 +72,7 @@ async def test_one_that_gives_up_does_not_take_the_others_with_it(vault: FaultyV
     vault.on(RECORD, record)
     vault.sign_in_gate = asyncio.Event()
     first, *others = [asyncio.create_task(client.record("account__v", "V1")) for _ in range(3)]
-    while not vault.sign_ins:
-        await asyncio.sleep(0)
+    await vault.signing_in.wait()
     first.cancel()
     vault.sign_in_gate.set()
     assert await asyncio.gather(*others) == [{"id": "V1"}] * 2

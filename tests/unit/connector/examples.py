@@ -73,7 +73,12 @@ CASE_REQUEST = metadata(
     field("asked__v", "DateTime"),
     field("topics__v", "Picklist", multi_value=True),
 )
-PERSON = metadata("person__sys", field("first_name__sys", max_length=80), field("city__v", max_length=20))
+PERSON = metadata(
+    "person__sys",
+    field("object_type__v", max_length=20),
+    field("first_name__sys", max_length=80),
+    field("city__v", max_length=20),
+)
 TARGETS = {"case__v": CASE, "case_request__v": CASE_REQUEST, "person__sys": PERSON}
 SOURCES = {"medical_inquiry__v": INQUIRY, "account__v": ACCOUNT}
 

@@ -125,6 +125,11 @@ def test_a_text_that_may_be_personal_is_not_in_the_error() -> None:
     assert "Ann" not in error.message
 
 
+def test_an_object_type_is_written_by_its_name() -> None:
+    rule = compiled(field_rule("person__sys.object_type__v", field_default="case_contact_of_any_length__v"))
+    assert rule.evaluate({})[0] == {"person__sys": {"object_type__v.api_name__v": "case_contact_of_any_length__v"}}
+
+
 def test_children_give_their_first_record_and_none_is_no_error() -> None:
     rule = compiled(field_rule("person__sys.city__v", "city_cda__v", "address__v"), primary="account__v")
     row: dict[str, object] = {"addresses__vr": {"data": [{"city_cda__v": "Basel"}, {"city_cda__v": "Bern"}]}}

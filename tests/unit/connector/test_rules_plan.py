@@ -23,8 +23,10 @@ def test_only_the_fields_that_the_rules_name_are_selected() -> None:
         field_rule("case_request__v.product__v", "external_id__v", "product__v"),
     )
     assert list(result.statements(["V1", "V'2"])) == [
-        "SELECT id, global_id__sys, modified_date__v, LONGTEXT(inquiry_text__v), product__vr.external_id__v "
-        "FROM medical_inquiry__v WHERE id CONTAINS ('V1','V\\'2')"
+        (
+            "SELECT id, global_id__sys, modified_date__v, LONGTEXT(inquiry_text__v), product__vr.external_id__v "
+            "FROM medical_inquiry__v WHERE id CONTAINS ('V1','V\\'2')"
+        )
     ]
     assert result.selections["product__v", "external_id__v"] == Selection("product__vr.external_id__v")
     assert not result.filtered
@@ -52,9 +54,9 @@ def test_children_become_a_sub_select_with_their_own_condition() -> None:
 
 
 def test_a_filter_on_a_related_object_names_its_fields_by_path() -> None:
-    clause = "status__v = 'a__v' AND (CASEINSENSITIVE(name__v) != 'it''s x__v' OR id = null)"
+    clause = "state__v = 'a__v' AND (TRIM(name__v) != 'it''s x__v' OR id = null)"
     assert prefixed(clause, "account__vr.") == (
-        "account__vr.status__v = 'a__v' AND (CASEINSENSITIVE(account__vr.name__v) != 'it''s x__v' OR account__vr.id = null)"
+        "account__vr.state__v = 'a__v' AND (TRIM(account__vr.name__v) != 'it''s x__v' OR account__vr.id = null)"
     )
 
 

@@ -57,7 +57,7 @@ def test_a_retry_names_its_source_in_an_attribute() -> None:
     assert attributes[SOURCE_ATTRIBUTE] == OTHER
     assert inbound("a", sender=OWN, **attributes).source(OWN) == OTHER
     assert inbound("a", sender=OWN).source(OWN) is None
-    assert inbound("a", sender=OTHER, **{SOURCE_ATTRIBUTE: 5}).source(OWN) == OTHER
+    assert inbound("a", sender=OTHER, source_vault_id=5).source(OWN) == OTHER
 
 
 def test_a_body_without_an_id_is_known_by_its_digest() -> None:

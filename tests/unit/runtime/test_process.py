@@ -7,6 +7,7 @@ import signal
 import socket
 import sys
 from contextlib import suppress
+from typing import Self
 
 import aiohttp
 import pytest
@@ -57,7 +58,7 @@ class Process:
         self.grace = grace
         self.port = free_port()
 
-    async def __aenter__(self) -> Process:
+    async def __aenter__(self) -> Self:
         self.child = await asyncio.create_subprocess_exec(
             sys.executable,
             "-c",

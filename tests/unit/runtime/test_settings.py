@@ -15,12 +15,12 @@ class SampleSettings(RuntimeSettings):
     model_config = SettingsConfigDict(env_prefix="SAMPLE_")
 
     password: SecretStr = SecretStr("default")
-    vaults: list[dict[str, str]] = []
+    vaults: tuple[dict[str, str], ...] = ()
 
 
 def test_defaults() -> None:
     settings = SampleSettings()
-    assert (settings.host, settings.port, settings.log_level, settings.log_format) == ("0.0.0.0", 8080, "INFO", "json")
+    assert (settings.port, settings.log_level, settings.log_format) == (8080, "INFO", "json")
 
 
 def test_environment_and_secret_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -33,7 +33,7 @@ def test_environment_and_secret_files(monkeypatch: pytest.MonkeyPatch, tmp_path:
     assert settings.password.get_secret_value() == "from file"
     assert settings.port == 9000
     assert settings.host == "127.0.0.1"
-    assert settings.vaults == [{"name": "crm"}]
+    assert settings.vaults == ({"name": "crm"},)
 
 
 def test_an_error_does_not_repeat_the_value(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,9 +23,11 @@ class Peer:
     def __init__(self, failures: int) -> None:
         self.failures = failures
         self.calls = 0
+        self.called = asyncio.Event()
 
     async def ask(self) -> int:
         self.calls += 1
+        self.called.set()
         if self.calls <= self.failures:
             raise PeerAway(f"away {self.calls}\nsecond line")
         return self.calls
@@ -99,8 +101,7 @@ async def test_it_gives_up_with_the_last_error() -> None:
 async def test_cancelling_ends_the_wait() -> None:
     peer = Peer(failures=1000)
     task = asyncio.create_task(wait_for("peer six", peer.ask, retry_on=PeerAway, first=60))
-    while not peer.calls:
-        await asyncio.sleep(0)
+    await peer.called.wait()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task

@@ -54,6 +54,14 @@ envelopes = st.builds(
 )
 
 
+def reason_of(body: bytes) -> str | None:
+    try:
+        Envelope.parse(body)
+    except MalformedMessage as error:
+        return error.reason
+    return None
+
+
 def depth(value: JsonValue) -> int:
     if isinstance(value, dict):
         return 1 + max(map(depth, value.values()), default=0)
@@ -69,10 +77,7 @@ def test_what_is_encoded_is_parsed_back(envelope: Envelope) -> None:
 
 @given(st.binary(max_size=200))
 def test_any_bytes_are_parsed_or_refused(body: bytes) -> None:
-    try:
-        Envelope.parse(body)
-    except MalformedMessage as error:
-        assert error.reason
+    assert reason_of(body) != ""
 
 
 @given(
@@ -82,10 +87,8 @@ def test_any_bytes_are_parsed_or_refused(body: bytes) -> None:
 def test_a_member_of_any_value_is_parsed_or_refused(name: str, value: JsonValue) -> None:
     body: dict[str, Any] = VALID | {"message": dict(VALID["message"])}
     (body if name in body else body["message"])[name] = value
-    try:
-        Envelope.parse(orjson.dumps(body))
-    except MalformedMessage as error:
-        assert name in error.reason
+    reason = reason_of(orjson.dumps(body))
+    assert reason is None or name in reason
 
 
 def test_the_documented_example_is_read() -> None:

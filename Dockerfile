@@ -1,0 +1,17 @@
+# One image for both Vaults and the connector; the command says which.
+FROM python:3.13-slim
+
+ENV PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore
+WORKDIR /app
+COPY requirements/base.txt requirements/base.txt
+RUN python -m pip install --require-hashes -r requirements/base.txt
+COPY shared shared
+COPY services services
+COPY local local
+COPY LICENSE ./
+
+RUN useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin app
+USER app
+EXPOSE 8080
+STOPSIGNAL SIGTERM
+CMD ["python", "-m", "services.connector"]

@@ -1,0 +1,43 @@
+"""Prepares a RabbitMQ given by environment variables: ``python -m local.broker_setup``, as compose does once."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+
+import aiohttp
+
+from local.broker import PERMISSIONS, broker_answers, prepare_broker
+from local.faults import SystemFailed
+from local.waiting import answers_within
+
+_WAIT = 120.0
+
+
+async def _prepare(url: str, administrator: tuple[str, str], passwords: dict[str, str]) -> None:
+    reason = await answers_within(_WAIT, lambda: broker_answers(url, administrator))
+    if reason is not None:
+        raise SystemFailed(f"RabbitMQ does not answer: {reason}")
+    await prepare_broker(url, administrator, passwords)
+
+
+def main() -> int:
+    """Create virtual hosts, users and permissions; 0 when they are there."""
+    try:
+        url = os.environ["RABBITMQ_MANAGEMENT_URL"]
+        administrator = (os.environ["RABBITMQ_USER"], os.environ["RABBITMQ_PASSWORD"])
+        passwords = {name: os.environ[f"BROKER_{name.upper()}_PASSWORD"] for name in PERMISSIONS}
+        asyncio.run(_prepare(url, administrator, passwords))
+    except KeyError as error:
+        print(f"the environment lacks {error.args[0]}", file=sys.stderr)
+        return 2
+    except (SystemFailed, aiohttp.ClientError) as error:
+        print(f"broker setup failed: {error}", file=sys.stderr)
+        return 1
+    print(f"virtual hosts and users are there: {', '.join(PERMISSIONS)}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

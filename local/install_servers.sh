@@ -1,0 +1,45 @@
+#!/bin/sh
+# Installs the PostgreSQL and RabbitMQ server packages that are missing, and leaves the system's own instances alone:
+# a temporary policy keeps Debian from starting what it installs, and from making a PostgreSQL cluster.
+set -eu
+
+missing=""
+for initdb in /usr/lib/postgresql/*/bin/initdb; do [ -x "$initdb" ] && break; done
+[ -x "$initdb" ] || command -v initdb >/dev/null 2>&1 || missing="postgresql"
+[ -x /usr/lib/rabbitmq/bin/rabbitmq-server ] || missing="${missing:+$missing }rabbitmq-server"
+[ -n "$missing" ] || exit 0
+
+as_root=""
+if [ "$(id -u)" != 0 ]; then
+  if command -v sudo >/dev/null 2>&1 && sudo -n true 2>/dev/null; then as_root="sudo -n"; else as_root=none; fi
+fi
+if [ "$as_root" = none ] || ! command -v apt-get >/dev/null 2>&1; then
+  echo "Missing server packages. Please install: $missing (Debian: apt-get install $missing)" >&2
+  exit 1
+fi
+
+echo "Installing $missing (nothing is started)"
+policy=/usr/sbin/policy-rc.d
+cluster=/etc/postgresql-common/createcluster.d/50-no-system-cluster.conf
+made=""
+undo() { [ -z "$made" ] || $as_root rm -f $made; }
+trap undo EXIT
+trap 'exit 130' INT TERM
+if [ ! -e "$policy" ]; then
+  made="$policy"
+  printf '#!/bin/sh\nexit 101\n' | $as_root tee "$policy" >/dev/null
+  $as_root chmod 755 "$policy"
+fi
+if [ ! -e "$cluster" ]; then
+  made="$made $cluster"
+  $as_root mkdir -p "${cluster%/*}"
+  echo 'create_main_cluster = false' | $as_root tee "$cluster" >/dev/null
+fi
+log=$(mktemp)
+if ! { $as_root apt-get update -qq &&
+  $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing; } >"$log" 2>&1; then
+  tail -n 20 "$log" >&2
+  echo "Could not install. Please install: $missing (log: $log)" >&2
+  exit 1
+fi
+rm -f "$log"

@@ -1,0 +1,25 @@
+"""Container health check: exits 0 when the given address answers 200."""
+
+import sys
+import urllib.error
+import urllib.request
+
+_TIMEOUT = 8.0
+
+
+def main() -> int:
+    """Ask the address in the first argument."""
+    try:
+        with urllib.request.urlopen(sys.argv[1], timeout=_TIMEOUT) as answer:
+            return 0 if answer.status == 200 else 1
+    except urllib.error.HTTPError as error:
+        # The reasons of a service that is not ready belong in the container's health log.
+        print(error.read(1000).decode("utf-8", "replace"))
+        return 1
+    except OSError as error:
+        print(type(error).__name__)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,117 @@
+"""Metadata, MDL and queues through the public API."""
+
+from __future__ import annotations
+
+import pytest
+
+from shared.vault.vault import Vault
+from tests.service.vault.served import Api
+
+QUEUE = "medical_crm_outbound_queue__v"
+
+
+async def test_objects(admin: Api, user: Api) -> None:
+    names = {o["name"] for o in (await admin.get("/metadata/vobjects")).body["objects"]}
+    assert {"thing__c", "case__v", "connection__sys"} <= names
+    seen = {o["name"] for o in (await user.get("/metadata/vobjects")).body["objects"]}
+    assert "case__v" in seen
+    assert "connection__sys" not in seen
+
+
+async def test_one_object_and_one_field(integration: Api) -> None:
+    target = (await integration.get("/metadata/vobjects/thing__c?loc=true")).body["object"]
+    assert (target["prefix"], target["available_lifecycles"]) == ("ZTH", ["thing_lifecycle__c"])
+    field = (await integration.get("/metadata/vobjects/thing__c/fields/key__c")).body["field"]
+    assert (field["type"], field["unique"], field["max_length"]) == ("String", True, 40)
+    assert field in target["fields"]
+    assert (await integration.get("/metadata/vobjects/thing__c/fields/nothing__c")).error == "INVALID_DATA"
+    assert (await integration.get("/metadata/vobjects/nothing__c")).error == "INVALID_DATA"
+
+
+async def test_component_types(integration: Api) -> None:
+    types = {t["name"]: t for t in (await integration.get("/metadata/components")).data}
+    assert {"Object", "Picklist", "Objecttype", "Objectlifecycle", "Queue", "Integrationrule"} <= set(types)
+    rule = (await integration.get(types["Integrationrule"]["url"])).data
+    assert "Fieldrule" in {sub["name"] for sub in rule["sub_components"]}
+    assert (await integration.get("/metadata/components/Nothing")).error == "INVALID_DATA"
+
+
+async def test_configuration(integration: Api) -> None:
+    listed = (await integration.get("/configuration/Picklist")).data
+    single = (await integration.get("/configuration/Picklist.colour__c")).data
+    assert single in listed
+    assert [entry["name"] for entry in single["Picklistentry"]] == ["red__c", "blue__c"]
+    assert (await integration.get("/configuration/Picklist.nothing__c")).error == "INVALID_DATA"
+    assert (await integration.get("/configuration/Nothing")).error == "INVALID_DATA"
+
+
+@pytest.mark.parametrize("path", ["/api/mdl/execute", "/api/v25.1/api/mdl/execute"])
+@pytest.mark.parametrize("content_type", ["application/json", "text/plain; charset=utf-8", "text/csv"])
+async def test_mdl_under_any_content_type(admin: Api, path: str, content_type: str) -> None:
+    text = "RECREATE Picklist shape__c ( label('Shape'), Picklistentry round__c ( label('Round') ) );"
+    answer = await admin.post(path, data=text, headers={"Content-Type": content_type})
+    assert answer.status == "SUCCESS"
+    assert answer.body["script_execution"]["components_affected"] == 1
+    assert answer.body["statement_execution"][0]["response"] == "SUCCESS"
+
+
+async def test_a_component_as_mdl_is_executable(admin: Api) -> None:
+    answer = await admin.get("/api/mdl/components/Object.thing__c")
+    assert answer.headers["Content-Type"].startswith("text/plain")
+    assert answer.text.startswith("RECREATE Object thing__c")
+    assert (await admin.post("/api/mdl/execute", data=answer.text)).status == "SUCCESS"
+    assert (await admin.get("/api/mdl/components/Object.nothing__c")).error == "INVALID_DATA"
+
+
+async def test_a_refused_statement_is_named(admin: Api) -> None:
+    answer = await admin.post("/api/mdl/execute", data="DROP Object nothing__c;")
+    assert (answer.http_status, answer.status, answer.error) == (200, "FAILURE", "INVALID_DATA")
+    statement = answer.body["statement_execution"][0]
+    assert (statement["component"], statement["response"]) == ("Object.nothing__c", "FAILURE")
+    assert statement["errors"][0]["line"] == 1
+
+
+@pytest.mark.parametrize("body", [b"not MDL at all", b"\xff\xfe"])
+async def test_text_that_is_no_mdl(admin: Api, body: bytes) -> None:
+    assert (await admin.post("/api/mdl/execute", data=body)).error == "INVALID_DATA"
+
+
+async def test_an_mdl_script_above_five_megabytes(admin: Api) -> None:
+    assert (await admin.post("/api/mdl/execute", data=b" " * (5 * 2**20 + 1))).error == "EXCEEDS_FILE_MAX_SIZE"
+
+
+async def test_queues(integration: Api) -> None:
+    queues = {q["name"]: q for q in (await integration.get("/services/queues")).data}
+    assert (queues[QUEUE]["status"], queues[QUEUE]["type"]) == ("active", "outbound")
+    assert queues[QUEUE]["url"] == f"{integration.url}/api/v25.1/services/queues/{QUEUE}"
+    (queue,) = (await integration.get(f"/services/queues/{QUEUE}")).data
+    assert (queue["delivery"], queue["messages_in_queue"]) == ("enabled", 0)
+    assert queue["connections"] == [{"name": "medical_crm__v", "last_message_delivered": "ok"}]
+    assert (await integration.get("/services/queues/nothing__c")).error == "INVALID_DATA"
+
+
+async def test_delivery_and_reset(admin: Api, vault: Vault) -> None:
+    path = f"/services/queues/{QUEUE}"
+    headers = {"Content-Type": "application/json"}
+    assert (await admin.put(f"{path}/actions/disable_delivery", headers=headers)).body == {"responseStatus": "SUCCESS"}
+    assert (await admin.get(path)).data[0]["delivery"] == "disabled"
+    async with vault.database.connection() as connection:
+        await connection.execute(
+            "INSERT INTO platform.outbox (queue, direction, message_id, message)"
+            " VALUES ($1, 'outbound', gen_random_uuid(), '{}')",
+            QUEUE,
+        )
+    assert (await admin.get(path)).data[0]["messages_in_queue"] == 1
+    reset = await admin.put(f"{path}/actions/reset")
+    assert reset.body == {"responseStatus": "SUCCESS", "responseMessage": "Deleted messages in queue."}
+    assert (await admin.get(path)).data[0]["messages_in_queue"] == 0
+    assert (await admin.put(f"{path}/actions/enable_delivery")).status == "SUCCESS"
+    assert (await admin.get(path)).data[0]["delivery"] == "enabled"
+
+
+async def test_the_api_is_described(api: Api) -> None:
+    document = (await api.http.get(f"{api.url}/openapi.json")).json
+    described = await document()
+    assert {"Queries", "Spark queues"} <= {tag["name"] for tag in described["tags"]}
+    operations = [o for path in described["paths"].values() for o in path.values() if isinstance(o, dict)]
+    assert all(operation["summary"] and operation["tags"] for operation in operations)
