@@ -1,59 +1,41 @@
-"""``make bench``: inquiries through the real system, beside a plain pipeline in the same run."""
+"""Inquiries through the real system, beside a plain pipeline in the same run."""
 
 from __future__ import annotations
 
-import argparse
 import asyncio
-import json
 import statistics
-import sys
-import tempfile
 import time
 from collections.abc import Mapping
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, nullcontext
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from rich.console import Console
-from rich.table import Table
-
 from bench import plain
 from bench.data import CALL_ROWS, TRANSFER, BenchFailed, submitted_inquiries
+from bench.processor_time import processor_seconds
+from bench.profiler import profiled
 from local.system import System
 from shared.client import VaultClient
 
 INTEGRATION = "medical_inquiry_details__v"
 LIMIT_SECONDS = 300.0
 SINGLES = 100
+PYTHON = ("medical_vault", "crm_vault", "connector")
 
 
-def main() -> int:
-    """Run the benchmark on a system of its own and print a table; ``--json`` also writes the figures."""
-    parser = argparse.ArgumentParser(description="Transfer throughput and latency")
-    parser.add_argument("--inquiries", type=int, default=10_000)
-    parser.add_argument("--json", type=Path)
-    arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="medcrm-bench-") as folder:
-        figures = asyncio.run(run(System(Path(folder)), arguments.inquiries))
-    _show(figures)
-    if arguments.json:
-        arguments.json.parent.mkdir(parents=True, exist_ok=True)
-        arguments.json.write_text(json.dumps(figures, indent=2) + "\n")
-    return 0
-
-
-async def run(system: System, count: int) -> dict[str, Any]:
+async def run(system: System, count: int, profile: Path | None = None) -> dict[str, Any]:
     """Measure on ``system``, started for this and removed afterwards."""
     try:
         await system.start()
-        return await measure(system.endpoints(), system.sign_ins(), count)
+        return await measure(system, count, profile)
     finally:
         await system.reset()
 
 
-async def measure(endpoints: Mapping[str, Any], sign_ins: Mapping[str, Any], count: int) -> dict[str, Any]:
-    """Figures of one run: the system's throughput and latency, and the plain pipeline's throughput."""
+async def measure(system: System, count: int, profile: Path | None) -> dict[str, Any]:
+    """Figures of one run: the system's throughput and delay, and the plain pipeline's throughput."""
+    endpoints, sign_ins, processes = system.endpoints(), system.sign_ins(), system.process_ids()
     async with AsyncExitStack() as stack:
         crm = await stack.enter_async_context(_client(endpoints["crm_vault"]))
         medical = await stack.enter_async_context(_client(endpoints["medical_vault"]))
@@ -66,7 +48,11 @@ async def measure(endpoints: Mapping[str, Any], sign_ins: Mapping[str, Any], cou
         singles = await submitted_inquiries(crm, medical, SINGLES, _run())
         latencies = [await _single(crm, inquiry) for inquiry in singles]
         inquiries = await submitted_inquiries(crm, medical, count, _run())
-        seconds = await _transfer(crm, inquiries)
+        before = processor_seconds(processes)
+        python = {name: pid for name, pid in processes.items() if name in PYTHON}
+        async with profiled(python, profile) if profile else nullcontext():
+            seconds = await _transfer(crm, inquiries)
+        after = processor_seconds(processes)
         inquiries = await submitted_inquiries(crm, medical, count, _run())
         started = time.perf_counter()
         await plain.transfer(crm_writer, medical, inquiries)
@@ -78,6 +64,7 @@ async def measure(endpoints: Mapping[str, Any], sign_ins: Mapping[str, Any], cou
         "transfer_per_second": round(count / seconds),
         "plain_per_second": round(count / plain_seconds),
         "ratio_to_plain": round(plain_seconds / seconds, 2),
+        "processor_seconds": {name: round(after[name] - before[name], 1) for name in processes},
         "idle_median_ms": round(statistics.median(milliseconds), 1),
         "idle_p99_ms": round(milliseconds[int(len(milliseconds) * 0.99) - 1], 1),
     }
@@ -127,16 +114,3 @@ async def _single(crm: VaultClient, inquiry: str) -> float:
             message = "an inquiry was not transferred"
             raise BenchFailed(message)
         await asyncio.sleep(0.003)
-
-
-def _show(figures: Mapping[str, Any]) -> None:
-    table = Table(title="Transfer to Medical")
-    table.add_column("Figure")
-    table.add_column("Value", justify="right")
-    for name, value in figures.items():
-        table.add_row(name.replace("_", " "), f"{value:,}")
-    Console().print(table)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

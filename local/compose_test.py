@@ -59,9 +59,6 @@ def _settings(state: State, name: str) -> dict[str, str]:
     chosen |= {password: state.secret(password) for password in passwords}
     chosen["IMAGE_TAG"] = name
     chosen["PYTHONPATH"] = str(PROJECT)
-    if _quiet(["docker", "buildx", "version"]) != 0:
-        # Without the plugin compose's own way to build needs the classic builder.
-        chosen.setdefault("DOCKER_BUILDKIT", "0")
     return dict(os.environ) | chosen
 
 
@@ -94,10 +91,6 @@ def _endpoints(settings: dict[str, str]) -> dict[str, Any]:
 def _run(command: list[str], settings: dict[str, str], seconds: float) -> None:
     print(f"$ {' '.join(command)}", flush=True)
     subprocess.run(command, cwd=PROJECT, env=settings, check=True, timeout=seconds)
-
-
-def _quiet(command: list[str]) -> int:
-    return subprocess.run(command, check=False, capture_output=True, timeout=60).returncode
 
 
 def _said(error: subprocess.CalledProcessError | subprocess.TimeoutExpired) -> str:

@@ -190,6 +190,10 @@ class System:
         """Return username and password by Vault and role: admin, integration, business (the agent, the rep)."""
         return {plan.name: {role: asdict(self._sign_in(plan, role)) for role in ROLES} for plan in VAULTS}
 
+    def process_ids(self) -> dict[str, int]:
+        """Return the process id of every part that runs here; a part's children are its own."""
+        return {name: process.pid for name, process in self._state.processes.items() if process.running}
+
     def database_dsn(self, vault: str) -> str:
         """Return the address of a Vault's database, as its own role."""
         return self.postgres.database_dsn(vault, self._state.secret(f"database_{vault}"))

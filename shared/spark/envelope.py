@@ -114,9 +114,9 @@ def _mapping(value: object, name: str) -> dict[str, JsonValue]:
     return value
 
 
-def _member(members: Mapping[str, JsonValue], name: str) -> JsonValue:
+def _member(members: Mapping[str, JsonValue], name: str, within: str = "") -> JsonValue:
     if members.get(name) is None:
-        raise MalformedMessage(f"{name} is missing")
+        raise MalformedMessage(f"{within}{name} is missing")
     return members[name]
 
 
@@ -150,11 +150,11 @@ def _count(members: Mapping[str, JsonValue], name: str) -> int:
 
 def _message(members: Mapping[str, JsonValue]) -> Message:
     message = _mapping(_member(members, "message"), "message")
-    return Message(attributes=_attributes(message), items=_items(_member(message, "items")))
+    return Message(attributes=_attributes(message), items=_items(_member(message, "items", "message.")))
 
 
 def _attributes(message: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
-    attributes = _mapping(_member(message, "attributes"), "message.attributes")
+    attributes = _mapping(_member(message, "attributes", "message."), "message.attributes")
     if len(attributes) > MAX_ATTRIBUTES:
         raise MalformedMessage(f"message.attributes has more than {MAX_ATTRIBUTES} members")
     if _deeper_than(attributes, MAX_DEPTH):

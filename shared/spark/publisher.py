@@ -131,8 +131,16 @@ class Publisher:
     async def _open(self) -> AbstractExchange:
         async with self._opening:
             if self._exchange is None or self._channel is None or self._channel.is_closed:
-                self._channel = await self._connection.channel(confirms=True)
-                self._exchange = await self._channel.get_exchange(self._exchange_name, ensure=False)
+                channel = await self._connection.channel(confirms=True)
+                # Asked for before anything is sent: publishes to an exchange that is not there would
+                # cross the broker's close of the channel, and that costs the whole connection.
+                try:
+                    async with bounded(f"look up exchange {self._exchange_name}", self._timeout):
+                        self._exchange = await channel.get_exchange(self._exchange_name, ensure=True)
+                except BaseException:
+                    await close_channel(channel)
+                    raise
+                self._channel = channel
             return self._exchange
 
     async def _drop(self, exchange: AbstractExchange) -> None:

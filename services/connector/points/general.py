@@ -54,7 +54,7 @@ def _steps(unit: Transfer, rule: IntegrationRule) -> tuple[Step, ...]:
 
 def _note(outcome: Outcome, rule: CompiledRule, found: SourceRows, evaluation: Evaluation) -> None:
     for item in found.missing:
-        outcome.fail(item, missing_record(rule.plan.object, rule.name))
+        outcome.fail(item, missing_record(rule.plan.object, item, rule.name))
     for item, failure in evaluation.failures.items():
         outcome.fail(item, failure)
 

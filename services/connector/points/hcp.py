@@ -76,8 +76,7 @@ class HcpRecords:
         if key in source.found.filtered:
             return _left_out(rule.plan.object, key, rule.name)
         if key in source.found.missing:
-            missing = missing_record(rule.plan.object, rule.name)
-            return ItemFailure(missing.error_type, f"{rule.plan.object} {key}: {missing.message}", rule.name)
+            return missing_record(rule.plan.object, key, rule.name)
         if key in source.evaluation.failures:
             return source.evaluation.failures[key]
         row, targets = source.found.rows[key], source.evaluation.targets[key]

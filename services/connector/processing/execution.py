@@ -26,6 +26,10 @@ from shared.spark.errors import BrokerUnavailable
 
 _log = get_logger(__name__)
 
+# A fault inside a Vault often passes, but one that a message provokes comes every time.
+UNEXPECTED = "UNEXPECTED_ERROR"
+UNEXPECTED_ATTEMPTS = 5
+
 
 class UnitExecution:
     """Runs one unit; it may be run again from the start whenever a Vault was away."""
@@ -45,6 +49,7 @@ class UnitExecution:
         self._unit = unit
         self._locks = locks
         self._exceptions = exceptions
+        self._unexpected = 0
         self._route: Route | None = None
         self._source: ConnectedVault | None = vaults.get(unit.key.source)
 
@@ -62,6 +67,9 @@ class UnitExecution:
         except (ConfigurationFault, RuleError) as fault:
             await self._refuse(MessageErrorType.CONFIGURATION, str(fault))
         except VaultRefused as refused:
+            if refused.type == UNEXPECTED and self._unexpected < UNEXPECTED_ATTEMPTS:
+                self._unexpected += 1
+                raise VaultUnavailable(f"unexpected error, time {self._unexpected}") from refused
             with_reason = f"A Vault refused the call: {refused.type}: {without_values(refused.message)}"
             await self._refuse(MessageErrorType.PROCESSING, with_reason)
         except Exception as error:  # noqa: BLE001  whatever it is, this message must not come back for ever

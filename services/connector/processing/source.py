@@ -44,11 +44,11 @@ async def fetch(client: VaultClient, plan: QueryPlan, ids: Collection[str]) -> S
     return SourceRows(rows, filtered, frozenset(absent) - filtered)
 
 
-def missing_record(object_name: str, rule: str) -> ItemFailure:
+def missing_record(object_name: str, record: str, rule: str) -> ItemFailure:
     """The failure of an id that leads to no record."""
     return ItemFailure(
         ItemErrorType.SOURCE,
-        f"The source Vault has no {object_name} record with this id that the connection's user may read; "
+        f"Integration rule {rule}: the source Vault has no {object_name} {record} that the connection's user may read; "
         "restore the record or give the user access to it",
         rule,
     )

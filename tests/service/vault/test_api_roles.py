@@ -76,7 +76,7 @@ def test_every_route_has_an_entry() -> None:
     for chapter in CHAPTERS:
         for route in chapter.router.routes:
             assert isinstance(route, APIRoute)
-            routes |= {f"{method} {route.path.removeprefix(PREFIX)}" for method in route.methods}
+            routes |= {f"{method} {route.path.removeprefix(PREFIX)}" for method in route.methods or ()}
     assert routes == set(ROUTES)
 
 

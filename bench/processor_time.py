@@ -1,0 +1,40 @@
+"""Processor time of the system's parts, children included, read from /proc."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def processor_seconds(roots: Mapping[str, int]) -> dict[str, float]:
+    """Seconds of user and system time by part; ``roots`` are process ids by the part's name."""
+    parents, seconds = _processes()
+    names = {pid: name for name, pid in roots.items()}
+    total = dict.fromkeys(roots, 0.0)
+    for pid, spent in seconds.items():
+        ancestor = pid
+        while ancestor in parents and ancestor not in names:
+            ancestor = parents[ancestor]
+        if ancestor in names:
+            total[names[ancestor]] += spent
+    return total
+
+
+def _processes() -> tuple[dict[int, int], dict[int, float]]:
+    """Parent and processor seconds of every process, seconds of children that have ended included."""
+    parents: dict[int, int] = {}
+    seconds: dict[int, float] = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            text = (folder / "stat").read_text()
+        except (FileNotFoundError, ProcessLookupError):
+            continue  # it ended meanwhile
+        # The name may hold spaces and brackets; the fields begin behind its last bracket.
+        fields = text.rpartition(")")[2].split()
+        pid = int(folder.name)
+        parents[pid] = int(fields[1])
+        seconds[pid] = sum(map(int, fields[11:15])) / TICKS
+    return parents, seconds
