@@ -301,4 +301,6 @@ async def _delivered_twice(cast: Cast, narration: Narration, inquiry: Row, amqp_
     if len(rows.rows) != 1:
         raise StoryFailed(f"the inquiry has {len(rows.rows)} Case Requests")
     narration.hop("Medical", "the inquiry still has one Case Request")
-    narration.transferred("Message, delivered twice", f"CRM {inquiry['id']}", rows.rows[0]["id"], "One Case Request")
+    narration.transferred(
+        "Message, delivered twice", f"CRM {inquiry['id']}", str(rows.rows[0]["id"]), "One Case Request"
+    )

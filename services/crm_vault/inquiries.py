@@ -54,9 +54,7 @@ class TransferredInquiryLock:
 
     columns = ("transfer_status__v",)
 
-    def before_update(
-        self, caller: Caller, stored: Record, changes: dict[str, object]
-    ) -> ApiError | None:
+    def before_update(self, caller: Caller, stored: Record, changes: dict[str, object]) -> ApiError | None:
         """Refuse every user's change to a transferred inquiry."""
         del changes
         return self._locked(caller, stored)

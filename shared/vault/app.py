@@ -56,6 +56,6 @@ def _end_on_failure(starting: asyncio.Task[None]) -> None:
 
 def run(definition: VaultDefinition) -> None:
     """Run one Vault process until it is told to stop."""
-    settings = VaultSettings()  # type: ignore[call-arg]  # the environment supplies what has no default
+    settings = VaultSettings()
     configure_logging(settings, definition.name)
     serve(create_app(Vault(definition, settings)), settings.host, settings.port)

@@ -13,8 +13,8 @@ class ErrorType(StrEnum):
     MALFORMED_URL = "MALFORMED_URL"
     METHOD_NOT_SUPPORTED = "METHOD_NOT_SUPPORTED"
     INACTIVE_USER = "INACTIVE_USER"
-    NO_PASSWORD_PROVIDED = "NO_PASSWORD_PROVIDED"
-    USERNAME_OR_PASSWORD_INCORRECT = "USERNAME_OR_PASSWORD_INCORRECT"
+    NO_PASSWORD_PROVIDED = "NO_PASSWORD_PROVIDED"  # noqa: S105  a name
+    USERNAME_OR_PASSWORD_INCORRECT = "USERNAME_OR_PASSWORD_INCORRECT"  # noqa: S105  a name
     USER_LOCKED_OUT = "USER_LOCKED_OUT"
     INVALID_SESSION_ID = "INVALID_SESSION_ID"
     PARAMETER_REQUIRED = "PARAMETER_REQUIRED"
@@ -39,6 +39,6 @@ class ApiError:
 class VaultFault(Exception):
     """A request that cannot be carried out; becomes a FAILURE envelope with one typed error."""
 
-    def __init__(self, type: ErrorType, message: str) -> None:  # noqa: A002  the API's own word
+    def __init__(self, type: ErrorType, message: str) -> None:
         super().__init__(message)
         self.error = ApiError(type, message)

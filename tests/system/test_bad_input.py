@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import orjson
 import pytest
 
@@ -45,7 +43,7 @@ async def items_of(connected: Connected, message: Row) -> list[Row]:
     return (await connected.medical.query(text)).rows
 
 
-async def status_of(connected: Connected, inquiry: str) -> Any:
+async def status_of(connected: Connected, inquiry: str) -> object:
     return (await connected.crm.record("medical_inquiry__v", inquiry))["transfer_status__v"]
 
 

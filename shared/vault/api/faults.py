@@ -85,7 +85,7 @@ class Faults:
         execution_id = scope.get("state", {}).get("execution_id")
         if http_status in (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT):
             log.warning("request.unavailable", reason=type(error).__name__, execution_id=execution_id)
-            message = "The Vault cannot reach its database or broker; try again later"
+            message = "The Vault is starting, or cannot reach its database or broker; try again later"
         else:
             log.error("request.failed", method=scope["method"], execution_id=execution_id, exc_info=error)
             message = f"An unexpected error occurred; execution {execution_id}"

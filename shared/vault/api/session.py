@@ -9,6 +9,7 @@ from fastapi.security import APIKeyHeader
 from starlette.requests import Request
 
 from shared.vault.security.caller import Caller
+from shared.vault.storage.database import DatabaseUnavailable
 
 if TYPE_CHECKING:
     from shared.vault.vault import Vault
@@ -19,8 +20,15 @@ _header = APIKeyHeader(name="Authorization", auto_error=False, description="The 
 
 
 def vault_of(request: Request) -> Vault:
-    """The Vault that this application serves."""
-    return cast("Vault", request.app.state.vault)
+    """The Vault that this application serves; raises DatabaseUnavailable until it has started.
+
+    A Vault that still loads its configuration would answer that users, objects or queues do not exist.
+    """
+    vault = cast("Vault", request.app.state.vault)
+    if not vault.started:
+        message = "the Vault is starting"
+        raise DatabaseUnavailable(message)
+    return vault
 
 
 async def signed_in(request: Request, authorization: Annotated[str | None, Security(_header)]) -> Caller:

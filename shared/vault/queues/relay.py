@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 BATCH = 200
+MAX_PAUSE = 3.0  # seconds between attempts while the database or the broker is away
 IDLE_SECONDS = 2.0  # the poll beneath the notifications, for one that was lost with its connection
 FAULTS = (BrokerUnavailable, Unroutable, DatabaseUnavailable, asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
 
@@ -79,7 +80,7 @@ class Relay:
             await publisher.close()
 
     async def _run(self) -> None:
-        pauses = delays()
+        pauses = delays(ceiling=MAX_PAUSE)
         while True:
             self._wake.clear()
             try:
@@ -95,7 +96,7 @@ class Relay:
                 continue
             if self.last_fault is not None:
                 log.info("relay.resumed")
-            self.last_fault, pauses = None, delays()
+            self.last_fault, pauses = None, delays(ceiling=MAX_PAUSE)
             try:
                 async with asyncio.timeout(IDLE_SECONDS):
                     await self._wake.wait()

@@ -203,7 +203,7 @@ class Batch:
                 row.errors.append(refusal)
         await self._refuse_referenced(rows)
         ids = [row.id for row in rows if not row.errors]
-        sql = f"DELETE FROM {table(self._object.name)} WHERE id = ANY($1::text[])"  # noqa: S608
+        sql = f"DELETE FROM {table(self._object.name)} WHERE id = ANY($1::text[])"
         await self._connection.execute(sql, ids)
 
     async def _refuse_referenced(self, rows: Sequence[Row]) -> None:
@@ -215,7 +215,7 @@ class Batch:
                 if field.relationship_deletion is not RelationshipDeletion.BLOCK:
                     continue
                 name = quote(field.name)
-                sql = f"SELECT DISTINCT {name} FROM {table(other.name)} WHERE {name} = ANY($1::text[])"  # noqa: S608
+                sql = f"SELECT DISTINCT {name} FROM {table(other.name)} WHERE {name} = ANY($1::text[])"
                 blocked = {record[0] for record in await self._connection.fetch(sql, ids)}
                 for row in rows:
                     if row.id in blocked:

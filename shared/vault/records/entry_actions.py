@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from shared.vault.components.model import FieldType
+from shared.vault.components.schema import quote, table
 from shared.vault.errors import ApiError, ErrorType, VaultFault
 from shared.vault.queues.outbox import open_queue, put
-from shared.vault.components.schema import quote, table
 from shared.vault.records.values import coercion, column_type
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ async def set_field(context: ActionContext) -> Mapping[str, ApiError]:
     field = context.object.fields.get(name)
     if field is None or field.system:
         raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, f"The entry action cannot set [{name}]")
-    assign = f"UPDATE {table(context.object.name)} SET {quote(name)} ="  # noqa: S608  quoted names only
+    assign = f"UPDATE {table(context.object.name)} SET {quote(name)} ="
     if field.type is FieldType.DATE_TIME and value == NOW:
         moment = "date_trunc('milliseconds', now())"
         await context.connection.execute(f"{assign} {moment} WHERE id = ANY($1::text[])", list(context.ids))

@@ -28,9 +28,7 @@ class IntegrationTrigger:
 
     columns = ("status__v",)
 
-    def before_update(
-        self, caller: Caller, stored: Record, changes: dict[str, object]
-    ) -> ApiError | None:
+    def before_update(self, caller: Caller, stored: Record, changes: dict[str, object]) -> ApiError | None:
         """Allow the update, with the run time beside an activation."""
         del caller
         if changes.get("status__v") == "active__v" and stored["status__v"] != "active__v":

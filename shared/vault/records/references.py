@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from shared.vault.components.model import FieldType, VaultObject
-from shared.vault.errors import ErrorType
 from shared.vault.components.schema import quote, table
+from shared.vault.errors import ErrorType
 from shared.vault.records.values import column_type
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ async def resolve_references(
         referenced = registry.objects[object_name]
         kind = column_type(referenced.fields[key_field])
         sql = (
-            f"SELECT id, {quote(key_field)} AS key FROM {table(object_name)} "  # noqa: S608  quoted names only
+            f"SELECT id, {quote(key_field)} AS key FROM {table(object_name)} "
             f"WHERE {quote(key_field)} = ANY($1::{kind}[])"
         )
         records = await connection.fetch(sql, list(keys))

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import asyncpg
 
 from shared.vault.components.model import Field, FieldType, VaultObject
+from shared.vault.components.schema import table
 from shared.vault.errors import ErrorType, VaultFault
 from shared.vault.records.batch import Batch, RaceLost
 from shared.vault.records.identifiers import IdAllocator
 from shared.vault.records.rows import MAX_ROWS, Row, RowReader
-from shared.vault.components.schema import table
 from shared.vault.security.permissions import Operation, require
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ class RecordService:
     async def state_of(self, target: VaultObject, record_id: str) -> str | None:
         """The lifecycle state of a record, None without a lifecycle; raises VaultFault when there is no such record."""
         state = "state__v" if target.lifecycle else "NULL::text"
-        sql = f"SELECT {state} AS state FROM {table(target.name)} WHERE id = $1"  # noqa: S608  quoted names only
+        sql = f"SELECT {state} AS state FROM {table(target.name)} WHERE id = $1"
         async with self._database.connection() as connection:
             record = await connection.fetchrow(sql, record_id)
         if record is None:

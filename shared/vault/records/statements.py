@@ -60,14 +60,14 @@ def update_statement(target: VaultObject, fields: Sequence[Field]) -> str:
     arrays = ", ".join(["$1::text[]", *(f"${n}::{column_type(f)}[]" for n, f in enumerate(fields, 2))])
     aliases = ", ".join(["id", *(f"c{n}" for n in range(2, len(fields) + 2))])
     sets = ", ".join(f"{quote(f.name)} = {_carried(f, f'u.c{n}')}" for n, f in enumerate(fields, 2))
-    return f"UPDATE {table(target.name)} t SET {sets} FROM unnest({arrays}) AS u({aliases}) WHERE t.id = u.id"  # noqa: S608
+    return f"UPDATE {table(target.name)} t SET {sets} FROM unnest({arrays}) AS u({aliases}) WHERE t.id = u.id"
 
 
 def lock_statement(target: VaultObject, key: Field, fields: Sequence[Field]) -> str:
     """Lock the records of a batch by key, in the order of their ids so that two batches never wait for each other."""
     columns = ", ".join(["id", f"{quote(key.name)} AS key", *(_stored(f) for f in fields)])
     return (
-        f"SELECT {columns} FROM {table(target.name)} "  # noqa: S608  quoted names only
+        f"SELECT {columns} FROM {table(target.name)} "
         f"WHERE {quote(key.name)} = ANY($1::{column_type(key)}[]) ORDER BY id FOR NO KEY UPDATE"
     )
 
@@ -80,7 +80,7 @@ def _stored(field: Field) -> str:
 def taken_statement(target: VaultObject, field: Field) -> str:
     """Which of the given values of a unique field are stored, and in which record."""
     name = quote(field.name)
-    return f"SELECT id, {name} AS key FROM {table(target.name)} WHERE {name} = ANY($1::{column_type(field)}[])"  # noqa: S608
+    return f"SELECT id, {name} AS key FROM {table(target.name)} WHERE {name} = ANY($1::{column_type(field)}[])"
 
 
 def unique_fields(target: VaultObject) -> list[Field]:

@@ -18,9 +18,7 @@ class Trigger(Protocol):
     def columns(self) -> tuple[str, ...]:
         """The columns of the stored record that the rules look at."""
 
-    def before_update(
-        self, caller: Caller, stored: Record, changes: dict[str, object]
-    ) -> ApiError | None:
+    def before_update(self, caller: Caller, stored: Record, changes: dict[str, object]) -> ApiError | None:
         """Refuse the update with an error, or allow it; may add to ``changes``."""
 
     def before_delete(self, caller: Caller, stored: Record) -> ApiError | None:

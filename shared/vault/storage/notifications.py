@@ -7,19 +7,18 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import asyncpg
-import structlog
 
-from shared.runtime.waiting import delays
+from shared.runtime.waiting import delays, state_log
+from shared.vault.storage.database import UNREACHABLE
 
 if TYPE_CHECKING:
     from asyncpg import Connection
     from asyncpg.pool import PoolConnectionProxy
 
-log = structlog.get_logger(__name__)
-
 COMPONENT_CHANGED = "component_changed"
 OUTBOX = "outbox"
 CONNECT_TIMEOUT = 10.0
+MAX_PAUSE = 3.0  # seconds; what waits in the outbox waits no longer than this once the database is back
 
 
 class Notifications:
@@ -45,27 +44,34 @@ class Notifications:
             await asyncio.gather(self._task, return_exceptions=True)
 
     async def _listen(self) -> None:
-        pauses = delays()
+        pauses = delays(ceiling=MAX_PAUSE)
         while True:
-            lost = asyncio.Event()
             try:
                 connection = await asyncpg.connect(self._dsn, timeout=CONNECT_TIMEOUT)
-            except (OSError, TimeoutError, asyncpg.PostgresError) as error:
-                log.info("notifications.waiting", reason=type(error).__name__)
+            except UNREACHABLE as error:
+                state_log.failed("postgresql (notifications)", error)
                 await asyncio.sleep(next(pauses))
                 continue
-            pauses = delays()
+            state_log.succeeded("postgresql (notifications)")
+            pauses = delays(ceiling=MAX_PAUSE)
             try:
-                connection.add_termination_listener(lambda _: lost.set())
-                for channel in self._callbacks:
-                    await connection.add_listener(channel, self._heard)
-                for callback in self._callbacks.values():
-                    callback()
-                await lost.wait()
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-                log.info("notifications.lost", reason=type(error).__name__)
+                await self._listen_on(connection)
             finally:
                 connection.terminate()
+
+    async def _listen_on(self, connection: Connection[asyncpg.Record]) -> None:
+        """Listen until the connection is lost."""
+        lost = asyncio.Event()
+        connection.add_termination_listener(lambda _: lost.set())
+        try:
+            for channel in self._callbacks:
+                await connection.add_listener(channel, self._heard)
+            # Whatever was notified while nobody listened.
+            for callback in self._callbacks.values():
+                callback()
+            await lost.wait()
+        except (*UNREACHABLE, asyncpg.InterfaceError) as error:
+            state_log.failed("postgresql (notifications)", error)
 
     def _heard(
         self,

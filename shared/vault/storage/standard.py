@@ -48,14 +48,19 @@ async def load_standard(
 
 
 async def _load_part(components: ComponentService, records: RecordService, folder: Path) -> None:
-    for file in sorted(folder.glob("*.mdl")):
+    for file in _files(folder, "*.mdl"):
         script = await components.execute(SYSTEM, file.read_text(encoding="utf-8"))
         if script.failures:
             failure = script.failures[0]
             message = f"{file.name}, line {failure.line}, {failure.component}: {failure.message}"
             raise StandardLoadFailed(message)
-    for file in sorted(folder.glob("*.csv")):
+    for file in _files(folder, "*.csv"):
         await _load_csv(records, file)
+
+
+def _files(folder: Path, pattern: str) -> list[Path]:
+    """The folder's files in the order of their numbers."""
+    return sorted(folder.glob(pattern))
 
 
 async def _load_csv(records: RecordService, file: Path) -> None:
