@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
+import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Context, Decimal
 from typing import TYPE_CHECKING
 
 from shared.vault.components.model import Field, FieldType, Picklist
@@ -17,6 +17,13 @@ if TYPE_CHECKING:
 Coercion = Callable[[object], object]
 
 BIGINT = 2**63
+NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?")
+MAX_NUMBER_TEXT = 100  # characters
+EXACT = Context(prec=100)  # digits; more than a number of this size and scale can have
+DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+DATE_TIME = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,9})?)?(?:Z|[+-][0-9]{2}:?[0-9]{2})?"
+)
 
 
 class InvalidValue(Exception):
@@ -62,21 +69,23 @@ def _number(field: Field) -> Coercion:
     low, high, scale = field.min_value, field.max_value, field.scale or 0
 
     def convert(value: object) -> int | Decimal:
-        if isinstance(value, bool | list | dict) or (isinstance(value, float) and not math.isfinite(value)):
+        text = str(value).strip()
+        if isinstance(value, bool) or len(text) > MAX_NUMBER_TEXT or not NUMBER.fullmatch(text):
             raise InvalidValue(f"Field [{field.name}] takes a number")
-        try:
-            number = Decimal(str(value).strip())
-        except InvalidOperation as error:
-            raise InvalidValue(f"Field [{field.name}] takes a number") from error
-        if not number.is_finite() or abs(number) >= BIGINT:
-            raise InvalidValue(f"Field [{field.name}] takes a number of at most 18 digits")
-        if number != round(number, scale):
+        number = Decimal(text)
+        if abs(number) >= BIGINT:
+            raise InvalidValue(f"Field [{field.name}] takes a number of less than {BIGINT} either way")
+        if number != (rounded := _rounded(number, scale)):
             raise InvalidValue(f"Field [{field.name}] takes at most {scale} decimals")
         if (low is not None and number < Decimal(str(low))) or (high is not None and number > Decimal(str(high))):
             raise InvalidValue(f"Field [{field.name}] is outside its range of {low} to {high}")
-        return number if scale else int(number)
+        return rounded if scale else int(rounded)
 
     return convert
+
+
+def _rounded(number: Decimal, scale: int) -> Decimal:
+    return number.quantize(Decimal(1).scaleb(-scale), context=EXACT)
 
 
 def _boolean(field: Field) -> Coercion:
@@ -94,7 +103,7 @@ def _boolean(field: Field) -> Coercion:
 def _date(field: Field) -> Coercion:
     def convert(value: object) -> date:
         try:
-            if isinstance(value, str):
+            if isinstance(value, str) and DATE.fullmatch(value):
                 return date.fromisoformat(value)
         except ValueError:
             pass  # answered below, with the form that is wanted
@@ -106,14 +115,19 @@ def _date(field: Field) -> Coercion:
 def _date_time(field: Field) -> Coercion:
     def convert(value: object) -> datetime:
         try:
-            if isinstance(value, str) and "T" in value:
-                moment = datetime.fromisoformat(value)
-                return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-        except ValueError:
+            if isinstance(value, str) and DATE_TIME.fullmatch(value):
+                return in_milliseconds(datetime.fromisoformat(value))
+        except (ValueError, OverflowError):
             pass  # answered below, with the form that is wanted
         raise InvalidValue(f"Field [{field.name}] takes a date and time as YYYY-MM-DDTHH:MM:SS.sssZ")
 
     return convert
+
+
+def in_milliseconds(moment: datetime) -> datetime:
+    """The moment in UTC, cut to milliseconds as the API shows them: read back, it compares equal to the one stored."""
+    moment = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 
 def _picklist(field: Field, picklist: Picklist) -> Coercion:
@@ -122,17 +136,21 @@ def _picklist(field: Field, picklist: Picklist) -> Coercion:
     def coerce(value: object) -> object:
         if value is None or value in ("", []):
             return None
-        given = value if isinstance(value, list) else str(value).split(",") if field.multi_value else [value]
+        given = _names(value) if field.multi_value else value if isinstance(value, list) else [value]
         chosen = [name for name in given if isinstance(name, str) and name in names]
         if len(chosen) != len(given):
             raise InvalidValue(f"Field [{field.name}] takes values of picklist [{picklist.name}]")
         if field.multi_value:
-            return ",".join(chosen)
+            return ",".join(dict.fromkeys(chosen))
         if len(chosen) != 1:
             raise InvalidValue(f"Field [{field.name}] takes one value")
         return chosen[0]
 
     return coerce
+
+
+def _names(value: object) -> list[object]:
+    return value if isinstance(value, list) else [name.strip() for name in str(value).split(",")]
 
 
 _CONVERSIONS: Mapping[FieldType, Callable[[Field], Coercion]] = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, TypeVar
 
 import asyncpg
@@ -72,6 +73,7 @@ class Database:
             timeout=ACQUIRE_TIMEOUT,
             max_cached_statement_lifetime=300,
             server_settings=SERVER_SETTINGS,
+            init=_carry_every_date,
         )
 
     async def close(self) -> None:
@@ -93,17 +95,18 @@ class Database:
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
         """A connection outside a transaction, for single statements; raises DatabaseUnavailable."""
-        if self._pool is None:
+        pool = self._pool  # a close meanwhile waits for what is given back to it
+        if pool is None:
             message = "the database is not open"
             raise DatabaseUnavailable(message)
         try:
-            connection = await self._pool.acquire(timeout=ACQUIRE_TIMEOUT)
-        except UNREACHABLE as error:
+            connection = await pool.acquire(timeout=ACQUIRE_TIMEOUT)
+        except (*UNREACHABLE, asyncpg.InterfaceError) as error:
             raise DatabaseUnavailable(str(error) or "no connection in time") from error
         try:
             yield connection
         finally:
-            await self._pool.release(connection)
+            await pool.release(connection)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
@@ -124,3 +127,26 @@ class Database:
                     await self.forget_statements()
                 await asyncio.sleep(0.01 * 2**attempt)
         raise AssertionError  # the loop returns or raises
+
+
+EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
+EPOCH_DAY = EPOCH.date().toordinal()
+MICROSECOND = timedelta(microseconds=1)
+
+
+async def _carry_every_date(connection: asyncpg.Connection[asyncpg.Record]) -> None:
+    """Store the first and the last day of the calendar as what they are; the driver makes infinities of them."""
+    await connection.set_type_codec(
+        "date",
+        schema="pg_catalog",
+        format="tuple",
+        encoder=lambda day: (day.toordinal() - EPOCH_DAY,),
+        decoder=lambda parts: date.fromordinal(parts[0] + EPOCH_DAY),
+    )
+    await connection.set_type_codec(
+        "timestamptz",
+        schema="pg_catalog",
+        format="tuple",
+        encoder=lambda moment: ((moment - EPOCH) // MICROSECOND,),
+        decoder=lambda parts: EPOCH + parts[0] * MICROSECOND,
+    )
