@@ -1,0 +1,170 @@
+"""The documentation: complete where it lists things, and its links lead somewhere."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from fastapi import APIRouter
+from fastapi.routing import APIRoute
+from pydantic_settings import BaseSettings
+
+from services.connector.settings import ConnectorSettings, VaultAccess
+from shared.runtime.health import Health
+from shared.runtime.telemetry import metrics
+from shared.vault.api.app import CHAPTERS
+from shared.vault.components.types import COMPONENT_TYPES
+from shared.vault.errors import ErrorType
+from shared.vault.settings import VaultSettings
+
+PROJECT = Path(__file__).resolve().parents[2]
+DOCS = PROJECT / "docs"
+PAGES = sorted(path for path in (*PROJECT.glob("*.md"), *DOCS.rglob("*.md")))
+
+FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
+ROW = re.compile(r"^\| `([A-Z_]+)` \| ([^|]+) \|", re.MULTILINE)
+CALLED_BY_OTHER_TASKS = {"servers"}
+
+
+def prose(page: Path) -> str:
+    return FENCE.sub("", page.read_text(encoding="utf-8"))
+
+
+def anchors(page: Path) -> set[str]:
+    """The anchors of a page's headings, as forges make them."""
+    headings = (heading.lower().replace(" ", "-") for heading in HEADING.findall(prose(page)))
+    return {re.sub(r"[^\w-]", "", heading) for heading in headings}
+
+
+def variables(settings: type[BaseSettings]) -> dict[str, object]:
+    """Environment variables of a service with their defaults; ``...`` where one is required."""
+    prefix = settings.model_config["env_prefix"]
+    return {
+        f"{prefix}{name}".upper(): ... if field.is_required() else field.default
+        for name, field in settings.model_fields.items()
+    }
+
+
+def routes() -> Iterator[tuple[str, str]]:
+    """Verb and path of everything that a Vault serves."""
+    routers: list[APIRouter] = [*(chapter.router for chapter in CHAPTERS), Health().router(), metrics.router()]
+    for router in routers:
+        for route in router.routes:
+            assert isinstance(route, APIRoute)
+            for method in sorted(route.methods or ()):
+                yield method, re.sub(r"{(\w+):\w+}", r"{\1}", route.path)
+
+
+def tasks() -> set[str]:
+    """Tasks of the Makefile that a person may call."""
+    phony = re.search(r"^\.PHONY: (.+)$", (PROJECT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    assert phony is not None
+    return set(phony.group(1).split()) - CALLED_BY_OTHER_TASKS
+
+
+@pytest.mark.parametrize("settings", [VaultSettings, ConnectorSettings])
+def test_every_setting_is_listed_with_its_default(settings: type[BaseSettings]) -> None:
+    listed = dict(ROW.findall((DOCS / "operations.md").read_text(encoding="utf-8")))
+    expected = variables(settings)
+    prefix = str(settings.model_config["env_prefix"])
+    assert {name for name in listed if name.startswith(prefix)} == set(expected)
+    for name, default in expected.items():
+        if default is ...:
+            assert listed[name] == "required", name
+        elif default is not None:
+            shown = str(default).lower() if isinstance(default, bool) else str(default)
+            assert listed[name] == f"`{shown}`", name
+
+
+def test_every_member_of_a_vault_entry_is_named() -> None:
+    page = (DOCS / "operations.md").read_text(encoding="utf-8")
+    assert [name for name in VaultAccess.model_fields if f"`{name}`" not in page] == []
+
+
+def test_every_compose_variable_is_listed() -> None:
+    compose = (PROJECT / "docker-compose.yml").read_text(encoding="utf-8")
+    page = (DOCS / "operations.md").read_text(encoding="utf-8")
+    names = set(re.findall(r"(?<!\$)\$\{([A-Z_]+)", compose))
+    assert names
+    assert sorted(name for name in names if f"`{name}`" not in page) == []
+
+
+def test_every_route_is_listed() -> None:
+    page = (DOCS / "api.md").read_text(encoding="utf-8")
+    assert [f"{method} {path}" for method, path in routes() if f"`{method} {path}`" not in page] == []
+
+
+def test_every_listed_route_exists() -> None:
+    page = (DOCS / "api.md").read_text(encoding="utf-8")
+    listed = set(re.findall(r"`((?:GET|POST|PUT|DELETE) /[^`]*)`", page))
+    assert listed - {f"{method} {path}" for method, path in routes()} == set()
+
+
+def test_every_component_type_is_listed() -> None:
+    page = (DOCS / "api.md").read_text(encoding="utf-8")
+    names = {name for kind in COMPONENT_TYPES.values() for name in (kind.name, *kind.subtypes)}
+    assert sorted(name for name in names if f"`{name}`" not in page) == []
+
+
+def test_every_listed_error_type_exists() -> None:
+    page = (DOCS / "api.md").read_text(encoding="utf-8")
+    section = page.partition("| Error type |")[2].partition("\n\n")[0]
+    listed = set(re.findall(r"`([A-Z]+_[A-Z_]+)`", section)) - {"AUTHENTICATION_FAILED"}
+    assert listed
+    assert listed - {str(error) for error in ErrorType} == set()
+
+
+def test_every_listed_metric_exists() -> None:
+    page = (DOCS / "operations.md").read_text(encoding="utf-8")
+    section = page.partition("| Metric |")[2].partition("\n\n")[0]
+    listed = {name for row in section.splitlines()[2:] for name in re.findall(r"`(\w+)`", row.split("|")[1])}
+    known = {
+        f"{family.name}_total" if family.type == "counter" else family.name for family in metrics.registry.collect()
+    }
+    assert listed
+    assert listed - known == set()
+
+
+def test_make_help_shows_every_task() -> None:
+    command = ["make", "--no-print-directory", "help"]
+    shown = subprocess.run(command, cwd=PROJECT, check=True, capture_output=True, text=True, timeout=30).stdout
+    assert set(re.findall(r"^ *make ([a-z-]+) ", shown, re.MULTILINE)) == tasks()
+
+
+def test_every_task_is_documented() -> None:
+    pages = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
+    assert sorted(name for name in tasks() if f"`make {name}`" not in pages) == []
+
+
+def test_every_documented_task_exists() -> None:
+    for page in PAGES:
+        fences = "\n".join(FENCE.findall(page.read_text(encoding="utf-8")))
+        named = {*re.findall(r"`(?:KEEP=1 )?make ([a-z-]+)", prose(page)), *re.findall(r"\nmake ([a-z-]+)", fences)}
+        assert named <= tasks(), page.name
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(PROJECT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    for link in LINK.findall(prose(page)):
+        if re.match(r"[a-z]+:", link):
+            continue
+        name, _, anchor = link.partition("#")
+        target = (page.parent / name).resolve() if name else page
+        assert target.exists(), link
+        if anchor:
+            assert anchor in anchors(target), link
+
+
+def test_every_page_is_linked() -> None:
+    linked = {
+        (page.parent / link.partition("#")[0]).resolve()
+        for page in PAGES
+        for link in LINK.findall(prose(page))
+        if not re.match(r"[a-z]+:", link)
+    }
+    assert [page.name for page in DOCS.rglob("*.md") if page not in linked] == []
