@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from shared.runtime.telemetry import RequestMetrics
 from shared.vault.api import actions, auth, mdl, metadata, query, queues, records
 from shared.vault.api.addresses import VersionConvertor
+from shared.vault.api.documentation import add_documentation
 from shared.vault.api.faults import Faults, on_fault, on_http_error, on_invalid_parameter
 from shared.vault.api.headers import ApiHeaders
 from shared.vault.errors import VaultFault
@@ -58,16 +59,19 @@ class Api(FastAPI):
 def create_api(vault: Vault, lifespan: Lifespan | None = None) -> FastAPI:
     """The application that serves ``vault``; routes outside ``/api`` may be added to it."""
     app = Api(
-        title=f"{vault.definition.label} Vault",
+        title=vault.definition.label,
         description="REST API. Every answer is an envelope with `responseStatus`; the HTTP status is 200 for "
         "everything that the Vault itself has processed, refusals included.",
         openapi_tags=TAGS,
         redirect_slashes=False,
+        docs_url=None,
+        redoc_url=None,
         lifespan=lifespan,
     )
     app.state.vault = vault
     for chapter in CHAPTERS:
         app.include_router(chapter.router)
+    add_documentation(app)
     app.add_exception_handler(VaultFault, on_fault)
     app.add_exception_handler(HTTPException, on_http_error)
     app.add_exception_handler(RequestValidationError, on_invalid_parameter)

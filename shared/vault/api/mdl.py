@@ -28,7 +28,7 @@ async def execute(request: Request, caller: SignedIn) -> Response:
     members = script.to_json(vault.definition.label)
     if not script.failures:
         return envelope.success(**members)
-    errors = [ApiError(ErrorType.INVALID_DATA, f"{s.component}: {s.message}") for s in script.failures]
+    errors = [ApiError(ErrorType.INVALID_DATA, s.message) for s in script.failures]
     return envelope.failures(errors, members)
 
 
