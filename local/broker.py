@@ -27,8 +27,8 @@ class Permission:
 
 # Declaring a queue with a dead-letter exchange, and binding it, need all three on queue and exchange.
 _OF_A_VAULT = Permission(*[f"^({_SPARK}|{_QUEUES})$"] * 3)
-# A connector takes messages off queues and puts messages on them by exchange; it declares nothing.
-_OF_A_CONNECTOR = Permission("^$", r"^spark\.(inbound|outbound)$", f"^{_QUEUES}$")
+# A connector takes messages off queues, delivers to inbound ones by their exchange, and declares nothing.
+_OF_A_CONNECTOR = Permission("^$", r"^spark\.inbound$", f"^{_QUEUES}$")
 _OF_AN_ADMINISTRATOR = Permission(".*", ".*", ".*")
 
 PERMISSIONS: Mapping[str, Mapping[str, Permission]] = {

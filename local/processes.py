@@ -40,9 +40,12 @@ class Process:
     @classmethod
     def of(cls, pid: int) -> Process | None:
         """Return the running process with this id; None when there is none, or only its remains."""
+        fields = _stat(pid)
+        # Asked after the look: what was dead by then is reaped here, so that its id is free for whoever
+        # takes a dead process's id for a living one, as a PostgreSQL server that starts again does.
         if (child := _children.get(pid)) is not None and child.poll() is not None:
             del _children[pid]
-        fields = _stat(pid)
+            return None
         if fields is None or fields[0] in "ZX":
             return None
         return cls(pid, int(fields[19]), _boot())

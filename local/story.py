@@ -130,7 +130,7 @@ async def _new_inquiry(cast: Cast, narration: Narration, product: Row, text: str
     account = await _need(
         cast.rep,
         "SELECT id, name__v, global_id__sys, primary_country__v FROM account__v "
-        "WHERE status__v = 'active__v' AND primary_country__vr.country_code__v = 'US' ORDER BY id PAGESIZE 1",
+        "WHERE status__v = 'active__v' AND primary_country__vr.country_code__v = 'US' ORDER BY id MAXROWS 1",
         "an account",
     )
     row = {
@@ -179,7 +179,7 @@ async def _inquiry_becomes_case(cast: Cast, narration: Narration) -> Row:
     codes = ", ".join(f"'{row['external_id__v']}'" for row in known)
     product = await _need(
         cast.rep,
-        f"SELECT id, name__v FROM product__v WHERE external_id__v CONTAINS ({codes}) ORDER BY id PAGESIZE 1",
+        f"SELECT id, name__v FROM product__v WHERE external_id__v CONTAINS ({codes}) ORDER BY id MAXROWS 1",
         "a product that both Vaults know",
     )
     started = time.monotonic()
@@ -190,7 +190,7 @@ async def _inquiry_becomes_case(cast: Cast, narration: Narration) -> Row:
     narration.hop("Medical", f"Case Contact {contact}, Case {request['case__vr.name__v']} {request['case__v']}")
     narration.hop("Medical", f"Case Request {request['name__v']} {request['id']} linked to {inquiry['global_id__sys']}")
     narration.hop(
-        "CRM", f"Transfer Status is Success, {time.monotonic() - started:.2f} s after the inquiry was written"
+        "CRM", f"Transfer Status is Success, {time.monotonic() - started:.2f} s after the rep began"
     )
     (refused,) = await cast.rep.update(
         "medical_inquiry__v", [{"id": inquiry["id"], "email__v": "other@practice.example"}]

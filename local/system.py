@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 from collections.abc import Awaitable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -129,6 +129,8 @@ class System:
         await self.stop()
         if self._state.servers is not None:
             shutil.rmtree(self._state.servers, ignore_errors=True)
+            with suppress(OSError):  # others may have their data beside it
+                self._state.servers.parent.rmdir()
         for path in (self._state.path, self.sign_ins_file, self.directory / "lock"):
             path.unlink(missing_ok=True)
         self._state.clear()
