@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+import asyncpg
+
 from shared.vault.errors import ErrorType, VaultFault
 from shared.vault.security.caller import Caller, SecurityProfile
 from shared.vault.security.passwords import MAX_PASSWORD_LENGTH, Passwords
@@ -14,7 +16,7 @@ from shared.vault.security.throttle import LoginThrottle
 if TYPE_CHECKING:
     from asyncpg import Record
 
-    from shared.vault.storage.database import Database
+    from shared.vault.storage.database import Connection, Database
 
 MAX_USERNAME_LENGTH = 255
 FIRST_USER_ID = 10_001
@@ -29,6 +31,7 @@ ON CONFLICT (username) DO UPDATE
 SET password_hash = excluded.password_hash, security_profile = excluded.security_profile
 RETURNING c.user_id
 """
+RENAME = "UPDATE platform.credential SET username = $2 WHERE user_id = $1 AND username <> $2"
 END_ALL = "DELETE FROM platform.session WHERE user_id = $1"
 USER = """
 SELECT c.user_id, c.username, c.security_profile, c.active, c.last_login,
@@ -94,12 +97,16 @@ class SecurityService:
     ) -> int:
         """The id of the user with this name, password and profile; a changed password ends the user's sessions.
 
-        ``user_id`` is for a user who does not exist yet; without it the next free id is taken.
+        With ``user_id`` it is that user, renamed if need be; without it a new user gets the next free id.
+
+        :raises ValueError: the name or password is empty or too long, or the name is another user's.
         """
         if not 0 < len(username) <= MAX_USERNAME_LENGTH or not 0 < len(password) <= MAX_PASSWORD_LENGTH:
             message = f"a user needs a name of at most {MAX_USERNAME_LENGTH} characters and a password"
             raise ValueError(message)
         async with self._database.connection() as connection:
+            if user_id is not None:
+                await _rename(connection, user_id, username)
             user = await connection.fetchrow(CREDENTIAL, username)
         unchanged = user is not None and user["security_profile"] == profile
         if user is not None and unchanged and await self._passwords.verify(user["password_hash"], password):
@@ -117,6 +124,14 @@ class SecurityService:
         if user is None:
             raise invalid_session()
         return _user_json(user)
+
+
+async def _rename(connection: Connection, user_id: int, username: str) -> None:
+    try:
+        await connection.execute(RENAME, user_id, username)
+    except asyncpg.UniqueViolationError as error:
+        message = "the username is another user's"
+        raise ValueError(message) from error
 
 
 def _incorrect() -> VaultFault:

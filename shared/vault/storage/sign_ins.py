@@ -14,7 +14,8 @@ INSERT INTO records.user__sys (id, global_id__sys, name__v, status__v, username_
     email__sys, security_profile__sys, created_by__v, created_date__v, modified_by__v, modified_date__v)
 VALUES ($1, $2, $3, 'active__v', $3, $4, $5, $3, $6, 1, date_trunc('milliseconds', now()), 1,
     date_trunc('milliseconds', now()))
-ON CONFLICT (id) DO NOTHING
+ON CONFLICT (id) DO UPDATE SET name__v = excluded.name__v, username__sys = excluded.username__sys
+WHERE user__sys.username__sys <> excluded.username__sys
 """
 
 

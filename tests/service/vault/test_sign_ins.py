@@ -1,0 +1,31 @@
+"""The sign-ins of the settings: what a changed setting does on the next start."""
+
+from __future__ import annotations
+
+from services.crm_vault.definition import CRM_VAULT
+from shared.vault.api.app import create_api
+from shared.vault.vault import Vault
+from tests.service.vault.served import PASSWORD, served, settings
+
+
+async def start_with(postgres_dsn: str, amqp_url: str, username: str) -> list[str]:
+    """Start with this administrator, sign in, and return the usernames of all users."""
+    chosen = settings(postgres_dsn, amqp_url).model_copy(update={"admin_username": username})
+    vault = Vault(CRM_VAULT, chosen)
+    await vault.start()
+    try:
+        async with served(create_api(vault)) as api:
+            signed_in = await api.post("/auth", data={"username": username, "password": PASSWORD})
+            headers = {"Authorization": signed_in.body["sessionId"]}
+            answer = await api.post("/query", data={"q": "SELECT username__sys FROM user__sys"}, headers=headers)
+            return [row["username__sys"] for row in answer.data]
+    finally:
+        await vault.stop()
+
+
+async def test_a_renamed_administrator_is_the_same_user(postgres_dsn: str, amqp_url: str) -> None:
+    before = await start_with(postgres_dsn, amqp_url, "first@vault.example")
+    after = await start_with(postgres_dsn, amqp_url, "second@vault.example")
+    assert len(before) == len(after) == 3
+    assert "second@vault.example" in after
+    assert "first@vault.example" not in after
