@@ -52,7 +52,7 @@ class Metrics:
             registry=registry,
         )
         self.rows = Counter(
-            "integration_rows", "Rows read, mapped, skipped, written, failed.", ["point", "outcome"], registry=registry
+            "integration_rows", "Source records: transferred, skipped, failed.", ["point", "outcome"], registry=registry
         )
         self.exceptions = Counter(
             "user_exceptions", "User exception messages recorded.", ["queue", "error_type"], registry=registry

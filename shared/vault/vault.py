@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from shared.runtime.process import run_until_cancelled
 from shared.runtime.waiting import wait_for
 from shared.spark.connection import BrokerConnection
 from shared.vault.queues.relay import Relay, Sender
 from shared.vault.queues.service import QueueService
-from shared.vault.records import entry_actions, integrations, retry
+from shared.vault.records import entry_actions, integrations, retry, users
 from shared.vault.records.actions import ActionService, ObjectAction
 from shared.vault.records.queries import QueryService
 from shared.vault.records.service import RecordService
@@ -36,7 +37,10 @@ OBJECT_ACTIONS = {
     retry.OBJECT: {retry.ACTION: ObjectAction(retry.ACTION, "Retry Transfer", retry.retry_transfer)},
 }
 ACTIONS = {"set_field": entry_actions.set_field, "send_message": entry_actions.send_message}
-TRIGGERS: Mapping[str, Trigger] = {integrations.OBJECT: integrations.IntegrationTrigger()}
+TRIGGERS: Mapping[str, Trigger] = {
+    integrations.OBJECT: integrations.IntegrationTrigger(),
+    users.OBJECT: users.UserTrigger(),
+}
 
 
 class Vault:
@@ -80,7 +84,7 @@ class Vault:
         self._stack.push_async_callback(self._broker.close)
         await self.relay.start()
         self._stack.push_async_callback(self.relay.stop)
-        self._reload = asyncio.create_task(self._keep_current(), name="components")
+        self._reload = asyncio.create_task(run_until_cancelled("components", self._keep_current), name="components")
         self._stack.push_async_callback(self._stop_reload)
         await self._notifications.start()
         self._stack.push_async_callback(self._notifications.stop)
@@ -103,10 +107,12 @@ class Vault:
 
     async def _keep_current(self) -> None:
         """Read the components again whenever a process on this database has changed them."""
+        self._stale.set()  # for what was told while this did not run
         while True:
             await self._stale.wait()
             self._stale.clear()
             await wait_for("postgresql", self.components.load, retry_on=UNREACHABLE)
+            self.relay.wake()  # for queues that are new
 
     async def _stop_reload(self) -> None:
         if self._reload is not None:

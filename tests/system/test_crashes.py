@@ -47,7 +47,7 @@ def quoted(ids: list[str]) -> str:
     return ", ".join(f"'{identifier}'" for identifier in ids)
 
 
-@pytest.mark.parametrize("victim", ["connector", "medical_vault", "crm_vault", "rabbitmq"])
+@pytest.mark.parametrize("victim", ["connector", "medical_vault", "crm_vault", "rabbitmq", "postgres"])
 async def test_a_crash_loses_and_doubles_nothing(running: System, connected: Connected, victim: str) -> None:
     crm, medical = connected.crm, connected.medical
     inquiries = await submitted_inquiries(crm, medical, INQUIRIES, new_run())

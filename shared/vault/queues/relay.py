@@ -11,6 +11,8 @@ import asyncpg
 import orjson
 import structlog
 
+from shared.runtime.process import run_until_cancelled
+from shared.runtime.telemetry import metrics
 from shared.runtime.waiting import delays
 from shared.spark.envelope import Envelope, Message
 from shared.spark.errors import BrokerUnavailable, Unroutable
@@ -30,10 +32,12 @@ MAX_PAUSE = 3.0  # seconds between attempts while the database or the broker is 
 IDLE_SECONDS = 2.0  # the poll beneath the notifications, for one that was lost with its connection
 FAULTS = (BrokerUnavailable, Unroutable, DatabaseUnavailable, asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
 
-# Rows another relay holds are skipped, and so are queues whose delivery an administrator has disabled.
+# Rows another relay holds are skipped, and so are queues that are not declared here, and those whose delivery an
+# administrator has disabled.
 TAKE = """
 SELECT position, queue, direction, message_id, message, enter_queue_timestamp FROM platform.outbox o
-WHERE NOT EXISTS (SELECT FROM platform.queue_delivery d WHERE d.queue = o.queue AND NOT d.enabled)
+WHERE o.queue = ANY ($2::text[])
+AND NOT EXISTS (SELECT FROM platform.queue_delivery d WHERE d.queue = o.queue AND NOT d.enabled)
 ORDER BY position LIMIT $1 FOR UPDATE SKIP LOCKED
 """
 
@@ -69,7 +73,7 @@ class Relay:
 
     async def start(self) -> None:
         """Relay until ``stop``."""
-        self._task = asyncio.create_task(self._run(), name="relay")
+        self._task = asyncio.create_task(run_until_cancelled("relay", self._run), name="relay")
 
     async def stop(self) -> None:
         """End; a batch under way is confirmed and deleted, or stays in the outbox."""
@@ -87,6 +91,7 @@ class Relay:
                 await self.declare_queues()
                 while await self._publish_batch():
                     pass
+                await self._count_waiting()
             except FAULTS as error:
                 self._declared.clear()
                 if self.last_fault is None:
@@ -106,7 +111,7 @@ class Relay:
     async def declare_queues(self) -> None:
         """Make the broker's queues those of the Queue components; what is there already stays."""
         wanted = {(q.name, q.type) for q in self._components.registry.queues.values() if q.type != "job"}
-        if wanted <= self._declared:
+        if wanted == self._declared:
             return
         async with self._broker.short_channel() as channel:
             await declare_exchanges(channel)
@@ -115,15 +120,26 @@ class Relay:
         self._declared = wanted
 
     async def _publish_batch(self) -> bool:
-        """Publish up to a batch; whether there may be more."""
+        """Publish up to a batch; whether there may be more. Raises Unroutable when all but some were published."""
+        lost: Unroutable | None = None
         async with self._database.transaction() as connection:
-            rows = await connection.fetch(TAKE, BATCH)
+            rows = await connection.fetch(TAKE, BATCH, [name for name, _ in self._declared])
+            kept: set[str] = set()
             for direction in Direction:
                 outgoing = [self._outgoing(row) for row in rows if row["direction"] == direction]
-                if outgoing:
+                try:
                     await self._publisher(direction.exchange).publish_all(outgoing)
-            await self._delete(connection, [row["position"] for row in rows])
+                except Unroutable as error:
+                    lost = error
+                    kept.update(error.message_ids)
+            await self._delete(connection, [row["position"] for row in rows if row["message_id"] not in kept])
+        if lost is not None:
+            raise lost
         return len(rows) == BATCH
+
+    async def _count_waiting(self) -> None:
+        async with self._database.connection() as connection:
+            metrics.outbox_waiting.set(await connection.fetchval("SELECT count(*) FROM platform.outbox"))
 
     @staticmethod
     async def _delete(connection: Connection, positions: list[int]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from shared.spark.topology import purge_queue, queue_state
+from shared.spark.topology import Direction, purge_queue, queue_state
 from shared.vault.errors import ErrorType, VaultFault
 from shared.vault.security.permissions import Grant, authorize
 
@@ -93,10 +93,12 @@ class QueueService:
     async def reset(self, caller: Caller, name: str) -> None:
         """Delete every message in the queue; there is no way back."""
         authorize(caller, Grant.MANAGE_QUEUES)
-        self._queue(name)
-        async with self._database.connection() as connection:
+        if self._queue(name).type not in tuple(Direction):
+            return  # nothing queues there
+        # Both or neither: without the broker nothing is deleted here either.
+        async with self._database.transaction() as connection:
             await connection.execute("DELETE FROM platform.outbox WHERE queue = $1", name)
-        await purge_queue(self._broker, name, BROKER_TIMEOUT)
+            await purge_queue(self._broker, name, BROKER_TIMEOUT)
 
     def _queue(self, name: str) -> Queue:
         queue = self._components.registry.queues.get(name)

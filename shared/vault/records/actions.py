@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from shared.vault.components.model import UserAction, VaultObject
@@ -34,6 +34,7 @@ class ActionContext:
     registry: Registry
     object: VaultObject
     ids: Sequence[str]
+    records: RecordService
     parameters: Mapping[str, tuple[Scalar, ...]] = field(default_factory=dict)
 
     def parameter(self, name: str) -> str:
@@ -91,8 +92,10 @@ class ActionService:
 
     async def available(self, caller: Caller, object_name: str, record_id: str) -> list[AvailableAction]:
         """The actions that the record offers in its present state; raises VaultFault for an unknown record."""
-        target = self._target(object_name)
-        require(caller, object_name, Operation.READ)
+        return await self._components.unless_changed(lambda: self._offered(caller, object_name, record_id))
+
+    async def _offered(self, caller: Caller, object_name: str, record_id: str) -> list[AvailableAction]:
+        target = self._target(caller, object_name, Operation.READ)
         state = await self._records.state_of(target, record_id)
         offered = [
             AvailableAction(f"{OBJECT_PREFIX}.{object_name}.{a.name}", a.label, "object_action")
@@ -108,14 +111,12 @@ class ActionService:
         self, caller: Caller, object_name: str, ids: Sequence[str], name: str, fields: Mapping[str, object]
     ) -> list[RowResult]:
         """Run the action on each record; results in the order of ``ids``. ``fields`` are its start prompts."""
-        target = self._target(object_name)
-        require(caller, object_name, Operation.EDIT)
         if not 0 < len(ids) <= MAX_ROWS:
             raise VaultFault(ErrorType.INVALID_DATA, f"An action takes 1 to {MAX_ROWS} records")
         refused: dict[str, ApiError] = {}
         distinct = list(dict.fromkeys(ids))
         while True:
-            work = self._work(caller, target, [i for i in distinct if i not in refused], name, fields)
+            work = self._work(caller, object_name, [i for i in distinct if i not in refused], name, fields)
             try:
                 rows = await self._records.carry_out(work)
             except RowsRefused as refusal:
@@ -126,12 +127,13 @@ class ActionService:
             return [results[i] for i in ids]
 
     def _work(
-        self, caller: Caller, target: VaultObject, ids: Sequence[str], name: str, fields: Mapping[str, object]
+        self, caller: Caller, object_name: str, ids: Sequence[str], name: str, fields: Mapping[str, object]
     ) -> Callable[[Connection], Awaitable[list[Row]]]:
         async def work(connection: Connection) -> list[Row]:
+            target = self._target(caller, object_name, Operation.EDIT)
             if not ids:
                 return []
-            context = ActionContext(connection, caller, self._components.registry, target, ids)
+            context = ActionContext(connection, caller, self._components.registry, target, ids, self._records)
             if name.startswith(f"{OBJECT_PREFIX}."):
                 return await self._run_object_action(context, name, fields)
             state, action = self._find(target, name)
@@ -168,10 +170,7 @@ class ActionService:
         lifecycle = context.registry.lifecycles[context.object.lifecycle or ""]
         for entry in sorted(lifecycle.states[state].entry_actions, key=lambda e: e.order):
             handler = self._handler(entry.action)
-            entering = ActionContext(
-                context.connection, context.caller, context.registry, context.object, context.ids, entry.parameters
-            )
-            await self._handle(entering, handler, rows)
+            await self._handle(replace(context, parameters=entry.parameters), handler, rows)
 
     @staticmethod
     async def _handle(context: ActionContext, handler: ActionHandler, rows: Sequence[Row]) -> None:
@@ -179,10 +178,7 @@ class ActionService:
         good = [str(row.id) for row in rows if not row.errors]
         if not good:
             return
-        ready = ActionContext(
-            context.connection, context.caller, context.registry, context.object, good, context.parameters
-        )
-        errors = await handler(ready)
+        errors = await handler(replace(context, ids=good))
         if errors:
             raise RowsRefused(errors)
 
@@ -192,10 +188,11 @@ class ActionService:
             raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, f"This Vault has no action [{name}]")
         return handler
 
-    def _target(self, object_name: str) -> VaultObject:
+    def _target(self, caller: Caller, object_name: str, operation: Operation) -> VaultObject:
         target = self._components.registry.objects.get(object_name)
-        if target is None:
+        if target is None or not target.active:
             raise VaultFault(ErrorType.INVALID_DATA, f"There is no object [{object_name[:100]}]")
+        require(caller, object_name, operation)
         return target
 
     def _user_actions(self, target: VaultObject, state: str | None) -> Sequence[UserAction]:

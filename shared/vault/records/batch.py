@@ -7,12 +7,15 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from shared.vault.components.model import Field, FieldType, RelationshipDeletion, VaultObject
-from shared.vault.components.schema import quote, table
+from shared.vault.components.model import Field, VaultObject
+from shared.vault.components.schema import table
 from shared.vault.errors import ErrorType
 from shared.vault.records import statements
+from shared.vault.records.deletion import blocked
 from shared.vault.records.references import resolve_references
 from shared.vault.records.results import CREATED, UPDATED
+from shared.vault.records.uniqueness import explain_refused, fail_repeats, fail_taken, in_key_order
+from shared.vault.records.values import in_milliseconds
 
 if TYPE_CHECKING:
     from asyncpg import Record
@@ -25,10 +28,6 @@ if TYPE_CHECKING:
     from shared.vault.storage.database import Connection
 
 UNCHANGED = "No changes in values - record not updated"
-
-
-class RaceLost(Exception):
-    """Another transaction stored the same unique value meanwhile: the unit of work starts again."""
 
 
 class Batch:
@@ -52,18 +51,19 @@ class Batch:
         self._vault_id = vault_id
         self._ids = ids
         self._trigger = trigger
-        # Milliseconds, as the API shows them: a time read back compares equal to the one stored.
-        now = datetime.now(UTC)
-        self._now = now.replace(microsecond=now.microsecond // 1000 * 1000)
+        self._now = in_milliseconds(datetime.now(UTC))
 
     async def resolve(self, rows: Sequence[Row]) -> None:
         """Find every record that the rows refer to."""
-        await resolve_references(self._connection, self._registry, self._object, rows)
+        await resolve_references(self._connection, self._registry, self._object, self._caller, rows)
 
-    async def insert(self, rows: Sequence[Row]) -> None:
-        """Create records; a row that breaks a unique field fails alone."""
+    async def insert(self, rows: Sequence[Row], key: Field | None = None) -> None:
+        """Create records; a row that breaks a unique field fails alone.
+
+        ``key`` is that of an upsert: a record that has it by now is a race, and RaceLost is raised.
+        """
         self._check_required(rows)
-        self._fail_repeats(rows)
+        fail_repeats(self._object, rows)
         rows = [row for row in rows if not row.errors]
         if not rows:
             return
@@ -71,7 +71,8 @@ class Batch:
         for row, identifier in zip(rows, identifiers, strict=True):
             self._fill_new(row, identifier)
         fields = self._insert_fields(rows)
-        arrays = [[row.values.get(f.name) for row in rows] for f in fields]
+        ordered = in_key_order(self._object, rows)
+        arrays = [[row.values.get(f.name) for row in ordered] for f in fields]
         sql = statements.insert_statement(self._object, fields)
         stored = await self._connection.fetch(sql, *arrays, *statements.name_parameters(self._object))
         kept = {record["id"] for record in stored}
@@ -81,7 +82,7 @@ class Batch:
         for row in refused:
             row.id = row.event = None
         if refused:
-            await self._explain_refused(refused)
+            await explain_refused(self._connection, self._object, refused, key)
 
     def _check_required(self, rows: Sequence[Row]) -> None:
         required = [f.name for f in self._object.fields.values() if f.required and not f.system and f.active]
@@ -93,15 +94,6 @@ class Batch:
     def _is_supplied(self, name: str) -> bool:
         """Whether the Vault itself gives this required field its value."""
         return name == "status__v" or (name == "name__v" and self._object.fields[name].system_managed_name)
-
-    def _fail_repeats(self, rows: Sequence[Row]) -> None:
-        for field in statements.unique_fields(self._object):
-            seen: set[object] = set()
-            for row in rows:
-                value = row.values.get(field.name)
-                if value is not None and value in seen:
-                    row.fail(ErrorType.OPERATION_NOT_ALLOWED, _taken(field))
-                seen.add(value)
 
     def _fill_new(self, row: Row, identifier: str) -> None:
         values, caller = row.values, self._caller.user_id
@@ -125,19 +117,6 @@ class Batch:
         # In the object's order, so that calls with the same fields share one prepared statement.
         return [f for f in self._object.fields.values() if f.name in used]
 
-    async def _explain_refused(self, rows: Sequence[Row]) -> None:
-        """Say which unique field kept each row out; a value that has gone since is a race."""
-        for field in statements.unique_fields(self._object):
-            values = [row.values[field.name] for row in rows if row.values.get(field.name) is not None]
-            if values:
-                taken = await self._connection.fetch(statements.taken_statement(self._object, field), values)
-                known = {record["key"] for record in taken}
-                for row in rows:
-                    if row.values.get(field.name) in known:
-                        row.fail(ErrorType.OPERATION_NOT_ALLOWED, _taken(field))
-        if any(not row.errors for row in rows):
-            raise RaceLost
-
     async def lock(self, rows: Sequence[Row], key: Field) -> dict[object, Record]:
         """Lock the stored records that the rows name; by key, with the columns about to change."""
         names = {name for row in rows for name in row.values} - {key.name}
@@ -159,26 +138,17 @@ class Batch:
                 row.event = UPDATED
                 row.warning = UNCHANGED if warn_unchanged else None
                 continue
+            if record.get("object_type__v") and "object_type__v" in changes:
+                row.fail(ErrorType.OPERATION_NOT_ALLOWED, "The type of a record cannot be changed by an update")
+                continue
             refusal = self._trigger.before_update(self._caller, record, changes) if self._trigger else None
             if refusal:
                 row.errors.append(refusal)
                 continue
             row.values = changes
             changed.append(row)
-        await self._refuse_taken(changed)
+        await fail_taken(self._connection, self._object, changed)
         await self._write([row for row in changed if not row.errors])
-
-    async def _refuse_taken(self, rows: Sequence[Row]) -> None:
-        for field in statements.unique_fields(self._object):
-            setting = [row for row in rows if row.values.get(field.name) is not None]
-            if not setting:
-                continue
-            values = [row.values[field.name] for row in setting]
-            taken = await self._connection.fetch(statements.taken_statement(self._object, field), values)
-            holders: dict[object, str] = {record["key"]: record["id"] for record in taken}
-            for row in setting:
-                if holders.setdefault(row.values[field.name], row.id or "") != row.id:
-                    row.fail(ErrorType.OPERATION_NOT_ALLOWED, _taken(field))
 
     async def _write(self, rows: Sequence[Row]) -> None:
         """One statement for each set of changed fields; calls of one client have few."""
@@ -201,27 +171,10 @@ class Batch:
             refusal = self._trigger.before_delete(self._caller, record) if self._trigger else None
             if refusal:
                 row.errors.append(refusal)
-        await self._refuse_referenced(rows)
-        ids = [row.id for row in rows if not row.errors]
+        ids = [row.id for row in rows if row.id and not row.errors]
+        held = await blocked(self._connection, self._registry, self._object.name, ids)
+        for row in rows:
+            if row.id and row.id in held:
+                row.fail(ErrorType.OPERATION_NOT_ALLOWED, f"The record is referred to by [{held[row.id]}]")
         sql = f"DELETE FROM {table(self._object.name)} WHERE id = ANY($1::text[])"
-        await self._connection.execute(sql, ids)
-
-    async def _refuse_referenced(self, rows: Sequence[Row]) -> None:
-        ids = [row.id for row in rows if not row.errors]
-        for other in self._registry.objects.values():
-            for field in other.fields.values():
-                if field.type is not FieldType.OBJECT or field.object != self._object.name:
-                    continue
-                if field.relationship_deletion is not RelationshipDeletion.BLOCK:
-                    continue
-                name = quote(field.name)
-                sql = f"SELECT DISTINCT {name} FROM {table(other.name)} WHERE {name} = ANY($1::text[])"
-                blocked = {record[0] for record in await self._connection.fetch(sql, ids)}
-                for row in rows:
-                    if row.id in blocked:
-                        message = f"The record is referred to by [{other.name}.{field.name}]"
-                        row.fail(ErrorType.OPERATION_NOT_ALLOWED, message)
-
-
-def _taken(field: Field) -> str:
-    return f"Another resource already exists with this value of unique field [{field.name}]"
+        await self._connection.execute(sql, [row.id for row in rows if not row.errors])

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from shared.vault.components.model import FieldType
-from shared.vault.components.schema import quote, table
+from shared.vault.components.model import Field, FieldType
 from shared.vault.errors import ApiError, ErrorType, VaultFault
 from shared.vault.queues.outbox import open_queue, put
-from shared.vault.records.values import coercion, column_type
+from shared.vault.records.values import InvalidValue, coercion, in_milliseconds
 
 if TYPE_CHECKING:
     from shared.vault.records.actions import ActionContext
@@ -18,20 +18,27 @@ NOW = "now"
 
 
 async def set_field(context: ActionContext) -> Mapping[str, ApiError]:
-    """Set ``field`` to ``value`` (``now`` for a date and time of this moment)."""
-    name, value = context.parameter("field"), context.parameter("value")
+    """Set ``field`` to ``value`` (``now`` for a date and time of this moment); checked as a user's update is."""
+    name = context.parameter("field")
     field = context.object.fields.get(name)
     if field is None or field.system:
         raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, f"The entry action cannot set [{name}]")
-    assign = f"UPDATE {table(context.object.name)} SET {quote(name)} ="
-    if field.type is FieldType.DATE_TIME and value == NOW:
-        moment = "date_trunc('milliseconds', now())"
-        await context.connection.execute(f"{assign} {moment} WHERE id = ANY($1::text[])", list(context.ids))
-    else:
-        stored = coercion(field, context.registry)(value)
-        sql = f"{assign} $2::{column_type(field)} WHERE id = ANY($1::text[])"
-        await context.connection.execute(sql, list(context.ids), stored)
-    return {}
+    changes = {name: _value(context, field, context.parameter("value"))}
+    rows = await context.records.change_in(context.connection, context.caller, context.object, context.ids, {}, changes)
+    return {str(row.id): row.errors[0] for row in rows if row.errors}
+
+
+def _value(context: ActionContext, field: Field, text: str) -> object:
+    if field.type is FieldType.DATE_TIME and text == NOW:
+        return in_milliseconds(datetime.now(UTC))
+    try:
+        value = coercion(field, context.registry)(text)
+    except InvalidValue as error:
+        message = f"The entry action sets a value that its field does not take. {error}"
+        raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, message) from error
+    if value is None and field.required:
+        raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, f"The entry action empties required field [{field.name}]")
+    return value
 
 
 async def send_message(context: ActionContext) -> Mapping[str, ApiError]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from shared.vault.records.values import in_milliseconds
+
 if TYPE_CHECKING:
     from asyncpg import Record
 
@@ -32,8 +34,7 @@ class IntegrationTrigger:
         """Allow the update, with the run time beside an activation."""
         del caller
         if changes.get("status__v") == "active__v" and stored["status__v"] != "active__v":
-            now = datetime.now(UTC)
-            changes[LAST_RUN] = now.replace(microsecond=now.microsecond // 1000 * 1000)
+            changes[LAST_RUN] = in_milliseconds(datetime.now(UTC))
         return None
 
     def before_delete(self, caller: Caller, stored: Record) -> ApiError | None:

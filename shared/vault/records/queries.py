@@ -56,6 +56,9 @@ class QueryService:
 
     async def run(self, caller: Caller, text: str, *, describe: bool, version_path: str) -> QueryPage:
         """The first page of a statement; raises VaultFault with the place of a fault in the text."""
+        return await self._components.unless_changed(lambda: self._first_page(caller, text, describe, version_path))
+
+    async def _first_page(self, caller: Caller, text: str, describe: bool, version_path: str) -> QueryPage:
         compiled = self._compile(caller, text)
         rows = await self._fetch(compiled, compiled.pagesize, compiled.pageoffset, None)
         page = _page(compiled, rows, compiled.pagesize, compiled.pageoffset)
@@ -71,6 +74,13 @@ class QueryService:
         self, caller: Caller, cursor_id: str, pagesize: int | None, pageoffset: int, version_path: str
     ) -> QueryPage:
         """A later page; stable while records change, unless the statement has an order of its own."""
+        return await self._components.unless_changed(
+            lambda: self._later_page(caller, cursor_id, pagesize, pageoffset, version_path)
+        )
+
+    async def _later_page(
+        self, caller: Caller, cursor_id: str, pagesize: int | None, pageoffset: int, version_path: str
+    ) -> QueryPage:
         cursor = await self._cursor(caller, cursor_id)
         compiled = self._compile(caller, cursor["query"])
         size = min(pagesize or compiled.pagesize, compiled.pagesize)
@@ -88,6 +98,9 @@ class QueryService:
 
     async def record(self, caller: Caller, object_name: str, record_id: str) -> dict[str, Any]:
         """One record with all its fields, as ``GET /vobjects/{object}/{id}`` shows it; raises VaultFault."""
+        return await self._components.unless_changed(lambda: self._whole_record(caller, object_name, record_id))
+
+    async def _whole_record(self, caller: Caller, object_name: str, record_id: str) -> dict[str, Any]:
         target = self._components.registry.objects.get(object_name)
         if target is None:
             raise VaultFault(ErrorType.INVALID_DATA, f"There is no object [{object_name[:100]}]")

@@ -10,17 +10,23 @@ from shared.vault.components.model import FieldType, VaultObject
 from shared.vault.components.schema import quote, table
 from shared.vault.errors import ErrorType
 from shared.vault.records.values import column_type
+from shared.vault.security.permissions import Operation, may
 
 if TYPE_CHECKING:
     from shared.vault.components.registry import Registry
     from shared.vault.records.rows import Row
+    from shared.vault.security.caller import Caller
     from shared.vault.storage.database import Connection
 
 
 async def resolve_references(
-    connection: Connection, registry: Registry, target: VaultObject, rows: Sequence[Row]
+    connection: Connection, registry: Registry, target: VaultObject, caller: Caller, rows: Sequence[Row]
 ) -> None:
-    """Turn references by key into ids and check that every id exists; rows that fail get an error."""
+    """Turn references by key into ids and check that every id exists; rows that fail get an error.
+
+    Only who may read the records of an object may find them by a key.
+    """
+    _refuse_unreadable(target, caller, rows)
     wanted = _wanted(target, rows)
     found: dict[tuple[str, str], dict[object, str]] = {}
     for (object_name, key_field), keys in wanted.items():
@@ -34,6 +40,13 @@ async def resolve_references(
         found[object_name, key_field] = {record["key"]: record["id"] for record in records}
     for row in rows:
         _apply(target, row, found)
+
+
+def _refuse_unreadable(target: VaultObject, caller: Caller, rows: Sequence[Row]) -> None:
+    for row in rows:
+        for name in [name for name in row.lookups if not may(caller, target.fields[name].object or "", Operation.READ)]:
+            del row.lookups[name]
+            row.fail(ErrorType.INSUFFICIENT_ACCESS, f"The records that field [{name}] refers to may not be read")
 
 
 def _wanted(target: VaultObject, rows: Sequence[Row]) -> dict[tuple[str, str], set[object]]:

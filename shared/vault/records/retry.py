@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-import orjson
-
+from shared.spark.envelope import Envelope, Message
+from shared.spark.errors import MalformedMessage
 from shared.vault.errors import ApiError, ErrorType, VaultFault
 from shared.vault.queues.outbox import open_queue, put
 
@@ -56,20 +56,15 @@ async def retry_transfer(context: ActionContext) -> Mapping[str, ApiError]:
 async def _send_again(context: ActionContext, row: asyncpg.Record, items: list[str] | None) -> None:
     if row["error_status__sys"] in ("resolved__sys", "ignored__sys"):
         raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, "The exception is resolved or ignored already")
-    attributes, all_items, message_id = _original(row)
+    message = _original(row)
     queue = open_queue(context.registry, row["queue__sys"] or "")
-    await put(context.connection, queue, attributes, items or all_items, message_id)
+    await put(context.connection, queue, message.attributes, items or message.items, row["message_id__sys"])
 
 
-def _original(row: asyncpg.Record) -> tuple[Mapping[str, object], list[str], str]:
-    """Attributes, items and id of the message as it was received; raises VaultFault when it was not readable."""
+def _original(row: asyncpg.Record) -> Message:
+    """The message as it was received; raises VaultFault when it was not readable."""
     try:
-        message = orjson.loads(row["message_body_json__sys"] or "")["message"]
-        attributes, items = message["attributes"], [str(item) for item in message["items"]]
-        message_id = str(row["message_id__sys"])
-    except (ValueError, KeyError, TypeError) as error:
-        text = "The message could not be read when it arrived and cannot be sent again"
+        return Envelope.parse((row["message_body_json__sys"] or "").encode()).message
+    except MalformedMessage as error:
+        text = f"The message could not be read when it arrived and cannot be sent again: {error}"
         raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, text) from error
-    if not items:
-        raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, "The message has no items to send again")
-    return attributes, items, message_id

@@ -97,7 +97,7 @@ class RowReader:
         target = self.object.fields.get(name)
         if name == TYPE_NAME_KEY and self.object.allow_types:
             return self._set_type_by_name
-        if target is None:
+        if target is None or not target.active:
             return self._lookup_setter(name)
         if name == "object_type__v":
             return self._set_type
@@ -108,7 +108,10 @@ class RowReader:
             return self._required(target, coerce)
 
         def set_value(row: Row, value: object) -> None:
-            row.values[name] = coerce(value)
+            stored = coerce(value)
+            # Every record has a status: none given leaves it as it is.
+            if stored is not None or name != "status__v":
+                _give(row, name, stored)
 
         return set_value
 
@@ -117,7 +120,7 @@ class RowReader:
             stored = coerce(value)
             if stored is None:
                 row.fail(ErrorType.PARAMETER_REQUIRED, f"Missing required parameter [{target.name}]")
-            row.values[target.name] = stored
+            _give(row, target.name, stored)
 
         return set_value
 
@@ -142,22 +145,37 @@ class RowReader:
 
         def set_lookup(row: Row, value: object) -> None:
             key = coerce(value)
-            if key is None:
-                row.values[reference.name] = None
+            if key is None and reference.required:
+                row.fail(ErrorType.PARAMETER_REQUIRED, f"Missing required parameter [{reference.name}]")
+            elif key is None:
+                _give(row, reference.name, None)
+            elif reference.name in row.values or reference.name in row.lookups:
+                raise InvalidValue(f"Field [{reference.name}] is given twice")
             else:
                 row.lookups[reference.name] = (unique, key)
 
         return set_lookup
 
     def _set_type_by_name(self, row: Row, value: object) -> None:
+        if value is None or value == "":
+            return
         chosen = self._registry.object_types.get((self.object.name, str(value)))
         if chosen is None or not chosen.active:
             raise InvalidValue(f"[{self.object.name}] has no such object type")
-        row.values["object_type__v"] = self._registry.object_type_id(self.object.name, chosen.name)
+        _give(row, "object_type__v", self._registry.object_type_id(self.object.name, chosen.name))
 
     def _set_type(self, row: Row, value: object) -> None:
+        if value is None or value == "":
+            return
         for (owner, name), chosen in self._registry.object_types.items():
             if owner == self.object.name and chosen.active and value == self._registry.object_type_id(owner, name):
-                row.values["object_type__v"] = value
+                _give(row, "object_type__v", value)
                 return
         raise InvalidValue(f"[{self.object.name}] has no such object type")
+
+
+def _give(row: Row, name: str, value: object) -> None:
+    """Set a field's value, once: a reference or a type may be named in two ways, but not in both."""
+    if name in row.values or name in row.lookups:
+        raise InvalidValue(f"Field [{name}] is given twice")
+    row.values[name] = value

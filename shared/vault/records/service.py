@@ -10,10 +10,12 @@ import asyncpg
 from shared.vault.components.model import Field, FieldType, VaultObject
 from shared.vault.components.schema import table
 from shared.vault.errors import ErrorType, VaultFault
-from shared.vault.records.batch import Batch, RaceLost
+from shared.vault.records.batch import Batch
 from shared.vault.records.identifiers import IdAllocator
 from shared.vault.records.rows import MAX_ROWS, Row, RowReader
+from shared.vault.records.uniqueness import RaceLost
 from shared.vault.security.permissions import Operation, require
+from shared.vault.storage.components import ComponentsChanged
 
 if TYPE_CHECKING:
     from shared.vault.components.registry import Registry
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 
 Source = Sequence[Mapping[str, object]]
 RACES = (RaceLost, asyncpg.UniqueViolationError, asyncpg.ForeignKeyViolationError)
-RACE_ATTEMPTS = 4
+RACE_ATTEMPTS = 8
 
 
 class RecordService:
@@ -44,9 +46,9 @@ class RecordService:
 
     async def create(self, caller: Caller, object_name: str, rows: Source) -> list[RowResult]:
         """Create records; results in input order."""
-        target = self._target(caller, object_name, Operation.CREATE, rows)
 
         async def work(connection: Connection) -> list[Row]:
+            target = self._target(caller, object_name, rows, Operation.CREATE)
             read = self._reader(target).read(rows)
             batch = self._batch(connection, caller, target)
             await batch.resolve(read)
@@ -59,35 +61,29 @@ class RecordService:
         self, caller: Caller, object_name: str, rows: Source, id_param: str | None = None
     ) -> list[RowResult]:
         """Update records named by ``id`` or by a unique field; a repeated name fails its repeats only."""
-        target = self._target(caller, object_name, Operation.EDIT, rows)
 
         async def work(connection: Connection) -> list[Row]:
-            return await self.update_in(connection, caller, target, rows, id_param)
+            target = self._target(caller, object_name, rows, Operation.EDIT)
+            key = _key_field(target, id_param)
+            read = self._reader(target).read(rows, key)
+            batch = self._batch(connection, caller, target)
+            await batch.resolve(read)
+            stored = await batch.lock(read, key)
+            _fail_unnamed(read, stored, key)
+            await batch.update([row for row in read if not row.errors], stored, warn_unchanged=True)
+            return read
 
         return await self.carry_out(work)
 
-    async def update_in(
-        self, connection: Connection, caller: Caller, target: VaultObject, rows: Source, id_param: str | None = None
-    ) -> list[Row]:
-        """The update, inside a transaction that does more."""
-        key = self._key_field(target, id_param)
-        read = self._reader(target).read(rows, key)
-        batch = self._batch(connection, caller, target)
-        await batch.resolve(read)
-        stored = await batch.lock(read, key)
-        self._fail_unnamed(read, stored, key)
-        await batch.update([row for row in read if not row.errors], stored, warn_unchanged=True)
-        return read
-
     async def upsert(self, caller: Caller, object_name: str, rows: Source, id_param: str) -> list[RowResult]:
         """Create or update by a unique field; the same key twice fails the whole call."""
-        target = self._target(caller, object_name, Operation.CREATE, rows)
-        require(caller, object_name, Operation.EDIT)
-        key = self._key_field(target, id_param)
-        if key.system:
-            raise VaultFault(ErrorType.INVALID_DATA, f"Field [{key.name}] is set by the Vault and cannot key an upsert")
 
         async def work(connection: Connection) -> list[Row]:
+            target = self._target(caller, object_name, rows, Operation.CREATE, Operation.EDIT)
+            key = _key_field(target, id_param)
+            if key.system or not key.editable:
+                message = f"Field [{key.name}] is set by the Vault and cannot key an upsert"
+                raise VaultFault(ErrorType.INVALID_DATA, message)
             read = self._reader(target).read(rows, key)
             _refuse_repeated_keys(read, key)
             batch = self._batch(connection, caller, target)
@@ -95,7 +91,7 @@ class RecordService:
             stored = await batch.lock(read, key)
             good = [row for row in read if not row.errors]
             await batch.update([row for row in good if row.key in stored], stored, warn_unchanged=False)
-            await batch.insert([row for row in good if row.key not in stored])
+            await batch.insert([row for row in good if row.key not in stored], key)
             return read
 
         return await self.carry_out(work)
@@ -104,14 +100,14 @@ class RecordService:
         self, caller: Caller, object_name: str, rows: Source, id_param: str | None = None
     ) -> list[RowResult]:
         """Delete records named by ``id`` or by a unique field."""
-        target = self._target(caller, object_name, Operation.DELETE, rows)
-        key = self._key_field(target, id_param)
 
         async def work(connection: Connection) -> list[Row]:
+            target = self._target(caller, object_name, rows, Operation.DELETE)
+            key = _key_field(target, id_param)
             read = self._reader(target).read([{k: v for k, v in row.items() if k == key.name} for row in rows], key)
             batch = self._batch(connection, caller, target)
             stored = await batch.lock(read, key)
-            self._fail_unnamed(read, stored, key)
+            _fail_unnamed(read, stored, key)
             await batch.delete([row for row in read if not row.errors], stored)
             return read
 
@@ -121,8 +117,10 @@ class RecordService:
         """The lifecycle state of a record, None without a lifecycle; raises VaultFault when there is no such record."""
         state = "state__v" if target.lifecycle else "NULL::text"
         sql = f"SELECT {state} AS state FROM {table(target.name)} WHERE id = $1"
-        async with self._database.connection() as connection:
-            record = await connection.fetchrow(sql, record_id)
+        record = None
+        if "\x00" not in record_id:
+            async with self._database.connection() as connection:
+                record = await connection.fetchrow(sql, record_id)
         if record is None:
             raise VaultFault(ErrorType.INVALID_DATA, "There is no record with this id")
         found: str | None = record["state"]
@@ -147,36 +145,30 @@ class RecordService:
         rows = self._reader(target).read([{"id": record_id, **fields} for record_id in ids], key)
         # Locking reads the state even where it does not change.
         before = {"state__v": state, **changes} if state else dict(changes)
-        for row in rows:
-            row.id = str(row.key)
+        for row, record_id in zip(rows, ids, strict=True):
+            row.id = record_id
             row.values |= before
         batch = self._batch(connection, caller, target)
         await batch.resolve(rows)
         stored = await batch.lock(rows, key)
-        self._fail_unnamed(rows, stored, key)
+        _fail_unnamed(rows, stored, key)
         for row in rows:
             if state and not row.errors and stored[row.key]["state__v"] != state:
                 row.fail(ErrorType.OPERATION_NOT_ALLOWED, f"The record is not in state [{state}]")
         await batch.update([row for row in rows if not row.errors], stored, warn_unchanged=False)
         return rows
 
-    def _target(self, caller: Caller, object_name: str, operation: Operation, rows: Source) -> VaultObject:
+    def _target(self, caller: Caller, object_name: str, rows: Source, *operations: Operation) -> VaultObject:
         target = self._components.registry.objects.get(object_name)
         if target is None or not target.active:
             raise VaultFault(ErrorType.INVALID_DATA, f"There is no object [{object_name[:100]}]")
-        require(caller, object_name, operation)
+        for operation in operations:
+            require(caller, object_name, operation)
         if not rows:
             raise VaultFault(ErrorType.PARAMETER_REQUIRED, "The call has no rows")
         if len(rows) > MAX_ROWS:
             raise VaultFault(ErrorType.INVALID_DATA, f"A call takes at most {MAX_ROWS} rows; {len(rows)} were sent")
         return target
-
-    def _key_field(self, target: VaultObject, id_param: str | None) -> Field:
-        key = target.fields.get(id_param or "id")
-        if key is None or not (key.unique or key.type is FieldType.ID):
-            message = f"[{id_param}] is not a unique field of [{target.name}]"
-            raise VaultFault(ErrorType.INVALID_DATA, message)
-        return key
 
     def _reader(self, target: VaultObject) -> RowReader:
         registry = self._components.registry
@@ -197,27 +189,46 @@ class RecordService:
             trigger=self._triggers.get(target.name),
         )
 
-    @staticmethod
-    def _fail_unnamed(rows: Sequence[Row], stored: Mapping[object, object], key: Field) -> None:
-        seen: set[object] = set()
-        for row in rows:
-            if row.errors:
-                continue
-            if row.key not in stored:
-                row.fail(ErrorType.INVALID_DATA, f"No record has this [{key.name}]")
-            elif row.key in seen:
-                row.fail(ErrorType.INVALID_DATA, f"[{key.name}] is repeated in this call")
-            seen.add(row.key)
-
     async def carry_out(self, work: Callable[[Connection], Awaitable[list[Row]]]) -> list[RowResult]:
-        """Run the unit of work; when another transaction won a race, again, and what it stored is then seen."""
+        """Run the unit of work, with the components held as they are.
+
+        When another transaction won a race, or changed the components, again: what it stored is then seen.
+        """
+
+        async def held(connection: Connection) -> list[Row]:
+            await self._components.hold(connection)
+            return await work(connection)
+
         for _ in range(RACE_ATTEMPTS):
             try:
-                rows = await self._database.unit_of_work(work)
+                rows = await self._database.unit_of_work(held)
             except RACES:
+                continue
+            except ComponentsChanged:
+                await self._components.load()
                 continue
             return [row.result() for row in rows]
         raise VaultFault(ErrorType.RACE_CONDITION, "The records are being changed by someone else at this moment")
+
+
+def _key_field(target: VaultObject, id_param: str | None) -> Field:
+    key = target.fields.get(id_param or "id")
+    if key is None or not (key.unique or key.type is FieldType.ID):
+        message = f"[{(id_param or '')[:100]}] is not a unique field of [{target.name}]"
+        raise VaultFault(ErrorType.INVALID_DATA, message)
+    return key
+
+
+def _fail_unnamed(rows: Sequence[Row], stored: Mapping[object, object], key: Field) -> None:
+    seen: set[object] = set()
+    for row in rows:
+        if row.errors:
+            continue
+        if row.key not in stored:
+            row.fail(ErrorType.INVALID_DATA, f"No record has this [{key.name}]")
+        elif row.key in seen:
+            row.fail(ErrorType.INVALID_DATA, f"[{key.name}] is repeated in this call")
+        seen.add(row.key)
 
 
 def _refuse_repeated_keys(rows: Sequence[Row], key: Field) -> None:

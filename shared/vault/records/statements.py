@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from shared.vault.components.model import Field, FieldType, VaultObject
-from shared.vault.components.schema import quote, table
+from shared.vault.components.schema import name_sequence, quote, table
 from shared.vault.records.values import column_type
 
 NAME_FORMAT = re.compile(r"(?P<head>[^{]*)\{(?P<digits>0+)\}(?P<tail>[^{]*)\Z")
@@ -25,23 +25,22 @@ def insert_statement(target: VaultObject, fields: Sequence[Field]) -> str:
     names = [quote(f.name) for f in fields]
     arrays = ", ".join(f"${n}::{column_type(f)}[]" for n, f in enumerate(fields, 1))
     values = [_carried(f, f"u.c{n}") for n, f in enumerate(fields, 1)]
-    name = target.fields["name__v"]
-    if name.system_managed_name:
+    source = f"unnest({arrays}) AS u({', '.join(f'c{n}' for n in range(1, len(fields) + 1))})"
+    if target.fields["name__v"].system_managed_name:
         names.append(quote("name__v"))
-        values.append(_managed_name(target, len(fields)))
-    aliases = ", ".join(f"c{n}" for n in range(1, len(fields) + 1))
+        values.append(_managed_name(len(fields)))
+        # Drawn once a row, however often the name speaks of it.
+        source = f"(SELECT u.*, nextval('{name_sequence(target.name)}')::text AS number FROM {source}) u"
     return (
-        f"INSERT INTO {table(target.name)} ({', '.join(names)}) "
-        f"SELECT {', '.join(values)} FROM unnest({arrays}) AS u({aliases}) "
+        f"INSERT INTO {table(target.name)} ({', '.join(names)}) SELECT {', '.join(values)} FROM {source} "
         "ON CONFLICT DO NOTHING RETURNING id"
     )
 
 
-def _managed_name(target: VaultObject, last: int) -> str:
-    """The next name of the object's sequence; head, digits and tail of its format follow the arrays as parameters."""
+def _managed_name(last: int) -> str:
+    """The name of a row's number; head, digits and tail of the format follow the arrays as parameters."""
     head, digits, tail = (f"${last + n}" for n in (1, 2, 3))
-    number = f"nextval('records.{quote(target.name + '_name_seq')}')::text"
-    return f"{head}::text || lpad({number}, greatest({digits}::int, length({number})), '0') || {tail}::text"
+    return f"{head}::text || lpad(u.number, greatest({digits}::int, length(u.number)), '0') || {tail}::text"
 
 
 def name_parameters(target: VaultObject) -> tuple[str, int, str] | tuple[()]:

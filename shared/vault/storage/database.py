@@ -105,6 +105,11 @@ class Database:
             raise DatabaseUnavailable(str(error) or "no connection in time") from error
         try:
             yield connection
+        except asyncpg.InternalClientError as error:
+            # What the driver makes of a connection that went away between two statements.
+            connection.terminate()
+            message = "the connection was lost"
+            raise asyncpg.ConnectionDoesNotExistError(message) from error
         finally:
             await pool.release(connection)
 

@@ -2,20 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from shared.vault.storage.database import Database
+    from shared.vault.storage.database import Connection, Database
 
 FOLDER = Path(__file__).parent / "migrations"
 LOCK = 7_214_001  # advisory lock: migration and first-start loading
+PATIENCE = 300.0  # seconds that a process waits while another one migrates or loads
+
+
+@asynccontextmanager
+async def alone(database: Database) -> AsyncIterator[Connection]:
+    """A connection, while no other process of this Vault migrates its database or loads its configuration."""
+    async with database.connection() as connection:
+        # The pool's own, shorter bounds are for work that users wait for; it puts them back.
+        await connection.execute("SET lock_timeout = 0; SET statement_timeout = 0")
+        await connection.execute("SELECT pg_advisory_lock($1)", LOCK, timeout=PATIENCE)
+        try:
+            yield connection
+        finally:
+            await connection.execute("SELECT pg_advisory_unlock($1)", LOCK)
 
 
 async def migrate(database: Database) -> None:
     """Apply the migrations that this database has not seen, in the order of their numbers."""
-    async with database.transaction() as connection:
-        await connection.execute("SELECT pg_advisory_xact_lock($1)", LOCK)
+    async with alone(database) as connection, connection.transaction():
         await connection.execute(
             "CREATE TABLE IF NOT EXISTS public.vault_migration"
             " (name text PRIMARY KEY, applied_date timestamptz NOT NULL DEFAULT now())"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import asyncpg
 
+from shared.runtime.process import run_until_cancelled
 from shared.runtime.waiting import delays, state_log
 from shared.vault.storage.database import UNREACHABLE
 
@@ -35,7 +36,7 @@ class Notifications:
 
     async def start(self) -> None:
         """Listen until ``stop``."""
-        self._task = asyncio.create_task(self._listen(), name="notifications")
+        self._task = asyncio.create_task(run_until_cancelled("notifications", self._listen), name="notifications")
 
     async def stop(self) -> None:
         """End the listening connection."""

@@ -10,7 +10,7 @@ import structlog
 
 from shared.vault.records.rows import MAX_ROWS
 from shared.vault.security.caller import SYSTEM
-from shared.vault.storage.migrate import LOCK
+from shared.vault.storage.migrate import alone
 
 if TYPE_CHECKING:
     from shared.vault.records.service import RecordService
@@ -32,19 +32,15 @@ async def load_standard(
     One process loads while the others wait. A load that was cut off is done again from its start; every part of it
     may be repeated. Raises StandardLoadFailed.
     """
-    async with database.connection() as connection:
-        await connection.execute("SELECT pg_advisory_lock($1)", LOCK, timeout=120)
-        try:
-            done = {row["name"] for row in await connection.fetch("SELECT name FROM platform.standard_load")}
-            await components.load()
-            for part in ("components", "records", *(("data",) if example_data else ())):
-                if part in done:
-                    continue
-                await _load_part(components, records, folder / part)
-                await connection.execute("INSERT INTO platform.standard_load (name) VALUES ($1)", part)
-                log.info("standard.loaded", part=part)
-        finally:
-            await connection.execute("SELECT pg_advisory_unlock($1)", LOCK)
+    async with alone(database) as connection:
+        done = {row["name"] for row in await connection.fetch("SELECT name FROM platform.standard_load")}
+        await components.load()
+        for part in ("components", "records", *(("data",) if example_data else ())):
+            if part in done:
+                continue
+            await _load_part(components, records, folder / part)
+            await connection.execute("INSERT INTO platform.standard_load (name) VALUES ($1)", part)
+            log.info("standard.loaded", part=part)
 
 
 async def _load_part(components: ComponentService, records: RecordService, folder: Path) -> None:

@@ -11,6 +11,7 @@ from services.medical_vault.definition import MEDICAL_VAULT
 from shared.vault.app import create_app
 from shared.vault.vault import Vault
 from tests.servers import fresh_database, fresh_vhost
+from tests.service.vault import objects
 from tests.service.vault.served import MDL, Api, served, settings, started
 
 
@@ -23,10 +24,10 @@ async def vault(postgres_server: PostgresServer, rabbitmq_server: RabbitServer) 
 
 @pytest.fixture(scope="session")
 async def api(vault: Vault) -> AsyncIterator[Api]:
-    """The Vault's API, without a session; the Vault has the object ``thing__c``."""
+    """The Vault's API, without a session; the Vault has the object ``thing__c`` and those of ``objects``."""
     async with served(create_app(vault)) as client:
         await started(vault)
-        answer = await (await client.signed_in("admin")).post("/api/mdl/execute", data=MDL)
+        answer = await (await client.signed_in("admin")).post("/api/mdl/execute", data=MDL + objects.MDL)
         assert answer.status == "SUCCESS", answer.text
         yield client
 

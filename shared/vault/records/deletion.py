@@ -1,0 +1,60 @@
+"""Which records may not be deleted, because others refer to them that would neither go nor let go."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from shared.vault.components.model import Field, FieldType, RelationshipDeletion
+from shared.vault.components.schema import quote, table
+
+if TYPE_CHECKING:
+    from shared.vault.components.registry import Registry
+    from shared.vault.storage.database import Connection
+
+
+async def blocked(
+    connection: Connection, registry: Registry, object_name: str, ids: Sequence[str]
+) -> Mapping[str, str]:
+    """The records that must stay: id → ``object.field`` that holds it back, or holds a record that would go with it."""
+    found: dict[str, str] = {}
+    doomed = {record_id: record_id for record_id in ids}  # each record that would go → the one it goes with
+    level = {object_name: list(ids)}
+    while level:
+        following: dict[str, list[str]] = defaultdict(list)
+        for owner, going in level.items():
+            for child, field in _references(registry, owner):
+                if field.relationship_deletion is RelationshipDeletion.BLOCK:
+                    for held in await _held(connection, child, field, going):
+                        found.setdefault(doomed[held], f"{child}.{field.name}")
+                    continue
+                for record_id, parent in await _children(connection, child, field, going):
+                    if record_id not in doomed:
+                        doomed[record_id] = doomed[parent]
+                        following[child].append(record_id)
+        level = following
+    return found
+
+
+def _references(registry: Registry, object_name: str) -> Iterator[tuple[str, Field]]:
+    """The fields that refer to an object and do not just become empty."""
+    for other in registry.objects.values():
+        for field in other.fields.values():
+            refers = field.type is FieldType.OBJECT and field.object == object_name
+            if refers and field.relationship_deletion is not RelationshipDeletion.SET_NULL:
+                yield other.name, field
+
+
+async def _held(connection: Connection, child: str, field: Field, ids: Sequence[str]) -> list[str]:
+    """Which of the records another one refers to; a record does not hold itself."""
+    name = quote(field.name)
+    sql = f"SELECT DISTINCT {name} FROM {table(child)} WHERE {name} = ANY($1::text[]) AND id <> {name}"
+    return [record[0] for record in await connection.fetch(sql, ids)]
+
+
+async def _children(connection: Connection, child: str, field: Field, ids: Sequence[str]) -> list[tuple[str, str]]:
+    """The records that go with these, each with the one it refers to."""
+    name = quote(field.name)
+    sql = f"SELECT id, {name} FROM {table(child)} WHERE {name} = ANY($1::text[])"
+    return [(record[0], record[1]) for record in await connection.fetch(sql, ids)]

@@ -1,0 +1,101 @@
+"""What a component's change means for stored data: refused where some would be lost, filled in where new."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from shared.vault.components import schema
+from shared.vault.components.build import build_object
+from shared.vault.components.errors import Code, ComponentError
+from shared.vault.components.schema import quote, table
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from shared.vault.components.registry import Registry
+    from shared.vault.components.tree import Component
+    from shared.vault.storage.database import Connection
+
+
+async def carry_over(connection: Connection, before: Registry, after: Registry, key: tuple[str, str]) -> None:
+    """Make the stored data fit the component ``key``, changed, new or gone; raises ComponentError.
+
+    Runs in the transaction of the change, while no records are being written.
+    """
+    kind, name = key
+    match kind:
+        case "Object":
+            await _change_table(connection, before.components.get(key), after.components.get(key))
+            await _enter_lifecycle(connection, before, after, name)
+        case "Picklist" if name in before.picklists:
+            gone = _gone(
+                before.picklists[name].entries, after.picklists[name].entries if name in after.picklists else ()
+            )
+            await _keep_values(connection, after, name, gone)
+        case "Objectlifecycle" if name in before.lifecycles and name in after.lifecycles:
+            await _keep_states(
+                connection, after, name, _gone(before.lifecycles[name].states, after.lifecycles[name].states)
+            )
+        case "Objecttype" if name not in {f"{t.object}.{t.name}" for t in after.object_types.values()}:
+            await _keep_types(connection, after, *name.split(".", 1))
+        case "Queue" if key not in after.components:
+            await _close_queue(connection, name)
+
+
+async def _change_table(connection: Connection, before: Component | None, after: Component | None) -> None:
+    old, new = (None if tree is None else build_object(tree) for tree in (before, after))
+    plan = schema.plan(old, new)
+    for guard in plan.guards:
+        if await connection.fetchval(guard.sql):
+            raise ComponentError(guard.message, Code.DATA_LOSS)
+    for sql in plan.statements:
+        await connection.execute(sql)
+
+
+async def _enter_lifecycle(connection: Connection, before: Registry, after: Registry, name: str) -> None:
+    """Records that were there before their object had a lifecycle begin in its starting state."""
+    old, new = before.objects.get(name), after.objects.get(name)
+    if old is None or new is None or new.lifecycle is None or old.lifecycle is not None:
+        return
+    state = after.lifecycles[new.lifecycle].starting_state
+    sql = f"UPDATE {table(name)} SET lifecycle__v = $1, state__v = $2 WHERE state__v IS NULL"
+    await connection.execute(sql, new.lifecycle, state)
+
+
+def _gone(before: Collection[str], after: Collection[str]) -> list[str]:
+    return [name for name in before if name not in after]
+
+
+async def _keep_values(connection: Connection, registry: Registry, picklist: str, gone: list[str]) -> None:
+    for owner in registry.objects.values():
+        for field in owner.fields.values():
+            if gone and field.picklist == picklist:
+                holds = "&&" if field.multi_value else "= ANY"
+                sql = f"SELECT EXISTS (SELECT FROM {table(owner.name)} WHERE {quote(field.name)} {holds} ($1::text[]))"
+                problem = f"Picklist {picklist}: records of {owner.name} hold values that would go; make them inactive."
+                await _refuse_if(connection, problem, sql, gone)
+
+
+async def _keep_states(connection: Connection, registry: Registry, lifecycle: str, gone: list[str]) -> None:
+    for owner in registry.objects.values():
+        if gone and owner.lifecycle == lifecycle:
+            sql = f"SELECT EXISTS (SELECT FROM {table(owner.name)} WHERE state__v = ANY ($1::text[]))"
+            problem = f"Objectlifecycle {lifecycle}: records of {owner.name} are in states that would go."
+            await _refuse_if(connection, problem, sql, gone)
+
+
+async def _keep_types(connection: Connection, registry: Registry, owner: str, name: str) -> None:
+    sql = f"SELECT EXISTS (SELECT FROM {table(owner)} WHERE object_type__v = $1)"
+    problem = f"Objecttype {owner}.{name}: there are records of this type."
+    await _refuse_if(connection, problem, sql, registry.object_type_id(owner, name))
+
+
+async def _close_queue(connection: Connection, name: str) -> None:
+    sql = "SELECT EXISTS (SELECT FROM platform.outbox WHERE queue = $1)"
+    await _refuse_if(connection, f"Queue {name} still has messages; reset it first.", sql, name)
+    await connection.execute("DELETE FROM platform.queue_delivery WHERE queue = $1", name)
+
+
+async def _refuse_if(connection: Connection, problem: str, sql: str, value: object) -> None:
+    if await connection.fetchval(sql, value):
+        raise ComponentError(problem, Code.DATA_LOSS)

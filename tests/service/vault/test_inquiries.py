@@ -1,0 +1,119 @@
+"""Medical inquiries of Vault CRM: Transfer to Medical, and the lock on what was transferred."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import pytest
+
+from local.servers import PostgresServer, RabbitServer
+from services.crm_vault.definition import CRM_VAULT
+from shared.vault.app import create_app
+from shared.vault.vault import Vault
+from tests.servers import fresh_database, fresh_vhost
+from tests.service.vault.objects import outcomes, record
+from tests.service.vault.served import Api, served, settings, started
+
+OBJECT = "medical_inquiry__v"
+INQUIRIES = f"/vobjects/{OBJECT}"
+QUEUE = "/services/queues/crm_to_medical_outbound_queue__v"
+SUBMIT = f"Objectlifecyclestateuseraction.{OBJECT}.saved_state__v.submit__v"
+TRANSFER = f"Objectlifecyclestateuseraction.{OBJECT}.submitted_state__v.transfer_to_medical__v"
+RUNS = "SELECT last_successful_run_time__sys, modified_date__v FROM integration__sys"
+LOCKED = "OPERATION_NOT_ALLOWED"
+
+
+@dataclass(frozen=True, slots=True)
+class Crm:
+    admin: Api
+    integration: Api
+    rep: Api
+
+    async def activate(self, status: str) -> None:
+        row = {"integration_api_name__sys": "medical_inquiry_details__v", "status__v": status}
+        await self.admin.put("/vobjects/integration__sys?idParam=integration_api_name__sys", json=[row])
+
+    async def submitted(self, number: int) -> list[str]:
+        ids = (await self.rep.post(INQUIRIES, json=[{"inquiry_text__v": "?"} for _ in range(number)])).ids
+        await self.rep.post(f"{INQUIRIES}/actions/{SUBMIT}", data={"ids": ",".join(ids)})
+        return ids
+
+    async def transfer(self, ids: list[str]) -> list[str]:
+        return outcomes(await self.rep.post(f"{INQUIRIES}/actions/{TRANSFER}", data={"ids": ",".join(ids)}))
+
+    async def succeed(self, record_id: str) -> None:
+        row = {"id": record_id, "transfer_status__v": "success__v"}
+        assert outcomes(await self.integration.put(INQUIRIES, json=[row])) == ["SUCCESS"]
+
+    async def statuses(self, ids: list[str]) -> list[object]:
+        return [(await record(self.admin, OBJECT, i))["transfer_status__v"] for i in ids]
+
+
+@pytest.fixture(scope="module")
+async def crm(postgres_server: PostgresServer, rabbitmq_server: RabbitServer) -> AsyncIterator[Crm]:
+    async with fresh_database(postgres_server) as dsn, fresh_vhost(rabbitmq_server) as vhost:
+        vault = Vault(CRM_VAULT, settings(dsn, vhost.amqp_url))
+        async with served(create_app(vault)) as api:
+            await started(vault)
+            yield Crm(*[await api.signed_in(role) for role in ("admin", "integration", "user")])
+
+
+async def test_nothing_flows_while_the_integration_is_inactive(crm: Crm) -> None:
+    await crm.activate("inactive__v")
+    ids = await crm.submitted(2)
+    assert await crm.transfer(ids) == [LOCKED] * 2
+    assert await crm.statuses(ids) == [None, None]
+
+
+async def test_activation_sets_the_last_successful_run_time(crm: Crm) -> None:
+    await crm.activate("inactive__v")
+    before = (await crm.admin.query(RUNS)).data[0]
+    await crm.activate("active__v")
+    after = (await crm.admin.query(RUNS)).data[0]
+    assert after["last_successful_run_time__sys"] != before["last_successful_run_time__sys"]
+    assert after["last_successful_run_time__sys"] >= before["modified_date__v"]
+    await crm.activate("active__v")
+    assert (await crm.admin.query(RUNS)).data[0] == after
+
+
+async def test_one_call_transfers_what_may_be_transferred(crm: Crm) -> None:
+    await crm.activate("active__v")
+    await crm.admin.put(f"{QUEUE}/actions/disable_delivery")
+    ids = await crm.submitted(3)
+    await crm.succeed(ids[1])
+    (saved,) = (await crm.rep.post(INQUIRIES, json=[{"inquiry_text__v": "?"}])).ids
+    assert await crm.transfer([*ids, saved]) == ["SUCCESS", LOCKED, "SUCCESS", LOCKED]
+    assert await crm.statuses(ids) == [["pending__v"], ["success__v"], ["pending__v"]]
+    assert (await crm.admin.get(QUEUE)).data[0]["messages_in_queue"] == 1
+    await crm.admin.put(f"{QUEUE}/actions/reset")
+    await crm.admin.put(f"{QUEUE}/actions/enable_delivery")
+
+
+async def test_a_transferred_inquiry_changes_through_the_connection_only(crm: Crm) -> None:
+    await crm.activate("active__v")
+    (record_id,) = await crm.submitted(1)
+    await crm.succeed(record_id)
+    for caller in (crm.rep, crm.admin):
+        assert outcomes(await caller.put(INQUIRIES, json=[{"id": record_id, "email__v": "a@example.org"}])) == [LOCKED]
+    assert outcomes(await crm.admin.delete(INQUIRIES, json=[{"id": record_id}])) == [LOCKED]
+    assert outcomes(await crm.rep.put(INQUIRIES, json=[{"id": record_id, "transfer_status__v": ""}])) == [LOCKED]
+    row = {"id": record_id, "inquiry_status__v": None, "response__v": "answered"}
+    assert outcomes(await crm.integration.put(INQUIRIES, json=[row])) == ["SUCCESS"]
+    assert (await record(crm.rep, OBJECT, record_id))["response__v"] == "answered"
+
+
+async def test_a_session_is_of_one_vault_only(crm: Crm, api: Api) -> None:
+    answer = await api.get("/objects/users/me", headers={"Authorization": crm.admin.session_id})
+    assert (answer.http_status, answer.error) == (200, "INVALID_SESSION_ID")
+
+
+async def test_what_a_business_user_may_not_see_by_any_path(crm: Crm) -> None:
+    for text in (
+        "SELECT id FROM exception_message__sys",
+        "SELECT id, connection__sysr.api_name__sys FROM integration__sys",
+        "SELECT id, (SELECT id FROM exception_items__sysr) FROM exception_message__sys",
+        "SELECT id FROM user__sys",
+        "SELECT id FROM medical_inquiry__v WHERE id IN (SELECT id FROM exception_items__sysr)",
+    ):
+        assert (await crm.rep.query(text)).error in ("INSUFFICIENT_ACCESS", "INVALID_DATA")
