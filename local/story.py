@@ -189,9 +189,7 @@ async def _inquiry_becomes_case(cast: Cast, narration: Narration) -> Row:
     contact = request["case__vr.case_contact__v"]
     narration.hop("Medical", f"Case Contact {contact}, Case {request['case__vr.name__v']} {request['case__v']}")
     narration.hop("Medical", f"Case Request {request['name__v']} {request['id']} linked to {inquiry['global_id__sys']}")
-    narration.hop(
-        "CRM", f"Transfer Status is Success, {time.monotonic() - started:.2f} s after the rep began"
-    )
+    narration.hop("CRM", f"Transfer Status is Success, {time.monotonic() - started:.2f} s after the rep began")
     (refused,) = await cast.rep.update(
         "medical_inquiry__v", [{"id": inquiry["id"], "email__v": "other@practice.example"}]
     )
