@@ -16,12 +16,14 @@ from fastapi import FastAPI
 from shared.runtime.logging import get_logger
 from shared.runtime.waiting import delays, wait_for
 
-__all__ = ["delays", "run_until_cancelled", "serve", "wait_for"]
+__all__ = ["delays", "end", "run_until_cancelled", "serve", "wait_for"]
 
 _log = get_logger(__name__)
 
 # Longer than any pooled client keeps an idle connection, so the server is never the one to close it.
 KEEP_ALIVE_SECONDS = 75
+
+CANCEL_AGAIN_SECONDS = 0.5
 
 
 class _Server(uvicorn.Server):
@@ -97,3 +99,14 @@ async def run_until_cancelled(name: str, work: Callable[[], Coroutine[Any, Any, 
         except Exception:  # noqa: BLE001  whatever it was, the work has to go on
             _log.exception("background work failed, starting it again", work=name)
         await asyncio.sleep(next(pauses))
+
+
+async def end(task: asyncio.Task[None] | None) -> None:
+    """Cancel a task and return when it has ended, however it ended; None is a task that never began.
+
+    Drivers lose a cancellation that arrives in the instant at which a call of theirs is answered, and the task goes
+    on: so it is cancelled until it has ended.
+    """
+    while task is not None and not task.done():
+        task.cancel()
+        await asyncio.wait([task], timeout=CANCEL_AGAIN_SECONDS)

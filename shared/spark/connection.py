@@ -30,19 +30,23 @@ async def bounded(doing: str, timeout: float) -> AsyncIterator[None]:
 
     :raises BrokerUnavailable: saying what was being done and why it failed.
     """
+    task = asyncio.current_task()
+    cancellations = task.cancelling() if task else 0
     try:
         async with asyncio.timeout(timeout):
             yield
     except TimeoutError as error:
         raise BrokerUnavailable(f"{doing}: no answer within {timeout:g} s") from error
     except asyncio.CancelledError as error:
-        task = asyncio.current_task()
         if task is None or task.cancelling():
             raise
         raise BrokerUnavailable(f"{doing}: connection lost") from error
     except DeliveryError:
         raise
     except CONNECTION_EXCEPTIONS as error:
+        # The driver answers a cancelled call by closing its channel, and may speak of that instead.
+        if task is not None and task.cancelling() > cancellations:
+            raise asyncio.CancelledError from error
         raise BrokerUnavailable(f"{doing}: {type(error).__name__}: {error}") from error
 
 

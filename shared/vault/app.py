@@ -12,7 +12,7 @@ from fastapi import FastAPI
 
 from shared.runtime.health import Health
 from shared.runtime.logging import configure_logging
-from shared.runtime.process import serve
+from shared.runtime.process import end, serve
 from shared.runtime.telemetry import metrics
 from shared.vault.api.app import create_api
 from shared.vault.settings import VaultSettings
@@ -35,8 +35,7 @@ def create_app(vault: Vault) -> FastAPI:
         try:
             yield
         finally:
-            starting.cancel()
-            await asyncio.gather(starting, return_exceptions=True)
+            await end(starting)
             await vault.stop()
 
     app = create_api(vault, lifespan)

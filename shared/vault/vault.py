@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from shared.runtime.process import run_until_cancelled
+from shared.runtime.process import end, run_until_cancelled
 from shared.runtime.waiting import wait_for
 from shared.spark.connection import BrokerConnection
 from shared.vault.queues.relay import Relay, Sender
@@ -115,6 +115,4 @@ class Vault:
             self.relay.wake()  # for queues that are new
 
     async def _stop_reload(self) -> None:
-        if self._reload is not None:
-            self._reload.cancel()
-            await asyncio.gather(self._reload, return_exceptions=True)
+        await end(self._reload)

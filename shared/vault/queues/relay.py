@@ -11,7 +11,7 @@ import asyncpg
 import orjson
 import structlog
 
-from shared.runtime.process import run_until_cancelled
+from shared.runtime.process import end, run_until_cancelled
 from shared.runtime.telemetry import metrics
 from shared.runtime.waiting import delays
 from shared.spark.envelope import Envelope, Message
@@ -77,9 +77,7 @@ class Relay:
 
     async def stop(self) -> None:
         """End; a batch under way is confirmed and deleted, or stays in the outbox."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await end(self._task)
         for publisher in self._publishers.values():
             await publisher.close()
 

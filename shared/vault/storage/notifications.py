@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import asyncpg
 
-from shared.runtime.process import run_until_cancelled
+from shared.runtime.process import end, run_until_cancelled
 from shared.runtime.waiting import delays, state_log
 from shared.vault.storage.database import UNREACHABLE
 
@@ -40,9 +40,7 @@ class Notifications:
 
     async def stop(self) -> None:
         """End the listening connection."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await end(self._task)
 
     async def _listen(self) -> None:
         pauses = delays(ceiling=MAX_PAUSE)

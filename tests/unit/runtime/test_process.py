@@ -12,7 +12,7 @@ from typing import Self
 import aiohttp
 import pytest
 
-from shared.runtime.process import run_until_cancelled
+from shared.runtime.process import end, run_until_cancelled
 
 PROGRAM = """
 import asyncio, sys
@@ -135,3 +135,21 @@ async def test_background_work_goes_on_after_a_fault() -> None:
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
+
+
+async def test_a_task_ends_though_it_loses_a_cancellation() -> None:
+    cancelled = 0
+
+    async def forgetful() -> None:
+        nonlocal cancelled
+        while cancelled < 2:
+            with suppress(asyncio.CancelledError):
+                await asyncio.Event().wait()
+            cancelled += 1
+
+    task = asyncio.create_task(forgetful())
+    await asyncio.sleep(0)
+    await end(task)
+    assert cancelled == 2
+    await end(task)
+    await end(None)
