@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 import asyncpg
 
+from shared.runtime.waiting import state_log
+
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
 
@@ -107,11 +109,10 @@ class Database:
             yield connection
         except asyncpg.InternalClientError as error:
             # What the driver makes of a connection that went away between two statements.
-            connection.terminate()
             message = "the connection was lost"
             raise asyncpg.ConnectionDoesNotExistError(message) from error
         finally:
-            await pool.release(connection)
+            await _give_back(pool, connection)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
@@ -132,6 +133,16 @@ class Database:
                     await self.forget_statements()
                 await asyncio.sleep(0.01 * 2**attempt)
         raise AssertionError  # the loop returns or raises
+
+
+async def _give_back(pool: asyncpg.Pool[asyncpg.Record], connection: Connection) -> None:
+    """Return a connection to its pool; one that is lost by now is replaced, and what was done on it stays done."""
+    try:
+        await pool.release(connection)
+    except (*UNREACHABLE, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
+        state_log.failed("postgresql (pool)", error)
+    else:
+        state_log.succeeded("postgresql (pool)")
 
 
 EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
