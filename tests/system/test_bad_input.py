@@ -36,11 +36,19 @@ async def new_exception(connected: Connected, before: dict[str, Row]) -> Row:
 
 
 async def items_of(connected: Connected, message: Row) -> list[Row]:
+    """The items of a User Exception Message; they are written after it."""
     text = (
         "SELECT item__sys, integration_rule__sys, field_rule__sys, target_field__sys, error_message__sys, "
         f"error_status__sys FROM exception_item__sys WHERE exception_message__sys = '{message['id']}' ORDER BY id"
     )
-    return (await connected.medical.query(text)).rows
+    found: list[Row] = []
+
+    async def written() -> bool:
+        found[:] = (await connected.medical.query(text)).rows
+        return bool(found)
+
+    await eventually("the User Exception Items", written)
+    return found
 
 
 async def status_of(connected: Connected, inquiry: str) -> object:
