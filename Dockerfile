@@ -10,7 +10,8 @@ COPY services services
 COPY local local
 COPY LICENSE ./
 
-RUN useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin app
+RUN useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin app \
+ && install -d -o app -m 0700 /var/lib/vault
 USER app
 EXPOSE 8080
 STOPSIGNAL SIGTERM

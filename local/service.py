@@ -142,14 +142,15 @@ ADMIN, INTEGRATION, BUSINESS = ROLES = ("admin", "integration", "business")
 
 
 def vault_settings(
-    plan: VaultPlan, port: int, dsn: str, amqp_url: str, sign_ins: Mapping[str, SignIn]
+    plan: VaultPlan, port: int, dsn: str, amqp_url: str, sign_ins: Mapping[str, SignIn], files: Path
 ) -> dict[str, str]:
-    """Return the environment of a Vault process; ``sign_ins`` are by role."""
+    """Return the environment of a Vault process; ``sign_ins`` are by role, ``files`` is the folder of its files."""
     settings = {
         "VAULT_HOST": "127.0.0.1",
         "VAULT_PORT": str(port),
         "VAULT_DATABASE_DSN": dsn,
         "VAULT_AMQP_URL": amqp_url,
+        "VAULT_STAGING_FOLDER": str(files),
         "VAULT_VAULT_ID": str(plan.vault_id),
         "VAULT_REMOTE_VAULT_ID": str(plan.remote_vault_id),
         "VAULT_LOG_FORMAT": "json",
@@ -159,6 +160,11 @@ def vault_settings(
         settings[f"VAULT_{role.upper()}_USERNAME"] = sign_ins[role].username
         settings[f"VAULT_{role.upper()}_PASSWORD"] = sign_ins[role].password
     return settings
+
+
+def tls_settings(port: int, certificate: Path, key: Path) -> dict[str, str]:
+    """Return what a Vault process needs in its environment to serve HTTPS too."""
+    return {"VAULT_TLS_PORT": str(port), "VAULT_TLS_CERTIFICATE": str(certificate), "VAULT_TLS_KEY": str(key)}
 
 
 def connector_settings(port: int, vaults: Mapping[str, tuple[str, SignIn, str]]) -> dict[str, str]:

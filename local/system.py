@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import shutil
-from collections.abc import Awaitable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -30,9 +29,12 @@ from local.service import (
     SignIn,
     VaultPlan,
     connector_settings,
+    tls_settings,
     vault_settings,
 )
 from local.state import State, exclusive, write_private
+from local.tls import HOST, LocalTls
+from local.waiting import all_of
 
 DEFAULT_DIRECTORY = PROJECT / ".run"
 
@@ -58,10 +60,12 @@ class System:
     ) -> None:
         self.directory = directory.absolute()
         self.logs = self.directory / "logs"
+        self._files = self.directory / "files"  # of the Vaults; a folder each
         self.logs.mkdir(parents=True, exist_ok=True)
         # Servers that run as another user pass through, and read nothing here.
         self.directory.chmod(0o711)
         self._state = State.load(self.directory / "state.json")
+        self._tls = LocalTls(self.directory / "tls")
         self.postgres: PostgresServer = postgres or self._private_postgres()
         self.rabbitmq: RabbitServer = rabbitmq or self._private_rabbit()
 
@@ -98,7 +102,7 @@ class System:
         :raises SystemFailed: a server did not start or refused.
         """
         with self._changing():
-            await _all(self._start_postgres(), self._start_rabbit())
+            await all_of(self._start_postgres(), self._start_rabbit())
 
     async def start_services(self) -> None:
         """Start both Vaults and the connector, and write the endpoints file when all are ready.
@@ -106,9 +110,11 @@ class System:
         :raises SystemFailed: a service did not become ready.
         """
         with self._changing():
+            if all(self._state.process(plan.name) is None for plan in VAULTS):
+                self._tls.ensure()
             for service in self._services():
                 service.spawn()
-            await _all(*(service.wait_ready() for service in self._services()))
+            await all_of(*(service.wait_ready() for service in self._services()))
             write_private(self.sign_ins_file, self.sign_ins())
             write_private(self.endpoints_file, self.endpoints())
 
@@ -131,10 +137,12 @@ class System:
             shutil.rmtree(self._state.servers, ignore_errors=True)
             with suppress(OSError):  # others may have their data beside it
                 self._state.servers.parent.rmdir()
+        self._tls.remove()
         for path in (self._state.path, self.sign_ins_file, self.directory / "lock"):
             path.unlink(missing_ok=True)
         self._state.clear()
-        shutil.rmtree(self.logs, ignore_errors=True)
+        for folder in (self.logs, self._files):
+            shutil.rmtree(folder, ignore_errors=True)
         if not any(self.directory.iterdir()):
             self.directory.rmdir()
 
@@ -171,6 +179,8 @@ class System:
         vaults = {
             plan.name: {
                 "url": services[plan.name].url,
+                "https_url": f"https://{HOST}:{self._state.ports[_tls_port(plan.name)]}",
+                "ca_file": str(self._tls.ca_file),
                 **asdict(self._sign_in(plan, ADMIN)),
                 "vault_id": plan.vault_id,
             }
@@ -212,6 +222,8 @@ class System:
         for name in (*(plan.name for plan in VAULTS), CONNECTOR):
             if self._state.process(name) is None:
                 self._state.port(name)
+                if name != CONNECTOR:
+                    self._state.port(_tls_port(name))
         return self._known_services()
 
     def _known_services(self) -> list[Service]:
@@ -223,7 +235,9 @@ class System:
             sign_ins = {role: self._sign_in(plan, role) for role in ROLES}
             amqp_url = self._amqp_url(plan.name, plan.vhost)
             port = self._state.ports[plan.name]
-            settings = vault_settings(plan, port, self.database_dsn(plan.name), amqp_url, sign_ins)
+            settings = vault_settings(plan, port, self.database_dsn(plan.name), amqp_url, sign_ins, self._files)
+            if (tls_port := self._state.ports.get(_tls_port(plan.name))) is not None:
+                settings |= tls_settings(tls_port, self._tls.certificate, self._tls.key)
             services.append(Service(self._state, plan.name, self.logs, settings))
         peers = {
             plan.vhost: (vault.url, self._sign_in(plan, INTEGRATION), self._amqp_url(CONNECTOR, plan.vhost))
@@ -280,12 +294,6 @@ class System:
             yield
 
 
-async def _all(*steps: Awaitable[None]) -> None:
-    """Run the steps side by side; when one fails the others are given up and its fault is raised."""
-    tasks = [asyncio.ensure_future(step) for step in steps]
-    try:
-        await asyncio.gather(*tasks)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+def _tls_port(vault: str) -> str:
+    """The name under which the state keeps a Vault's port for HTTPS."""
+    return f"{vault}_https"

@@ -31,3 +31,14 @@ async def answers_within(seconds: float, question: Callable[[], Awaitable[str | 
             return reason
         await asyncio.sleep(INTERVAL)
     return None
+
+
+async def all_of(*steps: Awaitable[None]) -> None:
+    """Run the steps side by side; when one fails the others are given up and its fault is raised."""
+    tasks = [asyncio.ensure_future(step) for step in steps]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -23,11 +23,7 @@ TARGET_POINT = "medical_inquiry_details_inbound__v"
 SUCCESS = "success__v"
 
 TRANSFERRED = f"SELECT id FROM records.{OBJECT} WHERE id = ANY($1::text[]) AND transfer_status__v = '{SUCCESS}'"  # noqa: S608
-SET_PENDING = f"""
-UPDATE records.{OBJECT} SET transfer_status__v = 'pending__v', modified_by__v = $2,
-    modified_date__v = date_trunc('milliseconds', now())
-WHERE id = ANY($1::text[])
-"""  # noqa: S608  names of this module only
+PENDING = {"transfer_status__v": "pending__v"}
 
 
 async def transfer_to_medical(context: ActionContext) -> Mapping[str, ApiError]:
@@ -43,7 +39,9 @@ async def transfer_to_medical(context: ActionContext) -> Mapping[str, ApiError]:
         error = ApiError(ErrorType.OPERATION_NOT_ALLOWED, "The inquiry has been transferred already")
         return dict.fromkeys(transferred, error)
     queue = open_queue(context.registry, QUEUE)
-    await context.connection.execute(SET_PENDING, list(context.ids), context.caller.user_id)
+    rows = await context.records.change_in(context.connection, context.caller, context.object, context.ids, {}, PENDING)
+    if refused := {str(row.id): row.errors[0] for row in rows if row.errors}:
+        return refused
     attributes = {"object": OBJECT, "event": "transfer", "integration_point": TARGET_POINT}
     await put(context.connection, queue, attributes, context.ids)
     return {}

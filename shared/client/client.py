@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 from urllib.parse import quote
 
 from shared.client.errors import UnexpectedAnswer, VaultRefused
@@ -24,6 +24,7 @@ from shared.client.session import Session, SignIn, expired
 from shared.client.transport import Request, Transport
 
 API = "/api/v25.1"
+T = TypeVar("T")
 MAX_ROWS = 500
 MAX_PAGES = 100_000
 
@@ -210,6 +211,16 @@ class VaultClient:
         answer = await self._call(Request("configuration", "GET", f"{API}/configuration/{_part(component_type)}"))
         return rows_of(answer.get("data"), "data")
 
+    async def component_types(self) -> list[Row]:
+        """Return the component types that the Vault knows: ``name``, ``class``, ``label``."""
+        answer = await self._call(Request("component_types", "GET", f"{API}/metadata/components"))
+        return rows_of(answer.get("data"), "data")
+
+    async def component_mdl(self, name: str) -> str:
+        """Return the component ``Type.name`` as MDL text."""
+        request = Request("component_mdl", "GET", f"/api/mdl/components/{_part(name)}")
+        return await self._replayed(lambda session: self._transport.send_for_text(request, session.id))
+
     async def execute_mdl(self, text: str) -> Row:
         """Run an MDL script and return the whole answer, with a result a statement."""
         return await self._call(Request("execute_mdl", "POST", "/api/mdl/execute", text=text))
@@ -245,15 +256,17 @@ class VaultClient:
         return await self._call(request)
 
     async def _call(self, request: Request) -> Row:
+        return await self._replayed(lambda session: self._transport.send(request, session.id))
+
+    async def _replayed(self, send: Callable[[Session], Awaitable[T]]) -> T:
         session = await self._sign_in.session()
         try:
-            return await self._transport.send(request, session.id)
+            return await send(session)
         except VaultRefused as error:
             if not expired(error):
                 raise
         # Refused before anything was done, so that a write may be repeated too.
-        session = await self._sign_in.session(expired=session)
-        return await self._transport.send(request, session.id)
+        return await send(await self._sign_in.session(expired=session))
 
     def _session(self) -> Session:
         if self._sign_in.current is None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import aiohttp
 import orjson
@@ -14,6 +15,8 @@ from yarl import URL
 from shared.client.errors import ClientError, UnexpectedAnswer, VaultRefused, VaultUnavailable
 from shared.client.results import Row, check_envelope
 from shared.runtime.telemetry import metrics
+
+T = TypeVar("T")
 
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
 CONNECT_SECONDS = 5.0
@@ -60,12 +63,23 @@ class Transport:
         :raises VaultUnavailable: refused, timed out, 5xx, or no JSON.
         :raises VaultRefused: the Vault answered with an error.
         """
+        return await self._answered(request, session_id, lambda body: check_envelope(_decode(body)))
+
+    async def send_for_text(self, request: Request, session_id: str | None) -> str:
+        """Send a request that is answered with plain text; an envelope in its place is an error's.
+
+        :raises VaultUnavailable: refused, timed out, 5xx, or no text.
+        :raises VaultRefused: the Vault answered with an error.
+        """
+        return await self._answered(request, session_id, _text)
+
+    async def _answered(self, request: Request, session_id: str | None, read: Callable[[bytes], T]) -> T:
         started = time.perf_counter()
         outcome = "ok"
         try:
             async with self._places:
                 body = await self._exchange(request, session_id)
-            return check_envelope(_decode(body))
+            return read(body)
         except ClientError as error:
             outcome = error.type if isinstance(error, VaultRefused) else "unavailable"
             raise
@@ -168,3 +182,13 @@ def _decode(body: bytes) -> object:
         return orjson.loads(body)
     except orjson.JSONDecodeError:
         raise VaultUnavailable("answer is not JSON") from None
+
+
+def _text(body: bytes) -> str:
+    if body.lstrip().startswith(b"{"):
+        check_envelope(_decode(body))
+        raise UnexpectedAnswer("an envelope where a text was expected")
+    try:
+        return body.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise VaultUnavailable("answer is not text") from None

@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -16,23 +19,73 @@ from fastapi import FastAPI
 from shared.runtime.logging import get_logger
 from shared.runtime.waiting import delays, wait_for
 
-__all__ = ["delays", "end", "run_until_cancelled", "serve", "wait_for"]
+__all__ = ["TlsListener", "delays", "end", "run_until_cancelled", "serve", "wait_for"]
 
 _log = get_logger(__name__)
 
 # Longer than any pooled client keeps an idle connection, so the server is never the one to close it.
 KEEP_ALIVE_SECONDS = 75
+HANDSHAKE_SECONDS = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class TlsListener:
+    """A second port that serves the same application by TLS; ``certificate`` (with its chain) and ``key`` are PEM."""
+
+    port: int
+    certificate: Path
+    key: Path
+
+    def context(self) -> ssl.SSLContext:
+        """The server's side of TLS 1.2 and later.
+
+        :raises OSError: a file cannot be read, or is no certificate or key, or they do not belong together.
+        """
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.load_cert_chain(self.certificate, self.key)
+        context.set_alpn_protocols(["http/1.1"])
+        return context
+
 
 CANCEL_AGAIN_SECONDS = 0.5
 
 
 class _Server(uvicorn.Server):
-    """A uvicorn server whose whole stop is bounded and which answers signals while starting."""
+    """A uvicorn server whose whole stop is bounded, which answers signals while starting and may also serve TLS."""
 
-    def __init__(self, config: uvicorn.Config, grace: float) -> None:
+    def __init__(self, config: uvicorn.Config, grace: float, tls: TlsListener | None = None) -> None:
         super().__init__(config)
         self._grace = grace
+        self._tls = tls
         self._timer: threading.Timer | None = None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start the application and listen; the TLS port shares its connections' state, and so its stop."""
+        context = self._tls.context() if self._tls else None
+        await super().startup(sockets)
+        if self._tls is None or self.should_exit:
+            return
+        try:
+            listener = await asyncio.get_running_loop().create_server(
+                self._connection,
+                host=self.config.host,
+                port=self._tls.port,
+                ssl=context,
+                ssl_handshake_timeout=HANDSHAKE_SECONDS,
+                backlog=self.config.backlog,
+            )
+        except OSError as error:
+            _log.error("cannot listen for TLS", port=self._tls.port, reason=error.strerror)
+            await self.shutdown(sockets)
+            raise SystemExit(3) from error
+        self.servers.append(listener)
+
+    def _connection(self) -> asyncio.Protocol:
+        protocol = self.config.http_protocol_class
+        return protocol(  # type: ignore[call-arg]
+            config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+        )
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002  the base names them
         """Begin the stop; a process that has not ended when the grace is over is ended."""
@@ -56,14 +109,15 @@ def _end_process(limit: float) -> None:
     os._exit(1)
 
 
-def serve(app: FastAPI, host: str, port: int, *, grace: float = 25.0) -> None:
-    """Serve ``app`` on uvloop and httptools until SIGTERM or SIGINT, then return.
+def serve(app: FastAPI, host: str, port: int, *, tls: TlsListener | None = None, grace: float = 25.0) -> None:
+    """Serve ``app`` on uvloop and httptools until SIGTERM or SIGINT, then return; with ``tls`` on its port as well.
 
     Requests under way get half of ``grace`` (seconds) to finish; the application's lifespan then has
     the rest to stop what it started. A process still alive after ``grace`` is ended with status 1.
     Requests are not logged; they are counted by the telemetry.
 
-    :raises SystemExit: the application did not start or the address is in use.
+    :raises SystemExit: the application did not start or an address is in use.
+    :raises OSError: certificate or key cannot be used.
     """
     config = uvicorn.Config(
         app,
@@ -79,7 +133,7 @@ def serve(app: FastAPI, host: str, port: int, *, grace: float = 25.0) -> None:
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=max(1, int(grace / 2)),
     )
-    server = _Server(config, grace)
+    server = _Server(config, grace, tls)
     server.run()
     if not server.started:
         raise SystemExit(3)

@@ -32,6 +32,9 @@ class Metrics:
         self.http_seconds = Histogram(
             "http_request_seconds", "Time to answer.", ["route"], buckets=SECONDS, registry=registry
         )
+        self.api_calls = Counter(
+            "api_calls", "Calls of the Vault API by client id: named, unknown, invalid.", ["client"], registry=registry
+        )
         self.loop_lag = Gauge("event_loop_lag_seconds", "Latest delay of the event loop.", registry=registry)
         self.published = Counter(
             "messages_published", "Messages confirmed by the broker.", ["queue"], registry=registry

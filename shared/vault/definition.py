@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from shared.vault.jobs.model import JobType
     from shared.vault.records.actions import ActionHandler
     from shared.vault.records.triggers import Trigger
 
 
 @dataclass(frozen=True)
 class VaultDefinition:
-    """One kind of Vault; ``actions`` by the name that lifecycles use, ``triggers`` by object."""
+    """One kind of Vault; ``actions`` by the name that lifecycles use, ``triggers`` by object, ``jobs`` by type."""
 
     name: str
     label: str
@@ -22,3 +23,4 @@ class VaultDefinition:
     standard: Path
     actions: Mapping[str, ActionHandler] = field(default_factory=dict)
     triggers: Mapping[str, Trigger] = field(default_factory=dict)
+    jobs: Mapping[str, JobType] = field(default_factory=dict)

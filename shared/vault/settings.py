@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from pydantic import SecretStr
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Self
+
+from pydantic import SecretStr, model_validator
 from pydantic_settings import SettingsConfigDict
 
+from shared.runtime.process import TlsListener
 from shared.runtime.settings import RuntimeSettings
+from shared.vault.records.query_slots import QueryLimits
+from shared.vault.security.caller import SecurityProfile
 
 
 class VaultSettings(RuntimeSettings):
@@ -28,4 +35,54 @@ class VaultSettings(RuntimeSettings):
     business_password: SecretStr
 
     session_idle_minutes: int = 60
+    sign_in_limit: int = 100  # calls in a minute by user name and DNS; delayed from half of it on, refused beyond it
+    burst_limit: int = 2000  # calls of a user in five minutes, delayed beyond it
+    burst_limit_integration: int = 1_000_000  # the same of the connection's user, whose calls are the work itself
+    burst_delay_ms: int = 500
+
+    tls_certificate: Path | None = None  # PEM, with the chain; HTTPS is served beside HTTP when set
+    tls_key: Path | None = None
+    tls_port: int = 8443
     host_name: str = "localhost"  # what envelopes say of this Vault's address
+
+    query_concurrency: int = 5  # queries of a user that run at once; the next one waits
+    query_wait_seconds: float = 30.0  # at most, before it is refused
+    query_timeout_seconds: float = 60.0  # of one statement of the database
+
+    job_workers: int = 2  # jobs that this process runs at once
+    job_poll_seconds: float = 10.0  # a job's status may be asked for once in so long
+    job_days: int = 30  # that a job and its results are kept after its end
+
+    staging_folder: Path = Path("data")  # files of this Vault are in a folder of its name below
+    staging_file_bytes: int = 5 * 2**30  # at most, of one file
+    staging_user_bytes: int = 50 * 2**30  # at most, of a user's files together
+    staging_s3_bucket: str | None = None  # files are kept here instead, when set
+    staging_s3_endpoint: str | None = None  # of a server other than AWS
+    staging_s3_region: str | None = None
+    staging_s3_access_key: str | None = None
+    staging_s3_secret_key: SecretStr | None = None
+
+    @model_validator(mode="after")
+    def _certificate_with_key(self) -> Self:
+        if (self.tls_certificate is None) != (self.tls_key is None):
+            message = "VAULT_TLS_CERTIFICATE and VAULT_TLS_KEY are set together"
+            raise ValueError(message)
+        return self
+
+    @property
+    def burst_limits(self) -> Mapping[SecurityProfile, int]:
+        """Calls of a user in five minutes, by security profile."""
+        limits = dict.fromkeys(SecurityProfile, self.burst_limit)
+        return limits | {SecurityProfile.INTEGRATION_USER: self.burst_limit_integration}
+
+    @property
+    def query_limits(self) -> QueryLimits:
+        """What one user's queries may take."""
+        return QueryLimits(self.query_concurrency, self.query_wait_seconds, self.query_timeout_seconds)
+
+    @property
+    def tls(self) -> TlsListener | None:
+        """Where and with which certificate HTTPS is served, or None."""
+        if self.tls_certificate is None or self.tls_key is None:
+            return None
+        return TlsListener(self.tls_port, self.tls_certificate, self.tls_key)

@@ -12,13 +12,37 @@ import structlog
 from shared.runtime.process import end, run_until_cancelled
 from shared.runtime.waiting import wait_for
 from shared.spark.connection import BrokerConnection
+from shared.vault.audit.service import AuditService
+from shared.vault.jobs import housekeeping
+from shared.vault.jobs.model import JobType
+from shared.vault.jobs.service import JobService
+from shared.vault.jobs.table import JOB
+from shared.vault.jobs.worker import JobWorker, WorkerOptions
+from shared.vault.loader import service as loader
+from shared.vault.packages import jobs as package_jobs
+from shared.vault.packages.inbound import InboundPackages
+from shared.vault.packages.outbound import OutboundPackages
 from shared.vault.queues.relay import Relay, Sender
 from shared.vault.queues.service import QueueService
-from shared.vault.records import entry_actions, integrations, retry, users
+from shared.vault.records import entry_actions, integrations, record_jobs, retry
 from shared.vault.records.actions import ActionService, ObjectAction
-from shared.vault.records.queries import QueryService
+from shared.vault.records.deletions import DeletionService
+from shared.vault.records.picklists import PicklistService
+from shared.vault.records.queries import QueryService, query_tokens
 from shared.vault.records.service import RecordService
+from shared.vault.security import user_records
+from shared.vault.security.burst import BurstLimits
+from shared.vault.security.configuration_mode import ConfigurationMode
+from shared.vault.security.delegation import Delegations
+from shared.vault.security.groups import GroupService
 from shared.vault.security.service import SecurityService
+from shared.vault.security.users import UserService
+from shared.vault.staging import jobs as staging_jobs
+from shared.vault.staging.open import open_store
+from shared.vault.staging.service import StagingLimits, StagingService
+from shared.vault.staging.uploads import UploadService
+from shared.vault.storage import component_jobs
+from shared.vault.storage.component_files import ComponentFiles
 from shared.vault.storage.components import ComponentService
 from shared.vault.storage.database import UNREACHABLE, Database
 from shared.vault.storage.migrate import migrate
@@ -39,7 +63,17 @@ OBJECT_ACTIONS = {
 ACTIONS = {"set_field": entry_actions.set_field, "send_message": entry_actions.send_message}
 TRIGGERS: Mapping[str, Trigger] = {
     integrations.OBJECT: integrations.IntegrationTrigger(),
-    users.OBJECT: users.UserTrigger(),
+    user_records.OBJECT: user_records.UserTrigger(),
+}
+
+# What each type of job does; chapters that have jobs add theirs.
+JOBS: Mapping[str, JobType] = {
+    **housekeeping.JOBS,
+    **staging_jobs.JOBS,
+    **component_jobs.JOBS,
+    **loader.JOBS,
+    **package_jobs.JOBS,
+    **record_jobs.JOBS,
 }
 
 
@@ -50,17 +84,44 @@ class Vault:
         self.definition = definition
         self.settings = settings
         self.vault_id = settings.vault_id or definition.vault_id
-        self.database = Database(settings.database_dsn.get_secret_value(), max_size=settings.database_connections)
+        self.database = Database(
+            settings.database_dsn.get_secret_value(),
+            max_size=settings.database_connections,
+            statement_timeout=settings.query_timeout_seconds,
+        )
         self._broker = BrokerConnection(settings.amqp_url.get_secret_value(), definition.name)
         self._notifications = Notifications(settings.database_dsn.get_secret_value())
-        self.security = SecurityService(self.database, settings.session_idle_minutes)
+        delay = settings.burst_delay_ms / 1000
+        self.security = SecurityService(self.database, settings.session_idle_minutes, settings.sign_in_limit, delay)
+        self.burst = BurstLimits(self.database, settings.burst_limits, delay)
+        self.delegations = Delegations(self.database, self.security.sessions)
+        self.groups = GroupService(self.database)
+        self.audit = AuditService(self.database)
         self.components = ComponentService(self.database)
+        self.configuration_mode = ConfigurationMode(self.database)
+        self.component_files = ComponentFiles(self.database, self.components)
         self.records = RecordService(self.database, self.components, {**TRIGGERS, **definition.triggers}, self.vault_id)
-        self.queries = QueryService(self.database, self.components)
+        self.deletions = DeletionService(self.database, self.components)
+        self.users = UserService(self.database, self.records, self.security, self.vault_id)
+        self.picklists = PicklistService(self.components)
+        tokens = query_tokens(self.vault_id, definition.label, settings.host_name)
+        self.queries = QueryService(self.database, self.components, tokens, settings.query_limits)
         self.actions = ActionService(self.components, self.records, {**ACTIONS, **definition.actions}, OBJECT_ACTIONS)
         sender = Sender(self.vault_id, definition.label, settings.host_name)
         self.relay = Relay(self.database, self._broker, self.components, sender)
         self.queues = QueueService(self.database, self._broker, self.components, self.relay)
+        self.jobs = JobService(self.database, poll_seconds=settings.job_poll_seconds)
+        self.files = open_store(settings, definition.name)
+        self.record_jobs = record_jobs.RecordJobs(self.records, self.jobs, self.files)
+        limits = StagingLimits(settings.staging_file_bytes, settings.staging_user_bytes)
+        self.staging = StagingService(self.files, self.jobs, limits)
+        self.uploads = UploadService(self.database, self.files, self.staging, self.jobs)
+        self.loader = loader.LoaderService(self.jobs, self.staging, self.files, self.components)
+        self.inbound_packages = InboundPackages(self.database, self.components, self.records, self.jobs, self.files)
+        self.outbound_packages = OutboundPackages(self.database, self.components, self.jobs, self.files, self.vault_id)
+        self.worker = JobWorker(
+            self, self.jobs.table, {**JOBS, **definition.jobs}, WorkerOptions(concurrency=settings.job_workers)
+        )
         self._stack = contextlib.AsyncExitStack()
         self._reload: asyncio.Task[None] | None = None
         self._stale = asyncio.Event()
@@ -70,6 +131,7 @@ class Vault:
         """Wait for the database, bring it up to date, load the standard configuration on first start, relay."""
         await wait_for("postgresql", self.database.open, retry_on=UNREACHABLE)
         self._stack.push_async_callback(self.database.close)
+        self._stack.push_async_callback(self.files.close)
         await migrate(self.database)
         await load_standard(
             self.database,
@@ -79,11 +141,18 @@ class Vault:
             example_data=self.settings.load_example_data,
         )
         await ensure_sign_ins(self)
+        await self.configuration_mode.load()
+        await self.burst.start()
+        self._stack.push_async_callback(self.burst.stop)
         self._notifications.on(COMPONENT_CHANGED, self._stale.set)
         self._notifications.on(OUTBOX, self.relay.wake)
+        self._notifications.on(JOB, self.worker.wake)
         self._stack.push_async_callback(self._broker.close)
         await self.relay.start()
         self._stack.push_async_callback(self.relay.stop)
+        await housekeeping.schedule(self.jobs)
+        await self.worker.start()
+        self._stack.push_async_callback(self.worker.stop)
         self._reload = asyncio.create_task(run_until_cancelled("components", self._keep_current), name="components")
         self._stack.push_async_callback(self._stop_reload)
         await self._notifications.start()
@@ -112,6 +181,7 @@ class Vault:
             await self._stale.wait()
             self._stale.clear()
             await wait_for("postgresql", self.components.load, retry_on=UNREACHABLE)
+            await wait_for("postgresql", self.configuration_mode.load, retry_on=UNREACHABLE)
             self.relay.wake()  # for queues that are new
 
     async def _stop_reload(self) -> None:

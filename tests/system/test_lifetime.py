@@ -8,7 +8,7 @@ from pathlib import Path
 from local.system import System
 from shared.client import VaultClient
 
-ENDPOINT = {"url", "username", "password", "vault_id"}
+ENDPOINT = {"url", "https_url", "ca_file", "username", "password", "vault_id"}
 
 
 async def product_names(system: System) -> set[str]:

@@ -11,7 +11,25 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from shared.runtime.telemetry import RequestMetrics
-from shared.vault.api import actions, auth, mdl, metadata, query, queues, records
+from shared.vault.api import (
+    actions,
+    audit,
+    auth,
+    delegation,
+    groups,
+    jobs,
+    loader,
+    mdl,
+    metadata,
+    packages,
+    picklists,
+    query,
+    queues,
+    record_jobs,
+    records,
+    staging,
+    users,
+)
 from shared.vault.api.addresses import VersionConvertor
 from shared.vault.api.documentation import add_documentation
 from shared.vault.api.faults import Faults, on_fault, on_http_error, on_invalid_parameter
@@ -21,7 +39,25 @@ from shared.vault.errors import VaultFault
 if TYPE_CHECKING:
     from shared.vault.vault import Vault
 
-CHAPTERS = (auth, query, records, actions, metadata, mdl, queues)
+CHAPTERS = (
+    auth,
+    delegation,
+    query,
+    records,
+    record_jobs,
+    actions,
+    metadata,
+    picklists,
+    users,
+    groups,
+    mdl,
+    queues,
+    jobs,
+    staging,
+    loader,
+    packages,
+    audit,
+)
 
 TAGS = [
     {"name": "Authentication", "description": "Sign in, keep the session alive, sign out; API versions."},
@@ -30,7 +66,14 @@ TAGS = [
     {"name": "User actions", "description": "Actions of a record's lifecycle state, and of its object."},
     {"name": "Metadata", "description": "Objects, fields and component types."},
     {"name": "Components", "description": "Configuration as MDL."},
+    {"name": "Picklists", "description": "Controlled lists of values, and where they are used."},
+    {"name": "Users", "description": "Users, their passwords, permissions and access tokens; groups."},
     {"name": "Spark queues", "description": "Outbound and inbound message queues."},
+    {"name": "Jobs", "description": "Work that outlives a request: status, tasks, histories, monitors."},
+    {"name": "File staging", "description": "Files and folders, downloads by range, uploads in parts."},
+    {"name": "Loader", "description": "Files of records loaded, and records extracted to files, as jobs."},
+    {"name": "Packages", "description": "Configuration and data in a file: import, validate, deploy, export."},
+    {"name": "Audit", "description": "What was changed by whom, and who signed in."},
 ]
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
@@ -77,6 +120,6 @@ def create_api(vault: Vault, lifespan: Lifespan | None = None) -> FastAPI:
     app.add_exception_handler(RequestValidationError, on_invalid_parameter)
     # The last one added is the outermost: headers belong on the answers to faults as well.
     app.add_middleware(Faults)
-    app.add_middleware(ApiHeaders, vault_id=vault.vault_id)
+    app.add_middleware(ApiHeaders, vault_id=vault.vault_id, burst_limit=vault.settings.burst_limit)
     app.add_middleware(RequestMetrics)
     return app

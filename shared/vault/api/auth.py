@@ -1,6 +1,8 @@
-"""Signing in and out, API versions, and who the caller is."""
+"""Signing in and out, API versions, and how a user signs in."""
 
 from __future__ import annotations
+
+import asyncio
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
@@ -9,7 +11,7 @@ from shared.vault.api import envelope
 from shared.vault.api.addresses import PREFIX, VERSIONS, origin
 from shared.vault.api.body import form_documentation, read_fields
 from shared.vault.api.session import PerhapsSignedIn, SignedIn, remember, vault_of
-from shared.vault.errors import VaultFault
+from shared.vault.errors import ApiError, ErrorType, VaultFault
 
 router = APIRouter(tags=["Authentication"])
 
@@ -24,18 +26,40 @@ async def sign_in(request: Request) -> Response:
     """Form fields `username`, `password` and, optionally, `vaultDNS`; the answer holds `sessionId`."""
     vault = vault_of(request)
     fields = await read_fields(request)
+    username, dns = fields.get("username", ""), fields.get("vaultDNS")
+    usage = await vault.security.count_sign_in(username, dns or request.headers.get("host", ""))
+    request.state.usage = usage
+    await asyncio.sleep(usage.delay)
     try:
-        session = await vault.security.sign_in(fields.get("username", ""), fields.get("password", ""))
+        if usage.exceeded:
+            raise VaultFault(ErrorType.API_LIMIT_EXCEEDED, "Too many sign-ins of this user in a minute")
+        session = await vault.security.sign_in(username, fields.get("password", ""))
     except VaultFault as fault:
         return envelope.failure(fault.error, error_type=envelope.AUTHENTICATION_FAILED)
     remember(request, session.user_id, session.session_id)
-    url = f"{origin(request, fields.get('vaultDNS'))}/api"
+    url = f"{origin(request, dns)}/api"
     return envelope.success(
         sessionId=session.session_id,
         userId=session.user_id,
         vaultIds=[{"id": vault.vault_id, "name": vault.definition.label, "url": url}],
         vaultId=vault.vault_id,
     )
+
+
+@router.post("/auth/discovery", summary="How a user signs in")
+async def discovery(request: Request, username: str = "") -> Response:
+    """Every user of this Vault signs in with a password; whether there is such a user is not told."""
+    fields = {} if username else await read_fields(request)
+    if not (username or fields.get("username")):
+        raise VaultFault(ErrorType.PARAMETER_REQUIRED, "Missing required parameter [username]")
+    return envelope.success(errors=[], data={"auth_type": "password"})
+
+
+@router.post("/auth/oauth/session/{profile}", summary="Sign in with an OAuth 2.0 / OpenID Connect token")
+async def oauth_session(profile: str) -> Response:
+    """This Vault has no OAuth 2.0 / OpenID Connect profile, and says so."""
+    message = f"There is no OAuth 2.0 / OpenID Connect profile [{profile[:100]}]"
+    return envelope.failure(ApiError(ErrorType.INVALID_DATA, message), error_type=envelope.AUTHENTICATION_FAILED)
 
 
 @router.post(f"{PREFIX}/keep-alive", summary="Keep the session alive")
@@ -59,17 +83,11 @@ async def versions(request: Request, _caller: PerhapsSignedIn) -> Response:
     return _versions(request)
 
 
+@router.get(f"{PREFIX}/", include_in_schema=False)
 @router.get(PREFIX, summary="API versions, for a session")
 async def versions_of_session(request: Request, _caller: SignedIn) -> Response:
     """The same list; clients use it to find out whether a session is live."""
     return _versions(request)
-
-
-@router.get(f"{PREFIX}/objects/users/me", summary="The caller")
-async def users_me(request: Request, caller: SignedIn) -> Response:
-    """The user of the session."""
-    user = await vault_of(request).security.users_me(caller)
-    return envelope.success(users=[{"user": user}])
 
 
 def _versions(request: Request) -> Response:

@@ -11,15 +11,17 @@ from shared.vault.api.object_json import field_document, object_document, object
 from shared.vault.api.session import SignedIn, vault_of
 from shared.vault.components.description import type_metadata, type_summary
 from shared.vault.components.model import VaultObject
+from shared.vault.components.registry import MAX_CUSTOM_OBJECTS
 from shared.vault.components.types import COMPONENT_TYPES
 from shared.vault.errors import ErrorType, VaultFault
 from shared.vault.security.caller import Caller
 from shared.vault.security.permissions import Grant, Operation, authorize, readable, require
+from shared.vault.storage import component_jobs
 
-router = APIRouter(prefix=f"{PREFIX}/metadata", tags=["Metadata"])
+router = APIRouter(prefix=PREFIX, tags=["Metadata"])
 
 
-@router.get("/vobjects", summary="All objects")
+@router.get("/metadata/vobjects", summary="All objects")
 async def all_objects(request: Request, caller: SignedIn) -> Response:
     """The objects that the caller may read."""
     may_read = readable(caller)
@@ -29,7 +31,7 @@ async def all_objects(request: Request, caller: SignedIn) -> Response:
     return envelope.success(objects=shown)
 
 
-@router.get("/vobjects/{object_name}", summary="One object")
+@router.get("/metadata/vobjects/{object_name}", summary="One object")
 async def one_object(request: Request, caller: SignedIn, object_name: str) -> Response:
     """The object with its fields, relationships, types and lifecycles."""
     target = _object(request, caller, object_name)
@@ -37,7 +39,7 @@ async def one_object(request: Request, caller: SignedIn, object_name: str) -> Re
     return envelope.success(object=document)
 
 
-@router.get("/vobjects/{object_name}/fields/{field_name}", summary="One field")
+@router.get("/metadata/vobjects/{object_name}/fields/{field_name}", summary="One field")
 async def one_field(request: Request, caller: SignedIn, object_name: str, field_name: str) -> Response:
     """One field of an object."""
     target = _object(request, caller, object_name)
@@ -48,7 +50,24 @@ async def one_field(request: Request, caller: SignedIn, object_name: str, field_
     raise VaultFault(ErrorType.INVALID_DATA, f"[{target.name}] has no field [{field_name[:100]}]")
 
 
-@router.get("/components", summary="Component types")
+@router.post("/metadata/vobjects/{object_name}/actions/canceldeployment", summary="Cancel a waiting deployment")
+async def cancel_deployment(request: Request, caller: SignedIn, object_name: str) -> Response:
+    """Cancel the asynchronous MDL scripts that wait to change the object; one that runs cannot be called back."""
+    await component_jobs.cancel_deployment(vault_of(request), caller, object_name)
+    return envelope.success()
+
+
+@router.get("/limits", summary="Limits on objects")
+async def limits(request: Request, caller: SignedIn) -> Response:
+    """How many custom objects the Vault may have, and how many of them are left."""
+    del caller  # signed in is enough
+    objects = vault_of(request).components.registry.objects
+    custom = sum(name.endswith("__c") for name in objects)
+    left = MAX_CUSTOM_OBJECTS - custom
+    return envelope.success(data=[{"name": "custom_objects", "remaining": left, "max": MAX_CUSTOM_OBJECTS}])
+
+
+@router.get("/metadata/components", summary="Component types")
 async def component_types(request: Request, caller: SignedIn) -> Response:
     """The component types of this Vault."""
     authorize(caller, Grant.READ_CONFIGURATION)
@@ -57,7 +76,7 @@ async def component_types(request: Request, caller: SignedIn) -> Response:
     return envelope.success(data=shown)
 
 
-@router.get("/components/{type_name}", summary="One component type")
+@router.get("/metadata/components/{type_name}", summary="One component type")
 async def component_type(caller: SignedIn, type_name: str) -> Response:
     """The attributes and sub-components of a component type."""
     authorize(caller, Grant.READ_CONFIGURATION)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Annotated, cast
 
 from fastapi import Depends, Security
@@ -32,9 +33,14 @@ def vault_of(request: Request) -> Vault:
 
 
 async def signed_in(request: Request, authorization: Annotated[str | None, Security(_header)]) -> Caller:
-    """The caller; raises VaultFault INVALID_SESSION_ID without a live session."""
-    caller = await vault_of(request).security.caller(session_id_in(authorization))
-    remember(request, caller.user_id, caller.session_id or "")
+    """The caller, held back when they call too often; raises VaultFault INVALID_SESSION_ID without a live session."""
+    vault, session_id = vault_of(request), session_id_in(authorization)
+    caller = await vault.security.caller(session_id)
+    remember(request, caller.user_id, session_id or "")
+    vault.configuration_mode.admit(caller)
+    request.state.usage = usage = vault.burst.count(caller)
+    if usage.delay:
+        await asyncio.sleep(usage.delay)
     return caller
 
 

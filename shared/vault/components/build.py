@@ -5,37 +5,42 @@ from __future__ import annotations
 from dataclasses import replace
 
 from shared.vault.components import platform
+from shared.vault.components.fields import stored_type
 from shared.vault.components.model import (
-    EntryAction,
     Field,
     FieldType,
-    Lifecycle,
-    LifecycleState,
     ObjectType,
+    ObjectUserAction,
     Picklist,
     PicklistEntry,
     Queue,
     QueueConnection,
     RelationshipDeletion,
-    UserAction,
     VaultObject,
 )
+from shared.vault.components.object_types import DEFAULT_LONG_TEXT_LENGTH, REDEFINABLE_FIELDS
+from shared.vault.components.platform import PLATFORM_FIELD_TYPES
 from shared.vault.components.tree import Component
-from shared.vault.components.types import DEFAULT_LONG_TEXT_LENGTH
 
 _DEFAULT_LENGTHS = {
     FieldType.STRING: 128,
     FieldType.LONG_TEXT: DEFAULT_LONG_TEXT_LENGTH,
     FieldType.RICH_TEXT: DEFAULT_LONG_TEXT_LENGTH,
 }
-_ENTRY_ACTION_ATTRIBUTES = frozenset({"action", "order"})
+_DEFAULT_CURRENCY_SCALE = 2
+_ACTION_ATTRIBUTES = frozenset(
+    {
+        "label", "action", "active", "description", "parameters", "order", "available_all_states",
+        "keyboard_shortcut", "prompts",
+    }
+)  # fmt: skip
 
 
 def build_object(component: Component) -> VaultObject:
     """The object of a valid ``Object`` component, platform fields included."""
     label = component.text("label")
     allow_types = component.flag("allow_types")
-    lifecycle = component.reference("lifecycle")
+    lifecycle = component.reference("lifecycle") or next(iter(component.references("available_lifecycles")), None)
     return VaultObject(
         name=component.name,
         label=label,
@@ -45,9 +50,28 @@ def build_object(component: Component) -> VaultObject:
         active=component.flag("active", True),
         in_menu=component.flag("in_menu", True),
         allow_types=allow_types,
-        default_type=(component.optional_text("default_type") or platform.BASE_TYPE) if allow_types else None,
+        default_type=_default_type(component) if allow_types else None,
         lifecycle=lifecycle,
         fields=_fields(component, allow_types=allow_types, has_lifecycle=lifecycle is not None),
+        actions=tuple(sorted(map(build_action, component.children_of("Objectaction")), key=lambda a: a.order)),
+    )
+
+
+def _default_type(component: Component) -> str:
+    exported = component.text("default_obj_type").rpartition(".")[2]
+    return component.text("default_type") or exported or platform.BASE_TYPE
+
+
+def build_action(component: Component) -> ObjectUserAction:
+    """The user action of a valid ``Objectaction``, by its name within the object."""
+    return ObjectUserAction(
+        name=component.name.rpartition(".")[2],
+        label=component.text("label"),
+        action=component.text("action"),
+        active=component.flag("active", True),
+        order=component.whole("order") or 0,
+        prompts=component.texts("prompts"),
+        parameters={n: v for n, v in component.attributes.items() if n not in _ACTION_ATTRIBUTES},
     )
 
 
@@ -58,12 +82,16 @@ def _fields(component: Component, *, allow_types: bool, has_lifecycle: bool) -> 
     fields += platform.AUDIT
     by_name = {field.name: field for field in fields}
     for child in component.children_of("Field"):
-        by_name[child.name] = _redefined(by_name[child.name], child) if child.name in by_name else _field(child)
+        if child.name in REDEFINABLE_FIELDS:
+            by_name[child.name] = _redefined(by_name[child.name], child)
+        elif child.name in PLATFORM_FIELD_TYPES:
+            continue  # the Vault's own say, whatever an export tells of it
+        elif (held := stored_type(child)) is not None:
+            by_name[child.name] = _field(child, held)
     return by_name
 
 
-def _field(component: Component) -> Field:
-    field_type = FieldType(component.text("type"))
+def _field(component: Component, field_type: FieldType) -> Field:
     is_object = field_type is FieldType.OBJECT
     outbound = component.text("relationship_outbound_name") or f"{component.name}r"
     return Field(
@@ -75,7 +103,7 @@ def _field(component: Component) -> Field:
         unique=component.flag("unique"),
         editable=component.flag("editable", True),
         max_length=component.whole("max_length") or _DEFAULT_LENGTHS.get(field_type),
-        scale=component.whole("scale") or 0 if field_type is FieldType.NUMBER else None,
+        scale=_scale(component) if field_type is FieldType.NUMBER else None,
         min_value=component.number("min_value"),
         max_value=component.number("max_value"),
         picklist=component.reference("picklist"),
@@ -86,6 +114,11 @@ def _field(component: Component) -> Field:
         relationship_outbound_name=outbound if is_object else None,
         relationship_inbound_name=component.optional_text("relationship_inbound_name"),
     )
+
+
+def _scale(component: Component) -> int:
+    scale = component.whole("scale")
+    return (_DEFAULT_CURRENCY_SCALE if component.text("type") == "Currency" else 0) if scale is None else scale
 
 
 def _redefined(field: Field, component: Component) -> Field:
@@ -103,7 +136,7 @@ def _redefined(field: Field, component: Component) -> Field:
         editable=component.flag("editable", field.editable) and not system_managed,
         max_length=length,
         system_managed_name=system_managed,
-        value_format=(component.text("value_format") or "{000000}") if system_managed else None,
+        value_format=(component.text("value_format").replace("#", "0") or "{000000}") if system_managed else None,
     )
 
 
@@ -116,6 +149,13 @@ def build_object_type(component: Component) -> ObjectType:
         label=component.text("label"),
         active=component.flag("active", True),
         description=component.text("description"),
+        label_plural=component.text("label_plural"),
+        validations=component.texts("additional_type_validations"),
+        fields={
+            field.name: field.flag("required")
+            for field in component.children_of("Typefield")
+            if field.flag("active", True)
+        },
     )
 
 
@@ -125,55 +165,25 @@ def build_picklist(component: Component) -> Picklist:
     for position, child in enumerate(component.children_of("Picklistentry")):
         order = child.whole("order")
         entries[child.name] = PicklistEntry(
-            child.name, child.text("label"), position if order is None else order, child.flag("active", True)
+            child.name,
+            child.text("label") or child.text("value"),
+            position if order is None else order,
+            child.flag("active", True),
         )
     return Picklist(
         component.name,
         component.text("label"),
         component.flag("active", True),
         component.text("description"),
-        dict(sorted(entries.items(), key=lambda item: item[1].order)),
+        _sorted(entries, component.text("order_type")),
     )
 
 
-def build_lifecycle(component: Component) -> Lifecycle:
-    """The lifecycle of a valid ``Objectlifecycle`` component; actions are sorted by their order."""
-    states = {child.name: _state(child) for child in component.children_of("Objectlifecyclestate")}
-    return Lifecycle(
-        component.name,
-        component.text("label"),
-        component.text("starting_state"),
-        component.flag("active", True),
-        states,
-    )
-
-
-def _state(component: Component) -> LifecycleState:
-    entry_actions = [_entry_action(c) for c in component.children_of("Objectlifecyclestateentryaction")]
-    user_actions = [_user_action(c) for c in component.children_of("Objectlifecyclestateuseraction")]
-    return LifecycleState(
-        component.name,
-        component.text("label"),
-        component.flag("active", True),
-        tuple(sorted(entry_actions, key=lambda action: action.order)),
-        tuple(sorted(user_actions, key=lambda action: action.order)),
-    )
-
-
-def _entry_action(component: Component) -> EntryAction:
-    parameters = {n: v for n, v in component.attributes.items() if n not in _ENTRY_ACTION_ATTRIBUTES}
-    return EntryAction(component.name, component.text("action"), component.whole("order") or 0, parameters)
-
-
-def _user_action(component: Component) -> UserAction:
-    return UserAction(
-        component.name,
-        component.text("label"),
-        component.text("action"),
-        component.whole("order") or 0,
-        component.optional_text("next_state"),
-        component.texts("prompts"),
-    )
+def _sorted(entries: dict[str, PicklistEntry], order_type: str) -> dict[str, PicklistEntry]:
+    if order_type in ("value_label_asc__sys", "value_label_desc__sys"):
+        descending = order_type == "value_label_desc__sys"
+        return dict(sorted(entries.items(), key=lambda item: item[1].label.casefold(), reverse=descending))
+    return dict(sorted(entries.items(), key=lambda item: item[1].order))
 
 
 def build_queue(component: Component) -> Queue:

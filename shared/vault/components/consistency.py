@@ -6,23 +6,22 @@ import re
 from collections.abc import Callable, Mapping
 
 from shared.vault.components.errors import Code, ComponentError
+from shared.vault.components.fields import PLATFORM_TYPE_ALIASES, stored_type
+from shared.vault.components.lifecycles import check_lifecycle
 from shared.vault.components.model import FieldType
 from shared.vault.components.platform import (
+    DEFAULT_STATUS,
     PLATFORM_FIELD_TYPES,
     UNIQUE_MAX_LENGTH,
 )
 from shared.vault.components.tree import Component
 from shared.vault.components.types import MAX_STRING_LENGTH, REDEFINABLE_FIELDS
 
-CHANGE_STATE = "change_state"
-"""The user action that moves a record to ``next_state``."""
-
 OBJECT_TYPE_ID_PREFIX = "OOT"
 
 _PREFIX = re.compile(r"[A-Z0-9]{3}")
-_VALUE_FORMAT = re.compile(r"[^{}]*\{0{1,18}\}[^{}]*")
+_VALUE_FORMAT = re.compile(r"[^{}]*\{(?:0{1,18}|#{1,18})\}[^{}]*")
 _ALIAS = re.compile(r"\sAS\s+(\w+)\s*$", re.IGNORECASE)
-_ACTION = re.compile(r"[a-z0-9]+(?:_[a-z0-9]+)*(?:__(?:v|c|sys))?")
 
 _TEXT = frozenset({FieldType.STRING, FieldType.LONG_TEXT, FieldType.RICH_TEXT})
 _FIELD_ATTRIBUTE_TYPES: Mapping[str, frozenset[FieldType]] = {
@@ -41,12 +40,6 @@ _FIELD_ATTRIBUTE_TYPES: Mapping[str, frozenset[FieldType]] = {
     "system_managed_name": frozenset({FieldType.STRING}),
     "value_format": frozenset({FieldType.STRING}),
 }
-_REDEFINABLE_ATTRIBUTES = frozenset(
-    {
-        "type", "label", "description", "help_content", "required", "unique", "editable", "max_length",
-        "system_managed_name", "value_format",
-    }
-)  # fmt: skip
 
 
 def check_consistency(component: Component) -> None:
@@ -61,7 +54,8 @@ def check_consistency(component: Component) -> None:
 
 def _check_object(component: Component) -> None:
     path = component.full_name
-    if not _PREFIX.fullmatch(component.text("prefix")) or component.text("prefix") == OBJECT_TYPE_ID_PREFIX:
+    prefix = component.text("prefix")
+    if prefix and (not _PREFIX.fullmatch(prefix) or prefix == OBJECT_TYPE_ID_PREFIX):
         raise ComponentError(
             f"{path}: prefix must be three capital letters or digits, and not {OBJECT_TYPE_ID_PREFIX}."
         )
@@ -72,7 +66,20 @@ def _check_object(component: Component) -> None:
 
 
 def _check_field(field: Component, path: str) -> None:
-    field_type = _field_type(field, path)
+    if field.name in PLATFORM_FIELD_TYPES:
+        _check_platform_field(field, path)
+        if field.name not in REDEFINABLE_FIELDS:
+            return  # what it says of a field that the Vault sets is kept, and changes nothing
+        field_type: FieldType | None = PLATFORM_FIELD_TYPES[field.name]
+    else:
+        field_type = stored_type(field)
+    if field_type is FieldType.ID:
+        raise ComponentError(f"{path}: only the field id is of type ID.")
+    if field_type is not None:
+        _check_held_field(field, field_type, path)
+
+
+def _check_held_field(field: Component, field_type: FieldType, path: str) -> None:
     for attribute, types in _FIELD_ATTRIBUTE_TYPES.items():
         if field.first(attribute) in (None, False, "") or field_type in types:
             continue
@@ -89,22 +96,15 @@ def _check_field(field: Component, path: str) -> None:
         raise ComponentError(f"{path}: value_format needs one number in braces, such as CR-{{000000}}.")
 
 
-def _field_type(field: Component, path: str) -> FieldType:
-    platform = PLATFORM_FIELD_TYPES.get(field.name)
+def _check_platform_field(field: Component, path: str) -> None:
+    platform = PLATFORM_FIELD_TYPES[field.name]
     declared = field.optional_text("type")
-    if platform is None:
-        return FieldType(field.text("type"))
-    if field.name not in REDEFINABLE_FIELDS:
-        allowed = ", ".join(sorted(REDEFINABLE_FIELDS))
-        raise ComponentError(
-            f"{path}: a platform field that cannot be changed; those that can are {allowed}.", Code.INVALID_NAME
-        )
-    for attribute in field.attributes:
-        if attribute not in _REDEFINABLE_ATTRIBUTES:
-            raise ComponentError(f"{path}: {attribute} of a platform field cannot be changed.")
-    if declared not in (None, platform.value):
+    if declared not in (None, platform.value, PLATFORM_TYPE_ALIASES.get(field.name)):
         raise ComponentError(f"{path}: type of this platform field is {platform.value}.")
-    return platform
+    if field.name != "status__v":
+        return
+    if field.reference("picklist") not in (None, DEFAULT_STATUS.name) or field.flag("multi_value"):
+        raise ComponentError(f"{path}: this platform field holds one value of Picklist.{DEFAULT_STATUS.name}.")
 
 
 def _check_field_limits(field: Component, field_type: FieldType, path: str) -> None:
@@ -132,25 +132,6 @@ def _check_relationship(field: Component, path: str) -> None:
 
 
 _RELATIONSHIP = re.compile(r"[a-z0-9]+(?:_[a-z0-9]+)*__(?:vr|cr|sysr)")
-
-
-def _check_lifecycle(component: Component) -> None:
-    path = component.full_name
-    states = {state.name for state in component.children_of("Objectlifecyclestate")}
-    if component.text("starting_state") not in states:
-        raise ComponentError(f"{path}: starting_state is not one of its states.", Code.BROKEN_REFERENCE)
-    for state in component.children:
-        for action in state.children:
-            where = f"{path}: {state.name}: {action.type} {action.name}"
-            name, next_state = action.text("action"), action.optional_text("next_state")
-            if not _ACTION.fullmatch(name):
-                raise ComponentError(f"{where}: action is not an action name.", Code.INVALID_NAME)
-            if action.type != "Objectlifecyclestateuseraction":
-                continue
-            if (name == CHANGE_STATE) != (next_state is not None):
-                raise ComponentError(f"{where}: next_state belongs to the action {CHANGE_STATE}, which needs it.")
-            if next_state is not None and next_state not in states:
-                raise ComponentError(f"{where}: there is no state {next_state}.", Code.BROKEN_REFERENCE)
 
 
 def _check_integration_rule(component: Component) -> None:
@@ -182,8 +163,16 @@ def _check_source(rule: Component, path: str) -> None:
         raise ComponentError(f"{path}: the alias in query_field_select must be the query_field.")
 
 
+def _check_picklist(component: Component) -> None:
+    for entry in component.children_of("Picklistentry"):
+        if not entry.text("label") and not entry.text("value"):
+            path = f"{component.full_name}: Picklistentry {entry.name}"
+            raise ComponentError(f"{path}: the attribute label (or value) is required.")
+
+
 _CHECKS: Mapping[str, Callable[[Component], None]] = {
     "Object": _check_object,
-    "Objectlifecycle": _check_lifecycle,
+    "Objectlifecycle": check_lifecycle,
+    "Picklist": _check_picklist,
     "Integrationrule": _check_integration_rule,
 }

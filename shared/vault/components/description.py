@@ -2,25 +2,53 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import replace
+
 from shared.vault.components.errors import Code, ComponentError
+from shared.vault.components.model import ObjectType, VaultObject
 from shared.vault.components.specification import Attribute, ComponentType, ValueType
-from shared.vault.components.tree import Component, Scalar
+from shared.vault.components.tree import Component, Embedded, Scalar
 from shared.vault.components.types import COMPONENT_TYPES
 
-__all__ = ["configuration_json", "type_metadata", "type_summary"]
+__all__ = ["configuration_json", "object_type_json", "type_metadata", "type_summary"]
+
+_SOURCES = {"__c": "custom", "__sys": "system"}
 
 
-def configuration_json(component: Component) -> dict[str, object]:
+def configuration_json(component: Component, used_in: Iterable[tuple[str, str]] = ()) -> dict[str, object]:
     """One component as ``GET /configuration/{Type}`` lists it.
 
-    ``{name, label, active, {attribute}: value or None, {Subtype}: [{…}], used_in: []}``; multi-value
-    attributes are lists, parameters of an open type are values or lists as written.
+    ``{name, label, active, {attribute}: value or None, {Subtype}: [{…}], used_in: ["Type.name"]}``; multi-value
+    attributes are lists, attributes of an open type are values or lists as written.
 
+    :param used_in: type and name of each component that refers to this one.
     :raises ComponentError: if the type is unknown.
     """
     document = _node(component, _type(component.type))
-    document["used_in"] = []
+    document["used_in"] = sorted(f"{kind}.{name}" for kind, name in used_in)
     return document
+
+
+def object_type_json(object_type: ObjectType, owner: VaultObject) -> dict[str, object]:
+    """One object type as ``GET /configuration/Objecttype`` lists it; without type fields of its own it has them all."""
+    names = object_type.fields or {field.name: field.required for field in owner.fields.values()}
+    return {
+        "name": object_type.name,
+        "object": object_type.object,
+        "active": object_type.active,
+        "label": object_type.label,
+        "label_plural": object_type.label_plural or f"{object_type.label}s",
+        "description": object_type.description,
+        "additional_type_validations": list(object_type.validations),
+        "type_fields": [
+            {"name": name, "required": required, "source": _source(name)} for name, required in names.items()
+        ],
+    }
+
+
+def _source(name: str) -> str:
+    return next((word for suffix, word in _SOURCES.items() if name.endswith(suffix)), "standard")
 
 
 def type_metadata(type_name: str) -> dict[str, object]:
@@ -31,7 +59,7 @@ def type_metadata(type_name: str) -> dict[str, object]:
     kind = _type(type_name)
     return {
         "name": kind.name,
-        "class": "metadata",
+        "class": "code" if kind.code else "metadata",
         "abbreviation": kind.abbreviation,
         "active": True,
         "label": kind.label,
@@ -68,20 +96,33 @@ def _node(component: Component, kind: ComponentType) -> dict[str, object]:
     for name, values in component.attributes.items():
         if name not in kind.attributes:
             document.setdefault(name, _single_or_list(values))
-    for subtype in kind.subtypes.values():
-        document[subtype.name] = [_node(child, subtype) for child in component.children_of(subtype.name)]
+    subtypes = dict(kind.subtypes)
+    if kind.kept:
+        subtypes |= {
+            child.type: replace(kind, subtypes={}) for child in component.children if child.type not in subtypes
+        }
+    for name, subtype in subtypes.items():
+        document[name] = [_node(child, subtype) for child in component.children_of(name)]
     return document
 
 
 def _value(attribute: Attribute, component: Component) -> object:
     if attribute.multi_value:
-        return list(component.attributes.get(attribute.name, ()))
+        return [_plain(value) for value in component.attributes.get(attribute.name, ())]
     value = component.first(attribute.name)
-    return False if value is None and attribute.type is ValueType.BOOLEAN else value
+    if value is None:
+        return False if attribute.type is ValueType.BOOLEAN else None
+    return _plain(value)
 
 
 def _single_or_list(values: tuple[Scalar, ...]) -> object:
-    return values[0] if len(values) == 1 else list(values)
+    if not values:
+        return None
+    return _plain(values[0]) if len(values) == 1 else [_plain(value) for value in values]
+
+
+def _plain(value: Scalar) -> Scalar:
+    return value.content if isinstance(value, Embedded) else value
 
 
 def _subtype(kind: ComponentType) -> dict[str, object]:

@@ -17,6 +17,7 @@ class Code(StrEnum):
     IN_USE = "GEN-F-406"
     EXISTS = "GEN-F-409"
     DATA_LOSS = "GEN-F-410"
+    LIMIT = "GEN-F-411"
     NOT_SUPPORTED = "GEN-F-501"
 
 

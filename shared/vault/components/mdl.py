@@ -9,20 +9,25 @@ from math import isfinite
 from typing import cast
 
 from lark import Lark, Token, Transformer, v_args
-from lark.exceptions import UnexpectedCharacters, UnexpectedInput, UnexpectedToken, VisitError
+from lark.exceptions import UnexpectedInput, VisitError
 
 from shared.vault.components.errors import MdlSyntaxError
 from shared.vault.components.statement import (
     AddChild,
+    AddValues,
     Change,
     Command,
+    Condition,
     DropAttribute,
     DropChild,
+    DropValues,
     ModifyChild,
+    RenameChild,
     SetAttribute,
     Statement,
 )
-from shared.vault.components.tree import Component, Scalar
+from shared.vault.components.syntax import syntax_error
+from shared.vault.components.tree import Component, Embedded, Scalar
 
 __all__ = ["MdlSyntaxError", "Statement", "parse", "render"]
 
@@ -35,7 +40,7 @@ def parse(text: str) -> list[Statement]:
     try:
         return cast("list[Statement]", _PARSER.parse(text))
     except UnexpectedInput as error:
-        raise _syntax_error(error, text) from None
+        raise syntax_error(error, text) from None
     except VisitError as error:
         if isinstance(error.orig_exc, MdlSyntaxError):
             raise error.orig_exc from None
@@ -61,6 +66,8 @@ def _render(component: Component, indent: str) -> str:
 def _literal(value: Scalar) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, Embedded):
+        return str(value)
     if isinstance(value, str):
         escaped = value.replace("\\", "\\\\").replace("'", "\\'")
         return f"'{escaped}'"
@@ -100,27 +107,58 @@ _Item = _Attribute | _Subcomponent
 class _Builder(Transformer[Token, list[Statement]]):
     """Turns the grammar's rules into statements while the text is read."""
 
-    def start(self, statements: list[Statement]) -> list[Statement]:
-        return statements
+    def start(self, statements: list[Statement | None]) -> list[Statement]:
+        return [statement for statement in statements if statement is not None]
 
     @v_args(inline=True)
-    def create(self, command: Token, type_: Token, name: Token, items: list[_Item] | None) -> Statement:
+    def create(
+        self, command: Token, type_: Token, condition: Condition | None, name: Token, items: list[_Item] | None
+    ) -> Statement:
         component = _component(type_, name, items or [])
-        return Statement(Command(command.upper()), component.type, component.name, _line(command), component)
+        return Statement(
+            Command(command.upper()),
+            component.type,
+            component.name,
+            _line(command),
+            component,
+            condition=condition or Condition.NONE,
+        )
 
     recreate = create
 
     @v_args(inline=True)
-    def alter(self, command: Token, type_: Token, name: Token, changes: tuple[Change, ...]) -> Statement:
-        return Statement(Command.ALTER, str(type_), str(name), _line(command), changes=changes)
+    def alter(
+        self, command: Token, type_: Token, condition: Condition | None, name: Token, changes: tuple[Change, ...]
+    ) -> Statement:
+        return Statement(
+            Command.ALTER,
+            str(type_),
+            str(name),
+            _line(command),
+            changes=changes,
+            condition=condition or Condition.NONE,
+        )
 
     @v_args(inline=True)
-    def rename(self, command: Token, type_: Token, name: Token, new_name: Token) -> Statement:
-        return Statement(Command.RENAME, str(type_), str(name), _line(command), new_name=str(new_name))
+    def rename(
+        self, command: Token, type_: Token, condition: Condition | None, name: Token, new_name: Token
+    ) -> Statement:
+        return Statement(
+            Command.RENAME,
+            str(type_),
+            str(name),
+            _line(command),
+            new_name=str(new_name),
+            condition=condition or Condition.NONE,
+        )
 
     @v_args(inline=True)
-    def drop(self, command: Token, type_: Token, name: Token) -> Statement:
-        return Statement(Command.DROP, str(type_), str(name), _line(command))
+    def drop(self, command: Token, type_: Token, condition: Condition | None, name: Token) -> Statement:
+        return Statement(Command.DROP, str(type_), str(name), _line(command), condition=condition or Condition.NONE)
+
+    @v_args(inline=True)
+    def condition(self, token: Token) -> Condition:
+        return Condition(" ".join(token.upper().split()))
 
     def body(self, items: list[_Item | None]) -> list[_Item]:
         return [item for item in items if item is not None]
@@ -141,20 +179,38 @@ class _Builder(Transformer[Token, list[Statement]]):
         return SetAttribute(str(attribute.token), attribute.values)
 
     @v_args(inline=True)
+    def add_values(self, name: Token, _: Token, *values: Scalar | None) -> AddValues:
+        return AddValues(str(name), tuple(value for value in values if value is not None))
+
+    @v_args(inline=True)
+    def drop_values(self, name: Token, _: Token, *values: Scalar | None) -> DropValues:
+        return DropValues(str(name), tuple(value for value in values if value is not None))
+
+    @v_args(inline=True)
     def drop_attribute(self, _: Token, name: Token) -> DropAttribute:
         return DropAttribute(str(name))
 
     @v_args(inline=True)
-    def add_child(self, type_: Token, name: Token, items: list[_Item]) -> AddChild:
-        return AddChild(_component(type_, name, items))
+    def add_child(
+        self, _: Token, type_: Token, condition: Condition | None, name: Token, items: list[_Item]
+    ) -> AddChild:
+        return AddChild(_component(type_, name, items), condition or Condition.NONE)
 
     @v_args(inline=True)
-    def modify_child(self, _: Token, type_: Token, name: Token, changes: tuple[Change, ...]) -> ModifyChild:
-        return ModifyChild(str(type_), str(name), changes)
+    def modify_child(
+        self, _: Token, type_: Token, condition: Condition | None, name: Token, changes: tuple[Change, ...]
+    ) -> ModifyChild:
+        return ModifyChild(str(type_), str(name), changes, condition or Condition.NONE)
 
     @v_args(inline=True)
-    def drop_child(self, _: Token, type_: Token, name: Token) -> DropChild:
-        return DropChild(str(type_), str(name))
+    def rename_child(
+        self, _: Token, type_: Token, condition: Condition | None, name: Token, new_name: Token
+    ) -> RenameChild:
+        return RenameChild(str(type_), str(name), str(new_name), condition or Condition.NONE)
+
+    @v_args(inline=True)
+    def drop_child(self, _: Token, type_: Token, condition: Condition | None, name: Token) -> DropChild:
+        return DropChild(str(type_), str(name), condition or Condition.NONE)
 
     @v_args(inline=True)
     def string(self, token: Token) -> str:
@@ -163,6 +219,14 @@ class _Builder(Transformer[Token, list[Statement]]):
     @v_args(inline=True)
     def number(self, token: Token) -> int | float:
         return _number(token)
+
+    @v_args(inline=True)
+    def reference(self, token: Token) -> str:
+        return str(token)
+
+    @v_args(inline=True)
+    def embedded(self, token: Token) -> Embedded:
+        return Embedded(token)
 
     def true(self, _: list[Token]) -> bool:
         return True
@@ -201,35 +265,3 @@ _PARSER = Lark(
     transformer=_Builder(),
     maybe_placeholders=True,
 )
-
-_TERMINALS = {
-    "_OPEN": "'('",
-    "_CLOSE": "')'",
-    "_COMMA": "','",
-    "_SEMICOLON": "';'",
-    "_TO": "TO",
-    "_ADD": "ADD",
-    "NAME": "a name",
-    "STRING": "a string",
-    "NUMBER": "a number",
-    "TRUE": "true",
-    "FALSE": "false",
-    "$END": "the end",
-}
-
-
-def _syntax_error(error: UnexpectedInput, text: str) -> MdlSyntaxError:
-    expected: set[str] = set()
-    found = ""
-    line, column = error.line, error.column
-    if isinstance(error, UnexpectedToken):
-        expected = set(error.accepts or error.expected)
-        found = "" if error.token.type == "$END" else repr(str(error.token)[:40])
-    elif isinstance(error, UnexpectedCharacters):
-        expected = set(error.allowed or ())
-        found = "an unterminated string" if error.char == "'" else repr(error.char)
-    if not found:
-        line, column = text.count("\n") + 1, len(text) - text.rfind("\n")
-    options = ", ".join(sorted(_TERMINALS.get(name, name) for name in expected))
-    suffix = f"; expected {options}" if options else ""
-    return MdlSyntaxError((f"Unexpected {found}" if found else "The text ends too soon") + suffix + ".", line, column)

@@ -70,6 +70,22 @@ class ObjectType:
     label: str
     active: bool = True
     description: str = ""
+    label_plural: str = ""
+    validations: tuple[str, ...] = ()  # additional_type_validations
+    fields: Mapping[str, bool] = field(default_factory=dict)  # declared type fields: whether required; none: all
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectUserAction:
+    """A user action of an object (``Objectaction.{object}.{name}``), available in every lifecycle state."""
+
+    name: str
+    label: str
+    action: str  # a named action of this Vault, or what an exported component names
+    active: bool = True
+    order: int = 0
+    prompts: tuple[str, ...] = ()
+    parameters: Mapping[str, tuple[Scalar, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -87,6 +103,7 @@ class VaultObject:
     default_type: str | None = None
     lifecycle: str | None = None
     fields: Mapping[str, Field] = field(default_factory=dict)
+    actions: tuple[ObjectUserAction, ...] = ()
 
     @cached_property
     def outbound(self) -> Mapping[str, Field]:
@@ -126,6 +143,17 @@ class EntryAction:
 
 
 @dataclass(frozen=True, slots=True)
+class EntryCriterion:
+    """What must hold of a record before it enters a state: criteria in VQL, and what to say when they do not hold."""
+
+    name: str
+    criteria: str
+    message: str
+    order: int = 0
+    required_field: str | None = None  # the field, where the criterion is no more than that it has a value
+
+
+@dataclass(frozen=True, slots=True)
 class UserAction:
     """What a user may run on a record in a state: ``change_state`` to ``next_state``, or a named action."""
 
@@ -146,6 +174,9 @@ class LifecycleState:
     active: bool = True
     entry_actions: tuple[EntryAction, ...] = ()
     user_actions: tuple[UserAction, ...] = ()
+    state_type: str | None = None  # e.g. initial_state__sys
+    entry_criteria: tuple[EntryCriterion, ...] = ()
+    record_status: str | None = None  # what status__v becomes in this state
 
 
 @dataclass(frozen=True)

@@ -48,6 +48,10 @@ def check_references(catalogue: Catalogue) -> None:
     for (type_name, _), component in catalogue.components.items():
         if type_name == "Integrationrule":
             _check_integration_rule(component, catalogue.objects)
+        elif type_name == "Objectaction" and component.name.partition(".")[0] not in catalogue.objects:
+            raise _broken(f"{component.full_name}: there is no such object.")
+        elif type_name in ("Object", "Picklist"):
+            _check_written(component, catalogue)
 
 
 def relationships_into(objects: Mapping[str, VaultObject]) -> Mapping[str, Mapping[str, tuple[str, Field]]]:
@@ -79,6 +83,7 @@ def _check_object(vault_object: VaultObject, catalogue: Catalogue) -> None:
             raise _broken(f"{path}: Field {field.name}: there is no Picklist.{field.picklist}.")
         if field.object is not None and field.object not in catalogue.objects:
             raise _broken(f"{path}: Field {field.name}: there is no Object.{field.object}.")
+    _check_actions(vault_object)
     default = vault_object.default_type
     if default is not None and (vault_object.name, default) not in catalogue.object_types:
         raise _broken(f"{path}: default_type: there is no Objecttype.{vault_object.name}.{default}.")
@@ -87,6 +92,28 @@ def _check_object(vault_object: VaultObject, catalogue: Catalogue) -> None:
         if lifecycle is None:
             raise _broken(f"{path}: lifecycle: there is no Objectlifecycle.{vault_object.lifecycle}.")
         _check_prompts(lifecycle, vault_object)
+
+
+def _check_written(component: Component, catalogue: Catalogue) -> None:
+    """References that the model has no place for."""
+    for name in component.references("available_lifecycles"):
+        if name not in catalogue.lifecycles:
+            raise _broken(f"{component.full_name}: available_lifecycles: there is no Objectlifecycle.{name}.")
+    controlling = component.reference("controlling_picklist")
+    if controlling is not None and controlling not in catalogue.picklists:
+        raise _broken(f"{component.full_name}: controlling_picklist: there is no Picklist.{controlling}.")
+
+
+def _check_actions(vault_object: VaultObject) -> None:
+    names: set[str] = set()
+    for action in vault_object.actions:
+        path = f"Objectaction.{vault_object.name}.{action.name}"
+        if action.name in names:
+            raise ComponentError(f"{path} is there twice: within its object and beside it.", Code.EXISTS)
+        names.add(action.name)
+        for prompt in action.prompts:
+            if prompt not in vault_object.fields or vault_object.fields[prompt].system:
+                raise _broken(f"{path}: prompts: Object.{vault_object.name} has no such field {prompt}.")
 
 
 def _check_prompts(lifecycle: Lifecycle, vault_object: VaultObject) -> None:

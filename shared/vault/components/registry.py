@@ -4,19 +4,28 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TypeVar
 
 from shared.vault.components import build, platform
 from shared.vault.components.consistency import OBJECT_TYPE_ID_PREFIX
 from shared.vault.components.errors import Code, ComponentError
+from shared.vault.components.lifecycles import associated, build_lifecycle
 from shared.vault.components.model import Field, Lifecycle, ObjectType, Picklist, Queue, VaultObject
+from shared.vault.components.prefixes import with_prefix
 from shared.vault.components.references import check_references, relationships_into
 from shared.vault.components.tree import Component
+from shared.vault.components.uses import users_of
 from shared.vault.components.validation import check
 
-__all__ = ["ComponentError", "Registry", "object_type_id"]
+__all__ = ["ComponentError", "Registry", "component_id", "object_type_id"]
+
+Key = tuple[str, str]
+"""Type and name of a component."""
+
+MAX_CUSTOM_OBJECTS = 500
+MAX_NAMED_USERS = 5  # of those that keep a component from being dropped, how many a message names
 
 _Model = TypeVar("_Model")
 _NO_RELATIONSHIPS: Mapping[str, tuple[str, Field]] = {}
@@ -26,6 +35,11 @@ def object_type_id(object_name: str, type_name: str) -> str:
     """The id of an object type, the same in every Vault: ``OOT`` and 12 hexadecimal digits."""
     digest = hashlib.sha256(f"{object_name}.{type_name}".encode()).hexdigest()
     return OBJECT_TYPE_ID_PREFIX + digest[:12].upper()
+
+
+def component_id(type_name: str, name: str) -> str:
+    """The id of a component, the same in every Vault: ``VCM`` and 12 hexadecimal digits."""
+    return "VCM" + hashlib.sha256(f"{type_name}.{name}".encode()).hexdigest()[:12].upper()
 
 
 @dataclass(frozen=True)
@@ -49,37 +63,58 @@ class Registry:
 
         :raises ComponentError: if one is invalid, or refers to something that is not there.
         """
-        by_key = {component.key: check(component) for component in components}
-        return _assemble(
-            cls(
-                by_key,
-                _built(by_key, "Object", build.build_object),
-                _built(by_key, "Picklist", build.build_picklist),
-                _built(by_key, "Objectlifecycle", build.build_lifecycle),
-                {(t.object, t.name): t for t in _built(by_key, "Objecttype", build.build_object_type).values()},
-                _built(by_key, "Queue", build.build_queue),
-            )
-        )
+        by_key: dict[Key, Component] = {}
+        taken: set[str] = set()
+        for component in components:
+            whole = with_prefix(check(component), by_key.get(component.key), taken)
+            by_key[whole.key] = whole
+            taken.add(whole.text("prefix"))
+        return _assemble(by_key)
 
     def with_component(self, component: Component) -> Registry:
         """A registry with this component added, or in place of the one of its type and name.
 
+        An Object without a prefix gets one.
+
         :raises ComponentError: if it is invalid, or something then refers to what is not there.
         """
-        check(component)
-        return _assemble(self._replacing(component.type, component.name, component))
+        return self.with_changes({component.key: component})
 
     def without(self, type_name: str, name: str) -> Registry:
         """A registry that lacks this component.
 
         :raises ComponentError: if it does not exist, or another component refers to it.
         """
-        if (type_name, name) not in self.components:
+        key = (type_name, name)
+        if key not in self.components:
             raise ComponentError(f"{type_name} {name} does not exist.", Code.NOT_FOUND)
+        users = sorted(self.used_in.get(key, ()))
+        if users:
+            named = ", ".join(f"{kind}.{user}" for kind, user in users[:MAX_NAMED_USERS])
+            more = f" and {len(users) - MAX_NAMED_USERS} more" if len(users) > MAX_NAMED_USERS else ""
+            raise ComponentError(f"{type_name} {name} is in use by {named}{more}.", Code.IN_USE)
         try:
-            return _assemble(self._replacing(type_name, name, None))
+            return self.with_changes({key: None})
         except ComponentError as error:
             raise ComponentError(f"{type_name} {name} is in use. {error.message}", Code.IN_USE) from None
+
+    def with_changes(self, changes: Mapping[Key, Component | None]) -> Registry:
+        """A registry with several components added, replaced, or (None) taken out at once.
+
+        :raises ComponentError: if one is invalid, or something then refers to what is not there.
+        """
+        components = dict(self.components)
+        taken = {other.prefix for name, other in self.objects.items() if ("Object", name) not in changes}
+        for key, component in changes.items():
+            former = components.pop(key, None)
+            if component is not None:
+                components[component.key] = with_prefix(check(component), former, taken)
+        return _assemble(components)
+
+    @cached_property
+    def used_in(self) -> Mapping[Key, frozenset[Key]]:
+        """The components that refer to each component."""
+        return users_of(self.components)
 
     def inbound(self, object_name: str) -> Mapping[str, tuple[str, Field]]:
         """To-many relationships of an object: their name → (child object, the child's reference field)."""
@@ -105,53 +140,42 @@ class Registry:
     def _types_by_id(self) -> Mapping[str, ObjectType]:
         return {object_type_id(t.object, t.name): t for t in self.object_types.values()}
 
-    def _replacing(self, type_name: str, name: str, component: Component | None) -> Registry:
-        components = {key: value for key, value in self.components.items() if key != (type_name, name)}
-        if component is not None:
-            components[component.key] = component
 
-        def put(kind: str, models: Mapping[str, _Model], make: Callable[[Component], _Model]) -> dict[str, _Model]:
-            kept = {key: model for key, model in models.items() if kind != type_name or key != name}
-            if component is not None and kind == type_name:
-                kept[name] = make(component)
-            return kept
-
-        types = {f"{t.object}.{t.name}": t for t in self.object_types.values()}
-        return Registry(
-            components,
-            put("Object", self.objects, build.build_object),
-            put("Picklist", self.picklists, build.build_picklist),
-            put("Objectlifecycle", self.lifecycles, build.build_lifecycle),
-            {(t.object, t.name): t for t in put("Objecttype", types, build.build_object_type).values()},
-            put("Queue", self.queues, build.build_queue),
-        )
+def _assemble(components: Mapping[Key, Component]) -> Registry:
+    """Build every component, add what the platform supplies, then check all references."""
+    objects = _with_actions(_built(components, "Object", build.build_object), components)
+    declared = {(t.object, t.name): t for t in _built(components, "Objecttype", build.build_object_type).values()}
+    implied = {
+        (o.name, platform.BASE_TYPE): ObjectType(platform.BASE_TYPE, o.name, f"Base {o.label}")
+        for o in objects.values()
+        if o.allow_types
+    }
+    picklists = _built(components, "Picklist", build.build_picklist)
+    registry = Registry(
+        components,
+        objects,
+        {platform.DEFAULT_STATUS.name: platform.DEFAULT_STATUS, **picklists},
+        associated(_built(components, "Objectlifecycle", build_lifecycle), components.values()),
+        {**implied, **declared},
+        _built(components, "Queue", build.build_queue),
+    )
+    check_references(registry)
+    if sum(name.endswith("__c") for name in objects) > MAX_CUSTOM_OBJECTS:
+        raise ComponentError(f"A Vault has at most {MAX_CUSTOM_OBJECTS} custom objects.", Code.LIMIT)
+    return registry
 
 
 def _built(
-    components: Mapping[tuple[str, str], Component], type_name: str, make: Callable[[Component], _Model]
+    components: Mapping[Key, Component], type_name: str, make: Callable[[Component], _Model]
 ) -> dict[str, _Model]:
     return {component.name: make(component) for component in components.values() if component.type == type_name}
 
 
-def _assemble(registry: Registry) -> Registry:
-    """Add what the platform supplies, then check all references."""
-    declared = {key: t for key, t in registry.object_types.items() if f"{key[0]}.{key[1]}" in _type_names(registry)}
-    implied = {
-        (o.name, platform.BASE_TYPE): ObjectType(platform.BASE_TYPE, o.name, f"Base {o.label}")
-        for o in registry.objects.values()
-        if o.allow_types
-    }
-    completed = Registry(
-        registry.components,
-        registry.objects,
-        {platform.DEFAULT_STATUS.name: platform.DEFAULT_STATUS, **registry.picklists},
-        registry.lifecycles,
-        {**implied, **declared},
-        registry.queues,
-    )
-    check_references(completed)
-    return completed
-
-
-def _type_names(registry: Registry) -> set[str]:
-    return {name for type_name, name in registry.components if type_name == "Objecttype"}
+def _with_actions(objects: dict[str, VaultObject], components: Mapping[Key, Component]) -> dict[str, VaultObject]:
+    """The objects with the user actions that are components of their own."""
+    for component in components.values():
+        owner = objects.get(component.name.partition(".")[0]) if component.type == "Objectaction" else None
+        if owner is not None:
+            actions = sorted((*owner.actions, build.build_action(component)), key=lambda action: action.order)
+            objects[owner.name] = replace(owner, actions=tuple(actions))
+    return objects

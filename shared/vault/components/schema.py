@@ -93,7 +93,7 @@ def _create(new: VaultObject) -> list[str]:
     statements = [f"CREATE TABLE {table(new.name)} ({', '.join(columns + constraints)})"]
     for field in new.fields.values():
         statements += _indexes(new.name, field)
-    if _has_sequence(new):
+    if has_sequence(new):
         statements.append(f"CREATE SEQUENCE {name_sequence(new.name)}")
     return statements
 
@@ -109,7 +109,7 @@ def _drop(old: VaultObject) -> SchemaChange:
         ),
     )
     statements = [f"DROP TABLE {name}"]
-    if _has_sequence(old):
+    if has_sequence(old):
         statements.append(f"DROP SEQUENCE {name_sequence(old.name)}")
     return SchemaChange(tuple(statements), guards)
 
@@ -121,7 +121,7 @@ def _column_suffix(field: Field) -> str:
 
 
 def _foreign_key(object_name: str, field: Field, referenced: str) -> str:
-    constraint = quote(_schema_name(object_name, field.name, "fkey"))
+    constraint = quote(schema_name(object_name, field.name, "fkey"))
     return (
         f"CONSTRAINT {constraint} FOREIGN KEY ({quote(field.name)}) "
         f"REFERENCES {table(referenced)} (id) ON DELETE {_ON_DELETE[field.relationship_deletion]}"
@@ -130,23 +130,24 @@ def _foreign_key(object_name: str, field: Field, referenced: str) -> str:
 
 def _indexes(object_name: str, field: Field) -> list[str]:
     statements = []
-    if _needs_unique_index(field):
+    if needs_unique_index(field):
         statements.append(_create_index(object_name, field.name, "key", "UNIQUE INDEX"))
     if field.object is not None or field.name == "modified_date__v":
         statements.append(_create_index(object_name, field.name, "idx", "INDEX"))
     return statements
 
 
-def _needs_unique_index(field: Field) -> bool:
+def needs_unique_index(field: Field) -> bool:
+    """Whether the field's values are kept apart by an index; ids are by the primary key."""
     return field.unique and field.type is not FieldType.ID
 
 
 def _create_index(object_name: str, field_name: str, suffix: str, kind: str) -> str:
-    name = quote(_schema_name(object_name, field_name, suffix))
+    name = quote(schema_name(object_name, field_name, suffix))
     return f"CREATE {kind} {name} ON {table(object_name)} ({quote(field_name)})"
 
 
-def _schema_name(object_name: str, field_name: str, suffix: str) -> str:
+def schema_name(object_name: str, field_name: str, suffix: str) -> str:
     """A constraint's or index's name; what PostgreSQL would cut off is replaced by a digest."""
     name = f"{object_name}_{field_name}_{suffix}"
     if len(name) <= _MAX_IDENTIFIER:
@@ -155,7 +156,8 @@ def _schema_name(object_name: str, field_name: str, suffix: str) -> str:
     return f"{name[: _MAX_IDENTIFIER - len(suffix) - 14]}_{digest}_{suffix}"
 
 
-def _has_sequence(vault_object: VaultObject) -> bool:
+def has_sequence(vault_object: VaultObject) -> bool:
+    """Whether a sequence counts the object's names."""
     return vault_object.fields["name__v"].system_managed_name
 
 
@@ -256,14 +258,14 @@ class _Alteration:
     def _alter_reference(self, old: Field, new: Field) -> None:
         if new.object is None or old.relationship_deletion is new.relationship_deletion:
             return
-        constraint = quote(_schema_name(self._new.name, new.name, "fkey"))
+        constraint = quote(schema_name(self._new.name, new.name, "fkey"))
         self._statements.append(f"ALTER TABLE {self._table} DROP CONSTRAINT {constraint}")
         self._statements.append(f"ALTER TABLE {self._table} ADD {_foreign_key(self._new.name, new, new.object)}")
 
     def _alter_unique(self, old: Field, new: Field) -> None:
-        before, after = _needs_unique_index(old), _needs_unique_index(new)
+        before, after = needs_unique_index(old), needs_unique_index(new)
         if before and not after:
-            index = quote(_schema_name(self._new.name, new.name, "key"))
+            index = quote(schema_name(self._new.name, new.name, "key"))
             self._statements.append(f"DROP INDEX {SCHEMA}.{index}")
         if after and not before:
             column = quote(new.name)
@@ -275,7 +277,7 @@ class _Alteration:
             self._statements.append(_create_index(self._new.name, new.name, "key", "UNIQUE INDEX"))
 
     def _alter_sequence(self) -> None:
-        before, after = _has_sequence(self._old), _has_sequence(self._new)
+        before, after = has_sequence(self._old), has_sequence(self._new)
         if after and not before:
             self._statements.append(f"CREATE SEQUENCE {name_sequence(self._new.name)}")
         if before and not after:

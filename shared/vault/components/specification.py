@@ -15,14 +15,17 @@ class ValueType(StrEnum):
     NUMBER = "Number"
     ENUM = "Enum"
     COMPONENT = "Component"
+    XML = "XMLString"
+    EXPRESSION = "Expression"
 
 
 @dataclass(frozen=True, slots=True)
 class Attribute:
     """One attribute of a component type.
 
-    ``max_length`` is in characters. ``component`` is the type a COMPONENT attribute refers to.
-    ``minimum`` and ``maximum`` bound a NUMBER, which is whole unless ``fractional``.
+    ``max_length`` is in characters. ``component`` is the type a COMPONENT attribute refers to; with ``bare``
+    the name may stand without it, as Vaults write some references (``object('account__v')``). ``minimum``
+    and ``maximum`` bound a NUMBER, which is whole unless ``fractional``.
     """
 
     name: str
@@ -35,6 +38,7 @@ class Attribute:
     minimum: int | None = None
     maximum: int | None = None
     fractional: bool = False
+    bare: bool = False
 
 
 class NameRule(StrEnum):
@@ -43,6 +47,9 @@ class NameRule(StrEnum):
     NAMESPACED = "namespaced"  # lower-case letters and digits, single underscores, then __v, __c or __sys
     OPTIONAL_NAMESPACE = "optional namespace"  # the same, the suffix may be missing
     OBJECT_TYPE = "object type"  # {object}.{type}
+    OBJECT_MEMBER = "object member"  # {object}.{name}, or within an object {name}
+    STATE_MEMBER = "state member"  # {state}.{name}, or within a state {name}
+    FREE = "free"  # whatever MDL can write
 
 
 @dataclass(frozen=True)
@@ -51,6 +58,7 @@ class ComponentType:
 
     ``open`` types take further attributes of any name (parameters of an action). ``redefinable`` names
     are those of platform sub-components, where an attribute that is left out keeps the platform's value.
+    ``kept`` types are not acted on: what is written comes back as it came, and only its form is checked.
     """
 
     name: str
@@ -63,6 +71,8 @@ class ComponentType:
     max_name_length: int = 50
     open: bool = False
     redefinable: frozenset[str] = frozenset()
+    kept: bool = False
+    code: bool = False  # class "code": what it holds is program text
 
 
 def text(name: str, max_length: int, *, required: bool = False, multi_value: bool = False) -> Attribute:
@@ -85,9 +95,21 @@ def enum(name: str, values: tuple[str, ...], *, required: bool = False) -> Attri
     return Attribute(name, ValueType.ENUM, required, enums=values)
 
 
-def component(name: str, type_name: str, *, required: bool = False) -> Attribute:
+def component(
+    name: str, type_name: str, *, required: bool = False, multi_value: bool = False, bare: bool = False
+) -> Attribute:
     """An attribute that refers to a component, written ``{type_name}.{name}``."""
-    return Attribute(name, ValueType.COMPONENT, required, component=type_name)
+    return Attribute(name, ValueType.COMPONENT, required, None, multi_value, component=type_name, bare=bare)
+
+
+def xml(name: str, max_length: int = 200_000) -> Attribute:
+    """An attribute that holds XML in braces; a string is taken as well."""
+    return Attribute(name, ValueType.XML, max_length=max_length)
+
+
+def expression(name: str, max_length: int = 4000) -> Attribute:
+    """An attribute that holds an expression, in brackets or as a string."""
+    return Attribute(name, ValueType.EXPRESSION, max_length=max_length)
 
 
 def by_name(*attributes: Attribute) -> Mapping[str, Attribute]:

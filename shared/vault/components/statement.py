@@ -18,9 +18,37 @@ class Command(StrEnum):
     DROP = "DROP"
 
 
+class Condition(StrEnum):
+    """On what a statement, or a change inside ALTER, depends; where it does not hold there is nothing to do."""
+
+    NONE = ""
+    IF_EXISTS = "IF EXISTS"
+    IF_NOT_EXISTS = "IF NOT EXISTS"
+
+    def holds(self, *, exists: bool) -> bool:
+        """Whether to go on, given whether the named one exists."""
+        return self is Condition.NONE or (self is Condition.IF_EXISTS) == exists
+
+
 @dataclass(frozen=True, slots=True)
 class SetAttribute:
     """Inside ALTER: give an attribute these values."""
+
+    name: str
+    values: tuple[Scalar, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AddValues:
+    """Inside ALTER: add values to a multi-value attribute; those it has stay as they are."""
+
+    name: str
+    values: tuple[Scalar, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DropValues:
+    """Inside ALTER: take values out of a multi-value attribute."""
 
     name: str
     values: tuple[Scalar, ...]
@@ -38,6 +66,7 @@ class AddChild:
     """Inside ALTER: add a sub-component that does not exist yet."""
 
     child: Component
+    condition: Condition = Condition.NONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +76,17 @@ class ModifyChild:
     type: str
     name: str
     changes: tuple[Change, ...]
+    condition: Condition = Condition.NONE
+
+
+@dataclass(frozen=True, slots=True)
+class RenameChild:
+    """Inside ALTER: give a sub-component another name; the data behind it stays."""
+
+    type: str
+    name: str
+    new_name: str
+    condition: Condition = Condition.NONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +95,10 @@ class DropChild:
 
     type: str
     name: str
+    condition: Condition = Condition.NONE
 
 
-Change = SetAttribute | DropAttribute | AddChild | ModifyChild | DropChild
+Change = SetAttribute | AddValues | DropValues | DropAttribute | AddChild | ModifyChild | RenameChild | DropChild
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,3 +112,9 @@ class Statement:
     component: Component | None = None
     changes: tuple[Change, ...] = ()
     new_name: str | None = None
+    condition: Condition = Condition.NONE
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Type and name of the component that the statement is about."""
+        return self.type, self.name

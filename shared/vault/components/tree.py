@@ -8,7 +8,30 @@ from dataclasses import dataclass, field
 from shared.vault.components.errors import Code, ComponentError
 from shared.vault.components.model import Scalar
 
-__all__ = ["Component", "Scalar"]
+__all__ = ["Component", "Embedded", "Scalar"]
+
+
+class Embedded(str):
+    """A value of another language, with the brackets around it: ``{XML}``, ``[expression]``, ``<VeevaData>code``.
+
+    Not equal to a string of the same characters, which MDL writes in quotes.
+    """
+
+    __slots__ = ()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Embedded) and str.__eq__(self, other)
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    def __hash__(self) -> int:
+        return hash((Embedded, str(self)))
+
+    @property
+    def content(self) -> str:
+        """The text between the brackets."""
+        return self[11:-12] if self.startswith("<") else self[1:-1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +91,10 @@ class Component:
         value = self.optional_text(attribute)
         return value.partition(".")[2] or value if value else None
 
+    def references(self, attribute: str) -> tuple[str, ...]:
+        """The names in all component references of a multi-value attribute."""
+        return tuple(value.partition(".")[2] or value for value in self.texts(attribute))
+
     def children_of(self, type_name: str) -> Iterator[Component]:
         """The sub-components of one type, in the order they were written."""
         return (child for child in self.children if child.type == type_name)
@@ -81,7 +108,7 @@ class Component:
         return {
             "type": self.type,
             "name": self.name,
-            "attributes": {name: list(values) for name, values in self.attributes.items()},
+            "attributes": {name: [_json(value) for value in values] for name, values in self.attributes.items()},
             "children": [child.to_json() for child in self.children],
         }
 
@@ -106,7 +133,19 @@ class Component:
         )
 
 
+def _json(value: Scalar) -> object:
+    return {"embedded": str(value)} if isinstance(value, Embedded) else value
+
+
 def _values(attribute: str, values: object) -> tuple[Scalar, ...]:
-    if not isinstance(values, list) or not all(isinstance(value, str | bool | int | float) for value in values):
+    if not isinstance(values, list):
         raise ComponentError(f"The stored attribute {attribute} is not a list of values.", Code.SYNTAX)
-    return tuple(values)
+    return tuple(_value(attribute, value) for value in values)
+
+
+def _value(attribute: str, value: object) -> Scalar:
+    if isinstance(value, Mapping) and isinstance(value.get("embedded"), str):
+        return Embedded(value["embedded"])
+    if isinstance(value, str | bool | int | float):
+        return value
+    raise ComponentError(f"The stored attribute {attribute} has something that is no value.", Code.SYNTAX)

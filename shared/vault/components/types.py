@@ -4,8 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from shared.vault.components.model import FieldType
-from shared.vault.components.platform import PLATFORM_FIELD_TYPES
+from shared.vault.components.kept_types import KEPT_TYPES
+from shared.vault.components.lifecycle_types import LIFECYCLE
+from shared.vault.components.object_types import (
+    LABEL_LENGTH,
+    MAX_STRING_LENGTH,
+    NAME_LENGTH,
+    OBJECT,
+    OBJECT_ACTION,
+    OBJECT_TYPE,
+    REDEFINABLE_FIELDS,
+)
 from shared.vault.components.specification import (
     ComponentType,
     NameRule,
@@ -17,15 +26,14 @@ from shared.vault.components.specification import (
     text,
 )
 
-LABEL_LENGTH = 60
-NAME_LENGTH = 50  # leaves room for what schema object names add within PostgreSQL's 63 bytes
-MAX_STRING_LENGTH = 1500
-DEFAULT_LONG_TEXT_LENGTH = 32_000
-MAX_LONG_TEXT_LENGTH = 300_000  # room for the largest message body, which an exception record keeps whole
-MAX_SCALE = 10
-
-REDEFINABLE_FIELDS = frozenset({"name__v", "link__sys", "status__v"})
-"""Platform fields whose attributes an object may change by declaring them again."""
+__all__ = [
+    "COMPONENT_TYPES",
+    "MAX_STRING_LENGTH",
+    "NAME_LENGTH",
+    "QUERY_FIELD_TYPES",
+    "REDEFINABLE_FIELDS",
+    "REFERENCE_LOOKUP_TYPES",
+]
 
 _VOBJECT_QUERY_TYPES = (
     "boolean", "component", "currency", "date", "datetime", "document_reference", "formula", "id", "longtext",
@@ -48,128 +56,38 @@ REFERENCE_LOOKUP_TYPES = (
     "lifecyclestate",
 )
 
-_FIELD = ComponentType(
-    "Field",
-    "Field",
-    "Fields",
-    "FLD",
-    by_name(
-        text("label", LABEL_LENGTH, required=True),
-        enum("type", tuple(t.value for t in FieldType if t is not FieldType.ID), required=True),
-        flag("active"),
-        text("description", 500),
-        text("help_content", 500),
-        flag("required"),
-        flag("unique"),
-        flag("editable"),
-        number("max_length", 1, MAX_LONG_TEXT_LENGTH),
-        number("scale", 0, MAX_SCALE),
-        number("min_value", fractional=True),
-        number("max_value", fractional=True),
-        component("picklist", "Picklist"),
-        flag("multi_value"),
-        component("object", "Object"),
-        enum("relationship_type", ("reference", "parent")),
-        enum("relationship_deletion", ("block", "setnull", "cascade")),
-        text("relationship_outbound_name", NAME_LENGTH),
-        text("relationship_inbound_name", NAME_LENGTH),
-        flag("system_managed_name"),
-        text("value_format", 60),
-    ),
-    redefinable=frozenset(PLATFORM_FIELD_TYPES),
-)
-
-_OBJECT = ComponentType(
-    "Object",
-    "Object",
-    "Objects",
-    "OBJ",
-    by_name(
-        text("label", LABEL_LENGTH, required=True),
-        text("label_plural", LABEL_LENGTH),
-        text("prefix", 3, required=True),
-        text("description", 500),
-        flag("active"),
-        flag("in_menu"),
-        flag("allow_types"),
-        text("default_type", NAME_LENGTH),
-        component("lifecycle", "Objectlifecycle"),
-    ),
-    {"Field": _FIELD},
-    max_name_length=NAME_LENGTH,
-)
-
-_OBJECT_TYPE = ComponentType(
-    "Objecttype",
-    "Object Type",
-    "Object Types",
-    "OTP",
-    by_name(text("label", LABEL_LENGTH, required=True), flag("active"), text("description", 500)),
-    name_rule=NameRule.OBJECT_TYPE,
-    max_name_length=2 * NAME_LENGTH + 1,
-)
-
 _PICKLIST = ComponentType(
     "Picklist",
     "Picklist",
     "Picklists",
     "PIC",
-    by_name(text("label", LABEL_LENGTH, required=True), flag("active"), text("description", 500)),
+    by_name(
+        text("label", LABEL_LENGTH, required=True),
+        flag("active"),
+        text("description", 500),
+        flag("can_add_values"),
+        flag("can_reorder_values"),
+        flag("system_managed"),
+        component("controlling_picklist", "Picklist", bare=True),
+        enum("order_type", ("order_asc__sys", "value_label_asc__sys", "value_label_desc__sys")),
+    ),
     {
         "Picklistentry": ComponentType(
             "Picklistentry",
             "Picklist Entry",
             "Picklist Entries",
             "PLE",
-            by_name(text("label", 128, required=True), number("order", 0), flag("active")),
+            by_name(
+                # A Vault exports the label as the value; either is taken, and one is needed.
+                text("label", 128),
+                text("value", 128),
+                number("order", 0),
+                flag("active"),
+                text("controlling_entries", 200, multi_value=True),
+            ),
             max_name_length=100,
         )
     },
-)
-
-_STATE = ComponentType(
-    "Objectlifecyclestate",
-    "Object Lifecycle State",
-    "Object Lifecycle States",
-    "OLS",
-    by_name(text("label", LABEL_LENGTH, required=True), flag("active"), text("description", 500)),
-    {
-        "Objectlifecyclestateuseraction": ComponentType(
-            "Objectlifecyclestateuseraction",
-            "User Action",
-            "User Actions",
-            "OUA",
-            by_name(
-                text("label", LABEL_LENGTH, required=True),
-                number("order", 0),
-                text("action", NAME_LENGTH, required=True),
-                text("next_state", NAME_LENGTH),
-                text("prompts", NAME_LENGTH, multi_value=True),
-            ),
-        ),
-        "Objectlifecyclestateentryaction": ComponentType(
-            "Objectlifecyclestateentryaction",
-            "Entry Action",
-            "Entry Actions",
-            "OEA",
-            by_name(text("action", NAME_LENGTH, required=True), number("order", 0)),
-            open=True,
-        ),
-    },
-)
-
-_LIFECYCLE = ComponentType(
-    "Objectlifecycle",
-    "Object Lifecycle",
-    "Object Lifecycles",
-    "OLC",
-    by_name(
-        text("label", LABEL_LENGTH, required=True),
-        text("starting_state", NAME_LENGTH, required=True),
-        flag("active"),
-        text("description", 500),
-    ),
-    {"Objectlifecyclestate": _STATE},
 )
 
 _QUEUE = ComponentType(
@@ -182,9 +100,9 @@ _QUEUE = ComponentType(
         flag("active"),
         text("description", 500),
         enum("type", ("inbound", "outbound", "job"), required=True),
-        text("message_processor", 100),
+        text("message_processor", 255),
         text("message_processor_user", 1500),
-        text("message_delivery_event_handler", 100),
+        text("message_delivery_event_handler", 255),
         text("message_delivery_event_handler_user", 1500),
         flag("rollback_on_error"),
         flag("sequential"),
@@ -196,6 +114,7 @@ _QUEUE = ComponentType(
             "Queue Connections",
             "QCN",
             by_name(
+                text("label", LABEL_LENGTH),
                 text("connection_name", 40, required=True),
                 text("connection_type", 40),
                 text("deliver_to_queue", NAME_LENGTH),
@@ -260,7 +179,7 @@ _INTEGRATION_RULE = ComponentType(
     {"Fieldrule": _FIELD_RULE, "Queryobjectrule": _QUERY_OBJECT_RULE},
 )
 
-COMPONENT_TYPES: Mapping[str, ComponentType] = {
-    kind.name: kind for kind in (_PICKLIST, _LIFECYCLE, _OBJECT, _OBJECT_TYPE, _QUEUE, _INTEGRATION_RULE)
-}
-"""Every component type by its name."""
+_TYPED = (_PICKLIST, LIFECYCLE, OBJECT, OBJECT_TYPE, OBJECT_ACTION, _QUEUE, _INTEGRATION_RULE)
+
+COMPONENT_TYPES: Mapping[str, ComponentType] = {kind.name: kind for kind in (*_TYPED, *KEPT_TYPES)}
+"""Every component type by its name: those that this Vault acts on, and those that it keeps."""

@@ -6,8 +6,10 @@ import re
 
 from shared.vault.components.consistency import check_consistency
 from shared.vault.components.errors import Code, ComponentError
+from shared.vault.components.kept_types import MAX_KEPT_NAME
+from shared.vault.components.lifecycle_types import STATE
 from shared.vault.components.specification import Attribute, ComponentType, NameRule, ValueType
-from shared.vault.components.tree import Component, Scalar
+from shared.vault.components.tree import Component, Embedded, Scalar
 from shared.vault.components.types import COMPONENT_TYPES
 
 _STEM = r"[a-z0-9]+(?:_[a-z0-9]+)*"
@@ -16,14 +18,26 @@ _NAME_PATTERNS = {
     NameRule.NAMESPACED: re.compile(_NAMESPACED),
     NameRule.OPTIONAL_NAMESPACE: re.compile(rf"{_STEM}(?:__(?:v|c|sys))?"),
     NameRule.OBJECT_TYPE: re.compile(rf"{_NAMESPACED}\.{_NAMESPACED}"),
+    NameRule.OBJECT_MEMBER: re.compile(rf"{_NAMESPACED}\.{_NAMESPACED}"),
+    NameRule.STATE_MEMBER: re.compile(rf"{_NAMESPACED}\.{_NAMESPACED}"),
+    NameRule.FREE: re.compile(r"[A-Za-z0-9_]+(?:\.[A-Za-z0-9_]+)*"),
 }
+# The type within which a member has its short name; elsewhere it is named with its owner.
+_OWNERS = {NameRule.OBJECT_MEMBER: "Object", NameRule.STATE_MEMBER: STATE}
 _NAME_HINTS = {
     NameRule.NAMESPACED: "lower-case letters, digits and single underscores, ending in __v, __c or __sys",
     NameRule.OPTIONAL_NAMESPACE: "lower-case letters, digits and single underscores",
     NameRule.OBJECT_TYPE: "{object}.{type}, both ending in __v, __c or __sys",
+    NameRule.OBJECT_MEMBER: "{object}.{name}, both ending in __v, __c or __sys",
+    NameRule.STATE_MEMBER: "{state}.{name}, both ending in __v, __c or __sys",
+    NameRule.FREE: "letters, digits, underscores and dots",
 }
 _OPEN_ATTRIBUTE = re.compile(_STEM)
+_KEPT_ATTRIBUTE = re.compile(r"[A-Za-z0-9_]{1,100}")
+_BARE_REFERENCE = re.compile(r"[a-z0-9_]{1,100}")
 _MAX_OPEN_VALUE = 1500
+_MAX_KEPT_VALUE = 1_000_000
+_MAX_TYPE_NAME = 60
 _MAX_INTEGER = 10**18
 
 
@@ -34,17 +48,33 @@ def check(component: Component) -> Component:
     """
     kind = COMPONENT_TYPES.get(component.type)
     if kind is None:
-        known = ", ".join(sorted(COMPONENT_TYPES))
-        raise ComponentError(
-            f"There is no component type {component.type[:60]}; known types are {known}.", Code.UNKNOWN_TYPE
-        )
-    _check_node(component, kind, f"{component.type}.{component.name[:120]}")
+        raise ComponentError(f"There is no component type {component.type[:60]}.", Code.UNKNOWN_TYPE)
+    path = f"{component.type}.{component.name[:120]}"
+    if kind.kept:
+        _check_name(component, kind, path)
+        _check_kept(component, path)
+        return component
+    _check_node(component, kind, path)
     check_consistency(component)
     return component
 
 
-def _check_node(component: Component, kind: ComponentType, path: str) -> None:
-    _check_name(component.name, kind, path)
+def _check_kept(component: Component, path: str) -> None:
+    """Nothing but the form: values of any kind, sub-components of any type."""
+    for name, values in component.attributes.items():
+        if not _KEPT_ATTRIBUTE.fullmatch(name):
+            raise ComponentError(f"{path}: {name[:60]} is not an attribute name.", Code.INVALID_NAME)
+        if any(isinstance(value, str) and (len(value) > _MAX_KEPT_VALUE or "\0" in value) for value in values):
+            raise ComponentError(f"{path}: {name} is longer than {_MAX_KEPT_VALUE} characters or has a null character.")
+    for child in component.children:
+        where = f"{path}: {child.type[:60]} {child.name[:120]}"
+        if len(child.type) > _MAX_TYPE_NAME or len(child.name) > MAX_KEPT_NAME:
+            raise ComponentError(f"{where}: the name is too long.", Code.INVALID_NAME)
+        _check_kept(child, where)
+
+
+def _check_node(component: Component, kind: ComponentType, path: str, parent: str = "") -> None:
+    _check_name(component, kind, path, parent)
     for name, values in component.attributes.items():
         attribute = kind.attributes.get(name)
         if attribute is not None:
@@ -65,14 +95,17 @@ def _check_node(component: Component, kind: ComponentType, path: str) -> None:
             raise ComponentError(
                 f"{path}: {kind.name} has no sub-component {child.type[:60]}; it has {allowed}.", Code.UNKNOWN_TYPE
             )
-        _check_node(child, child_kind, f"{path}: {child.type} {child.name[:120]}")
+        _check_node(child, child_kind, f"{path}: {child.type} {child.name[:120]}", component.type)
 
 
-def _check_name(name: str, kind: ComponentType, path: str) -> None:
+def _check_name(component: Component, kind: ComponentType, path: str, parent: str = "") -> None:
+    name, rule = component.name, kind.name_rule
+    if parent and parent == _OWNERS.get(rule):
+        rule = NameRule.NAMESPACED
     if len(name) > kind.max_name_length:
         raise ComponentError(f"{path}: the name is longer than {kind.max_name_length} characters.", Code.INVALID_NAME)
-    if not _NAME_PATTERNS[kind.name_rule].fullmatch(name):
-        raise ComponentError(f"{path}: the name must be {_NAME_HINTS[kind.name_rule]}.", Code.INVALID_NAME)
+    if name not in kind.redefinable and not _NAME_PATTERNS[rule].fullmatch(name):
+        raise ComponentError(f"{path}: the name must be {_NAME_HINTS[rule]}.", Code.INVALID_NAME)
 
 
 def _check_attribute(attribute: Attribute, values: tuple[Scalar, ...], path: str) -> None:
@@ -100,7 +133,8 @@ def _check_number(attribute: Attribute, value: Scalar, where: str) -> None:
 
 
 def _check_text(attribute: Attribute, value: Scalar, where: str) -> None:
-    if not isinstance(value, str):
+    takes_embedded = attribute.type in (ValueType.XML, ValueType.EXPRESSION)
+    if not isinstance(value, str) or (isinstance(value, Embedded) and not takes_embedded):
         raise ComponentError(f"{where} must be a string in single quotes.")
     if "\0" in value:
         raise ComponentError(f"{where} contains a null character.")
@@ -110,7 +144,7 @@ def _check_text(attribute: Attribute, value: Scalar, where: str) -> None:
         return
     if attribute.enums and value not in attribute.enums:
         raise ComponentError(f"{where} must be one of {', '.join(attribute.enums)}.")
-    if attribute.component is not None:
+    if attribute.component is not None and not (attribute.bare and _BARE_REFERENCE.fullmatch(value)):
         prefix, _, name = value.partition(".")
         if prefix != attribute.component or not name:
             raise ComponentError(f"{where} must be a reference written '{attribute.component}.{{name}}'.")

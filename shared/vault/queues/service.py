@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from shared.spark.topology import Direction, purge_queue, queue_state
+from shared.vault.audit import entries
 from shared.vault.errors import ErrorType, VaultFault
 from shared.vault.security.permissions import Grant, authorize
 
@@ -82,13 +83,15 @@ class QueueService:
         authorize(caller, Grant.MANAGE_QUEUES)
         if self._queue(name).type == "inbound":
             raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, f"Delivery of inbound queue [{name}] cannot be changed")
-        async with self._database.connection() as connection:
+        async with self._database.transaction() as connection:
             await connection.execute(
                 "INSERT INTO platform.queue_delivery (queue, enabled) VALUES ($1, $2)"
                 " ON CONFLICT (queue) DO UPDATE SET enabled = excluded.enabled",
                 name,
                 enabled,
             )
+            action = "Enable Delivery" if enabled else "Disable Delivery"
+            await entries.noted(connection, caller, entries.SYSTEM, action, f"Queue.{name}")
 
     async def reset(self, caller: Caller, name: str) -> None:
         """Delete every message in the queue; there is no way back."""
@@ -98,6 +101,7 @@ class QueueService:
         # Both or neither: without the broker nothing is deleted here either.
         async with self._database.transaction() as connection:
             await connection.execute("DELETE FROM platform.outbox WHERE queue = $1", name)
+            await entries.noted(connection, caller, entries.SYSTEM, "Reset", f"Queue.{name}")
             await purge_queue(self._broker, name, BROKER_TIMEOUT)
 
     def _queue(self, name: str) -> Queue:

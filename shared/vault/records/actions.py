@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from shared.vault.components.model import UserAction, VaultObject
 from shared.vault.errors import ApiError, ErrorType, VaultFault
+from shared.vault.records.entry_criteria import unsatisfied
 from shared.vault.records.results import RowResult
 from shared.vault.records.rows import MAX_ROWS, Row
 from shared.vault.security.permissions import Operation, require
@@ -155,7 +156,7 @@ class ActionService:
         self, context: ActionContext, state: str, action: UserAction, fields: Mapping[str, object]
     ) -> list[Row]:
         _refuse_unknown(fields, action.prompts)
-        changes: dict[str, object] = {"state__v": action.next_state} if action.action == CHANGE_STATE else {}
+        changes = _state_change(context, action.next_state) if action.action == CHANGE_STATE else {}
         rows = await self._records.change_in(
             context.connection, context.caller, context.object, context.ids, fields, changes, state=state
         )
@@ -166,9 +167,13 @@ class ActionService:
         return rows
 
     async def _enter(self, context: ActionContext, state: str, rows: Sequence[Row]) -> None:
-        """Run the entry actions of a state on the records that have just reached it."""
-        lifecycle = context.registry.lifecycles[context.object.lifecycle or ""]
-        for entry in sorted(lifecycle.states[state].entry_actions, key=lambda e: e.order):
+        """Hold the entry criteria of a state against the records that reach it, then run its entry actions on them."""
+        entered = context.registry.lifecycles[context.object.lifecycle or ""].states[state]
+        good = [str(row.id) for row in rows if not row.errors]
+        refused = await unsatisfied(context.connection, context.registry, context.object.name, entered, good)
+        if refused:
+            raise RowsRefused(refused)
+        for entry in sorted(entered.entry_actions, key=lambda e: e.order):
             handler = self._handler(entry.action)
             await self._handle(replace(context, parameters=entry.parameters), handler, rows)
 
@@ -216,3 +221,13 @@ def _refuse_unknown(fields: Mapping[str, object], prompts: Sequence[str]) -> Non
     for name in fields:
         if name not in prompts:
             raise VaultFault(ErrorType.ATTRIBUTE_NOT_SUPPORTED, f"The action takes no field [{name[:100]}]")
+
+
+def _state_change(context: ActionContext, name: str | None) -> dict[str, object]:
+    """What entering a state sets: the state, and the record's status where the state says one."""
+    changes: dict[str, object] = {"state__v": name}
+    state = context.registry.lifecycles[context.object.lifecycle or ""].states[name or ""]
+    statuses = context.registry.picklists[context.object.fields["status__v"].picklist or ""].entries
+    if state.record_status in statuses:
+        changes["status__v"] = state.record_status
+    return changes

@@ -7,11 +7,15 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from shared.vault.audit import entries
+from shared.vault.audit.deletions import deleted
 from shared.vault.components.model import Field, VaultObject
 from shared.vault.components.schema import table
 from shared.vault.errors import ErrorType
 from shared.vault.records import statements
-from shared.vault.records.deletion import blocked
+from shared.vault.records.deletion import reach_of
+from shared.vault.records.deletions import note_deletions
+from shared.vault.records.modes import NORMAL, UnchangedFields, WriteMode
 from shared.vault.records.references import resolve_references
 from shared.vault.records.results import CREATED, UPDATED
 from shared.vault.records.uniqueness import explain_refused, fail_repeats, fail_taken, in_key_order
@@ -27,6 +31,7 @@ if TYPE_CHECKING:
     from shared.vault.security.caller import Caller
     from shared.vault.storage.database import Connection
 
+AUDIT_FIELDS = ("created_by__v", "created_date__v", "modified_by__v", "modified_date__v")
 UNCHANGED = "No changes in values - record not updated"
 
 
@@ -43,6 +48,7 @@ class Batch:
         vault_id: int,
         ids: IdAllocator,
         trigger: Trigger | None,
+        mode: WriteMode = NORMAL,
     ) -> None:
         self._connection = connection
         self._registry = registry
@@ -51,6 +57,7 @@ class Batch:
         self._vault_id = vault_id
         self._ids = ids
         self._trigger = trigger
+        self._mode = mode
         self._now = in_milliseconds(datetime.now(UTC))
 
     async def resolve(self, rows: Sequence[Row]) -> None:
@@ -67,7 +74,7 @@ class Batch:
         rows = [row for row in rows if not row.errors]
         if not rows:
             return
-        identifiers = await self._ids.take(self._connection, self._object.prefix, len(rows))
+        identifiers = await self._ids.take(self._connection, self._object, len(rows))
         for row, identifier in zip(rows, identifiers, strict=True):
             self._fill_new(row, identifier)
         fields = self._insert_fields(rows)
@@ -83,10 +90,15 @@ class Batch:
             row.id = row.event = None
         if refused:
             await explain_refused(self._connection, self._object, refused, key)
+        await entries.created(self._connection, self._registry, self._caller, self._object.name, list(kept))
 
     def _check_required(self, rows: Sequence[Row]) -> None:
         required = [f.name for f in self._object.fields.values() if f.required and not f.system and f.active]
+        if self._mode.migration:
+            required = [name for name in required if name == "name__v"]
         for row in rows:
+            for name in row.guarded:
+                row.fail(ErrorType.INVALID_DATA, f"Field [{name}] is set by the Vault")
             for name in required:
                 if row.values.get(name) is None and not row.errors and not self._is_supplied(name):
                     row.fail(ErrorType.PARAMETER_REQUIRED, f"Missing required parameter [{name}]")
@@ -99,8 +111,9 @@ class Batch:
         values, caller = row.values, self._caller.user_id
         values["id"] = identifier
         values["global_id__sys"] = f"{self._vault_id}_{identifier}"
-        values["created_by__v"] = values["modified_by__v"] = caller
-        values["created_date__v"] = values["modified_date__v"] = self._now
+        # In migration mode the row may have brought them.
+        for name, value in zip(AUDIT_FIELDS, (caller, self._now, caller, self._now), strict=True):
+            values.setdefault(name, value)
         if values.get("status__v") is None:
             values["status__v"] = "active__v"
         if self._object.allow_types and values.get("object_type__v") is None and self._object.default_type:
@@ -108,7 +121,7 @@ class Batch:
             values["object_type__v"] = type_id
         if self._object.lifecycle:
             values["lifecycle__v"] = self._object.lifecycle
-            values["state__v"] = self._registry.lifecycles[self._object.lifecycle].starting_state
+            values.setdefault("state__v", self._registry.lifecycles[self._object.lifecycle].starting_state)
 
     def _insert_fields(self, rows: Sequence[Row]) -> list[Field]:
         used = {name for row in rows for name in row.values}
@@ -119,7 +132,7 @@ class Batch:
 
     async def lock(self, rows: Sequence[Row], key: Field) -> dict[object, Record]:
         """Lock the stored records that the rows name; by key, with the columns about to change."""
-        names = {name for row in rows for name in row.values} - {key.name}
+        names = {name for row in rows for name in (*row.values, *row.guarded)} - {key.name}
         names |= set(self._trigger.columns if self._trigger else ())
         fields = [f for f in self._object.fields.values() if f.name in names and f.name != "id"]
         sql = statements.lock_statement(self._object, key, fields)
@@ -133,12 +146,16 @@ class Batch:
         for row in rows:
             record = stored[row.key]
             row.id = record["id"]
-            changes = {n: v for n, v in row.values.items() if n in record and record[n] != v}
+            _fail_changed(row, record)
+            if row.errors:
+                continue
+            again = self._mode.unchanged is UnchangedFields.NEVER_IGNORE
+            changes = {n: v for n, v in row.values.items() if n in record and (again or record[n] != v)}
             if not changes:
                 row.event = UPDATED
                 row.warning = UNCHANGED if warn_unchanged else None
                 continue
-            if record.get("object_type__v") and "object_type__v" in changes:
+            if record.get("object_type__v") and "object_type__v" in changes and not self._mode.may_change_type:
                 row.fail(ErrorType.OPERATION_NOT_ALLOWED, "The type of a record cannot be changed by an update")
                 continue
             refusal = self._trigger.before_update(self._caller, record, changes) if self._trigger else None
@@ -148,14 +165,17 @@ class Batch:
             row.values = changes
             changed.append(row)
         await fail_taken(self._connection, self._object, changed)
-        await self._write([row for row in changed if not row.errors])
+        written = [row for row in changed if not row.errors]
+        edits = [(stored[row.key], row.values) for row in written]
+        await entries.edited(self._connection, self._registry, self._caller, self._object.name, edits)
+        await self._write(written)
 
     async def _write(self, rows: Sequence[Row]) -> None:
         """One statement for each set of changed fields; calls of one client have few."""
         groups: dict[frozenset[str], list[Row]] = defaultdict(list)
         for row in rows:
             row.event = UPDATED
-            row.values |= {"modified_by__v": self._caller.user_id, "modified_date__v": self._now}
+            row.values = {"modified_by__v": self._caller.user_id, "modified_date__v": self._now, **row.values}
             groups[frozenset(row.values)].append(row)
         for names, group in groups.items():
             fields = [f for f in self._object.fields.values() if f.name in names]
@@ -172,9 +192,19 @@ class Batch:
             if refusal:
                 row.errors.append(refusal)
         ids = [row.id for row in rows if row.id and not row.errors]
-        held = await blocked(self._connection, self._registry, self._object.name, ids)
+        reach = await reach_of(self._connection, self._registry, self._object.name, ids)
         for row in rows:
-            if row.id and row.id in held:
-                row.fail(ErrorType.OPERATION_NOT_ALLOWED, f"The record is referred to by [{held[row.id]}]")
+            if row.id and row.id in reach.held:
+                row.fail(ErrorType.OPERATION_NOT_ALLOWED, f"The record is referred to by [{reach.held[row.id]}]")
+        await note_deletions(self._connection, reach.gone())
+        going = [row.id for row in rows if row.id and not row.errors]
+        await deleted(self._connection, self._registry, self._caller, self._object.name, going)
         sql = f"DELETE FROM {table(self._object.name)} WHERE id = ANY($1::text[])"
-        await self._connection.execute(sql, [row.id for row in rows if not row.errors])
+        await self._connection.execute(sql, going)
+
+
+def _fail_changed(row: Row, record: Record) -> None:
+    """Fail a row that would change a field which may only be named with the value it has."""
+    for name, value in row.guarded.items():
+        if name not in record or record[name] != value:
+            row.fail(ErrorType.INVALID_DATA, f"Field [{name}] is set by the Vault")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from shared.vault.components.model import Field, FieldType, RelationshipDeletion
@@ -14,27 +15,42 @@ if TYPE_CHECKING:
     from shared.vault.storage.database import Connection
 
 
-async def blocked(
-    connection: Connection, registry: Registry, object_name: str, ids: Sequence[str]
-) -> Mapping[str, str]:
-    """The records that must stay: id → ``object.field`` that holds it back, or holds a record that would go with it."""
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """What a deletion comes to.
+
+    ``held``: id of a record that must stay → ``object.field`` that holds it, or a record that would go with it.
+    ``going``: object → id of a record that would go → the one of those asked for that it would go with.
+    """
+
+    held: Mapping[str, str]
+    going: Mapping[str, Mapping[str, str]]
+
+    def gone(self) -> dict[str, list[str]]:
+        """The records that go when those that are held stay, by object."""
+        return {name: [i for i, root in ids.items() if root not in self.held] for name, ids in self.going.items()}
+
+
+async def reach_of(connection: Connection, registry: Registry, object_name: str, ids: Sequence[str]) -> Reach:
+    """What deleting these records of an object would come to."""
     found: dict[str, str] = {}
     doomed = {record_id: record_id for record_id in ids}  # each record that would go → the one it goes with
+    going: dict[str, dict[str, str]] = defaultdict(dict, {object_name: dict(doomed)})
     level = {object_name: list(ids)}
     while level:
         following: dict[str, list[str]] = defaultdict(list)
-        for owner, going in level.items():
+        for owner, doomed_here in level.items():
             for child, field in _references(registry, owner):
                 if field.relationship_deletion is RelationshipDeletion.BLOCK:
-                    for held in await _held(connection, child, field, going):
+                    for held in await _held(connection, child, field, doomed_here):
                         found.setdefault(doomed[held], f"{child}.{field.name}")
                     continue
-                for record_id, parent in await _children(connection, child, field, going):
+                for record_id, parent in await _children(connection, child, field, doomed_here):
                     if record_id not in doomed:
-                        doomed[record_id] = doomed[parent]
+                        doomed[record_id] = going[child][record_id] = doomed[parent]
                         following[child].append(record_id)
         level = following
-    return found
+    return Reach(found, going)
 
 
 def _references(registry: Registry, object_name: str) -> Iterator[tuple[str, Field]]:

@@ -5,7 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from shared.vault.components.model import VaultObject
     from shared.vault.storage.database import Connection
+
+USER = "user__sys"  # its ids are numbers, as created_by__v and the user calls of the API want them
 
 BLOCK = 1000
 DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -28,8 +31,11 @@ class IdAllocator:
         self._next = 0
         self._end = 0
 
-    async def take(self, connection: Connection, prefix: str, count: int) -> list[str]:
+    async def take(self, connection: Connection, target: VaultObject, count: int) -> list[str]:
         """``count`` ids never given before, by any process on this database."""
+        if target.name == USER:
+            rows = await connection.fetch("SELECT nextval('platform.user_id') FROM generate_series(1, $1)", count)
+            return [str(row[0]) for row in rows]
         ids: list[str] = []
         while len(ids) < count:
             if self._next == self._end:
@@ -37,5 +43,5 @@ class IdAllocator:
                 self._next, self._end = block * BLOCK, (block + 1) * BLOCK
             size = min(self._end - self._next, count - len(ids))
             first, self._next = self._next, self._next + size
-            ids.extend(record_id(prefix, number) for number in range(first, first + size))
+            ids.extend(record_id(target.prefix, number) for number in range(first, first + size))
         return ids

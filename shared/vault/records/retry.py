@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from shared.vault.records.actions import ActionContext
 
 OBJECT = "exception_message__sys"
+ITEM = "exception_item__sys"
 ACTION = "retry_transfer__sys"
 
 MESSAGES = """
@@ -28,10 +29,11 @@ FROM records.exception_item__sys
 WHERE exception_message__sys = ANY($1::text[]) AND error_status__sys IN ('open__sys', 'retrying__sys')
 GROUP BY exception_message__sys
 """
-RETRYING = """
-UPDATE records.{table} SET error_status__sys = 'retrying__sys', modified_date__v = date_trunc('milliseconds', now())
-WHERE {key} = ANY($1::text[]) AND error_status__sys IN ('open__sys', 'retrying__sys')
+OPEN_ITEMS = """
+SELECT id FROM records.exception_item__sys
+WHERE exception_message__sys = ANY($1::text[]) AND error_status__sys = 'open__sys' ORDER BY id
 """
+RETRYING = {"error_status__sys": "retrying__sys"}
 
 
 async def retry_transfer(context: ActionContext) -> Mapping[str, ApiError]:
@@ -47,9 +49,9 @@ async def retry_transfer(context: ActionContext) -> Mapping[str, ApiError]:
         except VaultFault as fault:
             errors[row["id"]] = fault.error
     if not errors:
-        await context.connection.execute(RETRYING.format(table=OBJECT, key="id"), list(context.ids))
-        retrying = RETRYING.format(table="exception_item__sys", key="exception_message__sys")
-        await context.connection.execute(retrying, list(context.ids))
+        open_items = [row["id"] for row in await context.connection.fetch(OPEN_ITEMS, list(context.ids))]
+        for target, ids in ((context.object, context.ids), (context.registry.objects[ITEM], open_items)):
+            await context.records.change_in(context.connection, context.caller, target, ids, {}, RETRYING)
     return errors
 
 

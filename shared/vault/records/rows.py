@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from shared.vault.components.model import Field, FieldType, VaultObject
 from shared.vault.errors import ApiError, ErrorType
+from shared.vault.records.migrated_fields import migrated_field
+from shared.vault.records.modes import NORMAL, UnchangedFields, WriteMode
 from shared.vault.records.results import RowResult
 from shared.vault.records.values import InvalidValue, coercion
 
@@ -25,6 +27,7 @@ class Row:
     index: int
     values: dict[str, object] = field(default_factory=dict)
     lookups: dict[str, tuple[str, object]] = field(default_factory=dict)  # field → (unique field, key)
+    guarded: dict[str, object] = field(default_factory=dict)  # fields that may be named, but not changed
     errors: list[ApiError] = field(default_factory=list)
     key: object = None
     id: str | None = None
@@ -47,10 +50,11 @@ Setter = Callable[[Row, object], None]
 
 
 class RowReader:
-    """Reads rows for one object; made once per object and component revision."""
+    """Reads rows for one object; made once per object, mode and component revision."""
 
-    def __init__(self, target: VaultObject, registry: Registry) -> None:
+    def __init__(self, target: VaultObject, registry: Registry, mode: WriteMode = NORMAL) -> None:
         self.object = target
+        self._mode = mode
         self._registry = registry
         self._setters: dict[str, Setter | None] = {}
 
@@ -94,17 +98,23 @@ class RowReader:
         return setter
 
     def _setter(self, name: str) -> Setter | None:
-        target = self.object.fields.get(name)
+        migrated = migrated_field(name, self.object, self._registry) if self._mode.migration else None
+        if migrated is not None:
+            return self._set_given(*migrated)
         if name == TYPE_NAME_KEY and self.object.allow_types:
             return self._set_type_by_name
+        target = self.object.fields.get(name)
         if target is None or not target.active:
             return self._lookup_setter(name)
-        if name == "object_type__v":
-            return self._set_type
-        if target.system or not target.editable:
-            return self._refuse(name)
+        return self._set_type if name == "object_type__v" else self._field_setter(target)
+
+    def _field_setter(self, target: Field) -> Setter:
+        name = target.name
+        if target.system or not (target.editable or self._mode.migration):
+            always = self._mode.unchanged is UnchangedFields.ALWAYS_IGNORE
+            return self._guard(target) if always else self._refuse(name)
         coerce = coercion(target, self._registry)
-        if target.required:
+        if target.required and not (self._mode.migration and name != "name__v"):
             return self._required(target, coerce)
 
         def set_value(row: Row, value: object) -> None:
@@ -123,6 +133,22 @@ class RowReader:
             _give(row, target.name, stored)
 
         return set_value
+
+    @staticmethod
+    def _set_given(name: str, convert: Callable[[object], object]) -> Setter:
+        def set_given(row: Row, value: object) -> None:
+            if (stored := convert(value)) is not None:
+                _give(row, name, stored)
+
+        return set_given
+
+    def _guard(self, target: Field) -> Setter:
+        coerce = coercion(target, self._registry)
+
+        def guard(row: Row, value: object) -> None:
+            row.guarded[target.name] = coerce(value)
+
+        return guard
 
     def _refuse(self, name: str) -> Setter:
         def refuse(row: Row, value: object) -> None:

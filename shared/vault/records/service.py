@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -11,8 +12,11 @@ from shared.vault.components.model import Field, FieldType, VaultObject
 from shared.vault.components.schema import table
 from shared.vault.errors import ErrorType, VaultFault
 from shared.vault.records.batch import Batch
+from shared.vault.records.copying import copy_sources, without_sources
 from shared.vault.records.identifiers import IdAllocator
+from shared.vault.records.modes import NORMAL, WriteMode, authorize_mode
 from shared.vault.records.rows import MAX_ROWS, Row, RowReader
+from shared.vault.records.triggers import ALWAYS_RULED
 from shared.vault.records.uniqueness import RaceLost
 from shared.vault.security.permissions import Operation, require
 from shared.vault.storage.components import ComponentsChanged
@@ -23,7 +27,7 @@ if TYPE_CHECKING:
     from shared.vault.records.triggers import Trigger
     from shared.vault.security.caller import Caller
     from shared.vault.storage.components import ComponentService
-    from shared.vault.storage.database import Connection, Database
+    from shared.vault.storage.database import Connection, Database, OneTransaction
 
 Source = Sequence[Mapping[str, object]]
 RACES = (RaceLost, asyncpg.UniqueViolationError, asyncpg.ForeignKeyViolationError)
@@ -41,16 +45,28 @@ class RecordService:
         self._triggers = triggers
         self._vault_id = vault_id
         self._ids = IdAllocator()
-        self._readers: dict[str, RowReader] = {}
+        self._readers: dict[tuple[str, WriteMode], RowReader] = {}
         self._readers_of: Registry | None = None
 
-    async def create(self, caller: Caller, object_name: str, rows: Source) -> list[RowResult]:
+    def within(self, transaction: OneTransaction, components: ComponentService) -> RecordService:
+        """The same service as a part of one transaction, with the components as that transaction sees them."""
+        own = copy.copy(self)
+        own._database, own._components = transaction, components  # noqa: SLF001  a copy of itself
+        own._readers, own._readers_of = {}, None  # noqa: SLF001
+        return own
+
+    async def create(
+        self, caller: Caller, object_name: str, rows: Source, *, mode: WriteMode = NORMAL
+    ) -> list[RowResult]:
         """Create records; results in input order."""
 
         async def work(connection: Connection) -> list[Row]:
-            target = self._target(caller, object_name, rows, Operation.CREATE)
-            read = self._reader(target).read(rows)
-            batch = self._batch(connection, caller, target)
+            authorize_mode(caller, mode)
+            target = self.target(caller, object_name, rows, Operation.CREATE)
+            plain, sources = without_sources(rows)
+            read = self.reader(target, mode).read(plain)
+            batch = self.batch(connection, caller, target, mode)
+            await copy_sources(connection, caller, target, read, sources)
             await batch.resolve(read)
             await batch.insert([row for row in read if not row.errors])
             return read
@@ -58,35 +74,45 @@ class RecordService:
         return await self.carry_out(work)
 
     async def update(
-        self, caller: Caller, object_name: str, rows: Source, id_param: str | None = None
+        self,
+        caller: Caller,
+        object_name: str,
+        rows: Source,
+        id_param: str | None = None,
+        *,
+        mode: WriteMode = NORMAL,
     ) -> list[RowResult]:
         """Update records named by ``id`` or by a unique field; a repeated name fails its repeats only."""
 
         async def work(connection: Connection) -> list[Row]:
-            target = self._target(caller, object_name, rows, Operation.EDIT)
+            authorize_mode(caller, mode)
+            target = self.target(caller, object_name, rows, Operation.EDIT)
             key = _key_field(target, id_param)
-            read = self._reader(target).read(rows, key)
-            batch = self._batch(connection, caller, target)
+            read = self.reader(target, mode).read(rows, key)
+            batch = self.batch(connection, caller, target, mode)
             await batch.resolve(read)
             stored = await batch.lock(read, key)
-            _fail_unnamed(read, stored, key)
+            fail_unnamed(read, stored, key)
             await batch.update([row for row in read if not row.errors], stored, warn_unchanged=True)
             return read
 
         return await self.carry_out(work)
 
-    async def upsert(self, caller: Caller, object_name: str, rows: Source, id_param: str) -> list[RowResult]:
+    async def upsert(
+        self, caller: Caller, object_name: str, rows: Source, id_param: str, *, mode: WriteMode = NORMAL
+    ) -> list[RowResult]:
         """Create or update by a unique field; the same key twice fails the whole call."""
 
         async def work(connection: Connection) -> list[Row]:
-            target = self._target(caller, object_name, rows, Operation.CREATE, Operation.EDIT)
+            authorize_mode(caller, mode)
+            target = self.target(caller, object_name, rows, Operation.CREATE, Operation.EDIT)
             key = _key_field(target, id_param)
             if key.system or not key.editable:
                 message = f"Field [{key.name}] is set by the Vault and cannot key an upsert"
                 raise VaultFault(ErrorType.INVALID_DATA, message)
-            read = self._reader(target).read(rows, key)
+            read = self.reader(target, mode).read(rows, key)
             _refuse_repeated_keys(read, key)
-            batch = self._batch(connection, caller, target)
+            batch = self.batch(connection, caller, target, mode)
             await batch.resolve(read)
             stored = await batch.lock(read, key)
             good = [row for row in read if not row.errors]
@@ -97,17 +123,26 @@ class RecordService:
         return await self.carry_out(work)
 
     async def delete(
-        self, caller: Caller, object_name: str, rows: Source, id_param: str | None = None
+        self,
+        caller: Caller,
+        object_name: str,
+        rows: Source,
+        id_param: str | None = None,
+        *,
+        mode: WriteMode = NORMAL,
     ) -> list[RowResult]:
         """Delete records named by ``id`` or by a unique field."""
 
         async def work(connection: Connection) -> list[Row]:
-            target = self._target(caller, object_name, rows, Operation.DELETE)
+            authorize_mode(caller, mode)
+            target = self.target(caller, object_name, rows, Operation.DELETE)
             key = _key_field(target, id_param)
-            read = self._reader(target).read([{k: v for k, v in row.items() if k == key.name} for row in rows], key)
-            batch = self._batch(connection, caller, target)
+            read = self.reader(target, mode).read(
+                [{k: v for k, v in row.items() if k == key.name} for row in rows], key
+            )
+            batch = self.batch(connection, caller, target, mode)
             stored = await batch.lock(read, key)
-            _fail_unnamed(read, stored, key)
+            fail_unnamed(read, stored, key)
             await batch.delete([row for row in read if not row.errors], stored)
             return read
 
@@ -142,23 +177,36 @@ class RecordService:
         With ``state``, only on records that are in it; the others' rows get an error. All are locked.
         """
         key = target.fields["id"]
-        rows = self._reader(target).read([{"id": record_id, **fields} for record_id in ids], key)
+        rows = self.reader(target).read([{"id": record_id, **fields} for record_id in ids], key)
         # Locking reads the state even where it does not change.
         before = {"state__v": state, **changes} if state else dict(changes)
         for row, record_id in zip(rows, ids, strict=True):
             row.id = record_id
             row.values |= before
-        batch = self._batch(connection, caller, target)
+        batch = self.batch(connection, caller, target)
         await batch.resolve(rows)
         stored = await batch.lock(rows, key)
-        _fail_unnamed(rows, stored, key)
+        fail_unnamed(rows, stored, key)
         for row in rows:
             if state and not row.errors and stored[row.key]["state__v"] != state:
                 row.fail(ErrorType.OPERATION_NOT_ALLOWED, f"The record is not in state [{state}]")
         await batch.update([row for row in rows if not row.errors], stored, warn_unchanged=False)
         return rows
 
-    def _target(self, caller: Caller, object_name: str, rows: Source, *operations: Operation) -> VaultObject:
+    async def delete_in(
+        self, connection: Connection, caller: Caller, target: VaultObject, ids: Sequence[str]
+    ) -> list[Row]:
+        """Delete records in a transaction that has begun; those that must stay get an error."""
+        key = target.fields["id"]
+        rows = self.reader(target).read([{"id": record_id} for record_id in ids], key)
+        batch = self.batch(connection, caller, target)
+        stored = await batch.lock(rows, key)
+        fail_unnamed(rows, stored, key)
+        await batch.delete([row for row in rows if not row.errors], stored)
+        return rows
+
+    def target(self, caller: Caller, object_name: str, rows: Source, *operations: Operation) -> VaultObject:
+        """The object of a call with these rows; raises VaultFault when the caller may not make it."""
         target = self._components.registry.objects.get(object_name)
         if target is None or not target.active:
             raise VaultFault(ErrorType.INVALID_DATA, f"There is no object [{object_name[:100]}]")
@@ -170,15 +218,18 @@ class RecordService:
             raise VaultFault(ErrorType.INVALID_DATA, f"A call takes at most {MAX_ROWS} rows; {len(rows)} were sent")
         return target
 
-    def _reader(self, target: VaultObject) -> RowReader:
+    def reader(self, target: VaultObject, mode: WriteMode = NORMAL) -> RowReader:
+        """What reads the rows of calls on an object."""
         registry = self._components.registry
         if self._readers_of is not registry:
             self._readers, self._readers_of = {}, registry
-        if target.name not in self._readers:
-            self._readers[target.name] = RowReader(target, registry)
-        return self._readers[target.name]
+        if (target.name, mode) not in self._readers:
+            self._readers[target.name, mode] = RowReader(target, registry, mode)
+        return self._readers[target.name, mode]
 
-    def _batch(self, connection: Connection, caller: Caller, target: VaultObject) -> Batch:
+    def batch(self, connection: Connection, caller: Caller, target: VaultObject, mode: WriteMode = NORMAL) -> Batch:
+        """Rows of an object on their way to the tables, in the transaction of ``connection``."""
+        ruled = mode.triggers or target.name in ALWAYS_RULED
         return Batch(
             connection,
             self._components.registry,
@@ -186,7 +237,8 @@ class RecordService:
             caller,
             vault_id=self._vault_id,
             ids=self._ids,
-            trigger=self._triggers.get(target.name),
+            trigger=self._triggers.get(target.name) if ruled else None,
+            mode=mode,
         )
 
     async def carry_out(self, work: Callable[[Connection], Awaitable[list[Row]]]) -> list[RowResult]:
@@ -219,7 +271,8 @@ def _key_field(target: VaultObject, id_param: str | None) -> Field:
     return key
 
 
-def _fail_unnamed(rows: Sequence[Row], stored: Mapping[object, object], key: Field) -> None:
+def fail_unnamed(rows: Sequence[Row], stored: Mapping[object, object], key: Field) -> None:
+    """Fail rows whose record is not among the stored ones, and those that name one a second time."""
     seen: set[object] = set()
     for row in rows:
         if row.errors:

@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from shared.vault.security.caller import Caller
 
 
+ALWAYS_RULED = frozenset({"user__sys"})
+"""Objects whose rules protect the Vault itself: they hold for calls without triggers too."""
+
+
 class Trigger(Protocol):
     """Looks at one record before it is updated or deleted; ``columns`` are what it needs of the stored one."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 
@@ -16,13 +16,23 @@ class SecurityProfile(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """A user with a live session; ``session_id`` is None for the Vault acting by itself."""
+    """A user with a live session or an access token.
+
+    ``session_id`` is None for the Vault acting by itself, and for an access token. ``delegate_user_id`` is the user
+    who has opened the session in this user's name.
+    """
 
     user_id: int
     username: str
     profile: SecurityProfile
     session_id: str | None = None
+    delegate_user_id: int | None = None
 
 
 SYSTEM = Caller(user_id=1, username="System", profile=SecurityProfile.SYSTEM_ADMIN)
 """The Vault itself: first-start loading, entry actions."""
+
+
+def on_behalf_of(caller: Caller) -> Caller:
+    """The Vault acting for a caller who may do just this: everything is permitted, and theirs on record."""
+    return replace(caller, profile=SecurityProfile.SYSTEM_ADMIN)

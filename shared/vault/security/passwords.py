@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -12,6 +12,7 @@ from shared.vault.errors import ErrorType, VaultFault
 
 CONCURRENCY = 2
 QUEUE_TIMEOUT = 10.0  # seconds a sign-in waits for its turn
+BATCH_TIMEOUT = 60.0  # the same of a password to be stored, of which a call may bring 500
 MAX_PASSWORD_LENGTH = 1024
 
 
@@ -24,12 +25,18 @@ class Passwords:
         self._nobody = self._hasher.hash("no user has this password")
 
     async def hash(self, password: str) -> str:
-        """The salted hash to store."""
-        async with self._turn:
+        """The salted hash to store.
+
+        :raises VaultFault: UNEXPECTED_ERROR when too many wait.
+        """
+        await self._take_turn(BATCH_TIMEOUT)
+        try:
             return await asyncio.to_thread(self._hasher.hash, password)
+        finally:
+            self._turn.release()
 
     async def verify(
-        self, password_hash: str | None, password: str, *, before: Callable[[], None] | None = None
+        self, password_hash: str | None, password: str, *, before: Callable[[], Awaitable[None]] | None = None
     ) -> bool:
         """Whether the password is the hash's own; without a hash the same work is done and the answer is no.
 
@@ -37,19 +44,22 @@ class Passwords:
 
         :raises VaultFault: UNEXPECTED_ERROR when too many sign-ins wait; and what ``before`` raises.
         """
-        try:
-            async with asyncio.timeout(QUEUE_TIMEOUT):
-                await self._turn.acquire()
-        except TimeoutError as error:
-            message = "Too many users are signing in; try again later"
-            raise VaultFault(ErrorType.UNEXPECTED_ERROR, message) from error
+        await self._take_turn(QUEUE_TIMEOUT)
         try:
             if before is not None:
-                before()
+                await before()
             matches = await asyncio.to_thread(self._matches, password_hash or self._nobody, password)
         finally:
             self._turn.release()
         return matches and password_hash is not None
+
+    async def _take_turn(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._turn.acquire()
+        except TimeoutError as error:
+            message = "Too many users are signing in; try again later"
+            raise VaultFault(ErrorType.UNEXPECTED_ERROR, message) from error
 
     def _matches(self, password_hash: str, password: str) -> bool:
         try:

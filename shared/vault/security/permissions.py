@@ -25,6 +25,13 @@ class Grant(StrEnum):
     READ_CONFIGURATION = "read_configuration"
     READ_QUEUES = "read_queues"
     MANAGE_QUEUES = "manage_queues"
+    MANAGE_JOBS = "manage_jobs"  # those of others; one's own are always open
+    USE_STAGING = "use_staging"
+    MANAGE_STAGING = "manage_staging"  # everyone's folders
+    USE_LOADER = "use_loader"
+    MANAGE_PACKAGES = "manage_packages"
+    READ_AUDIT = "read_audit"
+    RECORD_MIGRATION = "record_migration"
 
 
 class ObjectKind(Enum):
@@ -33,6 +40,7 @@ class ObjectKind(Enum):
     BUSINESS = "business"
     EXCEPTION = "exception"
     PLATFORM = "platform"
+    AUDIT = "audit"
 
 
 ALL = frozenset(Operation)
@@ -45,22 +53,27 @@ RECORDS: Mapping[SecurityProfile, Mapping[ObjectKind, frozenset[Operation]]] = {
         ObjectKind.BUSINESS: ALL,
         ObjectKind.EXCEPTION: ALL,
         ObjectKind.PLATFORM: ALL,
+        ObjectKind.AUDIT: READ,
     },
     SecurityProfile.INTEGRATION_USER: {
         ObjectKind.BUSINESS: WRITE,
         ObjectKind.EXCEPTION: WRITE,
         ObjectKind.PLATFORM: READ,
+        ObjectKind.AUDIT: NONE,
     },
     SecurityProfile.BUSINESS_USER: {
         ObjectKind.BUSINESS: WRITE,
         ObjectKind.EXCEPTION: NONE,
         ObjectKind.PLATFORM: NONE,
+        ObjectKind.AUDIT: NONE,
     },
 }
 
 GRANTS: Mapping[SecurityProfile, frozenset[Grant]] = {
     SecurityProfile.SYSTEM_ADMIN: frozenset(Grant),
-    SecurityProfile.INTEGRATION_USER: frozenset({Grant.READ_CONFIGURATION, Grant.READ_QUEUES}),
+    SecurityProfile.INTEGRATION_USER: frozenset(
+        {Grant.READ_CONFIGURATION, Grant.READ_QUEUES, Grant.USE_STAGING, Grant.USE_LOADER}
+    ),
     SecurityProfile.BUSINESS_USER: frozenset(),
 }
 
@@ -68,6 +81,17 @@ _KINDS: Mapping[str, ObjectKind] = {
     "person__sys": ObjectKind.BUSINESS,
     "exception_message__sys": ObjectKind.EXCEPTION,
     "exception_item__sys": ObjectKind.EXCEPTION,
+    "vault_package__v": ObjectKind.PLATFORM,
+    "outbound_package__v": ObjectKind.PLATFORM,
+    "package_component__v": ObjectKind.PLATFORM,
+    "vault_component__v": ObjectKind.PLATFORM,
+    "users": ObjectKind.PLATFORM,
+    "groups": ObjectKind.PLATFORM,
+    "document_audit_trail": ObjectKind.AUDIT,
+    "object_audit_trail": ObjectKind.AUDIT,
+    "system_audit_trail": ObjectKind.AUDIT,
+    "domain_audit_trail": ObjectKind.AUDIT,
+    "login_audit_trail": ObjectKind.AUDIT,
 }
 _REFUSAL = "User does not have sufficient privileges to perform the action"
 
@@ -109,3 +133,30 @@ def authorize(caller: Caller, grant: Grant) -> None:
     """
     if not granted(caller, grant):
         raise VaultFault(ErrorType.INSUFFICIENT_ACCESS, f"{_REFUSAL} [{grant}]")
+
+
+def authorize_own(caller: Caller, owner: int, grant: Grant) -> None:
+    """Refuse a caller to whom a thing does not belong, and whose profile does not hold the grant for those of others.
+
+    :raises VaultFault: INSUFFICIENT_ACCESS.
+    """
+    if caller.user_id != owner:
+        authorize(caller, grant)
+
+
+def require_own(caller: Caller, owner: int, object_name: str, operation: Operation) -> None:
+    """Refuse a caller to whom a thing does not belong, and who may not do this with those of others.
+
+    :raises VaultFault: INSUFFICIENT_ACCESS.
+    """
+    if caller.user_id != owner:
+        require(caller, object_name, operation)
+
+
+def in_person(caller: Caller) -> None:
+    """Refuse a delegate what only the user may do: sign-ins, tokens and delegations of theirs.
+
+    :raises VaultFault: INSUFFICIENT_ACCESS.
+    """
+    if caller.delegate_user_id is not None:
+        raise VaultFault(ErrorType.INSUFFICIENT_ACCESS, f"{_REFUSAL} in a delegated session")

@@ -1,167 +1,185 @@
-"""Signing in, staying signed in, signing out, and who the user of a session is."""
+"""Signing in, staying signed in, signing out, and passwords."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
-import asyncpg
-
+from shared.vault.audit.entries import password_changed, sign_in_refused
 from shared.vault.errors import ErrorType, VaultFault
-from shared.vault.security.caller import Caller, SecurityProfile
+from shared.vault.security.caller import SYSTEM, Caller, SecurityProfile
 from shared.vault.security.passwords import MAX_PASSWORD_LENGTH, Passwords
+from shared.vault.security.permissions import in_person
 from shared.vault.security.sessions import Session, Sessions, invalid_session
-from shared.vault.security.throttle import LoginThrottle
+from shared.vault.security.sign_in_limits import SignInLimits
+from shared.vault.security.tokens import TOKEN, AccessTokens
 
 if TYPE_CHECKING:
     from asyncpg import Record
 
+    from shared.vault.security.burst import Usage
     from shared.vault.storage.database import Connection, Database
 
 MAX_USERNAME_LENGTH = 255
-FIRST_USER_ID = 10_001
+MIN_PASSWORD_LENGTH = 8
 
 CREDENTIAL = """
-SELECT user_id, password_hash, security_profile, active FROM platform.credential WHERE username = $1
+SELECT user_id, password_hash, active, password_change_required FROM platform.credential WHERE username = $1
 """
-ENSURE = """
-INSERT INTO platform.credential AS c (user_id, username, password_hash, security_profile)
-VALUES (coalesce($1, (SELECT greatest(max(user_id) + 1, $5) FROM platform.credential)), $2, $3, $4)
-ON CONFLICT (username) DO UPDATE
-SET password_hash = excluded.password_hash, security_profile = excluded.security_profile
-RETURNING c.user_id
-"""
-RENAME = "UPDATE platform.credential SET username = $2 WHERE user_id = $1 AND username <> $2"
-END_ALL = "DELETE FROM platform.session WHERE user_id = $1"
-USER = """
-SELECT c.user_id, c.username, c.security_profile, c.active, c.last_login,
-       u.first_name__sys, u.last_name__sys, u.email__sys,
-       u.created_date__v, u.created_by__v, u.modified_date__v, u.modified_by__v
-FROM platform.credential c LEFT JOIN records.user__sys u ON u.username__sys = c.username
-WHERE c.user_id = $1
-"""
+STORED = "SELECT username, password_hash FROM platform.credential WHERE user_id = $1"
+ACTIVE = "SELECT username, security_profile FROM platform.credential WHERE user_id = $1 AND active"
+STORE_HASH = "UPDATE platform.credential SET password_hash = $2, password_change_required = $3 WHERE user_id = $1"
 
 
 class SecurityService:
-    """The users of a Vault and their sessions."""
+    """The sign-ins of a Vault's users, and their sessions."""
 
-    def __init__(self, database: Database, session_idle_minutes: int = 60) -> None:
+    def __init__(
+        self, database: Database, session_idle_minutes: int = 60, sign_in_limit: int = 100, delay: float = 0.5
+    ) -> None:
         self._database = database
-        self._passwords = Passwords()
-        self._throttle = LoginThrottle()
-        self._sessions = Sessions(database, timedelta(minutes=session_idle_minutes))
+        self.passwords = Passwords()
+        self._limits = SignInLimits(database, sign_in_limit, delay)
+        self.sessions = Sessions(database, timedelta(minutes=session_idle_minutes))
+        self.tokens = AccessTokens(database)
+
+    async def count_sign_in(self, username: str, dns: str) -> Usage:
+        """Count a call of the sign-in by user name and DNS, and say how it stands with the limit."""
+        return await self._limits.count(username[:MAX_USERNAME_LENGTH], dns)
 
     async def sign_in(self, username: str, password: str) -> Session:
         """Open a session.
 
-        :raises VaultFault: NO_PASSWORD_PROVIDED, USERNAME_OR_PASSWORD_INCORRECT, USER_LOCKED_OUT, INACTIVE_USER.
+        :raises VaultFault: NO_PASSWORD_PROVIDED, USERNAME_OR_PASSWORD_INCORRECT, USER_LOCKED_OUT, INACTIVE_USER,
+            PASSWORD_CHANGE_REQUIRED.
         """
+        user = await self._verified(username, password)
+        if user["password_change_required"]:
+            message = "The user must change their password before signing in."
+            await self._keep_refusal(username, ErrorType.PASSWORD_CHANGE_REQUIRED)
+            raise VaultFault(ErrorType.PASSWORD_CHANGE_REQUIRED, message)
+        return await self.sessions.open(user["user_id"])
+
+    async def _verified(self, username: str, password: str) -> Record:
+        """The active user whose name and password these are; a refusal is kept on the audit trail."""
+        try:
+            return await self._checked(username, password)
+        except VaultFault as fault:
+            await self._keep_refusal(username, fault.error.type)
+            raise
+
+    async def _keep_refusal(self, username: str, reason: ErrorType) -> None:
+        async with self._database.connection() as connection:
+            await sign_in_refused(connection, username[:MAX_USERNAME_LENGTH], reason)
+
+    async def _checked(self, username: str, password: str) -> Record:
+        """The active user whose name and password these are; wrong ones are counted."""
         if not password:
             raise VaultFault(ErrorType.NO_PASSWORD_PROVIDED, "No password was provided for the login call.")
         if not 0 < len(username) <= MAX_USERNAME_LENGTH or "\x00" in username:
             raise _incorrect()
-        self._throttle.check(username)
+        await self._limits.check(username)
         async with self._database.connection() as connection:
             user = await connection.fetchrow(CREDENTIAL, username)
         password_hash = user["password_hash"] if user else None
-        verified = await self._passwords.verify(password_hash, password, before=lambda: self._throttle.check(username))
+        verified = await self.passwords.verify(password_hash, password, before=lambda: self._limits.check(username))
         if user is None or not verified or len(password) > MAX_PASSWORD_LENGTH:
-            self._throttle.failed(username)
+            await self._limits.failed(username)
             raise _incorrect()
-        self._throttle.succeeded(username)
+        await self._limits.succeeded(username)
         if not user["active"]:
             raise VaultFault(ErrorType.INACTIVE_USER, "The user is inactive.")
-        return await self._sessions.open(user["user_id"])
+        return user
 
     async def caller(self, session_id: str | None) -> Caller:
-        """The user of a live session, at the price of one statement.
+        """The user of a live session or access token, at the price of one statement.
 
         :raises VaultFault: INVALID_SESSION_ID.
         """
         if session_id is None:
             raise invalid_session()
-        return await self._sessions.caller(session_id)
+        if session_id.startswith(TOKEN):
+            return await self.tokens.caller(session_id)
+        return await self.sessions.caller(session_id)
+
+    async def caller_of(self, user_id: int) -> Caller:
+        """A user, for work that is done in their name without a session.
+
+        :raises VaultFault: INACTIVE_USER.
+        """
+        if user_id == SYSTEM.user_id:
+            return SYSTEM
+        async with self._database.connection() as connection:
+            user = await connection.fetchrow(ACTIVE, user_id)
+        if user is None:
+            raise VaultFault(ErrorType.INACTIVE_USER, "The user is inactive.")
+        return Caller(user_id, user["username"], SecurityProfile(user["security_profile"]))
 
     async def keep_alive(self, caller: Caller) -> None:
         """Start the idle time of the caller's session again."""
         if caller.session_id is not None:
-            await self._sessions.touch(caller.session_id)
+            await self.sessions.touch(caller.session_id)
 
     async def sign_out(self, caller: Caller) -> None:
         """End the caller's session."""
         if caller.session_id is not None:
-            await self._sessions.end(caller.session_id)
+            await self.sessions.end(caller.session_id)
 
-    async def ensure_user(
-        self, username: str, password: str, profile: SecurityProfile, *, user_id: int | None = None
-    ) -> int:
-        """The id of the user with this name, password and profile; a changed password ends the user's sessions.
+    async def change_password(self, username: str, current: str, new: str, caller: Caller | None) -> None:
+        """Change a password for which the current one is known; the user's other sessions end.
 
-        With ``user_id`` it is that user, renamed if need be; without it a new user gets the next free id.
+        A user who must change it has no session, and so no ``caller``.
 
-        :raises ValueError: the name or password is empty or too long, or the name is another user's.
+        :raises VaultFault: as ``sign_in``, but for PASSWORD_CHANGE_REQUIRED; and INVALID_DATA for a new one that
+            is too short or the current one.
         """
-        if not 0 < len(username) <= MAX_USERNAME_LENGTH or not 0 < len(password) <= MAX_PASSWORD_LENGTH:
-            message = f"a user needs a name of at most {MAX_USERNAME_LENGTH} characters and a password"
-            raise ValueError(message)
-        async with self._database.connection() as connection:
-            if user_id is not None:
-                await _rename(connection, user_id, username)
-            user = await connection.fetchrow(CREDENTIAL, username)
-        unchanged = user is not None and user["security_profile"] == profile
-        if user is not None and unchanged and await self._passwords.verify(user["password_hash"], password):
-            return int(user["user_id"])
-        password_hash = await self._passwords.hash(password)
+        if caller is not None:
+            in_person(caller)
+        _check_new(new)
+        if new == current:
+            raise VaultFault(ErrorType.INVALID_DATA, "The new password must differ from the current one")
+        user = await self._verified(username, current)
+        password_hash = await self.passwords.hash(new)
         async with self._database.transaction() as connection:
-            stored = await connection.fetchval(ENSURE, user_id, username, password_hash, profile, FIRST_USER_ID)
-            await connection.execute(END_ALL, stored)
-        return int(stored)
+            await self.set_password(connection, user["user_id"], password_hash)
+            await password_changed(connection, caller, user["user_id"])
+            await self.sessions.end_others(connection, user["user_id"], caller.session_id if caller else None)
 
-    async def users_me(self, caller: Caller) -> dict[str, object]:
-        """The caller as ``GET /objects/users/me`` shows a user (the value of ``user``)."""
+    async def hash_new(self, password: str) -> str:
+        """The hash of a password that a user may have.
+
+        :raises VaultFault: INVALID_DATA.
+        """
+        _check_new(password)
+        return await self.passwords.hash(password)
+
+    async def set_password(
+        self, connection: Connection, user_id: int, password_hash: str, *, change_required: bool = False
+    ) -> None:
+        """Store a password inside a transaction that does more."""
+        await connection.execute(STORE_HASH, user_id, password_hash, change_required)
+
+    async def ensure_password(self, user_id: int, password: str) -> None:
+        """Make this the user's password unless it is; a change ends their sessions."""
         async with self._database.connection() as connection:
-            user = await connection.fetchrow(USER, caller.user_id)
-        if user is None:
-            raise invalid_session()
-        return _user_json(user)
+            user = await connection.fetchrow(STORED, user_id)
+        if user is None or not 0 < len(password) <= MAX_PASSWORD_LENGTH:
+            message = f"user {user_id} needs a password of at most {MAX_PASSWORD_LENGTH} characters"
+            raise ValueError(message)
+        if await self.passwords.verify(user["password_hash"], password):
+            return
+        password_hash = await self.passwords.hash(password)
+        async with self._database.transaction() as connection:
+            await self.set_password(connection, user_id, password_hash)
+            await self.sessions.end_others(connection, user_id, None)
 
 
-async def _rename(connection: Connection, user_id: int, username: str) -> None:
-    try:
-        await connection.execute(RENAME, user_id, username)
-    except asyncpg.UniqueViolationError as error:
-        message = "the username is another user's"
-        raise ValueError(message) from error
+def _check_new(password: str) -> None:
+    if not MIN_PASSWORD_LENGTH <= len(password) <= MAX_PASSWORD_LENGTH:
+        message = f"A password has from {MIN_PASSWORD_LENGTH} to {MAX_PASSWORD_LENGTH} characters"
+        raise VaultFault(ErrorType.INVALID_DATA, message)
 
 
 def _incorrect() -> VaultFault:
     message = "The username or password is incorrect."
     return VaultFault(ErrorType.USERNAME_OR_PASSWORD_INCORRECT, message)
-
-
-def _user_json(user: Record) -> dict[str, object]:
-    return {
-        "id": user["user_id"],
-        "user_name__v": user["username"],
-        "user_first_name__v": user["first_name__sys"],
-        "user_last_name__v": user["last_name__sys"],
-        "user_email__v": user["email__sys"],
-        "user_timezone__v": "UTC",
-        "user_locale__v": "en_US",
-        "user_language__v": "en",
-        "active__v": user["active"],
-        "is_domain_admin__v": user["security_profile"] == SecurityProfile.SYSTEM_ADMIN,
-        "security_profile__v": user["security_profile"],
-        "license_type__v": "full__v",
-        "created_date__v": _moment(user["created_date__v"]),
-        "created_by__v": user["created_by__v"],
-        "modified_date__v": _moment(user["modified_date__v"]),
-        "modified_by__v": user["modified_by__v"],
-        "last_login__v": _moment(user["last_login"]),
-    }
-
-
-def _moment(value: datetime | None) -> str | None:
-    if value is None:
-        return None
-    return value.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"

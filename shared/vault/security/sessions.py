@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from shared.vault.audit.entries import signed_in
 from shared.vault.errors import ErrorType, VaultFault
 from shared.vault.security.caller import Caller, SecurityProfile
 
 if TYPE_CHECKING:
-    from shared.vault.storage.database import Database
+    from shared.vault.storage.database import Connection, Database
 
 MAX_SESSION_ID_LENGTH = 200
 MAXIMUM_AGE = timedelta(hours=48)
@@ -25,16 +26,23 @@ DELETE FROM platform.session WHERE token_hash IN (
     LIMIT 1000 FOR UPDATE SKIP LOCKED)
 """
 OPEN = """
-WITH login AS (UPDATE platform.credential SET last_login = now() WHERE user_id = $2)
-INSERT INTO platform.session (token_hash, user_id) VALUES ($1, $2)
+WITH login AS (UPDATE platform.credential SET last_login = now() WHERE user_id = coalesce($3::bigint, $2::bigint))
+INSERT INTO platform.session (token_hash, user_id, delegate_user_id) VALUES ($1, $2, $3)
 """
+# A session in another user's name lasts no longer than that user's delegation.
 FIND = """
-SELECT c.user_id, c.username, c.security_profile, s.used_date <= now() - interval '1 minute' AS stale
+SELECT c.user_id, c.username, c.security_profile, s.delegate_user_id,
+    s.used_date <= now() - interval '1 minute' AS stale
 FROM platform.session s JOIN platform.credential c USING (user_id)
 WHERE s.token_hash = $1 AND s.used_date > now() - $2::interval AND s.created_date > now() - $3::interval AND c.active
+AND (s.delegate_user_id IS NULL OR EXISTS (
+    SELECT FROM platform.delegated_access d
+    WHERE d.delegator_user_id = s.user_id AND d.delegate_user_id = s.delegate_user_id
+    AND d.start_date <= now() AND (d.end_date IS NULL OR d.end_date > now())))
 """
 TOUCH = "UPDATE platform.session SET used_date = now() WHERE token_hash = $1"
 END = "DELETE FROM platform.session WHERE token_hash = $1"
+END_OTHERS = "DELETE FROM platform.session WHERE $1 IN (user_id, delegate_user_id) AND token_hash <> $2"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +60,13 @@ class Sessions:
         self._database = database
         self._idle = idle
 
-    async def open(self, user_id: int) -> Session:
-        """A new session for a user whose password has been checked."""
+    async def open(self, user_id: int, delegate_user_id: int | None = None) -> Session:
+        """A new session for a user whose password has been checked, or for a delegate in the user's name."""
         session = Session(secrets.token_hex(32).upper(), user_id)
         async with self._database.transaction() as connection:
             await connection.execute(PURGE, self._idle, MAXIMUM_AGE)
-            await connection.execute(OPEN, _digest(session.session_id), user_id)
+            await connection.execute(OPEN, digest(session.session_id), user_id, delegate_user_id)
+            await signed_in(connection, user_id, delegate_user_id)
         return session
 
     async def caller(self, session_id: str) -> Caller:
@@ -67,24 +76,29 @@ class Sessions:
         """
         if not 0 < len(session_id) <= MAX_SESSION_ID_LENGTH:
             raise invalid_session()
-        digest = _digest(session_id)
+        key = digest(session_id)
         async with self._database.connection() as connection:
-            row = await connection.fetchrow(FIND, digest, self._idle, MAXIMUM_AGE)
+            row = await connection.fetchrow(FIND, key, self._idle, MAXIMUM_AGE)
             if row is None:
                 raise invalid_session()
             if row["stale"]:
-                await connection.execute(TOUCH, digest)
-        return Caller(row["user_id"], row["username"], SecurityProfile(row["security_profile"]), session_id)
+                await connection.execute(TOUCH, key)
+        profile = SecurityProfile(row["security_profile"])
+        return Caller(row["user_id"], row["username"], profile, session_id, row["delegate_user_id"])
 
     async def touch(self, session_id: str) -> None:
         """Start the session's idle time again."""
         async with self._database.connection() as connection:
-            await connection.execute(TOUCH, _digest(session_id))
+            await connection.execute(TOUCH, digest(session_id))
 
     async def end(self, session_id: str) -> None:
         """End a session; ending it twice does no harm."""
         async with self._database.connection() as connection:
-            await connection.execute(END, _digest(session_id))
+            await connection.execute(END, digest(session_id))
+
+    async def end_others(self, connection: Connection, user_id: int, session_id: str | None) -> None:
+        """End a user's sessions but this one, inside a transaction that does more."""
+        await connection.execute(END_OTHERS, user_id, digest(session_id or ""))
 
 
 def invalid_session() -> VaultFault:
@@ -92,5 +106,6 @@ def invalid_session() -> VaultFault:
     return VaultFault(ErrorType.INVALID_SESSION_ID, "Invalid or expired session ID.")
 
 
-def _digest(session_id: str) -> bytes:
+def digest(session_id: str) -> bytes:
+    """What is stored of a session id or an access token."""
     return hashlib.sha256(session_id.encode("utf-8", "surrogatepass")).digest()

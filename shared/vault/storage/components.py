@@ -3,31 +3,36 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
 import asyncpg
 import orjson
 import structlog
 
-from shared.vault.components import change
-from shared.vault.components.description import configuration_json
+from shared.vault.audit.entries import component_changed
+from shared.vault.components import evolution
+from shared.vault.components.description import configuration_json, object_type_json
 from shared.vault.components.errors import ComponentError, MdlSyntaxError
 from shared.vault.components.mdl import parse, render
 from shared.vault.components.registry import Registry
 from shared.vault.components.tree import Component
 from shared.vault.errors import ErrorType, VaultFault
 from shared.vault.security.permissions import Grant, authorize
+from shared.vault.security.profiles import SECURITY_TYPES, security_components
 from shared.vault.storage.database import DatabaseUnavailable
 from shared.vault.storage.notifications import COMPONENT_CHANGED
+from shared.vault.storage.renamed_data import follow
+from shared.vault.storage.scripts import ScriptExecution, StatementResult, refused
 from shared.vault.storage.stored_data import carry_over
 
 if TYPE_CHECKING:
+    from shared.vault.components.evolution import Step
     from shared.vault.components.statement import Statement
     from shared.vault.security.caller import Caller
-    from shared.vault.storage.database import Connection, Database
+    from shared.vault.storage.database import Connection, Database, OneTransaction
 
 log = structlog.get_logger(__name__)
 
@@ -35,6 +40,7 @@ T = TypeVar("T")
 Revision = tuple[int, Registry]
 """The components after so many changes."""
 
+OBJECT_TYPE = "Objecttype"
 LOCK = 7_214_002  # advisory lock: exclusive to change components, shared to write records
 MAX_SCRIPT = 5_000_000
 READ_ATTEMPTS = 3
@@ -57,68 +63,7 @@ ON CONFLICT (type, name) DO UPDATE
 SET definition = excluded.definition, modified_by = excluded.modified_by, modified_date = now()
 """
 
-
-@dataclass(frozen=True, slots=True)
-class StatementResult:
-    """What one MDL statement came to."""
-
-    number: int
-    command: str
-    component: str
-    line: int
-    code: str = ""
-    message: str = ""
-
-    @property
-    def ok(self) -> bool:
-        """Whether the statement was carried out."""
-        return not self.code
-
-
-@dataclass(slots=True)
-class ScriptExecution:
-    """What a script came to, statement by statement; each is carried out whole or not at all."""
-
-    statements: list[StatementResult] = field(default_factory=list)
-    seconds: float = 0.0
-
-    @property
-    def failures(self) -> list[StatementResult]:
-        """The statements that were refused."""
-        return [s for s in self.statements if not s.ok]
-
-    def to_json(self, vault_name: str) -> dict[str, object]:
-        """The body of ``POST /api/mdl/execute``, without the envelope's own members."""
-        failures = self.failures
-        return {
-            "script_execution": {
-                "code": failures[0].code if failures else "GEN-S-0",
-                "message": failures[0].message if failures else "OK",
-                "warnings": 0,
-                "failures": len(failures),
-                "exceptions": 0,
-                "components_affected": len(self.statements) - len(failures),
-                "execution_time": round(self.seconds, 3),
-            },
-            "statement_execution": [self._statement_json(s, vault_name) for s in self.statements],
-        }
-
-    @staticmethod
-    def _statement_json(result: StatementResult, vault_name: str) -> dict[str, object]:
-        shown = result.component.replace(".", " ", 1)
-        body: dict[str, object] = {
-            "vault": vault_name,
-            "statement": result.number,
-            "command": result.command,
-            "component": result.component,
-            "message": f"[{'SUCCESS' if result.ok else 'FAILURE'}] {result.command} {shown}",
-            "response": "SUCCESS" if result.ok else "FAILURE",
-        }
-        if not result.ok:
-            context = f"{result.command} {shown}"
-            error = {"line": result.line, "message": result.message, "context": context, "code": result.code}
-            body["errors"] = [error]
-        return body
+RENAME = "UPDATE platform.component SET name = $3 WHERE type = $1 AND name = $2"
 
 
 class ComponentsChanged(Exception):
@@ -133,6 +78,18 @@ class ComponentService:
         self._renewal = asyncio.Lock()  # an older registry never replaces a newer one
         self._revision = 0
         self.registry: Registry = Registry.build(())
+
+    async def within(self, transaction: OneTransaction) -> ComponentService:
+        """The same service as a part of one transaction, with the components as that transaction sees them.
+
+        No other script changes components before the transaction ends.
+        """
+        own = copy.copy(self)
+        own._database, own._renewal = transaction, asyncio.Lock()  # noqa: SLF001  a copy of itself
+        async with transaction.connection() as connection:
+            await connection.execute("SELECT pg_advisory_xact_lock($1)", LOCK)
+        await own.load()
+        return own
 
     async def load(self) -> None:
         """Read all components, at start and when another process has changed them."""
@@ -156,6 +113,11 @@ class ComponentService:
     def _renew(self, current: Revision) -> None:
         self._revision, self.registry = current
 
+    async def _current(self, connection: Connection) -> Revision:
+        """The components now; the registry's, where those are they."""
+        revision = await connection.fetchval("SELECT revision FROM platform.component_revision")
+        return (revision, self.registry) if revision == self._revision else await self._read(connection)
+
     @staticmethod
     async def _read(connection: Connection) -> Revision:
         # The number first: components newer than it are read once more, never taken for current.
@@ -168,24 +130,33 @@ class ComponentService:
 
         Raises VaultFault ``INVALID_DATA`` when the text is not MDL, naming line and column.
         """
-        authorize(caller, Grant.EXECUTE_MDL)
-        if len(text) > MAX_SCRIPT:
-            raise VaultFault(ErrorType.EXCEEDS_FILE_MAX_SIZE, f"A script holds at most {MAX_SCRIPT} characters")
-        try:
-            statements = parse(text)
-        except MdlSyntaxError as error:
-            raise VaultFault(ErrorType.INVALID_DATA, str(error)) from error
+        statements = await self.statements(caller, text)
         script, started = ScriptExecution(), time.perf_counter()
         for number, statement in enumerate(statements, 1):
-            result = await self._execute_one(caller, number, statement)
+            try:
+                result = await self.execute_statement(caller, number, statement)
+            except BUSY:
+                if number == 1:
+                    raise
+                result = refused(number, statement, BUSY_CODE, BUSY_TEXT)
             script.statements.append(result)
             if not result.ok:
                 break
         script.seconds = time.perf_counter() - started
         return script
 
-    async def _execute_one(self, caller: Caller, number: int, statement: Statement) -> StatementResult:
-        name = f"{statement.type}.{statement.name}"
+    async def statements(self, caller: Caller, text: str) -> list[Statement]:
+        """The statements of a script that the caller may execute; raises VaultFault as ``execute`` does."""
+        authorize(caller, Grant.EXECUTE_MDL)
+        if len(text) > MAX_SCRIPT:
+            raise VaultFault(ErrorType.EXCEEDS_FILE_MAX_SIZE, f"A script holds at most {MAX_SCRIPT} characters")
+        try:
+            return await asyncio.to_thread(parse, text)
+        except MdlSyntaxError as error:
+            raise VaultFault(ErrorType.INVALID_DATA, str(error)) from error
+
+    async def execute_statement(self, caller: Caller, number: int, statement: Statement) -> StatementResult:
+        """Carry out one statement, whole or not at all; raises what BUSY names when nothing could be tried."""
 
         async def work(connection: Connection) -> Revision:
             await connection.execute("SELECT pg_advisory_xact_lock($1)", LOCK)
@@ -193,40 +164,52 @@ class ComponentService:
 
         try:
             async with self._renewal:
+                before = self._revision
                 self._renew(await self._database.unit_of_work(work))
+                affected = self._revision != before
         except ComponentError as error:
-            return StatementResult(
-                number, statement.command, name, statement.line, code=error.code, message=error.message
-            )
-        except BUSY:
-            if number == 1:
-                raise
-            return StatementResult(number, statement.command, name, statement.line, code=BUSY_CODE, message=BUSY_TEXT)
-        if statement.type == "Object":
+            return refused(number, statement, error.code, error.message)
+        if affected and statement.type == "Object":
             await self._database.forget_statements()
+        name = f"{statement.type}.{statement.name}"
         log.info("component.changed", command=statement.command, component=name, user_id=caller.user_id)
-        return StatementResult(number, statement.command, name, statement.line)
+        return StatementResult(number, statement.command, name, statement.line, affected=affected)
 
     async def _change(self, connection: Connection, caller: Caller, statement: Statement) -> Revision:
-        """One statement inside its transaction: the tree, the cross-references, the stored data, the row."""
-        revision, registry = await self._read(connection)
-        key = (statement.type, statement.name)
-        after = change.apply(statement, registry.components.get(key))
-        changed = registry.without(*key) if after is None else registry.with_component(after)
-        await carry_over(connection, registry, changed, key)
-        if after is None:
-            await connection.execute("DELETE FROM platform.component WHERE type = $1 AND name = $2", *key)
-        else:
-            await connection.execute(STORE, *key, orjson.dumps(after.to_json()).decode(), caller.user_id)
+        """One statement inside its transaction: the trees, the cross-references, the stored data, the rows."""
+        revision, registry = await self._current(connection)
+        taken = evolution.steps(statement, registry)
+        if not taken:
+            return revision, registry
+        for step in taken:
+            if step.renaming is not None:
+                await follow(connection, step.before, step.renaming)
+            else:
+                await carry_over(connection, step.before, step.after, statement.key)
+            await self._store(connection, caller, step)
+            for key, component in step.changes.items():
+                before = step.before.components.get(key)
+                await component_changed(connection, caller, statement.command, before, component)
         await connection.execute("UPDATE platform.component_revision SET revision = revision + 1")
         await connection.execute("SELECT pg_notify($1, '')", COMPONENT_CHANGED)
-        return revision + 1, changed
+        return revision + 1, taken[-1].after
+
+    @staticmethod
+    async def _store(connection: Connection, caller: Caller, step: Step) -> None:
+        for key, component in step.changes.items():
+            if component is None:
+                await connection.execute("DELETE FROM platform.component WHERE type = $1 AND name = $2", *key)
+                continue
+            if component.key != key:
+                await connection.execute(RENAME, *key, component.name)
+            definition = orjson.dumps(component.to_json()).decode()
+            await connection.execute(STORE, *component.key, definition, caller.user_id)
 
     def component(self, caller: Caller, name: str) -> Component:
         """The component ``Type.name``; raises VaultFault ``INVALID_DATA``."""
         authorize(caller, Grant.READ_CONFIGURATION)
         kind, _, rest = name.partition(".")
-        found = self.registry.components.get((kind, rest))
+        found = self.registry.components.get((kind, rest)) or self._security_components(kind).get(rest)
         if found is None:
             raise VaultFault(ErrorType.INVALID_DATA, f"There is no component [{name[:200]}]")
         return found
@@ -238,4 +221,19 @@ class ComponentService:
     def configuration(self, caller: Caller, component_type: str) -> list[dict[str, object]]:
         """All components of a type, as ``GET /configuration/{Type}`` returns them."""
         authorize(caller, Grant.READ_CONFIGURATION)
-        return [configuration_json(c) for (kind, _), c in self.registry.components.items() if kind == component_type]
+        registry = self.registry
+        if component_type == OBJECT_TYPE:
+            return [object_type_json(t, registry.objects[t.object]) for t in registry.object_types.values()]
+        return [
+            configuration_json(component, registry.used_in.get(component.key, ()))
+            for component in registry.components.values()
+            if component.type == component_type
+        ] + [configuration_json(component, ()) for component in self._security_components(component_type).values()]
+
+    def _security_components(self, component_type: str) -> dict[str, Component]:
+        """The security profiles or permission sets of the Vault itself, unless it has one of that name deployed."""
+        if component_type not in SECURITY_TYPES:
+            return {}
+        registry = self.registry
+        listed = security_components(registry)
+        return {c.name: c for c in listed if c.type == component_type and c.key not in registry.components}

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from contextvars import ContextVar
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, TypeVar
 
@@ -16,11 +17,13 @@ if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
 
     Connection = PoolConnectionProxy[asyncpg.Record]
+    Addition = Callable[[Connection, object], Awaitable[None]]
 
 T = TypeVar("T")
 
 ACQUIRE_TIMEOUT = 10.0
-COMMAND_TIMEOUT = 60.0
+STATEMENT_TIMEOUT = 60.0
+CANCEL_TIME = 5.0  # that the server has to stop a statement by itself, before the driver gives it up
 CLOSE_TIMEOUT = 5.0
 ATTEMPTS = 5
 
@@ -57,12 +60,29 @@ SERVER_SETTINGS = {
 }
 
 
+_addition: ContextVar[Addition | None] = ContextVar("addition", default=None)
+
+
+@contextmanager
+def also_in_unit_of_work(addition: Addition) -> Iterator[None]:
+    """Within the block, end every unit of work of this task with ``addition(connection, result)``, inside it.
+
+    So a job notes how far it has come in the very transaction of the change that it asked a service for.
+    """
+    token = _addition.set(addition)
+    try:
+        yield
+    finally:
+        _addition.reset(token)
+
+
 class Database:
     """Connections to one Vault's database."""
 
-    def __init__(self, dsn: str, *, max_size: int = 12) -> None:
+    def __init__(self, dsn: str, *, max_size: int = 12, statement_timeout: float = STATEMENT_TIMEOUT) -> None:
         self._dsn = dsn
         self._max_size = max_size
+        self._statement_timeout = statement_timeout
         self._pool: asyncpg.Pool[asyncpg.Record] | None = None
 
     async def open(self) -> None:
@@ -71,10 +91,10 @@ class Database:
             self._dsn,
             min_size=1,
             max_size=self._max_size,
-            command_timeout=COMMAND_TIMEOUT,
+            command_timeout=self._statement_timeout + CANCEL_TIME,
             timeout=ACQUIRE_TIMEOUT,
             max_cached_statement_lifetime=300,
-            server_settings=SERVER_SETTINGS,
+            server_settings=SERVER_SETTINGS | {"statement_timeout": str(int(self._statement_timeout * 1000))},
             init=_carry_every_date,
         )
 
@@ -120,12 +140,31 @@ class Database:
         async with self.connection() as connection, connection.transaction():
             yield connection
 
+    @asynccontextmanager
+    async def schema_transaction(self) -> AsyncIterator[Connection]:
+        """A transaction that may change tables and go on using them: its connection keeps no prepared statements."""
+        pool = asyncpg.create_pool(
+            self._dsn,
+            min_size=1,
+            max_size=1,
+            command_timeout=STATEMENT_TIMEOUT + CANCEL_TIME,
+            timeout=ACQUIRE_TIMEOUT,
+            statement_cache_size=0,
+            init=_carry_every_date,
+            server_settings=SERVER_SETTINGS,
+        )
+        async with pool, pool.acquire() as connection, connection.transaction():
+            yield connection
+
     async def unit_of_work(self, work: Callable[[Connection], Awaitable[T]]) -> T:
         """Run ``work`` in a transaction, again from its start after a deadlock or a changed table."""
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 async with self.transaction() as connection:
-                    return await work(connection)
+                    result = await work(connection)
+                    if (addition := _addition.get()) is not None:
+                        await addition(connection, result)
+                    return result
             except RETRYABLE as error:
                 if attempt == ATTEMPTS:
                     raise
@@ -133,6 +172,27 @@ class Database:
                     await self.forget_statements()
                 await asyncio.sleep(0.01 * 2**attempt)
         raise AssertionError  # the loop returns or raises
+
+
+class OneTransaction(Database):
+    """A database whose every unit of work is part of one transaction, which somebody else commits or undoes."""
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__("")
+        self._connection = connection
+
+    async def forget_statements(self) -> None:
+        """Nothing to forget here: whoever commits tells the others."""
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[Connection]:
+        """The transaction's connection."""
+        yield self._connection
+
+    async def unit_of_work(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+        """Run ``work`` once, undone alone when it fails; a deadlock undoes the transaction, so that is not for here."""
+        async with self.transaction() as connection:
+            return await work(connection)
 
 
 async def _give_back(pool: asyncpg.Pool[asyncpg.Record], connection: Connection) -> None:

@@ -27,15 +27,14 @@ async def carry_over(connection: Connection, before: Registry, after: Registry, 
         case "Object":
             await _change_table(connection, before.components.get(key), after.components.get(key))
             await _enter_lifecycle(connection, before, after, name)
+            await _enter_types(connection, before, after, name)
         case "Picklist" if name in before.picklists:
             gone = _gone(
                 before.picklists[name].entries, after.picklists[name].entries if name in after.picklists else ()
             )
             await _keep_values(connection, after, name, gone)
         case "Objectlifecycle" if name in before.lifecycles and name in after.lifecycles:
-            await _keep_states(
-                connection, after, name, _gone(before.lifecycles[name].states, after.lifecycles[name].states)
-            )
+            await _keep_states(connection, after, name, _gone(*(_usable(r, name) for r in (before, after))))
         case "Objecttype" if name not in {f"{t.object}.{t.name}" for t in after.object_types.values()}:
             await _keep_types(connection, after, *name.split(".", 1))
         case "Queue" if key not in after.components:
@@ -62,6 +61,20 @@ async def _enter_lifecycle(connection: Connection, before: Registry, after: Regi
     await connection.execute(sql, new.lifecycle, state)
 
 
+async def _enter_types(connection: Connection, before: Registry, after: Registry, name: str) -> None:
+    """Records that were there before their object had types are of its default type."""
+    old, new = before.objects.get(name), after.objects.get(name)
+    if old is None or new is None or new.default_type is None or old.allow_types:
+        return
+    sql = f"UPDATE {table(name)} SET object_type__v = $1 WHERE object_type__v IS NULL"
+    await connection.execute(sql, after.object_type_id(name, new.default_type))
+
+
+def _usable(registry: Registry, lifecycle: str) -> list[str]:
+    """The states in which records may be."""
+    return [state.name for state in registry.lifecycles[lifecycle].states.values() if state.active]
+
+
 def _gone(before: Collection[str], after: Collection[str]) -> list[str]:
     return [name for name in before if name not in after]
 
@@ -80,7 +93,9 @@ async def _keep_states(connection: Connection, registry: Registry, lifecycle: st
     for owner in registry.objects.values():
         if gone and owner.lifecycle == lifecycle:
             sql = f"SELECT EXISTS (SELECT FROM {table(owner.name)} WHERE state__v = ANY ($1::text[]))"
-            problem = f"Objectlifecycle {lifecycle}: records of {owner.name} are in states that would go."
+            problem = (
+                f"Objectlifecycle {lifecycle}: records of {owner.name} are in states that would go, or be inactive."
+            )
             await _refuse_if(connection, problem, sql, gone)
 
 

@@ -1,29 +1,48 @@
 """VQL: text to syntax tree, syntax tree to one parameterised SQL statement; pure."""
 
+from shared.vault.vql.children import children_query
 from shared.vault.vql.columns import Column, SubSelectColumn
-from shared.vault.vql.compiler import CompiledQuery, Options, check_criteria, compile_query
+from shared.vault.vql.compiler import NO_TARGETS, CompiledQuery, Options, Targets, check_criteria, compile_query
+from shared.vault.vql.deferred import TOKENS, Execution, resolve
 from shared.vault.vql.describe import describe
 from shared.vault.vql.errors import VqlError, VqlLimitError, VqlNameError, VqlSyntaxError
-from shared.vault.vql.parser import parse, parse_criteria
+from shared.vault.vql.facets import Facet, facets_of
+from shared.vault.vql.parser import parse, parse_criteria, parse_statement
 from shared.vault.vql.resolve import Readable, Registry
-from shared.vault.vql.tree import Criteria, Query
+from shared.vault.vql.show import describe_show, show_rows
+from shared.vault.vql.targets import Target, registry_targets
+from shared.vault.vql.tree import Criteria, Query, Show
 
 __all__ = [
+    "NO_TARGETS",
+    "TOKENS",
     "Column",
     "CompiledQuery",
     "Criteria",
+    "Execution",
+    "Facet",
     "Options",
     "Query",
     "Readable",
     "Registry",
+    "Show",
     "SubSelectColumn",
+    "Target",
+    "Targets",
     "VqlError",
     "VqlLimitError",
     "VqlNameError",
     "VqlSyntaxError",
     "check_criteria",
+    "children_query",
     "compile_query",
     "describe",
+    "describe_show",
+    "facets_of",
     "parse",
     "parse_criteria",
+    "parse_statement",
+    "registry_targets",
+    "resolve",
+    "show_rows",
 ]

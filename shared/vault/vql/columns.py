@@ -1,4 +1,4 @@
-"""Compiles selected fields to SQL that already yields the API's encoding of values."""
+"""Compiles selected fields, their order, and to-many sub-selects to SQL that yields the API's encoding of values."""
 
 from __future__ import annotations
 
@@ -6,19 +6,18 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from shared.vault.components.model import Field, FieldType, VaultObject
+from shared.vault.components.model import Field, VaultObject
 from shared.vault.vql.conditions import condition_sql
+from shared.vault.vql.deferred import ChildAddress
 from shared.vault.vql.errors import VqlLimitError
-from shared.vault.vql.literals import is_integer
+from shared.vault.vql.functions import LONG, selected_sql
+from shared.vault.vql.labels import label_sql
 from shared.vault.vql.resolve import Scope, Statement, quoted
-from shared.vault.vql.tree import Item, Order, Select
+from shared.vault.vql.search import find_sql, rank_sql
+from shared.vault.vql.tree import Find, Item, Order, Rank, Select
 
-SHORT_TEXT = 250  # characters of a long text that is selected without LONGTEXT()
 MAX_ITEMS = 500  # selected in one SELECT
 MAX_SUBSELECTS = 20
-
-_LONG = frozenset((FieldType.LONG_TEXT, FieldType.RICH_TEXT))
-_FUNCTIONS = {"LONGTEXT": _LONG, "RICHTEXT": frozenset((FieldType.RICH_TEXT,))}
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +28,7 @@ class Column:
     field: Field
     function: str | None = None
     alias: bool = False
+    own: bool = True  # a field of the object selected from, not of one behind a relationship
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,57 +55,58 @@ def field_columns(scope: Scope, items: Sequence[Item]) -> list[tuple[str, Column
                 message = f"[{key}] is selected twice in different ways; give one an alias"
                 raise scope.statement.fault(message, item.path.at)
             continue
-        sql, field, owner = scope.column(item.path)
-        _check_function(scope, item, field, owner)
-        column = Column(key, field, item.function, item.alias is not None)
-        columns.append((_encoded(sql, field, full=item.function is not None), column))
+        sql, field = selected_sql(scope, item.path, item.function)
+        columns.append((sql, Column(key, field, item.function, item.alias is not None, len(item.path.parts) == 1)))
     return columns
 
 
-def _check_function(scope: Scope, item: Item, field: Field, owner: VaultObject) -> None:
-    if item.function is None:
-        return
-    takes = _FUNCTIONS.get(item.function)
-    if takes is None:
-        message = f"function [{item.function[:40]}] is not available in SELECT"
-        raise scope.statement.fault(message, item.path.at, "ATTRIBUTE_NOT_SUPPORTED")
-    if field.type not in takes:
-        message = f"field [{field.name}] of object [{owner.name}]: {item.function} does not take its type"
-        raise scope.statement.fault(message, item.path.at)
+def order_sql(scope: Scope, order: Sequence[Order | Rank], find: Find | None) -> str:
+    """ORDER BY terms, the id last so that the order is total; records without a value come last.
 
-
-def _encoded(sql: str, field: Field, *, full: bool) -> str:
-    kind = field.type
-    if kind is FieldType.PICKLIST:
-        return sql if field.multi_value else f"CASE WHEN {sql} IS NULL THEN NULL ELSE ARRAY[{sql}] END"
-    if kind is FieldType.DATE:
-        return f"to_char({sql}, 'YYYY-MM-DD')"
-    if kind is FieldType.DATE_TIME:
-        return f"""to_char({sql} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')"""
-    if kind is FieldType.NUMBER and not is_integer(field):
-        return f"{sql}::float8"
-    if kind in _LONG and not full:
-        return f"left({sql}, {SHORT_TEXT})"
-    return sql
-
-
-def order_sql(scope: Scope, order: Sequence[Order]) -> str:
-    """ORDER BY terms, the id last so that the order is total; records without a value come last."""
+    Without terms, what FIND has found is sorted by rank.
+    """
     terms = []
+    if find is not None and not order:
+        order = (Rank(find.at),)
     for term in order:
-        sql, field, owner = scope.column(term.path)
-        if field.type in _LONG or field.multi_value:
-            message = f"field [{field.name}] of object [{owner.name}] cannot be sorted by"
-            raise scope.statement.fault(message, term.path.at)
-        terms.append(f"{sql} {'DESC' if term.descending else 'ASC'} NULLS LAST")
+        if isinstance(term, Rank):
+            if find is None:
+                message = "ORDER BY RANK goes with FIND only"
+                raise scope.statement.fault(message, term.at)
+            terms.append(f"{rank_sql(scope, find)} DESC")
+        else:
+            terms.append(f"{_sorted_by(scope, term)} {'DESC' if term.descending else 'ASC'} NULLS LAST")
     terms.append(f'{scope.alias}."id"')
     return ", ".join(terms)
 
 
-def sub_select(scope: Scope, select: Select, rows: int) -> tuple[str, SubSelectColumn]:
+def _sorted_by(scope: Scope, term: Order) -> str:
+    path, function = scope.aliased(term.path, term.function)
+    if function == "TOLABEL":
+        sql, field, owner = label_sql(scope, path)
+    elif term.function is None:
+        sql, field, owner = scope.column(path)
+    else:
+        message = "of the functions ORDER BY takes TOLABEL only"
+        raise scope.statement.fault(message, term.path.at, "ATTRIBUTE_NOT_SUPPORTED")
+    if field.type in LONG or field.multi_value:
+        message = f"field [{field.name}] of object [{owner.name}] cannot be sorted by"
+        raise scope.statement.fault(message, term.path.at)
+    return sql
+
+
+def matching_sql(scope: Scope, select: Select) -> str:
+    """The conditions of a SELECT, FIND and WHERE, as one; empty where there are none."""
+    terms = [] if select.find is None else [find_sql(scope, select.find)]
+    terms += [] if select.where is None else [condition_sql(scope, select.where)]
+    return " AND ".join(terms)
+
+
+def sub_select(scope: Scope, select: Select, rows: int, number: int) -> tuple[str, SubSelectColumn]:
     """A to-many sub-select as one correlated expression that yields its answer as JSON text.
 
-    ``rows`` is the most rows it answers with, whatever its PAGESIZE says. Raises VqlNameError, VqlLimitError.
+    ``rows`` is the most rows it answers with, whatever its PAGESIZE says; ``number`` is the place of the sub-select
+    among its like, by which its further pages are asked for. Raises VqlNameError, VqlLimitError.
     """
     statement = scope.statement
     child, reference = statement.child(scope.object, select.source, select.at)
@@ -115,18 +116,21 @@ def sub_select(scope: Scope, select: Select, rows: int) -> tuple[str, SubSelectC
         raise VqlLimitError(message)
     # The parser leaves no sub-select within a sub-select.
     items = [item for item in select.items if isinstance(item, Item)]
-    inner = Scope(statement, child)
+    inner, near = Scope(statement, child, select), f'{scope.alias}."id"'
     columns = field_columns(inner, items)
-    where = f'{inner.alias}.{quoted(reference.name)} = {scope.alias}."id"'
-    if select.where is not None:
-        where += f" AND {condition_sql(inner, select.where)}"
-    order = order_sql(inner, select.order)
+    where = f"{inner.alias}.{quoted(reference.name)} = {near}"
+    matching = matching_sql(inner, select)
+    where += f" AND {matching}" if matching else ""
+    order = order_sql(inner, select.order, select.find)
     row = _row_json(statement, columns)
     size = statement.bind(pagesize, "bigint")
+    address = statement.bind(ChildAddress(number), "text")
     page, sub = statement.alias(), inner.source()
     sql = (
         f"""(SELECT concat('{{"responseDetails":{{"pagesize":', {size}, ',"pageoffset":0,"size":', count(*),"""
-        f""" ',"total":', coalesce(max({page}.total), 0), '}},"data":[', string_agg({page}.data, ','), ']}}')"""
+        f""" ',"total":', coalesce(max({page}.total), 0), CASE WHEN max({page}.total) > count(*) THEN"""
+        f""" concat(',"next_page":"', {address}, {near}, '?pagesize=', {size}, '&pageoffset=', {size}, '"') END,"""
+        f"""  '}},"data":[', string_agg({page}.data, ','), ']}}')"""
         f" FROM (SELECT {row} AS data, count(*) OVER () AS total"
         f" FROM {sub} WHERE {where} ORDER BY {order} LIMIT {size}) {page})"
     )

@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from shared.vault.components.model import VaultObject
-from shared.vault.vql.columns import MAX_SUBSELECTS, Column, SubSelectColumn, field_columns, order_sql, sub_select
-from shared.vault.vql.conditions import condition_sql
+from shared.vault.vql.columns import (
+    MAX_SUBSELECTS,
+    Column,
+    SubSelectColumn,
+    field_columns,
+    matching_sql,
+    order_sql,
+    sub_select,
+)
+from shared.vault.vql.deferred import is_deferred
 from shared.vault.vql.errors import VqlLimitError
 from shared.vault.vql.resolve import Readable, Registry, Scope, Statement
+from shared.vault.vql.targets import Target
 from shared.vault.vql.tree import Criteria, Item, Limits, Query, Select
+
+Targets = Mapping[str, Target]
+NO_TARGETS: Targets = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,26 +43,52 @@ class CompiledQuery:
 
     Every page is the same SQL text (``sql``). Its columns are ``keys`` in order and behind them the record's id, for
     ``page(after=…)``; those in ``json_keys`` hold JSON text, the others values that JSON takes as they are.
+    Where ``deferred``, parameters have to pass ``resolve`` before each run.
     """
 
+    query: Query
     source: VaultObject
     columns: tuple[Column | SubSelectColumn, ...]
     keys: tuple[str, ...]
     json_keys: frozenset[str]
     sql: str
     parameters: tuple[object, ...]
-    count_sql: str  # one bigint: rows of the whole result, MAXROWS and SKIP considered
-    count_parameters: tuple[object, ...]
+    matching: str  # FROM and WHERE, for what is asked of the whole result
+    matching_parameters: tuple[object, ...]
     pagesize: int
     pageoffset: int
     maxrows: int | None
     skip: int
     keyset: bool  # pages may continue after an id and stay stable while records change
+    joins: int  # to-one relationships that are joined
+    deferred: bool
 
     @property
     def object_name(self) -> str:
         """The API name of the object selected from."""
         return self.source.name
+
+    @property
+    def find(self) -> str | None:
+        """The text of the statement's FIND."""
+        find = self.query.select.find
+        return None if find is None else find.text
+
+    @property
+    def count_sql(self) -> str:
+        """One bigint: rows of the whole result, MAXROWS and SKIP considered."""
+        if self.maxrows is None and not self.skip:
+            return f"SELECT count(*){self.matching}"
+        number = len(self.matching_parameters)
+        limits = f"LIMIT ${number + 1}::bigint OFFSET ${number + 2}::bigint"
+        return f"SELECT count(*) FROM (SELECT 1{self.matching} {limits}) counted"
+
+    @property
+    def count_parameters(self) -> tuple[object, ...]:
+        """The parameters of ``count_sql``."""
+        if self.maxrows is None and not self.skip:
+            return self.matching_parameters
+        return (*self.matching_parameters, self.maxrows, self.skip)
 
     def page(
         self, pagesize: int | None = None, pageoffset: int | None = None, after: str | None = None
@@ -73,40 +113,51 @@ class CompiledQuery:
 
 
 def compile_query(
-    query: Query, registry: Registry, readable: Readable, options: Options = DEFAULT_OPTIONS
+    query: Query,
+    registry: Registry,
+    readable: Readable,
+    options: Options = DEFAULT_OPTIONS,
+    targets: Targets = NO_TARGETS,
 ) -> CompiledQuery:
     """Check a statement's names, permissions and literals, and compile it; raises VqlNameError, VqlLimitError."""
     select = query.select
-    statement = Statement(registry, readable, query.text)
-    scope = Scope(statement, statement.object(select.source, select.at))
-    # WHERE is compiled first: the count then takes its joins and the leading parameters only.
-    where = condition_sql(scope, select.where) if select.where is not None else ""
-    count_sql, count_parameters = _count(scope, where, select.limits)
+    statement = Statement(registry, readable, query.text, targets)
+    scope = Scope(statement, statement.object(select.source, select.at), select)
+    # The conditions are compiled first: what is asked of the whole result takes their joins and parameters only.
+    where = matching_sql(scope, select)
+    matching = f" FROM {scope.source()}{f' WHERE {where}' if where else ''}"
+    matching_parameters = tuple(statement.parameters)
     selected = _columns(scope, select, options)
-    order = order_sql(scope, select.order)
+    order = order_sql(scope, select.order, select.find)
     keyset = order in (f'{scope.alias}."id"', f'{scope.alias}."id" ASC NULLS LAST, {scope.alias}."id"')
     columns = tuple(column for _, column in selected)
-    pagesize = options.max_pagesize if select.limits.pagesize is None else select.limits.pagesize
+    limits: Limits = select.limits
+    pagesize = options.max_pagesize if limits.pagesize is None else limits.pagesize
     return CompiledQuery(
+        query=query,
         source=scope.object,
         columns=columns,
         keys=tuple(column.key for column in columns),
         json_keys=frozenset(column.key for column in columns if isinstance(column, SubSelectColumn)),
         sql=_page_sql(scope, [sql for sql, _ in selected], where, order, keyset=keyset),
         parameters=tuple(statement.parameters),
-        count_sql=count_sql,
-        count_parameters=count_parameters,
+        matching=matching,
+        matching_parameters=matching_parameters,
         pagesize=min(pagesize, options.max_pagesize),
-        pageoffset=select.limits.pageoffset or 0,
-        maxrows=select.limits.maxrows,
-        skip=select.limits.skip or 0,
+        pageoffset=limits.pageoffset or 0,
+        maxrows=limits.maxrows,
+        skip=limits.skip or 0,
         keyset=keyset,
+        joins=len(scope.joins),
+        deferred=is_deferred(statement.parameters),
     )
 
 
-def check_criteria(criteria: Criteria, object_name: str, registry: Registry, readable: Readable) -> None:
+def check_criteria(
+    criteria: Criteria, object_name: str, registry: Registry, readable: Readable, targets: Targets = NO_TARGETS
+) -> None:
     """Check a filter clause against an object's fields; raises VqlNameError, VqlLimitError."""
-    compile_query(criteria.query(object_name), registry, readable)
+    compile_query(criteria.query(object_name), registry, readable, targets=targets)
 
 
 def _columns(scope: Scope, select: Select, options: Options) -> list[tuple[str, Column | SubSelectColumn]]:
@@ -120,23 +171,13 @@ def _columns(scope: Scope, select: Select, options: Options) -> list[tuple[str, 
     found: dict[str, tuple[str, Column | SubSelectColumn]] = {}
     for sql, column in field_columns(scope, [item for item in select.items if isinstance(item, Item)]):
         found[column.key] = sql, column
-    for item in subselects:
+    for number, item in enumerate(subselects):
         if item.source in found:
             message = f"[{item.source}] is selected twice"
             raise scope.statement.fault(message, item.at)
-        found[item.source] = sub_select(scope, item, options.subselect_rows)
+        found[item.source] = sub_select(scope, item, options.subselect_rows, number)
     keys = (item.source if isinstance(item, Select) else item.key for item in select.items)
     return [found[key] for key in dict.fromkeys(keys)]
-
-
-def _count(scope: Scope, where: str, limits: Limits) -> tuple[str, tuple[object, ...]]:
-    parameters = tuple(scope.statement.parameters)
-    source = f" FROM {scope.source()}{f' WHERE {where}' if where else ''}"
-    if limits.maxrows is None and limits.skip is None:
-        return f"SELECT count(*){source}", parameters
-    number = len(parameters)
-    sql = f"SELECT count(*) FROM (SELECT 1{source} LIMIT ${number + 1}::bigint OFFSET ${number + 2}::bigint) counted"
-    return sql, (*parameters, limits.maxrows, limits.skip or 0)
 
 
 def _page_sql(scope: Scope, selected: list[str], where: str, order: str, *, keyset: bool) -> str:

@@ -12,8 +12,9 @@ Json = dict[str, object]
 
 
 def describe(compiled: CompiledQuery) -> Json:
-    """``{"object": {…}, "fields": […]}``, and ``"subqueries"`` with the same per to-many relationship, if any."""
-    described = _block(compiled.source, [column for column in compiled.columns if isinstance(column, Column)])
+    """``{"type": …, "object": {…}, "fields": […]}``, and ``"subqueries"`` with the same per to-many relationship."""
+    described: Json = {"type": "select__sys"}
+    described |= _block(compiled.source, [column for column in compiled.columns if isinstance(column, Column)])
     subqueries = [
         {"relationship": column.key, **_block(column.source, column.columns)}
         for column in compiled.columns

@@ -10,7 +10,7 @@ from decimal import Decimal
 from shared.vault.components.model import Field, FieldType
 from shared.vault.vql.tree import Scalar
 
-_TEXT = frozenset(
+TEXT = frozenset(
     (
         FieldType.ID,
         FieldType.STRING,
@@ -20,6 +20,8 @@ _TEXT = frozenset(
         FieldType.OBJECT,
     )
 )
+"""Fields whose values are text, also where the text is a name or an id."""
+
 _INT64 = 2**63
 _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _DATE_TIME = re.compile(
@@ -34,7 +36,7 @@ class UnsuitableLiteral(Exception):
 
 def parameters(field: Field, values: Sequence[Scalar]) -> tuple[str, list[object]]:
     """The SQL type and the values to bind; raises UnsuitableLiteral (null is never suitable here)."""
-    if field.type in _TEXT:
+    if field.type in TEXT:
         return "text", _all_of(values, str, "text in single quotes")
     if field.type is FieldType.NUMBER:
         return _numbers(field, values)

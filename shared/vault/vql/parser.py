@@ -2,38 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import NoReturn, TypeVar
-
 from shared.vault.vql import tokens as lexical
-from shared.vault.vql.errors import VqlLimitError, VqlSyntaxError
-from shared.vault.vql.tokens import END, KEYWORDS, is_list, is_number, is_string, is_word
+from shared.vault.vql.errors import VqlLimitError
+from shared.vault.vql.expression_parser import NO_LIMITS, ExpressionParser
+from shared.vault.vql.phrase import read_phrase
+from shared.vault.vql.tokens import is_list, is_string
 from shared.vault.vql.tree import (
-    And,
-    Between,
-    Comparison,
-    Contains,
     Criteria,
-    Expression,
-    InSelect,
+    Find,
     Item,
-    Like,
     Limits,
-    Operand,
-    Or,
     Order,
     Path,
+    Phrase,
     Query,
-    Scalar,
+    Rank,
+    Search,
     Select,
+    Show,
 )
 
-MAX_DEPTH = 50  # parentheses within parentheses
 MAX_ALIAS = 40  # characters
 MAX_ROWS = 2**31 - 1  # the largest number a limit may name
+MAX_PHRASES = 20  # in one FIND
+MAX_SCOPE = 25  # fields
 
-_COMPARISONS = frozenset(("=", "!=", "<", ">", "<=", ">="))
-_LITERALS: dict[str, Scalar] = {"true": True, "false": False, "null": None}
 _LIMITS = {
     "MAXROWS": "maxrows",
     "SKIP": "skip",
@@ -42,16 +35,24 @@ _LIMITS = {
     "LIMIT": "limit",
     "OFFSET": "offset",
 }
-
-T = TypeVar("T")
+_OPTIONS = frozenset(("ALLVERSIONS", "FAVORITES", "RECENT"))
+_SHOWN = ("TARGETS", "FIELDS", "RELATIONSHIPS")
 
 
 def parse(text: str) -> Query:
-    """Read one statement; raises VqlSyntaxError, or VqlLimitError when it is too long or too deep."""
+    """Read one SELECT; raises VqlSyntaxError, or VqlLimitError when it is too long or too deep."""
     parser = _Parser(text)
     select = parser.select(nested=False)
     parser.end()
     return Query(select, text)
+
+
+def parse_statement(text: str) -> Query | Show:
+    """Read one statement, SELECT or SHOW; raises as ``parse`` does."""
+    parser = _Parser(text)
+    statement = parser.show() or Query(parser.select(nested=False), text)
+    parser.end()
+    return statement
 
 
 def parse_criteria(text: str) -> Criteria:
@@ -62,34 +63,43 @@ def parse_criteria(text: str) -> Criteria:
     return Criteria(expression, text)
 
 
-class _Parser:
-    __slots__ = ("_depth", "_nested", "_next", "_text", "_tokens")
+class _Parser(ExpressionParser):
+    __slots__ = ("_nested", "_phrases")
 
     def __init__(self, text: str) -> None:
-        self._text = text
-        self._tokens = lexical.tokenize(text)
-        self._next = 0
-        self._depth = 0
+        super().__init__(text)
         self._nested = False  # within a sub-query, where no further one may stand
+        self._phrases = 0
 
-    # SELECT … FROM … WHERE … ORDER BY … limits
+    # SELECT … FROM … FIND … WHERE … ORDER BY … limits
 
     def select(self, *, nested: bool) -> Select:
+        """One SELECT, from its keyword on; a sub-query holds no further one."""
         if nested and self._nested:
             self._refuse("sub-queries are one level deep")
         self._nested = nested
         self._expect("SELECT")
+        latest = self._is_before_word() and self._take_word("LATESTVERSION")
         items = [self._item()]
         while self._take(","):
             items.append(self._item())
         self._expect("FROM")
+        option = self._option()
         at = self._next
         source = self._name("an object or relationship")
+        find = self._find() if self._take("FIND") else None
         where = self.expression() if self._take("WHERE") else None
         order = self._order() if self._take("ORDER") else ()
-        limits = self._limits() if self._tokens[self._next] in _LIMITS else _NO_LIMITS
+        limits = self._limits() if self._tokens[self._next] in _LIMITS else NO_LIMITS
         self._nested = False
-        return Select(tuple(items), source, at, where, order, limits)
+        return Select(tuple(items), source, at, where, order, limits, find, option, latest)
+
+    def _option(self) -> str | None:
+        word = self._tokens[self._next].upper()
+        if word not in _OPTIONS or not self._is_before_word():
+            return None
+        self._next += 1
+        return word
 
     def _item(self) -> Item | Select:
         if self._take("("):
@@ -99,41 +109,27 @@ class _Parser:
                 self._refuse("of the limits a sub-select takes PAGESIZE only", select.at)
             self._expect(")")
             return select
-        path, function = self._field()
+        path, function = self._function()
         alias = None
-        if function and self._take("AS"):
+        if self._take("AS"):
             alias = self._name("an alias")
             if len(alias) > MAX_ALIAS:
                 self._refuse(f"an alias takes at most {MAX_ALIAS} characters", self._next - 1)
         return Item(path, function, alias)
 
-    def _field(self) -> tuple[Path, str | None]:
-        """A path, or a function of a path."""
-        at = self._next
-        token = self._tokens[at]
-        if not is_word(token):
-            self._refuse_token("a field")
-        self._next = at + 1
-        if not self._take("("):
-            return Path(tuple(token.split(".")) if "." in token else (token,), at), None
-        if is_list(self._tokens[self._next]) or not is_word(self._tokens[self._next]):
-            self._refuse_token("a field")
-        path = Path(tuple(self._tokens[self._next].split(".")), self._next)
-        self._next += 1
-        self._expect(")")
-        return path, token.upper()
-
-    def _order(self) -> tuple[Order, ...]:
+    def _order(self) -> tuple[Order | Rank, ...]:
         self._expect("BY")
-        terms = []
+        terms: list[Order | Rank] = []
         while True:
-            path, function = self._field()
-            if function:
-                self._refuse("ORDER BY takes fields only", path.at)
-            descending = self._take("DESC")
-            if not descending:
-                self._take("ASC")
-            terms.append(Order(path, descending))
+            at = self._next
+            path, function = self._function()
+            if function is None and path.text.upper() == "RANK":
+                terms.append(Rank(at))
+            else:
+                descending = self._take("DESC")
+                if not descending:
+                    self._take("ASC")
+                terms.append(Order(path, descending, function))
             if not self._take(","):
                 return tuple(terms)
 
@@ -142,6 +138,8 @@ class _Parser:
         while name := _LIMITS.get(self._tokens[self._next]):
             if name in found:
                 self._refuse(f"{name.upper()} stands twice")
+            if name == "maxrows" and "pagesize" in found:
+                self._refuse("MAXROWS stands before PAGESIZE")
             self._next += 1
             token = self._tokens[self._next]
             if not (token.isascii() and token.isdecimal()):
@@ -159,161 +157,104 @@ class _Parser:
             found.get("pageoffset", legacy[1]),
         )
 
-    # WHERE
+    # FIND ('words' SCOPE name__v AND NOT 'others')
 
-    def expression(self) -> Expression:
-        first = self._conjunction()
-        if self._tokens[self._next] != "OR":
-            return first
-        terms = [first]
-        while self._take("OR"):
-            terms.append(self._conjunction())
-        return Or(tuple(terms))
+    def _find(self) -> Find:
+        at = self._next
+        start = lexical.position_of(self._text, at)
+        search = self._only_phrase() or self._phrases_in_parentheses()
+        end = lexical.end_of(self._text, self._next - 1)
+        return Find(search, self._text[start:end], at)
 
-    def _conjunction(self) -> Expression:
-        first = self._term()
-        if self._tokens[self._next] != "AND":
-            return first
-        terms = [first]
-        while self._take("AND"):
-            terms.append(self._term())
-        return And(tuple(terms))
+    def _only_phrase(self) -> Phrase | None:
+        """``('words')``: a parenthesis with one string is one token."""
+        at = self._next
+        strings = lexical.strings_of(self._tokens[at]) if is_list(self._tokens[at]) else []
+        if not strings:
+            return None
+        if len(strings) > 1:
+            self._refuse("FIND takes one phrase, or phrases joined by AND and OR")
+        self._next += 1
+        return self._phrase_of(strings[0], at)
 
-    def _term(self) -> Expression:
-        if not self._take("("):
-            return self._condition()
-        self._depth += 1
-        if self._depth > MAX_DEPTH:
-            message = f"parentheses go deeper than {MAX_DEPTH} ({self._place(self._next)})"
-            raise VqlLimitError(message)
-        expression = self.expression()
+    def _phrases_in_parentheses(self) -> Phrase | Search:
+        self._expect("(")
+        self._deeper()
+        search = self._phrases_or()
         self._expect(")")
         self._depth -= 1
-        return expression
+        return search
 
-    def _condition(self) -> Expression:
-        if self._tokens[self._next] == "NOT":
-            self._refuse("NOT is no operator of WHERE; use != or another operator")
-        path, function = self._field()
-        operand = Operand(path, function)
-        at = self._next
-        operator = self._tokens[at]
-        self._next = at + 1
-        if operator in _COMPARISONS:
-            return Comparison(operand, operator, self._literal(), at + 1)
-        if operator == "CONTAINS":
-            return Contains(operand, self._list(), at + 1)
-        if operator == "BETWEEN":
-            low = self._literal()
-            self._expect("AND")
-            return Between(operand, low, self._literal(), at + 1)
-        if operator == "LIKE":
-            return self._like(operand)
-        if operator == "IN":
-            return self._semi_join(operand)
-        self._next = at
-        return self._refuse_token("an operator")
+    def _phrases_or(self) -> Phrase | Search:
+        terms = [self._phrases_and()]
+        while self._take("OR"):
+            terms.append(self._phrases_and())
+        return terms[0] if len(terms) == 1 else Search("OR", tuple(terms))
 
-    def _like(self, operand: Operand) -> Like:
-        at = self._next
-        if not is_string(self._tokens[at]):
-            self._refuse("LIKE takes a string")
-        segments = self._value_of(lexical.like_segments)
-        if len(segments) > 1 and not segments[0]:
-            self._refuse("LIKE takes no leading wildcard", at)
-        return Like(operand, segments, at)
+    def _phrases_and(self) -> Phrase | Search:
+        terms = [self._phrase()]
+        while self._take("AND"):
+            terms.append(self._phrase())
+        return terms[0] if len(terms) == 1 else Search("AND", tuple(terms))
 
-    def _semi_join(self, operand: Operand) -> InSelect:
-        at = self._next
-        if is_list(self._tokens[at]):
-            self._refuse("IN takes a sub-select; a list of values goes with CONTAINS")
-        self._expect("(")
-        select = self.select(nested=True)
-        if select.order or select.limits is not _NO_LIMITS:
-            self._refuse("a sub-select of IN takes neither ORDER BY nor limits", select.at)
-        self._expect(")")
-        return InSelect(operand, select, at)
-
-    def _list(self) -> tuple[Scalar, ...]:
-        if is_list(self._tokens[self._next]):
-            return self._value_of(lexical.list_values)
-        self._expect("(")
-        values = [self._literal()]
-        while self._take(","):
-            values.append(self._literal())
-        self._expect(")")
-        return tuple(values)
-
-    def _literal(self) -> Scalar:
+    def _phrase(self) -> Phrase | Search:
+        if self._take("NOT"):
+            self._deeper()
+            negated = Search("NOT", (self._phrase(),))
+            self._depth -= 1
+            return negated
+        only = self._only_phrase()
+        if only is not None:
+            return only
+        if self._tokens[self._next] == "(":
+            return self._phrases_in_parentheses()
         token = self._tokens[self._next]
-        if is_string(token):
-            return self._value_of(lexical.string_value)
-        if is_number(token):
-            return self._value_of(lexical.number_value)
-        if token in _LITERALS:
-            self._next += 1
-            return _LITERALS[token]
-        if token == lexical.QUOTE:
-            self._refuse("the string that begins here is not closed")
-        # A word here is most likely a value without its quotes; values stay out of messages.
-        return self._refuse("expected a value: 'text', a number, true, false or null")
-
-    # Tokens
-
-    def end(self) -> None:
-        if self._tokens[self._next] != END:
-            self._refuse_token("the end of the statement")
-
-    def _take(self, token: str) -> bool:
-        if self._tokens[self._next] != token:
-            return False
+        if not is_string(token):
+            self._refuse_token("a search phrase in single quotes")
         self._next += 1
-        return True
+        phrase = self._phrase_of(token, self._next - 1)
+        return self._scoped(phrase) if self._take_word("SCOPE") else phrase
 
-    def _expect(self, token: str) -> None:
-        if self._tokens[self._next] != token:
-            self._refuse_token(token)
-        self._next += 1
-
-    def _name(self, expected: str) -> str:
-        token = self._tokens[self._next]
-        if not is_word(token) or "." in token:
-            self._refuse_token(expected)
-        self._next += 1
-        return token
-
-    def _value_of(self, read: Callable[[str], T]) -> T:
-        at = self._next
-        self._next = at + 1
+    def _phrase_of(self, token: str, at: int) -> Phrase:
+        self._phrases += 1
+        if self._phrases > MAX_PHRASES:
+            message = f"a statement takes at most {MAX_PHRASES} search phrases"
+            raise VqlLimitError(f"{message} ({self._place(at)})")
         try:
-            return read(self._tokens[at])
+            return Phrase(read_phrase(token), at)
         except ValueError as error:
             self._refuse(str(error), at)
+        except VqlLimitError as error:
+            message = f"{error.message} ({self._place(at)})"
+            raise VqlLimitError(message) from None
 
-    def _place(self, at: int) -> str:
-        return lexical.place(self._text, lexical.position_of(self._text, at))
+    def _scoped(self, phrase: Phrase) -> Phrase:
+        """SCOPE ALL and SCOPE PROPERTIES are what a phrase without a scope stands for, as far as fields go."""
+        if self._take_word("ALL") or self._take_word("PROPERTIES"):
+            return phrase
+        if self._take_word("CONTENT"):
+            return Phrase(phrase.terms, phrase.at, content=True)
+        fields: list[Path] = [self._path()]
+        while self._take(","):
+            fields.append(self._path())
+        if len(fields) > MAX_SCOPE:
+            message = f"SCOPE takes at most {MAX_SCOPE} fields"
+            raise VqlLimitError(f"{message} ({self._place(phrase.at)})")
+        return Phrase(phrase.terms, phrase.at, tuple(fields))
 
-    def _refuse(self, message: str, at: int | None = None) -> NoReturn:
-        position = lexical.position_of(self._text, self._next if at is None else at)
-        raise VqlSyntaxError(f"{message} ({lexical.place(self._text, position)})", position)
+    # SHOW
 
-    def _refuse_token(self, expected: str) -> NoReturn:
-        self._refuse(f"expected {expected}, found {_shown(self._tokens[self._next])}")
-
-
-_NO_LIMITS = Limits()
-
-
-def _shown(token: str) -> str:
-    """A token for a message; what may be a value is named by its kind only."""
-    if token == END:
-        return "the end of the statement"
-    if is_string(token):
-        return "a string"
-    if is_list(token):
-        return "a list of values"
-    if is_number(token):
-        return "a number"
-    if is_word(token) and "__" not in token:
-        return "a word"
-    return token[:60] if token in KEYWORDS or len(token) > 1 else f"[{token}]"
+    def show(self) -> Show | None:
+        """A whole SHOW, or None where the text does not begin with one."""
+        if not self._take("SHOW"):
+            return None
+        kind = next((word for word in _SHOWN if self._take_word(word)), None)
+        if kind is None:
+            self._refuse_token("TARGETS, FIELDS or RELATIONSHIPS")
+        source, at = None, self._next
+        if kind != "TARGETS":
+            self._expect("FROM")
+            at = self._next
+            source = self._name("a query target")
+        pattern = self._pattern() if self._take("LIKE") else None
+        return Show(kind, self._text, source, at, pattern)

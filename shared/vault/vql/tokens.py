@@ -34,6 +34,7 @@ _TOKEN = re.compile(
       | \(\s*+{_NUMBER}(?:\s*+,\s*+{_NUMBER})*+\s*+\)    # a whole list of numbers
       | {_STRING}
       | {_NUMBER}
+      | \$\{{[A-Za-z_]\w*+(?:\.[A-Za-z_]\w*+)*+\}}           # a Vault token
       | [<>!]= | [=<>(),]
       | \S                                               # anything else: the parser refuses it
     )""",
@@ -92,6 +93,15 @@ def position_of(text: str, number: int) -> int:
     return len(stripped)
 
 
+def end_of(text: str, number: int) -> int:
+    """Offset behind the last character of the token with this number."""
+    stripped = text.rstrip()
+    for index, match in enumerate(_TOKEN.finditer(stripped)):
+        if index == number:
+            return match.end(1)
+    return len(stripped)
+
+
 def place(text: str, position: int) -> str:
     """``line 2, column 7`` of an offset."""
     line = text.count("\n", 0, position) + 1
@@ -119,6 +129,11 @@ def is_list(token: str) -> bool:
     return token[:1] == "(" and len(token) > 1
 
 
+def is_vault_token(token: str) -> bool:
+    """Whether the token is a ``${…}``."""
+    return token[:2] == "${" and len(token) > 2
+
+
 def string_value(token: str) -> str:
     """What a string token stands for; raises ValueError for an escape that does not exist."""
     return _unescape(token[1:-1])
@@ -140,6 +155,11 @@ def list_values(token: str) -> tuple[str | int | Decimal, ...]:
     if "\\" in token or "''" in token:
         return tuple(map(_unescape, bodies))
     return tuple(bodies)
+
+
+def strings_of(token: str) -> list[str]:
+    """The string tokens of a list token; empty for a list of numbers."""
+    return [f"'{body}'" for body in _STRING_BODY.findall(token)]
 
 
 def like_segments(token: str) -> tuple[str, ...]:

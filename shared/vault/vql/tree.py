@@ -10,6 +10,40 @@ Scalar = str | int | Decimal | bool | None
 
 
 @dataclass(frozen=True, slots=True)
+class RelativeDate:
+    """A span of days, counted from the day the statement runs: ``TODAY``, ``LAST_DAYS:30``, ``MONTHS_AGO:2``."""
+
+    kind: str  # THIS, LAST, NEXT or AGO
+    unit: str  # DAYS, MONTHS, QUARTERS or YEARS
+    count: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """``${Vault.id}``: a value that the Vault knows when the statement runs; the name in lower case."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class StateType:
+    """``STATETYPE('initial_state__sys')``: the lifecycle states of this type."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class StateFunction:
+    """``STEADYSTATE()`` and its like: the lifecycle states of documents that it stands for; in upper case."""
+
+    name: str
+
+
+Literal = Scalar | RelativeDate | Token | StateType | StateFunction
+"""What a condition compares with."""
+
+
+@dataclass(frozen=True, slots=True)
 class Path:
     """A field, or a field behind to-one relationships: ``("account__vr", "name__v")``."""
 
@@ -50,7 +84,7 @@ class Comparison:
 
     operand: Operand
     operator: str
-    value: Scalar
+    value: Literal
     at: int
 
 
@@ -59,7 +93,7 @@ class Contains:
     """``field CONTAINS ('a', 'b')``."""
 
     operand: Operand
-    values: tuple[Scalar, ...]
+    values: tuple[Literal, ...]
     at: int
 
 
@@ -68,8 +102,8 @@ class Between:
     """``field BETWEEN low AND high``, both ends included."""
 
     operand: Operand
-    low: Scalar
-    high: Scalar
+    low: Literal
+    high: Literal
     at: int
 
 
@@ -110,11 +144,57 @@ Expression = Condition | And | Or
 
 
 @dataclass(frozen=True, slots=True)
+class Word:
+    """One search term: the literal parts between its ``*`` wildcards; ``exact`` when it stood in double quotes."""
+
+    parts: tuple[str, ...]
+    exact: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """Terms of a search phrase, or phrases of a FIND, joined: ``operator`` is AND, OR or NOT (of one term)."""
+
+    operator: str
+    terms: tuple[SearchTerm, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Phrase:
+    """A search phrase and where it is looked for; no scope stands for all text fields and picklists."""
+
+    terms: Word | Search
+    at: int
+    scope: tuple[Path, ...] = ()
+    content: bool = False  # SCOPE CONTENT: within files of documents
+
+
+SearchTerm = Word | Phrase | Search
+
+
+@dataclass(frozen=True, slots=True)
+class Find:
+    """``FIND ('words' SCOPE name__v)``, with its text for ``responseDetails``."""
+
+    search: Phrase | Search
+    text: str
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
 class Order:
     """One ORDER BY term."""
 
     path: Path
     descending: bool
+    function: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rank:
+    """``ORDER BY RANK``: what matches FIND best comes first."""
+
+    at: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,14 +209,20 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Select:
-    """One SELECT: the statement's own, a to-many sub-select, or that of a semi-join."""
+    """One SELECT: the statement's own, a to-many sub-select, or that of a semi-join.
+
+    ``option`` is ALLVERSIONS, FAVORITES or RECENT; ``latest`` stands for SELECT LATESTVERSION.
+    """
 
     items: tuple[Item | Select, ...]
     source: str  # an object; in sub-selects a relationship
     at: int
     where: Expression | None = None
-    order: tuple[Order, ...] = ()
+    order: tuple[Order | Rank, ...] = ()
     limits: Limits = Limits()
+    find: Find | None = None
+    option: str | None = None
+    latest: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +231,20 @@ class Query:
 
     select: Select
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Show:
+    """``SHOW TARGETS``, ``SHOW FIELDS FROM x``, ``SHOW RELATIONSHIPS FROM x``, each perhaps with LIKE.
+
+    ``pattern`` holds the literal parts between the wildcards of LIKE.
+    """
+
+    kind: str  # TARGETS, FIELDS or RELATIONSHIPS
+    text: str
+    source: str | None = None
+    at: int = 0
+    pattern: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

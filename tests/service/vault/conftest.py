@@ -16,10 +16,12 @@ from tests.service.vault.served import MDL, Api, served, settings, started
 
 
 @pytest.fixture(scope="session")
-async def vault(postgres_server: PostgresServer, rabbitmq_server: RabbitServer) -> AsyncIterator[Vault]:
+async def vault(
+    postgres_server: PostgresServer, rabbitmq_server: RabbitServer, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Vault]:
     """A Vault with the standard configuration of the Medical Vault; started by the application that serves it."""
     async with fresh_database(postgres_server) as dsn, fresh_vhost(rabbitmq_server) as vhost:
-        yield Vault(MEDICAL_VAULT, settings(dsn, vhost.amqp_url))
+        yield Vault(MEDICAL_VAULT, settings(dsn, vhost.amqp_url, tmp_path_factory.mktemp("files")))
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -77,10 +78,10 @@ class Api:
     version: str = "v25.1"
 
     async def call(self, method: str, path: str, **options: Any) -> Answer:
-        """Call a path below ``/api/{version}``, or any path that begins with ``/api``."""
+        """Call a path below ``/api/{version}``, or any path that begins with ``/api`` or ``/auth/``."""
         headers = {"Authorization": self.session_id} if self.session_id else {}
         headers |= options.pop("headers", {})
-        url = path if path.startswith("/api") else f"/api/{self.version}{path}"
+        url = path if path.startswith(("/api", "/auth/")) else f"/api/{self.version}{path}"
         async with self.http.request(method, self.url + url, headers=headers, **options) as response:
             text = await response.text()
             is_json = response.content_type == "application/json"
@@ -107,8 +108,8 @@ class Api:
         return replace(self, session_id=answer.body["sessionId"])
 
 
-def settings(dsn: str, amqp_url: str) -> VaultSettings:
-    """Settings of a Vault whose three sign-ins have one password."""
+def settings(dsn: str, amqp_url: str, files: Path) -> VaultSettings:
+    """Settings of a Vault whose three sign-ins have one password, and which keeps its files in a folder."""
     password = SecretStr(PASSWORD)
     return VaultSettings(
         database_dsn=SecretStr(dsn),
@@ -117,6 +118,10 @@ def settings(dsn: str, amqp_url: str) -> VaultSettings:
         integration_password=password,
         business_password=password,
         load_example_data=False,
+        staging_folder=files,
+        job_poll_seconds=0,
+        sign_in_limit=100_000,
+        burst_limit=1_000_000,
     )
 
 

@@ -7,8 +7,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from shared.vault.security.caller import SecurityProfile
-from shared.vault.security.throttle import MAX_FAILURES
+from shared.vault.security.sign_in_limits import MAX_FAILURES
 from shared.vault.vault import Vault
 from tests.service.vault.served import PASSWORD, USERNAMES, Api
 
@@ -64,35 +63,6 @@ async def test_a_user_who_guesses_is_locked_out(api: Api) -> None:
     guess = {"username": "guessed@vault.example", "password": "guess"}
     errors = [(await api.post("/auth", data=guess)).error for _ in range(MAX_FAILURES + 1)]
     assert errors == ["USERNAME_OR_PASSWORD_INCORRECT"] * MAX_FAILURES + ["USER_LOCKED_OUT"]
-
-
-async def test_an_inactive_user(api: Api, vault: Vault) -> None:
-    fields = {"username": "left@vault.example", "password": PASSWORD}
-    user_id = await vault.security.ensure_user(fields["username"], fields["password"], SecurityProfile.BUSINESS_USER)
-    session_id = (await api.post("/auth", data=fields)).body["sessionId"]
-    async with vault.database.connection() as connection:
-        await connection.execute("UPDATE platform.credential SET active = false WHERE user_id = $1", user_id)
-    assert (await api.post("/auth", data=fields)).error == "INACTIVE_USER"
-    assert (await api.post("/keep-alive", headers={"Authorization": session_id})).error == "INVALID_SESSION_ID"
-
-
-async def test_a_changed_password_ends_the_users_sessions(api: Api, vault: Vault) -> None:
-    fields = {"username": "changes@vault.example", "password": "first"}
-    user_id = await vault.security.ensure_user(fields["username"], fields["password"], SecurityProfile.BUSINESS_USER)
-    session = {"Authorization": (await api.post("/auth", data=fields)).body["sessionId"]}
-    assert (
-        await vault.security.ensure_user(fields["username"], fields["password"], SecurityProfile.BUSINESS_USER)
-        == user_id
-    )
-    assert (await api.post("/keep-alive", headers=session)).status == "SUCCESS"
-    changed = {**fields, "password": "second"}
-    assert (
-        await vault.security.ensure_user(changed["username"], changed["password"], SecurityProfile.BUSINESS_USER)
-        == user_id
-    )
-    assert (await api.post("/keep-alive", headers=session)).error == "INVALID_SESSION_ID"
-    assert (await api.post("/auth", data=fields)).status == "FAILURE"
-    assert (await api.post("/auth", data=changed)).status == "SUCCESS"
 
 
 async def test_a_session_may_be_sent_raw_or_as_bearer(admin: Api, api: Api) -> None:
@@ -164,16 +134,6 @@ async def test_versions_behind_a_proxy(api: Api) -> None:
 @pytest.mark.parametrize("version", ["v7.0", "v24.3", "v26.3", "v99.1"])
 async def test_every_well_formed_version_is_served(admin: Api, version: str) -> None:
     assert (await admin.post(f"/api/{version}/keep-alive")).status == "SUCCESS"
-
-
-async def test_users_me(integration: Api) -> None:
-    (entry,) = (await integration.get("/objects/users/me")).body["users"]
-    me = entry["user"]
-    assert me["user_name__v"] == USERNAMES["integration"]
-    assert me["security_profile__v"] == "integration_user__v"
-    assert me["active__v"] is True
-    assert isinstance(me["id"], int)
-    assert me["created_date__v"].endswith("Z")
 
 
 @pytest.mark.parametrize("path", ["/nothing", "/vobjects", "/api/25.1/auth", "/api/v25/auth", "/api/mdl"])

@@ -51,9 +51,11 @@ class Crm:
 
 
 @pytest.fixture(scope="module")
-async def crm(postgres_server: PostgresServer, rabbitmq_server: RabbitServer) -> AsyncIterator[Crm]:
+async def crm(
+    postgres_server: PostgresServer, rabbitmq_server: RabbitServer, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Crm]:
     async with fresh_database(postgres_server) as dsn, fresh_vhost(rabbitmq_server) as vhost:
-        vault = Vault(CRM_VAULT, settings(dsn, vhost.amqp_url))
+        vault = Vault(CRM_VAULT, settings(dsn, vhost.amqp_url, tmp_path_factory.mktemp("files")))
         async with served(create_app(vault)) as api:
             await started(vault)
             yield Crm(*[await api.signed_in(role) for role in ("admin", "integration", "user")])

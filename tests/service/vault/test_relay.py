@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import asyncpg
 import pytest
@@ -35,10 +36,11 @@ class Apart:
     proxy: Proxy
     broker: BrokerConnection
     dsn: str
+    files: Path
 
     def vault(self) -> Vault:
         """Another process of this Vault."""
-        return Vault(MEDICAL_VAULT, settings(self.dsn, self.proxy.url))
+        return Vault(MEDICAL_VAULT, settings(self.dsn, self.proxy.url, self.files))
 
     async def sent(self, number: int) -> list[str]:
         """Make items and send them, each by a message of its own, in this order."""
@@ -78,20 +80,23 @@ class Apart:
 
 
 @pytest.fixture(scope="module")
-async def apart(postgres_server: PostgresServer, rabbitmq_server: RabbitServer) -> AsyncIterator[Apart]:
+async def apart(
+    postgres_server: PostgresServer, rabbitmq_server: RabbitServer, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Apart]:
+    files = tmp_path_factory.mktemp("files")
     async with (
         fresh_database(postgres_server) as dsn,
         fresh_vhost(rabbitmq_server) as vhost,
         proxy_to(vhost.amqp_url) as proxy,
         BrokerConnection(vhost.amqp_url, "tests") as broker,
     ):
-        vault = Vault(MEDICAL_VAULT, settings(dsn, proxy.url))
+        vault = Vault(MEDICAL_VAULT, settings(dsn, proxy.url, files))
         async with served(create_app(vault)) as api:
             await started(vault)
             admin = await api.signed_in("admin")
             answer = await admin.post("/api/mdl/execute", data=MDL + objects.MDL)
             assert answer.status == "SUCCESS", answer.text
-            yield Apart(admin, proxy, broker, dsn)
+            yield Apart(admin, proxy, broker, dsn, files)
 
 
 def subjects(envelopes: list[Envelope]) -> list[str]:
@@ -171,13 +176,16 @@ async def test_a_queue_with_messages_is_not_dropped(apart: Apart) -> None:
     await apart.admin.post("/api/mdl/execute", data=queue + state.format("passing__c"))
     await apart.admin.put(f"{QUEUES}/passing__c/actions/disable_delivery")
     await apart.sent(1)
-    refused = await apart.admin.post("/api/mdl/execute", data="DROP Queue passing__c;")
+    used = await apart.admin.post("/api/mdl/execute", data="DROP Queue passing__c;")
+    assert used.body["script_execution"]["code"] == "GEN-F-406"
+    unused = state.format("out__c")
+    refused = await apart.admin.post("/api/mdl/execute", data=unused + "DROP Queue passing__c;")
     assert refused.body["script_execution"]["code"] == "GEN-F-410"
     await apart.admin.put(f"{QUEUES}/passing__c/actions/reset")
     dropped = await apart.admin.post("/api/mdl/execute", data="DROP Queue passing__c; " + queue)
     assert dropped.status == "SUCCESS"
     assert (await apart.admin.get(f"{QUEUES}/passing__c")).data[0]["delivery"] == "enabled"
-    await apart.admin.post("/api/mdl/execute", data=state.format("out__c") + "DROP Queue passing__c;")
+    await apart.admin.post("/api/mdl/execute", data="DROP Queue passing__c;")
 
 
 async def test_a_broker_that_is_away_is_waited_for(apart: Apart) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shared.vault.components.change import apply
+from shared.vault.components.evolution import after
 from shared.vault.components.mdl import parse
 from shared.vault.components.model import VaultObject
 from shared.vault.components.registry import Registry
@@ -12,11 +12,7 @@ def run(text: str, registry: Registry | None = None) -> Registry:
     """The registry after the script, each statement on its own, as a Vault executes it."""
     registry = registry or Registry.build()
     for statement in parse(text):
-        component = apply(statement, registry.components.get((statement.type, statement.name)))
-        if component is None:
-            registry = registry.without(statement.type, statement.name)
-        else:
-            registry = registry.with_component(component)
+        registry = after(statement, registry)
     return registry
 
 

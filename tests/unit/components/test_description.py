@@ -6,23 +6,58 @@ from typing import Any
 
 import pytest
 
-from shared.vault.components.description import configuration_json, type_metadata, type_summary
+from shared.vault.components.description import configuration_json, object_type_json, type_metadata, type_summary
 from shared.vault.components.errors import ComponentError
 from shared.vault.components.mdl import parse
 from shared.vault.components.types import COMPONENT_TYPES
+from tests.unit.components.builders import run
 
 
 def test_configuration_of_a_picklist() -> None:
     (statement,) = parse("CREATE Picklist c__c (label('C'), Picklistentry r__c (label('Red'), order(1)));")
     assert statement.component is not None
-    assert configuration_json(statement.component) == {
+    document = configuration_json(statement.component, [("Object", "b__c"), ("Object", "a__c")])
+    assert document["Picklistentry"] == [
+        {"name": "r__c", "label": "Red", "active": True, "value": None, "order": 1, "controlling_entries": []}
+    ]
+    assert {name: document[name] for name in ("name", "label", "active", "description", "used_in")} == {
         "name": "c__c",
         "label": "C",
         "active": True,
         "description": None,
-        "Picklistentry": [{"name": "r__c", "label": "Red", "active": True, "order": 1}],
+        "used_in": ["Object.a__c", "Object.b__c"],
+    }
+
+
+def test_configuration_of_a_kept_type_has_everything_that_was_written() -> None:
+    (statement,) = parse(
+        "CREATE Tab t__c (label('T'), order(3), filter({<a/>}), parent(), many('x', 'y'),"
+        " Subtab s__c (object('o__c')), Othertab u__c ());"
+    )
+    assert statement.component is not None
+    assert configuration_json(statement.component) == {
+        "name": "t__c",
+        "label": "T",
+        "active": True,
+        "order": 3,
+        "filter": "<a/>",
+        "parent": None,
+        "many": ["x", "y"],
+        "Subtab": [{"name": "s__c", "label": None, "active": True, "object": "o__c"}],
+        "Othertab": [{"name": "u__c", "label": None, "active": True}],
         "used_in": [],
     }
+
+
+def test_an_object_type_lists_its_fields_or_all_of_them() -> None:
+    registry = run(
+        "CREATE Object o__c (label('O'), allow_types(true));"
+        "CREATE Objecttype o__c.t__c (label('T'), Typefield name__v (required(true)));"
+    )
+    listed = {name: object_type_json(t, registry.objects["o__c"]) for (_, name), t in registry.object_types.items()}
+    assert listed["t__c"]["type_fields"] == [{"name": "name__v", "required": True, "source": "standard"}]
+    assert {"name": "global_id__sys", "required": True, "source": "system"} in listed["base__v"]["type_fields"]  # type: ignore[operator]
+    assert (listed["base__v"]["name"], listed["base__v"]["object"]) == ("base__v", "o__c")
 
 
 def test_configuration_of_nested_and_open_types() -> None:
@@ -43,7 +78,7 @@ def test_configuration_of_nested_and_open_types() -> None:
 @pytest.mark.parametrize("name", COMPONENT_TYPES)
 def test_metadata_of_every_type(name: str) -> None:
     metadata: dict[str, Any] = type_metadata(name)
-    assert metadata["class"] == "metadata"
+    assert metadata["class"] == ("code" if COMPONENT_TYPES[name].code else "metadata")
     assert {"name", "type", "requiredness", "max_length", "editable", "multi_value"} <= set(metadata["attributes"][0])
     assert "attributes" not in type_summary(name)
 
@@ -57,4 +92,4 @@ def test_metadata_lists_what_an_enumeration_allows() -> None:
 
 def test_unknown_type() -> None:
     with pytest.raises(ComponentError):
-        type_metadata("Pagelayout")
+        type_metadata("Nothing")

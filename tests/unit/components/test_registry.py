@@ -113,11 +113,11 @@ def test_order_of_components_does_not_matter_to_build(registry: Registry) -> Non
 
 
 def test_changes_leave_the_former_registry_as_it_was(registry: Registry) -> None:
-    changed = run("ALTER Object parent__c (label('Other')); DROP Queue q__c;", registry)
+    changed = run("ALTER Object parent__c (label('Other')); DROP Integrationrule rule__c;", registry)
     assert changed.objects["parent__c"].label == "Other"
     assert registry.objects["parent__c"].label == "Parent"
-    assert "q__c" in registry.queues
-    assert "q__c" not in changed.queues
+    assert ("Integrationrule", "rule__c") in registry.components
+    assert ("Integrationrule", "rule__c") not in changed.components
 
 
 def test_objects_may_refer_to_each_other_by_a_later_alter() -> None:
@@ -213,3 +213,36 @@ def test_references_must_lead_somewhere(registry: Registry, text: str, parts: li
     assert caught.value.code is Code.BROKEN_REFERENCE
     for part in parts:
         assert part in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        ("CREATE Objectaction none__c.go__c (label('Go'), action('x'));", "there is no such object"),
+        ("CREATE Object a__c (label('A'), available_lifecycles('none__c'));", "no Objectlifecycle.none__c"),
+        (
+            "CREATE Object a__c (label('A'), Objectaction go__c (label('Go'), action('x'), prompts('none__c')));",
+            "no such field none__c",
+        ),
+        (
+            """CREATE Object a__c (label('A'), Objectaction go__c (label('Go'), action('x')));
+               CREATE Objectaction a__c.go__c (label('Go'), action('x'));""",
+            "there twice",
+        ),
+        ("CREATE Picklist p__c (label('P'), controlling_picklist('none__c'));", "no Picklist.none__c"),
+    ],
+)
+def test_references_of_actions_lifecycles_and_picklists(text: str, part: str) -> None:
+    with pytest.raises(ComponentError, match=part):
+        run(text)
+
+
+def test_actions_of_an_object_are_sorted_wherever_they_are_written() -> None:
+    registry = run(
+        "CREATE Object a__c (label('A'), Field f__c (label('F'), type('String')),"
+        " Objectaction second__c (label('Second'), action('send_message'), order(2), prompts('f__c'), queue('q__c')));"
+        "CREATE Objectaction a__c.first__c (label('First'), action('x'), order(1), active(false));"
+    )
+    first, second = registry.objects["a__c"].actions
+    assert (first.name, first.active) == ("first__c", False)
+    assert (second.prompts, second.parameters) == (("f__c",), {"queue": ("q__c",)})

@@ -29,7 +29,7 @@ async def test_a_damaged_hash_matches_nothing() -> None:
 
 
 async def test_the_throttle_is_asked_when_the_turn_has_come() -> None:
-    def refuse() -> None:
+    async def refuse() -> None:
         raise VaultFault(ErrorType.USER_LOCKED_OUT, "locked")
 
     passwords = Passwords()

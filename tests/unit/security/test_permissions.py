@@ -6,7 +6,17 @@ import pytest
 
 from shared.vault.errors import ErrorType, VaultFault
 from shared.vault.security.caller import Caller, SecurityProfile
-from shared.vault.security.permissions import Grant, Operation, authorize, granted, may, readable, require
+from shared.vault.security.permissions import (
+    Grant,
+    Operation,
+    authorize,
+    granted,
+    in_person,
+    may,
+    readable,
+    require,
+    require_own,
+)
 
 ADMIN, INTEGRATION, BUSINESS = SecurityProfile
 
@@ -15,6 +25,13 @@ GRANTS = {
     Grant.READ_CONFIGURATION: {ADMIN, INTEGRATION},
     Grant.READ_QUEUES: {ADMIN, INTEGRATION},
     Grant.MANAGE_QUEUES: {ADMIN},
+    Grant.MANAGE_JOBS: {ADMIN},
+    Grant.USE_STAGING: {ADMIN, INTEGRATION},
+    Grant.MANAGE_STAGING: {ADMIN},
+    Grant.USE_LOADER: {ADMIN, INTEGRATION},
+    Grant.MANAGE_PACKAGES: {ADMIN},
+    Grant.RECORD_MIGRATION: {ADMIN},
+    Grant.READ_AUDIT: {ADMIN},
 }
 
 # object → profile → the first letters of the operations
@@ -29,6 +46,10 @@ RECORDS = {
     "integration_point__sys": {ADMIN: "rced", INTEGRATION: "r", BUSINESS: ""},
     "reference_lookup__sys": {ADMIN: "rced", INTEGRATION: "r", BUSINESS: ""},
     "user__sys": {ADMIN: "rced", INTEGRATION: "r", BUSINESS: ""},
+    "users": {ADMIN: "rced", INTEGRATION: "r", BUSINESS: ""},
+    "groups": {ADMIN: "rced", INTEGRATION: "r", BUSINESS: ""},
+    "vault_component__v": {ADMIN: "rced", INTEGRATION: "r", BUSINESS: ""},
+    "object_type__v": {ADMIN: "rced", INTEGRATION: "rce", BUSINESS: "rce"},
 }
 
 
@@ -66,3 +87,16 @@ def test_refusals_are_insufficient_access() -> None:
 def test_what_is_allowed_passes() -> None:
     authorize(caller(ADMIN), Grant.EXECUTE_MDL)
     require(caller(BUSINESS), "account__v", Operation.EDIT)
+
+
+def test_ones_own_is_open_to_everyone() -> None:
+    require_own(caller(BUSINESS), 7, "api_access_token__sys", Operation.CREATE)
+    require_own(caller(ADMIN), 8, "api_access_token__sys", Operation.CREATE)
+    with pytest.raises(VaultFault, match="sufficient privileges"):
+        require_own(caller(BUSINESS), 8, "api_access_token__sys", Operation.CREATE)
+
+
+def test_a_delegate_is_not_the_user() -> None:
+    in_person(caller(BUSINESS))
+    with pytest.raises(VaultFault, match="delegated session"):
+        in_person(Caller(7, "someone", ADMIN, "session", delegate_user_id=8))

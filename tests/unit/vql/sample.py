@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from shared.vault.components.model import Field, FieldType, VaultObject
+from shared.vault.components.model import (
+    Field,
+    FieldType,
+    Lifecycle,
+    LifecycleState,
+    ObjectType,
+    Picklist,
+    PicklistEntry,
+    VaultObject,
+)
+from shared.vault.components.tree import Component
+from shared.vault.records.query_targets import targets_of
 
 
 def a_field(name: str, type_: FieldType, **attributes: object) -> Field:
@@ -38,9 +49,9 @@ def platform_fields() -> list[Field]:
     ]
 
 
-def an_object(name: str, label: str, *fields: Field) -> VaultObject:
-    every = [*platform_fields(), *fields]
-    return VaultObject(name, label, f"{label}s", name[:3].upper(), fields={field.name: field for field in every})
+def an_object(name: str, label: str, *fields: Field, lifecycle: str | None = None) -> VaultObject:
+    every = {field.name: field for field in (*platform_fields(), *fields)}
+    return VaultObject(name, label, f"{label}s", name[:3].upper(), lifecycle=lifecycle, fields=every)
 
 
 OBJECTS = {
@@ -56,7 +67,7 @@ OBJECTS = {
         an_object(
             "account__v",
             "Account",
-            a_field("npi__v", FieldType.STRING, max_length=20),
+            a_field("npi__v", FieldType.STRING, unique=True, max_length=20),
             a_field("biography__v", FieldType.LONG_TEXT, max_length=32000),
             a_field("notes__v", FieldType.RICH_TEXT, max_length=32000),
             a_field("beds__v", FieldType.NUMBER, scale=0, min_value=0, max_value=99999),
@@ -64,9 +75,12 @@ OBJECTS = {
             a_field("do_not_call__v", FieldType.BOOLEAN),
             a_field("birth_date__v", FieldType.DATE),
             a_field("languages__v", FieldType.PICKLIST, picklist="language__v", multi_value=True),
+            a_field("object_type__v", FieldType.STRING, system=True),
+            a_field("lifecycle__v", FieldType.STRING, system=True),
             a_field("state__v", FieldType.STRING, system=True),
             a_reference("primary_country__v", "country__v", "accounts__vr"),
             a_reference("parent_account__v", "account__v", "child_accounts__vr"),
+            lifecycle="account_lifecycle__v",
         ),
         an_object(
             "address__v",
@@ -88,7 +102,35 @@ OBJECTS = {
             "Secret",
             a_reference("account__v", "account__v", "secrets__vr"),
         ),
+        an_object(
+            "user__sys",
+            "User",
+            a_field("username__sys", FieldType.STRING, required=True, unique=True, max_length=255),
+            a_field("first_name__sys", FieldType.STRING, max_length=80),
+            a_field("email__sys", FieldType.STRING, max_length=255),
+        ),
         an_object("holder__v", "Holder", a_reference("secret__v", "secret__v", "holders__vr")),
+    )
+}
+
+
+PICKLISTS = {
+    "default_status__v": Picklist(
+        "default_status__v",
+        "Status",
+        entries={"active__v": PicklistEntry("active__v", "Active"), "inactive__v": PicklistEntry("inactive__v", "Off")},
+    ),
+    "language__v": Picklist("language__v", "Language", entries={"fr__v": PicklistEntry("fr__v", "French")}),
+}
+LIFECYCLES = {
+    "account_lifecycle__v": Lifecycle(
+        "account_lifecycle__v",
+        "Account Lifecycle",
+        "new_state__v",
+        states={
+            "new_state__v": LifecycleState("new_state__v", "New", state_type="initial_state__sys"),
+            "done_state__v": LifecycleState("done_state__v", "Done", state_type="complete_state__sys"),
+        },
     )
 }
 
@@ -96,6 +138,13 @@ OBJECTS = {
 @dataclass(frozen=True)
 class SampleRegistry:
     objects: Mapping[str, VaultObject]
+    picklists: Mapping[str, Picklist]
+    lifecycles: Mapping[str, Lifecycle]
+    components: Mapping[tuple[str, str], Component]
+    object_types: Mapping[tuple[str, str], ObjectType]
+
+    def object_type_id(self, object_name: str, type_name: str) -> str:
+        return f"OOT.{object_name}.{type_name}"
 
     def inbound(self, object_name: str) -> Mapping[str, tuple[str, Field]]:
         return {
@@ -106,7 +155,14 @@ class SampleRegistry:
         }
 
 
-REGISTRY = SampleRegistry(OBJECTS)
+REGISTRY = SampleRegistry(
+    OBJECTS,
+    PICKLISTS,
+    LIFECYCLES,
+    {("Picklist", "language__v"): Component("Picklist", "language__v", {"label": ("Language",)})},
+    {("account__v", "hcp__v"): ObjectType("hcp__v", "account__v", "Professional")},
+)
+TARGETS = targets_of(REGISTRY)
 
 
 def readable(object_name: str) -> bool:

@@ -17,11 +17,12 @@ from shared.vault.vql import (
     parse,
     parse_criteria,
 )
-from tests.unit.vql.sample import REGISTRY, readable
+from shared.vault.vql.deferred import ChildAddress
+from tests.unit.vql.sample import REGISTRY, TARGETS, readable
 
 
 def compiled(text: str) -> CompiledQuery:
-    return compile_query(parse(text), REGISTRY, readable)
+    return compile_query(parse(text), REGISTRY, readable, targets=TARGETS)
 
 
 def where(condition: str, source: str = "account__v") -> tuple[str, tuple[object, ...]]:
@@ -166,14 +167,15 @@ def test_sub_select() -> None:
     query = compiled("SELECT id, (SELECT id FROM addresses__vr WHERE city_cda__v = 'Rome' PAGESIZE 9) FROM account__v")
     assert query.keys == ("id", "addresses__vr")
     assert query.json_keys == {"addresses__vr"}
-    assert query.parameters == ("Rome", '{"id":', 9)
+    assert query.parameters == ("Rome", '{"id":', 9, ChildAddress(0))
+    assert query.deferred
     assert 'WHERE t1."account__v" = t0."id" AND t1."city_cda__v" = $1::text ORDER BY t1."id" LIMIT $3' in query.sql
     assert query.count_parameters == ()
 
 
 def test_sub_select_rows_have_a_ceiling() -> None:
     query = parse("SELECT id, (SELECT id FROM addresses__vr PAGESIZE 9) FROM account__v")
-    assert compile_query(query, REGISTRY, readable, Options(subselect_rows=5)).parameters[-1] == 5
+    assert compile_query(query, REGISTRY, readable, Options(subselect_rows=5)).parameters[-2] == 5
 
 
 def test_columns_keep_the_order_of_the_statement() -> None:

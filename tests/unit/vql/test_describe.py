@@ -12,6 +12,7 @@ def described(text: str) -> dict[str, object]:
 
 def test_object_and_fields() -> None:
     assert described("SELECT id, name__v, status__v, score__v, primary_country__vr.name__v FROM account__v") == {
+        "type": "select__sys",
         "object": {"name": "account__v", "label": "Account", "label_plural": "Accounts"},
         "fields": [
             {"name": "id", "type": "id", "required": True},

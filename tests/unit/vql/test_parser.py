@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from contextlib import suppress
 from decimal import Decimal
 
 import pytest
 
-from shared.vault.vql import VqlLimitError, VqlSyntaxError, parse, parse_criteria
-from shared.vault.vql.parser import MAX_DEPTH
+from shared.vault.vql import VqlError, VqlLimitError, VqlSyntaxError, parse, parse_criteria, parse_statement
+from shared.vault.vql.expression_parser import MAX_DEPTH
 from shared.vault.vql.tree import And, Between, Comparison, Contains, InSelect, Item, Like, Limits, Operand, Or, Path
+from tests.unit.vql.test_injection import STATEMENTS
 
 
 def operand(name: str, at: int) -> Operand:
@@ -113,3 +116,12 @@ def test_criteria_are_an_expression_and_nothing_else() -> None:
         parse_criteria("a__v = 1 ORDER BY a__v")
     with pytest.raises(VqlSyntaxError, match="expected a field"):
         parse_criteria("")
+
+
+def test_statements_that_end_anywhere() -> None:
+    """Each fixture statement cut after each of its words is a statement or a typed error, never a defect."""
+    for text in STATEMENTS:
+        words = re.findall(r"\s*\S+", text)
+        for count in range(len(words)):
+            with suppress(VqlError):
+                parse_statement("".join(words[:count]))

@@ -1,0 +1,94 @@
+"""Groups of users, and what fields users and groups have."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query, Request
+from starlette.responses import Response
+
+from shared.vault.api import envelope
+from shared.vault.api.addresses import PREFIX
+from shared.vault.api.body import form_documentation, read_fields
+from shared.vault.api.session import SignedIn, vault_of
+from shared.vault.api.user_metadata import GROUP_PROPERTIES, user_properties
+from shared.vault.security.permissions import Operation, require
+from shared.vault.security.user_records import OBJECT
+
+router = APIRouter(tags=["Users"])
+
+GROUPS = f"{PREFIX}/objects/groups"
+GroupId = Annotated[int, Path(ge=0, lt=2**63)]
+Implied = Annotated[bool, Query(alias="includeImplied", description="Members by their security profile as well.")]
+GROUP = form_documentation(
+    {
+        "label__v": "Label; the group's name is made from it",
+        "members__v": "Ids of users; `add (…)` and `delete (…)` change some of the members",
+        "security_profiles__v": "Security profiles whose users are implied members",
+        "active__v": "true or false",
+        "group_description__v": "Description",
+        "allow_delegation_among_members__v": "Members delegate to other members only",
+    }
+)
+
+
+@router.get(GROUPS, summary="All groups")
+async def all_groups(request: Request, caller: SignedIn, implied: Implied = False) -> Response:
+    """Groups with their members."""
+    groups = await vault_of(request).groups.all(caller, implied=implied)
+    return envelope.success(groups=[{"group": group} for group in groups])
+
+
+@router.get(f"{GROUPS}/auto", summary="Auto managed groups")
+async def auto_groups(
+    request: Request,
+    caller: SignedIn,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 1000,
+    offset: Annotated[int, Query(ge=0)] = 0,
+) -> Response:
+    """None: this Vault makes no groups of its own for documents."""
+    await vault_of(request).groups.all(caller)
+    details = {"limit": limit, "offset": offset, "size": 0, "total": 0}
+    return envelope.success(responseDetails=details, groups=[])
+
+
+@router.get(f"{GROUPS}/{{group_id}}", summary="One group")
+async def one_group(request: Request, caller: SignedIn, group_id: GroupId, implied: Implied = False) -> Response:
+    """A group with its members."""
+    group = await vault_of(request).groups.get(caller, group_id, implied=implied)
+    return envelope.success(groups=[{"group": group}])
+
+
+@router.post(GROUPS, summary="Create a group", openapi_extra=GROUP)
+async def create(request: Request, caller: SignedIn) -> Response:
+    """Ids of groups are larger than 32 bits."""
+    group_id = await vault_of(request).groups.create(caller, await read_fields(request))
+    return envelope.success(responseMessage="Group successfully created.", id=group_id)
+
+
+@router.put(f"{GROUPS}/{{group_id}}", summary="Update a group", openapi_extra=GROUP)
+async def update(request: Request, caller: SignedIn, group_id: GroupId) -> Response:
+    """Fields that are left out stay as they are."""
+    await vault_of(request).groups.update(caller, group_id, await read_fields(request))
+    return envelope.success(responseMessage="Group successfully updated.", id=group_id)
+
+
+@router.delete(f"{GROUPS}/{{group_id}}", summary="Delete a group")
+async def delete(request: Request, caller: SignedIn, group_id: GroupId) -> Response:
+    """Groups of the system cannot be deleted."""
+    await vault_of(request).groups.delete(caller, group_id)
+    return envelope.success(responseMessage="Group successfully deleted.", id=group_id)
+
+
+@router.get(f"{PREFIX}/metadata/objects/users", summary="Fields of users")
+async def user_metadata(caller: SignedIn) -> Response:
+    """What `POST` and `PUT /objects/users` take."""
+    require(caller, OBJECT, Operation.READ)
+    return envelope.success(properties=user_properties())
+
+
+@router.get(f"{PREFIX}/metadata/objects/groups", summary="Fields of groups")
+async def group_metadata(caller: SignedIn) -> Response:
+    """What `POST` and `PUT /objects/groups` take."""
+    require(caller, OBJECT, Operation.READ)
+    return envelope.success(properties=GROUP_PROPERTIES)

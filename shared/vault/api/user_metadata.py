@@ -1,0 +1,79 @@
+"""The properties of users and groups as their metadata endpoints describe them."""
+
+from __future__ import annotations
+
+from shared.vault.security import groups
+from shared.vault.security.profiles import LABELS
+from shared.vault.security.user_fields import CHANGE_PASSWORD, REQUIRED, TEXTS
+
+Property = dict[str, object]
+
+LENGTHS = {"alias__v": 40, "office_phone__v": 20, "mobile_phone__v": 20, "federated_id__v": 100}
+SHORT = {"user_first_name__v": 80, "user_last_name__v": 80, "user_locale__v": 10, "user_language__v": 10}
+
+
+def _property(name: str, kind: str = "String", length: int = 255, **more: object) -> Property:
+    required, multivalue, read_only = (bool(more.pop(k, False)) for k in ("required", "multivalue", "read_only"))
+    return {
+        "name": name,
+        "type": kind,
+        "length": length,
+        "editable": not read_only,
+        "queryable": True,
+        "required": required,
+        "multivalue": multivalue,
+        "onCreateEditable": not read_only,
+        **more,
+    }
+
+
+def _reference(name: str, target: str, **more: object) -> Property:
+    return _property(name, "ObjectReference", 20, object=target, read_only=True, **more)
+
+
+def _moment(name: str) -> Property:
+    return _property(name, "Calendar", 0, read_only=True)
+
+
+def user_properties() -> list[Property]:
+    """Every field of a user."""
+    texts = [_property(name, length=(LENGTHS | SHORT).get(name, 255), required=name in REQUIRED) for name in TEXTS]
+    profiles = [{"value": str(profile), "label": label} for profile, label in LABELS.items()]
+    return [
+        *texts,
+        _property("id", "id", 20, object="users", required=True, read_only=True),
+        _property("active__v", "Boolean", 1),
+        _property("domain_active__v", "Boolean", 1),
+        _property("is_domain_admin__v", "Boolean", 1, read_only=True),
+        _property(CHANGE_PASSWORD, "Boolean", 1),
+        _property("security_profile__v", "ObjectReference", 40, object="Securityprofile", values=profiles),
+        _property("license_type__v", "Picklist", 40, picklist="license_type__sys"),
+        _reference("security_policy_id__v", "securitypolicies"),
+        _reference("domain_id__v", "domains"),
+        _reference("vault_id__v", "vaults", multivalue=True),
+        _reference("group_id__v", "groups", multivalue=True),
+        _moment("created_date__v"),
+        _reference("created_by__v", "users"),
+        _moment("modified_date__v"),
+        _reference("modified_by__v", "users"),
+        _moment("last_login__v"),
+    ]
+
+
+GROUP_PROPERTIES: list[Property] = [
+    _property("id", "id", 20, required=True, read_only=True),
+    _property("name__v", length=50, read_only=True),
+    _property("label__v", length=groups.MAX_LABEL, required=True),
+    _property("group_description__v", length=groups.MAX_DESCRIPTION),
+    _property("active__v", "Boolean", 1),
+    _property("type__v", length=40, read_only=True),
+    _property("editable__v", "Boolean", 1, read_only=True),
+    _property("system_group__v", "Boolean", 1, read_only=True),
+    _property("allow_delegation_among_members__v", "Boolean", 1),
+    _property("members__v", "ObjectReference", 20, object="users", multivalue=True),
+    _property("security_profiles__v", "ObjectReference", 40, object="Securityprofile", multivalue=True),
+    _moment("created_date__v"),
+    _reference("created_by__v", "users"),
+    _moment("modified_date__v"),
+    _reference("modified_by__v", "users"),
+]

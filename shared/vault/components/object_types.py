@@ -1,0 +1,242 @@
+"""The component types of objects: fields, object types, user actions."""
+
+from __future__ import annotations
+
+from shared.vault.components.model import FieldType
+from shared.vault.components.platform import PLATFORM_FIELD_TYPES
+from shared.vault.components.specification import (
+    Attribute,
+    ComponentType,
+    NameRule,
+    ValueType,
+    by_name,
+    component,
+    enum,
+    expression,
+    flag,
+    number,
+    text,
+    xml,
+)
+
+LABEL_LENGTH = 60
+NAME_LENGTH = 50  # leaves room for what schema object names add within PostgreSQL's 63 bytes
+MAX_STRING_LENGTH = 1500
+DEFAULT_LONG_TEXT_LENGTH = 32_000
+MAX_LONG_TEXT_LENGTH = 300_000  # room for the largest message body, which an exception record keeps whole
+MAX_SCALE = 10
+
+REDEFINABLE_FIELDS = frozenset({"name__v", "link__sys", "status__v"})
+"""Platform fields whose attributes an object may change by declaring them again."""
+
+STORED_AS = {
+    "Currency": FieldType.NUMBER,
+    "Percent": FieldType.NUMBER,
+    "Email": FieldType.STRING,
+    "Phone": FieldType.STRING,
+    "URL": FieldType.STRING,
+    "Link": FieldType.STRING,
+}
+"""Field types that records hold as another type holds its values."""
+
+UNHELD_FIELD_TYPES = ("Attachment", "Component", "Formula", "JsonString", "Lookup", "Rollup", "Time")
+"""Field types that records do not hold: such a field is kept with its object, and has no values."""
+
+UNHELD_OBJECTS = frozenset(
+    {
+        "documents", "groups", "users", "object_lifecycle_stage_label__sys", "object_lifecycle_stage__sys",
+        "object_lifecycle_state_stage__sys",
+    }
+)  # fmt: skip
+"""What a Vault has beside configured objects; where it has no Object of that name, a reference to it is not held."""
+
+FIELD_TYPES = (
+    *(t.value for t in FieldType if t is not FieldType.ID),
+    *STORED_AS,
+    *UNHELD_FIELD_TYPES,
+    FieldType.ID.value,
+)
+
+FIELD = ComponentType(
+    "Field",
+    "Field",
+    "Fields",
+    "FLD",
+    by_name(
+        text("label", LABEL_LENGTH, required=True),
+        enum("type", FIELD_TYPES, required=True),
+        text("subtype", NAME_LENGTH),
+        flag("active"),
+        text("description", 500),
+        text("help_content", 500),
+        flag("required"),
+        flag("unique"),
+        flag("editable"),
+        flag("list_column"),
+        flag("searchable"),
+        flag("facetable"),
+        flag("encrypted"),
+        flag("no_copy"),
+        flag("checkbox"),
+        number("order", 0),
+        number("max_length", 1, MAX_LONG_TEXT_LENGTH),
+        number("scale", 0, MAX_SCALE),
+        number("min_value", fractional=True),
+        number("max_value", fractional=True),
+        text("format_mask", 1500),
+        Attribute("default_value", ValueType.EXPRESSION, max_length=4000),
+        component("picklist", "Picklist", bare=True),
+        text("controlling_field", NAME_LENGTH),
+        flag("multi_value"),
+        component("object", "Object", bare=True),
+        enum("relationship_type", ("reference", "parent")),
+        enum("relationship_deletion", ("block", "setnull", "cascade")),
+        text("relationship_outbound_name", NAME_LENGTH),
+        text("relationship_inbound_name", NAME_LENGTH),
+        text("relationship_inbound_label", 255),
+        text("relationship_criteria", 4000),
+        flag("relationship_deep_copy"),
+        flag("secure_relationship"),
+        flag("create_object_inline"),
+        text("lookup_relationship_name", NAME_LENGTH),
+        text("lookup_source_field", NAME_LENGTH),
+        text("document_version_reference", NAME_LENGTH),
+        text("related_document_reference_field", NAME_LENGTH),
+        text("component", 255),
+        expression("formula"),
+        text("blank_fields", 60),
+        flag("rollup"),
+        text("rollup_relationship_name", NAME_LENGTH),
+        text("rollup_function", 60),
+        text("rollup_source_field", NAME_LENGTH),
+        text("rollup_filter_criteria", 4000),
+        text("multi_part_field", NAME_LENGTH),
+        flag("multi_part_readonly"),
+        flag("system_managed_name"),
+        flag("sequential_naming"),
+        number("start_number", 0),
+        text("value_format", 60),
+    ),
+    redefinable=frozenset(PLATFORM_FIELD_TYPES),
+)
+
+OBJECT_ACTION = ComponentType(
+    "Objectaction",
+    "Object Action",
+    "Object Actions",
+    "OAC",
+    by_name(
+        text("label", LABEL_LENGTH, required=True),
+        text("action", 255, required=True),
+        flag("active"),
+        text("description", 500),
+        xml("parameters"),
+        number("order", 0),
+        flag("available_all_states"),
+        text("keyboard_shortcut", 60),
+        text("prompts", NAME_LENGTH, multi_value=True),
+    ),
+    name_rule=NameRule.OBJECT_MEMBER,
+    max_name_length=2 * NAME_LENGTH + 1,
+    open=True,
+)
+
+INDEX = ComponentType(
+    "Index",
+    "Index",
+    "Indexes",
+    "IDX",
+    by_name(
+        text("label", LABEL_LENGTH, required=True),
+        text("fields", 1500, required=True, multi_value=True),
+        text("description", 500),
+        flag("active"),
+    ),
+)
+
+OBJECT = ComponentType(
+    "Object",
+    "Object",
+    "Objects",
+    "OBJ",
+    by_name(
+        text("label", LABEL_LENGTH, required=True),
+        text("label_plural", LABEL_LENGTH),
+        text("prefix", 3),
+        text("description", 500),
+        text("help_content", 500),
+        flag("active"),
+        flag("in_menu"),
+        flag("allow_types"),
+        flag("allow_attachments"),
+        flag("audit"),
+        number("order", 0),
+        flag("enable_esignatures"),
+        flag("enable_merges"),
+        flag("dynamic_security"),
+        flag("role_overrides"),
+        flag("system_managed"),
+        flag("configuration_data"),
+        text("object_class", 60),
+        enum("data_store", ("standard", "raw")),
+        text("default_type", NAME_LENGTH),
+        component("default_obj_type", "Objecttype", bare=True),
+        component("lifecycle", "Objectlifecycle"),
+        component("available_lifecycles", "Objectlifecycle", multi_value=True, bare=True),
+        text("user_role_setup_object", 100),
+        text("security_tree_object", 100),
+        text("summary_fields", 255, multi_value=True),
+        flag("secure_sharing_settings"),
+        flag("secure_attachments"),
+        flag("secure_audit_trail"),
+        flag("secure_copy_record"),
+        flag("prevent_record_overwrite"),
+        flag("multi_select"),
+        flag("relate_records_select_all"),
+    ),
+    {"Field": FIELD, "Objectaction": OBJECT_ACTION, "Index": INDEX},
+    max_name_length=NAME_LENGTH,
+)
+
+OBJECT_TYPE = ComponentType(
+    "Objecttype",
+    "Object Type",
+    "Object Types",
+    "OTP",
+    by_name(
+        text("label", LABEL_LENGTH, required=True),
+        text("label_plural", LABEL_LENGTH),
+        flag("active"),
+        text("description", 500),
+        text("additional_type_validations", 255, multi_value=True),
+        flag("default_type"),
+        text("summary_fields", 255, multi_value=True),
+    ),
+    {
+        "Typefield": ComponentType(
+            "Typefield",
+            "Type Field",
+            "Type Fields",
+            "TFL",
+            by_name(
+                text("source", 255),
+                flag("required"),
+                flag("active"),
+                text("relationship_criteria", 4000),
+                text("pickentries", 255, multi_value=True),
+                Attribute("default_value", ValueType.EXPRESSION, max_length=4000),
+            ),
+        ),
+        "Typeaction": ComponentType(
+            "Typeaction",
+            "Type Action",
+            "Type Actions",
+            "TAC",
+            by_name(text("action", 255), flag("active")),
+            name_rule=NameRule.FREE,
+            max_name_length=2 * NAME_LENGTH + 1,
+        ),
+    },
+    name_rule=NameRule.OBJECT_TYPE,
+    max_name_length=2 * NAME_LENGTH + 1,
+)

@@ -1,0 +1,1 @@
+"""Jobs: work that outlives a request, shared by all processes of a Vault."""

@@ -1,0 +1,234 @@
+"""The worker: takes due jobs, runs them under a lease, and hands them back when it cannot finish them."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import asyncpg
+import structlog
+
+from shared.runtime.waiting import delays, state_log, wait_for
+from shared.spark.errors import BrokerUnavailable
+from shared.vault.errors import ApiError, ErrorType, VaultFault
+from shared.vault.jobs.model import JobContext, JobResult, JobStatus, JobStopped, JobType
+from shared.vault.storage.database import RETRYABLE, UNREACHABLE
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+    from shared.vault.jobs.table import ClaimedJob, JobTable
+    from shared.vault.vault import Vault
+
+log = structlog.get_logger(__name__)
+
+MAX_PAUSE = 3.0  # seconds between looks at the jobs while the database is away
+RETRY_CEILING = 300.0  # seconds before a job is run again after a fault that will pass
+
+# Faults that say nothing of the job: the same run may well succeed later.
+PASSING = (
+    *UNREACHABLE,
+    *RETRYABLE,
+    asyncpg.InterfaceError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.LockNotAvailableError,
+    BrokerUnavailable,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerOptions:
+    """Bounds of one process's worker; times in seconds."""
+
+    concurrency: int = 2
+    lease: float = 30.0  # a process silent for so long has lost its jobs
+    poll: float = 2.0  # the look beneath the notifications: jobs that become due, leases that end
+    max_attempts: int = 5
+    grace: float = 8.0  # for handlers to notice that the process ends
+
+
+@dataclass(slots=True, eq=False)
+class Run:
+    """One run of a job in this process."""
+
+    claimed: ClaimedJob
+    table: JobTable
+    stopping: bool = False
+    cancelled: bool = False
+    lost: bool = False
+    task: asyncio.Task[None] | None = None
+
+    @property
+    def lease(self) -> str:
+        """The token under which this run may write."""
+        return self.claimed.lease
+
+    def stop(self, *, cancelled: bool = False) -> None:
+        """Ask the handler to end."""
+        self.stopping, self.cancelled = True, self.cancelled or cancelled
+
+    def abandon(self) -> None:
+        """End at once: the job is another process's by now."""
+        self.lost = self.stopping = True
+        if self.task is not None:
+            self.task.cancel()
+
+
+class JobWorker:
+    """Runs the jobs of one Vault; any number of processes may have one."""
+
+    def __init__(
+        self, vault: Vault, table: JobTable, types: Mapping[str, JobType], options: WorkerOptions | None = None
+    ) -> None:
+        self._vault = vault
+        self._table = table
+        self._types = types
+        self._options = options or WorkerOptions()
+        self._lease = timedelta(seconds=self._options.lease)
+        self._runs: set[Run] = set()
+        self._wake = asyncio.Event()
+        self._loop: asyncio.Task[None] | None = None
+        self._renewed = time.monotonic()
+
+    def wake(self) -> None:
+        """Look at the jobs now."""
+        self._wake.set()
+
+    async def start(self) -> None:
+        """Run jobs until ``stop``."""
+        self._loop = asyncio.create_task(self._work(), name="jobs")
+
+    async def stop(self) -> None:
+        """Take no more jobs, give running ones a moment to end, hand the others back to the queue."""
+        if self._loop is not None:
+            self._loop.cancel()
+            await asyncio.gather(self._loop, return_exceptions=True)
+        tasks = [run.task for run in self._runs if run.task is not None]
+        for run in self._runs:
+            run.stop()
+        if tasks:
+            _, late = await asyncio.wait(tasks, timeout=self._options.grace)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _work(self) -> None:
+        pauses = delays(ceiling=MAX_PAUSE)
+        while True:
+            self._wake.clear()
+            try:
+                await self._renew()
+                await self._table.give_up(self._options.max_attempts)
+                await self._take()
+            except PASSING as error:
+                state_log.failed("postgresql (jobs)", error)
+                self._abandon_if_silent()
+                await asyncio.sleep(next(pauses))
+                continue
+            state_log.succeeded("postgresql (jobs)")
+            pauses = delays(ceiling=MAX_PAUSE)
+            try:
+                async with asyncio.timeout(min(self._options.poll, self._options.lease / 3)):
+                    await self._wake.wait()
+            except TimeoutError:
+                continue
+
+    async def _take(self) -> None:
+        while len(self._runs) < self._options.concurrency:
+            claimed = await self._table.claim(self._types, self._lease)
+            if claimed is None:
+                return
+            run = Run(claimed, self._table)
+            self._runs.add(run)
+            run.task = asyncio.create_task(self._run(run), name=f"job {claimed.job.job_id}")
+
+    async def _renew(self) -> None:
+        """Keep the leases of running jobs; what is not held any more ends here."""
+        begun = time.monotonic()
+        runs = {run.lease: run for run in self._runs}
+        held = await self._table.renew(runs, self._lease) if runs else {}
+        for lease, run in runs.items():
+            if lease not in held and run in self._runs:
+                run.abandon()
+            elif held.get(lease):
+                run.stop(cancelled=True)
+        self._renewed = begun
+
+    def _abandon_if_silent(self) -> None:
+        """Leases that could not be renewed have ended by now; others may run these jobs."""
+        if time.monotonic() - self._renewed > self._options.lease:
+            for run in self._runs:
+                run.abandon()
+
+    async def _run(self, run: Run) -> None:
+        job = run.claimed.job
+        log.info("job.started", job_id=job.job_id, job_type=job.job_type, attempt=run.claimed.attempts)
+        try:
+            outcome = await self._outcome(run)
+            if not run.lost:
+                await self._settle(run, outcome)
+        finally:
+            self._runs.discard(run)
+            self.wake()
+
+    async def _outcome(self, run: Run) -> JobResult | timedelta:
+        """How the job ended, or the pause after which it is to be run again."""
+        try:
+            return await self._handled(run)
+        except (JobStopped, asyncio.CancelledError):
+            return JobResult(JobStatus.CANCELLED) if run.cancelled else timedelta()
+        except VaultFault as fault:
+            return failed(fault.error)
+        except PASSING as error:
+            log.warning("job.delayed", job_id=run.claimed.job.job_id, reason=type(error).__name__)
+            return self._later(run)
+        except Exception as error:
+            log.exception("job.failed", job_id=run.claimed.job.job_id, exc_info=error)
+            return failed(ApiError(ErrorType.UNEXPECTED_ERROR, "An unexpected error occurred"))
+
+    def _later(self, run: Run) -> JobResult | timedelta:
+        """After a fault that will pass: the growing pause before the next attempt, unless this was the last."""
+        attempts = run.claimed.attempts
+        if attempts < self._options.max_attempts:
+            return timedelta(seconds=min(RETRY_CEILING, 2.0**attempts))
+        return failed(ApiError(ErrorType.UNEXPECTED_ERROR, "The database or the broker could not be reached"))
+
+    async def _handled(self, run: Run) -> JobResult:
+        job = run.claimed.job
+        job_type = self._types[job.job_type]
+        caller = await self._vault.security.caller_of(job.created_by)
+        context = JobContext(job.job_id, caller, job.parameters, self._vault, run.claimed.checkpoint, run)
+        bound = asyncio.timeout(job_type.timeout)
+        try:
+            async with bound:
+                return await job_type.handler(context)
+        except TimeoutError:
+            if bound.expired():
+                return JobResult(JobStatus.TIMEOUT)
+            raise
+
+    async def _settle(self, run: Run, outcome: JobResult | timedelta) -> None:
+        """Store how the run ended, also when the database is away for a moment; else its lease ends by itself."""
+        job = run.claimed.job
+
+        def settle() -> Awaitable[bool]:
+            if isinstance(outcome, JobResult):
+                return self._table.finish(run.claimed, outcome)
+            return self._table.release(run.claimed, outcome, counted=bool(outcome))
+
+        try:
+            await wait_for("postgresql (jobs)", settle, retry_on=PASSING, give_up_after=self._options.lease)
+        except PASSING as error:
+            log.warning("job.not_settled", job_id=job.job_id, reason=type(error).__name__)
+            return
+        status = outcome.status if isinstance(outcome, JobResult) else JobStatus.QUEUED
+        log.info("job.ended", job_id=job.job_id, job_type=job.job_type, status=status)
+
+
+def failed(error: ApiError) -> JobResult:
+    """The result of a job that could not be carried out."""
+    return JobResult(JobStatus.ERRORS_ENCOUNTERED, {"error": {"type": error.type, "message": error.message}})

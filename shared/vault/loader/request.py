@@ -1,0 +1,175 @@
+"""What a call of the loader asks for: its tasks, checked as far as they can be without the database."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+
+from shared.vault.errors import ErrorType, VaultFault
+
+MAX_TASKS = 10
+MAX_FIELDS = 500
+MAX_CRITERIA = 40_000  # characters; a query has 50,000
+NAME = re.compile(r"[a-z][a-z0-9_]{0,99}")
+FIELD = re.compile(r"[A-Za-z0-9_.]{1,200}|[A-Za-z]{1,30}\([A-Za-z0-9_.]{1,200}\)")
+OBJECTS = "vobjects__v"
+
+
+class Action(StrEnum):
+    """What a load does with its rows."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    UPSERT = "upsert"
+    DELETE = "delete"
+
+
+@dataclass(frozen=True, slots=True)
+class LoadTask:
+    """One file to be loaded; ``key`` and ``version`` name the file in the store, once it has been found."""
+
+    task_id: str
+    object_name: str
+    action: Action
+    file: str
+    order: int
+    id_param: str | None
+    migration_mode: bool
+    no_triggers: bool
+    key: str = ""
+    version: str = ""
+
+    def to_json(self) -> dict[str, object]:
+        """The task as a job's parameter."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, object]) -> LoadTask:
+        """The task of a job's parameters."""
+        return cls(**{**stored, "action": Action(str(stored["action"]))})  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True, slots=True)
+class ExtractTask:
+    """One object whose records are to be extracted; ``criteria`` follows FROM, WHERE included where it has one."""
+
+    task_id: str
+    object_name: str
+    fields: tuple[str, ...]
+    criteria: str
+
+    def to_json(self) -> dict[str, object]:
+        """The task as a job's parameter."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, object]) -> ExtractTask:
+        """The task of a job's parameters."""
+        fields: Sequence[str] = stored["fields"]  # type: ignore[assignment]
+        return cls(str(stored["task_id"]), str(stored["object_name"]), tuple(fields), str(stored["criteria"]))
+
+
+def load_tasks(rows: Sequence[Mapping[str, object]]) -> list[LoadTask]:
+    """The tasks of a load, in the order in which they are listed.
+
+    :raises VaultFault: PARAMETER_REQUIRED, INVALID_DATA.
+    """
+    return [_load_task(str(number), row) for number, row in enumerate(_bounded(rows), 1)]
+
+
+def extract_tasks(rows: Sequence[Mapping[str, object]]) -> list[ExtractTask]:
+    """The tasks of an extract.
+
+    :raises VaultFault: PARAMETER_REQUIRED, INVALID_DATA.
+    """
+    return [_extract_task(str(number), row) for number, row in enumerate(_bounded(rows), 1)]
+
+
+def _load_task(task_id: str, row: Mapping[str, object]) -> LoadTask:
+    name = _object(task_id, row)
+    action = _text(task_id, row, "action").lower()
+    if action not in {choice.value for choice in Action}:
+        raise _invalid(task_id, "action")
+    id_param = _text(task_id, row, "idparam", required=action == Action.UPSERT)
+    order = row.get("order") or task_id
+    if not str(order).isdigit() or len(str(order)) > 6:
+        raise _invalid(task_id, "order")
+    return LoadTask(
+        task_id=task_id,
+        object_name=name,
+        action=Action(action),
+        file=_text(task_id, row, "file"),
+        order=int(str(order)),
+        id_param=id_param or None,
+        migration_mode=_flag(row.get("recordmigrationmode")),
+        no_triggers=_flag(row.get("notriggers")),
+    )
+
+
+def _extract_task(task_id: str, row: Mapping[str, object]) -> ExtractTask:
+    name = _object(task_id, row)
+    listed = row.get("fields")
+    fields = listed.split(",") if isinstance(listed, str) else listed
+    if not fields or not isinstance(fields, list):
+        raise VaultFault(ErrorType.PARAMETER_REQUIRED, f"Task {task_id}: missing required parameter [fields]")
+    names = tuple(dict.fromkeys(str(field).strip() for field in fields))
+    if len(names) > MAX_FIELDS or not all(FIELD.fullmatch(field) for field in names):
+        raise _invalid(task_id, "fields")
+    criteria = _text(task_id, row, "vql_criteria__v", required=False)
+    if len(criteria) > MAX_CRITERIA:
+        raise _invalid(task_id, "vql_criteria__v")
+    return ExtractTask(task_id, name, names, clause(criteria))
+
+
+# What may follow FROM without WHERE.
+CLAUSES = frozenset({"WHERE", "FIND", "ORDER", "MAXROWS", "SKIP", "PAGESIZE", "PAGEOFFSET", "LIMIT", "OFFSET"})
+
+
+def clause(criteria: str) -> str:
+    """The criteria of an extract as they stand in a query: WHERE is understood."""
+    text = criteria.strip()
+    first = text.partition(" ")[0].upper()
+    return f"WHERE {text}" if text and first not in CLAUSES else text
+
+
+def _bounded(rows: Sequence[Mapping[str, object]]) -> Sequence[Mapping[str, object]]:
+    if not rows:
+        raise VaultFault(ErrorType.PARAMETER_REQUIRED, "The call has no tasks")
+    if len(rows) > MAX_TASKS:
+        raise VaultFault(ErrorType.INVALID_DATA, f"A call takes at most {MAX_TASKS} tasks; {len(rows)} were sent")
+    return rows
+
+
+def _object(task_id: str, row: Mapping[str, object]) -> str:
+    # Later versions of the API say entity_type for it.
+    kind = row.get("object_type") or row.get("entity_type")
+    if not kind:
+        raise VaultFault(ErrorType.PARAMETER_REQUIRED, f"Task {task_id}: missing required parameter [object_type]")
+    if kind != OBJECTS:
+        message = f"Task {task_id}: only object_type [{OBJECTS}] is supported"
+        raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, message)
+    name = _text(task_id, row, "object")
+    if not NAME.fullmatch(name):
+        raise _invalid(task_id, "object")
+    return name
+
+
+def _text(task_id: str, row: Mapping[str, object], name: str, *, required: bool = True) -> str:
+    value = row.get(name)
+    if value is None or value == "":
+        if required:
+            raise VaultFault(ErrorType.PARAMETER_REQUIRED, f"Task {task_id}: missing required parameter [{name}]")
+        return ""
+    if not isinstance(value, str):
+        raise _invalid(task_id, name)
+    return value
+
+
+def _flag(value: object) -> bool:
+    return value is True or str(value).lower() == "true"
+
+
+def _invalid(task_id: str, name: str) -> VaultFault:
+    return VaultFault(ErrorType.INVALID_DATA, f"Task {task_id}: invalid value for parameter [{name}]")

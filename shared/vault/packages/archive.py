@@ -1,0 +1,98 @@
+"""Zip files from outside, read within bounds: no bombs, no paths that lead elsewhere, nothing written to disk."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+import zlib
+from collections.abc import Mapping, Sequence
+
+MAX_FILE_BYTES = 50 * 2**20
+MAX_ENTRIES = 5_000
+MAX_NAME = 300
+MAX_ENTRY_BYTES = 20 * 2**20
+MAX_UNPACKED_BYTES = 100 * 2**20
+MAX_RATIO = 200  # of an entry's size to what it takes up in the file; text seldom passes 20
+RATIO_FROM = 2**20  # bytes: what is smaller may be packed as tightly as it likes
+METHODS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
+SYMBOLIC_LINK = 0o120000
+FILE_TYPE = 0o170000
+ENCRYPTED = 0x1
+DATE = (1980, 1, 1, 0, 0, 0)  # the same content makes the same file
+
+NOT_OURS = ("__MACOSX", ".DS_Store")  # what desktops leave in archives
+
+
+class PackageFault(Exception):
+    """A file that is not a package, or one that this Vault will not open; the text says why."""
+
+
+def unpack(data: bytes, *, listed_only: str = "") -> dict[str, bytes]:
+    """The files of an archive by their paths; those below the folder ``listed_only`` without their content.
+
+    :raises PackageFault:
+    """
+    if len(data) > MAX_FILE_BYTES:
+        raise PackageFault(f"The file is larger than {MAX_FILE_BYTES} bytes")
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            entries = _checked(archive.infolist())
+            return {name: b"" if _below(name, listed_only) else archive.read(e) for name, e in entries.items()}
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
+        raise PackageFault("The file is not a zip archive, or is damaged") from error
+
+
+def pack(files: Mapping[str, bytes]) -> bytes:
+    """An archive of these files, in their order."""
+    sheet = io.BytesIO()
+    with zipfile.ZipFile(sheet, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            archive.writestr(zipfile.ZipInfo(name, DATE), content, zipfile.ZIP_DEFLATED)
+    return sheet.getvalue()
+
+
+def _checked(entries: Sequence[zipfile.ZipInfo]) -> dict[str, zipfile.ZipInfo]:
+    if len(entries) > MAX_ENTRIES:
+        raise PackageFault(f"The archive has more than {MAX_ENTRIES} entries")
+    checked: dict[str, zipfile.ZipInfo] = {}
+    for entry in entries:
+        names = _names(entry)
+        if entry.is_dir() or names[0] in NOT_OURS or names[-1] in NOT_OURS:
+            continue
+        _check_entry(entry)
+        path = "/".join(names)
+        if path in checked:
+            raise PackageFault("The archive has two entries of the same name")
+        checked[path] = entry
+    # What an entry says of its size is also the most that is ever read of it.
+    if sum(entry.file_size for entry in checked.values()) > MAX_UNPACKED_BYTES:
+        raise PackageFault(f"The archive unpacks to more than {MAX_UNPACKED_BYTES} bytes")
+    return checked
+
+
+def _names(entry: zipfile.ZipInfo) -> list[str]:
+    """The names in an entry's path, each of which stays below the one before."""
+    path = entry.orig_filename
+    names = path.removesuffix("/").split("/")
+    if len(path) > MAX_NAME or not path.isprintable():
+        raise PackageFault("An entry's name is too long, or has characters that cannot be printed")
+    if "\\" in path or ":" in path or any(name in ("", ".", "..") for name in names):
+        raise PackageFault("An entry's name leads out of the archive")
+    return names
+
+
+def _check_entry(entry: zipfile.ZipInfo) -> None:
+    if entry.flag_bits & ENCRYPTED:
+        raise PackageFault("The archive is encrypted")
+    if entry.compress_type not in METHODS:
+        raise PackageFault("The archive uses a compression other than deflate")
+    if (entry.external_attr >> 16) & FILE_TYPE == SYMBOLIC_LINK:
+        raise PackageFault("The archive has a symbolic link")
+    if entry.file_size > MAX_ENTRY_BYTES:
+        raise PackageFault(f"An entry of the archive is larger than {MAX_ENTRY_BYTES} bytes")
+    if entry.file_size > RATIO_FROM and entry.file_size > MAX_RATIO * entry.compress_size:
+        raise PackageFault("An entry of the archive is packed more tightly than any real file")
+
+
+def _below(path: str, folder: str) -> bool:
+    return bool(folder) and folder in path.split("/")[:-1]

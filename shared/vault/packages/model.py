@@ -1,0 +1,114 @@
+"""What a package holds: its header and its steps, in the order in which they are deployed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from shared.vault.components.dependencies import Dependency
+from shared.vault.components.statement import Statement
+
+PACKAGE = "vault_package__v"
+OUTBOUND = "outbound_package__v"
+MEMBER = "package_component__v"
+
+
+class PackageStatus(StrEnum):
+    """Values of ``package_status__v`` of an imported package."""
+
+    IMPORTED = "imported__v"
+    VERIFIED = "verified__v"
+    BLOCKED = "blocked__v"
+    DEPLOYED = "deployed__v"
+    DEPLOYED_WITH_WARNINGS = "deployed_with_warnings__v"
+    ERROR = "error__v"
+
+
+class DataAction(StrEnum):
+    """What a data step does with its rows."""
+
+    CREATE = "Create"
+    UPDATE = "Update"
+    UPSERT = "Upsert"
+    DELETE = "Delete"
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """A line of a step's ``.dep`` file: what the step's component refers to."""
+
+    dependency: Dependency
+    blocking: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ComponentStep:
+    """MDL of one component. ``error`` says why the step can never be deployed, empty when it may be."""
+
+    number: str
+    type: str
+    name: str
+    mdl: str
+    checksum: str  # MD5 of the MDL file
+    statement: Statement | None = None
+    declared: tuple[Declared, ...] = ()
+    error: str = ""
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Type and name of the component."""
+        return self.type, self.name
+
+    @property
+    def label(self) -> str:
+        """The component's label, its name where the MDL gives none."""
+        component = self.statement.component if self.statement else None
+        return component.text("label", self.name) if component else self.name
+
+    @property
+    def identity(self) -> str:
+        """What tells the step from the others of its package."""
+        return f"{self.number}/{self.type}.{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class DataStep:
+    """Rows of one object: ``header`` the field names, ``rows`` the cells. ``error`` as of a component step."""
+
+    number: str
+    name: str
+    label: str
+    object_name: str
+    action: DataAction
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    checksum: str  # MD5 of the CSV file
+    id_param: str | None = None
+    migration_mode: bool = False
+    error: str = ""
+
+    @property
+    def identity(self) -> str:
+        """What tells the step from the others of its package."""
+        return f"{self.number}/{self.name}"
+
+    def batch(self, start: int, count: int) -> list[dict[str, object]]:
+        """A batch of the rows, by field name."""
+        return [dict(zip(self.header, row, strict=True)) for row in self.rows[start : start + count]]
+
+
+Step = ComponentStep | DataStep
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """One package; ``code`` are the paths of its Java sources, which are not run here."""
+
+    name: str
+    summary: str = ""
+    description: str = ""
+    author: str = ""
+    source_vault: str = ""
+    steps: Sequence[Step] = ()
+    code: Sequence[str] = ()

@@ -1,0 +1,65 @@
+"""Copies of records: which fields of the source a new record begins with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from shared.vault.components.model import Field, VaultObject
+from shared.vault.errors import ErrorType
+from shared.vault.records import statements
+from shared.vault.security.permissions import Operation, require
+
+if TYPE_CHECKING:
+    from shared.vault.records.rows import Row
+    from shared.vault.security.caller import Caller
+    from shared.vault.storage.database import Connection
+
+SOURCE = "source_record_id"
+OWN = frozenset({"link__sys"})  # says which record of another system this one is
+Values = Mapping[str, object]
+
+
+def copied_fields(target: VaultObject) -> list[Field]:
+    """The fields that a copy takes over: neither unique, nor set by the Vault, but the type of the record."""
+    return [
+        f
+        for f in target.fields.values()
+        if f.name == "object_type__v" or (f.active and not f.system and not f.unique and f.name not in OWN)
+    ]
+
+
+async def stored_values(
+    connection: Connection, target: VaultObject, ids: Sequence[str], fields: Sequence[Field]
+) -> dict[str, dict[str, object]]:
+    """Values of records, which are locked, as the write path carries them: id → field → value, without empty ones."""
+    sql = statements.lock_statement(target, target.fields["id"], fields)
+    records = await connection.fetch(sql, list(ids))
+    return {r["id"]: {f.name: r[f.name] for f in fields if r[f.name] is not None} for r in records}
+
+
+def without_sources(rows: Sequence[Values]) -> tuple[Sequence[Values], dict[int, object]]:
+    """The rows of a create without ``source_record_id``, and by index what it is where it is given."""
+    sources = {index: row[SOURCE] for index, row in enumerate(rows) if row.get(SOURCE) not in (None, "")}
+    if not any(SOURCE in row for row in rows):
+        return rows, sources
+    return [{name: value for name, value in row.items() if name != SOURCE} for row in rows], sources
+
+
+async def copy_sources(
+    connection: Connection, caller: Caller, target: VaultObject, rows: Sequence[Row], sources: Mapping[int, object]
+) -> None:
+    """Give new rows the values of the records they are copies of, where they bring none of their own."""
+    if not sources:
+        return
+    require(caller, target.name, Operation.READ)
+    ids = {str(source) for source in sources.values() if "\x00" not in str(source)}
+    found = await stored_values(connection, target, sorted(ids), copied_fields(target))
+    for row in rows:
+        if row.index not in sources:
+            continue
+        values = found.get(str(sources[row.index]))
+        if values is None:
+            row.fail(ErrorType.INVALID_DATA, f"[{SOURCE}] names no record of [{target.name}]")
+            continue
+        row.values = {**{n: v for n, v in values.items() if n not in row.lookups}, **row.values}

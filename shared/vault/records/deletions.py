@@ -1,0 +1,80 @@
+"""The list of deleted records: written with every deletion, read by those who keep copies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from shared.vault.errors import ErrorType, VaultFault
+from shared.vault.security.permissions import Operation, require
+
+if TYPE_CHECKING:
+    from shared.vault.security.caller import Caller
+    from shared.vault.storage.components import ComponentService
+    from shared.vault.storage.database import Connection, Database
+
+KEPT = timedelta(days=30)
+PURGE = 5000  # rows of one statement
+
+NOTE = "INSERT INTO platform.deletion (object, record_id) SELECT * FROM unnest($1::text[], $2::text[])"
+COUNT = "SELECT count(*) FROM platform.deletion WHERE object = $1 AND date_deleted >= $2 AND date_deleted <= $3"
+PAGE = """
+SELECT record_id, date_deleted FROM platform.deletion
+WHERE object = $1 AND date_deleted >= $2 AND date_deleted <= $3
+ORDER BY date_deleted, position LIMIT $4 OFFSET $5
+"""
+EXPIRED = """
+DELETE FROM platform.deletion WHERE position IN
+    (SELECT position FROM platform.deletion WHERE date_deleted < $1 LIMIT $2)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class DeletionPage:
+    """Deleted records, the earliest first, as ``(id, moment)``, and how many there are in all."""
+
+    records: list[tuple[str, datetime]]
+    total: int
+
+
+async def note_deletions(connection: Connection, gone: Mapping[str, Iterable[str]]) -> None:
+    """Add records, by object, to the list; in the transaction that deletes them."""
+    pairs = [(name, record_id) for name, ids in gone.items() for record_id in ids]
+    if pairs:
+        await connection.execute(NOTE, [name for name, _ in pairs], [record_id for _, record_id in pairs])
+
+
+class DeletionService:
+    """The deletions call of the API."""
+
+    def __init__(self, database: Database, components: ComponentService) -> None:
+        self._database = database
+        self._components = components
+
+    async def listed(
+        self, caller: Caller, object_name: str, span: tuple[datetime | None, datetime | None], limit: int, offset: int
+    ) -> DeletionPage:
+        """A page of an object's deletions in a span of the last 30 days; raises VaultFault."""
+        target = self._components.registry.objects.get(object_name)
+        if target is None or not target.active:
+            raise VaultFault(ErrorType.INVALID_DATA, f"There is no object [{object_name[:100]}]")
+        require(caller, object_name, Operation.READ)
+        now = datetime.now(UTC)
+        start, end = max(span[0] or now - KEPT, now - KEPT), span[1] or now
+        async with self._database.connection() as connection:
+            total = await connection.fetchval(COUNT, object_name, start, end)
+            rows = await connection.fetch(PAGE, object_name, start, end, limit, offset)
+        return DeletionPage([(row["record_id"], row["date_deleted"]) for row in rows], total)
+
+    async def purge(self) -> int:
+        """Remove what is older than 30 days; how many rows that were."""
+        removed = 0
+        while True:
+            async with self._database.connection() as connection:
+                status = await connection.execute(EXPIRED, datetime.now(UTC) - KEPT, PURGE)
+            count = int(status.rpartition(" ")[2])
+            removed += count
+            if count < PURGE:
+                return removed

@@ -1,0 +1,121 @@
+"""The burst limit: calls of a user in five minutes, counted by all processes of a Vault together.
+
+Each process counts in memory and adds what it has counted to the database once a second, which tells it the calls
+of the others. So a limit is kept to within what the processes of a Vault answer in a second, and no call waits for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import asyncpg
+
+from shared.runtime.waiting import state_log
+from shared.vault.storage.database import UNREACHABLE
+
+if TYPE_CHECKING:
+    from shared.vault.security.caller import Caller, SecurityProfile
+    from shared.vault.storage.database import Database
+
+BURST_WINDOW = 300  # seconds
+SHARE_SECONDS = 1.0
+NAME = "postgresql (burst limit)"
+
+SHARE = """
+INSERT INTO platform.api_usage AS u (user_id, burst_window, calls)
+SELECT user_id, $1, calls FROM unnest($2::bigint[], $3::bigint[]) AS c (user_id, calls) ORDER BY user_id
+ON CONFLICT (user_id, burst_window) DO UPDATE SET calls = u.calls + excluded.calls
+RETURNING user_id, calls
+"""
+FORGET = "DELETE FROM platform.api_usage WHERE burst_window < $1"
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Where a caller stands with a limit; ``delay`` is in seconds."""
+
+    limit: int
+    remaining: int
+    delay: float = 0.0
+    exceeded: bool = False
+
+
+@dataclass(slots=True)
+class Count:
+    """Calls of one user in the window: what all processes had counted when last asked, and ours since."""
+
+    shared: int = 0
+    own: int = 0
+
+
+class BurstLimits:
+    """Counts the calls of users; ``limits`` are calls in a window by security profile."""
+
+    def __init__(
+        self,
+        database: Database,
+        limits: Mapping[SecurityProfile, int],
+        delay: float,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._database = database
+        self._limits = limits
+        self._delay = delay
+        self._clock = clock
+        self._window = 0
+        self._counts: dict[int, Count] = {}
+        self._counted = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    def count(self, caller: Caller) -> Usage:
+        """Count a call; above the limit it is to be delayed."""
+        window = int(self._clock() // BURST_WINDOW)
+        if window != self._window:
+            self._window, self._counts = window, {}
+        count = self._counts.setdefault(caller.user_id, Count())
+        count.own += 1
+        self._counted.set()
+        limit, calls = self._limits[caller.profile], count.shared + count.own
+        exceeded = calls > limit
+        return Usage(limit, max(0, limit - calls), self._delay if exceeded else 0.0, exceeded)
+
+    async def start(self) -> None:
+        """Share the counts until ``stop``."""
+        self._task = asyncio.create_task(self._keep_sharing(), name="burst")
+
+    async def stop(self) -> None:
+        """Stop sharing; what was counted since the last time is forgotten."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def share(self) -> None:
+        """Add what this process has counted, and learn what the others have."""
+        self._counted.clear()
+        window = self._window
+        counted = {user_id: count.own for user_id, count in self._counts.items() if count.own}
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(SHARE, window, list(counted), list(counted.values()))
+            await connection.execute(FORGET, window)
+        if window != self._window:
+            return
+        for row in rows:
+            count = self._counts[row["user_id"]]
+            count.shared = row["calls"]
+            count.own -= counted[row["user_id"]]
+
+    async def _keep_sharing(self) -> None:
+        while True:
+            await self._counted.wait()
+            await asyncio.sleep(SHARE_SECONDS)
+            try:
+                await self.share()
+            except (*UNREACHABLE, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+                self._counted.set()
+                state_log.failed(NAME, error)
+            else:
+                state_log.succeeded(NAME)

@@ -1,0 +1,45 @@
+"""Configuration mode: while it is on, a Vault is open to its administrators only."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import structlog
+
+from shared.vault.errors import ErrorType, VaultFault
+from shared.vault.security.permissions import Grant, authorize, granted
+from shared.vault.storage.notifications import COMPONENT_CHANGED
+
+if TYPE_CHECKING:
+    from shared.vault.security.caller import Caller
+    from shared.vault.storage.database import Database
+
+log = structlog.get_logger(__name__)
+
+
+class ConfigurationMode:
+    """Whether the mode is on, as this process knows it: it hears of a change as it hears of changed components."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.enabled = False
+
+    async def load(self) -> None:
+        """Read whether it is on, at start and whenever components or the mode have changed."""
+        async with self._database.connection() as connection:
+            self.enabled = await connection.fetchval("SELECT enabled FROM platform.configuration_mode")
+
+    async def switch(self, caller: Caller, *, enabled: bool) -> None:
+        """Switch the mode on or off; raises VaultFault."""
+        authorize(caller, Grant.EXECUTE_MDL)
+        async with self._database.transaction() as connection:
+            await connection.execute("UPDATE platform.configuration_mode SET enabled = $1", enabled)
+            await connection.execute("SELECT pg_notify($1, '')", COMPONENT_CHANGED)
+        self.enabled = enabled
+        log.info("configuration_mode.switched", enabled=enabled, user_id=caller.user_id)
+
+    def admit(self, caller: Caller) -> None:
+        """Refuse everyone but administrators while the mode is on; raises VaultFault ``CONFIGURATION_MODE_ENABLED``."""
+        if self.enabled and not granted(caller, Grant.EXECUTE_MDL):
+            message = "The Vault is in configuration mode; only administrators have access"
+            raise VaultFault(ErrorType.CONFIGURATION_MODE_ENABLED, message)

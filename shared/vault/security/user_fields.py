@@ -1,0 +1,172 @@
+"""The fields of a user as the user calls of the API name them, and where each is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from shared.vault.errors import ApiError, ErrorType
+from shared.vault.security.caller import SecurityProfile
+from shared.vault.security.moments import moment
+
+if TYPE_CHECKING:
+    from asyncpg import Record
+
+NAME = "user_name__v"
+PASSWORD = "password__v"  # noqa: S105  a name
+CHANGE_PASSWORD = "user_needs_to_change_password__v"  # noqa: S105  a name
+MEMBERSHIP = "vault_membership"
+STATUS = "status__v"
+PROFILE = "security_profile__sys"
+LICENSE = "license_type__sys"
+
+OWN = {
+    "user_first_name__v": "first_name__sys",
+    "user_last_name__v": "last_name__sys",
+    "user_email__v": "email__sys",
+    "alias__v": "alias__sys",
+    "user_title__v": "title__sys",
+    "company__v": "company__sys",
+    "site__v": "site__sys",
+    "office_phone__v": "office_phone__sys",
+    "mobile_phone__v": "mobile_phone__sys",
+    "fax__v": "fax__sys",
+    "user_timezone__v": "timezone__sys",
+    "user_locale__v": "locale__sys",
+    "user_language__v": "language__sys",
+}
+"""What users may change of themselves; API name → field of ``user__sys``."""
+
+TEXTS = {NAME: "username__sys", **OWN, "federated_id__v": "federated_id__sys"}
+CHOICES = {"security_profile__v": PROFILE, "license_type__v": LICENSE}
+ACTIVE = ("active__v", "domain_active__v")
+REQUIRED = (NAME, "user_first_name__v", "user_last_name__v", "user_email__v")
+# One security policy holds for all users, and a licence for all applications.
+WITHOUT_EFFECT = frozenset({"security_policy_id__v", "app_licensing", "domain"})
+DEFAULTS = {
+    "timezone__sys": "UTC",
+    "locale__sys": "en_US",
+    "language__sys": "en",
+    PROFILE: SecurityProfile.BUSINESS_USER.value,
+    LICENSE: "full__v",
+}
+SECURITY_POLICY = 1
+DOMAIN = 1
+
+
+@dataclass(slots=True)
+class UserRow:
+    """One user of a call: the fields of their record, and what concerns their sign-in."""
+
+    record: dict[str, object] = field(default_factory=dict)
+    password: str | None = None
+    change_required: bool | None = None
+    password_hash: str | None = None
+    errors: list[ApiError] = field(default_factory=list)
+
+    def fail(self, error_type: ErrorType, message: str) -> None:
+        """Record why this user cannot be stored."""
+        self.errors.append(ApiError(error_type, message))
+
+
+def read_user(source: Mapping[str, object], vault_id: int, *, own: bool = False) -> UserRow:
+    """A user of a call; ``own`` when callers change themselves, and then only what is theirs to change."""
+    row = UserRow()
+    for name, value in source.items():
+        if own and name not in OWN:
+            row.fail(ErrorType.INSUFFICIENT_ACCESS, f"Users may not change [{name[:100]}] of themselves")
+        elif name in TEXTS:
+            row.record[TEXTS[name]] = value
+        elif name in CHOICES:
+            row.record[CHOICES[name]] = value
+        elif name == "id":
+            row.record["id"] = None if value is None else str(value)
+        elif name in ACTIVE:
+            _set_active(row, name, value)
+        elif name == MEMBERSHIP:
+            _set_membership(row, value, vault_id)
+        elif name == PASSWORD:
+            row.password = str(value) if value else None
+        elif name == CHANGE_PASSWORD:
+            row.change_required = _truth(row, name, value)
+        elif name not in WITHOUT_EFFECT:
+            row.fail(ErrorType.ATTRIBUTE_NOT_SUPPORTED, f"A user has no field [{name[:100]}]")
+    return row
+
+
+def complete(row: UserRow) -> None:
+    """Add to a new user what the call has left out, and refuse one without what every user has."""
+    for name in REQUIRED:
+        if not row.record.get(TEXTS[name]):
+            row.fail(ErrorType.PARAMETER_REQUIRED, f"Missing required parameter [{name}]")
+    for name, value in DEFAULTS.items():
+        if not row.record.get(name):
+            row.record[name] = value
+    row.record["name__v"] = f"{row.record.get('first_name__sys')} {row.record.get('last_name__sys')}"
+    row.record.pop("id", None)
+
+
+def _set_active(row: UserRow, name: str, value: object) -> None:
+    active = _truth(row, name, value)
+    if active is not None:
+        row.record[STATUS] = "active__v" if active else "inactive__v"
+
+
+def _set_membership(row: UserRow, value: object, vault_id: int) -> None:
+    """``{vault id}:{active}:{security profile}:{license type}``; all after the id may be left out."""
+    if not value:
+        return
+    vault, *rest = str(value).split(":")
+    if vault.strip() != str(vault_id) or len(rest) > 3:
+        row.fail(ErrorType.INVALID_DATA, f"[{MEMBERSHIP}] takes this Vault's id, active, profile and license type")
+        return
+    for target, given in zip((STATUS, PROFILE, LICENSE), rest, strict=False):
+        if target == STATUS:
+            _set_active(row, MEMBERSHIP, given)
+        elif given:
+            row.record[target] = given
+
+
+def _truth(row: UserRow, name: str, value: object) -> bool | None:
+    known = {"true": True, "false": False}
+    truth = known.get(str(value).strip().lower())
+    if truth is None and value not in (None, ""):
+        row.fail(ErrorType.INVALID_DATA, f"[{name}] takes true or false")
+    return truth
+
+
+def user_json(user: Record, vault_id: int, *, membership: bool = False, licensing: bool = False) -> dict[str, object]:
+    """A user as ``GET /objects/users/{id}`` shows one (the value of ``user``)."""
+    shown: dict[str, object] = {"id": user["user_id"]}
+    # Fields that an administrator's own user__sys may lack.
+    shown |= {name: user.get(column) or DEFAULTS.get(column) for name, column in {**TEXTS, **CHOICES}.items()}
+    shown |= {
+        NAME: user["username"],
+        "security_profile__v": user["security_profile"],
+        "active__v": user["active"],
+        "domain_active__v": user["active"],
+        "is_domain_admin__v": user["security_profile"] == SecurityProfile.SYSTEM_ADMIN,
+        "user_needs_to_change_password__v": user["password_change_required"],
+        "domain_id__v": DOMAIN,
+        "vault_id__v": [vault_id],
+        "security_policy_id__v": SECURITY_POLICY,
+        "group_id__v": user["group_ids"],
+        "created_date__v": moment(user["created_date__v"]),
+        "created_by__v": user["created_by__v"],
+        "modified_date__v": moment(user["modified_date__v"]),
+        "modified_by__v": user["modified_by__v"],
+        "last_login__v": moment(user["last_login"]),
+    }
+    if membership:
+        shown[MEMBERSHIP] = [
+            {
+                "id": vault_id,
+                "active__v": user["active"],
+                "security_profile__v": user["security_profile"],
+                "license_type__v": shown["license_type__v"],
+            }
+        ]
+    if licensing:
+        shown["app_licensing"] = []
+    return shown

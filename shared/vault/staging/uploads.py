@@ -1,0 +1,241 @@
+"""Resumable uploads: sessions, their parts in the store, and the file that they are put together to."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import AsyncIterable, AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from shared.vault.errors import ErrorType, VaultFault
+from shared.vault.security.permissions import Grant, authorize_own, granted
+from shared.vault.staging.faults import as_faults
+from shared.vault.staging.store import delete_tree
+
+if TYPE_CHECKING:
+    from asyncpg import Record
+
+    from shared.vault.jobs.service import JobService
+    from shared.vault.security.caller import Caller
+    from shared.vault.staging.service import StagingService
+    from shared.vault.staging.store import FileStore
+    from shared.vault.storage.database import Database
+
+COMMIT = "file_staging_commit"
+UPLOADS = "uploads"
+MAX_SESSIONS = 50
+MAX_PARTS = 2000
+MAX_PART = 50 * 2**20
+LIFETIME = timedelta(hours=72)
+
+SESSION = """
+SELECT s.*, count(p.part_number) AS uploaded_parts, coalesce(sum(p.size), 0)::bigint AS uploaded
+FROM platform.upload_session s LEFT JOIN platform.upload_part p ON p.session_id = s.id
+"""
+ONE = f"{SESSION} WHERE s.id = $1 GROUP BY s.id"
+ACTIVE = f"""
+{SESSION} WHERE s.expiration_date > now() AND ($1::bigint IS NULL OR s.owner = $1)
+GROUP BY s.id ORDER BY s.created_date, s.id LIMIT {MAX_SESSIONS}
+"""
+CREATE = f"""
+INSERT INTO platform.upload_session (id, owner, path, size, overwrite, expiration_date)
+SELECT $1, $2, $3, $4, $5, now() + $6::interval
+WHERE (SELECT count(*) FROM platform.upload_session WHERE expiration_date > now()) < {MAX_SESSIONS} RETURNING id
+"""
+PUT_PART = """
+WITH touched AS (UPDATE platform.upload_session SET last_uploaded_date = now()
+    WHERE id = $1 AND job_id IS NULL RETURNING id)
+INSERT INTO platform.upload_part (session_id, part_number, size, md5, stored_as) SELECT id, $2, $3, $4, $5 FROM touched
+ON CONFLICT (session_id, part_number) DO UPDATE
+SET size = excluded.size, md5 = excluded.md5, stored_as = excluded.stored_as RETURNING part_number
+"""
+PARTS = "SELECT part_number, size, md5, stored_as FROM platform.upload_part WHERE session_id = $1 ORDER BY part_number"
+# The job has a day for it, whenever the session would have expired.
+COMMITTED = """
+UPDATE platform.upload_session SET job_id = $2, expiration_date = greatest(expiration_date, now() + interval '1 day')
+WHERE id = $1 AND job_id IS NULL RETURNING id
+"""
+EXPIRED = "DELETE FROM platform.upload_session WHERE expiration_date < now() RETURNING id"
+
+
+@dataclass(frozen=True, slots=True)
+class UploadSession:
+    """One upload; ``key`` is where its file goes, ``job_id`` the job that puts it there."""
+
+    id: str
+    owner: int
+    key: str
+    size: int
+    overwrite: bool
+    job_id: int | None
+    created_date: datetime
+    expiration_date: datetime
+    last_uploaded_date: datetime
+    uploaded_parts: int
+    uploaded: int
+
+
+@dataclass(frozen=True, slots=True)
+class UploadedPart:
+    """One part of an upload."""
+
+    part_number: int
+    size: int
+    md5: str
+    key: str
+
+
+class UploadService:
+    """Uploads of a Vault; owners see theirs, who holds ``Grant.MANAGE_STAGING`` sees all."""
+
+    def __init__(self, database: Database, files: FileStore, staging: StagingService, jobs: JobService) -> None:
+        self._database = database
+        self._files = files
+        self._staging = staging
+        self._jobs = jobs
+
+    async def create(self, caller: Caller, path: str, size: int, *, overwrite: bool) -> UploadSession:
+        """Open a session for a file of ``size`` bytes; raises VaultFault."""
+        key = self._staging.area(caller).key(path)
+        if size < 1:
+            raise VaultFault(ErrorType.INVALID_DATA, "Invalid value for parameter [size]")
+        await self._staging.require_room(key, size)
+        if not overwrite and await self._files.find(key) is not None:
+            raise VaultFault(ErrorType.ITEM_NAME_EXISTS, "There is an item of this name already")
+        session_id = secrets.token_hex(16)
+        async with self._database.connection() as connection:
+            created = await connection.fetchval(CREATE, session_id, caller.user_id, key, size, overwrite, LIFETIME)
+        if created is None:
+            raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, f"At most {MAX_SESSIONS} uploads are open at a time")
+        return await self.session(caller, session_id)
+
+    async def session(self, caller: Caller, session_id: str) -> UploadSession:
+        """One session; raises VaultFault ``INVALID_DATA``, ``INSUFFICIENT_ACCESS``."""
+        self._staging.area(caller)
+        async with self._database.connection() as connection:
+            row = await connection.fetchrow(ONE, session_id)
+        if row is None:
+            raise VaultFault(ErrorType.INVALID_DATA, "There is no such upload session")
+        authorize_own(caller, row["owner"], Grant.MANAGE_STAGING)
+        return _session(row)
+
+    async def sessions(self, caller: Caller) -> Sequence[UploadSession]:
+        """The open sessions that the caller may see."""
+        self._staging.area(caller)
+        owner = None if granted(caller, Grant.MANAGE_STAGING) else caller.user_id
+        async with self._database.connection() as connection:
+            return [_session(row) for row in await connection.fetch(ACTIVE, owner)]
+
+    async def put_part(
+        self, caller: Caller, session_id: str, number: int, content: AsyncIterable[bytes], md5: str | None
+    ) -> UploadedPart:
+        """Store a part; parts come in the order of their numbers, a part sent again takes the place of the first.
+
+        :raises VaultFault:
+        """
+        session = await self.session(caller, session_id)
+        if not 1 <= number <= min(session.uploaded_parts + 1, MAX_PARTS):
+            raise VaultFault(ErrorType.INVALID_DATA, "Parts are numbered from 1 on, and come in that order")
+        stored_as = f"{number:05d}-{uuid4()}"
+        key = f"{UPLOADS}/{session_id}/{stored_as}"
+        with as_faults():
+            stored = await self._files.put(key, content, limit=min(MAX_PART, session.size), md5=md5)
+        parts = await self.stored_parts(session_id)
+        async with self._database.connection() as connection:
+            kept = await connection.fetchval(PUT_PART, session_id, number, stored.size, stored.md5, stored_as)
+        if kept is None:
+            await self._files.delete(key)
+            raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, "The upload session has been committed or aborted")
+        for replaced in parts:
+            if replaced.part_number == number:
+                await self._files.delete(replaced.key)
+        return UploadedPart(number, stored.size, stored.md5, key)
+
+    async def parts(self, caller: Caller, session_id: str) -> Sequence[UploadedPart]:
+        """The parts of a session so far; raises VaultFault."""
+        await self.session(caller, session_id)
+        return await self.stored_parts(session_id)
+
+    async def stored_parts(self, session_id: str) -> Sequence[UploadedPart]:
+        """The parts, for whoever has been let in."""
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(PARTS, session_id)
+        return [
+            UploadedPart(row["part_number"], row["size"], row["md5"], f"{UPLOADS}/{session_id}/{row['stored_as']}")
+            for row in rows
+        ]
+
+    async def commit(self, caller: Caller, session_id: str) -> int:
+        """Begin to put the parts together, and return the job's id; raises VaultFault when parts are missing."""
+        session = await self.session(caller, session_id)
+        if session.job_id is not None:
+            return session.job_id
+        if session.uploaded != session.size:
+            message = f"{session.uploaded} bytes of {session.size} have been uploaded"
+            raise VaultFault(ErrorType.INVALID_DATA, message)
+        async with self._database.transaction() as connection:
+            job_id = await self._jobs.submit(
+                caller, COMMIT, "Commit upload session", {"session": session_id}, connection=connection
+            )
+            if await connection.fetchval(COMMITTED, session_id, job_id) is None:
+                raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, "The upload session has been committed or aborted")
+        return job_id
+
+    async def abort(self, caller: Caller, session_id: str) -> None:
+        """End a session and remove its parts; raises VaultFault."""
+        session = await self.session(caller, session_id)
+        if session.job_id is not None:
+            raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, "The upload session has been committed")
+        await self.remove(session_id)
+
+    async def remove(self, session_id: str) -> None:
+        """Remove a session and its parts."""
+        async with self._database.connection() as connection:
+            await connection.execute("DELETE FROM platform.upload_session WHERE id = $1", session_id)
+        await delete_tree(self._files, f"{UPLOADS}/{session_id}")
+
+    async def reopen(self, session_id: str) -> None:
+        """Let a session be committed again after its file could not be put in place."""
+        async with self._database.connection() as connection:
+            await connection.execute("UPDATE platform.upload_session SET job_id = NULL WHERE id = $1", session_id)
+
+    async def purge(self) -> int:
+        """Remove the sessions that have expired; how many."""
+        async with self._database.connection() as connection:
+            expired = [row["id"] for row in await connection.fetch(EXPIRED)]
+        for session_id in expired:
+            await delete_tree(self._files, f"{UPLOADS}/{session_id}")
+        return len(expired)
+
+    async def joined(self, parts: Sequence[UploadedPart]) -> AsyncIterator[bytes]:
+        """The bytes of all parts in their order."""
+        for part in parts:
+            async for chunk in self._files.get(part.key):
+                yield chunk
+
+
+async def md5_of(content: AsyncIterable[bytes]) -> str:
+    """The checksum of bytes that pass by."""
+    digest = hashlib.md5(usedforsecurity=False)
+    async for chunk in content:
+        digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _session(row: Record) -> UploadSession:
+    return UploadSession(
+        id=row["id"],
+        owner=row["owner"],
+        key=row["path"],
+        size=row["size"],
+        overwrite=row["overwrite"],
+        job_id=row["job_id"],
+        created_date=row["created_date"],
+        expiration_date=row["expiration_date"],
+        last_uploaded_date=row["last_uploaded_date"] or row["created_date"],
+        uploaded_parts=row["uploaded_parts"],
+        uploaded=row["uploaded"],
+    )

@@ -1,0 +1,93 @@
+"""Compiles the functions of SELECT: what a field shows, encoded as the API encodes values."""
+
+from __future__ import annotations
+
+from shared.vault.components.model import Field, FieldType, VaultObject
+from shared.vault.vql.labels import label_sql
+from shared.vault.vql.literals import is_integer
+from shared.vault.vql.resolve import Scope
+from shared.vault.vql.tree import Path
+
+SHORT_TEXT = 250  # characters of a long text that is selected without LONGTEXT()
+
+LONG = frozenset((FieldType.LONG_TEXT, FieldType.RICH_TEXT))
+
+_TAKES = {
+    "LONGTEXT": LONG,
+    "RICHTEXT": frozenset((FieldType.RICH_TEXT,)),
+    "TRIM": frozenset((FieldType.PICKLIST,)),
+    "TODISPLAYFORMAT": frozenset((FieldType.STRING, FieldType.NUMBER)),
+}
+_ATTACHMENT = frozenset(("FILENAME", "FILESIZE", "MIMETYPE", "MD5CHECKSUM"))
+_SUFFIX = "'__[a-z0-9]+$'"  # the name space of a picklist value
+_TAG = "'<[^>]*>'"
+
+
+def selected_sql(scope: Scope, path: Path, function: str | None) -> tuple[str, Field]:
+    """The SQL of a selected field or function of one, and the field; raises VqlNameError, VqlLimitError."""
+    if function == "TOLABEL":
+        label, field, _ = label_sql(scope, path)
+        single = field.type is FieldType.PICKLIST and not field.multi_value
+        return (_as_array(label) if single else label), field
+    sql, field, owner = scope.column(path)
+    if function is None:
+        return encoded(sql, field), field
+    _check(scope, path, function, field, owner)
+    return _applied(function, sql, field), field
+
+
+def encoded(sql: str, field: Field) -> str:
+    """A field's value as the API encodes it."""
+    kind = field.type
+    if kind is FieldType.PICKLIST:
+        return sql if field.multi_value else _as_array(sql)
+    if kind is FieldType.DATE:
+        return f"to_char({sql}, 'YYYY-MM-DD')"
+    if kind is FieldType.DATE_TIME:
+        return f"""to_char({sql} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')"""
+    if kind is FieldType.NUMBER and not is_integer(field):
+        return f"{sql}::float8"
+    if kind in LONG:
+        return f"left({_without_markup(sql) if kind is FieldType.RICH_TEXT else sql}, {SHORT_TEXT})"
+    return sql
+
+
+def _applied(function: str, sql: str, field: Field) -> str:
+    if function == "LONGTEXT" and field.type is FieldType.RICH_TEXT:
+        return _without_markup(sql)
+    if function == "TODISPLAYFORMAT":
+        # As people enter it: without the zeroes that fill a number's decimals up.
+        return f"trim_scale({sql})::text" if field.type is FieldType.NUMBER else sql
+    if function == "TRIM" and field.multi_value:
+        each = f"SELECT regexp_replace(v, {_SUFFIX}, '') FROM unnest({sql}) WITH ORDINALITY AS u(v, n) ORDER BY n"
+        return f"CASE WHEN {sql} IS NULL THEN NULL ELSE ARRAY({each}) END"
+    if function == "TRIM":
+        return _as_array(f"regexp_replace({sql}, {_SUFFIX}, '')")
+    return encoded(sql, field) if function == "TONAME" else sql
+
+
+def _check(scope: Scope, path: Path, function: str, field: Field, owner: VaultObject) -> None:
+    if function == "TONAME":
+        target = scope.statement.targets.get(owner.name)
+        if target is None or not target.documents:
+            message = "function [TONAME] is for queries of documents; objects have TOLABEL"
+            raise scope.statement.fault(message, path.at, "ATTRIBUTE_NOT_SUPPORTED")
+        return
+    takes = _TAKES.get(function)
+    if takes is None:
+        reason = (
+            "takes attachment fields, and this is none" if function in _ATTACHMENT else "is not available in SELECT"
+        )
+        message = f"function [{function[:40]}] {reason}"
+        raise scope.statement.fault(message, path.at, "ATTRIBUTE_NOT_SUPPORTED")
+    if field.type not in takes:
+        message = f"field [{field.name}] of object [{owner.name}]: {function} does not take its type"
+        raise scope.statement.fault(message, path.at)
+
+
+def _as_array(sql: str) -> str:
+    return f"CASE WHEN {sql} IS NULL THEN NULL ELSE ARRAY[{sql}] END"
+
+
+def _without_markup(sql: str) -> str:
+    return f"regexp_replace({sql}, {_TAG}, '', 'g')"

@@ -1,0 +1,99 @@
+"""Workers on one database, as several processes of a Vault would run them, and job types that tests control."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any, cast
+
+from local.waiting import answers_within
+from shared.vault.jobs.model import Job, JobContext, JobHandler, JobResult, JobType
+from shared.vault.jobs.service import JobService
+from shared.vault.jobs.table import JobTable
+from shared.vault.jobs.worker import JobWorker, WorkerOptions
+from shared.vault.security.caller import SYSTEM
+from shared.vault.storage.database import Database
+from shared.vault.vault import Vault
+
+FAST = WorkerOptions(concurrency=4, lease=20, poll=0.05, max_attempts=3, grace=5)
+
+
+class Callers:
+    """Knows one user, the Vault itself."""
+
+    @staticmethod
+    async def caller_of(user_id: int) -> object:
+        assert user_id == SYSTEM.user_id
+        return SYSTEM
+
+
+@dataclass
+class Gate:
+    """A job that says when it runs and ends when it is let."""
+
+    entered: asyncio.Event = field(default_factory=asyncio.Event)
+    open: asyncio.Event = field(default_factory=asyncio.Event)
+    runs: list[int] = field(default_factory=list)
+    most_at_once: int = 0
+    _now: int = 0
+
+    async def handle(self, context: JobContext) -> JobResult:
+        self.runs.append(context.job_id)
+        self._now += 1
+        self.most_at_once = max(self.most_at_once, self._now)
+        self.entered.set()
+        try:
+            await self.open.wait()
+        finally:
+            self._now -= 1
+        return JobResult()
+
+
+async def watchful(context: JobContext) -> JobResult:
+    """Runs until it is told to stop."""
+    await context.progress("1", {"done": 1})
+    while True:
+        context.raise_if_stopped()
+        await asyncio.sleep(0.01)
+
+
+@dataclass
+class Jobs:
+    """The jobs of one database, and workers for them."""
+
+    database: Database
+
+    def __post_init__(self) -> None:
+        self.service = JobService(self.database)
+        self.table = JobTable(self.database)
+
+    def worker(self, handlers: Mapping[str, JobHandler | JobType], options: WorkerOptions = FAST) -> JobWorker:
+        types = {name: h if isinstance(h, JobType) else JobType(h) for name, h in handlers.items()}
+        vault = cast("Vault", SimpleNamespace(security=Callers(), database=self.database))
+        return JobWorker(vault, self.table, types, options)
+
+    @asynccontextmanager
+    async def working(self, *workers: JobWorker) -> AsyncIterator[None]:
+        for worker in workers:
+            await worker.start()
+        try:
+            yield
+        finally:
+            await asyncio.gather(*(worker.stop() for worker in workers))
+
+    async def submit(self, job_type: str = "test", **options: Any) -> int:
+        return await self.service.submit(SYSTEM, job_type, "A test's job", options.pop("parameters", {}), **options)
+
+    async def job(self, job_id: int) -> Job:
+        return await self.service.job(SYSTEM, job_id)
+
+    async def becomes(self, job_id: int, *statuses: str) -> Job:
+        async def reason() -> str | None:
+            status = (await self.job(job_id)).status
+            return None if status in statuses else f"job {job_id} is {status}"
+
+        assert await answers_within(20, reason) is None
+        return await self.job(job_id)

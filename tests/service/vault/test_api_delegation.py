@@ -1,0 +1,135 @@
+"""Delegated access: granted, used, and over."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from shared.vault.vault import Vault
+from tests.service.vault.people import as_user, new_user
+from tests.service.vault.served import Api
+
+GRANTS = "/services/delegations"
+
+
+async def pair(admin: Api, api: Api) -> tuple[int, Api, int, Api]:
+    """Two users, the first of whom is to be the delegator."""
+    (first, first_name), (second, second_name) = await new_user(admin), await new_user(admin)
+    return first, await as_user(api, first_name), second, await as_user(api, second_name)
+
+
+async def login(delegate: Api, vault: Vault, delegator: int) -> Api:
+    fields = {"vault_id": str(vault.vault_id), "delegator_userid": str(delegator)}
+    answer = await delegate.post("/delegation/login", data=fields)
+    assert answer.status == "SUCCESS", answer.text
+    return replace(delegate, session_id=answer.body["delegated_sessionid"])
+
+
+async def test_a_delegate_acts_for_a_user(admin: Api, api: Api, vault: Vault) -> None:
+    delegator, granting, delegate, session = await pair(admin, api)
+    assert (await session.get("/delegation/vaults")).body["delegated_vaults"] == []
+    granted = await granting.post(GRANTS, data={"delegate_userid": str(delegate)})
+    assert granted.status == "SUCCESS"
+    (shown,) = (await session.get("/delegation/vaults")).body["delegated_vaults"]
+    assert shown == {
+        "id": vault.vault_id,
+        "name": "Medical Vault",
+        "dns": api.url.partition("://")[2],
+        "delegator_userid": str(delegator),
+    }
+    acting = await login(session, vault, delegator)
+    me = (await acting.get("/objects/users/me")).body["users"][0]["user"]
+    assert (me["id"], me["delegate_user_id"]) == (delegator, delegate)
+    row = {"name__v": "made for another", "key__c": f"D-{delegator}"}
+    (record,) = (await acting.post("/vobjects/thing__c", json=[row])).ids
+    assert (await acting.get(f"/vobjects/thing__c/{record}")).data["created_by__v"] == delegator
+
+    assert (await granting.delete(f"{GRANTS}/{granted.data['id']}")).status == "SUCCESS"
+    assert (await acting.post("/keep-alive")).error == "INVALID_SESSION_ID"
+    assert (await session.post("/keep-alive")).status == "SUCCESS"
+
+
+async def test_what_a_delegate_may_not_do(admin: Api, api: Api, vault: Vault) -> None:
+    delegator, granting, delegate, session = await pair(admin, api)
+    await granting.post(GRANTS, json={"delegate_userid": delegate})
+    acting = await login(session, vault, delegator)
+    passwords = {"password__v": "x", "new_password__v": "another of a test"}
+    again = {"vault_id": str(vault.vault_id), "delegator_userid": str(delegator)}
+    for answer in (
+        await acting.post("/objects/users/me/password", data=passwords),
+        await acting.post("/objects/users/me/api_access_token__sys", data={"name__v": "x"}),
+        await acting.post(GRANTS, data={"delegate_userid": "2"}),
+        await acting.post("/delegation/login", data=again),
+        await acting.put("/objects/users/me", data={"user_email__v": "x@vault.example"}),
+    ):
+        assert answer.error == "INSUFFICIENT_ACCESS"
+
+
+@pytest.mark.parametrize("ends", ["end_date = now()", "start_date = now() + interval '1 hour'"])
+async def test_a_delegation_is_bounded_in_time(admin: Api, api: Api, vault: Vault, ends: str) -> None:
+    delegator, granting, delegate, session = await pair(admin, api)
+    fields = {"delegate_userid": str(delegate), "end_date": "2099-01-01T00:00:00Z"}
+    granted = await granting.post(GRANTS, data=fields)
+    acting = await login(session, vault, delegator)
+    async with vault.database.connection() as connection:
+        sql = f"UPDATE platform.delegated_access SET {ends} WHERE id = $1"
+        await connection.execute(sql, granted.data["id"])
+    assert (await acting.post("/keep-alive")).error == "INVALID_SESSION_ID"
+    again = {"vault_id": str(vault.vault_id), "delegator_userid": str(delegator)}
+    assert (await session.post("/delegation/login", data=again)).error == "INSUFFICIENT_ACCESS"
+
+
+@pytest.mark.parametrize("who", ["delegator", "delegate"])
+async def test_it_ends_when_either_user_becomes_inactive(admin: Api, api: Api, vault: Vault, who: str) -> None:
+    delegator, granting, delegate, session = await pair(admin, api)
+    await granting.post(GRANTS, data={"delegate_userid": str(delegate)})
+    acting = await login(session, vault, delegator)
+    await admin.delete(f"/objects/users/{delegator if who == 'delegator' else delegate}")
+    assert (await acting.post("/keep-alive")).error == "INVALID_SESSION_ID"
+
+
+async def test_grants_that_cannot_be(admin: Api, api: Api) -> None:
+    delegator, granting, delegate, session = await pair(admin, api)
+    good = {"delegate_userid": str(delegate)}
+    for fields, error in (
+        ({}, "PARAMETER_REQUIRED"),
+        ({"delegate_userid": "x"}, "INVALID_DATA"),
+        ({"delegate_userid": "9" * 40}, "INVALID_DATA"),
+        ({"delegate_userid": str(delegator)}, "INVALID_DATA"),
+        ({"delegate_userid": "987654"}, "USER_NOT_FOUND"),
+        ({**good, "end_date": "2020-01-01T00:00:00Z"}, "INVALID_DATA"),
+        ({**good, "start_date": "then"}, "INVALID_DATA"),
+        ({**good, "delegator_userid": "2"}, "INSUFFICIENT_ACCESS"),
+    ):
+        assert (await granting.post(GRANTS, data=fields)).error == error
+    assert (await granting.post(GRANTS, data=good)).status == "SUCCESS"
+    assert (await granting.post(GRANTS, data=good)).error == "OPERATION_NOT_ALLOWED"
+    (listed,) = (await session.get(GRANTS)).data
+    assert (listed["delegator_userid"], listed["delegate_userid"]) == (str(delegator), str(delegate))
+    assert (await session.delete(f"{GRANTS}/{listed['id']}")).error == "INSUFFICIENT_ACCESS"
+    assert (await session.delete(f"{GRANTS}/987654")).error == "INSUFFICIENT_ACCESS"
+    assert (await admin.delete(f"{GRANTS}/987654")).error == "INVALID_DATA"
+    assert listed in (await admin.get(GRANTS)).data
+
+
+async def test_members_of_a_group_that_delegates_among_themselves(admin: Api, api: Api) -> None:
+    delegator, granting, delegate, _ = await pair(admin, api)
+    fields = {"label__v": f"Closed {delegator}", "members__v": str(delegator)}
+    group = await admin.post("/objects/groups", data={**fields, "allow_delegation_among_members__v": "true"})
+    grant = {"delegate_userid": str(delegate)}
+    assert (await granting.post(GRANTS, data=grant)).error == "OPERATION_NOT_ALLOWED"
+    await admin.put(f"/objects/groups/{group.body['id']}", data={"members__v": f"add ({delegate})"})
+    assert (await granting.post(GRANTS, data=grant)).status == "SUCCESS"
+
+
+async def test_logins_that_cannot_be(admin: Api, api: Api, vault: Vault) -> None:
+    _, _, _, session = await pair(admin, api)
+    here = str(vault.vault_id)
+    for fields, error in (
+        ({"delegator_userid": "2"}, "PARAMETER_REQUIRED"),
+        ({"vault_id": here}, "PARAMETER_REQUIRED"),
+        ({"vault_id": "1", "delegator_userid": "2"}, "INVALID_DATA"),
+        ({"vault_id": here, "delegator_userid": "2"}, "INSUFFICIENT_ACCESS"),
+    ):
+        assert (await session.post("/delegation/login", data=fields)).error == error

@@ -1,0 +1,150 @@
+"""What the API does not have, it says in its own envelope: never a bare page, never a stack trace."""
+
+from __future__ import annotations
+
+import asyncio
+from urllib.parse import quote
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from shared.vault.api.app import CHAPTERS
+from tests.service.vault.served import Answer, Api
+
+# Documented, of applications and chapters that this Vault does not have.
+DOCUMENTED = [
+    "/objects/binders",
+    "/objects/binders/12/sections",
+    "/objects/edl_matched_documents",
+    "/objects/sandbox",
+    "/objects/domain",
+    "/objects/securitypolicies",
+    "/objects/objectworkflows/tasks",
+    "/metadata/objects/binders/templates",
+    "/services/directdata/files",
+    "/services/loader",
+    "/services/vault",
+    "/logs/code/debug",
+    "/logs/api_usage?date=2026-01-01",
+    "/scim/v2/Users",
+    "/vault/templates",
+    "/app/clinical/milestones",
+    "/wsdl/enterprise",
+    "/query/components",
+    "/nothing",
+    "/vobjects",
+    "/objects",
+    "/objects/users/me/nothing",
+    "/objects/users/1/2/3",
+    "/objects/groups/1/members",
+]
+ODD = ["/api/25.1/auth", "/api/v25/auth", "/api/mdl", "/api/v25.1//query", "/api/v25.1/..%2f..%2fetc", "/api/%00"]
+VERBS = ["GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"]
+
+
+def assert_refused(answer: Answer, *errors: str) -> None:
+    assert answer.http_status == 200
+    assert answer.headers["Content-Type"].startswith("application/json")
+    assert (answer.status, answer.headers["X-VaultAPI-Status"]) == ("FAILURE", "FAILURE")
+    assert answer.error in errors
+    assert "Traceback" not in answer.text
+    for name in ("ExecutionId", "BurstLimit", "BurstLimitRemaining"):
+        assert answer.headers[f"X-VaultAPI-{name}"]
+
+
+@pytest.mark.parametrize("verb", VERBS)
+async def test_documented_paths_that_are_not_here(admin: Api, verb: str) -> None:
+    for path in DOCUMENTED:
+        answer = await admin.call(verb, path)
+        # What looks like the name or id of something that there could be is answered by its own chapter.
+        assert_refused(answer, "MALFORMED_URL", "METHOD_NOT_SUPPORTED", "INVALID_DATA")
+
+
+@pytest.mark.parametrize("path", ODD)
+async def test_odd_paths(admin: Api, path: str) -> None:
+    assert_refused(await admin.get(path), "MALFORMED_URL")
+
+
+async def test_known_paths_and_other_verbs(admin: Api) -> None:
+    for chapter in CHAPTERS:
+        for route in chapter.router.routes:
+            path = route.path.replace("{version:vault_version}", "v25.1").replace(":path}", "}")
+            path = path.replace("{user_id}", "1").replace("{group_id}", "1").replace("{", "").replace("}", "")
+            assert_refused(await admin.call("PATCH", path), "METHOD_NOT_SUPPORTED")
+
+
+async def test_without_a_session_as_well(api: Api) -> None:
+    assert_refused(await api.get("/nothing"), "MALFORMED_URL")
+    assert_refused(await api.call("PATCH", "/query"), "METHOD_NOT_SUPPORTED")
+    assert_refused(await api.get("/auth/discovery"), "METHOD_NOT_SUPPORTED")
+    assert_refused(await api.get("/auth/discovery/more"), "MALFORMED_URL")
+
+
+async def test_how_users_sign_in(api: Api) -> None:
+    for options in ({"params": {"username": "anyone@vault.example"}}, {"data": {"username": "anyone@vault.example"}}):
+        answer = await api.post("/auth/discovery", **options)
+        assert answer.body == {"responseStatus": "SUCCESS", "errors": [], "data": {"auth_type": "password"}}
+    assert (await api.post("/auth/discovery")).error == "PARAMETER_REQUIRED"
+    refused = await api.post("/auth/oauth/session/_profile", headers={"Authorization": "Bearer x"})
+    assert (refused.http_status, refused.error) == (200, "INVALID_DATA")
+    assert refused.body["errorType"] == "AUTHENTICATION_FAILED"
+
+
+async def test_the_version_map_with_a_slash(admin: Api, api: Api) -> None:
+    assert "v25.1" in (await admin.get("/api/v25.1/")).body["values"]
+    assert (await api.get("/api/v25.1/")).error == "INVALID_SESSION_ID"
+
+
+@pytest.mark.parametrize("content_type", ["application/json", "text/csv", "text/plain", "application/x-thing", ""])
+async def test_an_empty_body_of_any_type(admin: Api, content_type: str) -> None:
+    session = await admin.signed_in("user")
+    headers = {"Content-Type": content_type} if content_type else {}
+    assert (await session.post("/keep-alive", data=b"", headers=headers)).status == "SUCCESS"
+    assert (await session.delete("/session", data=b"", headers=headers)).status == "SUCCESS"
+
+
+async def test_bodies_in_chunks_and_on_delete(user: Api, admin: Api) -> None:
+    async def chunks() -> object:
+        for piece in (b'[{"name__v": "in ', b'chunks", "key__c"', b': "CHUNKS"}]'):
+            yield piece
+            await asyncio.sleep(0)
+
+    answer = await user.post("/vobjects/thing__c", data=chunks(), headers={"Content-Type": "application/json"})
+    (record,) = answer.ids
+    deleted = await admin.delete("/vobjects/thing__c", data=f"id\n{record}\n", headers={"Content-Type": "text/csv"})
+    assert deleted.data[0]["responseStatus"] == "SUCCESS"
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    verb=st.sampled_from(["GET", "POST", "PUT", "DELETE"]),
+    parts=st.lists(
+        st.one_of(
+            st.sampled_from(
+                [
+                    "objects",
+                    "users",
+                    "me",
+                    "groups",
+                    "picklists",
+                    "vobjects",
+                    "query",
+                    "services",
+                    "jobs",
+                    "1",
+                    "metadata",
+                ]
+            ),
+            st.text(st.characters(codec="utf-8"), max_size=12).filter(lambda part: part not in (".", "..")),
+        ),
+        max_size=6,
+    ),
+    body=st.binary(max_size=40),
+)
+async def test_any_path_at_all(api: Api, verb: str, parts: list[str], body: bytes) -> None:
+    path = "/api/v25.1/" + "/".join(quote(part, safe="") for part in parts)
+    answer = await api.call(verb, path, data=body)
+    assert answer.http_status == 200
+    assert answer.status == "FAILURE"
+    assert "Traceback" not in answer.text

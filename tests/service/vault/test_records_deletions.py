@@ -1,0 +1,55 @@
+"""The list of deleted records."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from shared.vault.vault import Vault
+from tests.service.vault.objects import key, owner
+from tests.service.vault.served import Api
+
+LIST = "/objects/deletions/vobjects"
+
+
+async def total(api: Api, object_name: str) -> int:
+    return int((await api.get(f"{LIST}/{object_name}?limit=1")).body["responseDetails"]["total"])
+
+
+async def test_deleted_records_are_listed_with_those_that_went_with_them(admin: Api) -> None:
+    one, two = await owner(admin), await owner(admin)
+    part = (await admin.post("/vobjects/part__c", json=[{"name__v": key(), "owner__c": one}])).ids[0]
+    kept = await owner(admin)
+    await admin.post("/vobjects/owner__c", json=[{"name__v": key(), "mentor__c": kept}])
+    before, parts = await total(admin, "owner__c"), await total(admin, "part__c")
+    await admin.delete("/vobjects/owner__c", json=[{"id": one}, {"id": kept}, {"id": two}])
+    answer = await admin.get(f"{LIST}/owner__c?offset={before}")
+    assert {row["id"] for row in answer.data} == {one, two}
+    assert answer.body["responseDetails"]["total"] == before + 2
+    moment = datetime.fromisoformat(answer.data[0]["date_deleted"])
+    assert abs(datetime.now(UTC) - moment) < timedelta(hours=1)
+    assert [row["id"] for row in (await admin.get(f"{LIST}/part__c?offset={parts}")).data] == [part]
+
+
+async def test_pages_and_dates(admin: Api) -> None:
+    made = [await owner(admin) for _ in range(3)]
+    start = await total(admin, "owner__c")
+    await admin.delete("/vobjects/owner__c", json=[{"id": each} for each in made])
+    page = await admin.get(f"{LIST}/owner__c?limit=2&offset={start}")
+    assert page.body["responseDetails"]["size"] == 2
+    rest = await admin.get(page.body["responseDetails"]["next_page"])
+    assert {row["id"] for row in (*page.data, *rest.data)} == set(made)
+    assert "next_page" not in rest.body["responseDetails"]
+    for query in ("start_date=2999-01-01T00:00:00Z", "end_date=2001-01-01"):
+        assert (await admin.get(f"{LIST}/owner__c?{query}")).data == []
+    assert (await admin.get(f"{LIST}/owner__c?start_date=soon")).error == "INVALID_DATA"
+    assert (await admin.get(f"{LIST}/nothing__c")).error == "INVALID_DATA"
+
+
+async def test_what_is_old_is_purged(vault: Vault, admin: Api) -> None:
+    columns = "object, record_id, date_deleted"
+    old = f"INSERT INTO platform.deletion ({columns}) VALUES ('owner__c', 'OLD', now() - $1::interval)"
+    async with vault.database.connection() as connection:
+        await connection.execute(old, timedelta(days=31))
+    before = await total(admin, "owner__c")
+    assert await vault.deletions.purge() >= 1
+    assert await total(admin, "owner__c") == before

@@ -1,0 +1,122 @@
+"""Zip files from outside: what is read, and what is refused before it is unpacked."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.vault.packages import archive
+from shared.vault.packages.archive import PackageFault, pack, unpack
+from tests.unit.packages.building import zipped
+
+
+def special(name: str, *, attributes: int = 0, method: int = zipfile.ZIP_STORED, content: bytes = b"x") -> bytes:
+    sheet = io.BytesIO()
+    with zipfile.ZipFile(sheet, "w") as file:
+        entry = zipfile.ZipInfo(name)
+        entry.external_attr = attributes
+        file.writestr(entry, content, method)
+    return sheet.getvalue()
+
+
+def test_files_by_path_without_folders_and_leavings() -> None:
+    data = zipped({"a/": b"", "a/b.txt": b"1", "c.txt": b"2", "__MACOSX/a/b.txt": b"3", "a/.DS_Store": b"4"})
+    assert unpack(data) == {"a/b.txt": b"1", "c.txt": b"2"}
+
+
+def test_what_is_only_listed_is_not_read() -> None:
+    data = zipped({"javasdk/src/A.java": b"class A {}", "root/javasdk/B.java": b"class B {}", "javasdk.txt": b"1"})
+    assert unpack(data, listed_only="javasdk") == {
+        "javasdk/src/A.java": b"",
+        "root/javasdk/B.java": b"",
+        "javasdk.txt": b"1",
+    }
+
+
+@pytest.mark.parametrize(
+    "name", ["../a", "a/../b", "/a", "a//b", "./a", "C:a", "a\\b", "a\nb", "n" * 301, "a/..", "\u202ea"]
+)
+def test_names_that_lead_elsewhere(name: str) -> None:
+    with pytest.raises(PackageFault):
+        unpack(special(name))
+
+
+def test_two_entries_of_one_name() -> None:
+    sheet = io.BytesIO()
+    with zipfile.ZipFile(sheet, "w") as file:
+        file.writestr("a", b"1")
+        with pytest.warns(UserWarning, match="Duplicate name"):
+            file.writestr("a", b"2")
+    with pytest.raises(PackageFault, match="same name"):
+        unpack(sheet.getvalue())
+
+
+def test_symbolic_links_and_other_compressions() -> None:
+    with pytest.raises(PackageFault, match="symbolic link"):
+        unpack(special("a", attributes=0o120777 << 16))
+    with pytest.raises(PackageFault, match="deflate"):
+        unpack(special("a", method=zipfile.ZIP_BZIP2))
+
+
+def test_encrypted_entries() -> None:
+    data = bytearray(special("a"))
+    for signature, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        data[data.index(signature) + offset] |= 1
+    with pytest.raises(PackageFault, match="encrypted"):
+        unpack(bytes(data))
+
+
+def test_a_bomb() -> None:
+    with pytest.raises(PackageFault, match="tightly"):
+        unpack(zipped({"a": b"\0" * (5 * 2**20)}))
+
+
+def test_an_entry_larger_than_it_says() -> None:
+    data = bytearray(zipped({"a": b"0123456789" * 1000}))
+    at = data.index(b"PK\x01\x02") + 24
+    data[at : at + 4] = (10).to_bytes(4, "little")
+    with pytest.raises(PackageFault, match="damaged"):
+        unpack(bytes(data))
+
+
+def test_bounds_on_size_and_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archive, "MAX_ENTRIES", 3)
+    with pytest.raises(PackageFault, match="more than 3 entries"):
+        unpack(zipped({f"{n}": b"" for n in range(4)}))
+    monkeypatch.setattr(archive, "MAX_UNPACKED_BYTES", 10)
+    with pytest.raises(PackageFault, match="unpacks to more"):
+        unpack(zipped({"a": b"123456", "b": b"123456"}))
+    monkeypatch.setattr(archive, "MAX_ENTRY_BYTES", 5)
+    with pytest.raises(PackageFault, match="larger than 5"):
+        unpack(zipped({"a": b"123456"}))
+    monkeypatch.setattr(archive, "MAX_FILE_BYTES", 5)
+    with pytest.raises(PackageFault, match="larger than 5"):
+        unpack(zipped({"a": b"1"}))
+
+
+@given(st.binary(max_size=200))
+def test_anything_else_is_refused(data: bytes) -> None:
+    with pytest.raises(PackageFault):
+        unpack(data)
+
+
+@given(st.data())
+def test_damaged_files_are_refused_or_read(data: st.DataObject) -> None:
+    good = bytearray(zipped({"vaultpackage.xml": b"<a/>", "components/1/x.mdl": b"RECREATE"}))
+    at = data.draw(st.integers(0, len(good) - 1))
+    good[at] = data.draw(st.integers(0, 255))
+    try:
+        unpack(bytes(good))
+    except PackageFault:
+        return
+
+
+@given(
+    st.dictionaries(st.from_regex(r"[a-z]{1,8}(/[a-z]{1,8})?\.x", fullmatch=True), st.binary(max_size=50), max_size=9)
+)
+def test_what_is_packed_is_unpacked(files: dict[str, bytes]) -> None:
+    assert unpack(pack(files)) == files
