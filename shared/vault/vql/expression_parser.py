@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
+
 from shared.vault.vql import tokens as lexical
 from shared.vault.vql.errors import VqlLimitError
 from shared.vault.vql.moments import LARGEST, relative_date
@@ -45,9 +47,9 @@ class ExpressionParser(TokenReader):
         super().__init__(text)
         self._depth = 0
 
+    @abstractmethod
     def select(self, *, nested: bool) -> Select:
         """One SELECT, from its keyword on."""
-        raise NotImplementedError
 
     def expression(self) -> Expression:
         """Terms joined by OR, which binds weakest."""
