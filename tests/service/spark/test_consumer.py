@@ -276,9 +276,10 @@ async def test_a_cut_connection_loses_nothing(amqp_url: str, publishing: BrokerC
             await entered.wait()
             proxy.cut()
             await until(lambda: not consumer.is_subscribed)
-            # These hold deliveries of a channel that is gone: their acknowledgement is void.
+            # These hold deliveries of a channel that is gone: their acknowledgement is void. How many they
+            # are is the broker's pace: a worker takes what has arrived, which may be one message.
             go_on.set()
-            await until(lambda: len(recorder.ids) >= 5)
+            await until(lambda: bool(recorder.ids))
             proxy.restore()
             await until(lambda: set(recorder.ids) == set(ids))
             await consumer.subscribed()
