@@ -13,6 +13,7 @@ from shared.runtime.process import end, run_until_cancelled
 from shared.runtime.waiting import wait_for
 from shared.spark.connection import BrokerConnection
 from shared.vault.audit.service import AuditService
+from shared.vault.content.service import ContentService
 from shared.vault.jobs import housekeeping
 from shared.vault.jobs.model import JobType
 from shared.vault.jobs.service import JobService
@@ -112,6 +113,7 @@ class Vault:
         self.queues = QueueService(self.database, self._broker, self.components, self.relay)
         self.jobs = JobService(self.database, poll_seconds=settings.job_poll_seconds)
         self.files = open_store(settings, definition.name)
+        self.content = ContentService(self.database, self.files)
         self.record_jobs = record_jobs.RecordJobs(self.records, self.jobs, self.files)
         limits = StagingLimits(settings.staging_file_bytes, settings.staging_user_bytes)
         self.staging = StagingService(self.files, self.jobs, limits)

@@ -1,4 +1,4 @@
-"""The job that runs once a day: what has expired is removed, jobs with their results, uploads, files half written."""
+"""The job that runs once a day: what has expired or is not used is removed, whatever kind it is."""
 
 from __future__ import annotations
 
@@ -36,8 +36,9 @@ async def housekeeping(context: JobContext) -> JobResult:
         jobs += len(expired)
     uploads = await vault.uploads.purge()
     await vault.deletions.purge()
+    content = await vault.content.sweep()
     await vault.files.tidy(datetime.now(UTC) - HALF_WRITTEN)
-    return JobResult(results={"jobs": jobs, "uploads": uploads})
+    return JobResult(results={"jobs": jobs, "uploads": uploads, "content": content})
 
 
 JOBS = {HOUSEKEEPING: JobType(housekeeping)}
