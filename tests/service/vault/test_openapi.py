@@ -1,0 +1,119 @@
+"""The OpenAPI document as schemathesis reads it: no call that it describes meets a server error or a bare answer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from schemathesis import APIOperation, Case, GenerationMode, Response
+from schemathesis.core.result import Ok
+
+from local.servers import PostgresServer, RabbitServer
+from services.crm_vault.definition import CRM_VAULT
+from services.medical_vault.definition import MEDICAL_VAULT
+from shared.vault.app import create_app
+from shared.vault.errors import ErrorType
+from shared.vault.vault import Vault
+from tests.servers import fresh_database, fresh_vhost
+from tests.service.vault import served
+
+SERVICES = {definition.name: definition for definition in (MEDICAL_VAULT, CRM_VAULT)}
+EXAMPLES = 8  # calls of an operation
+STATUSES = {"SUCCESS", "WARNING", "FAILURE", "EXCEPTION"}
+HEADERS = {f"x-vaultapi-{name}" for name in ("executionid", "burstlimit", "burstlimitremaining", "status")}
+
+# What half of the calls name in the path: things that are there, so that more than the first check is reached.
+THERE = {
+    "object_name": "account__v",
+    "component_name": "Object.account__v",
+    "type_name": "Object",
+    "field_name": "name__v",
+    "picklist_name": "case_status__v",
+    "user_id": "me",
+    "audit_trail_type": "object_audit_trail",
+}
+
+
+def document() -> dict[str, Any]:
+    """The OpenAPI document, which both services share but for the title; nothing is connected to for it."""
+    return create_app(Vault(MEDICAL_VAULT, served.settings("", "", Path("nowhere")))).openapi()
+
+
+def operations() -> Iterator[APIOperation[Any, Any, Any, Any]]:
+    for result in schemathesis.openapi.from_dict(document()).get_all_operations():
+        assert isinstance(result, Ok)
+        yield result.ok()
+
+
+OPERATIONS = {operation.label: operation for operation in operations()}
+
+
+@pytest.fixture(scope="module", params=SERVICES)
+async def url(
+    request: pytest.FixtureRequest,
+    postgres_server: PostgresServer,
+    rabbitmq_server: RabbitServer,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> AsyncIterator[str]:
+    """A Vault for these calls alone, since they may change anything; its address."""
+    files = tmp_path_factory.mktemp("files")
+    async with fresh_database(postgres_server) as dsn, fresh_vhost(rabbitmq_server) as vhost:
+        vault = Vault(SERVICES[request.param], served.settings(dsn, vhost.amqp_url, files))
+        async with served.served(create_app(vault)) as api:
+            await served.started(vault)
+            yield api.url
+
+
+def sign_in(url: str, role: str = "admin") -> dict[str, str]:
+    fields = {"username": served.USERNAMES[role], "password": served.PASSWORD}
+    answer = requests.post(f"{url}/api/v25.1/auth", data=fields, timeout=30).json()
+    return {"Authorization": answer["sessionId"]}
+
+
+def assert_answered(response: Response, label: str) -> None:
+    """An answer as documented: HTTP 200, and an envelope unless it is a file."""
+    assert response.status_code == 200, f"{label}: {response.status_code} {response.text[:300]}"
+    if label.split(" ")[1].startswith(("/api", "/auth")):
+        assert response.headers.keys() >= HEADERS, label
+    if not response.headers["content-type"][0].startswith("application/json"):
+        assert response.headers["x-vaultapi-status"] == ["SUCCESS"], label
+        return
+    body = response.json()
+    assert body["responseStatus"] in STATUSES, label
+    assert body["responseStatus"] != "EXCEPTION", f"{label}: {response.text[:300]}"
+    if body["responseStatus"] == "FAILURE":
+        assert body["errors"], label
+    for error in body.get("errors") or ():
+        assert error["type"] in set(ErrorType), label
+        assert isinstance(error["message"], str), label
+
+
+@pytest.mark.parametrize("label", OPERATIONS)
+async def test_calls_of_the_document(url: str, label: str) -> None:
+    operation = OPERATIONS[label]
+    session = requests.Session()
+
+    @settings(
+        max_examples=EXAMPLES,
+        derandomize=True,
+        database=None,
+        deadline=None,
+        phases=[Phase.generate, Phase.shrink],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(case=st.one_of(*(operation.as_strategy(mode) for mode in GenerationMode)), there=st.booleans())
+    def run(case: Case[Any], there: bool) -> None:
+        if there:
+            case.path_parameters.update({k: v for k, v in THERE.items() if k in case.path_parameters})
+        response = case.call(base_url=url, session=session, headers=headers, timeout=30)
+        assert_answered(response, label)
+
+    headers = await asyncio.to_thread(sign_in, url)
+    await asyncio.to_thread(run)
