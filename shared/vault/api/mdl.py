@@ -12,11 +12,12 @@ from shared.vault.api.addresses import PREFIX, base_path
 from shared.vault.api.body import read_text
 from shared.vault.api.envelope import STATUS_HEADER, Status
 from shared.vault.api.file_body import disposition, upload_form
+from shared.vault.api.jobs import moment
 from shared.vault.api.session import SignedIn, vault_of
 from shared.vault.components.types import COMPONENT_TYPES
 from shared.vault.errors import ApiError, ErrorType, VaultFault
 from shared.vault.security.permissions import Grant, authorize
-from shared.vault.storage import component_jobs
+from shared.vault.storage import component_jobs, standard_items
 from shared.vault.storage.component_files import MAX_FILE_BYTES
 from shared.vault.storage.components import OBJECT_TYPE
 
@@ -126,6 +127,24 @@ async def component_files(request: Request, caller: SignedIn, component_name: st
         for file in files
     ]
     return envelope.success(links=links, data=[file.to_json() for file in files])
+
+
+@router.get(f"{PREFIX}/services/standard_configuration", summary="Standard configuration that was withheld")
+async def withheld_standard(request: Request, caller: SignedIn) -> Response:
+    """What this version brings and the Vault could not be given, since it was changed here; `shipped` is its text."""
+    listed = await standard_items.withheld(vault_of(request).database, caller)
+    return envelope.success(
+        data=[
+            {
+                "kind": item["kind"],
+                "name": item["name"],
+                "reason": item["reason"],
+                "withheld_date": moment(item["withheld_date"]),
+                "shipped": item["withheld"],
+            }
+            for item in listed
+        ]
+    )
 
 
 @router.get(f"{PREFIX}/configuration/{{component_name}}", summary="Components as configuration")

@@ -1,57 +1,69 @@
-"""First start: a Vault's standard configuration and example data, loaded through the services of its API."""
+"""Standard configuration and example data: given to a new Vault, and what is new in them to one that has some."""
 
 from __future__ import annotations
 
-import csv
+import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import structlog
 
-from shared.vault.records.rows import MAX_ROWS
-from shared.vault.security.caller import SYSTEM
+from shared.vault.components.evolution import after
+from shared.vault.components.mdl import parse
+from shared.vault.components.registry import Registry
 from shared.vault.storage.migrate import alone
+from shared.vault.storage.standard_components import give_components
+from shared.vault.storage.standard_items import Giving, StandardLoadFailed
+from shared.vault.storage.standard_records import give_records
 
 if TYPE_CHECKING:
     from shared.vault.records.service import RecordService
     from shared.vault.storage.components import ComponentService
-    from shared.vault.storage.database import Database
+    from shared.vault.storage.database import Connection, Database
 
 log = structlog.get_logger(__name__)
 
+__all__ = ["StandardLoadFailed", "load_standard"]
 
-class StandardLoadFailed(Exception):
-    """A file of the standard configuration was refused: a fault of the installation, not of a user."""
+SEEN = "SELECT EXISTS (SELECT FROM platform.standard_load WHERE name = $1)"
+SEE = "INSERT INTO platform.standard_load (name) VALUES ($1)"
+BEGUN = "SELECT EXISTS (SELECT FROM platform.standard_load WHERE split_part(name, ':', 1) = $1)"
 
 
 async def load_standard(
     database: Database, components: ComponentService, records: RecordService, folder: Path, *, example_data: bool
 ) -> None:
-    """Load ``components/*.mdl``, ``records/*.csv`` and ``data/*.csv``, each once in a Vault's life.
+    """Give the Vault ``components/*.mdl``, ``records/*.csv`` and ``data/*.csv``, as far as it has not got them.
 
-    One process loads while the others wait. A load that was cut off is done again from its start; every part of it
-    may be repeated. Raises StandardLoadFailed.
+    Files that this Vault has seen, in this version or in passing, are not looked at again: an older process that
+    starts beside newer ones takes nothing back. What somebody has changed here stays. One process does it while the
+    others wait; cut off, it is done again from its start. Raises StandardLoadFailed when a new Vault cannot be given
+    a file.
     """
     async with alone(database) as connection:
-        done = {row["name"] for row in await connection.fetch("SELECT name FROM platform.standard_load")}
         await components.load()
         for part in ("components", "records", *(("data",) if example_data else ())):
-            if part in done:
-                continue
-            await _load_part(components, records, folder / part)
-            await connection.execute("INSERT INTO platform.standard_load (name) VALUES ($1)", part)
-            log.info("standard.loaded", part=part)
+            seen = f"{part}:{_digest(folder / part)}"
+            if not await connection.fetchval(SEEN, seen):
+                await _give(connection, components, records, folder / part)
+                await connection.execute(SEE, seen)
+                log.info("standard.loaded", part=part)
 
 
-async def _load_part(components: ComponentService, records: RecordService, folder: Path) -> None:
-    for file in _files(folder, "*.mdl"):
-        script = await components.execute(SYSTEM, file.read_text(encoding="utf-8"))
-        if script.failures:
-            failure = script.failures[0]
-            message = f"{file.name}, line {failure.line}, {failure.component}: {failure.message}"
-            raise StandardLoadFailed(message)
+async def _give(connection: Connection, components: ComponentService, records: RecordService, folder: Path) -> None:
+    giving = Giving(connection, first=not await connection.fetchval(BEGUN, folder.name))
+    await give_components(giving, components, _shipped(folder))
     for file in _files(folder, "*.csv"):
-        await _load_csv(records, file)
+        await give_records(giving, components.registry, records, file)
+
+
+def _shipped(folder: Path) -> Registry:
+    """What the folder's scripts make of a Vault without components."""
+    registry = Registry.build()
+    for file in _files(folder, "*.mdl"):
+        for statement in parse(file.read_text(encoding="utf-8")):
+            registry = after(statement, registry)
+    return registry
 
 
 def _files(folder: Path, pattern: str) -> list[Path]:
@@ -59,16 +71,9 @@ def _files(folder: Path, pattern: str) -> list[Path]:
     return sorted(folder.glob(pattern))
 
 
-async def _load_csv(records: RecordService, file: Path) -> None:
-    """Rows of ``NN_{object}.csv``; its first column is the unique field that names a record."""
-    object_name = file.stem.partition("_")[2]
-    with file.open(newline="", encoding="utf-8") as stream:
-        reader = csv.DictReader(stream)
-        rows = list(reader)
-        key = (reader.fieldnames or ["id"])[0]
-    for start in range(0, len(rows), MAX_ROWS):
-        results = await records.upsert(SYSTEM, object_name, rows[start : start + MAX_ROWS], key)
-        for number, result in enumerate(results, start + 1):
-            if result.errors:
-                message = f"{file.name}, row {number}: {result.errors[0].message}"
-                raise StandardLoadFailed(message)
+def _digest(folder: Path) -> str:
+    digest = hashlib.sha256()
+    for file in _files(folder, "*.*"):
+        digest.update(hashlib.sha256(file.name.encode()).digest())
+        digest.update(hashlib.sha256(file.read_bytes()).digest())
+    return digest.hexdigest()

@@ -126,6 +126,7 @@ ROUTES = {
     "GET /services/loader/{job_id}/tasks/{task_id}/results": CONNECTION,
     "GET /services/loader/{job_id}/tasks/{task_id}/successlog": CONNECTION,
     "GET /services/loader/{job_id}/tasks/{task_id}/failurelog": CONNECTION,
+    "GET /services/standard_configuration": ADMIN,
     "POST /services/configuration_mode/actions/enable": ADMIN,
     "POST /services/configuration_mode/actions/disable": ADMIN,
     "POST /services/package": ADMIN,

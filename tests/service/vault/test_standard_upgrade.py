@@ -1,0 +1,170 @@
+"""A database that was given an older version of the standard configuration, under a newer version of the service."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from services.crm_vault.definition import CRM_VAULT
+from shared.vault.api.app import create_api
+from shared.vault.vault import Vault
+from tests.service.vault.served import Api, served, settings
+
+OLD = """
+RECREATE Picklist shade__v ( label('Shade'), Picklistentry pale__v ( label('Pale') ) );
+RECREATE Object paint__v ( label('Paint'), prefix('ZPA'),
+  Field code__v ( type('String'), label('Code'), unique(true), max_length(10) ),
+  Field note__v ( type('String'), label('Note'), max_length(20) ) );
+"""
+NEW = """
+RECREATE Picklist shade__v ( label('Shade'), Picklistentry pale__v ( label('Very Pale') ),
+  Picklistentry deep__v ( label('Deep') ) );
+RECREATE Object brush__v ( label('Brush'), prefix('ZBR') );
+RECREATE Object paint__v ( label('Paint'), prefix('ZPA'),
+  Field code__v ( type('String'), label('Code'), unique(true), max_length(10) ),
+  Field note__v ( type('String'), label('Note'), max_length(20) ),
+  Field brush__v ( type('Object'), label('Brush'), object('Object.brush__v') ) );
+"""
+OLD_ROWS = "code__v,name__v,note__v\nA,Azure,first\nB,Beige,first\nC,Cyan,first\n"
+NEW_ROWS = "code__v,name__v,note__v\nA,Azure,second\nB,Beige,second\nC,Cyan,second\nD,Drab,second\n"
+PAINTS = "/vobjects/paint__v"
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """A Vault's database, and the folder of the version that is installed."""
+
+    dsn: str
+    amqp_url: str
+    folder: Path
+
+    def install(self, mdl: str, rows: str) -> None:
+        (self.folder / "components" / "90_paint.mdl").write_text(mdl, encoding="utf-8")
+        (self.folder / "records" / "90_paint__v.csv").write_text(rows, encoding="utf-8")
+
+    def process(self) -> Vault:
+        definition = replace(CRM_VAULT, standard=self.folder)
+        return Vault(definition, settings(self.dsn, self.amqp_url, self.folder.parent / "files"))
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[Api]:
+        vault = self.process()
+        await vault.start()
+        try:
+            async with served(create_api(vault)) as api:
+                yield await api.signed_in("admin")
+        finally:
+            await vault.stop()
+
+
+@pytest.fixture
+def installation(postgres_dsn: str, amqp_url: str, tmp_path: Path) -> Installation:
+    shutil.copytree(CRM_VAULT.standard, tmp_path / "standard")
+    installed = Installation(postgres_dsn, amqp_url, tmp_path / "standard")
+    installed.install(OLD, OLD_ROWS)
+    return installed
+
+
+async def notes(admin: Api) -> dict[str, str]:
+    answer = await admin.query("SELECT code__v, note__v FROM paint__v")
+    return {row["code__v"]: row["note__v"] for row in answer.data}
+
+
+async def withheld(admin: Api) -> dict[str, str]:
+    answer = await admin.get("/services/standard_configuration")
+    return {f"{item['kind']}.{item['name']}": item["reason"] for item in answer.data}
+
+
+async def test_what_nobody_has_changed_becomes_as_shipped(installation: Installation) -> None:
+    async with installation.running():
+        pass
+    installation.install(NEW, NEW_ROWS)
+    async with installation.running() as admin:
+        assert await notes(admin) == dict.fromkeys("ABCD", "second")
+        assert "brush__v" in (await admin.get("/api/mdl/components/Object.paint__v")).text
+        assert await withheld(admin) == {}
+
+
+async def test_what_was_changed_in_the_vault_stays(installation: Installation) -> None:
+    async with installation.running() as admin:
+        mdl = """
+        ALTER Picklist shade__v ( MODIFY Picklistentry pale__v ( label('Pastel') ) );
+        ALTER Object paint__v ( ADD Field own__c ( type('String'), label('Own'), max_length(5) ) );
+        """
+        assert (await admin.post("/api/mdl/execute", data=mdl)).status == "SUCCESS"
+        await admin.put(f"{PAINTS}?idParam=code__v", json=[{"code__v": "B", "note__v": "mine"}])
+        await admin.delete(f"{PAINTS}?idParam=code__v", json=[{"code__v": "C"}])
+    installation.install(NEW, NEW_ROWS)
+    async with installation.running() as admin:
+        assert await notes(admin) == {"A": "second", "B": "mine", "D": "second"}
+        shade = (await admin.get("/api/mdl/components/Picklist.shade__v")).text
+        assert "Pastel" in shade
+        assert "deep__v" not in shade
+        paint = (await admin.get("/api/mdl/components/Object.paint__v")).text
+        assert "own__c" in paint
+        assert "brush__v" in paint
+        listed = await withheld(admin)
+        assert set(listed) == {"Picklist.shade__v", "paint__v.B"}
+        assert "pale__v: label" in listed["Picklist.shade__v"]
+        resolved = (await admin.get("/services/standard_configuration")).data[0]["shipped"]
+        assert (await admin.post("/api/mdl/execute", data=resolved)).status == "SUCCESS"
+    installation.install(NEW.replace("'Deep'", "'Deeper'"), NEW_ROWS)
+    async with installation.running() as admin:
+        assert "Deeper" in (await admin.get("/api/mdl/components/Picklist.shade__v")).text
+        assert set(await withheld(admin)) == {"paint__v.B"}
+
+
+async def test_a_version_that_would_lose_data_is_withheld(installation: Installation) -> None:
+    async with installation.running():
+        pass
+    without_note = OLD.replace(
+        "Field note__v ( type('String'), label('Note'), max_length(20) )", "active(true)"
+    )  # no field
+    installation.install(without_note, OLD_ROWS)
+    async with installation.running() as admin:
+        assert await notes(admin) == dict.fromkeys("ABC", "first")
+        assert set(await withheld(admin)) == {"Object.paint__v"}
+
+
+async def test_an_older_process_takes_nothing_back(installation: Installation) -> None:
+    async with installation.running():
+        pass
+    installation.install(NEW, NEW_ROWS)
+    async with installation.running():
+        pass
+    installation.install(OLD, OLD_ROWS)
+    async with installation.running() as admin:
+        assert set((await notes(admin)).values()) == {"second"}
+
+
+async def test_processes_that_start_together_give_it_once(installation: Installation) -> None:
+    async with installation.running():
+        pass
+    installation.install(NEW, NEW_ROWS)
+    together = [installation.process() for _ in range(3)]
+    await asyncio.gather(*(vault.start() for vault in together))
+    await asyncio.gather(*(vault.stop() for vault in together))
+    async with installation.running() as admin:
+        assert await notes(admin) == dict.fromkeys("ABCD", "second")
+        trail = await admin.get("/audittrail/system_audit_trail")
+        created = [entry for entry in trail.data if "brush__v" in str(entry) and entry["action"] == "RECREATE"]
+        assert len([entry for entry in created if "Object.brush__v" in str(entry["item"])]) == 1
+
+
+async def test_a_vault_from_before_it_was_noted_what_is_given(installation: Installation) -> None:
+    vault = installation.process()
+    await vault.start()
+    async with vault.database.transaction() as connection:
+        await connection.execute("TRUNCATE platform.standard_item, platform.standard_load")
+        await connection.execute("INSERT INTO platform.standard_load (name) VALUES ('components'), ('records')")
+    await vault.stop()
+    installation.install(NEW, NEW_ROWS)
+    async with installation.running() as admin:
+        assert await notes(admin) == dict.fromkeys("ABCD", "second")
+        assert await withheld(admin) == {}
