@@ -20,6 +20,9 @@ MAX_NAME_LENGTH = 255
 MAX_ATTRIBUTES = 100
 MAX_DEPTH = 8
 
+SOURCE_ATTRIBUTE = "source_vault_id"
+"""Attribute that a recorded message carries, so that a retry from the target Vault still names its source."""
+
 
 @dataclass(frozen=True, slots=True)
 class Message:
@@ -95,6 +98,15 @@ class Envelope:
         if len(body) > MAX_BODY_BYTES:
             raise MalformedMessage(f"body is larger than {MAX_BODY_BYTES} bytes")
         return body
+
+    def recorded(self, source: int | None) -> str:
+        """The envelope as text, to be kept for a retry; ``source`` is the Vault it came from, if not its keeper."""
+        attributes = dict(self.message.attributes)
+        if source is not None:
+            attributes[SOURCE_ATTRIBUTE] = source
+        value: dict[str, JsonValue] = orjson.loads(self.encode())
+        value["message"] = {"attributes": attributes, "items": list(self.message.items)}
+        return orjson.dumps(value).decode()
 
 
 def format_moment(moment: datetime) -> str:

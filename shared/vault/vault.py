@@ -23,6 +23,7 @@ from shared.vault.loader import service as loader
 from shared.vault.packages import jobs as package_jobs
 from shared.vault.packages.inbound import InboundPackages
 from shared.vault.packages.outbound import OutboundPackages
+from shared.vault.queues.dead_letters import DeadLetters
 from shared.vault.queues.relay import Relay, Sender
 from shared.vault.queues.service import QueueService
 from shared.vault.records import entry_actions, integrations, record_jobs, retry
@@ -91,6 +92,7 @@ class Vault:
             statement_timeout=settings.query_timeout_seconds,
         )
         self._broker = BrokerConnection(settings.amqp_url.get_secret_value(), definition.name)
+        self._consuming = BrokerConnection(settings.amqp_url.get_secret_value(), f"{definition.name} consuming")
         self._notifications = Notifications(settings.database_dsn.get_secret_value())
         delay = settings.burst_delay_ms / 1000
         self.security = SecurityService(self.database, settings.session_idle_minutes, settings.sign_in_limit, delay)
@@ -110,6 +112,7 @@ class Vault:
         self.actions = ActionService(self.components, self.records, {**ACTIONS, **definition.actions}, OBJECT_ACTIONS)
         sender = Sender(self.vault_id, definition.label, settings.host_name)
         self.relay = Relay(self.database, self._broker, self.components, sender)
+        self._dead_letters = DeadLetters(self._consuming, self.components, self.records, self.vault_id)
         self.queues = QueueService(self.database, self._broker, self.components, self.relay)
         self.jobs = JobService(self.database, poll_seconds=settings.job_poll_seconds)
         self.files = open_store(settings, definition.name)
@@ -152,6 +155,9 @@ class Vault:
         self._stack.push_async_callback(self._broker.close)
         await self.relay.start()
         self._stack.push_async_callback(self.relay.stop)
+        self._stack.push_async_callback(self._consuming.close)
+        await self._dead_letters.start()
+        self._stack.push_async_callback(self._dead_letters.stop)
         await housekeeping.schedule(self.jobs)
         await self.worker.start()
         self._stack.push_async_callback(self.worker.stop)

@@ -15,7 +15,6 @@ from services.connector.processing.exceptions import (
     MessageErrorType,
     MessageFailure,
     malformed,
-    recorded_body,
 )
 from services.connector.vaults import ConnectedVault, Vaults
 from shared.client.errors import VaultRefused
@@ -148,7 +147,7 @@ class Outbound:
             error_type=MessageErrorType.DELIVERY,
             text=f"Not delivered after {self._attempts.count} attempts: {'; '.join(dict.fromkeys(reasons))}. "
             "Then run Retry Transfer",
-            body=recorded_body(envelope, None),
+            body=envelope.recorded(None),
             received=count,
             failed=count,
             object=object_name if isinstance(object_name, str) else "",

@@ -11,11 +11,9 @@ import orjson
 
 from services.connector.processing.outcome import MAX_TEXT, ItemFailure
 from services.connector.processing.source import query_all
-from services.connector.processing.units import SOURCE_ATTRIBUTE
 from services.connector.rules.statements import contains, literal, statements
 from shared.client.client import VaultClient
 from shared.client.errors import VaultRefused
-from shared.spark.envelope import Envelope
 
 MESSAGE = "exception_message__sys"
 ITEM = "exception_item__sys"
@@ -51,16 +49,6 @@ class MessageFailure:
     integration: str | None = None
     integration_point: str | None = None
     items: Mapping[str, ItemFailure] = field(default_factory=dict)
-
-
-def recorded_body(envelope: Envelope, source: int | None) -> str:
-    """The envelope as it is kept for a retry, its source Vault named in an attribute."""
-    attributes = dict(envelope.message.attributes)
-    if source is not None:
-        attributes[SOURCE_ATTRIBUTE] = source
-    value: dict[str, object] = orjson.loads(envelope.encode())
-    value["message"] = {"attributes": attributes, "items": list(envelope.message.items)}
-    return orjson.dumps(value).decode()
 
 
 def malformed(body: bytes, message_id: str | None, queue: str, reason: str) -> MessageFailure:

@@ -13,7 +13,6 @@ from services.connector.processing.exceptions import (
     ExceptionRecords,
     MessageErrorType,
     MessageFailure,
-    recorded_body,
 )
 from services.connector.processing.outcome import Outcome
 from services.connector.processing.units import WorkUnit
@@ -133,7 +132,7 @@ class UnitExecution:
                 queue=self._queue,
                 error_type=error_type,
                 text=text,
-                body=recorded_body(message.envelope, source),
+                body=message.envelope.recorded(source),
                 received=len(message.envelope.message.items),
                 failed=len(message.envelope.message.items),
                 object=self._unit.key.object,
@@ -190,7 +189,7 @@ class UnitExecution:
                 queue=self._queue,
                 error_type=MessageErrorType.PROCESSING,
                 text=text,
-                body=recorded_body(message.envelope, self._source.vault_id if self._source else None),
+                body=message.envelope.recorded(self._source.vault_id if self._source else None),
                 received=len(items),
                 failed=len(failures),
                 object=self._unit.key.object,

@@ -6,10 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from shared.spark.envelope import MAX_ITEMS, Envelope
-
-SOURCE_ATTRIBUTE = "source_vault_id"
-"""Attribute that a recorded message carries, so that a retry from the target Vault still names its source."""
+from shared.spark.envelope import MAX_ITEMS, SOURCE_ATTRIBUTE, Envelope
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,21 +106,34 @@ class RecordService:
         async def work(connection: Connection) -> list[Row]:
             authorize_mode(caller, mode)
             target = self.target(caller, object_name, rows, Operation.CREATE, Operation.EDIT)
-            key = _key_field(target, id_param)
-            if key.system or not key.editable:
-                message = f"Field [{key.name}] is set by the Vault and cannot key an upsert"
-                raise VaultFault(ErrorType.INVALID_DATA, message)
-            read = self.reader(target, mode).read(rows, key)
-            _refuse_repeated_keys(read, key)
-            batch = self.batch(connection, caller, target, mode)
-            await batch.resolve(read)
-            stored = await batch.lock(read, key)
-            good = [row for row in read if not row.errors]
-            await batch.update([row for row in good if row.key in stored], stored, warn_unchanged=False)
-            await batch.insert([row for row in good if row.key not in stored], key)
-            return read
+            return await self.upsert_in(connection, caller, target, rows, id_param, mode=mode)
 
         return await self.carry_out(work)
+
+    async def upsert_in(
+        self,
+        connection: Connection,
+        caller: Caller,
+        target: VaultObject,
+        rows: Source,
+        id_param: str,
+        *,
+        mode: WriteMode = NORMAL,
+    ) -> list[Row]:
+        """Upsert in a transaction that ``carry_out`` has begun; it is run again when a race for a key was lost."""
+        key = _key_field(target, id_param)
+        if key.system or not key.editable:
+            message = f"Field [{key.name}] is set by the Vault and cannot key an upsert"
+            raise VaultFault(ErrorType.INVALID_DATA, message)
+        read = self.reader(target, mode).read(rows, key)
+        _refuse_repeated_keys(read, key)
+        batch = self.batch(connection, caller, target, mode)
+        await batch.resolve(read)
+        stored = await batch.lock(read, key)
+        good = [row for row in read if not row.errors]
+        await batch.update([row for row in good if row.key in stored], stored, warn_unchanged=False)
+        await batch.insert([row for row in good if row.key not in stored], key)
+        return read
 
     async def delete(
         self,

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.connector.processing.exceptions import malformed, recorded_body
-from services.connector.processing.units import SOURCE_ATTRIBUTE, Inbound, gather
+from services.connector.processing.exceptions import malformed
+from services.connector.processing.units import Inbound, gather
 from services.connector.rules.model import RuleError
 from services.connector.rules.order import Link, Step, write_order
-from shared.spark.envelope import Envelope, JsonValue, Message
+from shared.spark.envelope import SOURCE_ATTRIBUTE, Envelope, JsonValue, Message
 from tests.unit.connector.examples import CASE, CASE_REQUEST, PERSON, metadata, reference
 
 OWN, OTHER = 10101, 20202
@@ -52,7 +52,7 @@ def test_a_unit_holds_whole_messages_and_at_most_500_ids(batches: list[list[int]
 
 
 def test_a_retry_names_its_source_in_an_attribute() -> None:
-    body = orjson.loads(recorded_body(inbound("a").envelope, OTHER))
+    body = orjson.loads(inbound("a").envelope.recorded(OTHER))
     attributes = body["message"]["attributes"]
     assert attributes[SOURCE_ATTRIBUTE] == OTHER
     assert inbound("a", sender=OWN, **attributes).source(OWN) == OTHER

@@ -1,0 +1,1 @@
+"""User Exception Messages that the Vault records itself."""
