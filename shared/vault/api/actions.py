@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from shared.vault.api import envelope
 from shared.vault.api.addresses import PREFIX, base_path
-from shared.vault.api.body import form_documentation, read_fields
+from shared.vault.api.body import RECORD_DOCUMENTATION, form_documentation, read_fields
 from shared.vault.api.session import SignedIn, vault_of
 from shared.vault.errors import ErrorType, VaultFault
 from shared.vault.records.actions import AvailableAction
@@ -32,7 +32,9 @@ async def metadata(request: Request, caller: SignedIn, object_name: str, record_
     raise VaultFault(ErrorType.INSUFFICIENT_ACCESS, f"The record offers no action [{action_name[:200]}]")
 
 
-@router.post("/{object_name}/{record_id}/actions/{action_name}", summary="Run a user action")
+@router.post(
+    "/{object_name}/{record_id}/actions/{action_name}", summary="Run a user action", openapi_extra=RECORD_DOCUMENTATION
+)
 async def run(request: Request, caller: SignedIn, object_name: str, record_id: str, action_name: str) -> Response:
     """Runs the action on one record; its start prompts are form fields or members of a JSON object."""
     fields = await read_fields(request)

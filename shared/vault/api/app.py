@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
 from shared.runtime.telemetry import RequestMetrics
@@ -30,10 +31,10 @@ from shared.vault.api import (
     staging,
     users,
 )
-from shared.vault.api.addresses import VersionConvertor
 from shared.vault.api.documentation import add_documentation
 from shared.vault.api.faults import Faults, on_fault, on_http_error, on_invalid_parameter
 from shared.vault.api.headers import ApiHeaders
+from shared.vault.api.openapi.document import complete
 from shared.vault.errors import VaultFault
 
 if TYPE_CHECKING:
@@ -79,33 +80,41 @@ TAGS = [
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
 
-VERSION_PARAMETER = {
-    "name": "version",
-    "in": "path",
-    "required": True,
-    "schema": {"type": "string", "pattern": f"^{VersionConvertor.regex}$", "example": "v25.1"},
-}
+DESCRIPTION = """REST API, compatible with public clients of the Vault REST API.
+
+* **Sign in** with `POST /api/{version}/auth`; the `sessionId` of the answer goes into the header `Authorization` of
+  every other call, alone or after `Bearer`.
+* **Every answer in JSON is an envelope** with `responseStatus`. The HTTP status is 200 for everything that the Vault
+  itself has processed, refusals included: look at `responseStatus`, and at `errors[].type` where it is `FAILURE`.
+* **Forms** come URL-encoded, as `multipart/form-data`, or as a JSON object; records as JSON, CSV, or one as a form.
+* What this Vault does not have it answers with `MALFORMED_URL`, a verb that a path does not have with
+  `METHOD_NOT_SUPPORTED`.
+"""
 
 
 class Api(FastAPI):
-    """FastAPI, with the version parameter in its OpenAPI document that no endpoint declares."""
+    """FastAPI, whose OpenAPI document is completed with what the routes do not say themselves."""
 
     def openapi(self) -> dict[str, Any]:
         """The OpenAPI document."""
-        document = super().openapi()
-        for path, operations in document["paths"].items():
-            if "{version}" in path:
-                operations["parameters"] = [VERSION_PARAMETER]
-        return document
+        if self.openapi_schema is None:
+            self.openapi_schema = complete(super().openapi())
+        return self.openapi_schema
+
+
+def operation_id(route: APIRoute) -> str:
+    """The name of an operation, as generated clients call it: chapter and function."""
+    return f"{route.endpoint.__module__.rpartition('.')[2]}_{route.name}"
 
 
 def create_api(vault: Vault, lifespan: Lifespan | None = None) -> FastAPI:
     """The application that serves ``vault``; routes outside ``/api`` may be added to it."""
     app = Api(
         title=vault.definition.label,
-        description="REST API. Every answer is an envelope with `responseStatus`; the HTTP status is 200 for "
-        "everything that the Vault itself has processed, refusals included.",
+        description=DESCRIPTION,
         openapi_tags=TAGS,
+        servers=[{"url": "/"}],
+        generate_unique_id_function=operation_id,
         redirect_slashes=False,
         docs_url=None,
         redoc_url=None,

@@ -29,25 +29,33 @@ SCALARS = frozenset({str, bool, int, float, type(None)})
 
 FORM = "application/x-www-form-urlencoded"
 MULTIPART = "multipart/form-data"
+JSON = "application/json"
 CSV = "text/csv"
 
 
 def form_documentation(fields: Mapping[str, str]) -> dict[str, object]:
-    """``openapi_extra`` of an endpoint that takes a form: its fields and what each is."""
+    """``openapi_extra`` of an endpoint that takes a form, or a JSON object: its fields and what each is."""
     properties = {name: {"type": "string", "description": text} for name, text in fields.items()}
-    return {"requestBody": {"content": {FORM: {"schema": {"type": "object", "properties": properties}}}}}
+    schema = {"type": "object", "properties": properties}
+    return {"requestBody": {"content": {kind: {"schema": schema} for kind in (FORM, MULTIPART, JSON)}}}
 
 
+RECORD: dict[str, object] = {"type": "object", "additionalProperties": True}
 ROWS_DOCUMENTATION: dict[str, object] = {
     "requestBody": {
         "content": {
-            "application/json": {"schema": {"type": "array", "maxItems": MAX_ROWS, "items": {"type": "object"}}},
+            JSON: {"schema": {"type": "array", "maxItems": MAX_ROWS, "items": RECORD}},
             CSV: {"schema": {"type": "string"}},
-            FORM: {"schema": {"type": "object"}},
+            FORM: {"schema": RECORD},
+            MULTIPART: {"schema": RECORD},
         }
     }
 }
 """``openapi_extra`` of an endpoint that takes rows."""
+RECORD_DOCUMENTATION: dict[str, object] = {
+    "requestBody": {"content": {kind: {"schema": RECORD} for kind in (JSON, FORM, MULTIPART)}}
+}
+"""``openapi_extra`` of an endpoint that takes the fields of one record."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +103,7 @@ async def read_fields(request: Request) -> dict[str, str]:
     kind = media_type(request.headers)
     if kind in (FORM, MULTIPART):
         return await _form(request.headers, body)
-    if kind not in ("application/json", ""):
+    if kind not in (JSON, ""):
         raise _invalid(f"Content-Type [{kind[:60]}] is not taken here")
     fields = _json_record(body)
     return {name: _field_text(value) for name, value in fields.items()}

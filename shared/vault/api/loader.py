@@ -20,32 +20,14 @@ router = APIRouter(prefix=f"{PREFIX}/services/loader", tags=["Loader"])
 Notify = Annotated[bool, Query(alias="sendNotification")]
 
 
-def _documentation(example: Mapping[str, object]) -> dict[str, object]:
-    schema = {"type": "array", "maxItems": 10, "items": {"type": "object"}, "example": [example]}
-    return {"requestBody": {"content": {"application/json": {"schema": schema}}}}
-
-
-LOAD_BODY = _documentation(
-    {
-        "object_type": "vobjects__v",
-        "object": "account__v",
-        "action": "upsert",
-        "file": "/accounts.csv",
-        "idparam": "external_id__v",
-        "order": 1,
+TASKS: dict[str, object] = {
+    "requestBody": {
+        "content": {"application/json": {"schema": {"type": "array", "maxItems": 10, "items": {"type": "object"}}}}
     }
-)
-EXTRACT_BODY = _documentation(
-    {
-        "object_type": "vobjects__v",
-        "object": "account__v",
-        "fields": ["id", "name__v"],
-        "vql_criteria__v": "status__v = 'active__v' MAXROWS 500",
-    }
-)
+}
 
 
-@router.post("/load", summary="Load files", openapi_extra=LOAD_BODY)
+@router.post("/load", summary="Load files", openapi_extra=TASKS)
 async def load(request: Request, caller: SignedIn, notify: Notify = False) -> Response:
     """Starts a job that loads up to ten CSV files from the staging area, in their `order`."""
     rows = parse_json_rows(await read_body(request, MAX_FORM_BYTES))
@@ -53,7 +35,7 @@ async def load(request: Request, caller: SignedIn, notify: Notify = False) -> Re
     return submitted(request, job_id, tasks=[_echo(t.task_id, row) for t, row in zip(tasks, rows, strict=True)])
 
 
-@router.post("/extract", summary="Extract records", openapi_extra=EXTRACT_BODY)
+@router.post("/extract", summary="Extract records", openapi_extra=TASKS)
 async def extract(request: Request, caller: SignedIn, notify: Notify = False) -> Response:
     """Starts a job that extracts the records of up to ten objects to CSV files."""
     rows = parse_json_rows(await read_body(request, MAX_FORM_BYTES))

@@ -24,7 +24,11 @@ from shared.vault.storage.components import OBJECT_TYPE
 router = APIRouter(tags=["Components"])
 
 
-MDL_TEXT = {"requestBody": {"content": {"text/plain": {"schema": {"type": "string"}}}}}
+MDL_TEXT = {
+    "requestBody": {
+        "content": {kind: {"schema": {"type": "string"}} for kind in ("text/plain", "application/octet-stream")}
+    }
+}
 FILE_FORM = {
     "requestBody": {
         "content": {

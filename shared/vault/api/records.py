@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from shared.vault.api import envelope
 from shared.vault.api.addresses import PREFIX, base_path, version_of
-from shared.vault.api.body import ROWS_DOCUMENTATION, Rows, read_record, read_rows
+from shared.vault.api.body import RECORD_DOCUMENTATION, ROWS_DOCUMENTATION, Rows, read_record, read_rows
 from shared.vault.api.csv_rows import results_csv
 from shared.vault.api.object_json import object_reference
 from shared.vault.api.session import SignedIn, vault_of
@@ -112,7 +112,7 @@ async def read(request: Request, caller: SignedIn, object_name: str, record_id: 
     return envelope.success(responseDetails=details, data=record)
 
 
-@router.put("/{object_name}/{record_id}", summary="Update a record")
+@router.put("/{object_name}/{record_id}", summary="Update a record", openapi_extra=RECORD_DOCUMENTATION)
 async def update_one(request: Request, caller: SignedIn, object_name: str, record_id: str) -> Response:
     """The fields to change, as a form or a JSON object."""
     row = await read_record(request) | {"id": record_id}

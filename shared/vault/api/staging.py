@@ -64,7 +64,7 @@ async def content(
     return file_response(staging.content(file, span.start, span.length), file.name, file.size, span)
 
 
-@router.get("/items", summary="List the items of the root")
+@router.get("/items", summary="List the items of the root", name="root_items")
 @router.get("/items/{item:path}", summary="List the items of a folder")
 async def items(
     request: Request,

@@ -10,7 +10,14 @@ from starlette.responses import Response
 
 from shared.vault.api import envelope
 from shared.vault.api.addresses import PREFIX
-from shared.vault.api.body import ROWS_DOCUMENTATION, form_documentation, read_fields, read_record, read_rows
+from shared.vault.api.body import (
+    RECORD_DOCUMENTATION,
+    ROWS_DOCUMENTATION,
+    form_documentation,
+    read_fields,
+    read_record,
+    read_rows,
+)
 from shared.vault.api.csv_rows import results_csv
 from shared.vault.api.records import wants_csv
 from shared.vault.api.session import PerhapsSignedIn, SignedIn, vault_of
@@ -36,6 +43,13 @@ PASSWORD = form_documentation(
         "password__v": "The current password",
         "new_password__v": "The new one",
         "username": "Who changes it, when there is no session because it must be changed",
+    }
+)
+MEMBERSHIP = form_documentation(
+    {
+        "active__v": "true or false",
+        "security_profile__v": "Name of a security profile",
+        "license_type__v": "Name of a license type",
     }
 )
 TOKEN = form_documentation({"name__v": "Name of the token", "expiry_date__v": "YYYY-MM-DDTHH:MM:SSZ; optional"})
@@ -122,7 +136,7 @@ async def one_user(
     return envelope.success(users=[{"user": user}])
 
 
-@router.put("/{user_id}", summary="Update a user", openapi_extra=ROWS_DOCUMENTATION)
+@router.put("/{user_id}", summary="Update a user", openapi_extra=RECORD_DOCUMENTATION)
 async def update_one(request: Request, caller: SignedIn, user_id: UserId) -> Response:
     """Fields to change, as a form or a JSON object; everyone may change name, address and language of themselves."""
     fields = await read_record(request)
@@ -136,7 +150,7 @@ async def disable(request: Request, caller: SignedIn, user_id: UserId) -> Respon
     return _single(result)
 
 
-@router.put("/{user_id}/vault_membership/{vault_id}", summary="Update a user's membership")
+@router.put("/{user_id}/vault_membership/{vault_id}", summary="Update a user's membership", openapi_extra=MEMBERSHIP)
 async def update_membership(request: Request, caller: SignedIn, user_id: UserId, vault_id: str) -> Response:
     """Form fields `active__v`, `security_profile__v`, `license_type__v`."""
     vault = vault_of(request)

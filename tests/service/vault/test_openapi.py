@@ -114,6 +114,7 @@ async def test_calls_of_the_document(url: str, label: str) -> None:
             case.path_parameters.update({k: v for k, v in THERE.items() if k in case.path_parameters})
         response = case.call(base_url=url, session=session, headers=headers, timeout=30)
         assert_answered(response, label)
+        case.operation.validate_response(response)
 
     headers = await asyncio.to_thread(sign_in, url)
     await asyncio.to_thread(run)

@@ -1,0 +1,86 @@
+"""What each parameter is, with an example where it is part of a path."""
+
+from __future__ import annotations
+
+from shared.vault.api.addresses import VersionConvertor
+
+PATH: dict[str, tuple[str, object]] = {
+    "version": ("The API version; every well-formed one is answered alike.", "v25.1"),
+    "profile": ("Name of an OAuth 2.0 / OpenID Connect profile.", "_9a2b"),
+    "delegation_id": ("Id of a delegation.", 12),
+    "cursor": ("The part of `next_page` or `previous_page` that names the query.", "5b3f0c0e7d9a4f1c"),
+    "object_name": ("Name of an object.", "product__v"),
+    "record_id": ("Id of a record.", "V5P000000000101"),
+    "field_name": ("Name of a field.", "name__v"),
+    "action_name": (
+        "`Objectlifecyclestateuseraction.{object}.{state}.{action}` or `Objectaction.{object}.{action}`.",
+        "Objectlifecyclestateuseraction.case_request__v.new_state__v.start_work__v",
+    ),
+    "outcome": ("`success` or `failure`.", "success"),
+    "job_id": ("Id of a job.", 1201),
+    "task_id": ("Id of a task of the job.", "1"),
+    "type_name": ("Name of a component type.", "Picklist"),
+    "component_name": ("Type and name of a component.", "Picklist.priority__v"),
+    "file_name": ("The `name__v` under which the file was uploaded.", "logo.svg"),
+    "picklist_name": ("Name of a picklist.", "priority__v"),
+    "value_name": ("Name of a value of the picklist.", "high__v"),
+    "user_id": ("Id of a user, or `me`.", "me"),
+    "vault_id": ("Id of this Vault.", 10101),
+    "token_id": ("Id of an access token.", "V0T000000000101"),
+    "group_id": ("Id of a group.", 1358979070034),
+    "queue_name": ("Name of a queue.", "medical_crm_outbound_queue__v"),
+    "item": ("Path of a file or folder of the staging area.", "loads/products.csv"),
+    "upload_session_id": ("Id of an upload session.", "1f6f9f7c0a8b4d2e"),
+    "package_id": ("Id of a package's record.", "0PI000000000101"),
+    "name": ("Name of a log of the package.", "deployment.log"),
+    "audit_trail_type": ("Name of an audit trail.", "object_audit_trail"),
+}
+"""Parameters in paths: name → description and example."""
+
+OTHER = {
+    "limit": "How many at most.",
+    "offset": "How many to leave out before the first.",
+    "start": "How many to leave out before the first.",
+    "cursor": "Where the page before has ended, as its `next_page` says.",
+    "pagesize": "Records in the page; that of the query when left out.",
+    "pageoffset": "Records before the page.",
+    "fields": "Names of fields, separated by commas.",
+    "sort": "A field, with `asc` or `desc` behind it.",
+    "filter": "`name__v::` and the name of a permission.",
+    "username": "Who wants to sign in; may be a form field as well.",
+    "vaults": "`all`, or ids of Vaults.",
+    "operation": "`upsert`, together with `idParam`.",
+    "idParam": "A unique field that names the record.",
+    "exclude_vault_membership": "`false` adds `vault_membership`.",
+    "exclude_app_licensing": "`false` adds `app_licensing`.",
+    "format_result": "`csv`, for the list as CSV.",
+    "item": "Path of the folder; the root when left out.",
+    "all_dates": "Entries of all time.",
+    "sendNotification": "Whether the job's end is notified to its user.",
+    "Range": "`bytes=0-1023` for a part of the file.",
+    "Content-MD5": "The content's MD5; a content that differs is refused.",
+    "X-VaultAPI-FilePartNumber": "The number of the part, from 1 on.",
+}
+"""Parameters in queries and headers: name → description, where the route has none."""
+
+VERSION: dict[str, object] = {
+    "name": "version",
+    "in": "path",
+    "required": True,
+    "description": PATH["version"][0],
+    "schema": {"type": "string", "pattern": f"^{VersionConvertor.regex}$", "example": PATH["version"][1]},
+}
+"""The parameter that every versioned path has and no endpoint declares."""
+
+
+def describe(parameter: dict[str, object]) -> None:
+    """Add to a parameter what it lacks of description and example."""
+    name = str(parameter["name"])
+    if parameter["in"] != "path":
+        if name in OTHER:
+            parameter.setdefault("description", OTHER[name])
+        return
+    if name in PATH:
+        text, example = PATH[name]
+        parameter.setdefault("description", text)
+        parameter.setdefault("example", example)
