@@ -11,6 +11,8 @@ from shared.client.errors import UnexpectedAnswer, VaultRefused
 Row: TypeAlias = dict[str, object]
 
 MAX_MESSAGE_LENGTH = 2000
+SOURCE_MODIFIED = "source_modified_date__sys"
+"""In a row: when the record that it was copied from was last modified; in a result: the state that is stored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,13 +27,15 @@ class ApiError:
 class RowResult:
     """What one row of a bulk call came to. A row that changed nothing is ``ok``.
 
-    ``event`` is ``created__sys`` or ``updated__sys`` where the Vault says so.
+    ``event`` is ``created__sys`` or ``updated__sys`` where the Vault says so. ``newer`` is the stored source state
+    of a row that was left out because it may tell of an older one.
     """
 
     ok: bool
     id: str | None = None
     event: str | None = None
     errors: tuple[ApiError, ...] = ()
+    newer: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +142,7 @@ def _row_result(row: Row) -> RowResult:
     # Records are answered as {"data": {"id": …}}, user actions as {"id": …}.
     data = row.get("data", row)
     about = data if isinstance(data, dict) else {}
-    record, event = about.get("id"), about.get("event")
+    record, event, newer = about.get("id"), about.get("event"), about.get(SOURCE_MODIFIED)
     ok = row.get("responseStatus", about.get("responseStatus")) in ("SUCCESS", "WARNING")
     errors = read_errors(row)
     if not ok and not errors:
@@ -148,4 +152,5 @@ def _row_result(row: Row) -> RowResult:
         id=record if isinstance(record, str) else None,
         event=event if isinstance(event, str) else None,
         errors=() if ok else errors,
+        newer=newer if isinstance(newer, str) else None,
     )

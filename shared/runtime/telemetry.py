@@ -57,6 +57,12 @@ class Metrics:
         self.rows = Counter(
             "integration_rows", "Source records: transferred, skipped, failed.", ["point", "outcome"], registry=registry
         )
+        self.read_again = Counter(
+            "integration_read_again",
+            "Units read again, as their rows might be older.",
+            ["point"],
+            registry=registry,
+        )
         self.exceptions = Counter(
             "user_exceptions", "User exception messages recorded.", ["queue", "error_type"], registry=registry
         )

@@ -15,6 +15,7 @@ from services.connector.points.contacts import (
     read_candidates,
 )
 from services.connector.points.saving import KeyedRows, not_saved, save
+from services.connector.points.transfer import Transfer
 from services.connector.processing.outcome import ItemFailure
 from services.connector.processing.source import query_all
 from services.connector.rules.errors import ItemErrorType
@@ -32,25 +33,25 @@ Saved = dict[str, str | ItemFailure]
 """Contact key → id of its Case Contact, or why it has none."""
 
 
-async def save_contacts(target: VaultClient, contacts: Sequence[Contact], rules: Mapping[str, str]) -> Saved:
+async def save_contacts(unit: Transfer, contacts: Sequence[Contact], rules: Mapping[str, str]) -> Saved:
     """Update the Case Contact that each HCP is, or create it; ``rules`` are rule names by contact key.
 
-    Raises ClientError.
+    Raises ClientError and OutdatedRead.
     """
-    saved, refused = await _match_and_save(target, contacts, rules)
+    saved, refused = await _match_and_save(unit, contacts, rules)
     # Another unit or connector may have created the same HCP since it was looked for: then it is found now.
     again = [contact for contact in contacts if contact.key in refused]
     if again:
-        more, _ = await _match_and_save(target, again, rules)
+        more, _ = await _match_and_save(unit, again, rules)
         saved |= more
     return saved
 
 
 async def _match_and_save(
-    target: VaultClient, contacts: Sequence[Contact], rules: Mapping[str, str]
+    unit: Transfer, contacts: Sequence[Contact], rules: Mapping[str, str]
 ) -> tuple[Saved, set[str]]:
     """One round; the second part names contacts that were new here and not taken."""
-    candidates = await _candidates(target, contacts)
+    candidates = await _candidates(unit.target, contacts)
     saved: Saved = {}
     updates, creations = KeyedRows(), KeyedRows()
     matched: dict[str, str] = {}
@@ -68,8 +69,8 @@ async def _match_and_save(
             values = {name: value for name, value in contact.person.items() if name not in SET_AT_CREATION}
             updates.add(person, values, contact.modified)
     async with concurrently() as group:
-        updating = group.create_task(save(target, PERSON, updates.rows, "id", update=True))
-        creating = group.create_task(save(target, PERSON, creations.rows, KEY))
+        updating = group.create_task(save(unit, PERSON, updates, "id", update=True))
+        creating = group.create_task(save(unit, PERSON, creations, KEY))
     refused: set[str] = set()
     for contact in contacts:
         if contact.key in saved:

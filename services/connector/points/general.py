@@ -21,7 +21,7 @@ from shared.client.results import RowResult
 async def transfer(unit: Transfer) -> Outcome:
     """Fetch, evaluate and save the unit's records by every rule of the point that reads their object.
 
-    Raises ClientError, and ConfigurationFault or RuleError when the rules cannot be carried out.
+    Raises ClientError, OutdatedRead, and ConfigurationFault or RuleError when the rules cannot be carried out.
     """
     rules = [rule for rule in unit.configuration.rules_of(unit.route) if rule.primary_query_object == unit.object]
     if not rules:
@@ -96,7 +96,7 @@ async def _save(
             owners[item] = str(value)
         # A field that the Vault sets itself cannot be given to a new record, so such a record must exist.
         update = not unit.configuration.targets[step.object].fields[key].editable
-        results = await save(unit.target, step.object, rows.rows, key, update=update)
+        results = await save(unit, step.object, rows, key, update=update)
         saved[step.object] = _ids(step.object, rule.name, owners, results, outcome)
 
 

@@ -46,7 +46,7 @@ class Batch:
 async def transfer(unit: Transfer) -> Outcome:
     """Transfer the unit's inquiries and set their Transfer Status in CRM; repeating it makes nothing twice.
 
-    Raises ClientError, and ConfigurationFault or RuleError when the configuration does not provide for it.
+    Raises ClientError and OutdatedRead; ConfigurationFault or RuleError when the configuration does not provide for it.
     """
     rule = _inquiry_rule(unit)
     async with concurrently() as group:
@@ -99,7 +99,7 @@ async def _write(unit: Transfer, batch: Batch, hcps: HcpRecords) -> None:
         else:
             contacts[contact.key] = contact
             batch.hcp_of[item] = contact.key
-    persons = await save_contacts(unit.target, list(contacts.values()), hcps.rule_names)
+    persons = await save_contacts(unit, list(contacts.values()), hcps.rule_names)
     for item in batch.live():
         person = persons[batch.hcp_of[item]]
         if isinstance(person, ItemFailure):
@@ -119,8 +119,8 @@ async def _write_cases(
         case_links[item] = str(values.get(KEY) or _link(batch, item))
         cases.add(case_links[item], values, text(batch.rows[item], "modified_date__v"))
     async with concurrently() as group:
-        data_saving = group.create_task(save(unit.target, SOURCE_DATA, source_data.rows, KEY))
-        case_saving = group.create_task(save(unit.target, CASE, cases.rows, KEY))
+        data_saving = group.create_task(save(unit, SOURCE_DATA, source_data, KEY))
+        case_saving = group.create_task(save(unit, CASE, cases, KEY))
     data_results, case_results = data_saving.result(), case_saving.result()
     rule = batch.evaluation.rule.name
     requests = KeyedRows()
@@ -133,7 +133,7 @@ async def _write_cases(
         else:
             values = {**_request_values(batch, item), "case__v": case_result.id}
             requests.add(_link(batch, item), values, text(batch.rows[item], "modified_date__v"))
-    results = await save(unit.target, CASE_REQUEST, requests.rows, KEY)
+    results = await save(unit, CASE_REQUEST, requests, KEY)
     _note_requests(batch, results, rule)
 
 

@@ -5,11 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from services.connector.processing.outcome import ItemFailure
 from services.connector.rules.errors import ItemErrorType
-from shared.client.client import VaultClient
-from shared.client.results import RowResult
+from shared.client.results import SOURCE_MODIFIED, RowResult
+
+if TYPE_CHECKING:
+    from services.connector.points.states import SourceStates
+    from services.connector.points.transfer import Transfer
 
 Values = Mapping[str, object]
 
@@ -30,24 +34,37 @@ class KeyedRows:
             self.rows[key] = values
             self._modified[key] = modified
 
+    def stated(self, object_name: str, states: SourceStates) -> dict[str, Values]:
+        """The rows, each with the state of its source."""
+        return {
+            key: {**values, SOURCE_MODIFIED: states.moment(object_name, key, modified)} if modified else values
+            for (key, values), modified in zip(self.rows.items(), self._modified.values(), strict=True)
+        }
+
 
 async def save(
-    client: VaultClient, object_name: str, rows: Mapping[str, Values], key: str, *, update: bool = False
+    unit: Transfer, object_name: str, keyed: KeyedRows, key: str, *, update: bool = False
 ) -> dict[str, RowResult]:
     """Upsert rows by their key field (update only, if so asked); the result of each by key value.
 
-    Raises ClientError.
+    Raises ClientError, and OutdatedRead when rows may be older than what is stored.
     """
-    if not rows:
+    if not keyed.rows:
         return {}
 
     async def write(part: Sequence[Values]) -> list[RowResult]:
         if update:
-            return await client.update(object_name, part, id_param=None if key == "id" else key)
-        return await client.upsert(object_name, part, id_param=key)
+            return await unit.target.update(object_name, part, id_param=None if key == "id" else key)
+        return await unit.target.upsert(object_name, part, id_param=key)
 
+    target = unit.configuration.targets.get(object_name)
+    rows = keyed.rows
+    if target is not None and SOURCE_MODIFIED in target.fields:
+        rows = keyed.stated(object_name, unit.states)
     results = await settled(write, [{**values, key: value} for value, values in rows.items()])
-    return dict(zip(rows, results, strict=True))
+    by_key = dict(zip(rows, results, strict=True))
+    unit.states.check(object_name, by_key)
+    return by_key
 
 
 async def settled(

@@ -7,6 +7,7 @@ from services.connector.configuration import Configuration, ConfigurationFault, 
 from services.connector.faults import passing_refusals
 from services.connector.points.registry import point_for
 from services.connector.points.saving import without_values
+from services.connector.points.states import OutdatedRead
 from services.connector.points.transfer import Transfer
 from services.connector.points.transfer_status import INQUIRY, fail_all
 from services.connector.processing.exceptions import (
@@ -28,6 +29,7 @@ _log = get_logger(__name__)
 # A fault inside a Vault often passes, but one that a message provokes comes every time.
 UNEXPECTED = "UNEXPECTED_ERROR"
 UNEXPECTED_ATTEMPTS = 5
+READ_ATTEMPTS = 10
 
 
 class UnitExecution:
@@ -94,7 +96,13 @@ class UnitExecution:
             ids=tuple(self._unit.ids),
             locks=self._locks,
         )
-        return await point_for(route.point.api_name)(transfer)
+        point = point_for(route.point.api_name)
+        for _ in range(READ_ATTEMPTS):
+            try:
+                return await point(transfer)
+            except OutdatedRead:
+                metrics.read_again.labels(route.point.api_name).inc()
+        raise VaultUnavailable("the same records are being written all the time")
 
     async def _configuration(self) -> tuple[Configuration, ConnectedVault]:
         """The configuration of this traffic and its source Vault; raises ConfigurationFault."""

@@ -8,13 +8,16 @@ from enum import StrEnum
 import orjson
 from starlette.responses import Response
 
+from shared.vault.components.platform import SOURCE_MODIFIED
 from shared.vault.errors import ApiError
 from shared.vault.records.results import RowResult
+from shared.vault.security.moments import moment
 
 JSON = "application/json;charset=UTF-8"
 STATUS_HEADER = "X-VaultAPI-Status"
 AUTHENTICATION_FAILED = "AUTHENTICATION_FAILED"
 NO_DATA_CHANGES = "NO_DATA_CHANGES"
+NEWER_SOURCE_STATE = "NEWER_SOURCE_STATE"
 
 
 class Status(StrEnum):
@@ -86,10 +89,10 @@ def action_batch(results: Sequence[RowResult]) -> Response:
 
 
 def _outcome(results: Sequence[RowResult], data: object) -> Response:
-    warning = next((result.warning for result in results if result.warning), None)
-    if warning is None:
+    first = next((result for result in results if result.warning), None)
+    if first is None:
         return answer(Status.SUCCESS, {"data": data})
-    return answer(Status.WARNING, {"warnings": _warnings(warning), "data": data})
+    return answer(Status.WARNING, {"warnings": _warnings(first), "data": data})
 
 
 def _row(result: RowResult, records_url: str | None) -> dict[str, object]:
@@ -101,7 +104,7 @@ def _row(result: RowResult, records_url: str | None) -> dict[str, object]:
         failed["errors"] = errors_json(result.errors)
         return failed
     if result.warning:
-        return {"responseStatus": Status.WARNING, "data": data, "warnings": _warnings(result.warning)}
+        return {"responseStatus": Status.WARNING, "data": data, "warnings": _warnings(result)}
     return {"responseStatus": Status.SUCCESS, "data": data}
 
 
@@ -115,6 +118,8 @@ def _row_data(result: RowResult, records_url: str | None) -> dict[str, str]:
         data["event"] = result.event
     if result.id_param_value is not None:
         data["id_param_value"] = result.id_param_value
+    if (newer := moment(result.newer)) is not None:
+        data[SOURCE_MODIFIED.name] = newer
     return data
 
 
@@ -124,5 +129,6 @@ def _action_row(result: RowResult) -> dict[str, object]:
     return {"responseStatus": Status.FAILURE, "id": result.id, "errors": errors_json(result.errors)}
 
 
-def _warnings(message: str) -> list[dict[str, str]]:
-    return [{"warning_type": NO_DATA_CHANGES, "message": message}]
+def _warnings(result: RowResult) -> list[dict[str, str | None]]:
+    kind = NO_DATA_CHANGES if result.newer is None else NEWER_SOURCE_STATE
+    return [{"warning_type": kind, "message": result.warning}]

@@ -79,7 +79,7 @@ def _fields(component: Component, *, allow_types: bool, has_lifecycle: bool) -> 
     fields = [platform.ID, platform.GLOBAL_ID, platform.LINK, platform.NAME, platform.STATUS]
     fields += [platform.OBJECT_TYPE] if allow_types else []
     fields += [platform.LIFECYCLE, platform.STATE] if has_lifecycle else []
-    fields += platform.AUDIT
+    fields += [*platform.AUDIT, platform.SOURCE_MODIFIED]
     by_name = {field.name: field for field in fields}
     for child in component.children_of("Field"):
         if child.name in REDEFINABLE_FIELDS:

@@ -46,8 +46,13 @@ AUDIT = (
     _system("modified_by__v", "Last Modified By", FieldType.NUMBER),
     _system("modified_date__v", "Last Modified Date", FieldType.DATE_TIME),
 )
+SOURCE_MODIFIED = Field(
+    "source_modified_date__sys", "Source Modified Date", FieldType.DATE_TIME, editable=False, system=True
+)
+"""Which state of its source record a copied record tells of; set by connections only."""
 
 PLATFORM_FIELD_TYPES: Mapping[str, FieldType] = {
-    field.name: field.type for field in (ID, GLOBAL_ID, LINK, NAME, STATUS, OBJECT_TYPE, LIFECYCLE, STATE, *AUDIT)
+    field.name: field.type
+    for field in (ID, GLOBAL_ID, LINK, NAME, STATUS, OBJECT_TYPE, LIFECYCLE, STATE, *AUDIT, SOURCE_MODIFIED)
 }
 """The type of every platform field, by name."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from shared.vault.audit import entries
@@ -17,9 +17,11 @@ from shared.vault.records.deletion import reach_of
 from shared.vault.records.deletions import note_deletions
 from shared.vault.records.modes import NORMAL, UnchangedFields, WriteMode
 from shared.vault.records.references import resolve_references
-from shared.vault.records.results import CREATED, UPDATED
+from shared.vault.records.results import CREATED, NEWER_STORED, UPDATED
+from shared.vault.records.source_states import FIELD as SOURCE_MODIFIED
+from shared.vault.records.source_states import advance, newer_stored
 from shared.vault.records.uniqueness import explain_refused, fail_repeats, fail_taken, in_key_order
-from shared.vault.records.values import in_milliseconds
+from shared.vault.storage.clock import moment
 
 if TYPE_CHECKING:
     from asyncpg import Record
@@ -31,7 +33,8 @@ if TYPE_CHECKING:
     from shared.vault.security.caller import Caller
     from shared.vault.storage.database import Connection
 
-AUDIT_FIELDS = ("created_by__v", "created_date__v", "modified_by__v", "modified_date__v")
+MODIFIED_DATE = "modified_date__v"
+AUDIT_FIELDS = ("created_by__v", "created_date__v", "modified_by__v", MODIFIED_DATE)
 UNCHANGED = "No changes in values - record not updated"
 
 
@@ -58,7 +61,7 @@ class Batch:
         self._ids = ids
         self._trigger = trigger
         self._mode = mode
-        self._now = in_milliseconds(datetime.now(UTC))
+        self._moment: datetime | None = None
 
     async def resolve(self, rows: Sequence[Row]) -> None:
         """Find every record that the rows refer to."""
@@ -75,8 +78,9 @@ class Batch:
         if not rows:
             return
         identifiers = await self._ids.take(self._connection, self._object, len(rows))
+        now = await self._now()
         for row, identifier in zip(rows, identifiers, strict=True):
-            self._fill_new(row, identifier)
+            self._fill_new(row, identifier, now)
         fields = self._insert_fields(rows)
         ordered = in_key_order(self._object, rows)
         arrays = [[row.values.get(f.name) for row in ordered] for f in fields]
@@ -107,13 +111,21 @@ class Batch:
         """Whether the Vault itself gives this required field its value."""
         return name == "status__v" or (name == "name__v" and self._object.fields[name].system_managed_name)
 
-    def _fill_new(self, row: Row, identifier: str) -> None:
+    async def _now(self) -> datetime:
+        """When this batch changes records: one moment for all of them."""
+        if self._moment is None:
+            self._moment = await moment(self._connection)
+        return self._moment
+
+    def _fill_new(self, row: Row, identifier: str, now: datetime) -> None:
         values, caller = row.values, self._caller.user_id
         values["id"] = identifier
         values["global_id__sys"] = f"{self._vault_id}_{identifier}"
         # In migration mode the row may have brought them.
-        for name, value in zip(AUDIT_FIELDS, (caller, self._now, caller, self._now), strict=True):
+        for name, value in zip(AUDIT_FIELDS, (caller, now, caller, now), strict=True):
             values.setdefault(name, value)
+        if row.source_modified is not None:
+            values[SOURCE_MODIFIED] = row.source_modified
         if values.get("status__v") is None:
             values["status__v"] = "active__v"
         if self._object.allow_types and values.get("object_type__v") is None and self._object.default_type:
@@ -134,6 +146,7 @@ class Batch:
         """Lock the stored records that the rows name; by key, with the columns about to change."""
         names = {name for row in rows for name in (*row.values, *row.guarded)} - {key.name}
         names |= set(self._trigger.columns if self._trigger else ())
+        names |= {SOURCE_MODIFIED} if any(row.source_modified for row in rows) else set()
         fields = [f for f in self._object.fields.values() if f.name in names and f.name != "id"]
         sql = statements.lock_statement(self._object, key, fields)
         keys = list({row.key for row in rows if row.key is not None and not row.errors})
@@ -143,6 +156,7 @@ class Batch:
     async def update(self, rows: Sequence[Row], stored: Mapping[object, Record], *, warn_unchanged: bool) -> None:
         """Update records that ``lock`` returned; rows whose values are stored already are not written."""
         changed: list[Row] = []
+        told: list[Row] = []  # their source has changed, but none of the values that are kept of it
         for row in rows:
             record = stored[row.key]
             row.id = record["id"]
@@ -154,6 +168,13 @@ class Batch:
             if not changes:
                 row.event = UPDATED
                 row.warning = UNCHANGED if warn_unchanged else None
+                if advanced := advance(row, record):
+                    row.values = advanced
+                    told.append(row)
+                continue
+            row.newer = newer_stored(row, record, changes)
+            if row.newer is not None:
+                row.warning = NEWER_STORED
                 continue
             if record.get("object_type__v") and "object_type__v" in changes and not self._mode.may_change_type:
                 row.fail(ErrorType.OPERATION_NOT_ALLOWED, "The type of a record cannot be changed by an update")
@@ -168,19 +189,34 @@ class Batch:
         written = [row for row in changed if not row.errors]
         edits = [(stored[row.key], row.values) for row in written]
         await entries.edited(self._connection, self._registry, self._caller, self._object.name, edits)
-        await self._write(written)
+        for row in written:
+            row.event = UPDATED
+            row.values |= advance(row, stored[row.key])
+        # In migration mode the row may have brought the date, and then it is that.
+        dated = [row for row in written if MODIFIED_DATE in row.values]
+        undated = [row for row in written if MODIFIED_DATE not in row.values]
+        author = {"modified_by__v": self._caller.user_id}
+        for row in dated:
+            row.values = {**author, **row.values}
+        if undated:
+            now = await self._now()
+            for row in undated:
+                row.values = {**author, MODIFIED_DATE: now, **row.values}
+        await self._write([*dated, *told])
+        await self._write(undated, later=MODIFIED_DATE)
 
-    async def _write(self, rows: Sequence[Row]) -> None:
-        """One statement for each set of changed fields; calls of one client have few."""
+    async def _write(self, rows: Sequence[Row], *, later: str | None = None) -> None:
+        """One statement for each set of changed fields; calls of one client have few.
+
+        ``later`` is a date that is to grow with every write, whatever the clock says.
+        """
         groups: dict[frozenset[str], list[Row]] = defaultdict(list)
         for row in rows:
-            row.event = UPDATED
-            row.values = {"modified_by__v": self._caller.user_id, "modified_date__v": self._now, **row.values}
             groups[frozenset(row.values)].append(row)
         for names, group in groups.items():
             fields = [f for f in self._object.fields.values() if f.name in names]
             arrays = [[row.values[f.name] for row in group] for f in fields]
-            sql = statements.update_statement(self._object, fields)
+            sql = statements.update_statement(self._object, fields, later=later)
             await self._connection.execute(sql, [row.id for row in group], *arrays)
 
     async def delete(self, rows: Sequence[Row], stored: Mapping[object, Record]) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from datetime import datetime
+from typing import TYPE_CHECKING, cast
 
 from shared.vault.components.model import Field, FieldType, VaultObject
+from shared.vault.components.platform import SOURCE_MODIFIED
 from shared.vault.errors import ApiError, ErrorType
 from shared.vault.records.migrated_fields import migrated_field
 from shared.vault.records.modes import NORMAL, UnchangedFields, WriteMode
@@ -28,6 +30,8 @@ class Row:
     values: dict[str, object] = field(default_factory=dict)
     lookups: dict[str, tuple[str, object]] = field(default_factory=dict)  # field → (unique field, key)
     guarded: dict[str, object] = field(default_factory=dict)  # fields that may be named, but not changed
+    source_modified: datetime | None = None  # which state of its source record the row tells of
+    newer: datetime | None = None  # the stored state, when the row may tell of an older one
     errors: list[ApiError] = field(default_factory=list)
     key: object = None
     id: str | None = None
@@ -43,7 +47,7 @@ class Row:
         key = None if self.key is None else str(self.key)
         if self.errors:
             return RowResult(id=self.id, id_param_value=key, errors=tuple(self.errors))
-        return RowResult(id=self.id, event=self.event, id_param_value=key, warning=self.warning)
+        return RowResult(id=self.id, event=self.event, id_param_value=key, warning=self.warning, newer=self.newer)
 
 
 Setter = Callable[[Row, object], None]
@@ -110,6 +114,8 @@ class RowReader:
 
     def _field_setter(self, target: Field) -> Setter:
         name = target.name
+        if name == SOURCE_MODIFIED.name:
+            return self._set_source_modified(target)
         if target.system or not (target.editable or self._mode.migration):
             always = self._mode.unchanged is UnchangedFields.ALWAYS_IGNORE
             return self._guard(target) if always else self._refuse(name)
@@ -133,6 +139,14 @@ class RowReader:
             _give(row, target.name, stored)
 
         return set_value
+
+    def _set_source_modified(self, target: Field) -> Setter:
+        coerce = cast("Callable[[object], datetime | None]", coercion(target, self._registry))
+
+        def set_source_modified(row: Row, value: object) -> None:
+            row.source_modified = coerce(value)
+
+        return set_source_modified
 
     @staticmethod
     def _set_given(name: str, convert: Callable[[object], object]) -> Setter:

@@ -16,6 +16,7 @@ from shared.vault.records.copying import copy_sources, without_sources
 from shared.vault.records.identifiers import IdAllocator
 from shared.vault.records.modes import NORMAL, WriteMode, authorize_mode
 from shared.vault.records.rows import MAX_ROWS, Row, RowReader
+from shared.vault.records.source_states import authorize_states
 from shared.vault.records.triggers import ALWAYS_RULED
 from shared.vault.records.uniqueness import RaceLost
 from shared.vault.security.permissions import Operation, require
@@ -65,6 +66,7 @@ class RecordService:
             target = self.target(caller, object_name, rows, Operation.CREATE)
             plain, sources = without_sources(rows)
             read = self.reader(target, mode).read(plain)
+            authorize_states(caller, read)
             batch = self.batch(connection, caller, target, mode)
             await copy_sources(connection, caller, target, read, sources)
             await batch.resolve(read)
@@ -89,6 +91,7 @@ class RecordService:
             target = self.target(caller, object_name, rows, Operation.EDIT)
             key = _key_field(target, id_param)
             read = self.reader(target, mode).read(rows, key)
+            authorize_states(caller, read)
             batch = self.batch(connection, caller, target, mode)
             await batch.resolve(read)
             stored = await batch.lock(read, key)
@@ -126,6 +129,7 @@ class RecordService:
             message = f"Field [{key.name}] is set by the Vault and cannot key an upsert"
             raise VaultFault(ErrorType.INVALID_DATA, message)
         read = self.reader(target, mode).read(rows, key)
+        authorize_states(caller, read)
         _refuse_repeated_keys(read, key)
         batch = self.batch(connection, caller, target, mode)
         await batch.resolve(read)

@@ -54,11 +54,19 @@ def name_parameters(target: VaultObject) -> tuple[str, int, str] | tuple[()]:
     return match["head"], len(match["digits"]), match["tail"]
 
 
-def update_statement(target: VaultObject, fields: Sequence[Field]) -> str:
-    """Update a batch by id: array of ids, then one array a field."""
+def update_statement(target: VaultObject, fields: Sequence[Field], *, later: str | None = None) -> str:
+    """Update a batch by id: array of ids, then one array a field.
+
+    The date field ``later`` gets a date after the stored one, a millisecond at least: two states of a record never
+    share it, and the later state has the later date.
+    """
     arrays = ", ".join(["$1::text[]", *(f"${n}::{column_type(f)}[]" for n, f in enumerate(fields, 2))])
     aliases = ", ".join(["id", *(f"c{n}" for n in range(2, len(fields) + 2))])
-    sets = ", ".join(f"{quote(f.name)} = {_carried(f, f'u.c{n}')}" for n, f in enumerate(fields, 2))
+    values = {
+        f.name: f"greatest(u.c{n}, t.{quote(f.name)} + interval '1 ms')" if f.name == later else _carried(f, f"u.c{n}")
+        for n, f in enumerate(fields, 2)
+    }
+    sets = ", ".join(f"{quote(name)} = {value}" for name, value in values.items())
     return f"UPDATE {table(target.name)} t SET {sets} FROM unnest({arrays}) AS u({aliases}) WHERE t.id = u.id"
 
 

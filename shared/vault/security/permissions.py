@@ -32,6 +32,7 @@ class Grant(StrEnum):
     MANAGE_PACKAGES = "manage_packages"
     READ_AUDIT = "read_audit"
     RECORD_MIGRATION = "record_migration"
+    COPY_RECORDS = "copy_records"  # and say which state of their source they tell of
 
 
 class ObjectKind(Enum):
@@ -72,7 +73,13 @@ RECORDS: Mapping[SecurityProfile, Mapping[ObjectKind, frozenset[Operation]]] = {
 GRANTS: Mapping[SecurityProfile, frozenset[Grant]] = {
     SecurityProfile.SYSTEM_ADMIN: frozenset(Grant),
     SecurityProfile.INTEGRATION_USER: frozenset(
-        {Grant.READ_CONFIGURATION, Grant.READ_QUEUES, Grant.USE_STAGING, Grant.USE_LOADER}
+        {
+            Grant.READ_CONFIGURATION,
+            Grant.READ_QUEUES,
+            Grant.USE_STAGING,
+            Grant.USE_LOADER,
+            Grant.COPY_RECORDS,
+        }
     ),
     SecurityProfile.BUSINESS_USER: frozenset(),
 }

@@ -48,7 +48,8 @@ def test_objects_have_platform_fields_and_their_own(registry: Registry) -> None:
     child = registry.objects["child__c"]
     assert list(child.fields) == [
         "id", "global_id__sys", "link__sys", "name__v", "status__v", "lifecycle__v", "state__v", "created_by__v",
-        "created_date__v", "modified_by__v", "modified_date__v", "amount__c", "color__c", "parent__c",
+        "created_date__v", "modified_by__v", "modified_date__v", "source_modified_date__sys", "amount__c",
+        "color__c", "parent__c",
     ]  # fmt: skip
     assert child.label_plural == "Children"
     assert child.lifecycle == "life__c"

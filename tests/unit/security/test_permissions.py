@@ -32,6 +32,7 @@ GRANTS = {
     Grant.MANAGE_PACKAGES: {ADMIN},
     Grant.RECORD_MIGRATION: {ADMIN},
     Grant.READ_AUDIT: {ADMIN},
+    Grant.COPY_RECORDS: {ADMIN, INTEGRATION},
 }
 
 # object → profile → the first letters of the operations

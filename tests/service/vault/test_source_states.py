@@ -1,0 +1,119 @@
+"""Copies of records: an older state of the source never overwrites a newer one."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from tests.service.vault.objects import ITEMS, key, record
+from tests.service.vault.served import Answer, Api
+
+FIELD = "source_modified_date__sys"
+UPSERT = f"{ITEMS}?idParam=key__c"
+EARLIER, NOON, LATER = (f"2025-01-31T{hour}:00:00.000Z" for hour in (11, 12, 13))
+
+
+async def upsert(api: Api, name: str, number: int, moment: str | None) -> dict[str, Any]:
+    row = {"name__v": "item", "key__c": name, "number__c": number, FIELD: moment}
+    answer = await api.post(UPSERT, json=[row])
+    result: dict[str, Any] = answer.data[0]
+    return result
+
+
+async def stored(api: Api, name: str) -> tuple[int, str]:
+    (row,) = (await api.query(f"SELECT number__c, {FIELD} FROM item__c WHERE key__c = '{name}'")).data
+    return row["number__c"], row[FIELD]
+
+
+async def test_a_later_state_is_written_and_kept(integration: Api) -> None:
+    name = key()
+    for number, moment in ((1, NOON), (2, LATER)):
+        assert (await upsert(integration, name, number, moment))["responseStatus"] == "SUCCESS"
+        assert await stored(integration, name) == (number, moment)
+
+
+async def test_an_older_state_is_left_out(integration: Api) -> None:
+    name = key()
+    await upsert(integration, name, 1, NOON)
+    for moment in (EARLIER, NOON):
+        result = await upsert(integration, name, 2, moment)
+        assert result["responseStatus"] == "WARNING"
+        assert result["warnings"][0]["warning_type"] == "NEWER_SOURCE_STATE"
+        assert result["data"][FIELD] == NOON
+        assert await stored(integration, name) == (1, NOON)
+
+
+async def test_the_same_values_again_are_no_matter(integration: Api) -> None:
+    name = key()
+    await upsert(integration, name, 1, NOON)
+    before = await integration.query(f"SELECT modified_date__v FROM item__c WHERE key__c = '{name}'")
+    for moment, kept in ((EARLIER, NOON), (NOON, NOON), (LATER, LATER)):
+        assert (await upsert(integration, name, 1, moment))["responseStatus"] == "SUCCESS"
+        assert await stored(integration, name) == (1, kept)
+    after = await integration.query(f"SELECT modified_date__v FROM item__c WHERE key__c = '{name}'")
+    assert after.data == before.data, "the record itself has not changed"
+
+
+async def test_a_value_that_came_and_went_keeps_the_states_between_out(integration: Api) -> None:
+    name = key()
+    await upsert(integration, name, 1, EARLIER)
+    await upsert(integration, name, 1, LATER)
+    assert (await upsert(integration, name, 2, NOON))["responseStatus"] == "WARNING"
+    assert await stored(integration, name) == (1, LATER)
+
+
+async def test_a_record_without_a_state_takes_any(integration: Api) -> None:
+    name = key()
+    await upsert(integration, name, 1, None)
+    assert (await upsert(integration, name, 2, EARLIER))["responseStatus"] == "SUCCESS"
+    assert await stored(integration, name) == (2, EARLIER)
+
+
+async def test_updates_by_id_are_guarded_too(integration: Api) -> None:
+    name = key()
+    created = await upsert(integration, name, 1, NOON)
+    row = {"id": created["data"]["id"], "number__c": 2, FIELD: EARLIER}
+    answer = await integration.put(ITEMS, json=[row])
+    assert answer.status == "WARNING"
+    assert await stored(integration, name) == (1, NOON)
+
+
+async def test_what_users_change_is_not_guarded(integration: Api, user: Api) -> None:
+    name = key()
+    created = await upsert(integration, name, 1, NOON)
+    answer = await user.put(ITEMS, json=[{"id": created["data"]["id"], "number__c": 5}])
+    assert answer.status == "SUCCESS"
+    assert await stored(integration, name) == (5, NOON)
+
+
+async def test_the_state_is_no_business_of_users(user: Api) -> None:
+    answer = await user.post(ITEMS, json=[{"name__v": "item", "key__c": key(), FIELD: NOON}])
+    assert answer.error == "INSUFFICIENT_ACCESS"
+
+
+async def test_of_many_states_sent_at_once_the_last_one_stays(integration: Api) -> None:
+    names = [key() for _ in range(50)]
+    moments = [datetime(2025, 1, 31, 12, tzinfo=UTC) + timedelta(milliseconds=n) for n in range(20)]
+
+    async def send(number: int) -> Answer:
+        moment = moments[number].isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        mixed = random.Random(number).sample(names, len(names))
+        rows = [{"name__v": "item", "key__c": name, "number__c": number, FIELD: moment} for name in mixed]
+        return await integration.post(UPSERT, json=rows)
+
+    answers = await asyncio.gather(*(send(n) for n in random.Random(0).sample(range(20), 20)))
+    assert {row["responseStatus"] for answer in answers for row in answer.data} <= {"SUCCESS", "WARNING"}
+    for name in names:
+        assert (await stored(integration, name))[0] == 19
+
+
+async def test_every_change_has_a_later_modified_date(integration: Api) -> None:
+    name = key()
+    created = await upsert(integration, name, 0, None)
+    dates = [(await record(integration, "item__c", created["data"]["id"]))["modified_date__v"]]
+    for number in range(1, 30):
+        await upsert(integration, name, number, None)
+        dates.append((await record(integration, "item__c", created["data"]["id"]))["modified_date__v"])
+    assert dates == sorted(set(dates))
