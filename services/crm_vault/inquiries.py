@@ -13,6 +13,7 @@ from shared.vault.security.caller import SecurityProfile
 if TYPE_CHECKING:
     from asyncpg import Record
 
+    from shared.vault.queues.delivery_events import DeliveryEvent
     from shared.vault.records.actions import ActionContext
     from shared.vault.security.caller import Caller
 
@@ -23,7 +24,9 @@ TARGET_POINT = "medical_inquiry_details_inbound__v"
 SUCCESS = "success__v"
 
 TRANSFERRED = f"SELECT id FROM records.{OBJECT} WHERE id = ANY($1::text[]) AND transfer_status__v = '{SUCCESS}'"  # noqa: S608
+STILL_PENDING = f"SELECT id FROM records.{OBJECT} WHERE id = ANY($1::text[]) AND transfer_status__v = 'pending__v'"  # noqa: S608
 PENDING = {"transfer_status__v": "pending__v"}
+FAILED = {"transfer_status__v": "failed__v"}
 
 
 async def transfer_to_medical(context: ActionContext) -> Mapping[str, ApiError]:
@@ -45,6 +48,17 @@ async def transfer_to_medical(context: ActionContext) -> Mapping[str, ApiError]:
     attributes = {"object": OBJECT, "event": "transfer", "integration_point": TARGET_POINT}
     await put(context.connection, queue, attributes, context.ids)
     return {}
+
+
+async def fail_transfer(event: DeliveryEvent) -> None:
+    """Delivery event handler: inquiries whose message did not reach Medical get Transfer Status Failed."""
+    message = event.lost.envelope.message
+    if message.attributes.get("object") != OBJECT:
+        return
+    target = event.registry.objects[OBJECT]
+    still = await event.connection.fetch(STILL_PENDING, list(message.items))
+    ids = [row["id"] for row in still]
+    await event.records.change_in(event.connection, event.caller, target, ids, {}, FAILED)
 
 
 class TransferredInquiryLock:

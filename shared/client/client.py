@@ -245,6 +245,17 @@ class VaultClient:
         action = "enable_delivery" if enabled else "disable_delivery"
         await self._call(Request(action, "PUT", f"{API}/services/queues/{_part(name)}/actions/{action}"))
 
+    async def report_deliveries(self, name: str, rows: Sequence[Mapping[str, object]]) -> None:
+        """Tell an outbound queue's Vault what became of its messages, 500 rows a call.
+
+        A row has ``message_id``, ``connection_name``, ``queue_time``, ``send_time`` and ``attempts``; that of a
+        message which is given up has ``error`` and ``message``, its body.
+        """
+        path = f"{API}/services/queues/{_part(name)}/deliveries"
+        for start in range(0, len(rows), MAX_ROWS):
+            part = [dict(row) for row in rows[start : start + MAX_ROWS]]
+            await self._call(Request("report_deliveries", "POST", path, json=part))
+
     async def reset_queue(self, name: str) -> None:
         """Delete the messages of a queue."""
         await self._call(Request("reset_queue", "PUT", f"{API}/services/queues/{_part(name)}/actions/reset"))

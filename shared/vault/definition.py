@@ -9,13 +9,18 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from shared.vault.jobs.model import JobType
+    from shared.vault.queues.delivery_events import DeliveryEventHandler
     from shared.vault.records.actions import ActionHandler
     from shared.vault.records.triggers import Trigger
 
 
 @dataclass(frozen=True)
 class VaultDefinition:
-    """One kind of Vault; ``actions`` by the name that lifecycles use, ``triggers`` by object, ``jobs`` by type."""
+    """One kind of Vault.
+
+    ``actions`` by the name that lifecycles use, ``triggers`` by object, ``jobs`` by type, ``delivery_handlers`` by the
+    name that queues use.
+    """
 
     name: str
     label: str
@@ -24,3 +29,4 @@ class VaultDefinition:
     actions: Mapping[str, ActionHandler] = field(default_factory=dict)
     triggers: Mapping[str, Trigger] = field(default_factory=dict)
     jobs: Mapping[str, JobType] = field(default_factory=dict)
+    delivery_handlers: Mapping[str, DeliveryEventHandler] = field(default_factory=dict)

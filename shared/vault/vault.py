@@ -24,6 +24,9 @@ from shared.vault.packages import jobs as package_jobs
 from shared.vault.packages.inbound import InboundPackages
 from shared.vault.packages.outbound import OutboundPackages
 from shared.vault.queues.dead_letters import DeadLetters
+from shared.vault.queues.deliveries import DeliveryReports
+from shared.vault.queues.delivery_events import DeliveryEvents
+from shared.vault.queues.log import QueueLog
 from shared.vault.queues.relay import Relay, Sender
 from shared.vault.queues.service import QueueService
 from shared.vault.records import entry_actions, integrations, record_jobs, retry
@@ -114,6 +117,9 @@ class Vault:
         self.relay = Relay(self.database, self._broker, self.components, sender)
         self._dead_letters = DeadLetters(self._consuming, self.components, self.records, self.vault_id)
         self.queues = QueueService(self.database, self._broker, self.components, self.relay)
+        self.queue_log = QueueLog(self.database, self.components)
+        events = DeliveryEvents(self.components, self.records, self.security, definition.delivery_handlers)
+        self.deliveries = DeliveryReports(self.components, self.records, self.queue_log, events)
         self.jobs = JobService(self.database, poll_seconds=settings.job_poll_seconds)
         self.files = open_store(settings, definition.name)
         self.content = ContentService(self.database, self.files)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from bench.data import SUBMIT, TRANSFER
 from shared.client import VaultClient, VaultRefused
-from shared.client.results import Row
+from shared.client.results import Row, rows_of
+from shared.client.transport import Request
 from tests.system.conditions import Connected, eventually, new_run
 from tests.system.messages import envelope, put_on_queue
 
@@ -261,6 +263,40 @@ async def test_disabled_delivery_holds_messages(connected: Connected) -> None:
         return record["transfer_status__v"] == ["success__v"]
 
     await eventually("Success once delivery is enabled", done)
+
+
+async def test_what_cannot_be_delivered_is_an_exception_in_the_source_and_in_the_queue_log(
+    connected: Connected,
+) -> None:
+    inquiry_id = await inquiry(connected, await account(connected, new_run()))
+    change = "ALTER Queue {} ( MODIFY Queueconnection medical_crm__v ( deliver_to_queue('{}') ) );"
+    await connected.crm.execute_mdl(change.format(QUEUE, "nowhere__c"))
+    try:
+        await transferred(connected, inquiry_id, "failed__v")
+    finally:
+        await connected.crm.execute_mdl(change.format(QUEUE, "medical_crm_inbound_queue__v"))
+    exception = await one(
+        connected.crm,
+        "SELECT id, message_id__sys, error_type__sys FROM exception_message__sys WHERE error_status__sys = 'open__sys'",
+    )
+    assert exception["error_type__sys"] == ["message_delivery_error__sys"]
+    today = datetime.now(UTC).date().isoformat()
+    log = await connected.crm.call(Request("log", "GET", f"/api/v25.1/services/queue_logs/{today}"))
+    lines = [line for line in rows_of(log["data"], "data") if line["message_id"] == exception["message_id__sys"]]
+    assert [(line["entry_type"], line["attempts"]) for line in lines] == [("REMOVAL", 5)]
+    (connection,) = rows_of((await connected.crm.queue(QUEUE))["connections"], "connections")
+    assert connection["last_message_delivered"] == "error"
+    retry = "Objectaction.exception_message__sys.retry_transfer__sys"
+    await connected.crm.run_action("exception_message__sys", str(exception["id"]), retry)
+
+    async def mended() -> bool:
+        status = (await connected.crm.record("medical_inquiry__v", inquiry_id))["transfer_status__v"]
+        record = await connected.crm.record("exception_message__sys", str(exception["id"]))
+        return (status, record["error_status__sys"]) == (["success__v"], ["resolved__sys"])
+
+    await eventually("Success after the retry", mended)
+    (connection,) = rows_of((await connected.crm.queue(QUEUE))["connections"], "connections")
+    assert connection["last_message_delivered"] == "ok"
 
 
 async def test_a_request_made_by_an_agent_concerns_no_crm(connected: Connected) -> None:

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from services.connector.concurrency import concurrently
 from services.connector.delivery.routes import Destination, RouteReader
+from services.connector.delivery.sending import Sending, unreadable
 from services.connector.faults import Patience
-from services.connector.processing.exceptions import (
-    ExceptionRecords,
-    MessageErrorType,
-    MessageFailure,
-    malformed,
-)
 from services.connector.vaults import ConnectedVault, Vaults
 from shared.client.errors import VaultRefused
 from shared.runtime.telemetry import metrics
@@ -24,6 +20,8 @@ from shared.spark.consumer import Delivery
 from shared.spark.envelope import Envelope
 from shared.spark.errors import MalformedMessage, Unroutable
 from shared.spark.publisher import Outgoing
+
+METRIC_TYPE = "message_delivery_error__sys"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,130 +42,100 @@ class Outbound:
         self._attempts = attempts
         self._patience = patience
         self._routes = RouteReader(own.client, queue)
-        self._exceptions = ExceptionRecords(own.client)
 
     async def handle(self, deliveries: Sequence[Delivery]) -> None:
-        """Deliver messages to the end: each is confirmed by every destination's broker, or recorded.
+        """Deliver messages to the end, and report what became of each to the Vault that they come from.
 
-        A Vault or broker that is away is waited for. Raises VaultRefused only when this Vault takes no
-        exception record; the broker then keeps the deliveries.
+        A Vault or broker that is away is waited for. Raises VaultRefused only when that Vault takes no report; the
+        broker then keeps the deliveries.
         """
-        envelopes: dict[str, Envelope] = {}
-        failures: list[MessageFailure] = []
+        sendings: dict[str, Sending] = {}
+        report: list[dict[str, object]] = []
         for delivery in deliveries:
             try:
                 envelope = Envelope.parse(delivery.body)
             except MalformedMessage as problem:
-                failures.append(malformed(delivery.body, delivery.message_id or None, self._queue, problem.reason))
+                message_id = delivery.message_id or hashlib.sha256(delivery.body).hexdigest()
+                report.append(unreadable(delivery.body, message_id, problem.reason))
             else:
-                envelopes[envelope.message_id] = envelope
-        undelivered = await self._deliver(envelopes)
-        for message_id, reasons in undelivered.items():
-            failures.append(self._failure(envelopes[message_id], reasons))
-        for failure in failures:
-            metrics.exceptions.labels(self._queue, failure.error_type.value).inc()
-        await self._keep(failures, envelopes.keys() - undelivered.keys())
+                sendings[envelope.message_id] = Sending(envelope)
+        await self._deliver(list(sendings.values()))
+        for sending in sendings.values():
+            report.extend(sending.report())
+        given_up = {row["message_id"] for row in report if "error" in row}
+        if given_up:
+            metrics.exceptions.labels(self._queue, METRIC_TYPE).inc(len(given_up))
+        await self._patience.wait_for(
+            f"report on queue {self._queue} ({self._own.name})",
+            lambda: self._own.client.report_deliveries(self._queue, report),
+        )
 
-    async def _deliver(self, envelopes: dict[str, Envelope]) -> dict[str, list[str]]:
-        """Try until all is delivered or the attempts are used up; the reasons by message id of what is left."""
-        pending: dict[str, list[str]] = {message_id: [] for message_id in envelopes}
-        reached: dict[str, set[Destination]] = {message_id: set() for message_id in envelopes}
+    async def _deliver(self, sendings: list[Sending]) -> None:
+        """Try until all is delivered or the attempts are used up."""
         pauses = delays(first=self._attempts.first_pause)
         # An administrator may have activated a connection just before the message was sent, or since.
-        moment = max((envelope.enter_queue_timestamp for envelope in envelopes.values()), default=None)
+        moment = max((sending.envelope.enter_queue_timestamp for sending in sendings), default=datetime.now(UTC))
+        pending = sendings
         for attempt in range(1, self._attempts.count + 1):
-            if not pending or moment is None:
-                break
+            if not pending:
+                return
             if attempt > 1:
                 await asyncio.sleep(next(pauses))
                 moment = datetime.now(UTC)
-            round_ = DeliveryRound(attempt, moment, [envelopes[message_id] for message_id in pending], reached)
-            pending = await self._try(round_)
-        return pending
+            await self._try(attempt, moment, pending)
+            pending = [sending for sending in pending if not sending.delivered]
 
-    async def _try(self, round_: DeliveryRound) -> dict[str, list[str]]:
+    async def _try(self, attempt: int, moment: datetime, pending: list[Sending]) -> None:
+        async def once() -> None:
+            for sending in pending:
+                sending.begin(attempt)
+            await self._attempt(moment, pending)
+
         try:
-            return await self._patience.wait_for(
-                f"delivery of queue {self._queue} ({self._own.name})", lambda: self._attempt(round_)
-            )
+            await self._patience.wait_for(f"delivery of queue {self._queue} ({self._own.name})", once)
         except VaultRefused as refused:
-            reason = f"the configuration of queue {self._queue} cannot be read: {refused.type}"
-            return {envelope.message_id: [reason] for envelope in round_.envelopes}
+            for sending in pending:
+                sending.missing[""] = f"the configuration of queue {self._queue} cannot be read: {refused.type}"
 
-    async def _attempt(self, round_: DeliveryRound) -> dict[str, list[str]]:
-        """One try at every destination not reached yet; the reasons by id of messages that need another."""
-        routes = await self._routes.fresh.since(round_.moment)
-        faults: list[str] = list(routes.faults)
-        left: dict[str, list[str]] = {}
+    async def _attempt(self, moment: datetime, pending: list[Sending]) -> None:
+        """One try at every destination not reached yet; what is still missing is noted with each message."""
+        routes = await self._routes.fresh.since(moment)
+        missing = {fault.connection: fault.reason for fault in routes.faults}
         async with concurrently() as group:
             for destination in routes.destinations:
                 remote = self._vaults.get(destination.remote_vault_id)
                 if remote is None or remote is self._own:
-                    faults.append(f"Vault {destination.remote_vault_id} is not among the connector's Vaults; add it")
+                    reason = f"Vault {destination.remote_vault_id} is not among the connector's Vaults; add it"
+                    missing[destination.connection] = reason
                 else:
-                    group.create_task(self._publish(remote, destination, round_, left))
-        if faults:
-            for envelope in round_.envelopes:
-                left.setdefault(envelope.message_id, []).extend(faults)
-        return left
+                    waiting = [sending for sending in pending if destination not in sending.reached]
+                    group.create_task(self._publish(remote, destination, waiting))
+        for sending in pending:
+            sending.missing.update(missing)
 
-    async def _publish(
-        self, remote: ConnectedVault, destination: Destination, round_: DeliveryRound, left: dict[str, list[str]]
-    ) -> None:
-        waiting = [e for e in round_.envelopes if destination not in round_.reached[e.message_id]]
+    async def _publish(self, remote: ConnectedVault, destination: Destination, waiting: list[Sending]) -> None:
         unroutable: set[str] = set()
         try:
-            await remote.publisher.publish_all([self._outgoing(e, destination, round_.attempt) for e in waiting])
+            await remote.publisher.publish_all([self._outgoing(sending, destination) for sending in waiting])
         except Unroutable as problem:
             unroutable = set(problem.message_ids)
+        for sending in waiting:
+            if sending.envelope.message_id not in unroutable:
+                sending.reached.add(destination)
+                continue
             reason = f"Vault {remote.name} has no queue {destination.queue}; correct the queue connection"
-            for message_id in unroutable:
-                left.setdefault(message_id, []).append(reason)
-        for envelope in waiting:
-            if envelope.message_id not in unroutable:
-                round_.reached[envelope.message_id].add(destination)
+            sending.missing[destination.connection] = reason
 
-    def _outgoing(self, envelope: Envelope, destination: Destination, attempt: int) -> Outgoing:
+    def _outgoing(self, sending: Sending, destination: Destination) -> Outgoing:
         sent = replace(
-            envelope, queue_name=destination.queue, send_attempt=attempt, send_message_timestamp=datetime.now(UTC)
+            sending.envelope,
+            queue_name=destination.queue,
+            send_attempt=sending.attempts,
+            send_message_timestamp=sending.sent,
         )
         return Outgoing(
             queue=destination.queue,
             body=sent.encode(),
-            message_id=envelope.message_id,
-            headers={"vault_id": self._own.vault_id, "x-attempt": attempt},
+            message_id=sent.message_id,
+            headers={"vault_id": self._own.vault_id, "x-attempt": sending.attempts},
         )
-
-    def _failure(self, envelope: Envelope, reasons: list[str]) -> MessageFailure:
-        count = len(envelope.message.items)
-        object_name = envelope.message.attributes.get("object")
-        return MessageFailure(
-            message_id=envelope.message_id,
-            queue=self._queue,
-            error_type=MessageErrorType.DELIVERY,
-            text=f"Not delivered after {self._attempts.count} attempts: {'; '.join(dict.fromkeys(reasons))}. "
-            "Then run Retry Transfer",
-            body=envelope.recorded(None),
-            received=count,
-            failed=count,
-            object=object_name if isinstance(object_name, str) else "",
-        )
-
-    async def _keep(self, failures: list[MessageFailure], delivered: set[str]) -> None:
-        """Record what was not delivered; resolve what was not delivered before and now is."""
-
-        async def keep() -> None:
-            await self._exceptions.record(failures)
-            await self._exceptions.resolve(delivered, None, ())
-
-        await self._patience.wait_for(f"exceptions of queue {self._queue} ({self._own.name})", keep)
-
-
-@dataclass(frozen=True, slots=True)
-class DeliveryRound:
-    """One try: its number, how fresh the routes must be, what is to go, and what has arrived where already."""
-
-    attempt: int
-    moment: datetime
-    envelopes: list[Envelope]
-    reached: dict[str, set[Destination]]

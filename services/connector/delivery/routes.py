@@ -22,37 +22,53 @@ class Destination:
 
 
 @dataclass(frozen=True, slots=True)
+class RouteFault:
+    """Why a connection leads nowhere; it has no name where the queue has none at all."""
+
+    connection: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Routes:
     """The destinations of one outbound queue, and why any of its connections leads nowhere."""
 
     destinations: tuple[Destination, ...]
-    faults: tuple[str, ...]
+    faults: tuple[RouteFault, ...]
 
 
 def read_routes(queue: str, components: Iterable[Json], connections: Iterable[Connection]) -> Routes:
     """Routes of a queue from the Queue components and the connection records of its Vault."""
     component = next((entry for entry in components if entry.get("name") == queue), None)
     if component is None:
-        return Routes((), (f"queue {queue} is not configured in this Vault; add the Queue component",))
+        fault = RouteFault("", f"queue {queue} is not configured in this Vault; add the Queue component")
+        return Routes((), (fault,))
     by_name = {connection.api_name: connection for connection in connections}
     destinations: list[Destination] = []
-    faults: list[str] = []
+    faults: list[RouteFault] = []
     for entry in _queue_connections(component):
-        name, remote_queue = text(entry, "connection_name"), text(entry, "deliver_to_queue")
-        connection = by_name.get(name)
-        if connection is None:
-            faults.append(f"connection {name} does not exist; add it or correct the queue connection")
-        elif not connection.active:
-            faults.append(f"connection {name} is inactive; activate it")
-        elif connection.remote_vault_id is None:
-            faults.append(f"connection {name} has no Remote Vault ID; set it")
-        elif not remote_queue:
-            faults.append(f"queue connection {name} of queue {queue} names no queue to deliver to; set it")
+        name = text(entry, "connection_name")
+        found = _destination(queue, name, text(entry, "deliver_to_queue"), by_name.get(name))
+        if isinstance(found, Destination):
+            destinations.append(found)
         else:
-            destinations.append(Destination(name, connection.remote_vault_id, remote_queue))
+            faults.append(RouteFault(name, found))
     if not destinations and not faults:
-        faults.append(f"queue {queue} has no active queue connection; add or activate one")
+        faults.append(RouteFault("", f"queue {queue} has no active queue connection; add or activate one"))
     return Routes(tuple(destinations), tuple(faults))
+
+
+def _destination(queue: str, name: str, remote_queue: str, connection: Connection | None) -> Destination | str:
+    """Where a queue connection leads, or why it leads nowhere."""
+    if connection is None:
+        return f"connection {name} does not exist; add it or correct the queue connection"
+    if not connection.active:
+        return f"connection {name} is inactive; activate it"
+    if connection.remote_vault_id is None:
+        return f"connection {name} has no Remote Vault ID; set it"
+    if not remote_queue:
+        return f"queue connection {name} of queue {queue} names no queue to deliver to; set it"
+    return Destination(name, connection.remote_vault_id, remote_queue)
 
 
 def _queue_connections(component: Json) -> list[Json]:

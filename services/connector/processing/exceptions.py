@@ -26,7 +26,6 @@ class MessageErrorType(StrEnum):
     """Error types of a User Exception Message."""
 
     PROCESSING = "message_processing_error__sys"
-    DELIVERY = "message_delivery_error__sys"
     MALFORMED = "malformed_message__sys"
     CONFIGURATION = "configuration_error__sys"
 

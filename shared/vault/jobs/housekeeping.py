@@ -36,6 +36,7 @@ async def housekeeping(context: JobContext) -> JobResult:
         jobs += len(expired)
     uploads = await vault.uploads.purge()
     await vault.deletions.purge()
+    await vault.queue_log.purge()
     content = await vault.content.sweep()
     await vault.files.tidy(datetime.now(UTC) - HALF_WRITTEN)
     return JobResult(results={"jobs": jobs, "uploads": uploads, "content": content})

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from shared.spark.envelope import format_moment
 from shared.spark.topology import Direction, purge_queue, queue_state
 from shared.vault.audit import entries
 from shared.vault.errors import ErrorType, VaultFault
 from shared.vault.security.permissions import Grant, authorize
 
 if TYPE_CHECKING:
+    from asyncpg import Record
+
     from shared.spark.connection import BrokerConnection
     from shared.vault.components.model import Queue
     from shared.vault.queues.relay import Relay
@@ -19,10 +22,8 @@ if TYPE_CHECKING:
 
 BROKER_TIMEOUT = 5.0
 
-LAST_DELIVERY = """
-SELECT message_id__sys, error_message__sys, created_date__v FROM records.exception_message__sys
-WHERE queue__sys = $1 AND error_type__sys = 'message_delivery_error__sys' AND error_status__sys <> 'resolved__sys'
-ORDER BY created_date__v DESC LIMIT 1
+LAST_DELIVERIES = """
+SELECT connection, message_id, date_time, error FROM platform.queue_connection WHERE queue = $1 AND NOT delivered
 """
 
 
@@ -53,21 +54,15 @@ class QueueService:
         async with self._database.connection() as connection:
             waiting = await connection.fetchval("SELECT count(*) FROM platform.outbox WHERE queue = $1", name)
             enabled = await connection.fetchval("SELECT enabled FROM platform.queue_delivery WHERE queue = $1", name)
-            error = await connection.fetchrow(LAST_DELIVERY, name)
+            failed = {row["connection"]: row for row in await connection.fetch(LAST_DELIVERIES, name)}
         state = await queue_state(self._broker, name, BROKER_TIMEOUT)
-        status: dict[str, object] = {"last_message_delivered": "error" if error else "ok"}
-        if error:
-            moment = error["created_date__v"].isoformat(timespec="milliseconds").replace("+00:00", "Z")
-            status["error"] = {
-                "message_id": error["message_id__sys"],
-                "date_time": moment,
-                "message": error["error_message__sys"],
-            }
         return {
             **self._summary(queue),
             "delivery": "disabled" if enabled is False else "enabled",
             "messages_in_queue": waiting + (state.messages if state else 0),
-            "connections": [{"name": c.connection_name, **status} for c in queue.connections],
+            "connections": [
+                {"name": c.connection_name, **_last_delivery(failed.get(c.connection_name))} for c in queue.connections
+            ],
         }
 
     async def enable_delivery(self, caller: Caller, name: str) -> None:
@@ -109,3 +104,15 @@ class QueueService:
         if queue is None:
             raise VaultFault(ErrorType.INVALID_DATA, f"There is no queue [{name[:100]}]")
         return queue
+
+
+def _last_delivery(failed: Record | None) -> dict[str, object]:
+    """How the latest message over a connection fared; clients expect ``error`` to be an object or absent."""
+    if failed is None:
+        return {"last_message_delivered": "ok"}
+    error = {
+        "message_id": failed["message_id"],
+        "date_time": format_moment(failed["date_time"]),
+        "message": failed["error"],
+    }
+    return {"last_message_delivered": "error", "error": error}

@@ -25,6 +25,8 @@ class Grant(StrEnum):
     READ_CONFIGURATION = "read_configuration"
     READ_QUEUES = "read_queues"
     MANAGE_QUEUES = "manage_queues"
+    REPORT_DELIVERIES = "report_deliveries"
+    READ_QUEUE_LOG = "read_queue_log"
     MANAGE_JOBS = "manage_jobs"  # those of others; one's own are always open
     USE_STAGING = "use_staging"
     MANAGE_STAGING = "manage_staging"  # everyone's folders
@@ -76,6 +78,7 @@ GRANTS: Mapping[SecurityProfile, frozenset[Grant]] = {
         {
             Grant.READ_CONFIGURATION,
             Grant.READ_QUEUES,
+            Grant.REPORT_DELIVERIES,
             Grant.USE_STAGING,
             Grant.USE_LOADER,
             Grant.COPY_RECORDS,

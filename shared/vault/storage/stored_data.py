@@ -108,7 +108,8 @@ async def _keep_types(connection: Connection, registry: Registry, owner: str, na
 async def _close_queue(connection: Connection, name: str) -> None:
     sql = "SELECT EXISTS (SELECT FROM platform.outbox WHERE queue = $1)"
     await _refuse_if(connection, f"Queue {name} still has messages; reset it first.", sql, name)
-    await connection.execute("DELETE FROM platform.queue_delivery WHERE queue = $1", name)
+    for table_name in ("queue_delivery", "queue_trace", "queue_connection"):
+        await connection.execute(f"DELETE FROM platform.{table_name} WHERE queue = $1", name)
 
 
 async def _refuse_if(connection: Connection, problem: str, sql: str, value: object) -> None:

@@ -103,6 +103,10 @@ ROUTES = {
     "PUT /services/queues/{queue_name}/actions/enable_delivery": ADMIN,
     "PUT /services/queues/{queue_name}/actions/disable_delivery": ADMIN,
     "PUT /services/queues/{queue_name}/actions/reset": ADMIN,
+    "POST /services/queues/{queue_name}/deliveries": CONNECTION,
+    "PUT /services/queues/{queue_name}/actions/trace_delivery": ADMIN,
+    "GET /services/queue_logs": ADMIN,
+    "GET /services/queue_logs/{log_date}": ADMIN,
     "GET /services/jobs/histories": SIGNED_IN,  # one's own, to all but administrators
     "GET /services/jobs/monitors": SIGNED_IN,
     "POST /services/jobs/start_now/{job_id}": SIGNED_IN,
@@ -162,6 +166,7 @@ VALUES = {
     "file_name": "0000",
     "component_name": "Picklist.colour__c",
     "queue_name": "nothing__v",
+    "log_date": "2026-01-02",
     "job_id": "999999999",
     "outcome": "success",
     "task_id": "1",

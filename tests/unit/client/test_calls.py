@@ -253,6 +253,7 @@ async def test_components_queues_and_users(vault: FaultyVault, client: VaultClie
         f"{API}/services/queues/q__c/actions/enable_delivery",
         f"{API}/services/queues/q__c/actions/disable_delivery",
         f"{API}/services/queues/q__c/actions/reset",
+        f"{API}/services/queues/q__c/deliveries",
     ):
         vault.on(path, answer)
     assert (await client.execute_mdl("DROP Queue q__c;"))["script_execution"] == {"failures": 0}
@@ -264,6 +265,10 @@ async def test_components_queues_and_users(vault: FaultyVault, client: VaultClie
     await client.set_delivery("q__c", enabled=True)
     await client.set_delivery("q__c", enabled=False)
     await client.reset_queue("q__c")
+    await client.report_deliveries("q__c", [{"message_id": "m"}] * 501)
+    assert [path for method, path in vault.calls if method == "POST"][-2:] == [
+        f"{API}/services/queues/q__c/deliveries"
+    ] * 2
     assert [path.rsplit("/", 1)[1] for method, path in vault.calls if method == "PUT"] == [
         "enable_delivery",
         "disable_delivery",

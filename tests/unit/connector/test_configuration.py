@@ -98,4 +98,4 @@ def test_a_queue_connection_that_leads_nowhere_is_named(
 ) -> None:
     routes = read_routes("out__v", components, read_connections([ROW | row]))
     assert routes.destinations == ()
-    assert said in routes.faults[0]
+    assert said in routes.faults[0].reason

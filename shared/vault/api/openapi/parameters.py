@@ -29,6 +29,7 @@ PATH: dict[str, tuple[str, object]] = {
     "token_id": ("Id of an access token.", "V0T000000000101"),
     "group_id": ("Id of a group.", 1358979070034),
     "queue_name": ("Name of a queue.", "medical_crm_outbound_queue__v"),
+    "log_date": ("A day (UTC).", "2026-01-31"),
     "item": ("Path of a file or folder of the staging area.", "loads/products.csv"),
     "upload_session_id": ("Id of an upload session.", "1f6f9f7c0a8b4d2e"),
     "package_id": ("Id of a package's record.", "0PI000000000101"),
@@ -39,6 +40,8 @@ PATH: dict[str, tuple[str, object]] = {
 
 OTHER = {
     "limit": "How many at most.",
+    "queue": "Name of a queue.",
+    "after": "The entry that the page before has ended with.",
     "offset": "How many to leave out before the first.",
     "start": "How many to leave out before the first.",
     "cursor": "Where the page before has ended, as its `next_page` says.",
