@@ -1,4 +1,4 @@
-"""``make reference``: docs/api-reference.md, every call and component type, written from the code itself."""
+"""``make reference``: docs/api-reference.md, what a Vault supports, written from the code itself."""
 
 from __future__ import annotations
 
@@ -9,14 +9,16 @@ from pathlib import Path
 
 from fastapi.routing import APIRoute
 
+from local.supported import MDL, NOT_SERVED, VQL
 from shared.vault.api.app import CHAPTERS
+from shared.vault.api.openapi.headers import ANSWER, REQUEST
 from shared.vault.components.types import COMPONENT_TYPES
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "api-reference.md"
 HEAD = """# API reference
 
-Every call that a Vault serves and every component type that its MDL knows, written by `make reference` from the
-code; [API](api.md) explains them. Calls without a summary are other spellings of the one above them.
+What a Vault supports, call by call and clause by clause, and what it refuses; written by `make reference` from the
+code, and run by tests. [API](api.md) explains it. Calls without a summary are other spellings of the one above them.
 """
 
 
@@ -44,7 +46,33 @@ def page() -> str:
     for name in sorted(COMPONENT_TYPES):
         subtypes = ", ".join(f"`{subtype}`" for subtype in COMPONENT_TYPES[name].subtypes)
         parts.append(f"| `{name}` | {subtypes} |")
-    return "\n".join(parts) + "\n"
+    return "\n".join([*parts, *headers(), *language(), *refused()]) + "\n"
+
+
+def language() -> Iterator[str]:
+    """VQL and MDL, clause by clause."""
+    yield "\n## VQL"
+    for heading, rows in VQL.items():
+        yield f"\n### {heading}\n\n| | Example |\n|---|---|"
+        yield from (f"| {what} | `{text}`{f' → `{error}`' if error else ''} |" for what, text, error in rows)
+    yield "\n## MDL\n\n| | Example |\n|---|---|"
+    yield from (f"| {what} | `{text}` |" for what, text in MDL)
+
+
+def headers() -> Iterator[str]:
+    """What calls and answers carry, and the types of errors."""
+    yield "\n## Headers of a call\n\n| Header | |\n|---|---|"
+    yield "| `Authorization` | The session id or an access token, alone or after `Bearer`. |"
+    yield "| `Content-Type` | The form of the body; see each call at `/docs`. |"
+    yield from (f"| `{name}` | {text} |" for name, (text, _) in REQUEST.items())
+    yield "\n## Headers of an answer\n\n| Header | |\n|---|---|"
+    yield from (f"| `{name}` | {text} |" for name, (text, _) in ANSWER.items())
+
+
+def refused() -> Iterator[str]:
+    """What of the public API is not here."""
+    yield "\n## Not served\n\nAnswered with `MALFORMED_URL`, with `METHOD_NOT_SUPPORTED` where another verb has the path:\n"
+    yield from (f"* `/api/{{version}}{path}`" for path in NOT_SERVED)
 
 
 def main() -> int:

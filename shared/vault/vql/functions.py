@@ -18,6 +18,9 @@ _TAKES = {
     "TRIM": frozenset((FieldType.PICKLIST,)),
     "TODISPLAYFORMAT": frozenset((FieldType.STRING, FieldType.NUMBER)),
 }
+SELECTABLE = frozenset((*_TAKES, "TOLABEL"))
+"""The functions that SELECT takes of an object's fields."""
+
 _ATTACHMENT = frozenset(("FILENAME", "FILESIZE", "MIMETYPE", "MD5CHECKSUM"))
 _SUFFIX = "'__[a-z0-9]+$'"  # the name space of a picklist value
 _TAG = "'<[^>]*>'"

@@ -20,6 +20,8 @@ _LITERALS = {
     **{f"{unit}_AGO": RelativeDate("AGO", unit) for unit in LARGEST},
     **{f"THIS_{unit[:-1]}": RelativeDate("THIS", unit) for unit in _MONTHS},
 }
+NAMES = frozenset(_LITERALS)
+"""The date literals, without their ``:n``."""
 
 
 def relative_date(name: str) -> RelativeDate | None:
