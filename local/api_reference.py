@@ -71,7 +71,8 @@ def headers() -> Iterator[str]:
 
 def refused() -> Iterator[str]:
     """What of the public API is not here."""
-    yield "\n## Not served\n\nAnswered with `MALFORMED_URL`, with `METHOD_NOT_SUPPORTED` where another verb has the path:\n"
+    yield "\n## Not served\n"
+    yield "Answered with `MALFORMED_URL`, or with `METHOD_NOT_SUPPORTED` where another verb has the path:\n"
     yield from (f"* `/api/{{version}}{path}`" for path in NOT_SERVED)
 
 
