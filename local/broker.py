@@ -12,7 +12,7 @@ from local.faults import SystemFailed
 MEDICAL = "medical"
 CRM = "crm"
 VHOSTS = (MEDICAL, CRM)
-_QUEUES = r".*__(v|c|sys)"
+_QUEUES = r".*__(v|c|sys)(\.sequential)?"
 _SPARK = r"spark\..*"
 
 

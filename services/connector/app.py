@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from fastapi import FastAPI
 
 from services.connector.concurrency import concurrently
-from services.connector.consumers import QueueConsumers
+from services.connector.consumers import ConsumedQueue, QueueConsumers
 from services.connector.delivery.outbound import Attempts, Outbound
 from services.connector.faults import Patience
 from services.connector.processing.inbox import Inbox, Slots
@@ -84,16 +84,19 @@ class Connector:
         settings = self._settings
         attempts = Attempts(settings.delivery_attempts, settings.delivery_first_pause)
 
-        def build(queue: str, direction: str) -> Consumer:
-            inbound = direction == Direction.INBOUND
+        def build(queue: ConsumedQueue, holder: str) -> Consumer:
+            inbound = queue.direction == Direction.INBOUND
             handler = (
-                Inbox(vaults, vault, queue, slots).handle
+                Inbox(vaults, vault, queue.name, slots).handle
                 if inbound
-                else Outbound(vaults, vault, queue, attempts, slots.patience).handle
+                else Outbound(vaults, vault, queue.name, attempts, slots.patience).handle
             )
+            if queue.sequential:
+                # One message is done before the next one is even given out, here or to another connector.
+                return Consumer(vault.consuming, holder, handler, prefetch=1, concurrency=1, max_batch=1)
             return Consumer(
                 vault.consuming,
-                queue,
+                holder,
                 handler,
                 prefetch=settings.prefetch,
                 concurrency=settings.concurrency,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from shared.vault.errors import ApiError, ErrorType
-from shared.vault.queues.outbox import open_queue, put
+from shared.vault.queues.entering import send
 from shared.vault.records.integrations import is_active
 from shared.vault.security.caller import SecurityProfile
 
@@ -41,12 +41,11 @@ async def transfer_to_medical(context: ActionContext) -> Mapping[str, ApiError]:
     if transferred:
         error = ApiError(ErrorType.OPERATION_NOT_ALLOWED, "The inquiry has been transferred already")
         return dict.fromkeys(transferred, error)
-    queue = open_queue(context.registry, QUEUE)
     rows = await context.records.change_in(context.connection, context.caller, context.object, context.ids, {}, PENDING)
     if refused := {str(row.id): row.errors[0] for row in rows if row.errors}:
         return refused
     attributes = {"object": OBJECT, "event": "transfer", "integration_point": TARGET_POINT}
-    await put(context.connection, queue, attributes, context.ids)
+    await send(context, QUEUE, attributes, context.ids)
     return {}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from shared.vault.queues.outbox import open_queue, put
+from shared.vault.queues.entering import send
 from shared.vault.records.integrations import is_active
 
 if TYPE_CHECKING:
@@ -33,5 +33,5 @@ async def return_to_crm(context: ActionContext) -> Mapping[str, ApiError]:
             "event": context.parameter("event"),
             "integration_point": context.parameter("integration_point"),
         }
-        await put(context.connection, open_queue(context.registry, context.parameter("queue")), attributes, ids)
+        await send(context, context.parameter("queue"), attributes, ids)
     return {}

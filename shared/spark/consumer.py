@@ -13,7 +13,7 @@ from shared.spark.connection import BrokerConnection
 from shared.spark.errors import BrokerUnavailable
 from shared.spark.failures import Failures
 from shared.spark.subscription import Delivery, Held, Subscription
-from shared.spark.topology import queue_state
+from shared.spark.topology import is_sequential, queue_state
 
 __all__ = ["Consumer", "Delivery", "Handler"]
 
@@ -62,6 +62,7 @@ class Consumer:
         self._concurrency = concurrency
         self._max_batch = max_batch
         self._watch_interval = watch_interval
+        self._stands_by = is_sequential(queue)  # another consumer may be the active one
         self._failures = Failures(queue, first_pause=pauses[0], longest_pause=pauses[1])
         self._name = f"queue {queue} ({connection.name})"
         self._subscription: Subscription | None = None
@@ -182,7 +183,8 @@ class Consumer:
                 return "watchdog: the queue is gone"
             if state.consumers == 0:
                 return "watchdog: the broker knows no consumer"
-            if state.messages and not subscription.holding and subscription.arrivals == arrivals:
+            silent = not subscription.holding and subscription.arrivals == arrivals
+            if state.messages and silent and not self._stands_by:
                 return "watchdog: messages wait and none arrive"
             arrivals = subscription.arrivals
 

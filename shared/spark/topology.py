@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -15,6 +16,15 @@ DEAD_LETTER = "spark.dead_letter"
 DELIVERY_LIMIT = 20
 # The dead-letter queue is read by people; looking at its messages must never drop them.
 DEAD_LETTER_DELIVERY_LIMIT = 1_000_000
+
+SEQUENTIAL = ".sequential"
+_ARGUMENTS: Mapping[str, str | int] = {
+    "x-queue-type": "quorum",
+    "x-delivery-limit": DELIVERY_LIMIT,
+    "x-dead-letter-exchange": DEAD_LETTER,
+    "x-dead-letter-strategy": "at-least-once",
+    "x-overflow": "reject-publish",
+}
 
 
 class Direction(StrEnum):
@@ -54,27 +64,49 @@ async def declare_exchanges(channel: AbstractChannel, timeout: float = 10.0) -> 
         await queue.bind(dead)
 
 
-async def declare_queue(channel: AbstractChannel, name: str, direction: Direction | str, timeout: float = 10.0) -> None:
+def sequential_queue(name: str) -> str:
+    """The broker's queue of the Spark queue ``name`` while that is sequential.
+
+    It is one of its own because a single active consumer is fixed when a queue is declared.
+    """
+    return f"{name}{SEQUENTIAL}"
+
+
+def is_sequential(broker_queue: str) -> bool:
+    """Whether this is the broker's queue of a sequential Spark queue."""
+    return broker_queue.endswith(SEQUENTIAL)
+
+
+async def declare_queue(
+    channel: AbstractChannel, name: str, direction: Direction | str, timeout: float = 10.0, *, sequential: bool = False
+) -> None:
     """Declare the Spark queue ``name`` behind the exchange of ``direction``; needs the exchanges.
 
     The queue is replicated and durable. A delivery that comes back more than ``DELIVERY_LIMIT`` times
-    moves to the dead-letter queue with the at-least-once strategy, hence never lost on the way.
+    moves to the dead-letter queue with the at-least-once strategy, hence never lost on the way. A sequential
+    one gives its messages to one consumer at a time. Of the two kinds of a name one is bound, and the other keeps
+    what it has.
 
     :raises BrokerUnavailable: the broker is away, or the queue exists with other arguments.
     """
+    exchange = Direction(direction).exchange
     async with bounded(f"declare queue {name}", timeout):
-        queue = await channel.declare_queue(
-            name,
-            durable=True,
-            arguments={
-                "x-queue-type": "quorum",
-                "x-delivery-limit": DELIVERY_LIMIT,
-                "x-dead-letter-exchange": DEAD_LETTER,
-                "x-dead-letter-strategy": "at-least-once",
-                "x-overflow": "reject-publish",
-            },
-        )
-        await queue.bind(Direction(direction).exchange, routing_key=name)
+        plain = await channel.declare_queue(name, durable=True, arguments=dict(_ARGUMENTS))
+        if sequential:
+            ordered = await channel.declare_queue(
+                sequential_queue(name), durable=True, arguments={**_ARGUMENTS, "x-single-active-consumer": True}
+            )
+            await ordered.bind(exchange, routing_key=name)
+            await plain.unbind(exchange, routing_key=name)
+        else:
+            await plain.bind(exchange, routing_key=name)
+
+
+async def unbind_sequential(channel: AbstractChannel, name: str, direction: Direction | str) -> None:
+    """Route no more messages to the sequential queue of a name, which is there; it keeps those that it has."""
+    async with bounded(f"unbind queue {name}", 10.0):
+        queue = await channel.get_queue(sequential_queue(name), ensure=False)
+        await queue.unbind(Direction(direction).exchange, routing_key=name)
 
 
 async def queue_state(connection: BrokerConnection, name: str, timeout: float = 10.0) -> QueueState | None:

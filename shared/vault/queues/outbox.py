@@ -27,6 +27,9 @@ INSERT INTO platform.outbox (queue, direction, message_id, message)
 SELECT $1, $2, u.message_id, u.message::jsonb FROM unnest($3::text[], $4::text[]) AS u(message_id, message)
 """
 
+# Held until the transaction ends: positions of a sequential queue are then in the order of the commits.
+IN_ORDER = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))"
+
 
 async def put(
     connection: Connection,
@@ -47,6 +50,8 @@ async def put(
     for identifier, part in zip(identifiers, parts, strict=True):
         _check_sendable(queue, identifier, Message(attributes=attributes, items=part))
     bodies = [orjson.dumps({"attributes": attributes, "items": part}).decode() for part in parts]
+    if queue.sequential:
+        await connection.execute(IN_ORDER, queue.name)
     await connection.execute(INSERT, queue.name, queue.type, identifiers, bodies)
     await connection.execute("SELECT pg_notify($1, '')", OUTBOX)
 
@@ -67,11 +72,17 @@ def _refusal(reason: str) -> VaultFault:
 
 def open_queue(registry: Registry, name: str) -> Queue:
     """The queue, when it takes messages; raises VaultFault ``OPERATION_NOT_ALLOWED``."""
+    queue = spark_queue(registry, name)
+    if not queue.active:
+        raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, f"Queue [{name}] is inactive and takes no messages")
+    return queue
+
+
+def spark_queue(registry: Registry, name: str) -> Queue:
+    """The queue, active or not; raises VaultFault ``OPERATION_NOT_ALLOWED`` where there is none of this name."""
     queue = registry.queues.get(name)
     if queue is None:
         raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, f"There is no queue [{name[:100]}]")
     if queue.type not in tuple(Direction):
         raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, f"Queue [{name}] is no Spark queue")
-    if not queue.active:
-        raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, f"Queue [{name}] is inactive and takes no messages")
     return queue

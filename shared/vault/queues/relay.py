@@ -17,7 +17,14 @@ from shared.runtime.waiting import delays
 from shared.spark.envelope import Envelope, Message
 from shared.spark.errors import BrokerUnavailable, Unroutable
 from shared.spark.publisher import Outgoing, Publisher
-from shared.spark.topology import Direction, declare_exchanges, declare_queue
+from shared.spark.topology import (
+    Direction,
+    declare_exchanges,
+    declare_queue,
+    queue_state,
+    sequential_queue,
+    unbind_sequential,
+)
 from shared.vault.storage.database import DatabaseUnavailable
 
 if TYPE_CHECKING:
@@ -40,6 +47,8 @@ WHERE o.queue = ANY ($2::text[])
 AND NOT EXISTS (SELECT FROM platform.queue_delivery d WHERE d.queue = o.queue AND NOT d.enabled)
 ORDER BY position LIMIT $1 FOR UPDATE SKIP LOCKED
 """
+# Held to the end of the transaction, so that one process at a time relays a sequential queue.
+ALONE = "SELECT pg_try_advisory_xact_lock(hashtextextended($1, 1))"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +58,15 @@ class Sender:
     vault_id: int
     vault_name: str
     vault_host_name: str
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class DeclaredQueue:
+    """A Spark queue as the broker has it."""
+
+    name: str
+    direction: str
+    sequential: bool
 
 
 class Relay:
@@ -62,7 +80,7 @@ class Relay:
         self._components = components
         self._sender = sender
         self._publishers: dict[str, Publisher] = {}
-        self._declared: set[tuple[str, str]] = set()
+        self._declared: set[DeclaredQueue] = set()
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self.last_fault: str | None = None
@@ -89,6 +107,9 @@ class Relay:
                 await self.declare_queues()
                 while await self._publish_batch():
                     pass
+                for queue in self._declared:
+                    while queue.sequential and await self._publish_in_sequence(queue):
+                        pass
                 await self._count_waiting()
             except FAULTS as error:
                 self._declared.clear()
@@ -108,20 +129,25 @@ class Relay:
 
     async def declare_queues(self) -> None:
         """Make the broker's queues those of the Queue components; what is there already stays."""
-        wanted = {(q.name, q.type) for q in self._components.registry.queues.values() if q.type != "job"}
+        queues = self._components.registry.queues.values()
+        wanted = {DeclaredQueue(q.name, q.type, q.sequential) for q in queues if q.type != "job"}
         if wanted == self._declared:
             return
         async with self._broker.short_channel() as channel:
             await declare_exchanges(channel)
-            for name, direction in sorted(wanted - self._declared):
-                await declare_queue(channel, name, direction)
+            for queue in sorted(wanted - self._declared):
+                await declare_queue(channel, queue.name, queue.direction, sequential=queue.sequential)
+        for queue in sorted(wanted - self._declared):
+            if not queue.sequential and await queue_state(self._broker, sequential_queue(queue.name)) is not None:
+                async with self._broker.short_channel() as channel:
+                    await unbind_sequential(channel, queue.name, queue.direction)
         self._declared = wanted
 
     async def _publish_batch(self) -> bool:
         """Publish up to a batch; whether there may be more. Raises Unroutable when all but some were published."""
         lost: Unroutable | None = None
         async with self._database.transaction() as connection:
-            rows = await connection.fetch(TAKE, BATCH, [name for name, _ in self._declared])
+            rows = await connection.fetch(TAKE, BATCH, [q.name for q in self._declared if not q.sequential])
             kept: set[str] = set()
             for direction in Direction:
                 outgoing = [self._outgoing(row) for row in rows if row["direction"] == direction]
@@ -133,6 +159,31 @@ class Relay:
             await self._delete(connection, [row["position"] for row in rows if row["message_id"] not in kept])
         if lost is not None:
             raise lost
+        return len(rows) == BATCH
+
+    async def _publish_in_sequence(self, queue: DeclaredQueue) -> bool:
+        """Publish up to a batch of a sequential queue, each message confirmed before the next; whether there is more.
+
+        What was confirmed before a fault is deleted all the same: to publish it again would put it behind its
+        followers. Raises what stopped it.
+        """
+        stopped: BrokerUnavailable | Unroutable | None = None
+        async with self._database.transaction() as connection:
+            if not await connection.fetchval(ALONE, queue.name):
+                return False
+            rows = await connection.fetch(TAKE, BATCH, [queue.name])
+            publisher = self._publisher(Direction(queue.direction).exchange)
+            confirmed: list[int] = []
+            for row in rows:
+                try:
+                    await publisher.publish(self._outgoing(row))
+                except (BrokerUnavailable, Unroutable) as error:
+                    stopped = error
+                    break
+                confirmed.append(row["position"])
+            await self._delete(connection, confirmed)
+        if stopped is not None:
+            raise stopped
         return len(rows) == BATCH
 
     async def _count_waiting(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from shared.spark.envelope import format_moment
-from shared.spark.topology import Direction, purge_queue, queue_state
+from shared.spark.topology import Direction, purge_queue, queue_state, sequential_queue
 from shared.vault.audit import entries
 from shared.vault.errors import ErrorType, VaultFault
 from shared.vault.security.permissions import Grant, authorize
@@ -55,11 +55,13 @@ class QueueService:
             waiting = await connection.fetchval("SELECT count(*) FROM platform.outbox WHERE queue = $1", name)
             enabled = await connection.fetchval("SELECT enabled FROM platform.queue_delivery WHERE queue = $1", name)
             failed = {row["connection"]: row for row in await connection.fetch(LAST_DELIVERIES, name)}
-        state = await queue_state(self._broker, name, BROKER_TIMEOUT)
+        for kind in (name, sequential_queue(name)):
+            state = await queue_state(self._broker, kind, BROKER_TIMEOUT)
+            waiting += state.messages if state else 0
         return {
             **self._summary(queue),
             "delivery": "disabled" if enabled is False else "enabled",
-            "messages_in_queue": waiting + (state.messages if state else 0),
+            "messages_in_queue": waiting,
             "connections": [
                 {"name": c.connection_name, **_last_delivery(failed.get(c.connection_name))} for c in queue.connections
             ],
@@ -98,6 +100,8 @@ class QueueService:
             await connection.execute("DELETE FROM platform.outbox WHERE queue = $1", name)
             await entries.noted(connection, caller, entries.SYSTEM, "Reset", f"Queue.{name}")
             await purge_queue(self._broker, name, BROKER_TIMEOUT)
+            if await queue_state(self._broker, sequential_queue(name), BROKER_TIMEOUT) is not None:
+                await purge_queue(self._broker, sequential_queue(name), BROKER_TIMEOUT)
 
     def _queue(self, name: str) -> Queue:
         queue = self._components.registry.queues.get(name)

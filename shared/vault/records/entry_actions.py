@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from shared.vault.components.model import Field, FieldType
 from shared.vault.errors import ApiError, ErrorType, VaultFault
-from shared.vault.queues.outbox import open_queue, put
+from shared.vault.queues.entering import send
 from shared.vault.records.values import InvalidValue, coercion, in_milliseconds
 
 if TYPE_CHECKING:
@@ -43,11 +43,10 @@ def _value(context: ActionContext, field: Field, text: str) -> object:
 
 async def send_message(context: ActionContext) -> Mapping[str, ApiError]:
     """Put a message about the records on ``queue``, for ``integration_point``, with ``event``."""
-    queue = open_queue(context.registry, context.parameter("queue"))
     attributes = {
         "object": context.object.name,
         "event": context.parameter("event"),
         "integration_point": context.parameter("integration_point"),
     }
-    await put(context.connection, queue, attributes, context.ids)
+    await send(context, context.parameter("queue"), attributes, context.ids)
     return {}

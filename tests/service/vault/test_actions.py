@@ -63,6 +63,34 @@ async def test_an_action_by_one_name_in_two_states(user: Api) -> None:
     assert await state(user, record_id) == "first__c"
 
 
+async def test_a_message_that_cannot_enter_its_queue_stops_nobody_where_the_queue_says_so(admin: Api) -> None:
+    """``rollback_on_error``: refused with it (below); without it an exception is kept, and sent when it can be."""
+    closed = "RECREATE Queue closed__c ( label('Closed'), type('outbound'), active({}), rollback_on_error({}) );"
+    await admin.post("/api/mdl/execute", data=closed.format("false", "false"))
+    ids = await items(admin, 2)
+    try:
+        answer = await admin.post(f"{ITEMS}/actions/{action('first__c', 'shut__c')}", data={"ids": ",".join(ids)})
+        assert outcomes(answer) == ["SUCCESS"] * 2
+        assert [(await record(admin, "item__c", i))["state__v"] for i in ids] == [["shut__c"]] * 2
+        query = (
+            "SELECT id, error_type__sys, error_message__sys, message_items_failed__sys, "
+            "LONGTEXT(message_body_json__sys) FROM exception_message__sys "
+            "WHERE queue__sys = 'closed__c' AND error_status__sys = 'open__sys'"
+        )
+        (exception,) = (await admin.query(query)).data
+        assert exception["error_type__sys"] == ["message_delivery_error__sys"]
+        assert "Queue [closed__c] is inactive" in exception["error_message__sys"]
+        assert exception["message_items_failed__sys"] == 2
+        assert all(i in exception["message_body_json__sys"] for i in ids)
+        refused = await admin.post(f"/vobjects/exception_message__sys/{exception['id']}/actions/{RETRY}")
+        assert refused.error == "OPERATION_NOT_ALLOWED"
+        await admin.post("/api/mdl/execute", data=closed.format("true", "false"))
+        sent = await admin.post(f"/vobjects/exception_message__sys/{exception['id']}/actions/{RETRY}")
+        assert sent.status == "SUCCESS"
+    finally:
+        await admin.post("/api/mdl/execute", data=closed.format("false", "true"))
+
+
 @pytest.mark.parametrize("name", ["none__c", "shut__c", "job__c", "wrong__c"])
 async def test_an_action_that_the_vault_cannot_carry_out_changes_nothing(user: Api, name: str) -> None:
     ids = await items(user, 2)

@@ -14,6 +14,7 @@ from local.servers import PostgresServer, RabbitServer
 from local.waiting import answers_within
 from services.medical_vault.definition import MEDICAL_VAULT
 from shared.spark.connection import BrokerConnection
+from shared.spark.consumer import Consumer, Delivery
 from shared.spark.envelope import Envelope
 from shared.spark.topology import queue_state
 from shared.vault.app import create_app
@@ -68,6 +69,24 @@ class Apart:
         assert await answers_within(30, take) is None
         assert await self.waiting(queue) == 0
         return envelopes
+
+    async def in_sequence(self, number: int) -> list[Envelope]:
+        """So many messages of the sequential queue as they come, one at a time, without second copies."""
+        envelopes: dict[str, Envelope] = {}
+        complete = asyncio.Event()
+
+        async def take(deliveries: list[Delivery]) -> None:
+            (envelope,) = (Envelope.parse(delivery.body) for delivery in deliveries)
+            envelopes.setdefault(envelope.message_id, envelope)
+            if len(envelopes) == number:
+                complete.set()
+
+        consumer = Consumer(self.broker, "out__c.sequential", take, prefetch=1, concurrency=1, max_batch=1)
+        await consumer.start()
+        async with asyncio.timeout(60):
+            await complete.wait()
+        await consumer.stop()
+        return list(envelopes.values())
 
     async def declared(self, queue: str, messages: int = 0) -> None:
         """Wait until the broker has the queue, with so many messages."""
@@ -146,6 +165,37 @@ async def test_reset_deletes_what_waits_on_either_side(apart: Apart) -> None:
     assert answer.body["responseMessage"] == "Deleted messages in queue."
     assert await apart.waiting() == 0
     await apart.admin.put(f"{QUEUES}/out__c/actions/enable_delivery")
+    ids = await apart.sent(1)
+    assert subjects(await apart.received(1)) == ids
+
+
+async def test_a_sequential_queue_keeps_the_order_of_the_commits(apart: Apart) -> None:
+    """Two processes send at once, then the broker is away in the middle: what was committed first comes first."""
+    mdl = "RECREATE Queue out__c ( label('Out'), type('outbound'), sequential({}) );"
+    await apart.admin.post("/api/mdl/execute", data=mdl.format("true"))
+    await apart.declared("out__c.sequential")
+    other = apart.vault()
+    async with served(create_app(other)) as api:
+        await started(other)
+        second = await api.signed_in("admin")
+        ids = await items(apart.admin, 40)
+        sending = [(apart.admin, second)[n % 2].post(f"{ITEMS}/{i}/actions/{SEND}") for n, i in enumerate(ids)]
+        assert {answer.status for answer in await asyncio.gather(*sending)} == {"SUCCESS"}
+        apart.proxy.cut()
+        later = await apart.sent(5)
+        apart.proxy.restore()
+        envelopes = await apart.in_sequence(45)
+    entered = [envelope.enter_queue_timestamp for envelope in envelopes]
+    assert entered == sorted(entered)
+    assert subjects(envelopes)[40:] == later
+    assert sorted(subjects(envelopes)[:40]) == sorted(ids)
+
+    await apart.sent(2)
+    await apart.declared("out__c.sequential", messages=2)
+    assert await apart.waiting() == 2
+    await apart.admin.put(f"{QUEUES}/out__c/actions/reset")
+    assert await apart.waiting() == 0
+    await apart.admin.post("/api/mdl/execute", data=mdl.format("false"))
     ids = await apart.sent(1)
     assert subjects(await apart.received(1)) == ids
 
