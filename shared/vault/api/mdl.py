@@ -51,6 +51,7 @@ async def execute(request: Request, caller: SignedIn) -> Response:
 
 @router.post("/api/mdl/execute_async", summary="Execute MDL as a job", openapi_extra=MDL_TEXT)
 @router.post(f"{PREFIX}/api/mdl/execute_async", include_in_schema=False)
+@router.post("/api/mdl/execute_asyc", include_in_schema=False)  # as the Java client spells it
 async def execute_async(request: Request, caller: SignedIn) -> Response:
     """The script is read at once, and refused when it is not MDL; what its statements come to is the job's result."""
     job_id, statements = await component_jobs.submit(vault_of(request), caller, await read_text(request))
@@ -97,6 +98,7 @@ async def component_mdl(request: Request, caller: SignedIn, component_name: str)
 
 @router.post("/api/mdl/files", summary="Upload a content file", openapi_extra=FILE_FORM)
 @router.post(f"{PREFIX}/api/mdl/files", include_in_schema=False)
+@router.post("/api/api/mdl/files", include_in_schema=False)  # the Java client's path
 async def upload_file(request: Request, caller: SignedIn) -> Response:
     """A file of up to 10 MB; a component names it by the `name__v` of the answer."""
     authorize(caller, Grant.EXECUTE_MDL)

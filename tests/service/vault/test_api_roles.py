@@ -98,8 +98,10 @@ ROUTES = {
     "GET /api/mdl/components/{component_name}/files": CONNECTION,
     "POST /api/mdl/execute": ADMIN,
     "POST /api/mdl/execute_async": ADMIN,
+    "POST /api/mdl/execute_asyc": ADMIN,
     "GET /api/mdl/execute_async/{job_id}/results": SIGNED_IN,  # one's own, to all but administrators
     "POST /api/mdl/files": ADMIN,
+    "POST /api/api/mdl/files": ADMIN,
     "GET /api/mdl/files/{file_name}": CONNECTION,
     "GET /limits": SIGNED_IN,
     "POST /metadata/vobjects/{object_name}/actions/canceldeployment": ADMIN,
