@@ -148,6 +148,7 @@ NOT_SERVED = (
     "/vault/templates",
     "/app/clinical/milestones",
     "/wsdl/enterprise",
-    "/query/components",
+    "/objects/vault/actions/compare",
+    "/objects/vault/actions/configreport",
 )
 """Paths below ``/api/{version}`` of the public API that this Vault does not have."""

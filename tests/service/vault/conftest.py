@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from typing import Any
 
 import pytest
+from veevatools.veevavault import VaultClient
 
 from local.servers import PostgresServer, RabbitServer
 from services.medical_vault.definition import MEDICAL_VAULT
 from shared.vault.app import create_app
 from shared.vault.vault import Vault
+from tests.public_client import client_of
 from tests.servers import fresh_database, fresh_vhost
 from tests.service.vault import objects
-from tests.service.vault.served import MDL, Api, served, settings, started
+from tests.service.vault.served import MDL, PASSWORD, USERNAMES, Api, served, settings, started
+
+Call = Callable[..., Any]
 
 
 @pytest.fixture(scope="session")
@@ -50,3 +56,24 @@ async def integration(api: Api) -> Api:
 async def user(api: Api) -> Api:
     """The API as a business user calls it."""
     return await api.signed_in("user")
+
+
+@pytest.fixture(scope="module")
+async def client(api: Api) -> VaultClient:
+    """The Python client on PyPI, signed in as the System Admin."""
+    made, host = client_of(api.url)
+    await asyncio.to_thread(
+        made.authenticate, vaultURL=api.url, vaultUserName=USERNAMES["admin"], vaultPassword=PASSWORD
+    )
+    assert host.asked == ["/auth/discovery"]
+    return made
+
+
+@pytest.fixture(scope="module")
+def call() -> Call:
+    """Run a call of the synchronous client without holding up the Vault, which runs in this process."""
+
+    async def run(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        return await asyncio.to_thread(function, *args, **kwargs)
+
+    return run

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable
 from itertools import count
-from typing import Any
 
 import pytest
 from veevatools.veevavault import (
@@ -24,32 +21,11 @@ from veevatools.veevavault.errors import VaultAuthenticationError
 
 from shared.vault.vault import Vault
 from tests.public_client import client_of
+from tests.service.vault.conftest import Call
 from tests.service.vault.people import person
 from tests.service.vault.served import PASSWORD, USERNAMES, Api
 
-Call = Callable[..., Any]
 numbers = count(1)
-
-
-@pytest.fixture(scope="module")
-async def client(api: Api) -> VaultClient:
-    """The client, signed in as the System Admin."""
-    made, host = client_of(api.url)
-    await asyncio.to_thread(
-        made.authenticate, vaultURL=api.url, vaultUserName=USERNAMES["admin"], vaultPassword=PASSWORD
-    )
-    assert host.asked == ["/auth/discovery"]
-    return made
-
-
-@pytest.fixture(scope="module")
-def call() -> Call:
-    """Run a call of the synchronous client without holding up the Vault, which runs in this process."""
-
-    async def run(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        return await asyncio.to_thread(function, *args, **kwargs)
-
-    return run
 
 
 async def test_signing_in(api: Api, vault: Vault, call: Call) -> None:
