@@ -27,12 +27,21 @@ _OURS = ("VAULT_", "CONNECTOR_")
 
 @dataclass(slots=True)
 class Service:
-    """One service process; ``settings`` are the environment variables that are its own."""
+    """One service process; ``settings`` are the environment variables that are its own.
+
+    Of several processes of one service the first has the service's name, the others have a number behind it.
+    """
 
     state: State
-    name: str
+    service: str
     logs: Path
     settings: Mapping[str, str]
+    number: int = 1
+
+    @property
+    def name(self) -> str:
+        """The name by which the state knows it."""
+        return process_name(self.service, self.number)
 
     @property
     def running(self) -> bool:
@@ -64,7 +73,7 @@ class Service:
             return
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(_OURS)}
         environment = inherited | {"PYTHONPATH": str(PROJECT), "PYTHONUNBUFFERED": "1"} | dict(self.settings)
-        command = Command([sys.executable, "-m", f"services.{self.name}"], environment, PROJECT, self._log)
+        command = Command([sys.executable, "-m", f"services.{self.service}"], environment, PROJECT, self._log)
         self.state.started(self.name, command.spawn())
 
     async def wait_ready(self) -> None:
@@ -111,6 +120,11 @@ class Service:
         return await self.not_ready()
 
 
+def process_name(service: str, number: int) -> str:
+    """The name of one of a service's processes, counted from 1."""
+    return service if number == 1 else f"{service}_{number}"
+
+
 @dataclass(frozen=True, slots=True)
 class SignIn:
     """A username and its password."""
@@ -153,6 +167,7 @@ def vault_settings(
         "VAULT_STAGING_FOLDER": str(files),
         "VAULT_VAULT_ID": str(plan.vault_id),
         "VAULT_REMOTE_VAULT_ID": str(plan.remote_vault_id),
+        "VAULT_DRAIN_SECONDS": "0",  # there is nothing in front that would send clients elsewhere
         "VAULT_LOG_FORMAT": "json",
         "VAULT_LOG_LEVEL": "INFO",
     }

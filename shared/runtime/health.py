@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 
 from shared.runtime.logging import first_line
@@ -46,10 +46,16 @@ class Health:
             return _answer(await self.reasons(live_only=True))
 
         @router.get("/readyz")
-        async def readyz() -> Response:
-            return _answer(await self.reasons())
+        async def readyz(request: Request) -> Response:
+            stopping = {"process": "stopping"} if getattr(request.app.state, "stopping", False) else None
+            return _answer(stopping or await self.reasons())
 
         return router
+
+
+def stop_being_ready(app: FastAPI) -> None:
+    """Have ``/readyz`` say that the process is stopping, so that no new requests are sent to it."""
+    app.state.stopping = True
 
 
 async def _ask(check: Check) -> str | None:

@@ -16,6 +16,7 @@ from typing import Any
 import uvicorn
 from fastapi import FastAPI
 
+from shared.runtime.health import stop_being_ready
 from shared.runtime.logging import get_logger
 from shared.runtime.waiting import delays, wait_for
 
@@ -54,9 +55,13 @@ CANCEL_AGAIN_SECONDS = 0.5
 class _Server(uvicorn.Server):
     """A uvicorn server whose whole stop is bounded, which answers signals while starting and may also serve TLS."""
 
-    def __init__(self, config: uvicorn.Config, grace: float, tls: TlsListener | None = None) -> None:
+    def __init__(
+        self, app: FastAPI, config: uvicorn.Config, grace: float, drain: float, tls: TlsListener | None
+    ) -> None:
         super().__init__(config)
+        self._app = app
         self._grace = grace
+        self._drain = drain
         self._tls = tls
         self._timer: threading.Timer | None = None
 
@@ -87,6 +92,17 @@ class _Server(uvicorn.Server):
             config=self.config, server_state=self.server_state, app_state=self.lifespan.state
         )
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Send clients elsewhere while still answering them all, then stop.
+
+        Whoever closes a connection of HTTP risks the request that is just on its way; so each is closed with an answer.
+        """
+        if self._drain > 0:
+            stop_being_ready(self._app)
+            self.server_state.default_headers = [*self.server_state.default_headers, (b"connection", b"close")]
+            await asyncio.sleep(self._drain)
+        await super().shutdown(sockets)
+
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002  the base names them
         """Begin the stop; a process that has not ended when the grace is over is ended."""
         if self._timer is None:
@@ -109,11 +125,14 @@ def _end_process(limit: float) -> None:
     os._exit(1)
 
 
-def serve(app: FastAPI, host: str, port: int, *, tls: TlsListener | None = None, grace: float = 25.0) -> None:
+def serve(
+    app: FastAPI, host: str, port: int, *, tls: TlsListener | None = None, grace: float = 25.0, drain: float = 0.0
+) -> None:
     """Serve ``app`` on uvloop and httptools until SIGTERM or SIGINT, then return; with ``tls`` on its port as well.
 
-    Requests under way get half of ``grace`` (seconds) to finish; the application's lifespan then has
-    the rest to stop what it started. A process still alive after ``grace`` is ended with status 1.
+    For ``drain`` seconds it then still serves, says that it is not ready, and closes each connection with its next
+    answer. Requests under way get half of ``grace`` (seconds) to finish; the application's lifespan then has
+    the rest to stop what it started. A process still alive after both is ended with status 1.
     Requests are not logged; they are counted by the telemetry.
 
     :raises SystemExit: the application did not start or an address is in use.
@@ -133,7 +152,7 @@ def serve(app: FastAPI, host: str, port: int, *, tls: TlsListener | None = None,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=max(1, int(grace / 2)),
     )
-    server = _Server(config, grace, tls)
+    server = _Server(app, config, grace + drain, drain, tls)
     server.run()
     if not server.started:
         raise SystemExit(3)

@@ -57,4 +57,5 @@ def run(definition: VaultDefinition) -> None:
     """Run one Vault process until it is told to stop."""
     settings = VaultSettings()
     configure_logging(settings, definition.name)
-    serve(create_app(Vault(definition, settings)), settings.host, settings.port, tls=settings.tls)
+    app = create_app(Vault(definition, settings))
+    serve(app, settings.host, settings.port, tls=settings.tls, drain=settings.drain_seconds)

@@ -34,6 +34,8 @@ class VaultSettings(RuntimeSettings):
     business_username: str = "user@vault.example"
     business_password: SecretStr
 
+    drain_seconds: float = 2.0  # that a process goes on serving after SIGTERM, while it sends its clients elsewhere
+
     session_idle_minutes: int = 60
     sign_in_limit: int = 100  # calls in a minute by user name and DNS; delayed from half of it on, refused beyond it
     burst_limit: int = 2000  # calls of a user in five minutes, delayed beyond it
@@ -50,6 +52,7 @@ class VaultSettings(RuntimeSettings):
     query_timeout_seconds: float = 60.0  # of one statement of the database
 
     job_workers: int = 2  # jobs that this process runs at once
+    job_lease_seconds: float = 30.0  # a process silent for so long has lost its jobs to the others
     job_poll_seconds: float = 10.0  # a job's status may be asked for once in so long
     job_days: int = 30  # that a job and its results are kept after its end
 

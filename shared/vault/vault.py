@@ -130,9 +130,8 @@ class Vault:
         self.loader = loader.LoaderService(self.jobs, self.staging, self.files, self.components)
         self.inbound_packages = InboundPackages(self.database, self.components, self.records, self.jobs, self.files)
         self.outbound_packages = OutboundPackages(self.database, self.components, self.jobs, self.files, self.vault_id)
-        self.worker = JobWorker(
-            self, self.jobs.table, {**JOBS, **definition.jobs}, WorkerOptions(concurrency=settings.job_workers)
-        )
+        options = WorkerOptions(concurrency=settings.job_workers, lease=settings.job_lease_seconds)
+        self.worker = JobWorker(self, self.jobs.table, {**JOBS, **definition.jobs}, options)
         self._stack = contextlib.AsyncExitStack()
         self._reload: asyncio.Task[None] | None = None
         self._stale = asyncio.Event()
