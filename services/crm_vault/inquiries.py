@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from asyncpg import Record
 
     from shared.vault.queues.delivery_events import DeliveryEvent
-    from shared.vault.records.actions import ActionContext
+    from shared.vault.records.named_actions import ActionContext
     from shared.vault.security.caller import Caller
 
 OBJECT = "medical_inquiry__v"

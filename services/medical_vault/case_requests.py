@@ -10,7 +10,7 @@ from shared.vault.records.integrations import is_active
 
 if TYPE_CHECKING:
     from shared.vault.errors import ApiError
-    from shared.vault.records.actions import ActionContext
+    from shared.vault.records.named_actions import ActionContext
 
 OBJECT = "case_request__v"
 INTEGRATION = "medical_inquiry_details__v"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from shared.vault.jobs.model import JobType
     from shared.vault.queues.delivery_events import DeliveryEventHandler
-    from shared.vault.records.actions import ActionHandler
+    from shared.vault.records.named_actions import ActionHandler
     from shared.vault.records.triggers import Trigger
 
 

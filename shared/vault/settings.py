@@ -11,6 +11,7 @@ from pydantic_settings import SettingsConfigDict
 
 from shared.runtime.process import TlsListener
 from shared.runtime.settings import RuntimeSettings
+from shared.vault.notifications.mail import MailServer, SmtpSecurity
 from shared.vault.records.query_slots import QueryLimits
 from shared.vault.security.caller import SecurityProfile
 
@@ -56,6 +57,15 @@ class VaultSettings(RuntimeSettings):
     job_poll_seconds: float = 10.0  # a job's status may be asked for once in so long
     job_days: int = 30  # that a job and its results are kept after its end
 
+    smtp_host: str | None = None  # e-mail is sent when set
+    smtp_port: int = 587
+    smtp_security: SmtpSecurity = SmtpSecurity.STARTTLS
+    smtp_username: str | None = None
+    smtp_password: SecretStr | None = None
+    smtp_ca_file: Path | None = None  # PEM; the machine's own authorities when not set
+    smtp_sender: str = "vault@localhost"
+    smtp_timeout_seconds: float = 30.0  # of one exchange with the server
+
     staging_folder: Path = Path("data")  # files of this Vault are in a folder of its name below
     staging_file_bytes: int = 5 * 2**30  # at most, of one file
     staging_user_bytes: int = 50 * 2**30  # at most, of a user's files together
@@ -82,6 +92,22 @@ class VaultSettings(RuntimeSettings):
     def query_limits(self) -> QueryLimits:
         """What one user's queries may take."""
         return QueryLimits(self.query_concurrency, self.query_wait_seconds, self.query_timeout_seconds)
+
+    @property
+    def mail_server(self) -> MailServer | None:
+        """Where e-mail is handed in, or None."""
+        if self.smtp_host is None:
+            return None
+        return MailServer(
+            self.smtp_host,
+            self.smtp_port,
+            self.smtp_sender,
+            self.smtp_security,
+            self.smtp_username,
+            None if self.smtp_password is None else self.smtp_password.get_secret_value(),
+            self.smtp_ca_file,
+            self.smtp_timeout_seconds,
+        )
 
     @property
     def tls(self) -> TlsListener | None:

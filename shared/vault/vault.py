@@ -20,6 +20,9 @@ from shared.vault.jobs.service import JobService
 from shared.vault.jobs.table import JOB
 from shared.vault.jobs.worker import JobWorker, WorkerOptions
 from shared.vault.loader import service as loader
+from shared.vault.notifications import mail
+from shared.vault.notifications.notify import Notifier
+from shared.vault.notifications.service import NotificationService
 from shared.vault.packages import jobs as package_jobs
 from shared.vault.packages.inbound import InboundPackages
 from shared.vault.packages.outbound import OutboundPackages
@@ -30,8 +33,9 @@ from shared.vault.queues.log import QueueLog
 from shared.vault.queues.relay import Relay, Sender
 from shared.vault.queues.service import QueueService
 from shared.vault.records import entry_actions, integrations, record_jobs, retry
-from shared.vault.records.actions import ActionService, ObjectAction
+from shared.vault.records.actions import ActionService
 from shared.vault.records.deletions import DeletionService
+from shared.vault.records.named_actions import NamedActions
 from shared.vault.records.picklists import PicklistService
 from shared.vault.records.queries import QueryService, query_tokens
 from shared.vault.records.service import RecordService
@@ -57,15 +61,12 @@ from shared.vault.storage.standard import load_standard
 
 if TYPE_CHECKING:
     from shared.vault.definition import VaultDefinition
+    from shared.vault.records.named_actions import ActionHandler
     from shared.vault.records.triggers import Trigger
     from shared.vault.settings import VaultSettings
 
 log = structlog.get_logger(__name__)
 
-OBJECT_ACTIONS = {
-    retry.OBJECT: {retry.ACTION: ObjectAction(retry.ACTION, "Retry Transfer", retry.retry_transfer)},
-}
-ACTIONS = {"set_field": entry_actions.set_field, "send_message": entry_actions.send_message}
 TRIGGERS: Mapping[str, Trigger] = {
     integrations.OBJECT: integrations.IntegrationTrigger(),
     user_records.OBJECT: user_records.UserTrigger(),
@@ -79,6 +80,7 @@ JOBS: Mapping[str, JobType] = {
     **loader.JOBS,
     **package_jobs.JOBS,
     **record_jobs.JOBS,
+    **mail.JOBS,
 }
 
 
@@ -106,13 +108,21 @@ class Vault:
         self.components = ComponentService(self.database)
         self.configuration_mode = ConfigurationMode(self.database)
         self.component_files = ComponentFiles(self.database, self.components)
-        self.records = RecordService(self.database, self.components, {**TRIGGERS, **definition.triggers}, self.vault_id)
+        self.jobs = JobService(self.database, poll_seconds=settings.job_poll_seconds)
+        self.notifications = NotificationService(self.database)
+        self.records = RecordService(
+            self.database,
+            self.components,
+            {**TRIGGERS, **definition.triggers},
+            NamedActions(self._named_actions()),
+            self.vault_id,
+        )
         self.deletions = DeletionService(self.database, self.components)
         self.users = UserService(self.database, self.records, self.security, self.vault_id)
         self.picklists = PicklistService(self.components)
         tokens = query_tokens(self.vault_id, definition.label, settings.host_name)
         self.queries = QueryService(self.database, self.components, tokens, settings.query_limits)
-        self.actions = ActionService(self.components, self.records, {**ACTIONS, **definition.actions}, OBJECT_ACTIONS)
+        self.actions = ActionService(self.components, self.records)
         sender = Sender(self.vault_id, definition.label, settings.host_name)
         self.relay = Relay(self.database, self._broker, self.components, sender)
         self._dead_letters = DeadLetters(self._consuming, self.components, self.records, self.vault_id)
@@ -120,7 +130,6 @@ class Vault:
         self.queue_log = QueueLog(self.database, self.components)
         events = DeliveryEvents(self.components, self.records, self.security, definition.delivery_handlers)
         self.deliveries = DeliveryReports(self.components, self.records, self.queue_log, events)
-        self.jobs = JobService(self.database, poll_seconds=settings.job_poll_seconds)
         self.files = open_store(settings, definition.name)
         self.content = ContentService(self.database, self.files)
         self.record_jobs = record_jobs.RecordJobs(self.records, self.jobs, self.files)
@@ -136,6 +145,11 @@ class Vault:
         self._reload: asyncio.Task[None] | None = None
         self._stale = asyncio.Event()
         self.started = False
+
+    def _named_actions(self) -> Mapping[str, ActionHandler]:
+        notifier = Notifier(self.jobs, emailing=self.settings.mail_server is not None)
+        supplied = {**entry_actions.ACTIONS, "retry_transfer": retry.retry_transfer, "notify": notifier.notify}
+        return supplied | dict(self.definition.actions)
 
     async def start(self) -> None:
         """Wait for the database, bring it up to date, load the standard configuration on first start, relay."""

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from shared.vault.components import change
+from shared.vault.components.entry_actions import check_entry_actions
 from shared.vault.components.entry_criteria import check_entry_criteria
 from shared.vault.components.errors import Code, ComponentError
 from shared.vault.components.registry import Key, Registry
@@ -66,6 +67,7 @@ def steps(statement: Statement, registry: Registry) -> list[Step]:
     for part in _parts(statement):
         step = _step(part, registry)
         check_entry_criteria(step.after)
+        check_entry_actions(step.after)
         taken.append(step)
         registry = step.after
     return taken

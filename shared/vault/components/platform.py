@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from shared.vault.components.model import Field, FieldType, Picklist, PicklistEntry
+from shared.vault.components.model import Field, FieldType, ObjectUserAction, Picklist, PicklistEntry
 
 DEFAULT_STATUS = Picklist(
     "default_status__v",
@@ -56,3 +56,8 @@ PLATFORM_FIELD_TYPES: Mapping[str, FieldType] = {
     for field in (ID, GLOBAL_ID, LINK, NAME, STATUS, OBJECT_TYPE, LIFECYCLE, STATE, *AUDIT, SOURCE_MODIFIED)
 }
 """The type of every platform field, by name."""
+
+OBJECT_ACTIONS: Mapping[str, tuple[ObjectUserAction, ...]] = {
+    "exception_message__sys": (ObjectUserAction("retry_transfer__sys", "Retry Transfer", "retry_transfer"),),
+}
+"""User actions that the Vault itself gives to objects, unless a component of the same name says otherwise."""

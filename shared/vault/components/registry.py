@@ -172,10 +172,15 @@ def _built(
 
 
 def _with_actions(objects: dict[str, VaultObject], components: Mapping[Key, Component]) -> dict[str, VaultObject]:
-    """The objects with the user actions that are components of their own."""
+    """The objects with the user actions that are components of their own, and those that the Vault itself supplies."""
     for component in components.values():
         owner = objects.get(component.name.partition(".")[0]) if component.type == "Objectaction" else None
         if owner is not None:
             actions = sorted((*owner.actions, build.build_action(component)), key=lambda action: action.order)
             objects[owner.name] = replace(owner, actions=tuple(actions))
+    for name, supplied in platform.OBJECT_ACTIONS.items():
+        if (owner := objects.get(name)) is not None:
+            named = {action.name for action in owner.actions}
+            missing = (action for action in supplied if action.name not in named)
+            objects[name] = replace(owner, actions=(*missing, *owner.actions))
     return objects

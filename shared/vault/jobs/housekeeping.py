@@ -38,6 +38,7 @@ async def housekeeping(context: JobContext) -> JobResult:
     await vault.deletions.purge()
     await vault.queue_log.purge()
     content = await vault.content.sweep()
+    await vault.notifications.purge()
     await vault.files.tidy(datetime.now(UTC) - HALF_WRITTEN)
     return JobResult(results={"jobs": jobs, "uploads": uploads, "content": content})
 

@@ -53,19 +53,19 @@ class Batch:
         trigger: Trigger | None,
         mode: WriteMode = NORMAL,
     ) -> None:
-        self._connection = connection
-        self._registry = registry
-        self._object = target
-        self._caller = caller
+        self.connection = connection
+        self.registry = registry
+        self.object = target
+        self.caller = caller
         self._vault_id = vault_id
         self._ids = ids
         self._trigger = trigger
-        self._mode = mode
+        self.mode = mode
         self._moment: datetime | None = None
 
     async def resolve(self, rows: Sequence[Row]) -> None:
         """Find every record that the rows refer to."""
-        await resolve_references(self._connection, self._registry, self._object, self._caller, rows)
+        await resolve_references(self.connection, self.registry, self.object, self.caller, rows)
 
     async def insert(self, rows: Sequence[Row], key: Field | None = None) -> None:
         """Create records; a row that breaks a unique field fails alone.
@@ -73,19 +73,19 @@ class Batch:
         ``key`` is that of an upsert: a record that has it by now is a race, and RaceLost is raised.
         """
         self._check_required(rows)
-        fail_repeats(self._object, rows)
+        fail_repeats(self.object, rows)
         rows = [row for row in rows if not row.errors]
         if not rows:
             return
-        identifiers = await self._ids.take(self._connection, self._object, len(rows))
+        identifiers = await self._ids.take(self.connection, self.object, len(rows))
         now = await self._now()
         for row, identifier in zip(rows, identifiers, strict=True):
             self._fill_new(row, identifier, now)
         fields = self._insert_fields(rows)
-        ordered = in_key_order(self._object, rows)
+        ordered = in_key_order(self.object, rows)
         arrays = [[row.values.get(f.name) for row in ordered] for f in fields]
-        sql = statements.insert_statement(self._object, fields)
-        stored = await self._connection.fetch(sql, *arrays, *statements.name_parameters(self._object))
+        sql = statements.insert_statement(self.object, fields)
+        stored = await self.connection.fetch(sql, *arrays, *statements.name_parameters(self.object))
         kept = {record["id"] for record in stored}
         refused = [row for row in rows if row.values["id"] not in kept]
         for row in rows:
@@ -93,12 +93,12 @@ class Batch:
         for row in refused:
             row.id = row.event = None
         if refused:
-            await explain_refused(self._connection, self._object, refused, key)
-        await entries.created(self._connection, self._registry, self._caller, self._object.name, list(kept))
+            await explain_refused(self.connection, self.object, refused, key)
+        await entries.created(self.connection, self.registry, self.caller, self.object.name, list(kept))
 
     def _check_required(self, rows: Sequence[Row]) -> None:
-        required = [f.name for f in self._object.fields.values() if f.required and not f.system and f.active]
-        if self._mode.migration:
+        required = [f.name for f in self.object.fields.values() if f.required and not f.system and f.active]
+        if self.mode.migration:
             required = [name for name in required if name == "name__v"]
         for row in rows:
             for name in row.guarded:
@@ -109,16 +109,16 @@ class Batch:
 
     def _is_supplied(self, name: str) -> bool:
         """Whether the Vault itself gives this required field its value."""
-        return name == "status__v" or (name == "name__v" and self._object.fields[name].system_managed_name)
+        return name == "status__v" or (name == "name__v" and self.object.fields[name].system_managed_name)
 
     async def _now(self) -> datetime:
         """When this batch changes records: one moment for all of them."""
         if self._moment is None:
-            self._moment = await moment(self._connection)
+            self._moment = await moment(self.connection)
         return self._moment
 
     def _fill_new(self, row: Row, identifier: str, now: datetime) -> None:
-        values, caller = row.values, self._caller.user_id
+        values, caller = row.values, self.caller.user_id
         values["id"] = identifier
         values["global_id__sys"] = f"{self._vault_id}_{identifier}"
         # In migration mode the row may have brought them.
@@ -128,29 +128,29 @@ class Batch:
             values[SOURCE_MODIFIED] = row.source_modified
         if values.get("status__v") is None:
             values["status__v"] = "active__v"
-        if self._object.allow_types and values.get("object_type__v") is None and self._object.default_type:
-            type_id = self._registry.object_type_id(self._object.name, self._object.default_type)
+        if self.object.allow_types and values.get("object_type__v") is None and self.object.default_type:
+            type_id = self.registry.object_type_id(self.object.name, self.object.default_type)
             values["object_type__v"] = type_id
-        if self._object.lifecycle:
-            values["lifecycle__v"] = self._object.lifecycle
-            values.setdefault("state__v", self._registry.lifecycles[self._object.lifecycle].starting_state)
+        if self.object.lifecycle:
+            values["lifecycle__v"] = self.object.lifecycle
+            values.setdefault("state__v", self.registry.lifecycles[self.object.lifecycle].starting_state)
 
     def _insert_fields(self, rows: Sequence[Row]) -> list[Field]:
         used = {name for row in rows for name in row.values}
-        if self._object.fields["name__v"].system_managed_name:
+        if self.object.fields["name__v"].system_managed_name:
             used.discard("name__v")
         # In the object's order, so that calls with the same fields share one prepared statement.
-        return [f for f in self._object.fields.values() if f.name in used]
+        return [f for f in self.object.fields.values() if f.name in used]
 
     async def lock(self, rows: Sequence[Row], key: Field) -> dict[object, Record]:
         """Lock the stored records that the rows name; by key, with the columns about to change."""
         names = {name for row in rows for name in (*row.values, *row.guarded)} - {key.name}
         names |= set(self._trigger.columns if self._trigger else ())
         names |= {SOURCE_MODIFIED} if any(row.source_modified for row in rows) else set()
-        fields = [f for f in self._object.fields.values() if f.name in names and f.name != "id"]
-        sql = statements.lock_statement(self._object, key, fields)
+        fields = [f for f in self.object.fields.values() if f.name in names and f.name != "id"]
+        sql = statements.lock_statement(self.object, key, fields)
         keys = list({row.key for row in rows if row.key is not None and not row.errors})
-        records = await self._connection.fetch(sql, keys)
+        records = await self.connection.fetch(sql, keys)
         return {record["key"]: record for record in records}
 
     async def update(self, rows: Sequence[Row], stored: Mapping[object, Record], *, warn_unchanged: bool) -> None:
@@ -163,7 +163,7 @@ class Batch:
             _fail_changed(row, record)
             if row.errors:
                 continue
-            again = self._mode.unchanged is UnchangedFields.NEVER_IGNORE
+            again = self.mode.unchanged is UnchangedFields.NEVER_IGNORE
             changes = {n: v for n, v in row.values.items() if n in record and (again or record[n] != v)}
             if not changes:
                 row.event = UPDATED
@@ -176,26 +176,26 @@ class Batch:
             if row.newer is not None:
                 row.warning = NEWER_STORED
                 continue
-            if record.get("object_type__v") and "object_type__v" in changes and not self._mode.may_change_type:
+            if record.get("object_type__v") and "object_type__v" in changes and not self.mode.may_change_type:
                 row.fail(ErrorType.OPERATION_NOT_ALLOWED, "The type of a record cannot be changed by an update")
                 continue
-            refusal = self._trigger.before_update(self._caller, record, changes) if self._trigger else None
+            refusal = self._trigger.before_update(self.caller, record, changes) if self._trigger else None
             if refusal:
                 row.errors.append(refusal)
                 continue
             row.values = changes
             changed.append(row)
-        await fail_taken(self._connection, self._object, changed)
+        await fail_taken(self.connection, self.object, changed)
         written = [row for row in changed if not row.errors]
         edits = [(stored[row.key], row.values) for row in written]
-        await entries.edited(self._connection, self._registry, self._caller, self._object.name, edits)
+        await entries.edited(self.connection, self.registry, self.caller, self.object.name, edits)
         for row in written:
             row.event = UPDATED
             row.values |= advance(row, stored[row.key])
         # In migration mode the row may have brought the date, and then it is that.
         dated = [row for row in written if MODIFIED_DATE in row.values]
         undated = [row for row in written if MODIFIED_DATE not in row.values]
-        author = {"modified_by__v": self._caller.user_id}
+        author = {"modified_by__v": self.caller.user_id}
         for row in dated:
             row.values = {**author, **row.values}
         if undated:
@@ -214,29 +214,29 @@ class Batch:
         for row in rows:
             groups[frozenset(row.values)].append(row)
         for names, group in groups.items():
-            fields = [f for f in self._object.fields.values() if f.name in names]
+            fields = [f for f in self.object.fields.values() if f.name in names]
             arrays = [[row.values[f.name] for row in group] for f in fields]
-            sql = statements.update_statement(self._object, fields, later=later)
-            await self._connection.execute(sql, [row.id for row in group], *arrays)
+            sql = statements.update_statement(self.object, fields, later=later)
+            await self.connection.execute(sql, [row.id for row in group], *arrays)
 
     async def delete(self, rows: Sequence[Row], stored: Mapping[object, Record]) -> None:
         """Delete records that ``lock`` returned, unless another record that must not lose them refers to them."""
         for row in rows:
             record = stored[row.key]
             row.id = record["id"]
-            refusal = self._trigger.before_delete(self._caller, record) if self._trigger else None
+            refusal = self._trigger.before_delete(self.caller, record) if self._trigger else None
             if refusal:
                 row.errors.append(refusal)
         ids = [row.id for row in rows if row.id and not row.errors]
-        reach = await reach_of(self._connection, self._registry, self._object.name, ids)
+        reach = await reach_of(self.connection, self.registry, self.object.name, ids)
         for row in rows:
             if row.id and row.id in reach.held:
                 row.fail(ErrorType.OPERATION_NOT_ALLOWED, f"The record is referred to by [{reach.held[row.id]}]")
-        await note_deletions(self._connection, reach.gone())
+        await note_deletions(self.connection, reach.gone())
         going = [row.id for row in rows if row.id and not row.errors]
-        await deleted(self._connection, self._registry, self._caller, self._object.name, going)
-        sql = f"DELETE FROM {table(self._object.name)} WHERE id = ANY($1::text[])"
-        await self._connection.execute(sql, going)
+        await deleted(self.connection, self.registry, self.caller, self.object.name, going)
+        sql = f"DELETE FROM {table(self.object.name)} WHERE id = ANY($1::text[])"
+        await self.connection.execute(sql, going)
 
 
 def _fail_changed(row: Row, record: Record) -> None:

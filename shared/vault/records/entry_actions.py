@@ -1,4 +1,4 @@
-"""Entry actions every Vault has: set a field, send a message."""
+"""Named actions every Vault has: set a field, send a message."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from shared.vault.queues.entering import send
 from shared.vault.records.values import InvalidValue, coercion, in_milliseconds
 
 if TYPE_CHECKING:
-    from shared.vault.records.actions import ActionContext
+    from shared.vault.records.named_actions import ActionContext
 
 NOW = "now"
 
@@ -50,3 +50,7 @@ async def send_message(context: ActionContext) -> Mapping[str, ApiError]:
     }
     await send(context, context.parameter("queue"), attributes, context.ids)
     return {}
+
+
+ACTIONS = {"set_field": set_field, "send_message": send_message}
+"""By the names that the configuration uses."""

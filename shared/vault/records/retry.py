@@ -13,11 +13,10 @@ from shared.vault.queues.outbox import open_queue, put
 if TYPE_CHECKING:
     import asyncpg
 
-    from shared.vault.records.actions import ActionContext
+    from shared.vault.records.named_actions import ActionContext
 
 OBJECT = "exception_message__sys"
 ITEM = "exception_item__sys"
-ACTION = "retry_transfer__sys"
 
 MESSAGES = """
 SELECT id, message_id__sys, queue__sys, message_body_json__sys, error_status__sys

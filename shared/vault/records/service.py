@@ -15,6 +15,7 @@ from shared.vault.records.batch import Batch
 from shared.vault.records.copying import copy_sources, without_sources
 from shared.vault.records.identifiers import IdAllocator
 from shared.vault.records.modes import NORMAL, WriteMode, authorize_mode
+from shared.vault.records.named_actions import ActionContext, NamedActions, RowsRefused
 from shared.vault.records.rows import MAX_ROWS, Row, RowReader
 from shared.vault.records.source_states import authorize_states
 from shared.vault.records.triggers import ALWAYS_RULED
@@ -23,6 +24,7 @@ from shared.vault.security.permissions import Operation, require
 from shared.vault.storage.components import ComponentsChanged
 
 if TYPE_CHECKING:
+    from shared.vault.components.model import LifecycleState
     from shared.vault.components.registry import Registry
     from shared.vault.records.results import RowResult
     from shared.vault.records.triggers import Trigger
@@ -39,8 +41,14 @@ class RecordService:
     """The record calls of the API; errors of single rows are results, faults of the call are raised."""
 
     def __init__(
-        self, database: Database, components: ComponentService, triggers: Mapping[str, Trigger], vault_id: int
+        self,
+        database: Database,
+        components: ComponentService,
+        triggers: Mapping[str, Trigger],
+        actions: NamedActions,
+        vault_id: int,
     ) -> None:
+        self.actions = actions
         self._database = database
         self._components = components
         self._triggers = triggers
@@ -70,7 +78,7 @@ class RecordService:
             batch = self.batch(connection, caller, target, mode)
             await copy_sources(connection, caller, target, read, sources)
             await batch.resolve(read)
-            await batch.insert([row for row in read if not row.errors])
+            await self.insert(batch, [row for row in read if not row.errors])
             return read
 
         return await self.carry_out(work)
@@ -136,7 +144,7 @@ class RecordService:
         stored = await batch.lock(read, key)
         good = [row for row in read if not row.errors]
         await batch.update([row for row in good if row.key in stored], stored, warn_unchanged=False)
-        await batch.insert([row for row in good if row.key not in stored], key)
+        await self.insert(batch, [row for row in good if row.key not in stored], key)
         return read
 
     async def delete(
@@ -164,6 +172,37 @@ class RecordService:
             return read
 
         return await self.carry_out(work)
+
+    async def insert(self, batch: Batch, rows: Sequence[Row], key: Field | None = None) -> None:
+        """Create the rows of a batch and run the entry actions of the state they begin in.
+
+        A row that an entry action refuses fails alone: what was done is undone, and done again without it.
+        """
+        begins = self._begins_in(batch.object, batch.mode)
+        if begins is None:
+            await batch.insert(rows, key)
+            return
+        context = ActionContext(batch.connection, batch.caller, batch.registry, batch.object, (), self)
+        while rows:
+            try:
+                async with batch.connection.transaction():
+                    await batch.insert(rows, key)
+                    await self.actions.run_entry_actions(context, begins, rows)
+                return
+            except RowsRefused as refusal:
+                for row in rows:
+                    if error := refusal.errors.get(row.id or ""):
+                        row.errors.append(error)
+                        row.id = row.event = None
+            rows = [row for row in rows if not row.errors]
+
+    def _begins_in(self, target: VaultObject, mode: WriteMode) -> LifecycleState | None:
+        """The state in which new records begin, where it has entry actions; none of them run in migration mode."""
+        lifecycle = self._components.registry.lifecycles.get(target.lifecycle or "")
+        if lifecycle is None or mode.migration:
+            return None
+        state = lifecycle.states[lifecycle.starting_state]
+        return state if state.entry_actions else None
 
     async def state_of(self, target: VaultObject, record_id: str) -> str | None:
         """The lifecycle state of a record, None without a lifecycle; raises VaultFault when there is no such record."""

@@ -111,7 +111,7 @@ class _Copy:
             await batch.resolve([over])
             rows[0].values |= over.values
             rows[0].errors += over.errors
-        await batch.insert([row for row in rows if not row.errors])
+        await records.insert(batch, [row for row in rows if not row.errors])
         refused = [row for row in rows if row.errors]
         if refused:
             lines = [(len(self.copies) + row.index + 1, target.name, row.key, _text(row.errors[0])) for row in refused]

@@ -75,6 +75,8 @@ ROUTES = {
     "GET /vobjects/{object_name}/{record_id}/actions/{action_name}": CONNECTION,
     "POST /vobjects/{object_name}/{record_id}/actions/{action_name}": ADMIN,
     "POST /vobjects/{object_name}/actions/{action_name}": ADMIN,
+    "GET /services/notifications": SIGNED_IN,
+    "PUT /services/notifications": SIGNED_IN,
     "POST /vobjects/{object_name}/actions/changetype": ADMIN,
     "POST /vobjects/{object_name}/actions/merge": ADMIN,
     "POST /vobjects/{object_name}/{record_id}/actions/cascadedelete": ADMIN,

@@ -182,7 +182,7 @@ def test_platform_fields_are_redefined_without_label_and_type() -> None:
 def test_entry_actions_take_parameters_of_any_name() -> None:
     component = made(
         LIFECYCLE % "starting_state('s__c'), Objectlifecyclestate s__c (label('S'), "
-        "Objectlifecyclestateentryaction tell__c (action('notify'), order(1), queue('q__c'), codes(1, 2)))"
+        "Objectlifecyclestateentryaction tell__c (action('send_message'), order(1), queue('q__c'), codes(1, 2)))"
     )
     assert component.children[0].children[0].attributes["codes"] == (1, 2)
 

@@ -18,7 +18,7 @@ BASE = """
                 next_state('closed__c'), prompts('color__c', 'name__v')),
             Objectlifecyclestateuseraction send__c (label('Send'), order(1), action('send'))),
         Objectlifecyclestate closed__c (label('Closed'),
-            Objectlifecyclestateentryaction tell__c (action('notify'), queue('q__c'), level(3))));
+            Objectlifecyclestateentryaction tell__c (action('send_message'), queue('q__c'), level(3))));
     CREATE Object parent__c (label('Parent'), prefix('V0P'), allow_types(true), Field key__c (label('Key'),
         type('String'), unique(true)));
     CREATE Objecttype parent__c.special__c (label('Special'));
@@ -87,7 +87,7 @@ def test_lifecycles_have_ordered_actions_and_parameters(registry: Registry) -> N
     assert [action.name for action in lifecycle.states["new__c"].user_actions] == ["send__c", "close__c"]
     assert lifecycle.states["new__c"].user_actions[1].prompts == ("color__c", "name__v")
     (entry,) = lifecycle.states["closed__c"].entry_actions
-    assert (entry.action, dict(entry.parameters)) == ("notify", {"queue": ("q__c",), "level": (3,)})
+    assert (entry.action, dict(entry.parameters)) == ("send_message", {"queue": ("q__c",), "level": (3,)})
 
 
 def test_object_types_have_lasting_ids(registry: Registry) -> None:

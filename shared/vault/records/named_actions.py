@@ -1,0 +1,187 @@
+"""Named actions: what lifecycle states, user actions and other actions call by name, in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from shared.vault.components.entry_actions import (
+    CHANGE_STATE,
+    LIFECYCLE_PREFIX,
+    OBJECT_PREFIX,
+    lifecycle_action,
+    object_action,
+)
+from shared.vault.components.model import LifecycleState, ObjectUserAction, UserAction, VaultObject
+from shared.vault.errors import ApiError, ErrorType, VaultFault
+from shared.vault.records.entry_criteria import unsatisfied
+
+if TYPE_CHECKING:
+    from shared.vault.components.model import Scalar
+    from shared.vault.components.registry import Registry
+    from shared.vault.records.rows import Row
+    from shared.vault.records.service import RecordService
+    from shared.vault.security.caller import Caller
+    from shared.vault.storage.database import Connection
+
+MAX_DEPTH = 5
+"""Actions that may run each other, one within the other."""
+
+
+@dataclass(frozen=True, slots=True)
+class ActionContext:
+    """What a named action works with: the records' transaction, their ids (all locked), its parameters.
+
+    ``state`` is the one that the records have just entered, where an entry action runs; ``depth`` is how many
+    actions have led to this one.
+    """
+
+    connection: Connection
+    caller: Caller
+    registry: Registry
+    object: VaultObject
+    ids: Sequence[str]
+    records: RecordService
+    parameters: Mapping[str, tuple[Scalar, ...]] = field(default_factory=dict)
+    state: str | None = None
+    depth: int = 0
+
+    def parameter(self, name: str) -> str:
+        """A parameter's first value as text; raises VaultFault when the configuration does not give it."""
+        values = self.parameters.get(name)
+        if not values:
+            raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, f"The action has no parameter [{name}]")
+        return str(values[0])
+
+    def texts(self, name: str) -> list[str]:
+        """All values of a parameter as text; none when it is not given."""
+        return [str(value) for value in self.parameters.get(name, ())]
+
+
+ActionHandler = Callable[[ActionContext], Awaitable[Mapping[str, ApiError]]]
+"""Carries out a named action; returns an error for each record that it refuses."""
+
+
+class RowsRefused(Exception):
+    """Some records were refused after others had been changed: undo, and run again without them."""
+
+    def __init__(self, errors: Mapping[str, ApiError]) -> None:
+        super().__init__()
+        self.errors = errors
+
+
+class NamedActions:
+    """The named actions of a Vault, and what runs them: user actions, and the entry actions of states."""
+
+    def __init__(self, handlers: Mapping[str, ActionHandler]) -> None:
+        self._handlers = {**handlers, RUN_ACTION: run_action}
+
+    async def run(self, context: ActionContext, name: str, fields: Mapping[str, object]) -> list[Row]:
+        """Run a user action by its full name; ``fields`` are its start prompts.
+
+        :raises VaultFault: INSUFFICIENT_ACCESS where there is none of that name; as its action raises.
+        :raises RowsRefused: when some of the records are refused.
+        """
+        prefix, _, rest = name.partition(".")
+        owner, _, rest = rest.partition(".")
+        if owner == context.object.name and prefix == OBJECT_PREFIX:
+            action = object_action(context.object, rest)
+            if action is not None:
+                return await self._run_object_action(context, action, fields)
+        if owner == context.object.name and prefix == LIFECYCLE_PREFIX:
+            state, _, short = rest.partition(".")
+            found = lifecycle_action(context.registry, context.object, state, short)
+            if found is not None:
+                return await self._run_user_action(context, state, found, fields)
+        raise VaultFault(ErrorType.INSUFFICIENT_ACCESS, f"[{context.object.name}] has no action [{name[:200]}]")
+
+    async def run_entry_actions(self, context: ActionContext, state: LifecycleState, rows: Sequence[Row]) -> None:
+        """Run the entry actions of a state on the records that have entered it; raises as ``run`` does."""
+        for entry in state.entry_actions:
+            entered = replace(context, parameters=entry.parameters, state=state.name)
+            await self._handle(entered, entry.action, rows)
+
+    async def _run_object_action(
+        self, context: ActionContext, action: ObjectUserAction, fields: Mapping[str, object]
+    ) -> list[Row]:
+        _refuse_unknown(fields, action.prompts)
+        rows = await context.records.change_in(
+            context.connection, context.caller, context.object, context.ids, fields, {}
+        )
+        await self._handle(replace(context, parameters=action.parameters), action.action, rows)
+        return rows
+
+    async def _run_user_action(
+        self, context: ActionContext, state: str, action: UserAction, fields: Mapping[str, object]
+    ) -> list[Row]:
+        _refuse_unknown(fields, action.prompts)
+        changes = _state_change(context, action.next_state) if action.action == CHANGE_STATE else {}
+        rows = await context.records.change_in(
+            context.connection, context.caller, context.object, context.ids, fields, changes, state=state
+        )
+        if action.action == CHANGE_STATE:
+            await self._enter(context, action.next_state or "", rows)
+        else:
+            await self._handle(replace(context, parameters={}, state=state), action.action, rows)
+        return rows
+
+    async def _enter(self, context: ActionContext, state: str, rows: Sequence[Row]) -> None:
+        """Hold the entry criteria of a state against the records that reach it, then run its entry actions on them."""
+        entered = _state(context, state)
+        good = [str(row.id) for row in rows if not row.errors]
+        refused = await unsatisfied(context.connection, context.registry, context.object.name, entered, good)
+        if refused:
+            raise RowsRefused(refused)
+        await self.run_entry_actions(context, entered, rows)
+
+    async def _handle(self, context: ActionContext, name: str, rows: Sequence[Row]) -> None:
+        """Call a handler with the records that are still good; what it refuses is run again without."""
+        handler = self._handlers.get(name)
+        if handler is None:
+            raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, f"This Vault has no action [{name}]")
+        good = [str(row.id) for row in rows if not row.errors]
+        if not good:
+            return
+        errors = await handler(replace(context, ids=good))
+        if errors:
+            raise RowsRefused(errors)
+
+
+RUN_ACTION = "run_action"
+
+
+async def run_action(context: ActionContext) -> Mapping[str, ApiError]:
+    """Run the object's ``user_action`` on the records, without prompts: a full name, or the name within the object.
+
+    An action of the state that the records have just entered comes before one of the object of the same name.
+    """
+    if context.depth >= MAX_DEPTH:
+        raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, f"More than {MAX_DEPTH} actions run one another")
+    name, target = context.parameter("user_action"), context.object
+    if "." not in name:
+        in_state = lifecycle_action(context.registry, target, context.state, name) is not None
+        head = f"{LIFECYCLE_PREFIX}.{target.name}.{context.state}" if in_state else f"{OBJECT_PREFIX}.{target.name}"
+        name = f"{head}.{name}"
+    rows = await context.records.actions.run(replace(context, depth=context.depth + 1), name, {})
+    return {str(row.id): row.errors[0] for row in rows if row.errors}
+
+
+def _refuse_unknown(fields: Mapping[str, object], prompts: Sequence[str]) -> None:
+    for name in fields:
+        if name not in prompts:
+            raise VaultFault(ErrorType.ATTRIBUTE_NOT_SUPPORTED, f"The action takes no field [{name[:100]}]")
+
+
+def _state(context: ActionContext, name: str | None) -> LifecycleState:
+    return context.registry.lifecycles[context.object.lifecycle or ""].states[name or ""]
+
+
+def _state_change(context: ActionContext, name: str | None) -> dict[str, object]:
+    """What entering a state sets: the state, and the record's status where the state says one."""
+    changes: dict[str, object] = {"state__v": name}
+    state = _state(context, name)
+    statuses = context.registry.picklists[context.object.fields["status__v"].picklist or ""].entries
+    if state.record_status in statuses:
+        changes["status__v"] = state.record_status
+    return changes
