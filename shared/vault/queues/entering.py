@@ -15,7 +15,7 @@ from shared.vault.queues.outbox import open_queue, put, spark_queue
 
 if TYPE_CHECKING:
     from shared.vault.components.model import Queue
-    from shared.vault.records.actions import ActionContext
+    from shared.vault.records.named_actions import ActionContext
 
 UNNAMED = "-"  # the sender's name and address, which the relay gives a message on its way
 
