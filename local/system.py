@@ -8,12 +8,13 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 
 from local.account import server_account, server_directory
 from local.broker import PERMISSIONS, prepare_broker
-from local.databases import prepare_databases
+from local.databases import Passwords, owner_of, prepare_databases
 from local.faults import SystemFailed
 from local.postgres import PrivatePostgres
 from local.rabbitmq import PrivateRabbit
@@ -210,6 +211,12 @@ class System:
         """Return the address of a Vault's database, as its own role."""
         return self.postgres.database_dsn(vault, self._state.secret(f"database_{vault}"))
 
+    def owner_dsn(self, vault: str) -> str:
+        """Return the address of a Vault's database, as the role that owns it."""
+        dsn = urlsplit(self.database_dsn(vault))
+        place, secret = dsn.netloc.rpartition("@")[2], self._state.secret(f"database_{owner_of(vault)}")
+        return urlunsplit(dsn._replace(netloc=f"{owner_of(vault)}:{secret}@{place}"))
+
     def broker_password(self, username: str) -> str:
         """Return the password of one of the services' users on the broker."""
         return self._state.secret(f"broker_{username}")
@@ -236,6 +243,7 @@ class System:
             amqp_url = self._amqp_url(plan.name, plan.vhost)
             port = self._state.ports[plan.name]
             settings = vault_settings(plan, port, self.database_dsn(plan.name), amqp_url, sign_ins, self._files)
+            settings["VAULT_OWNER_DSN"] = self.owner_dsn(plan.name)
             if (tls_port := self._state.ports.get(_tls_port(plan.name))) is not None:
                 settings |= tls_settings(tls_port, self._tls.certificate, self._tls.key)
             services.append(Service(self._state, plan.name, self.logs, settings))
@@ -259,9 +267,11 @@ class System:
     async def _start_postgres(self) -> None:
         await self.postgres.start()
         try:
-            await prepare_databases(
-                self.postgres.dsn, {plan.name: self._state.secret(f"database_{plan.name}") for plan in VAULTS}
-            )
+            passwords = {
+                plan.name: Passwords(*(self._state.secret(f"database_{r}") for r in (plan.name, owner_of(plan.name))))
+                for plan in VAULTS
+            }
+            await prepare_databases(self.postgres.dsn, passwords)
         except (OSError, asyncpg.PostgresError) as error:
             raise SystemFailed(f"cannot prepare the databases: {type(error).__name__}") from error
 

@@ -22,6 +22,7 @@ class VaultSettings(RuntimeSettings):
     model_config = SettingsConfigDict(env_prefix="VAULT_")
 
     database_dsn: SecretStr
+    owner_dsn: SecretStr | None = None  # role that owns the database and keeps the audit table from this service's
     amqp_url: SecretStr
     vault_id: int | None = None  # the definition's own when not set
     remote_vault_id: int | None = None  # of the Vault at the other end of medical_crm__v, likewise

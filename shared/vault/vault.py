@@ -156,7 +156,8 @@ class Vault:
         await wait_for("postgresql", self.database.open, retry_on=UNREACHABLE)
         self._stack.push_async_callback(self.database.close)
         self._stack.push_async_callback(self.files.close)
-        await migrate(self.database)
+        owner = self.settings.owner_dsn
+        await migrate(self.database, owner.get_secret_value() if owner else None)
         await load_standard(
             self.database,
             self.components,

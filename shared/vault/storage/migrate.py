@@ -7,7 +7,11 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from shared.vault.storage.audit_owner import as_owner
+
 if TYPE_CHECKING:
+    import asyncpg
+
     from shared.vault.storage.database import Connection, Database
 
 FOLDER = Path(__file__).parent / "migrations"
@@ -28,15 +32,29 @@ async def alone(database: Database) -> AsyncIterator[Connection]:
             await connection.execute("SELECT pg_advisory_unlock($1)", LOCK)
 
 
-async def migrate(database: Database) -> None:
-    """Apply the migrations that this database has not seen, in the order of their numbers."""
-    async with alone(database) as connection, connection.transaction():
-        await connection.execute(
-            "CREATE TABLE IF NOT EXISTS public.vault_migration"
-            " (name text PRIMARY KEY, applied_date timestamptz NOT NULL DEFAULT now())"
-        )
-        applied = {row["name"] for row in await connection.fetch("SELECT name FROM public.vault_migration")}
-        for file in sorted(FOLDER.glob("*.sql")):
-            if file.name not in applied:
-                await connection.execute(file.read_text(encoding="utf-8"))
-                await connection.execute("INSERT INTO public.vault_migration (name) VALUES ($1)", file.name)
+async def migrate(database: Database, owner_dsn: str | None = None) -> None:
+    """Apply the migrations that this database has not seen, in the order of their numbers.
+
+    They run as the service's role, whose the tables are. With ``owner_dsn`` it is the owner who takes that role, and
+    who keeps the audit table at the end; a migration that alters that table needs ``RESET ROLE`` before it.
+    """
+    async with alone(database) as connection:
+        if owner_dsn is None:
+            async with connection.transaction():
+                await _apply(connection)
+            return
+        service = await connection.fetchval("SELECT current_user")
+        async with as_owner(owner_dsn, service, PATIENCE) as owner:
+            await _apply(owner)
+
+
+async def _apply(connection: Connection | asyncpg.Connection[asyncpg.Record]) -> None:
+    await connection.execute(
+        "CREATE TABLE IF NOT EXISTS public.vault_migration"
+        " (name text PRIMARY KEY, applied_date timestamptz NOT NULL DEFAULT now())"
+    )
+    applied = {row["name"] for row in await connection.fetch("SELECT name FROM public.vault_migration")}
+    for file in sorted(FOLDER.glob("*.sql")):
+        if file.name not in applied:
+            await connection.execute(file.read_text(encoding="utf-8"))
+            await connection.execute("INSERT INTO public.vault_migration (name) VALUES ($1)", file.name)
