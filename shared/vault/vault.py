@@ -38,6 +38,7 @@ from shared.vault.records.deletions import DeletionService
 from shared.vault.records.named_actions import NamedActions
 from shared.vault.records.picklists import PicklistService
 from shared.vault.records.queries import QueryService, query_tokens
+from shared.vault.records.roles import RoleService
 from shared.vault.records.service import RecordService
 from shared.vault.security import user_records
 from shared.vault.security.burst import BurstLimits
@@ -123,6 +124,7 @@ class Vault:
         tokens = query_tokens(self.vault_id, definition.label, settings.host_name)
         self.queries = QueryService(self.database, self.components, tokens, settings.query_limits)
         self.actions = ActionService(self.components, self.records)
+        self.roles = RoleService(self.database, self.components, self.records)
         sender = Sender(self.vault_id, definition.label, settings.host_name)
         self.relay = Relay(self.database, self._broker, self.components, sender)
         self._dead_letters = DeadLetters(self._consuming, self.components, self.records, self.vault_id)

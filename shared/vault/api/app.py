@@ -30,6 +30,7 @@ from shared.vault.api import (
     queues,
     record_jobs,
     records,
+    roles,
     staging,
     users,
 )
@@ -46,6 +47,7 @@ CHAPTERS = (
     auth,
     delegation,
     query,
+    roles,  # before the records: `DELETE /{object}/roles` names no record
     records,
     record_jobs,
     actions,

@@ -109,7 +109,8 @@ async def read(request: Request, caller: SignedIn, object_name: str, record_id: 
         "url": f"{base_path(request)}/vobjects/{object_name}/{record_id}",
         "object": object_reference(vault.components.registry.objects[object_name], base_path(request)),
     }
-    return envelope.success(responseDetails=details, data=record)
+    assigned = await vault.roles.assigned(caller, object_name, record_id)
+    return envelope.success(responseDetails=details, data=record, manually_assigned_sharing_roles=assigned)
 
 
 @router.put("/{object_name}/{record_id}", summary="Update a record", openapi_extra=RECORD_DOCUMENTATION)

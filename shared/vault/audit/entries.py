@@ -78,7 +78,7 @@ async def edited(
     registry: Registry,
     caller: Caller,
     object_name: str,
-    changes: Sequence[tuple[Record, Mapping[str, object]]],
+    changes: Sequence[tuple[Record | Mapping[str, object], Mapping[str, object]]],
 ) -> None:
     """Records that have been changed: each as it was stored (``id`` and at least what changed), and its new values."""
     if not changes or not is_audited(registry, object_name):

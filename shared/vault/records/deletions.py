@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from shared.vault.errors import ErrorType, VaultFault
+from shared.vault.records.roles import forget_roles
 from shared.vault.security.permissions import Operation, require
 
 if TYPE_CHECKING:
@@ -43,7 +44,9 @@ async def note_deletions(connection: Connection, gone: Mapping[str, Iterable[str
     """Add records, by object, to the list; in the transaction that deletes them."""
     pairs = [(name, record_id) for name, ids in gone.items() for record_id in ids]
     if pairs:
-        await connection.execute(NOTE, [name for name, _ in pairs], [record_id for _, record_id in pairs])
+        objects, ids = [name for name, _ in pairs], [record_id for _, record_id in pairs]
+        await connection.execute(NOTE, objects, ids)
+        await forget_roles(connection, objects, ids)
 
 
 class DeletionService:

@@ -16,6 +16,8 @@ from shared.vault.records.copying import copy_sources, without_sources
 from shared.vault.records.identifiers import IdAllocator
 from shared.vault.records.modes import NORMAL, WriteMode, authorize_mode
 from shared.vault.records.named_actions import ActionContext, NamedActions, RowsRefused
+from shared.vault.records.role_rows import roles_of, split_roles
+from shared.vault.records.roles import store_roles, wanted_roles
 from shared.vault.records.rows import MAX_ROWS, Row, RowReader
 from shared.vault.records.source_states import authorize_states
 from shared.vault.records.triggers import ALWAYS_RULED
@@ -98,13 +100,20 @@ class RecordService:
             authorize_mode(caller, mode)
             target = self.target(caller, object_name, rows, Operation.EDIT)
             key = _key_field(target, id_param)
-            read = self.reader(target, mode).read(rows, key)
+            registry = self._components.registry
+            plain, columns = split_roles(rows, roles_of(registry))
+            read = self.reader(target, mode).read(plain, key)
             authorize_states(caller, read)
             batch = self.batch(connection, caller, target, mode)
             await batch.resolve(read)
             stored = await batch.lock(read, key)
             fail_unnamed(read, stored, key)
+            wanted = await wanted_roles(connection, read, columns)
             await batch.update([row for row in read if not row.errors], stored, warn_unchanged=True)
+            changed = [(row, roles) for row, roles in wanted if not row.errors]
+            for row, _ in changed:
+                row.warning = None if row.newer is None else row.warning
+            await store_roles(connection, registry, caller, object_name, changed, add=True, clear=True)
             return read
 
         return await self.carry_out(work)

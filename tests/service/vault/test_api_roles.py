@@ -75,6 +75,10 @@ ROUTES = {
     "GET /vobjects/{object_name}/{record_id}/actions/{action_name}": CONNECTION,
     "POST /vobjects/{object_name}/{record_id}/actions/{action_name}": ADMIN,
     "POST /vobjects/{object_name}/actions/{action_name}": ADMIN,
+    "GET /vobjects/{object_name}/{record_id}/roles": CONNECTION,
+    "GET /vobjects/{object_name}/{record_id}/roles/{role_name}": CONNECTION,
+    "POST /vobjects/{object_name}/roles": ADMIN,
+    "DELETE /vobjects/{object_name}/roles": ADMIN,
     "GET /services/notifications": SIGNED_IN,
     "PUT /services/notifications": SIGNED_IN,
     "POST /vobjects/{object_name}/actions/changetype": ADMIN,
@@ -163,6 +167,7 @@ ROUTES = {
 }
 PREFIX = "/api/{version:vault_version}"
 VALUES = {
+    "role_name": "owner__v",
     "object_name": "connection__sys",
     "audit_trail_type": "object_audit_trail",
     "package_id": "0000",
