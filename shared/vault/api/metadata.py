@@ -12,6 +12,7 @@ from shared.vault.api.session import SignedIn, vault_of
 from shared.vault.components.description import type_metadata, type_summary
 from shared.vault.components.model import VaultObject
 from shared.vault.components.registry import MAX_CUSTOM_OBJECTS
+from shared.vault.components.tree import Component
 from shared.vault.components.types import COMPONENT_TYPES
 from shared.vault.errors import ErrorType, VaultFault
 from shared.vault.security.caller import Caller
@@ -48,6 +49,42 @@ async def one_field(request: Request, caller: SignedIn, object_name: str, field_
             registry = vault_of(request).components.registry
             return envelope.success(field=field_document(field, order, registry, base_path(request)))
     raise VaultFault(ErrorType.INVALID_DATA, f"[{target.name}] has no field [{field_name[:100]}]")
+
+
+@router.get("/metadata/vobjects/{object_name}/page_layouts", summary="Page layouts of an object")
+async def page_layouts(request: Request, caller: SignedIn, object_name: str) -> Response:
+    """The `Pagelayout` components whose markup is of the object; this Vault keeps them and shows no pages by them."""
+    target = _object(request, caller, object_name)
+    path = f"{base_path(request)}/metadata/vobjects/{target.name}/page_layouts"
+    layouts = _layouts(request, target).values()
+    return envelope.success(data=[_layout_json(layout, target, path) for layout in layouts])
+
+
+@router.get("/metadata/vobjects/{object_name}/page_layouts/{layout_name}", summary="One page layout")
+async def page_layout(request: Request, caller: SignedIn, object_name: str, layout_name: str) -> Response:
+    """A page layout with its markup as it was deployed."""
+    target = _object(request, caller, object_name)
+    layout = _layouts(request, target).get(layout_name)
+    if layout is None:
+        raise VaultFault(ErrorType.INVALID_DATA, f"[{target.name}] has no page layout [{layout_name[:100]}]")
+    path = f"{base_path(request)}/metadata/vobjects/{target.name}/page_layouts"
+    return envelope.success(data=_layout_json(layout, target, path) | {"page_markup": layout.text("page_markup")})
+
+
+def _layouts(request: Request, target: VaultObject) -> dict[str, Component]:
+    controller = f'controller="Object.{target.name}"'
+    components = vault_of(request).components.registry.components.values()
+    return {c.name: c for c in components if c.type == "Pagelayout" and controller in c.text("page_markup")}
+
+
+def _layout_json(layout: Component, target: VaultObject, path: str) -> dict[str, object]:
+    return {
+        "name": layout.name,
+        "label": layout.text("label"),
+        "object": target.name,
+        "active": layout.flag("active", True),
+        "url": f"{path}/{layout.name}",
+    }
 
 
 @router.post("/metadata/vobjects/{object_name}/actions/canceldeployment", summary="Cancel a waiting deployment")

@@ -97,6 +97,8 @@ ROUTES = {
     "GET /metadata/vobjects": SIGNED_IN,
     "GET /metadata/vobjects/{object_name}": CONNECTION,
     "GET /metadata/vobjects/{object_name}/fields/{field_name}": CONNECTION,
+    "GET /metadata/vobjects/{object_name}/page_layouts": CONNECTION,
+    "GET /metadata/vobjects/{object_name}/page_layouts/{layout_name}": CONNECTION,
     "GET /metadata/components": CONNECTION,
     "GET /metadata/components/{type_name}": CONNECTION,
     "GET /configuration/{component_name}": CONNECTION,
@@ -167,6 +169,7 @@ ROUTES = {
 }
 PREFIX = "/api/{version:vault_version}"
 VALUES = {
+    "layout_name": "nothing__c",
     "role_name": "owner__v",
     "object_name": "connection__sys",
     "audit_trail_type": "object_audit_trail",

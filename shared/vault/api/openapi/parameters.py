@@ -27,6 +27,7 @@ PATH: dict[str, tuple[str, object]] = {
     "user_id": ("Id of a user, or `me`.", "me"),
     "vault_id": ("Id of this Vault.", 10101),
     "token_id": ("Id of an access token.", "V0T000000000101"),
+    "layout_name": ("Name of a page layout.", "product_detail_page_layout__c"),
     "role_name": ("Name of a role.", "viewer__v"),
     "group_id": ("Id of a group.", 1358979070034),
     "queue_name": ("Name of a queue.", "medical_crm_outbound_queue__v"),
