@@ -222,7 +222,11 @@ async def test_activation_sets_the_last_successful_run_time(connected: Connected
     times = []
     for status in ("inactive__v", "active__v"):
         await connected.medical.update("integration__sys", [{**row, "status__v": status}], "integration_api_name__sys")
-        found = await one(connected.medical, "SELECT last_successful_run_time__sys FROM integration__sys")
+        found = await one(
+            connected.medical,
+            "SELECT last_successful_run_time__sys FROM integration__sys "
+            f"WHERE integration_api_name__sys = '{row['integration_api_name__sys']}'",
+        )
         times.append(str(found["last_successful_run_time__sys"]))
     assert times[0] < times[1]
 
@@ -308,3 +312,33 @@ async def test_a_request_made_by_an_agent_concerns_no_crm(connected: Connected) 
     queue = await connected.medical.queue("medical_crm_outbound_queue__v")
     assert queue["messages_in_queue"] == 0
     assert (await connected.agent.record("case_request__v", request))["state__v"] == ["in_progress_state__v"]
+
+
+async def test_preferred_contact_information_is_the_contacts_own_that_equals_the_delivery_detail(
+    connected: Connected,
+) -> None:
+    run = new_run()
+    account_id = await account(connected, run, veevaid__v=f"V{run}")
+    first = await transferred(connected, await inquiry(connected, account_id))
+    assert (await connected.medical.record("case__v", str(first["case__v"])))[
+        "preferred_contact_information__v"
+    ] is None
+    person = str(first["case__vr.case_contact__v"])
+    known = {
+        kind: await create(
+            connected.medical,
+            "person_information__v",
+            {"person__v": person, "information_type__v": kind, "value__v": value},
+        )
+        for kind, value in (("email__v", "Delivery@Inquiry.example"), ("phone__v", "+1 555 0199"))
+    }
+    by_email = await transferred(connected, await inquiry(connected, account_id))
+    by_phone = await transferred(
+        connected, await inquiry(connected, account_id, delivery_method__v="phone__v", phone_number__v="+1 (555) 0199")
+    )
+    elsewhere = await transferred(connected, await inquiry(connected, account_id, email__v="other@inquiry.example"))
+    found = [
+        (await connected.medical.record("case__v", str(request["case__v"])))["preferred_contact_information__v"]
+        for request in (first, by_email, by_phone, elsewhere)
+    ]
+    assert found == [None, known["email__v"], known["phone__v"], None]

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from services.connector.concurrency import concurrently
 from services.connector.configuration import ConfigurationFault, text
+from services.connector.points import preferred_contact
 from services.connector.points.case_contacts import save_contacts
 from services.connector.points.contacts import Contact
 from services.connector.points.evaluation import Evaluation, evaluate, settle_references
@@ -16,8 +17,9 @@ from services.connector.points.saving import KeyedRows, not_saved, save
 from services.connector.points.transfer import Transfer
 from services.connector.points.transfer_status import FAILED, SUCCESS, set_status
 from services.connector.processing.outcome import ItemFailure, Outcome
-from services.connector.processing.source import Row, fetch, missing_record
+from services.connector.processing.source import Row, fetch, missing_record, query_all
 from services.connector.rules.compile import CompiledRule, Values
+from services.connector.rules.statements import statements
 from shared.client.results import RowResult
 
 POINT = "medical_inquiry_details_inbound__v"
@@ -27,6 +29,7 @@ CASE_REQUEST = "case_request__v"
 SOURCE_DATA = "case_contact_source_data__v"
 KEY = "link__sys"
 EXTRA = ("account__v", "country__vr.country_code__v", "transfer_status__v")
+OPTIONAL = preferred_contact.SOURCE_FIELDS
 
 
 @dataclass(slots=True)
@@ -83,7 +86,9 @@ def _inquiry_rule(unit: Transfer) -> CompiledRule:
             f"Integration point {unit.route.point.api_name} needs exactly one active integration rule that makes "
             f"{CASE_REQUEST} records of {INQUIRY}, and has {len(rules)} for {unit.object}; correct its rules"
         )
-    return unit.configuration.compiled(unit.route, rules[0], EXTRA)
+    source = unit.configuration.sources.get(INQUIRY)
+    optional = (name for name in OPTIONAL if source is not None and name in source.fields)
+    return unit.configuration.compiled(unit.route, rules[0], (*EXTRA, *optional))
 
 
 async def _write(unit: Transfer, batch: Batch, hcps: HcpRecords) -> None:
@@ -104,17 +109,40 @@ async def _write(unit: Transfer, batch: Batch, hcps: HcpRecords) -> None:
         person = persons[batch.hcp_of[item]]
         if isinstance(person, ItemFailure):
             batch.outcome.fail(item, person)
-    await _write_cases(unit, batch, contacts, persons)
+    preferred = await _preferred(unit, batch, persons)
+    await _write_cases(unit, batch, contacts, persons, preferred)
+
+
+async def _preferred(unit: Transfer, batch: Batch, persons: Mapping[str, str | ItemFailure]) -> dict[str, str]:
+    """Ids of Preferred Contact Information by inquiry, of those whose Case Contact has it."""
+    case = unit.configuration.targets.get(CASE)
+    if case is None or preferred_contact.TARGET_FIELD not in case.fields:
+        return {}
+    wanted: dict[str, tuple[str, preferred_contact.Detail]] = {}
+    for item in batch.live():
+        detail = preferred_contact.detail(batch.rows[item])
+        if detail is not None:
+            wanted[item] = (str(persons[batch.hcp_of[item]]), detail)
+    people = dict.fromkeys(person for person, _ in wanted.values())
+    texts = statements(preferred_contact.HEAD, "person__v", people, conditions="status__v = 'active__v'")
+    information = preferred_contact.PersonInformation(await query_all(unit.target, texts))
+    return {item: found for item, (person, detail) in wanted.items() if (found := information.find(person, detail))}
 
 
 async def _write_cases(
-    unit: Transfer, batch: Batch, contacts: Mapping[str, Contact], persons: Mapping[str, str | ItemFailure]
+    unit: Transfer,
+    batch: Batch,
+    contacts: Mapping[str, Contact],
+    persons: Mapping[str, str | ItemFailure],
+    preferred: Mapping[str, str],
 ) -> None:
     source_data, cases, case_links = KeyedRows(), KeyedRows(), dict[str, str]()
     for item in batch.live():
         contact, person = contacts[batch.hcp_of[item]], persons[batch.hcp_of[item]]
         source_data.add(contact.link, {**contact.source_data, "person__v": person}, contact.modified)
         values = {**batch.evaluation.targets[item].get(CASE, {}), "case_contact__v": person}
+        if item in preferred:
+            values[preferred_contact.TARGET_FIELD] = preferred[item]
         # A field rule may give several inquiries one link: they share a Case then.
         case_links[item] = str(values.get(KEY) or _link(batch, item))
         cases.add(case_links[item], values, text(batch.rows[item], "modified_date__v"))
