@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import shutil
+import sys
+from asyncio.subprocess import PIPE, STDOUT
 from collections.abc import AsyncIterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner, Result
 
 from local.servers import PostgresServer, RabbitServer
 from medcrm.cli import PASSWORD as PASSWORD_VARIABLE
-from medcrm.cli import app
 from services.medical_vault.definition import MEDICAL_VAULT
 from shared.vault.app import create_app
 from shared.vault.definition import VaultDefinition
@@ -22,6 +23,7 @@ from shared.vault.vault import Vault
 from tests.servers import fresh_database, fresh_vhost
 from tests.service.vault.served import PASSWORD, USERNAMES, Api, served, settings, started
 
+ROOT = Path(__file__).parents[2]
 RULE = "components/Integrationrule.medical_inquiries__v.mdl"
 
 
@@ -75,13 +77,37 @@ def copied(exported: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(exported, tmp_path / "copy"))
 
 
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How the console ended, and all that it wrote."""
+
+    exit_code: int
+    output: str
+
+
+async def run(*arguments: str, answer: str = "", password: str = PASSWORD) -> Result:
+    """Run the console as its users do: a process of its own, here without a terminal."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "medcrm", *arguments),
+        stdin=PIPE,
+        stdout=PIPE,
+        stderr=STDOUT,
+        cwd=ROOT,
+        env={**os.environ, PASSWORD_VARIABLE: password},
+        start_new_session=True,
+    )
+    async with asyncio.timeout(60):
+        output, _ = await process.communicate(answer.encode())
+    assert process.returncode is not None
+    return Result(process.returncode, output.decode())
+
+
 async def medcrm(
     command: str, vault: Api, folder: Path, *options: str, answer: str = "", role: str = "admin"
 ) -> Result:
-    """Run a command of the console, which has a loop of its own."""
-    arguments = ["config", command, str(folder), "--url", vault.url, "--username", USERNAMES[role], *options]
-    environment = {PASSWORD_VARIABLE: PASSWORD}
-    return await asyncio.to_thread(CliRunner().invoke, app, arguments, input=answer, env=environment)
+    """Run a command of the console on a Vault."""
+    arguments = ("config", command, str(folder), "--url", vault.url, "--username", USERNAMES[role], *options)
+    return await run(*arguments, answer=answer)
 
 
 async def test_what_is_exported_are_names_never_ids(exported: Path, medical: Api) -> None:
@@ -190,8 +216,8 @@ async def test_faults_are_told_in_a_sentence(tmp_path: Path, medical: Api) -> No
     assert (nothing.exit_code, nothing.output.startswith("Error: ")) == (2, True)
     forbidden = await medcrm("export", medical, tmp_path, role="user")
     assert (forbidden.exit_code, "INSUFFICIENT_ACCESS" in forbidden.output) == (2, True)
-    arguments = ["config", "export", str(tmp_path), "--url", medical.url, "--username", USERNAMES["admin"]]
-    wrong = await asyncio.to_thread(CliRunner().invoke, app, arguments, input="wrong\n", env={PASSWORD_VARIABLE: ""})
+    arguments = ("config", "export", str(tmp_path), "--url", medical.url, "--username", USERNAMES["admin"])
+    wrong = await run(*arguments, answer="wrong\n", password="")
     assert (wrong.exit_code, "USERNAME_OR_PASSWORD_INCORRECT" in wrong.output) == (2, True)
     unreachable = replace(medical, url="http://127.0.0.1:1")
     assert (await medcrm("export", unreachable, tmp_path)).exit_code == 2
