@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
 
 from fastapi import FastAPI
 
@@ -35,7 +36,9 @@ class Connector:
     async def run(self) -> None:
         """Wait for all Vaults and brokers, then consume until cancelled; stops cleanly."""
         patience = Patience()
-        slots = Slots(asyncio.Semaphore(self._settings.concurrency), patience)
+        slots = Slots(
+            asyncio.Semaphore(self._settings.concurrency), patience, timedelta(seconds=self._settings.run_overlap)
+        )
         async with AsyncExitStack() as stack:
             async with concurrently() as group:
                 opening = [

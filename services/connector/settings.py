@@ -41,4 +41,5 @@ class ConnectorSettings(RuntimeSettings):
     queue_check_interval: Annotated[float, Field(gt=0, le=300)] = 5.0
     call_timeout: Annotated[float, Field(gt=0, le=300)] = 30.0
     call_concurrency: Annotated[int, Field(ge=1, le=100)] = 16
+    run_overlap: Annotated[float, Field(ge=0, le=86_400)] = 120.0
     stop_grace: Annotated[float, Field(gt=0, le=120)] = 20.0

@@ -19,6 +19,8 @@ from shared.client.results import (
     read_page,
     read_row_results,
     rows_of,
+    text_of,
+    whole,
 )
 from shared.client.session import Session, SignIn, expired
 from shared.client.transport import Request, Transport
@@ -260,6 +262,37 @@ class VaultClient:
         """Delete the messages of a queue."""
         await self._call(Request("reset_queue", "PUT", f"{API}/services/queues/{_part(name)}/actions/reset"))
 
+    # Runs of integrations
+
+    async def clock(self) -> str:
+        """Return a moment before which the Vault will date no change that is made from now on."""
+        answer = await self._call(Request("clock", "GET", f"{API}/services/clock"))
+        return text_of(mapping(answer.get("data"), "data").get("date_time"), "date_time")
+
+    async def run(self, integration: str, job: int) -> Row:
+        """Return a run of an integration: status, counts, and how far the reading has come."""
+        return await self._run_call("run", "GET", f"{_runs(integration)}/{job}", None)
+
+    async def request_run(self, integration: str) -> int:
+        """Have an integration run now, and return the job's id."""
+        answer = await self._call(Request("request_run", "POST", _runs(integration)))
+        return whole(answer.get("job_id"), "job_id")
+
+    async def tell_run(self, integration: str, job: int, told: Mapping[str, object]) -> Row:
+        """Tell how far the reading of a run has come, and return the run as it is then."""
+        return await self._run_call("tell_run", "PUT", f"{_runs(integration)}/{job}", told)
+
+    async def report_batch(
+        self, integration: str, job: int, batch: int, integration_point: str, counts: Mapping[str, int]
+    ) -> Row:
+        """Report what a batch of a run came to, and return the run as it is then."""
+        report = {"integration_point": integration_point, **counts}
+        return await self._run_call("report_batch", "PUT", f"{_runs(integration)}/{job}/batches/{batch}", report)
+
+    async def _run_call(self, call: str, method: str, path: str, told: Mapping[str, object] | None) -> Row:
+        answer = await self._call(Request(call, method, path, json=told))
+        return mapping(answer.get("data"), "data")
+
     # Any call
 
     async def call(self, request: Request) -> Row:
@@ -283,6 +316,10 @@ class VaultClient:
         if self._sign_in.current is None:
             raise RuntimeError("not signed in yet")
         return self._sign_in.current
+
+
+def _runs(integration: str) -> str:
+    return f"{API}/services/integrations/{_part(integration)}/runs"
 
 
 def _records(object: str) -> str:

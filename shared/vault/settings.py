@@ -56,6 +56,7 @@ class VaultSettings(RuntimeSettings):
     job_workers: int = 2  # jobs that this process runs at once
     job_lease_seconds: float = 30.0  # a process silent for so long has lost its jobs to the others
     job_poll_seconds: float = 10.0  # a job's status may be asked for once in so long
+    run_patience_minutes: float = 60.0  # that a run of an integration may go unheard of before it ends with errors
     job_days: int = 30  # that a job and its results are kept after its end
 
     smtp_host: str | None = None  # e-mail is sent when set

@@ -14,6 +14,8 @@ from shared.runtime.waiting import wait_for
 from shared.spark.connection import BrokerConnection
 from shared.vault.audit.service import AuditService
 from shared.vault.content.service import ContentService
+from shared.vault.integrations import job as integration_runs
+from shared.vault.integrations.service import RunService
 from shared.vault.jobs import housekeeping
 from shared.vault.jobs.model import JobType
 from shared.vault.jobs.service import JobService
@@ -82,6 +84,7 @@ JOBS: Mapping[str, JobType] = {
     **package_jobs.JOBS,
     **record_jobs.JOBS,
     **mail.JOBS,
+    **integration_runs.JOBS,
 }
 
 
@@ -132,6 +135,7 @@ class Vault:
         self.queue_log = QueueLog(self.database, self.components)
         events = DeliveryEvents(self.components, self.records, self.security, definition.delivery_handlers)
         self.deliveries = DeliveryReports(self.components, self.records, self.queue_log, events)
+        self.runs = RunService(self.database, settings.run_patience_minutes)
         self.files = open_store(settings, definition.name)
         self.content = ContentService(self.database, self.files)
         self.record_jobs = record_jobs.RecordJobs(self.records, self.jobs, self.files)

@@ -11,7 +11,6 @@ from services.connector.points.saving import KeyedRows, not_saved, save
 from services.connector.points.transfer import Transfer
 from services.connector.processing.outcome import ItemFailure, Outcome
 from services.connector.processing.source import SourceRows, fetch, missing_record
-from services.connector.rules.compile import CompiledRule
 from services.connector.rules.errors import ItemErrorType
 from services.connector.rules.model import IntegrationRule, RuleError
 from services.connector.rules.order import Step, write_order
@@ -37,8 +36,8 @@ async def transfer(unit: Transfer) -> Outcome:
     evaluations = [evaluate(rule, found.rows) for rule, found in zip(compiled, fetched, strict=True)]
     await settle_references(unit.target, evaluations)
     outcome = Outcome()
-    for rule, found, evaluation, order in zip(compiled, fetched, evaluations, steps, strict=True):
-        _note(outcome, rule, found, evaluation)
+    for found, evaluation, order in zip(fetched, evaluations, steps, strict=True):
+        _note(unit, outcome, found, evaluation)
         await _save(unit, evaluation, found, order, outcome)
     _settle(outcome, unit.ids, fetched)
     return outcome
@@ -52,9 +51,10 @@ def _steps(unit: Transfer, rule: IntegrationRule) -> tuple[Step, ...]:
     return write_order(rule.name, rule.target_objects, frozen, unit.configuration.targets)
 
 
-def _note(outcome: Outcome, rule: CompiledRule, found: SourceRows, evaluation: Evaluation) -> None:
+def _note(unit: Transfer, outcome: Outcome, found: SourceRows, evaluation: Evaluation) -> None:
+    rule = evaluation.rule
     for item in found.missing:
-        outcome.fail(item, missing_record(rule.plan.object, item, rule.name))
+        unit.note_missing(outcome, item, missing_record(rule.plan.object, item, rule.name))
     for item, failure in evaluation.failures.items():
         outcome.fail(item, failure)
 

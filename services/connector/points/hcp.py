@@ -69,6 +69,11 @@ class HcpRecords:
         """Rule names by the key of the HCPs they made."""
         return {key: source.rule.name for source in self._sources for key in source.found.rows}
 
+    @property
+    def left_out(self) -> set[str]:
+        """The keys of HCPs that a query object rule leaves out."""
+        return {key for source in self._sources for key in source.found.filtered}
+
     def contact_of(self, inquiry: str) -> Contact | ItemFailure:
         """The HCP of an inquiry, or why there is none."""
         source = self._source_of[inquiry]

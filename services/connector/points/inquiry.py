@@ -58,7 +58,7 @@ async def transfer(unit: Transfer) -> Outcome:
     found = fetching.result()
     outcome = Outcome(skipped=set(found.filtered))
     for item in found.missing:
-        outcome.fail(item, missing_record(INQUIRY, item, rule.name))
+        unit.note_missing(outcome, item, missing_record(INQUIRY, item, rule.name))
     # An inquiry at Success has its Case; writing it again could undo what an agent has changed since.
     finished = {item for item, row in found.rows.items() if text(row, "transfer_status__v") == SUCCESS}
     outcome.succeed(finished)

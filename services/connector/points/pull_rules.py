@@ -8,9 +8,10 @@ from services.connector.configuration import text
 
 ACCOUNT_POINT = "account_inbound__v"
 DO_NOT_PULL = "do_not_pull_from_accounts__v"
+WITH_INQUIRIES = "only_accounts_with_inquiries__v"
 _RULES = {
     "pull_accounts__v": "account__v",
-    "only_accounts_with_inquiries__v": "only_accounts_with_inquiries__v",
+    "only_accounts_with_inquiries__v": WITH_INQUIRIES,
     "do_not_pull_accounts__v": DO_NOT_PULL,
 }
 

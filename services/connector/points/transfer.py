@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from services.connector.concurrency import KeyLocks
 from services.connector.configuration import Configuration, Route
 from services.connector.points.states import SourceStates
-from services.connector.processing.outcome import Outcome
+from services.connector.processing.outcome import ItemFailure, Outcome
 from shared.client.client import VaultClient
 
 
@@ -16,7 +16,8 @@ from shared.client.client import VaultClient
 class Transfer:
     """One work unit at its integration point; ``locks`` keep other units of this process off shared records.
 
-    ``states`` is what the unit's rows have met in the target Vault so far: it is kept when the unit is read again.
+    ``of_run`` says that a run has found the ids. ``states`` is what the unit's rows have met in the target Vault so
+    far: it is kept when the unit is read again.
     """
 
     source: VaultClient
@@ -26,7 +27,15 @@ class Transfer:
     object: str
     ids: tuple[str, ...]
     locks: KeyLocks
+    of_run: bool = False
     states: SourceStates = field(default_factory=SourceStates)
+
+    def note_missing(self, outcome: Outcome, item: str, failure: ItemFailure) -> None:
+        """Note an id that leads to no record: a failure, unless a run has just found it and it was deleted since."""
+        if self.of_run:
+            outcome.skipped.add(item)
+        else:
+            outcome.fail(item, failure)
 
 
 Point = Callable[[Transfer], Awaitable[Outcome]]

@@ -54,8 +54,8 @@ class UnitExecution:
         self._route: Route | None = None
         self._source: ConnectedVault | None = vaults.get(unit.key.source)
 
-    async def run(self) -> None:
-        """Transfer the unit and keep its exceptions.
+    async def run(self) -> Outcome | None:
+        """Transfer the unit and keep its exceptions; the outcome, None when it failed as a whole.
 
         Raises VaultUnavailable when the unit has to be run again, and VaultRefused when the target Vault
         takes no exception record.
@@ -81,6 +81,8 @@ class UnitExecution:
             await self._refuse(MessageErrorType.PROCESSING, text)
         else:
             await self._keep(outcome)
+            return outcome
+        return None
 
     async def _transfer(self) -> Outcome:
         key = self._unit.key
@@ -95,6 +97,7 @@ class UnitExecution:
             object=key.object,
             ids=tuple(self._unit.ids),
             locks=self._locks,
+            of_run=key.batch is not None,
         )
         point = point_for(route.point.api_name)
         for _ in range(READ_ATTEMPTS):

@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from services.connector.concurrency import KeyLocks
 from services.connector.faults import Patience
 from services.connector.processing.exceptions import ExceptionRecords, MessageFailure, malformed
 from services.connector.processing.execution import UnitExecution
 from services.connector.processing.units import Inbound, WorkUnit, gather
+from services.connector.runs.batches import requested_run
+from services.connector.runs.reading import RunReading
+from services.connector.runs.reports import counts, report
 from services.connector.vaults import ConnectedVault, Vaults
 from shared.runtime.telemetry import metrics
 from shared.spark.consumer import Delivery
@@ -25,10 +28,14 @@ Attempt = Callable[[], Awaitable[None]]
 
 @dataclass
 class Slots:
-    """What all inbound queues of this process share: places for units at work, locks, and the will to wait."""
+    """What all inbound queues of this process share: places for units at work, locks, and the will to wait.
+
+    ``run_overlap`` is how long before Last Successful Run Time a run begins to read.
+    """
 
     places: asyncio.Semaphore
     patience: Patience
+    run_overlap: timedelta
     records: KeyLocks = field(default_factory=KeyLocks)
 
 
@@ -49,7 +56,12 @@ class Inbox:
         no exception record; the broker then keeps the deliveries.
         """
         messages, unreadable = self._read(deliveries)
-        work = [self._process(unit) for unit in gather(messages, self._own.vault_id)]
+        runs = {m.envelope.message_id: (m, batch) for m in messages if (batch := requested_run(m.envelope.message))}
+        others = [message for message in messages if message.envelope.message_id not in runs]
+        work = [self._process(unit) for unit in gather(others, self._own.vault_id)]
+        for message, batch in runs.values():
+            reading = RunReading(self._vaults, self._own, self._queue, self._slots.run_overlap, message, batch)
+            work.append(self._patiently(reading.run))
         if unreadable:
             work.append(self._patiently(lambda: self._exceptions.record(unreadable)))
         # Units are independent: one that cannot end must not break off the others.
@@ -78,7 +90,13 @@ class Inbox:
         # An id at work in one unit is never at work in another: the later one then sees what the earlier did.
         async with self._slots.records.hold((key.source, key.object, item) for item in unit.ids):
             execution = UnitExecution(self._vaults, self._own, self._queue, unit, self._slots.records, self._exceptions)
-            await self._patiently(execution.run)
+
+            async def executed() -> None:
+                outcome = await execution.run()
+                if key.batch is not None:
+                    await report(self._own.client, key.batch, key.integration_point, counts(outcome, len(unit.ids)))
+
+            await self._patiently(executed)
 
     async def _patiently(self, attempt: Attempt) -> None:
         async def bounded() -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from services.connector.runs.batches import RunBatch, run_of
 from shared.spark.envelope import MAX_ITEMS, SOURCE_ATTRIBUTE, Envelope
 
 
@@ -43,12 +44,13 @@ class Inbound:
 
 @dataclass(frozen=True, slots=True)
 class UnitKey:
-    """What the messages of one unit have in common."""
+    """What the messages of one unit have in common; a batch of a run is a unit of its own."""
 
     source: int | None
     integration_point: str
     object: str
     event: str
+    batch: RunBatch | None = None
 
 
 @dataclass(slots=True)
@@ -82,7 +84,11 @@ def gather(messages: Iterable[Inbound], own: int) -> list[WorkUnit]:
     for message in messages:
         event = message.envelope.message.attributes.get("event")
         key = UnitKey(
-            message.source(own), message.integration_point, message.object, event if isinstance(event, str) else ""
+            message.source(own),
+            message.integration_point,
+            message.object,
+            event if isinstance(event, str) else "",
+            run_of(message.envelope.message),
         )
         unit = open_units.get(key)
         if unit is None or not unit.takes(message):

@@ -18,6 +18,7 @@ from shared.vault.api import (
     auth,
     delegation,
     groups,
+    integrations,
     jobs,
     loader,
     mdl,
@@ -64,6 +65,7 @@ CHAPTERS = (
     loader,
     packages,
     audit,
+    integrations,
 )
 
 TAGS = [
@@ -77,6 +79,7 @@ TAGS = [
     {"name": "Picklists", "description": "Controlled lists of values, and where they are used."},
     {"name": "Users", "description": "Users, their passwords, permissions and access tokens; groups."},
     {"name": "Spark queues", "description": "Outbound and inbound message queues."},
+    {"name": "Integrations", "description": "Runs of integrations, their counts, and the clock they are read by."},
     {"name": "Jobs", "description": "Work that outlives a request: status, tasks, histories, monitors."},
     {"name": "File staging", "description": "Files and folders, downloads by range, uploads in parts."},
     {"name": "Loader", "description": "Files of records loaded, and records extracted to files, as jobs."},

@@ -56,6 +56,8 @@ RECORD_DOCUMENTATION: dict[str, object] = {
     "requestBody": {"content": {kind: {"schema": RECORD} for kind in (JSON, FORM, MULTIPART)}}
 }
 """``openapi_extra`` of an endpoint that takes the fields of one record."""
+OBJECT_DOCUMENTATION: dict[str, object] = {"requestBody": {"content": {JSON: {"schema": RECORD}}}}
+"""``openapi_extra`` of an endpoint that takes a JSON object."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,6 +81,16 @@ class JobResult:
     results: Mapping[str, object] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """What a handler answers whose work goes on elsewhere.
+
+    The job stays RUNNING without a process, and is run again after ``seconds``, or as soon as it is woken.
+    """
+
+    seconds: float
+
+
 class JobStopped(Exception):
     """Raised by a handler that was told to stop: the job is cancelled, or goes back to the queue."""
 
@@ -156,7 +166,7 @@ class JobRun(Protocol):
         """Whether the handler is to end."""
 
 
-JobHandler = Callable[[JobContext], Awaitable[JobResult]]
+JobHandler = Callable[[JobContext], Awaitable[JobResult | Parked]]
 
 
 @dataclass(frozen=True, slots=True)

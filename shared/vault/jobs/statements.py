@@ -53,6 +53,12 @@ UPDATE platform.job SET status = 'QUEUED', lease = NULL, leased_until = NULL, mo
     run_at = now() + $3::interval, attempts = attempts - CASE WHEN $4 THEN 0 ELSE 1 END
 WHERE job_id = $1 AND lease = $2 AND status = 'RUNNING' RETURNING job_id
 """
+# The attempts so far were no failures: whoever runs it next has them all again.
+PARK = """
+UPDATE platform.job SET lease = NULL, leased_until = now() + $3::interval, attempts = 0, modified_date = now()
+WHERE job_id = $1 AND lease = $2 AND status = 'RUNNING' RETURNING job_id
+"""
+WAKE = "UPDATE platform.job SET leased_until = now() WHERE job_id = $1 AND status = 'RUNNING' AND lease IS NULL"
 START_NOW = """
 UPDATE platform.job SET status = 'QUEUED', run_at = now(), modified_by = $2, modified_date = now()
 WHERE job_id = $1 AND status IN ('SCHEDULED', 'QUEUED') RETURNING job_id

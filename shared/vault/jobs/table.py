@@ -54,6 +54,21 @@ class ClaimedJob:
     checkpoint: Mapping[str, object]
 
 
+async def insert_job(connection: Connection, job: NewJob) -> int:
+    """Store a job inside a transaction, and wake the workers when it commits."""
+    parameters = _json(job.parameters)
+    arguments = (job.job_type, job.title, parameters, job.user_id, job.run_at, job.singleton_key)
+    job_id: int = await connection.fetchval(statements.INSERT, *arguments)
+    await connection.execute("SELECT pg_notify($1, '')", JOB)
+    return job_id
+
+
+async def wake_job(connection: Connection, job_id: int) -> None:
+    """Have a parked job run again when the transaction commits."""
+    await connection.execute(statements.WAKE, job_id)
+    await connection.execute("SELECT pg_notify($1, '')", JOB)
+
+
 class JobTable:
     """The jobs of one database."""
 
@@ -61,18 +76,8 @@ class JobTable:
         self._database = database
 
     async def insert(self, connection: Connection, job: NewJob) -> int:
-        """Store a job inside a transaction, and wake the workers when it commits."""
-        job_id: int = await connection.fetchval(
-            statements.INSERT,
-            job.job_type,
-            job.title,
-            _json(job.parameters),
-            job.user_id,
-            job.run_at,
-            job.singleton_key,
-        )
-        await connection.execute("SELECT pg_notify($1, '')", JOB)
-        return job_id
+        """As ``insert_job``."""
+        return await insert_job(connection, job)
 
     async def job(self, job_id: int) -> Job | None:
         """One job, or None."""
@@ -161,6 +166,11 @@ class JobTable:
         async with self._database.connection() as connection:
             arguments = (claimed.job.job_id, claimed.lease, result.status.value, _json(result.results))
             return await connection.fetchval(statements.FINISH, *arguments) is not None
+
+    async def park(self, claimed: ClaimedJob, pause: timedelta) -> bool:
+        """Leave a job running without a process for ``pause``; False when the lease is another's by now."""
+        async with self._database.connection() as connection:
+            return await connection.fetchval(statements.PARK, claimed.job.job_id, claimed.lease, pause) is not None
 
     async def release(self, claimed: ClaimedJob, pause: timedelta = timedelta(), *, counted: bool) -> bool:
         """Put a job back into the queue, to be run after ``pause``; ``counted`` when the attempt was one."""

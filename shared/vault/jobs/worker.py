@@ -15,7 +15,7 @@ import structlog
 from shared.runtime.waiting import delays, state_log, wait_for
 from shared.spark.errors import BrokerUnavailable
 from shared.vault.errors import ApiError, ErrorType, VaultFault
-from shared.vault.jobs.model import JobContext, JobResult, JobStatus, JobStopped, JobType
+from shared.vault.jobs.model import JobContext, JobResult, JobStatus, JobStopped, JobType, Parked
 from shared.vault.storage.database import RETRYABLE, UNREACHABLE
 
 if TYPE_CHECKING:
@@ -175,8 +175,8 @@ class JobWorker:
             self._runs.discard(run)
             self.wake()
 
-    async def _outcome(self, run: Run) -> JobResult | timedelta:
-        """How the job ended, or the pause after which it is to be run again."""
+    async def _outcome(self, run: Run) -> JobResult | Parked | timedelta:
+        """How the job ended, that it goes on elsewhere, or the pause after which it is to be run again."""
         try:
             return await self._handled(run)
         except (JobStopped, asyncio.CancelledError):
@@ -197,7 +197,7 @@ class JobWorker:
             return timedelta(seconds=min(RETRY_CEILING, 2.0**attempts))
         return failed(ApiError(ErrorType.UNEXPECTED_ERROR, "The database or the broker could not be reached"))
 
-    async def _handled(self, run: Run) -> JobResult:
+    async def _handled(self, run: Run) -> JobResult | Parked:
         job = run.claimed.job
         job_type = self._types[job.job_type]
         caller = await self._vault.security.caller_of(job.created_by)
@@ -211,19 +211,23 @@ class JobWorker:
                 return JobResult(JobStatus.TIMEOUT)
             raise
 
-    async def _settle(self, run: Run, outcome: JobResult | timedelta) -> None:
+    async def _settle(self, run: Run, outcome: JobResult | Parked | timedelta) -> None:
         """Store how the run ended, also when the database is away for a moment; else its lease ends by itself."""
         job = run.claimed.job
 
         def settle() -> Awaitable[bool]:
             if isinstance(outcome, JobResult):
                 return self._table.finish(run.claimed, outcome)
+            if isinstance(outcome, Parked):
+                return self._table.park(run.claimed, timedelta(seconds=outcome.seconds))
             return self._table.release(run.claimed, outcome, counted=bool(outcome))
 
         try:
             await wait_for("postgresql (jobs)", settle, retry_on=PASSING, give_up_after=self._options.lease)
         except PASSING as error:
             log.warning("job.not_settled", job_id=job.job_id, reason=type(error).__name__)
+            return
+        if isinstance(outcome, Parked):
             return
         status = outcome.status if isinstance(outcome, JobResult) else JobStatus.QUEUED
         log.info("job.ended", job_id=job.job_id, job_type=job.job_type, status=status)

@@ -47,12 +47,24 @@ async def put(
     if message_id and len(parts) != 1:
         raise _refusal("it has no items, or too many for one message")
     identifiers = [message_id] if message_id else [str(uuid4()) for _ in parts]
-    for identifier, part in zip(identifiers, parts, strict=True):
-        _check_sendable(queue, identifier, Message(attributes=attributes, items=part))
-    bodies = [orjson.dumps({"attributes": attributes, "items": part}).decode() for part in parts]
+    await _store(connection, queue, attributes, dict(zip(identifiers, parts, strict=True)))
+
+
+async def announce(connection: Connection, queue: Queue, attributes: Mapping[str, JsonValue]) -> None:
+    """Queue a message that its attributes say all of; it has no items. Raises VaultFault as ``put`` does."""
+    await _store(connection, queue, attributes, {str(uuid4()): ()})
+
+
+async def _store(
+    connection: Connection, queue: Queue, attributes: Mapping[str, JsonValue], items: Mapping[str, Sequence[str]]
+) -> None:
+    """Store messages with these attributes: items by message id."""
+    for identifier, part in items.items():
+        _check_sendable(queue, identifier, Message(attributes=attributes, items=tuple(part)))
+    bodies = [orjson.dumps({"attributes": attributes, "items": part}).decode() for part in items.values()]
     if queue.sequential:
         await connection.execute(IN_ORDER, queue.name)
-    await connection.execute(INSERT, queue.name, queue.type, identifiers, bodies)
+    await connection.execute(INSERT, queue.name, queue.type, list(items), bodies)
     await connection.execute("SELECT pg_notify($1, '')", OUTBOX)
 
 

@@ -20,6 +20,7 @@ from shared.vault.records.references import resolve_references
 from shared.vault.records.results import CREATED, NEWER_STORED, UPDATED
 from shared.vault.records.source_states import FIELD as SOURCE_MODIFIED
 from shared.vault.records.source_states import advance, newer_stored
+from shared.vault.records.triggers import Follower
 from shared.vault.records.uniqueness import explain_refused, fail_repeats, fail_taken, in_key_order
 from shared.vault.storage.clock import moment
 
@@ -185,6 +186,11 @@ class Batch:
                 continue
             row.values = changes
             changed.append(row)
+        await self._write(told)
+        await self._change(changed, stored)
+
+    async def _change(self, changed: Sequence[Row], stored: Mapping[object, Record]) -> None:
+        """Write rows whose values are changes, with their audit, and let the object's own rules follow."""
         await fail_taken(self.connection, self.object, changed)
         written = [row for row in changed if not row.errors]
         edits = [(stored[row.key], row.values) for row in written]
@@ -202,8 +208,10 @@ class Batch:
             now = await self._now()
             for row in undated:
                 row.values = {**author, MODIFIED_DATE: now, **row.values}
-        await self._write([*dated, *told])
+        await self._write(dated)
         await self._write(undated, later=MODIFIED_DATE)
+        if edits and isinstance(self._trigger, Follower):
+            await self._trigger.after_update(self.connection, self.caller, edits)
 
     async def _write(self, rows: Sequence[Row], *, later: str | None = None) -> None:
         """One statement for each set of changed fields; calls of one client have few.

@@ -1,10 +1,12 @@
-"""Integrations as records: what activating one does, and whether one is active."""
+"""Integrations as records: what changing one does, and whether one is active."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from shared.vault.integrations.requests import request_run, schedule_next
 from shared.vault.records.values import in_milliseconds
 
 if TYPE_CHECKING:
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
 
 OBJECT = "integration__sys"
 LAST_RUN = "last_successful_run_time__sys"
+RUN_INTERVAL = "run_interval__sys"
+ACTIVE_STATUS = "active__v"
 
 ACTIVE = """
 SELECT EXISTS (
@@ -26,16 +30,29 @@ SELECT EXISTS (
 
 
 class IntegrationTrigger:
-    """Sets Last Successful Run Time to now whenever an integration becomes active (configuration guide)."""
+    """What the configuration guide says of Last Successful Run Time.
 
-    columns = ("status__v",)
+    It becomes now whenever an integration becomes active. Set back by hand, it makes an active integration run.
+    """
+
+    columns = ("status__v", LAST_RUN, RUN_INTERVAL)
 
     def before_update(self, caller: Caller, stored: Record, changes: dict[str, object]) -> ApiError | None:
         """Allow the update, with the run time beside an activation."""
         del caller
-        if changes.get("status__v") == "active__v" and stored["status__v"] != "active__v":
+        if changes.get("status__v") == ACTIVE_STATUS and stored["status__v"] != ACTIVE_STATUS:
             changes[LAST_RUN] = in_milliseconds(datetime.now(UTC))
         return None
+
+    async def after_update(
+        self, connection: Connection, caller: Caller, updated: Sequence[tuple[Record, Mapping[str, object]]]
+    ) -> None:
+        """Run what was set back, and schedule what got another interval or became active."""
+        for stored, changes in updated:
+            if RUN_INTERVAL in changes or "status__v" in changes:
+                await schedule_next(connection, caller, stored["id"])
+            if stored["status__v"] == ACTIVE_STATUS and _set_back(stored[LAST_RUN], changes.get(LAST_RUN)):
+                await request_run(connection, caller, stored["id"])
 
     def before_delete(self, caller: Caller, stored: Record) -> ApiError | None:
         """Allow the deletion."""
@@ -46,3 +63,7 @@ class IntegrationTrigger:
 async def is_active(connection: Connection, integration: str) -> bool:
     """Whether anything flows: the integration and its connection are both active."""
     return bool(await connection.fetchval(ACTIVE, integration))
+
+
+def _set_back(before: object, after: object) -> bool:
+    return isinstance(before, datetime) and isinstance(after, datetime) and after < before

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from asyncpg import Record
 
     from shared.vault.errors import ApiError
     from shared.vault.security.caller import Caller
+    from shared.vault.storage.database import Connection
 
 
 ALWAYS_RULED = frozenset({"user__sys"})
@@ -27,3 +29,13 @@ class Trigger(Protocol):
 
     def before_delete(self, caller: Caller, stored: Record) -> ApiError | None:
         """Refuse the deletion with an error, or allow it."""
+
+
+@runtime_checkable
+class Follower(Protocol):
+    """A trigger that also does something once records have been updated, in the same transaction."""
+
+    async def after_update(
+        self, connection: Connection, caller: Caller, updated: Sequence[tuple[Record, Mapping[str, object]]]
+    ) -> None:
+        """Follow updates: each record as it was stored, and its changes."""

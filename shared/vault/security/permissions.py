@@ -34,7 +34,8 @@ class Grant(StrEnum):
     MANAGE_PACKAGES = "manage_packages"
     READ_AUDIT = "read_audit"
     RECORD_MIGRATION = "record_migration"
-    COPY_RECORDS = "copy_records"  # and say which state of their source they tell of
+    COPY_RECORDS = "copy_records"  # as a connection does: with the state of their source, and by runs
+    REQUEST_RUNS = "request_runs"
 
 
 class ObjectKind(Enum):

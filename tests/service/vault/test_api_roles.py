@@ -122,6 +122,12 @@ ROUTES = {
     "PUT /services/queues/{queue_name}/actions/trace_delivery": ADMIN,
     "GET /services/queue_logs": ADMIN,
     "GET /services/queue_logs/{log_date}": ADMIN,
+    "GET /services/clock": CONNECTION,
+    "POST /services/integrations/{integration}/runs": ADMIN,
+    "GET /services/integrations/{integration}/runs": CONNECTION,
+    "GET /services/integrations/{integration}/runs/{job_id}": CONNECTION,
+    "PUT /services/integrations/{integration}/runs/{job_id}": CONNECTION,
+    "PUT /services/integrations/{integration}/runs/{job_id}/batches/{batch}": CONNECTION,
     "GET /services/jobs/histories": SIGNED_IN,  # one's own, to all but administrators
     "GET /services/jobs/monitors": SIGNED_IN,
     "POST /services/jobs/start_now/{job_id}": SIGNED_IN,
@@ -171,6 +177,8 @@ PREFIX = "/api/{version:vault_version}"
 VALUES = {
     "layout_name": "nothing__c",
     "role_name": "owner__v",
+    "integration": "medical_inquiry_details__v",
+    "batch": "1",
     "object_name": "connection__sys",
     "audit_trail_type": "object_audit_trail",
     "package_id": "0000",
@@ -203,6 +211,10 @@ BODIES: dict[str, dict[str, Any]] = {
     "PUT /vobjects/{object_name}": {"json": [{"id": "0000"}]},
     "DELETE /vobjects/{object_name}": {"json": [{"id": "0000"}]},
     "POST /vobjects/{object_name}/actions/{action_name}": {"data": {"ids": "0000"}},
+    "PUT /services/integrations/{integration}/runs/{job_id}": {"json": {"error": "nothing"}},
+    "PUT /services/integrations/{integration}/runs/{job_id}/batches/{batch}": {
+        "json": {"integration_point": "a__v", "read": 0, "mapped": 0, "skipped": 0, "written": 0, "failed": 0}
+    },
     "PUT /services/file_staging/upload/{upload_session_id}": {"headers": {"X-VaultAPI-FilePartNumber": "1"}},
 }
 

@@ -35,6 +35,7 @@ GRANTS = {
     Grant.RECORD_MIGRATION: {ADMIN},
     Grant.READ_AUDIT: {ADMIN},
     Grant.COPY_RECORDS: {ADMIN, INTEGRATION},
+    Grant.REQUEST_RUNS: {ADMIN},
 }
 
 # object → profile → the first letters of the operations

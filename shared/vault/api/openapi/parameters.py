@@ -31,6 +31,8 @@ PATH: dict[str, tuple[str, object]] = {
     "role_name": ("Name of a role.", "viewer__v"),
     "group_id": ("Id of a group.", 1358979070034),
     "queue_name": ("Name of a queue.", "medical_crm_outbound_queue__v"),
+    "integration": ("API name of an integration.", "medical_inquiry_details__v"),
+    "batch": ("Number of a batch of the run, from 1 on.", 1),
     "log_date": ("A day (UTC).", "2026-01-31"),
     "item": ("Path of a file or folder of the staging area.", "loads/products.csv"),
     "upload_session_id": ("Id of an upload session.", "1f6f9f7c0a8b4d2e"),

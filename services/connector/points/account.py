@@ -1,0 +1,107 @@
+"""Account Inbound: changed accounts keep their Case Contacts current, as far as their country's agreement allows."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from services.connector.concurrency import concurrently
+from services.connector.configuration import ConfigurationFault, text
+from services.connector.points.case_contacts import save_contacts
+from services.connector.points.contacts import Contact
+from services.connector.points.evaluation import settle_references
+from services.connector.points.hcp import ACCOUNT, KEY, SOURCE_DATA, HcpRecords, Partitions, read_hcps
+from services.connector.points.pull_rules import (
+    COUNTRIES,
+    DO_NOT_PULL,
+    WITH_INQUIRIES,
+    account_rule,
+    read_pull_rules,
+)
+from services.connector.points.saving import KeyedRows, not_saved, save
+from services.connector.points.transfer import Transfer
+from services.connector.processing.outcome import ItemFailure, Outcome
+from services.connector.processing.source import Row, missing_record, query_all
+from services.connector.rules.statements import statements
+
+# All that is asked of an account before its country is known.
+HEAD = f"SELECT id, global_id__sys, primary_country__vr.country_code__v FROM {ACCOUNT}"  # noqa: S608  VQL of names
+
+
+async def transfer(unit: Transfer) -> Outcome:
+    """Write the Case Contact and Source Data of the unit's accounts; repeating it makes nothing twice.
+
+    Accounts that the agreement does not let through are skipped, and nothing of them is read. Raises ClientError
+    and OutdatedRead; ConfigurationFault or RuleError when the configuration does not provide for it.
+    """
+    if unit.object != ACCOUNT:
+        raise ConfigurationFault(
+            f"Integration point {unit.route.point.api_name} takes {ACCOUNT} records, not {unit.object}; "
+            "correct the message's object"
+        )
+    outcome = Outcome()
+    async with concurrently() as group:
+        countries = group.create_task(unit.target.query(COUNTRIES))
+        reading = group.create_task(query_all(unit.source, statements(HEAD, "id", unit.ids)))
+    heads = {str(row["id"]): row for row in reading.result()}
+    for item in unit.ids:
+        if item not in heads:
+            unit.note_missing(outcome, item, missing_record(ACCOUNT, item, unit.route.point.api_name))
+    partitions = await _allowed(unit, heads, read_pull_rules(countries.result().rows))
+    outcome.skipped.update(heads.keys() - partitions.accounts)
+    if partitions.accounts:
+        # Two units with the same account, or with inquiries of it, would otherwise write its contact side by side.
+        async with unit.locks.hold((ACCOUNT, account) for account in partitions.accounts):
+            await _write(unit, partitions, outcome)
+    return outcome
+
+
+async def _allowed(unit: Transfer, heads: dict[str, Row], pull_rules: dict[str, str]) -> Partitions:
+    """The accounts that may be read, by the rule that reads them."""
+    by_rule: dict[str, list[str]] = {}
+    for account, row in heads.items():
+        rule = account_rule(pull_rules, text(row, "primary_country__vr.country_code__v"), account)
+        if rule != DO_NOT_PULL:
+            by_rule.setdefault(rule, []).append(account)
+    if WITH_INQUIRIES in by_rule:
+        links = {account: str(heads[account]["global_id__sys"]) for account in by_rule[WITH_INQUIRIES]}
+        known = await _known(unit, links.values())
+        by_rule[WITH_INQUIRIES] = [account for account, link in links.items() if link in known]
+    allowed = {rule: tuple(accounts) for rule, accounts in by_rule.items() if accounts}
+    return Partitions(allowed, {account: account for accounts in allowed.values() for account in accounts})
+
+
+async def _known(unit: Transfer, links: Collection[str]) -> set[str]:
+    """The Links that Source Data has, and so those of accounts that an inquiry has made known."""
+    rows = await query_all(unit.target, statements(f"SELECT id, {KEY} FROM {SOURCE_DATA}", KEY, links))  # noqa: S608
+    return {str(row[KEY]) for row in rows}
+
+
+async def _write(unit: Transfer, partitions: Partitions, outcome: Outcome) -> None:
+    hcps = await read_hcps(unit, partitions)
+    await settle_references(unit.target, hcps.evaluations)
+    outcome.skipped.update(hcps.left_out)
+    contacts: dict[str, Contact] = {}
+    for account in partitions.accounts - hcps.left_out:
+        contact = hcps.contact_of(account)
+        if isinstance(contact, ItemFailure):
+            outcome.fail(account, contact)
+        else:
+            contacts[account] = contact
+    await _save(unit, hcps, contacts, outcome)
+
+
+async def _save(unit: Transfer, hcps: HcpRecords, contacts: dict[str, Contact], outcome: Outcome) -> None:
+    persons = await save_contacts(unit, list(contacts.values()), hcps.rule_names)
+    source_data = KeyedRows()
+    for account, contact in contacts.items():
+        person = persons[contact.key]
+        if isinstance(person, ItemFailure):
+            outcome.fail(account, person)
+        else:
+            source_data.add(contact.link, {**contact.source_data, "person__v": person}, contact.modified)
+    results = await save(unit, SOURCE_DATA, source_data, KEY)
+    for account, contact in contacts.items():
+        result = results.get(contact.link)
+        if result is not None and not result.ok:
+            outcome.fail(account, not_saved(SOURCE_DATA, hcps.rule_names[contact.key], result))
+    outcome.succeed(contacts)

@@ -1,0 +1,107 @@
+"""What a run reads, in which order: the readings of each integration point, group by group.
+
+All batches of a stage are in before the next one is read, so that a record finds what it refers to. An integration
+point that is not named here is read as a whole, after those that are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+from services.connector.configuration import Configuration, ConfigurationFault, Route
+from services.connector.points import inquiry
+from services.connector.points.pull_rules import ACCOUNT_POINT, COUNTRIES, DO_NOT_PULL, read_pull_rules
+from services.connector.rules.statements import contains, literal
+from services.connector.runs.window import Reading
+from services.connector.vaults import ConnectedVault
+
+ACCOUNT = "account__v"
+INQUIRY_RETURN_POINT = "inquiry_inbound__v"
+ORDER: Mapping[str, int] = {ACCOUNT_POINT: 0, inquiry.POINT: 1}
+LAST = 100
+
+Stage = tuple[Reading, ...]
+Narrow = Callable[["Scope", Reading], Awaitable[Reading | None]]
+"""Narrows what is read of an object for an integration point; None when nothing is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """One run: the configuration, the connection's route, and the Vault that the records are for."""
+
+    configuration: Configuration
+    own: ConnectedVault
+
+
+async def stages(scope: Scope, integration: str, source_vault: int) -> tuple[Stage, ...]:
+    """The stages of an integration's run; raises ClientError, RuleError, and ConfigurationFault when it is inactive."""
+    by_order: dict[int, list[Reading]] = {}
+    for route in _routes(scope.configuration, integration, source_vault):
+        point = route.point.api_name
+        for reading in _readings(scope.configuration, route):
+            narrow = NARROWED.get(point)
+            narrowed = reading if narrow is None else await narrow(scope, reading)
+            if narrowed is not None:
+                by_order.setdefault(ORDER.get(point, LAST), []).append(narrowed)
+    return tuple(tuple(dict.fromkeys(by_order[order])) for order in sorted(by_order))
+
+
+def _routes(configuration: Configuration, integration: str, source_vault: int) -> list[Route]:
+    """The active points of the integration that have rules on its connection."""
+    ruled = {(rule.connection, rule.integration_point) for rule in configuration.rules}
+    broken = {rule.integration_point for rule in configuration.broken}
+    routes = []
+    for point in configuration.points:
+        above = configuration.integrations.get(point.integration)
+        if above is None or above.api_name != integration or not point.active:
+            continue
+        connection = configuration.connections.get(above.connection)
+        name = point.api_name
+        if connection is not None and ((connection.api_name, name) in ruled or name in broken):
+            routes.append(configuration.route(name, source_vault))
+    if not any(known.api_name == integration for known in configuration.integrations.values()):
+        raise ConfigurationFault(f"Integration {integration} does not exist in this Vault")
+    return routes
+
+
+def _readings(configuration: Configuration, route: Route) -> list[Reading]:
+    """Each object that the point's rules read, by its own changes and by those of related records they read."""
+    readings: dict[Reading, None] = {}
+    for rule in configuration.rules_of(route):
+        plan = configuration.compiled(route, rule).plan
+        related = {selection.child for selection in plan.selections.values() if selection.child}
+        for through in (None, *sorted(related)):
+            readings[Reading(route.point.api_name, plan.object, through=through)] = None
+    return list(readings)
+
+
+async def _accounts(scope: Scope, reading: Reading) -> Reading | None:
+    """Accounts of countries whose agreement lets them be pulled at all; no other account is even listed."""
+    if reading.object != ACCOUNT:
+        return None  # a rule for what inquiries say of themselves
+    rules = read_pull_rules((await scope.own.client.query(COUNTRIES)).rows)
+    countries = sorted(code for code, rule in rules.items() if rule != DO_NOT_PULL)
+    if not countries:
+        return None
+    condition = contains("primary_country__vr.country_code__v", countries)
+    return Reading(reading.integration_point, reading.object, condition, reading.through)
+
+
+async def _inquiries(_scope: Scope, reading: Reading) -> Reading | None:
+    """Inquiries that were to be transferred and are not yet: a run mends what a message could not."""
+    condition = contains("transfer_status__v", ("pending__v", "failed__v"))
+    return Reading(reading.integration_point, reading.object, condition, reading.through)
+
+
+async def _case_requests(scope: Scope, reading: Reading) -> Reading | None:
+    """Case Requests that originated in this CRM Vault: their Link is the Global ID of an inquiry of it."""
+    condition = f"link__sys LIKE {literal(f'{scope.own.vault_id}_%')}"
+    return Reading(reading.integration_point, reading.object, condition, reading.through)
+
+
+NARROWED: Mapping[str, Narrow] = {
+    ACCOUNT_POINT: _accounts,
+    inquiry.POINT: _inquiries,
+    INQUIRY_RETURN_POINT: _case_requests,
+}

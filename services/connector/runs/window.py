@@ -1,0 +1,94 @@
+"""The window of a run and the way through it: which statement lists the next records, and where to go on; pure.
+
+The window is closed below and begins before Last Successful Run Time, so that a change is seen that was committed late
+or in the same millisecond. It ends at the source's clock before the read: what changes later is the next run's. Records
+come in the order of their dates and ids, and a page begins after the last record of the page before it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from services.connector.rules.statements import literal
+from shared.spark.envelope import MAX_ITEMS, format_moment
+
+MODIFIED = "modified_date__v"
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Both ends are part of it; moments as the API writes them."""
+
+    since: str
+    until: str
+
+
+def window(changed_since: datetime, source_time: datetime, overlap: timedelta) -> Window:
+    """The window of a run; a Last Successful Run Time ahead of the source's clock counts as the clock."""
+    return Window(format_moment(min(changed_since, source_time) - overlap), format_moment(source_time))
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What is listed for an integration point: the changed records of an object that fulfil a condition.
+
+    With ``through``, a to-many relationship, they are those of which a related record has changed.
+    """
+
+    integration_point: str
+    object: str
+    condition: str | None = None
+    through: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """Where the next page of a stage begins: in which of its readings, and after which record."""
+
+    reading: int = 0
+    modified: str = ""
+    id: str = ""
+
+    def encode(self) -> str:
+        """As the Vault keeps it."""
+        return f"{self.reading} {self.modified} {self.id}"
+
+    @classmethod
+    def decode(cls, position: str) -> Cursor:
+        """The cursor of a position that ``encode`` wrote; the beginning for an empty one."""
+        if not position:
+            return cls()
+        reading, modified, record = position.split(" ")
+        return cls(int(reading), modified, record)
+
+    def after(self, reading: Reading, rows: Sequence[Mapping[str, object]]) -> Cursor:
+        """The cursor behind a page; behind the reading itself when it was the last page."""
+        if len(rows) < MAX_ITEMS:
+            return Cursor(self.reading + 1)
+        last = rows[-1]
+        return Cursor(self.reading, "" if reading.through else str(last[MODIFIED]), str(last["id"]))
+
+
+def page_statement(reading: Reading, part: Window, cursor: Cursor) -> str:
+    """The VQL of the next page, at most 500 records."""
+    if reading.through:
+        related = f"(SELECT id FROM {reading.through} WHERE {_within(part.since, part.until)})"  # noqa: S608  VQL
+        conditions = [f"id IN {related}"]
+        if cursor.id:
+            conditions.append(f"id > {literal(cursor.id)}")
+        order = "id"
+    else:
+        conditions = [_within(cursor.modified or part.since, part.until)]
+        if cursor.id:
+            conditions.append(f"({MODIFIED} > {literal(cursor.modified)} OR id > {literal(cursor.id)})")
+        order = f"{MODIFIED}, id"
+    if reading.condition:
+        conditions.append(f"({reading.condition})")
+    where = " AND ".join(conditions)
+    return f"SELECT id, {MODIFIED} FROM {reading.object} WHERE {where} ORDER BY {order} MAXROWS {MAX_ITEMS}"  # noqa: S608  VQL
+
+
+def _within(since: str, until: str) -> str:
+    return f"{MODIFIED} >= {literal(since)} AND {MODIFIED} <= {literal(until)}"

@@ -1,0 +1,53 @@
+"""What a batch came to: the counts add up whatever became of its records."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.connector.processing.outcome import ItemFailure, Outcome
+from services.connector.rules.errors import ItemErrorType
+from services.connector.runs.batches import RunBatch, requested_run, run_of
+from services.connector.runs.reports import counts
+from shared.spark.envelope import JsonValue, Message
+from shared.vault.integrations.model import Counts
+
+fates = st.one_of(st.sampled_from(["done", "skipped"]), st.sampled_from(ItemErrorType))
+
+
+@given(st.lists(fates, max_size=30))
+def test_counts_of_any_outcome_add_up(story: list[str | ItemErrorType]) -> None:
+    outcome = Outcome()
+    for number, fate in enumerate(story):
+        if isinstance(fate, ItemErrorType):
+            outcome.fail(str(number), ItemFailure(fate, "a reason"))
+        else:
+            (outcome.done if fate == "done" else outcome.skipped).add(str(number))
+    made = Counts(**counts(outcome, len(story)))
+    made.check()
+    assert made.read == len(story)
+
+
+def test_a_unit_that_failed_as_a_whole_has_failed_in_each_record() -> None:
+    made = Counts(**counts(None, 7))
+    made.check()
+    assert (made.read, made.failed, made.mapped) == (7, 7, 0)
+
+
+@pytest.mark.parametrize(
+    ("attributes", "batch", "asks"),
+    [
+        ({"event": "run", "integration": "i__v", "run": 1001}, RunBatch("i__v", 1001), True),
+        ({"event": "run_batch", "integration": "i__v", "run": 1001, "batch": 3}, RunBatch("i__v", 1001, 3), False),
+        ({"event": "transfer", "integration": "i__v", "run": 1001}, None, False),
+        ({"event": "run", "run": 1001}, None, False),
+        ({"event": "run", "integration": "i__v", "run": True}, None, False),
+        ({"event": "run_batch", "integration": "i__v", "run": 1001, "batch": "3"}, None, False),
+    ],
+    ids=["request", "batch", "other event", "no integration", "no number", "batch as text"],
+)
+def test_runs_in_messages(attributes: dict[str, JsonValue], batch: RunBatch | None, *, asks: bool) -> None:
+    message = Message(attributes, ())
+    assert run_of(message) == batch
+    assert (requested_run(message) is not None) == asks

@@ -1,0 +1,205 @@
+"""The window of a run: whatever is changed, however late it is committed and the clock set, no change is missed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.connector.runs import window as module
+from services.connector.runs.window import MODIFIED, Cursor, Reading, Window, page_statement, window
+from shared.spark.envelope import format_moment
+
+START = datetime(2026, 1, 31, 12, tzinfo=UTC)
+OVERLAP = 50  # milliseconds
+PAGE = 2
+READING = Reading("point", "account__v")
+
+
+def at(milliseconds: int) -> datetime:
+    return START + timedelta(milliseconds=milliseconds)
+
+
+@dataclass
+class Transaction:
+    record: str
+    date: int
+    budget: int = OVERLAP  # how far the clock may still move before it is committed
+
+
+@dataclass
+class Source:
+    """A Vault: dates are never before a moment that it has told, and grow with each change of a record."""
+
+    clock: int = 0
+    told: int = 0  # when the run before this story began to read
+    dates: dict[str, int] = field(default_factory=dict)
+    open: dict[str, Transaction] = field(default_factory=dict)
+
+    def change(self, record: str) -> None:
+        if record not in self.open:  # else it waits for the other one
+            date = max(self.clock, self.told, self.dates.get(record, -(10**9)) + 1)
+            self.open[record] = Transaction(record, date)
+
+    def commit(self, record: str) -> None:
+        if record in self.open:
+            self.dates[record] = self.open.pop(record).date
+
+    def move_clock(self, by: int) -> None:
+        for transaction in list(self.open.values()):
+            transaction.budget -= max(by, 0)
+            if transaction.budget < 0:
+                self.commit(transaction.record)
+        self.clock += by
+
+    def tell(self) -> int:
+        self.told = max(self.told, self.clock)
+        return self.told
+
+    def page(self, part: Window, cursor: Cursor) -> list[dict[str, Any]]:
+        """What the statement of this page selects."""
+        rows = sorted((format_moment(at(date)), record) for record, date in self.dates.items())
+        behind = (cursor.modified, cursor.id)
+        found = [row for row in rows if part.since <= row[0] <= part.until and (not cursor.id or row > behind)]
+        return [{MODIFIED: modified, "id": record} for modified, record in found[:PAGE]]
+
+
+@dataclass
+class Run:
+    """Reads page by page; the source may change between two pages."""
+
+    part: Window
+    until: int
+    cursor: Cursor = field(default_factory=Cursor)
+
+
+@dataclass
+class Target:
+    """What runs have seen: the latest date of each record at the time it was listed."""
+
+    source: Source
+    last_run: int = 0
+    run: Run | None = None
+    seen: dict[str, int] = field(default_factory=dict)
+    pages: int = 0
+
+    def step(self, *, fails: bool = False) -> None:
+        """Begin a run, read a page of it, or end it at its last one."""
+        if self.run is None:
+            until = self.source.tell()
+            part = window(at(self.last_run), at(until), timedelta(milliseconds=OVERLAP))
+            self.run = Run(part, until)
+            return
+        rows = self.source.page(self.run.part, self.run.cursor)
+        self.seen |= {row["id"]: self.source.dates[row["id"]] for row in rows}
+        self.run.cursor = Cursor.decode(self.run.cursor.after(READING, rows).encode())
+        if self.run.cursor.reading:
+            self.last_run = self.last_run if fails else max(self.last_run, self.run.until)
+            self.run = None
+
+    def crash(self) -> None:
+        """The run is begun again, with the time as it was."""
+        self.run = None
+
+    def finish(self) -> None:
+        self.step()
+        for _ in range(1000):
+            if self.run is None:
+                return
+            self.step()
+        raise AssertionError("a run without an end")
+
+
+records = st.sampled_from("abcdef")
+events = st.one_of(
+    st.tuples(st.just("change"), records),
+    st.tuples(st.just("commit"), records),
+    st.tuples(st.just("clock"), st.sampled_from([-100_000, -60, -1, 1, 1, 20, 49, 200])),
+    st.tuples(st.just("read"), st.booleans()),
+    st.tuples(st.just("crash"), st.none()),
+)
+
+
+@given(st.lists(events, max_size=80))
+def test_no_change_is_missed(story: list[tuple[str, Any]]) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "MAX_ITEMS", PAGE)
+        source = Source()
+        target = Target(source)
+        for event, value in story:
+            match event:
+                case "change":
+                    source.change(value)
+                case "commit":
+                    source.commit(value)
+                case "clock":
+                    source.move_clock(value)
+                case "read":
+                    target.step(fails=value)
+                case _:
+                    target.crash()
+        for record in list(source.open):
+            source.commit(record)
+        target.crash()
+        # Dates lie ahead of a clock that was set back, until it has caught up.
+        source.move_clock(max([source.told, *source.dates.values()]) - source.clock)
+        target.finish()
+        assert target.seen == {**target.seen, **source.dates}
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), records), unique_by=lambda row: row[1], max_size=6))
+def test_a_quiet_source_is_read_once_and_whole(rows: list[tuple[int, str]]) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "MAX_ITEMS", PAGE)
+        source = Source(dates={record: date for date, record in rows})
+        part, cursor, listed = Window(format_moment(at(0)), format_moment(at(5))), Cursor(), list[str]()
+        while not cursor.reading:
+            page = source.page(part, cursor)
+            listed += [row["id"] for row in page]
+            cursor = cursor.after(READING, page)
+        assert listed == [record for _, record in sorted(rows)]
+
+
+def test_the_window_begins_before_the_last_run_and_ends_with_the_clock() -> None:
+    overlap = timedelta(seconds=60)
+    assert window(at(0), at(5), overlap) == Window("2026-01-31T11:59:00.000Z", "2026-01-31T12:00:00.005Z")
+    ahead = window(at(10_000), at(5), overlap)
+    assert ahead == Window("2026-01-31T11:59:00.005Z", "2026-01-31T12:00:00.005Z")
+
+
+PART = Window("2026-01-31T12:00:00.000Z", "2026-01-31T13:00:00.000Z")
+IN_PART = f"{MODIFIED} >= '{PART.since}' AND {MODIFIED} <= '{PART.until}'"
+MIDDLE = "2026-01-31T12:30:00.000Z"
+
+
+@pytest.mark.parametrize(
+    ("reading", "cursor", "where"),
+    [
+        (READING, Cursor(), f"{IN_PART} ORDER BY {MODIFIED}, id"),
+        (
+            READING,
+            Cursor(0, MIDDLE, "V4A1"),
+            (
+                f"{MODIFIED} >= '{MIDDLE}' AND {MODIFIED} <= '{PART.until}' AND "
+                f"({MODIFIED} > '{MIDDLE}' OR id > 'V4A1') ORDER BY {MODIFIED}, id"
+            ),
+        ),
+        (
+            Reading("point", "account__v", "npi__v = 'x' OR npi__v = 'y'"),
+            Cursor(),
+            f"{IN_PART} AND (npi__v = 'x' OR npi__v = 'y') ORDER BY {MODIFIED}, id",
+        ),
+        (
+            Reading("point", "account__v", through="addresses__vr"),
+            Cursor(1, "", "V4A1"),
+            f"id IN (SELECT id FROM addresses__vr WHERE {IN_PART}) AND id > 'V4A1' ORDER BY id",
+        ),
+    ],
+    ids=["first", "next", "condition", "through"],
+)
+def test_pages_as_vql(reading: Reading, cursor: Cursor, where: str) -> None:
+    assert page_statement(reading, PART, cursor) == f"SELECT id, {MODIFIED} FROM account__v WHERE {where} MAXROWS 500"
