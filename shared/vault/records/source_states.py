@@ -9,6 +9,7 @@ just after the stored one.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from shared.vault.components.platform import SOURCE_MODIFIED
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from shared.vault.security.caller import Caller
 
 FIELD = SOURCE_MODIFIED.name
+STEP = timedelta(milliseconds=1)  # the API's resolution
 
 
 def authorize_states(caller: Caller, rows: Sequence[Row]) -> None:
@@ -41,8 +43,14 @@ def newer_stored(row: Row, stored: Record, changes: Mapping[str, object]) -> dat
 
 
 def advance(row: Row, stored: Record) -> dict[str, object]:
-    """The record's new moment, as a change; none when the row brings no later one."""
+    """The record's new moment, as a change; none for a row that tells of no state.
+
+    A row that says what is stored already, without a later moment, may come from a newer state that says the same
+    again. The moment then grows by a step, so that what others have read in between is not taken for newer.
+    """
     known: datetime | None = stored.get(FIELD)
-    if row.source_modified is None or (known is not None and row.source_modified <= known):
+    if row.source_modified is None:
         return {}
+    if known is not None and row.source_modified <= known:
+        return {FIELD: known + STEP}
     return {FIELD: row.source_modified}
