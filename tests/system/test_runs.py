@@ -35,7 +35,8 @@ async def ended(vault: VaultClient, job: int, status: str = "SUCCESS") -> Mappin
 
 
 async def last_run(vault: VaultClient) -> str:
-    row = await one(vault, "SELECT last_successful_run_time__sys FROM integration__sys")
+    text = "SELECT last_successful_run_time__sys FROM integration__sys"
+    row = await one(vault, f"{text} WHERE integration_api_name__sys = '{INTEGRATION}'")
     return str(row["last_successful_run_time__sys"])
 
 
