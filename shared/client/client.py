@@ -168,6 +168,13 @@ class VaultClient:
         """Delete records by id; as :meth:`create`."""
         return await self._write("delete", "DELETE", object, [{"id": record} for record in ids], None)
 
+    async def deletions(self, object: str, start: str, end: str, *, limit: int, offset: int) -> list[Row]:
+        """Return a page of an object's deletions between two moments, the earliest first: ``id``, ``date_deleted``."""
+        params = {"start_date": start, "end_date": end, "limit": str(limit), "offset": str(offset)}
+        path = f"{API}/objects/deletions/vobjects/{quote(object, safe='')}"
+        answer = await self._call(Request("deletions", "GET", path, params=params))
+        return rows_of(answer.get("data"), "data")
+
     async def _write(
         self, call: str, method: str, object: str, rows: Sequence[Mapping[str, object]], id_param: str | None
     ) -> list[RowResult]:

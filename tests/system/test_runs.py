@@ -17,13 +17,15 @@ INTEGRATION = "medical_inquiry_details__v"
 MANY = 1700
 
 
-async def ended(vault: VaultClient, job: int, status: str = "SUCCESS") -> Mapping[str, int]:
+async def ended(
+    vault: VaultClient, job: int, status: str = "SUCCESS", integration: str = INTEGRATION
+) -> Mapping[str, int]:
     """Wait for a run's end; its counts, which add up."""
     run: Row = {}
 
     async def over() -> bool:
         nonlocal run
-        run = await vault.run(INTEGRATION, job)
+        run = await vault.run(integration, job)
         return run["status"] not in ("QUEUED", "RUNNING")
 
     await eventually("the end of the run", over)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from services.connector.points import account, general, inquiry
+from services.connector.points import account, general, inquiry, metadata
 from services.connector.points.pull_rules import ACCOUNT_POINT
 from services.connector.points.transfer import Point
 
-_POINTS: dict[str, Point] = {inquiry.POINT: inquiry.transfer, ACCOUNT_POINT: account.transfer}
+_POINTS: dict[str, Point] = {
+    inquiry.POINT: inquiry.transfer,
+    ACCOUNT_POINT: account.transfer,
+    **dict.fromkeys(metadata.ORDER, metadata.transfer),
+}
 
 
 def point_for(integration_point: str) -> Point:

@@ -18,7 +18,7 @@ from shared.client.client import VaultClient
 from shared.client.errors import UnexpectedAnswer, VaultRefused
 from shared.client.results import Row, whole
 from shared.runtime.logging import get_logger
-from shared.spark.envelope import SOURCE_ATTRIBUTE, Envelope, JsonValue, Message
+from shared.spark.envelope import MAX_ITEMS, SOURCE_ATTRIBUTE, Envelope, JsonValue, Message
 from shared.spark.publisher import Outgoing
 
 _log = get_logger(__name__)
@@ -130,11 +130,17 @@ async def _next_page(client: VaultClient, stage: Stage, part: Window, cursor: Cu
     """The next page of a stage that has any records; None at the end of the stage."""
     while cursor.reading < len(stage):
         reading = stage[cursor.reading]
-        rows = (await client.query(page_statement(reading, part, cursor))).rows
+        rows = await _listed(client, reading, part, cursor)
         cursor = cursor.after(reading, rows)
         if rows:
             return _Page(reading, tuple(str(row["id"]) for row in rows), cursor)
     return None
+
+
+async def _listed(client: VaultClient, reading: Reading, part: Window, cursor: Cursor) -> list[Row]:
+    if reading.deleted:
+        return await client.deletions(reading.object, part.since, part.until, limit=MAX_ITEMS, offset=cursor.read)
+    return (await client.query(page_statement(reading, part, cursor))).rows
 
 
 def _goes_on(run: Row) -> bool:

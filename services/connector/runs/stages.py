@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from services.connector.configuration import Configuration, ConfigurationFault, Route
-from services.connector.points import inquiry
+from services.connector.points import inquiry, metadata
 from services.connector.points.pull_rules import ACCOUNT_POINT, COUNTRIES, DO_NOT_PULL, read_pull_rules
 from services.connector.rules.statements import contains, literal
 from services.connector.runs.window import Reading
@@ -18,7 +18,7 @@ from services.connector.vaults import ConnectedVault
 
 ACCOUNT = "account__v"
 INQUIRY_RETURN_POINT = "inquiry_inbound__v"
-ORDER: Mapping[str, int] = {ACCOUNT_POINT: 0, inquiry.POINT: 1}
+ORDER: Mapping[str, int] = {ACCOUNT_POINT: 0, inquiry.POINT: 1, **metadata.ORDER}
 LAST = 100
 
 Stage = tuple[Reading, ...]
@@ -73,6 +73,8 @@ def _readings(configuration: Configuration, route: Route) -> list[Reading]:
         related = {selection.child for selection in plan.selections.values() if selection.child}
         for through in (None, *sorted(related)):
             readings[Reading(route.point.api_name, plan.object, through=through)] = None
+        if route.point.api_name in metadata.ORDER:
+            readings[Reading(route.point.api_name, plan.object, deleted=True)] = None
     return list(readings)
 
 

@@ -34,18 +34,23 @@ def window(changed_since: datetime, source_time: datetime, overlap: timedelta) -
 class Reading:
     """What is listed for an integration point: the changed records of an object that fulfil a condition.
 
-    With ``through``, a to-many relationship, they are those of which a related record has changed.
+    With ``through``, a to-many relationship, they are those of which a related record has changed; with ``deleted``,
+    those that the source no longer has.
     """
 
     integration_point: str
     object: str
     condition: str | None = None
     through: str | None = None
+    deleted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """Where the next page of a stage begins: in which of its readings, and after which record."""
+    """Where the next page of a stage begins: in which of its readings, and after which record.
+
+    In a list of deletions ``id`` is how many of them were read: the API knows no other place in it.
+    """
 
     reading: int = 0
     modified: str = ""
@@ -54,6 +59,11 @@ class Cursor:
     def encode(self) -> str:
         """As the Vault keeps it."""
         return f"{self.reading} {self.modified} {self.id}"
+
+    @property
+    def read(self) -> int:
+        """How much of a list of deletions was read."""
+        return int(self.id or 0)
 
     @classmethod
     def decode(cls, position: str) -> Cursor:
@@ -67,6 +77,8 @@ class Cursor:
         """The cursor behind a page; behind the reading itself when it was the last page."""
         if len(rows) < MAX_ITEMS:
             return Cursor(self.reading + 1)
+        if reading.deleted:
+            return Cursor(self.reading, id=str(self.read + len(rows)))
         last = rows[-1]
         return Cursor(self.reading, "" if reading.through else str(last[MODIFIED]), str(last["id"]))
 

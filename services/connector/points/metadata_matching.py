@@ -1,0 +1,71 @@
+"""Which record each item of Vault CRM metadata is: known by Link, else by CRM Org and CRM ID or by External ID."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from services.connector.configuration import text
+
+LINK = "link__sys"
+CRM_ORG = "crm_org__v"
+CRM_ID = "crm_id__v"
+EXTERNAL_ID = "external_id__v"
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What a metadata record is known by; empty where it has none. ``org`` is the id of a CRM Org record."""
+
+    link: str
+    org: str
+    crm_id: str
+    external_id: str = ""
+
+
+@dataclass(slots=True)
+class KnownRecords:
+    """Records of one metadata object that may be meant, found again by each of their identifiers.
+
+    A record with a Link is known by that alone: it belongs to the source record that the Link names.
+    """
+
+    by_link: dict[str, str] = field(default_factory=dict)
+    by_crm_id: dict[tuple[str, str], set[str]] = field(default_factory=dict)
+    by_external_id: dict[str, dict[str, str]] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, rows: Iterable[Mapping[str, object]]) -> KnownRecords:
+        """Index answer rows with ``id`` and the four identifying fields; a row may stand there twice."""
+        known = cls()
+        for row in rows:
+            record, org = text(row, "id"), text(row, CRM_ORG)
+            if link := text(row, LINK):
+                known.by_link[link] = record
+                continue
+            if crm_id := text(row, CRM_ID):
+                known.by_crm_id.setdefault((org, crm_id), set()).add(record)
+            if external_id := text(row, EXTERNAL_ID):
+                known.by_external_id.setdefault(external_id, {})[record] = org
+        return known
+
+    def match(self, wanted: Identity) -> str | None:
+        """The id of the record that is meant, or None for a new one; a name never decides.
+
+        Raises AmbiguousMetadata rather than guess when the identifiers lead to several records.
+        """
+        if record := self.by_link.get(wanted.link):
+            return record
+        found = set(self.by_crm_id.get((wanted.org, wanted.crm_id), ()))
+        others = self.by_external_id.get(wanted.external_id, {}) if wanted.external_id else {}
+        found |= {record for record, org in others.items() if org in ("", wanted.org)}
+        if len(found) > 1:
+            raise AmbiguousMetadata(
+                f"CRM ID and External ID lead to the records {', '.join(sorted(found))}, none of which has a Link; "
+                "set the Link of the right one to the source record's Global ID, or merge them"
+            )
+        return found.pop() if found else None
+
+
+class AmbiguousMetadata(Exception):
+    """A source record whose identifiers belong to several records; the text names their ids only."""

@@ -1,0 +1,122 @@
+"""CRM Metadata Sync: groups before members, matched by Link or identifiers, flagged when inactive or gone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+
+from shared.client.results import Row
+from tests.system.conditions import Connected, new_run
+from tests.system.test_runs import ended
+from tests.system.test_transfer import create, one
+
+PRODUCT_CONTENT = "crm_metadata_sync_product_content__v"
+EVENTS = "crm_metadata_sync_event_management__v"
+
+
+@pytest.fixture
+async def syncing(connected: Connected) -> Connected:
+    """Both integrations active; what was there before is of no account, since their time begins now."""
+    rows = [{"integration_api_name__sys": name, "status__v": "active__v"} for name in (PRODUCT_CONTENT, EVENTS)]
+    results = await connected.medical.update("integration__sys", rows, "integration_api_name__sys")
+    assert all(result.ok for result in results)
+    return connected
+
+
+async def synced(
+    connected: Connected, integration: str = PRODUCT_CONTENT, status: str = "SUCCESS"
+) -> Mapping[str, int]:
+    return await ended(connected.medical, await connected.medical.request_run(integration), status, integration)
+
+
+async def copy_of(connected: Connected, object_name: str, record: str, fields: str = "id, name__v") -> Row:
+    link = f"{connected.crm.vault_id}_{record}"
+    return await one(connected.medical, f"SELECT {fields} FROM {object_name} WHERE link__sys = '{link}'")
+
+
+async def test_groups_come_before_their_members(syncing: Connected) -> None:
+    run = new_run()
+    groups = {
+        name: await create(syncing.crm, name, {"name__v": f"{name} {run}", "external_id__v": f"{name} {run}"})
+        for name in ("content_group__v", "detail_group__v", "product_group__v")
+    }
+    product = await create(syncing.crm, "product__v", {"name__v": run, "external_id__v": run, **groups})
+    counts = await synced(syncing)
+    assert (counts["failed"], counts["written"] >= 4) == (0, True)
+    fields = (
+        "crm_id__v, external_id__v, source_status__v, deleted_in_source__v, crm_org__vr.vault_id__v, "
+        "content_group__vr.name__v, detail_group__vr.crm_id__v, product_group__vr.external_id__v"
+    )
+    assert await copy_of(syncing, "crm_product__v", product, fields) == {
+        "crm_id__v": product,
+        "external_id__v": run,
+        "source_status__v": ["active__v"],
+        "deleted_in_source__v": False,
+        "crm_org__vr.vault_id__v": str(syncing.crm.vault_id),
+        "content_group__vr.name__v": f"content_group__v {run}",
+        "detail_group__vr.crm_id__v": groups["detail_group__v"],
+        "product_group__vr.external_id__v": f"product_group__v {run}",
+    }
+
+
+async def test_what_is_inactive_or_gone_is_flagged_and_stays(syncing: Connected) -> None:
+    run = new_run()
+    kept, gone = [
+        await create(syncing.crm, "content_group__v", {"name__v": f"{run} {n}", "external_id__v": f"{run} {n}"})
+        for n in range(2)
+    ]
+    await synced(syncing)
+    await syncing.crm.update(
+        "content_group__v", [{"id": kept, "name__v": f"{run} renamed", "status__v": "inactive__v"}]
+    )
+    await syncing.crm.delete("content_group__v", [gone])
+    counts = await synced(syncing)
+    assert counts["failed"] == 0
+    fields = "name__v, source_status__v, deleted_in_source__v"
+    inactive = await copy_of(syncing, "crm_content_group__v", kept, fields)
+    assert inactive == {
+        "name__v": f"{run} renamed",
+        "source_status__v": ["inactive__v"],
+        "deleted_in_source__v": False,
+    }
+    deleted = await copy_of(syncing, "crm_content_group__v", gone, fields)
+    assert deleted == {"name__v": f"{run} 1", "source_status__v": ["inactive__v"], "deleted_in_source__v": True}
+
+
+async def test_link_decides_then_external_id_and_never_a_name(syncing: Connected) -> None:
+    run = new_run()
+    loaded = await create(
+        syncing.medical, "crm_detail_group__v", {"name__v": f"By hand {run}", "external_id__v": f"E {run}"}
+    )
+    namesake = await create(syncing.medical, "crm_detail_group__v", {"name__v": run, "external_id__v": f"X {run}"})
+    group = await create(syncing.crm, "detail_group__v", {"name__v": run, "external_id__v": f"E {run}"})
+    await synced(syncing)
+    assert await copy_of(syncing, "crm_detail_group__v", group) == {"id": loaded, "name__v": run}
+    other = await create(syncing.crm, "detail_group__v", {"name__v": run, "external_id__v": f"O {run}"})
+    await syncing.crm.update("detail_group__v", [{"id": group, "external_id__v": f"X {run}"}])
+    await synced(syncing)
+    made = await copy_of(syncing, "crm_detail_group__v", other)
+    assert made["id"] not in (loaded, namesake)
+    found = await copy_of(syncing, "crm_detail_group__v", group, "id, external_id__v")
+    assert found == {"id": loaded, "external_id__v": f"X {run}"}
+
+
+async def test_identifiers_of_two_records_are_an_exception_until_mended(syncing: Connected) -> None:
+    run = new_run()
+    twins = [
+        await create(syncing.medical, "crm_event_configuration__v", {"name__v": run, "external_id__v": f"E {run}"})
+        for _ in range(2)
+    ]
+    event = await create(syncing.crm, "event_configuration__v", {"name__v": run, "external_id__v": f"E {run}"})
+    topic = await create(syncing.crm, "event_topic__v", {"name__v": run, "event_configuration__v": event})
+    counts = await synced(syncing, EVENTS, "ERRORS_ENCOUNTERED")
+    assert counts["failed"] == 2, "the configuration, and the topic that refers to it"
+    text = f"SELECT error_type__sys, error_status__sys FROM exception_item__sys WHERE item__sys = '{event}'"
+    assert (await one(syncing.medical, text))["error_type__sys"] == ["match_error__sys"]
+    await syncing.medical.delete("crm_event_configuration__v", [twins[0]])
+    counts = await synced(syncing, EVENTS)
+    assert counts["failed"] == 0
+    assert (await one(syncing.medical, text))["error_status__sys"] == ["resolved__sys"]
+    row = await copy_of(syncing, "crm_event_topic__v", topic, "event_configuration__v")
+    assert row["event_configuration__v"] == twins[1]
