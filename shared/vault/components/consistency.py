@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 
 from shared.vault.components.errors import Code, ComponentError
 from shared.vault.components.fields import PLATFORM_TYPE_ALIASES, stored_type
+from shared.vault.components.integration_rules import check_integration_rule
 from shared.vault.components.lifecycles import check_lifecycle
 from shared.vault.components.model import FieldType
 from shared.vault.components.platform import (
@@ -21,7 +22,6 @@ OBJECT_TYPE_ID_PREFIX = "OOT"
 
 _PREFIX = re.compile(r"[A-Z0-9]{3}")
 _VALUE_FORMAT = re.compile(r"[^{}]*\{(?:0{1,18}|#{1,18})\}[^{}]*")
-_ALIAS = re.compile(r"\sAS\s+(\w+)\s*$", re.IGNORECASE)
 
 _TEXT = frozenset({FieldType.STRING, FieldType.LONG_TEXT, FieldType.RICH_TEXT})
 _FIELD_ATTRIBUTE_TYPES: Mapping[str, frozenset[FieldType]] = {
@@ -134,35 +134,6 @@ def _check_relationship(field: Component, path: str) -> None:
 _RELATIONSHIP = re.compile(r"[a-z0-9]+(?:_[a-z0-9]+)*__(?:vr|cr|sysr)")
 
 
-def _check_integration_rule(component: Component) -> None:
-    for rule in component.children_of("Fieldrule"):
-        path = f"{component.full_name}: Fieldrule {rule.name}"
-        _check_target(rule, path)
-        _check_source(rule, path)
-        if bool(rule.text("reference_lookup")) != bool(rule.text("reference_lookup_type")):
-            raise ComponentError(f"{path}: reference_lookup and reference_lookup_type need each other.")
-
-
-def _check_target(rule: Component, path: str) -> None:
-    if bool(rule.text("target_object")) == bool(rule.text("target_docfield")):
-        raise ComponentError(f"{path}: give either target_object with target_object_field, or target_docfield.")
-    if bool(rule.text("target_object")) != bool(rule.text("target_object_field")):
-        raise ComponentError(f"{path}: target_object and target_object_field need each other.")
-
-
-def _check_source(rule: Component, path: str) -> None:
-    field, select = rule.text("query_field"), rule.text("query_field_select")
-    if not field and not rule.text("field_default"):
-        raise ComponentError(f"{path}: give query_object with query_field, or field_default.")
-    if bool(field) != bool(rule.text("query_object")):
-        raise ComponentError(f"{path}: query_object and query_field need each other.")
-    if select and not field:
-        raise ComponentError(f"{path}: query_field_select needs query_field, which names its result.")
-    alias = _ALIAS.search(select)
-    if alias is not None and alias[1] != field:
-        raise ComponentError(f"{path}: the alias in query_field_select must be the query_field.")
-
-
 def _check_picklist(component: Component) -> None:
     for entry in component.children_of("Picklistentry"):
         if not entry.text("label") and not entry.text("value"):
@@ -174,5 +145,5 @@ _CHECKS: Mapping[str, Callable[[Component], None]] = {
     "Object": _check_object,
     "Objectlifecycle": check_lifecycle,
     "Picklist": _check_picklist,
-    "Integrationrule": _check_integration_rule,
+    "Integrationrule": check_integration_rule,
 }

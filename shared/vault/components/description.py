@@ -13,6 +13,7 @@ from shared.vault.components.types import COMPONENT_TYPES
 
 __all__ = ["configuration_json", "object_type_json", "type_metadata", "type_summary"]
 
+RULE = "Integrationrule"
 _SOURCES = {"__c": "custom", "__sys": "system"}
 
 
@@ -103,7 +104,17 @@ def _node(component: Component, kind: ComponentType) -> dict[str, object]:
         }
     for name, subtype in subtypes.items():
         document[name] = [_node(child, subtype) for child in component.children_of(name)]
+    if component.type == RULE and not document["active"]:
+        _inactivate(document, subtypes)
     return document
+
+
+def _inactivate(document: dict[str, object], subtypes: Iterable[str]) -> None:
+    """The parts of an inactive rule are inactive with it, and are again what they were when it is activated."""
+    for name in subtypes:
+        parts = document[name]
+        for part in parts if isinstance(parts, list) else ():
+            part["active"] = False
 
 
 def _value(attribute: Attribute, component: Component) -> object:

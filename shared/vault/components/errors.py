@@ -19,6 +19,7 @@ class Code(StrEnum):
     DATA_LOSS = "GEN-F-410"
     LIMIT = "GEN-F-411"
     NOT_SUPPORTED = "GEN-F-501"
+    LOCKED = "OPERATION_NOT_ALLOWED"
 
 
 class MdlSyntaxError(Exception):

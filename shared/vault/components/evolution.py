@@ -11,6 +11,7 @@ from shared.vault.components.entry_criteria import check_entry_criteria
 from shared.vault.components.errors import Code, ComponentError
 from shared.vault.components.registry import Key, Registry
 from shared.vault.components.renaming import renamed_component, renamed_field, renamed_state
+from shared.vault.components.rule_changes import RULE, check_rule_change
 from shared.vault.components.statement import Command, RenameChild, Statement
 from shared.vault.components.tree import Component
 
@@ -68,9 +69,16 @@ def steps(statement: Statement, registry: Registry) -> list[Step]:
         step = _step(part, registry)
         check_entry_criteria(step.after)
         check_entry_actions(step.after)
+        _check_rules(step)
         taken.append(step)
         registry = step.after
     return taken
+
+
+def _check_rules(step: Step) -> None:
+    for (kind, name), component in step.changes.items():
+        if kind == RULE:
+            check_rule_change(step.before.components.get((kind, name)), component)
 
 
 def _parts(statement: Statement) -> Iterator[Statement]:

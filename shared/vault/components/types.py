@@ -143,7 +143,11 @@ _FIELD_RULE = ComponentType(
         text("target_field_lookup", 100),
         enum("reference_lookup_type", REFERENCE_LOOKUP_TYPES),
         text("reference_lookup", 45),
+        # Of our own: what a source key without a lookup row comes to.
+        enum("missing_lookup", ("error", "default", "warning")),
         text("field_default", 1500),
+        enum("field_default_type", ("text", "reference", "code")),
+        enum("evaluate_field_length", ("error", "truncate")),
     ),
     name_rule=NameRule.OPTIONAL_NAMESPACE,
     max_name_length=100,
@@ -175,6 +179,8 @@ _INTEGRATION_RULE = ComponentType(
         text("connection", 40, required=True),
         text("integration_point", 40),
         text("primary_query_object", 1500),
+        flag("lock_activation"),
+        flag("lock_defaults"),
     ),
     {"Fieldrule": _FIELD_RULE, "Queryobjectrule": _QUERY_OBJECT_RULE},
 )
