@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from services.connector.concurrency import FreshValue, concurrently
-from services.connector.rules.compile import CompiledRule, compile_rule
+from services.connector.rules.compile import compile_rule
+from services.connector.rules.compiled import CompiledRule
 from services.connector.rules.lookups import Lookups, read_lookups
 from services.connector.rules.metadata import ObjectMetadata
 from services.connector.rules.model import BrokenRule, IntegrationRule, RuleError, read_rules
@@ -107,7 +108,7 @@ class Configuration:
     lookups: Mapping[str, Lookups]
     sources: Mapping[str, ObjectMetadata]
     targets: Mapping[str, ObjectMetadata]
-    _compiled: dict[tuple[str, tuple[str, ...]], CompiledRule] = field(default_factory=dict)
+    _compiled: dict[tuple[str, str, tuple[str, ...]], CompiledRule] = field(default_factory=dict)
 
     def route(self, integration_point: str, source_vault: int) -> Route:
         """The active integration point of this API name on the connection with the source Vault.
@@ -167,7 +168,7 @@ class Configuration:
 
         Raises RuleError when the rule does not fit the objects of the two Vaults.
         """
-        key = (rule.name, extra)
+        key = (rule.name, rule.primary_query_object, extra)
         if key not in self._compiled:
             primary = self.sources.get(rule.primary_query_object)
             if primary is None:

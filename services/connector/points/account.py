@@ -79,6 +79,8 @@ async def _known(unit: Transfer, links: Collection[str]) -> set[str]:
 async def _write(unit: Transfer, partitions: Partitions, outcome: Outcome) -> None:
     hcps = await read_hcps(unit, partitions)
     await settle_references(unit.target, hcps.evaluations)
+    for evaluation in hcps.evaluations:
+        outcome.warn(evaluation.warnings)
     outcome.skipped.update(hcps.left_out)
     contacts: dict[str, Contact] = {}
     for account in partitions.accounts - hcps.left_out:

@@ -2,36 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from services.connector.concurrency import concurrently
 from services.connector.processing.outcome import ItemFailure
-from services.connector.processing.source import query_all
-from services.connector.rules.compile import CompiledRule, Row, Targets
+from services.connector.processing.source import SourceRows, query_all
+from services.connector.rules.compiled import CompiledRule, Targets
 from services.connector.rules.references import Unique, index, key_statements, pending_keys, settle
 from shared.client.client import VaultClient
 
 
 @dataclass(slots=True)
 class Evaluation:
-    """Target values and failures by source record id; a record stands in one of the two."""
+    """Target values and failures by source record id; a record stands in one of the two.
+
+    ``warnings`` are what was left unset in records that are transferred all the same.
+    """
 
     rule: CompiledRule
-    targets: dict[str, Targets]
-    failures: dict[str, ItemFailure]
+    targets: dict[str, Targets] = field(default_factory=dict)
+    failures: dict[str, ItemFailure] = field(default_factory=dict)
+    warnings: dict[str, ItemFailure] = field(default_factory=dict)
 
 
-def evaluate(rule: CompiledRule, rows: Mapping[str, Row]) -> Evaluation:
-    """Run a rule over rows; references are still pending."""
-    evaluation = Evaluation(rule, {}, {})
+def evaluate(rule: CompiledRule, found: SourceRows) -> Evaluation:
+    """Run a rule over the rows found; references are still pending."""
+    evaluation = Evaluation(rule)
+    mismatches = rule.mismatches(found.describe)
     run = rule.evaluate
-    for item, row in rows.items():
-        targets, errors = run(row)
-        if errors:
-            evaluation.failures[item] = ItemFailure.of_fields(errors)
+    for item, row in found.rows.items():
+        evaluated = run(row)
+        if evaluated.errors or mismatches:
+            evaluation.failures[item] = ItemFailure.of_fields([*mismatches, *evaluated.errors])
         else:
-            evaluation.targets[item] = targets
+            evaluation.targets[item] = evaluated.targets
+            if evaluated.warnings:
+                evaluation.warnings[item] = ItemFailure.of_fields(evaluated.warnings)
     return evaluation
 
 

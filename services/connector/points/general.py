@@ -33,7 +33,7 @@ async def transfer(unit: Transfer) -> Outcome:
     async with concurrently() as group:
         reads = [group.create_task(fetch(unit.source, rule.plan, unit.ids)) for rule in compiled]
     fetched = [read.result() for read in reads]
-    evaluations = [evaluate(rule, found.rows) for rule, found in zip(compiled, fetched, strict=True)]
+    evaluations = [evaluate(rule, found) for rule, found in zip(compiled, fetched, strict=True)]
     await settle_references(unit.target, evaluations)
     outcome = Outcome()
     for found, evaluation, order in zip(fetched, evaluations, steps, strict=True):
@@ -57,6 +57,7 @@ def _note(unit: Transfer, outcome: Outcome, found: SourceRows, evaluation: Evalu
         unit.note_missing(outcome, item, missing_record(rule.plan.object, item, rule.name))
     for item, failure in evaluation.failures.items():
         outcome.fail(item, failure)
+    outcome.warn(evaluation.warnings)
 
 
 def _settle(outcome: Outcome, ids: tuple[str, ...], fetched: list[SourceRows]) -> None:

@@ -13,7 +13,7 @@ from services.connector.points.pull_rules import ACCOUNT_POINT, account_rule
 from services.connector.points.transfer import Transfer
 from services.connector.processing.outcome import ItemFailure
 from services.connector.processing.source import Row, SourceRows, fetch, missing_record, query_all
-from services.connector.rules.compile import CompiledRule
+from services.connector.rules.compiled import CompiledRule
 from services.connector.rules.errors import ItemErrorType
 from services.connector.rules.statements import statements
 from shared.client.client import VaultClient
@@ -74,6 +74,16 @@ class HcpRecords:
         """The keys of HCPs that a query object rule leaves out."""
         return {key for source in self._sources for key in source.found.filtered}
 
+    def warnings_of(self, inquiries: Iterable[str]) -> dict[str, ItemFailure]:
+        """What was left unset in the HCPs of these inquiries, by inquiry."""
+        found = {}
+        for inquiry in inquiries:
+            source = self._source_of[inquiry]
+            warning = source.evaluation.warnings.get(source.key_of[inquiry])
+            if warning is not None:
+                found[inquiry] = warning
+        return found
+
     def contact_of(self, inquiry: str) -> Contact | ItemFailure:
         """The HCP of an inquiry, or why there is none."""
         source = self._source_of[inquiry]
@@ -128,7 +138,7 @@ async def read_hcps(unit: Transfer, partitions: Partitions) -> HcpRecords:
     records = HcpRecords()
     for name, rule in rules.items():
         found = reads[name].result()
-        records.add(_Source(rule, found, evaluate(rule, found.rows), keys[name]), partitions.by_rule[name])
+        records.add(_Source(rule, found, evaluate(rule, found), keys[name]), partitions.by_rule[name])
     return records
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from services.connector.concurrency import concurrently
 from services.connector.configuration import ConfigurationFault, text
@@ -18,7 +18,7 @@ from services.connector.points.transfer import Transfer
 from services.connector.points.transfer_status import FAILED, SUCCESS, set_status
 from services.connector.processing.outcome import ItemFailure, Outcome
 from services.connector.processing.source import Row, fetch, missing_record, query_all
-from services.connector.rules.compile import CompiledRule, Values
+from services.connector.rules.compiled import CompiledRule, Values
 from services.connector.rules.statements import statements
 from shared.client.results import RowResult
 
@@ -62,9 +62,12 @@ async def transfer(unit: Transfer) -> Outcome:
     # An inquiry at Success has its Case; writing it again could undo what an agent has changed since.
     finished = {item for item, row in found.rows.items() if text(row, "transfer_status__v") == SUCCESS}
     outcome.succeed(finished)
+    # What was left unset in it then is told again by a message that comes again.
+    told = {item: found.rows[item] for item in finished}
+    outcome.warn(evaluate(rule, replace(found, rows=told)).warnings)
     rows = {item: row for item, row in found.rows.items() if item not in finished}
     if rows:
-        batch = Batch(rows, evaluate(rule, rows), outcome)
+        batch = Batch(rows, evaluate(rule, replace(found, rows=rows)), outcome)
         pull_rules = read_pull_rules(countries.result().rows)
         partitions = await partition(unit.source, rows, pull_rules)
         # Two units with inquiries of one account would otherwise write its contact side by side.
@@ -96,6 +99,7 @@ async def _write(unit: Transfer, batch: Batch, hcps: HcpRecords) -> None:
     await settle_references(unit.target, evaluations)
     for item, failure in batch.evaluation.failures.items():
         batch.outcome.fail(item, failure)
+    batch.outcome.warn(batch.evaluation.warnings | hcps.warnings_of(batch.live()))
     contacts: dict[str, Contact] = {}
     for item in batch.live():
         contact = hcps.contact_of(item)

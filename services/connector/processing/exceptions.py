@@ -17,8 +17,8 @@ from shared.client.errors import VaultRefused
 
 MESSAGE = "exception_message__sys"
 ITEM = "exception_item__sys"
-OPEN, RESOLVED = "open__sys", "resolved__sys"
-UNRESOLVED = (OPEN, "retrying__sys")
+OPEN, RESOLVED, WARNING = "open__sys", "resolved__sys", "warning__sys"
+UNRESOLVED = (OPEN, "retrying__sys", WARNING)
 MAX_BODY = 32_000
 
 
@@ -34,7 +34,8 @@ class MessageErrorType(StrEnum):
 class MessageFailure:
     """One message that could not be processed or delivered, wholly or in some of its items.
 
-    ``integration`` and ``integration_point`` are record ids, where they are known.
+    ``integration`` and ``integration_point`` are record ids, where they are known. ``warnings`` are about items that
+    were transferred all the same.
     """
 
     message_id: str
@@ -48,6 +49,12 @@ class MessageFailure:
     integration: str | None = None
     integration_point: str | None = None
     items: Mapping[str, ItemFailure] = field(default_factory=dict)
+    warnings: Mapping[str, ItemFailure] = field(default_factory=dict)
+
+    @property
+    def status(self) -> str:
+        """The Error Status of its record: a message that only warns is not open."""
+        return OPEN if self.failed or not self.warnings else WARNING
 
 
 def malformed(body: bytes, message_id: str | None, queue: str, reason: str) -> MessageFailure:
@@ -88,9 +95,10 @@ class ExceptionRecords:
             _require(result.ok, result.errors)
             records[message_id] = str(result.id)
         items = [
-            _item_row(failure, records[failure.message_id], item, reason)
+            _item_row(failure, records[failure.message_id], item, reason, status)
             for failure in by_id.values()
-            for item, reason in failure.items.items()
+            for reasons, status in ((failure.items, OPEN), (failure.warnings, WARNING))
+            for item, reason in reasons.items()
         ]
         if items:
             for result in await self._client.upsert(ITEM, items, id_param="item_key__sys"):
@@ -149,7 +157,7 @@ def _message_row(failure: MessageFailure, *, first: bool) -> dict[str, object]:
         "queue__sys": failure.queue,
         "error_type__sys": failure.error_type.value,
         "error_message__sys": failure.text[:MAX_TEXT],
-        "error_status__sys": OPEN,
+        "error_status__sys": failure.status,
         "message_items_failed__sys": failure.failed,
     }
     if first:
@@ -162,14 +170,14 @@ def _message_row(failure: MessageFailure, *, first: bool) -> dict[str, object]:
     return row
 
 
-def _item_row(failure: MessageFailure, record: str, item: str, reason: ItemFailure) -> dict[str, object]:
+def _item_row(failure: MessageFailure, record: str, item: str, reason: ItemFailure, status: str) -> dict[str, object]:
     row: dict[str, object] = {
         "item_key__sys": f"{failure.message_id}:{item}",
         "exception_message__sys": record,
         "item__sys": item,
         "error_type__sys": reason.error_type.value,
         "error_message__sys": reason.message[:MAX_TEXT],
-        "error_status__sys": OPEN,
+        "error_status__sys": status,
         # The record is named, not shown: what it holds may be personal and stays in the source Vault.
         "item_data__sys": orjson.dumps({"object": failure.object, "id": item}).decode(),
     }

@@ -173,6 +173,7 @@ class UnitExecution:
             ("transferred", len(outcome.done)),
             ("skipped", len(outcome.skipped)),
             ("failed", len(outcome.failures)),
+            ("warned", len(outcome.warnings)),
         ):
             metrics.rows.labels(point, name).inc(count)
         failed = self._failed_messages(outcome)
@@ -188,13 +189,14 @@ class UnitExecution:
         for message in self._unit.messages:
             items = message.envelope.message.items
             failures = {item: outcome.failures[item] for item in items if item in outcome.failures}
-            if not failures or route is None:
+            warnings = {item: outcome.warnings[item] for item in items if item in outcome.warnings}
+            if not (failures or warnings) or route is None:
                 continue
-            first = next(iter(failures.values()))
-            text = (
-                f"{len(failures)} of {len(items)} items failed at integration point {route.point.api_name}; "
-                f"see the items. The first: {first.message}"
+            first = next(iter((failures or warnings).values()))
+            what = (
+                f"{len(failures)} of {len(items)} items failed" if failures else f"{len(warnings)} items with warnings"
             )
+            text = f"{what} at integration point {route.point.api_name}; see the items. The first: {first.message}"
             failed[message.envelope.message_id] = MessageFailure(
                 message_id=message.envelope.message_id,
                 queue=self._queue,
@@ -207,5 +209,6 @@ class UnitExecution:
                 integration=route.integration.id,
                 integration_point=route.point.id,
                 items=failures,
+                warnings=warnings,
             )
         return failed

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from services.connector.rules.errors import FieldError, ItemErrorType
@@ -30,17 +30,28 @@ class ItemFailure:
 
 @dataclass(slots=True)
 class Outcome:
-    """The ids of one work unit by what became of them; an id stands in one place only."""
+    """The ids of one work unit by what became of them; an id stands in one place only.
+
+    ``warnings`` are about ids that are done: what was left unset in them.
+    """
 
     done: set[str] = field(default_factory=set)
     skipped: set[str] = field(default_factory=set)
     failures: dict[str, ItemFailure] = field(default_factory=dict)
+    warnings: dict[str, ItemFailure] = field(default_factory=dict)
 
     def fail(self, item: str, failure: ItemFailure) -> None:
         """Note a record's failure; the first one stays."""
         self.failures.setdefault(item, failure)
         self.done.discard(item)
         self.skipped.discard(item)
+        self.warnings.pop(item, None)
+
+    def warn(self, warnings: Mapping[str, ItemFailure]) -> None:
+        """Note what was left unset in records that have not failed; the first warning of a record stays."""
+        for item, warning in warnings.items():
+            if item not in self.failures:
+                self.warnings.setdefault(item, warning)
 
     def succeed(self, items: Iterable[str]) -> None:
         """Note records as transferred, except those that failed."""
@@ -49,4 +60,4 @@ class Outcome:
     @property
     def settled(self) -> set[str]:
         """The ids that nothing is wrong with any more."""
-        return self.done | self.skipped
+        return (self.done | self.skipped) - self.warnings.keys()

@@ -9,39 +9,51 @@ from services.connector.concurrency import concurrently
 from services.connector.processing.outcome import ItemFailure
 from services.connector.rules.errors import ItemErrorType
 from services.connector.rules.plan import QueryPlan
+from services.connector.rules.source_types import Describe
 from shared.client.client import VaultClient
+from shared.client.results import QueryResult
 
 Row = dict[str, object]
 
 
 @dataclass(frozen=True, slots=True)
 class SourceRows:
-    """Rows by record id; ids that a query object rule leaves out; ids that lead to no readable record."""
+    """Rows by record id; ids that a query object rule leaves out; ids that lead to no readable record.
+
+    ``describe`` is what the source Vault says of the columns; None when nothing was asked for.
+    """
 
     rows: dict[str, Row]
     filtered: frozenset[str]
     missing: frozenset[str]
+    describe: Describe | None = None
 
 
 async def query_all(client: VaultClient, statements: Iterable[str]) -> list[Row]:
     """The rows of several statements, run at once, in the statements' order; raises ClientError."""
+    return [row for answer in await _answers(client, statements) for row in answer.rows]
+
+
+async def _answers(client: VaultClient, statements: Iterable[str], *, describe: bool = False) -> list[QueryResult]:
     texts = list(statements)
     if len(texts) == 1:
-        return (await client.query(texts[0])).rows
+        return [await client.query(texts[0], describe=describe)]
     async with concurrently() as group:
-        reads = [group.create_task(client.query(text)) for text in texts]
-    return [row for read in reads for row in read.result().rows]
+        reads = [group.create_task(client.query(text, describe=describe)) for text in texts]
+    return [read.result() for read in reads]
 
 
 async def fetch(client: VaultClient, plan: QueryPlan, ids: Collection[str]) -> SourceRows:
     """Read the records by a rule's plan; raises ClientError."""
-    rows = {str(row["id"]): row for row in await query_all(client, plan.statements(ids))}
+    answers = await _answers(client, plan.statements(ids), describe=True)
+    rows = {str(row["id"]): row for answer in answers for row in answer.rows}
     absent = [item for item in ids if item not in rows]
     filtered: frozenset[str] = frozenset()
     if absent and plan.filtered:
         existing = await query_all(client, plan.existence(absent))
         filtered = frozenset(str(row["id"]) for row in existing)
-    return SourceRows(rows, filtered, frozenset(absent) - filtered)
+    describe = answers[0].describe if answers else None
+    return SourceRows(rows, filtered, frozenset(absent) - filtered, describe)
 
 
 def missing_record(object_name: str, record: str, rule: str) -> ItemFailure:

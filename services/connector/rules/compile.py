@@ -2,88 +2,93 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from services.connector.rules.errors import FieldError, ItemErrorType
-from services.connector.rules.lookups import OBJECT, TYPES, Lookups, LookupSet
-from services.connector.rules.metadata import FieldMetadata, ObjectMetadata
+from services.connector.rules.compiled import CompiledField, CompiledRule
+from services.connector.rules.defaults import CODES, DefaultType, computed, constant
+from services.connector.rules.lookups import OBJECT, Lookups, LookupSet, translation
+from services.connector.rules.metadata import DOCUMENTS, FieldMetadata, ObjectMetadata
 from services.connector.rules.model import FieldRule, IntegrationRule, RuleError
-from services.connector.rules.plan import QueryPlan, Selection
-from services.connector.rules.values import Convert, Unfit, converter, is_empty
-
-Row = Mapping[str, object]
-Values = dict[str, object]
-Targets = dict[str, Values]
-"""Target object → field → value; a field without a value is absent, never null."""
-
-_Evaluate = Callable[[Row], object]
+from services.connector.rules.plan import QueryPlan
+from services.connector.rules.references import PendingReference
+from services.connector.rules.rows import Read, Row, reader
+from services.connector.rules.values import Convert, Unfit, converter
 
 KEY_SOURCES = frozenset({"id", "global_id__sys", "link__sys"})
 _KEY_PREFERENCE = ("link__sys", "global_id__sys")
+_NAME_FIELD = "name__v"
 
 # Rules name an object type, as configuration that moves between Vaults must; its id differs in each.
 SENT_AS = {"object_type__v": "object_type__v.api_name__v"}
 
 
-class PendingReference(NamedTuple):
-    """A reference known by a unique key of the record meant; its id is looked up later, for all rows at once."""
+class _Reference(NamedTuple):
+    """The object that a target field refers to, and the field by whose value its records are known."""
 
     object: str
     field: str
-    key: str
-
-
-class UnknownKey(Unfit):
-    """A source key that the lookup set has no row for."""
 
 
 @dataclass(frozen=True, slots=True)
-class ReferenceField:
-    """A target field whose value may be a PendingReference."""
+class _Compilation:
+    """One field rule on its way to a function; its faults name rule and field rule."""
 
-    target_object: str
-    target_field: str
-    field_rule: str
+    rule: IntegrationRule
+    part: FieldRule
+    target: FieldMetadata
+    lookup: LookupSet | None
 
+    def fault(self, text: str) -> RuleError:
+        return RuleError(self.rule.name, self.part.name, text)
 
-@dataclass(frozen=True, slots=True)
-class CompiledRule:
-    """One rule ready to run.
+    def reference(self) -> _Reference | None:
+        """What the value refers to by a key; None for a value that is stored as it comes."""
+        field, referenced = self.part.target_field_lookup, self.part.referenced_object or self.target.object
+        lookup = self.lookup
+        if field is None and lookup is not None and lookup.type == OBJECT:
+            if lookup.target_key_field in (None, "id"):
+                return None
+            field, referenced = lookup.target_key_field, lookup.target_object or referenced
+        if field is None:
+            return None
+        return self._to(referenced, field, "target_field_lookup")
 
-    ``keys`` names each target object's upsert key field, where the rule has one. ``references`` are the
-    fields to settle after evaluation.
-    """
+    def fit(self) -> Convert:
+        """How a value is made fit for the target field."""
+        reference = self.reference()
+        return _by_key(reference) if reference else self.stored()
 
-    name: str
-    plan: QueryPlan
-    target_objects: tuple[str, ...]
-    keys: Mapping[str, str]
-    references: tuple[ReferenceField, ...]
-    fields: tuple[tuple[str, tuple[tuple[str, str, _Evaluate], ...]], ...]
+    def stored(self) -> Convert:
+        # The limit of a field that is sent as a name is that of the id stored in it.
+        limited = replace(self.target, max_length=None) if self.target.name in SENT_AS else self.target
+        return converter(limited, truncate=self.part.truncate)
 
-    def evaluate(self, row: Row) -> tuple[Targets, list[FieldError]]:
-        """The target values of one source row, and the errors of the fields that could not be given one."""
-        targets: Targets = {}
-        errors: list[FieldError] = []
-        for target_object, fields in self.fields:
-            values: Values = {}
-            for field_rule, target_field, evaluate in fields:
-                try:
-                    value = evaluate(row)
-                except Unfit as problem:
-                    errors.append(self._error(field_rule, target_object, target_field, problem))
-                else:
-                    if value is not None:
-                        values[target_field] = value
-            targets[target_object] = values
-        return targets, errors
+    def default(self) -> Read:
+        """The value of a row whose source has none."""
+        text, kind = self.part.field_default, self.part.field_default_type
+        if text is None:
+            return constant(None)
+        if kind is DefaultType.CODE:
+            if text not in CODES:
+                raise self.fault(f"field_default of type code must be one of {', '.join(CODES)}")
+            return computed(text, self.fit())
+        if kind is DefaultType.REFERENCE:
+            field = self.part.target_field_lookup or _NAME_FIELD
+            fit = _by_key(self._to(self.part.referenced_object or self.target.object, field, "field_default_type"))
+        else:
+            fit = self.fit()
+        try:
+            return constant(fit(text))
+        except Unfit as problem:
+            raise self.fault(f"field_default does not fit: {problem}") from None
 
-    def _error(self, field_rule: str, target_object: str, target_field: str, problem: Unfit) -> FieldError:
-        kind = ItemErrorType.LOOKUP if isinstance(problem, UnknownKey) else ItemErrorType.FIELD_VALUE
-        where = f"Integration rule {self.name}, field rule {field_rule}, target field {target_object}.{target_field}"
-        return FieldError(self.name, field_rule, target_field, kind, f"{where}: {problem}")
+    def _to(self, referenced: str | None, field: str, attribute: str) -> _Reference:
+        if referenced is None:
+            name = self.target.name
+            raise self.fault(f"{attribute} needs a target field that refers to an object, and {name} refers to none")
+        return _Reference(referenced, field)
 
 
 def compile_rule(
@@ -93,29 +98,51 @@ def compile_rule(
 
     Raises RuleError when a target object or field does not exist, or a default does not fit its field.
     """
-    fields: dict[str, list[tuple[str, str, _Evaluate]]] = {}
-    references: list[ReferenceField] = []
-    for field_rule in rule.field_rules:
-        target = _target_field(rule, field_rule, targets)
-        lookup = _lookup_set(rule, field_rule, lookups)
-        fit, pending = _fit(rule, field_rule, target, lookup)
-        if pending:
-            references.append(ReferenceField(field_rule.target_object, field_rule.target_field, field_rule.name))
-        evaluate = _evaluator(rule, field_rule, plan, fit, lookup)
-        sent_as = SENT_AS.get(field_rule.target_field, field_rule.target_field)
-        fields.setdefault(field_rule.target_object, []).append((field_rule.name, sent_as, evaluate))
+    fields = [_field(rule, part, plan, targets, lookups) for part in rule.field_rules]
     return CompiledRule(
         name=rule.name,
         plan=plan,
         target_objects=rule.target_objects,
         keys=_keys(rule, targets),
-        references=tuple(references),
-        fields=tuple((name, tuple(entries)) for name, entries in fields.items()),
+        fields=tuple(fields),
+        references=tuple(part for part in fields if part.by_key),
     )
+
+
+def _field(
+    rule: IntegrationRule,
+    part: FieldRule,
+    plan: QueryPlan,
+    targets: Mapping[str, ObjectMetadata],
+    lookups: Lookups,
+) -> CompiledField:
+    work = _Compilation(rule, part, _target_field(rule, part, targets), _lookup_set(part, lookups))
+    fit = work.fit()
+    selection = plan.selections.get(part.name)
+    return CompiledField(
+        rule=part.name,
+        target_object=part.target_object,
+        target_field=part.target_field,
+        sent_as=SENT_AS.get(part.target_field, part.target_field),
+        selection=selection,
+        # A function may give another type than its field has, so what it gives is taken as it comes.
+        declared=None if part.query_field_select else part.query_field_type,
+        source=reader(selection) if selection else _nothing,
+        fit=translation(work.lookup, fit, part.missing_lookup) if work.lookup else fit,
+        default=work.default(),
+        lookup=work.lookup,
+        by_key=work.reference() is not None or part.field_default_type is DefaultType.REFERENCE,
+    )
+
+
+def _nothing(_row: Row) -> object:
+    return None
 
 
 def _target_field(rule: IntegrationRule, field_rule: FieldRule, targets: Mapping[str, ObjectMetadata]) -> FieldMetadata:
     target = targets.get(field_rule.target_object)
+    if field_rule.target_object == DOCUMENTS:
+        raise RuleError(rule.name, field_rule.name, "document fields cannot be filled; map onto a field of an object")
     if target is None:
         raise RuleError(rule.name, field_rule.name, f"the target Vault has no object {field_rule.target_object}")
     field = target.fields.get(field_rule.target_field)
@@ -123,134 +150,27 @@ def _target_field(rule: IntegrationRule, field_rule: FieldRule, targets: Mapping
         raise RuleError(
             rule.name,
             field_rule.name,
-            f"{field_rule.target_object} has no field {field_rule.target_field}; correct target_object_field",
+            f"{field_rule.target_object} has no field {field_rule.target_field}; correct the field rule's target",
         )
     return field
 
 
-def _lookup_set(rule: IntegrationRule, field_rule: FieldRule, lookups: Lookups) -> LookupSet | None:
-    if field_rule.reference_lookup is None:
+def _lookup_set(part: FieldRule, lookups: Lookups) -> LookupSet | None:
+    if part.reference_lookup is None:
         return None
-    kind = field_rule.reference_lookup_type or ""
-    if kind not in TYPES:
-        raise RuleError(rule.name, field_rule.name, f"reference_lookup_type must be one of {', '.join(TYPES)}")
-    return lookups.get((kind, field_rule.reference_lookup)) or LookupSet(field_rule.reference_lookup, kind, {})
+    kind = part.reference_lookup_type or ""
+    return lookups.get((kind, part.reference_lookup)) or LookupSet(part.reference_lookup, kind, {})
 
 
-def _fit(
-    rule: IntegrationRule, field_rule: FieldRule, target: FieldMetadata, lookup: LookupSet | None
-) -> tuple[Convert, bool]:
-    """How a value is made fit for the target field, and whether it ends as a PendingReference."""
-    field, referenced = field_rule.target_field_lookup, field_rule.referenced_object or target.object
-    if field is None and lookup is not None and lookup.type == OBJECT and lookup.target_key_field not in (None, "id"):
-        field, referenced = lookup.target_key_field, lookup.target_object or referenced
-    if field is None:
-        # The limit of a field that is sent as a name is that of the id stored in it.
-        limited = replace(target, max_length=None) if target.name in SENT_AS else target
-        return converter(limited), False
-    if referenced is None:
-        raise RuleError(
-            rule.name,
-            field_rule.name,
-            f"target_field_lookup needs a target field that refers to an object, and {target.name} refers to none",
-        )
-    return _reference(referenced, field), True
-
-
-def _reference(referenced: str, field: str) -> Convert:
+def _by_key(reference: _Reference) -> Convert:
     def convert(value: object) -> object:
         if isinstance(value, list) and len(value) == 1:
             value = value[0]
         if isinstance(value, bool) or not isinstance(value, str | int | float):
             raise Unfit("the value cannot be the key of a record; map a source field that holds one key")
-        return PendingReference(referenced, field, str(value))
+        return PendingReference(reference.object, reference.field, str(value))
 
     return convert
-
-
-def _evaluator(
-    rule: IntegrationRule, field_rule: FieldRule, plan: QueryPlan, fit: Convert, lookup: LookupSet | None
-) -> _Evaluate:
-    default: object = None
-    if field_rule.field_default is not None:
-        try:
-            default = fit(field_rule.field_default)
-        except Unfit as problem:
-            raise RuleError(rule.name, field_rule.name, f"field_default does not fit: {problem}") from None
-    if field_rule.query_field is None:
-        return lambda _row: default
-    selection = plan.selections[field_rule.query_object or rule.primary_query_object, field_rule.query_field]
-    mapped = fit if lookup is None else _looked_up(lookup, fit, default)
-    return _from_child(selection, mapped, default) if selection.child else _from_row(selection.key, mapped, default)
-
-
-def _from_row(key: str, fit: Convert, default: object) -> _Evaluate:
-    def evaluate(row: Row) -> object:
-        value = row.get(key)
-        if value is None or value in ("", []):
-            return default
-        return fit(value)
-
-    return evaluate
-
-
-def _from_child(selection: Selection, fit: Convert, default: object) -> _Evaluate:
-    child, key = selection.child or "", selection.key
-
-    def evaluate(row: Row) -> object:
-        answer = row.get(child)
-        rows = answer.get("data") if isinstance(answer, Mapping) else answer
-        # A record without related records gives no value, as an outer join would.
-        first = rows[0] if isinstance(rows, list) and rows else None
-        value = first.get(key) if isinstance(first, Mapping) else None
-        return default if is_empty(value) else fit(value)
-
-    return evaluate
-
-
-def _looked_up(lookup: LookupSet, fit: Convert, default: object) -> Convert:
-    entries = lookup.entries
-    # Fitting a target key again for every row would cost more than the lookup, so that is done once a key.
-    fitted: dict[str, object] = {}
-
-    def one(value: object) -> object:
-        key = value if isinstance(value, str) else _key(value)
-        found = fitted.get(key)
-        if found is None:
-            target = entries.get(key)
-            if target is None:
-                return None
-            found = fitted[key] = fit(target)
-        return found
-
-    def convert(value: object) -> object:
-        if isinstance(value, list) and len(value) > 1:
-            targets = [entries.get(_key(element)) for element in value]
-            missing = [_key(element) for element, target in zip(value, targets, strict=True) if target is None]
-            if not missing:
-                return fit(targets)
-        else:
-            single = value[0] if isinstance(value, list) else value
-            found = one(single)
-            if found is not None:
-                return found
-            missing = [_key(single)]
-        if default is not None:
-            return default
-        # Keys of picklists and objects are codes; a generic lookup may read any text, so its key is not named.
-        named = f" {', '.join(missing)}" if isinstance(value, list) or lookup.type == OBJECT else " this record holds"
-        raise UnknownKey(
-            f"reference lookup {lookup.name} ({lookup.type}) has no active row for the source key{named}; "
-            "add one to the connection's Reference Lookups"
-        )
-
-    return convert
-
-
-def _key(value: object) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return str(value)
 
 
 def _keys(rule: IntegrationRule, targets: Mapping[str, ObjectMetadata]) -> dict[str, str]:

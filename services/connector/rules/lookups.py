@@ -4,13 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
+
+from services.connector.rules.values import Convert, Unfit
 
 Json = Mapping[str, object]
 
-PICKLIST = "picklist"
 OBJECT = "object"
 GENERIC = "generic"
-TYPES = (PICKLIST, OBJECT, GENERIC)
+TYPES = ("picklist", OBJECT, "objectlifecyclestate", "documentlifecyclestate", "documenttype", GENERIC)
+DEPRECATED = {"lifecyclestate": "objectlifecyclestate"}
+"""Types that older configuration names, and what is read in their place."""
+MAX_NAMED_KEY = 100
+
+
+class MissingLookup(StrEnum):
+    """What a field rule does about a source key that its lookup set has no active row for."""
+
+    ERROR = "error"
+    DEFAULT = "default"
+    WARNING = "warning"
+
+
+class UnknownKey(Unfit):
+    """A source key that the lookup set has no row for; with ``warning`` the record is transferred all the same."""
+
+    def __init__(self, text: str, *, warning: bool) -> None:
+        super().__init__(text)
+        self.warning = warning
+
+
+class UseDefault(Exception):
+    """The field rule's default stands in for a source key without a row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +54,50 @@ class LookupSet:
 
 Lookups = Mapping[tuple[str, str], LookupSet]
 """Lookup sets by (type, name)."""
+
+
+def translation(lookup: LookupSet, fit: Convert, missing: MissingLookup) -> Convert:
+    """The function from a source value to the fitted value of its target key, element by element for several.
+
+    It raises UnknownKey or UseDefault for a key without a row, as ``missing`` says.
+    """
+    # Fitting a target key again for every row would cost more than the lookup, so that is done once a key.
+    fitted: dict[str, object] = {}
+
+    def convert(value: object) -> object:
+        keys = [source_key(element) for element in value] if isinstance(value, list) else [source_key(value)]
+        if len(keys) == 1 and keys[0] in fitted:
+            return fitted[keys[0]]
+        unknown = [key for key in keys if key not in lookup.entries]
+        if unknown:
+            raise _missing(lookup, unknown, missing, coded=isinstance(value, list))
+        targets = [lookup.entries[key] for key in keys]
+        if len(keys) > 1:
+            return fit(targets)
+        found = fitted[keys[0]] = fit(targets[0])
+        return found
+
+    return convert
+
+
+def source_key(value: object) -> str:
+    """One source value as a row of a lookup names it."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value)
+
+
+def _missing(lookup: LookupSet, keys: list[str], missing: MissingLookup, *, coded: bool) -> UnknownKey | UseDefault:
+    if missing is MissingLookup.DEFAULT:
+        return UseDefault()
+    # Keys of picklists, states and objects are codes; a generic lookup may read any text, so its key is not named.
+    named = coded or lookup.type != GENERIC
+    keys_named = f" {', '.join(key[:MAX_NAMED_KEY] for key in keys)}" if named else " this record holds"
+    return UnknownKey(
+        f"reference lookup {lookup.name} ({lookup.type}) has no active row for the source key{keys_named}; "
+        "add one to the connection's Reference Lookups",
+        warning=missing is MissingLookup.WARNING,
+    )
 
 
 def read_lookups(rows: Iterable[Json]) -> Lookups:

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 Json = Mapping[str, object]
 
+DOCUMENTS = "documents"
+"""What documents are called where an object could stand."""
+
 
 @dataclass(frozen=True, slots=True)
 class FieldMetadata:

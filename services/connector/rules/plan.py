@@ -8,26 +8,24 @@ from dataclasses import dataclass
 
 from services.connector.rules.metadata import ObjectMetadata
 from services.connector.rules.model import FieldRule, IntegrationRule, RuleError
+from services.connector.rules.rows import Selection
 from services.connector.rules.statements import statements
 
 ALWAYS = ("id", "global_id__sys", "modified_date__v")
 
 _TOKEN = re.compile(r"'(?:\\.|''|[^'\\])*'|[A-Za-z_][A-Za-z0-9_.]*(?:\s*\()?|.", re.DOTALL)
+_SELECT = re.compile(
+    r"(?:(?P<path>[\w.]+)|(?P<function>[A-Za-z]\w*)\(\s*(?P<argument>[\w.]+)\s*\))"
+    r"(?:\s+(?:[Aa][Ss]\s+)?(?P<alias>\w+))?"
+)
+_WHOLE_TEXT = ("LONGTEXT", "RICHTEXT")
 _FUNCTIONS = {"LongText": "LONGTEXT", "RichText": "RICHTEXT"}
 _FUNCTION_OF_TYPE = {"vobject_longtext__sys": "LONGTEXT", "vobject_richtext__sys": "RICHTEXT"}
 
 
 @dataclass(frozen=True, slots=True)
-class Selection:
-    """Where a queried value stands in an answer row: ``row[key]``, or ``key`` in the first row of ``child``."""
-
-    key: str
-    child: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class QueryPlan:
-    """The statement template of one rule and the place of each (query object, query field) in its rows.
+    """The statement template of one rule and, by field rule, the place of each value in its rows.
 
     ``filtered`` says that rows which exist may be left out by a query object rule.
     """
@@ -36,7 +34,7 @@ class QueryPlan:
     object: str
     head: str
     conditions: str | None
-    selections: Mapping[tuple[str, str], Selection]
+    selections: Mapping[str, Selection]
 
     @property
     def filtered(self) -> bool:
@@ -65,42 +63,85 @@ def plan(rule: IntegrationRule, primary: ObjectMetadata, extra: Iterable[str] = 
 
     Raises RuleError when a query object cannot be reached from the primary one or a field is unknown.
     """
-    own: dict[str, str] = {name: name for name in (*ALWAYS, *extra)}
-    children: dict[str, dict[str, str]] = {}
-    selections: dict[tuple[str, str], Selection] = {}
+    own = _Columns(rule.name, {name: name for name in (*ALWAYS, *extra)})
+    children: dict[str, _Columns] = {}
+    selections: dict[str, Selection] = {}
     for field_rule in rule.field_rules:
         if field_rule.query_field is None:
             continue
-        query_object = field_rule.query_object or rule.primary_query_object
-        place = _locate(rule, field_rule.name, query_object, primary)
-        field = field_rule.query_field
-        if not place.prefix and place.child is None and "." not in field and field not in primary.fields:
-            raise RuleError(
-                rule.name,
-                field_rule.name,
-                f"{primary.name} in the source Vault has no field {field}; correct query_field or add the field",
-            )
-        selected = _select(field_rule, place, primary)
-        if place.child is None:
-            own[place.prefix + field] = selected
-        else:
-            children.setdefault(place.child, {})[field] = selected
-        selections[query_object, field] = Selection(place.prefix + field, place.child)
+        place = _locate(rule, field_rule.name, field_rule.query_object or rule.primary_query_object, primary)
+        _require_field(rule, field_rule, place, primary)
+        columns = own if place.child is None else children.setdefault(place.child, _Columns(rule.name, {}))
+        selections[field_rule.name] = Selection(columns.select(field_rule, place, primary), place.child)
     conditions, child_conditions = _conditions(rule, primary)
-    items = list(own.values())
-    for child, fields in children.items():
+    items = list(own.texts.values())
+    for child, columns in children.items():
         where = f" WHERE {child_conditions[child]}" if child in child_conditions else ""
-        items.append(f"(SELECT {', '.join(fields.values())} FROM {child}{where})")  # noqa: S608  VQL of names
+        items.append(f"(SELECT {', '.join(columns.texts.values())} FROM {child}{where})")  # noqa: S608  VQL of names
     head = f"SELECT {', '.join(items)} FROM {rule.primary_query_object}"  # noqa: S608  VQL of names
     return QueryPlan(rule.name, rule.primary_query_object, head, conditions, selections)
 
 
-def _select(rule: FieldRule, place: _Place, primary: ObjectMetadata) -> str:
-    field = rule.query_field or ""
-    if rule.query_field_select:
-        return rule.query_field_select
-    path = place.prefix + field
-    known = primary.fields.get(path) if place.child is None else None
+def _require_field(rule: IntegrationRule, field_rule: FieldRule, place: _Place, primary: ObjectMetadata) -> None:
+    field = field_rule.query_field or ""
+    elsewhere = place.prefix or place.child is not None or "." in field or field_rule.query_field_select
+    if not elsewhere and field not in primary.fields:
+        raise RuleError(
+            rule.name,
+            field_rule.name,
+            f"{primary.name} in the source Vault has no field {field}; correct query_field or add the field",
+        )
+
+
+@dataclass(slots=True)
+class _Columns:
+    """What is selected of one object, by the name under which an answer has it."""
+
+    rule: str
+    texts: dict[str, str]
+
+    def select(self, field_rule: FieldRule, place: _Place, primary: ObjectMetadata) -> str:
+        """Select what a field rule reads; the name under which the answer has it."""
+        select = (field_rule.query_field_select or "").strip()
+        if not select:
+            name = place.prefix + (field_rule.query_field or "")
+            select = _expression(field_rule, name, primary if place.child is None else None)
+        else:
+            name = self._name(field_rule, select)
+        known = self.texts.get(name)
+        if known is not None and _value(known) != _value(select):
+            raise RuleError(
+                self.rule, field_rule.name, f"something else is selected as {name} already; use another alias"
+            )
+        if known is None or "(" in select:  # the whole text rather than its beginning
+            self.texts[name] = select
+        return name
+
+    def _name(self, field_rule: FieldRule, select: str) -> str:
+        match = _SELECT.fullmatch(select)
+        if match is None:
+            raise RuleError(
+                self.rule,
+                field_rule.name,
+                "query_field_select must be a field or FUNCTION(field), with or without an alias",
+            )
+        alias = match["alias"]
+        if alias is not None and alias != field_rule.query_field:
+            raise RuleError(self.rule, field_rule.name, "the alias in query_field_select must be the query_field")
+        return alias or match["argument"] or match["path"]
+
+
+def _value(select: str) -> tuple[str, ...]:
+    """What an expression gives, however it is written; a text and the whole of it are the same value."""
+    match = _SELECT.fullmatch(select)
+    if match is None:
+        return (select,)
+    function, field = (match["function"] or "").upper(), match["argument"] or match["path"]
+    return (field,) if function in ("", *_WHOLE_TEXT) else (function, field)
+
+
+def _expression(rule: FieldRule, path: str, primary: ObjectMetadata | None) -> str:
+    known = primary.fields.get(path) if primary else None
     # Bare long text comes back cut to 250 characters; the function returns all of it under the field's name.
     function = _FUNCTION_OF_TYPE.get(rule.query_field_type or "") or _FUNCTIONS.get(known.type if known else "")
     return f"{function}({path})" if function else path

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
 
-from services.connector.rules.compile import CompiledRule, PendingReference, Targets
+from services.connector.rules.compiled import CompiledRule, Targets
 from services.connector.rules.errors import FieldError, ItemErrorType
 from services.connector.rules.statements import statements
+from services.connector.rules.values import Unfit
 
 Unique = tuple[str, str]
 """(object, field by whose value its records are known)."""
@@ -17,10 +19,18 @@ Found = Mapping[Unique, Mapping[str, str]]
 AMBIGUOUS = ""
 
 
+class PendingReference(NamedTuple):
+    """A reference known by a unique key of the record meant; its id is looked up later, for all rows at once."""
+
+    object: str
+    field: str
+    key: str
+
+
 def pending_keys(compiled: CompiledRule, rows: Iterable[Targets]) -> dict[Unique, dict[str, None]]:
     """The distinct keys that the rows refer to, by object and field, in order of first mention."""
     keys: dict[Unique, dict[str, None]] = {}
-    fields = [(reference.target_object, reference.target_field) for reference in compiled.references]
+    fields = [(part.target_object, part.sent_as) for part in compiled.references]
     for targets in rows:
         for target_object, target_field in fields:
             value = targets[target_object].get(target_field)
@@ -47,14 +57,14 @@ def index(field: str, rows: Iterable[Mapping[str, object]]) -> dict[str, str]:
 def settle(compiled: CompiledRule, targets: Targets, found: Found) -> list[FieldError]:
     """Put record ids in place of a row's pending references; the errors name those that lead nowhere."""
     errors: list[FieldError] = []
-    for reference in compiled.references:
-        values = targets[reference.target_object]
-        value = values.get(reference.target_field)
+    for part in compiled.references:
+        values = targets[part.target_object]
+        value = values.get(part.sent_as)
         if not isinstance(value, PendingReference):
             continue
         record = found.get((value.object, value.field), {}).get(value.key)
         if record:
-            values[reference.target_field] = record
+            values[part.sent_as] = record
             continue
         problem = (
             f"no {value.object} with {value.field} {_named(value.key)} exists in the target Vault; "
@@ -62,19 +72,7 @@ def settle(compiled: CompiledRule, targets: Targets, found: Found) -> list[Field
             if record is None
             else f"several {value.object} records have {value.field} {_named(value.key)}; leave only one of them"
         )
-        where = (
-            f"Integration rule {compiled.name}, field rule {reference.field_rule}, "
-            f"target field {reference.target_object}.{reference.target_field}"
-        )
-        errors.append(
-            FieldError(
-                compiled.name,
-                reference.field_rule,
-                reference.target_field,
-                ItemErrorType.REFERENCE,
-                f"{where}: {problem}",
-            )
-        )
+        errors.append(compiled.error(part, Unfit(problem), ItemErrorType.REFERENCE))
     return errors
 
 

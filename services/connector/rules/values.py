@@ -17,13 +17,16 @@ class Unfit(Exception):
     """A value that its target field cannot take; the text names the limit and never the value."""
 
 
-def converter(field: FieldMetadata) -> Convert:
-    """The function that makes a non-empty value fit for ``field``; it raises Unfit."""
+def converter(field: FieldMetadata, *, truncate: bool = False) -> Convert:
+    """The function that makes a non-empty value fit for ``field``; it raises Unfit.
+
+    With ``truncate`` a text longer than the field takes is cut to its length.
+    """
     if field.type == "Number":
         return _number(field)
     if field.type == "Picklist":
         return _multi if field.multi_value else _single
-    return _BY_TYPE[field.type] if field.type in _BY_TYPE else _text(field.max_length)
+    return _BY_TYPE[field.type] if field.type in _BY_TYPE else _text(field.max_length, truncate)
 
 
 def is_empty(value: object) -> bool:
@@ -31,13 +34,15 @@ def is_empty(value: object) -> bool:
     return value is None or value in ("", [])
 
 
-def _text(limit: int | None) -> Convert:
+def _text(limit: int | None, truncate: bool) -> Convert:
     ceiling = limit if limit is not None else 1 << 30
 
     def convert(value: object) -> object:
         if type(value) is not str:
             value = _plain(value)
         if len(value) > ceiling:
+            if truncate:
+                return value[:ceiling]
             raise Unfit(
                 f"the value has {len(value):,} characters and the field takes {ceiling:,}; "
                 "shorten it in the source record or raise the field's maximum length"

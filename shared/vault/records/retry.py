@@ -25,12 +25,12 @@ FROM records.exception_message__sys WHERE id = ANY($1::text[]) ORDER BY id
 ITEMS = """
 SELECT exception_message__sys AS message, array_agg(item__sys ORDER BY id) AS items
 FROM records.exception_item__sys
-WHERE exception_message__sys = ANY($1::text[]) AND error_status__sys IN ('open__sys', 'retrying__sys')
+WHERE exception_message__sys = ANY($1::text[]) AND error_status__sys IN ('open__sys', 'retrying__sys', 'warning__sys')
 GROUP BY exception_message__sys
 """
 OPEN_ITEMS = """
 SELECT id FROM records.exception_item__sys
-WHERE exception_message__sys = ANY($1::text[]) AND error_status__sys = 'open__sys' ORDER BY id
+WHERE exception_message__sys = ANY($1::text[]) AND error_status__sys IN ('open__sys', 'warning__sys') ORDER BY id
 """
 RETRYING = {"error_status__sys": "retrying__sys"}
 

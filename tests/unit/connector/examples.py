@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from services.connector.rules.compile import CompiledRule, compile_rule
+from services.connector.rules.compile import compile_rule
+from services.connector.rules.compiled import CompiledRule
 from services.connector.rules.lookups import Lookups
 from services.connector.rules.metadata import ObjectMetadata
 from services.connector.rules.model import read_rule
@@ -113,5 +114,5 @@ def field_rule(target: str, query: str | None = None, query_object: str = "medic
 
 def compiled(*field_rules: Json, lookups: Lookups | None = None, primary: str = "medical_inquiry__v") -> CompiledRule:
     """A rule of these field rules, compiled against the example metadata."""
-    rule = read_rule(rule_json(*field_rules, primary=primary))
+    (rule,) = read_rule(rule_json(*field_rules, primary=primary))
     return compile_rule(rule, plan(rule, SOURCES[primary]), TARGETS, lookups or {})

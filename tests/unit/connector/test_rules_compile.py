@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.connector.rules.compile import PendingReference
+from services.connector.rules.compiled import Evaluated
 from services.connector.rules.errors import ItemErrorType
 from services.connector.rules.lookups import read_lookups
 from services.connector.rules.model import RuleError
-from services.connector.rules.references import index, key_statements, pending_keys, settle
+from services.connector.rules.references import PendingReference, index, key_statements, pending_keys, settle
 from tests.unit.connector.examples import compiled, field_rule
 
 LOOKUPS = read_lookups(
@@ -39,11 +39,12 @@ LOOKUPS = read_lookups(
 
 def value_of(target: str, row: dict[str, object], query: str | None = "delivery_method__v", **more: Any) -> Any:
     rule = compiled(field_rule(target, query, **more), lookups=LOOKUPS)
-    targets, errors = rule.evaluate(row)
+    evaluated = rule.evaluate(row)
     name, _, field = target.partition(".")
-    return errors[0] if errors else targets[name].get(field, "unset")
+    return evaluated.errors[0] if evaluated.errors else evaluated.targets[name].get(field, "unset")
 
 
+OTHER = {"field_default": "other__v", "missing_lookup": "default"}
 CHANNEL = {"reference_lookup": "channel", "reference_lookup_type": "picklist"}
 
 
@@ -55,7 +56,8 @@ CHANNEL = {"reference_lookup": "channel", "reference_lookup_type": "picklist"}
         ("case__v.priority__v", [], {"field_default": "low__v"}, "low__v"),
         ("case__v.priority__v", "x__v", {"field_default": "low__v"}, "x__v"),
         ("case__v.origination_channel__v", ["email__v"], CHANNEL, "by_email__v"),
-        ("case__v.origination_channel__v", ["none__v"], CHANNEL | {"field_default": "other__v"}, "other__v"),
+        ("case__v.origination_channel__v", ["none__v"], CHANNEL | OTHER, "other__v"),
+        ("case__v.origination_channel__v", ["none__v"], CHANNEL | {"missing_lookup": "warning"}, "unset"),
         ("case__v.origination_channel__v", None, CHANNEL | {"field_default": "other__v"}, "other__v"),
         ("case_request__v.topics__v", ["phone__v", "email__v"], CHANNEL, ["by_phone__v", "by_email__v"]),
         ("case_request__v.topics__v", ["phone__v"], CHANNEL, ["by_phone__v"]),
@@ -119,6 +121,75 @@ def test_errors_name_rule_and_field(
     assert "medical_inquiries__v" in message and target in message
 
 
+ROW: dict[str, object] = {
+    "id": "V1",
+    "global_id__sys": "20202_V1",
+    "modified_date__v": "2026-02-03T04:05:06.000Z",
+    "delivery_method__v": None,
+}
+
+
+@pytest.mark.parametrize(
+    ("target", "default", "expected"),
+    [
+        ("case_request__v.question__v", "source_id", "V1"),
+        ("case_request__v.question__v", "source_global_id", "20202_V1"),
+        ("case_request__v.quantity__v", "source_vault_id", "outside"),
+        ("case_request__v.asked__v", "source_modified_date", "2026-02-03T04:05:06.000Z"),
+        ("case_request__v.due__v", "source_modified_date", "2026-02-03"),
+    ],
+)
+def test_a_default_may_be_computed_from_the_source_record(target: str, default: str, expected: str) -> None:
+    for query in ("delivery_method__v", None):
+        found = value_of(target, ROW, query, field_default=default, field_default_type="code")
+        assert found == expected or expected in found.message
+
+
+def test_a_default_may_be_a_record_known_by_its_name_or_the_lookup_field() -> None:
+    settings = {"field_default": "Cholecap", "field_default_type": "reference"}
+    target = "case_request__v.product__v"
+    assert value_of(target, ROW, **settings) == PendingReference("product__v", "name__v", "Cholecap")
+    by_id = value_of(target, ROW, target_field_lookup="external_id__v", **settings)
+    assert by_id == PendingReference("product__v", "external_id__v", "Cholecap")
+
+
+def test_a_text_too_long_is_cut_where_the_rule_says_so() -> None:
+    row: dict[str, object] = {"delivery_method__v": "x" * 41}
+    assert value_of("case_request__v.question__v", row, evaluate_field_length="truncate") == "x" * 40
+
+
+def test_a_warning_leaves_the_field_unset_and_names_it() -> None:
+    rule = compiled(
+        field_rule("case__v.origination_channel__v", "delivery_method__v", **CHANNEL, missing_lookup="warning"),
+        lookups=LOOKUPS,
+    )
+    evaluated = rule.evaluate({"delivery_method__v": ["none__v"]})
+    assert (evaluated.targets, evaluated.errors) == ({"case__v": {}}, [])
+    (warning,) = evaluated.warnings
+    assert warning.error_type is ItemErrorType.LOOKUP and "source key none__v" in warning.message
+
+
+@pytest.mark.parametrize(
+    "kind", ["picklist", "object", "objectlifecyclestate", "documentlifecyclestate", "documenttype", "generic"]
+)
+def test_every_lookup_type_translates_and_misses_by_its_own_name(kind: str) -> None:
+    rows = [
+        {
+            "reference_lookup_name__sys": "set",
+            "reference_lookup_type__sys": [f"{kind}__sys"],
+            "source_key__sys": "a",
+            "target_key__sys": "b",
+        }
+    ]
+    rule = compiled(
+        field_rule("case__v.priority__v", "delivery_method__v", reference_lookup="set", reference_lookup_type=kind),
+        lookups=read_lookups(rows),
+    )
+    assert rule.evaluate({"delivery_method__v": "a"}).targets == {"case__v": {"priority__v": "b"}}
+    (error,) = rule.evaluate({"delivery_method__v": "A"}).errors
+    assert f"reference lookup set ({kind})" in error.message
+
+
 def test_a_text_that_may_be_personal_is_not_in_the_error() -> None:
     generic = {"reference_lookup": "texts", "reference_lookup_type": "generic"}
     error = value_of("case_request__v.question__v", {"delivery_method__v": "Ann Smith"}, **generic)
@@ -127,15 +198,15 @@ def test_a_text_that_may_be_personal_is_not_in_the_error() -> None:
 
 def test_an_object_type_is_written_by_its_name() -> None:
     rule = compiled(field_rule("person__sys.object_type__v", field_default="case_contact_of_any_length__v"))
-    assert rule.evaluate({})[0] == {"person__sys": {"object_type__v.api_name__v": "case_contact_of_any_length__v"}}
+    assert rule.evaluate({}).targets == {"person__sys": {"object_type__v.api_name__v": "case_contact_of_any_length__v"}}
 
 
 def test_children_give_their_first_record_and_none_is_no_error() -> None:
     rule = compiled(field_rule("person__sys.city__v", "city_cda__v", "address__v"), primary="account__v")
     row: dict[str, object] = {"addresses__vr": {"data": [{"city_cda__v": "Basel"}, {"city_cda__v": "Bern"}]}}
-    assert rule.evaluate(row) == ({"person__sys": {"city__v": "Basel"}}, [])
-    assert rule.evaluate({"addresses__vr": {"data": []}}) == ({"person__sys": {}}, [])
-    assert rule.evaluate({}) == ({"person__sys": {}}, [])
+    assert rule.evaluate(row) == Evaluated({"person__sys": {"city__v": "Basel"}})
+    assert rule.evaluate({"addresses__vr": {"data": []}}) == Evaluated({"person__sys": {}})
+    assert rule.evaluate({}) == Evaluated({"person__sys": {}})
 
 
 def test_a_row_reports_all_its_fields_and_keeps_the_good_ones() -> None:
@@ -144,11 +215,9 @@ def test_a_row_reports_all_its_fields_and_keeps_the_good_ones() -> None:
         field_rule("case_request__v.quantity__v", "group_identifier__v"),
         field_rule("case__v.priority__v", "delivery_method__v"),
     )
-    targets, errors = rule.evaluate(
-        {"inquiry_text__v": "x" * 50, "group_identifier__v": "?", "delivery_method__v": "p__v"}
-    )
-    assert [error.field_rule for error in errors] == ["question__v", "quantity__v"]
-    assert targets == {"case_request__v": {}, "case__v": {"priority__v": "p__v"}}
+    evaluated = rule.evaluate({"inquiry_text__v": "x" * 50, "group_identifier__v": "?", "delivery_method__v": "p__v"})
+    assert [error.field_rule for error in evaluated.errors] == ["question__v", "quantity__v"]
+    assert evaluated.targets == {"case_request__v": {}, "case__v": {"priority__v": "p__v"}}
 
 
 def test_the_upsert_key_is_the_unique_field_that_takes_an_identity() -> None:
@@ -168,8 +237,12 @@ def test_the_upsert_key_is_the_unique_field_that_takes_an_identity() -> None:
         (field_rule("case_request__v.quantity__v", field_default="many"), "field_default does not fit"),
         (field_rule("case_request__v.question__v", "id", target_field_lookup="x__v"), "refers to none"),
         (
-            field_rule("case_request__v.question__v", "id", reference_lookup="x", reference_lookup_type="odd"),
-            "must be one of",
+            field_rule("case_request__v.question__v", field_default="x", field_default_type="reference"),
+            "field_default_type needs a target field that refers to an object",
+        ),
+        (
+            field_rule("case_request__v.question__v", field_default="now", field_default_type="code"),
+            "must be one of source_id",
         ),
     ],
 )
@@ -182,7 +255,7 @@ def test_pending_references_are_asked_once_a_key_and_settled_or_named() -> None:
     rule = compiled(
         field_rule("case_request__v.product__v", "group_identifier__v", target_field_lookup="external_id__v")
     )
-    rows = [rule.evaluate({"group_identifier__v": key})[0] for key in ("E-1", "E-2", "E-1", "E-3", None)]
+    rows = [rule.evaluate({"group_identifier__v": key}).targets for key in ("E-1", "E-2", "E-1", "E-3", None)]
     keys = pending_keys(rule, rows)
     assert {unique: list(found) for unique, found in keys.items()} == {
         ("product__v", "external_id__v"): ["E-1", "E-2", "E-3"]
@@ -225,8 +298,8 @@ EVERY_FIELD = compiled(*(field_rule(f"case_request__v.{name}", "delivery_method_
 
 @given(SCALARS | st.dictionaries(st.text(max_size=3), st.integers(), max_size=2))
 def test_any_source_value_ends_as_a_fitting_value_or_an_error(value: object) -> None:
-    targets, errors = EVERY_FIELD.evaluate({"delivery_method__v": value})
-    values = targets["case_request__v"]
+    evaluated = EVERY_FIELD.evaluate({"delivery_method__v": value})
+    values, errors = evaluated.targets["case_request__v"], evaluated.errors
     assert values.keys().isdisjoint(error.target_field for error in errors)
     if value is None or value in ("", []):
         assert not values and not errors
