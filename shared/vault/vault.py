@@ -14,6 +14,7 @@ from shared.runtime.waiting import wait_for
 from shared.spark.connection import BrokerConnection
 from shared.vault.audit.service import AuditService
 from shared.vault.content.service import ContentService
+from shared.vault.exceptions import bulk_retry, ignoring, items
 from shared.vault.integrations import job as integration_runs
 from shared.vault.integrations.service import RunService
 from shared.vault.jobs import housekeeping
@@ -72,6 +73,7 @@ log = structlog.get_logger(__name__)
 
 TRIGGERS: Mapping[str, Trigger] = {
     integrations.OBJECT: integrations.IntegrationTrigger(),
+    items.OBJECT: items.ItemTrigger(),
     user_records.OBJECT: user_records.UserTrigger(),
 }
 
@@ -85,6 +87,7 @@ JOBS: Mapping[str, JobType] = {
     **record_jobs.JOBS,
     **mail.JOBS,
     **integration_runs.JOBS,
+    **bulk_retry.JOBS,
 }
 
 
@@ -136,6 +139,7 @@ class Vault:
         events = DeliveryEvents(self.components, self.records, self.security, definition.delivery_handlers)
         self.deliveries = DeliveryReports(self.components, self.records, self.queue_log, events)
         self.runs = RunService(self.database, settings.run_patience_minutes)
+        self.bulk_retries = bulk_retry.BulkRetries(self.components, self.jobs)
         self.files = open_store(settings, definition.name)
         self.content = ContentService(self.database, self.files)
         self.record_jobs = record_jobs.RecordJobs(self.records, self.jobs, self.files)
@@ -154,7 +158,12 @@ class Vault:
 
     def _named_actions(self) -> Mapping[str, ActionHandler]:
         notifier = Notifier(self.jobs, emailing=self.settings.mail_server is not None)
-        supplied = {**entry_actions.ACTIONS, "retry_transfer": retry.retry_transfer, "notify": notifier.notify}
+        supplied = {
+            **entry_actions.ACTIONS,
+            "retry_transfer": retry.retry_transfer,
+            "ignore": ignoring.ignore,
+            "notify": notifier.notify,
+        }
         return supplied | dict(self.definition.actions)
 
     async def start(self) -> None:

@@ -18,7 +18,8 @@ from shared.client.errors import VaultRefused
 MESSAGE = "exception_message__sys"
 ITEM = "exception_item__sys"
 OPEN, RESOLVED, WARNING = "open__sys", "resolved__sys", "warning__sys"
-UNRESOLVED = (OPEN, "retrying__sys", WARNING)
+RETRYING, IGNORED = "retrying__sys", "ignored__sys"
+UNRESOLVED = (OPEN, RETRYING, WARNING)
 MAX_BODY = 32_000
 
 
@@ -84,9 +85,14 @@ class ExceptionRecords:
         by_id = {failure.message_id: failure for failure in failures}
         if not by_id:
             return
-        head = f"SELECT id, message_id__sys FROM {MESSAGE}"  # noqa: S608  VQL, literals quoted
+        head = f"SELECT id, message_id__sys, error_status__sys FROM {MESSAGE}"  # noqa: S608  VQL, literals quoted
         known = await query_all(self._client, statements(head, "message_id__sys", by_id))
         existing = {str(row["message_id__sys"]) for row in known}
+        for row in known:
+            if row["error_status__sys"] == [IGNORED]:
+                del by_id[str(row["message_id__sys"])]  # a second copy does not undo an administrator's decision
+        if not by_id:
+            return
         # A retry names only what was left, so the first record of a message keeps its body and its count.
         rows = [_message_row(failure, first=failure.message_id not in existing) for failure in by_id.values()]
         results = await self._client.upsert(MESSAGE, rows, id_param="message_id__sys")
@@ -100,9 +106,30 @@ class ExceptionRecords:
             for reasons, status in ((failure.items, OPEN), (failure.warnings, WARNING))
             for item, reason in reasons.items()
         ]
+        if existing and items:
+            items = await self._not_ignored(items)
         if items:
             for result in await self._client.upsert(ITEM, items, id_param="item_key__sys"):
                 _require(result.ok, result.errors)
+        whole = [failure for failure in by_id.values() if not failure.items and not failure.warnings]
+        await self._open_again([records[failure.message_id] for failure in whole if existing])
+
+    async def _not_ignored(self, items: list[dict[str, object]]) -> list[dict[str, object]]:
+        head = f"SELECT id, item_key__sys FROM {ITEM}"  # noqa: S608  VQL, literals quoted
+        keys = [str(item["item_key__sys"]) for item in items]
+        condition = f"error_status__sys = {literal(IGNORED)}"
+        rows = await query_all(self._client, statements(head, "item_key__sys", keys, conditions=condition))
+        ignored = {row["item_key__sys"] for row in rows}
+        return [item for item in items if item["item_key__sys"] not in ignored]
+
+    async def _open_again(self, records: Sequence[str]) -> None:
+        """Items that were being retried, of messages that failed before any item was looked at."""
+        if not records:
+            return
+        head = f"SELECT id FROM {ITEM}"  # noqa: S608  VQL, literals quoted
+        condition = f"error_status__sys = {literal(RETRYING)}"
+        rows = await query_all(self._client, statements(head, "exception_message__sys", records, conditions=condition))
+        await self._set_status(ITEM, [str(row["id"]) for row in rows], OPEN)
 
     async def resolve(self, message_ids: Collection[str], point: str | None, items: Collection[str]) -> None:
         """Resolve what these items failed with before at an integration point, and messages with nothing left.
@@ -118,7 +145,7 @@ class ExceptionRecords:
             condition = f"{contains('error_status__sys', UNRESOLVED)} AND {at_point}"
             head = f"SELECT id, exception_message__sys FROM {ITEM}"  # noqa: S608  VQL, literals quoted
             rows = await query_all(self._client, statements(head, "item__sys", items, conditions=condition))
-            await self._set_resolved(ITEM, [str(row["id"]) for row in rows])
+            await self._set_status(ITEM, [str(row["id"]) for row in rows], RESOLVED)
             touched.update(str(row["exception_message__sys"]) for row in rows)
         if touched:
             head = f"SELECT id, exception_message__sys FROM {ITEM}"  # noqa: S608  VQL, literals quoted
@@ -127,7 +154,7 @@ class ExceptionRecords:
                 self._client, statements(head, "exception_message__sys", touched, conditions=condition)
             )
             touched -= {str(row["exception_message__sys"]) for row in left}
-        await self._set_resolved(MESSAGE, sorted(touched))
+        await self._set_status(MESSAGE, sorted(touched), RESOLVED, message_items_failed__sys=0)
 
     async def _unresolved_messages(self, message_ids: Collection[str], point: str | None) -> dict[str, str]:
         """Message ids by record id of the unresolved exceptions that may be concerned."""
@@ -144,9 +171,9 @@ class ExceptionRecords:
         rows = await query_all(self._client, texts)
         return {str(row["id"]): str(row["message_id__sys"]) for row in rows}
 
-    async def _set_resolved(self, object_name: str, ids: Sequence[str]) -> None:
+    async def _set_status(self, object_name: str, ids: Sequence[str], status: str, **fields: object) -> None:
         if ids:
-            rows = [{"id": record, "error_status__sys": RESOLVED} for record in ids]
+            rows = [{"id": record, "error_status__sys": status, **fields} for record in ids]
             for result in await self._client.update(object_name, rows):
                 _require(result.ok, result.errors)
 

@@ -58,6 +58,10 @@ PLATFORM_FIELD_TYPES: Mapping[str, FieldType] = {
 """The type of every platform field, by name."""
 
 OBJECT_ACTIONS: Mapping[str, tuple[ObjectUserAction, ...]] = {
-    "exception_message__sys": (ObjectUserAction("retry_transfer__sys", "Retry Transfer", "retry_transfer"),),
+    "exception_message__sys": (
+        ObjectUserAction("retry_transfer__sys", "Retry Transfer", "retry_transfer"),
+        ObjectUserAction("ignore__sys", "Ignore", "ignore"),
+    ),
+    "exception_item__sys": (ObjectUserAction("ignore__sys", "Ignore", "ignore"),),
 }
 """User actions that the Vault itself gives to objects, unless a component of the same name says otherwise."""

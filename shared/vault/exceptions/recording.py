@@ -17,10 +17,17 @@ if TYPE_CHECKING:
     from shared.vault.storage.database import Connection
 
 OBJECT = "exception_message__sys"
+ITEM = "exception_item__sys"
 KEY = "message_id__sys"
 MAX_TEXT = 1500
 
 KNOWN = "SELECT message_id__sys FROM records.exception_message__sys WHERE message_id__sys = ANY($1::text[])"
+
+RETRIED_ITEMS = """
+SELECT id FROM records.exception_item__sys
+WHERE exception_message__sys = ANY($1::text[]) AND error_status__sys = 'retrying__sys' ORDER BY id
+"""
+OPEN = {"error_status__sys": "open__sys"}
 
 
 class MessageErrorType(StrEnum):
@@ -63,10 +70,19 @@ async def record(
     for rows in (new, again):
         if rows:
             written += await records.upsert_in(connection, caller, registry.objects[OBJECT], rows, KEY)
+    await _open_again(connection, records, registry, caller, [str(row.id) for row in written])
     for row in written:
         for error in row.errors:
             raise VaultFault(error.type, f"The exception record was refused: {error.message}")
     return written
+
+
+async def _open_again(
+    connection: Connection, records: RecordService, registry: Registry, caller: Caller, messages: Sequence[str]
+) -> None:
+    """Items that were being retried did not even come to be tried."""
+    retried = [row["id"] for row in await connection.fetch(RETRIED_ITEMS, messages)]
+    await records.change_in(connection, caller, registry.objects[ITEM], retried, {}, OPEN)
 
 
 def _row(failure: MessageFailure) -> dict[str, object]:

@@ -20,7 +20,7 @@ from shared.vault.records.references import resolve_references
 from shared.vault.records.results import CREATED, NEWER_STORED, UPDATED
 from shared.vault.records.source_states import FIELD as SOURCE_MODIFIED
 from shared.vault.records.source_states import advance, newer_stored
-from shared.vault.records.triggers import Follower
+from shared.vault.records.triggers import CreationFollower, Follower
 from shared.vault.records.uniqueness import explain_refused, fail_repeats, fail_taken, in_key_order
 from shared.vault.storage.clock import moment
 
@@ -96,6 +96,8 @@ class Batch:
         if refused:
             await explain_refused(self.connection, self.object, refused, key)
         await entries.created(self.connection, self.registry, self.caller, self.object.name, list(kept))
+        if kept and isinstance(self._trigger, CreationFollower):
+            await self._trigger.after_create(self.connection, self.caller, list(kept))
 
     def _check_required(self, rows: Sequence[Row]) -> None:
         required = [f.name for f in self.object.fields.values() if f.required and not f.system and f.active]

@@ -39,3 +39,11 @@ class Follower(Protocol):
         self, connection: Connection, caller: Caller, updated: Sequence[tuple[Record, Mapping[str, object]]]
     ) -> None:
         """Follow updates: each record as it was stored, and its changes."""
+
+
+@runtime_checkable
+class CreationFollower(Protocol):
+    """A trigger that also does something once records have been created, in the same transaction."""
+
+    async def after_create(self, connection: Connection, caller: Caller, ids: Sequence[str]) -> None:
+        """Follow the creation of these records."""

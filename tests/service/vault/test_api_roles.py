@@ -120,6 +120,7 @@ ROUTES = {
     "PUT /services/queues/{queue_name}/actions/reset": ADMIN,
     "POST /services/queues/{queue_name}/deliveries": CONNECTION,
     "PUT /services/queues/{queue_name}/actions/trace_delivery": ADMIN,
+    "POST /services/exceptions/actions/retry": CONNECTION,
     "GET /services/queue_logs": ADMIN,
     "GET /services/queue_logs/{log_date}": ADMIN,
     "GET /services/clock": CONNECTION,

@@ -1,0 +1,67 @@
+"""User Exception Items: after every write of them, their message's count and status are what they say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from asyncpg import Record
+
+    from shared.vault.errors import ApiError
+    from shared.vault.security.caller import Caller
+    from shared.vault.storage.database import Connection
+
+OBJECT = "exception_item__sys"
+
+# Counted in a statement of its own, after the lock: it then sees what another connector has just committed.
+LOCK_MESSAGES = """
+SELECT id FROM records.exception_message__sys WHERE id IN
+(SELECT exception_message__sys FROM records.exception_item__sys WHERE id = ANY($1::text[])) ORDER BY id FOR UPDATE
+"""
+COUNT = """
+WITH counted AS (
+    SELECT exception_message__sys AS id,
+        count(*) FILTER (WHERE error_status__sys = 'open__sys') AS open,
+        count(*) FILTER (WHERE error_status__sys = 'retrying__sys') AS retrying,
+        bool_or(error_status__sys = 'warning__sys') AS warning,
+        bool_and(error_status__sys = 'ignored__sys') AS ignored
+    FROM records.exception_item__sys WHERE exception_message__sys = ANY($1::text[]) GROUP BY 1
+), told AS (
+    SELECT id, open + retrying AS failed, CASE WHEN open > 0 THEN 'open__sys' WHEN retrying > 0 THEN 'retrying__sys'
+        WHEN warning THEN 'warning__sys' WHEN ignored THEN 'ignored__sys' ELSE 'resolved__sys' END AS status
+    FROM counted
+)
+UPDATE records.exception_message__sys m
+SET message_items_failed__sys = told.failed, error_status__sys = told.status,
+    modified_by__v = $2, modified_date__v = greatest(date_trunc('milliseconds', clock_timestamp()), m.modified_date__v)
+FROM told WHERE m.id = told.id
+AND (m.message_items_failed__sys, m.error_status__sys) IS DISTINCT FROM (told.failed, told.status)
+"""
+
+
+class ItemTrigger:
+    """Keeps the messages of items right; their count is of the items that are open or being retried."""
+
+    columns = ()
+
+    def before_update(self, caller: Caller, stored: Record, changes: dict[str, object]) -> ApiError | None:
+        """Allow the update."""
+        del caller, stored, changes
+        return None
+
+    def before_delete(self, caller: Caller, stored: Record) -> ApiError | None:
+        """Allow the deletion."""
+        del caller, stored
+        return None
+
+    async def after_create(self, connection: Connection, caller: Caller, ids: Sequence[str]) -> None:
+        """Count again for the messages of these items."""
+        messages = [row["id"] for row in await connection.fetch(LOCK_MESSAGES, ids)]
+        await connection.execute(COUNT, messages, caller.user_id)
+
+    async def after_update(
+        self, connection: Connection, caller: Caller, updated: Sequence[tuple[Record, Mapping[str, object]]]
+    ) -> None:
+        """Count again for the messages of these items."""
+        await self.after_create(connection, caller, [stored["id"] for stored, _ in updated])
