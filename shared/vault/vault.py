@@ -35,7 +35,7 @@ from shared.vault.queues.delivery_events import DeliveryEvents
 from shared.vault.queues.log import QueueLog
 from shared.vault.queues.relay import Relay, Sender
 from shared.vault.queues.service import QueueService
-from shared.vault.records import entry_actions, integrations, record_jobs, retry
+from shared.vault.records import entry_actions, integrations, record_jobs, reference_lookups, retry
 from shared.vault.records.actions import ActionService
 from shared.vault.records.deletions import DeletionService
 from shared.vault.records.named_actions import NamedActions
@@ -74,6 +74,7 @@ log = structlog.get_logger(__name__)
 TRIGGERS: Mapping[str, Trigger] = {
     integrations.OBJECT: integrations.IntegrationTrigger(),
     items.OBJECT: items.ItemTrigger(),
+    reference_lookups.OBJECT: reference_lookups.ReferenceLookupTrigger(),
     user_records.OBJECT: user_records.UserTrigger(),
 }
 

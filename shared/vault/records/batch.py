@@ -20,7 +20,7 @@ from shared.vault.records.references import resolve_references
 from shared.vault.records.results import CREATED, NEWER_STORED, UPDATED
 from shared.vault.records.source_states import FIELD as SOURCE_MODIFIED
 from shared.vault.records.source_states import advance, newer_stored
-from shared.vault.records.triggers import CreationFollower, Follower
+from shared.vault.records.triggers import CreationFollower, Follower, Preparer
 from shared.vault.records.uniqueness import explain_refused, fail_repeats, fail_taken, in_key_order
 from shared.vault.storage.clock import moment
 
@@ -73,6 +73,8 @@ class Batch:
 
         ``key`` is that of an upsert: a record that has it by now is a race, and RaceLost is raised.
         """
+        if isinstance(self._trigger, Preparer):
+            await self._trigger.before_create(self.connection, rows)
         self._check_required(rows)
         fail_repeats(self.object, rows)
         rows = [row for row in rows if not row.errors]

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from asyncpg import Record
 
     from shared.vault.errors import ApiError
+    from shared.vault.records.rows import Row
     from shared.vault.security.caller import Caller
     from shared.vault.storage.database import Connection
 
@@ -47,3 +48,11 @@ class CreationFollower(Protocol):
 
     async def after_create(self, connection: Connection, caller: Caller, ids: Sequence[str]) -> None:
         """Follow the creation of these records."""
+
+
+@runtime_checkable
+class Preparer(Protocol):
+    """A trigger that also looks at records before they are created."""
+
+    async def before_create(self, connection: Connection, rows: Sequence[Row]) -> None:
+        """Add to the values of new records, or fail their rows."""
