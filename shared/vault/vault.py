@@ -14,6 +14,9 @@ from shared.runtime.waiting import wait_for
 from shared.spark.connection import BrokerConnection
 from shared.vault.audit.service import AuditService
 from shared.vault.content.service import ContentService
+from shared.vault.documents.files import DocumentFiles
+from shared.vault.documents.reading import DocumentReader
+from shared.vault.documents.service import DocumentService
 from shared.vault.exceptions import bulk_retry, ignoring, items
 from shared.vault.integrations import job as integration_runs
 from shared.vault.integrations.service import RunService
@@ -143,9 +146,11 @@ class Vault:
         self.bulk_retries = bulk_retry.BulkRetries(self.components, self.jobs)
         self.files = open_store(settings, definition.name)
         self.content = ContentService(self.database, self.files)
+        self._add_documents()
         self.record_jobs = record_jobs.RecordJobs(self.records, self.jobs, self.files)
-        limits = StagingLimits(settings.staging_file_bytes, settings.staging_user_bytes)
-        self.staging = StagingService(self.files, self.jobs, limits)
+        self.staging = StagingService(
+            self.files, self.jobs, StagingLimits(settings.staging_file_bytes, settings.staging_user_bytes)
+        )
         self.uploads = UploadService(self.database, self.files, self.staging, self.jobs)
         self.loader = loader.LoaderService(self.jobs, self.staging, self.files, self.components)
         self.inbound_packages = InboundPackages(self.database, self.components, self.records, self.jobs, self.files)
@@ -156,6 +161,11 @@ class Vault:
         self._reload: asyncio.Task[None] | None = None
         self._stale = asyncio.Event()
         self.started = False
+
+    def _add_documents(self) -> None:
+        self.documents = DocumentService(self.database, self.components, self.records, self.vault_id)
+        self.document_files = DocumentFiles(self.database, self.documents, self.content)
+        self.document_reader = DocumentReader(self.documents, self.queries)
 
     def _named_actions(self) -> Mapping[str, ActionHandler]:
         notifier = Notifier(self.jobs, emailing=self.settings.mail_server is not None)

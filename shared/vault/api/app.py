@@ -17,6 +17,9 @@ from shared.vault.api import (
     audit,
     auth,
     delegation,
+    document_files,
+    document_metadata,
+    documents,
     exceptions,
     groups,
     integrations,
@@ -68,6 +71,9 @@ CHAPTERS = (
     packages,
     audit,
     integrations,
+    documents,
+    document_files,
+    document_metadata,
 )
 
 TAGS = [
@@ -81,6 +87,7 @@ TAGS = [
     {"name": "Picklists", "description": "Controlled lists of values, and where they are used."},
     {"name": "Users", "description": "Users, their passwords, permissions and access tokens; groups."},
     {"name": "Spark queues", "description": "Outbound and inbound message queues."},
+    {"name": "Documents", "description": "Documents with versions, files, renditions and lifecycles."},
     {"name": "Integrations", "description": "Runs of integrations, their counts, and the clock they are read by."},
     {"name": "User exceptions", "description": "What could not be transferred, retried all at once."},
     {"name": "Jobs", "description": "Work that outlives a request: status, tasks, histories, monitors."},
