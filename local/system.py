@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AsyncExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ import asyncpg
 
 from local.account import server_account, server_directory
 from local.broker import PERMISSIONS, prepare_broker
+from local.connections import CLIENT_ID, End, establish
 from local.databases import Passwords, owner_of, prepare_databases
 from local.faults import SystemFailed
 from local.postgres import PrivatePostgres
@@ -22,7 +23,9 @@ from local.servers import PostgresServer, RabbitServer, Server
 from local.service import (
     ADMIN,
     CONNECTOR,
+    CRM_VAULT,
     INTEGRATION,
+    MEDICAL_VAULT,
     PROJECT,
     ROLES,
     VAULTS,
@@ -36,6 +39,7 @@ from local.service import (
 from local.state import State, exclusive, write_private
 from local.tls import HOST, LocalTls
 from local.waiting import all_of
+from shared.client import VaultClient
 
 DEFAULT_DIRECTORY = PROJECT / ".run"
 
@@ -116,6 +120,7 @@ class System:
             for service in self._services():
                 service.spawn()
             await all_of(*(service.wait_ready() for service in self._services()))
+            await self._establish()
             write_private(self.sign_ins_file, self.sign_ins())
             write_private(self.endpoints_file, self.endpoints())
 
@@ -263,6 +268,18 @@ class System:
 
     def _amqp_url(self, username: str, vhost: str) -> str:
         return self.rabbitmq.vhost_url(username, self.broker_password(username), vhost)
+
+    async def _establish(self) -> None:
+        """Establish the connection of the Vaults, unless that was done before."""
+        urls = {service.name: service.url for service in self._known_services()}
+        async with AsyncExitStack() as stack:
+
+            async def end(plan: VaultPlan) -> End:
+                account = self._sign_in(plan, ADMIN)
+                client = VaultClient(urls[plan.name], account.username, account.password, client_id=CLIENT_ID)
+                return End(await stack.enter_async_context(client))
+
+            await establish(await end(CRM_VAULT), await end(MEDICAL_VAULT))
 
     async def _start_postgres(self) -> None:
         await self.postgres.start()

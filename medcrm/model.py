@@ -38,7 +38,9 @@ class RecordSet:
 
 
 RECORD_SETS = (
-    RecordSet("connection__sys", "api_name__sys", frozenset({"remote_vault_id__sys"})),
+    RecordSet(
+        "connection__sys", "api_name__sys", frozenset({"remote_vault_id__sys", "authorized_connection_user__sys"})
+    ),
     RecordSet("integration__sys", "integration_api_name__sys", frozenset({"last_successful_run_time__sys"})),
     RecordSet("integration_point__sys", "integration_point_api_name__sys"),
     RecordSet("reference_lookup__sys", "lookup_key__sys"),

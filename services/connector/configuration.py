@@ -18,7 +18,13 @@ from shared.client.errors import VaultRefused
 
 Json = Mapping[str, object]
 
-CONNECTIONS = "SELECT id, api_name__sys, remote_vault_id__sys, connection_state__sys, status__v FROM connection__sys"
+CONNECTIONS = (
+    "SELECT id, api_name__sys, remote_vault_id__sys, remote_connection__sys, state__v, status__v, domain_type__sys, "
+    "remote_domain_type__sys FROM connection__sys"
+)
+ACTIVE_STATE = "active_state__sys"
+PRODUCTION, SANDBOX = "production__sys", "sandbox__sys"
+
 _INTEGRATIONS = "SELECT id, integration_api_name__sys, connection__sys, status__v FROM integration__sys"
 _POINTS = "SELECT id, integration_point_api_name__sys, integration__sys, status__v FROM integration_point__sys"
 _LOOKUPS = (
@@ -34,12 +40,18 @@ class ConfigurationFault(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """One row of ``connection__sys``."""
+    """One row of ``connection__sys``; ``remote_name`` is the connection's API name in the remote Vault.
+
+    Nothing may be written over it into the Vault of a ``guarded`` one, nor into the remote Vault of a ``reading`` one.
+    """
 
     id: str
     api_name: str
     remote_vault_id: int | None
     active: bool
+    remote_name: str = ""
+    guarded: bool = False
+    reading: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +90,17 @@ def read_connections(rows: Iterable[Json]) -> tuple[Connection, ...]:
             id=str(row["id"]),
             api_name=text(row, "api_name__sys"),
             remote_vault_id=int(remote) if (remote := text(row, "remote_vault_id__sys")).isdecimal() else None,
-            active=_is_active(row) and text(row, "connection_state__sys") in ("", "active__sys"),
+            active=_is_active(row) and text(row, "state__v") == ACTIVE_STATE,
+            remote_name=text(row, "remote_connection__sys"),
+            guarded=_domains(row) == (PRODUCTION, SANDBOX),
+            reading=_domains(row) == (SANDBOX, PRODUCTION),
         )
         for row in rows
     )
+
+
+def _domains(row: Json) -> tuple[str, str]:
+    return text(row, "domain_type__sys"), text(row, "remote_domain_type__sys")
 
 
 def text(row: Json, name: str) -> str:
@@ -136,7 +155,27 @@ class Configuration:
         ):
             if not active:
                 raise ConfigurationFault(f"{kind} {name} is inactive; activate it, then run Retry Transfer")
+        if route.connection.guarded:
+            raise ConfigurationFault(
+                f"Connection {route.connection.api_name} is with a sandbox Vault, and this is a production Vault: "
+                "nothing is written here from a sandbox. Connect it with a production Vault"
+            )
         return route
+
+    def connection_of(self, integration: str, source_vault: int) -> Connection:
+        """The connection with the source Vault that has this integration; raises ConfigurationFault without one."""
+        for known in self.integrations.values():
+            connection = self.connections.get(known.connection)
+            if known.api_name == integration and connection and connection.remote_vault_id == source_vault:
+                return connection
+        raise ConfigurationFault(
+            f"Integration {integration} belongs to no connection with Vault {source_vault}; "
+            "set the connection's Remote Vault ID"
+        )
+
+    def may_write_back(self, source_vault: int) -> bool:
+        """Whether the source Vault may be written into: not from a sandbox when it is a production Vault."""
+        return not any(c.reading for c in self.connections.values() if c.remote_vault_id == source_vault)
 
     def _above(self, point: IntegrationPoint) -> Route | None:
         integration = self.integrations.get(point.integration)

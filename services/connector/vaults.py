@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from services.connector.configuration import ConfigurationReader
+from services.connector.configuration import ConfigurationReader, Connection
 from shared.client.client import VaultClient
 from shared.spark.connection import BrokerConnection
 from shared.spark.publisher import Publisher
@@ -28,6 +28,7 @@ class Vaults:
 
     by_id: Mapping[int, ConnectedVault]
     _readers: dict[tuple[int, int], ConfigurationReader] = field(default_factory=dict)
+    _sources: dict[tuple[int, str], VaultClient] = field(default_factory=dict)
 
     def get(self, vault_id: int | None) -> ConnectedVault | None:
         """The Vault with this id, when it is one of the connector's."""
@@ -36,6 +37,18 @@ class Vaults:
     def remotes(self, vault: ConnectedVault) -> tuple[ConnectedVault, ...]:
         """All the other Vaults."""
         return tuple(other for other in self.by_id.values() if other is not vault)
+
+    async def source(self, vault: ConnectedVault, connection: Connection) -> VaultClient:
+        """A source Vault as it lets the target Vault use it, in which this connection is configured.
+
+        Raises ClientError: among others when the connection is not Active in the source Vault.
+        """
+        key = (vault.vault_id, connection.remote_name)
+        if key not in self._sources:
+            self._sources[key] = vault.client.for_connection(connection.remote_name)
+        client = self._sources[key]
+        await client.sign_in()
+        return client
 
     def configuration(self, source: ConnectedVault, target: ConnectedVault) -> ConfigurationReader:
         """The reader of what the target Vault has configured for messages from the source Vault."""

@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
+from copy import copy
 from types import TracebackType
 from typing import Self, TypeVar
 from urllib.parse import quote
+
+import orjson
 
 from shared.client.errors import UnexpectedAnswer, VaultRefused
 from shared.client.results import (
@@ -53,7 +56,9 @@ class VaultClient:
     ) -> None:
         """``timeout`` bounds one request in seconds, ``concurrency`` how many are under way."""
         self._transport = Transport(url, client_id, timeout, concurrency)
-        self._sign_in = SignIn(self._transport, f"{API}/auth", username, password)
+        form = {"username": username, "password": password}
+        request = Request("sign_in", "POST", f"{API}/auth", form=form)
+        self._sign_in = SignIn(lambda: self._transport.send(request, None))
 
     async def __aenter__(self) -> Self:
         """Nothing is sent yet."""
@@ -299,6 +304,30 @@ class VaultClient:
     async def _run_call(self, call: str, method: str, path: str, told: Mapping[str, object] | None) -> Row:
         answer = await self._call(Request(call, method, path, json=told))
         return mapping(answer.get("data"), "data")
+
+    # Connections
+
+    def for_connection(self, api_name: str) -> VaultClient:
+        """The same Vault as the Vault at the other end of this connection may use it.
+
+        It shares this client's connections, and ends with it.
+        """
+        path = f"{API}/services/connections/{_part(api_name)}/session"
+        request = Request("connection_session", "POST", path)
+        client = copy(self)
+        client._sign_in = SignIn(lambda: self._call(request))  # noqa: SLF001  of this class
+        return client
+
+    async def connection_file(self, api_name: str) -> Row:
+        """Return a new, signed connection file of a Pending connection."""
+        path = f"{API}/services/connections/{_part(api_name)}/file"
+        return mapping((await self._call(Request("connection_file", "GET", path))).get("data"), "data")
+
+    async def upload_connection_file(self, file: Mapping[str, object], connection: str = "") -> Row:
+        """Upload a connection file or an acceptance; return ``connection``, ``state`` and perhaps ``acceptance``."""
+        form = {"file": orjson.dumps(file).decode(), "connection": connection}
+        request = Request("upload_connection_file", "POST", f"{API}/services/connections/actions/upload", form=form)
+        return mapping((await self._call(request)).get("data"), "data")
 
     # Any call
 

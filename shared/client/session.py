@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from shared.client.errors import ClientError, UnexpectedAnswer, VaultRefused
 from shared.client.results import Row, text_of, whole
-from shared.client.transport import Request, Transport
 
 MAX_SESSION_ID_LENGTH = 4096
 
@@ -24,11 +24,9 @@ class Session:
 class SignIn:
     """Signs in lazily; callers that need a session at the same moment share one attempt."""
 
-    def __init__(self, transport: Transport, path: str, username: str, password: str) -> None:
-        self._transport = transport
-        self._path = path
-        self._username = username
-        self._password = password
+    def __init__(self, ask: Callable[[], Awaitable[Row]]) -> None:
+        """``ask`` has the Vault open a session, and returns its answer."""
+        self._ask = ask
         self._lock = asyncio.Lock()
         self._attempts = 0
         self._failure: ClientError | None = None
@@ -58,9 +56,8 @@ class SignIn:
 
     async def _sign_in(self) -> Session:
         self.current = None
-        request = Request("sign_in", "POST", self._path, form={"username": self._username, "password": self._password})
         try:
-            session = _read_session(await self._transport.send(request, None))
+            session = _read_session(await self._ask())
         except ClientError as error:
             self._failure = error
             raise

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Self
 
-from pydantic import SecretStr, model_validator
+from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from shared.runtime.process import TlsListener
 from shared.runtime.settings import RuntimeSettings
+from shared.vault.connections.model import DomainType
 from shared.vault.notifications.mail import MailServer, SmtpSecurity
 from shared.vault.records.query_slots import QueryLimits
 from shared.vault.security.caller import SecurityProfile
@@ -48,6 +49,11 @@ class VaultSettings(RuntimeSettings):
     tls_key: Path | None = None
     tls_port: int = 8443
     host_name: str = "localhost"  # what envelopes say of this Vault's address
+    url: str | None = None  # under which other Vaults reach this one, told in connection files
+    domain_type: DomainType = DomainType.PRODUCTION  # a sandbox Vault never writes into a production Vault
+
+    connection_file_days: Annotated[int, Field(ge=1, le=90)] = 7  # that a connection file may be uploaded
+    connection_urls: str | None = None  # beginnings of addresses that External connections may have, by commas
 
     query_concurrency: int = 5  # queries of a user that run at once; the next one waits
     query_wait_seconds: float = 30.0  # at most, before it is refused
@@ -69,7 +75,6 @@ class VaultSettings(RuntimeSettings):
     smtp_timeout_seconds: float = 30.0  # of one exchange with the server
 
     staging_folder: Path = Path("data")  # files of this Vault are in a folder of its name below
-    document_file_bytes: int = 100 * 2**20  # at most, of a file that a document or a rendition is sent with
     staging_file_bytes: int = 5 * 2**30  # at most, of one file
     staging_user_bytes: int = 50 * 2**30  # at most, of a user's files together
     staging_s3_bucket: str | None = None  # files are kept here instead, when set
@@ -84,6 +89,11 @@ class VaultSettings(RuntimeSettings):
             message = "VAULT_TLS_CERTIFICATE and VAULT_TLS_KEY are set together"
             raise ValueError(message)
         return self
+
+    @property
+    def allowed_connection_urls(self) -> tuple[str, ...]:
+        """Beginnings of addresses that External connections may have."""
+        return tuple(url.strip() for url in (self.connection_urls or "").split(",") if url.strip())
 
     @property
     def burst_limits(self) -> Mapping[SecurityProfile, int]:

@@ -13,10 +13,11 @@ from shared.runtime.process import end, run_until_cancelled
 from shared.runtime.waiting import wait_for
 from shared.spark.connection import BrokerConnection
 from shared.vault.audit.service import AuditService
+from shared.vault.connections import rules as connection_rules
+from shared.vault.connections.handshake import Identity
+from shared.vault.connections.model import OBJECT as CONNECTION
+from shared.vault.connections.service import Connections
 from shared.vault.content.service import ContentService
-from shared.vault.documents.files import DocumentFiles
-from shared.vault.documents.reading import DocumentReader
-from shared.vault.documents.service import DocumentService
 from shared.vault.exceptions import bulk_retry, ignoring, items
 from shared.vault.integrations import job as integration_runs
 from shared.vault.integrations.service import RunService
@@ -38,7 +39,7 @@ from shared.vault.queues.delivery_events import DeliveryEvents
 from shared.vault.queues.log import QueueLog
 from shared.vault.queues.relay import Relay, Sender
 from shared.vault.queues.service import QueueService
-from shared.vault.records import entry_actions, integrations, record_jobs, reference_lookups, retry
+from shared.vault.records import entry_actions, integrations, record_jobs, retry
 from shared.vault.records.actions import ActionService
 from shared.vault.records.deletions import DeletionService
 from shared.vault.records.named_actions import NamedActions
@@ -77,7 +78,6 @@ log = structlog.get_logger(__name__)
 TRIGGERS: Mapping[str, Trigger] = {
     integrations.OBJECT: integrations.IntegrationTrigger(),
     items.OBJECT: items.ItemTrigger(),
-    reference_lookups.OBJECT: reference_lookups.ReferenceLookupTrigger(),
     user_records.OBJECT: user_records.UserTrigger(),
 }
 
@@ -122,11 +122,7 @@ class Vault:
         self.jobs = JobService(self.database, poll_seconds=settings.job_poll_seconds)
         self.notifications = NotificationService(self.database)
         self.records = RecordService(
-            self.database,
-            self.components,
-            {**TRIGGERS, **definition.triggers},
-            NamedActions(self._named_actions()),
-            self.vault_id,
+            self.database, self.components, self._triggers(), NamedActions(self._named_actions()), self.vault_id
         )
         self.deletions = DeletionService(self.database, self.components)
         self.users = UserService(self.database, self.records, self.security, self.vault_id)
@@ -135,8 +131,7 @@ class Vault:
         self.queries = QueryService(self.database, self.components, tokens, settings.query_limits)
         self.actions = ActionService(self.components, self.records)
         self.roles = RoleService(self.database, self.components, self.records)
-        sender = Sender(self.vault_id, definition.label, settings.host_name)
-        self.relay = Relay(self.database, self._broker, self.components, sender)
+        self.relay = Relay(self.database, self._broker, self.components, self._sender())
         self._dead_letters = DeadLetters(self._consuming, self.components, self.records, self.vault_id)
         self.queues = QueueService(self.database, self._broker, self.components, self.relay)
         self.queue_log = QueueLog(self.database, self.components)
@@ -146,31 +141,36 @@ class Vault:
         self.bulk_retries = bulk_retry.BulkRetries(self.components, self.jobs)
         self.files = open_store(settings, definition.name)
         self.content = ContentService(self.database, self.files)
-        self._add_documents()
         self.record_jobs = record_jobs.RecordJobs(self.records, self.jobs, self.files)
-        self.staging = StagingService(
-            self.files, self.jobs, StagingLimits(settings.staging_file_bytes, settings.staging_user_bytes)
-        )
+        limits = StagingLimits(settings.staging_file_bytes, settings.staging_user_bytes)
+        self.staging = StagingService(self.files, self.jobs, limits)
         self.uploads = UploadService(self.database, self.files, self.staging, self.jobs)
         self.loader = loader.LoaderService(self.jobs, self.staging, self.files, self.components)
         self.inbound_packages = InboundPackages(self.database, self.components, self.records, self.jobs, self.files)
         self.outbound_packages = OutboundPackages(self.database, self.components, self.jobs, self.files, self.vault_id)
-        options = WorkerOptions(concurrency=settings.job_workers, lease=settings.job_lease_seconds)
-        self.worker = JobWorker(self, self.jobs.table, {**JOBS, **definition.jobs}, options)
+        sessions = self.security.sessions
+        self.connections = Connections(self.database, self.components, self.records, sessions, self.identity)
+        self.worker = JobWorker(self, self.jobs.table, {**JOBS, **definition.jobs}, self._worker_options())
         self._stack = contextlib.AsyncExitStack()
         self._reload: asyncio.Task[None] | None = None
         self._stale = asyncio.Event()
         self.started = False
 
-    def _add_documents(self) -> None:
-        self.documents = DocumentService(self.database, self.components, self.records, self.vault_id)
-        self.document_files = DocumentFiles(self.database, self.documents, self.content)
-        self.document_reader = DocumentReader(self.documents, self.queries)
+    def _triggers(self) -> Mapping[str, Trigger]:
+        connections = connection_rules.ConnectionTrigger(self.settings.allowed_connection_urls)
+        return {**TRIGGERS, CONNECTION: connections, **self.definition.triggers}
+
+    def _sender(self) -> Sender:
+        return Sender(self.vault_id, self.definition.label, self.settings.host_name)
+
+    def _worker_options(self) -> WorkerOptions:
+        return WorkerOptions(concurrency=self.settings.job_workers, lease=self.settings.job_lease_seconds)
 
     def _named_actions(self) -> Mapping[str, ActionHandler]:
         notifier = Notifier(self.jobs, emailing=self.settings.mail_server is not None)
         supplied = {
             **entry_actions.ACTIONS,
+            **connection_rules.ACTIONS,
             "retry_transfer": retry.retry_transfer,
             "ignore": ignoring.ignore,
             "notify": notifier.notify,
@@ -192,6 +192,7 @@ class Vault:
             example_data=self.settings.load_example_data,
         )
         await ensure_sign_ins(self)
+        await self.connections.signing.start()
         await self.configuration_mode.load()
         await self.burst.start()
         self._stack.push_async_callback(self.burst.stop)
@@ -219,6 +220,19 @@ class Vault:
         self.started = False
         await self._stack.aclose()
         log.info("vault.stopped", vault=self.definition.name)
+
+    @property
+    def identity(self) -> Identity:
+        """What this Vault says of itself when it establishes a connection."""
+        settings = self.settings
+        return Identity(
+            vault_id=self.vault_id,
+            name=self.definition.label,
+            dns=settings.host_name,
+            url=settings.url or "",
+            domain_type=settings.domain_type,
+            file_days=settings.connection_file_days,
+        )
 
     async def ready(self) -> str | None:
         """Why this process cannot serve now, or None."""

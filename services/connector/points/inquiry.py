@@ -188,6 +188,8 @@ def _request_values(batch: Batch, item: str) -> Values:
 
 async def _report(unit: Transfer, outcome: Outcome, transferred: set[str]) -> None:
     """Set Transfer Status of the inquiries of this run that exist; one that cannot be set is a failure."""
+    if not unit.configuration.may_write_back(unit.source.vault_id):
+        return
     statuses = {item: FAILED if item in outcome.failures else SUCCESS for item in transferred}
     for item, failure in (await set_status(unit.source, statuses)).items():
         outcome.fail(item, failure)

@@ -53,6 +53,7 @@ class UnitExecution:
         self._unexpected = 0
         self._route: Route | None = None
         self._source: ConnectedVault | None = vaults.get(unit.key.source)
+        self._may_write_back = False  # until it is known
 
     async def run(self) -> Outcome | None:
         """Transfer the unit and keep its exceptions; the outcome, None when it failed as a whole.
@@ -88,9 +89,10 @@ class UnitExecution:
         key = self._unit.key
         configuration, source = await self._configuration()
         self._source = source
+        self._may_write_back = configuration.may_write_back(source.vault_id)
         self._route = route = configuration.route(key.integration_point, source.vault_id)
         transfer = Transfer(
-            source=source.client,
+            source=await self._vaults.source(source, route.connection),
             target=self._own.client,
             configuration=configuration,
             route=route,
@@ -154,7 +156,7 @@ class UnitExecution:
         ]
         async with concurrently() as group:
             group.create_task(self._exceptions.record(failures))
-            if self._unit.key.object == INQUIRY and self._source is not None:
+            if self._unit.key.object == INQUIRY and self._source is not None and self._may_write_back:
                 group.create_task(self._tell_source(self._source))
         metrics.exceptions.labels(self._queue, error_type.value).inc(len(failures))
 

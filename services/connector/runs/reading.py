@@ -68,7 +68,8 @@ class RunReading:
         planned = await stages(Scope(configuration, own), batch.integration, source.vault_id)
         number = whole(run.get("stage"), "stage")
         stage = planned[number] if number < len(planned) else ()
-        await self._page(source, run, stage, more=number + 1 < len(planned))
+        reading = await self.vaults.source(source, configuration.connection_of(batch.integration, source.vault_id))
+        await self._page(reading, run, stage, more=number + 1 < len(planned))
 
     def _source(self) -> ConnectedVault:
         source = self.vaults.get(self.message.source(self.own.vault_id))
@@ -78,13 +79,13 @@ class RunReading:
             )
         return source
 
-    async def _page(self, source: ConnectedVault, run: Row, stage: Stage, *, more: bool) -> None:
+    async def _page(self, source: VaultClient, run: Row, stage: Stage, *, more: bool) -> None:
         """Publish batches until the stage is at its end; whoever else reads it too moves this one on."""
         number = run["stage"]
         part = window(_moment(run, "changed_since"), _moment(run, "source_time"), self.overlap)
         while _goes_on(run) and run["stage"] == number:
             batches, cursor = whole(run.get("batches"), "batches"), Cursor.decode(text(run, "position"))
-            page = await _next_page(source.client, stage, part, cursor)
+            page = await _next_page(source, stage, part, cursor)
             if page is None:
                 told = {"stage": number, "batches": batches, "ended": True, "more_stages": more}
             else:
@@ -92,7 +93,7 @@ class RunReading:
                 told = {"stage": number, "batches": batches + 1, "position": page.following.encode()}
             run = await self.own.client.tell_run(self.batch.integration, self.batch.run, told)
 
-    async def _publish(self, source: ConnectedVault, page: _Page, batch: RunBatch) -> None:
+    async def _publish(self, source: VaultClient, page: _Page, batch: RunBatch) -> None:
         """Put a batch on this queue; published a second time it has the same message id."""
         now = datetime.now(UTC)
         attributes: dict[str, JsonValue] = {

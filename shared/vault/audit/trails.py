@@ -68,12 +68,11 @@ class Trail:
         return f"(SELECT {self.columns} FROM {SOURCE} WHERE a.trail = '{self.key}')"
 
 
-DOCUMENT = Trail("document", "document_audit_trail", "Document Audit Trail", RECORD)
 OBJECT = Trail("object", "object_audit_trail", "Object Audit Trail", RECORD)
 TRAILS: Mapping[str, Trail] = {
     trail.name: trail
     for trail in (
-        DOCUMENT,
+        Trail("document", "document_audit_trail", "Document Audit Trail", RECORD),
         OBJECT,
         Trail("system", "system_audit_trail", "System Audit Trail", (*COMMON, ACTION, ITEM, *VALUES[1:])),
         Trail("domain", "domain_audit_trail", "Domain Audit Trail", (*COMMON, ACTION, ITEM, *VALUES)),

@@ -25,7 +25,7 @@ ACTIVE = """
 SELECT EXISTS (
     SELECT FROM records.integration__sys i JOIN records.connection__sys c ON c.id = i.connection__sys
     WHERE i.integration_api_name__sys = $1 AND i.status__v = 'active__v'
-      AND c.status__v = 'active__v' AND c.connection_state__sys = 'active__sys')
+      AND c.status__v = 'active__v' AND c.state__v = 'active_state__sys')
 """
 
 

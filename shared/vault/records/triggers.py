@@ -9,12 +9,11 @@ if TYPE_CHECKING:
     from asyncpg import Record
 
     from shared.vault.errors import ApiError
-    from shared.vault.records.rows import Row
     from shared.vault.security.caller import Caller
     from shared.vault.storage.database import Connection
 
 
-ALWAYS_RULED = frozenset({"user__sys"})
+ALWAYS_RULED = frozenset({"user__sys", "connection__sys"})
 """Objects whose rules protect the Vault itself: they hold for calls without triggers too."""
 
 
@@ -51,8 +50,8 @@ class CreationFollower(Protocol):
 
 
 @runtime_checkable
-class Preparer(Protocol):
-    """A trigger that also looks at records before they are created."""
+class InsertTrigger(Protocol):
+    """A trigger that looks at new records too."""
 
-    async def before_create(self, connection: Connection, rows: Sequence[Row]) -> None:
-        """Add to the values of new records, or fail their rows."""
+    def before_insert(self, caller: Caller, values: dict[str, object]) -> ApiError | None:
+        """Refuse a new record with an error, or allow it; may add to ``values``."""

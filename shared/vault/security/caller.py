@@ -19,7 +19,8 @@ class Caller:
     """A user with a live session or an access token.
 
     ``session_id`` is None for the Vault acting by itself, and for an access token. ``delegate_user_id`` is the user
-    who has opened the session in this user's name.
+    who has opened the session in this user's name. ``connection_id`` is the connection whose remote Vault works in
+    the session; ``read_only`` says that it may write nothing.
     """
 
     user_id: int
@@ -27,6 +28,8 @@ class Caller:
     profile: SecurityProfile
     session_id: str | None = None
     delegate_user_id: int | None = None
+    connection_id: str | None = None
+    read_only: bool = False
 
 
 SYSTEM = Caller(user_id=1, username="System", profile=SecurityProfile.SYSTEM_ADMIN)

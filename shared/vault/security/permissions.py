@@ -27,6 +27,8 @@ class Grant(StrEnum):
     MANAGE_QUEUES = "manage_queues"
     REPORT_DELIVERIES = "report_deliveries"
     READ_QUEUE_LOG = "read_queue_log"
+    MANAGE_CONNECTIONS = "manage_connections"
+    OPEN_CONNECTION_SESSIONS = "open_connection_sessions"
     MANAGE_JOBS = "manage_jobs"  # those of others; one's own are always open
     USE_STAGING = "use_staging"
     MANAGE_STAGING = "manage_staging"  # everyone's folders
@@ -80,6 +82,7 @@ GRANTS: Mapping[SecurityProfile, frozenset[Grant]] = {
             Grant.READ_CONFIGURATION,
             Grant.READ_QUEUES,
             Grant.REPORT_DELIVERIES,
+            Grant.OPEN_CONNECTION_SESSIONS,
             Grant.USE_STAGING,
             Grant.USE_LOADER,
             Grant.COPY_RECORDS,
@@ -87,6 +90,12 @@ GRANTS: Mapping[SecurityProfile, frozenset[Grant]] = {
     ),
     SecurityProfile.BUSINESS_USER: frozenset(),
 }
+
+_WRITTEN_WITH: Mapping[str, Grant] = {"connection__sys": Grant.MANAGE_CONNECTIONS}
+"""What it takes, beside the profile's rights on the object, to write its records."""
+
+_READING = frozenset({Grant.READ_CONFIGURATION, Grant.READ_QUEUES})
+"""What a session that may write nothing keeps of its profile's grants."""
 
 _KINDS: Mapping[str, ObjectKind] = {
     "person__sys": ObjectKind.BUSINESS,
@@ -114,7 +123,10 @@ def kind_of(object_name: str) -> ObjectKind:
 
 def may(caller: Caller, object_name: str, operation: Operation) -> bool:
     """Whether the caller may do this with the records of an object."""
-    return operation in RECORDS[caller.profile][kind_of(object_name)]
+    if operation not in RECORDS[caller.profile][kind_of(object_name)]:
+        return False
+    grant = _WRITTEN_WITH.get(object_name)
+    return operation is Operation.READ or not (caller.read_only or (grant and not granted(caller, grant)))
 
 
 def readable(caller: Caller) -> Callable[[str], bool]:
@@ -133,8 +145,8 @@ def require(caller: Caller, object_name: str, operation: Operation) -> None:
 
 
 def granted(caller: Caller, grant: Grant) -> bool:
-    """Whether the caller's profile holds the grant."""
-    return grant in GRANTS[caller.profile]
+    """Whether the caller's profile holds the grant, and the session does not take it away."""
+    return grant in GRANTS[caller.profile] and (grant in _READING or not caller.read_only)
 
 
 def authorize(caller: Caller, grant: Grant) -> None:
@@ -165,9 +177,11 @@ def require_own(caller: Caller, owner: int, object_name: str, operation: Operati
 
 
 def in_person(caller: Caller) -> None:
-    """Refuse a delegate what only the user may do: sign-ins, tokens and delegations of theirs.
+    """Refuse a delegate or a remote Vault what only the user may do: sign-ins, tokens and delegations of theirs.
 
     :raises VaultFault: INSUFFICIENT_ACCESS.
     """
     if caller.delegate_user_id is not None:
         raise VaultFault(ErrorType.INSUFFICIENT_ACCESS, f"{_REFUSAL} in a delegated session")
+    if caller.connection_id is not None:
+        raise VaultFault(ErrorType.INSUFFICIENT_ACCESS, f"{_REFUSAL} in a connection's session")

@@ -27,11 +27,12 @@ DELETE FROM platform.session WHERE token_hash IN (
 """
 OPEN = """
 WITH login AS (UPDATE platform.credential SET last_login = now() WHERE user_id = coalesce($3::bigint, $2::bigint))
-INSERT INTO platform.session (token_hash, user_id, delegate_user_id) VALUES ($1, $2, $3)
+INSERT INTO platform.session (token_hash, user_id, delegate_user_id, connection_id, read_only)
+VALUES ($1, $2, $3, $4, $5)
 """
 # A session in another user's name lasts no longer than that user's delegation.
 FIND = """
-SELECT c.user_id, c.username, c.security_profile, s.delegate_user_id,
+SELECT c.user_id, c.username, c.security_profile, s.delegate_user_id, s.connection_id, s.read_only,
     s.used_date <= now() - interval '1 minute' AS stale
 FROM platform.session s JOIN platform.credential c USING (user_id)
 WHERE s.token_hash = $1 AND s.used_date > now() - $2::interval AND s.created_date > now() - $3::interval AND c.active
@@ -62,11 +63,32 @@ class Sessions:
 
     async def open(self, user_id: int, delegate_user_id: int | None = None) -> Session:
         """A new session for a user whose password has been checked, or for a delegate in the user's name."""
-        session = Session(secrets.token_hex(32).upper(), user_id)
         async with self._database.transaction() as connection:
-            await connection.execute(PURGE, self._idle, MAXIMUM_AGE)
-            await connection.execute(OPEN, digest(session.session_id), user_id, delegate_user_id)
+            session = await self._open(connection, user_id, delegate_user_id, None, read_only=False)
             await signed_in(connection, user_id, delegate_user_id)
+        return session
+
+    async def open_for(
+        self, connection: Connection, caller: Caller, user_id: int, connection_id: str, *, read_only: bool
+    ) -> Session:
+        """A session of this user that the caller opens for a connection's remote Vault, in a transaction."""
+        session = await self._open(connection, user_id, None, connection_id, read_only=read_only)
+        await signed_in(connection, *((user_id, None) if caller.user_id == user_id else (user_id, caller.user_id)))
+        return session
+
+    async def _open(
+        self,
+        connection: Connection,
+        user_id: int,
+        delegate_user_id: int | None,
+        connection_id: str | None,
+        *,
+        read_only: bool,
+    ) -> Session:
+        session = Session(secrets.token_hex(32).upper(), user_id)
+        await connection.execute(PURGE, self._idle, MAXIMUM_AGE)
+        values = digest(session.session_id), user_id, delegate_user_id, connection_id, read_only
+        await connection.execute(OPEN, *values)
         return session
 
     async def caller(self, session_id: str) -> Caller:
@@ -84,7 +106,15 @@ class Sessions:
             if row["stale"]:
                 await connection.execute(TOUCH, key)
         profile = SecurityProfile(row["security_profile"])
-        return Caller(row["user_id"], row["username"], profile, session_id, row["delegate_user_id"])
+        return Caller(
+            row["user_id"],
+            row["username"],
+            profile,
+            session_id,
+            row["delegate_user_id"],
+            row["connection_id"],
+            row["read_only"],
+        )
 
     async def touch(self, session_id: str) -> None:
         """Start the session's idle time again."""

@@ -49,8 +49,7 @@ def _fields(source: VaultObject) -> list[Row]:
     rows = []
     for field in source.fields.values():
         if field.active:
-            kind = field.shown_type or _TYPES.get(field.type, field.type.value)
-            row: Row = {"name": field.name, "label": field.label, "type": kind}
+            row: Row = {"name": field.name, "label": field.label, "type": _TYPES.get(field.type, field.type.value)}
             if field.relationship_outbound_name is not None:
                 row["relationship_name"] = field.relationship_outbound_name
             rows.append(row)

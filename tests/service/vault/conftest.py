@@ -16,6 +16,7 @@ from shared.vault.vault import Vault
 from tests.public_client import client_of
 from tests.servers import fresh_database, fresh_vhost
 from tests.service.vault import objects
+from tests.service.vault.remote_end import establish
 from tests.service.vault.served import MDL, PASSWORD, USERNAMES, Api, served, settings, started
 
 Call = Callable[..., Any]
@@ -32,11 +33,13 @@ async def vault(
 
 @pytest.fixture(scope="session")
 async def api(vault: Vault) -> AsyncIterator[Api]:
-    """The Vault's API, without a session; the Vault has the object ``thing__c`` and those of ``objects``."""
+    """The Vault's API, without a session; it has ``thing__c`` and the objects of ``objects``, and is connected."""
     async with served(create_app(vault)) as client:
         await started(vault)
-        answer = await (await client.signed_in("admin")).post("/api/mdl/execute", data=MDL + objects.MDL)
+        administrator = await client.signed_in("admin")
+        answer = await administrator.post("/api/mdl/execute", data=MDL + objects.MDL)
         assert answer.status == "SUCCESS", answer.text
+        await establish(administrator)
         yield client
 
 

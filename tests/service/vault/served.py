@@ -122,6 +122,7 @@ def settings(dsn: str, amqp_url: str, files: Path) -> VaultSettings:
         job_poll_seconds=0,
         sign_in_limit=100_000,
         burst_limit=1_000_000,
+        connection_urls="https://partner.example",
     )
 
 

@@ -13,6 +13,7 @@ from shared.vault.app import create_app
 from shared.vault.vault import Vault
 from tests.servers import fresh_database, fresh_vhost
 from tests.service.vault.objects import outcomes, record
+from tests.service.vault.remote_end import establish
 from tests.service.vault.served import Api, served, settings, started
 
 OBJECT = "medical_inquiry__v"
@@ -58,7 +59,9 @@ async def crm(
         vault = Vault(CRM_VAULT, settings(dsn, vhost.amqp_url, tmp_path_factory.mktemp("files")))
         async with served(create_app(vault)) as api:
             await started(vault)
-            yield Crm(*[await api.signed_in(role) for role in ("admin", "integration", "user")])
+            made = Crm(*[await api.signed_in(role) for role in ("admin", "integration", "user")])
+            await establish(made.admin)
+            yield made
 
 
 async def test_nothing_flows_while_the_integration_is_inactive(crm: Crm) -> None:

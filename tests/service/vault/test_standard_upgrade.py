@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import asyncpg
 import pytest
 
 from services.crm_vault.definition import CRM_VAULT
@@ -30,6 +31,16 @@ RECREATE Object paint__v ( label('Paint'), prefix('ZPA'),
   Field code__v ( type('String'), label('Code'), unique(true), max_length(10) ),
   Field note__v ( type('String'), label('Note'), max_length(20) ),
   Field brush__v ( type('Object'), label('Brush'), object('Object.brush__v') ) );
+"""
+OLD_CONNECTION = """
+RECREATE Picklist connection_state__sys ( label('Connection State'),
+  Picklistentry pending__sys ( label('Pending') ), Picklistentry active__sys ( label('Active') ) );
+RECREATE Object connection__sys ( label('Connection'), label_plural('Connections'), prefix('V0B'),
+  Field api_name__sys ( label('API Name'), type('String'), max_length(40), required(true), unique(true) ),
+  Field description__sys ( label('Description'), type('String'), max_length(500) ),
+  Field remote_vault_id__sys ( label('Remote Vault ID'), type('String'), max_length(20) ),
+  Field connection_state__sys ( label('Connection State'), type('Picklist'),
+    picklist('Picklist.connection_state__sys') ) );
 """
 OLD_ROWS = "code__v,name__v,note__v\nA,Azure,first\nB,Beige,first\nC,Cyan,first\n"
 NEW_ROWS = "code__v,name__v,note__v\nA,Azure,second\nB,Beige,second\nC,Cyan,second\nD,Drab,second\n"
@@ -167,4 +178,39 @@ async def test_a_vault_from_before_it_was_noted_what_is_given(installation: Inst
     installation.install(NEW, NEW_ROWS)
     async with installation.running() as admin:
         assert await notes(admin) == dict.fromkeys("ABCD", "second")
+        assert await withheld(admin) == {}
+
+
+def as_before_the_lifecycle(folder: Path) -> None:
+    """Take the folder back to connections that had a field for their state."""
+    components = folder / "components"
+    (components / "35_platform_lifecycles.mdl").unlink()
+    objects = components / "40_platform_objects.mdl"
+    text = objects.read_text(encoding="utf-8")
+    head, tail = text.index("RECREATE Object connection__sys"), text.index("RECREATE Object integration__sys")
+    objects.write_text(text[:head] + OLD_CONNECTION + text[tail:], encoding="utf-8")
+    row = "medical_crm__v,Medical-CRM Connection,10101,active__sys"
+    (folder / "records" / "10_connection__sys.csv").write_text(
+        f"api_name__sys,name__v,remote_vault_id__sys,connection_state__sys\n{row}\n", encoding="utf-8"
+    )
+
+
+async def test_a_connection_from_before_its_lifecycle_is_there_to_be_established(installation: Installation) -> None:
+    as_before_the_lifecycle(installation.folder)
+    text = "SELECT {} FROM connection__sys WHERE api_name__sys = 'medical_crm__v'"
+    async with installation.running() as admin:
+        (row,) = (await admin.query(text.format("connection_state__sys"))).data
+        assert row["connection_state__sys"] == ["active__sys"]
+    # The next version begins with its migration, which that database has not seen.
+    connection = await asyncpg.connect(installation.dsn)
+    await connection.execute("UPDATE records.connection__sys SET connection_state__sys = NULL")
+    await connection.close()
+    shutil.copytree(CRM_VAULT.standard, installation.folder, dirs_exist_ok=True)
+    async with installation.running() as admin:
+        (row,) = (await admin.query(text.format("state__v, object_type__vr.api_name__v, system_managed__sys"))).data
+        assert row == {
+            "state__v": "pending_state__sys",
+            "object_type__vr.api_name__v": "vault_to_vault__sys",
+            "system_managed__sys": True,
+        }
         assert await withheld(admin) == {}

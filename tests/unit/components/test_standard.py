@@ -85,7 +85,7 @@ def test_every_object_has_a_table_plan(standard: Path) -> None:
 
 
 def test_platform_components_are_the_same_in_both_vaults() -> None:
-    for name in ("10_platform_picklists.mdl", "40_platform_objects.mdl"):
+    for name in ("10_platform_picklists.mdl", "35_platform_lifecycles.mdl", "40_platform_objects.mdl"):
         medical, crm = ((standard / "components" / name).read_text(encoding="utf-8") for standard in (MEDICAL, CRM))
         assert medical == crm
 

@@ -18,7 +18,7 @@ ROW: dict[str, object] = {
     "id": "C1",
     "api_name__sys": "medical_crm__v",
     "remote_vault_id__sys": "20202",
-    "connection_state__sys": ["active__sys"],
+    "state__v": ["active_state__sys"],
     "status__v": ["active__v"],
 }
 
@@ -40,8 +40,8 @@ def configuration(*, connection: bool = True, integration: bool = True, point: b
     ("change", "active"),
     [
         ({}, True),
-        ({"connection_state__sys": None}, True),
-        ({"connection_state__sys": ["pending__sys"]}, False),
+        ({"state__v": None}, False),
+        ({"state__v": ["pending_state__sys"]}, False),
         ({"status__v": ["inactive__v"]}, False),
     ],
 )

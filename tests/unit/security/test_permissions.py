@@ -27,6 +27,8 @@ GRANTS = {
     Grant.MANAGE_QUEUES: {ADMIN},
     Grant.REPORT_DELIVERIES: {ADMIN, INTEGRATION},
     Grant.READ_QUEUE_LOG: {ADMIN},
+    Grant.MANAGE_CONNECTIONS: {ADMIN},
+    Grant.OPEN_CONNECTION_SESSIONS: {ADMIN, INTEGRATION},
     Grant.MANAGE_JOBS: {ADMIN},
     Grant.USE_STAGING: {ADMIN, INTEGRATION},
     Grant.MANAGE_STAGING: {ADMIN},
@@ -104,3 +106,15 @@ def test_a_delegate_is_not_the_user() -> None:
     in_person(caller(BUSINESS))
     with pytest.raises(VaultFault, match="delegated session"):
         in_person(Caller(7, "someone", ADMIN, "session", delegate_user_id=8))
+
+
+def test_a_remote_vault_is_not_the_user() -> None:
+    with pytest.raises(VaultFault, match="connection's session"):
+        in_person(Caller(7, "someone", BUSINESS, "session", connection_id="V0B1"))
+
+
+def test_who_may_only_read_writes_nothing() -> None:
+    reader = Caller(7, "someone", INTEGRATION, "session", connection_id="V0B1", read_only=True)
+    for object_name in RECORDS:
+        assert [o for o in Operation if may(reader, object_name, o)] == [Operation.READ]
+    assert {grant for grant in Grant if granted(reader, grant)} == {Grant.READ_CONFIGURATION, Grant.READ_QUEUES}

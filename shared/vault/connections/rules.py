@@ -1,0 +1,119 @@
+"""What a connection's record may hold, and what its lifecycle's own actions do."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from shared.vault.connections.model import EXTERNAL, OBJECT, UNESTABLISHED, UNTYPED, VAULT_TO_VAULT, State
+from shared.vault.errors import ApiError, ErrorType
+from shared.vault.security.caller import SYSTEM
+
+if TYPE_CHECKING:
+    from asyncpg import Record
+
+    from shared.vault.records.named_actions import ActionContext
+    from shared.vault.security.caller import Caller
+    from shared.vault.storage.database import Connection
+
+API_NAME = re.compile(r"[a-z0-9_]{1,40}")
+VAULT_ID = re.compile(r"[1-9][0-9]{0,18}")
+END_SESSIONS = "DELETE FROM platform.session WHERE connection_id = ANY($1::text[])"
+SESSION_FIELDS = frozenset({"state__v", "status__v", "authorized_connection_user__sys"})
+"""What a remote Vault's sessions were opened by: they end when one of these changes."""
+STORED = f"SELECT id, object_type__v, url__sys FROM records.{OBJECT} WHERE id = ANY($1::text[])"
+
+
+class ConnectionTrigger:
+    """API names, remote Vault ids and addresses are well-formed; what is established changes by establishing only."""
+
+    columns = ("state__v", "api_name__sys", "remote_vault_id__sys", "system_managed__sys", "object_type__v")
+
+    def __init__(self, allowed_urls: Sequence[str]) -> None:
+        """``allowed_urls`` are the beginnings that addresses of External connections may have."""
+        self._allowed = tuple(allowed_urls)
+
+    def before_insert(self, caller: Caller, values: dict[str, object]) -> ApiError | None:
+        """Check a new connection, which is Pending; those that the Vault brings itself are system-managed."""
+        if values.setdefault("object_type__v", VAULT_TO_VAULT) == UNTYPED:
+            return ApiError(ErrorType.INVALID_DATA, "A connection is Vault to Vault, External or Local")
+        values |= {**UNESTABLISHED, "system_managed__sys": caller is SYSTEM}
+        return self._check(values)
+
+    def before_update(self, caller: Caller, stored: Record, changes: dict[str, object]) -> ApiError | None:
+        """Check what changes; another Remote Vault ID takes an established connection back to Pending."""
+        if "object_type__v" in changes and stored["object_type__v"] != UNTYPED:
+            return ApiError(ErrorType.OPERATION_NOT_ALLOWED, "The type of a connection cannot be changed")
+        if stored["system_managed__sys"] and "api_name__sys" in changes:
+            return ApiError(ErrorType.OPERATION_NOT_ALLOWED, "The API Name of a system-managed connection is fixed")
+        if caller is SYSTEM and stored["object_type__v"] == UNTYPED:
+            changes |= {"object_type__v": VAULT_TO_VAULT, "system_managed__sys": True}
+        refusal = self._check(changes)
+        other_vault = "remote_vault_id__sys" in changes and "state__v" not in changes
+        if refusal is None and other_vault and stored["state__v"] != State.PENDING:
+            changes.update(UNESTABLISHED)
+        return refusal
+
+    async def after_update(
+        self, connection: Connection, caller: Caller, updated: Sequence[tuple[Record, Mapping[str, object]]]
+    ) -> None:
+        """End the sessions of remote Vaults whose connection is another one now."""
+        del caller
+        changed = [stored["id"] for stored, changes in updated if not SESSION_FIELDS.isdisjoint(changes)]
+        await connection.execute(END_SESSIONS, changed)
+
+    def before_delete(self, caller: Caller, stored: Record) -> ApiError | None:
+        """Refuse to delete what the Vault brings, and what is active."""
+        del caller
+        if stored["system_managed__sys"]:
+            return ApiError(ErrorType.OPERATION_NOT_ALLOWED, "A system-managed connection cannot be deleted")
+        if stored["state__v"] == State.ACTIVE:
+            return ApiError(ErrorType.OPERATION_NOT_ALLOWED, "An active connection cannot be deleted; inactivate it")
+        return None
+
+    def _check(self, values: Mapping[str, object]) -> ApiError | None:
+        name, remote, url = (values.get(field) for field in ("api_name__sys", "remote_vault_id__sys", "url__sys"))
+        if name is not None and not API_NAME.fullmatch(str(name)):
+            text = "[api_name__sys] takes lower-case letters, digits and underscores"
+            return ApiError(ErrorType.INVALID_DATA, text)
+        if remote is not None and not VAULT_ID.fullmatch(str(remote)):
+            return ApiError(ErrorType.INVALID_DATA, "[remote_vault_id__sys] is the number of a Vault")
+        if url is not None and not self._allows(str(url)):
+            return ApiError(ErrorType.OPERATION_NOT_ALLOWED, "[url__sys] is not among the addresses that are allowed")
+        return None
+
+    def _allows(self, url: str) -> bool:
+        """Whether an address is an allowed one, or below it."""
+        return any(url == allowed or url.startswith(f"{allowed.rstrip('/')}/") for allowed in self._allowed)
+
+
+async def activate(context: ActionContext) -> Mapping[str, ApiError]:
+    """*Activate*: an External or Local connection has no other side that would have to agree."""
+    errors: dict[str, ApiError] = {}
+    for row in await context.connection.fetch(STORED, list(context.ids)):
+        if row["object_type__v"] == VAULT_TO_VAULT:
+            text = "A Vault to Vault connection is established by its connection file"
+            errors[row["id"]] = ApiError(ErrorType.OPERATION_NOT_ALLOWED, text)
+        elif row["object_type__v"] == EXTERNAL and not row["url__sys"]:
+            errors[row["id"]] = ApiError(ErrorType.PARAMETER_REQUIRED, "An External connection needs a URL")
+    return errors or await _set(context, {"state__v": State.ACTIVE.value})
+
+
+async def reject(context: ActionContext) -> Mapping[str, ApiError]:
+    """*Reject*: forget the Vault that has uploaded the file; the connection may be established anew."""
+    return await _set(context, {**UNESTABLISHED, "remote_vault_id__sys": None})
+
+
+async def release(context: ActionContext) -> Mapping[str, ApiError]:
+    """*Establish Again*: back to Pending; the Remote Vault ID stays."""
+    return await _set(context, UNESTABLISHED)
+
+
+async def _set(context: ActionContext, changes: Mapping[str, object]) -> Mapping[str, ApiError]:
+    rows = await context.records.change_in(context.connection, context.caller, context.object, context.ids, {}, changes)
+    return {str(row.id): row.errors[0] for row in rows if row.errors}
+
+
+ACTIONS = {"activate_connection": activate, "reject_connection": reject, "release_connection": release}
+"""By the names that the lifecycle uses."""

@@ -1,0 +1,31 @@
+"""A Vault's connections: what signs for them, what establishes them, and the sessions of their remote Vaults."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from shared.vault.connections.handshake import Handshake, Identity
+from shared.vault.connections.sessions import ConnectionSessions
+from shared.vault.connections.signing import Signing
+
+if TYPE_CHECKING:
+    from shared.vault.records.service import RecordService
+    from shared.vault.security.sessions import Sessions
+    from shared.vault.storage.components import ComponentService
+    from shared.vault.storage.database import Database
+
+
+class Connections:
+    """The services of one Vault's connections."""
+
+    def __init__(
+        self,
+        database: Database,
+        components: ComponentService,
+        records: RecordService,
+        sessions: Sessions,
+        identity: Identity,
+    ) -> None:
+        self.signing = Signing(database, identity.vault_id)
+        self.handshake = Handshake(database, components, records, self.signing, identity)
+        self.sessions = ConnectionSessions(database, sessions)

@@ -1,1 +1,0 @@
-"""Documents: their versions, files and renditions, lifecycles, and how VQL sees them."""
