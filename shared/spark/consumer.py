@@ -18,6 +18,7 @@ from shared.spark.topology import is_sequential, queue_state
 __all__ = ["Consumer", "Delivery", "Handler"]
 
 Handler = Callable[[list[Delivery]], Awaitable[None]]
+Prepare = Callable[[BrokerConnection], Awaitable[None]]
 _log = get_logger(__name__)
 
 # A subscription that held this long was a good one: the next loss starts with short pauses again.
@@ -39,7 +40,7 @@ class Consumer:
     broker gives it out again. Handlers have to be idempotent.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  each is one setting, all but the first three have defaults
         self,
         connection: BrokerConnection,
         queue: str,
@@ -50,8 +51,11 @@ class Consumer:
         max_batch: int = 20,
         watch_interval: float = 10.0,
         pauses: tuple[float, float] = (0.5, 60.0),
+        prepare: Prepare | None = None,
     ) -> None:
         """``prefetch`` bounds what is held here; ``pauses`` are the first and the longest after failures.
+
+        ``prepare`` is run before each subscription, to declare a queue that is this consumer's own.
 
         Pauses and the watchdog's interval are in seconds.
         """
@@ -62,6 +66,7 @@ class Consumer:
         self._concurrency = concurrency
         self._max_batch = max_batch
         self._watch_interval = watch_interval
+        self._prepare = prepare
         self._stands_by = is_sequential(queue)  # another consumer may be the active one
         self._failures = Failures(queue, first_pause=pauses[0], longest_pause=pauses[1])
         self._name = f"queue {queue} ({connection.name})"
@@ -138,6 +143,8 @@ class Consumer:
         while True:
             opened = time.monotonic()
             try:
+                if self._prepare is not None:
+                    await self._prepare(self._connection)
                 self._subscription = await Subscription.open(
                     self._connection, self._queue, prefetch=self._prefetch, arrived=self._arrived.set
                 )

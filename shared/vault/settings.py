@@ -75,6 +75,7 @@ class VaultSettings(RuntimeSettings):
     smtp_timeout_seconds: float = 30.0  # of one exchange with the server
 
     staging_folder: Path = Path("data")  # files of this Vault are in a folder of its name below
+    document_file_bytes: int = 100 * 2**20  # at most, of a file that a document or a rendition is sent with
     staging_file_bytes: int = 5 * 2**30  # at most, of one file
     staging_user_bytes: int = 50 * 2**30  # at most, of a user's files together
     staging_s3_bucket: str | None = None  # files are kept here instead, when set

@@ -18,6 +18,9 @@ from shared.vault.connections.handshake import Identity
 from shared.vault.connections.model import OBJECT as CONNECTION
 from shared.vault.connections.service import Connections
 from shared.vault.content.service import ContentService
+from shared.vault.documents.files import DocumentFiles
+from shared.vault.documents.reading import DocumentReader
+from shared.vault.documents.service import DocumentService
 from shared.vault.exceptions import bulk_retry, ignoring, items
 from shared.vault.integrations import job as integration_runs
 from shared.vault.integrations.service import RunService
@@ -39,7 +42,7 @@ from shared.vault.queues.delivery_events import DeliveryEvents
 from shared.vault.queues.log import QueueLog
 from shared.vault.queues.relay import Relay, Sender
 from shared.vault.queues.service import QueueService
-from shared.vault.records import entry_actions, integrations, record_jobs, retry
+from shared.vault.records import entry_actions, integrations, record_jobs, reference_lookups, retry
 from shared.vault.records.actions import ActionService
 from shared.vault.records.deletions import DeletionService
 from shared.vault.records.named_actions import NamedActions
@@ -78,6 +81,7 @@ log = structlog.get_logger(__name__)
 TRIGGERS: Mapping[str, Trigger] = {
     integrations.OBJECT: integrations.IntegrationTrigger(),
     items.OBJECT: items.ItemTrigger(),
+    reference_lookups.OBJECT: reference_lookups.ReferenceLookupTrigger(),
     user_records.OBJECT: user_records.UserTrigger(),
 }
 
@@ -141,9 +145,11 @@ class Vault:
         self.bulk_retries = bulk_retry.BulkRetries(self.components, self.jobs)
         self.files = open_store(settings, definition.name)
         self.content = ContentService(self.database, self.files)
+        self._add_documents()
         self.record_jobs = record_jobs.RecordJobs(self.records, self.jobs, self.files)
-        limits = StagingLimits(settings.staging_file_bytes, settings.staging_user_bytes)
-        self.staging = StagingService(self.files, self.jobs, limits)
+        self.staging = StagingService(
+            self.files, self.jobs, StagingLimits(settings.staging_file_bytes, settings.staging_user_bytes)
+        )
         self.uploads = UploadService(self.database, self.files, self.staging, self.jobs)
         self.loader = loader.LoaderService(self.jobs, self.staging, self.files, self.components)
         self.inbound_packages = InboundPackages(self.database, self.components, self.records, self.jobs, self.files)
@@ -155,6 +161,11 @@ class Vault:
         self._reload: asyncio.Task[None] | None = None
         self._stale = asyncio.Event()
         self.started = False
+
+    def _add_documents(self) -> None:
+        self.documents = DocumentService(self.database, self.components, self.records, self.vault_id)
+        self.document_files = DocumentFiles(self.database, self.documents, self.content)
+        self.document_reader = DocumentReader(self.documents, self.queries)
 
     def _triggers(self) -> Mapping[str, Trigger]:
         connections = connection_rules.ConnectionTrigger(self.settings.allowed_connection_urls)

@@ -91,7 +91,6 @@ async def test_each_setting_of_a_field_rule_fills_its_field_or_says_why_not(conn
 
 async def _add_lookup(connected: Connected, name: str) -> None:
     row = {
-        "lookup_key__sys": f"medical_crm__v:{name}:email__v",
         "connection__sysr.api_name__sys": "medical_crm__v",
         "reference_lookup_name__sys": name,
         "reference_lookup_type__sys": "generic__sys",

@@ -18,6 +18,9 @@ from shared.vault.api import (
     auth,
     connections,
     delegation,
+    document_files,
+    document_metadata,
+    documents,
     exceptions,
     groups,
     integrations,
@@ -70,6 +73,9 @@ CHAPTERS = (
     packages,
     audit,
     integrations,
+    documents,
+    document_files,
+    document_metadata,
 )
 
 TAGS = [
@@ -84,6 +90,7 @@ TAGS = [
     {"name": "Users", "description": "Users, their passwords, permissions and access tokens; groups."},
     {"name": "Connections", "description": "Connections with other Vaults: files that establish them, certificates."},
     {"name": "Spark queues", "description": "Outbound and inbound message queues."},
+    {"name": "Documents", "description": "Documents with versions, files, renditions and lifecycles."},
     {"name": "Integrations", "description": "Runs of integrations, their counts, and the clock they are read by."},
     {"name": "User exceptions", "description": "What could not be transferred, retried all at once."},
     {"name": "Jobs", "description": "Work that outlives a request: status, tasks, histories, monitors."},

@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Path, Query, Request
 from starlette.responses import Response
 
 from shared.vault.api import envelope
@@ -108,6 +108,24 @@ async def of_record(
     start, end = _moment("start_date", start_date), _moment("end_date", end_date)
     wanted = AuditFilter(start, end, (_text(object_name),), _names("events", events), _text(record_id))
     page = await vault_of(request).audit.of_record(caller, wanted, limit=shown.limit, offset=shown.offset)
+    return _answer(request, page, shown)
+
+
+@router.get("/objects/documents/{document_id}/audittrail", summary="Audit trail of a document")
+async def of_document(
+    request: Request,
+    caller: SignedIn,
+    document_id: Annotated[int, Path(ge=1, le=MAX_OFFSET)],
+    *,
+    start_date: When = None,
+    end_date: When = None,
+    events: Names = None,
+    shown: Shown,
+) -> Response:
+    """The latest first, of all time where no dates are given; that of a deleted document, too."""
+    start, end = _moment("start_date", start_date), _moment("end_date", end_date)
+    wanted = AuditFilter(start, end, (), _names("events", events), str(document_id))
+    page = await vault_of(request).audit.of_document(caller, wanted, limit=shown.limit, offset=shown.offset)
     return _answer(request, page, shown)
 
 

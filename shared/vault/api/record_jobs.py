@@ -16,6 +16,7 @@ from shared.vault.api.file_body import file_response
 from shared.vault.api.jobs import MAX_OFFSET, When, moment, parse_moment, submitted
 from shared.vault.api.records import by_id, wants_csv
 from shared.vault.api.session import SignedIn, vault_of
+from shared.vault.records.deletions import DOCUMENTS
 from shared.vault.records.tree_jobs import CASCADE_DELETE, DEEP_COPY
 from shared.vault.records.type_change import change_types
 from shared.vault.security.caller import Caller
@@ -143,6 +144,23 @@ async def deletions(
     if offset > 0:
         details["previous_page"] = f"{listed}{max(0, offset - limit)}"
     data = [{"id": record_id, "date_deleted": moment(when)} for record_id, when in page.records]
+    return envelope.success(responseDetails=details, data=data)
+
+
+@router.get("/objects/deletions/documents", summary="Deleted documents")
+async def deleted_documents(
+    request: Request,
+    caller: SignedIn,
+    start_date: When = None,
+    end_date: When = None,
+    limit: Annotated[int, Query(ge=1, le=MAX_LIMIT)] = MAX_LIMIT,
+    offset: Annotated[int, Query(ge=0, le=MAX_OFFSET)] = 0,
+) -> Response:
+    """Ids and dates of the documents that were deleted in the last 30 days, the earliest first."""
+    span = parse_moment("start_date", start_date), parse_moment("end_date", end_date)
+    page = await vault_of(request).deletions.listed(caller, DOCUMENTS, span, limit, offset)
+    details = {"total": page.total, "size": len(page.records), "limit": limit, "offset": offset}
+    data = [{"id": int(document_id), "date_deleted": moment(when)} for document_id, when in page.records]
     return envelope.success(responseDetails=details, data=data)
 
 

@@ -34,6 +34,11 @@ INSERT INTO platform.audit_entry
     (trail, user_id, user_name, on_behalf_of, action, item, record_id, field, old_value, new_value)
 SELECT 'object', $1, $2, $3, 'Edit', $4, u.* FROM unnest($5::text[], $6::text[], $7::text[], $8::text[]) AS u
 """
+DOCUMENT = """
+INSERT INTO platform.audit_entry
+    (trail, user_id, user_name, on_behalf_of, action, item, record_id, field, old_value, new_value)
+SELECT 'document', $1, $2, $3, $4, 'documents', $5, u.* FROM unnest($6::text[], $7::text[], $8::text[]) AS u
+"""
 SIGNED_IN = """
 INSERT INTO platform.audit_entry (trail, user_id, user_name, on_behalf_of, action, new_value)
 SELECT 'login', c.user_id, c.username, $2, $3, $4 FROM platform.credential c WHERE c.user_id = $1
@@ -91,6 +96,20 @@ async def edited(
     ]
     if lines:
         await connection.execute(EDITED, *author(caller), object_name, *map(list, zip(*lines, strict=True)))
+
+
+async def document_changed(
+    connection: Connection,
+    caller: Caller,
+    action: str,
+    document_id: int,
+    lines: Sequence[tuple[str, object, object]] = (),
+) -> None:
+    """A document that has been created, changed or deleted: field, old and new value of each line, if there are any."""
+    listed: list[tuple[str | None, ...]] = [(name, text_of(before), text_of(after)) for name, before, after in lines]
+    if listed or action != EDIT:
+        columns = map(list, zip(*(listed or [(None,) * 3]), strict=True))
+        await connection.execute(DOCUMENT, *author(caller), action, str(document_id), *columns)
 
 
 async def component_changed(

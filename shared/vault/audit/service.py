@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from shared.vault.audit.trails import OBJECT, SOURCE, TRAILS, Trail
+from shared.vault.audit.trails import DOCUMENT, OBJECT, SOURCE, TRAILS, Trail
 from shared.vault.errors import ErrorType, VaultFault
 from shared.vault.security.moments import moment
 from shared.vault.security.permissions import Grant, authorize
@@ -62,6 +62,10 @@ class AuditService:
     async def of_record(self, caller: Caller, wanted: AuditFilter, *, limit: int, offset: int) -> AuditPage:
         """What happened to the record that ``wanted`` names; raises VaultFault ``INSUFFICIENT_ACCESS``."""
         return await self._page(self.trail(caller, OBJECT.name), wanted, limit, offset)
+
+    async def of_document(self, caller: Caller, wanted: AuditFilter, *, limit: int, offset: int) -> AuditPage:
+        """What happened to the document that ``wanted`` names; raises VaultFault ``INSUFFICIENT_ACCESS``."""
+        return await self._page(self.trail(caller, DOCUMENT.name), wanted, limit, offset)
 
     async def _page(self, trail: Trail, wanted: AuditFilter, limit: int, offset: int) -> AuditPage:
         where, parameters = _conditions(trail, wanted)

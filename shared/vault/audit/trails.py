@@ -68,11 +68,12 @@ class Trail:
         return f"(SELECT {self.columns} FROM {SOURCE} WHERE a.trail = '{self.key}')"
 
 
+DOCUMENT = Trail("document", "document_audit_trail", "Document Audit Trail", RECORD)
 OBJECT = Trail("object", "object_audit_trail", "Object Audit Trail", RECORD)
 TRAILS: Mapping[str, Trail] = {
     trail.name: trail
     for trail in (
-        Trail("document", "document_audit_trail", "Document Audit Trail", RECORD),
+        DOCUMENT,
         OBJECT,
         Trail("system", "system_audit_trail", "System Audit Trail", (*COMMON, ACTION, ITEM, *VALUES[1:])),
         Trail("domain", "domain_audit_trail", "Domain Audit Trail", (*COMMON, ACTION, ITEM, *VALUES)),

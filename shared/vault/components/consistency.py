@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 
+from shared.vault.components.documents import check_docfield, check_doclifecycle, check_doctype
 from shared.vault.components.errors import Code, ComponentError
 from shared.vault.components.fields import PLATFORM_TYPE_ALIASES, stored_type
 from shared.vault.components.integration_rules import check_integration_rule
@@ -146,4 +147,7 @@ _CHECKS: Mapping[str, Callable[[Component], None]] = {
     "Objectlifecycle": check_lifecycle,
     "Picklist": _check_picklist,
     "Integrationrule": check_integration_rule,
+    "Docfield": check_docfield,
+    "Doclifecycle": check_doclifecycle,
+    "Doctype": check_doctype,
 }

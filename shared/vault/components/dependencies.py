@@ -42,6 +42,8 @@ def _implied(component: Component) -> Iterator[Dependency]:
     """References that a name or a bare attribute makes."""
     if component.type in OWNERS:
         yield Dependency(OWNERS[component.type], component.name.partition(".")[0])
+    if component.type == "Doctype" and "." in component.name:
+        yield Dependency("Doctype", component.name.rpartition(".")[0])
     default_type = component.optional_text("default_type") if component.type == "Object" else None
     if default_type is not None and default_type != BASE_TYPE:
         yield Dependency("Objecttype", f"{component.name}.{default_type}")

@@ -25,14 +25,11 @@ Disclosurerule Disclosure Rule
 Disclosurexmldoctypemapping Disclosure XML Document Type Mapping
 Disclosurexmlfieldmapping Disclosure XML Field Mapping
 Docatomicsecurity Document Atomic Security; Docworkflowactionsecurity, Docactionsecurity
-Docfield Document Field
 Docfielddependency Document Field Dependency
 Docfieldlayout Document Field Layout
-Doclifecycle Document Lifecycle; Doclifecyclerole, Doclifecyclestate, Doclifecycleevent
 Docmatchingrule Document Matching Rule; Docmatchingcriterion
 Docparticipantrule Document Participant Rule; Docparticipantcriterion
 Docrelationshiptype Document Relationship Type
-Doctype Document Type
 Doctypegroup Document Type Group
 Documentcheck Document Check
 Documentchecksection Document Check Section
@@ -90,7 +87,6 @@ Qualityteam Quality Team; Qualityteamrolemembershiprestriction, Qualityteamrole,
 Qualityteamlifecycleassociation Quality Team Lifecycle Association; Qualityteamroleassociation
 Relatedrecordsetup Related Record Setup; Relatedrecordreferencemapping, Relatedrecordfieldvaluemapping
 Renditionprofile Rendition Profile
-Renditiontype Rendition Type
 Report Report
 Reportexceltemplate Report Excel Template
 Reporttype Report Type

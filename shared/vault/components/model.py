@@ -59,6 +59,7 @@ class Field:
     relationship_inbound_name: str | None = None  # to-many name on the referenced object, e.g. addresses__vr
     system_managed_name: bool = False
     value_format: str | None = None  # e.g. CR-{000000}, for system-managed names
+    shown_type: str | None = None  # the type that metadata tells, where it is none of FieldType: those of documents
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,3 +218,41 @@ class Queue:
     rollback_on_error: bool = False
     sequential: bool = False
     connections: tuple[QueueConnection, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentType:
+    """One level of the hierarchy of document types: ``type``, ``type.subtype`` or ``type.subtype.classification``."""
+
+    name: str
+    label: str
+    active: bool = True
+    lifecycles: tuple[str, ...] = ()  # those its documents may have; none: those of the level above
+    number_format: str = ""
+
+    @property
+    def path(self) -> tuple[str, ...]:
+        """The names of type, subtype and classification, as far as it goes."""
+        return tuple(self.name.split("."))
+
+
+@dataclass(frozen=True)
+class DocumentModel:
+    """What a Vault's documents are like; ``versions`` is their table, a row a version, or None without document types.
+
+    ``versions`` is an object like others to whoever plans tables and reads rows, but none that can be called by name.
+    """
+
+    versions: VaultObject | None = None
+    types: Mapping[str, DocumentType] = field(default_factory=dict)
+    lifecycles: Mapping[str, Lifecycle] = field(default_factory=dict)
+    renditions: Mapping[str, str] = field(default_factory=dict)  # rendition types and their labels
+
+    def lifecycles_of(self, name: str) -> tuple[str, ...]:
+        """The lifecycles that documents of a type may have: its own, or those of the nearest level above."""
+        while name:
+            found = self.types.get(name)
+            if found is not None and found.lifecycles:
+                return found.lifecycles
+            name = name.rpartition(".")[0]
+        return ()

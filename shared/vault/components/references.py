@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from shared.vault.components.errors import Code, ComponentError
-from shared.vault.components.model import Field, Lifecycle, ObjectType, Picklist, VaultObject
+from shared.vault.components.model import DocumentModel, Field, Lifecycle, ObjectType, Picklist, VaultObject
 from shared.vault.components.tree import Component
 
 
@@ -33,6 +33,10 @@ class Catalogue(Protocol):
     def object_types(self) -> Mapping[tuple[str, str], ObjectType]:
         """Object types by object and name."""
 
+    @property
+    def documents(self) -> DocumentModel:
+        """What documents are like."""
+
 
 def check_references(catalogue: Catalogue) -> None:
     """Check every reference between components.
@@ -40,9 +44,11 @@ def check_references(catalogue: Catalogue) -> None:
     :raises ComponentError: at the first that leads nowhere, or name or prefix that two components claim.
     """
     _check_prefixes(catalogue.objects)
-    for vault_object in catalogue.objects.values():
+    versions = catalogue.documents.versions
+    owners = catalogue.objects if versions is None else {**catalogue.objects, versions.name: versions}
+    for vault_object in owners.values():
         _check_object(vault_object, catalogue)
-    _check_relationship_names(catalogue.objects)
+    _check_relationship_names(owners)
     for object_type in catalogue.object_types.values():
         _check_object_type(object_type, catalogue.objects)
     for (type_name, _), component in catalogue.components.items():

@@ -10,9 +10,10 @@ from typing import TypeVar
 
 from shared.vault.components import build, platform
 from shared.vault.components.consistency import OBJECT_TYPE_ID_PREFIX
+from shared.vault.components.documents import build_documents
 from shared.vault.components.errors import Code, ComponentError
 from shared.vault.components.lifecycles import associated, build_lifecycle
-from shared.vault.components.model import Field, Lifecycle, ObjectType, Picklist, Queue, VaultObject
+from shared.vault.components.model import DocumentModel, Field, Lifecycle, ObjectType, Picklist, Queue, VaultObject
 from shared.vault.components.prefixes import with_prefix
 from shared.vault.components.references import check_references, relationships_into
 from shared.vault.components.tree import Component
@@ -56,6 +57,7 @@ class Registry:
     lifecycles: Mapping[str, Lifecycle] = field(default_factory=dict)
     object_types: Mapping[tuple[str, str], ObjectType] = field(default_factory=dict)
     queues: Mapping[str, Queue] = field(default_factory=dict)
+    documents: DocumentModel = field(default_factory=DocumentModel)
 
     @classmethod
     def build(cls, components: Iterable[Component] = ()) -> Registry:
@@ -158,6 +160,7 @@ def _assemble(components: Mapping[Key, Component]) -> Registry:
         associated(_built(components, "Objectlifecycle", build_lifecycle), components.values()),
         {**implied, **declared},
         _built(components, "Queue", build.build_queue),
+        build_documents(components.values()),
     )
     check_references(registry)
     if sum(name.endswith("__c") for name in objects) > MAX_CUSTOM_OBJECTS:

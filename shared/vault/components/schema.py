@@ -19,6 +19,7 @@ _ON_DELETE = {
     RelationshipDeletion.SET_NULL: "SET NULL",
     RelationshipDeletion.CASCADE: "CASCADE",
 }
+_INDEXED = frozenset({"modified_date__v", "document_id__sys", "version_modified_date__v"})
 _NOT_NULL = frozenset({"global_id__sys", "created_by__v", "created_date__v", "modified_by__v", "modified_date__v"})
 
 
@@ -132,7 +133,7 @@ def _indexes(object_name: str, field: Field) -> list[str]:
     statements = []
     if needs_unique_index(field):
         statements.append(_create_index(object_name, field.name, "key", "UNIQUE INDEX"))
-    if field.object is not None or field.name == "modified_date__v":
+    if field.object is not None or field.name in _INDEXED:
         statements.append(_create_index(object_name, field.name, "idx", "INDEX"))
     return statements
 

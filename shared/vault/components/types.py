@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from shared.vault.components.document_types import DOCUMENT_TYPES
 from shared.vault.components.kept_types import KEPT_TYPES
 from shared.vault.components.lifecycle_types import LIFECYCLE
 from shared.vault.components.object_types import (
@@ -185,7 +186,7 @@ _INTEGRATION_RULE = ComponentType(
     {"Fieldrule": _FIELD_RULE, "Queryobjectrule": _QUERY_OBJECT_RULE},
 )
 
-_TYPED = (_PICKLIST, LIFECYCLE, OBJECT, OBJECT_TYPE, OBJECT_ACTION, _QUEUE, _INTEGRATION_RULE)
+_TYPED = (_PICKLIST, LIFECYCLE, OBJECT, OBJECT_TYPE, OBJECT_ACTION, _QUEUE, _INTEGRATION_RULE, *DOCUMENT_TYPES)
 
 COMPONENT_TYPES: Mapping[str, ComponentType] = {kind.name: kind for kind in (*_TYPED, *KEPT_TYPES)}
 """Every component type by its name: those that this Vault acts on, and those that it keeps."""

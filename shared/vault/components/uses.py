@@ -54,6 +54,8 @@ def _named(component: Component) -> Iterator[Key]:
     owner = OWNERS.get(component.type)
     if owner is not None:
         yield owner, component.name
+    if component.type == "Doctype":
+        yield "Doctype", component.name.rpartition(".")[0]
     if component.type == "Object" and component.text("default_type"):
         yield "Objecttype", f"{component.name}.{component.text('default_type')}"
     yield from _written(component)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from asyncpg import Record
 
     from shared.vault.records.named_actions import ActionContext
+    from shared.vault.records.rows import Row
     from shared.vault.security.caller import Caller
     from shared.vault.storage.database import Connection
 
@@ -34,12 +35,15 @@ class ConnectionTrigger:
         """``allowed_urls`` are the beginnings that addresses of External connections may have."""
         self._allowed = tuple(allowed_urls)
 
-    def before_insert(self, caller: Caller, values: dict[str, object]) -> ApiError | None:
-        """Check a new connection, which is Pending; those that the Vault brings itself are system-managed."""
-        if values.setdefault("object_type__v", VAULT_TO_VAULT) == UNTYPED:
-            return ApiError(ErrorType.INVALID_DATA, "A connection is Vault to Vault, External or Local")
-        values |= {**UNESTABLISHED, "system_managed__sys": caller is SYSTEM}
-        return self._check(values)
+    async def before_create(self, connection: Connection, caller: Caller, rows: Sequence[Row]) -> None:
+        """Check new connections, which are Pending; those that the Vault brings itself are system-managed."""
+        del connection
+        for row in rows:
+            if row.values.setdefault("object_type__v", VAULT_TO_VAULT) == UNTYPED:
+                row.fail(ErrorType.INVALID_DATA, "A connection is Vault to Vault, External or Local")
+            row.values |= {**UNESTABLISHED, "system_managed__sys": caller is SYSTEM}
+            if refusal := self._check(row.values):
+                row.errors.append(refusal)
 
     def before_update(self, caller: Caller, stored: Record, changes: dict[str, object]) -> ApiError | None:
         """Check what changes; another Remote Vault ID takes an established connection back to Pending."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from shared.spark.consumer import Consumer, Delivery
 from shared.spark.envelope import Envelope
 from shared.spark.errors import MalformedMessage
-from shared.spark.topology import DEAD_LETTER, DELIVERY_LIMIT
+from shared.spark.topology import DEAD_LETTER, DELIVERY_LIMIT, declare_exchanges
 from shared.vault.exceptions import recording
 from shared.vault.exceptions.recording import MessageErrorType, MessageFailure
 from shared.vault.security.caller import SYSTEM
@@ -42,7 +42,9 @@ class DeadLetters:
         self._components = components
         self._records = records
         self._vault_id = vault_id
-        self._consumer = Consumer(broker, DEAD_LETTER, self._record, prefetch=BATCH, concurrency=1, max_batch=BATCH)
+        self._consumer = Consumer(
+            broker, DEAD_LETTER, self._record, prefetch=BATCH, concurrency=1, max_batch=BATCH, prepare=_declare
+        )
 
     async def start(self) -> None:
         """Record dead letters until ``stop``."""
@@ -79,3 +81,9 @@ class DeadLetters:
         items = len(envelope.message.items)
         body = envelope.recorded(source)
         return MessageFailure(envelope.message_id, queue, MessageErrorType.PROCESSING, GIVEN_UP, body, items)
+
+
+async def _declare(broker: BrokerConnection) -> None:
+    """Have the queue there, also where nothing was relayed yet."""
+    async with broker.short_channel() as channel:
+        await declare_exchanges(channel)

@@ -20,7 +20,7 @@ from shared.vault.records.references import resolve_references
 from shared.vault.records.results import CREATED, NEWER_STORED, UPDATED
 from shared.vault.records.source_states import FIELD as SOURCE_MODIFIED
 from shared.vault.records.source_states import advance, newer_stored
-from shared.vault.records.triggers import CreationFollower, Follower, InsertTrigger
+from shared.vault.records.triggers import CreationFollower, Follower, Preparer
 from shared.vault.records.uniqueness import explain_refused, fail_repeats, fail_taken, in_key_order
 from shared.vault.storage.clock import moment
 
@@ -73,9 +73,9 @@ class Batch:
 
         ``key`` is that of an upsert: a record that has it by now is a race, and RaceLost is raised.
         """
+        if isinstance(self._trigger, Preparer):
+            await self._trigger.before_create(self.connection, self.caller, rows)
         self._check_required(rows)
-        if isinstance(self._trigger, InsertTrigger):
-            self._check_new(self._trigger, [row for row in rows if not row.errors])
         fail_repeats(self.object, rows)
         rows = [row for row in rows if not row.errors]
         if not rows:
@@ -100,11 +100,6 @@ class Batch:
         await entries.created(self.connection, self.registry, self.caller, self.object.name, list(kept))
         if kept and isinstance(self._trigger, CreationFollower):
             await self._trigger.after_create(self.connection, self.caller, list(kept))
-
-    def _check_new(self, trigger: InsertTrigger, rows: Sequence[Row]) -> None:
-        for row in rows:
-            if refusal := trigger.before_insert(self.caller, row.values):
-                row.errors.append(refusal)
 
     def _check_required(self, rows: Sequence[Row]) -> None:
         required = [f.name for f in self.object.fields.values() if f.required and not f.system and f.active]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from shared.vault import vql
 from shared.vault.audit.trails import query_targets as audit_targets
 from shared.vault.components.model import Field, FieldType, VaultObject
+from shared.vault.documents.target import document_target
 
 if TYPE_CHECKING:
     from shared.vault.vql.targets import Components
@@ -62,6 +63,9 @@ def targets_of(registry: Components) -> dict[str, vql.Target]:
     targets = [_groups(), _older_groups(), *([] if user is None else [_users(user), _memberships()])]
     found |= {target.object.name: target for target in targets if target.object.name not in registry.objects}
     found |= audit_targets()
+    documents = document_target(registry.documents)
+    if documents is not None:
+        found[documents.object.name] = documents
     return found
 
 

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from asyncpg import Record
 
     from shared.vault.errors import ApiError
+    from shared.vault.records.rows import Row
     from shared.vault.security.caller import Caller
     from shared.vault.storage.database import Connection
 
@@ -50,8 +51,8 @@ class CreationFollower(Protocol):
 
 
 @runtime_checkable
-class InsertTrigger(Protocol):
-    """A trigger that looks at new records too."""
+class Preparer(Protocol):
+    """A trigger that also looks at records before they are created."""
 
-    def before_insert(self, caller: Caller, values: dict[str, object]) -> ApiError | None:
-        """Refuse a new record with an error, or allow it; may add to ``values``."""
+    async def before_create(self, connection: Connection, caller: Caller, rows: Sequence[Row]) -> None:
+        """Add to the values of new records, or fail their rows."""

@@ -41,6 +41,7 @@ Revision = tuple[int, Registry]
 """The components after so many changes."""
 
 OBJECT_TYPE = "Objecttype"
+TABLE_TYPES = frozenset({"Object", "Docfield", "Doctype"})  # whose change may change a table
 LOCK = 7_214_002  # advisory lock: exclusive to change components, shared to write records
 MAX_SCRIPT = 5_000_000
 READ_ATTEMPTS = 3
@@ -169,7 +170,7 @@ class ComponentService:
                 affected = self._revision != before
         except ComponentError as error:
             return refused(number, statement, error.code, error.message)
-        if affected and statement.type == "Object":
+        if affected and statement.type in TABLE_TYPES:
             await self._database.forget_statements()
         name = f"{statement.type}.{statement.name}"
         log.info("component.changed", command=statement.command, component=name, user_id=caller.user_id)

@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING
 
 from shared.vault.components import schema
 from shared.vault.components.build import build_object
+from shared.vault.components.documents import VERSIONS
 from shared.vault.components.errors import Code, ComponentError
 from shared.vault.components.schema import quote, table
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from shared.vault.components.model import DocumentModel, VaultObject
     from shared.vault.components.registry import Registry
     from shared.vault.components.tree import Component
     from shared.vault.storage.database import Connection
@@ -39,10 +41,19 @@ async def carry_over(connection: Connection, before: Registry, after: Registry, 
             await _keep_types(connection, after, *name.split(".", 1))
         case "Queue" if key not in after.components:
             await _close_queue(connection, name)
+        case "Docfield" | "Doctype" | "Doclifecycle":
+            await _fit(connection, before.documents.versions, after.documents.versions)
+            await _keep_documents(connection, before.documents, after.documents)
 
 
 async def _change_table(connection: Connection, before: Component | None, after: Component | None) -> None:
-    old, new = (None if tree is None else build_object(tree) for tree in (before, after))
+    await _fit(connection, *(None if tree is None else build_object(tree) for tree in (before, after)))
+
+
+async def _fit(connection: Connection, old: VaultObject | None, new: VaultObject | None) -> None:
+    """Make the table of ``old`` that of ``new``."""
+    if old == new:
+        return
     plan = schema.plan(old, new)
     for guard in plan.guards:
         if await connection.fetchval(guard.sql):
@@ -80,7 +91,8 @@ def _gone(before: Collection[str], after: Collection[str]) -> list[str]:
 
 
 async def _keep_values(connection: Connection, registry: Registry, picklist: str, gone: list[str]) -> None:
-    for owner in registry.objects.values():
+    versions = registry.documents.versions
+    for owner in (*registry.objects.values(), *([] if versions is None else [versions])):
         for field in owner.fields.values():
             if gone and field.picklist == picklist:
                 holds = "&&" if field.multi_value else "= ANY"
@@ -103,6 +115,26 @@ async def _keep_types(connection: Connection, registry: Registry, owner: str, na
     sql = f"SELECT EXISTS (SELECT FROM {table(owner)} WHERE object_type__v = $1)"
     problem = f"Objecttype {owner}.{name}: there are records of this type."
     await _refuse_if(connection, problem, sql, registry.object_type_id(owner, name))
+
+
+async def _keep_documents(connection: Connection, before: DocumentModel, after: DocumentModel) -> None:
+    """Refuse to take away the types and states that documents have."""
+    if before.versions is None or after.versions is None:
+        return
+    of_type = f"""SELECT EXISTS (SELECT FROM {table(VERSIONS)}
+        WHERE concat_ws('.', type__v, subtype__v, classification__v) = ANY ($1::text[]))"""
+    for name in _gone(before.types, after.types):
+        await _refuse_if(connection, f"Doctype {name}: there are documents of this type.", of_type, [name])
+    in_state = f"""SELECT EXISTS (SELECT FROM {table(VERSIONS)}
+        WHERE concat_ws('.', lifecycle__v, status__v) = ANY ($1::text[]))"""
+    gone = _gone(_document_states(before), _document_states(after))
+    if gone:
+        problem = f"Doclifecycle {gone[0].partition('.')[0]}: documents are in states that would go."
+        await _refuse_if(connection, problem, in_state, gone)
+
+
+def _document_states(model: DocumentModel) -> list[str]:
+    return [f"{lifecycle.name}.{state}" for lifecycle in model.lifecycles.values() for state in lifecycle.states]
 
 
 async def _close_queue(connection: Connection, name: str) -> None:

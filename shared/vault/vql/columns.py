@@ -76,7 +76,7 @@ def order_sql(scope: Scope, order: Sequence[Order | Rank], find: Find | None) ->
             terms.append(f"{rank_sql(scope, find)} DESC")
         else:
             terms.append(f"{_sorted_by(scope, term)} {'DESC' if term.descending else 'ASC'} NULLS LAST")
-    terms.append(f'{scope.alias}."id"')
+    terms.append(scope.key)
     return ", ".join(terms)
 
 
@@ -100,6 +100,18 @@ def matching_sql(scope: Scope, select: Select) -> str:
     terms = [] if select.find is None else [find_sql(scope, select.find)]
     terms += [] if select.where is None else [condition_sql(scope, select.where)]
     return " AND ".join(terms)
+
+
+def latest_sql(scope: Scope, where: str) -> str:
+    """The condition that keeps, of the rows of one id that meet ``where``, the newest version."""
+    target = scope.statement.targets[scope.object.name]
+    newest = ", ".join(f"{scope.alias}.{quoted(name)} DESC" for name in target.newest)
+    identifier = f'{scope.alias}."id"'
+    # The aliases of the statement are those of the sub-select once more, and so its conditions stay as they are.
+    return (
+        f"{scope.key} IN (SELECT DISTINCT ON ({identifier}) {scope.key} FROM {scope.source()}"
+        f"{' WHERE ' if where else ''}{where} ORDER BY {identifier}, {newest})"
+    )
 
 
 def sub_select(scope: Scope, select: Select, rows: int, number: int) -> tuple[str, SubSelectColumn]:

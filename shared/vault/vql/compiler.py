@@ -12,6 +12,7 @@ from shared.vault.vql.columns import (
     Column,
     SubSelectColumn,
     field_columns,
+    latest_sql,
     matching_sql,
     order_sql,
     sub_select,
@@ -125,11 +126,13 @@ def compile_query(
     scope = Scope(statement, statement.object(select.source, select.at), select)
     # The conditions are compiled first: what is asked of the whole result takes their joins and parameters only.
     where = matching_sql(scope, select)
+    if select.latest:
+        where = latest_sql(scope, where)
     matching = f" FROM {scope.source()}{f' WHERE {where}' if where else ''}"
     matching_parameters = tuple(statement.parameters)
     selected = _columns(scope, select, options)
     order = order_sql(scope, select.order, select.find)
-    keyset = order in (f'{scope.alias}."id"', f'{scope.alias}."id" ASC NULLS LAST, {scope.alias}."id"')
+    keyset = order in (scope.key, f"{scope.key} ASC NULLS LAST, {scope.key}")
     columns = tuple(column for _, column in selected)
     limits: Limits = select.limits
     pagesize = options.max_pagesize if limits.pagesize is None else limits.pagesize
@@ -182,7 +185,7 @@ def _columns(scope: Scope, select: Select, options: Options) -> list[tuple[str, 
 
 def _page_sql(scope: Scope, selected: list[str], where: str, order: str, *, keyset: bool) -> str:
     number = len(scope.statement.parameters)
-    key = f'{scope.alias}."id"'
+    key = scope.key
     conditions = [where] if where else []
     if keyset:
         number += 1

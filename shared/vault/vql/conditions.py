@@ -18,12 +18,14 @@ from shared.vault.vql.tree import (
     InSelect,
     Like,
     Or,
+    Path,
     RelativeDate,
     StateFunction,
     StateType,
 )
 
 _EQUALITY = frozenset(("=", "!="))
+_STATES_EQUAL = "functions of states go with = and != only"
 
 Sources = set[tuple[str, ...]]
 """The to-one relationship chains that an expression's fields lie behind."""
@@ -60,6 +62,8 @@ def _condition(scope: Scope, condition: Condition) -> str:
     if isinstance(condition, InSelect):
         compile_where: Compile = condition_sql
         return semi_join_sql(scope, condition, compile_where)
+    if isinstance(condition, Comparison) and isinstance(condition.value, StateFunction):
+        return _in_document_states(scope, condition, condition.value)
     column = Column(scope, condition.operand)
     if isinstance(condition, Comparison):
         return _comparison(column, condition)
@@ -78,8 +82,10 @@ def _comparison(column: Column, condition: Comparison) -> str:
         return f"{column.sql} IS {'NOT ' if operator == '!=' else ''}NULL"
     if isinstance(value, RelativeDate):
         return _date_literal(column, operator, value, at)
-    if isinstance(value, StateType | StateFunction):
-        return _states(column, operator, value, at)
+    if isinstance(value, StateType):
+        if operator not in _EQUALITY:
+            raise column.unsuitable(_STATES_EQUAL, at)
+        return _among(column.scope, column.sql, operator, _states_of_type(column, value, at))
     if operator not in _EQUALITY:
         column.require_order()
         return f"{column.sql} {operator} {column.bind(value, at)}"
@@ -109,11 +115,8 @@ def _date_literal(column: Column, operator: str, literal: RelativeDate, at: int)
     return within if operator == "=" else f"{within} IS NOT TRUE"
 
 
-def _states(column: Column, operator: str, value: StateType | StateFunction, at: int) -> str:
-    if operator not in _EQUALITY:
-        raise column.unsuitable("functions of states go with = and != only", at)
-    states = _states_of_type(column, value, at) if isinstance(value, StateType) else _states_for(column, value, at)
-    found = f"{column.sql} = ANY({column.scope.statement.bind(states, 'text[]')})"
+def _among(scope: Scope, sql: str, operator: str, names: list[str]) -> str:
+    found = f"{sql} = ANY({scope.statement.bind(names, 'text[]')})"
     return found if operator == "=" else f"({found}) IS NOT TRUE"
 
 
@@ -125,13 +128,21 @@ def _states_of_type(column: Column, value: StateType, at: int) -> list[str]:
     return [state.name for state in lifecycle.states.values() if state.state_type == wanted]
 
 
-def _states_for(column: Column, value: StateFunction, at: int) -> list[str]:
-    target = column.scope.statement.targets.get(column.owner.name)
+def _in_document_states(scope: Scope, condition: Comparison, value: StateFunction) -> str:
+    """A state counts with its lifecycle: those of the same name in two lifecycles may be of different types."""
+    path, function = scope.aliased(condition.operand.path, condition.operand.function)
+    status, field, owner = scope.column(path)
+    target = scope.statement.targets.get(owner.name)
     if target is None or not target.documents:
-        raise column.unsupported(f"function [{value.name}] is for queries of documents")
-    if column.field.name != "status__v" or column.label:
-        raise column.unsuitable(f"{value.name} goes with status__v", at)
-    return list(target.states.get(value.name, ()))
+        message = f"function [{value.name}] is for queries of documents"
+        raise scope.statement.fault(message, path.at, "ATTRIBUTE_NOT_SUPPORTED")
+    if field.name != "status__v" or function not in (None, "TONAME"):
+        raise scope.statement.fault(f"{value.name} goes with status__v", condition.at)
+    if condition.operator not in _EQUALITY:
+        raise scope.statement.fault(_STATES_EQUAL, condition.at)
+    lifecycle, _, _ = scope.column(Path((*path.parts[:-1], "lifecycle__v"), condition.at))
+    states = list(target.states.get(value.name, ()))
+    return _among(scope, f"concat_ws('.', {lifecycle}, {status})", condition.operator, states)
 
 
 def _contains(column: Column, condition: Contains) -> str:

@@ -40,7 +40,7 @@ def _field(column: Column) -> Json:
         described = {
             "name": column.key,
             "label": field.label,
-            "type": field.type.value,
+            "type": field.shown_type or field.type.value,
             "required": field.required,
             "unique": field.unique,
             **_bounds(field),

@@ -33,6 +33,8 @@ def selected_sql(scope: Scope, path: Path, function: str | None) -> tuple[str, F
         single = field.type is FieldType.PICKLIST and not field.multi_value
         return (_as_array(label) if single else label), field
     sql, field, owner = scope.column(path)
+    if function is None and scope.shows_label(field, owner):
+        return label_sql(scope, path)[0], field
     if function is None:
         return encoded(sql, field), field
     _check(scope, path, function, field, owner)

@@ -45,7 +45,9 @@ def _mapped(statement: Statement, sql: str, labels: Mapping[str, str], *, multi_
 
 
 def _labels(statement: Statement, field: Field, owner: VaultObject) -> Mapping[str, str] | None:
-    registry = statement.registry
+    registry, target = statement.registry, statement.targets.get(owner.name)
+    if target is not None and field.name in target.labels:
+        return target.labels[field.name]
     if field.type is FieldType.PICKLIST:
         picklist = registry.picklists.get(field.picklist or "")
         return {} if picklist is None else {e.name: e.label for e in picklist.entries.values()}

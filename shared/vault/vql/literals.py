@@ -23,6 +23,7 @@ TEXT = frozenset(
 """Fields whose values are text, also where the text is a name or an id."""
 
 _INT64 = 2**63
+_DIGITS = re.compile(r"\d{1,18}", re.ASCII)
 _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _DATE_TIME = re.compile(
     r"\d{4}-\d\d-\d\d(?:T\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?(?:Z|[+-]\d\d:\d\d)?)?",
@@ -61,7 +62,10 @@ def _all_of(values: Sequence[Scalar], kind: type, expected: str) -> list[object]
 def _numbers(field: Field, values: Sequence[Scalar]) -> tuple[str, list[object]]:
     numbers: list[object] = []
     whole = is_integer(field)
-    for value in values:
+    for given in values:
+        value = given
+        if field.shown_type == "id" and isinstance(given, str) and _DIGITS.fullmatch(given):
+            value = int(given)  # a document's id is a number; who knows ids as text writes it in quotes
         if isinstance(value, bool) or not isinstance(value, int | Decimal):
             message = "a number"
             raise UnsuitableLiteral(message)

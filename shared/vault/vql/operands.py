@@ -31,8 +31,10 @@ class Column:
         self.scope = scope
         self.at = operand.path.at
         self.path, function = scope.aliased(operand.path, operand.function)
-        self.label = function == "TOLABEL"
-        self.sql, self.field, self.owner = (label_sql if self.label else Scope.column)(scope, self.path)
+        self.sql, self.field, self.owner = scope.column(self.path)
+        self.label = function == "TOLABEL" or (function is None and scope.shows_label(self.field, self.owner))
+        if self.label:
+            self.sql, self.field, self.owner = label_sql(scope, self.path)
         self.multi_value = self.field.multi_value
         self.ignore_case = function == "CASEINSENSITIVE"
         if self.ignore_case:

@@ -170,7 +170,7 @@ class Statement:
 class Scope:
     """One SELECT's object and the to-one joins that its paths need, one join a path however often it is used."""
 
-    __slots__ = ("_aliases", "_joined", "_relation", "alias", "joins", "object", "searched", "statement")
+    __slots__ = ("_aliases", "_joined", "_relation", "alias", "joins", "key", "object", "searched", "statement")
 
     def __init__(self, statement: Statement, source: VaultObject, select: Select | None = None) -> None:
         self.statement = statement
@@ -178,6 +178,8 @@ class Scope:
         self.alias = statement.alias()
         option = None if select is None else statement.option(source, select)
         self._relation = statement.relation(source, self.alias, option)
+        target = statement.targets.get(source.name)
+        self.key = f"{self.alias}.{quoted('id' if target is None else target.key)}"  # tells the rows apart
         self.joins: list[str] = []
         self.searched: dict[tuple[Path, ...], str] = {}  # text that FIND looks through, by scope
         self._joined: dict[tuple[str, ...], tuple[str, VaultObject]] = {(): (self.alias, source)}
@@ -206,6 +208,11 @@ class Scope:
         alias, owner = self._at(parts[:-1], path)
         field = self._field(owner, parts[-1], path.at)
         return f"{alias}.{quoted(field.name)}", field, owner
+
+    def shows_label(self, field: Field, owner: VaultObject) -> bool:
+        """Whether a field shows and takes labels where nothing else is asked for."""
+        target = self.statement.targets.get(owner.name)
+        return target is not None and field.name in target.labels
 
     def text_fields(self) -> list[Field]:
         """The object's own fields that FIND looks through where it names none: text and picklists."""

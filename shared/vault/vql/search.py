@@ -86,7 +86,7 @@ def _lexeme(word: Word) -> str:
 def _text_sql(scope: Scope, phrase: Phrase) -> str:
     """All text that a phrase is looked for in, as one."""
     if phrase.content:
-        message = "SCOPE CONTENT is for queries of documents"
+        message = "SCOPE CONTENT is not available: what files say is not searched in this Vault"
         raise scope.statement.fault(message, phrase.at, "ATTRIBUTE_NOT_SUPPORTED")
     text = scope.searched.get(phrase.scope)
     if text is None:

@@ -49,7 +49,8 @@ def _fields(source: VaultObject) -> list[Row]:
     rows = []
     for field in source.fields.values():
         if field.active:
-            row: Row = {"name": field.name, "label": field.label, "type": _TYPES.get(field.type, field.type.value)}
+            kind = field.shown_type or _TYPES.get(field.type, field.type.value)
+            row: Row = {"name": field.name, "label": field.label, "type": kind}
             if field.relationship_outbound_name is not None:
                 row["relationship_name"] = field.relationship_outbound_name
             rows.append(row)

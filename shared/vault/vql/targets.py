@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from shared.vault.components.model import Field, FieldType, ObjectType, VaultObject
+from shared.vault.components.model import DocumentModel, Field, FieldType, ObjectType, VaultObject
 from shared.vault.components.tree import Component
 
 OBJECT_TYPE = "object_type__v"
@@ -28,7 +28,9 @@ class Target:
 
     ``relation`` is SQL that stands in FROM before an alias; ``options`` are those for ALLVERSIONS, LATESTVERSION,
     FAVORITES and RECENT. Where the rows are known already they are ``rows``, a JSON array, and travel as a parameter.
-    ``states`` are the ``status__v`` values that STEADYSTATE and its like stand for. All SQL here is the Vault's own.
+    ``states`` are what STEADYSTATE and its like stand for, as ``{lifecycle__v}.{status__v}``. Fields in ``labels``
+    (names to labels) show and take labels where TONAME does not ask for the names. ``key`` is the field that tells rows
+    apart, ``newest`` those by which LATESTVERSION chooses among rows of one id. All SQL here is the Vault's own.
     """
 
     object: VaultObject
@@ -37,6 +39,9 @@ class Target:
     options: Mapping[str, str] = field(default_factory=dict)
     documents: bool = False  # takes what VQL knows for documents only: TONAME, SCOPE CONTENT
     states: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    labels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    key: str = "id"
+    newest: tuple[str, ...] = ()
 
     def recordset(self) -> str:
         """The column definitions of ``rows`` for ``jsonb_to_recordset``."""
@@ -54,6 +59,11 @@ class Components(Protocol):
     @property
     def objects(self) -> Mapping[str, VaultObject]:
         """Objects by name."""
+        ...
+
+    @property
+    def documents(self) -> DocumentModel:
+        """What documents are like."""
         ...
 
     @property

@@ -13,7 +13,7 @@ import pytest
 from shared.spark.connection import BrokerConnection
 from shared.spark.consumer import Consumer, Delivery, Handler
 from shared.spark.publisher import Outgoing, Publisher
-from shared.spark.topology import DEAD_LETTER, DELIVERY_LIMIT, Direction, declare_queue
+from shared.spark.topology import DEAD_LETTER, DELIVERY_LIMIT, Direction, declare_exchanges, declare_queue
 from tests.service.spark.proxy import proxy_to
 from tests.service.spark.waiting import emptied, until
 
@@ -317,6 +317,25 @@ async def test_a_deleted_queue_is_consumed_again_once_it_is_back(
             await declare_queue(channel, queue, Direction.INBOUND)
         await publish(publishing, queue, 2)
         await until(lambda: len(recorder.ids) == 2)
+
+
+async def test_a_queue_of_its_own_is_declared_before_the_first_subscription(
+    connection: BrokerConnection, publishing: BrokerConnection
+) -> None:
+    name, prepared, handler = f"q_{uuid4().hex}", [], Recorder()
+
+    async def prepare(broker: BrokerConnection) -> None:
+        async with broker.short_channel() as channel:
+            await declare_exchanges(channel)
+            await declare_queue(channel, name, Direction.INBOUND)
+        prepared.append(name)
+
+    async with consuming(connection, name, handler, prepare=prepare) as consumer:
+        async with asyncio.timeout(10):
+            await consumer.subscribed()
+        assert prepared == [name]  # a first subscription without it would have failed, and been tried again
+        await publish(publishing, name, 1)
+        await until(lambda: handler.ids == ["m0"])
 
 
 async def test_a_queue_that_is_not_there_yet_is_waited_for(

@@ -12,6 +12,7 @@ RECREATE Picklist size__c ( label('Size'), Picklistentry small__c ( label('Small
   Picklistentry large__c ( label('Large') ), Picklistentry huge__c ( label('Huge') ) );
 RECREATE Queue out__c ( label('Out'), type('outbound') );
 RECREATE Queue in__c ( label('In'), type('inbound') );
+RECREATE Queue given_up_in__c ( label('Given up'), type('inbound') );
 RECREATE Queue closed__c ( label('Closed'), type('outbound'), active(false), rollback_on_error(true) );
 RECREATE Queue job__c ( label('Job'), type('job') );
 RECREATE Objectlifecycle stages__c ( label('Stages'), starting_state('first__c'),

@@ -20,6 +20,9 @@ SIGNED_IN = {"user", "integration", "admin"}
 CONNECTION = {"integration", "admin"}
 ADMIN = {"admin"}
 
+LIFECYCLE_ACTION = "/objects/documents/{document_id}/versions/{major}/{minor}/lifecycle_actions/{action_name}"
+SUBTYPE = "GET /metadata/objects/documents/types/{type_name}/subtypes/{subtype_name}"
+
 # Paths are called as they stand, on an object that only some may see; what lets a caller in may still refuse the call.
 ROUTES = {
     "POST /auth": ANYONE,
@@ -64,6 +67,38 @@ ROUTES = {
     "POST /query": SIGNED_IN,
     "GET /query/{cursor}": SIGNED_IN,
     "POST /query/{cursor}": SIGNED_IN,
+    "GET /objects/documents": SIGNED_IN,
+    "POST /objects/documents": SIGNED_IN,
+    "GET /objects/deletions/documents": SIGNED_IN,
+    "GET /objects/documents/{document_id}": SIGNED_IN,
+    "PUT /objects/documents/{document_id}": SIGNED_IN,
+    "DELETE /objects/documents/{document_id}": ADMIN,
+    "GET /objects/documents/{document_id}/file": SIGNED_IN,
+    "GET /objects/documents/{document_id}/renditions": SIGNED_IN,
+    "GET /objects/documents/{document_id}/renditions/{rendition_type}": SIGNED_IN,
+    "POST /objects/documents/{document_id}/renditions/{rendition_type}": SIGNED_IN,
+    "PUT /objects/documents/{document_id}/renditions/{rendition_type}": SIGNED_IN,
+    "DELETE /objects/documents/{document_id}/renditions/{rendition_type}": SIGNED_IN,
+    "GET /objects/documents/{document_id}/versions/{major}/{minor}": SIGNED_IN,
+    "PUT /objects/documents/{document_id}/versions/{major}/{minor}": SIGNED_IN,
+    "DELETE /objects/documents/{document_id}/versions/{major}/{minor}": ADMIN,
+    "GET /objects/documents/{document_id}/versions/{major}/{minor}/file": SIGNED_IN,
+    "GET /objects/documents/{document_id}/versions/{major}/{minor}/renditions": SIGNED_IN,
+    "GET /objects/documents/{document_id}/versions/{major}/{minor}/renditions/{rendition_type}": SIGNED_IN,
+    "POST /objects/documents/{document_id}/versions/{major}/{minor}/renditions/{rendition_type}": SIGNED_IN,
+    "PUT /objects/documents/{document_id}/versions/{major}/{minor}/renditions/{rendition_type}": SIGNED_IN,
+    "DELETE /objects/documents/{document_id}/versions/{major}/{minor}/renditions/{rendition_type}": SIGNED_IN,
+    "POST /objects/documents/{document_id}": SIGNED_IN,
+    "GET /objects/documents/{document_id}/versions": SIGNED_IN,
+    "GET /objects/documents/{document_id}/audittrail": ADMIN,
+    "GET /objects/documents/{document_id}/versions/{major}/{minor}/lifecycle_actions": SIGNED_IN,
+    f"GET {LIFECYCLE_ACTION}/entry_requirements": SIGNED_IN,
+    "PUT /objects/documents/{document_id}/versions/{major}/{minor}/lifecycle_actions/{action_name}": SIGNED_IN,
+    "GET /metadata/objects/documents/properties": SIGNED_IN,
+    "GET /metadata/objects/documents/types": SIGNED_IN,
+    "GET /metadata/objects/documents/types/{type_name}": SIGNED_IN,
+    SUBTYPE: SIGNED_IN,
+    f"{SUBTYPE}/classifications/{{classification_name}}": SIGNED_IN,
     "GET /vobjects/{object_name}": CONNECTION,
     "POST /vobjects/{object_name}": ADMIN,
     "PUT /vobjects/{object_name}": ADMIN,
@@ -210,6 +245,12 @@ VALUES = {
     "group_id": "999999999",
     "picklist_name": "nothing__c",
     "value_name": "nothing__c",
+    "document_id": "2000000000",
+    "major": "0",
+    "minor": "1",
+    "rendition_type": "viewable_rendition__v",
+    "subtype_name": "nothing__c",
+    "classification_name": "nothing__c",
     "item": "nothing.txt",
     "upload_session_id": "0000",
 }

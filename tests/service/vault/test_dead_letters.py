@@ -19,7 +19,7 @@ from shared.vault.vault import Vault
 from tests.service.vault.objects import key
 from tests.service.vault.served import Api
 
-QUEUE = "in__c"
+QUEUE = "given_up_in__c"  # no other test puts messages there
 SENDER = 20202
 FIELDS = (
     "id, queue__sys, error_type__sys, error_status__sys, error_message__sys, LONGTEXT(message_body_json__sys), "

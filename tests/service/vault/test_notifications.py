@@ -184,7 +184,11 @@ async def test_an_administrator_is_told_of_user_exceptions(
     assert again.data[0]["data"]["event"] == "updated__sys"
     assert len(await told(await as_user(api, username), record_id)) == 1
     offered = (await admin.get(f"/vobjects/exception_message__sys/{record_id}/actions")).data
-    assert [action["name"].rpartition(".")[2] for action in offered] == ["retry_transfer__sys", "look_into__c"]
+    assert [action["name"].rpartition(".")[2] for action in offered] == [
+        "retry_transfer__sys",
+        "ignore__sys",
+        "look_into__c",
+    ]
 
 
 def _lines(text: str) -> list[str]:

@@ -271,8 +271,7 @@ async def test_a_target_is_no_object_of_the_record_calls(integration: Api) -> No
 @pytest.mark.parametrize(
     ("text", "error"),
     [
-        ("SELECT id FROM documents", "ATTRIBUTE_NOT_SUPPORTED"),
-        ("SELECT LATESTVERSION id FROM ALLVERSIONS documents", "ATTRIBUTE_NOT_SUPPORTED"),
+        ("SELECT id FROM documents FIND ('x' SCOPE CONTENT)", "ATTRIBUTE_NOT_SUPPORTED"),
         ("SELECT id FROM RECENT crate__c", "ATTRIBUTE_NOT_SUPPORTED"),
         ("SELECT id FROM FAVORITES crate__c", "ATTRIBUTE_NOT_SUPPORTED"),
         ("SELECT id FROM crate__c WHERE status__v = STEADYSTATE()", "ATTRIBUTE_NOT_SUPPORTED"),

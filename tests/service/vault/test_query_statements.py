@@ -21,7 +21,7 @@ from shared.vault.vql.deferred import TOKENS
 from tests.servers import fresh_database
 from tests.unit.vql.examples import many
 from tests.unit.vql.plans import INDEXES, plan_class
-from tests.unit.vql.sample import OBJECTS, TARGETS
+from tests.unit.vql.sample import OBJECTS, REGISTRY, TARGETS
 from tests.unit.vql.test_injection import STATEMENTS, WORDS, compiled
 
 if TYPE_CHECKING:
@@ -51,7 +51,9 @@ async def database(postgres_server: PostgresServer) -> AsyncIterator[Database]:
         await database.open()
         await migrate(database)
         async with database.connection() as connection:
-            for vault_object in OBJECTS.values():
+            versions = REGISTRY.documents.versions
+            assert versions is not None
+            for vault_object in (*OBJECTS.values(), versions):
                 for statement in schema.plan(None, vault_object).statements:
                     await connection.execute(statement)
             await connection.execute(FILL, ROWS)

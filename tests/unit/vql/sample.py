@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from shared.vault.components.documents import build_documents
+from shared.vault.components.mdl import parse
 from shared.vault.components.model import (
+    DocumentModel,
     Field,
     FieldType,
     Lifecycle,
@@ -142,6 +145,7 @@ class SampleRegistry:
     lifecycles: Mapping[str, Lifecycle]
     components: Mapping[tuple[str, str], Component]
     object_types: Mapping[tuple[str, str], ObjectType]
+    documents: DocumentModel
 
     def object_type_id(self, object_name: str, type_name: str) -> str:
         return f"OOT.{object_name}.{type_name}"
@@ -155,12 +159,25 @@ class SampleRegistry:
         }
 
 
+DOCUMENTS = """
+RECREATE Doclifecycle content__v (label('Content'),
+  Doclifecyclestate draft__v (label('Draft'), state_type('initial_state__sys')),
+  Doclifecyclestate approved__v (label('Approved'), state_type('steady_state__sys')));
+RECREATE Doctype email_template__v (label('Email Template'), available_lifecycles('Doclifecycle.content__v'));
+RECREATE Docfield country__v (label('Country'), type('ObjectReference'), object('Object.country__v'),
+  relationship_inbound_name('documents__vr'));
+RECREATE Docfield language__v (label('Language'), type('Picklist'), picklist('Picklist.language__v'));
+RECREATE Docfield expires__v (label('Expires'), type('Date'));
+RECREATE Docfield page__v (label('Page'), type('URL'));
+"""
+
 REGISTRY = SampleRegistry(
     OBJECTS,
     PICKLISTS,
     LIFECYCLES,
     {("Picklist", "language__v"): Component("Picklist", "language__v", {"label": ("Language",)})},
     {("account__v", "hcp__v"): ObjectType("hcp__v", "account__v", "Professional")},
+    build_documents(statement.component for statement in parse(DOCUMENTS) if statement.component),
 )
 TARGETS = targets_of(REGISTRY)
 

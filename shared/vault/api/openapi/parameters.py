@@ -40,6 +40,12 @@ PATH: dict[str, tuple[str, object]] = {
     "upload_session_id": ("Id of an upload session.", "1f6f9f7c0a8b4d2e"),
     "package_id": ("Id of a package's record.", "0PI000000000101"),
     "name": ("Name of a log of the package.", "deployment.log"),
+    "document_id": ("Id of a document.", 7),
+    "major": ("Major number of a version.", 0),
+    "minor": ("Minor number of a version.", 1),
+    "rendition_type": ("Name of a rendition type.", "viewable_rendition__v"),
+    "subtype_name": ("Name of a document subtype, without that of its type.", "leaflet__c"),
+    "classification_name": ("Name of a document classification, without those above it.", "folded__c"),
     "audit_trail_type": ("Name of an audit trail.", "object_audit_trail"),
 }
 """Parameters in paths: name → description and example."""

@@ -1,0 +1,154 @@
+"""The component types of documents: document types, fields, lifecycles and rendition types.
+
+Real Vaults export further attributes with them, of features that are not here; those are kept and returned.
+"""
+
+from __future__ import annotations
+
+from shared.vault.components.object_types import LABEL_LENGTH, MAX_STRING_LENGTH, NAME_LENGTH
+from shared.vault.components.specification import (
+    ComponentType,
+    NameRule,
+    by_name,
+    component,
+    enum,
+    flag,
+    number,
+    text,
+    xml,
+)
+
+__all__ = ["DOCUMENT_TYPES", "LIFECYCLE", "STATE", "USER_ACTION"]
+
+LIFECYCLE = "Doclifecycle"
+STATE = "Doclifecyclestate"
+USER_ACTION = "Doclifecyclestateuseraction"
+
+FIELD_TYPES = (
+    "Boolean", "Component", "Date", "DateTime", "Formula", "Lookup", "Number", "ObjectReference", "Picklist",
+    "String", "URL",
+)  # fmt: skip
+_MAX_TYPE_PATH = 200  # characters of type.subtype.classification
+
+_DOCTYPE = ComponentType(
+    "Doctype",
+    "Document Type",
+    "Document Types",
+    "DTY",
+    by_name(
+        text("label", LABEL_LENGTH, required=True),
+        flag("active"),
+        text("description", 500),
+        text("document_number_format", 100),
+        text("abbreviation", 20),
+        component("available_lifecycles", LIFECYCLE, multi_value=True),
+        text("fields", 255, multi_value=True),
+        text("filters", 255, multi_value=True),
+    ),
+    name_rule=NameRule.FREE,
+    max_name_length=_MAX_TYPE_PATH,
+    open=True,
+)
+
+_DOCFIELD = ComponentType(
+    "Docfield",
+    "Document Field",
+    "Document Fields",
+    "DFI",
+    by_name(
+        text("label", LABEL_LENGTH, required=True),
+        enum("type", FIELD_TYPES, required=True),
+        flag("active"),
+        flag("required"),
+        flag("editable"),
+        flag("multi_value"),
+        flag("hidden"),
+        flag("queryable"),
+        text("description", 500),
+        text("help_content", 1500),
+        number("max_length", 1, MAX_STRING_LENGTH),
+        number("scale", 0, 18),
+        number("min_value", fractional=True),
+        number("max_value", fractional=True),
+        component("picklist", "Picklist", bare=True),
+        component("object", "Object", bare=True),
+        text("relationship_outbound_name", NAME_LENGTH),
+        text("relationship_inbound_name", NAME_LENGTH),
+        text("formula", 10_000),
+        text("lookup_relationship_name", NAME_LENGTH),
+        text("lookup_source_field", NAME_LENGTH),
+    ),
+    open=True,
+)
+
+_STATE_USER_ACTION = ComponentType(
+    USER_ACTION,
+    "User Action",
+    "User Actions",
+    "DUA",
+    by_name(
+        text("label", LABEL_LENGTH, required=True),
+        enum("action", ("change_state",), required=True),
+        component("next_state", STATE, required=True, bare=True),
+        number("order", 0),
+    ),
+)
+
+_STATE = ComponentType(
+    STATE,
+    "Document Lifecycle State",
+    "Document Lifecycle States",
+    "DLS",
+    by_name(
+        text("label", LABEL_LENGTH, required=True),
+        flag("active"),
+        text("description", 500),
+        text("state_type", 100),
+        number("order", 0),
+        xml("user_action"),
+        xml("entry_action"),
+        xml("entry_criteria"),
+    ),
+    {USER_ACTION: _STATE_USER_ACTION},
+    open=True,
+)
+
+
+def _member(name: str, label: str, abbreviation: str) -> ComponentType:
+    """A sub-component whose form alone is checked."""
+    attributes = by_name(text("label", 255), flag("active"), xml("rule"))
+    return ComponentType(name, label, f"{label}s", abbreviation, attributes, {}, NameRule.FREE, 255, open=True)
+
+
+_LIFECYCLE = ComponentType(
+    LIFECYCLE,
+    "Document Lifecycle",
+    "Document Lifecycles",
+    "DLC",
+    by_name(
+        text("label", LABEL_LENGTH, required=True),
+        flag("active"),
+        text("description", 500),
+        component("starting_state", STATE, bare=True),
+        text("state_labels", 255, multi_value=True),
+        component("labeled_states", STATE, multi_value=True, bare=True),
+    ),
+    {
+        STATE: _STATE,
+        "Doclifecyclerole": _member("Doclifecyclerole", "Document Lifecycle Role", "DLR"),
+        "Doclifecycleevent": _member("Doclifecycleevent", "Document Lifecycle Event", "DLE"),
+    },
+    open=True,
+)
+
+_RENDITION = ComponentType(
+    "Renditiontype",
+    "Rendition Type",
+    "Rendition Types",
+    "RET",
+    by_name(text("label", LABEL_LENGTH, required=True), flag("active"), text("description", 500)),
+    open=True,
+)
+
+DOCUMENT_TYPES = (_DOCTYPE, _DOCFIELD, _LIFECYCLE, _RENDITION)
+"""The component types of documents."""

@@ -1,0 +1,105 @@
+"""Reference lookups: rows that the Vault gives their key, each source key of a set once."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import AsyncIterator
+from uuid import uuid4
+
+import pytest
+
+from local.servers import PostgresServer, RabbitServer
+from services.medical_vault.definition import MEDICAL_VAULT
+from shared.vault.app import create_app
+from shared.vault.vault import Vault
+from tests.servers import fresh_database, fresh_vhost
+from tests.service.vault.objects import outcomes, record
+from tests.service.vault.served import Api, served, settings, started
+
+OBJECT = "reference_lookup__sys"
+ROWS = f"/vobjects/{OBJECT}"
+UPSERT = f"{ROWS}?idParam=lookup_key__sys"
+
+
+@pytest.fixture(scope="module")
+async def admin(
+    postgres_server: PostgresServer, rabbitmq_server: RabbitServer, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Api]:
+    async with fresh_database(postgres_server) as dsn, fresh_vhost(rabbitmq_server) as vhost:
+        vault = Vault(MEDICAL_VAULT, settings(dsn, vhost.amqp_url, tmp_path_factory.mktemp("files")))
+        async with served(create_app(vault)) as api:
+            await started(vault)
+            yield await api.signed_in("admin")
+
+
+def new_set() -> str:
+    return f"set_{uuid4().hex[:8]}__c"
+
+
+def row(name: str, source: str = "a__v", **fields: str) -> dict[str, str]:
+    return {
+        "connection__sysr.api_name__sys": "medical_crm__v",
+        "reference_lookup_name__sys": name,
+        "reference_lookup_type__sys": "generic__sys",
+        "source_key__sys": source,
+        "target_key__sys": "target",
+        **fields,
+    }
+
+
+async def test_a_csv_has_an_answer_for_each_row_and_a_source_key_stands_once(admin: Api) -> None:
+    name = new_set()
+    text = io.StringIO()
+    writer = csv.DictWriter(text, row(name))
+    writer.writeheader()
+    writer.writerows([row(name, "a__v"), row(name, "b__v"), row(name, "a__v"), row(name, "c__v", target_key__sys="")])
+    answer = await admin.post(ROWS, data=text.getvalue().encode(), headers={"Content-Type": "text/csv"})
+    assert outcomes(answer) == ["SUCCESS", "SUCCESS", "OPERATION_NOT_ALLOWED", "PARAMETER_REQUIRED"]
+    again = await admin.post(ROWS, json=[row(name, "b__v"), row(name, "d__v")])
+    assert outcomes(again) == ["OPERATION_NOT_ALLOWED", "SUCCESS"]
+    found = await admin.query(f"SELECT lookup_key__sys FROM {OBJECT} WHERE reference_lookup_name__sys = '{name}'")
+    assert {each["lookup_key__sys"] for each in found.data} == {
+        f"medical_crm__v:{name}:{source}" for source in ("a__v", "b__v", "d__v")
+    }
+
+
+async def test_an_upsert_by_its_key_changes_the_target_key(admin: Api) -> None:
+    name = new_set()
+    key = {"lookup_key__sys": f"medical_crm__v:{name}:a__v"}
+    one, two = [await admin.post(UPSERT, json=[row(name, target_key__sys=n) | key]) for n in ("one", "two")]
+    assert one.ids == two.ids
+    assert (await record(admin, OBJECT, two.ids[0]))["target_key__sys"] == "two"
+    refused = await admin.post(UPSERT, json=[row(name) | {"lookup_key__sys": "mine"}])
+    assert "or left out" in refused.data[0]["errors"][0]["message"]
+
+
+@pytest.mark.parametrize("field", ["source_key__sys", "reference_lookup_name__sys", "lookup_key__sys"])
+async def test_a_row_stays_the_row_of_its_source_key(admin: Api, field: str) -> None:
+    (identifier,) = (await admin.post(ROWS, json=[row(new_set())])).ids
+    answer = await admin.put(ROWS, json=[{"id": identifier, field: "other__c"}])
+    assert outcomes(answer) == ["OPERATION_NOT_ALLOWED"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"reference_lookup_name__sys": "Not a name"}, "must be lower-case"),
+        ({"reference_lookup_name__sys": "no_ending"}, "end in __c"),
+        ({"reference_lookup_type__sys": "object__sys"}, "needs [target_object__sys]"),
+        ({"source_key__sys": ""}, "[source_key__sys]"),
+        ({"connection__sysr.api_name__sys": ""}, "[connection__sys]"),
+    ],
+)
+async def test_what_a_row_has_to_say(admin: Api, fields: dict[str, str], said: str) -> None:
+    answer = await admin.post(ROWS, json=[row(new_set()) | fields])
+    assert said in answer.data[0]["errors"][0]["message"]
+
+
+async def test_a_target_object_is_not_taken_from_a_set_of_objects(admin: Api) -> None:
+    fields = {"reference_lookup_type__sys": "object__sys", "target_object__sys": "specialty__v"}
+    (identifier,) = (await admin.post(ROWS, json=[row(new_set(), **fields)])).ids
+    answer = await admin.put(ROWS, json=[{"id": identifier, "target_object__sys": ""}])
+    assert outcomes(answer) == ["PARAMETER_REQUIRED"]
+    kept = await admin.put(ROWS, json=[{"id": identifier, "target_key_field__sys": "specialty_code__v"}])
+    assert outcomes(kept) == ["SUCCESS"]
