@@ -257,6 +257,8 @@ class System:
             for plan, vault in zip(VAULTS, services, strict=True)
         }
         settings = connector_settings(self._state.ports[CONNECTOR], peers)
+        if self._tls.ca_file.exists():
+            settings["CONNECTOR_CA_FILE"] = str(self._tls.ca_file)
         return [*services, Service(self._state, CONNECTOR, self.logs, settings)]
 
     def _part(self, name: str) -> Server:

@@ -11,6 +11,7 @@ from fastapi import FastAPI
 
 from services.connector.concurrency import concurrently
 from services.connector.consumers import ConsumedQueue, QueueConsumers
+from services.connector.delivery.external import Receivers
 from services.connector.delivery.outbound import Attempts, Outbound
 from services.connector.faults import Patience
 from services.connector.processing.inbox import Inbox, Slots
@@ -31,6 +32,7 @@ class Connector:
 
     def __init__(self, settings: ConnectorSettings) -> None:
         self._settings = settings
+        self._receivers = Receivers(settings.call_timeout, settings.ca_file)
         self._consumers: list[QueueConsumers] = []
 
     async def run(self) -> None:
@@ -45,6 +47,7 @@ class Connector:
                     group.create_task(self._connect(access, stack, patience)) for access in self._settings.vaults
                 ]
             opened = [task.result() for task in opening]
+            stack.push_async_callback(self._receivers.close)
             vaults = Vaults({vault.vault_id: vault for vault in opened})
             self._consumers = [self._queue_consumers(vaults, vault, slots) for vault in opened]
             for consumers in self._consumers:
@@ -92,7 +95,7 @@ class Connector:
             handler = (
                 Inbox(vaults, vault, queue.name, slots).handle
                 if inbound
-                else Outbound(vaults, vault, queue.name, attempts, slots.patience).handle
+                else Outbound(vaults, vault, queue.name, attempts, slots.patience, self._receivers).handle
             )
             if queue.sequential:
                 # One message is done before the next one is even given out, here or to another connector.

@@ -19,10 +19,11 @@ from shared.client.errors import VaultRefused
 Json = Mapping[str, object]
 
 CONNECTIONS = (
-    "SELECT id, api_name__sys, remote_vault_id__sys, remote_connection__sys, state__v, status__v, domain_type__sys, "
-    "remote_domain_type__sys FROM connection__sys"
+    "SELECT id, api_name__sys, object_type__vr.api_name__v, remote_vault_id__sys, remote_connection__sys, state__v, "
+    "status__v, domain_type__sys, remote_domain_type__sys FROM connection__sys"
 )
 ACTIVE_STATE = "active_state__sys"
+EXTERNAL = "external__sys"
 PRODUCTION, SANDBOX = "production__sys", "sandbox__sys"
 
 _INTEGRATIONS = "SELECT id, integration_api_name__sys, connection__sys, status__v FROM integration__sys"
@@ -50,6 +51,7 @@ class Connection:
     remote_vault_id: int | None
     active: bool
     remote_name: str = ""
+    external: bool = False
     guarded: bool = False
     reading: bool = False
 
@@ -92,6 +94,7 @@ def read_connections(rows: Iterable[Json]) -> tuple[Connection, ...]:
             remote_vault_id=int(remote) if (remote := text(row, "remote_vault_id__sys")).isdecimal() else None,
             active=_is_active(row) and text(row, "state__v") == ACTIVE_STATE,
             remote_name=text(row, "remote_connection__sys"),
+            external=text(row, "object_type__vr.api_name__v") == EXTERNAL,
             guarded=_domains(row) == (PRODUCTION, SANDBOX),
             reading=_domains(row) == (SANDBOX, PRODUCTION),
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
@@ -26,7 +27,8 @@ class ConnectorSettings(RuntimeSettings):
     """Settings with the prefix ``CONNECTOR_``; ``CONNECTOR_VAULTS`` is a JSON list of Vaults.
 
     Times are in seconds. ``concurrency`` is how many work units are in flight, ``max_batch`` how many
-    messages are looked at together.
+    messages are looked at together. ``ca_file`` has
+    authorities that are trusted beside the system's, for receivers of External connections.
     """
 
     model_config = SettingsConfigDict(env_prefix="CONNECTOR_", extra="ignore", frozen=True, hide_input_in_errors=True)
@@ -41,5 +43,6 @@ class ConnectorSettings(RuntimeSettings):
     queue_check_interval: Annotated[float, Field(gt=0, le=300)] = 5.0
     call_timeout: Annotated[float, Field(gt=0, le=300)] = 30.0
     call_concurrency: Annotated[int, Field(ge=1, le=100)] = 16
+    ca_file: Path | None = None
     run_overlap: Annotated[float, Field(ge=0, le=86_400)] = 120.0
     stop_grace: Annotated[float, Field(gt=0, le=120)] = 20.0

@@ -323,6 +323,16 @@ class VaultClient:
         path = f"{API}/services/connections/{_part(api_name)}/file"
         return mapping((await self._call(Request("connection_file", "GET", path))).get("data"), "data")
 
+    async def sign_messages(self, connection: str, messages: Sequence[str]) -> tuple[str, list[Row]]:
+        """Return the address of an External connection, and the headers of each message, at most 500, in order."""
+        path = f"{API}/services/connections/{_part(connection)}/signatures"
+        answer = await self._call(Request("sign_messages", "POST", path, json={"messages": list(messages)}))
+        data = mapping(answer.get("data"), "data")
+        headers = rows_of(data.get("headers"), "headers")
+        if len(headers) != len(messages):
+            raise UnexpectedAnswer("headers are not one a message")
+        return text_of(data.get("url"), "url"), headers
+
     async def upload_connection_file(self, file: Mapping[str, object], connection: str = "") -> Row:
         """Upload a connection file or an acceptance; return ``connection``, ``state`` and perhaps ``acceptance``."""
         form = {"file": orjson.dumps(file).decode(), "connection": connection}

@@ -34,9 +34,14 @@ async def configure(connected: Connected, name: str) -> None:
             Fieldrule name__c ( target_object('Object.{name}'), target_object_field('Field.name__v'),
                 query_object('{name}'), query_field('name__v') ) );
     """)
+    await send_notes(connected, name, "deliver_to_queue('medical_crm_inbound_queue__v')")
+
+
+async def send_notes(connected: Connected, name: str, destination: str) -> None:
+    """In CRM an object whose records send a message over the connection."""
     await connected.crm.execute_mdl(f"""
         CREATE Queue {name} ( label('Notes'), type('outbound'), active(true),
-            Queueconnection {name} ( connection_name('{name}'), deliver_to_queue('medical_crm_inbound_queue__v') ) );
+            Queueconnection {name} ( connection_name('{name}'), {destination} ) );
         CREATE Objectlifecycle {name} ( label('Note'), starting_state('new_state__c'),
             Objectlifecyclestate new_state__c ( label('New'),
                 Objectlifecyclestateuseraction send__c ( label('Send'), order(1), action('change_state'),

@@ -1,4 +1,4 @@
-"""An outbound queue's messages: each put on the inbound queue of every Vault that the queue is connected with."""
+"""An outbound queue's messages: each put on the inbound queue of every Vault, or posted, that the queue leads to."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from services.connector.concurrency import concurrently
+from services.connector.delivery.external import Receivers, deliver
 from services.connector.delivery.routes import Destination, RouteReader
 from services.connector.delivery.sending import Sending, unreadable
 from services.connector.faults import Patience
@@ -35,8 +36,17 @@ class Attempts:
 class Outbound:
     """Handles the deliveries of one outbound queue of one Vault."""
 
-    def __init__(self, vaults: Vaults, own: ConnectedVault, queue: str, attempts: Attempts, patience: Patience) -> None:
+    def __init__(
+        self,
+        vaults: Vaults,
+        own: ConnectedVault,
+        queue: str,
+        attempts: Attempts,
+        patience: Patience,
+        receivers: Receivers,
+    ) -> None:
         self._vaults = vaults
+        self._receivers = receivers
         self._own = own
         self._queue = queue
         self._attempts = attempts
@@ -103,12 +113,14 @@ class Outbound:
         missing = {fault.connection: fault.reason for fault in routes.faults}
         async with concurrently() as group:
             for destination in routes.destinations:
+                waiting = [sending for sending in pending if destination not in sending.reached]
                 remote = self._vaults.get(destination.remote_vault_id)
-                if remote is None or remote is self._own:
+                if destination.remote_vault_id is None:
+                    group.create_task(deliver(self._own.client, self._receivers, destination, waiting))
+                elif remote is None or remote is self._own:
                     reason = f"Vault {destination.remote_vault_id} is not among the connector's Vaults; add it"
                     missing[destination.connection] = reason
                 else:
-                    waiting = [sending for sending in pending if destination not in sending.reached]
                     group.create_task(self._publish(remote, destination, waiting))
         for sending in pending:
             sending.missing.update(missing)

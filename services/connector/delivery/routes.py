@@ -14,11 +14,14 @@ Json = Mapping[str, object]
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """One place a message goes to: a queue of a remote Vault, by way of a connection."""
+    """One place a message goes to, by way of a connection: a queue of a remote Vault.
+
+    Over an External connection it has neither: the message goes to the connection's address.
+    """
 
     connection: str
-    remote_vault_id: int
-    queue: str
+    remote_vault_id: int | None = None
+    queue: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,8 @@ def _destination(queue: str, name: str, remote_queue: str, connection: Connectio
         return f"connection {name} does not exist; add it or correct the queue connection"
     if not connection.active:
         return f"connection {name} is inactive; activate it"
+    if connection.external:
+        return Destination(name)
     if connection.remote_vault_id is None:
         return f"connection {name} has no Remote Vault ID; set it"
     if not remote_queue:

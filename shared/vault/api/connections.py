@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from shared.vault.api import envelope
 from shared.vault.api.addresses import PREFIX
-from shared.vault.api.body import form_documentation
+from shared.vault.api.body import JSON, form_documentation, read_record
 from shared.vault.api.file_body import upload_form
 from shared.vault.api.session import SignedIn, vault_of
 from shared.vault.connections.document import MAX_BYTES
@@ -62,6 +62,32 @@ async def session(request: Request, caller: SignedIn, api_name: str) -> Response
     vault = vault_of(request)
     opened = await vault.connections.sessions.open(caller, api_name)
     return envelope.success(sessionId=opened.session_id, userId=opened.user_id, vaultId=vault.vault_id)
+
+
+MESSAGES = {
+    "requestBody": {
+        "content": {
+            JSON: {
+                "schema": {
+                    "type": "object",
+                    "properties": {"messages": {"type": "array", "maxItems": 500, "items": {"type": "string"}}},
+                }
+            }
+        }
+    }
+}
+
+
+@router.post("/connections/{api_name}/signatures", summary="Sign messages", openapi_extra=MESSAGES)
+async def signatures(request: Request, caller: SignedIn, api_name: str) -> Response:
+    """For connectors: where an External connection's messages go, and the signed headers of up to 500 `messages`."""
+    record = await read_record(request)
+    given = record.get("messages")
+    if not isinstance(given, list) or not all(isinstance(text, str) for text in given):
+        raise VaultFault(ErrorType.INVALID_DATA, "[messages] is a list of the messages as text")
+    bodies = [text.encode("utf-8", "replace") for text in given]
+    signed = await vault_of(request).connections.messages.sign(caller, api_name, bodies)
+    return envelope.success(data={"url": signed.url, "headers": signed.headers})
 
 
 @router.get("/certificate/{certificate_id}", summary="A signing certificate")

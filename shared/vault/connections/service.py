@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from shared.vault.connections.handshake import Handshake, Identity
+from shared.vault.connections.messages import MessageSigning
 from shared.vault.connections.sessions import ConnectionSessions
 from shared.vault.connections.signing import Signing
 
@@ -29,3 +30,4 @@ class Connections:
         self.signing = Signing(database, identity.vault_id)
         self.handshake = Handshake(database, components, records, self.signing, identity)
         self.sessions = ConnectionSessions(database, sessions)
+        self.messages = MessageSigning(database, self.signing, identity.vault_id)

@@ -29,6 +29,7 @@ class Grant(StrEnum):
     READ_QUEUE_LOG = "read_queue_log"
     MANAGE_CONNECTIONS = "manage_connections"
     OPEN_CONNECTION_SESSIONS = "open_connection_sessions"
+    SIGN_MESSAGES = "sign_messages"
     MANAGE_JOBS = "manage_jobs"  # those of others; one's own are always open
     USE_STAGING = "use_staging"
     MANAGE_STAGING = "manage_staging"  # everyone's folders
@@ -83,6 +84,7 @@ GRANTS: Mapping[SecurityProfile, frozenset[Grant]] = {
             Grant.READ_QUEUES,
             Grant.REPORT_DELIVERIES,
             Grant.OPEN_CONNECTION_SESSIONS,
+            Grant.SIGN_MESSAGES,
             Grant.USE_STAGING,
             Grant.USE_LOADER,
             Grant.COPY_RECORDS,

@@ -151,6 +151,7 @@ ROUTES = {
     "GET /services/connections/{api_name}/file": ADMIN,
     "POST /services/connections/actions/upload": ADMIN,
     "POST /services/connections/{api_name}/session": CONNECTION,
+    "POST /services/connections/{api_name}/signatures": CONNECTION,
     "GET /services/certificate/{certificate_id}": ANYONE,
     "GET /services/queues": CONNECTION,
     "GET /services/queues/{queue_name}": CONNECTION,
@@ -263,6 +264,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "PUT /services/integrations/{integration}/runs/{job_id}/batches/{batch}": {
         "json": {"integration_point": "a__v", "read": 0, "mapped": 0, "skipped": 0, "written": 0, "failed": 0}
     },
+    "POST /services/connections/{api_name}/signatures": {"json": {"messages": []}},
     "POST /services/connections/actions/upload": {"data": {"file": "{}"}},
     "PUT /services/file_staging/upload/{upload_session_id}": {"headers": {"X-VaultAPI-FilePartNumber": "1"}},
 }

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from itertools import count
 from typing import Any
 
 import orjson
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from local.servers import PostgresServer, RabbitServer
 from services.crm_vault.definition import CRM_VAULT
+from shared.spark.envelope import Envelope, Message
 from shared.vault.app import create_app
 from shared.vault.connections.handshake import Handshake
 from shared.vault.connections.model import DomainType
@@ -332,3 +337,30 @@ async def test_connections_are_for_those_who_manage_them(integration: Api, user:
         for attempt in (replace(other, api=api).file(), replace(other, api=api).upload({})):
             assert (await attempt).error == "INSUFFICIENT_ACCESS"
         assert (await replace(other, api=api).act(PENDING, "activate__sys")).error == "INSUFFICIENT_ACCESS"
+
+
+async def test_messages_to_an_external_connection_are_signed(admin: Api, integration: Api, user: Api) -> None:
+    url = "https://partner.example/in?from=vault"
+    name = f"external_{next(_numbers)}__c"
+    external = await end(admin, name, url__sys=url, **{"object_type__v.api_name__v": "external__sys"})
+    path = f"/services/connections/{name}/signatures"
+    now = datetime.now(UTC)
+    envelope = Envelope("Medical Vault", "localhost", "q__c", now, now, 1, "a-message", Message({}, ("V1",)))
+    body = {"messages": [envelope.encode().decode()]}
+    assert (await integration.post(path, json=body)).error == NOT_ALLOWED  # Pending
+    assert (await external.act(PENDING, "activate__sys")).status == "SUCCESS"
+    assert (await user.post(path, json=body)).error == "INSUFFICIENT_ACCESS"
+    assert (await integration.post(path, json={"messages": ["anything else"]})).error == INVALID
+    assert (await integration.post(path, json={"messages": "text"})).error == INVALID
+    answer = await integration.post(path, json=body)
+    (headers,) = answer.data["headers"]
+    assert (answer.data["url"], headers["X-VaultAPISignature-URL"]) == (url, url)
+    assert headers["X-VaultAPISignature-RequestId"] == "a-message"
+    assert headers["X-VaultAPISignature-VaultId"] == MEDICAL_ID
+    pem = await admin.get(f"/services/certificate/{headers['X-VaultAPISignature-CertificateId']}")
+    key = x509.load_pem_x509_certificate(pem.text.encode()).public_key()
+    assert isinstance(key, rsa.RSAPublicKey)
+    signature = base64.b64decode(headers["X-VaultAPI-SignatureV2"])
+    lines = sorted(f"{k.lower()}:{v}" for k, v in headers.items() if k != "X-VaultAPI-SignatureV2")
+    text = "\n".join([*lines, body["messages"][0], url])
+    key.verify(signature, text.encode(), padding.PKCS1v15(), hashes.SHA256())

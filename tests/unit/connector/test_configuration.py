@@ -82,6 +82,12 @@ def test_a_queue_delivers_over_each_of_its_active_connections() -> None:
     assert routes == Routes((Destination("medical_crm__v", 20202, "in__v"),), ())
 
 
+def test_an_external_connection_needs_no_queue() -> None:
+    row = ROW | {"object_type__vr.api_name__v": "external__sys", "remote_vault_id__sys": None}
+    routes = read_routes("out__v", queue(LINK | {"deliver_to_queue": None}), read_connections([row]))
+    assert routes == Routes((Destination("medical_crm__v"),), ())
+
+
 @pytest.mark.parametrize(
     ("components", "row", "said"),
     [

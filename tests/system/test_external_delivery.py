@@ -1,0 +1,140 @@
+"""Messages to a receiver that is no Vault: posted by HTTPS, signed, tried again, and given up with an exception."""
+
+from __future__ import annotations
+
+import base64
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+
+import aiohttp
+import orjson
+import pytest
+from aiohttp import web
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
+
+from local.system import System
+from shared.client import VaultClient
+from shared.client.results import Row
+from shared.spark.signatures import SIGNATURE, signed_text
+from tests.system.conditions import Connected, eventually, new_run
+from tests.system.test_connections import CONNECTION, send_notes, sent
+from tests.system.test_transfer import create
+
+ACTIVATE = "Objectlifecyclestateuseraction.connection__sys.pending_state__sys.activate__sys"
+RETRY = "Objectaction.exception_message__sys.retry_transfer__sys"
+CRM = "crm_vault"
+
+
+@dataclass
+class Receiver:
+    """A partner's server: it keeps what comes with a good signature, and answers as it is told."""
+
+    certificates: str
+    url: str = ""
+    answers: list[int] = field(default_factory=list)
+    asked: list[tuple[dict[str, str], Row]] = field(default_factory=list)
+
+    async def take(self, request: web.Request) -> web.Response:
+        body = await request.read()
+        headers = dict(request.headers)
+        async with aiohttp.ClientSession() as http:
+            certificate_id = request.headers["x-vaultapisignature-certificateid"]
+            async with http.get(f"{self.certificates}/{certificate_id}") as answer:
+                key = x509.load_pem_x509_certificate(await answer.read()).public_key()
+        assert isinstance(key, rsa.RSAPublicKey)
+        signature = base64.b64decode(headers[SIGNATURE])
+        key.verify(signature, signed_text(headers, body), padding.PKCS1v15(), hashes.SHA256())
+        self.asked.append((headers, orjson.loads(body)))
+        return web.Response(status=self.answers.pop(0) if self.answers else 200)
+
+
+@pytest.fixture
+async def receiver(running: System) -> AsyncIterator[Receiver]:
+    tls = running._tls
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(tls.certificate, tls.key)
+    made = Receiver(f"{running.endpoints()[CRM]['url']}/api/v25.1/services/certificate")
+    app = web.Application()
+    app.router.add_post("/in", made.take)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context)
+    await site.start()
+    made.url = f"https://localhost:{runner.addresses[0][1]}/in"
+    try:
+        yield made
+    finally:
+        await runner.cleanup()
+
+
+@asynccontextmanager
+async def allowing(running: System, url: str) -> AsyncIterator[VaultClient]:
+    """A second process of CRM whose administrator allows this address."""
+    (first,) = [service for service in running._services() if service.service == CRM]
+    second = replace(first, number=2)
+    ports = {"VAULT_PORT": str(running._state.port(second.name)), "VAULT_CONNECTION_URLS": url}
+    own = {name: value for name, value in first.settings.items() if not name.startswith("VAULT_TLS")}
+    second = replace(second, settings={**own, **ports})
+    admin = running.sign_ins()[CRM]["admin"]
+    second.spawn()
+    try:
+        await second.wait_ready()
+        async with VaultClient(second.url, admin["username"], admin["password"], client_id="tests") as client:
+            yield client
+    finally:
+        await second.stop()
+
+
+async def test_signed_messages_are_posted_until_they_are_taken(
+    running: System, connected: Connected, receiver: Receiver
+) -> None:
+    name = f"partner_{new_run()}__c"
+    row = {"name__v": name, "api_name__sys": name, "url__sys": receiver.url}
+    (refused,) = await connected.crm.create(CONNECTION, [{**row, "object_type__v.api_name__v": "external__sys"}])
+    assert refused.errors[0].type == "OPERATION_NOT_ALLOWED"
+    async with allowing(running, receiver.url) as crm:
+        connection = await create(crm, CONNECTION, {**row, "object_type__v.api_name__v": "external__sys"})
+    await connected.crm.run_action(CONNECTION, connection, ACTIVATE)
+    await send_notes(connected, name, "connection_type('external')")
+
+    receiver.answers = [503, 302]
+    note = await sent(connected, name, "taken at the third attempt")
+
+    async def taken() -> bool:
+        return len(receiver.asked) == 3
+
+    await eventually("the message at the receiver", taken)
+    ids = {body["message_id"] for _, body in receiver.asked}
+    assert (len(ids), [body["send_attempt"] for _, body in receiver.asked]) == (1, [1, 2, 3])
+    headers, body = receiver.asked[-1]
+    assert headers["User-Agent"] == "Veeva Vault Spark Message Agent"
+    assert headers["X-VaultAPISignature-RequestId"] == body["message_id"]
+    message = body["message"]
+    assert isinstance(message, dict)
+    assert message["items"] == [note]
+
+    receiver.answers = [500] * 5
+    await sent(connected, name, "given up")
+    text = "SELECT id, error_message__sys, error_status__sys FROM exception_message__sys"
+
+    async def given_up() -> list[Row]:
+        rows = (await connected.crm.query(text)).rows
+        return [row for row in rows if f"connection {name} answered with status 500" in str(row["error_message__sys"])]
+
+    async def recorded() -> bool:
+        return bool(await given_up())
+
+    await eventually("the exception in CRM", recorded)
+    assert len(receiver.asked) == 3 + 5
+    (exception,) = await given_up()
+    await connected.crm.run_action("exception_message__sys", str(exception["id"]), RETRY)
+
+    async def resolved() -> bool:
+        return (await given_up())[0]["error_status__sys"] == ["resolved__sys"]
+
+    await eventually("the exception being resolved by its retry", resolved)
+    assert len(receiver.asked) == 3 + 5 + 1
