@@ -21,7 +21,7 @@ from local.system import DEFAULT_DIRECTORY, System
 
 def main() -> int:
     """Measure on a system of its own, which is removed afterwards."""
-    parser = argparse.ArgumentParser(prog="bench", description="Transfer throughput and delay")
+    parser = argparse.ArgumentParser(prog="bench", description="Transfer throughput and delay, and single calls")
     parser.add_argument("--inquiries", type=int, default=10_000, help="how many, each for its own account")
     parser.add_argument("--json", type=Path, default=DEFAULT_DIRECTORY / "bench.json", help="where the figures go")
     parser.add_argument("--profile", type=Path, help="sample the Python processes; stacks go to this folder")
@@ -38,13 +38,13 @@ def main() -> int:
 
 
 def _show(figures: Mapping[str, Any]) -> None:
-    table = Table(title="Transfer to Medical")
+    table = Table(title="Transfer to Medical, and single calls")
     table.add_column("Figure")
     table.add_column("Value", justify="right")
     for name, value in figures.items():
         if isinstance(value, Mapping):
-            for part, seconds in value.items():
-                table.add_row(f"{name.replace('_', ' ')}: {part}", f"{seconds:,}")
+            for part, figure in value.items():
+                table.add_row(f"{name.replace('_', ' ')}: {part.replace('_', ' ')}", f"{figure:,}")
         else:
             table.add_row(name.replace("_", " "), f"{value:,}")
     Console().print(table)

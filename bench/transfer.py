@@ -12,6 +12,7 @@ from typing import Any
 from uuid import uuid4
 
 from bench import plain
+from bench.calls import measured_calls
 from bench.data import CALL_ROWS, TRANSFER, BenchFailed, submitted_inquiries
 from bench.processor_time import processor_seconds
 from bench.profiler import profiled
@@ -28,7 +29,7 @@ async def run(system: System, count: int, profile: Path | None = None) -> dict[s
     """Measure on ``system``, started for this and removed afterwards."""
     try:
         await system.start()
-        return await measure(system, count, profile)
+        return {**await measure(system, count, profile), **await measured_calls(system)}
     finally:
         await system.reset()
 

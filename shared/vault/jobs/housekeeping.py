@@ -36,6 +36,7 @@ async def housekeeping(context: JobContext) -> JobResult:
         jobs += len(expired)
     uploads = await vault.uploads.purge()
     await vault.deletions.purge()
+    await vault.queries.cursors.purge()
     await vault.queue_log.purge()
     content = await vault.content.sweep()
     await vault.notifications.purge()

@@ -50,7 +50,7 @@ class QueryService:
     ) -> None:
         self._database = database
         self._components = components
-        self._cursors = CursorStore(database)
+        self.cursors = CursorStore(database)
         self._tokens = {name: kind() for name, kind in vql.TOKENS.items()} | dict(tokens or {})
         self._limits = limits or QueryLimits()
         self._slots = QuerySlots(self._limits)
@@ -82,7 +82,7 @@ class QueryService:
         link(page, execution.address)
         if page.next_page or page.previous_page or has_more_children(compiled, rows):
             positions = {str(page.pageoffset + page.size): rows[-1][-1]} if page.next_page else {}
-            await self._cursors.open(caller, Cursor(cursor.id, text, page.total, cursor.started, positions))
+            await self.cursors.open(caller, Cursor(cursor.id, text, page.total, cursor.started, positions))
         return await self._completed(caller, compiled, execution, page, rows, asked)
 
     async def page(
@@ -105,7 +105,7 @@ class QueryService:
         self, caller: Caller, address: str, pagesize: int | None, pageoffset: int, version_path: str, asked: Extras
     ) -> QueryPage:
         identifier, child = read_address(address)
-        cursor = await self._cursors.find(caller, identifier)
+        cursor = await self.cursors.find(caller, identifier)
         execution = self._execution(caller, cursor, version_path)
         compiled = self._statements.query(caller, cursor.query)
         if child is not None:
@@ -120,7 +120,7 @@ class QueryService:
             page.total = await self._total(compiled, execution, page)
         link(page, f"/api/{version_path}/query/{address}")
         begins = (pageoffset + page.size, rows[-1][-1]) if page.next_page and child is None else None
-        await self._cursors.keep(cursor, begins)
+        await self.cursors.keep(cursor, begins)
         return await self._completed(caller, compiled, execution, page, rows, asked)
 
     async def record(self, caller: Caller, object_name: str, record_id: str) -> dict[str, Any]:

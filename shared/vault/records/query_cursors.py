@@ -66,12 +66,9 @@ class CursorStore:
         self._database = database
 
     async def open(self, caller: Caller, cursor: Cursor) -> None:
-        """Keep a new cursor, and forget those that are too old."""
+        """Keep a new cursor."""
         positions = {STARTED: cursor.started.isoformat(), **cursor.positions}
         async with self._database.connection() as connection:
-            await connection.execute(
-                "DELETE FROM platform.query_cursor WHERE created_date < now() - $1 * interval '1 hour'", CURSOR_HOURS
-            )
             await connection.execute(
                 "INSERT INTO platform.query_cursor (id, user_id, query, total, positions)"
                 " VALUES ($1, $2, $3, $4, $5::jsonb)",
@@ -80,6 +77,13 @@ class CursorStore:
                 cursor.query,
                 cursor.total,
                 orjson.dumps(positions).decode(),
+            )
+
+    async def purge(self) -> None:
+        """Forget the cursors that are too old to be found."""
+        async with self._database.connection() as connection:
+            await connection.execute(
+                "DELETE FROM platform.query_cursor WHERE created_date < now() - $1 * interval '1 hour'", CURSOR_HOURS
             )
 
     async def find(self, caller: Caller, identifier: UUID) -> Cursor:

@@ -191,3 +191,16 @@ async def test_the_longest_text_is_answered_and_the_next_one_refused(integration
     longest = head + "x" * (50_000 - len(head) - len(tail)) + tail
     assert (await integration.query(longest)).data == []
     assert (await integration.query(longest.replace("xx", "xxx", 1))).error == "INVALID_DATA"
+
+
+async def test_cursors_that_nobody_used_for_long_are_removed(vault: Vault, admin: Api) -> None:
+    old, recent = [details(await admin.query("SELECT id FROM book__c PAGESIZE 10"))["next_page"] for _ in range(2)]
+    ids = [page.rpartition("/")[2].partition("?")[0] for page in (old, recent)]
+    count = "SELECT count(*) FROM platform.query_cursor WHERE id = ANY($1::uuid[])"
+    async with vault.database.connection() as connection:
+        long_ago = "UPDATE platform.query_cursor SET created_date = now() - interval '73 hours' WHERE id = $1::uuid"
+        await connection.execute(long_ago, ids[0])
+        assert (await admin.get(old)).error == "INVALID_DATA"
+        await vault.queries.cursors.purge()
+        assert await connection.fetchval(count, ids) == 1
+    assert (await admin.get(recent)).status == "SUCCESS"
