@@ -12,7 +12,7 @@ def main() -> None:
     """Read the settings, serve until told to stop."""
     settings = ConnectorSettings()
     configure_logging(settings, "connector")
-    serve(create_app(settings), settings.host, settings.port, tls=settings.tls)
+    serve(create_app(settings), settings.host, settings.port)
 
 
 if __name__ == "__main__":

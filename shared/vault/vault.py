@@ -12,6 +12,8 @@ import structlog
 from shared.runtime.process import end, run_until_cancelled
 from shared.runtime.waiting import wait_for
 from shared.spark.connection import BrokerConnection
+from shared.vault.attachments.batch import AttachmentBatches
+from shared.vault.attachments.service import AttachmentService
 from shared.vault.audit.service import AuditService
 from shared.vault.connections import rules as connection_rules
 from shared.vault.connections.handshake import Identity
@@ -139,8 +141,7 @@ class Vault:
         self._dead_letters = DeadLetters(self._consuming, self.components, self.records, self.vault_id)
         self.queues = QueueService(self.database, self._broker, self.components, self.relay)
         self.queue_log = QueueLog(self.database, self.components)
-        events = DeliveryEvents(self.components, self.records, self.security, definition.delivery_handlers)
-        self.deliveries = DeliveryReports(self.components, self.records, self.queue_log, events)
+        self.deliveries = self._delivery_reports()
         self.runs = RunService(self.database, settings.run_patience_minutes)
         self.bulk_retries = bulk_retry.BulkRetries(self.components, self.jobs)
         self.files = open_store(settings, definition.name)
@@ -150,6 +151,7 @@ class Vault:
         self.staging = StagingService(
             self.files, self.jobs, StagingLimits(settings.staging_file_bytes, settings.staging_user_bytes)
         )
+        self._add_attachments()
         self.uploads = UploadService(self.database, self.files, self.staging, self.jobs)
         self.loader = loader.LoaderService(self.jobs, self.staging, self.files, self.components)
         self.inbound_packages = InboundPackages(self.database, self.components, self.records, self.jobs, self.files)
@@ -161,6 +163,16 @@ class Vault:
         self._reload: asyncio.Task[None] | None = None
         self._stale = asyncio.Event()
         self.started = False
+
+    def _delivery_reports(self) -> DeliveryReports:
+        events = DeliveryEvents(self.components, self.records, self.security, self.definition.delivery_handlers)
+        return DeliveryReports(self.components, self.records, self.queue_log, events)
+
+    def _add_attachments(self) -> None:
+        self.attachments = AttachmentService(self.database, self.components, self.records, self.content)
+        self.attachment_batches = AttachmentBatches(
+            self.attachments, self.components, self.records, self.content, self.staging
+        )
 
     def _add_documents(self) -> None:
         self.documents = DocumentService(self.database, self.components, self.records, self.vault_id)

@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 from shared.runtime.telemetry import RequestMetrics
 from shared.vault.api import (
     actions,
+    attachments,
     audit,
     auth,
     connections,
@@ -56,6 +57,7 @@ CHAPTERS = (
     roles,  # before the records: `DELETE /{object}/roles` names no record
     records,
     record_jobs,
+    attachments,
     actions,
     notifications,
     metadata,
@@ -82,6 +84,7 @@ TAGS = [
     {"name": "Authentication", "description": "Sign in, keep the session alive, sign out; API versions."},
     {"name": "Queries", "description": "VQL and its pages."},
     {"name": "Object records", "description": "Up to 500 records in a call, as JSON, CSV or a form."},
+    {"name": "Attachments", "description": "Files of records, in versions."},
     {"name": "User actions", "description": "Actions of a record's lifecycle state, and of its object."},
     {"name": "Notifications", "description": "What users are told about records; an addition to the public API."},
     {"name": "Metadata", "description": "Objects, fields and component types."},

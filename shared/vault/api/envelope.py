@@ -83,6 +83,16 @@ def single(result: RowResult, records_url: str | None) -> Response:
     return _outcome([result], _row_data(result, records_url))
 
 
+def unchanged(message: str, data: object) -> Response:
+    """A call that would have changed nothing: WARNING, and what there is as ``data``."""
+    return answer(Status.WARNING, {"warnings": no_changes(message), "data": data})
+
+
+def no_changes(message: str) -> list[dict[str, str]]:
+    """The ``warnings`` of a row or call that would have changed nothing."""
+    return [{"warning_type": NO_DATA_CHANGES, "message": message}]
+
+
 def action_batch(results: Sequence[RowResult]) -> Response:
     """The outcome of a user action on several records; rows carry the id beside the status."""
     return success(data=[_action_row(result) for result in results])

@@ -147,6 +147,16 @@ def file_response(
     return StreamingResponse(content, status, headers, f"{media};charset=UTF-8")
 
 
+def archive_response(content: AsyncIterator[bytes], name: str) -> StreamingResponse:
+    """A zip archive, whose size is not known before it has passed by, as a download under its name."""
+    headers = {
+        STATUS_HEADER: Status.SUCCESS,
+        "Content-Disposition": disposition(name),
+        "X-Content-Type-Options": "nosniff",
+    }
+    return StreamingResponse(content, 200, headers, "application/zip;charset=UTF-8")
+
+
 def disposition(name: str) -> str:
     """A Content-Disposition header: the name plainly for old clients, and exactly for the others."""
     plain = "".join(c if c.isascii() and c.isprintable() and c not in '"\\' else "_" for c in name)

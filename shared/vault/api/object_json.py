@@ -49,7 +49,7 @@ def object_document(target: VaultObject, registry: Registry, base_path: str) -> 
         "default_obj_type": target.default_type or "base__v",
         "available_lifecycles": [target.lifecycle] if target.lifecycle else [],
         "auditable": True,
-        "allow_attachments": False,
+        "allow_attachments": target.allow_attachments,
         "dynamic_security": False,
         "system_managed": target.name.endswith("__sys"),
         "object_types": _object_types(target, registry, base_path),
@@ -58,6 +58,7 @@ def object_document(target: VaultObject, registry: Registry, base_path: str) -> 
             "list": records,
             "record": f"{records}/{{id}}",
             "field": f"{metadata}/fields/{{name}}",
+            **({"attachments": f"{records}/{{id}}/attachments"} if target.allow_attachments else {}),
         },
         "fields": [
             field_document(field, order, registry, base_path) for order, field in enumerate(target.fields.values())

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 
 from shared.vault.api import envelope
@@ -16,7 +17,7 @@ from shared.vault.api.file_body import file_response
 from shared.vault.api.jobs import MAX_OFFSET, When, moment, parse_moment, submitted
 from shared.vault.api.records import by_id, wants_csv
 from shared.vault.api.session import SignedIn, vault_of
-from shared.vault.records.deletions import DOCUMENTS
+from shared.vault.records.deletions import DOCUMENTS, DeletionPage, Span
 from shared.vault.records.tree_jobs import CASCADE_DELETE, DEEP_COPY
 from shared.vault.records.type_change import change_types
 from shared.vault.security.caller import Caller
@@ -25,6 +26,46 @@ from shared.vault.security.permissions import Operation
 router = APIRouter(prefix=PREFIX, tags=["Object records"])
 
 MAX_LIMIT = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class WantedDeletions:
+    """The parameters of a list of deletions."""
+
+    start_date: str | None
+    end_date: str | None
+    limit: int
+    offset: int
+
+    @property
+    def span(self) -> Span:
+        """The part of the list; raises VaultFault."""
+        start, end = parse_moment("start_date", self.start_date), parse_moment("end_date", self.end_date)
+        return Span(start, end, self.limit, self.offset)
+
+    def details(self, request: Request, page: DeletionPage) -> dict[str, object]:
+        """Where the page stands in the list, with the addresses of its neighbours."""
+        limit, offset, size = self.limit, self.offset, len(page.deletions)
+        details: dict[str, object] = {"total": page.total, "size": size, "limit": limit, "offset": offset}
+        dates = (("start_date", self.start_date), ("end_date", self.end_date))
+        listed = f"{request.url.path}?{''.join(f'{n}={v}&' for n, v in dates if v)}limit={limit}&offset="
+        if offset + size < page.total:
+            details["next_page"] = f"{listed}{offset + limit}"
+        if offset > 0:
+            details["previous_page"] = f"{listed}{max(0, offset - limit)}"
+        return details
+
+
+def _wanted(
+    start_date: When = None,
+    end_date: When = None,
+    limit: Annotated[int, Query(ge=1, le=MAX_LIMIT)] = MAX_LIMIT,
+    offset: Annotated[int, Query(ge=0, le=MAX_OFFSET)] = 0,
+) -> WantedDeletions:
+    return WantedDeletions(start_date, end_date, limit, offset)
+
+
+Wanted = Annotated[WantedDeletions, Depends(_wanted)]
 
 
 @router.post("/vobjects/{object_name}/actions/changetype", summary="Change types", openapi_extra=ROWS_DOCUMENTATION)
@@ -124,44 +165,35 @@ async def merge_log(request: Request, caller: SignedIn, job_id: int) -> Response
 
 
 @router.get("/objects/deletions/vobjects/{object_name}", summary="Deleted records")
-async def deletions(
-    request: Request,
-    caller: SignedIn,
-    object_name: str,
-    start_date: When = None,
-    end_date: When = None,
-    limit: Annotated[int, Query(ge=1, le=MAX_LIMIT)] = MAX_LIMIT,
-    offset: Annotated[int, Query(ge=0, le=MAX_OFFSET)] = 0,
-) -> Response:
+async def deletions(request: Request, caller: SignedIn, object_name: str, wanted: Wanted) -> Response:
     """Ids and dates of the records that were deleted in the last 30 days, the earliest first."""
-    span = parse_moment("start_date", start_date), parse_moment("end_date", end_date)
-    page = await vault_of(request).deletions.listed(caller, object_name, span, limit, offset)
-    details: dict[str, object] = {"total": page.total, "size": len(page.records), "limit": limit, "offset": offset}
-    given = "".join(f"{n}={v}&" for n, v in (("start_date", start_date), ("end_date", end_date)) if v)
-    listed = f"{base_path(request)}/objects/deletions/vobjects/{object_name}?{given}limit={limit}&offset="
-    if offset + len(page.records) < page.total:
-        details["next_page"] = f"{listed}{offset + limit}"
-    if offset > 0:
-        details["previous_page"] = f"{listed}{max(0, offset - limit)}"
-    data = [{"id": record_id, "date_deleted": moment(when)} for record_id, when in page.records]
-    return envelope.success(responseDetails=details, data=data)
+    page = await vault_of(request).deletions.listed(caller, object_name, wanted.span)
+    data = [{"id": gone.record_id, "date_deleted": moment(gone.date_deleted)} for gone in page.deletions]
+    return envelope.success(responseDetails=wanted.details(request, page), data=data)
+
+
+@router.get("/objects/deletions/vobjects/{object_name}/attachments", summary="Deleted attachments")
+async def attachment_deletions(request: Request, caller: SignedIn, object_name: str, wanted: Wanted) -> Response:
+    """Those of the last 30 days, the earliest first; `version__v` is empty where all versions were deleted."""
+    page = await vault_of(request).deletions.listed(caller, object_name, wanted.span, attachments=True)
+    data = [
+        {
+            "id": gone.attachment_id,
+            "version__v": gone.version or "",
+            "external_id__v": gone.external_id,
+            "date_deleted": moment(gone.date_deleted),
+        }
+        for gone in page.deletions
+    ]
+    return envelope.success(responseDetails=wanted.details(request, page), data=data)
 
 
 @router.get("/objects/deletions/documents", summary="Deleted documents")
-async def deleted_documents(
-    request: Request,
-    caller: SignedIn,
-    start_date: When = None,
-    end_date: When = None,
-    limit: Annotated[int, Query(ge=1, le=MAX_LIMIT)] = MAX_LIMIT,
-    offset: Annotated[int, Query(ge=0, le=MAX_OFFSET)] = 0,
-) -> Response:
+async def deleted_documents(request: Request, caller: SignedIn, wanted: Wanted) -> Response:
     """Ids and dates of the documents that were deleted in the last 30 days, the earliest first."""
-    span = parse_moment("start_date", start_date), parse_moment("end_date", end_date)
-    page = await vault_of(request).deletions.listed(caller, DOCUMENTS, span, limit, offset)
-    details = {"total": page.total, "size": len(page.records), "limit": limit, "offset": offset}
-    data = [{"id": int(document_id), "date_deleted": moment(when)} for document_id, when in page.records]
-    return envelope.success(responseDetails=details, data=data)
+    page = await vault_of(request).deletions.listed(caller, DOCUMENTS, wanted.span)
+    data = [{"id": int(gone.record_id), "date_deleted": moment(gone.date_deleted)} for gone in page.deletions]
+    return envelope.success(responseDetails=wanted.details(request, page), data=data)
 
 
 async def _results(request: Request, caller: Caller, job_type: str, named: tuple[str, str, int]) -> Response:

@@ -51,6 +51,7 @@ def build_object(component: Component) -> VaultObject:
         in_menu=component.flag("in_menu", True),
         allow_types=allow_types,
         default_type=_default_type(component) if allow_types else None,
+        allow_attachments=component.flag("allow_attachments"),
         lifecycle=lifecycle,
         fields=_fields(component, allow_types=allow_types, has_lifecycle=lifecycle is not None),
         actions=tuple(sorted(map(build_action, component.children_of("Objectaction")), key=lambda a: a.order)),

@@ -101,6 +101,7 @@ class VaultObject:
     active: bool = True
     in_menu: bool = True
     allow_types: bool = False
+    allow_attachments: bool = False
     default_type: str | None = None
     lifecycle: str | None = None
     fields: Mapping[str, Field] = field(default_factory=dict)

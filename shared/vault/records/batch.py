@@ -244,11 +244,12 @@ class Batch:
         for row in rows:
             if row.id and row.id in reach.held:
                 row.fail(ErrorType.OPERATION_NOT_ALLOWED, f"The record is referred to by [{reach.held[row.id]}]")
-        await note_deletions(self.connection, reach.gone())
         going = [row.id for row in rows if row.id and not row.errors]
         await deleted(self.connection, self.registry, self.caller, self.object.name, going)
         sql = f"DELETE FROM {table(self.object.name)} WHERE id = ANY($1::text[])"
         await self.connection.execute(sql, going)
+        # After it: what was being added to a record that goes is there by now, and goes with it.
+        await note_deletions(self.connection, reach.gone())
 
 
 def _fail_changed(row: Row, record: Record) -> None:

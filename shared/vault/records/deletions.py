@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from shared.vault.attachments.table import forget
 from shared.vault.errors import ErrorType, VaultFault
 from shared.vault.records.roles import forget_roles
 from shared.vault.security.permissions import Operation, require
@@ -21,11 +22,14 @@ DOCUMENTS = "documents"  # listed by their own ids
 PURGE = 5000  # rows of one statement
 
 NOTE = "INSERT INTO platform.deletion (object, record_id) SELECT * FROM unnest($1::text[], $2::text[])"
-COUNT = "SELECT count(*) FROM platform.deletion WHERE object = $1 AND date_deleted >= $2 AND date_deleted <= $3"
-PAGE = """
-SELECT record_id, date_deleted FROM platform.deletion
-WHERE object = $1 AND date_deleted >= $2 AND date_deleted <= $3
-ORDER BY date_deleted, position LIMIT $4 OFFSET $5
+LISTED = """
+FROM platform.deletion
+WHERE object = $1 AND date_deleted >= $2 AND date_deleted <= $3 AND (attachment_id IS NOT NULL) = $4
+"""
+COUNT = f"SELECT count(*) {LISTED}"
+PAGE = f"""
+SELECT record_id, date_deleted, attachment_id, version, external_id {LISTED}
+ORDER BY date_deleted, position LIMIT $5 OFFSET $6
 """
 EXPIRED = """
 DELETE FROM platform.deletion WHERE position IN
@@ -34,10 +38,31 @@ DELETE FROM platform.deletion WHERE position IN
 
 
 @dataclass(frozen=True, slots=True)
-class DeletionPage:
-    """Deleted records, the earliest first, as ``(id, moment)``, and how many there are in all."""
+class Deletion:
+    """A record that was deleted, or an attachment of one, or one version of it."""
 
-    records: list[tuple[str, datetime]]
+    record_id: str
+    date_deleted: datetime
+    attachment_id: int | None
+    version: int | None
+    external_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Part of a list of deletions: from and to when, how many, after how many."""
+
+    start: datetime | None
+    end: datetime | None
+    limit: int
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class DeletionPage:
+    """What was deleted, the earliest first, and how much of it there is in all."""
+
+    deletions: list[Deletion]
     total: int
 
 
@@ -48,6 +73,7 @@ async def note_deletions(connection: Connection, gone: Mapping[str, Iterable[str
         objects, ids = [name for name, _ in pairs], [record_id for _, record_id in pairs]
         await connection.execute(NOTE, objects, ids)
         await forget_roles(connection, objects, ids)
+        await forget(connection, objects, ids)
 
 
 class DeletionService:
@@ -57,20 +83,18 @@ class DeletionService:
         self._database = database
         self._components = components
 
-    async def listed(
-        self, caller: Caller, object_name: str, span: tuple[datetime | None, datetime | None], limit: int, offset: int
-    ) -> DeletionPage:
-        """A page of an object's deletions in a span of the last 30 days; raises VaultFault."""
+    async def listed(self, caller: Caller, object_name: str, span: Span, *, attachments: bool = False) -> DeletionPage:
+        """A page of an object's deletions in a span of the last 30 days: records, or attachments; raises VaultFault."""
         target = self._components.registry.objects.get(object_name)
         if object_name != DOCUMENTS and (target is None or not target.active):
             raise VaultFault(ErrorType.INVALID_DATA, f"There is no object [{object_name[:100]}]")
         require(caller, object_name, Operation.READ)
         now = datetime.now(UTC)
-        start, end = max(span[0] or now - KEPT, now - KEPT), span[1] or now
+        listed = (object_name, max(span.start or now - KEPT, now - KEPT), span.end or now, attachments)
         async with self._database.connection() as connection:
-            total = await connection.fetchval(COUNT, object_name, start, end)
-            rows = await connection.fetch(PAGE, object_name, start, end, limit, offset)
-        return DeletionPage([(row["record_id"], row["date_deleted"]) for row in rows], total)
+            total = await connection.fetchval(COUNT, *listed)
+            rows = await connection.fetch(PAGE, *listed, span.limit, span.offset)
+        return DeletionPage([Deletion(**row) for row in rows], total)
 
     async def purge(self) -> int:
         """Remove what is older than 30 days; how many rows that were."""

@@ -1,10 +1,11 @@
-"""Merging records: what refers to a duplicate refers to the main record from then on, and the duplicate goes."""
+"""Merging records: what refers to a duplicate, and its attachments, go over to the main record, and it goes."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from shared.vault.attachments.table import move
 from shared.vault.components.model import Field, FieldType, VaultObject
 from shared.vault.components.schema import quote, table
 from shared.vault.errors import ErrorType, VaultFault
@@ -84,7 +85,7 @@ async def _save(context: JobContext, connection: Connection, done: Sequence[Merg
 
 
 async def _merge(context: JobContext, connection: Connection, duplicate: str, main: str) -> None:
-    """Point what refers to the duplicate at the main record, then delete it; raises VaultFault."""
+    """Give the main record what refers to the duplicate, and its attachments, then delete it; raises VaultFault."""
     records, registry = context.vault.records, context.vault.components.registry
     name = str(context.parameters["object"])
     target = records.target(context.caller, name, [{}], Operation.EDIT, Operation.DELETE)
@@ -101,6 +102,7 @@ async def _merge(context: JobContext, connection: Connection, duplicate: str, ma
         for part in parts(ids):
             rows = await records.change_in(connection, caller, child, part, {}, {reference.name: main})
             _raise_first(rows, child.name)
+    await move(connection, name, duplicate, main)
     _raise_first(await records.delete_in(connection, context.caller, target, [duplicate]), name)
 
 

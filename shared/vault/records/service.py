@@ -99,7 +99,7 @@ class RecordService:
         async def work(connection: Connection) -> list[Row]:
             authorize_mode(caller, mode)
             target = self.target(caller, object_name, rows, Operation.EDIT)
-            key = _key_field(target, id_param)
+            key = key_field(target, id_param)
             registry = self._components.registry
             plain, columns = split_roles(rows, roles_of(registry))
             read = self.reader(target, mode).read(plain, key)
@@ -141,7 +141,7 @@ class RecordService:
         mode: WriteMode = NORMAL,
     ) -> list[Row]:
         """Upsert in a transaction that ``carry_out`` has begun; it is run again when a race for a key was lost."""
-        key = _key_field(target, id_param)
+        key = key_field(target, id_param)
         if key.system or not key.editable:
             message = f"Field [{key.name}] is set by the Vault and cannot key an upsert"
             raise VaultFault(ErrorType.INVALID_DATA, message)
@@ -170,7 +170,7 @@ class RecordService:
         async def work(connection: Connection) -> list[Row]:
             authorize_mode(caller, mode)
             target = self.target(caller, object_name, rows, Operation.DELETE)
-            key = _key_field(target, id_param)
+            key = key_field(target, id_param)
             read = self.reader(target, mode).read(
                 [{k: v for k, v in row.items() if k == key.name} for row in rows], key
             )
@@ -328,7 +328,8 @@ class RecordService:
         raise VaultFault(ErrorType.RACE_CONDITION, "The records are being changed by someone else at this moment")
 
 
-def _key_field(target: VaultObject, id_param: str | None) -> Field:
+def key_field(target: VaultObject, id_param: str | None) -> Field:
+    """The unique field by which a call's rows name their records, ``id`` by default; raises VaultFault."""
     key = target.fields.get(id_param or "id")
     if key is None or not (key.unique or key.type is FieldType.ID):
         message = f"[{(id_param or '')[:100]}] is not a unique field of [{target.name}]"

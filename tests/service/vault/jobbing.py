@@ -17,6 +17,7 @@ from shared.vault.jobs.worker import JobWorker, WorkerOptions
 from shared.vault.security.caller import SYSTEM
 from shared.vault.storage.database import Database
 from shared.vault.vault import Vault
+from tests.service.vault.served import Api
 
 FAST = WorkerOptions(concurrency=4, lease=20, poll=0.05, max_attempts=3, grace=5)
 
@@ -50,6 +51,17 @@ class Gate:
         finally:
             self._now -= 1
         return JobResult()
+
+
+async def finished(client: Api, job_id: int) -> Any:
+    """What the API says of a job once it has ended."""
+
+    async def reason() -> str | None:
+        status = (await client.get(f"/services/jobs/{job_id}")).data["status"]
+        return status if status in ("SCHEDULED", "QUEUED", "RUNNING") else None
+
+    assert await answers_within(30, reason) is None
+    return (await client.get(f"/services/jobs/{job_id}")).data
 
 
 async def watchful(context: JobContext) -> JobResult:

@@ -13,6 +13,7 @@ from shared.vault.jobs.logs import JobLog, result_key
 from shared.vault.jobs.service import JobService
 from shared.vault.security.caller import SYSTEM
 from shared.vault.vault import Vault
+from tests.service.vault.jobbing import finished
 from tests.service.vault.served import Api
 
 LATER = timedelta(hours=1)
@@ -24,17 +25,6 @@ async def scheduled(vault: Vault, client: Api, **options: Any) -> int:
     caller = await vault.security.caller(client.session_id)
     options.setdefault("run_at", datetime.now(UTC) + LATER)
     return await vault.jobs.submit(caller, "housekeeping", "A test's job", {}, **options)
-
-
-async def ended(client: Api, job_id: int) -> Any:
-    """The job's status once it has ended."""
-
-    async def reason() -> str | None:
-        status = (await client.get(f"/services/jobs/{job_id}")).data["status"]
-        return status if status in ("SCHEDULED", "QUEUED", "RUNNING") else None
-
-    assert await answers_within(30, reason) is None
-    return (await client.get(f"/services/jobs/{job_id}")).data
 
 
 async def test_status_of_a_job(vault: Vault, user: Api) -> None:
@@ -58,7 +48,7 @@ async def test_start_now_and_end(vault: Vault, user: Api) -> None:
         "url": f"/api/v25.1/services/jobs/{job_id}",
         "job_id": job_id,
     }
-    data = await ended(user, job_id)
+    data = await finished(user, job_id)
     assert data["status"] == "SUCCESS"
     assert data["created_date"] <= data["run_start_date"] <= data["run_end_date"]
     assert (await user.post(f"/services/jobs/start_now/{job_id}")).error == "OPERATION_NOT_ALLOWED"
@@ -107,7 +97,7 @@ async def test_monitors_and_histories(api: Api, vault: Vault) -> None:
 
     for job_id in waiting:
         await user.post(f"/services/jobs/start_now/{job_id}")
-        await ended(user, job_id)
+        await finished(user, job_id)
     listed = await user.get("/services/jobs/histories?status=success,errors_encountered")
     assert [job["job_id"] for job in listed.body["jobs"]][:3] == waiting[::-1]
     assert all(job["run_start_date"] <= job["run_end_date"] for job in listed.body["jobs"][:3])
@@ -210,7 +200,7 @@ async def test_a_user_who_is_inactive_by_then_is_not_acted_for(vault: Vault) -> 
 async def test_housekeeping_removes_what_has_expired(vault: Vault, admin: Api) -> None:
     old, recent = [await vault.jobs.submit(SYSTEM, "housekeeping", "A test's job", {}) for _ in range(2)]
     for job_id in (old, recent):
-        await ended(admin, job_id)
+        await finished(admin, job_id)
         log = JobLog(vault.database, job_id, "1", "log")
         async with vault.database.transaction() as connection:
             await log.append(connection, "a line\r\n")
@@ -219,7 +209,7 @@ async def test_housekeeping_removes_what_has_expired(vault: Vault, admin: Api) -
         await connection.execute(
             "UPDATE platform.job SET run_end_date = now() - interval '31 days' WHERE job_id = $1", old
         )
-    await ended(admin, await vault.jobs.submit(SYSTEM, "housekeeping", "A test's job", {}))
+    await finished(admin, await vault.jobs.submit(SYSTEM, "housekeeping", "A test's job", {}))
     assert (await admin.get(f"/services/jobs/{old}")).error == "INVALID_DATA"
     assert await vault.files.find(result_key(old, "1", "log")) is None
     assert (await admin.get(f"/services/jobs/{recent}")).status == "SUCCESS"

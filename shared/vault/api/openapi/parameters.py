@@ -46,6 +46,8 @@ PATH: dict[str, tuple[str, object]] = {
     "rendition_type": ("Name of a rendition type.", "viewable_rendition__v"),
     "subtype_name": ("Name of a document subtype, without that of its type.", "leaflet__c"),
     "classification_name": ("Name of a document classification, without those above it.", "folded__c"),
+    "attachment_id": ("Id of an attachment.", 12),
+    "attachment_version": ("Number of a version of an attachment.", 1),
     "audit_trail_type": ("Name of an audit trail.", "object_audit_trail"),
 }
 """Parameters in paths: name → description and example."""

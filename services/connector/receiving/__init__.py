@@ -1,1 +1,0 @@
-"""Messages that come by HTTPS from Vaults elsewhere: verified, and put on an inbound queue."""

@@ -1,0 +1,277 @@
+"""Attachments: files of records, one by one or up to 500 in a call."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Path, Query, Request
+from starlette.responses import Response
+
+from shared.vault.api import envelope
+from shared.vault.api.addresses import PREFIX, base_path
+from shared.vault.api.body import ROWS_DOCUMENTATION, form_documentation, read_fields, read_rows
+from shared.vault.api.envelope import Status
+from shared.vault.api.file_body import archive_response, file_response, span_of, upload_form
+from shared.vault.api.jobs import moment
+from shared.vault.api.records import IdParam
+from shared.vault.api.session import SignedIn, vault_of
+from shared.vault.attachments.archive import ArchivedFile, zipped
+from shared.vault.attachments.batch import MAX_ID, BatchRow
+from shared.vault.attachments.model import Attachment, Version
+from shared.vault.attachments.service import Added, Of
+from shared.vault.errors import ErrorType, VaultFault
+
+router = APIRouter(prefix=f"{PREFIX}/vobjects", tags=["Attachments"])
+
+RECORD = "/{object_name}/{record_id}/attachments"
+ONE = f"{RECORD}/{{attachment_id}}"
+VERSION = f"{ONE}/versions/{{attachment_version}}"
+BATCH = "/{object_name}/attachments/batch"
+
+SAME_BYTES = "The record has a file with this content attached already - nothing added"
+
+AttachmentId = Annotated[int, Path(ge=1, le=MAX_ID)]
+AttachmentVersion = Annotated[int, Path(ge=1, le=MAX_ID)]
+Wanted = Annotated[str | None, Header(alias="Range")]
+
+FILE_FORM = {
+    "requestBody": {
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["file"],
+                    "properties": {
+                        "file": {"type": "string", "format": "binary"},
+                        "description__v": {"type": "string", "maxLength": 1000},
+                    },
+                }
+            }
+        }
+    }
+}
+DESCRIPTION_FORM = form_documentation({"description__v": "The new description, up to 1,000 characters"})
+
+
+@router.get(RECORD, summary="Attachments of a record")
+async def attachments(request: Request, caller: SignedIn, object_name: str, record_id: str) -> Response:
+    """All of them, each as its latest version is, the oldest first."""
+    found = await vault_of(request).attachments.all(Of(caller, object_name, record_id))
+    return envelope.success(data=[_attachment_json(request, object_name, each) for each in found])
+
+
+@router.post(RECORD, summary="Attach a file", openapi_extra=FILE_FORM)
+async def create(request: Request, caller: SignedIn, object_name: str, record_id: str) -> Response:
+    """A file of up to 4 GB; with the name of an attachment that the record has, it is a new version of that one."""
+    service, of = vault_of(request).attachments, Of(caller, object_name, record_id)
+    await service.require_record(of)
+    async with upload_form(request, service.max_file) as form:
+        if form.file is None:
+            raise VaultFault(ErrorType.PARAMETER_REQUIRED, "Missing required parameter [file]")
+        description = form.fields.get("description__v") or form.fields.get("description")
+        return _added(await service.add(of, form.file.filename or "", form.content(), description))
+
+
+@router.get(f"{RECORD}/file", summary="Download all attachments of a record")
+async def all_files(request: Request, caller: SignedIn, object_name: str, record_id: str) -> Response:
+    """Their latest versions, as a zip archive."""
+    service, of = vault_of(request).attachments, Of(caller, object_name, record_id)
+    name, found = await service.archive_name(of), await service.all(of)
+    files = (ArchivedFile(a.filename, a.latest.created_date, service.bytes_of(a.latest)) for a in found)
+    return archive_response(zipped(files), name)
+
+
+@router.get(ONE, summary="An attachment")
+async def one(
+    request: Request, caller: SignedIn, object_name: str, record_id: str, attachment_id: AttachmentId
+) -> Response:
+    """As its latest version is, with the addresses of all versions."""
+    found = await vault_of(request).attachments.one(Of(caller, object_name, record_id), attachment_id)
+    return envelope.success(data=[_attachment_json(request, object_name, found)])
+
+
+@router.put(ONE, summary="Describe an attachment", openapi_extra=DESCRIPTION_FORM)
+async def describe(
+    request: Request, caller: SignedIn, object_name: str, record_id: str, attachment_id: AttachmentId
+) -> Response:
+    """Changes the description of the latest version; an empty one removes it."""
+    fields = await read_fields(request)
+    service, of = vault_of(request).attachments, Of(caller, object_name, record_id)
+    await service.require_record(of)
+    if "description__v" not in fields:
+        raise VaultFault(ErrorType.PARAMETER_REQUIRED, "Missing required parameter [description__v]")
+    await service.describe(of, attachment_id, fields["description__v"])
+    return envelope.success()
+
+
+@router.delete(ONE, summary="Delete an attachment")
+async def delete(
+    request: Request, caller: SignedIn, object_name: str, record_id: str, attachment_id: AttachmentId
+) -> Response:
+    """With all its versions."""
+    await vault_of(request).attachments.delete(Of(caller, object_name, record_id), attachment_id)
+    return envelope.success()
+
+
+@router.get(f"{ONE}/file", summary="Download an attachment")
+async def file(
+    request: Request,
+    caller: SignedIn,
+    object_name: str,
+    record_id: str,
+    attachment_id: AttachmentId,
+    wanted: Wanted = None,
+) -> Response:
+    """The file of the latest version, or the `Range` of it."""
+    found = await vault_of(request).attachments.one(Of(caller, object_name, record_id), attachment_id)
+    return _file(request, found, found.latest, wanted)
+
+
+@router.get(f"{ONE}/versions", summary="Versions of an attachment")
+async def versions(
+    request: Request, caller: SignedIn, object_name: str, record_id: str, attachment_id: AttachmentId
+) -> Response:
+    """Their numbers and addresses, the earliest first."""
+    found = await vault_of(request).attachments.one(Of(caller, object_name, record_id), attachment_id)
+    return envelope.success(data=_versions_json(request, object_name, found))
+
+
+@router.get(VERSION, summary="A version of an attachment")
+async def version(
+    request: Request,
+    caller: SignedIn,
+    object_name: str,
+    record_id: str,
+    attachment_id: AttachmentId,
+    attachment_version: AttachmentVersion,
+) -> Response:
+    """What is known of its file."""
+    found = await vault_of(request).attachments.one(Of(caller, object_name, record_id), attachment_id)
+    return envelope.success(data=[_version_json(found, found.version(attachment_version))])
+
+
+@router.post(VERSION, summary="Restore a version of an attachment")
+async def restore(
+    request: Request,
+    caller: SignedIn,
+    object_name: str,
+    record_id: str,
+    attachment_id: AttachmentId,
+    attachment_version: AttachmentVersion,
+    *,
+    restore: Annotated[bool, Query(description="`true`: this call does nothing else.")] = False,
+) -> Response:
+    """Adds a version with the same file and description, which is the latest then."""
+    service, of = vault_of(request).attachments, Of(caller, object_name, record_id)
+    await service.require_record(of)
+    if not restore:
+        raise VaultFault(ErrorType.PARAMETER_REQUIRED, "Missing required parameter [restore]")
+    return _added(await service.restore(of, attachment_id, attachment_version))
+
+
+@router.delete(VERSION, summary="Delete a version of an attachment")
+async def delete_version(
+    request: Request,
+    caller: SignedIn,
+    object_name: str,
+    record_id: str,
+    attachment_id: AttachmentId,
+    attachment_version: AttachmentVersion,
+) -> Response:
+    """The attachment goes with its last version; numbers of deleted versions are not given again."""
+    of = Of(caller, object_name, record_id)
+    await vault_of(request).attachments.delete_version(of, attachment_id, attachment_version)
+    return envelope.success()
+
+
+@router.get(f"{VERSION}/file", summary="Download a version of an attachment")
+async def version_file(
+    request: Request,
+    caller: SignedIn,
+    object_name: str,
+    record_id: str,
+    attachment_id: AttachmentId,
+    attachment_version: AttachmentVersion,
+    wanted: Wanted = None,
+) -> Response:
+    """Its file, or the `Range` of it."""
+    found = await vault_of(request).attachments.one(Of(caller, object_name, record_id), attachment_id)
+    return _file(request, found, found.version(attachment_version), wanted)
+
+
+@router.post(BATCH, summary="Attach files to records", openapi_extra=ROWS_DOCUMENTATION)
+async def create_many(request: Request, caller: SignedIn, object_name: str, id_param: IdParam = None) -> Response:
+    """Rows with `id` (or the `idParam` field), `filename__v`, `file`: one of the staging area, of up to 100 MB.
+
+    `description__v` and `external_id__v` may be added.
+    """
+    rows = (await read_rows(request)).rows
+    return _batch(await vault_of(request).attachment_batches.create(caller, object_name, rows, id_param))
+
+
+@router.put(BATCH, summary="Describe attachments of records", openapi_extra=ROWS_DOCUMENTATION)
+async def describe_many(request: Request, caller: SignedIn, object_name: str, id_param: IdParam = None) -> Response:
+    """Rows with `id` and `attachment_id`, or with `idParam=external_id__v` that; and `description__v`."""
+    rows = (await read_rows(request)).rows
+    return _batch(await vault_of(request).attachment_batches.describe(caller, object_name, rows, id_param))
+
+
+@router.delete(BATCH, summary="Delete attachments of records", openapi_extra=ROWS_DOCUMENTATION)
+async def delete_many(request: Request, caller: SignedIn, object_name: str, id_param: IdParam = None) -> Response:
+    """Rows with `id` and `attachment_id`, or with `idParam=external_id__v` that; all versions are deleted."""
+    rows = (await read_rows(request)).rows
+    return _batch(await vault_of(request).attachment_batches.delete(caller, object_name, rows, id_param))
+
+
+def _file(request: Request, attachment: Attachment, version: Version, wanted: str | None) -> Response:
+    size = version.content.size
+    span = span_of(wanted, size)
+    content = vault_of(request).attachments.bytes_of(version, span.start, span.length)
+    return file_response(content, attachment.filename, size, span, media=attachment.format)
+
+
+def _added(added: Added) -> Response:
+    data = {"id": added.id, "version__v": added.version}
+    if added.added:
+        return envelope.success(data=data)
+    return envelope.unchanged(SAME_BYTES, data)
+
+
+def _batch(rows: Sequence[BatchRow]) -> Response:
+    return envelope.success(data=[_row_json(row) for row in rows])
+
+
+def _row_json(row: BatchRow) -> dict[str, object]:
+    if row.errors:
+        return {"responseStatus": Status.FAILURE, "errors": envelope.errors_json(row.errors)}
+    data: dict[str, object] = {"id": row.attachment_id, "version__v": row.version}
+    if row.warned:
+        return {"responseStatus": Status.WARNING, **data, "warnings": envelope.no_changes(SAME_BYTES)}
+    return {"responseStatus": Status.SUCCESS, **data}
+
+
+def _attachment_json(request: Request, object_name: str, attachment: Attachment) -> dict[str, object]:
+    shown = _version_json(attachment, attachment.latest)
+    return {**shown, "versions": _versions_json(request, object_name, attachment)}
+
+
+def _version_json(attachment: Attachment, version: Version) -> dict[str, object]:
+    return {
+        "id": attachment.id,
+        "filename__v": attachment.filename,
+        "description__v": version.description,
+        "external_id__v": attachment.external_id,
+        "format__v": attachment.format,
+        "size__v": version.content.size,
+        "md5checksum__v": version.content.md5,
+        "version__v": version.number,
+        "created_by__v": version.created_by,
+        "created_date__v": moment(version.created_date),
+    }
+
+
+def _versions_json(request: Request, object_name: str, attachment: Attachment) -> list[dict[str, object]]:
+    record = f"{base_path(request)}/vobjects/{object_name}/{attachment.record_id}"
+    url = f"{record}/attachments/{attachment.id}/versions"
+    return [{"version__v": each.number, "url": f"{url}/{each.number}"} for each in attachment.versions]

@@ -1,0 +1,1 @@
+"""Attachments: files of records, with versions, descriptions and external ids."""
