@@ -12,7 +12,7 @@ def main() -> None:
     """Read the settings, serve until told to stop."""
     settings = ConnectorSettings()
     configure_logging(settings, "connector")
-    serve(create_app(settings), settings.host, settings.port)
+    serve(create_app(settings), settings.host, settings.port, tls=settings.tls)
 
 
 if __name__ == "__main__":

@@ -15,8 +15,10 @@ from services.connector.delivery.external import Receivers
 from services.connector.delivery.outbound import Attempts, Outbound
 from services.connector.faults import Patience
 from services.connector.processing.inbox import Inbox, Slots
+from services.connector.receiving import routes as receiving
+from services.connector.receiving.messages import SignedMessages
 from services.connector.settings import ConnectorSettings, VaultAccess
-from services.connector.vaults import ConnectedVault, Vaults
+from services.connector.vaults import ConnectedVault, KnownVault, Vaults
 from shared.client.client import VaultClient
 from shared.runtime.health import Health
 from shared.runtime.process import run_until_cancelled
@@ -32,6 +34,7 @@ class Connector:
 
     def __init__(self, settings: ConnectorSettings) -> None:
         self._settings = settings
+        self.vaults: Vaults | None = None
         self._receivers = Receivers(settings.call_timeout, settings.ca_file)
         self._consumers: list[QueueConsumers] = []
 
@@ -48,13 +51,13 @@ class Connector:
                 ]
             opened = [task.result() for task in opening]
             stack.push_async_callback(self._receivers.close)
-            vaults = Vaults({vault.vault_id: vault for vault in opened})
-            self._consumers = [self._queue_consumers(vaults, vault, slots) for vault in opened]
+            self.vaults = vaults = Vaults({vault.vault_id: vault for vault in opened})
+            self._consumers = [self._queue_consumers(vaults, vault, slots) for vault in vaults.connected]
             for consumers in self._consumers:
                 stack.push_async_callback(consumers.stop)
             stack.callback(patience.end)
             async with concurrently() as group:
-                for vault, consumers in zip(opened, self._consumers, strict=True):
+                for vault, consumers in zip(vaults.connected, self._consumers, strict=True):
                     group.create_task(run_until_cancelled(f"queues of {vault.name}", consumers.run))
 
     async def check(self) -> str | None:
@@ -64,7 +67,7 @@ class Connector:
         reasons = [await consumers.check() for consumers in self._consumers]
         return "; ".join(reason for reason in reasons if reason) or None
 
-    async def _connect(self, access: VaultAccess, stack: AsyncExitStack, patience: Patience) -> ConnectedVault:
+    async def _connect(self, access: VaultAccess, stack: AsyncExitStack, patience: Patience) -> KnownVault:
         client = await stack.enter_async_context(
             VaultClient(
                 access.url,
@@ -74,6 +77,9 @@ class Connector:
                 concurrency=self._settings.call_concurrency,
             )
         )
+        if access.amqp_url is None:
+            await patience.wait_for(f"Vault {access.name}", client.sign_in)
+            return KnownVault(access.name, client.vault_id, client)
         url = access.amqp_url.get_secret_value()
         consuming = BrokerConnection(url, f"connector {access.name} consuming")
         publishing = BrokerConnection(url, f"connector {access.name} publishing")
@@ -113,7 +119,7 @@ class Connector:
 
 
 def create_app(settings: ConnectorSettings) -> FastAPI:
-    """The process's HTTP routes: ``/healthz``, ``/readyz``, ``/metrics``; the connector runs with them."""
+    """The process's HTTP routes: health, metrics, and messages from elsewhere; the connector runs with them."""
     connector = Connector(settings)
     health = Health()
     health.add("queues", connector.check)
@@ -132,6 +138,8 @@ def create_app(settings: ConnectorSettings) -> FastAPI:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     app = FastAPI(title="Medical-CRM connector", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
+    if settings.public_url is not None:
+        app.include_router(receiving.router(SignedMessages(settings.public_url), lambda: connector.vaults))
     app.include_router(health.router())
     app.include_router(metrics.router())
     return app

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 from pydantic_settings import SettingsConfigDict
 
+from shared.runtime.process import TlsListener
 from shared.runtime.settings import RuntimeSettings
 
 
 class VaultAccess(BaseModel):
-    """One Vault: its address, the integration user, and its virtual host at the broker."""
+    """One Vault: its address, the integration user, and its virtual host at the broker, if it is at ours."""
 
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
@@ -20,7 +21,7 @@ class VaultAccess(BaseModel):
     url: str
     username: str
     password: SecretStr
-    amqp_url: SecretStr
+    amqp_url: SecretStr | None = None
 
 
 class ConnectorSettings(RuntimeSettings):
@@ -28,7 +29,8 @@ class ConnectorSettings(RuntimeSettings):
 
     Times are in seconds. ``concurrency`` is how many work units are in flight, ``max_batch`` how many
     messages are looked at together. ``ca_file`` has
-    authorities that are trusted beside the system's, for receivers of External connections.
+    authorities that are trusted beside the system's, for receivers of External connections. ``public_url`` is
+    the address at which Vaults elsewhere reach this connector; without one it takes no messages by HTTPS.
     """
 
     model_config = SettingsConfigDict(env_prefix="CONNECTOR_", extra="ignore", frozen=True, hide_input_in_errors=True)
@@ -41,8 +43,26 @@ class ConnectorSettings(RuntimeSettings):
     delivery_attempts: Annotated[int, Field(ge=1, le=20)] = 5
     delivery_first_pause: Annotated[float, Field(gt=0, le=60)] = 0.2
     queue_check_interval: Annotated[float, Field(gt=0, le=300)] = 5.0
+    public_url: str | None = None
+    tls_certificate: Path | None = None
+    tls_key: Path | None = None
+    tls_port: int = 8453
     call_timeout: Annotated[float, Field(gt=0, le=300)] = 30.0
     call_concurrency: Annotated[int, Field(ge=1, le=100)] = 16
     ca_file: Path | None = None
     run_overlap: Annotated[float, Field(ge=0, le=86_400)] = 120.0
     stop_grace: Annotated[float, Field(gt=0, le=120)] = 20.0
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if (self.tls_certificate is None) != (self.tls_key is None):
+            message = "CONNECTOR_TLS_CERTIFICATE and CONNECTOR_TLS_KEY are set together"
+            raise ValueError(message)
+        return self
+
+    @property
+    def tls(self) -> TlsListener | None:
+        """Where and with which certificate HTTPS is served, or None."""
+        if self.tls_certificate is None or self.tls_key is None:
+            return None
+        return TlsListener(self.tls_port, self.tls_certificate, self.tls_key)

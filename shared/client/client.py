@@ -323,6 +323,11 @@ class VaultClient:
         path = f"{API}/services/connections/{_part(api_name)}/file"
         return mapping((await self._call(Request("connection_file", "GET", path))).get("data"), "data")
 
+    async def certificate(self, certificate_id: str) -> str:
+        """Return, as PEM, a certificate of what the Vault signs."""
+        request = Request("certificate", "GET", f"{API}/services/certificate/{_part(certificate_id)}")
+        return await self._replayed(lambda session: self._transport.send_for_text(request, session.id))
+
     async def sign_messages(self, connection: str, messages: Sequence[str]) -> tuple[str, list[Row]]:
         """Return the address of an External connection, and the headers of each message, at most 500, in order."""
         path = f"{API}/services/connections/{_part(connection)}/signatures"

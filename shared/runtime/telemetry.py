@@ -39,6 +39,12 @@ class Metrics:
         self.published = Counter(
             "messages_published", "Messages confirmed by the broker.", ["queue"], registry=registry
         )
+        self.messages_received = Counter(
+            "messages_received",
+            "Messages that came by HTTPS, by the status of the answer.",
+            ["status"],
+            registry=registry,
+        )
         self.consumed = Counter(
             "messages_consumed", "Deliveries settled: acked, requeued or void.", ["queue", "outcome"], registry=registry
         )

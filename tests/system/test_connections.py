@@ -16,8 +16,8 @@ async def new_connection(client: VaultClient, name: str, remote: VaultClient) ->
     return await create(client, CONNECTION, row)
 
 
-async def configure(connected: Connected, name: str) -> None:
-    """An integration point of the connection in Medical, and in CRM notes that are told of when they are sent."""
+async def configure_point(connected: Connected, name: str) -> None:
+    """In Medical an integration point of the connection, for notes of CRM."""
     integration = await create(
         connected.medical,
         "integration__sys",
@@ -34,7 +34,6 @@ async def configure(connected: Connected, name: str) -> None:
             Fieldrule name__c ( target_object('Object.{name}'), target_object_field('Field.name__v'),
                 query_object('{name}'), query_field('name__v') ) );
     """)
-    await send_notes(connected, name, "deliver_to_queue('medical_crm_inbound_queue__v')")
 
 
 async def send_notes(connected: Connected, name: str, destination: str) -> None:
@@ -81,7 +80,8 @@ async def test_a_second_connection_is_established_and_carries_messages(connected
     details = await connected.medical.record(CONNECTION, ids["medical"])
     assert (details["remote_vault_name__sys"], details["remote_connection__sys"]) == ("Vault CRM", name)
 
-    await configure(connected, name)
+    await configure_point(connected, name)
+    await send_notes(connected, name, "deliver_to_queue('medical_crm_inbound_queue__v')")
     note = await sent(connected, name, "over the second connection")
     link = f"{connected.crm.vault_id}_{note}"
 

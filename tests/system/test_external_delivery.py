@@ -72,14 +72,14 @@ async def receiver(running: System) -> AsyncIterator[Receiver]:
 
 
 @asynccontextmanager
-async def allowing(running: System, url: str) -> AsyncIterator[VaultClient]:
-    """A second process of CRM whose administrator allows this address."""
-    (first,) = [service for service in running._services() if service.service == CRM]
+async def allowing(running: System, vault: str, url: str) -> AsyncIterator[VaultClient]:
+    """A second process of a Vault, whose administrator allows this address."""
+    (first,) = [service for service in running._services() if service.service == vault]
     second = replace(first, number=2)
     ports = {"VAULT_PORT": str(running._state.port(second.name)), "VAULT_CONNECTION_URLS": url}
     own = {name: value for name, value in first.settings.items() if not name.startswith("VAULT_TLS")}
     second = replace(second, settings={**own, **ports})
-    admin = running.sign_ins()[CRM]["admin"]
+    admin = running.sign_ins()[vault]["admin"]
     second.spawn()
     try:
         await second.wait_ready()
@@ -96,7 +96,7 @@ async def test_signed_messages_are_posted_until_they_are_taken(
     row = {"name__v": name, "api_name__sys": name, "url__sys": receiver.url}
     (refused,) = await connected.crm.create(CONNECTION, [{**row, "object_type__v.api_name__v": "external__sys"}])
     assert refused.errors[0].type == "OPERATION_NOT_ALLOWED"
-    async with allowing(running, receiver.url) as crm:
+    async with allowing(running, CRM, receiver.url) as crm:
         connection = await create(crm, CONNECTION, {**row, "object_type__v.api_name__v": "external__sys"})
     await connected.crm.run_action(CONNECTION, connection, ACTIVATE)
     await send_notes(connected, name, "connection_type('external')")

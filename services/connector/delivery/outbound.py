@@ -117,7 +117,7 @@ class Outbound:
                 remote = self._vaults.get(destination.remote_vault_id)
                 if destination.remote_vault_id is None:
                     group.create_task(deliver(self._own.client, self._receivers, destination, waiting))
-                elif remote is None or remote is self._own:
+                elif remote is self._own or not isinstance(remote, ConnectedVault):
                     reason = f"Vault {destination.remote_vault_id} is not among the connector's Vaults; add it"
                     missing[destination.connection] = reason
                 else:

@@ -18,7 +18,7 @@ from services.connector.processing.exceptions import (
 from services.connector.processing.outcome import Outcome
 from services.connector.processing.units import WorkUnit
 from services.connector.rules.model import RuleError
-from services.connector.vaults import ConnectedVault, Vaults
+from services.connector.vaults import ConnectedVault, KnownVault, Vaults
 from shared.client.errors import VaultRefused, VaultUnavailable
 from shared.runtime.logging import get_logger
 from shared.runtime.telemetry import metrics
@@ -52,7 +52,7 @@ class UnitExecution:
         self._exceptions = exceptions
         self._unexpected = 0
         self._route: Route | None = None
-        self._source: ConnectedVault | None = vaults.get(unit.key.source)
+        self._source: KnownVault | None = vaults.get(unit.key.source)
         self._may_write_back = False  # until it is known
 
     async def run(self) -> Outcome | None:
@@ -109,7 +109,7 @@ class UnitExecution:
                 metrics.read_again.labels(route.point.api_name).inc()
         raise VaultUnavailable("the same records are being written all the time")
 
-    async def _configuration(self) -> tuple[Configuration, ConnectedVault]:
+    async def _configuration(self) -> tuple[Configuration, KnownVault]:
         """The configuration of this traffic and its source Vault; raises ConfigurationFault."""
         key = self._unit.key
         if not key.integration_point or not key.object:
@@ -160,7 +160,7 @@ class UnitExecution:
                 group.create_task(self._tell_source(self._source))
         metrics.exceptions.labels(self._queue, error_type.value).inc(len(failures))
 
-    async def _tell_source(self, source: ConnectedVault) -> None:
+    async def _tell_source(self, source: KnownVault) -> None:
         try:
             await fail_all(source.client, self._unit.ids)
         except VaultRefused as refused:

@@ -13,7 +13,7 @@ from services.connector.rules.model import RuleError
 from services.connector.runs.batches import BATCH_EVENT, RunBatch
 from services.connector.runs.stages import Scope, Stage, stages
 from services.connector.runs.window import Cursor, Reading, Window, page_statement, window
-from services.connector.vaults import ConnectedVault, Vaults
+from services.connector.vaults import ConnectedVault, KnownVault, Vaults
 from shared.client.client import VaultClient
 from shared.client.errors import UnexpectedAnswer, VaultRefused
 from shared.client.results import Row, whole
@@ -71,7 +71,7 @@ class RunReading:
         reading = await self.vaults.source(source, configuration.connection_of(batch.integration, source.vault_id))
         await self._page(reading, run, stage, more=number + 1 < len(planned))
 
-    def _source(self) -> ConnectedVault:
+    def _source(self) -> KnownVault:
         source = self.vaults.get(self.message.source(self.own.vault_id))
         if source is None:
             raise ConfigurationFault(

@@ -20,6 +20,7 @@ SIGNED_IN = {"user", "integration", "admin"}
 CONNECTION = {"integration", "admin"}
 ADMIN = {"admin"}
 
+ATTACHED = "/vobjects/{object_name}/{record_id}/attachments/{attachment_id}/versions/{attachment_version}"
 LIFECYCLE_ACTION = "/objects/documents/{document_id}/versions/{major}/{minor}/lifecycle_actions/{action_name}"
 SUBTYPE = "GET /metadata/objects/documents/types/{type_name}/subtypes/{subtype_name}"
 
@@ -110,7 +111,7 @@ ROUTES = {
     "GET /vobjects/{object_name}/{record_id}/attachments/{attachment_id}/versions/{attachment_version}": CONNECTION,
     "POST /vobjects/{object_name}/{record_id}/attachments/{attachment_id}/versions/{attachment_version}": ADMIN,
     "DELETE /vobjects/{object_name}/{record_id}/attachments/{attachment_id}/versions/{attachment_version}": ADMIN,
-    "GET /vobjects/{object_name}/{record_id}/attachments/{attachment_id}/versions/{attachment_version}/file": CONNECTION,
+    f"GET {ATTACHED}/file": CONNECTION,
     "POST /vobjects/{object_name}/attachments/batch": ADMIN,
     "PUT /vobjects/{object_name}/attachments/batch": ADMIN,
     "DELETE /vobjects/{object_name}/attachments/batch": ADMIN,

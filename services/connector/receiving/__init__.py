@@ -1,0 +1,1 @@
+"""Messages that come by HTTPS from Vaults elsewhere: verified, and put on an inbound queue."""
