@@ -22,12 +22,14 @@ CONNECTIONS = (
     "SELECT id, api_name__sys, object_type__vr.api_name__v, remote_vault_id__sys, remote_connection__sys, state__v, "
     "status__v, domain_type__sys, remote_domain_type__sys FROM connection__sys"
 )
-ACTIVE_STATE = "active_state__sys"
+ACTIVE_STATE, PENDING_STATE = "active_state__sys", "pending_state__sys"
 EXTERNAL = "external__sys"
 PRODUCTION, SANDBOX = "production__sys", "sandbox__sys"
 
 _INTEGRATIONS = "SELECT id, integration_api_name__sys, connection__sys, status__v FROM integration__sys"
-_POINTS = "SELECT id, integration_point_api_name__sys, integration__sys, status__v FROM integration_point__sys"
+_POINTS = (
+    "SELECT id, integration_point_api_name__sys, copy_of__sys, integration__sys, status__v FROM integration_point__sys"
+)
 _LOOKUPS = (
     "SELECT id, connection__sys, reference_lookup_name__sys, reference_lookup_type__sys, target_object__sys, "
     "target_key_field__sys, source_key__sys, target_key__sys, status__v FROM reference_lookup__sys "
@@ -52,6 +54,7 @@ class Connection:
     active: bool
     remote_name: str = ""
     external: bool = False
+    pending: bool = False
     guarded: bool = False
     reading: bool = False
 
@@ -68,12 +71,21 @@ class Integration:
 
 @dataclass(frozen=True, slots=True)
 class IntegrationPoint:
-    """One row of ``integration_point__sys``; ``integration`` is a record id."""
+    """One row of ``integration_point__sys``; ``integration`` is a record id.
+
+    ``copy_of`` is the API name of the point whose part it plays on the copy of a connection.
+    """
 
     id: str
     api_name: str
     integration: str
     active: bool
+    copy_of: str = ""
+
+    @property
+    def role(self) -> str:
+        """What messages from the connection's remote Vault, and the connector's own code, know it by."""
+        return self.copy_of or self.api_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +106,7 @@ def read_connections(rows: Iterable[Json]) -> tuple[Connection, ...]:
             remote_vault_id=int(remote) if (remote := text(row, "remote_vault_id__sys")).isdecimal() else None,
             active=_is_active(row) and text(row, "state__v") == ACTIVE_STATE,
             remote_name=text(row, "remote_connection__sys"),
+            pending=text(row, "state__v") == PENDING_STATE,
             external=text(row, "object_type__vr.api_name__v") == EXTERNAL,
             guarded=_domains(row) == (PRODUCTION, SANDBOX),
             reading=_domains(row) == (SANDBOX, PRODUCTION),
@@ -137,7 +150,7 @@ class Configuration:
 
         Raises ConfigurationFault when there is none.
         """
-        named = [point for point in self.points if point.api_name == integration_point]
+        named = [point for point in self.points if integration_point in (point.api_name, point.role)]
         if not named:
             raise ConfigurationFault(
                 f"Integration point {integration_point} does not exist in this Vault; "
@@ -185,12 +198,12 @@ class Configuration:
         connection = self.connections.get(integration.connection) if integration else None
         return Route(connection, integration, point) if integration and connection else None
 
-    def rules_of(self, route: Route, integration_point: str | None = None) -> tuple[IntegrationRule, ...]:
-        """The active rules of an integration point on a route's connection.
+    def rules_of(self, route: Route, role: str | None = None) -> tuple[IntegrationRule, ...]:
+        """The active rules of a route's integration point, or of that with another role on its connection.
 
         Raises RuleError when one of them cannot be read, ConfigurationFault when there is none.
         """
-        name = integration_point or route.point.api_name
+        name = self._with_role(route, role) if role else route.point.api_name
         for broken in self.broken:
             if broken.integration_point == name:
                 raise broken.error
@@ -204,6 +217,14 @@ class Configuration:
                 f"Integration point {name} has no active integration rule; add or activate one, then run Retry Transfer"
             )
         return rules
+
+    def _with_role(self, route: Route, role: str) -> str:
+        """API name of the point that has this role on the route's connection."""
+        for point in self.points:
+            integration = self.integrations.get(point.integration)
+            if point.role == role and integration and integration.connection == route.connection.id:
+                return point.api_name
+        return role
 
     def compiled(self, route: Route, rule: IntegrationRule, extra: tuple[str, ...] = ()) -> CompiledRule:
         """A rule ready to run, with ``extra`` paths of its primary object selected; compiled at first use.
@@ -298,6 +319,7 @@ def _assemble(
                 text(row, "integration_point_api_name__sys"),
                 text(row, "integration__sys"),
                 _is_active(row),
+                text(row, "copy_of__sys"),
             )
             for row in points
         ),

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from shared.spark.envelope import DESTINATION_ATTRIBUTE
 from shared.vault.queues.entering import send
-from shared.vault.records.integrations import is_active
+from shared.vault.records.integrations import active_with
 
 if TYPE_CHECKING:
+    from shared.spark.envelope import JsonValue
     from shared.vault.errors import ApiError
     from shared.vault.records.named_actions import ActionContext
 
@@ -16,22 +18,25 @@ OBJECT = "case_request__v"
 INTEGRATION = "medical_inquiry_details__v"
 
 # A request without a link was made here, for a caller by telephone say, and concerns no CRM.
-FROM_CRM = f"SELECT id FROM records.{OBJECT} WHERE id = ANY($1::text[]) AND link__sys IS NOT NULL ORDER BY id"  # noqa: S608
+FROM_CRM = f"""
+SELECT split_part(link__sys, '_', 1) AS vault, array_agg(id ORDER BY id) AS ids FROM records.{OBJECT}
+WHERE id = ANY($1::text[]) AND link__sys ~ '^[0-9]{{1,18}}_' GROUP BY vault ORDER BY vault
+"""  # noqa: S608
 
 
 async def return_to_crm(context: ActionContext) -> Mapping[str, ApiError]:
-    """Queue a message about the requests that originated in CRM; nothing while the integration is inactive.
+    """Queue a message for each Vault CRM whose integration is active, about the requests that originated there.
 
     Parameters of the entry action: ``queue``, ``integration_point`` (of the CRM Vault), ``event``.
     """
-    if not await is_active(context.connection, INTEGRATION):
-        return {}
-    ids = [row["id"] for row in await context.connection.fetch(FROM_CRM, list(context.ids))]
-    if ids:
-        attributes = {
-            "object": OBJECT,
-            "event": context.parameter("event"),
-            "integration_point": context.parameter("integration_point"),
-        }
-        await send(context, context.parameter("queue"), attributes, ids)
+    active = await active_with(context.connection, INTEGRATION)
+    for row in await context.connection.fetch(FROM_CRM, list(context.ids)) if active else ():
+        if (vault := int(row["vault"])) in active:
+            attributes: dict[str, JsonValue] = {
+                "object": OBJECT,
+                "event": context.parameter("event"),
+                "integration_point": context.parameter("integration_point"),
+                DESTINATION_ATTRIBUTE: vault,
+            }
+            await send(context, context.parameter("queue"), attributes, row["ids"])
     return {}

@@ -328,6 +328,13 @@ class VaultClient:
         request = Request("certificate", "GET", f"{API}/services/certificate/{_part(certificate_id)}")
         return await self._replayed(lambda session: self._transport.send_for_text(request, session.id))
 
+    async def duplicate_connection(self, connection: str, name: str, api_name: str, remote_vault_id: int) -> str:
+        """Copy a connection for one more remote Vault; return the copy's record id."""
+        path = f"{API}/services/connections/{_part(connection)}/actions/duplicate"
+        form = {"name": name, "api_name": api_name, "remote_vault_id": str(remote_vault_id)}
+        answer = await self._call(Request("duplicate_connection", "POST", path, form=form))
+        return text_of(mapping(answer.get("data"), "data").get("id"), "id")
+
     async def sign_messages(self, connection: str, messages: Sequence[str]) -> tuple[str, list[Row]]:
         """Return the address of an External connection, and the headers of each message, at most 500, in order."""
         path = f"{API}/services/connections/{_part(connection)}/signatures"

@@ -23,6 +23,9 @@ MAX_DEPTH = 8
 SOURCE_ATTRIBUTE = "source_vault_id"
 """Attribute that a recorded message carries, so that a retry from the target Vault still names its source."""
 
+DESTINATION_ATTRIBUTE = "destination_vault_id"
+"""Attribute of a message that is for one remote Vault only, whatever else its queue is connected with."""
+
 
 @dataclass(frozen=True, slots=True)
 class Message:

@@ -110,20 +110,26 @@ class Outbound:
     async def _attempt(self, moment: datetime, pending: list[Sending]) -> None:
         """One try at every destination not reached yet; what is still missing is noted with each message."""
         routes = await self._routes.fresh.since(moment)
-        missing = {fault.connection: fault.reason for fault in routes.faults}
+        waiting: dict[Destination, list[Sending]] = {destination: [] for destination in routes.destinations}
+        missing: list[tuple[Sending, str, str]] = []
+        for sending in pending:
+            own = sending.routes(routes)
+            missing += [(sending, fault.connection, fault.reason) for fault in own.faults]
+            for destination in own.destinations:
+                if destination not in sending.reached:
+                    waiting[destination].append(sending)
         async with concurrently() as group:
-            for destination in routes.destinations:
-                waiting = [sending for sending in pending if destination not in sending.reached]
+            for destination, sendings in waiting.items():
                 remote = self._vaults.get(destination.remote_vault_id)
                 if destination.remote_vault_id is None:
-                    group.create_task(deliver(self._own.client, self._receivers, destination, waiting))
+                    group.create_task(deliver(self._own.client, self._receivers, destination, sendings))
                 elif remote is self._own or not isinstance(remote, ConnectedVault):
                     reason = f"Vault {destination.remote_vault_id} is not among the connector's Vaults; add it"
-                    missing[destination.connection] = reason
+                    missing += [(sending, destination.connection, reason) for sending in sendings]
                 else:
-                    group.create_task(self._publish(remote, destination, waiting))
-        for sending in pending:
-            sending.missing.update(missing)
+                    group.create_task(self._publish(remote, destination, sendings))
+        for sending, connection, reason in missing:
+            sending.missing[connection] = reason
 
     async def _publish(self, remote: ConnectedVault, destination: Destination, waiting: list[Sending]) -> None:
         unroutable: set[str] = set()

@@ -30,6 +30,7 @@ class RouteFault:
 
     connection: str
     reason: str
+    remote_vault_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,14 @@ class Routes:
 
     destinations: tuple[Destination, ...]
     faults: tuple[RouteFault, ...]
+
+    def only_to(self, vault_id: int) -> Routes:
+        """The routes of a message that is for one Vault only."""
+        faults = [fault for fault in self.faults if not fault.connection or fault.remote_vault_id == vault_id]
+        found = tuple(destination for destination in self.destinations if destination.remote_vault_id == vault_id)
+        if not found and not faults:
+            faults = [RouteFault("", f"the queue has no active connection with Vault {vault_id}; add or activate one")]
+        return Routes(found, tuple(faults))
 
 
 def read_routes(queue: str, components: Iterable[Json], connections: Iterable[Connection]) -> Routes:
@@ -49,13 +58,19 @@ def read_routes(queue: str, components: Iterable[Json], connections: Iterable[Co
     by_name = {connection.api_name: connection for connection in connections}
     destinations: list[Destination] = []
     faults: list[RouteFault] = []
+    pending: list[RouteFault] = []
     for entry in _queue_connections(component):
         name = text(entry, "connection_name")
-        found = _destination(queue, name, text(entry, "deliver_to_queue"), by_name.get(name))
+        connection = by_name.get(name)
+        found = _destination(queue, name, text(entry, "deliver_to_queue"), connection)
         if isinstance(found, Destination):
             destinations.append(found)
         else:
-            faults.append(RouteFault(name, found))
+            fault = RouteFault(name, found, connection.remote_vault_id if connection else None)
+            (pending if connection and connection.pending else faults).append(fault)
+    # One that was never established is not missed where there are others.
+    if not destinations and not faults:
+        faults = pending
     if not destinations and not faults:
         faults.append(RouteFault("", f"queue {queue} has no active queue connection; add or activate one"))
     return Routes(tuple(destinations), tuple(faults))

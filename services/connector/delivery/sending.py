@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from services.connector.delivery.routes import Destination
-from shared.spark.envelope import Envelope, format_moment
+from services.connector.delivery.routes import Destination, Routes
+from shared.spark.envelope import DESTINATION_ATTRIBUTE, Envelope, format_moment
 
 MAX_KEPT = 32_000  # bytes of a body that is no message
 
@@ -26,6 +26,11 @@ class Sending:
         """Note that another attempt begins."""
         self.attempts, self.sent = attempt, datetime.now(UTC)
         self.missing.clear()
+
+    def routes(self, routes: Routes) -> Routes:
+        """Those of its queue's routes that are its own."""
+        wanted = self.envelope.message.attributes.get(DESTINATION_ATTRIBUTE)
+        return routes.only_to(wanted) if isinstance(wanted, int) else routes
 
     @property
     def delivered(self) -> bool:

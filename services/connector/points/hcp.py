@@ -144,7 +144,7 @@ async def read_hcps(unit: Transfer, partitions: Partitions) -> HcpRecords:
 
 def _rule(unit: Transfer, name: str) -> CompiledRule:
     for rule in unit.configuration.rules_of(unit.route, ACCOUNT_POINT):
-        if rule.name == name:
+        if rule.role == name:
             if rule.primary_query_object not in (ACCOUNT, unit.object):
                 break
             return unit.configuration.compiled(unit.route, rule)

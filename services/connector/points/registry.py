@@ -14,5 +14,5 @@ _POINTS: dict[str, Point] = {
 
 
 def point_for(integration_point: str) -> Point:
-    """The code of an integration point, by API name."""
+    """The code of an integration point, by its role."""
     return _POINTS.get(integration_point, general.transfer)

@@ -101,7 +101,7 @@ class UnitExecution:
             locks=self._locks,
             of_run=key.batch is not None,
         )
-        point = point_for(route.point.api_name)
+        point = point_for(route.point.role)
         for _ in range(READ_ATTEMPTS):
             try:
                 return await point(transfer)

@@ -85,6 +85,12 @@ class IntegrationRule:
     primary_query_object: str
     field_rules: tuple[FieldRule, ...]
     query_object_rules: tuple[QueryObjectRule, ...] = ()
+    copy_of: str | None = None
+
+    @property
+    def role(self) -> str:
+        """The name of the rule whose part it plays, where it is a copy's; its own else."""
+        return self.copy_of or self.name
 
     @property
     def target_objects(self) -> tuple[str, ...]:
@@ -132,6 +138,7 @@ def read_rule(component: Json) -> tuple[IntegrationRule, ...]:
         query_object_rules=tuple(
             _query_rule(name, entry) for entry in _children(component, "Queryobjectrule") if _active(entry)
         ),
+        copy_of=_text(component, "copy_of"),
     )
     return (rule,) if rule.primary_query_object else _by_query_object(rule)
 

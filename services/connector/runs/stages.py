@@ -38,12 +38,12 @@ async def stages(scope: Scope, integration: str, source_vault: int) -> tuple[Sta
     """The stages of an integration's run; raises ClientError, RuleError, and ConfigurationFault when it is inactive."""
     by_order: dict[int, list[Reading]] = {}
     for route in _routes(scope.configuration, integration, source_vault):
-        point = route.point.api_name
+        role = route.point.role
         for reading in _readings(scope.configuration, route):
-            narrow = NARROWED.get(point)
+            narrow = NARROWED.get(role)
             narrowed = reading if narrow is None else await narrow(scope, reading)
             if narrowed is not None:
-                by_order.setdefault(ORDER.get(point, LAST), []).append(narrowed)
+                by_order.setdefault(ORDER.get(role, LAST), []).append(narrowed)
     return tuple(tuple(dict.fromkeys(by_order[order])) for order in sorted(by_order))
 
 
@@ -73,7 +73,7 @@ def _readings(configuration: Configuration, route: Route) -> list[Reading]:
         related = {selection.child for selection in plan.selections.values() if selection.child}
         for through in (None, *sorted(related)):
             readings[Reading(route.point.api_name, plan.object, through=through)] = None
-        if route.point.api_name in metadata.ORDER:
+        if route.point.role in metadata.ORDER:
             readings[Reading(route.point.api_name, plan.object, deleted=True)] = None
     return list(readings)
 

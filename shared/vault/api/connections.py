@@ -8,10 +8,11 @@ from starlette.responses import Response
 
 from shared.vault.api import envelope
 from shared.vault.api.addresses import PREFIX
-from shared.vault.api.body import JSON, form_documentation, read_record
+from shared.vault.api.body import JSON, form_documentation, read_fields, read_record
 from shared.vault.api.file_body import upload_form
 from shared.vault.api.session import SignedIn, vault_of
 from shared.vault.connections.document import MAX_BYTES
+from shared.vault.connections.duplication import Copy
 from shared.vault.errors import ErrorType, VaultFault
 
 router = APIRouter(prefix=f"{PREFIX}/services", tags=["Connections"])
@@ -24,6 +25,27 @@ async def download(request: Request, caller: SignedIn, api_name: str) -> Respons
     """A new file, signed by this Vault, that establishes a Pending connection when the other Vault uploads it."""
     content = await vault_of(request).connections.handshake.file(caller, api_name)
     return envelope.success(data=orjson.Fragment(content))
+
+
+DUPLICATE = form_documentation(
+    {
+        "name": "Name of the copy",
+        "api_name": "Its API name, which ends in `__c`",
+        "remote_vault_id": "Id of the Vault that it is for; optional",
+    }
+)
+
+
+@router.post("/connections/{api_name}/actions/duplicate", summary="Duplicate a connection", openapi_extra=DUPLICATE)
+async def duplicate(request: Request, caller: SignedIn, api_name: str) -> Response:
+    """A Pending copy with integrations, points, rules, lookups and queue connections of its own."""
+    fields = await read_fields(request)
+    for name in ("name", "api_name"):
+        if not fields.get(name):
+            raise VaultFault(ErrorType.PARAMETER_REQUIRED, f"Missing required parameter [{name}]")
+    copy = Copy(fields["name"], fields["api_name"], fields.get("remote_vault_id", ""))
+    record_id = await vault_of(request).connections.duplication.duplicate(caller, api_name, copy)
+    return envelope.success(data={"id": record_id, "api_name": copy.api_name})
 
 
 UPLOAD = form_documentation(

@@ -180,6 +180,7 @@ _INTEGRATION_RULE = ComponentType(
         text("connection", 40, required=True),
         text("integration_point", 40),
         text("primary_query_object", 1500),
+        text("copy_of", 40),
         flag("lock_activation"),
         flag("lock_defaults"),
     ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from shared.vault.connections.duplication import Duplication
 from shared.vault.connections.handshake import Handshake, Identity
 from shared.vault.connections.messages import MessageSigning
 from shared.vault.connections.sessions import ConnectionSessions
@@ -30,4 +31,5 @@ class Connections:
         self.signing = Signing(database, identity.vault_id)
         self.handshake = Handshake(database, components, records, self.signing, identity)
         self.sessions = ConnectionSessions(database, sessions)
+        self.duplication = Duplication(database, components, records)
         self.messages = MessageSigning(database, self.signing, identity.vault_id)

@@ -29,6 +29,14 @@ SELECT EXISTS (
 """
 
 
+ACTIVE_WITH = """
+SELECT c.remote_vault_id__sys
+FROM records.integration__sys i JOIN records.connection__sys c ON c.id = i.connection__sys
+WHERE coalesce(i.copy_of__sys, i.integration_api_name__sys) = $1 AND i.status__v = 'active__v'
+  AND c.status__v = 'active__v' AND c.state__v = 'active_state__sys' AND c.remote_vault_id__sys IS NOT NULL
+"""
+
+
 class IntegrationTrigger:
     """What the configuration guide says of Last Successful Run Time.
 
@@ -63,6 +71,11 @@ class IntegrationTrigger:
 async def is_active(connection: Connection, integration: str) -> bool:
     """Whether anything flows: the integration and its connection are both active."""
     return bool(await connection.fetchval(ACTIVE, integration))
+
+
+async def active_with(connection: Connection, integration: str) -> set[int]:
+    """The Vaults with which the integration, or a copy of it, is active, connection and all."""
+    return {int(row[0]) for row in await connection.fetch(ACTIVE_WITH, integration)}
 
 
 def _set_back(before: object, after: object) -> bool:

@@ -167,6 +167,7 @@ ROUTES = {
     "POST /metadata/vobjects/{object_name}/actions/canceldeployment": ADMIN,
     "GET /services/connections/{api_name}/file": ADMIN,
     "POST /services/connections/actions/upload": ADMIN,
+    "POST /services/connections/{api_name}/actions/duplicate": ADMIN,
     "POST /services/connections/{api_name}/session": CONNECTION,
     "POST /services/connections/{api_name}/signatures": CONNECTION,
     "GET /services/certificate/{certificate_id}": ANYONE,
@@ -284,6 +285,7 @@ BODIES: dict[str, dict[str, Any]] = {
         "json": {"integration_point": "a__v", "read": 0, "mapped": 0, "skipped": 0, "written": 0, "failed": 0}
     },
     "POST /services/connections/{api_name}/signatures": {"json": {"messages": []}},
+    "POST /services/connections/{api_name}/actions/duplicate": {"data": {"name": "x", "api_name": "x__c"}},
     "POST /services/connections/actions/upload": {"data": {"file": "{}"}},
     "PUT /services/file_staging/upload/{upload_session_id}": {"headers": {"X-VaultAPI-FilePartNumber": "1"}},
 }

@@ -47,7 +47,7 @@ def configuration(*, connection: bool = True, integration: bool = True, point: b
 )
 def test_a_connection_is_active_when_its_state_and_status_are(change: dict[str, object], active: bool) -> None:
     (connection,) = read_connections([ROW | change])
-    assert connection == Connection("C1", "medical_crm__v", 20202, active)
+    assert (connection.api_name, connection.remote_vault_id, connection.active) == ("medical_crm__v", 20202, active)
 
 
 def test_a_route_leads_to_the_point_of_the_connection_with_the_source() -> None:
@@ -80,6 +80,54 @@ LINK: dict[str, object] = {"connection_name": "medical_crm__v", "deliver_to_queu
 def test_a_queue_delivers_over_each_of_its_active_connections() -> None:
     routes = read_routes("out__v", queue(LINK, LINK | {"active": False}), read_connections([ROW]))
     assert routes == Routes((Destination("medical_crm__v", 20202, "in__v"),), ())
+
+
+SECOND = ROW | {"id": "C2", "api_name__sys": "copy__c", "remote_vault_id__sys": "20203"}
+BOTH = queue(LINK, LINK | {"connection_name": "copy__c"})
+
+
+def test_a_message_for_one_vault_goes_to_that_one_only() -> None:
+    routes = read_routes("out__v", BOTH, read_connections([ROW, SECOND]))
+    assert len(routes.destinations) == 2
+    assert routes.only_to(20203) == Routes((Destination("copy__c", 20203, "in__v"),), ())
+    (fault,) = routes.only_to(30303).faults
+    assert "no active connection with Vault 30303" in fault.reason
+
+
+def test_what_is_wrong_with_another_connection_does_not_keep_it() -> None:
+    routes = read_routes("out__v", BOTH, read_connections([ROW | {"status__v": ["inactive__v"]}, SECOND]))
+    assert routes.only_to(20203) == Routes((Destination("copy__c", 20203, "in__v"),), ())
+    assert [fault.connection for fault in routes.faults] == ["medical_crm__v"]
+    assert "is inactive" in routes.only_to(20202).faults[0].reason
+
+
+def test_a_connection_that_was_never_established_is_not_missed() -> None:
+    pending = SECOND | {"state__v": ["pending_state__sys"]}
+    routes = read_routes("out__v", BOTH, read_connections([ROW, pending]))
+    assert routes == Routes((Destination("medical_crm__v", 20202, "in__v"),), ())
+    alone = read_routes("out__v", queue(LINK | {"connection_name": "copy__c"}), read_connections([pending]))
+    assert "is inactive" in alone.faults[0].reason
+
+
+def test_the_point_of_a_copy_has_its_originals_role_for_its_own_vault() -> None:
+    connections = {
+        "C1": Connection("C1", "medical_crm__v", 20202, True),
+        "C2": Connection("C2", "copy__c", 20203, True),
+    }
+    integrations = {
+        "I1": Integration("I1", "details__v", "C1", True),
+        "I2": Integration("I2", "details_2__c", "C2", True),
+    }
+    points = (
+        IntegrationPoint("P1", "inbound__v", "I1", True),
+        IntegrationPoint("P2", "inbound_2__c", "I2", True, "inbound__v"),
+    )
+    both = Configuration(connections, integrations, points, (), (), {}, {}, {})
+    assert both.route("inbound__v", 20202).point.id == "P1"
+    assert both.route("inbound__v", 20203).point.id == "P2"
+    assert both.route("inbound_2__c", 20203).point.role == "inbound__v"
+    with pytest.raises(ConfigurationFault):
+        both.route("inbound_2__c", 20202)
 
 
 def test_an_external_connection_needs_no_queue() -> None:
