@@ -81,6 +81,10 @@ VQL: dict[str, list[tuple[str, str, str]]] = {
         ("`CASEINSENSITIVE`", "SELECT id FROM account__v WHERE CASEINSENSITIVE(name__v) = 'dupont'", ""),
         ("`STATETYPE`", "SELECT id FROM account__v WHERE state__v = STATETYPE('initial_state__sys')", ""),
     ],
+    "What is the caller's own": [
+        ("`FROM RECENT`: the 20 records changed last", "SELECT id FROM RECENT account__v", ""),
+        ("`FROM FAVORITES`: none, as none can be marked", "SELECT id FROM FAVORITES account__v", ""),
+    ],
     "Targets beside the objects": [
         ("object types", "SELECT id, api_name__v FROM object_type__v", ""),
         ("components", "SELECT id, component_name__v FROM vault_component__v", ""),

@@ -50,6 +50,7 @@ def document_target(model: DocumentModel) -> vql.Target | None:
         labels=labels_of(model),
         key=version_id.name,
         newest=_NEWEST,
+        changed=("last_modified_by__v", "version_modified_date__v"),
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from shared.vault.components.model import Field, FieldType, Lifecycle, Picklist, VaultObject
+from shared.vault.vql.deferred import TokenValue
 from shared.vault.vql.errors import NameErrorType, VqlLimitError, VqlNameError
 from shared.vault.vql.targets import ABSENT, OBJECT_TYPE, USER_OBJECT, Target
 from shared.vault.vql.tokens import place, position_of
@@ -17,6 +18,10 @@ MAX_SEMI_JOINS = 20  # in one statement
 MAX_SHOWN_NAME = 128  # characters of a name that an error repeats
 
 LATEST = "LATESTVERSION"
+FAVORITES = "FAVORITES"
+OWN = frozenset((FAVORITES, "RECENT"))
+RECENT_ROWS = 20
+CHANGED = ("modified_by__v", "modified_date__v")
 
 Readable = Callable[[str], bool]
 """Whether the caller may read records of the object with this name."""
@@ -135,6 +140,10 @@ class Statement:
     def relation(self, source: VaultObject, alias: str, option: str | None = None) -> str:
         """What stands in FROM for an object or target: its table, or its rows as a parameter."""
         target = self.targets.get(source.name)
+        changed = self._changed(source)
+        if option in OWN and changed is not None:
+            every = table(source.name) if target is None else target.relation
+            return f"{self._own(every, option, changed)} {alias}"
         if target is None:
             return f"{table(source.name)} {alias}"
         if target.rows is not None:
@@ -145,10 +154,27 @@ class Statement:
         """The option of a SELECT's FROM, if any; raises VqlNameError where its target has none such."""
         option = LATEST if select.latest else select.option
         target = self.targets.get(source.name)
-        if option is not None and (target is None or option not in target.options):
+        offered = () if target is None else target.options
+        if option is not None and option not in offered and not (option in OWN and self._changed(source)):
             message = f"{option} is not available for query target [{source.name}]"
             raise self.fault(message, select.at, "ATTRIBUTE_NOT_SUPPORTED")
         return option
+
+    def _changed(self, source: VaultObject) -> tuple[str, str] | None:
+        """The fields that say who changed a record last, and when, where the source has such."""
+        target = self.targets.get(source.name)
+        if target is not None:
+            return target.changed
+        return CHANGED if all(name in source.fields for name in CHANGED) else None
+
+    def _own(self, every: str, option: str | None, changed: tuple[str, str]) -> str:
+        """What the caller has changed last, of all rows; there is no way to mark a favorite, so those are none."""
+        if option == FAVORITES:
+            return f"(SELECT * FROM {every} q WHERE false)"
+        who, when = changed
+        caller = self.bind(TokenValue("user.id", text=False), "bigint")
+        latest = f"ORDER BY q.{quoted(when)} DESC LIMIT {RECENT_ROWS}"
+        return f"(SELECT * FROM {every} q WHERE q.{quoted(who)} = {caller} {latest})"
 
     def child(self, parent: VaultObject, relationship: str, at: int) -> tuple[VaultObject, Field]:
         """The child object of a to-many relationship and its referring field; raises VqlNameError."""

@@ -26,11 +26,12 @@ _ACTIVE = ("inactive__v", "active__v")
 class Target:
     """A query target that is no object of the registry: its fields, and where its rows come from.
 
-    ``relation`` is SQL that stands in FROM before an alias; ``options`` are those for ALLVERSIONS, LATESTVERSION,
-    FAVORITES and RECENT. Where the rows are known already they are ``rows``, a JSON array, and travel as a parameter.
-    ``states`` are what STEADYSTATE and its like stand for, as ``{lifecycle__v}.{status__v}``. Fields in ``labels``
-    (names to labels) show and take labels where TONAME does not ask for the names. ``key`` is the field that tells rows
-    apart, ``newest`` those by which LATESTVERSION chooses among rows of one id. All SQL here is the Vault's own.
+    ``relation`` is SQL that stands in FROM before an alias; ``options`` are those for ALLVERSIONS and
+    LATESTVERSION. ``changed`` are the fields by whom and when a row was changed last, which RECENT goes by. Where
+    the rows are known already they are ``rows``, a JSON array, and travel as a parameter. ``states`` are what
+    STEADYSTATE and its like stand for, as ``{lifecycle__v}.{status__v}``. Fields in ``labels`` (names to labels)
+    show and take labels where TONAME does not ask for the names. ``key`` is the field that tells rows apart,
+    ``newest`` those by which LATESTVERSION chooses among rows of one id. All SQL here is the Vault's own.
     """
 
     object: VaultObject
@@ -42,6 +43,7 @@ class Target:
     labels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     key: str = "id"
     newest: tuple[str, ...] = ()
+    changed: tuple[str, str] | None = None
 
     def recordset(self) -> str:
         """The column definitions of ``rows`` for ``jsonb_to_recordset``."""

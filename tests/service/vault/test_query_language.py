@@ -272,8 +272,6 @@ async def test_a_target_is_no_object_of_the_record_calls(integration: Api) -> No
     ("text", "error"),
     [
         ("SELECT id FROM documents FIND ('x' SCOPE CONTENT)", "ATTRIBUTE_NOT_SUPPORTED"),
-        ("SELECT id FROM RECENT crate__c", "ATTRIBUTE_NOT_SUPPORTED"),
-        ("SELECT id FROM FAVORITES crate__c", "ATTRIBUTE_NOT_SUPPORTED"),
         ("SELECT id FROM crate__c WHERE status__v = STEADYSTATE()", "ATTRIBUTE_NOT_SUPPORTED"),
         ("SELECT id FROM crate__c FIND ('x' SCOPE CONTENT)", "ATTRIBUTE_NOT_SUPPORTED"),
         ("SHOW TABLES", "INCORRECT_QUERY_SYNTAX_ERROR"),
@@ -344,3 +342,15 @@ async def test_facets_count_the_whole_result(integration: Api) -> None:
     for wrong in ("name__v", "nothing__c", "a b"):
         refused = await integration.query("SELECT id FROM crate__c", headers={"X-VaultAPI-Facets": wrong})
         assert refused.error == "INVALID_DATA"
+
+
+async def test_what_the_caller_changed_last(integration: Api, admin: Api) -> None:
+    mine = [{"key__c": f"own-{n}", "name__v": "Own"} for n in range(25)]
+    assert (await integration.post("/vobjects/crate__c?idParam=key__c", json=mine)).status == "SUCCESS"
+    await admin.post("/vobjects/crate__c?idParam=key__c", json=[{"key__c": "other", "name__v": "Other"}])
+    await integration.post("/vobjects/crate__c?idParam=key__c", json=[{"key__c": "own-0", "name__v": "Again"}])
+    recent = [row["key__c"] for row in (await integration.query("SELECT key__c FROM RECENT crate__c")).data]
+    assert len(recent) == 20 and "own-0" in recent and "other" not in recent
+    theirs = await admin.query("SELECT key__c FROM RECENT crate__c WHERE key__c = 'other'")
+    assert [row["key__c"] for row in theirs.data] == ["other"]
+    assert (await admin.query("SELECT id FROM FAVORITES crate__c")).data == []
