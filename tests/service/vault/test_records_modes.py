@@ -74,7 +74,7 @@ async def test_no_triggers_leaves_the_rules_of_users_in_force(admin: Api) -> Non
 async def test_no_triggers_counts_in_migration_mode_only(admin: Api) -> None:
     async def activated(**headers: str) -> object:
         name = key()
-        connection = {"name__v": name, "api_name__sys": name}
+        connection = {"name__v": name, "api_name__sys": name.lower().replace("-", "_")}
         parent = (await admin.post("/vobjects/connection__sys", json=[connection])).ids[0]
         row = {"name__v": name, "integration_api_name__sys": name, "connection__sys": parent}
         made = await admin.post("/vobjects/integration__sys", json=[{**row, "status__v": "inactive__v"}])
