@@ -10,6 +10,8 @@ from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
 
+import orjson
+
 from shared.vault.errors import ErrorType, VaultFault
 
 MAX_RECORD = 4 * 2**20  # characters of one row
@@ -176,6 +178,8 @@ def cell(value: object) -> str:
         return ""
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, orjson.Fragment):
+        return orjson.dumps(value).decode()
     if isinstance(value, list | tuple):
         return ",".join(cell(item) for item in value)
     text = str(value)

@@ -50,7 +50,8 @@ def page_of(compiled: vql.CompiledQuery, rows: Sequence[Record], pagesize: int, 
     data = [dict(zip(keys, row, strict=False)) for row in rows]
     for key in compiled.json_keys:
         for item in data:
-            item[key] = orjson.Fragment(item[key])
+            if item[key] is not None:
+                item[key] = orjson.Fragment(item[key])
     return QueryPage(
         rows=data,
         pagesize=pagesize,
@@ -74,8 +75,8 @@ def link(page: QueryPage, address: str) -> None:
 
 def has_more_children(compiled: vql.CompiledQuery, rows: Sequence[Record]) -> bool:
     """Whether a sub-select of any row names a page of its own, in the ``responseDetails`` that it begins with."""
-    for number, key in enumerate(compiled.keys):
-        if key in compiled.json_keys:
+    for number, column in enumerate(compiled.columns):
+        if isinstance(column, vql.SubSelectColumn):
             for row in rows:
                 text: str = row[number]
                 if text.find('"next_page"', 0, text.index("}")) >= 0:

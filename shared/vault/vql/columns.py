@@ -6,12 +6,13 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from shared.vault.components.model import Field, VaultObject
+from shared.vault.components.model import Field, FieldType, VaultObject
 from shared.vault.vql.conditions import condition_sql
 from shared.vault.vql.deferred import ChildAddress
 from shared.vault.vql.errors import VqlLimitError
 from shared.vault.vql.functions import LONG, selected_sql
 from shared.vault.vql.labels import label_sql
+from shared.vault.vql.literals import is_integer
 from shared.vault.vql.resolve import Scope, Statement, quoted
 from shared.vault.vql.search import find_sql, rank_sql
 from shared.vault.vql.tree import Find, Item, Order, Rank, Select
@@ -29,6 +30,12 @@ class Column:
     function: str | None = None
     alias: bool = False
     own: bool = True  # a field of the object selected from, not of one behind a relationship
+
+    @property
+    def is_decimal(self) -> bool:
+        """Whether it holds numbers with decimals, whose every digit counts: they travel as text, and are JSON so."""
+        plain = self.function in (None, "TONAME")
+        return plain and self.field.type is FieldType.NUMBER and not is_integer(self.field)
 
 
 @dataclass(frozen=True, slots=True)

@@ -130,7 +130,7 @@ def compile_query(
         where = latest_sql(scope, where)
     matching = f" FROM {scope.source()}{f' WHERE {where}' if where else ''}"
     matching_parameters = tuple(statement.parameters)
-    selected = _columns(scope, select, options)
+    selected = [(_as_json(sql, column), column) for sql, column in _columns(scope, select, options)]
     order = order_sql(scope, select.order, select.find)
     keyset = order in (scope.key, f"{scope.key} ASC NULLS LAST, {scope.key}")
     columns = tuple(column for _, column in selected)
@@ -141,7 +141,7 @@ def compile_query(
         source=scope.object,
         columns=columns,
         keys=tuple(column.key for column in columns),
-        json_keys=frozenset(column.key for column in columns if isinstance(column, SubSelectColumn)),
+        json_keys=frozenset(c.key for c in columns if isinstance(c, SubSelectColumn) or c.is_decimal),
         sql=_page_sql(scope, [sql for sql, _ in selected], where, order, keyset=keyset),
         parameters=tuple(statement.parameters),
         matching=matching,
@@ -181,6 +181,10 @@ def _columns(scope: Scope, select: Select, options: Options) -> list[tuple[str, 
         found[item.source] = sub_select(scope, item, options.subselect_rows, number)
     keys = (item.source if isinstance(item, Select) else item.key for item in select.items)
     return [found[key] for key in dict.fromkeys(keys)]
+
+
+def _as_json(sql: str, column: Column | SubSelectColumn) -> str:
+    return f"{sql}::text" if isinstance(column, Column) and column.is_decimal else sql
 
 
 def _page_sql(scope: Scope, selected: list[str], where: str, order: str, *, keyset: bool) -> str:

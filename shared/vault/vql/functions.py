@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from shared.vault.components.model import Field, FieldType, VaultObject
 from shared.vault.vql.labels import label_sql
-from shared.vault.vql.literals import is_integer
 from shared.vault.vql.resolve import Scope
 from shared.vault.vql.tree import Path
 
@@ -42,7 +41,7 @@ def selected_sql(scope: Scope, path: Path, function: str | None) -> tuple[str, F
 
 
 def encoded(sql: str, field: Field) -> str:
-    """A field's value as the API encodes it."""
+    """A field's value as the API encodes it; numbers with decimals are still numeric."""
     kind = field.type
     if kind is FieldType.PICKLIST:
         return sql if field.multi_value else _as_array(sql)
@@ -50,8 +49,6 @@ def encoded(sql: str, field: Field) -> str:
         return f"to_char({sql}, 'YYYY-MM-DD')"
     if kind is FieldType.DATE_TIME:
         return f"""to_char({sql} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')"""
-    if kind is FieldType.NUMBER and not is_integer(field):
-        return f"{sql}::float8"
     if kind in LONG:
         return f"left({_without_markup(sql) if kind is FieldType.RICH_TEXT else sql}, {SHORT_TEXT})"
     return sql

@@ -210,7 +210,7 @@ async def test_an_extract(admin: Api) -> None:
     assert {row["key__c"]: row for row in found}["extract-0007"] == {
         "key__c": "extract-0007",
         "colour__c": "red__c",
-        "amount__c": "7.5",
+        "amount__c": "7.50",
         "note__c": "'=cmd, 7",  # no formula to any spreadsheet
         "status__v": "active__v",
         "state__v": "new_state__c",

@@ -22,6 +22,7 @@ RECREATE Object crate__c ( label('Crate'), prefix('ZCR'), allow_types(true),
   Field ware__c ( type('Picklist'), label('Ware'), picklist('Picklist.ware__c') ),
   Field wares__c ( type('Picklist'), label('Wares'), picklist('Picklist.ware__c'), multi_value(true) ),
   Field weight__c ( type('Number'), label('Weight'), scale(3) ),
+  Field length__c ( type('Number'), label('Length'), scale(1) ),
   Field fragile__c ( type('Boolean'), label('Fragile') ),
   Field due__c ( type('Date'), label('Due') ),
   Field sent__c ( type('DateTime'), label('Sent') ),
@@ -354,3 +355,18 @@ async def test_what_the_caller_changed_last(integration: Api, admin: Api) -> Non
     theirs = await admin.query("SELECT key__c FROM RECENT crate__c WHERE key__c = 'other'")
     assert [row["key__c"] for row in theirs.data] == ["other"]
     assert (await admin.query("SELECT id FROM FAVORITES crate__c")).data == []
+
+
+@pytest.mark.parametrize("given", ["1.250", "1234567890123456.789", "-0.001"])
+async def test_numbers_have_all_their_decimals(integration: Api, given: str) -> None:
+    """Exactly as given, and padded to the decimals of their field; a floating point number would hold 15 digits."""
+    rows = [{"key__c": "exact", "name__v": "Exact", "weight__c": given}]
+    written = await integration.post("/vobjects/crate__c?idParam=key__c", json=rows)
+    answer = await integration.query("SELECT id, weight__c, length__c FROM crate__c WHERE key__c = 'exact'")
+    assert f'"weight__c":{given}' in answer.text and '"length__c":null' in answer.text
+    read = await integration.get(f"/vobjects/crate__c/{written.data[0]['data']['id']}")
+    assert f'"weight__c":{given}' in read.text
+    items = [{"key__c": "exact", "name__v": "Exact", "crate__cr.key__c": "exact"}]
+    await integration.post("/vobjects/crate_item__c?idParam=key__c", json=items)
+    above = await integration.query("SELECT crate__cr.weight__c FROM crate_item__c WHERE key__c = 'exact'")
+    assert f'"crate__cr.weight__c":{given}' in above.text

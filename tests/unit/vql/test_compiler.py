@@ -155,7 +155,7 @@ def test_values_are_encoded_by_sql() -> None:
     query = compiled("SELECT status__v, languages__v, score__v, beds__v, birth_date__v, biography__v FROM account__v")
     assert query.sql.partition(" FROM ")[0] == (
         'SELECT CASE WHEN t0."status__v" IS NULL THEN NULL ELSE ARRAY[t0."status__v"] END, t0."languages__v",'
-        ' t0."score__v"::float8, t0."beds__v", to_char(t0."birth_date__v", \'YYYY-MM-DD\'),'
+        ' t0."score__v"::text, t0."beds__v", to_char(t0."birth_date__v", \'YYYY-MM-DD\'),'
         ' left(t0."biography__v", 250), t0."id"'
     )
     whole = compiled("SELECT LONGTEXT(biography__v) AS text FROM account__v")
