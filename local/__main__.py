@@ -1,9 +1,10 @@
-"""Command line of the local system: ``python -m local start|stop|status|reset``."""
+"""Command line of the local system: ``python -m local start|stop|status|reset``; ``CRMS=2`` for two Vault CRMs."""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import sys
 from pathlib import Path
 
@@ -54,8 +55,12 @@ def main() -> int:
     parser.add_argument("command", choices=_COMMANDS, help="; ".join(f"{k}: {v}" for k, v in _COMMANDS.items()))
     parser.add_argument("--directory", type=Path, default=DEFAULT_DIRECTORY, help="where the system keeps its state")
     arguments = parser.parse_args()
+    crms = os.environ.get("CRMS", "1")
+    if crms not in ("1", "2"):
+        parser.error("CRMS is 1 or 2")
+    system = System(arguments.directory, second_crm=crms == "2")
     try:
-        return asyncio.run(_run(arguments.command, System(arguments.directory), Console()))
+        return asyncio.run(_run(arguments.command, system, Console()))
     except (SystemFailed, aiohttp.ClientError) as error:
         Console(stderr=True, soft_wrap=True).print(f"{arguments.command} failed: {error}", markup=False)
         return 1

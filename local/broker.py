@@ -11,7 +11,7 @@ from local.faults import SystemFailed
 
 MEDICAL = "medical"
 CRM = "crm"
-VHOSTS = (MEDICAL, CRM)
+CRM_2 = "crm2"
 _QUEUES = r".*__(v|c|sys)(\.sequential)?"
 _SPARK = r"spark\..*"
 
@@ -37,20 +37,31 @@ PERMISSIONS: Mapping[str, Mapping[str, Permission]] = {
     "connector": {MEDICAL: _OF_A_CONNECTOR, CRM: _OF_A_CONNECTOR},
 }
 
+WITH_SECOND_CRM: Mapping[str, Mapping[str, Permission]] = {
+    **PERMISSIONS,
+    "crm_vault_2": {CRM_2: _OF_A_VAULT},
+    "connector": {**PERMISSIONS["connector"], CRM_2: _OF_A_CONNECTOR},
+}
 
-async def prepare_broker(management_url: str, administrator: tuple[str, str], passwords: Mapping[str, str]) -> None:
+
+async def prepare_broker(
+    management_url: str,
+    administrator: tuple[str, str],
+    passwords: Mapping[str, str],
+    users: Mapping[str, Mapping[str, Permission]] = PERMISSIONS,
+) -> None:
     """Create virtual hosts, users and permissions through the management API; repeating it changes nothing.
 
-    ``administrator`` is name and password; ``passwords`` has one for each user of :data:`PERMISSIONS`.
+    ``administrator`` is name and password; ``passwords`` has one for each of ``users``.
 
     :raises SystemFailed: the broker refused.
     :raises aiohttp.ClientError: it was not reached.
     """
     async with management_api(management_url, administrator) as session:
-        for vhost in VHOSTS:
+        for vhost in sorted({vhost for permissions in users.values() for vhost in permissions}):
             await _put(session, "vhosts", vhost, body={})
             await _put(session, "permissions", vhost, administrator[0], body=asdict(_OF_AN_ADMINISTRATOR))
-        for username, permissions in PERMISSIONS.items():
+        for username, permissions in users.items():
             body = {"password": passwords[username], "tags": ""}
             await _put(session, "users", username, body=body)
             for vhost, may in permissions.items():

@@ -64,6 +64,18 @@ async def establish(issuer: End, other: End) -> bool:
     return True
 
 
+async def have_copy(copy: End, name: str, remote_vault_id: int) -> None:
+    """Duplicate the standard connection for one more Vault, unless that was done before.
+
+    :raises SystemFailed: the Vault refused, or does not answer.
+    """
+    try:
+        if not (await copy.client.query(FIND.format(copy.connection))).rows:
+            await copy.client.duplicate_connection(STANDARD, name, copy.connection, remote_vault_id)
+    except ClientError as error:
+        raise SystemFailed(f"the connection cannot be duplicated: {error}") from error
+
+
 async def _release(end: End) -> None:
     record_id = str((await end.record())["id"])
     await end.client.run_action("connection__sys", record_id, f"{ACTION}.active_state__sys.inactivate__sys")

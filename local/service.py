@@ -135,13 +135,22 @@ class SignIn:
 
 @dataclass(frozen=True, slots=True)
 class VaultPlan:
-    """What is fixed about a Vault here: its process, virtual host, id and sign-ins by role."""
+    """What is fixed about a Vault here: its service, virtual host, id and sign-ins by role.
 
-    name: str
+    Of several Vaults of one service the first has the service's name, as of several processes.
+    """
+
+    service: str
     vhost: str
     vault_id: int
     remote_vault_id: int
     business_user: str
+    number: int = 1
+
+    @property
+    def name(self) -> str:
+        """The name of its process, database and user at the broker."""
+        return process_name(self.service, self.number)
 
     def username(self, role: str) -> str:
         """Return the username of one of :data:`ROLES`, in this Vault's domain."""
@@ -151,6 +160,7 @@ class VaultPlan:
 MEDICAL_VAULT = VaultPlan("medical_vault", "medical", 10101, 20202, "agent")
 CRM_VAULT = VaultPlan("crm_vault", "crm", 20202, 10101, "rep")
 VAULTS = (MEDICAL_VAULT, CRM_VAULT)
+SECOND_CRM_VAULT = VaultPlan("crm_vault", "crm2", 20203, 10101, "rep", number=2)
 CONNECTOR = "connector"
 ADMIN, INTEGRATION, BUSINESS = ROLES = ("admin", "integration", "business")
 

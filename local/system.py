@@ -13,8 +13,8 @@ from urllib.parse import urlsplit, urlunsplit
 import asyncpg
 
 from local.account import server_account, server_directory
-from local.broker import PERMISSIONS, prepare_broker
-from local.connections import CLIENT_ID, End, establish
+from local.broker import PERMISSIONS, WITH_SECOND_CRM, prepare_broker
+from local.connections import CLIENT_ID, STANDARD, End, establish, have_copy
 from local.databases import Passwords, owner_of, prepare_databases
 from local.faults import SystemFailed
 from local.postgres import PrivatePostgres
@@ -28,6 +28,7 @@ from local.service import (
     MEDICAL_VAULT,
     PROJECT,
     ROLES,
+    SECOND_CRM_VAULT,
     VAULTS,
     Service,
     SignIn,
@@ -42,6 +43,8 @@ from local.waiting import all_of
 from shared.client import VaultClient
 
 DEFAULT_DIRECTORY = PROJECT / ".run"
+COPY = "medical_crm_2__c"
+"""The connection of the Medical Vault with the second Vault CRM."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,15 +57,22 @@ class PartStatus:
 
 
 class System:
-    """PostgreSQL, RabbitMQ, both Vaults and the connector, with their state in one directory.
+    """PostgreSQL, RabbitMQ, the Vaults and the connector, with their state in one directory.
 
+    A system that was once started with a second Vault CRM has it until its reset.
     Servers are private instances unless others are given. One process at a time may change a system;
     what one process started, another may stop.
     """
 
     def __init__(
-        self, directory: Path, *, postgres: PostgresServer | None = None, rabbitmq: RabbitServer | None = None
+        self,
+        directory: Path,
+        *,
+        postgres: PostgresServer | None = None,
+        rabbitmq: RabbitServer | None = None,
+        second_crm: bool = False,
     ) -> None:
+        self._second_crm = second_crm
         self.directory = directory.absolute()
         self.logs = self.directory / "logs"
         self._files = self.directory / "files"  # of the Vaults; a folder each
@@ -73,6 +83,11 @@ class System:
         self._tls = LocalTls(self.directory / "tls")
         self.postgres: PostgresServer = postgres or self._private_postgres()
         self.rabbitmq: RabbitServer = rabbitmq or self._private_rabbit()
+
+    @property
+    def _plans(self) -> tuple[VaultPlan, ...]:
+        second = self._second_crm or SECOND_CRM_VAULT.name in self._state.ports
+        return (*VAULTS, SECOND_CRM_VAULT) if second else VAULTS
 
     @property
     def endpoints_file(self) -> Path:
@@ -115,8 +130,12 @@ class System:
         :raises SystemFailed: a service did not become ready.
         """
         with self._changing():
-            if all(self._state.process(plan.name) is None for plan in VAULTS):
+            if all(self._state.process(plan.name) is None for plan in self._plans):
                 self._tls.ensure()
+            if any(plan.name not in self._state.ports for plan in self._plans):
+                for service in self._known_services():
+                    if service.service == CONNECTOR:
+                        await service.stop()  # it is to know of the Vault that comes
             for service in self._services():
                 service.spawn()
             await all_of(*(service.wait_ready() for service in self._services()))
@@ -171,7 +190,7 @@ class System:
         """Return the state of every part."""
         parts = [PartStatus(server.name, server.running, server.detail) for server in (self.postgres, self.rabbitmq)]
         known = {service.name: service for service in self._known_services()}
-        for name in (*(plan.name for plan in VAULTS), CONNECTOR):
+        for name in (*(plan.name for plan in self._plans), CONNECTOR):
             if name not in known or not known[name].running:
                 parts.append(PartStatus(name, up=False, detail="not running"))
                 continue
@@ -190,7 +209,7 @@ class System:
                 **asdict(self._sign_in(plan, ADMIN)),
                 "vault_id": plan.vault_id,
             }
-            for plan in VAULTS
+            for plan in self._plans
         }
         return {
             **vaults,
@@ -206,7 +225,7 @@ class System:
 
     def sign_ins(self) -> dict[str, dict[str, dict[str, str]]]:
         """Return username and password by Vault and role: admin, integration, business (the agent, the rep)."""
-        return {plan.name: {role: asdict(self._sign_in(plan, role)) for role in ROLES} for plan in VAULTS}
+        return {plan.name: {role: asdict(self._sign_in(plan, role)) for role in ROLES} for plan in self._plans}
 
     def process_ids(self) -> dict[str, int]:
         """Return the process id of every part that runs here; a part's children are its own."""
@@ -231,7 +250,7 @@ class System:
 
     def _services(self) -> list[Service]:
         """Return every service in starting order, with a port for each."""
-        for name in (*(plan.name for plan in VAULTS), CONNECTOR):
+        for name in (*(plan.name for plan in self._plans), CONNECTOR):
             if self._state.process(name) is None:
                 self._state.port(name)
                 if name != CONNECTOR:
@@ -243,18 +262,20 @@ class System:
         if CONNECTOR not in self._state.ports:
             return []
         services = []
-        for plan in VAULTS:
+        plans = [plan for plan in self._plans if plan.name in self._state.ports]
+        for plan in plans:
             sign_ins = {role: self._sign_in(plan, role) for role in ROLES}
             amqp_url = self._amqp_url(plan.name, plan.vhost)
             port = self._state.ports[plan.name]
-            settings = vault_settings(plan, port, self.database_dsn(plan.name), amqp_url, sign_ins, self._files)
+            files = self._files if plan.number == 1 else self._files / plan.name
+            settings = vault_settings(plan, port, self.database_dsn(plan.name), amqp_url, sign_ins, files)
             settings["VAULT_OWNER_DSN"] = self.owner_dsn(plan.name)
             if (tls_port := self._state.ports.get(_tls_port(plan.name))) is not None:
                 settings |= tls_settings(tls_port, self._tls.certificate, self._tls.key)
-            services.append(Service(self._state, plan.name, self.logs, settings))
+            services.append(Service(self._state, plan.service, self.logs, settings, plan.number))
         peers = {
             plan.vhost: (vault.url, self._sign_in(plan, INTEGRATION), self._amqp_url(CONNECTOR, plan.vhost))
-            for plan, vault in zip(VAULTS, services, strict=True)
+            for plan, vault in zip(plans, services, strict=True)
         }
         settings = connector_settings(self._state.ports[CONNECTOR], peers)
         if self._tls.ca_file.exists():
@@ -272,23 +293,27 @@ class System:
         return self.rabbitmq.vhost_url(username, self.broker_password(username), vhost)
 
     async def _establish(self) -> None:
-        """Establish the connection of the Vaults, unless that was done before."""
+        """Establish the connection of each Vault CRM with the Medical Vault, unless that was done before."""
         urls = {service.name: service.url for service in self._known_services()}
         async with AsyncExitStack() as stack:
 
-            async def end(plan: VaultPlan) -> End:
+            async def end(plan: VaultPlan, connection: str = STANDARD) -> End:
                 account = self._sign_in(plan, ADMIN)
                 client = VaultClient(urls[plan.name], account.username, account.password, client_id=CLIENT_ID)
-                return End(await stack.enter_async_context(client))
+                return End(await stack.enter_async_context(client), connection)
 
             await establish(await end(CRM_VAULT), await end(MEDICAL_VAULT))
+            if SECOND_CRM_VAULT in self._plans:
+                copy = await end(MEDICAL_VAULT, COPY)
+                await have_copy(copy, "Medical-CRM Connection 2", SECOND_CRM_VAULT.vault_id)
+                await establish(await end(SECOND_CRM_VAULT), copy)
 
     async def _start_postgres(self) -> None:
         await self.postgres.start()
         try:
             passwords = {
                 plan.name: Passwords(*(self._state.secret(f"database_{r}") for r in (plan.name, owner_of(plan.name))))
-                for plan in VAULTS
+                for plan in self._plans
             }
             await prepare_databases(self.postgres.dsn, passwords)
         except (OSError, asyncpg.PostgresError) as error:
@@ -297,8 +322,9 @@ class System:
     async def _start_rabbit(self) -> None:
         await self.rabbitmq.start()
         administrator = (self.rabbitmq.username, self.rabbitmq.password)
-        passwords = {name: self.broker_password(name) for name in PERMISSIONS}
-        await prepare_broker(self.rabbitmq.management_url, administrator, passwords)
+        users = WITH_SECOND_CRM if SECOND_CRM_VAULT in self._plans else PERMISSIONS
+        passwords = {name: self.broker_password(name) for name in users}
+        await prepare_broker(self.rabbitmq.management_url, administrator, passwords, users)
 
     def _private_postgres(self) -> PrivatePostgres:
         account = server_account("postgres")

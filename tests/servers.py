@@ -293,13 +293,14 @@ def _has_binaries() -> bool:
 
 
 @asynccontextmanager
-async def private_system() -> AsyncIterator[System]:
+async def private_system(*, second_crm: bool = False) -> AsyncIterator[System]:
     """Give a whole system, not started, whose every part may be killed; it is removed afterwards."""
     provider = Provider.choose(private=True)
     if provider.kind == "local":
-        system = System(provider.directory / "system")
+        system = System(provider.directory / "system", second_crm=second_crm)
     else:
-        system = System(provider.directory / "system", postgres=provider.postgres(), rabbitmq=provider.rabbitmq())
+        postgres, rabbitmq = provider.postgres(), provider.rabbitmq()
+        system = System(provider.directory / "system", postgres=postgres, rabbitmq=rabbitmq, second_crm=second_crm)
     try:
         yield system
     finally:

@@ -75,7 +75,7 @@ async def receiver(running: System) -> AsyncIterator[Receiver]:
 async def allowing(running: System, vault: str, url: str) -> AsyncIterator[VaultClient]:
     """A second process of a Vault, whose administrator allows this address."""
     (first,) = [service for service in running._services() if service.service == vault]
-    second = replace(first, number=2)
+    second = replace(first, number=9)
     ports = {"VAULT_PORT": str(running._state.port(second.name)), "VAULT_CONNECTION_URLS": url}
     own = {name: value for name, value in first.settings.items() if not name.startswith("VAULT_TLS")}
     second = replace(second, settings={**own, **ports})
