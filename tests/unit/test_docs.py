@@ -174,3 +174,22 @@ def test_every_page_is_linked() -> None:
         if not re.match(r"[a-z]+:", link)
     }
     assert [page.name for page in DOCS.rglob("*.md") if page not in linked] == []
+
+
+FEATURE = re.compile(r"\| (\d+) \| [^|]+ \| (yes|partly|no)\b[^|]* \| ([^|]*) \| ([^|]*) \|")
+
+
+def test_every_feature_says_where_it_is_and_what_shows_it() -> None:
+    """A line for each, in order; what is here names code and a test that are there."""
+    lines = [line for line in (DOCS / "features.md").read_text().splitlines() if re.match(r"\| \d", line)]
+    found = [match.groups() for line in lines if (match := FEATURE.fullmatch(line))]
+    assert [int(number) for number, *_ in found] == list(range(1, 116))
+    for number, here, built, shown in found:
+        places = re.findall(r"`([^`]+)`", built)
+        assert (here == "no") or places, number
+        assert all((PROJECT / place).exists() for place in places), number
+        tests = re.findall(r"`([^`:]+)(?:::(\w+))?`", shown)
+        assert here != "yes" or tests, number
+        for file, function in tests:
+            assert (PROJECT / file).exists(), (number, file)
+            assert not function or f"def {function}(" in (PROJECT / file).read_text(), (number, function)
