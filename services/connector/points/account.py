@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from services.connector.concurrency import concurrently
 from services.connector.configuration import ConfigurationFault, text
 from services.connector.points.case_contacts import save_contacts
 from services.connector.points.contacts import Contact
 from services.connector.points.evaluation import settle_references
-from services.connector.points.hcp import ACCOUNT, KEY, SOURCE_DATA, HcpRecords, Partitions, read_hcps
+from services.connector.points.hcp import ACCOUNT, KEY, SOURCE_DATA, HcpRecords, Partitions, read_hcps, read_heads
 from services.connector.points.pull_rules import (
+    ACCOUNT_COUNTRY,
     COUNTRIES,
     DO_NOT_PULL,
     WITH_INQUIRIES,
@@ -23,8 +23,7 @@ from services.connector.processing.outcome import ItemFailure, Outcome
 from services.connector.processing.source import Row, missing_record, query_all
 from services.connector.rules.statements import statements
 
-# All that is asked of an account before its country is known.
-HEAD = f"SELECT id, global_id__sys, primary_country__vr.country_code__v FROM {ACCOUNT}"  # noqa: S608  VQL of names
+EXISTING = f"SELECT id FROM {ACCOUNT}"  # noqa: S608  VQL of names
 
 
 async def transfer(unit: Transfer) -> Outcome:
@@ -39,15 +38,11 @@ async def transfer(unit: Transfer) -> Outcome:
             "correct the message's object"
         )
     outcome = Outcome()
-    async with concurrently() as group:
-        countries = group.create_task(unit.target.query(COUNTRIES))
-        reading = group.create_task(query_all(unit.source, statements(HEAD, "id", unit.ids)))
-    heads = {str(row["id"]): row for row in reading.result()}
-    for item in unit.ids:
-        if item not in heads:
-            unit.note_missing(outcome, item, missing_record(ACCOUNT, item, unit.route.point.api_name))
-    partitions = await _allowed(unit, heads, read_pull_rules(countries.result().rows))
+    pull_rules = read_pull_rules((await unit.target.query(COUNTRIES)).rows)
+    heads = await read_heads(unit.source, unit.ids, pull_rules)
+    partitions = await _allowed(unit, heads, pull_rules)
     outcome.skipped.update(heads.keys() - partitions.accounts)
+    await _note_unread(unit, [item for item in unit.ids if item not in heads], outcome)
     if partitions.accounts:
         # Two units with the same account, or with inquiries of it, would otherwise write its contact side by side.
         async with unit.locks.hold((ACCOUNT, account) for account in partitions.accounts):
@@ -55,11 +50,20 @@ async def transfer(unit: Transfer) -> Outcome:
     return outcome
 
 
+async def _note_unread(unit: Transfer, accounts: list[str], outcome: Outcome) -> None:
+    """Skip those that are there and may not be read; the others are missing. Nothing but the id is asked."""
+    there = {str(row["id"]) for row in await query_all(unit.source, statements(EXISTING, "id", accounts))}
+    outcome.skipped.update(there)
+    for item in accounts:
+        if item not in there:
+            unit.note_missing(outcome, item, missing_record(ACCOUNT, item, unit.route.point.api_name))
+
+
 async def _allowed(unit: Transfer, heads: dict[str, Row], pull_rules: dict[str, str]) -> Partitions:
     """The accounts that may be read, by the rule that reads them."""
     by_rule: dict[str, list[str]] = {}
     for account, row in heads.items():
-        rule = account_rule(pull_rules, text(row, "primary_country__vr.country_code__v"), account)
+        rule = account_rule(pull_rules, text(row, ACCOUNT_COUNTRY), account)
         if rule != DO_NOT_PULL:
             by_rule.setdefault(rule, []).append(account)
     if WITH_INQUIRIES in by_rule:

@@ -9,7 +9,7 @@ from services.connector.concurrency import concurrently
 from services.connector.configuration import ConfigurationFault, text
 from services.connector.points.contacts import Contact
 from services.connector.points.evaluation import Evaluation, evaluate
-from services.connector.points.pull_rules import ACCOUNT_POINT, account_rule
+from services.connector.points.pull_rules import ACCOUNT_COUNTRY, ACCOUNT_POINT, account_rule, readable
 from services.connector.points.transfer import Transfer
 from services.connector.processing.outcome import ItemFailure
 from services.connector.processing.source import Row, SourceRows, fetch, missing_record, query_all
@@ -19,6 +19,7 @@ from services.connector.rules.statements import statements
 from shared.client.client import VaultClient
 
 ACCOUNT = "account__v"
+HEAD = f"SELECT id, global_id__sys, {ACCOUNT_COUNTRY} FROM {ACCOUNT}"  # noqa: S608  VQL of names
 PERSON = "person__sys"
 SOURCE_DATA = "case_contact_source_data__v"
 KEY = "link__sys"
@@ -103,21 +104,31 @@ class HcpRecords:
 async def partition(source: VaultClient, rows: Mapping[str, Row], pull_rules: Mapping[str, str]) -> Partitions:
     """Choose each inquiry's account rule before any account is read; raises ClientError.
 
-    The country is the inquiry's own, else the account's. Only for inquiries without one is anything asked
-    of accounts here, and then the country's code only.
+    The country is the inquiry's own, else the account's; one whose agreement forbids that it is read stays unknown.
     """
     account_of = {item: text(row, "account__v") for item, row in rows.items()}
     codes = {item: text(row, "country__vr.country_code__v") for item, row in rows.items()}
     unknown = {account_of[item] for item, code in codes.items() if not code and account_of[item]}
     if unknown:
-        head = f"SELECT id, primary_country__vr.country_code__v FROM {ACCOUNT}"  # noqa: S608  VQL of names
-        answer = await query_all(source, statements(head, "id", sorted(unknown)))
-        of_account = {str(row["id"]): text(row, "primary_country__vr.country_code__v") for row in answer}
+        heads = await read_heads(source, sorted(unknown), pull_rules)
+        of_account = {account: text(row, ACCOUNT_COUNTRY) for account, row in heads.items()}
         codes = {item: code or of_account.get(account_of[item], "") for item, code in codes.items()}
     by_rule: dict[str, list[str]] = {}
     for item, account in account_of.items():
         by_rule.setdefault(account_rule(pull_rules, codes[item], account), []).append(item)
     return Partitions({name: tuple(items) for name, items in by_rule.items()}, account_of)
+
+
+async def read_heads(source: VaultClient, accounts: Iterable[str], pull_rules: Mapping[str, str]) -> dict[str, Row]:
+    """Global ID and country of the accounts that may be read, by id; raises ClientError.
+
+    The source Vault applies the agreements itself: of any other account it answers nothing.
+    """
+    condition = readable(pull_rules)
+    if condition is None:
+        return {}
+    rows = await query_all(source, statements(HEAD, "id", accounts, conditions=condition))
+    return {str(row["id"]): row for row in rows}
 
 
 async def read_hcps(unit: Transfer, partitions: Partitions) -> HcpRecords:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from services.connector.configuration import text
+from services.connector.rules.statements import contains
 
 ACCOUNT_POINT = "account_inbound__v"
 DO_NOT_PULL = "do_not_pull_from_accounts__v"
@@ -15,6 +16,7 @@ _RULES = {
     "do_not_pull_accounts__v": DO_NOT_PULL,
 }
 
+ACCOUNT_COUNTRY = "primary_country__vr.country_code__v"
 COUNTRIES = "SELECT id, country_code__v, pull_accounts_rule__v FROM country__v"
 
 
@@ -30,3 +32,9 @@ def read_pull_rules(countries: Iterable[Mapping[str, object]]) -> dict[str, str]
 def account_rule(pull_rules: Mapping[str, str], country_code: str, account: str) -> str:
     """The account rule for an inquiry; where the country says nothing, no account is read."""
     return pull_rules.get(country_code, DO_NOT_PULL) if account else DO_NOT_PULL
+
+
+def readable(pull_rules: Mapping[str, str]) -> str | None:
+    """The condition of accounts of which anything may be read, so that no other is answered; None: of no account."""
+    codes = sorted(code for code, rule in pull_rules.items() if rule != DO_NOT_PULL)
+    return contains(ACCOUNT_COUNTRY, codes) if codes else None

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from services.connector.configuration import Configuration, ConfigurationFault, Route
 from services.connector.points import inquiry, metadata
-from services.connector.points.pull_rules import ACCOUNT_POINT, COUNTRIES, DO_NOT_PULL, read_pull_rules
+from services.connector.points.pull_rules import ACCOUNT_POINT, COUNTRIES, read_pull_rules, readable
 from services.connector.rules.statements import contains, literal
 from services.connector.runs.window import Reading
 from services.connector.vaults import ConnectedVault
@@ -82,11 +82,9 @@ async def _accounts(scope: Scope, reading: Reading) -> Reading | None:
     """Accounts of countries whose agreement lets them be pulled at all; no other account is even listed."""
     if reading.object != ACCOUNT:
         return None  # a rule for what inquiries say of themselves
-    rules = read_pull_rules((await scope.own.client.query(COUNTRIES)).rows)
-    countries = sorted(code for code, rule in rules.items() if rule != DO_NOT_PULL)
-    if not countries:
+    condition = readable(read_pull_rules((await scope.own.client.query(COUNTRIES)).rows))
+    if condition is None:
         return None
-    condition = contains("primary_country__vr.country_code__v", countries)
     return Reading(reading.integration_point, reading.object, condition, reading.through)
 
 
