@@ -122,6 +122,13 @@ STAGED: Types = {
     **dict.fromkeys(("data.size", "data.uploaded"), Long),
     "data.overwrite": bool,
 }
+ATTACHMENT: Types = {
+    **dict.fromkeys((f"data[].{name}" for name in ("id", "version__v", "size__v", "created_by__v")), Integer),
+    **dict.fromkeys((f"data[].{name}" for name in ("filename__v", "format__v", "md5checksum__v")), str),
+    **dict.fromkeys((f"data[].{name}" for name in ("external_id__v", "created_date__v")), str),
+    "data[].versions[].version__v": Integer,
+    "data[].versions[].url": str,
+}
 AUDIT: Types = {
     **DETAILS,
     "data[].id": str,
@@ -283,6 +290,40 @@ async def test_record_jobs(client: JavaClient) -> None:
         assert await finished(client, job_id) == "SUCCESS"
         results = await client.send("GET", f"/vobjects/{path}/results/owner__c/success/{job_id}", Accept=CSV)
         assert results.text.count("\n") == 2
+
+
+async def test_attachments(client: JavaClient) -> None:
+    script = raw("text/plain", "RECREATE Object java_file__c (label('File'), prefix('ZJF'), allow_attachments(true));")
+    succeeded(await client.send("POST", "/api/mdl/execute", script, Content_Type=JSON, Accept=JSON))
+    body = raw(JSON, json.dumps([{"name__v": "a"}, {"name__v": "b"}]))
+    record, other = (await client.send("POST", "/vobjects/java_file__c", body, Accept=JSON)).ids
+    path = f"/vobjects/java_file__c/{record}/attachments"
+    numbers: Types = {"data.id": Integer, "data.version__v": Integer}
+    succeeded(await client.send("POST", path, a_file(b"one", "plan.txt"), Content_Type=MULTIPART), numbers)
+    added = await client.send("POST", path, a_file(b"two", "plan.txt"), Content_Type=MULTIPART)
+    one = succeeded(added, numbers).data
+    for shown in (path, f"{path}/{one['id']}", f"{path}/{one['id']}/versions", f"{path}/{one['id']}/versions/1"):
+        succeeded(await client.send("GET", shown), ATTACHMENT)
+    assert (await client.send("GET", f"{path}/{one['id']}/file")).text == "two"
+    assert (await client.send("GET", f"{path}/{one['id']}/versions/1/file")).text == "one"
+    # An empty form-encoded body, as its POST and DELETE without parameters are.
+    restored = await client.send("POST", f"{path}/{one['id']}/versions/1?restore=true", form())
+    assert succeeded(restored, {"data.id": Integer}).data == {"id": one["id"], "version__v": 3}
+    described = form(description__v="the first again")
+    succeeded(await client.send("PUT", f"{path}/{one['id']}", described, Content_Type=FORM))
+    succeeded(await client.send("DELETE", f"{path}/{one['id']}/versions/1", Body()))
+    staged = a_file(b"three", "three.txt", kind="file", path="/three.txt", overwrite="true")
+    succeeded(await client.send("POST", "/services/file_staging/items", staged, Content_Type=MULTIPART), STAGED)
+    batch = "/vobjects/java_file__c/attachments/batch"
+    csv = raw(CSV, f"id,filename__v,file,external_id__v\n{other},three.txt,/three.txt,J-1\n")
+    rows = succeeded(await client.send("POST", batch, csv, Content_Type=CSV, Accept=JSON), ATTACHMENT)
+    key = f"{other},{rows.data[0]['id']}"
+    update = raw(CSV, f"id,attachment_id,description__v\n{key},described\n")
+    succeeded(await client.send("PUT", batch, update, Content_Type=CSV, Accept=JSON), ATTACHMENT)
+    delete = raw(CSV, f"id,attachment_id\n{key}\n")
+    succeeded(await client.send("DELETE", batch, delete, Content_Type=CSV, Accept=JSON), ATTACHMENT)
+    succeeded(await client.send("DELETE", f"{path}/{one['id']}", Body()))
+    assert succeeded(await client.send("GET", path)).data == []
 
 
 async def test_metadata(client: JavaClient) -> None:

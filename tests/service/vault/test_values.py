@@ -69,6 +69,27 @@ async def test_what_a_field_does_not_take(user: Api, field: str, values: list[ob
     assert "5000" not in message
 
 
+async def test_a_number_keeps_all_its_digits(admin: Api) -> None:
+    script = """RECREATE Object exact__c ( label('Exact'), prefix('ZEX'),
+        Field amount__c ( type('Number'), label('Amount'), scale(10) ),
+        Field whole__c ( type('Object'), label('Whole'), object('Object.exact__c'),
+            relationship_inbound_name('parts__cr') ) );"""
+    assert (await admin.post("/api/mdl/execute", data=script)).status == "SUCCESS"
+    digits, padded = "1234567890123456789.0123456789", "0.1000000000"
+    headers = {"Content-Type": "application/json"}
+    sent = f'[{{"name__v": "a", "amount__c": {digits}}}, {{"name__v": "b", "amount__c": "0.1"}}, {{"name__v": "c"}}]'
+    ids = (await admin.post("/vobjects/exact__c", data=sent, headers=headers)).ids
+    for record_id, number in zip(ids, (digits, padded, "null"), strict=True):
+        assert f'"amount__c":{number}' in (await admin.get(f"/vobjects/exact__c/{record_id}")).text
+    await admin.put("/vobjects/exact__c", json=[{"id": ids[0], "whole__c": ids[2]}])
+    found = await admin.query(f"SELECT name__v, amount__c FROM exact__c WHERE amount__c = {digits}")
+    assert f'"amount__c":{digits}' in found.text
+    below = await admin.query("SELECT id, (SELECT amount__c FROM parts__cr) FROM exact__c WHERE name__v = 'c'")
+    assert f'"amount__c":{digits}' in below.text.replace(" ", "")
+    again = f'[{{"id": "{ids[0]}", "amount__c": {digits}}}]'
+    assert outcomes(await admin.put("/vobjects/exact__c", data=again, headers=headers)) == ["WARNING"]
+
+
 @pytest.mark.parametrize("body", [rb'[{"name__v":"\ud800"}]', b'[{"name__v":"\xed\xa0\x80"}]', b'[{"name__v":NaN}]'])
 async def test_text_that_is_not_unicode(user: Api, body: bytes) -> None:
     answer = await user.post(ITEMS, data=body, headers={"Content-Type": "application/json"})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import count
+from pathlib import Path
 
 import pytest
 from veevatools.veevavault import (
@@ -102,6 +103,57 @@ async def test_records(client: VaultClient, call: Call) -> None:
     assert deleted["data"][0]["responseStatus"] == "SUCCESS"
     gone = await call(objects.retrieve_object_record, "thing__c", record_id)
     assert gone["responseStatus"] == "FAILURE"
+
+
+async def test_attachments(client: VaultClient, call: Call, tmp_path: Path) -> None:
+    objects, mdl, name = ObjectService(client), MDLService(client), f"binder{next(numbers)}__c"
+    script = f"RECREATE Object {name} ( label('Binder'), prefix('ZB{next(numbers)}'), allow_attachments(true) );"
+    assert (await call(mdl.execute_mdl_script, script))["responseStatus"] == "SUCCESS"
+    enabled = await call(objects.determine_if_attachments_are_enabled_on_an_object, name)
+    assert enabled["object"]["allow_attachments"] is True
+    json = {"content_type": "application/json", "accept": "application/json"}
+    created = await call(objects.crud.create_object_records, name, {"name__v": "a"}, **json)
+    record = created["data"][0]["data"]["id"]
+    file, copy = tmp_path / "plan.txt", tmp_path / "copy.txt"
+    file.write_text("version 1")
+    first = await call(objects.create_object_record_attachment, name, record, str(file), "described")
+    file.write_text("version 2")
+    added = await call(objects.create_object_record_attachment, name, record, str(file))
+    assert added["data"] == {"id": first["data"]["id"], "version__v": 2}
+    one = (name, record, str(added["data"]["id"]))
+    (shown,) = (await call(objects.retrieve_object_record_attachments, name, record))["data"]
+    assert (shown["id"], shown["description__v"]) == (added["data"]["id"], "described")
+    assert (await call(objects.retrieve_object_record_attachment_metadata, *one))["data"] == [shown]
+    assert (await call(objects.retrieve_object_record_attachment_versions, *one))["data"] == shown["versions"]
+    (older,) = (await call(objects.retrieve_object_record_attachment_version_metadata, *one, "1"))["data"]
+    assert older["version__v"] == 1
+    await call(objects.download_object_record_attachment_file, *one, str(copy))
+    assert copy.read_text() == "version 2"
+    await call(objects.download_object_record_attachment_version_file, *one, "1", str(copy))
+    assert copy.read_text() == "version 1"
+    await call(objects.attachments.download_all_object_record_attachment_files, name, record, str(tmp_path / "all"))
+    assert [path.name for path in (tmp_path / "all").iterdir()] == ["Binder a - attachments.zip"]
+    assert (await call(objects.restore_object_record_attachment_version, *one, "1"))["data"]["version__v"] == 3
+    changed = await call(objects.update_object_record_attachment_description, *one, "changed")
+    assert changed["responseStatus"] == "SUCCESS"
+    row = {"id": record, "attachment_id": one[2], "description__v": "again"}
+    many = await call(objects.update_multiple_object_record_attachment_descriptions, name, row)
+    assert many["data"][0]["responseStatus"] == "SUCCESS"
+    row = {"id": record, "filename__v": "a.txt", "file": "/nothing.txt"}
+    staged = await call(objects.create_multiple_object_record_attachments, name, row)
+    assert staged["data"][0]["errors"][0]["type"] == "INVALID_DATA"
+    assert (await call(objects.delete_object_record_attachment_version, *one, "1"))["responseStatus"] == "SUCCESS"
+    await call(objects.create_object_record_attachment, name, record, str(copy.rename(tmp_path / "more.txt")))
+    gone = [{"id": record, "attachment_id": one[2]}]
+    deleted = await call(objects.delete_multiple_object_record_attachments, name, gone)
+    assert deleted["data"][0]["responseStatus"] == "SUCCESS"
+    left = (await call(objects.retrieve_object_record_attachments, name, record))["data"]
+    for each in left:
+        assert (await call(objects.delete_object_record_attachment, name, record, each["id"]))[
+            "responseStatus"
+        ] == "SUCCESS"
+    listed = await call(objects.retrieve_deleted_object_record_attachments, name)
+    assert {str(each["id"]) for each in listed["data"]} >= {one[2]}
 
 
 async def test_queries_over_many_pages(client: VaultClient, user: Api, call: Call) -> None:

@@ -44,6 +44,30 @@ def test_json_rows_are_read_as_they_are(rows: list[dict[str, object]]) -> None:
     assert parse_json_rows(b"\xef\xbb\xbf " + orjson.dumps(rows)) == rows
 
 
+@pytest.mark.parametrize(
+    ("number", "read"),
+    [
+        ("1234567890123456789.0123456789", "1234567890123456789.0123456789"),
+        ("-0.12345678901234567", "-0.12345678901234567"),
+        ("1000000000000000.5", 1000000000000000.5),
+        ("1.2345678901234567e10", 1.2345678901234567e10),
+        ("1e-99999999999999999999", 0.0),
+        ("12345678901234567", 12345678901234567),
+    ],
+)
+def test_digits_that_a_float_would_lose_come_as_text(number: str, read: object) -> None:
+    body = b'[{"number":' + number.encode() + b',"long":"12345678901234567890"}]'
+    assert parse_json_rows(body) == [{"number": read, "long": "12345678901234567890"}]
+
+
+@pytest.mark.parametrize(
+    "body", [b"[" * 1020 + b"12345678901234567.5" + b"]" * 1020, b'[{"number":%s}]' % (b"1" * 5000)]
+)
+def test_long_numbers_out_of_bounds_are_refused(body: bytes) -> None:
+    with pytest.raises(VaultFault):
+        parse_json_rows(body)
+
+
 @given(st.binary(max_size=60))
 def test_any_bytes_are_rows_or_invalid_data(data: bytes) -> None:
     try:
