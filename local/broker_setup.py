@@ -8,18 +8,24 @@ import sys
 
 import aiohttp
 
-from local.broker import PERMISSIONS, broker_answers, prepare_broker
+from local.broker import PERMISSIONS, WITH_SECOND_CRM, broker_answers, prepare_broker
 from local.faults import SystemFailed
 from local.waiting import answers_within
 
 _WAIT = 120.0
+SECOND = "crm_vault_2"
+"""The user of a second Vault CRM, for whom there need be no password."""
+
+
+def _variable(user: str) -> str:
+    return f"BROKER_{user.upper()}_PASSWORD"
 
 
 async def _prepare(url: str, administrator: tuple[str, str], passwords: dict[str, str]) -> None:
     reason = await answers_within(_WAIT, lambda: broker_answers(url, administrator))
     if reason is not None:
         raise SystemFailed(f"RabbitMQ does not answer: {reason}")
-    await prepare_broker(url, administrator, passwords)
+    await prepare_broker(url, administrator, passwords, WITH_SECOND_CRM if SECOND in passwords else PERMISSIONS)
 
 
 def main() -> int:
@@ -27,7 +33,8 @@ def main() -> int:
     try:
         url = os.environ["RABBITMQ_MANAGEMENT_URL"]
         administrator = (os.environ["RABBITMQ_USER"], os.environ["RABBITMQ_PASSWORD"])
-        passwords = {name: os.environ[f"BROKER_{name.upper()}_PASSWORD"] for name in PERMISSIONS}
+        users = WITH_SECOND_CRM if _variable(SECOND) in os.environ else PERMISSIONS
+        passwords = {name: os.environ[_variable(name)] for name in users}
         asyncio.run(_prepare(url, administrator, passwords))
     except KeyError as error:
         print(f"the environment lacks {error.args[0]}", file=sys.stderr)
@@ -35,7 +42,7 @@ def main() -> int:
     except (SystemFailed, aiohttp.ClientError) as error:
         print(f"broker setup failed: {error}", file=sys.stderr)
         return 1
-    print(f"virtual hosts and users are there: {', '.join(PERMISSIONS)}")
+    print(f"virtual hosts and users are there: {', '.join(users)}")
     return 0
 
 

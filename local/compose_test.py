@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import secrets
 import subprocess
@@ -10,13 +11,17 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from local.broker import CRM_2, management_api
+from local.faults import SystemFailed
 from local.service import CRM_VAULT, MEDICAL_VAULT, PROJECT
 from local.state import State, write_private
+from local.waiting import answers_within
 
 _BUILD_WAIT = 900
 _UP_WAIT = 400
 _STORY_WAIT = 300
 _DOWN_WAIT = 180
+_JOIN_WAIT = 60.0
 
 
 def main() -> int:
@@ -27,33 +32,50 @@ def main() -> int:
         state.servers = Path(directory)
         settings = _settings(state, name)
         compose = ["docker", "compose", "--project-name", name]
+        two = [*compose, "--profile", "two-crm"]
         try:
             _run([*compose, "build", "--quiet"], settings, _BUILD_WAIT)
             _run([*compose, "up", "--detach", "--wait", "--wait-timeout", str(_UP_WAIT)], settings, _UP_WAIT + 60)
             endpoints = Path(directory) / "endpoints.json"
             write_private(endpoints, _endpoints(settings))
             _run([sys.executable, "-m", "local.demo", "--endpoints", str(endpoints)], settings, _STORY_WAIT)
-        except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
+            _run([*two, "up", "--detach", "--wait", "crm-vault-2"], settings, _UP_WAIT)
+            _run([*two, "run", "--rm", "connection-setup-2"], settings, _UP_WAIT)
+            asyncio.run(_joined(settings))
+        except (subprocess.CalledProcessError, subprocess.TimeoutExpired, SystemFailed) as error:
             print(f"compose test failed: {_said(error)}", file=sys.stderr)
             subprocess.run([*compose, "ps", "--all"], cwd=PROJECT, env=settings, check=False, timeout=60)
             subprocess.run([*compose, "logs", "--tail", "60"], cwd=PROJECT, env=settings, check=False, timeout=60)
             return 1
         finally:
-            down = [*compose, "down", "--volumes", "--remove-orphans", "--rmi", "local", "--timeout", "20"]
+            down = [
+                *compose,
+                "--profile",
+                "two-crm",
+                "down",
+                "--volumes",
+                "--remove-orphans",
+                "--rmi",
+                "local",
+                "--timeout",
+                "20",
+            ]
             subprocess.run(down, cwd=PROJECT, env=settings, check=False, timeout=_DOWN_WAIT)
-    print("The compose file brings the whole system up, and the story plays on it.")
+    print("The compose file brings the whole system up, the story plays on it, and a second Vault CRM joins.")
     return 0
 
 
 def _settings(state: State, name: str) -> dict[str, str]:
     """Return the environment of every command: free ports, generated passwords, an image tag of this run."""
     ports = ("AMQP_PORT", "RABBITMQ_MANAGEMENT_PORT", "POSTGRES_PORT")
-    services = ("MEDICAL_VAULT_PORT", "CRM_VAULT_PORT", "CONNECTOR_PORT")
+    services = ("MEDICAL_VAULT_PORT", "CRM_VAULT_PORT", "CRM_VAULT_2_PORT", "CONNECTOR_PORT")
     passwords = (
         *("RABBITMQ_PASSWORD", "POSTGRES_PASSWORD", "MEDICAL_DATABASE_PASSWORD", "CRM_DATABASE_PASSWORD"),
         *("MEDICAL_OWNER_PASSWORD", "CRM_OWNER_PASSWORD"),
         *("BROKER_MEDICAL_VAULT_PASSWORD", "BROKER_CRM_VAULT_PASSWORD", "BROKER_CONNECTOR_PASSWORD"),
         *("MEDICAL_ADMIN_PASSWORD", "MEDICAL_INTEGRATION_PASSWORD", "MEDICAL_BUSINESS_PASSWORD"),
+        *("CRM_2_DATABASE_PASSWORD", "CRM_2_OWNER_PASSWORD", "BROKER_CRM_VAULT_2_PASSWORD"),
+        *("CRM_2_ADMIN_PASSWORD", "CRM_2_INTEGRATION_PASSWORD", "CRM_2_BUSINESS_PASSWORD"),
         *("CRM_ADMIN_PASSWORD", "CRM_INTEGRATION_PASSWORD", "CRM_BUSINESS_PASSWORD"),
     )
     chosen = {port: str(state.port(port)) for port in (*ports, *services)}
@@ -89,12 +111,31 @@ def _endpoints(settings: dict[str, str]) -> dict[str, Any]:
     }
 
 
+async def _joined(settings: dict[str, str]) -> None:
+    """Wait until the connector consumes the queues of the second Vault CRM; raises SystemFailed."""
+    administrator = ("admin", settings["RABBITMQ_PASSWORD"])
+
+    async def reason() -> str | None:
+        async with (
+            management_api(f"http://127.0.0.1:{settings['RABBITMQ_MANAGEMENT_PORT']}", administrator) as session,
+            session.get(f"/api/consumers/{CRM_2}") as answer,
+        ):
+            queues = {consumer["queue"]["name"] for consumer in await answer.json()}
+            missing = {"crm_to_medical_outbound_queue__v", "medical_to_crm_inbound__v"} - queues
+            return f"nobody consumes {', '.join(sorted(missing))}" if missing else None
+
+    if (problem := await answers_within(_JOIN_WAIT, reason)) is not None:
+        raise SystemFailed(f"the connector has not joined the second Vault CRM: {problem}")
+
+
 def _run(command: list[str], settings: dict[str, str], seconds: float) -> None:
     print(f"$ {' '.join(command)}", flush=True)
     subprocess.run(command, cwd=PROJECT, env=settings, check=True, timeout=seconds)
 
 
-def _said(error: subprocess.CalledProcessError | subprocess.TimeoutExpired) -> str:
+def _said(error: subprocess.CalledProcessError | subprocess.TimeoutExpired | SystemFailed) -> str:
+    if isinstance(error, SystemFailed):
+        return str(error)
     command = " ".join(error.cmd)
     how = f"exit code {error.returncode}" if isinstance(error, subprocess.CalledProcessError) else "took too long"
     return f"{command}: {how}"

@@ -90,11 +90,18 @@ def _client(vault: str) -> VaultClient:
 
 async def _establish() -> bool:
     async with _client("CRM") as crm, _client("MEDICAL") as medical:
-        return await establish(End(crm), End(medical))
+        end = End(medical, os.environ.get("MEDICAL_CONNECTION") or STANDARD)
+        if end.connection != STANDARD:
+            await crm.sign_in()
+            await have_copy(end, f"Medical-CRM Connection {crm.vault_id}", crm.vault_id)
+        return await establish(End(crm), end)
 
 
 def main() -> int:
-    """Establish the connection of the Vaults in the environment, as compose does once; 0 when it is active."""
+    """Establish the connection of the Vaults in the environment, as compose does once; 0 when it is active.
+
+    ``MEDICAL_CONNECTION`` names a copy of the standard connection, which is made when it is not there.
+    """
     try:
         done = asyncio.run(_establish())
     except KeyError as error:

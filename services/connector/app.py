@@ -21,12 +21,15 @@ from services.connector.settings import ConnectorSettings, VaultAccess
 from services.connector.vaults import ConnectedVault, KnownVault, Vaults
 from shared.client.client import VaultClient
 from shared.runtime.health import Health
+from shared.runtime.logging import get_logger
 from shared.runtime.process import run_until_cancelled
 from shared.runtime.telemetry import measure_loop_lag, metrics
 from shared.spark.connection import BrokerConnection
 from shared.spark.consumer import Consumer
 from shared.spark.publisher import Publisher
 from shared.spark.topology import Direction
+
+_log = get_logger(__name__)
 
 
 class Connector:
@@ -44,21 +47,40 @@ class Connector:
         slots = Slots(
             asyncio.Semaphore(self._settings.concurrency), patience, timedelta(seconds=self._settings.run_overlap)
         )
+        required = [access for access in self._settings.vaults if not access.optional]
         async with AsyncExitStack() as stack:
+            # What joins later is closed after everything that may still use it.
+            late = await stack.enter_async_context(AsyncExitStack())
             async with concurrently() as group:
-                opening = [
-                    group.create_task(self._connect(access, stack, patience)) for access in self._settings.vaults
-                ]
+                opening = [group.create_task(self._connect(access, stack, patience)) for access in required]
             opened = [task.result() for task in opening]
             stack.push_async_callback(self._receivers.close)
             self.vaults = vaults = Vaults({vault.vault_id: vault for vault in opened})
             self._consumers = [self._queue_consumers(vaults, vault, slots) for vault in vaults.connected]
-            for consumers in self._consumers:
-                stack.push_async_callback(consumers.stop)
+            stack.push_async_callback(self._stop)
             stack.callback(patience.end)
             async with concurrently() as group:
                 for vault, consumers in zip(vaults.connected, self._consumers, strict=True):
                     group.create_task(run_until_cancelled(f"queues of {vault.name}", consumers.run))
+                for access in self._settings.vaults:
+                    if access.optional:
+                        group.create_task(self._join(access, late, vaults, slots))
+
+    async def _join(self, access: VaultAccess, stack: AsyncExitStack, vaults: Vaults, slots: Slots) -> None:
+        """Connect with one more Vault, however long that takes, and consume its queues from then on."""
+        vault = await self._connect(access, stack, slots.patience)
+        vaults.join(vault)
+        _log.info("vault joined", vault=vault.name)
+        if isinstance(vault, ConnectedVault):
+            consumers = self._queue_consumers(vaults, vault, slots)
+            self._consumers.append(consumers)
+            await run_until_cancelled(f"queues of {vault.name}", consumers.run)
+
+    async def _stop(self) -> None:
+        """Stop all consumers at once."""
+        async with concurrently() as group:
+            for consumers in self._consumers:
+                group.create_task(consumers.stop())
 
     async def check(self) -> str | None:
         """Readiness: None when all queues are subscribed to."""

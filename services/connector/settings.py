@@ -13,7 +13,10 @@ from shared.runtime.settings import RuntimeSettings
 
 
 class VaultAccess(BaseModel):
-    """One Vault: its address, the integration user, and its virtual host at the broker, if it is at ours."""
+    """One Vault: its address, the integration user, and its virtual host at the broker, if it is at ours.
+
+    The connector does not wait for an ``optional`` one: it joins when it answers for the first time.
+    """
 
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
@@ -22,6 +25,7 @@ class VaultAccess(BaseModel):
     username: str
     password: SecretStr
     amqp_url: SecretStr | None = None
+    optional: bool = False
 
 
 class ConnectorSettings(RuntimeSettings):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from services.connector.configuration import ConfigurationReader, Connection
@@ -32,9 +31,13 @@ class ConnectedVault(KnownVault):
 class Vaults:
     """All Vaults by id, with the configuration between each source and target."""
 
-    by_id: Mapping[int, KnownVault]
+    by_id: dict[int, KnownVault]
     _readers: dict[tuple[int, int], ConfigurationReader] = field(default_factory=dict)
     _sources: dict[tuple[int, str], VaultClient] = field(default_factory=dict)
+
+    def join(self, vault: KnownVault) -> None:
+        """Take one more Vault in."""
+        self.by_id[vault.vault_id] = vault
 
     def get(self, vault_id: int | None) -> KnownVault | None:
         """The Vault with this id, when it is one of the connector's."""

@@ -90,7 +90,7 @@ def test_every_member_of_a_vault_entry_is_named() -> None:
 def test_every_compose_variable_is_listed() -> None:
     compose = (PROJECT / "docker-compose.yml").read_text(encoding="utf-8")
     page = (DOCS / "operations.md").read_text(encoding="utf-8")
-    names = set(re.findall(r"(?<!\$)\$\{([A-Z_]+)", compose))
+    names = set(re.findall(r"(?<!\$)\$\{([A-Z0-9_]+)", compose))
     assert names
     assert sorted(name for name in names if f"`{name}`" not in page) == []
 
