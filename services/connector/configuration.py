@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from services.connector.concurrency import FreshValue, concurrently
@@ -11,7 +11,7 @@ from services.connector.rules.compile import compile_rule
 from services.connector.rules.compiled import CompiledRule
 from services.connector.rules.lookups import Lookups, read_lookups
 from services.connector.rules.metadata import ObjectMetadata
-from services.connector.rules.model import BrokenRule, IntegrationRule, RuleError, read_rules
+from services.connector.rules.model import BrokenRule, IntegrationRule, RuleError, read_rule, read_rules
 from services.connector.rules.plan import plan
 from shared.client.client import VaultClient
 from shared.client.errors import VaultRefused
@@ -150,6 +150,13 @@ class Configuration:
 
         Raises ConfigurationFault when there is none.
         """
+        route = self.planned_route(integration_point, source_vault)
+        _require("Integration", route.integration.api_name, active=route.integration.active)
+        _require("Integration point", route.point.api_name, active=route.point.active)
+        return route
+
+    def planned_route(self, integration_point: str, source_vault: int) -> Route:
+        """As ``route``, where the integration and its point may still be inactive."""
         named = [point for point in self.points if integration_point in (point.api_name, point.role)]
         if not named:
             raise ConfigurationFault(
@@ -164,13 +171,7 @@ class Configuration:
                 "set the connection's Remote Vault ID"
             )
         route = next((route for route in matching if _live(route)), matching[0])
-        for kind, name, active in (
-            ("Connection", route.connection.api_name, route.connection.active),
-            ("Integration", route.integration.api_name, route.integration.active),
-            ("Integration point", route.point.api_name, route.point.active),
-        ):
-            if not active:
-                raise ConfigurationFault(f"{kind} {name} is inactive; activate it, then run Retry Transfer")
+        _require("Connection", route.connection.api_name, active=route.connection.active)
         if route.connection.guarded:
             raise ConfigurationFault(
                 f"Connection {route.connection.api_name} is with a sandbox Vault, and this is a production Vault: "
@@ -245,6 +246,11 @@ class Configuration:
         return self._compiled[key]
 
 
+def _require(kind: str, name: str, *, active: bool) -> None:
+    if not active:
+        raise ConfigurationFault(f"{kind} {name} is inactive; activate it, then run Retry Transfer")
+
+
 def _live(route: Route) -> bool:
     return route.connection.active and route.integration.active and route.point.active
 
@@ -262,6 +268,28 @@ class ConfigurationReader:
     async def since(self, moment: datetime) -> Configuration:
         """The configuration as it was at ``moment`` or later; raises ClientError."""
         return await self._fresh.since(moment)
+
+    async def with_rule(self, component: Json, moment: datetime) -> tuple[Configuration, tuple[IntegrationRule, ...]]:
+        """The configuration of ``moment`` or later, in which this rule is the one of its name; its parts.
+
+        Raises ClientError, and RuleError when the rule cannot be read.
+        """
+        given = read_rule(component)
+        known = await self.since(moment)
+        async with concurrently() as group:
+            sources = group.create_task(_metadata(self._source, {r.primary_query_object for r in given}))
+            targets = group.create_task(_metadata(self._target, {name for r in given for name in r.target_objects}))
+        name = given[0].name
+        others = tuple(rule for rule in known.rules if rule.name != name)
+        changed = replace(
+            known,
+            rules=(*others, *given),
+            broken=tuple(broken for broken in known.broken if broken.error.rule != name),
+            sources={**known.sources, **_typed(sources.result())},
+            targets={**known.targets, **_typed(targets.result())},
+            _compiled={},
+        )
+        return changed, given
 
     async def _load(self) -> Configuration:
         known = self._known
@@ -326,9 +354,13 @@ def _assemble(
         rules=rules,
         broken=broken,
         lookups={connection: read_lookups(rows) for connection, rows in by_connection.items()},
-        sources={name: ObjectMetadata.from_json(answer) for name, answer in sources.items() if answer is not None},
-        targets={name: ObjectMetadata.from_json(answer) for name, answer in targets.items() if answer is not None},
+        sources=_typed(sources),
+        targets=_typed(targets),
     )
+
+
+def _typed(answers: Mapping[str, Json | None]) -> dict[str, ObjectMetadata]:
+    return {name: ObjectMetadata.from_json(answer) for name, answer in answers.items() if answer is not None}
 
 
 async def _metadata(client: VaultClient, names: Iterable[str]) -> dict[str, Json | None]:

@@ -18,9 +18,9 @@ from services.connector.points.saving import KeyedRows, not_saved, save
 from services.connector.points.transfer import Transfer
 from services.connector.processing.outcome import ItemFailure
 from services.connector.processing.source import query_all
+from services.connector.records import RecordAccess
 from services.connector.rules.errors import ItemErrorType
 from services.connector.rules.statements import statements
-from shared.client.client import VaultClient
 from shared.client.results import RowResult
 
 PERSON = "person__sys"
@@ -85,7 +85,7 @@ async def _match_and_save(
     return saved, refused
 
 
-async def _candidates(target: VaultClient, contacts: Iterable[Contact]) -> Candidates:
+async def _candidates(target: RecordAccess, contacts: Iterable[Contact]) -> Candidates:
     keys: dict[str, dict[str, None]] = {VEEVA_ID: {}, EXTERNAL_ID: {}}
     links: dict[str, None] = {}
     for contact in contacts:

@@ -33,7 +33,7 @@ async def transfer(unit: Transfer) -> Outcome:
     async with concurrently() as group:
         reads = [group.create_task(fetch(unit.source, rule.plan, unit.ids)) for rule in compiled]
     fetched = [read.result() for read in reads]
-    evaluations = [evaluate(rule, found) for rule, found in zip(compiled, fetched, strict=True)]
+    evaluations = [evaluate(unit, rule, found) for rule, found in zip(compiled, fetched, strict=True)]
     await settle_references(unit.target, evaluations)
     outcome = Outcome()
     for found, evaluation, order in zip(fetched, evaluations, steps, strict=True):

@@ -13,10 +13,10 @@ from services.connector.points.pull_rules import ACCOUNT_COUNTRY, ACCOUNT_POINT,
 from services.connector.points.transfer import Transfer
 from services.connector.processing.outcome import ItemFailure
 from services.connector.processing.source import Row, SourceRows, fetch, missing_record, query_all
+from services.connector.records import RecordAccess
 from services.connector.rules.compiled import CompiledRule
 from services.connector.rules.errors import ItemErrorType
 from services.connector.rules.statements import statements
-from shared.client.client import VaultClient
 
 ACCOUNT = "account__v"
 HEAD = f"SELECT id, global_id__sys, {ACCOUNT_COUNTRY} FROM {ACCOUNT}"  # noqa: S608  VQL of names
@@ -101,7 +101,7 @@ class HcpRecords:
         return Contact(key, str(link), text(row, "modified_date__v"), person, source_data)
 
 
-async def partition(source: VaultClient, rows: Mapping[str, Row], pull_rules: Mapping[str, str]) -> Partitions:
+async def partition(source: RecordAccess, rows: Mapping[str, Row], pull_rules: Mapping[str, str]) -> Partitions:
     """Choose each inquiry's account rule before any account is read; raises ClientError.
 
     The country is the inquiry's own, else the account's; one whose agreement forbids that it is read stays unknown.
@@ -149,7 +149,7 @@ async def read_hcps(unit: Transfer, partitions: Partitions) -> HcpRecords:
     records = HcpRecords()
     for name, rule in rules.items():
         found = reads[name].result()
-        records.add(_Source(rule, found, evaluate(rule, found), keys[name]), partitions.by_rule[name])
+        records.add(_Source(rule, found, evaluate(unit, rule, found), keys[name]), partitions.by_rule[name])
     return records
 
 

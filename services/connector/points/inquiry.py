@@ -64,10 +64,10 @@ async def transfer(unit: Transfer) -> Outcome:
     outcome.succeed(finished)
     # What was left unset in it then is told again by a message that comes again.
     told = {item: found.rows[item] for item in finished}
-    outcome.warn(evaluate(rule, replace(found, rows=told)).warnings)
+    outcome.warn(evaluate(unit, rule, replace(found, rows=told)).warnings)
     rows = {item: row for item, row in found.rows.items() if item not in finished}
     if rows:
-        batch = Batch(rows, evaluate(rule, replace(found, rows=rows)), outcome)
+        batch = Batch(rows, evaluate(unit, rule, replace(found, rows=rows)), outcome)
         pull_rules = read_pull_rules(countries.result().rows)
         partitions = await partition(unit.source, rows, pull_rules)
         # Two units with inquiries of one account would otherwise write its contact side by side.

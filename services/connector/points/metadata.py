@@ -75,7 +75,7 @@ async def transfer(unit: Transfer) -> Outcome:
         finding_org = group.create_task(_org(unit))
     found = fetching.result()
     sync = _Sync(unit, rule.target_objects[0], finding_org.result(), Outcome(skipped=set(found.filtered)))
-    evaluation = evaluate(compiled, found)
+    evaluation = evaluate(unit, compiled, found)
     await settle_references(unit.target, [evaluation])
     for item, failure in evaluation.failures.items():
         sync.outcome.fail(item, failure)

@@ -7,9 +7,14 @@ from dataclasses import dataclass, field
 
 from services.connector.concurrency import KeyLocks
 from services.connector.configuration import Configuration, Route
+from services.connector.points.evaluation import Evaluation
 from services.connector.points.states import SourceStates
 from services.connector.processing.outcome import ItemFailure, Outcome
-from shared.client.client import VaultClient
+from services.connector.records import RecordAccess
+
+
+def _unobserved(_evaluation: Evaluation) -> None:
+    """Nobody looks on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,11 +22,11 @@ class Transfer:
     """One work unit at its integration point; ``locks`` keep other units of this process off shared records.
 
     ``of_run`` says that a run has found the ids. ``states`` is what the unit's rows have met in the target Vault so
-    far: it is kept when the unit is read again.
+    far: it is kept when the unit is read again. ``observe`` is told of every evaluation, before references are settled.
     """
 
-    source: VaultClient
-    target: VaultClient
+    source: RecordAccess
+    target: RecordAccess
     configuration: Configuration
     route: Route
     object: str
@@ -29,6 +34,7 @@ class Transfer:
     locks: KeyLocks
     of_run: bool = False
     states: SourceStates = field(default_factory=SourceStates)
+    observe: Callable[[Evaluation], None] = _unobserved
 
     def note_missing(self, outcome: Outcome, item: str, failure: ItemFailure) -> None:
         """Note an id that leads to no record: a failure, unless a run has just found it and it was deleted since."""

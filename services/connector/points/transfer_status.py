@@ -8,15 +8,15 @@ from services.connector.configuration import text
 from services.connector.points.saving import settled, without_values
 from services.connector.processing.outcome import ItemFailure
 from services.connector.processing.source import query_all
+from services.connector.records import RecordAccess
 from services.connector.rules.errors import ItemErrorType
 from services.connector.rules.statements import statements
-from shared.client.client import VaultClient
 
 INQUIRY = "medical_inquiry__v"
 SUCCESS, FAILED = "success__v", "failed__v"
 
 
-async def set_status(source: VaultClient, statuses: Mapping[str, str]) -> dict[str, ItemFailure]:
+async def set_status(source: RecordAccess, statuses: Mapping[str, str]) -> dict[str, ItemFailure]:
     """Set the Transfer Status of inquiries by id; the failures of those that the Vault did not take.
 
     Raises ClientError.
@@ -35,7 +35,7 @@ async def set_status(source: VaultClient, statuses: Mapping[str, str]) -> dict[s
     }
 
 
-async def fail_all(source: VaultClient, ids: Collection[str]) -> None:
+async def fail_all(source: RecordAccess, ids: Collection[str]) -> None:
     """Set Failed on inquiries of a message that could not be processed; those at Success keep it.
 
     Raises ClientError.

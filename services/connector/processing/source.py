@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from services.connector.concurrency import concurrently
 from services.connector.processing.outcome import ItemFailure
+from services.connector.records import RecordAccess
 from services.connector.rules.errors import ItemErrorType
 from services.connector.rules.plan import QueryPlan
 from services.connector.rules.source_types import Describe
-from shared.client.client import VaultClient
 from shared.client.results import QueryResult
 
 Row = dict[str, object]
@@ -29,12 +29,12 @@ class SourceRows:
     describe: Describe | None = None
 
 
-async def query_all(client: VaultClient, statements: Iterable[str]) -> list[Row]:
+async def query_all(client: RecordAccess, statements: Iterable[str]) -> list[Row]:
     """The rows of several statements, run at once, in the statements' order; raises ClientError."""
     return [row for answer in await _answers(client, statements) for row in answer.rows]
 
 
-async def _answers(client: VaultClient, statements: Iterable[str], *, describe: bool = False) -> list[QueryResult]:
+async def _answers(client: RecordAccess, statements: Iterable[str], *, describe: bool = False) -> list[QueryResult]:
     texts = list(statements)
     if len(texts) == 1:
         return [await client.query(texts[0], describe=describe)]
@@ -43,7 +43,7 @@ async def _answers(client: VaultClient, statements: Iterable[str], *, describe: 
     return [read.result() for read in reads]
 
 
-async def fetch(client: VaultClient, plan: QueryPlan, ids: Collection[str]) -> SourceRows:
+async def fetch(client: RecordAccess, plan: QueryPlan, ids: Collection[str]) -> SourceRows:
     """Read the records by a rule's plan; raises ClientError."""
     answers = await _answers(client, plan.statements(ids), describe=True)
     rows = {str(row["id"]): row for answer in answers for row in answer.rows}

@@ -1,0 +1,31 @@
+"""What a transfer does with a Vault's records, told apart from who does it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from shared.client.results import QueryResult, RowResult
+
+
+class RecordAccess(Protocol):
+    """A VaultClient, or something in its place that only notes what would be written; raises ClientError alike."""
+
+    @property
+    def vault_id(self) -> int:
+        """The Vault's id."""
+        ...
+
+    async def query(self, vql: str, *, describe: bool = False) -> QueryResult:
+        """Run a query and return the rows of all its pages."""
+        ...
+
+    async def update(
+        self, object: str, rows: Sequence[Mapping[str, object]], id_param: str | None = None
+    ) -> list[RowResult]:
+        """Update records found by ``id``, or by the unique field ``id_param``; one result a row in order."""
+        ...
+
+    async def upsert(self, object: str, rows: Sequence[Mapping[str, object]], id_param: str) -> list[RowResult]:
+        """Create or update records by the unique field ``id_param``; one result a row in order."""
+        ...
