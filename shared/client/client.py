@@ -33,6 +33,8 @@ T = TypeVar("T")
 MAX_ROWS = 500
 MAX_PAGES = 100_000
 
+_USERS_ME = Request("users_me", "GET", f"{API}/objects/users/me")
+
 
 class VaultClient:
     """One user's access to one Vault, for many tasks at once.
@@ -103,11 +105,13 @@ class VaultClient:
 
     async def users_me(self) -> Row:
         """Return the signed-in user."""
-        answer = await self._call(Request("users_me", "GET", f"{API}/objects/users/me"))
-        users = rows_of(answer.get("users"), "users")
-        if not users:
-            raise UnexpectedAnswer("users is empty")
-        return mapping(users[0].get("user"), "user")
+        return _user(await self._call(_USERS_ME))
+
+    async def user_of(self, session_id: str) -> Row:
+        """Return the user whose session of this Vault this is, which somebody else has given."""
+        if not (session_id.isascii() and session_id.isprintable()):
+            raise VaultRefused("INVALID_SESSION_ID", "Invalid or expired session ID")
+        return _user(await self._transport.send(_USERS_ME, session_id))
 
     # Queries
 
@@ -374,6 +378,13 @@ class VaultClient:
         if self._sign_in.current is None:
             raise RuntimeError("not signed in yet")
         return self._sign_in.current
+
+
+def _user(answer: Row) -> Row:
+    users = rows_of(answer.get("users"), "users")
+    if not users:
+        raise UnexpectedAnswer("users is empty")
+    return mapping(users[0].get("user"), "user")
 
 
 def _runs(integration: str) -> str:

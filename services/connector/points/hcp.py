@@ -119,7 +119,7 @@ async def partition(source: RecordAccess, rows: Mapping[str, Row], pull_rules: M
     return Partitions({name: tuple(items) for name, items in by_rule.items()}, account_of)
 
 
-async def read_heads(source: VaultClient, accounts: Iterable[str], pull_rules: Mapping[str, str]) -> dict[str, Row]:
+async def read_heads(source: RecordAccess, accounts: Iterable[str], pull_rules: Mapping[str, str]) -> dict[str, Row]:
     """Global ID and country of the accounts that may be read, by id; raises ClientError.
 
     The source Vault applies the agreements itself: of any other account it answers nothing.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from http import HTTPStatus
 
@@ -11,6 +10,7 @@ from fastapi import APIRouter, Request, Response
 from services.connector.receiving.messages import Replayed, SignedMessages, UnknownAddress
 from services.connector.receiving.replays import Full
 from services.connector.receiving.verification import NotVerified
+from services.connector.request_body import read_body
 from services.connector.vaults import Vaults
 from shared.client.errors import VaultUnavailable
 from shared.runtime.logging import get_logger
@@ -20,7 +20,6 @@ from shared.spark.errors import BrokerUnavailable, MalformedMessage, Unroutable
 
 _log = get_logger(__name__)
 
-ARRIVAL_SECONDS = 30.0
 STATUSES: dict[type[Exception], HTTPStatus] = {
     UnknownAddress: HTTPStatus.NOT_FOUND,
     Unroutable: HTTPStatus.NOT_FOUND,
@@ -49,7 +48,7 @@ def router(messages: SignedMessages, vaults: Callable[[], Vaults | None]) -> API
         if connected is None:
             return HTTPStatus.SERVICE_UNAVAILABLE
         try:
-            body = await _body(request)
+            body = await read_body(request, MAX_BODY_BYTES)
             if body is None:
                 return HTTPStatus.REQUEST_ENTITY_TOO_LARGE
             await messages.take(connected, vault, queue, request.headers, body)
@@ -60,16 +59,3 @@ def router(messages: SignedMessages, vaults: Callable[[], Vaults | None]) -> API
         return HTTPStatus.OK
 
     return made
-
-
-async def _body(request: Request) -> bytes | None:
-    """The body, None when it is too large for a message; raises TimeoutError when it does not arrive in time."""
-    parts: list[bytes] = []
-    size = 0
-    async with asyncio.timeout(ARRIVAL_SECONDS):
-        async for part in request.stream():
-            size += len(part)
-            if size > MAX_BODY_BYTES:
-                return None
-            parts.append(part)
-    return b"".join(parts)

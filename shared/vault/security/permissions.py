@@ -39,6 +39,7 @@ class Grant(StrEnum):
     RECORD_MIGRATION = "record_migration"
     COPY_RECORDS = "copy_records"  # as a connection does: with the state of their source, and by runs
     REQUEST_RUNS = "request_runs"
+    MANAGE_INTEGRATIONS = "manage_integrations"  # asked for by connectors
 
 
 class ObjectKind(Enum):

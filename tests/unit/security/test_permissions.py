@@ -39,6 +39,7 @@ GRANTS = {
     Grant.READ_AUDIT: {ADMIN},
     Grant.COPY_RECORDS: {ADMIN, INTEGRATION},
     Grant.REQUEST_RUNS: {ADMIN},
+    Grant.MANAGE_INTEGRATIONS: {ADMIN},
 }
 
 # object → profile → the first letters of the operations

@@ -1,0 +1,1 @@
+"""Previews: what a transfer would do, told without doing it."""
