@@ -200,7 +200,9 @@ def decoded(body: bytes) -> str:
 
 
 async def _form(headers: Headers, body: bytes) -> dict[str, str]:
-    if media_type(headers) == FORM or not body.strip():
+    # A public client sends URL-encoded forms as multipart ones, without a boundary.
+    misnamed = "boundary=" not in headers.get("content-type", "").lower() and not body.startswith(b"--")
+    if media_type(headers) == FORM or misnamed or not body.strip():
         return parse_form(body)
 
     async def stream() -> AsyncGenerator[bytes, None]:

@@ -47,7 +47,7 @@ async def upload_form(request: Request, limit: int, field: str = "file") -> Asyn
 
     :raises VaultFault: EXCEEDS_FILE_MAX_SIZE, INVALID_DATA.
     """
-    if media_type(request.headers) != MULTIPART:
+    if media_type(request.headers) != MULTIPART or "boundary=" not in request.headers["content-type"].lower():
         yield UploadForm(await read_fields(request), None)
         return
     parser = MultiPartParser(

@@ -14,11 +14,11 @@ from shared.vault.documents.store import Place
 from shared.vault.documents.target import DOCUMENTS, SOURCE_FILE
 from shared.vault.documents.versions import (
     CHOSEN,
-    FIRST,
     LEVELS,
     LIFECYCLE,
     Number,
     document_number,
+    first_number,
     lifecycle_of,
     type_of,
     version_id,
@@ -66,6 +66,7 @@ class DocumentService:
             model, versions = self.model(caller, Operation.CREATE)
             kind = type_of(model, fields)
             lifecycle = lifecycle_of(model, kind, fields.get(LIFECYCLE))
+            number = first_number(fields)
             own = {name: value for name, value in fields.items() if name not in CHOSEN}
             row = await self._read(connection, caller, versions, own)
             _require_fields(versions, row)
@@ -83,9 +84,9 @@ class DocumentService:
                 "document_creation_date__v": now,
                 "created_by__v": caller.user_id,
             }
-            await self._insert(connection, caller, versions, lifecycle, values, FIRST, now)
+            await self._insert(connection, caller, versions, lifecycle, values, number, now)
             if file is not None:
-                await keep_file(connection, version_id(document_id, FIRST), SOURCE_FILE, file)
+                await keep_file(connection, version_id(document_id, number), SOURCE_FILE, file)
             await entries.document_changed(connection, caller, entries.CREATE, document_id)
             row.id = str(document_id)
             return [row]

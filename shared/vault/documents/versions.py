@@ -16,8 +16,12 @@ if TYPE_CHECKING:
 
 LEVELS = ("type__v", "subtype__v", "classification__v")
 LIFECYCLE = "lifecycle__v"
-CHOSEN = frozenset((*LEVELS, LIFECYCLE))
-"""What is chosen when a document is created, and stays."""
+NUMBERS = ("major_version_number__v", "minor_version_number__v")
+SUPPRESS_RENDITION = "suppressRendition"  # a Vault that makes renditions is asked not to; here nothing makes any
+CHOSEN = frozenset((*LEVELS, LIFECYCLE, *NUMBERS, SUPPRESS_RENDITION))
+"""What is chosen when a document is created, beside the fields that can be changed."""
+
+MAX_NUMBER = 9999
 
 _DIGITS = re.compile(r"\{(#+)\}")
 
@@ -52,6 +56,16 @@ class Number:
 
 
 FIRST = Number(0, 1)
+
+
+def first_number(fields: Mapping[str, str]) -> Number:
+    """The number that a new document begins with, 0.1 where none is given; raises VaultFault INVALID_DATA."""
+    given = [fields.get(name) or "" for name in NUMBERS]
+    if not any(given):
+        return FIRST
+    if not all(text.isascii() and text.isdigit() and int(text[:9]) <= MAX_NUMBER for text in given):
+        raise VaultFault(ErrorType.INVALID_DATA, f"[{NUMBERS[0]}] and [{NUMBERS[1]}] are whole numbers, both given")
+    return Number(*map(int, given))
 
 
 def version_id(document_id: int, number: Number) -> str:

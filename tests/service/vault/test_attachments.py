@@ -389,6 +389,6 @@ async def test_the_metadata_tells_and_a_renamed_object_keeps_them(admin: Api) ->
     form = aiohttp.FormData()
     form.add_field("file", b"kept", filename="kept.txt")
     await admin.post(f"/vobjects/drawer__c/{record_id}/attachments", data=form)
-    assert (await admin.post("/api/mdl/execute", data="RENAME Object drawer__c TO shelf__c;")).status == "SUCCESS"
-    (kept,) = (await admin.get(f"/vobjects/shelf__c/{record_id}/attachments")).data
+    assert (await admin.post("/api/mdl/execute", data="RENAME Object drawer__c TO locker__c;")).status == "SUCCESS"
+    (kept,) = (await admin.get(f"/vobjects/locker__c/{record_id}/attachments")).data
     assert kept["filename__v"] == "kept.txt"

@@ -13,11 +13,13 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
+from local.servers import PostgresServer
 from shared.vault.content.service import ROOT, Content, ContentService
 from shared.vault.errors import VaultFault
 from shared.vault.staging.store import FileStore
-from shared.vault.vault import Vault
-from tests.service.vault.served import Api
+from shared.vault.storage.database import Database
+from shared.vault.storage.migrate import migrate
+from tests.servers import fresh_database
 from tests.unit.staging.stores import bucket_store, chunks, folder_store, s3_server
 
 LIMIT = 2**20
@@ -37,18 +39,29 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path, endpoint: str) -
         yield found
 
 
+@pytest.fixture(scope="module")
+async def database(postgres_server: PostgresServer) -> AsyncIterator[Database]:
+    """A Vault's database in which no other test keeps content."""
+    async with fresh_database(postgres_server) as dsn:
+        opened = Database(dsn)
+        await opened.open()
+        await migrate(opened)
+        yield opened
+        await opened.close()
+
+
 @pytest.fixture
-async def service(vault: Vault, api: Api, store: FileStore) -> AsyncIterator[ContentService]:
-    yield ContentService(vault.database, store)
-    async with vault.database.connection() as connection:
+async def service(database: Database, store: FileStore) -> AsyncIterator[ContentService]:
+    yield ContentService(database, store)
+    async with database.connection() as connection:
         await connection.execute("DROP TABLE IF EXISTS platform.content_of_a_test")
         await connection.execute("DELETE FROM platform.content")
 
 
 @pytest.fixture
-async def refer(vault: Vault, service: ContentService) -> str:
+async def refer(database: Database, service: ContentService) -> str:
     """A table that refers to content."""
-    async with vault.database.connection() as connection:
+    async with database.connection() as connection:
         await connection.execute(
             "CREATE TABLE platform.content_of_a_test (file text NOT NULL REFERENCES platform.content)"
         )
@@ -91,11 +104,11 @@ async def test_what_is_refused_leaves_nothing(service: ContentService, store: Fi
 
 
 async def test_only_what_nothing_refers_to_is_swept(
-    vault: Vault, service: ContentService, store: FileStore, refer: str
+    database: Database, service: ContentService, store: FileStore, refer: str
 ) -> None:
     used = await service.keep(chunks(b"used"), limit=LIMIT)
     unused = await service.keep(chunks(b"unused"), limit=LIMIT)
-    async with vault.database.connection() as connection:
+    async with database.connection() as connection:
         await connection.execute(refer, used.sha256)
     assert await service.sweep() == 0  # it may be about to be used
     assert await service.remove_unused(TOMORROW) == 1
@@ -105,27 +118,27 @@ async def test_only_what_nothing_refers_to_is_swept(
 
 
 async def test_a_copy_that_no_row_names_is_removed(
-    vault: Vault, service: ContentService, store: FileStore, refer: str
+    database: Database, service: ContentService, store: FileStore, refer: str
 ) -> None:
     kept = await service.keep(chunks(b"kept"), limit=LIMIT)
     stray = f"{ROOT}/aa/{uuid4().hex}"
     await store.put(stray, chunks(b"its writer ended here"))
     await service.sweep()
     assert stray in await copies(store)  # its writer may still be at work
-    async with vault.database.connection() as connection:
+    async with database.connection() as connection:
         await connection.execute(refer, kept.sha256)
     await service.remove_strays(TOMORROW)
     assert await copies(store) == [kept.stored_as]
 
 
 async def test_the_sweep_is_safe_beside_writers(
-    vault: Vault, service: ContentService, store: FileStore, refer: str
+    database: Database, service: ContentService, store: FileStore, refer: str
 ) -> None:
     """Whatever was referred to in the end is there with its bytes, however the sweeps fell in between."""
 
     async def write(content: bytes) -> str | None:
         kept = await service.keep(chunks(content), limit=LIMIT)
-        async with vault.database.connection() as connection:
+        async with database.connection() as connection:
             with suppress(asyncpg.ForeignKeyViolationError):  # removed already, which a day's time prevents
                 await connection.execute(refer, kept.sha256)
                 return kept.sha256

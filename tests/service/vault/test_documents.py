@@ -124,6 +124,8 @@ async def test_types_are_named_level_by_level(user: Api) -> None:
         ({"rank__c": "10"}, "INVALID_DATA"),
         ({"status__v": "approved__v"}, "INVALID_DATA"),
         ({"nothing__c": "1"}, "ATTRIBUTE_NOT_SUPPORTED"),
+        ({"major_version_number__v": "1"}, "INVALID_DATA"),
+        ({"major_version_number__v": "1", "minor_version_number__v": "-1"}, "INVALID_DATA"),
     ],
 )
 async def test_what_no_document_can_be_made_of(user: Api, fields: dict[str, str], error: str) -> None:
