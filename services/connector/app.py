@@ -9,6 +9,7 @@ from datetime import timedelta
 
 from fastapi import FastAPI
 
+from services.connector.asking.answers import Answers
 from services.connector.concurrency import concurrently
 from services.connector.consumers import ConsumedQueue, QueueConsumers
 from services.connector.delivery.external import Receivers
@@ -16,6 +17,7 @@ from services.connector.delivery.outbound import Attempts, Outbound
 from services.connector.faults import Patience
 from services.connector.preview import routes as previews
 from services.connector.processing.inbox import Inbox, Slots
+from services.connector.readiness import routes as readiness
 from services.connector.receiving import routes as receiving
 from services.connector.receiving.messages import SignedMessages
 from services.connector.settings import ConnectorSettings, VaultAccess
@@ -142,7 +144,7 @@ class Connector:
 
 
 def create_app(settings: ConnectorSettings) -> FastAPI:
-    """The process's HTTP routes: health, metrics, previews, messages from elsewhere; the connector runs with them."""
+    """The process's HTTP routes: health, metrics, questions, messages from elsewhere; the connector runs with them."""
     connector = Connector(settings)
     health = Health()
     health.add("queues", connector.check)
@@ -163,7 +165,9 @@ def create_app(settings: ConnectorSettings) -> FastAPI:
     app = FastAPI(title="Medical-CRM connector", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     if settings.public_url is not None:
         app.include_router(receiving.router(SignedMessages(settings.public_url), lambda: connector.vaults))
-    app.include_router(previews.router(lambda: connector.vaults))
+    answers = Answers(lambda: connector.vaults)
+    app.include_router(previews.router(answers))
+    app.include_router(readiness.router(answers, connector.check))
     app.include_router(health.router())
     app.include_router(metrics.router())
     return app

@@ -60,9 +60,13 @@ class Vaults:
         """
         if connection.external:
             return vault.client
-        key = (vault.vault_id, connection.remote_name)
+        return await self.session(vault, connection.remote_name)
+
+    async def session(self, vault: KnownVault, connection: str) -> VaultClient:
+        """A Vault as it lets the Vault at the other end of its connection ``connection`` use it; raises ClientError."""
+        key = (vault.vault_id, connection)
         if key not in self._sources:
-            self._sources[key] = vault.client.for_connection(connection.remote_name)
+            self._sources[key] = vault.client.for_connection(connection)
         client = self._sources[key]
         await client.sign_in()
         return client

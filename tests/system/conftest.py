@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 
+import aiohttp
 import pytest
 
 from local.system import System
 from shared.client import VaultClient
 from tests.servers import private_system
+from tests.system.asking import Asker
 from tests.system.conditions import Connected
 
 INTEGRATION = {"integration_api_name__sys": "medical_inquiry_details__v", "status__v": "active__v"}
@@ -44,3 +46,16 @@ async def connected(running: System) -> AsyncIterator[Connected]:
         for admin in (clients.crm, clients.medical):
             await admin.update("integration__sys", [INTEGRATION], "integration_api_name__sys")
         yield clients
+
+
+@pytest.fixture
+async def asker(running: System, connected: Connected) -> Asker:
+    """Questions to the connector about the Medical Vault, by those who have signed in there."""
+    endpoints, sign_ins = running.endpoints(), running.sign_ins()["medical_vault"]
+    sessions = {}
+    async with aiohttp.ClientSession() as http:
+        for who in ("admin", "business"):
+            form = {"username": sign_ins[who]["username"], "password": sign_ins[who]["password"]}
+            async with http.post(f"{endpoints['medical_vault']['url']}/api/v25.1/auth", data=form) as answer:
+                sessions[who] = (await answer.json())["sessionId"]
+    return Asker(endpoints["connector"]["url"], sessions)

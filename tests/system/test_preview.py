@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import aiohttp
 import pytest
 
-from local.system import System
 from shared.client import VaultClient
+from tests.system.asking import Asker
 from tests.system.conditions import Connected, new_run
 from tests.system.test_rules import CHANNEL, add_rules, drop_rules
 from tests.system.test_transfer import account, create, inquiry, transferred
@@ -21,16 +19,12 @@ LONG_QUESTION = "Is it safe? " * 99 + "Is it?"
 
 @dataclass(frozen=True)
 class Previews:
-    """The previews of the Medical Vault, with the session of whoever asks."""
+    """The previews of the Medical Vault."""
 
-    url: str
-    sessions: Mapping[str, str]
+    asker: Asker
 
     async def ask(self, who: str = "admin", **asked: Any) -> dict[str, Any]:
-        headers = {"Authorization": self.sessions.get(who, "none")}
-        async with aiohttp.ClientSession(headers=headers) as http, http.post(self.url, json=asked) as answer:
-            assert answer.headers["Cache-Control"] == "no-store"
-            return dict(await answer.json())
+        return await self.asker.ask("POST", "previews/medical", who, json=asked)
 
     async def of(self, item: str, **asked: Any) -> Any:
         answer = await self.ask(ids=[item], **asked)
@@ -41,15 +35,8 @@ class Previews:
 
 
 @pytest.fixture
-async def previews(running: System, connected: Connected) -> Previews:
-    endpoints, sign_ins = running.endpoints(), running.sign_ins()["medical_vault"]
-    sessions = {}
-    async with aiohttp.ClientSession() as http:
-        for who in ("admin", "business"):
-            form = {"username": sign_ins[who]["username"], "password": sign_ins[who]["password"]}
-            async with http.post(f"{endpoints['medical_vault']['url']}/api/v25.1/auth", data=form) as answer:
-                sessions[who] = (await answer.json())["sessionId"]
-    return Previews(f"{endpoints['connector']['url']}/previews/medical", sessions)
+def previews(asker: Asker) -> Previews:
+    return Previews(asker)
 
 
 def fields(record: Any, rule: str) -> dict[str, Any]:

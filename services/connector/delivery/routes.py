@@ -59,7 +59,7 @@ def read_routes(queue: str, components: Iterable[Json], connections: Iterable[Co
     destinations: list[Destination] = []
     faults: list[RouteFault] = []
     pending: list[RouteFault] = []
-    for entry in _queue_connections(component):
+    for entry in queue_connections(component):
         name = text(entry, "connection_name")
         connection = by_name.get(name)
         found = _destination(queue, name, text(entry, "deliver_to_queue"), connection)
@@ -91,7 +91,8 @@ def _destination(queue: str, name: str, remote_queue: str, connection: Connectio
     return Destination(name, connection.remote_vault_id, remote_queue)
 
 
-def _queue_connections(component: Json) -> list[Json]:
+def queue_connections(component: Json) -> list[Json]:
+    """The active queue connections of a Queue component."""
     entries = component.get("Queueconnection")
     listed = [entry for entry in entries if isinstance(entry, Mapping)] if isinstance(entries, list) else []
     return [entry for entry in listed if entry.get("active") is not False]

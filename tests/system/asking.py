@@ -1,0 +1,27 @@
+"""Questions to the connector by HTTP, with the session of whoever asks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+
+
+@dataclass(frozen=True)
+class Asker:
+    """``sessions`` are those of the Medical Vault, by role."""
+
+    url: str
+    sessions: Mapping[str, str]
+
+    async def ask(self, method: str, path: str, who: str = "admin", **asked: Any) -> dict[str, Any]:
+        """The envelope of the answer."""
+        headers = {"Authorization": self.sessions.get(who, "none")}
+        async with (
+            aiohttp.ClientSession(headers=headers) as http,
+            http.request(method, f"{self.url}/{path}", **asked) as answer,
+        ):
+            assert answer.headers["Cache-Control"] == "no-store"
+            return dict(await answer.json())

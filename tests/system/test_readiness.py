@@ -1,0 +1,80 @@
+"""What still keeps a connection from working, in the order to mend it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.system.asking import Asker
+from tests.system.conditions import Connected, new_run
+from tests.system.test_transfer import create
+
+CONNECTION = "connection__sys"
+INTEGRATION = "medical_inquiry_details__v"
+OUTBOUND = "crm_to_medical_outbound_queue__v"
+POINT = "account_inbound__v"
+
+
+async def readiness(asker: Asker, connection: str = "medical_crm__v") -> Any:
+    answer = await asker.ask("GET", f"readiness/medical/{connection}")
+    assert answer["responseStatus"] == "SUCCESS", answer
+    return answer["data"]
+
+
+def found(answer: Any) -> list[tuple[str, int, str]]:
+    """The findings, without those of what other tests have left."""
+    return [(f["step"], f["vault_id"], f["name"]) for f in answer["findings"] if f["step"] != "user_exceptions"]
+
+
+async def test_what_is_wrong_at_either_end_is_told_in_the_order_to_mend_it(connected: Connected, asker: Asker) -> None:
+    medical, crm = connected.medical, connected.crm
+    ready = await readiness(asker)
+    assert (ready["ready"], found(ready)) == (True, [])
+
+    async def set_status(client: Any, kind: str, key: str, name: str, status: str) -> None:
+        (result,) = await client.update(kind, [{key: name, "status__v": status}], key)
+        assert result.ok, result.errors
+
+    async def set_all(status: str) -> None:
+        await set_status(crm, "integration__sys", "integration_api_name__sys", INTEGRATION, status)
+        await set_status(medical, "integration_point__sys", "integration_point_api_name__sys", POINT, status)
+
+    await crm.set_delivery(OUTBOUND, enabled=False)
+    await set_all("inactive__v")
+    try:
+        broken = await readiness(asker)
+        assert broken["ready"] is False
+        expected = [
+            ("integrations", crm.vault_id, "medical_crm__v"),
+            ("integrations", crm.vault_id, INTEGRATION),
+            ("integration_points", medical.vault_id, POINT),
+            ("queues", crm.vault_id, OUTBOUND),
+        ]
+        assert found(broken) == expected
+        assert (
+            broken["findings"][1]["message"] == "The integration is active in the other Vault and not here; activate it"
+        )
+    finally:
+        await set_all("active__v")
+        await crm.set_delivery(OUTBOUND, enabled=True)
+    assert found(await readiness(asker)) == []
+
+
+async def test_an_unestablished_connection_is_the_first_thing_to_mend(connected: Connected, asker: Asker) -> None:
+    name = f"later_{new_run()}__c"
+    await create(
+        connected.medical,
+        CONNECTION,
+        {"name__v": name, "api_name__sys": name, "object_type__v.api_name__v": "vault_to_vault__sys"},
+    )
+    answer = await readiness(asker, name)
+    assert (answer["ready"], found(answer)) == (
+        False,
+        [("connection", connected.medical.vault_id, name), ("remote_vault", connected.medical.vault_id, name)],
+    )
+    missing = await readiness(asker, "nothing__c")
+    assert found(missing) == [("connection", connected.medical.vault_id, "nothing__c")]
+
+
+async def test_readiness_is_for_those_who_manage_integrations(asker: Asker) -> None:
+    refused = await asker.ask("GET", "readiness/medical/medical_crm__v", "business")
+    assert refused["errors"][0]["type"] == "INSUFFICIENT_ACCESS"
