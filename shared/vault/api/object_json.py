@@ -7,6 +7,16 @@ from collections.abc import Iterator, Mapping
 from shared.vault.components.model import Field, FieldType, VaultObject
 from shared.vault.components.registry import Registry
 
+KEPT_FLAGS = (
+    "configuration_data",
+    "dynamic_security",
+    "enable_esignatures",
+    "prevent_record_overwrite",
+    "role_overrides",
+    "secure_attachments",
+    "secure_audit_trail",
+    "secure_sharing_settings",
+)
 SOURCES = {"__c": "custom", "__sys": "system"}
 
 
@@ -41,16 +51,15 @@ def object_document(target: VaultObject, registry: Registry, base_path: str) -> 
         **object_reference(target, base_path),
         "description": target.description,
         "object_class": "base",
-        "data_store": "standard",
+        "data_store": "raw" if target.raw else "standard",
         "source": source(target.name),
         "status": status(target.active),
         "in_menu": target.in_menu,
         "allow_types": target.allow_types,
         "default_obj_type": target.default_type or "base__v",
         "available_lifecycles": [target.lifecycle] if target.lifecycle else [],
-        "auditable": True,
         "allow_attachments": target.allow_attachments,
-        "dynamic_security": False,
+        **_kept(target, registry),
         "system_managed": target.name.endswith("__sys"),
         "object_types": _object_types(target, registry, base_path),
         "urls": {
@@ -65,6 +74,17 @@ def object_document(target: VaultObject, registry: Registry, base_path: str) -> 
         ],
         "relationships": [*_outbound(target, registry, base_path), *_inbound(target, registry, base_path)],
     }
+
+
+def _kept(target: VaultObject, registry: Registry) -> dict[str, object]:
+    """What its MDL says beside what this Vault acts on, and whether changes of records are audited."""
+    component = registry.components.get(("Object", target.name))
+    members: dict[str, object] = {"auditable": component is None or component.flag("audit", True)}
+    if component is None:
+        return members | dict.fromkeys(KEPT_FLAGS, False)
+    members |= {name: component.flag(name) for name in KEPT_FLAGS}
+    texts = {name: component.text(name) for name in ("help_content", "user_role_setup_object")}
+    return members | {name: text for name, text in texts.items() if text}
 
 
 def field_document(field: Field, order: int, registry: Registry, base_path: str) -> dict[str, object]:

@@ -52,6 +52,7 @@ def build_object(component: Component) -> VaultObject:
         allow_types=allow_types,
         default_type=_default_type(component) if allow_types else None,
         allow_attachments=component.flag("allow_attachments"),
+        raw=component.text("data_store") == "raw",
         lifecycle=lifecycle,
         fields=_fields(component, allow_types=allow_types, has_lifecycle=lifecycle is not None),
         actions=tuple(sorted(map(build_action, component.children_of("Objectaction")), key=lambda a: a.order)),

@@ -102,6 +102,7 @@ class VaultObject:
     in_menu: bool = True
     allow_types: bool = False
     allow_attachments: bool = False
+    raw: bool = False  # a call creates all of its rows or none
     default_type: str | None = None
     lifecycle: str | None = None
     fields: Mapping[str, Field] = field(default_factory=dict)

@@ -187,6 +187,9 @@ class RecordService:
 
         A row that an entry action refuses fails alone: what was done is undone, and done again without it.
         """
+        if batch.object.raw:
+            await self._insert_together(batch, rows, key)
+            return
         begins = self._begins_in(batch.object, batch.mode)
         if begins is None:
             await batch.insert(rows, key)
@@ -204,6 +207,19 @@ class RecordService:
                         row.errors.append(error)
                         row.id = row.event = None
             rows = [row for row in rows if not row.errors]
+
+    async def _insert_together(self, batch: Batch, rows: Sequence[Row], key: Field | None) -> None:
+        """Create the rows of a raw object: one that breaks a unique field fails them all."""
+        try:
+            async with batch.connection.transaction():
+                await batch.insert(rows, key)
+                if any(error.type is ErrorType.OPERATION_NOT_ALLOWED for row in rows for error in row.errors):
+                    raise RowsRefused({})
+        except RowsRefused:
+            for row in rows:
+                row.id = row.event = None
+                if not row.errors:
+                    row.fail(ErrorType.OPERATION_NOT_ALLOWED, "Another row of the call breaks a unique field")
 
     def _begins_in(self, target: VaultObject, mode: WriteMode) -> LifecycleState | None:
         """The state in which new records begin, where it has entry actions; none of them run in migration mode."""

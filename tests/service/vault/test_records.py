@@ -156,3 +156,18 @@ async def test_pages_stay_in_place_while_records_come_and_go(admin: Api) -> None
     third = await admin.post(second.body["responseDetails"]["next_page"])
     seen = [row["id"] for page in (first, second, third) for row in page.data]
     assert seen == [i for i in ids if i != ids[5]] + later
+
+
+async def test_a_raw_object_creates_all_rows_of_a_call_or_none(admin: Api) -> None:
+    mdl = """RECREATE Object raw_thing__c ( label('Raw'), prefix('ZRW'), data_store('raw'), audit(false),
+        help_content('Raw things'), Field key__c ( type('String'), label('Key'), unique(true), max_length(40) ) );"""
+    assert (await admin.post("/api/mdl/execute", data=mdl)).status == "SUCCESS"
+    path = "/vobjects/raw_thing__c"
+    first = [{"name__v": "first", "key__c": "a"}, {"name__v": "short"}]
+    assert outcomes(await admin.post(path, json=first)) == ["SUCCESS", "SUCCESS"]
+    rows = [{"name__v": "new", "key__c": "b"}, {"name__v": "taken", "key__c": "a"}, {"key__c": "c"}]
+    assert outcomes(await admin.post(path, json=rows)) == [TAKEN, TAKEN, REQUIRED]
+    assert outcomes(await admin.post(path, json=[rows[0], rows[2]])) == ["SUCCESS", REQUIRED]
+    assert len((await admin.query("SELECT id FROM raw_thing__c")).data) == 3
+    told = (await admin.get("/metadata/vobjects/raw_thing__c")).body["object"]
+    assert (told["data_store"], told["auditable"], told["help_content"]) == ("raw", False, "Raw things")
