@@ -16,6 +16,7 @@ from services.connector.delivery.external import Receivers
 from services.connector.delivery.outbound import Attempts, Outbound
 from services.connector.faults import Patience
 from services.connector.preview import routes as previews
+from services.connector.preview import sweep_routes as sweeps
 from services.connector.processing.inbox import Inbox, Slots
 from services.connector.readiness import routes as readiness
 from services.connector.receiving import routes as receiving
@@ -167,6 +168,7 @@ def create_app(settings: ConnectorSettings) -> FastAPI:
         app.include_router(receiving.router(SignedMessages(settings.public_url), lambda: connector.vaults))
     answers = Answers(lambda: connector.vaults)
     app.include_router(previews.router(answers))
+    app.include_router(sweeps.router(answers))
     app.include_router(readiness.router(answers, connector.check))
     app.include_router(health.router())
     app.include_router(metrics.router())

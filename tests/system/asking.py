@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,17 +12,23 @@ import aiohttp
 
 @dataclass(frozen=True)
 class Asker:
-    """``sessions`` are those of the Medical Vault, by role."""
+    """``sessions`` are those of the Medical Vault at ``vault_url``, by role."""
 
     url: str
+    vault_url: str
     sessions: Mapping[str, str]
 
     async def ask(self, method: str, path: str, who: str = "admin", **asked: Any) -> dict[str, Any]:
         """The envelope of the answer."""
+        answer: dict[str, Any] = json.loads(await self.text(method, path, who, **asked))
+        return answer
+
+    async def text(self, method: str, path: str, who: str = "admin", **asked: Any) -> str:
+        """The body of the answer."""
         headers = {"Authorization": self.sessions.get(who, "none")}
         async with (
             aiohttp.ClientSession(headers=headers) as http,
             http.request(method, f"{self.url}/{path}", **asked) as answer,
         ):
             assert answer.headers["Cache-Control"] == "no-store"
-            return dict(await answer.json())
+            return await answer.text()

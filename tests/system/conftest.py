@@ -58,4 +58,4 @@ async def asker(running: System, connected: Connected) -> Asker:
             form = {"username": sign_ins[who]["username"], "password": sign_ins[who]["password"]}
             async with http.post(f"{endpoints['medical_vault']['url']}/api/v25.1/auth", data=form) as answer:
                 sessions[who] = (await answer.json())["sessionId"]
-    return Asker(endpoints["connector"]["url"], sessions)
+    return Asker(endpoints["connector"]["url"], endpoints["medical_vault"]["url"], sessions)

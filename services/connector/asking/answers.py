@@ -19,8 +19,10 @@ ANSWER_SECONDS = 60.0
 AT_ONCE = 2
 """How many questions are answered at a time: they share the calls of the Vaults with the transfers."""
 
-Work = Callable[[Vaults, ConnectedVault], Awaitable[object]]
-"""Finds the data of an answer; raises VaultRefused, ConfigurationFault or RuleError with what the asker is told."""
+_KEPT_NOWHERE = {"Cache-Control": "no-store"}  # answers may show records
+
+Work = Callable[[Vaults, ConnectedVault], Awaitable[Response]]
+"""Finds an answer; raises VaultRefused, ConfigurationFault or RuleError with what the asker is told."""
 
 
 class Answers:
@@ -35,7 +37,7 @@ class Answers:
         """The answer to a question about the Vault that the settings name ``name``."""
         try:
             async with asyncio.timeout(ANSWER_SECONDS), self._places:
-                data = await self._worked(request, name, work)
+                return await self._worked(request, name, work)
         except VaultRefused as refused:
             return _failure(refused.type, refused.message)
         except (ConfigurationFault, RuleError) as fault:
@@ -44,9 +46,8 @@ class Answers:
             return _unavailable("A Vault is away, or the connector is starting")
         except TimeoutError:
             return _unavailable(f"It took longer than {ANSWER_SECONDS:.0f} seconds; ask for less")
-        return _answer({"responseStatus": "SUCCESS", "data": data})
 
-    async def _worked(self, request: Request, name: str, work: Work) -> object:
+    async def _worked(self, request: Request, name: str, work: Work) -> Response:
         vaults = self._vaults()
         if vaults is None:
             raise VaultUnavailable
@@ -55,6 +56,17 @@ class Answers:
             raise VaultRefused("INVALID_DATA", "This connector has no Vault of this name")
         await require_permission(own.client, request.headers.get("authorization", ""), MANAGE_INTEGRATIONS)
         return await work(vaults, own)
+
+
+def success(data: object) -> Response:
+    """A SUCCESS envelope."""
+    return _answer({"responseStatus": "SUCCESS", "data": data})
+
+
+def csv_file(name: str, content: str) -> Response:
+    """A CSV file to be saved under this name."""
+    headers = {**_KEPT_NOWHERE, "Content-Disposition": f'attachment; filename="{name}"'}
+    return Response(content, HTTPStatus.OK, headers, "text/csv;charset=UTF-8")
 
 
 def _failure(kind: str, message: str) -> Response:
@@ -69,6 +81,4 @@ def _unavailable(message: str) -> Response:
 
 
 def _answer(body: Mapping[str, object], status: HTTPStatus = HTTPStatus.OK) -> Response:
-    """An envelope; it may show records, so nothing on the way may keep it."""
-    headers = {"Cache-Control": "no-store"}
-    return Response(orjson.dumps(body), status, headers, "application/json;charset=UTF-8")
+    return Response(orjson.dumps(body), status, _KEPT_NOWHERE, "application/json;charset=UTF-8")

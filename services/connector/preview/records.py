@@ -46,8 +46,8 @@ class RecordPreview:
         return {
             "id": self.id,
             "result": self._result(target),
-            "error": _failure(failure),
-            "warning": _failure(warning),
+            "error": failure and failure_json(failure),
+            "warning": warning and failure_json(warning),
             "rules": [part for evaluation in self.evaluations for part in _rows(evaluation)],
             "writes": [write.answer() for write in self.writes],
         }
@@ -90,9 +90,8 @@ async def _one(plan: Plan, item: str) -> RecordPreview:
     return shown
 
 
-def _failure(failure: ItemFailure | None) -> dict[str, object] | None:
-    if failure is None:
-        return None
+def failure_json(failure: ItemFailure) -> dict[str, object]:
+    """A failure as it would be on a User Exception Item."""
     return {
         "type": failure.error_type.value,
         "message": failure.message,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Request, Response
 from pydantic import ValidationError
 
-from services.connector.asking.answers import Answers
+from services.connector.asking.answers import Answers, success
 from services.connector.faults import passing_refusals
 from services.connector.preview.records import preview
 from services.connector.preview.requests import PreviewRequest, plan_of
@@ -22,12 +22,12 @@ def router(answers: Answers) -> APIRouter:
 
     @made.post("/previews/{vault}")
     async def previews(request: Request, vault: str) -> Response:
-        async def work(vaults: Vaults, own: KnownVault) -> list[dict[str, object]]:
+        async def work(vaults: Vaults, own: KnownVault) -> Response:
             asked = _asked(await read_body(request, MAX_REQUEST_BYTES))
             with passing_refusals():
                 plan = await plan_of(asked, vaults, own)
                 shown = await preview(plan, tuple(dict.fromkeys(asked.ids)))
-            return [record.answer(own.vault_id) for record in shown]
+            return success([record.answer(own.vault_id) for record in shown])
 
         return await answers.give(request, vault, work)
 

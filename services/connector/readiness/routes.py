@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 from fastapi import APIRouter, Request, Response
 
-from services.connector.asking.answers import Answers
+from services.connector.asking.answers import Answers, success
 from services.connector.faults import passing_refusals
 from services.connector.readiness.findings import Step
 from services.connector.readiness.reading import findings
@@ -19,12 +19,13 @@ def router(answers: Answers, consumers: Callable[[], Awaitable[str | None]]) -> 
 
     @made.get("/readiness/{vault}/{connection}")
     async def readiness(request: Request, vault: str, connection: str) -> Response:
-        async def work(vaults: Vaults, own: KnownVault) -> dict[str, object]:
+        async def work(vaults: Vaults, own: KnownVault) -> Response:
             with passing_refusals():
                 found = await findings(vaults, own, connection, consumers)
             # Open exceptions are of what has been; they keep no message from working.
             ready = all(finding.step is Step.EXCEPTIONS for finding in found)
-            return {"connection": connection, "ready": ready, "findings": [finding.answer() for finding in found]}
+            listed = [finding.answer() for finding in found]
+            return success({"connection": connection, "ready": ready, "findings": listed})
 
         return await answers.give(request, vault, work)
 

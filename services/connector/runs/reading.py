@@ -85,7 +85,7 @@ class RunReading:
         part = window(_moment(run, "changed_since"), _moment(run, "source_time"), self.overlap)
         while _goes_on(run) and run["stage"] == number:
             batches, cursor = whole(run.get("batches"), "batches"), Cursor.decode(text(run, "position"))
-            page = await _next_page(source, stage, part, cursor)
+            page = await next_page(source, stage, part, cursor)
             if page is None:
                 told = {"stage": number, "batches": batches, "ended": True, "more_stages": more}
             else:
@@ -93,7 +93,7 @@ class RunReading:
                 told = {"stage": number, "batches": batches + 1, "position": page.following.encode()}
             run = await self.own.client.tell_run(self.batch.integration, self.batch.run, told)
 
-    async def _publish(self, source: VaultClient, page: _Page, batch: RunBatch) -> None:
+    async def _publish(self, source: VaultClient, page: Page, batch: RunBatch) -> None:
         """Put a batch on this queue; published a second time it has the same message id."""
         now = datetime.now(UTC)
         attributes: dict[str, JsonValue] = {
@@ -119,7 +119,7 @@ class RunReading:
 
 
 @dataclass(frozen=True, slots=True)
-class _Page:
+class Page:
     """Ids of changed records, and where the next page begins."""
 
     reading: Reading
@@ -127,14 +127,14 @@ class _Page:
     following: Cursor
 
 
-async def _next_page(client: VaultClient, stage: Stage, part: Window, cursor: Cursor) -> _Page | None:
+async def next_page(client: VaultClient, stage: Stage, part: Window, cursor: Cursor) -> Page | None:
     """The next page of a stage that has any records; None at the end of the stage."""
     while cursor.reading < len(stage):
         reading = stage[cursor.reading]
         rows = await _listed(client, reading, part, cursor)
         cursor = cursor.after(reading, rows)
         if rows:
-            return _Page(reading, tuple(str(row["id"]) for row in rows), cursor)
+            return Page(reading, tuple(str(row["id"]) for row in rows), cursor)
     return None
 
 

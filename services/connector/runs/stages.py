@@ -34,10 +34,13 @@ class Scope:
     own: ConnectedVault
 
 
-async def stages(scope: Scope, integration: str, source_vault: int) -> tuple[Stage, ...]:
-    """The stages of an integration's run; raises ClientError, RuleError, and ConfigurationFault when it is inactive."""
+async def stages(scope: Scope, integration: str, source_vault: int, *, planned: bool = False) -> tuple[Stage, ...]:
+    """The stages of an integration's run; raises ClientError, RuleError, and ConfigurationFault when it is inactive.
+
+    With ``planned`` they are those of an integration that may still be inactive.
+    """
     by_order: dict[int, list[Reading]] = {}
-    for route in _routes(scope.configuration, integration, source_vault):
+    for route in _routes(scope.configuration, integration, source_vault, planned=planned):
         role = route.point.role
         for reading in _readings(scope.configuration, route):
             narrow = NARROWED.get(role)
@@ -47,7 +50,7 @@ async def stages(scope: Scope, integration: str, source_vault: int) -> tuple[Sta
     return tuple(tuple(dict.fromkeys(by_order[order])) for order in sorted(by_order))
 
 
-def _routes(configuration: Configuration, integration: str, source_vault: int) -> list[Route]:
+def _routes(configuration: Configuration, integration: str, source_vault: int, *, planned: bool) -> list[Route]:
     """The active points of the integration that have rules on its connection."""
     ruled = {(rule.connection, rule.integration_point) for rule in configuration.rules}
     broken = {rule.integration_point for rule in configuration.broken}
@@ -59,7 +62,8 @@ def _routes(configuration: Configuration, integration: str, source_vault: int) -
         connection = configuration.connections.get(above.connection)
         name = point.api_name
         if connection is not None and ((connection.api_name, name) in ruled or name in broken):
-            routes.append(configuration.route(name, source_vault))
+            find = configuration.planned_route if planned else configuration.route
+            routes.append(find(name, source_vault))
     if not any(known.api_name == integration for known in configuration.integrations.values()):
         raise ConfigurationFault(f"Integration {integration} does not exist in this Vault")
     return routes
