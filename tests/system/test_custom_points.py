@@ -1,0 +1,156 @@
+"""A custom integration point works without code: deployed by MDL, it upserts by the key that its rule gives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+
+from shared.client.results import Row
+from tests.system.conditions import Connected, eventually, new_run
+from tests.system.test_transfer import create, one
+
+LIFECYCLE = """CREATE Objectlifecycle {source}_lifecycle__c (
+    label('Sample'), starting_state('kept_state__c'),
+    Objectlifecyclestate kept_state__c (
+        label('Kept'),
+        Objectlifecyclestateuseraction send__c (
+            label('Send'), order(1), action('change_state'), next_state('sent_state__c')
+        )
+    ),
+    Objectlifecyclestate sent_state__c (
+        label('Sent'),
+        Objectlifecyclestateuseraction keep__c (
+            label('Keep'), order(1), action('change_state'), next_state('kept_state__c')
+        ),
+        Objectlifecyclestateentryaction message__c (
+            action('send_message'), order(1), queue('crm_to_medical_outbound_queue__v'),
+            integration_point('{point}'), event('sent')
+        )
+    )
+);"""
+SOURCE = """CREATE Object {source}__c (
+    label('Sample'), prefix('{prefix}'), lifecycle('Objectlifecycle.{source}_lifecycle__c'),
+    Field lot__c (label('Lot'), type('String'), max_length(40))
+);"""
+TARGET = """CREATE Object {target} (
+    label('Sample Copy'), prefix('{prefix}'),
+    Field link__sys (unique(true)),
+    Field crm_id__c (label('CRM ID'), type('String'), max_length(50), unique(true)),
+    Field lot__c (label('Lot'), type('String'), max_length(40)),
+    Field note__c (label('Note'), type('String'), max_length(40))
+);"""
+RULE = """CREATE Integrationrule {target} (
+    label('Sample Integration Rule'), connection('medical_crm__v'), integration_point('{point}'),
+    primary_query_object('{source}__c'),
+    Fieldrule key__c (
+        target_object('Object.{target}'), target_object_field('Field.{key}'),
+        query_object('{source}__c'), query_field('{key_source}')
+    ),
+    Fieldrule name__c (
+        target_object('Object.{target}'), target_object_field('Field.name__v'),
+        query_object('{source}__c'), query_field('name__v')
+    ),
+    Fieldrule lot__c (
+        target_object('Object.{target}'), target_object_field('Field.lot__c'),
+        query_object('{source}__c'), query_field('lot__c')
+    )
+);"""
+
+
+@dataclass(frozen=True)
+class Custom:
+    """Names of one custom integration, and the key that its rule maps onto."""
+
+    label: str
+    key_source: str
+    key: str
+
+    @property
+    def names(self) -> dict[str, str]:
+        source = f"sample_{self.label}"
+        return {
+            "source": source,
+            "target": f"{source}_copy__c",
+            "point": f"{source}_inbound__c",
+            "integration": f"{source}__c",
+            "prefix": f"ZQ{self.label[0].upper()}",
+            "key": self.key,
+            "key_source": self.key_source,
+        }
+
+    def written(self, text: str) -> str:
+        return text.format_map(self.names)
+
+    def records(self) -> dict[str, Row]:
+        """The integration on the connection that there is, and its point, by object."""
+        named = self.names
+        return {
+            "integration__sys": {
+                "integration_api_name__sys": named["integration"],
+                "name__v": f"Samples {self.label}",
+                "connection__sysr.api_name__sys": "medical_crm__v",
+                "status__v": "active__v",
+            },
+            "integration_point__sys": {
+                "integration_point_api_name__sys": named["point"],
+                "name__v": f"Samples {self.label}",
+                "integration__sysr.integration_api_name__sys": named["integration"],
+                "direction__sys": "inbound__sys",
+            },
+        }
+
+
+async def deploy(connected: Connected, custom: Custom) -> None:
+    await connected.medical.execute_mdl(custom.written(TARGET) + custom.written(RULE))
+    for object_name, row in custom.records().items():
+        await create(connected.medical, object_name, row)
+
+
+async def send(connected: Connected, custom: Custom, record: str, lot: str) -> None:
+    """Change the source record, have the Vault send a message about it, and wait for the copy to say the same."""
+    named = custom.names
+    name = f"{named['source']}__c"
+    actions = f"Objectlifecyclestateuseraction.{name}"
+    (result,) = await connected.crm.update(name, [{"id": record, "lot__c": lot}])
+    assert result.ok, result.errors
+    await connected.crm.run_action(name, record, f"{actions}.kept_state__c.send__c")
+    await connected.crm.run_action(name, record, f"{actions}.sent_state__c.keep__c")
+
+    async def copied() -> bool:
+        return bool((await connected.medical.query(f"SELECT id FROM {named['target']} WHERE lot__c = '{lot}'")).rows)
+
+    await eventually(f"the copy of lot {lot}", copied)
+
+
+@pytest.mark.parametrize(
+    "custom",
+    [Custom("linked", "global_id__sys", "link__sys"), Custom("keyed", "id", "crm_id__c")],
+    ids=["key from global_id__sys", "key from id"],
+)
+async def test_a_custom_point_upserts_by_the_key_of_its_rule(connected: Connected, custom: Custom) -> None:
+    run, target = new_run(), custom.names["target"]
+    await connected.crm.execute_mdl(custom.written(LIFECYCLE) + custom.written(SOURCE))
+    await deploy(connected, custom)
+    record, other = [
+        await create(connected.crm, f"{custom.names['source']}__c", {"name__v": f"{run} {n}"}) for n in range(2)
+    ]
+    keys = {"id": record, "global_id__sys": f"{connected.crm.vault_id}_{record}"}
+
+    await send(connected, custom, record, f"{run} A")
+    fields = f"SELECT id, name__v, lot__c, {custom.key}, note__c FROM {target}"
+    made = await one(connected.medical, fields)
+    assert made == {
+        "id": made["id"],
+        "name__v": f"{run} 0",
+        "lot__c": f"{run} A",
+        custom.key: keys[custom.key_source],
+        "note__c": None,
+    }
+
+    await connected.medical.update(target, [{"id": made["id"], "note__c": "by hand"}])
+    await send(connected, custom, record, f"{run} B")
+    assert await one(connected.medical, fields) == made | {"lot__c": f"{run} B", "note__c": "by hand"}
+
+    await send(connected, custom, other, f"{run} C")
+    assert len((await connected.medical.query(fields)).rows) == 2
