@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from typing import Any
+from uuid import uuid4
 
 from shared.client import VaultClient
 
@@ -12,6 +13,7 @@ INQUIRY_ACTION = "Objectlifecyclestateuseraction.medical_inquiry__v"
 SUBMIT = f"{INQUIRY_ACTION}.saved_state__v.submit__v"
 TRANSFER = f"{INQUIRY_ACTION}.submitted_state__v.transfer_to_medical__v"
 CALL_ROWS = 500
+CHUNK = 5000  # rows that are on their way at once
 
 
 class BenchFailed(Exception):
@@ -82,3 +84,27 @@ def _inquiry(number: int, account: str, product: object, country: object) -> dic
         "delivery_method__v": "email__v",
         "email__v": f"reader{number}@practice.example",
     }
+
+
+async def many_accounts(crm: VaultClient, medical: VaultClient, count: int) -> None:
+    """``count`` accounts without an address, of a country whose agreement lets them be pulled."""
+    rule = {"country_code__v": "US", "pull_accounts_rule__v": "pull_accounts__v"}
+    country = (await crm.query("SELECT id FROM country__v WHERE country_code__v = 'US'")).rows[0]["id"]
+    await medical.update("country__v", [rule], "country_code__v")
+    for start in range(0, count, CHUNK):
+        numbers = range(start, min(start + CHUNK, count))
+        await _create(crm, "account__v", [_account("many", number, country) for number in numbers])
+
+
+async def changed_accounts(crm: VaultClient, count: int) -> None:
+    """Change so many of these accounts."""
+    for start in range(0, count, CHUNK):
+        rows = [
+            {"external_id__v": f"BENCH-many-{number}", "credentials__v": f"MD {uuid4().hex[:6]}"}
+            for number in range(start, min(start + CHUNK, count))
+        ]
+        parts = [rows[at : at + CALL_ROWS] for at in range(0, len(rows), CALL_ROWS)]
+        results = await asyncio.gather(*(crm.update("account__v", part, "external_id__v") for part in parts))
+        if not all(result.ok for part in results for result in part):
+            message = "changing an account was refused"
+            raise BenchFailed(message)

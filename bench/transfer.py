@@ -12,6 +12,7 @@ from typing import Any
 from uuid import uuid4
 
 from bench import plain
+from bench.accounts import measured_run
 from bench.calls import measured_calls
 from bench.data import CALL_ROWS, TRANSFER, BenchFailed, submitted_inquiries
 from bench.processor_time import processor_seconds
@@ -25,11 +26,14 @@ SINGLES = 100
 PYTHON = ("medical_vault", "crm_vault", "connector")
 
 
-async def run(system: System, count: int, profile: Path | None = None) -> dict[str, Any]:
+async def run(system: System, count: int, accounts: int, profile: Path | None = None) -> dict[str, Any]:
     """Measure on ``system``, started for this and removed afterwards."""
     try:
         await system.start()
-        return {**await measure(system, count, profile), **await measured_calls(system)}
+        figures = {**await measure(system, count, profile), **await measured_calls(system)}
+        endpoints = system.endpoints()
+        async with _client(endpoints["crm_vault"]) as crm, _client(endpoints["medical_vault"]) as medical:
+            return {**figures, **await measured_run(system, crm, medical, accounts)}
     finally:
         await system.reset()
 

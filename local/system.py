@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -247,6 +247,13 @@ class System:
 
     def _sign_in(self, plan: VaultPlan, role: str) -> SignIn:
         return SignIn(plan.username(role), self._state.secret(f"{plan.name}_{role}"))
+
+    def further_connectors(self, count: int) -> list[Service]:
+        """More connector processes beside the running system's own, each with a port of its own; not started yet."""
+        (first,) = [service for service in self._known_services() if service.service == CONNECTOR]
+        more = [replace(first, number=number) for number in range(2, count + 2)]
+        ports = {service.name: str(self._state.port(service.name)) for service in more}
+        return [replace(s, settings={**first.settings, "CONNECTOR_PORT": ports[s.name]}) for s in more]
 
     def _services(self) -> list[Service]:
         """Return every service in starting order, with a port for each."""

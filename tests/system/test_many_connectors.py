@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import AsyncIterator
-from dataclasses import replace
 
 import pytest
 
 from local.system import System
-from tests.system.conditions import Connected, new_run
+from tests.system.conditions import Connected, eventually, new_run
 from tests.system.messages import envelope, put_on_queue
 from tests.system.test_crashes import assert_queues_empty, quoted
 from tests.system.test_transfer import create, one
@@ -24,12 +23,7 @@ CHANGES = 25
 @pytest.fixture
 async def four_connectors(running: System) -> AsyncIterator[None]:
     """Three more processes beside the system's own connector, as a user would start them."""
-    (first,) = [service for service in running._services() if service.service == CONNECTOR]
-    more = []
-    for number in (2, 3, 4):
-        service = replace(first, number=number)
-        port = running._state.port(service.name)
-        more.append(replace(service, settings={**first.settings, "CONNECTOR_PORT": str(port)}))
+    more = running.further_connectors(3)
     try:
         for service in more:
             service.spawn()
@@ -85,13 +79,17 @@ async def test_no_older_state_comes_after_a_newer_one(connected: Connected) -> N
             tell(order.sample(accounts, ACCOUNTS)),
         )
         await tell(accounts)
-    await assert_queues_empty(connected)
-
-    # Nothing is on its way any more: what stands there now has to be the last state.
     links = [f"{connected.crm.vault_id}_{account}" for account in accounts]
     text = f"SELECT id, last_name__v FROM case_contact_source_data__v WHERE link__sys CONTAINS ({quoted(links)})"
+
+    async def last_state() -> bool:
+        copies = (await connected.medical.query(text)).rows
+        return [row["last_name__v"] for row in copies] == [f"State {CHANGES:03}"] * ACCOUNTS
+
+    await eventually("the last state in every copy", last_state)
+    await assert_queues_empty(connected)
+    assert await last_state(), "nothing older came after it"
     copies = (await connected.medical.query(text)).rows
-    assert [row["last_name__v"] for row in copies] == [f"State {CHANGES:03}"] * ACCOUNTS
     for row in copies:
         states = await written(connected, str(row["id"]))
         assert states == sorted(set(states)), "each state at most once, and in the order of the source"
