@@ -1,14 +1,20 @@
-"""A custom integration point works without code: deployed by MDL, it upserts by the key that its rule gives."""
+"""A custom integration point works without code, deployed by MDL or as a package; its rule gives the key."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import aiohttp
 import pytest
 
+from local.system import System
 from shared.client.results import Row
+from shared.client.transport import Request
+from tests.service.vault.served import Api
+from tests.service.vault.test_packages_api import form
 from tests.system.conditions import Connected, eventually, new_run
 from tests.system.test_transfer import create, one
+from tests.unit.packages.building import component_files, data_files, vpk
 
 LIFECYCLE = """CREATE Objectlifecycle {source}_lifecycle__c (
     label('Sample'), starting_state('kept_state__c'),
@@ -33,14 +39,14 @@ SOURCE = """CREATE Object {source}__c (
     label('Sample'), prefix('{prefix}'), lifecycle('Objectlifecycle.{source}_lifecycle__c'),
     Field lot__c (label('Lot'), type('String'), max_length(40))
 );"""
-TARGET = """CREATE Object {target} (
+TARGET = """RECREATE Object {target} (
     label('Sample Copy'), prefix('{prefix}'),
     Field link__sys (unique(true)),
     Field crm_id__c (label('CRM ID'), type('String'), max_length(50), unique(true)),
     Field lot__c (label('Lot'), type('String'), max_length(40)),
     Field note__c (label('Note'), type('String'), max_length(40))
 );"""
-RULE = """CREATE Integrationrule {target} (
+RULE = """RECREATE Integrationrule {target} (
     label('Sample Integration Rule'), connection('medical_crm__v'), integration_point('{point}'),
     primary_query_object('{source}__c'),
     Fieldrule key__c (
@@ -62,19 +68,19 @@ RULE = """CREATE Integrationrule {target} (
 class Custom:
     """Names of one custom integration, and the key that its rule maps onto."""
 
-    label: str
+    way: str
     key_source: str
     key: str
 
     @property
     def names(self) -> dict[str, str]:
-        source = f"sample_{self.label}"
+        source = f"sample_{self.way}"
         return {
             "source": source,
             "target": f"{source}_copy__c",
             "point": f"{source}_inbound__c",
             "integration": f"{source}__c",
-            "prefix": f"ZQ{self.label[0].upper()}",
+            "prefix": f"ZQ{self.way[0].upper()}",
             "key": self.key,
             "key_source": self.key_source,
         }
@@ -88,23 +94,63 @@ class Custom:
         return {
             "integration__sys": {
                 "integration_api_name__sys": named["integration"],
-                "name__v": f"Samples {self.label}",
+                "name__v": f"Samples by {self.way}",
                 "connection__sysr.api_name__sys": "medical_crm__v",
                 "status__v": "active__v",
             },
             "integration_point__sys": {
                 "integration_point_api_name__sys": named["point"],
-                "name__v": f"Samples {self.label}",
+                "name__v": f"Samples by {self.way}",
                 "integration__sysr.integration_api_name__sys": named["integration"],
                 "direction__sys": "inbound__sys",
             },
         }
 
 
-async def deploy(connected: Connected, custom: Custom) -> None:
+async def deploy_mdl(connected: Connected, custom: Custom) -> None:
     await connected.medical.execute_mdl(custom.written(TARGET) + custom.written(RULE))
     for object_name, row in custom.records().items():
         await create(connected.medical, object_name, row)
+
+
+async def deploy_package(running: System, connected: Connected, custom: Custom) -> None:
+    integration, point = (
+        data_files(number, object_name, "Upsert", csv(row), next(iter(row)))
+        for number, (object_name, row) in enumerate(custom.records().items(), start=30)
+    )
+    target = custom.names["target"]
+    content = vpk(
+        component_files(10, f"Object.{target}", custom.written(TARGET)),
+        component_files(20, f"Integrationrule.{target}", custom.written(RULE)),
+        integration,
+        point,
+    )
+    file_name = f"{custom.way}.vpk"
+    sign_in = running.sign_ins()["medical_vault"]["admin"]
+    async with aiohttp.ClientSession() as http:
+        api = Api(http, running.endpoints()["medical_vault"]["url"])
+        credentials = {"username": sign_in["username"], "password": sign_in["password"]}
+        session = (await api.post("/auth", data=credentials)).body["sessionId"]
+        await replace(api, session_id=session).put("/services/package", data=form(content, file_name))
+    package = await package_at(connected, file_name, "verified__v")
+    path = f"/api/v25.1/vobject/vault_package__v/{package}/actions/deploy"
+    await connected.medical.call(Request("deploy", "POST", path))
+    await package_at(connected, file_name, "deployed__v")
+
+
+async def package_at(connected: Connected, file_name: str, status: str) -> str:
+    """The id of the package from this file, once it has the status."""
+    text = f"SELECT id, package_status__v FROM vault_package__v WHERE file_name__v = '{file_name}'"
+
+    async def there() -> bool:
+        return [row["package_status__v"] for row in (await connected.medical.query(text)).rows] == [[status]]
+
+    await eventually(f"package status {status}", there)
+    return str((await one(connected.medical, text))["id"])
+
+
+def csv(row: Row) -> str:
+    return f"{','.join(row)}\r\n{','.join(map(str, row.values()))}\r\n"
 
 
 async def send(connected: Connected, custom: Custom, record: str, lot: str) -> None:
@@ -125,13 +171,18 @@ async def send(connected: Connected, custom: Custom, record: str, lot: str) -> N
 
 @pytest.mark.parametrize(
     "custom",
-    [Custom("linked", "global_id__sys", "link__sys"), Custom("keyed", "id", "crm_id__c")],
-    ids=["key from global_id__sys", "key from id"],
+    [Custom("mdl", "global_id__sys", "link__sys"), Custom("package", "id", "crm_id__c")],
+    ids=["MDL, key from global_id__sys", "package, key from id"],
 )
-async def test_a_custom_point_upserts_by_the_key_of_its_rule(connected: Connected, custom: Custom) -> None:
+async def test_a_custom_point_upserts_by_the_key_of_its_rule(
+    running: System, connected: Connected, custom: Custom
+) -> None:
     run, target = new_run(), custom.names["target"]
     await connected.crm.execute_mdl(custom.written(LIFECYCLE) + custom.written(SOURCE))
-    await deploy(connected, custom)
+    if custom.way == "mdl":
+        await deploy_mdl(connected, custom)
+    else:
+        await deploy_package(running, connected, custom)
     record, other = [
         await create(connected.crm, f"{custom.names['source']}__c", {"name__v": f"{run} {n}"}) for n in range(2)
     ]

@@ -10,6 +10,7 @@ from shared.vault.components import evolution
 from shared.vault.components.dependencies import Dependency, dependencies_of
 from shared.vault.components.errors import ComponentError
 from shared.vault.components.model import FieldType
+from shared.vault.components.platform import PLATFORM_FIELD_TYPES
 from shared.vault.components.registry import Registry
 from shared.vault.components.statement import Command, Statement
 from shared.vault.components.tree import Component
@@ -109,9 +110,16 @@ def _status(
         return DependencyStatus.IN_TARGET
     step = inside.get(dependency.key)
     component = step.statement.component if step and step.statement else None
-    if component and (not dependency.subname or component.child(dependency.subtype, dependency.subname)):
+    if component and _has_part(component, dependency):
         return DependencyStatus.IN_PACKAGE
     return DependencyStatus.MISSING_BLOCK if declared.blocking else DependencyStatus.MISSING_IGNORE
+
+
+def _has_part(component: Component, dependency: Dependency) -> bool:
+    """Whether a component of the package will have this; every object gets fields of the platform that no MDL names."""
+    if not dependency.subname or component.child(dependency.subtype, dependency.subname):
+        return True
+    return dependency.type == "Object" and dependency.subtype == "Field" and dependency.subname in PLATFORM_FIELD_TYPES
 
 
 def exists(registry: Registry, dependency: Dependency) -> bool:

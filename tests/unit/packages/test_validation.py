@@ -99,6 +99,18 @@ def test_dependencies_on_parts_and_on_what_the_platform_gives(registry: Registry
     }
 
 
+def test_a_rule_may_fill_what_the_platform_gives_to_an_object_of_the_package(registry: Registry) -> None:
+    box = THING.replace("thing__c", "box__c").replace("ZTH", "ZBX")
+    rule = """RECREATE Integrationrule box__c ( label('Box'), connection('medical_crm__v'), integration_point('box__c'),
+      primary_query_object('crate__c'), Fieldrule {0} ( target_object('Object.box__c'),
+      target_object_field('Field.{0}'), query_object('crate__c'), query_field('name__v') ) );"""
+    parts = component_files(10, "Object.box__c", box)
+    given = tried(registry, parts, component_files(20, "Integrationrule.box__c", rule.format("name__v")))
+    assert [step.errors for step in given.steps] == [[], []]
+    gone = tried(registry, parts, component_files(20, "Integrationrule.box__c", rule.format("gone__c")))
+    assert gone.steps[1].errors == ["Object box__c is missing its Field gone__c"]
+
+
 def test_a_circle_across_steps_is_planned_in_three_statements() -> None:
     mdl = """CREATE Object {0} ( label('{0}'), prefix('{1}'),
       Field a__c ( type('Object'), label('A'), object('Object.{2}') ) );"""
