@@ -13,7 +13,7 @@ from typing import Any
 
 from local.broker import CRM_2, management_api
 from local.faults import SystemFailed
-from local.service import CRM_VAULT, MEDICAL_VAULT, PROJECT
+from local.service import CRM_VAULT, MEDICAL_VAULT, PROJECT, SECOND_CRM_VAULT, VaultPlan
 from local.state import State, write_private
 from local.waiting import answers_within
 
@@ -42,6 +42,8 @@ def main() -> int:
             _run([*two, "up", "--detach", "--wait", "crm-vault-2"], settings, _UP_WAIT)
             _run([*two, "run", "--rm", "connection-setup-2"], settings, _UP_WAIT)
             asyncio.run(_joined(settings))
+            write_private(endpoints, _endpoints(settings, second_crm=True))
+            _run([sys.executable, "-m", "local.demo", "--endpoints", str(endpoints)], settings, _STORY_WAIT)
         except (subprocess.CalledProcessError, subprocess.TimeoutExpired, SystemFailed) as error:
             print(f"compose test failed: {_said(error)}", file=sys.stderr)
             subprocess.run([*compose, "ps", "--all"], cwd=PROJECT, env=settings, check=False, timeout=60)
@@ -61,7 +63,7 @@ def main() -> int:
                 "20",
             ]
             subprocess.run(down, cwd=PROJECT, env=settings, check=False, timeout=_DOWN_WAIT)
-    print("The compose file brings the whole system up, the story plays on it, and a second Vault CRM joins.")
+    print("The compose file brings the whole system up, the story plays on it, and again with a second Vault CRM.")
     return 0
 
 
@@ -85,21 +87,23 @@ def _settings(state: State, name: str) -> dict[str, str]:
     return dict(os.environ) | chosen
 
 
-def _endpoints(settings: dict[str, str]) -> dict[str, Any]:
+def _endpoints(settings: dict[str, str], *, second_crm: bool = False) -> dict[str, Any]:
     """Return where the composed system is, in the form of ``.run/endpoints.json``."""
 
-    def vault(prefix: str, vault_id: int) -> dict[str, Any]:
+    def vault(plan: VaultPlan, domain: str, port: str, password: str) -> dict[str, Any]:
         return {
-            "url": f"http://127.0.0.1:{settings[f'{prefix}_VAULT_PORT']}",
-            "username": f"admin@{prefix.lower()}.example",
-            "password": settings[f"{prefix}_ADMIN_PASSWORD"],
-            "vault_id": vault_id,
+            "url": f"http://127.0.0.1:{settings[port]}",
+            "username": f"admin@{domain}.example",
+            "password": settings[password],
+            "vault_id": plan.vault_id,
         }
 
     broker, database = settings["RABBITMQ_PASSWORD"], settings["POSTGRES_PASSWORD"]
+    second = vault(SECOND_CRM_VAULT, "crm2", "CRM_VAULT_2_PORT", "CRM_2_ADMIN_PASSWORD")
     return {
-        "medical_vault": vault("MEDICAL", MEDICAL_VAULT.vault_id),
-        "crm_vault": vault("CRM", CRM_VAULT.vault_id),
+        "medical_vault": vault(MEDICAL_VAULT, "medical", "MEDICAL_VAULT_PORT", "MEDICAL_ADMIN_PASSWORD"),
+        "crm_vault": vault(CRM_VAULT, "crm", "CRM_VAULT_PORT", "CRM_ADMIN_PASSWORD"),
+        **({SECOND_CRM_VAULT.name: second} if second_crm else {}),
         "connector": {"url": f"http://127.0.0.1:{settings['CONNECTOR_PORT']}"},
         "rabbitmq": {
             "amqp_url": f"amqp://admin:{broker}@127.0.0.1:{settings['AMQP_PORT']}",

@@ -29,12 +29,18 @@ def main() -> int:
         if arguments.endpoints:
             asyncio.run(play(json.loads(arguments.endpoints.read_text()), narration))
         else:
-            asyncio.run(demo(System(DEFAULT_DIRECTORY), narration, keep=bool(os.environ.get("KEEP"))))
+            asyncio.run(demo(_system(), narration, keep=bool(os.environ.get("KEEP"))))
     except (SystemFailed, StoryFailed, ClientError, SparkError) as error:
         logs = "docker compose logs" if arguments.endpoints else str(System(DEFAULT_DIRECTORY).logs)
         narration.failed(f"{error}\nLogs: {logs}")
         return 1
     return 0
+
+
+def _system() -> System:
+    """The system that runs; where none does, one with two Vault CRMs."""
+    system = System(DEFAULT_DIRECTORY)
+    return system if system.running else System(DEFAULT_DIRECTORY, second_crm=True)
 
 
 async def demo(system: System, narration: Narration, *, keep: bool) -> None:

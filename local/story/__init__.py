@@ -1,0 +1,50 @@
+"""The story of the connection, played through the public APIs: ``make demo``, ``make test-compose``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from typing import Any
+
+from local.narration import Narration
+from local.story import agreements, custom, inquiries, metadata, second_crm
+from local.story.cast import Cast, StoryFailed
+from shared.client import VaultClient
+
+__all__ = ["StoryFailed", "play"]
+
+
+async def play(endpoints: Mapping[str, Any], narration: Narration, sign_ins: Mapping[str, Any] | None = None) -> None:
+    """Play the whole story against a running system; raises StoryFailed or a client's error.
+
+    ``endpoints`` as in ``.run/endpoints.json``; without ``sign_ins`` the administrators act for rep and agent. The
+    chapter of the second Vault CRM is played where there is one.
+    """
+    async with AsyncExitStack() as stack:
+
+        async def client(vault: str, accounts: Mapping[str, Any] | None = None) -> VaultClient:
+            endpoint = endpoints[vault]
+            account = (accounts or {}).get(vault, {}).get("business") or endpoint
+            made = VaultClient(endpoint["url"], account["username"], account["password"], client_id="medical-crm-demo")
+            return await stack.enter_async_context(made)
+
+        async def cast(crm: str) -> Cast:
+            return Cast(
+                crm_admin=await client(crm),
+                rep=await client(crm, sign_ins),
+                medical_admin=await client("medical_vault"),
+                agent=await client("medical_vault", sign_ins),
+            )
+
+        first = await cast("crm_vault")
+        await inquiries.activated(first, narration)
+        inquiry = await inquiries.inquiry_becomes_case(first, narration)
+        await inquiries.outcome_returns(first, narration, inquiry)
+        await inquiries.unknown_product(first, narration)
+        await inquiries.delivered_twice(first, narration, inquiry, endpoints["rabbitmq"]["amqp_url"])
+        await agreements.kept(first, narration)
+        await metadata.synced(first, narration)
+        await custom.without_code(first, narration)
+        if second_crm.VAULT in endpoints:
+            await second_crm.joins(first, await cast(second_crm.VAULT), narration)
+    narration.close()

@@ -1,0 +1,76 @@
+"""Chapter of a custom integration point: objects, an integration, a point and a rule, and no code."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from uuid import uuid4
+
+from local.narration import Narration
+from local.story.cast import Cast, Row, StoryFailed, create, until
+
+MDL = Path(__file__).parent
+SOURCE, COPY, INTEGRATION, POINT = (
+    "congress_visit__c",
+    "crm_congress_visit__c",
+    "congress_visits__c",
+    "congress_visit_inbound__c",
+)
+SEND = f"Objectlifecyclestateuseraction.{SOURCE}.planned_state__c.report__c"
+PLAN = f"Objectlifecyclestateuseraction.{SOURCE}.reported_state__c.plan__c"
+
+
+async def without_code(cast: Cast, narration: Narration) -> None:
+    """A record is sent by a message, changed, and sent again: one copy, by the key that the rule gives."""
+    narration.chapter("A custom integration point works without code")
+    await _deploy(cast, narration)
+    title = f"Congress {uuid4().hex[:8]}"
+    visit = await create(cast.crm_admin, SOURCE, {"name__v": title, "place__c": "Springfield"})
+    first = await _sent(cast, narration, visit, "Springfield")
+    await cast.crm_admin.run_action(SOURCE, visit, PLAN)
+    await cast.crm_admin.update(SOURCE, [{"id": visit, "place__c": "Riverton"}])
+    second = await _sent(cast, narration, visit, "Riverton")
+    if first["id"] != second["id"]:
+        message = "the record has two copies"
+        raise StoryFailed(message)
+    narration.transferred("Congress Visit", f"CRM {visit}", f"CRM Congress Visit {second['id']}", "Created, updated")
+
+
+async def _deploy(cast: Cast, narration: Narration) -> None:
+    await cast.crm_admin.execute_mdl((MDL / "congress_visit_crm.mdl").read_text())
+    await cast.medical_admin.execute_mdl((MDL / "congress_visit_medical.mdl").read_text())
+    integration: Row = {
+        "integration_api_name__sys": INTEGRATION,
+        "name__v": "Congress Visits Integration",
+        "connection__sysr.api_name__sys": "medical_crm__v",
+        "status__v": "active__v",
+    }
+    point: Row = {
+        "integration_point_api_name__sys": POINT,
+        "name__v": "Congress Visit Inbound Integration Point",
+        "integration__sysr.integration_api_name__sys": INTEGRATION,
+        "direction__sys": "inbound__sys",
+    }
+    for object_name, row, key in (
+        ("integration__sys", integration, "integration_api_name__sys"),
+        ("integration_point__sys", point, "integration_point_api_name__sys"),
+    ):
+        (result,) = await cast.medical_admin.upsert(object_name, [row], key)
+        if not result.ok:
+            message = f"{object_name} was refused: {'; '.join(error.message for error in result.errors)}"
+            raise StoryFailed(message)
+    narration.hop("CRM", f"object {SOURCE} with a lifecycle that sends a message when a visit is reported")
+    narration.hop("Medical", f"object {COPY}, integration {INTEGRATION}, point {POINT} and its rule")
+
+
+async def _sent(cast: Cast, narration: Narration, visit: str, place: str) -> Row:
+    await cast.crm_admin.run_action(SOURCE, visit, SEND)
+    narration.hop("CRM", f"Report on {visit}: Planned → Reported, a message for {POINT}")
+    text = f"SELECT id FROM {COPY} WHERE crm_id__c = '{visit}' AND place__c = '{place}'"
+
+    async def copied() -> Row | None:
+        rows = (await cast.medical_admin.query(text)).rows
+        return rows[0] if rows else None
+
+    copy = await until(f"the copy of {visit}", copied)
+    narration.hop("Medical", f"CRM Congress Visit {copy['id']}: {place}")
+    return copy
