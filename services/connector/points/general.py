@@ -7,11 +7,10 @@ from collections.abc import Mapping
 from services.connector.concurrency import concurrently
 from services.connector.configuration import ConfigurationFault, text
 from services.connector.points.evaluation import Evaluation, evaluate, settle_references
-from services.connector.points.saving import KeyedRows, not_saved, save
+from services.connector.points.saving import KeyedRows, no_key, not_saved, save
 from services.connector.points.transfer import Transfer
-from services.connector.processing.outcome import ItemFailure, Outcome
+from services.connector.processing.outcome import Outcome
 from services.connector.processing.source import SourceRows, fetch, missing_record
-from services.connector.rules.errors import ItemErrorType
 from services.connector.rules.model import IntegrationRule, RuleError
 from services.connector.rules.order import Step, write_order
 from shared.client.results import RowResult
@@ -90,7 +89,7 @@ async def _save(
             values = targets[step.object]
             value = values.get(key)
             if value is None:
-                outcome.fail(item, _no_key(rule.name, step.object, key))
+                outcome.fail(item, no_key(rule.name, step.object, key))
                 continue
             linked = {link.field: saved[link.parent][item] for link in step.links}
             rows.add(str(value), {**values, **linked}, text(found.rows[item], "modified_date__v"))
@@ -112,13 +111,3 @@ def _ids(
         else:
             outcome.fail(item, not_saved(object_name, rule, result))
     return ids
-
-
-def _no_key(rule: str, object_name: str, key: str) -> ItemFailure:
-    return ItemFailure(
-        ItemErrorType.FIELD_VALUE,
-        f"Integration rule {rule}: the source record has no value for {object_name}.{key}, by which the record is "
-        "found; fill the source field or leave such records out by a query object rule",
-        rule,
-        target_field=key,
-    )

@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
-from services.connector.points import account, general, inquiry, metadata
+from services.connector.points import account, country, general, inquiry, metadata
 from services.connector.points.pull_rules import ACCOUNT_POINT
-from services.connector.points.transfer import Point
+from services.connector.points.states import OutdatedRead
+from services.connector.points.transfer import Point, Transfer
+from services.connector.processing.outcome import Outcome
+from shared.client.errors import VaultUnavailable
+from shared.runtime.telemetry import metrics
+
+READ_ATTEMPTS = 10
 
 _POINTS: dict[str, Point] = {
     inquiry.POINT: inquiry.transfer,
     ACCOUNT_POINT: account.transfer,
+    country.POINT: country.transfer,
     **dict.fromkeys(metadata.ORDER, metadata.transfer),
 }
 
 
-def point_for(integration_point: str) -> Point:
-    """The code of an integration point, by its role."""
-    return _POINTS.get(integration_point, general.transfer)
+async def transfer(unit: Transfer) -> Outcome:
+    """Transfer a unit by the code of its integration point, again while what it has read is outdated.
+
+    Raises ClientError; ConfigurationFault or RuleError when the configuration does not provide for it.
+    """
+    point = _POINTS.get(unit.route.point.role, general.transfer)
+    for _ in range(READ_ATTEMPTS):
+        try:
+            return await point(unit)
+        except OutdatedRead:
+            metrics.read_again.labels(unit.route.point.api_name).inc()
+    raise VaultUnavailable("the same records are being written all the time")

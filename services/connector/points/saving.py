@@ -91,6 +91,17 @@ def not_saved(object_name: str, rule: str | None, result: RowResult) -> ItemFail
     return ItemFailure(ItemErrorType.SAVE, f"The target Vault did not save {object_name}: {reasons}", rule)
 
 
+def no_key(rule: str, object_name: str, key: str) -> ItemFailure:
+    """The failure of a source record that gives a target record nothing to be known by."""
+    return ItemFailure(
+        ItemErrorType.FIELD_VALUE,
+        f"Integration rule {rule}: the source record has no value for {object_name}.{key}, by which the record is "
+        "found; fill the source field or leave such records out by a query object rule",
+        rule,
+        target_field=key,
+    )
+
+
 def without_values(message: str) -> str:
     """An API error text with ``[field=value]`` cut to ``[field]``: the value may be personal."""
     return _SHOWN_VALUE.sub(r"[\1]", message)[:1000]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from services.connector.concurrency import KeyLocks, concurrently
 from services.connector.configuration import Configuration, Route
 from services.connector.points.evaluation import Evaluation
-from services.connector.points.registry import point_for
+from services.connector.points.registry import transfer
 from services.connector.points.transfer import Transfer
 from services.connector.preview.writes import CREATED, UNCHANGED, UPDATED, NotedWrites, Write
 from services.connector.processing.outcome import ItemFailure, Outcome
@@ -85,7 +85,7 @@ async def _one(plan: Plan, item: str) -> RecordPreview:
         locks=KeyLocks(),
         observe=shown.evaluations.append,
     )
-    shown.outcome = await point_for(plan.route.point.role)(unit)
+    shown.outcome = await transfer(unit)
     shown.writes = [*target.noted, *source.noted]
     return shown
 

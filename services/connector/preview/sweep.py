@@ -13,7 +13,7 @@ import orjson
 from services.connector.concurrency import KeyLocks
 from services.connector.configuration import Configuration, ConfigurationFault, Connection, text
 from services.connector.points.evaluation import Evaluation
-from services.connector.points.registry import point_for
+from services.connector.points.registry import transfer
 from services.connector.points.transfer import Transfer
 from services.connector.preview.writes import NotedWrites
 from services.connector.processing.outcome import ItemFailure
@@ -154,7 +154,7 @@ async def sweep(asked: Traffic, batches: AsyncGenerator[Batch, None]) -> Tally:
                 of_run=True,
                 observe=tally.note,
             )
-            outcome = await point_for(route.point.role)(unit)
+            outcome = await transfer(unit)
             tally.read += len(batch.ids)
             tally.written += len(outcome.done)
             tally.skipped += len(outcome.skipped)

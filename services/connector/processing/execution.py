@@ -5,9 +5,8 @@ from __future__ import annotations
 from services.connector.concurrency import KeyLocks, concurrently
 from services.connector.configuration import Configuration, ConfigurationFault, Route
 from services.connector.faults import passing_refusals
-from services.connector.points.registry import point_for
+from services.connector.points.registry import transfer
 from services.connector.points.saving import without_values
-from services.connector.points.states import OutdatedRead
 from services.connector.points.transfer import Transfer
 from services.connector.points.transfer_status import INQUIRY, fail_all
 from services.connector.processing.exceptions import (
@@ -29,7 +28,6 @@ _log = get_logger(__name__)
 # A fault inside a Vault often passes, but one that a message provokes comes every time.
 UNEXPECTED = "UNEXPECTED_ERROR"
 UNEXPECTED_ATTEMPTS = 5
-READ_ATTEMPTS = 10
 
 
 class UnitExecution:
@@ -91,7 +89,7 @@ class UnitExecution:
         self._source = source
         self._may_write_back = configuration.may_write_back(source.vault_id)
         self._route = route = configuration.route(key.integration_point, source.vault_id)
-        transfer = Transfer(
+        unit = Transfer(
             source=await self._vaults.source(source, route.connection),
             target=self._own.client,
             configuration=configuration,
@@ -101,13 +99,7 @@ class UnitExecution:
             locks=self._locks,
             of_run=key.batch is not None,
         )
-        point = point_for(route.point.role)
-        for _ in range(READ_ATTEMPTS):
-            try:
-                return await point(transfer)
-            except OutdatedRead:
-                metrics.read_again.labels(route.point.api_name).inc()
-        raise VaultUnavailable("the same records are being written all the time")
+        return await transfer(unit)
 
     async def _configuration(self) -> tuple[Configuration, KnownVault]:
         """The configuration of this traffic and its source Vault; raises ConfigurationFault."""

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from services.connector.configuration import Configuration, ConfigurationFault, Route
-from services.connector.points import inquiry, metadata
+from services.connector.points import country, inquiry, metadata
 from services.connector.points.pull_rules import ACCOUNT_POINT, COUNTRIES, read_pull_rules, readable
 from services.connector.rules.statements import contains, literal
 from services.connector.runs.window import Reading
@@ -20,6 +20,8 @@ ACCOUNT = "account__v"
 INQUIRY_RETURN_POINT = "inquiry_inbound__v"
 ORDER: Mapping[str, int] = {ACCOUNT_POINT: 0, inquiry.POINT: 1, **metadata.ORDER}
 LAST = 100
+FLAGGING = frozenset({country.POINT, *metadata.ORDER})
+"""The points that are told of deletions, too: what is gone in the source is flagged."""
 
 Stage = tuple[Reading, ...]
 Narrow = Callable[["Scope", Reading], Awaitable[Reading | None]]
@@ -77,7 +79,7 @@ def _readings(configuration: Configuration, route: Route) -> list[Reading]:
         related = {selection.child for selection in plan.selections.values() if selection.child}
         for through in (None, *sorted(related)):
             readings[Reading(route.point.api_name, plan.object, through=through)] = None
-        if route.point.role in metadata.ORDER:
+        if route.point.role in FLAGGING:
             readings[Reading(route.point.api_name, plan.object, deleted=True)] = None
     return list(readings)
 

@@ -1,0 +1,104 @@
+"""Country: Connection Settings of Vault CRM become a Connection Country for each country in which a feature is used."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from services.connector.configuration import text
+from services.connector.points.crm_copies import DELETED, SOURCE_STATUS, Copies
+from services.connector.points.evaluation import Evaluation, evaluate, settle_references
+from services.connector.points.metadata_matching import CRM_ID, CRM_ORG, LINK
+from services.connector.points.saving import KeyedRows, no_key, save
+from services.connector.points.spreading import Part, spread, spread_field
+from services.connector.points.states import OutdatedRead
+from services.connector.points.transfer import Transfer
+from services.connector.processing.outcome import Outcome
+from services.connector.processing.source import query_all
+from services.connector.rules.compiled import Values
+from services.connector.rules.statements import statements
+
+POINT = "country_inbound__v"
+COUNTRY, FEATURE = "country__v", "feature__v"
+MODIFIED = "modified_date__v"
+
+ACTIVE: Mapping[str, object] = {"status__v": "active__v"}
+TAKEN_OUT: Mapping[str, object] = {"status__v": "inactive__v", SOURCE_STATUS: "inactive__v"}
+GONE: Mapping[str, object] = {**TAKEN_OUT, DELETED: True}
+
+
+async def transfer(unit: Transfer) -> Outcome:
+    """Write a record for each country of the unit's settings, and inactivate those that are no longer among them.
+
+    Of settings with a country that cannot be mapped nothing is written. Raises ClientError and OutdatedRead;
+    ConfigurationFault or RuleError when the configuration does not provide for it.
+    """
+    copies = await Copies.read(unit)
+    parts = {part.key: part for part in spread(copies.found.rows, spread_field(copies.rule, COUNTRY))}
+    rows = {key: part.row for key, part in parts.items()}
+    evaluation = evaluate(unit, copies.rule, replace(copies.found, rows=rows))
+    await settle_references(unit.target, [evaluation])
+    for key, failure in evaluation.failures.items():
+        copies.outcome.fail(parts[key].item, failure)
+    copies.outcome.warn({parts[key].item: warning for key, warning in evaluation.warnings.items()})
+    await _write(copies, evaluation, parts.values())
+    await _confirm(copies)
+    return copies.outcome
+
+
+async def _write(copies: Copies, evaluation: Evaluation, parts: Iterable[Part]) -> None:
+    wanted, owners = KeyedRows(), dict[str, str]()
+    for part in parts:
+        if part.item in copies.outcome.failures:
+            continue
+        values = evaluation.targets[part.key][copies.object]
+        link = _link(copies, part, values)
+        if link:
+            kept = {CRM_ORG: copies.org, CRM_ID: part.item, DELETED: False}
+            wanted.add(link, {**ACTIVE, **values, **kept, LINK: link}, text(part.row, MODIFIED))
+            owners[link] = part.item
+    copies.note(owners, await save(copies.unit, copies.object, wanted, LINK))
+    await _take_out(copies, owners.keys())
+
+
+def _link(copies: Copies, part: Part, values: Values) -> str | None:
+    """What the record of one country is known by; noted as a failure where the rule does not give it."""
+    for name in (LINK, FEATURE):
+        if not values.get(name):
+            copies.outcome.fail(part.item, no_key(copies.rule.name, copies.object, name))
+            return None
+    return f"{values[LINK]}_{part.value}_{values[FEATURE]}"
+
+
+async def _take_out(copies: Copies, wanted: Iterable[str]) -> None:
+    """Inactivate the records that settings no longer name, and flag those of settings that are gone.
+
+    They are read after the others were written: of two units with the same settings, at work side by side, one then
+    sees what the other has written.
+    """
+    rows, missing = copies.found.rows, copies.found.missing
+    items = [item for item in (*rows, *missing) if item not in copies.outcome.failures]
+    kept = set(wanted)
+    changed, owners = KeyedRows(), dict[str, str]()
+    for copy in await copies.made_from(items, LINK):
+        item = str(copy[CRM_ID])
+        if copy[LINK] not in kept:
+            values, modified = (GONE, "") if item in missing else (TAKEN_OUT, text(rows[item], MODIFIED))
+            owners[str(copy["id"])] = item
+            changed.add(str(copy["id"]), values, modified)
+    copies.note(owners, await save(copies.unit, copies.object, changed, "id", update=True))
+    copies.outcome.succeed(item for item in items if item in rows)
+    copies.outcome.skipped.update(missing - copies.outcome.done - copies.outcome.failures.keys())
+
+
+async def _confirm(copies: Copies) -> None:
+    """Raise OutdatedRead when the settings have changed since they were read.
+
+    The source state that is kept with each record cannot tell that for a country that came or went in between.
+    """
+    found = copies.found
+    head = f"SELECT id, {MODIFIED} FROM {copies.unit.object}"  # noqa: S608  VQL of names
+    now = await query_all(copies.unit.source, statements(head, "id", [*found.rows, *found.missing]))
+    known = {item: row.get(MODIFIED) for item, row in found.rows.items()}
+    if {str(row["id"]): row.get(MODIFIED) for row in now} != known:
+        raise OutdatedRead(f"{copies.unit.object} changed while it was transferred")
