@@ -31,6 +31,7 @@ from shared.vault.jobs.model import JobType
 from shared.vault.jobs.service import JobService
 from shared.vault.jobs.table import JOB
 from shared.vault.jobs.worker import JobWorker, WorkerOptions
+from shared.vault.lineage.service import LineageService
 from shared.vault.loader import service as loader
 from shared.vault.notifications import mail
 from shared.vault.notifications.notify import Notifier
@@ -133,8 +134,7 @@ class Vault:
         self.deletions = DeletionService(self.database, self.components)
         self.users = UserService(self.database, self.records, self.security, self.vault_id)
         self.picklists = PicklistService(self.components)
-        tokens = query_tokens(self.vault_id, definition.label, settings.host_name)
-        self.queries = QueryService(self.database, self.components, tokens, settings.query_limits)
+        self._add_queries()
         self.actions = ActionService(self.components, self.records)
         self.roles = RoleService(self.database, self.components, self.records)
         self.relay = Relay(self.database, self._broker, self.components, self._sender())
@@ -173,6 +173,11 @@ class Vault:
         self.attachment_batches = AttachmentBatches(
             self.attachments, self.components, self.records, self.content, self.staging
         )
+
+    def _add_queries(self) -> None:
+        tokens = query_tokens(self.vault_id, self.definition.label, self.settings.host_name)
+        self.queries = QueryService(self.database, self.components, tokens, self.settings.query_limits)
+        self.lineage = LineageService(self.database, self.queries)
 
     def _add_documents(self) -> None:
         self.documents = DocumentService(self.database, self.components, self.records, self.vault_id)

@@ -14,6 +14,7 @@ from shared.vault.api import envelope
 from shared.vault.api.addresses import PREFIX, base_path, version_of
 from shared.vault.api.body import RECORD_DOCUMENTATION, ROWS_DOCUMENTATION, Rows, read_record, read_rows
 from shared.vault.api.csv_rows import results_csv
+from shared.vault.api.lineage import lineage_of
 from shared.vault.api.object_json import object_reference
 from shared.vault.api.session import SignedIn, vault_of
 from shared.vault.errors import ErrorType, VaultFault
@@ -68,13 +69,13 @@ async def create(
 ) -> Response:
     """A JSON array, CSV, or one record as a form; with `idParam`, records that exist are updated."""
     records = vault_of(request).records
-    mode = mode_of(request)
+    mode, lineage = mode_of(request), lineage_of(request)
     rows = await read_rows(request)
     key = id_param or alias
     if key is None:
-        results = await records.create(caller, object_name, rows.rows, mode=mode)
+        results = await records.create(caller, object_name, rows.rows, mode=mode, lineage=lineage)
     else:
-        results = await records.upsert(caller, object_name, rows.rows, key, mode=mode)
+        results = await records.upsert(caller, object_name, rows.rows, key, mode=mode, lineage=lineage)
     return _answer(request, object_name, rows, results)
 
 
@@ -83,9 +84,10 @@ async def update(
     request: Request, caller: SignedIn, object_name: str, id_param: IdParam = None, alias: IdParamAlias = None
 ) -> Response:
     """A JSON array, CSV, or one record as a form; rows name their record by `id` or by the `idParam` field."""
+    mode, lineage = mode_of(request), lineage_of(request)
     rows = await read_rows(request)
     key = id_param or alias
-    results = await vault_of(request).records.update(caller, object_name, rows.rows, key, mode=mode_of(request))
+    results = await vault_of(request).records.update(caller, object_name, rows.rows, key, mode=mode, lineage=lineage)
     return _answer(request, object_name, rows, results if key else by_id(results))
 
 

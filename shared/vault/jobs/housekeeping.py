@@ -38,6 +38,7 @@ async def housekeeping(context: JobContext) -> JobResult:
     await vault.deletions.purge()
     await vault.queries.cursors.purge()
     await vault.queue_log.purge()
+    await vault.lineage.purge()
     content = await vault.content.sweep()
     await vault.notifications.purge()
     await vault.files.tidy(datetime.now(UTC) - HALF_WRITTEN)

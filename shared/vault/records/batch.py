@@ -73,6 +73,9 @@ class Batch:
 
         ``key`` is that of an upsert: a record that has it by now is a race, and RaceLost is raised.
         """
+        for row in rows:
+            if row.lineage is not None:
+                row.changed = frozenset(name for name, value in row.values.items() if value is not None)
         if isinstance(self._trigger, Preparer):
             await self._trigger.before_create(self.connection, self.caller, rows)
         self._check_required(rows)
@@ -181,6 +184,8 @@ class Batch:
             if row.newer is not None:
                 row.warning = NEWER_STORED
                 continue
+            if row.lineage is not None:
+                row.changed = frozenset(name for name in changes if record[name] != row.values[name])
             if record.get("object_type__v") and "object_type__v" in changes and not self.mode.may_change_type:
                 row.fail(ErrorType.OPERATION_NOT_ALLOWED, "The type of a record cannot be changed by an update")
                 continue

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from shared.vault.attachments.table import forget
 from shared.vault.errors import ErrorType, VaultFault
+from shared.vault.lineage.entries import forget_lineage
 from shared.vault.records.roles import forget_roles
 from shared.vault.security.permissions import Operation, require
 
@@ -74,6 +75,7 @@ async def note_deletions(connection: Connection, gone: Mapping[str, Iterable[str
         await connection.execute(NOTE, objects, ids)
         await forget_roles(connection, objects, ids)
         await forget(connection, objects, ids)
+        await forget_lineage(connection, objects, ids)
 
 
 class DeletionService:

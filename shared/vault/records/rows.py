@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, cast
 from shared.vault.components.model import Field, FieldType, VaultObject
 from shared.vault.components.platform import SOURCE_MODIFIED
 from shared.vault.errors import ApiError, ErrorType
+from shared.vault.lineage.model import FIELD as LINEAGE
+from shared.vault.lineage.model import RowLineage, read_row
 from shared.vault.records.migrated_fields import migrated_field
 from shared.vault.records.modes import NORMAL, UnchangedFields, WriteMode
 from shared.vault.records.results import RowResult
@@ -32,6 +34,8 @@ class Row:
     guarded: dict[str, object] = field(default_factory=dict)  # fields that may be named, but not changed
     source_modified: datetime | None = None  # which state of its source record the row tells of
     newer: datetime | None = None  # the stored state, when the row may tell of an older one
+    lineage: RowLineage | None = None  # where the row comes from
+    changed: frozenset[str] = frozenset()  # of a row with lineage, the fields that it has changed or set first
     errors: list[ApiError] = field(default_factory=list)
     key: object = None
     id: str | None = None
@@ -107,6 +111,8 @@ class RowReader:
             return self._set_given(*migrated)
         if name == TYPE_NAME_KEY and self.object.allow_types:
             return self._set_type_by_name
+        if name == LINEAGE:
+            return _set_lineage
         target = self.object.fields.get(name)
         if target is None or not target.active:
             return self._lookup_setter(name)
@@ -212,6 +218,12 @@ class RowReader:
                 _give(row, "object_type__v", value)
                 return
         raise InvalidValue(f"[{self.object.name}] has no such object type")
+
+
+def _set_lineage(row: Row, value: object) -> None:
+    row.lineage = read_row(value)
+    if row.lineage is None:
+        raise InvalidValue(f"[{LINEAGE}] takes the number of an origin, a message id, and a source record's id or null")
 
 
 def _give(row: Row, name: str, value: object) -> None:

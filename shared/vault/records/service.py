@@ -11,6 +11,7 @@ import asyncpg
 from shared.vault.components.model import Field, FieldType, VaultObject
 from shared.vault.components.schema import table
 from shared.vault.errors import ErrorType, VaultFault
+from shared.vault.lineage.entries import check_lineage, note_lineage
 from shared.vault.records.batch import Batch
 from shared.vault.records.copying import copy_sources, without_sources
 from shared.vault.records.identifiers import IdAllocator
@@ -28,6 +29,7 @@ from shared.vault.storage.components import ComponentsChanged
 if TYPE_CHECKING:
     from shared.vault.components.model import LifecycleState
     from shared.vault.components.registry import Registry
+    from shared.vault.lineage.model import CallLineage
     from shared.vault.records.results import RowResult
     from shared.vault.records.triggers import Trigger
     from shared.vault.security.caller import Caller
@@ -67,9 +69,15 @@ class RecordService:
         return own
 
     async def create(
-        self, caller: Caller, object_name: str, rows: Source, *, mode: WriteMode = NORMAL
+        self,
+        caller: Caller,
+        object_name: str,
+        rows: Source,
+        *,
+        mode: WriteMode = NORMAL,
+        lineage: CallLineage | None = None,
     ) -> list[RowResult]:
-        """Create records; results in input order."""
+        """Create records; results in input order. ``lineage`` tells where the rows come from that say so."""
 
         async def work(connection: Connection) -> list[Row]:
             authorize_mode(caller, mode)
@@ -77,10 +85,12 @@ class RecordService:
             plain, sources = without_sources(rows)
             read = self.reader(target, mode).read(plain)
             authorize_states(caller, read)
+            check_lineage(caller, read, lineage)
             batch = self.batch(connection, caller, target, mode)
             await copy_sources(connection, caller, target, read, sources)
             await batch.resolve(read)
             await self.insert(batch, [row for row in read if not row.errors])
+            await note_lineage(connection, object_name, read, lineage)
             return read
 
         return await self.carry_out(work)
@@ -93,6 +103,7 @@ class RecordService:
         id_param: str | None = None,
         *,
         mode: WriteMode = NORMAL,
+        lineage: CallLineage | None = None,
     ) -> list[RowResult]:
         """Update records named by ``id`` or by a unique field; a repeated name fails its repeats only."""
 
@@ -104,6 +115,7 @@ class RecordService:
             plain, columns = split_roles(rows, roles_of(registry))
             read = self.reader(target, mode).read(plain, key)
             authorize_states(caller, read)
+            check_lineage(caller, read, lineage)
             batch = self.batch(connection, caller, target, mode)
             await batch.resolve(read)
             stored = await batch.lock(read, key)
@@ -114,19 +126,27 @@ class RecordService:
             for row, _ in changed:
                 row.warning = None if row.newer is None else row.warning
             await store_roles(connection, registry, caller, object_name, changed, add=True, clear=True)
+            await note_lineage(connection, object_name, read, lineage)
             return read
 
         return await self.carry_out(work)
 
     async def upsert(
-        self, caller: Caller, object_name: str, rows: Source, id_param: str, *, mode: WriteMode = NORMAL
+        self,
+        caller: Caller,
+        object_name: str,
+        rows: Source,
+        id_param: str,
+        *,
+        mode: WriteMode = NORMAL,
+        lineage: CallLineage | None = None,
     ) -> list[RowResult]:
         """Create or update by a unique field; the same key twice fails the whole call."""
 
         async def work(connection: Connection) -> list[Row]:
             authorize_mode(caller, mode)
             target = self.target(caller, object_name, rows, Operation.CREATE, Operation.EDIT)
-            return await self.upsert_in(connection, caller, target, rows, id_param, mode=mode)
+            return await self.upsert_in(connection, caller, target, rows, id_param, mode=mode, lineage=lineage)
 
         return await self.carry_out(work)
 
@@ -139,6 +159,7 @@ class RecordService:
         id_param: str,
         *,
         mode: WriteMode = NORMAL,
+        lineage: CallLineage | None = None,
     ) -> list[Row]:
         """Upsert in a transaction that ``carry_out`` has begun; it is run again when a race for a key was lost."""
         key = key_field(target, id_param)
@@ -147,6 +168,7 @@ class RecordService:
             raise VaultFault(ErrorType.INVALID_DATA, message)
         read = self.reader(target, mode).read(rows, key)
         authorize_states(caller, read)
+        check_lineage(caller, read, lineage)
         _refuse_repeated_keys(read, key)
         batch = self.batch(connection, caller, target, mode)
         await batch.resolve(read)
@@ -154,6 +176,7 @@ class RecordService:
         good = [row for row in read if not row.errors]
         await batch.update([row for row in good if row.key in stored], stored, warn_unchanged=False)
         await self.insert(batch, [row for row in good if row.key not in stored], key)
+        await note_lineage(connection, target.name, read, lineage)
         return read
 
     async def delete(

@@ -161,6 +161,15 @@ def authorize(caller: Caller, grant: Grant) -> None:
         raise VaultFault(ErrorType.INSUFFICIENT_ACCESS, f"{_REFUSAL} [{grant}]")
 
 
+def authorize_copying(caller: Caller) -> None:
+    """Refuse a caller who copies no records: no remote Vault that may write, and no holder of the grant.
+
+    :raises VaultFault: INSUFFICIENT_ACCESS.
+    """
+    if caller.connection_id is None or caller.read_only:
+        authorize(caller, Grant.COPY_RECORDS)
+
+
 def authorize_own(caller: Caller, owner: int, grant: Grant) -> None:
     """Refuse a caller to whom a thing does not belong, and whose profile does not hold the grant for those of others.
 

@@ -40,7 +40,7 @@ def _updates(before: Registry, renaming: Renaming) -> Iterator[Update]:
     name, new_name = renaming.name, renaming.new_name
     match renaming.type, renaming.subtype:
         case "Object", "":
-            for kept in ("deletion", "record_role", "attachment"):
+            for kept in ("deletion", "record_role", "attachment", "lineage"):
                 yield f"UPDATE platform.{kept} SET object = $2 WHERE object = $1", name, new_name
             for type_name in before.types_of(name):
                 yield _type_update(new_name, object_type_id(name, type_name), object_type_id(new_name, type_name))

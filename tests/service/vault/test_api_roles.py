@@ -230,6 +230,8 @@ ROUTES = {
     "GET /metadata/audittrail/{audit_trail_type}": ADMIN,
     "GET /audittrail/{audit_trail_type}": ADMIN,
     "GET /vobjects/{object_name}/{record_id}/audittrail": ADMIN,
+    "GET /services/lineage/vobjects/{object_name}/{record_id}": CONNECTION,
+    "GET /services/lineage/messages/{message_id}": ADMIN,
     "DELETE /session": SIGNED_IN,
 }
 PREFIX = "/api/{version:vault_version}"
@@ -245,6 +247,7 @@ VALUES = {
     "package_id": "0000",
     "name": "nothing.log",
     "record_id": "0000",
+    "message_id": "0000",
     "action_name": "Objectaction.connection__sys.nothing__c",
     "field_name": "name__v",
     "cursor": "0000",

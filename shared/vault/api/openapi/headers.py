@@ -43,6 +43,15 @@ REQUEST: dict[str, tuple[str, dict[str, object]]] = {
         "What becomes of fields whose value is stored already.",
         {"type": "string", "enum": [str(each) for each in UnchangedFields]},
     ),
+    "X-VaultAPI-Lineage": (
+        "From those who copy records: JSON that says where the rows come from which have `lineage__sys`.",
+        {
+            "type": "string",
+            "example": '{"source_vault_id":10102,"integration":"medical_inquiry_details__v","integration_point":'
+            '"account_inbound__v","run":1201,"time":"2026-01-31T10:32:11.020Z",'
+            '"origins":[{"object":"account__v","rule":"pull_accounts__v","own":["object_type__v"]}]}',
+        },
+    ),
 }
 """Name → description and schema."""
 

@@ -34,6 +34,7 @@ PATH: dict[str, tuple[str, object]] = {
     "api_name": ("API name of a connection.", "medical_crm__v"),
     "certificate_id": ("Id of a certificate.", "00001"),
     "integration": ("API name of an integration.", "medical_inquiry_details__v"),
+    "message_id": ("Id of a message.", "6f1c2a54-1c1b-4f0e-9d25-0a3f3c9e7b10"),
     "batch": ("Number of a batch of the run, from 1 on.", 1),
     "log_date": ("A day (UTC).", "2026-01-31"),
     "item": ("Path of a file or folder of the staging area.", "loads/products.csv"),
