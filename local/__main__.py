@@ -28,7 +28,9 @@ async def _run(command: str, system: System, console: Console) -> int:
         started = await system.start()
         console.print(_table(await system.status()))
         console.print("The system is running." if started else "The system was running already.")
-        console.print(f"Addresses: {system.endpoints_file}\nSign-ins:  {system.sign_ins_file}", soft_wrap=True)
+        pages = (f"Pages:     {url}" for url in system.pages())
+        listed = (f"Addresses: {system.endpoints_file}", f"Sign-ins:  {system.sign_ins_file}", *pages)
+        console.print("\n".join(listed), soft_wrap=True)
     elif command == "stop":
         await system.stop()
         console.print("The system is stopped; its data is kept.")

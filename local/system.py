@@ -223,6 +223,11 @@ class System:
             "postgres": {"dsn": self.postgres.dsn},
         }
 
+    def pages(self) -> list[str]:
+        """Return where the pages of each Vault are."""
+        endpoints = self.endpoints()
+        return [f"{endpoints[plan.name]['url']}/ui/" for plan in self._plans]
+
     def sign_ins(self) -> dict[str, dict[str, dict[str, str]]]:
         """Return username and password by Vault and role: admin, integration, business (the agent, the rep)."""
         return {plan.name: {role: asdict(self._sign_in(plan, role)) for role in ROLES} for plan in self._plans}

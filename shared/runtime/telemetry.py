@@ -124,6 +124,6 @@ class RequestMetrics:
         try:
             await self._app(scope, receive, note_status)
         finally:
-            route = getattr(scope.get("route"), "path", "unmatched")
+            route = f"{scope.get('root_path', '')}{getattr(scope.get('route'), 'path', 'unmatched')}"
             self._metrics.http_requests.labels(scope["method"], route, str(status)).inc()
             self._metrics.http_seconds.labels(route).observe(time.perf_counter() - started)

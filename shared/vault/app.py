@@ -1,4 +1,4 @@
-"""A Vault's HTTP application: the REST API, health and metrics, around one Vault's lifetime."""
+"""A Vault's HTTP application: the REST API, the pages, health and metrics, around one Vault's lifetime."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from shared.runtime.health import Health
 from shared.runtime.logging import configure_logging
 from shared.runtime.process import end, serve
 from shared.runtime.telemetry import metrics
+from shared.vault.admin.app import add_pages
 from shared.vault.api.app import create_api
 from shared.vault.settings import VaultSettings
 from shared.vault.vault import Vault
@@ -43,6 +44,7 @@ def create_app(vault: Vault) -> FastAPI:
     health.add("vault", vault.ready)
     app.include_router(health.router())
     app.include_router(metrics.router())
+    add_pages(app, vault)
     return app
 
 

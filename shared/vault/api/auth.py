@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from shared.vault.api import envelope
+from shared.vault.api import session as session_of
 from shared.vault.api.addresses import PREFIX, VERSIONS, origin
 from shared.vault.api.body import form_documentation, read_fields
-from shared.vault.api.session import PerhapsSignedIn, SignedIn, remember, vault_of
+from shared.vault.api.session import PerhapsSignedIn, SignedIn, vault_of
 from shared.vault.errors import ApiError, ErrorType, VaultFault
 
 router = APIRouter(tags=["Authentication"])
@@ -26,17 +25,11 @@ async def sign_in(request: Request) -> Response:
     """Form fields `username`, `password` and, optionally, `vaultDNS`; the answer holds `sessionId`."""
     vault = vault_of(request)
     fields = await read_fields(request)
-    username, dns = fields.get("username", ""), fields.get("vaultDNS")
-    usage = await vault.security.count_sign_in(username, dns or request.headers.get("host", ""))
-    request.state.usage = usage
-    await asyncio.sleep(usage.delay)
+    dns = fields.get("vaultDNS")
     try:
-        if usage.exceeded:
-            raise VaultFault(ErrorType.API_LIMIT_EXCEEDED, "Too many sign-ins of this user in a minute")
-        session = await vault.security.sign_in(username, fields.get("password", ""))
+        session = await session_of.sign_in(request, fields.get("username", ""), fields.get("password", ""), dns)
     except VaultFault as fault:
         return envelope.failure(fault.error, error_type=envelope.AUTHENTICATION_FAILED)
-    remember(request, session.user_id, session.session_id)
     url = f"{origin(request, dns)}/api"
     return envelope.success(
         sessionId=session.session_id,

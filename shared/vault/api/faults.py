@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
@@ -52,10 +53,14 @@ def status_of(error: Exception, method: str) -> int:
 
 
 class Faults:
-    """ASGI middleware that answers what no handler below it has answered, and logs it."""
+    """ASGI middleware that answers what no handler below it has answered, and logs it.
 
-    def __init__(self, app: ASGIApp) -> None:
+    ``respond`` makes the answer of an error and an HTTP status.
+    """
+
+    def __init__(self, app: ASGIApp, respond: Callable[[ApiError, int], Response] = envelope.exception) -> None:
         self._app = app
+        self._respond = respond
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the call on; an exception becomes an EXCEPTION envelope unless an answer has begun."""
@@ -79,8 +84,7 @@ class Faults:
                 raise
             await response(scope, receive, send)
 
-    @staticmethod
-    def _answer(scope: Scope, error: Exception) -> Response:
+    def _answer(self, scope: Scope, error: Exception) -> Response:
         http_status = status_of(error, scope["method"])
         execution_id = scope.get("state", {}).get("execution_id")
         if http_status in (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT):
@@ -89,7 +93,7 @@ class Faults:
         else:
             log.error("request.failed", method=scope["method"], execution_id=execution_id, exc_info=error)
             message = f"An unexpected error occurred; execution {execution_id}"
-        return envelope.exception(ApiError(ErrorType.UNEXPECTED_ERROR, message), http_status)
+        return self._respond(ApiError(ErrorType.UNEXPECTED_ERROR, message), http_status)
 
 
 async def on_fault(_request: Request, error: Exception) -> Response:

@@ -9,7 +9,9 @@ from fastapi import Depends, Security
 from fastapi.security import APIKeyHeader
 from starlette.requests import Request
 
+from shared.vault.errors import ErrorType, VaultFault
 from shared.vault.security.caller import Caller
+from shared.vault.security.sessions import Session
 from shared.vault.storage.database import DatabaseUnavailable
 
 if TYPE_CHECKING:
@@ -34,7 +36,12 @@ def vault_of(request: Request) -> Vault:
 
 async def signed_in(request: Request, authorization: Annotated[str | None, Security(_header)]) -> Caller:
     """The caller, held back when they call too often; raises VaultFault INVALID_SESSION_ID without a live session."""
-    vault, session_id = vault_of(request), session_id_in(authorization)
+    return await admitted(request, session_id_in(authorization))
+
+
+async def admitted(request: Request, session_id: str | None) -> Caller:
+    """Whose session this is, held back when they call too often; raises VaultFault as ``signed_in`` does."""
+    vault = vault_of(request)
     caller = await vault.security.caller(session_id)
     remember(request, caller.user_id, session_id or "")
     vault.configuration_mode.admit(caller)
@@ -42,6 +49,21 @@ async def signed_in(request: Request, authorization: Annotated[str | None, Secur
     if usage.delay:
         await asyncio.sleep(usage.delay)
     return caller
+
+
+async def sign_in(request: Request, username: str, password: str, dns: str | None = None) -> Session:
+    """Open a session for whoever knows the password; counted, and held back, by user name and DNS.
+
+    :raises VaultFault: API_LIMIT_EXCEEDED, and as ``SecurityService.sign_in``.
+    """
+    security = vault_of(request).security
+    request.state.usage = usage = await security.count_sign_in(username, dns or request.headers.get("host", ""))
+    await asyncio.sleep(usage.delay)
+    if usage.exceeded:
+        raise VaultFault(ErrorType.API_LIMIT_EXCEEDED, "Too many sign-ins of this user in a minute")
+    session = await security.sign_in(username, password)
+    remember(request, session.user_id, session.session_id)
+    return session
 
 
 async def perhaps_signed_in(request: Request, authorization: Annotated[str | None, Security(_header)]) -> Caller | None:

@@ -28,6 +28,7 @@ class AvailableAction:
     name: str
     label: str
     type: str
+    prompts: tuple[str, ...] = ()  # fields that the caller may set while running it
 
 
 class ActionService:
@@ -45,14 +46,14 @@ class ActionService:
         target = self._target(caller, object_name, Operation.READ)
         state = await self._records.state_of(target, record_id)
         offered = [
-            AvailableAction(f"{OBJECT_PREFIX}.{object_name}.{a.name}", a.label, "object_action")
+            AvailableAction(f"{OBJECT_PREFIX}.{object_name}.{a.name}", a.label, "object_action", a.prompts)
             for a in target.actions
             if a.active
         ]
         for action in lifecycle_actions(self._components.registry, target, state):
             kind = "state_change" if action.action == CHANGE_STATE else "object_action"
             name = f"{LIFECYCLE_PREFIX}.{object_name}.{state}.{action.name}"
-            offered.append(AvailableAction(name, action.label, kind))
+            offered.append(AvailableAction(name, action.label, kind, action.prompts))
         return offered
 
     async def run(

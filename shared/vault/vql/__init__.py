@@ -11,6 +11,7 @@ from shared.vault.vql.parser import parse, parse_criteria, parse_statement
 from shared.vault.vql.resolve import Readable, Registry
 from shared.vault.vql.show import describe_show, show_rows
 from shared.vault.vql.targets import Target, registry_targets
+from shared.vault.vql.tokens import literal
 from shared.vault.vql.tree import Criteria, Query, Show
 
 __all__ = [
@@ -39,6 +40,7 @@ __all__ = [
     "describe",
     "describe_show",
     "facets_of",
+    "literal",
     "parse",
     "parse_criteria",
     "parse_statement",

@@ -139,6 +139,11 @@ def string_value(token: str) -> str:
     return _unescape(token[1:-1])
 
 
+def literal(value: str) -> str:
+    """The string token that stands for a text, whatever its characters."""
+    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
 def number_value(token: str) -> int | Decimal:
     """What a number token stands for; raises ValueError for more than ``MAX_DIGITS`` characters."""
     if len(token) > MAX_DIGITS:

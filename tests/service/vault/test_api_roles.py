@@ -294,8 +294,9 @@ BODIES: dict[str, dict[str, Any]] = {
 }
 
 
-# Outside the API: nothing of a Vault's data, and no envelope.
+# Outside the API: nothing of a Vault's data, and no envelope. What is below /ui is in test_page_roles.py.
 PAGES = {
+    "GET /ui": ANYONE,  # leads to the sign-in
     "GET /docs": ANYONE,
     "GET /openapi.json": ANYONE,
     "GET /static/swagger-ui/swagger-ui.css": ANYONE,

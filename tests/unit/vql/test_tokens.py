@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.vault.vql import VqlLimitError, VqlSyntaxError, tokens
-from shared.vault.vql.tokens import END, like_segments, list_values, position_of, string_value, tokenize
+from shared.vault.vql.tokens import END, like_segments, list_values, literal, position_of, string_value, tokenize
 
 IDS = [f"V4T{number:012d}" for number in range(500)]
 
@@ -36,19 +36,15 @@ def test_list_values(token: str, values: tuple[object, ...]) -> None:
     assert list_values(token) == values
 
 
-def quoted(value: str) -> str:
-    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
-
-
 storable = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=40)
 
 
 @given(st.lists(storable, min_size=1, max_size=8))
 def test_any_text_survives_quoting(values: list[str]) -> None:
-    token = "(" + ",".join(map(quoted, values)) + ")"
+    token = "(" + ",".join(map(literal, values)) + ")"
     assert tokenize(token) == [token, END]
     assert list_values(token) == tuple(values)
-    assert string_value(quoted(values[0])) == values[0]
+    assert string_value(literal(values[0])) == values[0]
 
 
 @given(st.lists(storable, min_size=1, max_size=8))

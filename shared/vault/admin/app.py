@@ -1,0 +1,50 @@
+"""The pages of a Vault as one application below ``/ui``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import RedirectResponse
+from starlette.staticfiles import StaticFiles
+
+from shared.vault.admin import actions, connections, edit, home, integrations, queues, records, sign_in
+from shared.vault.admin.faults import error_page, on_fault, on_http_error, on_invalid_parameter
+from shared.vault.admin.headers import PageHeaders
+from shared.vault.admin.rendering import TEMPLATES
+from shared.vault.api.faults import Faults
+from shared.vault.errors import VaultFault
+
+if TYPE_CHECKING:
+    from shared.vault.vault import Vault
+
+CHAPTERS = (sign_in, home, connections, integrations, queues, edit, actions, records)
+STATIC = TEMPLATES.parent / "static"
+
+
+def create_pages(vault: Vault) -> FastAPI:
+    """The application that serves the pages of ``vault``; it has no OpenAPI document."""
+    pages = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
+    pages.state.vault = vault
+    for chapter in CHAPTERS:
+        pages.include_router(chapter.router)
+    pages.mount("/static", StaticFiles(directory=STATIC), name="static")
+    pages.add_exception_handler(VaultFault, on_fault)
+    pages.add_exception_handler(HTTPException, on_http_error)
+    pages.add_exception_handler(RequestValidationError, on_invalid_parameter)
+    # The last one added is the outermost: headers belong on the pages of faults as well.
+    pages.add_middleware(Faults, respond=error_page)
+    pages.add_middleware(PageHeaders)
+    return pages
+
+
+def add_pages(app: FastAPI, vault: Vault) -> None:
+    """Serve the pages at ``/ui``."""
+
+    @app.get("/ui", include_in_schema=False)
+    async def front() -> RedirectResponse:
+        return RedirectResponse("/ui/", 307)
+
+    app.mount("/ui", create_pages(vault), name="ui")

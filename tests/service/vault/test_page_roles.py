@@ -1,0 +1,131 @@
+"""Role by page: every page has an entry that says who sees it, and no form is taken that we did not give out."""
+
+from __future__ import annotations
+
+import pytest
+
+from shared.vault.admin.app import create_pages
+from shared.vault.vault import Vault
+from tests.service.vault.browsing import Browser, browser
+from tests.service.vault.served import Api
+from tests.service.vault.test_api_roles import served_routes
+
+ANYONE = {"nobody", "user", "integration", "admin"}
+SIGNED_IN = {"user", "integration", "admin"}
+CONNECTION = {"integration", "admin"}
+ADMIN = {"admin"}
+
+# Pages are opened with the ids of the standard connection and its first integration; forms are sent without fields.
+PAGES = {
+    "GET /sign-in": ANYONE,
+    "POST /sign-in": ANYONE,
+    "GET /password": ANYONE,
+    "POST /password": ANYONE,
+    "POST /sign-out": SIGNED_IN,
+    "GET /": SIGNED_IN,
+    "GET /connections": CONNECTION,
+    "GET /connections/{connection}": CONNECTION,
+    "POST /connections/{connection}/file": ADMIN,
+    "POST /connections/{connection}/upload": ADMIN,
+    "GET /connections/{connection}/duplicate": ADMIN,
+    "POST /connections/{connection}/duplicate": ADMIN,
+    "GET /integrations/{integration}": CONNECTION,
+    "POST /integrations/{integration}": ADMIN,
+    "GET /integrations/{integration}/runs": CONNECTION,
+    "POST /integrations/{integration}/runs": ADMIN,
+    "GET /integrations/{integration}/runs/{job_id}": CONNECTION,
+    "GET /queues": CONNECTION,
+    "GET /queues/{queue_name}": CONNECTION,
+    "GET /queues/{queue_name}/reset": ADMIN,
+    "POST /queues/{queue_name}/reset": ADMIN,
+    "POST /queues/{queue_name}/enable_delivery": ADMIN,
+    "POST /queues/{queue_name}/disable_delivery": ADMIN,
+    "POST /queues/{queue_name}/trace_delivery": ADMIN,
+    "GET /objects": SIGNED_IN,
+    "GET /objects/{object_name}": CONNECTION,
+    "GET /objects/{object_name}/new": ADMIN,
+    "POST /objects/{object_name}/new": ADMIN,
+    "GET /objects/{object_name}/{connection}": CONNECTION,
+    "GET /objects/{object_name}/{connection}/edit": ADMIN,
+    "POST /objects/{object_name}/{connection}/edit": ADMIN,
+    "GET /objects/{object_name}/{connection}/delete": ADMIN,
+    "POST /objects/{object_name}/{connection}/delete": ADMIN,
+    "GET /objects/{object_name}/{connection}/audit": ADMIN,
+    "POST /objects/{object_name}/{connection}/actions/{action_name}": ADMIN,
+}
+WITHOUT_SESSION = {page for page, roles in PAGES.items() if "nobody" in roles}
+NAMES = {
+    "/connections/{connection}": "/connections/{record_id}",
+    "/integrations/{integration}": "/integrations/{record_id}",
+}
+
+
+def _route(page: str) -> str:
+    """The route that an entry stands for."""
+    page = page.replace("/objects/{object_name}/{connection}", "/objects/{object_name}/{record_id}")
+    for own, route in NAMES.items():
+        page = page.replace(own, route)
+    return page
+
+
+async def _values(admin: Api) -> dict[str, str]:
+    async def first(object_name: str) -> str:
+        return str((await admin.query(f"SELECT id FROM {object_name} ORDER BY id MAXROWS 1")).data[0]["id"])
+
+    return {
+        "connection": await first("connection__sys"),
+        "integration": await first("integration__sys"),
+        "object_name": "connection__sys",
+        "queue_name": "nothing__v",
+        "job_id": "999999999",
+        "action_name": "nothing",
+    }
+
+
+def test_every_page_has_an_entry(vault: Vault) -> None:
+    served = set(served_routes(create_pages(vault).routes)) - {"GET /static"}
+    assert served == {_route(page) for page in PAGES}
+
+
+async def _token(visitor: Browser, role: str) -> str:
+    """A form's token, of the session or of the sign-in."""
+    page = await visitor.open("/ui/sign-in" if role == "nobody" else "/ui/")
+    return next(form.fields["token"] for form in page.forms if "token" in form.fields)
+
+
+@pytest.mark.parametrize("role", sorted(ANYONE))
+async def test_who_sees_which_page(api: Api, admin: Api, role: str) -> None:
+    values = await _values(admin)
+    for page, allowed in PAGES.items():
+        method, _, path = page.partition(" ")
+        async with browser(api.url, None if role == "nobody" else role) as visitor:
+            data = {"token": await _token(visitor, role)} if method == "POST" and page not in WITHOUT_SESSION else None
+            answer = await visitor.request(method, f"/ui{path.format(**values)}", data=data)
+            if role in allowed:
+                assert "sufficient privileges" not in answer.text, page
+                assert answer.status < 500, (page, answer.text)
+                assert answer.path != "/ui/sign-in" or page in WITHOUT_SESSION | {"POST /sign-out"}, page
+            elif role == "nobody":
+                assert answer.path == "/ui/sign-in", page
+            else:
+                assert answer.status == 403, page
+                assert "INSUFFICIENT_ACCESS" in answer.text and "sufficient privileges" in answer.text, page
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page.startswith("POST")])
+async def test_no_form_is_taken_that_another_site_had_sent(api: Api, admin: Api, page: str) -> None:
+    path = page.partition(" ")[2].format(**await _values(admin))
+    async with browser(api.url, None if page in WITHOUT_SESSION else "admin") as visitor:
+        for data in ({}, {"token": "0" * 64}, {"token": "\u00e9"}):
+            answer = await visitor.request("POST", f"/ui{path}", data=data)
+            assert answer.status == 400
+            assert "OPERATION_NOT_ALLOWED The form does not come from a page of this session" in answer.text
+
+
+async def test_the_menu_shows_what_one_may_see(api: Api) -> None:
+    shown = {}
+    for role in sorted(SIGNED_IN):
+        async with browser(api.url, role) as visitor:
+            shown[role] = set((await visitor.open("/ui/")).links) & {"Records", "Connections", "Spark Queues"}
+    assert shown["user"] == {"Records"}
+    assert shown["admin"] == shown["integration"] == {"Records", "Connections", "Spark Queues"}

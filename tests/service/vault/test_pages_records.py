@@ -1,0 +1,151 @@
+"""The record browser: lists with search and pages, forms, user actions, audit trail; text is text, whatever it says."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.service.vault.browsing import Browser, browser
+from tests.service.vault.objects import key, record
+from tests.service.vault.served import Api
+
+HOSTILE = (
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "' onmouseover='alert(1)",
+    "{{ 7 * 7 }}{% raw %}",
+    "</textarea><script>1</script>",
+    "javascript:alert(1)",
+    "&lt;b&gt; &amp; \u202e",
+)
+
+
+@pytest.fixture
+async def visitor(api: Api) -> AsyncIterator[Browser]:
+    async with browser(api.url, "user") as made:
+        yield made
+
+
+async def test_a_record_is_created_edited_and_moved_on(visitor: Browser, user: Api) -> None:
+    name = key()
+    page = await visitor.click(await visitor.open("/ui/objects"), "Things")
+    page = await visitor.press(
+        await visitor.click(page, "Create"), "Save", name__v=name, key__c=name, colour__c="Red", amount__c="1.50"
+    )
+    assert f"{name} New" in page.text and "Colour Red" in page.text and "Amount 1.50" in page.text
+    page = await visitor.press(await visitor.click(page, "Edit"), "Save", colour__c="Blue", amount__c="")
+    assert "The Thing was saved." in page.text and "Colour Blue" in page.text
+    record_id = page.path.rpartition("/")[2]
+    page = await visitor.press(page, "Start", note__c="begun")
+    assert "Start: done." in page.text and f"{name} Started" in page.text
+    stored = await record(user, "thing__c", record_id)
+    assert (stored["note__c"], stored["amount__c"], stored["colour__c"]) == ("begun", None, ["blue__c"])
+
+
+async def test_every_type_of_field_goes_through_a_form_unchanged(visitor: Browser, user: Api) -> None:
+    name = key()
+    values = {
+        "name__v": name,
+        "number__c": 7,
+        "ratio__c": "0.25",
+        "yes__c": True,
+        "day__c": "2026-01-02",
+        "moment__c": "2026-01-02T03:04:05.678Z",
+        "text__c": " a  b",
+        "size__c": "small__c",
+        "sizes__c": "small__c,huge__c",
+    }
+    (record_id,) = (await user.post("/vobjects/item__c", json=[values])).ids
+    before = await record(user, "item__c", record_id)
+    page = await visitor.open(f"/ui/objects/item__c/{record_id}")
+    assert "Moment 2026-01-02 03:04:05 UTC" in page.text and "Sizes Small, Huge" in page.text and "Yes Yes" in page.text
+    page = await visitor.press(await visitor.click(page, "Edit"), "Save")
+    assert await record(user, "item__c", record_id) == before
+    fields = {"sizes__c.large__c": "on", "yes__c": "No", "moment__c": "2026-02-03T04:05"}
+    await visitor.press(await visitor.click(page, "Edit"), "Save", **fields)
+    after = await record(user, "item__c", record_id)
+    assert sorted(after["sizes__c"]) == ["huge__c", "large__c", "small__c"]
+    assert (after["yes__c"], after["moment__c"]) == (False, "2026-02-03T04:05:00.000Z")
+
+
+async def test_what_somebody_else_has_changed_is_not_overwritten(visitor: Browser, user: Api) -> None:
+    (record_id,) = (await user.post("/vobjects/thing__c", json=[{"name__v": key()}])).ids
+    form = await visitor.open(f"/ui/objects/thing__c/{record_id}/edit")
+    await user.put(f"/vobjects/thing__c/{record_id}", data={"note__c": "theirs"})
+    page = await visitor.press(form, "Save", note__c="mine")
+    assert page.status == 409 and "RACE_CONDITION" in page.text
+    assert page.form("Save").fields["note__c"] == "mine"
+    assert (await record(user, "thing__c", record_id))["note__c"] == "theirs"
+    assert "Note mine" in (await visitor.press(page, "Save")).text
+
+
+async def test_records_are_searched_filtered_and_paged(visitor: Browser, user: Api) -> None:
+    word = key().replace("-", "")
+    rows = [{"name__v": f"{word} {n:03}", "colour__c": "red__c" if n % 2 else "blue__c"} for n in range(60)]
+    await user.post("/vobjects/thing__c", json=rows)
+    page = await visitor.press(await visitor.open("/ui/objects/thing__c"), "Search", q=word)
+    assert "1 to 50 of 60" in page.text
+    page = await visitor.click(page, "Next")
+    assert "51 to 60 of 60" in page.text and "Next" not in page.links
+    assert "1 to 50 of 60" in (await visitor.click(page, "Previous")).text
+    page = await visitor.open("/ui/objects/thing__c", params={"q": word, "colour__c": "red__c"})
+    assert "1 to 30 of 30" in page.text and "Only where Colour is red__c." in page.text
+    page = await visitor.open("/ui/objects/thing__c", params={"q": f"{word} 007"})
+    assert "1 to 1 of 1" in page.text
+    for words in ("' OR 1", "(", "NOT", 'a"b', "\\", "*", "%", "a AND", "\u0000", "${user.id}"):
+        assert (await visitor.open("/ui/objects/thing__c", params={"q": words})).status == 200, words
+        assert (await visitor.open("/ui/objects/thing__c", params={"name__v": words})).status == 200, words
+
+
+async def test_references_are_chosen_by_name_and_lead_to_their_record(visitor: Browser, user: Api) -> None:
+    owner, name = f"Owner {key()}", key()
+    (owner_id,) = (await user.post("/vobjects/owner__c", json=[{"name__v": owner}])).ids
+    page = await visitor.open("/ui/objects/item__c/new", params={"owner__c": owner_id})
+    page = await visitor.press(page, "Save", name__v=name)
+    page = await visitor.click(page, owner)
+    assert page.path == f"/ui/objects/owner__c/{owner_id}"
+
+
+async def test_a_deletion_is_confirmed_and_the_audit_trail_tells_of_the_record(api: Api, admin: Api) -> None:
+    (record_id,) = (await admin.post("/vobjects/thing__c", json=[{"name__v": "Gone", "note__c": "before"}])).ids
+    await admin.put(f"/vobjects/thing__c/{record_id}", data={"note__c": "after"})
+    async with browser(api.url, "admin") as visitor:
+        page = await visitor.open(f"/ui/objects/thing__c/{record_id}")
+        trail = await visitor.click(page, "Audit Trail")
+        assert "Edit" in trail.text and "note__c" in trail.text and "before" in trail.text and "after" in trail.text
+        page = await visitor.click(page, "Delete")
+        assert "cannot be undone" in page.text
+        page = await visitor.press(page, "Delete")
+        assert "The Thing was deleted." in page.text and page.path == "/ui/objects/thing__c"
+        assert (await visitor.open(f"/ui/objects/thing__c/{record_id}")).status == 400
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+async def test_text_is_never_markup(visitor: Browser, user: Api, text: str) -> None:
+    row = {"name__v": text, "note__c": text, "key__c": f"{key()}{text}"[:40]}
+    (record_id,) = (await user.post("/vobjects/thing__c", json=[row])).ids
+    path = f"/ui/objects/thing__c/{record_id}"
+    for address, params in (
+        (path, {}),
+        (f"{path}/edit", {}),
+        ("/ui/objects/thing__c", {"name__v": text}),
+        ("/ui/objects/thing__c", {"q": text}),
+        ("/ui/objects/thing__c/new", {"name__v": text}),
+        ("/ui/sign-in", {"next": text}),
+        (f"/ui/queues/{text.replace('/', '')}", {}),
+    ):
+        page = await visitor.open(address, params=params)
+        tags = [tag for tag, _ in page.tags]
+        assert not {"script", "img", "b"}.intersection(tags), address
+        assert not [name for _, given in page.tags for name in given if name.startswith("on")], address
+    page = await visitor.open(path)
+    assert " ".join(text.split()) in page.text
+    form = (await visitor.open(f"{path}/edit")).form("Save")
+    assert (form.fields["name__v"], form.fields["note__c"]) == (text, text)
+
+
+async def test_a_record_that_may_not_be_read_is_not_shown(visitor: Browser) -> None:
+    page = await visitor.open("/ui/objects/user__sys/2")
+    assert page.status == 403 and "INSUFFICIENT_ACCESS" in page.text
+    assert "Users" not in (await visitor.open("/ui/objects")).links

@@ -1,0 +1,21 @@
+"""What somebody searches for, as VQL: always a statement, whatever they type."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.vault.admin.listing import MAX_WORDS, find
+from shared.vault.vql import parse
+
+
+def test_words_are_searched_for_as_they_stand() -> None:
+    assert find("  Dose  INQ-000012 ") == " FIND ('dose inq-000012')"
+    assert find("") == find(" '() ") == ""
+
+
+@given(st.text(max_size=200))
+def test_any_text_is_a_search(text: str) -> None:
+    condition = find(text)
+    parse(f"SELECT id FROM thing__c{condition}")
+    assert condition.count(" ") <= MAX_WORDS + 1

@@ -1,0 +1,35 @@
+"""Where a sign-in may lead to: pages of this Vault, and nothing else."""
+
+from __future__ import annotations
+
+import pytest
+
+from shared.vault.admin.visit import HOME, safe_target
+
+
+@pytest.mark.parametrize("target", ["/ui/", "/ui/queues/out__c", "/ui/objects/thing__c?q=a&page=2"])
+def test_pages_of_ours(target: str) -> None:
+    assert safe_target(target) == target
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "",
+        "/",
+        "/ui",
+        "/api/",
+        "ui/",
+        "//evil.example/ui/",
+        "https://evil.example/ui/",
+        "https:/ui/",
+        "\\\\evil.example/ui/",
+        "/ui/\\evil",
+        "/ui/\r\nSet-Cookie: a=b",
+        "javascript:alert(1)//ui/",
+        "/ui/\u0000",
+        "/ui/é",
+    ],
+)
+def test_nothing_else(target: str) -> None:
+    assert safe_target(target) == HOME
