@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from services.connector.asking.answers import Answers
 from services.connector.concurrency import concurrently
 from services.connector.consumers import ConsumedQueue, QueueConsumers
+from services.connector.crm_lookup import routes as crm_lookup
 from services.connector.delivery.external import Receivers
 from services.connector.delivery.outbound import Attempts, Outbound
 from services.connector.faults import Patience
@@ -169,6 +170,7 @@ def create_app(settings: ConnectorSettings) -> FastAPI:
     answers = Answers(lambda: connector.vaults)
     app.include_router(previews.router(answers))
     app.include_router(sweeps.router(answers))
+    app.include_router(crm_lookup.router(answers))
     app.include_router(readiness.router(answers, connector.check))
     app.include_router(health.router())
     app.include_router(metrics.router())

@@ -7,7 +7,7 @@ from services.connector.configuration import text
 from shared.client.client import VaultClient
 from shared.client.errors import VaultRefused
 
-MANAGE_INTEGRATIONS = "manage_integrations"
+MANAGE_INTEGRATIONS, LOOK_UP_ACCOUNTS = "manage_integrations", "look_up_accounts"
 
 
 async def require_permission(vault: VaultClient, session_id: str, permission: str) -> None:

@@ -26,18 +26,18 @@ Work = Callable[[Vaults, ConnectedVault], Awaitable[Response]]
 
 
 class Answers:
-    """Answers those who hold *Manage Integrations* at the Vault that they ask about."""
+    """Answers those who hold a permission at the Vault that they ask about."""
 
     def __init__(self, vaults: Callable[[], Vaults | None]) -> None:
         """``vaults`` are those of the connector, None until it is connected with them."""
         self._vaults = vaults
         self._places = asyncio.Semaphore(AT_ONCE)
 
-    async def give(self, request: Request, name: str, work: Work) -> Response:
+    async def give(self, request: Request, name: str, work: Work, permission: str = MANAGE_INTEGRATIONS) -> Response:
         """The answer to a question about the Vault that the settings name ``name``."""
         try:
             async with asyncio.timeout(ANSWER_SECONDS), self._places:
-                return await self._worked(request, name, work)
+                return await self._worked(request, name, work, permission)
         except VaultRefused as refused:
             return _failure(refused.type, refused.message)
         except (ConfigurationFault, RuleError) as fault:
@@ -47,14 +47,14 @@ class Answers:
         except TimeoutError:
             return _unavailable(f"It took longer than {ANSWER_SECONDS:.0f} seconds; ask for less")
 
-    async def _worked(self, request: Request, name: str, work: Work) -> Response:
+    async def _worked(self, request: Request, name: str, work: Work, permission: str) -> Response:
         vaults = self._vaults()
         if vaults is None:
             raise VaultUnavailable
         own = next((known for known in vaults.connected if known.name == name), None)
         if own is None:
             raise VaultRefused("INVALID_DATA", "This connector has no Vault of this name")
-        await require_permission(own.client, request.headers.get("authorization", ""), MANAGE_INTEGRATIONS)
+        await require_permission(own.client, request.headers.get("authorization", ""), permission)
         return await work(vaults, own)
 
 

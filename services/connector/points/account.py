@@ -6,9 +6,9 @@ from collections.abc import Collection
 
 from services.connector.configuration import ConfigurationFault, text
 from services.connector.points.case_contacts import save_contacts
-from services.connector.points.contacts import Contact
+from services.connector.points.contacts import LINK, SOURCE_DATA, Contact
 from services.connector.points.evaluation import settle_references
-from services.connector.points.hcp import ACCOUNT, KEY, SOURCE_DATA, HcpRecords, Partitions, read_hcps, read_heads
+from services.connector.points.hcp import ACCOUNT, HcpRecords, Partitions, read_hcps, read_heads
 from services.connector.points.pull_rules import (
     ACCOUNT_COUNTRY,
     COUNTRIES,
@@ -76,8 +76,8 @@ async def _allowed(unit: Transfer, heads: dict[str, Row], pull_rules: dict[str, 
 
 async def _known(unit: Transfer, links: Collection[str]) -> set[str]:
     """The Links that Source Data has, and so those of accounts that an inquiry has made known."""
-    rows = await query_all(unit.target, statements(f"SELECT id, {KEY} FROM {SOURCE_DATA}", KEY, links))  # noqa: S608
-    return {str(row[KEY]) for row in rows}
+    rows = await query_all(unit.target, statements(f"SELECT id, {LINK} FROM {SOURCE_DATA}", LINK, links))  # noqa: S608
+    return {str(row[LINK]) for row in rows}
 
 
 async def _write(unit: Transfer, partitions: Partitions, outcome: Outcome) -> None:
@@ -105,7 +105,7 @@ async def _save(unit: Transfer, hcps: HcpRecords, contacts: dict[str, Contact], 
             outcome.fail(account, person)
         else:
             source_data.add(contact.link, {**contact.source_data, "person__v": person}, contact.modified)
-    results = await save(unit, SOURCE_DATA, source_data, KEY)
+    results = await save(unit, SOURCE_DATA, source_data, LINK)
     for account, contact in contacts.items():
         result = results.get(contact.link)
         if result is not None and not result.ok:

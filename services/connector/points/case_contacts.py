@@ -7,6 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from services.connector.concurrency import concurrently
 from services.connector.points.contacts import (
     EXTERNAL_ID,
+    LINK,
+    PERSON,
+    SOURCE_DATA,
     VEEVA_ID,
     Ambiguous,
     Candidates,
@@ -23,11 +26,8 @@ from services.connector.rules.errors import ItemErrorType
 from services.connector.rules.statements import statements
 from shared.client.results import RowResult
 
-PERSON = "person__sys"
-SOURCE_DATA = "case_contact_source_data__v"
-KEY = "link__sys"
 CASE_CONTACT = {"object_type__v.api_name__v": "case_contact__v"}
-SET_AT_CREATION = frozenset({KEY, *CASE_CONTACT})
+SET_AT_CREATION = frozenset({LINK, *CASE_CONTACT})
 
 Saved = dict[str, str | ItemFailure]
 """Contact key → id of its Case Contact, or why it has none."""
@@ -51,7 +51,7 @@ async def _match_and_save(
     unit: Transfer, contacts: Sequence[Contact], rules: Mapping[str, str]
 ) -> tuple[Saved, set[str]]:
     """One round; the second part names contacts that were new here and not taken."""
-    candidates = await _candidates(unit.target, contacts)
+    candidates = await candidates_of(unit.target, contacts)
     saved: Saved = {}
     updates, creations = KeyedRows(), KeyedRows()
     matched: dict[str, str] = {}
@@ -70,7 +70,7 @@ async def _match_and_save(
             updates.add(person, values, contact.modified)
     async with concurrently() as group:
         updating = group.create_task(save(unit, PERSON, updates, "id", update=True))
-        creating = group.create_task(save(unit, PERSON, creations, KEY))
+        creating = group.create_task(save(unit, PERSON, creations, LINK))
     refused: set[str] = set()
     for contact in contacts:
         if contact.key in saved:
@@ -85,7 +85,8 @@ async def _match_and_save(
     return saved, refused
 
 
-async def _candidates(target: RecordAccess, contacts: Iterable[Contact]) -> Candidates:
+async def candidates_of(target: RecordAccess, contacts: Iterable[Contact]) -> Candidates:
+    """The Case Contacts that any of these HCPs may be; raises ClientError."""
     keys: dict[str, dict[str, None]] = {VEEVA_ID: {}, EXTERNAL_ID: {}}
     links: dict[str, None] = {}
     for contact in contacts:
@@ -96,7 +97,7 @@ async def _candidates(target: RecordAccess, contacts: Iterable[Contact]) -> Cand
                 values[str(value)] = None
     head = f"SELECT id, {VEEVA_ID}, {EXTERNAL_ID} FROM {PERSON}"  # noqa: S608  VQL of names
     person_texts = [statement for name, values in keys.items() for statement in statements(head, name, values)]
-    link_texts = statements(f"SELECT link__sys, person__v FROM {SOURCE_DATA}", KEY, links)  # noqa: S608  VQL of names
+    link_texts = statements(f"SELECT {LINK}, person__v FROM {SOURCE_DATA}", LINK, links)  # noqa: S608  VQL of names
     async with concurrently() as group:
         persons = group.create_task(query_all(target, person_texts))
         source_data = group.create_task(query_all(target, link_texts))

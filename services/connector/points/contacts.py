@@ -5,9 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from services.connector.configuration import text
+
 Row = Mapping[str, object]
 Values = Mapping[str, object]
 
+PERSON = "person__sys"
+SOURCE_DATA = "case_contact_source_data__v"
+LINK = "link__sys"
 VEEVA_ID = "veeva_id__v"
 EXTERNAL_ID = "external_id__v"
 
@@ -25,6 +30,13 @@ class Contact:
     modified: str
     person: Values
     source_data: Values
+
+    @classmethod
+    def of(cls, key: str, row: Row, targets: Mapping[str, Values]) -> Contact:
+        """The HCP that a source row is, by the target values that an account rule gave it."""
+        person, source_data = targets.get(PERSON, {}), targets.get(SOURCE_DATA, {})
+        link = source_data.get(LINK) or person.get(LINK) or row["global_id__sys"]
+        return cls(key, str(link), text(row, "modified_date__v"), person, source_data)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,9 +20,6 @@ from services.connector.rules.statements import statements
 
 ACCOUNT = "account__v"
 HEAD = f"SELECT id, global_id__sys, {ACCOUNT_COUNTRY} FROM {ACCOUNT}"  # noqa: S608  VQL of names
-PERSON = "person__sys"
-SOURCE_DATA = "case_contact_source_data__v"
-KEY = "link__sys"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,10 +92,7 @@ class HcpRecords:
             return missing_record(rule.plan.object, key, rule.name)
         if key in source.evaluation.failures:
             return source.evaluation.failures[key]
-        row, targets = source.found.rows[key], source.evaluation.targets[key]
-        source_data, person = targets.get(SOURCE_DATA, {}), targets.get(PERSON, {})
-        link = source_data.get(KEY) or person.get(KEY) or row["global_id__sys"]
-        return Contact(key, str(link), text(row, "modified_date__v"), person, source_data)
+        return Contact.of(key, source.found.rows[key], source.evaluation.targets[key])
 
 
 async def partition(source: RecordAccess, rows: Mapping[str, Row], pull_rules: Mapping[str, str]) -> Partitions:

@@ -17,6 +17,7 @@ _RULES = {
 }
 
 ACCOUNT_COUNTRY = "primary_country__vr.country_code__v"
+WITH_TRANSFERRED_INQUIRY = "id IN (SELECT id FROM medical_inquiries__vr WHERE transfer_status__v = 'success__v')"
 COUNTRIES = "SELECT id, country_code__v, pull_accounts_rule__v FROM country__v"
 
 
@@ -38,3 +39,16 @@ def readable(pull_rules: Mapping[str, str]) -> str | None:
     """The condition of accounts of which anything may be read, so that no other is answered; None: of no account."""
     codes = sorted(code for code, rule in pull_rules.items() if rule != DO_NOT_PULL)
     return contains(ACCOUNT_COUNTRY, codes) if codes else None
+
+
+def visible(pull_rules: Mapping[str, str]) -> tuple[str, ...]:
+    """The conditions of accounts that may be shown as they are now, of which each fulfils one at most.
+
+    Where only those with inquiries may be pulled, it is those of which an inquiry was transferred.
+    """
+    pulled = sorted(code for code, rule in pull_rules.items() if rule not in (DO_NOT_PULL, WITH_INQUIRIES))
+    with_inquiries = sorted(code for code, rule in pull_rules.items() if rule == WITH_INQUIRIES)
+    conditions = [contains(ACCOUNT_COUNTRY, pulled)] if pulled else []
+    if with_inquiries:
+        conditions.append(f"{contains(ACCOUNT_COUNTRY, with_inquiries)} AND {WITH_TRANSFERRED_INQUIRY}")
+    return tuple(conditions)

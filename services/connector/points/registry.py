@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from services.connector.points import account, country, general, inquiry, metadata
+from services.connector.points import account, country, general, inquiry, metadata, on_demand
 from services.connector.points.pull_rules import ACCOUNT_POINT
 from services.connector.points.states import OutdatedRead
 from services.connector.points.transfer import Point, Transfer
@@ -16,6 +16,7 @@ _POINTS: dict[str, Point] = {
     inquiry.POINT: inquiry.transfer,
     ACCOUNT_POINT: account.transfer,
     country.POINT: country.transfer,
+    on_demand.CRM_LOOKUP: on_demand.transfer,
     **dict.fromkeys(metadata.ORDER, metadata.transfer),
 }
 

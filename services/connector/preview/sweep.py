@@ -10,8 +10,9 @@ from datetime import UTC, datetime
 
 import orjson
 
+from services.connector.asking.traffic import Traffic
 from services.connector.concurrency import KeyLocks
-from services.connector.configuration import Configuration, ConfigurationFault, Connection, text
+from services.connector.configuration import text
 from services.connector.points.evaluation import Evaluation
 from services.connector.points.registry import transfer
 from services.connector.points.transfer import Transfer
@@ -21,8 +22,6 @@ from services.connector.rules.missing import MissingKeys
 from services.connector.runs.reading import next_page
 from services.connector.runs.stages import Scope, stages
 from services.connector.runs.window import Cursor, Window
-from services.connector.vaults import ConnectedVault, KnownVault, Vaults
-from shared.client.client import VaultClient
 from shared.client.results import Row
 from shared.spark.envelope import format_moment
 
@@ -34,16 +33,6 @@ LOOKUP_FAILURES = (
     "WHERE error_type__sys = 'reference_lookup_error__sys' "
     "AND error_status__sys CONTAINS ('open__sys', 'warning__sys') ORDER BY modified_date__v DESC MAXROWS 500"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Traffic:
-    """What one Vault has configured for the records of another, which is read over a connection."""
-
-    own: ConnectedVault
-    source: VaultClient
-    configuration: Configuration
-    connection: Connection
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,28 +60,6 @@ class Tally:
     def note(self, evaluation: Evaluation) -> None:
         """Take in what a rule came to."""
         self.missing.count(evaluation.rule, evaluation.found.rows.values())
-
-
-async def traffic(vaults: Vaults, own: ConnectedVault, *, connection: str = "", integration: str = "") -> Traffic:
-    """The traffic of a connection, or of the connection that an integration belongs to, by API name.
-
-    Raises ClientError, and ConfigurationFault when there is none.
-    """
-    fault = ConfigurationFault("The connection or integration belongs to no Vault that the connector has access to")
-    for remote in vaults.remotes(own):
-        configuration = await vaults.configuration(remote, own).since(datetime.now(UTC))
-        found = _connection(configuration, remote, connection, integration)
-        if found is not None:
-            return Traffic(own, await vaults.source(remote, found), configuration, found)
-    raise fault
-
-
-def _connection(configuration: Configuration, remote: KnownVault, name: str, integration: str) -> Connection | None:
-    above = {i.connection for i in configuration.integrations.values() if i.api_name == integration}
-    for connection in configuration.connections.values():
-        if connection.remote_vault_id == remote.vault_id and (connection.api_name == name or connection.id in above):
-            return connection
-    return None
 
 
 async def of_integration(asked: Traffic, integration: str, since: datetime) -> AsyncGenerator[Batch, None]:

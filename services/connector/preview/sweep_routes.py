@@ -10,9 +10,10 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query, Request, Response
 
 from services.connector.asking.answers import Answers, csv_file, success
+from services.connector.asking.traffic import Traffic, traffic
 from services.connector.faults import passing_refusals
 from services.connector.preview.records import failure_json
-from services.connector.preview.sweep import Tally, Traffic, counts, of_exceptions, of_integration, sweep, traffic
+from services.connector.preview.sweep import Tally, counts, of_exceptions, of_integration, sweep
 from services.connector.rules.lookups import LookupSet
 from services.connector.vaults import ConnectedVault, Vaults
 from shared.client.errors import VaultRefused

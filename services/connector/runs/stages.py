@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from services.connector.configuration import Configuration, ConfigurationFault, Route
 from services.connector.points import country, inquiry, metadata
+from services.connector.points.on_demand import CRM_LOOKUP
 from services.connector.points.pull_rules import ACCOUNT_POINT, COUNTRIES, read_pull_rules, readable
 from services.connector.rules.statements import contains, literal
 from services.connector.runs.window import Reading
@@ -106,8 +107,14 @@ async def _case_requests(scope: Scope, reading: Reading) -> Reading | None:
     return Reading(reading.integration_point, reading.object, condition, reading.through)
 
 
+async def _nothing(_scope: Scope, _reading: Reading) -> Reading | None:
+    """What is read on demand only."""
+    return None
+
+
 NARROWED: Mapping[str, Narrow] = {
     ACCOUNT_POINT: _accounts,
     inquiry.POINT: _inquiries,
     INQUIRY_RETURN_POINT: _case_requests,
+    CRM_LOOKUP: _nothing,
 }

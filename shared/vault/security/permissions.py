@@ -40,6 +40,7 @@ class Grant(StrEnum):
     COPY_RECORDS = "copy_records"  # as a connection does: with the state of their source, and by runs
     REQUEST_RUNS = "request_runs"
     MANAGE_INTEGRATIONS = "manage_integrations"  # asked for by connectors
+    LOOK_UP_ACCOUNTS = "look_up_accounts"  # in Vault CRM; asked for by connectors
 
 
 class ObjectKind(Enum):
@@ -91,7 +92,7 @@ GRANTS: Mapping[SecurityProfile, frozenset[Grant]] = {
             Grant.COPY_RECORDS,
         }
     ),
-    SecurityProfile.BUSINESS_USER: frozenset(),
+    SecurityProfile.BUSINESS_USER: frozenset({Grant.LOOK_UP_ACCOUNTS}),
 }
 
 _WRITTEN_WITH: Mapping[str, Grant] = {"connection__sys": Grant.MANAGE_CONNECTIONS}

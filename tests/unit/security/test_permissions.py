@@ -40,6 +40,7 @@ GRANTS = {
     Grant.COPY_RECORDS: {ADMIN, INTEGRATION},
     Grant.REQUEST_RUNS: {ADMIN},
     Grant.MANAGE_INTEGRATIONS: {ADMIN},
+    Grant.LOOK_UP_ACCOUNTS: {ADMIN, BUSINESS},
 }
 
 # object → profile → the first letters of the operations

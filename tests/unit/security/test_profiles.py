@@ -22,4 +22,4 @@ def test_every_profile_has_a_permission_set() -> None:
         assert (thing.name, thing.flag("read")) == ("thing__c", True)
         assert thing.flag("delete") == (profile is SecurityProfile.SYSTEM_ADMIN)
     assert "execute_mdl" in components["Permissionset", SecurityProfile.SYSTEM_ADMIN].texts("permissions")
-    assert components["Permissionset", SecurityProfile.BUSINESS_USER].texts("permissions") == ()
+    assert components["Permissionset", SecurityProfile.BUSINESS_USER].texts("permissions") == ("look_up_accounts",)

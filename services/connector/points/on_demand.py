@@ -1,0 +1,17 @@
+"""Integration points by which records are read when somebody asks for them, and by which none are transferred."""
+
+from __future__ import annotations
+
+from services.connector.configuration import ConfigurationFault
+from services.connector.points.transfer import Transfer
+from services.connector.processing.outcome import Outcome
+
+CRM_LOOKUP = "crm_lookup__v"
+
+
+async def transfer(unit: Transfer) -> Outcome:
+    """Refuse the unit: its rule says what may be shown, and writes nothing. Raises ConfigurationFault."""
+    raise ConfigurationFault(
+        f"Integration point {unit.route.point.api_name} is read on demand and takes no messages; "
+        "correct the message's integration point"
+    )
