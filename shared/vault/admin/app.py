@@ -10,7 +10,20 @@ from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse
 from starlette.staticfiles import StaticFiles
 
-from shared.vault.admin import actions, connections, edit, home, integrations, queues, records, sign_in
+from shared.vault.admin import (
+    actions,
+    connections,
+    edit,
+    exceptions,
+    home,
+    integrations,
+    jobs,
+    processors,
+    queue_log,
+    queues,
+    records,
+    sign_in,
+)
 from shared.vault.admin.faults import error_page, on_fault, on_http_error, on_invalid_parameter
 from shared.vault.admin.headers import PageHeaders
 from shared.vault.admin.rendering import TEMPLATES
@@ -20,7 +33,20 @@ from shared.vault.errors import VaultFault
 if TYPE_CHECKING:
     from shared.vault.vault import Vault
 
-CHAPTERS = (sign_in, home, connections, integrations, queues, edit, actions, records)
+CHAPTERS = (
+    sign_in,
+    home,
+    connections,
+    integrations,
+    queues,
+    processors,
+    queue_log,
+    exceptions,
+    jobs,
+    edit,  # before the records: `/new` is no record
+    actions,
+    records,
+)
 STATIC = TEMPLATES.parent / "static"
 
 

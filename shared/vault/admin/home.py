@@ -1,4 +1,4 @@
-"""The home page: the connections and how they stand."""
+"""The home page: the connections and how they stand, and what is open."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from shared.vault.admin.listing import Row, selected
+from shared.vault.admin.listing import Row, listed, selected
 from shared.vault.admin.showing import Shower, record_path
-from shared.vault.admin.visit import Visiting
+from shared.vault.admin.visit import Visit, Visiting
+from shared.vault.exceptions.recording import OBJECT as EXCEPTION
 from shared.vault.security.permissions import Operation, may
 
 router = APIRouter()
@@ -55,4 +56,11 @@ async def home(visit: Visiting) -> Response:
         )
         if may(visit.caller, object_name, Operation.READ)
     ]
-    return visit.page("home.html", blocks=blocks)
+    return visit.page("home.html", blocks=blocks, open=await _open(visit))
+
+
+async def _open(visit: Visit) -> int | None:
+    """How many User Exception Messages are open, for those who may read them."""
+    if not may(visit.caller, EXCEPTION, Operation.READ):
+        return None
+    return (await listed(visit, f"SELECT id FROM {EXCEPTION} WHERE error_status__sys = 'open__sys'", size=1)).total

@@ -19,6 +19,7 @@ USER_FIELDS = frozenset({"created_by__v", "modified_by__v"})
 OWN_PAGES = {
     "connection__sys": "/ui/connections/{}",
     "integration__sys": "/ui/integrations/{}",
+    "exception_message__sys": "/ui/exceptions/{}",
 }
 """Objects whose records have a page of their own."""
 

@@ -47,12 +47,12 @@ class Visit:
         """The components as they are now."""
         return self.vault.components.registry
 
-    def page(self, template: str, status: int = 200, **context: object) -> Response:
+    def page(self, template: str, http_status: int = 200, /, **context: object) -> Response:
         """A page in the layout of the Vault, with the message that a redirect has left."""
         name = cookies.note_cookie(self.vault.vault_id)
         given = self.request.cookies.get(name, "")
         note = cookies.read_note(self.secret, given) if given else None
-        response = render(template, {"visit": self, "note": note, **context}, status)
+        response = render(template, {"visit": self, "note": note, **context}, http_status)
         if given:
             cookies.clear_cookie(response, name)
         return response

@@ -20,13 +20,13 @@ HIDDEN = frozenset({"style", "script", "head"})
 
 @dataclass
 class Form:
-    """A form with the values that it holds as it comes; ``labels`` are those of its buttons."""
+    """A form with the values that it holds as it comes, and by the label of each button what it sends itself."""
 
     action: str
     method: str
     multipart: bool
     fields: dict[str, str] = field(default_factory=dict)
-    labels: list[str] = field(default_factory=list)
+    labels: dict[str, dict[str, str]] = field(default_factory=dict)
     options: dict[str, dict[str, str]] = field(default_factory=dict)
 
 
@@ -40,6 +40,7 @@ class _Reader(HTMLParser):
         self._open: list[str] = []
         self._within: list[str] = []  # text of the element that is being read
         self._form: Form | None = None
+        self._button: dict[str, str] = {}
         self._select = self._option = self._area = self._link = ""
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -57,6 +58,8 @@ class _Reader(HTMLParser):
             self.forms.append(self._form)
         elif tag == "a":
             self._link = given.get("href", "")
+        elif tag == "button":
+            self._button = {name: given.get("value", "")} if name else {}
         elif tag == "select":
             self._select = name
             self._fields[name] = ""
@@ -91,7 +94,7 @@ class _Reader(HTMLParser):
         elif tag == "a":
             self.links.setdefault(told, self._link)
         elif tag == "button" and self._form:
-            self._form.labels.append(told)
+            self._form.labels[told] = self._button
         elif tag == "option":
             self._options[self._select][told] = self._option
         elif tag == "textarea":
@@ -150,10 +153,11 @@ class Browser:
     def filled(self, page: Page, label: str, fields: Mapping[str, str]) -> tuple[Form, dict[str, str]]:
         """The form with this button, with these fields filled in; choices may be made by their label."""
         form = page.form(label)
-        unknown = [name for name in fields if name.partition(".")[0] not in form.fields]
+        ticked = {given.get("name") for tag, given in page.tags if given.get("type") == "checkbox"}
+        unknown = [name for name in fields if name not in form.fields and name not in ticked]
         assert not unknown, (unknown, form.fields)
         chosen = {name: form.options.get(name, {}).get(value, value) for name, value in fields.items()}
-        return form, {**form.fields, **chosen}
+        return form, {**form.fields, **chosen, **form.labels[label]}
 
     async def press(self, page: Page, label: str, **fields: str) -> Page:
         """Fill a form in and press its button."""

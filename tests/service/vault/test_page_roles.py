@@ -7,6 +7,7 @@ import pytest
 from shared.vault.admin.app import create_pages
 from shared.vault.vault import Vault
 from tests.service.vault.browsing import Browser, browser
+from tests.service.vault.objects import key
 from tests.service.vault.served import Api
 from tests.service.vault.test_api_roles import served_routes
 
@@ -41,6 +42,18 @@ PAGES = {
     "POST /queues/{queue_name}/enable_delivery": ADMIN,
     "POST /queues/{queue_name}/disable_delivery": ADMIN,
     "POST /queues/{queue_name}/trace_delivery": ADMIN,
+    "GET /processors": CONNECTION,
+    "GET /queue-log": ADMIN,
+    "GET /queue-log/{day}": ADMIN,
+    "GET /exceptions": CONNECTION,
+    "GET /exceptions/{exception}": CONNECTION,
+    "POST /exceptions/actions": CONNECTION,
+    "POST /exceptions/retry": CONNECTION,
+    "GET /jobs": SIGNED_IN,
+    "GET /jobs/{job_id}": SIGNED_IN,  # one's own, here and below
+    "GET /jobs/{job_id}/logs/{task_id}/{log}": SIGNED_IN,
+    "POST /jobs/{job_id}/start": SIGNED_IN,
+    "POST /jobs/{job_id}/cancel": SIGNED_IN,
     "GET /objects": SIGNED_IN,
     "GET /objects/{object_name}": CONNECTION,
     "GET /objects/{object_name}/new": ADMIN,
@@ -54,9 +67,11 @@ PAGES = {
     "POST /objects/{object_name}/{connection}/actions/{action_name}": ADMIN,
 }
 WITHOUT_SESSION = {page for page, roles in PAGES.items() if "nobody" in roles}
+FIELDS = {"POST /exceptions/retry": {"connection": "nothing__c"}, "POST /exceptions/actions": {"action": "ignore__sys"}}
 NAMES = {
     "/connections/{connection}": "/connections/{record_id}",
     "/integrations/{integration}": "/integrations/{record_id}",
+    "/exceptions/{exception}": "/exceptions/{record_id}",
 }
 
 
@@ -76,10 +91,24 @@ async def _values(admin: Api) -> dict[str, str]:
         "connection": await first("connection__sys"),
         "integration": await first("integration__sys"),
         "object_name": "connection__sys",
+        "exception": await _exception(admin),
         "queue_name": "nothing__v",
+        "day": "2026-01-02",
+        "task_id": "1",
+        "log": "successlog",
         "job_id": "999999999",
         "action_name": "nothing",
     }
+
+
+async def _exception(admin: Api) -> str:
+    """An exception that nothing more is done with."""
+    row = {
+        "message_id__sys": key(),
+        "error_type__sys": "message_processing_error__sys",
+        "error_status__sys": "ignored__sys",
+    }
+    return (await admin.post("/vobjects/exception_message__sys", json=[row])).ids[0]
 
 
 def test_every_page_has_an_entry(vault: Vault) -> None:
@@ -99,7 +128,9 @@ async def test_who_sees_which_page(api: Api, admin: Api, role: str) -> None:
     for page, allowed in PAGES.items():
         method, _, path = page.partition(" ")
         async with browser(api.url, None if role == "nobody" else role) as visitor:
-            data = {"token": await _token(visitor, role)} if method == "POST" and page not in WITHOUT_SESSION else None
+            data = None
+            if method == "POST" and page not in WITHOUT_SESSION:
+                data = {"token": await _token(visitor, role), **FIELDS.get(page, {})}
             answer = await visitor.request(method, f"/ui{path.format(**values)}", data=data)
             if role in allowed:
                 assert "sufficient privileges" not in answer.text, page
@@ -126,6 +157,14 @@ async def test_the_menu_shows_what_one_may_see(api: Api) -> None:
     shown = {}
     for role in sorted(SIGNED_IN):
         async with browser(api.url, role) as visitor:
-            shown[role] = set((await visitor.open("/ui/")).links) & {"Records", "Connections", "Spark Queues"}
-    assert shown["user"] == {"Records"}
-    assert shown["admin"] == shown["integration"] == {"Records", "Connections", "Spark Queues"}
+            shown[role] = set((await visitor.open("/ui/")).links) & {
+                "Records",
+                "Jobs",
+                "Connections",
+                "Spark Queues",
+                "User Exception Messages",
+                "Queue Logs",
+            }
+    assert shown["user"] == {"Records", "Jobs"}
+    assert shown["integration"] == shown["user"] | {"Connections", "Spark Queues", "User Exception Messages"}
+    assert shown["admin"] == shown["integration"] | {"Queue Logs"}
