@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from services.crm_vault.inquiries import OBJECT, TransferredInquiryLock, fail_transfer, transfer_to_medical
+from services.crm_vault.inquiries import OBJECT, TransferredInquiry, fail_transfer, transfer_to_medical
 from shared.vault.definition import VaultDefinition
 
 CRM_VAULT = VaultDefinition(
@@ -13,6 +13,6 @@ CRM_VAULT = VaultDefinition(
     vault_id=20202,
     standard=Path(__file__).parent / "standard",
     actions={"transfer_to_medical": transfer_to_medical},
-    triggers={OBJECT: TransferredInquiryLock()},
+    triggers={OBJECT: TransferredInquiry()},
     delivery_handlers={"fail_transfer__v": fail_transfer},
 )

@@ -1,4 +1,4 @@
-"""Medical inquiries: Transfer to Medical, and the lock once an inquiry has been transferred."""
+"""Medical inquiries: Transfer to Medical, and what holds once an inquiry has been transferred."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ INTEGRATION = "medical_inquiry_details__v"
 QUEUE = "crm_to_medical_outbound_queue__v"
 TARGET_POINT = "medical_inquiry_details_inbound__v"
 SUCCESS = "success__v"
+CLOSED = "closed__v"
 
 TRANSFERRED = f"SELECT id FROM records.{OBJECT} WHERE id = ANY($1::text[]) AND transfer_status__v = '{SUCCESS}'"  # noqa: S608
 STILL_PENDING = f"SELECT id FROM records.{OBJECT} WHERE id = ANY($1::text[]) AND transfer_status__v = 'pending__v'"  # noqa: S608
@@ -60,14 +61,17 @@ async def fail_transfer(event: DeliveryEvent) -> None:
     await event.records.change_in(event.connection, event.caller, target, ids, {}, FAILED)
 
 
-class TransferredInquiryLock:
-    """An inquiry at Success changes only through the connection's own user."""
+class TransferredInquiry:
+    """An inquiry at Success changes through the connection's own user only; Closed Date is that of a closed one."""
 
-    columns = ("transfer_status__v",)
+    columns = ("transfer_status__v", "closed_date__v")
 
     def before_update(self, caller: Caller, stored: Record, changes: dict[str, object]) -> ApiError | None:
-        """Refuse every user's change to a transferred inquiry."""
-        del changes
+        """Refuse every user's change to a transferred inquiry; empty the Closed Date of one that was opened again."""
+        # A field rule leaves a field alone that the Case Request has no value for.
+        status = changes.get("inquiry_status__v", CLOSED)
+        if status != CLOSED and stored["closed_date__v"] is not None:
+            changes.setdefault("closed_date__v", None)
         return self._locked(caller, stored)
 
     def before_delete(self, caller: Caller, stored: Record) -> ApiError | None:
