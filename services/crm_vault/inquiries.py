@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from shared.vault.errors import ApiError, ErrorType
 from shared.vault.queues.entering import send
 from shared.vault.records.integrations import is_active
-from shared.vault.security.caller import SecurityProfile
+from shared.vault.security.permissions import connects
 
 if TYPE_CHECKING:
     from asyncpg import Record
@@ -80,6 +80,6 @@ class TransferredInquiry:
 
     @staticmethod
     def _locked(caller: Caller, stored: Record) -> ApiError | None:
-        if stored["transfer_status__v"] != SUCCESS or caller.profile is SecurityProfile.INTEGRATION_USER:
+        if stored["transfer_status__v"] != SUCCESS or connects(caller):
             return None
         return ApiError(ErrorType.OPERATION_NOT_ALLOWED, "The inquiry has been transferred to Medical and is locked")

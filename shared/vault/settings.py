@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Self
 
@@ -14,7 +13,7 @@ from shared.runtime.settings import RuntimeSettings
 from shared.vault.connections.model import DomainType
 from shared.vault.notifications.mail import MailServer, SmtpSecurity
 from shared.vault.records.query_slots import QueryLimits
-from shared.vault.security.caller import SecurityProfile
+from shared.vault.security.burst import Limits
 
 
 class VaultSettings(RuntimeSettings):
@@ -97,10 +96,9 @@ class VaultSettings(RuntimeSettings):
         return tuple(url.strip() for url in (self.connection_urls or "").split(",") if url.strip())
 
     @property
-    def burst_limits(self) -> Mapping[SecurityProfile, int]:
-        """Calls of a user in five minutes, by security profile."""
-        limits = dict.fromkeys(SecurityProfile, self.burst_limit)
-        return limits | {SecurityProfile.INTEGRATION_USER: self.burst_limit_integration}
+    def burst_limits(self) -> Limits:
+        """Calls of a user in five minutes."""
+        return Limits(self.burst_limit, self.burst_limit_integration)
 
     @property
     def query_limits(self) -> QueryLimits:

@@ -58,6 +58,7 @@ from shared.vault.security.burst import BurstLimits
 from shared.vault.security.configuration_mode import ConfigurationMode
 from shared.vault.security.delegation import Delegations
 from shared.vault.security.groups import GroupService
+from shared.vault.security.profiles import SecurityProfiles
 from shared.vault.security.service import SecurityService
 from shared.vault.security.users import UserService
 from shared.vault.staging import jobs as staging_jobs
@@ -85,7 +86,6 @@ TRIGGERS: Mapping[str, Trigger] = {
     integrations.OBJECT: integrations.IntegrationTrigger(),
     items.OBJECT: items.ItemTrigger(),
     reference_lookups.OBJECT: reference_lookups.ReferenceLookupTrigger(),
-    user_records.OBJECT: user_records.UserTrigger(),
 }
 
 # What each type of job does; chapters that have jobs add theirs.
@@ -118,12 +118,15 @@ class Vault:
         self._consuming = BrokerConnection(settings.amqp_url.get_secret_value(), f"{definition.name} consuming")
         self._notifications = Notifications(settings.database_dsn.get_secret_value())
         delay = settings.burst_delay_ms / 1000
-        self.security = SecurityService(self.database, settings.session_idle_minutes, settings.sign_in_limit, delay)
-        self.burst = BurstLimits(self.database, settings.burst_limits, delay)
-        self.delegations = Delegations(self.database, self.security.sessions)
-        self.groups = GroupService(self.database)
-        self.audit = AuditService(self.database)
         self.components = ComponentService(self.database)
+        profiles = SecurityProfiles(self.components)
+        self.security = SecurityService(
+            self.database, profiles, settings.session_idle_minutes, settings.sign_in_limit, delay
+        )
+        self.burst = BurstLimits(self.database, settings.burst_limits, delay)
+        self.delegations = Delegations(self.database, self.security.sessions, profiles)
+        self.groups = GroupService(self.database, self.components)
+        self.audit = AuditService(self.database)
         self.configuration_mode = ConfigurationMode(self.database)
         self.component_files = ComponentFiles(self.database, self.components)
         self.jobs = JobService(self.database, poll_seconds=settings.job_poll_seconds)
@@ -156,8 +159,7 @@ class Vault:
         self.loader = loader.LoaderService(self.jobs, self.staging, self.files, self.components)
         self.inbound_packages = InboundPackages(self.database, self.components, self.records, self.jobs, self.files)
         self.outbound_packages = OutboundPackages(self.database, self.components, self.jobs, self.files, self.vault_id)
-        sessions = self.security.sessions
-        self.connections = Connections(self.database, self.components, self.records, sessions, self.identity)
+        self.connections = Connections(self.database, self.components, self.records, self.security, self.identity)
         self.worker = JobWorker(self, self.jobs.table, {**JOBS, **definition.jobs}, self._worker_options())
         self._stack = contextlib.AsyncExitStack()
         self._reload: asyncio.Task[None] | None = None
@@ -185,8 +187,9 @@ class Vault:
         self.document_reader = DocumentReader(self.documents, self.queries)
 
     def _triggers(self) -> Mapping[str, Trigger]:
-        connections = connection_rules.ConnectionTrigger(self.settings.allowed_connection_urls)
-        return {**TRIGGERS, CONNECTION: connections, **self.definition.triggers}
+        connections = connection_rules.ConnectionTrigger(self.settings.allowed_connection_urls, self.security.profiles)
+        users = user_records.UserTrigger(self.security.profiles)
+        return {**TRIGGERS, CONNECTION: connections, user_records.OBJECT: users, **self.definition.triggers}
 
     def _sender(self) -> Sender:
         return Sender(self.vault_id, self.definition.label, self.settings.host_name)

@@ -8,6 +8,7 @@ from shared.client.client import VaultClient
 from shared.client.errors import VaultRefused
 
 MANAGE_INTEGRATIONS, LOOK_UP_ACCOUNTS = "manage_integrations", "look_up_accounts"
+PERMISSION_SET = "Permissionset."  # before the name of one, where it is written with its type
 
 
 async def require_permission(vault: VaultClient, session_id: str, permission: str) -> None:
@@ -21,7 +22,7 @@ async def require_permission(vault: VaultClient, session_id: str, permission: st
         profiles = group.create_task(vault.configuration("Securityprofile"))
         sets = group.create_task(vault.configuration("Permissionset"))
     held = {
-        name
+        name.removeprefix(PERMISSION_SET)
         for profile in profiles.result()
         if profile.get("name") == text(user, "security_profile__v")
         for name in _listed(profile.get("permission_sets"))
@@ -29,7 +30,7 @@ async def require_permission(vault: VaultClient, session_id: str, permission: st
     granted = {
         grant
         for permissions in sets.result()
-        if f"Permissionset.{permissions.get('name')}" in held
+        if permissions.get("name") in held and permissions.get("active") is not False
         for grant in _listed(permissions.get("permissions"))
     }
     if permission not in granted:

@@ -12,6 +12,7 @@ from shared.vault.api.addresses import PREFIX
 from shared.vault.api.body import form_documentation, read_fields
 from shared.vault.api.session import SignedIn, vault_of
 from shared.vault.api.user_metadata import GROUP_PROPERTIES, user_properties
+from shared.vault.components.platform import SECURITY_PROFILES
 from shared.vault.security.permissions import Operation, require
 from shared.vault.security.user_records import OBJECT
 
@@ -81,10 +82,11 @@ async def delete(request: Request, caller: SignedIn, group_id: GroupId) -> Respo
 
 
 @router.get(f"{PREFIX}/metadata/objects/users", summary="Fields of users")
-async def user_metadata(caller: SignedIn) -> Response:
+async def user_metadata(request: Request, caller: SignedIn) -> Response:
     """What `POST` and `PUT /objects/users` take."""
     require(caller, OBJECT, Operation.READ)
-    return envelope.success(properties=user_properties())
+    profiles = vault_of(request).components.registry.picklists[SECURITY_PROFILES.name]
+    return envelope.success(properties=user_properties(profiles))
 
 
 @router.get(f"{PREFIX}/metadata/objects/groups", summary="Fields of groups")

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from shared.vault.security import groups
-from shared.vault.security.profiles import LABELS
 from shared.vault.security.user_fields import CHANGE_PASSWORD, REQUIRED, TEXTS
+
+if TYPE_CHECKING:
+    from shared.vault.components.model import Picklist
 
 Property = dict[str, object]
 
@@ -35,10 +39,10 @@ def _moment(name: str) -> Property:
     return _property(name, "Calendar", 0, read_only=True)
 
 
-def user_properties() -> list[Property]:
-    """Every field of a user."""
+def user_properties(profiles: Picklist) -> list[Property]:
+    """Every field of a user; ``profiles`` are the security profiles that one may have."""
     texts = [_property(name, length=(LENGTHS | SHORT).get(name, 255), required=name in REQUIRED) for name in TEXTS]
-    profiles = [{"value": str(profile), "label": label} for profile, label in LABELS.items()]
+    values = [{"value": entry.name, "label": entry.label} for entry in profiles.entries.values() if entry.active]
     return [
         *texts,
         _property("id", "id", 20, object="users", required=True, read_only=True),
@@ -46,7 +50,7 @@ def user_properties() -> list[Property]:
         _property("domain_active__v", "Boolean", 1),
         _property("is_domain_admin__v", "Boolean", 1, read_only=True),
         _property(CHANGE_PASSWORD, "Boolean", 1),
-        _property("security_profile__v", "ObjectReference", 40, object="Securityprofile", values=profiles),
+        _property("security_profile__v", "ObjectReference", 40, object="Securityprofile", values=values),
         _property("license_type__v", "Picklist", 40, picklist="license_type__sys"),
         _reference("security_policy_id__v", "securitypolicies"),
         _reference("domain_id__v", "domains"),

@@ -170,7 +170,7 @@ async def permissions(request: Request, caller: SignedIn, user_id: UserId, filte
     if asked != caller.user_id:
         require_own(caller, asked, OBJECT, Operation.READ)
         holder = await vault.security.caller_of(asked)
-    shown = permissions_json(holder, vault.components.registry.objects.values(), filter)
+    shown = permissions_json(holder.profile, vault.components.registry.objects.values(), filter)
     return envelope.success(data=shown)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 from shared.vault.components import platform
@@ -179,6 +180,17 @@ def build_picklist(component: Component) -> Picklist:
         component.text("description"),
         _sorted(entries, component.text("order_type")),
     )
+
+
+def build_profiles(components: Iterable[Component]) -> Picklist:
+    """The security profiles that users may have: those of every Vault, then the ``Securityprofile`` components."""
+    supplied = platform.SECURITY_PROFILES
+    custom = (c for c in components if c.name not in supplied.entries)
+    added = {
+        c.name: PicklistEntry(c.name, c.text("label"), number, c.flag("active", True))
+        for number, c in enumerate(custom, len(supplied.entries))
+    }
+    return replace(supplied, entries={**supplied.entries, **added})
 
 
 def _sorted(entries: dict[str, PicklistEntry], order_type: str) -> dict[str, PicklistEntry]:

@@ -20,6 +20,7 @@ class Code(StrEnum):
     LIMIT = "GEN-F-411"
     NOT_SUPPORTED = "GEN-F-501"
     LOCKED = "OPERATION_NOT_ALLOWED"
+    NOT_PERMITTED = "INSUFFICIENT_ACCESS"
 
 
 class MdlSyntaxError(Exception):

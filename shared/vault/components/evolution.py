@@ -9,6 +9,8 @@ from shared.vault.components import change
 from shared.vault.components.entry_actions import check_entry_actions
 from shared.vault.components.entry_criteria import check_entry_criteria
 from shared.vault.components.errors import Code, ComponentError
+from shared.vault.components.permission_changes import check_permissions, refuse_supplied
+from shared.vault.components.permission_types import PERMISSION_SET, PROFILE
 from shared.vault.components.registry import Key, Registry
 from shared.vault.components.renaming import renamed_component, renamed_field, renamed_state
 from shared.vault.components.rule_changes import RULE, check_rule_change
@@ -64,6 +66,7 @@ def steps(statement: Statement, registry: Registry) -> list[Step]:
     """
     if not statement.condition.holds(exists=statement.key in registry.components):
         return []
+    refuse_supplied(statement.key)
     taken = []
     for part in _parts(statement):
         step = _step(part, registry)
@@ -79,6 +82,8 @@ def _check_rules(step: Step) -> None:
     for (kind, name), component in step.changes.items():
         if kind == RULE:
             check_rule_change(step.before.components.get((kind, name)), component)
+        elif kind in (PERMISSION_SET, PROFILE) and component is not None:
+            check_permissions(component, step.after)
 
 
 def _parts(statement: Statement) -> Iterator[Statement]:

@@ -59,7 +59,6 @@ Overlaytemplate Overlay Template; Overlayoverride
 Page Page
 Pagelayout Page Layout
 Pagelink Page Link
-Permissionset Permission Set
 Printableviewtestscript Printable View Test Script
 Qmsactionpathconfiguration QMS Action Path Configuration; Qmsactionstepconfiguration, Qmsactionpathfieldtodisplay
 Qmsautomationusertemplate QMS Automation User Template
@@ -99,7 +98,6 @@ Rolepermissionset Role Permission Set
 Savedview Saved View
 Searchablefield Searchable Field
 Searchcollection Search Collection; Searchcollectionsection
-Securityprofile Security Profile
 Securitypolicy Security Policy
 Selfevidentcorrection Self-Evident Correction
 Sharingrule Sharing Rule; Sharingrole

@@ -16,6 +16,17 @@ DEFAULT_STATUS = Picklist(
 )
 """What ``status__v`` may hold, where no Picklist component of this name says otherwise."""
 
+SECURITY_PROFILES = Picklist(
+    "security_profile__sys",
+    "Security Profile",
+    entries={
+        "system_admin__v": PicklistEntry("system_admin__v", "System Admin", 0),
+        "integration_user__v": PicklistEntry("integration_user__v", "Integration User", 1),
+        "business_user__v": PicklistEntry("business_user__v", "Business User", 2),
+    },
+)
+"""The security profiles that every Vault has; users may also have those that are components."""
+
 BASE_TYPE = "base__v"
 """The object type that every object with types has."""
 

@@ -14,6 +14,7 @@ from shared.vault.components.documents import build_documents
 from shared.vault.components.errors import Code, ComponentError
 from shared.vault.components.lifecycles import associated, build_lifecycle
 from shared.vault.components.model import DocumentModel, Field, Lifecycle, ObjectType, Picklist, Queue, VaultObject
+from shared.vault.components.permission_types import PROFILE
 from shared.vault.components.prefixes import with_prefix
 from shared.vault.components.references import check_references, relationships_into
 from shared.vault.components.tree import Component
@@ -48,7 +49,8 @@ class Registry:
     """The components by type and name, and what they build: objects, picklists, lifecycles and so on, by name.
 
     Immutable; a change makes a new registry. ``object_types`` is keyed by object and type name and includes
-    ``base__v`` of every object with types; ``picklists`` includes ``default_status__v``.
+    ``base__v`` of every object with types; ``picklists`` includes ``default_status__v``, and ``security_profile__sys``
+    with every security profile.
     """
 
     components: Mapping[tuple[str, str], Component] = field(default_factory=dict)
@@ -153,10 +155,11 @@ def _assemble(components: Mapping[Key, Component]) -> Registry:
         if o.allow_types
     }
     picklists = _built(components, "Picklist", build.build_picklist)
+    profiles = build.build_profiles(c for c in components.values() if c.type == PROFILE)
     registry = Registry(
         components,
         objects,
-        {platform.DEFAULT_STATUS.name: platform.DEFAULT_STATUS, **picklists},
+        {platform.DEFAULT_STATUS.name: platform.DEFAULT_STATUS, **picklists, profiles.name: profiles},
         associated(_built(components, "Objectlifecycle", build_lifecycle), components.values()),
         {**implied, **declared},
         _built(components, "Queue", build.build_queue),

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from shared.vault.components.permission_types import OBJECT_PERMISSION, PERMISSION_SET
 from shared.vault.components.registry import Key, Registry
 from shared.vault.components.tree import Component, Embedded, Scalar
 from shared.vault.components.types import COMPONENT_TYPES
@@ -36,6 +37,9 @@ def renamed_component(registry: Registry, key: Key, new_name: str) -> dict[Key, 
             changed = replace(changed, name=new_name + component.name[len(name) :])
         elif kind == "Objecttype" and component.key == ("Object", name.partition(".")[0]):
             changed = _rewritten(changed, _default_type_rewrite(name, new_name))
+        elif kind == "Object" and component.type == PERMISSION_SET:
+            entries = [_named(child, OBJECT_PERMISSION, name, new_name) for child in changed.children]
+            changed = _with_children(changed, entries)
         if changed is not component:
             changes[component.key] = changed
     return changes

@@ -16,6 +16,7 @@ from shared.vault.components.object_types import (
     OBJECT_TYPE,
     REDEFINABLE_FIELDS,
 )
+from shared.vault.components.permission_types import PERMISSION_TYPES
 from shared.vault.components.specification import (
     ComponentType,
     NameRule,
@@ -187,7 +188,17 @@ _INTEGRATION_RULE = ComponentType(
     {"Fieldrule": _FIELD_RULE, "Queryobjectrule": _QUERY_OBJECT_RULE},
 )
 
-_TYPED = (_PICKLIST, LIFECYCLE, OBJECT, OBJECT_TYPE, OBJECT_ACTION, _QUEUE, _INTEGRATION_RULE, *DOCUMENT_TYPES)
+_TYPED = (
+    _PICKLIST,
+    LIFECYCLE,
+    OBJECT,
+    OBJECT_TYPE,
+    OBJECT_ACTION,
+    _QUEUE,
+    _INTEGRATION_RULE,
+    *PERMISSION_TYPES,
+    *DOCUMENT_TYPES,
+)
 
 COMPONENT_TYPES: Mapping[str, ComponentType] = {kind.name: kind for kind in (*_TYPED, *KEPT_TYPES)}
 """Every component type by its name: those that this Vault acts on, and those that it keeps."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
+from shared.vault.components.permission_types import OBJECT_PERMISSION, PERMISSION_SET
 from shared.vault.components.tree import Component, Embedded
 from shared.vault.components.types import COMPONENT_TYPES
 
@@ -29,6 +30,7 @@ BARE_REFERENCES = {
     "controlling_picklist": "Picklist",
     "available_lifecycles": "Objectlifecycle",
     "queue": "Queue",
+    "permission_sets": "Permissionset",
 }
 """Attributes that may name a component without its type."""
 
@@ -58,6 +60,8 @@ def _named(component: Component) -> Iterator[Key]:
         yield "Doctype", component.name.rpartition(".")[0]
     if component.type == "Object" and component.text("default_type"):
         yield "Objecttype", f"{component.name}.{component.text('default_type')}"
+    if component.type == PERMISSION_SET:
+        yield from (("Object", entry.name) for entry in component.children_of(OBJECT_PERMISSION))
     yield from _written(component)
 
 

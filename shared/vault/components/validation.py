@@ -59,6 +59,26 @@ def check(component: Component) -> Component:
     return component
 
 
+def check_declared(component: Component) -> None:
+    """Check what the type declares of a component whose further contents are kept as they come.
+
+    :raises ComponentError: naming the component, the attribute, and what is allowed.
+    """
+    kind = COMPONENT_TYPES[component.type]
+    _check_declared(component, kind, component.full_name)
+
+
+def _check_declared(component: Component, kind: ComponentType, path: str) -> None:
+    for attribute in kind.attributes.values():
+        _check_attribute(attribute, component.attributes.get(attribute.name, ()), path)
+        _check_given(component, attribute, path)
+    for child in component.children:
+        if (child_kind := kind.subtypes.get(child.type)) is not None:
+            where = f"{path}: {child.type} {child.name}"
+            _check_name(child, child_kind, where)
+            _check_declared(child, child_kind, where)
+
+
 def _check_kept(component: Component, path: str) -> None:
     """Nothing but the form: values of any kind, sub-components of any type."""
     for name, values in component.attributes.items():
@@ -86,8 +106,7 @@ def _check_node(component: Component, kind: ComponentType, path: str, parent: st
             raise ComponentError(f"{path}: {kind.name} has no attribute {name[:60]}; it has {allowed}.")
     if component.name not in kind.redefinable:
         for attribute in kind.attributes.values():
-            if attribute.required and component.first(attribute.name) in (None, ""):
-                raise ComponentError(f"{path}: the attribute {attribute.name} is required.")
+            _check_given(component, attribute, path)
     for child in component.children:
         child_kind = kind.subtypes.get(child.type)
         if child_kind is None:
@@ -96,6 +115,11 @@ def _check_node(component: Component, kind: ComponentType, path: str, parent: st
                 f"{path}: {kind.name} has no sub-component {child.type[:60]}; it has {allowed}.", Code.UNKNOWN_TYPE
             )
         _check_node(child, child_kind, f"{path}: {child.type} {child.name[:120]}", component.type)
+
+
+def _check_given(component: Component, attribute: Attribute, path: str) -> None:
+    if attribute.required and component.first(attribute.name) in (None, ""):
+        raise ComponentError(f"{path}: the attribute {attribute.name} is required.")
 
 
 def _check_name(component: Component, kind: ComponentType, path: str, parent: str = "") -> None:

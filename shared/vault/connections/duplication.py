@@ -68,7 +68,8 @@ class Duplication:
         :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA for an unknown connection, or a name that is not free or
             does not end in ``__c``; as creating the records does.
         """
-        authorize(caller, Grant.MANAGE_CONNECTIONS)
+        for grant in (Grant.MANAGE_CONNECTIONS, Grant.MANAGE_INTEGRATIONS, Grant.MANAGE_QUEUES):
+            authorize(caller, grant)
         require(caller, OBJECT, Operation.CREATE)
         if not copy.api_name.endswith(SUFFIX):
             raise VaultFault(ErrorType.INVALID_DATA, f"The API name of a copy ends in {SUFFIX}")

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from shared.vault.connections.model import EXTERNAL, OBJECT, UNESTABLISHED, UNTYPED, VAULT_TO_VAULT, State
-from shared.vault.errors import ApiError, ErrorType
+from shared.vault.errors import ApiError, ErrorType, VaultFault
 from shared.vault.security.caller import SYSTEM
+from shared.vault.security.permissions import holds_all_of
 
 if TYPE_CHECKING:
     from asyncpg import Record
@@ -16,29 +17,39 @@ if TYPE_CHECKING:
     from shared.vault.records.named_actions import ActionContext
     from shared.vault.records.rows import Row
     from shared.vault.security.caller import Caller
+    from shared.vault.security.profiles import SecurityProfiles
     from shared.vault.storage.database import Connection
 
 API_NAME = re.compile(r"[a-z0-9_]{1,40}")
 VAULT_ID = re.compile(r"[1-9][0-9]{0,18}")
 END_SESSIONS = "DELETE FROM platform.session WHERE connection_id = ANY($1::text[])"
-SESSION_FIELDS = frozenset({"state__v", "status__v", "authorized_connection_user__sys"})
+AUTHORIZED_USER = "authorized_connection_user__sys"
+SESSION_FIELDS = frozenset({"state__v", "status__v", AUTHORIZED_USER})
 """What a remote Vault's sessions were opened by: they end when one of these changes."""
+PROFILES = "SELECT user_id::text, security_profile FROM platform.credential WHERE user_id::text = ANY($1::text[])"
+MIGHTIER = "The Authorized Connection User may do more than the caller, who cannot let a remote Vault act as them"
 STORED = f"SELECT id, object_type__v, url__sys FROM records.{OBJECT} WHERE id = ANY($1::text[])"
 
 
 class ConnectionTrigger:
-    """API names, remote Vault ids and addresses are well-formed; what is established changes by establishing only."""
+    """API names, remote Vault ids and addresses are well-formed; what is established changes by establishing only.
+
+    A remote Vault is let in as a user by one who may do whatever that user may.
+    """
 
     columns = ("state__v", "api_name__sys", "remote_vault_id__sys", "system_managed__sys", "object_type__v")
 
-    def __init__(self, allowed_urls: Sequence[str]) -> None:
+    def __init__(self, allowed_urls: Sequence[str], profiles: SecurityProfiles) -> None:
         """``allowed_urls`` are the beginnings that addresses of External connections may have."""
         self._allowed = tuple(allowed_urls)
+        self._profiles = profiles
 
     async def before_create(self, connection: Connection, caller: Caller, rows: Sequence[Row]) -> None:
         """Check new connections, which are Pending; those that the Vault brings itself are system-managed."""
-        del connection
+        mightier = await self._mightier(connection, caller, [row.values for row in rows])
         for row in rows:
+            if row.values.get(AUTHORIZED_USER) in mightier:
+                row.fail(ErrorType.INSUFFICIENT_ACCESS, MIGHTIER)
             if row.values.setdefault("object_type__v", VAULT_TO_VAULT) == UNTYPED:
                 row.fail(ErrorType.INVALID_DATA, "A connection is Vault to Vault, External or Local")
             row.values |= {**UNESTABLISHED, "system_managed__sys": caller is SYSTEM}
@@ -62,10 +73,26 @@ class ConnectionTrigger:
     async def after_update(
         self, connection: Connection, caller: Caller, updated: Sequence[tuple[Record, Mapping[str, object]]]
     ) -> None:
-        """End the sessions of remote Vaults whose connection is another one now."""
-        del caller
+        """End the sessions of remote Vaults whose connection is another one now.
+
+        :raises VaultFault: INSUFFICIENT_ACCESS, of the whole call, where a user is named who may do more than the
+            caller.
+        """
+        if await self._mightier(connection, caller, [changes for _, changes in updated]):
+            raise VaultFault(ErrorType.INSUFFICIENT_ACCESS, MIGHTIER)
         changed = [stored["id"] for stored, changes in updated if not SESSION_FIELDS.isdisjoint(changes)]
         await connection.execute(END_SESSIONS, changed)
+
+    async def _mightier(
+        self, connection: Connection, caller: Caller, named: Sequence[Mapping[str, object]]
+    ) -> frozenset[object]:
+        """Those Authorized Connection Users among the values who may do more than the caller."""
+        users = [str(values[AUTHORIZED_USER]) for values in named if values.get(AUTHORIZED_USER)]
+        return frozenset(
+            row["user_id"]
+            for row in (await connection.fetch(PROFILES, users) if users else ())
+            if not holds_all_of(caller, self._profiles.named(row["security_profile"]))
+        )
 
     def before_delete(self, caller: Caller, stored: Record) -> ApiError | None:
         """Refuse to delete what the Vault brings, and what is active."""

@@ -12,7 +12,7 @@ from shared.vault.connections.signing import Signing
 
 if TYPE_CHECKING:
     from shared.vault.records.service import RecordService
-    from shared.vault.security.sessions import Sessions
+    from shared.vault.security.service import SecurityService
     from shared.vault.storage.components import ComponentService
     from shared.vault.storage.database import Database
 
@@ -25,11 +25,11 @@ class Connections:
         database: Database,
         components: ComponentService,
         records: RecordService,
-        sessions: Sessions,
+        security: SecurityService,
         identity: Identity,
     ) -> None:
         self.signing = Signing(database, identity.vault_id)
         self.handshake = Handshake(database, components, records, self.signing, identity)
-        self.sessions = ConnectionSessions(database, sessions)
+        self.sessions = ConnectionSessions(database, security.sessions, security.profiles)
         self.duplication = Duplication(database, components, records)
         self.messages = MessageSigning(database, self.signing, identity.vault_id)

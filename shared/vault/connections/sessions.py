@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 from shared.vault.connections.model import OBJECT, DomainType, State
 from shared.vault.errors import ErrorType, VaultFault
-from shared.vault.security.caller import SecurityProfile
 from shared.vault.security.permissions import Grant, authorize, in_person
 
 if TYPE_CHECKING:
     from asyncpg import Record
 
     from shared.vault.security.caller import Caller
+    from shared.vault.security.permission_sets import SecurityProfile
+    from shared.vault.security.profiles import SecurityProfiles
     from shared.vault.security.sessions import Session, Sessions
     from shared.vault.storage.database import Database
 
@@ -29,8 +30,9 @@ WHERE c.api_name__sys = $1 FOR SHARE OF c
 class ConnectionSessions:
     """Opens sessions for the Vaults at the other end of this Vault's connections."""
 
-    def __init__(self, database: Database, sessions: Sessions) -> None:
+    def __init__(self, database: Database, sessions: Sessions, profiles: SecurityProfiles) -> None:
         self._database = database
+        self._profiles = profiles
         self._sessions = sessions
 
     async def open(self, caller: Caller, api_name: str) -> Session:
@@ -40,7 +42,7 @@ class ConnectionSessions:
         sandbox Vault may read only.
 
         :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA for an unknown connection; OPERATION_NOT_ALLOWED for one
-            that is not Active, or whose user is inactive or a System Admin.
+            that is not Active, or whose user is inactive or may execute MDL.
         """
         authorize(caller, Grant.OPEN_CONNECTION_SESSIONS)
         in_person(caller)
@@ -48,7 +50,8 @@ class ConnectionSessions:
             row = await connection.fetchrow(FIND, api_name, str(caller.user_id)) if "\x00" not in api_name else None
             if row is None:
                 raise VaultFault(ErrorType.INVALID_DATA, f"There is no connection [{api_name[:40]}]")
-            if refusal := _refusal(row):
+            profile = self._profiles.named(row["security_profile"] or "")
+            if refusal := _refusal(row, profile):
                 raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, f"Connection [{api_name}] {refusal}")
             domains = row["domain_type__sys"], row["remote_domain_type__sys"]
             read_only = domains == (DomainType.PRODUCTION.value_name, DomainType.SANDBOX.value_name)
@@ -57,11 +60,11 @@ class ConnectionSessions:
             )
 
 
-def _refusal(row: Record) -> str | None:
+def _refusal(row: Record, profile: SecurityProfile) -> str | None:
     if not row["active"]:
         return "is not Active"
     if not row["user_active"]:
         return "has an Authorized Connection User who is inactive"
-    if row["security_profile"] == SecurityProfile.SYSTEM_ADMIN:
-        return "cannot be used by a System Admin; name another Authorized Connection User"
+    if Grant.EXECUTE_MDL in profile.grants:
+        return "cannot be used by a System Admin, or who else executes MDL; name another Authorized Connection User"
     return None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from shared.vault.components.entry_actions import OBJECT_PREFIX
 from shared.vault.errors import ErrorType, VaultFault
-from shared.vault.exceptions import recording
+from shared.vault.exceptions import items, recording
 from shared.vault.jobs.model import JobContext, JobResult, JobStatus, JobType, TaskState
 from shared.vault.security.permissions import Operation, require
 from shared.vault.storage.database import also_in_unit_of_work
@@ -57,6 +57,7 @@ class BulkRetries:
         The job's id; raises VaultFault.
         """
         require(caller, recording.OBJECT, Operation.EDIT)
+        require(caller, items.OBJECT, Operation.READ)
         unknown = fields.keys() - {"connection", "integration"}
         if unknown:
             raise VaultFault(ErrorType.ATTRIBUTE_NOT_SUPPORTED, f"There is no parameter [{min(unknown)[:100]}]")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from shared.vault.components.mdl import render
 from shared.vault.errors import VaultFault
@@ -80,7 +80,10 @@ class Deployment:
     async def _execute(
         self, caller: Caller, components: ComponentService, action: Action, outcome: StepOutcome
     ) -> None:
-        script = await components.execute(caller, _text(action))
+        try:
+            script = await components.execute(caller, _text(action))
+        except VaultFault as fault:
+            self._fail(outcome, fault.error.message)
         for result in script.statements:
             shown = f"{result.command} {result.component}"
             if not result.ok:
@@ -104,7 +107,7 @@ class Deployment:
         outcome.status = StepStatus.DEPLOYED
 
     @staticmethod
-    def _fail(outcome: StepOutcome, reason: str) -> None:
+    def _fail(outcome: StepOutcome, reason: str) -> NoReturn:
         outcome.status = StepStatus.FAILED
         outcome.lines.append(f"Failed: {reason}")
         raise DeploymentFailed(reason)

@@ -146,7 +146,7 @@ class QueryService:
 
     def _execution(self, caller: Caller, cursor: Cursor, version_path: str) -> vql.Execution:
         """One run: the moment is that of the first page, whichever page it is for."""
-        own = {"user.id": caller.user_id, "user.name": caller.username, "user.security_profile": caller.profile.value}
+        own = {"user.id": caller.user_id, "user.name": caller.username, "user.security_profile": caller.profile.name}
         return vql.Execution(cursor.started, self._tokens | own, f"/api/{version_path}/query/{cursor.id}")
 
     async def _fetch(

@@ -16,6 +16,7 @@ from shared.vault.security.permissions import readable
 if TYPE_CHECKING:
     from shared.vault.components.registry import Registry
     from shared.vault.security.caller import Caller
+    from shared.vault.security.permission_sets import SecurityProfile
     from shared.vault.storage.components import ComponentService
 
 KEPT = 256
@@ -31,7 +32,7 @@ class _Compiled:
 
     registry: Registry
     targets: vql.Targets
-    queries: OrderedDict[tuple[str, str], vql.CompiledQuery] = field(default_factory=OrderedDict)
+    queries: OrderedDict[tuple[SecurityProfile, str], vql.CompiledQuery] = field(default_factory=OrderedDict)
 
 
 def fault_of(error: vql.VqlError) -> VaultFault:
@@ -55,7 +56,7 @@ class Statements:
     def statement(self, caller: Caller, text: str) -> vql.CompiledQuery | vql.Show:
         """A statement, SELECT or SHOW; raises VaultFault with the place of a fault in the text."""
         kept = self._current()
-        key = (caller.profile.value, text)
+        key = (caller.profile, text)
         if key in kept.queries:
             kept.queries.move_to_end(key)
             return kept.queries[key]

@@ -9,6 +9,7 @@ from shared.spark.envelope import Envelope, Message
 from shared.spark.errors import MalformedMessage
 from shared.vault.errors import ApiError, ErrorType, VaultFault
 from shared.vault.queues.outbox import open_queue, put
+from shared.vault.security.permissions import Operation, require
 
 if TYPE_CHECKING:
     import asyncpg
@@ -39,7 +40,10 @@ async def retry_transfer(context: ActionContext) -> Mapping[str, ApiError]:
     """Queue each message again with its unresolved items, all of its items when it has none of its own.
 
     The message keeps its id, so that what comes of it is written to the same exception.
+
+    :raises VaultFault: INSUFFICIENT_ACCESS for a caller who may not see the items.
     """
+    require(context.caller, ITEM, Operation.READ)
     items = {row["message"]: row["items"] for row in await context.connection.fetch(ITEMS, list(context.ids))}
     errors: dict[str, ApiError] = {}
     for row in await context.connection.fetch(MESSAGES, list(context.ids)):

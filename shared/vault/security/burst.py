@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import asyncpg
 
 from shared.runtime.waiting import state_log
+from shared.vault.security.permissions import connects
 from shared.vault.storage.database import UNREACHABLE
 
 if TYPE_CHECKING:
-    from shared.vault.security.caller import Caller, SecurityProfile
+    from shared.vault.security.caller import Caller
     from shared.vault.storage.database import Database
 
 BURST_WINDOW = 300  # seconds
@@ -52,13 +53,21 @@ class Count:
     own: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Calls in a window: of users, and of connections' users, whose calls are the work itself."""
+
+    users: int
+    connections: int
+
+
 class BurstLimits:
-    """Counts the calls of users; ``limits`` are calls in a window by security profile."""
+    """Counts the calls of users."""
 
     def __init__(
         self,
         database: Database,
-        limits: Mapping[SecurityProfile, int],
+        limits: Limits,
         delay: float,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -79,7 +88,8 @@ class BurstLimits:
         count = self._counts.setdefault(caller.user_id, Count())
         count.own += 1
         self._counted.set()
-        limit, calls = self._limits[caller.profile], count.shared + count.own
+        limit = self._limits.connections if connects(caller) else self._limits.users
+        calls = count.shared + count.own
         exceeded = calls > limit
         return Usage(limit, max(0, limit - calls), self._delay if exceeded else 0.0, exceeded)
 

@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from enum import StrEnum
 
-
-class SecurityProfile(StrEnum):
-    """The security profiles of a Vault."""
-
-    SYSTEM_ADMIN = "system_admin__v"
-    INTEGRATION_USER = "integration_user__v"
-    BUSINESS_USER = "business_user__v"
+from shared.vault.security.permission_sets import SYSTEM_ADMIN, SecurityProfile
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
     """A user with a live session or an access token.
 
-    ``session_id`` is None for the Vault acting by itself, and for an access token. ``delegate_user_id`` is the user
-    who has opened the session in this user's name. ``connection_id`` is the connection whose remote Vault works in
-    the session; ``read_only`` says that it may write nothing.
+    ``profile`` is the security profile as it was when the call began. ``session_id`` is None for the Vault acting by
+    itself, and for an access token. ``delegate_user_id`` is the user who has opened the session in this user's name.
+    ``connection_id`` is the connection whose remote Vault works in the session; ``read_only`` says that it may write
+    nothing.
     """
 
     user_id: int
@@ -32,10 +26,10 @@ class Caller:
     read_only: bool = False
 
 
-SYSTEM = Caller(user_id=1, username="System", profile=SecurityProfile.SYSTEM_ADMIN)
+SYSTEM = Caller(user_id=1, username="System", profile=SYSTEM_ADMIN)
 """The Vault itself: first-start loading, entry actions."""
 
 
 def on_behalf_of(caller: Caller) -> Caller:
     """The Vault acting for a caller who may do just this: everything is permitted, and theirs on record."""
-    return replace(caller, profile=SecurityProfile.SYSTEM_ADMIN)
+    return replace(caller, profile=SYSTEM_ADMIN)

@@ -10,12 +10,13 @@ import asyncpg
 from shared.vault.audit import entries
 from shared.vault.errors import ErrorType, VaultFault
 from shared.vault.security.moments import moment
-from shared.vault.security.permissions import Operation, in_person, may, require_own
+from shared.vault.security.permissions import Operation, in_person, may, require_all_of, require_own
 
 if TYPE_CHECKING:
     from asyncpg import Record
 
     from shared.vault.security.caller import Caller
+    from shared.vault.security.profiles import SecurityProfiles
     from shared.vault.security.sessions import Session, Sessions
     from shared.vault.storage.database import Database
 
@@ -42,7 +43,7 @@ WITH removed AS (DELETE FROM platform.delegated_access WHERE id = $1 RETURNING d
 DELETE FROM platform.session s USING removed r
 WHERE s.user_id = r.delegator_user_id AND s.delegate_user_id = r.delegate_user_id
 """
-ACTIVE = "SELECT count(*) FROM platform.credential WHERE user_id = ANY($1::bigint[]) AND active"
+ACTIVE = "SELECT user_id, security_profile FROM platform.credential WHERE user_id = ANY($1::bigint[]) AND active"
 # Groups of the delegator whose members delegate among themselves only, and to which the delegate does not belong.
 CLOSED = """
 SELECT count(*) FROM platform.user_group g
@@ -55,8 +56,9 @@ AND NOT EXISTS (SELECT FROM platform.user_group_member m WHERE m.group_id = g.id
 class Delegations:
     """Who may act for whom in this Vault."""
 
-    def __init__(self, database: Database, sessions: Sessions) -> None:
+    def __init__(self, database: Database, sessions: Sessions, profiles: SecurityProfiles) -> None:
         self._database = database
+        self._profiles = profiles
         self._sessions = sessions
 
     async def delegators(self, caller: Caller) -> list[int]:
@@ -95,8 +97,11 @@ class Delegations:
             raise VaultFault(ErrorType.INVALID_DATA, "[end_date] is not later than the start")
         try:
             async with self._database.transaction() as connection:
-                if await connection.fetchval(ACTIVE, [delegator, delegate]) != 2:
+                rows = await connection.fetch(ACTIVE, [delegator, delegate])
+                active = {row["user_id"]: row["security_profile"] for row in rows}
+                if len(active) != 2:
                     raise VaultFault(ErrorType.USER_NOT_FOUND, "There is no active user with this id")
+                require_all_of(caller, self._profiles.named(active[delegator]))
                 if await connection.fetchval(CLOSED, delegator, delegate):
                     message = "Members of a group of the user may only delegate to other members of it"
                     raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, message)

@@ -10,8 +10,8 @@ import asyncpg
 
 from shared.vault.audit import entries
 from shared.vault.components.naming import name_of_label
+from shared.vault.components.platform import SECURITY_PROFILES
 from shared.vault.errors import ErrorType, VaultFault
-from shared.vault.security.caller import SecurityProfile
 from shared.vault.security.moments import moment
 from shared.vault.security.permissions import Operation, require
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from asyncpg import Record
 
     from shared.vault.security.caller import Caller
+    from shared.vault.storage.components import ComponentService
     from shared.vault.storage.database import Connection, Database
 
 OBJECT = "group__sys"
@@ -38,12 +39,13 @@ SELECT (to_jsonb(g) || jsonb_build_object('members', array(
     SELECT m.user_id FROM platform.user_group_member m WHERE m.group_id = g.id ORDER BY 1)))::text
 FROM platform.user_group g WHERE g.id = $1
 """
+PROFILES_FIELD = "security_profiles__v"
 COLUMNS = {
     "label__v": "label",
     "active__v": "active",
     "group_description__v": "description",
     "allow_delegation_among_members__v": "allow_delegation_among_members",
-    "security_profiles__v": "security_profiles",
+    PROFILES_FIELD: "security_profiles",
 }
 MEMBERS_FIELD = "members__v"
 FLAGS = frozenset({"active__v", "allow_delegation_among_members__v"})
@@ -53,8 +55,9 @@ LENGTHS = {"label__v": MAX_LABEL, "group_description__v": MAX_DESCRIPTION}
 class GroupService:
     """The groups of a Vault."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, components: ComponentService) -> None:
         self._database = database
+        self._components = components
 
     async def all(self, caller: Caller, *, implied: bool = False) -> list[dict[str, object]]:
         """All groups; with ``implied`` also the members by security profile.
@@ -84,7 +87,7 @@ class GroupService:
             OPERATION_NOT_ALLOWED when the name is taken, USER_NOT_FOUND.
         """
         require(caller, OBJECT, Operation.CREATE)
-        values, members = _read(fields)
+        values, members = self._read(fields)
         if not values.get("label"):
             raise VaultFault(ErrorType.PARAMETER_REQUIRED, "Missing required parameter [label__v]")
         values |= {"name": name_of_label(str(values["label"])), "created_by": caller.user_id}
@@ -108,7 +111,7 @@ class GroupService:
             OPERATION_NOT_ALLOWED for the members of a group of the system.
         """
         require(caller, OBJECT, Operation.EDIT)
-        values, members = _read(fields)
+        values, members = self._read(fields)
         if not values.get("label", "x"):
             raise VaultFault(ErrorType.PARAMETER_REQUIRED, "Missing required parameter [label__v]")
         sets = "".join(f", {name} = ${n}" for n, name in enumerate(values, 3))
@@ -134,6 +137,14 @@ class GroupService:
             before = await connection.fetchval(STATE, group_id)
             await connection.execute("DELETE FROM platform.user_group WHERE id = $1", group_id)
             await _note(connection, caller, group_id, entries.DELETE, before)
+
+    def _read(self, fields: Mapping[str, str]) -> tuple[dict[str, object], tuple[str, list[int]] | None]:
+        values, members = _read(fields)
+        known = self._components.registry.picklists[SECURITY_PROFILES.name].entries
+        named = values.get(COLUMNS[PROFILES_FIELD], [])
+        if isinstance(named, list) and not set(named) <= set(known):
+            raise VaultFault(ErrorType.INVALID_DATA, f"[{PROFILES_FIELD}] names a security profile that does not exist")
+        return values, members
 
 
 async def _note(connection: Connection, caller: Caller, group_id: int, action: str, before: str | None) -> None:
@@ -195,10 +206,8 @@ def _value(name: str, text: str) -> object:
         if text.lower() not in ("true", "false"):
             raise VaultFault(ErrorType.INVALID_DATA, f"[{name}] takes true or false")
         return text.lower() == "true"
-    if name == "security_profiles__v":
+    if name == PROFILES_FIELD:
         profiles = [part.strip() for part in text.split(",") if part.strip()]
-        if not set(profiles) <= set(SecurityProfile):
-            raise VaultFault(ErrorType.INVALID_DATA, f"[{name}] names a security profile that does not exist")
         return sorted(set(profiles))
     if len(text) > LENGTHS[name] or "\x00" in text:
         raise VaultFault(ErrorType.INVALID_DATA, f"[{name}] holds at most {LENGTHS[name]} characters")

@@ -1,142 +1,89 @@
-"""The one place that says what each security profile may do."""
+"""The one place that decides what callers may do, by what their security profile holds."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from enum import Enum, StrEnum
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING
 
+from shared.vault.components.permission_types import ALL_OBJECTS, BUSINESS_OBJECTS, Grant, Operation
 from shared.vault.errors import ErrorType, VaultFault
-from shared.vault.security.caller import Caller, SecurityProfile
+from shared.vault.security.permission_sets import ALL, NONE, READ
 
+if TYPE_CHECKING:
+    from shared.vault.security.caller import Caller
+    from shared.vault.security.permission_sets import SecurityProfile
 
-class Operation(StrEnum):
-    """What may be done with the records of an object."""
+__all__ = [
+    "Grant",
+    "Operation",
+    "allowed",
+    "authorize",
+    "authorize_components",
+    "authorize_copying",
+    "authorize_own",
+    "connects",
+    "granted",
+    "holds_all_of",
+    "in_person",
+    "may",
+    "readable",
+    "require",
+    "require_all_of",
+    "require_own",
+]
 
-    READ = "read"
-    CREATE = "create"
-    EDIT = "edit"
-    DELETE = "delete"
-
-
-class Grant(StrEnum):
-    """What may be done beside records."""
-
-    EXECUTE_MDL = "execute_mdl"
-    READ_CONFIGURATION = "read_configuration"
-    READ_QUEUES = "read_queues"
-    MANAGE_QUEUES = "manage_queues"
-    REPORT_DELIVERIES = "report_deliveries"
-    READ_QUEUE_LOG = "read_queue_log"
-    MANAGE_CONNECTIONS = "manage_connections"
-    OPEN_CONNECTION_SESSIONS = "open_connection_sessions"
-    SIGN_MESSAGES = "sign_messages"
-    MANAGE_JOBS = "manage_jobs"  # those of others; one's own are always open
-    USE_STAGING = "use_staging"
-    MANAGE_STAGING = "manage_staging"  # everyone's folders
-    USE_LOADER = "use_loader"
-    MANAGE_PACKAGES = "manage_packages"
-    READ_AUDIT = "read_audit"
-    RECORD_MIGRATION = "record_migration"
-    COPY_RECORDS = "copy_records"  # as a connection does: with the state of their source, and by runs
-    REQUEST_RUNS = "request_runs"
-    MANAGE_INTEGRATIONS = "manage_integrations"  # asked for by connectors
-    LOOK_UP_ACCOUNTS = "look_up_accounts"  # in Vault CRM; asked for by connectors
-
-
-class ObjectKind(Enum):
-    """Objects, as far as permissions tell them apart."""
-
-    BUSINESS = "business"
-    EXCEPTION = "exception"
-    PLATFORM = "platform"
-    AUDIT = "audit"
-
-
-ALL = frozenset(Operation)
-WRITE = frozenset({Operation.READ, Operation.CREATE, Operation.EDIT})
-READ = frozenset({Operation.READ})
-NONE: frozenset[Operation] = frozenset()
-
-RECORDS: Mapping[SecurityProfile, Mapping[ObjectKind, frozenset[Operation]]] = {
-    SecurityProfile.SYSTEM_ADMIN: {
-        ObjectKind.BUSINESS: ALL,
-        ObjectKind.EXCEPTION: ALL,
-        ObjectKind.PLATFORM: ALL,
-        ObjectKind.AUDIT: READ,
-    },
-    SecurityProfile.INTEGRATION_USER: {
-        ObjectKind.BUSINESS: WRITE,
-        ObjectKind.EXCEPTION: WRITE,
-        ObjectKind.PLATFORM: READ,
-        ObjectKind.AUDIT: NONE,
-    },
-    SecurityProfile.BUSINESS_USER: {
-        ObjectKind.BUSINESS: WRITE,
-        ObjectKind.EXCEPTION: NONE,
-        ObjectKind.PLATFORM: NONE,
-        ObjectKind.AUDIT: NONE,
-    },
+_GOVERNED: Mapping[str, Mapping[Grant, frozenset[Operation]]] = {
+    "connection__sys": {Grant.MANAGE_CONNECTIONS: ALL, Grant.MANAGE_INTEGRATIONS: READ},
+    "integration__sys": {Grant.MANAGE_CONNECTIONS: READ, Grant.MANAGE_INTEGRATIONS: ALL},
+    "integration_point__sys": {Grant.MANAGE_CONNECTIONS: READ, Grant.MANAGE_INTEGRATIONS: ALL},
+    "reference_lookup__sys": {Grant.MANAGE_CONNECTIONS: ALL, Grant.MANAGE_INTEGRATIONS: ALL},
 }
+"""Objects whose records are written with a grant, and never without one; object permissions let them be read."""
 
-GRANTS: Mapping[SecurityProfile, frozenset[Grant]] = {
-    SecurityProfile.SYSTEM_ADMIN: frozenset(Grant),
-    SecurityProfile.INTEGRATION_USER: frozenset(
-        {
-            Grant.READ_CONFIGURATION,
-            Grant.READ_QUEUES,
-            Grant.REPORT_DELIVERIES,
-            Grant.OPEN_CONNECTION_SESSIONS,
-            Grant.SIGN_MESSAGES,
-            Grant.USE_STAGING,
-            Grant.USE_LOADER,
-            Grant.COPY_RECORDS,
-        }
-    ),
-    SecurityProfile.BUSINESS_USER: frozenset({Grant.LOOK_UP_ACCOUNTS}),
+_TRAILS = frozenset(
+    {
+        "document_audit_trail",
+        "object_audit_trail",
+        "system_audit_trail",
+        "domain_audit_trail",
+        "login_audit_trail",
+    }
+)
+"""Query targets that take the grant READ_AUDIT, whatever is said of objects."""
+
+_COMPONENTS: Mapping[str, Grant] = {
+    "Integrationrule": Grant.MANAGE_INTEGRATIONS,
+    "Queue": Grant.MANAGE_QUEUES,
 }
-
-_WRITTEN_WITH: Mapping[str, Grant] = {"connection__sys": Grant.MANAGE_CONNECTIONS}
-"""What it takes, beside the profile's rights on the object, to write its records."""
+"""Component types that take a grant of their own to be changed, in place of EXECUTE_MDL."""
 
 _READING = frozenset({Grant.READ_CONFIGURATION, Grant.READ_QUEUES})
 """What a session that may write nothing keeps of its profile's grants."""
 
-_KINDS: Mapping[str, ObjectKind] = {
-    "person__sys": ObjectKind.BUSINESS,
-    "exception_message__sys": ObjectKind.EXCEPTION,
-    "exception_item__sys": ObjectKind.EXCEPTION,
-    "vault_package__v": ObjectKind.PLATFORM,
-    "outbound_package__v": ObjectKind.PLATFORM,
-    "package_component__v": ObjectKind.PLATFORM,
-    "vault_component__v": ObjectKind.PLATFORM,
-    "users": ObjectKind.PLATFORM,
-    "groups": ObjectKind.PLATFORM,
-    "document_audit_trail": ObjectKind.AUDIT,
-    "object_audit_trail": ObjectKind.AUDIT,
-    "system_audit_trail": ObjectKind.AUDIT,
-    "domain_audit_trail": ObjectKind.AUDIT,
-    "login_audit_trail": ObjectKind.AUDIT,
-}
 _REFUSAL = "User does not have sufficient privileges to perform the action"
 
 
-def kind_of(object_name: str) -> ObjectKind:
-    """Platform objects end in ``__sys``; a person is business data all the same."""
-    return _KINDS.get(object_name) or (ObjectKind.PLATFORM if object_name.endswith("__sys") else ObjectKind.BUSINESS)
+def allowed(profile: SecurityProfile, object_name: str) -> frozenset[Operation]:
+    """What a profile lets its users do with the records of an object."""
+    if object_name in _TRAILS:
+        return READ if Grant.READ_AUDIT in profile.grants else NONE
+    held = profile.operations(object_name)
+    if object_name in _GOVERNED:
+        by_grant = (operations for grant, operations in _GOVERNED[object_name].items() if grant in profile.grants)
+        held = (held & READ).union(*by_grant)
+    return held
 
 
 def may(caller: Caller, object_name: str, operation: Operation) -> bool:
     """Whether the caller may do this with the records of an object."""
-    if operation not in RECORDS[caller.profile][kind_of(object_name)]:
+    if caller.read_only and operation is not Operation.READ:
         return False
-    grant = _WRITTEN_WITH.get(object_name)
-    return operation is Operation.READ or not (caller.read_only or (grant and not granted(caller, grant)))
+    return operation in allowed(caller.profile, object_name)
 
 
 def readable(caller: Caller) -> Callable[[str], bool]:
     """Which objects the caller may read, as a predicate on object names."""
-    allowed = RECORDS[caller.profile]
-    return lambda object_name: Operation.READ in allowed[kind_of(object_name)]
+    return lambda object_name: Operation.READ in allowed(caller.profile, object_name)
 
 
 def require(caller: Caller, object_name: str, operation: Operation) -> None:
@@ -150,7 +97,13 @@ def require(caller: Caller, object_name: str, operation: Operation) -> None:
 
 def granted(caller: Caller, grant: Grant) -> bool:
     """Whether the caller's profile holds the grant, and the session does not take it away."""
-    return grant in GRANTS[caller.profile] and (grant in _READING or not caller.read_only)
+    return grant in caller.profile.grants and (grant in _READING or not caller.read_only)
+
+
+def connects(caller: Caller) -> bool:
+    """Whether this is a connection's user: one who copies records as a connection does, and configures nothing."""
+    grants = caller.profile.grants
+    return Grant.COPY_RECORDS in grants and Grant.EXECUTE_MDL not in grants
 
 
 def authorize(caller: Caller, grant: Grant) -> None:
@@ -169,6 +122,37 @@ def authorize_copying(caller: Caller) -> None:
     """
     if caller.connection_id is None or caller.read_only:
         authorize(caller, Grant.COPY_RECORDS)
+
+
+def authorize_components(caller: Caller, types: Iterable[str] | None = None) -> None:
+    """Refuse a caller who may not change components of each of the types; None asks whether of any type at all.
+
+    :raises VaultFault: INSUFFICIENT_ACCESS.
+    """
+    if types is None:
+        if not any(granted(caller, grant) for grant in _COMPONENTS.values()):
+            authorize(caller, Grant.EXECUTE_MDL)
+        return
+    for name in types:
+        authorize(caller, _COMPONENTS.get(name, Grant.EXECUTE_MDL))
+
+
+def holds_all_of(caller: Caller, profile: SecurityProfile) -> bool:
+    """Whether the caller may do whatever a profile allows."""
+    own, named = caller.profile, {ALL_OBJECTS, BUSINESS_OBJECTS}
+    for permissions in (*own.sets, *profile.sets):
+        named.update(permissions.objects)
+    return profile.grants <= own.grants and all(allowed(profile, name) <= allowed(own, name) for name in named)
+
+
+def require_all_of(caller: Caller, profile: SecurityProfile) -> None:
+    """Refuse a caller who would give to others, or use of others, what they may not do themselves.
+
+    :raises VaultFault: INSUFFICIENT_ACCESS.
+    """
+    if not holds_all_of(caller, profile):
+        message = f"{_REFUSAL} with security profile [{profile.name[:100]}], which allows more than their own"
+        raise VaultFault(ErrorType.INSUFFICIENT_ACCESS, message)
 
 
 def authorize_own(caller: Caller, owner: int, grant: Grant) -> None:

@@ -1,53 +1,102 @@
-"""Security profiles and permission sets as components to be read, and a user's permissions object by object.
-
-All of it is told from :mod:`shared.vault.security.permissions`; nothing is decided here.
-"""
+"""Security profiles and permission sets as components, and the profiles that a Vault's users have."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from shared.vault.components.tree import Component
+from shared.vault.components.permission_changes import is_supplied, object_of
+from shared.vault.components.permission_types import OBJECT_PERMISSION, PERMISSION_SET, PROFILE, Grant, Operation
+from shared.vault.components.platform import SECURITY_PROFILES
+from shared.vault.components.tree import Component, Scalar
 from shared.vault.errors import ErrorType, VaultFault
-from shared.vault.security.caller import Caller, SecurityProfile
-from shared.vault.security.permissions import Grant, Operation, granted, may
+from shared.vault.security.permission_sets import NONE, READ, SUPPLIED, PermissionSet, SecurityProfile
+from shared.vault.security.permissions import allowed
 
 if TYPE_CHECKING:
     from shared.vault.components.model import Field, VaultObject
-    from shared.vault.components.registry import Registry
+    from shared.vault.components.registry import Key, Registry
+    from shared.vault.storage.components import ComponentService
 
-PROFILE = "Securityprofile"
-PERMISSION_SET = "Permissionset"
-SECURITY_TYPES = frozenset({PROFILE, PERMISSION_SET})
 FILTER = "name__v::"
-LABELS = {
-    SecurityProfile.SYSTEM_ADMIN: "System Admin",
-    SecurityProfile.INTEGRATION_USER: "Integration User",
-    SecurityProfile.BUSINESS_USER: "Business User",
-}
+
+Components = Mapping["Key", Component]
 
 
-def security_components(registry: Registry) -> list[Component]:
-    """Each security profile and its permission set; they belong to the Vault and cannot be changed."""
-    return [component for profile in SecurityProfile for component in _of(profile, registry)]
+class SecurityProfiles:
+    """The security profiles of a Vault, resolved once for each version of its components."""
+
+    def __init__(self, components: ComponentService) -> None:
+        self._components = components
+        self._registry: Registry | None = None
+        self._resolved: Mapping[str, SecurityProfile] = {}
+
+    def named(self, name: str) -> SecurityProfile:
+        """The active profile of a name; one that there is not allows nothing."""
+        registry = self._components.registry
+        if registry is not self._registry:
+            self._registry, self._resolved = registry, active_profiles(registry.components)
+        return self._resolved.get(name) or SecurityProfile(name)
 
 
-def _of(profile: SecurityProfile, registry: Registry) -> Iterator[Component]:
-    label = LABELS[profile]
-    permissions = f"{PERMISSION_SET}.{profile}"
-    yield Component(PROFILE, profile, {"label": (label,), "active": (True,), "permission_sets": (permissions,)})
-    holder = Caller(0, "", profile)
-    grants = tuple(str(grant) for grant in Grant if granted(holder, grant))
-    objects = tuple(
-        Component("Objectpermission", name, {str(o): (may(holder, name, o),) for o in Operation})
-        for name in sorted(registry.objects)
+def active_profiles(components: Components) -> dict[str, SecurityProfile]:
+    """Every active profile by name, those of every Vault among them; sets that are inactive allow nothing."""
+    active = {key: component for key, component in components.items() if component.flag("active", True)}
+    own = (c for c in active.values() if c.type == PROFILE and not is_supplied(c.key))
+    return {component.name: profile_of(component, active) for component in own} | dict(SUPPLIED)
+
+
+def profile_of(component: Component, components: Components) -> SecurityProfile:
+    """The profile that a ``Securityprofile`` makes, active or not, of those of its sets that are there."""
+    sets: list[PermissionSet] = []
+    for name in component.references("permission_sets"):
+        named = components.get((PERMISSION_SET, name))
+        if name in SUPPLIED:
+            sets += SUPPLIED[name].sets
+        elif named is not None:
+            sets.append(permission_set_of(named))
+    return SecurityProfile(component.name, tuple(sets))
+
+
+def permission_set_of(component: Component) -> PermissionSet:
+    """What a ``Permissionset`` allows; what this Vault does not know of it allows nothing."""
+    known = {grant.value: grant for grant in Grant}
+    grants = frozenset(known[name] for name in component.texts("permissions") if name in known)
+    return PermissionSet(
+        grants, {object_of(entry): _operations(entry) for entry in component.children_of(OBJECT_PERMISSION)}
     )
-    yield Component(PERMISSION_SET, profile, {"label": (label,), "active": (True,), "permissions": grants}, objects)
 
 
-def permissions_json(holder: Caller, objects: Iterable[VaultObject], only: str = "") -> list[dict[str, object]]:
-    """Permissions of a user on objects and their fields; ``only`` is ``name__v::{permission name}``, or empty.
+def _operations(entry: Component) -> frozenset[Operation]:
+    """Records that may be written may be read."""
+    held = frozenset(operation for operation in Operation if entry.flag(operation))
+    return held | READ if held else NONE
+
+
+def supplied_components() -> dict[Key, Component]:
+    """The security profiles that every Vault has, and the permission set of each; they cannot be changed."""
+    return {component.key: component for profile in SUPPLIED.values() for component in _components_of(profile)}
+
+
+def _components_of(profile: SecurityProfile) -> Iterator[Component]:
+    label = SECURITY_PROFILES.entries[profile.name].label
+    named = f"{PERMISSION_SET}.{profile.name}"
+    yield Component(PROFILE, profile.name, {"label": (label,), "active": (True,), "permission_sets": (named,)})
+    for held in profile.sets:
+        grants: tuple[Scalar, ...] = tuple(grant.value for grant in Grant if grant in held.grants)
+        entries = tuple(
+            Component(OBJECT_PERMISSION, name, {o.value: (o in operations,) for o in Operation})
+            for name, operations in held.objects.items()
+        )
+        yield Component(
+            PERMISSION_SET, profile.name, {"label": (label,), "active": (True,), "permissions": grants}, entries
+        )
+
+
+def permissions_json(
+    holder: SecurityProfile, objects: Iterable[VaultObject], only: str = ""
+) -> list[dict[str, object]]:
+    """Permissions on objects and their fields; ``only`` is ``name__v::{permission name}``, or empty.
 
     :raises VaultFault: INVALID_FILTER.
     """
@@ -58,11 +107,12 @@ def permissions_json(holder: Caller, objects: Iterable[VaultObject], only: str =
     return [{"name__v": n, "permissions": p} for n, p in listed if not name or n == name]
 
 
-def _entries(holder: Caller, target: VaultObject) -> Iterator[tuple[str, dict[str, bool]]]:
-    yield f"object.{target.name}.object_actions", {str(o): may(holder, target.name, o) for o in Operation}
-    reads, edits = may(holder, target.name, Operation.READ), may(holder, target.name, Operation.EDIT)
+def _entries(holder: SecurityProfile, target: VaultObject) -> Iterator[tuple[str, dict[str, bool]]]:
+    held = allowed(holder, target.name)
+    yield f"object.{target.name}.object_actions", {str(o): o in held for o in Operation}
     for field in target.fields.values():
-        yield f"object.{target.name}.{field.name}_actions", {"read": reads, "edit": edits and _is_editable(field)}
+        edits = Operation.EDIT in held and _is_editable(field)
+        yield f"object.{target.name}.{field.name}_actions", {"read": Operation.READ in held, "edit": edits}
 
 
 def _is_editable(field: Field) -> bool:

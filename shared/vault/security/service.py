@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from shared.vault.audit.entries import password_changed, sign_in_refused
 from shared.vault.errors import ErrorType, VaultFault
-from shared.vault.security.caller import SYSTEM, Caller, SecurityProfile
+from shared.vault.security.caller import SYSTEM, Caller
 from shared.vault.security.passwords import MAX_PASSWORD_LENGTH, Passwords
 from shared.vault.security.permissions import in_person
 from shared.vault.security.sessions import Session, Sessions, invalid_session
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from asyncpg import Record
 
     from shared.vault.security.burst import Usage
+    from shared.vault.security.profiles import SecurityProfiles
     from shared.vault.storage.database import Connection, Database
 
 MAX_USERNAME_LENGTH = 255
@@ -36,13 +37,19 @@ class SecurityService:
     """The sign-ins of a Vault's users, and their sessions."""
 
     def __init__(
-        self, database: Database, session_idle_minutes: int = 60, sign_in_limit: int = 100, delay: float = 0.5
+        self,
+        database: Database,
+        profiles: SecurityProfiles,
+        session_idle_minutes: int = 60,
+        sign_in_limit: int = 100,
+        delay: float = 0.5,
     ) -> None:
         self._database = database
+        self.profiles = profiles
         self.passwords = Passwords()
         self._limits = SignInLimits(database, sign_in_limit, delay)
-        self.sessions = Sessions(database, timedelta(minutes=session_idle_minutes))
-        self.tokens = AccessTokens(database)
+        self.sessions = Sessions(database, profiles, timedelta(minutes=session_idle_minutes))
+        self.tokens = AccessTokens(database, profiles)
 
     async def count_sign_in(self, username: str, dns: str) -> Usage:
         """Count a call of the sign-in by user name and DNS, and say how it stands with the limit."""
@@ -114,7 +121,7 @@ class SecurityService:
             user = await connection.fetchrow(ACTIVE, user_id)
         if user is None:
             raise VaultFault(ErrorType.INACTIVE_USER, "The user is inactive.")
-        return Caller(user_id, user["username"], SecurityProfile(user["security_profile"]))
+        return Caller(user_id, user["username"], self.profiles.named(user["security_profile"]))
 
     async def caller_named(self, username: str) -> Caller:
         """A user by name, for work that the configuration says is done in their name.
@@ -125,7 +132,7 @@ class SecurityService:
             user = await connection.fetchrow(NAMED, username)
         if user is None:
             raise VaultFault(ErrorType.INACTIVE_USER, f"There is no active user [{username[:100]}].")
-        return Caller(user["user_id"], username, SecurityProfile(user["security_profile"]))
+        return Caller(user["user_id"], username, self.profiles.named(user["security_profile"]))
 
     async def keep_alive(self, caller: Caller) -> None:
         """Start the idle time of the caller's session again."""

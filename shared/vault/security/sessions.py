@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 from shared.vault.audit.entries import signed_in
 from shared.vault.errors import ErrorType, VaultFault
-from shared.vault.security.caller import Caller, SecurityProfile
+from shared.vault.security.caller import Caller
 
 if TYPE_CHECKING:
+    from shared.vault.security.profiles import SecurityProfiles
     from shared.vault.storage.database import Connection, Database
 
 MAX_SESSION_ID_LENGTH = 200
@@ -57,8 +58,9 @@ class Session:
 class Sessions:
     """The live sessions of a Vault; ``idle`` is how long one lasts without a call."""
 
-    def __init__(self, database: Database, idle: timedelta) -> None:
+    def __init__(self, database: Database, profiles: SecurityProfiles, idle: timedelta) -> None:
         self._database = database
+        self._profiles = profiles
         self._idle = idle
 
     async def open(self, user_id: int, delegate_user_id: int | None = None) -> Session:
@@ -105,11 +107,10 @@ class Sessions:
                 raise invalid_session()
             if row["stale"]:
                 await connection.execute(TOUCH, key)
-        profile = SecurityProfile(row["security_profile"])
         return Caller(
             row["user_id"],
             row["username"],
-            profile,
+            self._profiles.named(row["security_profile"]),
             session_id,
             row["delegate_user_id"],
             row["connection_id"],

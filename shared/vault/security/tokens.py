@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING
 
 from shared.vault.audit import entries
 from shared.vault.errors import ErrorType, VaultFault
-from shared.vault.security.caller import Caller, SecurityProfile
+from shared.vault.security.caller import Caller
 from shared.vault.security.moments import moment
-from shared.vault.security.permissions import Operation, in_person, require_own
+from shared.vault.security.permissions import Operation, in_person, require_all_of, require_own
 from shared.vault.security.sessions import digest, invalid_session
 
 if TYPE_CHECKING:
     from asyncpg import Record
 
+    from shared.vault.security.profiles import SecurityProfiles
     from shared.vault.storage.database import Database
 
 TOKEN = "veeva-vault-"  # noqa: S105  how every token begins
@@ -43,14 +44,15 @@ FROM platform.api_access_token t JOIN platform.credential c USING (user_id)
 WHERE t.token_hash = $1 AND (t.expiry_date IS NULL OR t.expiry_date > now()) AND c.active
 """
 TOUCH = "UPDATE platform.api_access_token SET last_used_date = now() WHERE id = $1"
-LOCK = "SELECT FROM platform.credential WHERE user_id = $1 AND active FOR UPDATE"
+LOCK = "SELECT security_profile FROM platform.credential WHERE user_id = $1 AND active FOR UPDATE"
 
 
 class AccessTokens:
     """The access tokens of a Vault's users."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, profiles: SecurityProfiles) -> None:
         self._database = database
+        self._profiles = profiles
 
     async def generate(self, caller: Caller, user_id: int, name: str, expiry: str) -> dict[str, str]:
         """A new token as ``{id, token__sys}``; its value is never to be had again.
@@ -70,8 +72,10 @@ class AccessTokens:
         token = TOKEN + secrets.token_hex(32)
         async with self._database.transaction() as connection:
             # One at a time, so that the number of a user's tokens stays within its bound.
-            if await connection.fetchrow(LOCK, user_id) is None:
+            user = await connection.fetchrow(LOCK, user_id)
+            if user is None:
                 raise VaultFault(ErrorType.USER_NOT_FOUND, "There is no active user with this id")
+            require_all_of(caller, self._profiles.named(user["security_profile"]))
             created = caller.user_id
             token_id = await connection.fetchval(ADD, user_id, name, digest(token), expires, created, MAX_TOKENS)
             item = f"Token.{token_id}"
@@ -114,7 +118,7 @@ class AccessTokens:
                 raise invalid_session()
             if row["stale"]:
                 await connection.execute(TOUCH, row["id"])
-        return Caller(row["user_id"], row["username"], SecurityProfile(row["security_profile"]))
+        return Caller(row["user_id"], row["username"], self._profiles.named(row["security_profile"]))
 
 
 def _expiry(text: str) -> datetime | None:

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from shared.vault.errors import ApiError, ErrorType
-from shared.vault.security.caller import SecurityProfile
 from shared.vault.security.moments import moment
+from shared.vault.security.permission_sets import BUSINESS_USER, SYSTEM_ADMIN
 
 if TYPE_CHECKING:
     from asyncpg import Record
@@ -48,7 +48,7 @@ DEFAULTS = {
     "timezone__sys": "UTC",
     "locale__sys": "en_US",
     "language__sys": "en",
-    PROFILE: SecurityProfile.BUSINESS_USER.value,
+    PROFILE: BUSINESS_USER.name,
     LICENSE: "full__v",
 }
 SECURITY_POLICY = 1
@@ -146,7 +146,7 @@ def user_json(user: Record, vault_id: int, *, membership: bool = False, licensin
         "security_profile__v": user["security_profile"],
         "active__v": user["active"],
         "domain_active__v": user["active"],
-        "is_domain_admin__v": user["security_profile"] == SecurityProfile.SYSTEM_ADMIN,
+        "is_domain_admin__v": user["security_profile"] == SYSTEM_ADMIN.name,
         "user_needs_to_change_password__v": user["password_change_required"],
         "domain_id__v": DOMAIN,
         "vault_id__v": [vault_id],

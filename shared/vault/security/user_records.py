@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from shared.vault.errors import ApiError, ErrorType
+from shared.vault.errors import ApiError, ErrorType, VaultFault
 from shared.vault.security.caller import SYSTEM
+from shared.vault.security.permission_sets import SYSTEM_ADMIN
+from shared.vault.security.permissions import holds_all_of
 
 if TYPE_CHECKING:
     from asyncpg import Record
 
+    from shared.vault.records.rows import Row
     from shared.vault.security.caller import Caller
-    from shared.vault.storage.database import Database
+    from shared.vault.security.profiles import SecurityProfiles
+    from shared.vault.storage.database import Connection, Database
 
 OBJECT = "user__sys"
 LOCK = 7_214_003  # advisory lock: the trigger is made by one process
+ADMIN_LOCK = 7_214_004  # advisory lock: System Admins are taken away by one transaction at a time
+PROFILE = "security_profile__sys"
+STATUS = "status__v"
+ACTIVE = "active__v"
 
 MISSING = """
 SELECT NOT EXISTS (SELECT FROM pg_trigger
@@ -23,6 +32,9 @@ SELECT NOT EXISTS (SELECT FROM pg_trigger
 FOLLOW = """
 CREATE TRIGGER keep_credential AFTER INSERT OR UPDATE OR DELETE ON records.user__sys
 FOR EACH ROW EXECUTE FUNCTION platform.keep_credential()
+"""
+ADMINISTERED = """
+SELECT EXISTS (SELECT FROM platform.credential WHERE active AND security_profile = $1 AND user_id <> $2)
 """
 # Records that were stored before the trigger was there pass it now.
 CATCH_UP = "UPDATE records.user__sys SET id = id"
@@ -38,17 +50,55 @@ async def follow_user_records(database: Database) -> None:
 
 
 class UserTrigger:
-    """Users are made inactive, never deleted; the Vault's own user stays as it is."""
+    """Users are made inactive, never deleted; the Vault's own user stays as it is.
 
-    columns = ("status__v",)
+    Who changes a user, or gives one a security profile, may do whatever that user may. One active user, besides the
+    Vault's own, is always a System Admin.
+    """
+
+    columns = (STATUS, PROFILE)
+
+    def __init__(self, profiles: SecurityProfiles) -> None:
+        self._profiles = profiles
+
+    async def before_create(self, connection: Connection, caller: Caller, rows: Sequence[Row]) -> None:
+        """Refuse users who would be allowed more than the caller is."""
+        del connection
+        for row in rows:
+            if refusal := self._refusal(caller, row.values.get(PROFILE)):
+                row.errors.append(refusal)
 
     def before_update(self, caller: Caller, stored: Record, changes: dict[str, object]) -> ApiError | None:
-        """Refuse to change the Vault's own user, and to let callers lock themselves out."""
+        """Refuse to change the Vault's own user or a mightier one, and to let callers lock themselves out."""
         if stored["id"] == str(SYSTEM.user_id):
             return ApiError(ErrorType.OPERATION_NOT_ALLOWED, "The user belongs to the Vault and cannot be changed")
-        if stored["id"] == str(caller.user_id) and changes.get("status__v", "active__v") != "active__v":
+        if stored["id"] == str(caller.user_id) and changes.get(STATUS, ACTIVE) != ACTIVE:
             return ApiError(ErrorType.OPERATION_NOT_ALLOWED, "Users cannot make themselves inactive")
-        return None
+        return self._refusal(caller, stored[PROFILE]) or self._refusal(caller, changes.get(PROFILE))
+
+    def _refusal(self, caller: Caller, profile: object) -> ApiError | None:
+        if profile is None or holds_all_of(caller, self._profiles.named(str(profile))):
+            return None
+        message = f"Security profile [{profile}] allows more than the caller's own"
+        return ApiError(ErrorType.INSUFFICIENT_ACCESS, message)
+
+    async def after_update(
+        self, connection: Connection, caller: Caller, updated: Sequence[tuple[Record, Mapping[str, object]]]
+    ) -> None:
+        """Keep one active System Admin.
+
+        :raises VaultFault: OPERATION_NOT_ALLOWED, of the whole call.
+        """
+        del caller
+        administrator = SYSTEM_ADMIN.name
+        if any(
+            stored[PROFILE] == administrator
+            and (changes.get(PROFILE, administrator) != administrator or changes.get(STATUS, ACTIVE) != ACTIVE)
+            for stored, changes in updated
+        ):
+            await connection.execute("SELECT pg_advisory_xact_lock($1)", ADMIN_LOCK)
+            if not await connection.fetchval(ADMINISTERED, administrator, SYSTEM.user_id):
+                raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, "The Vault would have no active System Admin")
 
     def before_delete(self, caller: Caller, stored: Record) -> ApiError | None:
         """Refuse every deletion."""

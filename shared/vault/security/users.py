@@ -11,7 +11,7 @@ from shared.vault.errors import ErrorType, VaultFault
 from shared.vault.records.results import RowResult
 from shared.vault.records.rows import MAX_ROWS, Row
 from shared.vault.security.caller import Caller, on_behalf_of
-from shared.vault.security.permissions import Operation, in_person, may, require, require_own
+from shared.vault.security.permissions import Operation, in_person, may, require, require_all_of, require_own
 from shared.vault.security.user_fields import TEXTS, UserRow, complete, read_user, user_json
 from shared.vault.security.user_records import OBJECT
 from shared.vault.storage.database import also_in_unit_of_work
@@ -32,6 +32,7 @@ FROM platform.credential c JOIN records.user__sys u ON u.id = c.user_id::text
 ONE = f"{SELECT} WHERE c.user_id = $1"
 COUNT = "SELECT count(*) FROM records.user__sys"
 MUST_CHANGE = "UPDATE platform.credential SET password_change_required = $2 WHERE user_id = $1"
+PROFILES = "SELECT DISTINCT security_profile FROM platform.credential WHERE user_id = ANY($1::bigint[])"
 SORTS = {"id": "c.user_id", **{name: f"u.{column}" for name, column in TEXTS.items()}}
 
 Write = Callable[[Caller, list[dict[str, object]]], Awaitable[list[RowResult]]]
@@ -145,6 +146,7 @@ class UserService:
 
         async def keep_passwords(connection: Connection, stored: object) -> None:
             if isinstance(stored, list):
+                await self._refuse_mightier(connection, caller, good, stored)
                 for row, record in zip(good, stored, strict=True):
                     await self._keep_password(connection, caller, row, record)
 
@@ -161,6 +163,18 @@ class UserService:
             row.password_hash = await self._security.hash_new(row.password)
         except VaultFault as fault:
             row.errors.append(fault.error)
+
+    async def _refuse_mightier(
+        self, connection: Connection, caller: Caller, rows: list[UserRow], records: list[Row]
+    ) -> None:
+        """Refuse a call that sets how users sign in who may do more than the caller; it would be a way to be them."""
+        concerned = [
+            int(record.id)
+            for row, record in zip(rows, records, strict=True)
+            if record.id is not None and (row.password_hash is not None or row.change_required is not None)
+        ]
+        for held in await connection.fetch(PROFILES, concerned) if concerned else ():
+            require_all_of(caller, self._security.profiles.named(held["security_profile"]))
 
     async def _keep_password(self, connection: Connection, caller: Caller, row: UserRow, record: Row) -> None:
         if record.errors or record.id is None:

@@ -17,11 +17,13 @@ from shared.vault.components import evolution
 from shared.vault.components.description import configuration_json, object_type_json
 from shared.vault.components.errors import ComponentError, MdlSyntaxError
 from shared.vault.components.mdl import parse, render
+from shared.vault.components.permission_types import PERMISSION_SET, PROFILE
 from shared.vault.components.registry import Registry
 from shared.vault.components.tree import Component
 from shared.vault.errors import ErrorType, VaultFault
-from shared.vault.security.permissions import Grant, authorize
-from shared.vault.security.profiles import SECURITY_TYPES, security_components
+from shared.vault.security.permissions import Grant, authorize, authorize_components
+from shared.vault.security.profile_changes import check_change
+from shared.vault.security.profiles import supplied_components
 from shared.vault.storage.database import DatabaseUnavailable
 from shared.vault.storage.notifications import COMPONENT_CHANGED
 from shared.vault.storage.renamed_data import follow
@@ -55,6 +57,8 @@ BUSY = (
     asyncpg.LockNotAvailableError,
     asyncpg.QueryCanceledError,
 )
+SUPPLIED = supplied_components()  # what every Vault has, and none keeps
+
 BUSY_CODE = "GEN-F-503"
 BUSY_TEXT = "The database was busy with other work for too long; nothing of this statement was done."
 
@@ -148,13 +152,15 @@ class ComponentService:
 
     async def statements(self, caller: Caller, text: str) -> list[Statement]:
         """The statements of a script that the caller may execute; raises VaultFault as ``execute`` does."""
-        authorize(caller, Grant.EXECUTE_MDL)
+        authorize_components(caller)
         if len(text) > MAX_SCRIPT:
             raise VaultFault(ErrorType.EXCEEDS_FILE_MAX_SIZE, f"A script holds at most {MAX_SCRIPT} characters")
         try:
-            return await asyncio.to_thread(parse, text)
+            statements = await asyncio.to_thread(parse, text)
         except MdlSyntaxError as error:
             raise VaultFault(ErrorType.INVALID_DATA, str(error)) from error
+        authorize_components(caller, {statement.type for statement in statements})
+        return statements
 
     async def execute_statement(self, caller: Caller, number: int, statement: Statement) -> StatementResult:
         """Carry out one statement, whole or not at all; raises what BUSY names when nothing could be tried."""
@@ -183,6 +189,8 @@ class ComponentService:
         if not taken:
             return revision, registry
         for step in taken:
+            if statement.type in (PERMISSION_SET, PROFILE):
+                check_change(caller, step)
             if step.renaming is not None:
                 await follow(connection, step.before, step.renaming)
             else:
@@ -210,7 +218,7 @@ class ComponentService:
         """The component ``Type.name``; raises VaultFault ``INVALID_DATA``."""
         authorize(caller, Grant.READ_CONFIGURATION)
         kind, _, rest = name.partition(".")
-        found = self.registry.components.get((kind, rest)) or self._security_components(kind).get(rest)
+        found = SUPPLIED.get((kind, rest)) or self.registry.components.get((kind, rest))
         if found is None:
             raise VaultFault(ErrorType.INVALID_DATA, f"There is no component [{name[:200]}]")
         return found
@@ -227,14 +235,6 @@ class ComponentService:
             return [object_type_json(t, registry.objects[t.object]) for t in registry.object_types.values()]
         return [
             configuration_json(component, registry.used_in.get(component.key, ()))
-            for component in registry.components.values()
+            for component in (*SUPPLIED.values(), *registry.components.values())
             if component.type == component_type
-        ] + [configuration_json(component, ()) for component in self._security_components(component_type).values()]
-
-    def _security_components(self, component_type: str) -> dict[str, Component]:
-        """The security profiles or permission sets of the Vault itself, unless it has one of that name deployed."""
-        if component_type not in SECURITY_TYPES:
-            return {}
-        registry = self.registry
-        listed = security_components(registry)
-        return {c.name: c for c in listed if c.type == component_type and c.key not in registry.components}
+        ]

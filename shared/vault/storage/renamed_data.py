@@ -51,6 +51,12 @@ def _updates(before: Registry, renaming: Renaming) -> Iterator[Update]:
             yield from _lifecycle_updates(before, name, "lifecycle__v", name, new_name)
         case "Objectlifecycle", "Objectlifecyclestate":
             yield from _lifecycle_updates(before, name, "state__v", renaming.subname, new_name)
+        case "Securityprofile", "":
+            # The users' sign-ins follow their records.
+            column = "security_profile__sys"
+            yield f"UPDATE {table('user__sys')} SET {column} = $2 WHERE {column} = $1", name, new_name
+            named = "UPDATE platform.user_group SET security_profiles = array_replace(security_profiles, $1, $2)"
+            yield f"{named} WHERE $1 = ANY(security_profiles)", name, new_name
         case "Picklist", "Picklistentry":
             yield from _value_updates(before, name, renaming.subname, new_name)
 

@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING
 
 import asyncpg
 
-from shared.vault.security.caller import SYSTEM, SecurityProfile
+from shared.vault.security.caller import SYSTEM
+from shared.vault.security.permission_sets import BUSINESS_USER, INTEGRATION_USER, SYSTEM_ADMIN
 from shared.vault.security.user_records import follow_user_records
 
 if TYPE_CHECKING:
+    from shared.vault.security.permission_sets import SecurityProfile
     from shared.vault.vault import Vault
 
 # The records' triggers make the credentials.
@@ -33,16 +35,16 @@ async def ensure_sign_ins(vault: Vault) -> None:
     """
     settings = vault.settings
     people = (
-        (2, settings.admin_username, settings.admin_password, SecurityProfile.SYSTEM_ADMIN, "Vault", "Administrator"),
+        (2, settings.admin_username, settings.admin_password, SYSTEM_ADMIN, "Vault", "Administrator"),
         (
             3,
             settings.integration_username,
             settings.integration_password,
-            SecurityProfile.INTEGRATION_USER,
+            INTEGRATION_USER,
             "Connection",
             "User",
         ),
-        (4, settings.business_username, settings.business_password, SecurityProfile.BUSINESS_USER, "Business", "User"),
+        (4, settings.business_username, settings.business_password, BUSINESS_USER, "Business", "User"),
     )
     await follow_user_records(vault.database)
     await _store(vault, SYSTEM.user_id, SYSTEM.username, "Vault", "System", SYSTEM.profile)
@@ -58,7 +60,7 @@ async def _store(vault: Vault, user_id: int, username: str, first: str, last: st
     global_id = f"{vault.vault_id}_{user_id}"
     try:
         async with vault.database.connection() as connection:
-            await connection.execute(STORE_USER, str(user_id), global_id, username, first, last, profile.value)
+            await connection.execute(STORE_USER, str(user_id), global_id, username, first, last, profile.name)
     except asyncpg.UniqueViolationError as error:
         message = "the username is another user's"
         raise ValueError(message) from error

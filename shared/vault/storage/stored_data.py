@@ -8,6 +8,7 @@ from shared.vault.components import schema
 from shared.vault.components.build import build_object
 from shared.vault.components.documents import VERSIONS
 from shared.vault.components.errors import Code, ComponentError
+from shared.vault.components.platform import SECURITY_PROFILES
 from shared.vault.components.schema import quote, table
 
 if TYPE_CHECKING:
@@ -17,6 +18,12 @@ if TYPE_CHECKING:
     from shared.vault.components.registry import Registry
     from shared.vault.components.tree import Component
     from shared.vault.storage.database import Connection
+
+FORGET_PROFILE = """
+UPDATE platform.user_group SET security_profiles = array_remove(security_profiles, $1)
+WHERE $1 = ANY(security_profiles)
+"""
+INTERNAL_USERS = "UPDATE platform.user_group SET security_profiles = $1 WHERE name = 'all_internal_users__v'"
 
 
 async def carry_over(connection: Connection, before: Registry, after: Registry, key: tuple[str, str]) -> None:
@@ -41,6 +48,8 @@ async def carry_over(connection: Connection, before: Registry, after: Registry, 
             await _keep_types(connection, after, *name.split(".", 1))
         case "Queue" if key not in after.components:
             await _close_queue(connection, name)
+        case "Securityprofile":
+            await _keep_profiles(connection, after, name)
         case "Docfield" | "Doctype" | "Doclifecycle":
             await _fit(connection, before.documents.versions, after.documents.versions)
             await _keep_documents(connection, before.documents, after.documents)
@@ -115,6 +124,20 @@ async def _keep_types(connection: Connection, registry: Registry, owner: str, na
     sql = f"SELECT EXISTS (SELECT FROM {table(owner)} WHERE object_type__v = $1)"
     problem = f"Objecttype {owner}.{name}: there are records of this type."
     await _refuse_if(connection, problem, sql, registry.object_type_id(owner, name))
+
+
+async def _keep_profiles(connection: Connection, after: Registry, name: str) -> None:
+    """Refuse to take away or inactivate a security profile that users have; all of them are internal users."""
+    profiles = after.picklists[SECURITY_PROFILES.name].entries
+    profile = profiles.get(name)
+    held = "SELECT EXISTS (SELECT FROM platform.credential WHERE security_profile = $1"
+    if profile is None:
+        await _refuse_if(connection, f"Securityprofile {name}: there are users who have it.", f"{held})", name)
+        await connection.execute(FORGET_PROFILE, name)
+    elif not profile.active:
+        problem = f"Securityprofile {name}: there are active users who have it."
+        await _refuse_if(connection, problem, f"{held} AND active)", name)
+    await connection.execute(INTERNAL_USERS, list(profiles))
 
 
 async def _keep_documents(connection: Connection, before: DocumentModel, after: DocumentModel) -> None:

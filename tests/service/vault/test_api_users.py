@@ -319,7 +319,7 @@ async def test_security_profiles_and_permission_sets_are_components(integration:
     assert profiles["business_user__v"]["label"] == "Business User"
     one = (await integration.get("/configuration/Permissionset.business_user__v")).data
     things = {row["name"]: row for row in one["Objectpermission"]}
-    assert (things["thing__c"]["create"], things["thing__c"]["delete"]) == (True, False)
+    assert (things["business_objects__sys"]["create"], things["business_objects__sys"]["delete"]) == (True, False)
     mdl = await integration.get("/api/mdl/components/Securityprofile.system_admin__v")
     assert mdl.text.startswith("RECREATE Securityprofile system_admin__v")
     assert (await user.get("/configuration/Securityprofile")).error == "INSUFFICIENT_ACCESS"

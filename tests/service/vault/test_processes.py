@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from itertools import count
 
 import pytest
@@ -16,6 +17,7 @@ from shared.spark.envelope import Envelope
 from tests.servers import fresh_database, fresh_vhost
 from tests.service.vault import objects
 from tests.service.vault.objects import ITEMS, action
+from tests.service.vault.people import as_user, new_user
 from tests.service.vault.processes import Fleet, balanced, fleet
 from tests.service.vault.served import MDL, Answer, Api
 from tests.service.vault.test_packages_api import BOX, SHADE, finished, imported, package_status
@@ -63,6 +65,24 @@ async def test_a_component_change_reaches_every_process(admins: list[Api]) -> No
                 return (await api.get(f"/api/mdl/components/Picklist.{name}")).body is None
 
             await becomes(known, wanted=True)
+
+
+async def test_a_change_of_permissions_reaches_the_sessions_at_every_process(admins: list[Api]) -> None:
+    granted = "RECREATE Permissionset told__c (label('Told'), Objectpermission thing__c (read({})));"
+    profile = "RECREATE Securityprofile told__c (label('Told'), active(true), permission_sets('told__c'));"
+    made = await admins[0].post("/api/mdl/execute", data=granted.format("true") + profile)
+    assert made.status == "SUCCESS", made.text
+    _, username = await new_user(admins[0], security_profile__v="told__c")
+    session = (await as_user(admins[0], username)).session_id
+    users = [replace(api, session_id=session) for api in admins]
+    for changing, (flag, wanted) in zip(admins, (("true", "SUCCESS"), ("false", "FAILURE")) * 2, strict=False):
+        await changing.post("/api/mdl/execute", data=granted.format(flag))
+        for user in users:
+
+            async def status(api: Api = user) -> str:
+                return (await api.get(THINGS)).status
+
+            await becomes(status, wanted)
 
 
 async def test_sessions_cursors_and_configuration_mode_are_of_the_vault(processes: Fleet, admins: list[Api]) -> None:

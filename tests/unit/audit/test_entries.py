@@ -6,7 +6,8 @@ from shared.vault.audit.entries import author, is_audited
 from shared.vault.audit.trails import TRAILS
 from shared.vault.components.registry import Registry
 from shared.vault.components.tree import Component
-from shared.vault.security.caller import Caller, SecurityProfile
+from shared.vault.security.caller import Caller
+from shared.vault.security.permission_sets import BUSINESS_USER, SUPPLIED, SYSTEM_ADMIN, SecurityProfile
 from shared.vault.security.permissions import Grant, Operation, granted, may
 
 
@@ -15,11 +16,11 @@ def caller(profile: SecurityProfile, delegate: int | None = None) -> Caller:
 
 
 def test_a_user_acts_in_their_own_name() -> None:
-    assert author(caller(SecurityProfile.BUSINESS_USER)) == (2, "someone@vault.example", None)
+    assert author(caller(BUSINESS_USER)) == (2, "someone@vault.example", None)
 
 
 def test_a_delegate_acts_on_behalf_of_the_user() -> None:
-    assert author(caller(SecurityProfile.BUSINESS_USER, delegate=3)) == (3, None, 2)
+    assert author(caller(BUSINESS_USER, delegate=3)) == (3, None, 2)
 
 
 def test_objects_are_audited_unless_they_say_otherwise() -> None:
@@ -36,8 +37,8 @@ def test_objects_are_audited_unless_they_say_otherwise() -> None:
 
 
 def test_only_administrators_read_the_trails() -> None:
-    for profile in SecurityProfile:
-        admin = profile is SecurityProfile.SYSTEM_ADMIN
+    for profile in SUPPLIED.values():
+        admin = profile is SYSTEM_ADMIN
         assert granted(caller(profile), Grant.READ_AUDIT) is admin
         assert all(may(caller(profile), name, Operation.READ) is admin for name in TRAILS)
         assert not any(may(caller(profile), name, Operation.DELETE) for name in TRAILS)

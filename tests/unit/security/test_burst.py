@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from shared.vault.security.burst import BURST_WINDOW, BurstLimits
-from shared.vault.security.caller import Caller, SecurityProfile
+from shared.vault.security.burst import BURST_WINDOW, BurstLimits, Limits
+from shared.vault.security.caller import Caller
+from shared.vault.security.permission_sets import BUSINESS_USER, INTEGRATION_USER, SecurityProfile
 from shared.vault.storage.database import Database
 
-LIMITS = dict.fromkeys(SecurityProfile, 3) | {SecurityProfile.INTEGRATION_USER: 100}
+LIMITS = Limits(users=3, connections=100)
 
 
-def caller(user_id: int, profile: SecurityProfile = SecurityProfile.BUSINESS_USER) -> Caller:
+def caller(user_id: int, profile: SecurityProfile = BUSINESS_USER) -> Caller:
     return Caller(user_id, "someone", profile)
 
 
@@ -21,7 +22,7 @@ def test_calls_are_counted_by_user_and_window() -> None:
     assert [usage.delay for usage in usages] == [0, 0, 0, 0.5, 0.5]
     assert [usage.exceeded for usage in usages] == [False, False, False, True, True]
     assert limits.count(caller(2)).remaining == 2
-    integration = limits.count(caller(3, SecurityProfile.INTEGRATION_USER))
+    integration = limits.count(caller(3, INTEGRATION_USER))
     assert (integration.limit, integration.remaining) == (100, 99)
     now += BURST_WINDOW
     assert limits.count(caller(1)).remaining == 2

@@ -1,0 +1,70 @@
+"""What a change of permission sets and security profiles has to respect, whoever makes it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from shared.vault.components.errors import Code, ComponentError
+from shared.vault.components.permission_types import (
+    ALL_OBJECTS,
+    BUSINESS_OBJECTS,
+    OBJECT_PERMISSION,
+    PERMISSION_SET,
+    PROFILE,
+)
+from shared.vault.components.platform import SECURITY_PROFILES
+from shared.vault.components.validation import check_declared
+
+if TYPE_CHECKING:
+    from shared.vault.components.registry import Key, Registry
+    from shared.vault.components.tree import Component
+
+__all__ = ["check_permissions", "is_supplied", "object_of", "refuse_supplied"]
+
+_STORED = ("__v", "__c")  # names of objects that MDL makes; others may be the platform's own
+
+
+def is_supplied(key: Key) -> bool:
+    """Whether this is one of the security profiles, or their permission sets, that every Vault has."""
+    kind, name = key
+    return kind in (PROFILE, PERMISSION_SET) and name in SECURITY_PROFILES.entries
+
+
+def object_of(entry: Component) -> str:
+    """The name of the object that an ``Objectpermission`` is about."""
+    return entry.reference("object") or entry.name
+
+
+def refuse_supplied(key: Key) -> None:
+    """Refuse to make or change what every Vault has.
+
+    :raises ComponentError: where the key is that of such a component.
+    """
+    if is_supplied(key):
+        raise ComponentError(f"{'.'.join(key)} belongs to the Vault and cannot be changed.", Code.LOCKED)
+
+
+def check_permissions(component: Component, registry: Registry) -> None:
+    """Check a component of one of these types as it is in ``registry``.
+
+    :raises ComponentError: if it is not what its type declares, or names what is not there.
+    """
+    check_declared(component)
+    for name in component.references("permission_sets"):
+        used = PERMISSION_SET, name
+        if used not in registry.components and not is_supplied(used):
+            raise ComponentError(f"{component.full_name}: there is no {'.'.join(used)}.", Code.BROKEN_REFERENCE)
+    _check_objects(component, registry)
+
+
+def _check_objects(component: Component, registry: Registry) -> None:
+    seen: set[str] = set()
+    for entry in component.children_of(OBJECT_PERMISSION):
+        name = object_of(entry)
+        path = f"{component.full_name}: {OBJECT_PERMISSION} {entry.name}"
+        if name in seen:
+            raise ComponentError(f"{path}: {name} has another object permission in this set.", Code.EXISTS)
+        seen.add(name)
+        known = name in registry.objects or name in (ALL_OBJECTS, BUSINESS_OBJECTS)
+        if not known and name.endswith(_STORED):
+            raise ComponentError(f"{path}: there is no Object.{name}.", Code.BROKEN_REFERENCE)
