@@ -24,6 +24,9 @@ from tests.servers import fresh_database, fresh_vhost
 from tests.service.vault.served import PASSWORD, USERNAMES, Api, served, settings, started
 
 ROOT = Path(__file__).parents[2]
+PROFILE = """RECREATE Permissionset reader__c (
+  label('Reader'), permissions('read_queues'), Objectpermission case__v (read(true)) );
+RECREATE Securityprofile reader__c ( label('Reader'), active(true), permission_sets('Permissionset.reader__c') );"""
 RULE = "components/Integrationrule.medical_inquiries__v.mdl"
 
 
@@ -66,6 +69,8 @@ async def empty(
 async def exported(medical: Api, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder that the standard configuration is exported to."""
     folder = tmp_path_factory.mktemp("exported")
+    admin = await medical.signed_in("admin")
+    assert (await admin.post("/api/mdl/execute", data=PROFILE)).status == "SUCCESS"
     result = await medcrm("export", medical, folder)
     assert result.exit_code == 0, result.output
     return folder
@@ -139,6 +144,7 @@ async def test_from_one_vault_to_another(exported: Path, empty: Api) -> None:
     result = await medcrm("diff", empty, exported)
     assert result.exit_code == 1
     assert "+ Integrationrule.medical_inquiries__v" in result.output
+    assert "+ Securityprofile.reader__c" in result.output
     assert "+ connection__sys medical_crm__v" in result.output
 
     refused = await medcrm("apply", empty, exported, answer="n\n")

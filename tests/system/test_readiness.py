@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
+
+import aiohttp
 
 from tests.system.asking import Asker
 from tests.system.conditions import Connected, new_run
@@ -12,6 +15,7 @@ CONNECTION = "connection__sys"
 INTEGRATION = "medical_inquiry_details__v"
 OUTBOUND = "crm_to_medical_outbound_queue__v"
 POINT = "account_inbound__v"
+PROFILE = "integration_manager__c"
 
 
 async def readiness(asker: Asker, connection: str = "medical_crm__v") -> Any:
@@ -75,6 +79,28 @@ async def test_an_unestablished_connection_is_the_first_thing_to_mend(connected:
     assert found(missing) == [("connection", connected.medical.vault_id, "nothing__c")]
 
 
-async def test_readiness_is_for_those_who_manage_integrations(asker: Asker) -> None:
-    refused = await asker.ask("GET", "readiness/medical/medical_crm__v", "business")
+async def test_readiness_is_for_those_who_manage_integrations(connected: Connected, asker: Asker) -> None:
+    path = "readiness/medical/medical_crm__v"
+    refused = await asker.ask("GET", path, "business")
     assert refused["errors"][0]["type"] == "INSUFFICIENT_ACCESS"
+    sets = f"RECREATE Permissionset {PROFILE} (label('Manager'), permissions('manage_integrations'));"
+    profile = f"RECREATE Securityprofile {PROFILE} (label('Manager'), active(true), permission_sets('{PROFILE}'));"
+    await connected.medical.execute_mdl(sets + profile)
+    row = {
+        "user_name__v": f"manager-{new_run()}@vault.example",
+        "user_first_name__v": "Mana",
+        "user_last_name__v": "Ger",
+        "user_email__v": "manager@vault.example",
+        "password__v": "a test's password",
+        "security_profile__v": PROFILE,
+    }
+    headers = {"Authorization": asker.sessions["admin"]}
+    async with aiohttp.ClientSession() as http:
+        async with http.post(f"{asker.vault_url}/api/v25.1/objects/users", data=row, headers=headers) as made:
+            assert (await made.json())["responseStatus"] == "SUCCESS"
+        form = {"username": row["user_name__v"], "password": row["password__v"]}
+        async with http.post(f"{asker.vault_url}/api/v25.1/auth", data=form) as signed_in:
+            manager = replace(asker, sessions={"manager": (await signed_in.json())["sessionId"]})
+    assert (await manager.ask("GET", path, "manager"))["responseStatus"] == "SUCCESS"
+    await connected.medical.execute_mdl(f"ALTER Permissionset {PROFILE} (active(false));")
+    assert (await manager.ask("GET", path, "manager"))["errors"][0]["type"] == "INSUFFICIENT_ACCESS"
