@@ -24,9 +24,11 @@ def envelope(items: Sequence[str], *, point: str = POINT, object_name: str = "me
     return Envelope("Vault CRM", "localhost", INBOUND, now, now, 1, str(uuid4()), message)
 
 
-async def put_on_queue(connected: Connected, body: bytes, message_id: str | None = None, queue: str = INBOUND) -> None:
-    """Publish a body as it is to a queue of the Medical Vault."""
-    connection = await aio_pika.connect(f"{connected.amqp_url}/medical", timeout=TIMEOUT)
+async def put_on_queue(
+    connected: Connected, body: bytes, message_id: str | None = None, queue: str = INBOUND, vault: str = "medical"
+) -> None:
+    """Publish a body as it is to a queue of a Vault: medical or crm."""
+    connection = await aio_pika.connect(f"{connected.amqp_url}/{vault}", timeout=TIMEOUT)
     async with connection:
         channel = await connection.channel()
         message = aio_pika.Message(body, message_id=message_id, delivery_mode=aio_pika.DeliveryMode.PERSISTENT)

@@ -14,6 +14,7 @@ from shared.client.results import SOURCE_MODIFIED, RowResult
 if TYPE_CHECKING:
     from services.connector.points.states import SourceStates
     from services.connector.points.transfer import Transfer
+    from services.connector.records import RecordAccess
 
 Values = Mapping[str, object]
 
@@ -100,6 +101,27 @@ def no_key(rule: str, object_name: str, key: str) -> ItemFailure:
         rule,
         target_field=key,
     )
+
+
+async def write_back(
+    source: RecordAccess, object_name: str, field: str, values: Mapping[str, object]
+) -> dict[str, ItemFailure]:
+    """Set one field of source records by id; the failures of those that the source Vault did not take.
+
+    Raises ClientError.
+    """
+    rows = [{"id": item, field: value} for item, value in values.items()]
+    results = await settled(lambda part: source.update(object_name, part), rows) if rows else []
+    return {
+        item: ItemFailure(
+            ItemErrorType.SAVE,
+            f"The source Vault did not take {object_name}.{field}: "
+            + "; ".join(f"{error.type}: {without_values(error.message)}" for error in result.errors),
+            target_field=field,
+        )
+        for item, result in zip(values, results, strict=True)
+        if not result.ok
+    }
 
 
 def without_values(message: str) -> str:

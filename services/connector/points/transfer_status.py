@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from services.connector.configuration import text
-from services.connector.points.saving import settled, without_values
+from services.connector.points.saving import write_back
 from services.connector.processing.outcome import ItemFailure
 from services.connector.processing.source import query_all
 from services.connector.records import RecordAccess
-from services.connector.rules.errors import ItemErrorType
 from services.connector.rules.statements import statements
 
 INQUIRY = "medical_inquiry__v"
@@ -21,18 +20,7 @@ async def set_status(source: RecordAccess, statuses: Mapping[str, str]) -> dict[
 
     Raises ClientError.
     """
-    rows = [{"id": item, "transfer_status__v": status} for item, status in statuses.items()]
-    results = await settled(lambda part: source.update(INQUIRY, part), rows) if rows else []
-    return {
-        item: ItemFailure(
-            ItemErrorType.SAVE,
-            "The source Vault did not take the Transfer Status: "
-            + "; ".join(f"{error.type}: {without_values(error.message)}" for error in result.errors),
-            target_field="transfer_status__v",
-        )
-        for item, result in zip(statuses, results, strict=True)
-        if not result.ok
-    }
+    return await write_back(source, INQUIRY, "transfer_status__v", statuses)
 
 
 async def fail_all(source: RecordAccess, ids: Collection[str]) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from services.connector.configuration import Configuration, ConfigurationFault, Route
-from services.connector.points import country, inquiry, metadata
+from services.connector.points import country, inquiry, medical_case, metadata
 from services.connector.points.on_demand import CRM_LOOKUP
 from services.connector.points.pull_rules import ACCOUNT_POINT, COUNTRIES, read_pull_rules, readable
 from services.connector.rules.statements import contains, literal
@@ -107,6 +107,11 @@ async def _case_requests(scope: Scope, reading: Reading) -> Reading | None:
     return Reading(reading.integration_point, reading.object, condition, reading.through)
 
 
+async def _cases(_scope: Scope, reading: Reading) -> Reading | None:
+    """Case Requests that were started in the Medical Vault; those that are inquiries already have a Link."""
+    return Reading(reading.integration_point, reading.object, medical_case.STARTED, reading.through)
+
+
 async def _nothing(_scope: Scope, _reading: Reading) -> Reading | None:
     """What is read on demand only."""
     return None
@@ -117,4 +122,5 @@ NARROWED: Mapping[str, Narrow] = {
     inquiry.POINT: _inquiries,
     INQUIRY_RETURN_POINT: _case_requests,
     CRM_LOOKUP: _nothing,
+    medical_case.POINT: _cases,
 }
