@@ -60,6 +60,9 @@ _COMPONENTS: Mapping[str, Grant] = {
 _READING = frozenset({Grant.READ_CONFIGURATION, Grant.READ_QUEUES})
 """What a session that may write nothing keeps of its profile's grants."""
 
+_NEVER_REMOTE = frozenset({Grant.EXECUTE_MDL})
+"""What no remote Vault may do, whatever the user in whose name it works has become since."""
+
 _REFUSAL = "User does not have sufficient privileges to perform the action"
 
 
@@ -97,6 +100,8 @@ def require(caller: Caller, object_name: str, operation: Operation) -> None:
 
 def granted(caller: Caller, grant: Grant) -> bool:
     """Whether the caller's profile holds the grant, and the session does not take it away."""
+    if caller.connection_id is not None and grant in _NEVER_REMOTE:
+        return False
     return grant in caller.profile.grants and (grant in _READING or not caller.read_only)
 
 

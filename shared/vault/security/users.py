@@ -171,7 +171,9 @@ class UserService:
         concerned = [
             int(record.id)
             for row, record in zip(rows, records, strict=True)
-            if record.id is not None and (row.password_hash is not None or row.change_required is not None)
+            if record.id is not None
+            and not record.errors
+            and (row.password_hash is not None or row.change_required is not None)
         ]
         for held in await connection.fetch(PROFILES, concerned) if concerned else ():
             require_all_of(caller, self._security.profiles.named(held["security_profile"]))

@@ -235,6 +235,6 @@ class ComponentService:
             return [object_type_json(t, registry.objects[t.object]) for t in registry.object_types.values()]
         return [
             configuration_json(component, registry.used_in.get(component.key, ()))
-            for component in (*SUPPLIED.values(), *registry.components.values())
+            for component in {**SUPPLIED, **registry.components, **SUPPLIED}.values()
             if component.type == component_type
         ]

@@ -204,15 +204,14 @@ async def test_nobody_becomes_a_user_who_may_do_more(admin: Api, manager: Api) -
         await manager.put(f"{USERS}/{mighty}", data={"user_email__v": "mine@vault.example"}),
         await manager.put(f"{USERS}/{mighty}", data={"user_needs_to_change_password__v": "true"}),
         await manager.delete(f"{USERS}/{mighty}"),
-        await manager.post(
-            f"{USERS}?operation=upsert&idParam=user_name__v",
-            json=[person(user_name__v=username, password__v="another password")],
-        ),
         await manager.post(f"{USERS}/{mighty}/api_access_token__sys", data={"name__v": "mine"}),
         await manager.post("/services/delegations", data={"delegate_userid": str(me), "delegator_userid": str(mighty)}),
     ]
     assert [answer.body["responseStatus"] for answer in refused] == ["FAILURE"] * len(refused)
     assert {answer.error for answer in refused} == {DENIED}, [answer.text for answer in refused]
+    row = person(user_name__v=username, password__v="another password")
+    (upserted,) = (await manager.post(f"{USERS}?operation=upsert&idParam=user_name__v", json=[row])).data
+    assert upserted["errors"][0]["type"] == DENIED
     assert (await as_user(admin, username, PASSWORD)).session_id
     less, _ = await new_user(admin)
     assert (await manager.put(f"{USERS}/{less}", data={"password__v": "another password"})).status == "SUCCESS"

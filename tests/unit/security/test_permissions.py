@@ -134,6 +134,11 @@ def test_a_remote_vault_is_not_the_user() -> None:
         in_person(Caller(7, "someone", BUSINESS, "session", connection_id="V0B1"))
 
 
+def test_no_remote_vault_executes_mdl() -> None:
+    remote = Caller(7, "someone", ADMIN, "session", connection_id="V0B1")
+    assert {grant for grant in Grant if not granted(remote, grant)} == {Grant.EXECUTE_MDL}
+
+
 def test_who_may_only_read_writes_nothing() -> None:
     reader = Caller(7, "someone", INTEGRATION, "session", connection_id="V0B1", read_only=True)
     for object_name, profiles in RECORDS.items():
