@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 
 import pytest
 
@@ -18,12 +18,17 @@ CASES = "medical_case__v"
 
 
 @pytest.fixture
-async def started(connected: Connected) -> Connected:
-    """The integration active in Vault CRM."""
-    row = {"integration_api_name__sys": CASES, "status__v": "active__v"}
-    (result,) = await connected.crm.update("integration__sys", [row], "integration_api_name__sys")
-    assert result.ok
-    return connected
+async def started(connected: Connected) -> AsyncIterator[Connected]:
+    """The integration active in Vault CRM, for as long as a test takes."""
+
+    async def become(status: str) -> None:
+        row = {"integration_api_name__sys": CASES, "status__v": status}
+        (result,) = await connected.crm.update("integration__sys", [row], "integration_api_name__sys")
+        assert result.ok
+
+    await become("active__v")
+    yield connected
+    await become("inactive__v")
 
 
 async def known_contact(connected: Connected, country: str = "US") -> tuple[str, str]:
