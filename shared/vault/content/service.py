@@ -116,13 +116,17 @@ class ContentService:
             after = items[-1].position
 
     async def _forget(self, before: datetime) -> Sequence[str]:
-        """Delete a page of rows that are not in use, and return where their bytes are."""
+        """Delete a page of rows that are not in use, and return where their bytes are.
+
+        Rows that another sweep, or a writer, has in hand are theirs: none waits for another in a circle.
+        """
         async with self._database.connection() as connection:
             conditions = [row["condition"] for row in await connection.fetch(REFERRING)]
             unused = " AND ".join(["c.last_stored < $1", *conditions])
             sql = f"""
                 DELETE FROM platform.content WHERE last_stored < $1 AND sha256 IN
-                (SELECT c.sha256 FROM platform.content c WHERE {unused} LIMIT {PAGE}) RETURNING stored_as
+                (SELECT c.sha256 FROM platform.content c WHERE {unused} LIMIT {PAGE} FOR UPDATE SKIP LOCKED)
+                RETURNING stored_as
             """
             try:
                 return [row["stored_as"] for row in await connection.fetch(sql, before)]
