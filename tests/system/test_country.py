@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from collections.abc import Mapping
 
 import pytest
 
-from services.connector.concurrency import KeyLocks
-from services.connector.configuration import ConfigurationReader
-from services.connector.points.registry import transfer
-from services.connector.points.states import SourceStates
-from services.connector.points.transfer import Transfer
-from shared.client import VaultClient
-from shared.client.results import QueryResult, Row, RowResult
+from shared.client.results import Row
 from tests.system.asking import Asker
 from tests.system.conditions import Connected, eventually, new_run
 from tests.system.messages import envelope, put_on_queue
+from tests.system.overtaking import overtaken
 from tests.system.test_crashes import assert_queues_empty
 from tests.system.test_dry_run import told
 from tests.system.test_rules import RETRY, item_of
@@ -178,32 +171,6 @@ async def test_a_preview_shows_each_country(routing: Connected, asker: Asker) ->
     assert await countries(routing, record) == {"FR", "GB"}, "nothing is written"
 
 
-@dataclass
-class SlowVault:
-    """A Vault for which ``meanwhile`` happens between what a connector has read and what it writes; once."""
-
-    vault: VaultClient
-    meanwhile: Callable[[], Awaitable[None]] | None
-
-    @property
-    def vault_id(self) -> int:
-        return self.vault.vault_id
-
-    async def query(self, vql: str, *, describe: bool = False) -> QueryResult:
-        return await self.vault.query(vql, describe=describe)
-
-    async def update(
-        self, object: str, rows: Sequence[Mapping[str, object]], id_param: str | None = None
-    ) -> list[RowResult]:
-        return await self.vault.update(object, rows, id_param)
-
-    async def upsert(self, object: str, rows: Sequence[Mapping[str, object]], id_param: str) -> list[RowResult]:
-        if self.meanwhile is not None:
-            happens, self.meanwhile = self.meanwhile, None
-            await happens()
-        return await self.vault.upsert(object, rows, id_param)
-
-
 @pytest.mark.parametrize(
     ("older", "newer"),
     [
@@ -218,20 +185,14 @@ async def test_an_older_state_never_comes_after_a_newer_one(
     routing: Connected, older: tuple[str, ...], newer: tuple[str, ...] | None
 ) -> None:
     record = await settings(routing, *older)
-    configuration = await ConfigurationReader(routing.crm, routing.medical).since(datetime.now(UTC))
-    route = configuration.route(POINT, routing.crm.vault_id)
-    prompt = Transfer(routing.crm, routing.medical, configuration, route, SETTINGS, (record,), KeyLocks())
 
     async def newer_state() -> None:
         if newer is None:
             await routing.crm.delete(SETTINGS, [record])
         else:
             await change(routing, record, country_filter__v=",".join(newer))
-        await transfer(prompt)
 
-    slow = replace(prompt, target=SlowVault(routing.medical, newer_state), locks=KeyLocks(), states=SourceStates())
-    outcome = await transfer(slow)
-    assert outcome.failures == {}
+    await overtaken(routing, POINT, SETTINGS, record, newer_state)
     assert await countries(routing, record) == {country[:2].upper() for country in newer or ()}
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from shared.client.results import Row
 from tests.system.conditions import Connected, new_run
+from tests.system.overtaking import overtaken
 from tests.system.test_runs import ended
 from tests.system.test_transfer import create, one
 
@@ -120,3 +121,19 @@ async def test_identifiers_of_two_records_are_an_exception_until_mended(syncing:
     assert (await one(syncing.medical, text))["error_status__sys"] == ["resolved__sys"]
     row = await copy_of(syncing, "crm_event_topic__v", topic, "event_configuration__v")
     assert row["event_configuration__v"] == twins[1]
+
+
+@pytest.mark.parametrize("before", ["", "changed"])
+async def test_what_is_gone_is_not_brought_back_by_an_older_state(syncing: Connected, before: str) -> None:
+    run = new_run()
+    group = await create(syncing.crm, "content_group__v", {"name__v": run, "external_id__v": run})
+    await synced(syncing)
+    if before:
+        await syncing.crm.update("content_group__v", [{"id": group, "name__v": f"{run} {before}"}])
+
+    async def gone() -> None:
+        await syncing.crm.delete("content_group__v", [group])
+
+    await overtaken(syncing, "crm_content_group_inbound__v", "content_group__v", group, gone)
+    copy = await copy_of(syncing, "crm_content_group__v", group, "source_status__v, deleted_in_source__v")
+    assert copy == {"source_status__v": ["inactive__v"], "deleted_in_source__v": True}

@@ -6,21 +6,17 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from services.connector.configuration import text
-from services.connector.points.crm_copies import DELETED, SOURCE_STATUS, Copies
+from services.connector.points.crm_copies import DELETED, MODIFIED, SOURCE_STATUS, Copies
 from services.connector.points.evaluation import Evaluation, evaluate, settle_references
 from services.connector.points.metadata_matching import CRM_ID, CRM_ORG, LINK
 from services.connector.points.saving import KeyedRows, no_key, save
 from services.connector.points.spreading import Part, spread, spread_field
-from services.connector.points.states import OutdatedRead
 from services.connector.points.transfer import Transfer
 from services.connector.processing.outcome import Outcome
-from services.connector.processing.source import query_all
 from services.connector.rules.compiled import Values
-from services.connector.rules.statements import statements
 
 POINT = "country_inbound__v"
 COUNTRY, FEATURE = "country__v", "feature__v"
-MODIFIED = "modified_date__v"
 
 ACTIVE: Mapping[str, object] = {"status__v": "active__v"}
 TAKEN_OUT: Mapping[str, object] = {"status__v": "inactive__v", SOURCE_STATUS: "inactive__v"}
@@ -42,7 +38,7 @@ async def transfer(unit: Transfer) -> Outcome:
         copies.outcome.fail(parts[key].item, failure)
     copies.outcome.warn({parts[key].item: warning for key, warning in evaluation.warnings.items()})
     await _write(copies, evaluation, parts.values())
-    await _confirm(copies)
+    await copies.confirm()
     return copies.outcome
 
 
@@ -89,16 +85,3 @@ async def _take_out(copies: Copies, wanted: Iterable[str]) -> None:
     copies.note(owners, await save(copies.unit, copies.object, changed, "id", update=True))
     copies.outcome.succeed(item for item in items if item in rows)
     copies.outcome.skipped.update(missing - copies.outcome.done - copies.outcome.failures.keys())
-
-
-async def _confirm(copies: Copies) -> None:
-    """Raise OutdatedRead when the settings have changed since they were read.
-
-    The source state that is kept with each record cannot tell that for a country that came or went in between.
-    """
-    found = copies.found
-    head = f"SELECT id, {MODIFIED} FROM {copies.unit.object}"  # noqa: S608  VQL of names
-    now = await query_all(copies.unit.source, statements(head, "id", [*found.rows, *found.missing]))
-    known = {item: row.get(MODIFIED) for item, row in found.rows.items()}
-    if {str(row["id"]): row.get(MODIFIED) for row in now} != known:
-        raise OutdatedRead(f"{copies.unit.object} changed while it was transferred")

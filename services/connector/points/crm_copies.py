@@ -10,6 +10,7 @@ from services.connector.concurrency import concurrently
 from services.connector.configuration import ConfigurationFault
 from services.connector.points.metadata_matching import CRM_ID, CRM_ORG
 from services.connector.points.saving import not_saved
+from services.connector.points.states import OutdatedRead
 from services.connector.processing.outcome import Outcome
 from services.connector.processing.source import Row, SourceRows, fetch, query_all
 from services.connector.rules.statements import literal, statements
@@ -24,6 +25,7 @@ ORG = "crm_org__v"
 ORG_KEY = "vault_id__v"
 DELETED = "deleted_in_source__v"
 SOURCE_STATUS = "source_status__v"
+MODIFIED = "modified_date__v"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,19 @@ class Copies:
         head = f"SELECT {', '.join(('id', CRM_ID, *fields))} FROM {self.object}"  # noqa: S608  VQL of names
         own = f"{CRM_ORG} = {literal(self.org)}"
         return await query_all(self.unit.target, statements(head, CRM_ID, items, conditions=own)) if items else []
+
+    async def confirm(self) -> None:
+        """Raise OutdatedRead when source records have changed, or are gone, since they were read; else ClientError.
+
+        The source state that is kept with each copy cannot tell that of a deletion, which has none, nor of a copy that
+        came or went with another state of its source record.
+        """
+        found = self.found
+        head = f"SELECT id, {MODIFIED} FROM {self.unit.object}"  # noqa: S608  VQL of names
+        now = await query_all(self.unit.source, statements(head, "id", [*found.rows, *found.missing]))
+        known = {item: row.get(MODIFIED) for item, row in found.rows.items()}
+        if {str(row["id"]): row.get(MODIFIED) for row in now} != known:
+            raise OutdatedRead(f"{self.unit.object} changed while it was transferred")
 
 
 def _rule(unit: Transfer) -> IntegrationRule:

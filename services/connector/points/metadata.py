@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from services.connector.configuration import text
-from services.connector.points.crm_copies import DELETED, SOURCE_STATUS, Copies
+from services.connector.points.crm_copies import DELETED, MODIFIED, SOURCE_STATUS, Copies
 from services.connector.points.evaluation import Evaluation, evaluate, settle_references
 from services.connector.points.metadata_matching import (
     CRM_ID,
@@ -53,6 +53,7 @@ async def transfer(unit: Transfer) -> Outcome:
     copies.outcome.warn(evaluation.warnings)
     await _write(copies, evaluation)
     await _flag(copies)
+    await copies.confirm()
     return copies.outcome
 
 
@@ -78,7 +79,7 @@ async def _write(copies: Copies, evaluation: Evaluation) -> None:
         linked = record is None or identity.link in known.by_link
         key = identity.link if linked else str(record)
         owners[key] = item
-        (by_link if linked else by_id).add(key, values, text(copies.found.rows[item], "modified_date__v"))
+        (by_link if linked else by_id).add(key, values, text(copies.found.rows[item], MODIFIED))
     copies.note(owners, await save(copies.unit, copies.object, by_id, "id", update=True))
     copies.note(owners, await save(copies.unit, copies.object, by_link, LINK))
 

@@ -1,0 +1,59 @@
+"""A connector that is overtaken: between what it reads and what it writes, another one has written a newer state."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from services.connector.concurrency import KeyLocks
+from services.connector.configuration import ConfigurationReader
+from services.connector.points.registry import transfer
+from services.connector.points.states import SourceStates
+from services.connector.points.transfer import Transfer
+from shared.client import VaultClient
+from shared.client.results import QueryResult, RowResult
+from tests.system.conditions import Connected
+
+Happening = Callable[[], Awaitable[None]]
+
+
+@dataclass
+class SlowVault:
+    """A Vault for which ``meanwhile`` happens between what a connector has read and what it writes; once."""
+
+    vault: VaultClient
+    meanwhile: Happening | None
+
+    @property
+    def vault_id(self) -> int:
+        return self.vault.vault_id
+
+    async def query(self, vql: str, *, describe: bool = False) -> QueryResult:
+        return await self.vault.query(vql, describe=describe)
+
+    async def update(
+        self, object: str, rows: Sequence[Mapping[str, object]], id_param: str | None = None
+    ) -> list[RowResult]:
+        return await self.vault.update(object, rows, id_param)
+
+    async def upsert(self, object: str, rows: Sequence[Mapping[str, object]], id_param: str) -> list[RowResult]:
+        if self.meanwhile is not None:
+            happens, self.meanwhile = self.meanwhile, None
+            await happens()
+        return await self.vault.upsert(object, rows, id_param)
+
+
+async def overtaken(connected: Connected, point: str, object_name: str, record: str, newer_state: Happening) -> None:
+    """Transfer a record to the Medical Vault, and before it is written, change it and transfer it once more."""
+    configuration = await ConfigurationReader(connected.crm, connected.medical).since(datetime.now(UTC))
+    route = configuration.route(point, connected.crm.vault_id)
+    prompt = Transfer(connected.crm, connected.medical, configuration, route, object_name, (record,), KeyLocks())
+
+    async def meanwhile() -> None:
+        await newer_state()
+        await transfer(prompt)
+
+    slow = replace(prompt, target=SlowVault(connected.medical, meanwhile), locks=KeyLocks(), states=SourceStates())
+    outcome = await transfer(slow)
+    assert outcome.failures == {}
