@@ -91,7 +91,7 @@ class ConnectionTrigger:
         return frozenset(
             row["user_id"]
             for row in (await connection.fetch(PROFILES, users) if users else ())
-            if not holds_all_of(caller, self._profiles.named(row["security_profile"]))
+            if not holds_all_of(caller, self._profiles.in_full(row["security_profile"]))
         )
 
     def before_delete(self, caller: Caller, stored: Record) -> ApiError | None:

@@ -101,7 +101,8 @@ class Delegations:
                 active = {row["user_id"]: row["security_profile"] for row in rows}
                 if len(active) != 2:
                     raise VaultFault(ErrorType.USER_NOT_FOUND, "There is no active user with this id")
-                require_all_of(caller, self._profiles.named(active[delegator]))
+                if delegator != caller.user_id:
+                    require_all_of(caller, self._profiles.in_full(active[delegator]))
                 if await connection.fetchval(CLOSED, delegator, delegate):
                     message = "Members of a group of the user may only delegate to other members of it"
                     raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, message)

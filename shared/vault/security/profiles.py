@@ -38,6 +38,14 @@ class SecurityProfiles:
             self._registry, self._resolved = registry, active_profiles(registry.components)
         return self._resolved.get(name) or SecurityProfile(name)
 
+    def in_full(self, name: str) -> SecurityProfile:
+        """What a profile would allow if it and all its sets were active, as they may become: what it is to give it."""
+        components = self._components.registry.components
+        if name in SUPPLIED:
+            return SUPPLIED[name]
+        component = components.get((PROFILE, name))
+        return SecurityProfile(name) if component is None else profile_of(component, components)
+
 
 def active_profiles(components: Components) -> dict[str, SecurityProfile]:
     """Every active profile by name, those of every Vault among them; sets that are inactive allow nothing."""

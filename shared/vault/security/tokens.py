@@ -75,7 +75,8 @@ class AccessTokens:
             user = await connection.fetchrow(LOCK, user_id)
             if user is None:
                 raise VaultFault(ErrorType.USER_NOT_FOUND, "There is no active user with this id")
-            require_all_of(caller, self._profiles.named(user["security_profile"]))
+            if user_id != caller.user_id:
+                require_all_of(caller, self._profiles.in_full(user["security_profile"]))
             created = caller.user_id
             token_id = await connection.fetchval(ADD, user_id, name, digest(token), expires, created, MAX_TOKENS)
             item = f"Token.{token_id}"

@@ -74,10 +74,11 @@ class UserTrigger:
             return ApiError(ErrorType.OPERATION_NOT_ALLOWED, "The user belongs to the Vault and cannot be changed")
         if stored["id"] == str(caller.user_id) and changes.get(STATUS, ACTIVE) != ACTIVE:
             return ApiError(ErrorType.OPERATION_NOT_ALLOWED, "Users cannot make themselves inactive")
-        return self._refusal(caller, stored[PROFILE]) or self._refusal(caller, changes.get(PROFILE))
+        former = None if stored["id"] == str(caller.user_id) else stored[PROFILE]
+        return self._refusal(caller, former) or self._refusal(caller, changes.get(PROFILE))
 
     def _refusal(self, caller: Caller, profile: object) -> ApiError | None:
-        if profile is None or holds_all_of(caller, self._profiles.named(str(profile))):
+        if profile is None or holds_all_of(caller, self._profiles.in_full(str(profile))):
             return None
         message = f"Security profile [{profile}] allows more than the caller's own"
         return ApiError(ErrorType.INSUFFICIENT_ACCESS, message)

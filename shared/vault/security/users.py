@@ -171,12 +171,12 @@ class UserService:
         concerned = [
             int(record.id)
             for row, record in zip(rows, records, strict=True)
-            if record.id is not None
+            if record.id not in (None, str(caller.user_id))
             and not record.errors
             and (row.password_hash is not None or row.change_required is not None)
         ]
         for held in await connection.fetch(PROFILES, concerned) if concerned else ():
-            require_all_of(caller, self._security.profiles.named(held["security_profile"]))
+            require_all_of(caller, self._security.profiles.in_full(held["security_profile"]))
 
     async def _keep_password(self, connection: Connection, caller: Caller, row: UserRow, record: Row) -> None:
         if record.errors or record.id is None:

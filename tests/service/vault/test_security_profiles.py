@@ -217,6 +217,18 @@ async def test_nobody_becomes_a_user_who_may_do_more(admin: Api, manager: Api) -
     assert (await manager.put(f"{USERS}/{less}", data={"password__v": "another password"})).status == "SUCCESS"
 
 
+async def test_what_is_inactive_counts_for_those_who_would_give_it(admin: Api, manager: Api) -> None:
+    own = name()
+    await execute(admin, permission_set(own, {"read_audit"}, {}) + security_profile(own, own))
+    user_id, username = await new_user(admin, security_profile__v=own)
+    assert (await execute(admin, f"ALTER Permissionset {own} (active(false));")).status == "SUCCESS"
+    user = await as_user(admin, username)  # who may still do what is theirs
+    assert (await user.post(f"{USERS}/me/api_access_token__sys", data={"name__v": "own"})).status == "SUCCESS"
+    for fields in ({"password__v": "another password"}, {"user_email__v": "mine@vault.example"}):
+        assert (await manager.put(f"{USERS}/{user_id}", data=fields)).error == DENIED
+    assert (await manager.post(USERS, data=person(security_profile__v=own))).error == DENIED
+
+
 async def test_nobody_lets_a_remote_vault_act_as_a_user_who_may_do_more(admin: Api) -> None:
     own = await with_profile(admin, {"manage_connections"}, {"thing__c": "r"})
     api_name = name()
