@@ -196,6 +196,16 @@ async def test_an_older_state_never_comes_after_a_newer_one(
     assert await countries(routing, record) == {country[:2].upper() for country in newer or ()}
 
 
+async def test_settings_are_sent_at_once(routing: Connected) -> None:
+    record = await settings(routing, "gb__v", "jp__v")
+    await routing.rep.run_action(SETTINGS, record, f"Objectaction.{SETTINGS}.send_to_medical__v")
+
+    async def there() -> bool:
+        return await countries(routing, record) == {"GB", "JP"}
+
+    await eventually("the countries", there)
+
+
 async def test_a_message_that_comes_again_changes_nothing(routing: Connected) -> None:
     record, other = await settings(routing, "de__v"), await settings(routing, "de__v")
     message = envelope([record], point=POINT, object_name=SETTINGS).encode()
