@@ -3,30 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
-from bench.data import BenchFailed, changed_accounts, many_accounts
+from bench.data import changed_accounts, many_accounts
+from bench.runs import timed_run
 from local.system import System
 from shared.client import VaultClient
 
 INTEGRATION = "medical_inquiry_details__v"
 CONNECTORS = (1, 2, 4)
 CHANGED = 20_000
-LIMIT_SECONDS = 1800.0
-SAMPLE_SECONDS = 0.5
-PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
 async def measured_run(system: System, crm: VaultClient, medical: VaultClient, count: int) -> dict[str, Any]:
     """Figures of a run over ``count`` accounts, and of runs over changed ones by one, two and four connectors."""
     await many_accounts(crm, medical, count)
     connector = system.process_ids()["connector"]
-    seconds, written, memory = await _run(medical, connector)
+    seconds, written, memory = await timed_run(medical, INTEGRATION, connector)
     half = len(memory) // 2
     figures: dict[str, Any] = {
         "accounts": written,
@@ -38,31 +33,10 @@ async def measured_run(system: System, crm: VaultClient, medical: VaultClient, c
     for number in CONNECTORS:
         await changed_accounts(crm, min(count, CHANGED))
         async with _connectors(system, number):
-            seconds, written, _ = await _run(medical, connector)
+            seconds, written, _ = await timed_run(medical, INTEGRATION, connector)
         rates[str(number)] = round(written / seconds)
     figures["changed_accounts_per_second_by_connectors"] = rates
     return figures
-
-
-async def _run(medical: VaultClient, connector: int) -> tuple[float, int, list[int]]:
-    """Seconds, records written, and the connector's memory in bytes from the request of a run to its end."""
-    started = time.perf_counter()
-    job = await medical.request_run(INTEGRATION)
-    memory: list[int] = []
-    while time.perf_counter() - started < LIMIT_SECONDS:
-        memory.append(_resident(connector))
-        told: Mapping[str, Any] = await medical.run(INTEGRATION, job)
-        if told["status"] not in ("QUEUED", "RUNNING"):
-            if told["status"] != "SUCCESS":
-                raise BenchFailed(f"the run ended with {told['status']}")
-            return time.perf_counter() - started, int(told["counts"]["written"]), memory
-        await asyncio.sleep(SAMPLE_SECONDS)
-    message = f"the run did not end within {LIMIT_SECONDS:.0f} s"
-    raise BenchFailed(message)
-
-
-def _resident(pid: int) -> int:
-    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE_BYTES
 
 
 @asynccontextmanager

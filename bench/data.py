@@ -13,6 +13,7 @@ INQUIRY_ACTION = "Objectlifecyclestateuseraction.medical_inquiry__v"
 SUBMIT = f"{INQUIRY_ACTION}.saved_state__v.submit__v"
 TRANSFER = f"{INQUIRY_ACTION}.submitted_state__v.transfer_to_medical__v"
 CALL_ROWS = 500
+PRODUCT_GROUPS = 100
 CHUNK = 5000  # rows that are on their way at once
 
 
@@ -98,13 +99,39 @@ async def many_accounts(crm: VaultClient, medical: VaultClient, count: int) -> N
 
 async def changed_accounts(crm: VaultClient, count: int) -> None:
     """Change so many of these accounts."""
+    mark = uuid4().hex[:6]
+    rows = ({"external_id__v": f"BENCH-many-{n}", "credentials__v": f"MD {mark}"} for n in range(count))
+    await _update(crm, "account__v", list(rows))
+
+
+async def many_products(crm: VaultClient, count: int) -> None:
+    """``count`` products, each in one of 100 product groups."""
+    groups = [{"name__v": f"Bench Group {n}", "external_id__v": f"BENCH-G-{n}"} for n in range(PRODUCT_GROUPS)]
+    ids = await _create(crm, "product_group__v", groups)
+    rows = [
+        {"name__v": f"Benchol {n}", "external_id__v": f"BENCH-P-{n}", "product_group__v": ids[n % PRODUCT_GROUPS]}
+        for n in range(count)
+    ]
     for start in range(0, count, CHUNK):
-        rows = [
-            {"external_id__v": f"BENCH-many-{number}", "credentials__v": f"MD {uuid4().hex[:6]}"}
-            for number in range(start, min(start + CHUNK, count))
-        ]
-        parts = [rows[at : at + CALL_ROWS] for at in range(0, len(rows), CALL_ROWS)]
-        results = await asyncio.gather(*(crm.update("account__v", part, "external_id__v") for part in parts))
-        if not all(result.ok for part in results for result in part):
-            message = "changing an account was refused"
+        await _create(crm, "product__v", rows[start : start + CHUNK])
+
+
+async def changed_products(crm: VaultClient, count: int) -> None:
+    """Rename all of these products."""
+    mark = uuid4().hex[:6]
+    rows = [{"external_id__v": f"BENCH-P-{n}", "name__v": f"Benchol {n} {mark}"} for n in range(count)]
+    await _update(crm, "product__v", rows)
+
+
+async def _update(client: VaultClient, object_name: str, rows: Sequence[dict[str, Any]]) -> None:
+    """Update by external id, some calls at once."""
+    for start in range(0, len(rows), CHUNK):
+        part = rows[start : start + CHUNK]
+        calls = (
+            client.update(object_name, part[at : at + CALL_ROWS], "external_id__v")
+            for at in range(0, len(part), CALL_ROWS)
+        )
+        results = [result for answer in await asyncio.gather(*calls) for result in answer]
+        if not all(result.ok for result in results):
+            message = f"changing {object_name} was refused"
             raise BenchFailed(message)

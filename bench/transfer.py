@@ -15,6 +15,7 @@ from bench import plain
 from bench.accounts import measured_run
 from bench.calls import measured_calls
 from bench.data import CALL_ROWS, TRANSFER, BenchFailed, submitted_inquiries
+from bench.metadata import measured_sync
 from bench.processor_time import processor_seconds
 from bench.profiler import profiled
 from local.system import System
@@ -23,6 +24,7 @@ from shared.client import VaultClient
 INTEGRATION = "medical_inquiry_details__v"
 LIMIT_SECONDS = 300.0
 SINGLES = 100
+PRODUCTS = 20_000
 PYTHON = ("medical_vault", "crm_vault", "connector")
 
 
@@ -33,6 +35,7 @@ async def run(system: System, count: int, accounts: int, profile: Path | None = 
         figures = {**await measure(system, count, profile), **await measured_calls(system)}
         endpoints = system.endpoints()
         async with _client(endpoints["crm_vault"]) as crm, _client(endpoints["medical_vault"]) as medical:
+            figures |= await measured_sync(system, crm, medical, min(accounts, PRODUCTS))
             return {**figures, **await measured_run(system, crm, medical, accounts)}
     finally:
         await system.reset()
