@@ -14,6 +14,7 @@ from yarl import URL
 
 from shared.client.errors import ClientError, UnexpectedAnswer, VaultRefused, VaultUnavailable
 from shared.client.results import Row, check_envelope
+from shared.runtime import exact_json
 from shared.runtime.telemetry import metrics
 
 T = TypeVar("T")
@@ -179,8 +180,8 @@ async def _read(response: aiohttp.ClientResponse) -> bytes:
 
 def _decode(body: bytes) -> object:
     try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError:
+        return exact_json.loads(body)
+    except (orjson.JSONDecodeError, RecursionError):
         raise VaultUnavailable("answer is not JSON") from None
 
 

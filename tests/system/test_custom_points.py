@@ -37,13 +37,15 @@ LIFECYCLE = """CREATE Objectlifecycle {source}_lifecycle__c (
 );"""
 SOURCE = """CREATE Object {source}__c (
     label('Sample'), prefix('{prefix}'), lifecycle('Objectlifecycle.{source}_lifecycle__c'),
-    Field lot__c (label('Lot'), type('String'), max_length(40))
+    Field lot__c (label('Lot'), type('String'), max_length(40)),
+    Field amount__c (label('Amount'), type('Number'), scale(10))
 );"""
 TARGET = """RECREATE Object {target} (
     label('Sample Copy'), prefix('{prefix}'),
     Field link__sys (unique(true)),
     Field crm_id__c (label('CRM ID'), type('String'), max_length(50), unique(true)),
     Field lot__c (label('Lot'), type('String'), max_length(40)),
+    Field amount__c (label('Amount'), type('Number'), scale(10)),
     Field note__c (label('Note'), type('String'), max_length(40))
 );"""
 RULE = """RECREATE Integrationrule {target} (
@@ -60,8 +62,14 @@ RULE = """RECREATE Integrationrule {target} (
     Fieldrule lot__c (
         target_object('Object.{target}'), target_object_field('Field.lot__c'),
         query_object('{source}__c'), query_field('lot__c')
+    ),
+    Fieldrule amount__c (
+        target_object('Object.{target}'), target_object_field('Field.amount__c'),
+        query_object('{source}__c'), query_field('amount__c')
     )
 );"""
+
+AMOUNT = "12345678901234.0123456789"  # more digits than a float holds
 
 
 @dataclass(frozen=True)
@@ -184,18 +192,20 @@ async def test_a_custom_point_upserts_by_the_key_of_its_rule(
     else:
         await deploy_package(running, connected, custom)
     record, other = [
-        await create(connected.crm, f"{custom.names['source']}__c", {"name__v": f"{run} {n}"}) for n in range(2)
+        await create(connected.crm, f"{custom.names['source']}__c", {"name__v": f"{run} {n}", "amount__c": AMOUNT})
+        for n in range(2)
     ]
     keys = {"id": record, "global_id__sys": f"{connected.crm.vault_id}_{record}"}
 
     await send(connected, custom, record, f"{run} A")
-    fields = f"SELECT id, name__v, lot__c, {custom.key}, note__c FROM {target}"
+    fields = f"SELECT id, name__v, lot__c, {custom.key}, amount__c, note__c FROM {target}"
     made = await one(connected.medical, fields)
     assert made == {
         "id": made["id"],
         "name__v": f"{run} 0",
         "lot__c": f"{run} A",
         custom.key: keys[custom.key_source],
+        "amount__c": AMOUNT,
         "note__c": None,
     }
 

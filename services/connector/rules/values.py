@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import date, datetime
+from decimal import Decimal
 
 from services.connector.rules.metadata import FieldMetadata
 
 Convert = Callable[[object], object]
 
 _DATE_TIME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,6})?(Z|[+-]\d{2}:?\d{2})")
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,2})?", re.ASCII)
+_NUMBER_LENGTH = 100
 
 
 class Unfit(Exception):
@@ -67,31 +70,23 @@ def _number(field: FieldMetadata) -> Convert:
 
     def convert(value: object) -> object:
         number = _parse_number(value)
-        if whole and isinstance(number, float):
-            if not number.is_integer():
+        if whole and not isinstance(number, int):
+            if number % 1:
                 raise Unfit("the value is not a whole number, which the field takes only")
             number = int(number)
         if (low is not None and number < low) or (high is not None and number > high):
             raise Unfit(f"the number is outside the field's limits ({low} to {high})")
-        return number
+        return f"{number:f}" if isinstance(number, Decimal) else number
 
     return convert
 
 
-def _parse_number(value: object) -> int | float:
+def _parse_number(value: object) -> int | float | Decimal:
+    """The number; a Decimal for a text with a fraction, so that no digit is lost."""
     if isinstance(value, int | float) and not isinstance(value, bool):
         return value
-    if isinstance(value, str):
-        try:
-            return int(value)
-        except ValueError:
-            pass
-        try:
-            number = float(value)
-        except ValueError:
-            number = float("nan")
-        if number - number == 0:  # neither infinite nor no number
-            return number
+    if isinstance(value, str) and len(value) <= _NUMBER_LENGTH and _NUMBER.fullmatch(value):
+        return int(value) if value.lstrip("+-").isdigit() else Decimal(value)
     raise Unfit("the value is not a number; map a source field that holds one")
 
 

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import re
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
 import orjson
 from starlette.formparsers import MultiPartException, MultiPartParser
 
+from shared.runtime import exact_json
 from shared.vault.api.csv_rows import parse_csv
 from shared.vault.errors import ErrorType, VaultFault
 from shared.vault.records.rows import MAX_ROWS
@@ -27,8 +25,6 @@ MAX_MDL_BYTES = 5 * 2**20
 MAX_FORM_BYTES = 2**20  # a query of 50,000 characters, percent-encoded, with room to spare
 MAX_FORM_FIELDS = 1000
 ARRIVAL_TIMEOUT = 60.0  # seconds
-
-LONG_NUMBER = re.compile(rb"[0-9][0-9.]{15}")  # shorter ones a float keeps with all their digits
 
 SCALARS = frozenset({str, bool, int, float, type(None)})
 
@@ -233,23 +229,12 @@ def _json(body: bytes) -> object:
     if not text:
         return None
     try:
-        document = orjson.loads(text)
+        return exact_json.loads(text)
     except orjson.JSONDecodeError as error:
         # The decoder's message quotes the text; the place alone says as much.
         raise _invalid(f"it is not JSON at line {error.lineno}, column {error.colno}") from error
-    if not LONG_NUMBER.search(text):
-        return document
-    try:
-        return json.loads(text, parse_float=_exact, parse_int=orjson.loads)
     except RecursionError as error:
         raise _invalid("it is nested too deeply") from error
-
-
-def _exact(text: str) -> float | str:
-    """A fraction, as text where a float would not keep all its digits."""
-    number = float(text)
-    kept = "e" in text or "E" in text or Decimal(repr(number)) == Decimal(text)
-    return number if kept else text
 
 
 def _json_record(body: bytes) -> dict[str, object]:

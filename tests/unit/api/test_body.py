@@ -53,6 +53,7 @@ def test_json_rows_are_read_as_they_are(rows: list[dict[str, object]]) -> None:
         ("1.2345678901234567e10", 1.2345678901234567e10),
         ("1e-99999999999999999999", 0.0),
         ("12345678901234567", 12345678901234567),
+        ("123456789012345678901234567", "123456789012345678901234567"),
     ],
 )
 def test_digits_that_a_float_would_lose_come_as_text(number: str, read: object) -> None:

@@ -69,6 +69,7 @@ CASE_REQUEST = metadata(
     reference("product__v", "product__v"),
     field("question__v", "LongText", max_length=40),
     field("quantity__v", "Number", scale=0, min_value=0, max_value=10),
+    field("dose__v", "Number", scale=10),
     field("urgent__v", "Boolean"),
     field("due__v", "Date"),
     field("asked__v", "DateTime"),
