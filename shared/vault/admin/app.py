@@ -12,16 +12,20 @@ from starlette.staticfiles import StaticFiles
 
 from shared.vault.admin import (
     actions,
+    components,
     connections,
     edit,
     exceptions,
     home,
     integrations,
     jobs,
+    lookups,
     processors,
     queue_log,
     queues,
     records,
+    rule_editing,
+    rules,
     sign_in,
 )
 from shared.vault.admin.faults import error_page, on_fault, on_http_error, on_invalid_parameter
@@ -38,6 +42,10 @@ CHAPTERS = (
     home,
     connections,
     integrations,
+    lookups,
+    rules,
+    rule_editing,
+    components,
     queues,
     processors,
     queue_log,

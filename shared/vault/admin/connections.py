@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from shared.vault.admin.faults import status_of
 from shared.vault.admin.listing import Page, listed, selected
+from shared.vault.admin.rules import rules_of
 from shared.vault.admin.showing import Shower
 from shared.vault.admin.viewing import RecordView, object_of, view
 from shared.vault.admin.visit import Visit, Visiting
@@ -108,6 +109,7 @@ async def _page(visit: Visit, shown: RecordView, error: ApiError | None = None) 
         columns=INTEGRATION_COLUMNS,
         integrations=await selected(visit, statement),
         lookups=counted.total,
+        rules=rules_of(visit, str(shown.values["api_name__sys"])),
         establishing=pending and visit.granted(Grant.MANAGE_CONNECTIONS),
         queues=_queues(visit, str(shown.values["api_name__sys"])),
         error=error,

@@ -42,6 +42,7 @@ class Input:
     required: bool = False
     max_length: int | None = None
     help: str = ""
+    locked: bool = False  # shown, and not sent
 
     @property
     def system(self) -> bool:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
 from starlette.responses import HTMLResponse
 
 if TYPE_CHECKING:
@@ -23,6 +24,11 @@ def shown_moment(value: datetime | str | None) -> str:
     return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
+def breakable(text: str) -> Markup:
+    """A name that a line may end within, behind each underscore."""
+    return escape(text).replace("_", Markup("_<wbr>"))
+
+
 ENVIRONMENT = Environment(
     loader=FileSystemLoader(TEMPLATES),
     autoescape=True,
@@ -32,6 +38,7 @@ ENVIRONMENT = Environment(
     auto_reload=False,
 )
 ENVIRONMENT.filters["moment"] = shown_moment
+ENVIRONMENT.filters["breakable"] = breakable
 
 
 def render(template: str, context: Mapping[str, object], status: int = 200) -> HTMLResponse:

@@ -17,7 +17,7 @@ from shared.vault.api.body import MAX_ROWS_BYTES
 from shared.vault.api.file_body import UploadForm, upload_form
 from shared.vault.api.session import admitted, vault_of
 from shared.vault.errors import ErrorType, VaultFault
-from shared.vault.security.permissions import Grant, Operation, granted, may
+from shared.vault.security.permissions import Grant, Operation, granted, may, may_change
 
 if TYPE_CHECKING:
     from shared.vault.components.registry import Registry
@@ -90,6 +90,10 @@ class Visit:
     def granted(self, grant: str) -> bool:
         """Whether the caller holds a grant."""
         return granted(self.caller, Grant(grant))
+
+    def may_change(self, component_type: str) -> bool:
+        """Whether the caller may change components of a type."""
+        return may_change(self.caller, component_type)
 
     def address(self, **changed: object) -> str:
         """The address of this page with some of its parameters changed."""

@@ -7,14 +7,18 @@ from collections.abc import Iterator
 from shared.vault import vql
 from shared.vault.components.errors import Code, ComponentError
 from shared.vault.components.tree import Component
+from shared.vault.components.types import COMPONENT_TYPES
 
-__all__ = ["RULE", "check_rule_change"]
+__all__ = ["RULE", "check_rule_change", "locked_attributes"]
 
 RULE = "Integrationrule"
 LOCK_ACTIVATION = "lock_activation"
 LOCK_DEFAULTS = "lock_defaults"
 _LOCKS = (LOCK_ACTIVATION, LOCK_DEFAULTS)
 _CUSTOM = "__c"
+_ACTIVE = "active"
+_FREE = frozenset({_ACTIVE, "label"})
+"""What is no content: LOCK_DEFAULTS leaves it free."""
 
 
 def check_rule_change(before: Component | None, after: Component | None) -> None:
@@ -26,6 +30,19 @@ def check_rule_change(before: Component | None, after: Component | None) -> None
         _check_locks(before, after)
     for part in after.children_of("Queryobjectrule") if after is not None else ():
         _check_filter(part, f"{RULE}.{after.name if after else ''}: Queryobjectrule {part.name}")
+
+
+def locked_attributes(rule: Component, part: Component) -> frozenset[str]:
+    """The attributes of a rule, or of a part of it, that its locks keep as they are."""
+    if part is not rule and not _delivered(part):
+        return frozenset()
+    kind = COMPONENT_TYPES[RULE] if part is rule else COMPONENT_TYPES[RULE].subtypes[part.type]
+    locked = {lock for lock in _LOCKS if rule.flag(lock)} & kind.attributes.keys()
+    if rule.flag(LOCK_ACTIVATION):
+        locked.add(_ACTIVE)
+    if rule.flag(LOCK_DEFAULTS):
+        locked |= kind.attributes.keys() - _FREE
+    return frozenset(locked)
 
 
 def _check_filter(part: Component, path: str) -> None:
@@ -57,11 +74,11 @@ def _check_locks(before: Component, after: Component | None) -> None:
 
 def _activity(rule: Component, delivered: Component | None = None) -> dict[str, bool]:
     """Whether the rule and each of its delivered parts is active; a part that is gone is not."""
-    parts = {f"{part.type} {part.name}": part.flag("active", True) for part in rule.children if _delivered(part)}
+    parts = {f"{part.type} {part.name}": part.flag(_ACTIVE, True) for part in rule.children if _delivered(part)}
     for part in delivered.children if delivered is not None else ():
         if _delivered(part):
             parts.setdefault(f"{part.type} {part.name}", False)
-    return {"": rule.flag("active", True), **parts}
+    return {"": rule.flag(_ACTIVE, True), **parts}
 
 
 def _changed(before: Component, after: Component) -> Iterator[str]:
@@ -75,7 +92,7 @@ def _changed(before: Component, after: Component) -> Iterator[str]:
 
 
 def _content(part: Component) -> dict[str, object]:
-    return {name: values for name, values in part.attributes.items() if name not in ("active", "label")}
+    return {name: values for name, values in part.attributes.items() if name not in _FREE}
 
 
 def _delivered(part: Component) -> bool:

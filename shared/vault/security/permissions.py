@@ -26,6 +26,7 @@ __all__ = [
     "holds_all_of",
     "in_person",
     "may",
+    "may_change",
     "readable",
     "require",
     "require_all_of",
@@ -140,6 +141,11 @@ def authorize_components(caller: Caller, types: Iterable[str] | None = None) -> 
         return
     for name in types:
         authorize(caller, _COMPONENTS.get(name, Grant.EXECUTE_MDL))
+
+
+def may_change(caller: Caller, component_type: str) -> bool:
+    """Whether the caller may change components of the type."""
+    return granted(caller, _COMPONENTS.get(component_type, Grant.EXECUTE_MDL))
 
 
 def holds_all_of(caller: Caller, profile: SecurityProfile) -> bool:

@@ -14,7 +14,7 @@ from yarl import URL
 from tests.service.vault.served import PASSWORD, USERNAMES
 
 VOID = frozenset({"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"})
-INLINE = frozenset({"a", "code", "small", "span", "strong"})
+INLINE = frozenset({"a", "code", "small", "span", "strong", "wbr"})
 HIDDEN = frozenset({"style", "script", "head"})
 
 
@@ -159,7 +159,7 @@ class Browser:
         chosen = {name: form.options.get(name, {}).get(value, value) for name, value in fields.items()}
         return form, {**form.fields, **chosen, **form.labels[label]}
 
-    async def press(self, page: Page, label: str, **fields: str) -> Page:
+    async def press(self, page: Page, label: str, /, **fields: str) -> Page:
         """Fill a form in and press its button."""
         form, values = self.filled(page, label, fields)
         if form.method == "get":
