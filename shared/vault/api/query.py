@@ -19,6 +19,7 @@ from shared.vault.records.query_properties import RecordProperties
 
 if TYPE_CHECKING:
     from shared.vault.records.query_pages import QueryPage
+    from shared.vault.security.caller import Caller
 
 MAX_QUERY_LENGTH = 50_000  # characters
 MAX_PAGESIZE = 1000
@@ -45,6 +46,10 @@ async def run(request: Request, caller: SignedIn) -> Response:
     (`all`, `hidden`, `redacted` or `weblink`) for what the caller may do with each record, and `X-VaultAPI-Facets`
     (names of fields) for how many records of the result have which value.
     """
+    return await _first_page(request, caller)
+
+
+async def _first_page(request: Request, caller: Caller) -> Response:
     text = (await read_fields(request)).get("q", "")
     if not text.strip():
         raise VaultFault(ErrorType.PARAMETER_REQUIRED, "Missing required parameter [q]")
@@ -53,6 +58,12 @@ async def run(request: Request, caller: SignedIn) -> Response:
     version = version_of(request)
     page = await vault_of(request).queries.run(caller, text, version_path=version, extras=_extras(request))
     return _answer(page, version)
+
+
+@router.post("/components", summary="Query definitions of components", openapi_extra=form_documentation({"q": "VQL"}))
+async def components(request: Request, caller: SignedIn) -> Response:
+    """VQL on `vault_component__v`, whose `mdl_definition__v` and `json_definition__v` are what each component is."""
+    return await _first_page(request, caller)
 
 
 @router.get("/{cursor}", summary="A later page of a query")

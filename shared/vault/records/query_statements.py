@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from shared.vault import vql
 from shared.vault.errors import ErrorType, VaultFault
 from shared.vault.records.query_cursors import ChildPage, no_such_page
+from shared.vault.records.query_definitions import wants_definitions, with_definitions
 from shared.vault.records.query_pages import QueryPage
 from shared.vault.records.query_targets import targets_of
 from shared.vault.security.permissions import readable
@@ -64,10 +65,12 @@ class Statements:
             statement = vql.parse_statement(text)
             if isinstance(statement, vql.Show):
                 return statement
-            compiled = vql.compile_query(statement, kept.registry, readable(caller), OPTIONS, kept.targets)
+            defining = wants_definitions(statement)
+            targets = with_definitions(kept.targets, kept.registry, caller) if defining else kept.targets
+            compiled = vql.compile_query(statement, kept.registry, readable(caller), OPTIONS, targets)
         except vql.VqlError as error:
             raise fault_of(error) from error
-        if len(text) <= KEPT_TEXT:
+        if len(text) <= KEPT_TEXT and not defining:
             kept.queries[key] = compiled
             if len(kept.queries) > KEPT:
                 kept.queries.popitem(last=False)

@@ -14,7 +14,6 @@ from shared.vault.api.app import CHAPTERS
 from tests.service.vault.served import Answer, Api
 
 ODD_NAMES = [
-    "/query/components",
     "/nothing",
     "/vobjects",
     "/objects",

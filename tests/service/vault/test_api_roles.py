@@ -59,6 +59,10 @@ ROUTES = {
     "DELETE /objects/groups/{group_id}": ADMIN,
     "GET /metadata/objects/users": CONNECTION,
     "GET /metadata/objects/groups": CONNECTION,
+    "GET /objects/domain": CONNECTION,
+    "GET /objects/domains": SIGNED_IN,
+    "GET /objects/securitypolicies": CONNECTION,
+    "GET /objects/securitypolicies/{security_policy_name}": CONNECTION,
     "GET /objects/picklists": SIGNED_IN,
     "GET /objects/picklists/{picklist_name}": SIGNED_IN,
     "POST /objects/picklists/{picklist_name}": ADMIN,
@@ -66,6 +70,7 @@ ROUTES = {
     "PUT /objects/picklists/{picklist_name}/{value_name}": ADMIN,
     "DELETE /objects/picklists/{picklist_name}/{value_name}": ADMIN,
     "POST /query": SIGNED_IN,
+    "POST /query/components": SIGNED_IN,
     "GET /query/{cursor}": SIGNED_IN,
     "POST /query/{cursor}": SIGNED_IN,
     "GET /objects/documents": SIGNED_IN,
@@ -277,6 +282,7 @@ VALUES = {
     "classification_name": "nothing__c",
     "item": "nothing.txt",
     "upload_session_id": "0000",
+    "security_policy_name": "1",
 }
 BODIES: dict[str, dict[str, Any]] = {
     "POST /vobjects/{object_name}": {"json": [{"nothing__c": 1}]},

@@ -479,8 +479,8 @@ async def test_what_it_may_ask_for_in_vain(client: JavaClient) -> None:
     for method, path in (
         ("POST", "/objects/vault/actions/compare"),
         ("POST", "/objects/vault/actions/configreport"),
-        ("GET", "/objects/domain"),
-        ("GET", "/objects/securitypolicies"),
+        ("GET", "/objects/sandbox"),
+        ("GET", "/logs/code/debug"),
         ("GET", "/services/loader/1/tasks/1/results/renditions"),
         ("PUT", "/code/com.example.Thing/enable"),
     ):

@@ -23,6 +23,7 @@ PATH: dict[str, tuple[str, object]] = {
     "component_name": ("Type and name of a component.", "Picklist.priority__v"),
     "file_name": ("The `name__v` under which the file was uploaded.", "logo.svg"),
     "picklist_name": ("Name of a picklist.", "priority__v"),
+    "security_policy_name": ("Name of a security policy.", "1"),
     "value_name": ("Name of a value of the picklist.", "high__v"),
     "user_id": ("Id of a user, or `me`.", "me"),
     "vault_id": ("Id of this Vault.", 10101),

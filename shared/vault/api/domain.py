@@ -1,0 +1,79 @@
+"""The domain of this Vault, and the one security policy that holds for its users."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from shared.vault.api import envelope
+from shared.vault.api.addresses import PREFIX, base_path, origin
+from shared.vault.api.session import SignedIn, vault_of
+from shared.vault.errors import ErrorType, VaultFault
+from shared.vault.security.permissions import Operation, require
+from shared.vault.security.service import MIN_PASSWORD_LENGTH
+from shared.vault.security.user_fields import SECURITY_POLICY
+from shared.vault.security.user_records import OBJECT
+
+router = APIRouter(prefix=PREFIX, tags=["Users"])
+
+POLICY = str(SECURITY_POLICY)
+POLICY_LABEL = "Default"
+PASSWORD = {"name__v": "Password", "label__v": "Password"}
+
+
+@router.get("/objects/domain", summary="The domain with its Vaults")
+async def domain(request: Request, caller: SignedIn) -> Response:
+    """For administrators; this Vault is the only one of its domain."""
+    require(caller, OBJECT, Operation.READ)
+    vault, own = vault_of(request), _domain(request)
+    shown = {
+        "id": str(vault.vault_id),
+        "vault_name__v": vault.definition.label,
+        "vault_status__v": "Active",
+        "vault_application__v": [{"name": f"{vault.definition.name}__v", "label": vault.definition.label}],
+    }
+    return envelope.success(
+        domain__v={"domain_name__v": own["name"], "domain_type__v": own["type"], "vaults__v": [shown]}
+    )
+
+
+@router.get("/objects/domains", summary="Domains of the caller")
+async def domains(request: Request, caller: SignedIn) -> Response:
+    """The one domain of this Vault."""
+    del caller  # signed in is enough
+    return envelope.success(domains=[_domain(request)])
+
+
+@router.get("/objects/securitypolicies", summary="Security policies")
+async def policies(request: Request, caller: SignedIn) -> Response:
+    """The one security policy of all users, with its address."""
+    require(caller, OBJECT, Operation.READ)
+    address = f"{origin(request)}{base_path(request)}/objects/securitypolicies/{POLICY}"
+    return envelope.success(security_policies__v=[{"name__v": POLICY, "label__v": POLICY_LABEL, "value__v": address}])
+
+
+@router.get("/objects/securitypolicies/{security_policy_name}", summary="One security policy")
+async def policy(caller: SignedIn, security_policy_name: str) -> Response:
+    """What it asks of passwords, as this Vault checks it."""
+    require(caller, OBJECT, Operation.READ)
+    if security_policy_name != POLICY:
+        raise VaultFault(ErrorType.INVALID_DATA, f"There is no security policy [{security_policy_name[:100]}]")
+    return envelope.success(
+        security_policy__v={
+            "policy_details__v": {"name__v": POLICY, "label__v": POLICY_LABEL, "is_active__v": True},
+            "policy_security_settings__v": {
+                "authentication_type__v": PASSWORD,
+                "passwords_require_number__v": False,
+                "passwords_require_uppercase_letter__v": False,
+                "passwords_require_nonalpha_char__v": False,
+                "min_password_length__v": MIN_PASSWORD_LENGTH,
+                "require_question_on_password_reset__v": False,
+                "allow_delegated_auth_sfdc__v": False,
+            },
+        }
+    )
+
+
+def _domain(request: Request) -> dict[str, str]:
+    vault = vault_of(request)
+    return {"name": vault.definition.name, "type": vault.identity.domain_type.value.capitalize()}
