@@ -12,6 +12,9 @@ CRM_VAULT = VaultDefinition(
     label="Vault CRM",
     vault_id=20202,
     standard=Path(__file__).parent / "standard",
+    purpose="Reps write down the medical questions of physicians as Medical Inquiries and transfer them to the Medical"
+    " Vault, whose answers come back here.",
+    first_objects=("medical_inquiry__v", "account__v", "product__v"),
     actions={"transfer_to_medical": transfer_to_medical},
     triggers={OBJECT: TransferredInquiry()},
     delivery_handlers={"fail_transfer__v": fail_transfer},

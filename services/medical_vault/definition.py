@@ -12,5 +12,8 @@ MEDICAL_VAULT = VaultDefinition(
     label="Medical Vault",
     vault_id=10101,
     standard=Path(__file__).parent / "standard",
+    purpose="Medical Inquiries of Vault CRM arrive here as Cases; agents answer their Case Requests, and what comes of"
+    " them returns to the rep who asked.",
+    first_objects=("case_request__v", "case__v", "person__sys"),
     actions={"return_to_crm": return_to_crm},
 )

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 class VaultDefinition:
     """One kind of Vault.
 
+    ``purpose`` says in a sentence what it is for, ``first_objects`` are those whose records people work with.
     ``actions`` by the name that lifecycles use, ``triggers`` by object, ``jobs`` by type, ``delivery_handlers`` by the
     name that queues use.
     """
@@ -26,6 +27,8 @@ class VaultDefinition:
     label: str
     vault_id: int
     standard: Path
+    purpose: str = ""
+    first_objects: tuple[str, ...] = ()
     actions: Mapping[str, ActionHandler] = field(default_factory=dict)
     triggers: Mapping[str, Trigger] = field(default_factory=dict)
     jobs: Mapping[str, JobType] = field(default_factory=dict)

@@ -57,6 +57,7 @@ def _input(attribute: Attribute, value: str, locked: bool) -> Input:
         required=attribute.required,
         max_length=attribute.max_length,
         locked=locked,
+        rows=2,
     )
 
 

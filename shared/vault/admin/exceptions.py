@@ -23,19 +23,20 @@ if TYPE_CHECKING:
 router = APIRouter(prefix="/exceptions")
 
 STATUS = "error_status__sys"
+TYPE = "error_type__sys"
 COLUMNS = (
     "name__v",
-    "error_type__sys",
-    "error_message__sys",
+    "error_message__sys",  # below its type
     "integration__sys",
     "message_items_failed__sys",
     STATUS,
     "modified_date__v",
 )
+HEADINGS = {"error_message__sys": "Error", "message_items_failed__sys": "Items Failed"}
 ITEM_COLUMNS = (
     "name__v",
     "item__sys",
-    "error_type__sys",
+    TYPE,
     "error_message__sys",
     "integration_rule__sys",
     "field_rule__sys",
@@ -53,14 +54,14 @@ async def messages(visit: Visiting, status: Status = "open__sys", page: Page = 1
     """The messages of a status, the latest first; those that are open unless another is asked for."""
     target = object_of(visit, OBJECT)
     shower = Shower(target, visit.caller, visit.registry)
-    paths = [path for name, path in shower.paths.items() if name in COLUMNS]
     where = "" if status == ALL else f" WHERE {STATUS} = {literal(status.replace(chr(0), ''))}"
-    statement = f"SELECT {', '.join(['id', *COLUMNS, *paths])} FROM {OBJECT}{where} ORDER BY modified_date__v DESC"
+    statement = f"SELECT {shower.selection((TYPE, *COLUMNS))} FROM {OBJECT}{where} ORDER BY modified_date__v DESC"
     picklist = visit.registry.picklists[target.fields[STATUS].picklist or ""]
     return visit.page(
         "exceptions.html",
         shower=shower,
         columns=COLUMNS,
+        headings=HEADINGS,
         listing=await listed(visit, statement, page),
         status=status,
         statuses=[*((entry.name, entry.label) for entry in picklist.entries.values()), (ALL, "All")],

@@ -1,4 +1,4 @@
-"""The home page: the connections and how they stand, and what is open."""
+"""The home page: what the Vault is for, how its connections stand, what is open, and what ran last."""
 
 from __future__ import annotations
 
@@ -11,21 +11,23 @@ from shared.vault.admin.listing import Row, listed, selected
 from shared.vault.admin.showing import Shower, record_path
 from shared.vault.admin.visit import Visit, Visiting
 from shared.vault.exceptions.recording import OBJECT as EXCEPTION
+from shared.vault.jobs.model import JobFilter
 from shared.vault.security.permissions import Operation, may
 
 router = APIRouter()
 
-CONNECTIONS = "SELECT id, name__v, state__v, status__v, remote_vault_name__sys FROM connection__sys ORDER BY name__v"
-INTEGRATIONS = (
-    "SELECT id, name__v, status__v, last_successful_run_time__sys FROM integration__sys"
-    " WHERE status__v = 'active__v' ORDER BY name__v"
+TABLES = (
+    ("Connections", "connection__sys", ("name__v", "state__v", "status__v", "remote_vault_name__sys"), ""),
+    (
+        "Active integrations",
+        "integration__sys",
+        ("name__v", "connection__sys", "last_successful_run_time__sys"),
+        " WHERE status__v = 'active__v'",
+    ),
 )
-
-
-COLUMNS = {
-    "connection__sys": ("name__v", "state__v", "status__v", "remote_vault_name__sys"),
-    "integration__sys": ("name__v", "status__v", "last_successful_run_time__sys"),
-}
+"""Label, object, columns, and which records."""
+EVERY = JobFilter(frozenset())
+LATEST = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,22 +43,22 @@ class Block:
 
 @router.get("/")
 async def home(visit: Visiting) -> Response:
-    """What the caller may see of the connections, and the way to the records."""
-    blocks = [
-        Block(
-            label,
-            Shower(visit.registry.objects[object_name], visit.caller, visit.registry),
-            COLUMNS[object_name],
-            await selected(visit, statement),
-            record_path(object_name, ""),
-        )
-        for label, object_name, statement in (
-            ("Connections", "connection__sys", CONNECTIONS),
-            ("Active integrations", "integration__sys", INTEGRATIONS),
-        )
-        if may(visit.caller, object_name, Operation.READ)
-    ]
-    return visit.page("home.html", blocks=blocks, open=await _open(visit))
+    """What the caller may see of the connections and jobs, and the way to the records."""
+    objects = (visit.registry.objects.get(name) for name in visit.vault.definition.first_objects)
+    first = [each for each in objects if each and each.active and may(visit.caller, each.name, Operation.READ)]
+    ended = await visit.vault.jobs.histories(visit.caller, EVERY, limit=LATEST, offset=0)
+    return visit.page("home.html", blocks=await _blocks(visit), open=await _open(visit), first=first, jobs=ended.jobs)
+
+
+async def _blocks(visit: Visit) -> list[Block]:
+    blocks = []
+    for label, object_name, columns, condition in TABLES:
+        if may(visit.caller, object_name, Operation.READ):
+            shower = Shower(visit.registry.objects[object_name], visit.caller, visit.registry)
+            statement = f"SELECT {shower.selection(columns)} FROM {object_name}{condition} ORDER BY name__v"
+            rows = await selected(visit, statement)
+            blocks.append(Block(label, shower, columns, rows, record_path(object_name, "")))
+    return blocks
 
 
 async def _open(visit: Visit) -> int | None:

@@ -43,6 +43,7 @@ class Input:
     max_length: int | None = None
     help: str = ""
     locked: bool = False  # shown, and not sent
+    rows: int = 4  # of a text area
 
     @property
     def system(self) -> bool:

@@ -18,11 +18,12 @@ if TYPE_CHECKING:
 PAGE_SIZE = 50
 MAX_ROWS = 100  # of one page
 MAX_PAGE = 100_000
+MAX_SEARCH = 200  # characters
 MAX_WORDS = 10
 WORD = re.compile(r"[^\s()\"'\\*]{1,40}")
 
 Page = Annotated[int, Query(ge=1, le=MAX_PAGE)]
-Search = Annotated[str, Query(max_length=200)]
+Search = Annotated[str, Query(max_length=MAX_SEARCH)]
 Row = dict[str, Any]
 T = TypeVar("T")
 

@@ -39,14 +39,13 @@ Connection = Annotated[str, Query(max_length=40)]
 async def lookups(visit: Visiting, connection: Connection = "", page: Page = 1, q: Search = "") -> Response:
     """The rows of a connection or of all, those with the words of ``q``, by set and source key."""
     shower = Shower(object_of(visit, OBJECT), visit.caller, visit.registry)
-    paths = [path for name, path in shower.paths.items() if name in COLUMNS]
     where = f" WHERE {CONNECTION} = {literal(connection.replace(chr(0), ''))}" if connection else ""
     order = f" ORDER BY {NAME}, {SOURCE}"
-    statement = f"SELECT {', '.join(['id', *COLUMNS, *paths])} FROM {OBJECT}{find(q)}{where}{order}"
+    statement = f"SELECT {shower.selection(COLUMNS)} FROM {OBJECT}{find(q)}{where}{order}"
     return visit.page(
         "lookups.html",
         shower=shower,
-        columns=COLUMNS,
+        columns=[name for name in COLUMNS if not (connection and name == CONNECTION)],
         listing=await listed(visit, statement, page),
         connections=await _connections(visit),
         connection=connection,

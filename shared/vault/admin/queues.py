@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter
 from starlette.responses import Response
 
+from shared.vault.admin.naming import named
 from shared.vault.admin.rendering import shown_moment
 from shared.vault.admin.visit import Visit, Visiting
 from shared.vault.security.permissions import Grant, authorize
@@ -33,7 +34,8 @@ async def confirm_reset(visit: Visiting, queue_name: str) -> Response:
 
 async def _page(visit: Visit, queue_name: str, template: str) -> Response:
     state = await visit.vault.queues.get(visit.caller, queue_name)
-    return visit.page(template, queue=visit.registry.queues[queue_name], state=state)
+    connections = await named(visit, "connection__sys")
+    return visit.page(template, queue=visit.registry.queues[queue_name], state=state, connections=connections)
 
 
 @router.post("/{queue_name}/reset")

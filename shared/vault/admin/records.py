@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from shared.vault.admin.listing import PAGE_SIZE, Listing, Page, Search, find, listed
+from shared.vault.admin.listing import MAX_PAGE, MAX_SEARCH, PAGE_SIZE, Listing, Page, find, listed
 from shared.vault.admin.showing import Shower, record_path
 from shared.vault.admin.viewing import object_of, view
-from shared.vault.admin.visit import Visiting
+from shared.vault.admin.visit import Visit, Visiting
 from shared.vault.audit.service import AuditFilter
 from shared.vault.components.model import Field, FieldType, VaultObject
 from shared.vault.security.permissions import Operation, may
@@ -38,18 +38,30 @@ async def objects(visit: Visiting) -> Response:
 
 
 @router.get("/{object_name}")
-async def records(visit: Visiting, object_name: str, page: Page = 1, q: Search = "") -> Response:
-    """The records of an object: those with the words of ``q``, and with the values of fields in the address."""
+async def records(visit: Visiting, object_name: str, page: Page = 1) -> Response:
+    """The records of an object: all, or those with the values of fields in the address."""
+    return await _records(visit, object_name, page, "")
+
+
+@router.post("/{object_name}")
+async def search(visit: Visiting, object_name: str) -> Response:
+    """Those of them that have all the words of a search, which may be names of people and so are in no address."""
+    form = visit.form.fields
+    number = form.get("page", "1")
+    page = int(number) if number.isascii() and number.isdigit() and len(number) <= len(str(MAX_PAGE)) else 1
+    return await _records(visit, object_name, max(1, page), form.get("q", "")[:MAX_SEARCH])
+
+
+async def _records(visit: Visit, object_name: str, page: int, q: str) -> Response:
     target = object_of(visit, object_name)
     shower = Shower(target, visit.caller, visit.registry)
     columns = _columns(target)
-    selected = ["id", *columns, *(path for name, path in shower.paths.items() if name in columns)]
     filters = _filters(target, visit.request.query_params)
     where = " AND ".join(f"{name} = {literal(value)}" for name, value in filters.items())
     condition = f" WHERE {where}" if where else ""
     searched = find(q)
     order = "" if searched else " ORDER BY modified_date__v DESC"
-    statement = f"SELECT {', '.join(selected)} FROM {object_name}{searched}{condition}{order}"
+    statement = f"SELECT {shower.selection(columns)} FROM {object_name}{searched}{condition}{order}"
     return visit.page(
         "records.html",
         target=target,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 TEMPLATES = Path(__file__).parent / "templates"
 
 
+NAME_BREAK = re.compile(r"(?<=[A-Za-z0-9])_(?=[A-Za-z0-9])")
+
+
 def shown_moment(value: datetime | str | None) -> str:
     """A moment as pages show it, in UTC; empty for none."""
     if not value:
@@ -24,9 +28,15 @@ def shown_moment(value: datetime | str | None) -> str:
     return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
+def time_element(value: datetime | str | None) -> Markup:
+    """A moment that a line ends within between date and time only; empty for none."""
+    date, _, time = shown_moment(value).partition(" ")
+    return Markup("<time><span>{}</span> <span>{}</span></time>").format(date, time) if date else Markup()
+
+
 def breakable(text: str) -> Markup:
-    """A name that a line may end within, behind each underscore."""
-    return escape(text).replace("_", Markup("_<wbr>"))
+    """A text in whose names a line may end, behind each single underscore."""
+    return Markup(NAME_BREAK.sub("_<wbr>", str(escape(text))))  # noqa: S704  escaped before
 
 
 ENVIRONMENT = Environment(
@@ -37,7 +47,7 @@ ENVIRONMENT = Environment(
     lstrip_blocks=True,
     auto_reload=False,
 )
-ENVIRONMENT.filters["moment"] = shown_moment
+ENVIRONMENT.filters["moment"] = time_element
 ENVIRONMENT.filters["breakable"] = breakable
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from fastapi import APIRouter
 from starlette.responses import Response
 
 from shared.vault.admin.attributes import label_of
+from shared.vault.admin.naming import named
 from shared.vault.admin.visit import Visit, Visiting
 from shared.vault.components.rule_changes import RULE
 from shared.vault.security.permissions import Grant, authorize
@@ -22,9 +24,15 @@ ELSEWHERE = ("label", "connection", "integration_point", "primary_query_object",
 
 @router.get("")
 async def all_rules(visit: Visiting, connection: str = "") -> Response:
-    """Every rule with its integration point, or those of one connection."""
+    """The rules of every connection, or of one, each with its integration point."""
     authorize(visit.caller, Grant.READ_CONFIGURATION)
-    return visit.page("rules.html", rules=rules_of(visit, connection), connection=connection[:100])
+    return visit.page(
+        "rules.html",
+        groups=groupby(rules_of(visit, connection), lambda rule: rule.text("connection")),
+        connections=await named(visit, "connection__sys"),
+        points=await named(visit, "integration_point__sys"),
+        connection=connection[:100],
+    )
 
 
 @router.get("/{name}")
@@ -37,6 +45,8 @@ async def one_rule(visit: Visiting, name: str) -> Response:
         rule=rule,
         further=further,
         label_of=label_of,
+        connection=(await named(visit, "connection__sys")).get(rule.text("connection")),
+        point=(await named(visit, "integration_point__sys")).get(rule.text("integration_point")),
         field_rules=list(rule.children_of("Fieldrule")),
         query_object_rules=list(rule.children_of("Queryobjectrule")),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from shared.vault.components.registry import Registry
     from shared.vault.security.caller import Caller
 
+LONG = 120
+"""From so many characters on, a text has the width of the page."""
 USER = "user__sys"
 USER_FIELDS = frozenset({"created_by__v", "modified_by__v"})
 OWN_PAGES = {
@@ -26,7 +28,10 @@ OWN_PAGES = {
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """One value with its label; ``mark`` is the name behind a state or status, by which it is coloured."""
+    """One value with its label.
+
+    ``mark`` is the name behind a state or status, by which it is coloured; ``moment`` a date and time as it is stored.
+    """
 
     name: str
     label: str
@@ -34,6 +39,7 @@ class Shown:
     link: str = ""
     mark: str = ""
     long: bool = False
+    moment: str = ""
 
 
 def record_path(object_name: str, record_id: str) -> str:
@@ -64,6 +70,11 @@ class Shower:
         self._caller = caller
         self.paths = reference_paths(target, caller, registry)
 
+    def selection(self, columns: Iterable[str]) -> str:
+        """What a statement selects for these fields to be shown: the id, the fields, and names behind references."""
+        wanted = list(columns)
+        return ", ".join(["id", *wanted, *(path for name, path in self.paths.items() if name in wanted)])
+
     def show(self, name: str, row: Mapping[str, Any]) -> Shown:
         """A field of a record, which has the names behind its references by their path."""
         field, value = self.target.fields[name], row.get(name)
@@ -77,8 +88,10 @@ class Shower:
             return self._reference(field, str(value), row)
         if field.type is FieldType.PICKLIST or name in ("state__v", "lifecycle__v", "object_type__v"):
             return self._named(field, value)
-        long = field.type in (FieldType.LONG_TEXT, FieldType.RICH_TEXT)
-        return Shown(name, label, _TEXTS.get(field.type, str)(value), long=long)
+        if field.type is FieldType.DATE_TIME:
+            return Shown(name, label, shown_moment(value), moment=str(value))
+        long = field.type in (FieldType.LONG_TEXT, FieldType.RICH_TEXT) or len(str(value)) > LONG
+        return Shown(name, label, _text(field, value), long=long)
 
     def _reference(self, field: Field, value: str, row: Mapping[str, Any]) -> Shown:
         path = self.paths.get(field.name)
@@ -104,7 +117,7 @@ class Shower:
         return {} if picklist is None else {each.name: each.label for each in picklist.entries.values()}
 
 
-_TEXTS: Mapping[FieldType, Callable[[Any], str]] = {
-    FieldType.BOOLEAN: lambda value: "Yes" if value else "No",
-    FieldType.DATE_TIME: shown_moment,
-}
+def _text(field: Field, value: Any) -> str:
+    if field.type is FieldType.BOOLEAN:
+        return "Yes" if value else "No"
+    return str(value)

@@ -97,7 +97,7 @@ class Visit:
 
     def address(self, **changed: object) -> str:
         """The address of this page with some of its parameters changed."""
-        url = self.request.url.include_query_params(**changed)
+        url = self.request.url.include_query_params(**changed) if changed else self.request.url
         return f"{url.path}?{url.query}" if url.query else url.path
 
 

@@ -14,7 +14,7 @@ from yarl import URL
 from tests.service.vault.served import PASSWORD, USERNAMES
 
 VOID = frozenset({"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"})
-INLINE = frozenset({"a", "code", "small", "span", "strong", "wbr"})
+INLINE = frozenset({"a", "code", "small", "span", "strong", "time", "wbr"})
 HIDDEN = frozenset({"style", "script", "head"})
 
 

@@ -73,6 +73,7 @@ PAGES = {
     "POST /jobs/{job_id}/cancel": SIGNED_IN,
     "GET /objects": SIGNED_IN,
     "GET /objects/{object_name}": CONNECTION,
+    "POST /objects/{object_name}": CONNECTION,
     "GET /objects/{object_name}/new": ADMIN,
     "POST /objects/{object_name}/new": ADMIN,
     "GET /objects/{object_name}/{connection}": CONNECTION,

@@ -169,7 +169,7 @@ async def test_queues_show_their_delivery_and_are_reset_when_confirmed(visitor: 
     page = await visitor.click(await visitor.open("/ui/"), "Spark Queues")
     page = await visitor.click(page, "Medical to CRM")
     assert "medical_crm_outbound_queue__v" in page.text and "Delivery Enabled" in page.text
-    assert "medical_crm__v OK" in page.text
+    assert "Medical-CRM Connection OK" in page.text
     page = await visitor.press(page, "Disable Delivery")
     assert "Delivery is disabled." in page.text and "Delivery Disabled" in page.text
     page = await visitor.press(page, "Enable Delivery")

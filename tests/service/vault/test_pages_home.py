@@ -1,0 +1,28 @@
+"""The page that a person lands on: what it says to whom, and where it leads."""
+
+from __future__ import annotations
+
+from tests.service.vault.browsing import browser
+from tests.service.vault.objects import key
+from tests.service.vault.served import Api
+
+
+async def test_an_administrator_sees_how_the_vault_stands(api: Api, admin: Api) -> None:
+    error = {"error_type__sys": "message_processing_error__sys", "error_status__sys": "open__sys"}
+    await admin.post("/vobjects/exception_message__sys", json=[{"message_id__sys": key(), **error}])
+    async with browser(api.url, "admin") as visitor:
+        page = await visitor.open("/ui/")
+        assert "Medical Inquiries of Vault CRM arrive here as Cases" in page.text
+        assert "Connections Name Lifecycle State Status Remote Vault Name Medical-CRM Connection" in page.text
+        assert "Active integrations Name Connection Last Successful Run Time" in page.text
+        assert "Latest jobs" in page.text and page.links["All jobs"] == "/ui/jobs"
+        listed = next(label for label in page.links if "open User Exception Message" in label)
+        assert (await visitor.click(page, listed)).path == "/ui/exceptions"
+        assert (await visitor.click(page, "Case Requests")).path == "/ui/objects/case_request__v"
+
+
+async def test_others_see_what_they_may_work_with(api: Api) -> None:
+    async with browser(api.url, "user") as visitor:
+        page = await visitor.open("/ui/")
+        assert "Case Requests" in page.links and "All records" in page.links
+        assert "Active integrations" not in page.text and "User Exception Message" not in page.text
