@@ -100,6 +100,7 @@ async def measured_calls(system: System) -> dict[str, object]:
         return {
             "query_of_1000": await _beside(_query(http), _replayed(pool, itertools.repeat([read] * CLIENTS)), PAGE),
             "upsert_of_500": await _beside(_upsert(http), _replayed(pool, itertools.cycle(writes)), BATCH),
+            "upsert_with_lineage": await _with_lineage(http),
         }
 
 
@@ -136,12 +137,15 @@ def _query(http: aiohttp.ClientSession) -> Call:
     return call
 
 
-def _upsert(http: aiohttp.ClientSession) -> Call:
+def _upsert(http: aiohttp.ClientSession, lineage: str | None = None) -> Call:
+    """Change every record of a client; with ``lineage``, tell of each where it comes from."""
     changes = itertools.count(2)
+    headers = {"Content-Type": "application/json"} | ({} if lineage is None else {"X-VaultAPI-Lineage": lineage})
 
     async def call(client: int) -> object:
-        body = orjson.dumps(rows(client, next(changes)))
-        headers = {"Content-Type": "application/json"}
+        change = next(changes)
+        told = {} if lineage is None else {"lineage__sys": [0, f"message {change}", f"source {client}"]}
+        body = orjson.dumps([row | told for row in rows(client, change)])
         path = "/api/v25.1/vobjects/bench__c?idParam=key__c"
         async with http.post(path, data=body, headers=headers) as answer:
             document = orjson.loads(await answer.read())
@@ -168,18 +172,17 @@ def _anew(values: Sequence[Any]) -> Iterator[Any]:
     return (uuid4() if isinstance(value, UUID) else value for value in values)
 
 
+async def _with_lineage(http: aiohttp.ClientSession) -> dict[str, float]:
+    """What telling of lineage costs: calls with it, and the same without."""
+    origins = [{"object": "account__v", "rule": "account__v", "own": ["yes__c"]}]
+    common = {"source_vault_id": 20202, "integration": "bench__c", "integration_point": "bench_inbound__c"}
+    told = orjson.dumps({**common, "time": "2026-01-31T10:00:00.000Z", "origins": origins}).decode()
+    with_it, without = await _by_turns(_upsert(http, told), _upsert(http))
+    return {"requests_per_second": round(with_it, 1), "ratio_to_upsert": round(with_it / without, 2)}
+
+
 async def _beside(api: Call, driver: Call, records: int) -> dict[str, float]:
-    """Both by turns, so that what else the machine does meets both."""
-    counts = {api: 0, driver: 0}
-    seconds = {api: 0.0, driver: 0.0}
-    for turn in range(TURNS + 1):
-        for call in (api, driver):
-            started = time.perf_counter()
-            counted = sum(await asyncio.gather(*(_repeated(call, client) for client in range(CLIENTS))))
-            if turn:  # the first warms both
-                counts[call] += counted
-                seconds[call] += time.perf_counter() - started
-    by_api, by_driver = (counts[call] / seconds[call] for call in (api, driver))
+    by_api, by_driver = await _by_turns(api, driver)
     return {
         "requests_per_second": round(by_api, 1),
         "records_per_second": round(by_api * records),
@@ -187,6 +190,20 @@ async def _beside(api: Call, driver: Call, records: int) -> dict[str, float]:
         "driver_records_per_second": round(by_driver * records),
         "ratio_to_driver": round(by_api / by_driver, 2),
     }
+
+
+async def _by_turns(one: Call, other: Call) -> tuple[float, float]:
+    """Calls a second of both, made by turns, so that what else the machine does meets both."""
+    counts = {one: 0, other: 0}
+    seconds = {one: 0.0, other: 0.0}
+    for turn in range(TURNS + 1):
+        for call in (one, other):
+            started = time.perf_counter()
+            counted = sum(await asyncio.gather(*(_repeated(call, client) for client in range(CLIENTS))))
+            if turn:  # the first warms both
+                counts[call] += counted
+                seconds[call] += time.perf_counter() - started
+    return counts[one] / seconds[one], counts[other] / seconds[other]
 
 
 async def _repeated(call: Call, client: int) -> int:

@@ -21,11 +21,21 @@ class RecordAccess(Protocol):
         ...
 
     async def update(
-        self, object: str, rows: Sequence[Mapping[str, object]], id_param: str | None = None
+        self,
+        object: str,
+        rows: Sequence[Mapping[str, object]],
+        id_param: str | None = None,
+        *,
+        lineage: str | None = None,
     ) -> list[RowResult]:
-        """Update records found by ``id``, or by the unique field ``id_param``; one result a row in order."""
+        """Update records found by ``id``, or by the unique field ``id_param``; one result a row in order.
+
+        ``lineage`` tells what the rows with ``lineage__sys`` have in common.
+        """
         ...
 
-    async def upsert(self, object: str, rows: Sequence[Mapping[str, object]], id_param: str) -> list[RowResult]:
-        """Create or update records by the unique field ``id_param``; one result a row in order."""
+    async def upsert(
+        self, object: str, rows: Sequence[Mapping[str, object]], id_param: str, *, lineage: str | None = None
+    ) -> list[RowResult]:
+        """Create or update records by the unique field ``id_param``; one result a row in order; ``lineage`` too."""
         ...

@@ -161,21 +161,32 @@ class VaultClient:
 
         When a later call fails, the rows of the calls before it are already written.
         """
-        return await self._write("create", "POST", object, rows, None)
+        return await self._write("create", "POST", object, rows, {})
 
     async def update(
-        self, object: str, rows: Sequence[Mapping[str, object]], id_param: str | None = None
+        self,
+        object: str,
+        rows: Sequence[Mapping[str, object]],
+        id_param: str | None = None,
+        *,
+        lineage: str | None = None,
     ) -> list[RowResult]:
-        """Update records found by ``id``, or by the unique field ``id_param``; as :meth:`create`."""
-        return await self._write("update", "PUT", object, rows, id_param)
+        """Update records found by ``id``, or by the unique field ``id_param``; as :meth:`create`.
 
-    async def upsert(self, object: str, rows: Sequence[Mapping[str, object]], id_param: str) -> list[RowResult]:
-        """Create or update records by the unique field ``id_param``; as :meth:`create`."""
-        return await self._write("upsert", "POST", object, rows, id_param)
+        ``lineage`` is JSON: what the rows with :data:`~shared.client.results.LINEAGE` have in common.
+        """
+        params = {} if id_param is None else {"idParam": id_param}
+        return await self._write("update", "PUT", object, rows, params, lineage)
+
+    async def upsert(
+        self, object: str, rows: Sequence[Mapping[str, object]], id_param: str, *, lineage: str | None = None
+    ) -> list[RowResult]:
+        """Create or update records by the unique field ``id_param``; as :meth:`update`."""
+        return await self._write("upsert", "POST", object, rows, {"idParam": id_param}, lineage)
 
     async def delete(self, object: str, ids: Sequence[str]) -> list[RowResult]:
         """Delete records by id; as :meth:`create`."""
-        return await self._write("delete", "DELETE", object, [{"id": record} for record in ids], None)
+        return await self._write("delete", "DELETE", object, [{"id": record} for record in ids], {})
 
     async def deletions(self, object: str, start: str, end: str, *, limit: int, offset: int) -> list[Row]:
         """Return a page of an object's deletions between two moments, the earliest first: ``id``, ``date_deleted``."""
@@ -185,14 +196,20 @@ class VaultClient:
         return rows_of(answer.get("data"), "data")
 
     async def _write(
-        self, call: str, method: str, object: str, rows: Sequence[Mapping[str, object]], id_param: str | None
+        self,
+        call: str,
+        method: str,
+        object: str,
+        rows: Sequence[Mapping[str, object]],
+        params: Mapping[str, str],
+        lineage: str | None = None,
     ) -> list[RowResult]:
-        params = {} if id_param is None else {"idParam": id_param}
+        headers = {} if lineage is None else {"X-VaultAPI-Lineage": lineage}
         results: list[RowResult] = []
         for start in range(0, len(rows), MAX_ROWS):
             part = [dict(row) for row in rows[start : start + MAX_ROWS]]
-            answer = await self._call(Request(call, method, _records(object), json=part, params=params))
-            results += read_row_results(answer, len(part))
+            request = Request(call, method, _records(object), json=part, headers=headers, params=params)
+            results += read_row_results(await self._call(request), len(part))
         return results
 
     # User actions

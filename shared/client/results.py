@@ -13,6 +13,8 @@ Row: TypeAlias = dict[str, object]
 MAX_MESSAGE_LENGTH = 2000
 SOURCE_MODIFIED = "source_modified_date__sys"
 """In a row: when the record that it was copied from was last modified; in a result: the state that is stored."""
+LINEAGE = "lineage__sys"
+"""In a row: number of its origin in the call's lineage, message id, and the source record's id or None."""
 
 
 @dataclass(frozen=True, slots=True)

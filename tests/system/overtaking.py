@@ -33,15 +33,22 @@ class SlowVault:
         return await self.vault.query(vql, describe=describe)
 
     async def update(
-        self, object: str, rows: Sequence[Mapping[str, object]], id_param: str | None = None
+        self,
+        object: str,
+        rows: Sequence[Mapping[str, object]],
+        id_param: str | None = None,
+        *,
+        lineage: str | None = None,
     ) -> list[RowResult]:
-        return await self.vault.update(object, rows, id_param)
+        return await self.vault.update(object, rows, id_param, lineage=lineage)
 
-    async def upsert(self, object: str, rows: Sequence[Mapping[str, object]], id_param: str) -> list[RowResult]:
+    async def upsert(
+        self, object: str, rows: Sequence[Mapping[str, object]], id_param: str, *, lineage: str | None = None
+    ) -> list[RowResult]:
         if self.meanwhile is not None:
             happens, self.meanwhile = self.meanwhile, None
             await happens()
-        return await self.vault.upsert(object, rows, id_param)
+        return await self.vault.upsert(object, rows, id_param, lineage=lineage)
 
 
 async def overtaken(connected: Connected, point: str, object_name: str, record: str, newer_state: Happening) -> None:

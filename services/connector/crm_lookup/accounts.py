@@ -41,10 +41,14 @@ async def search(asked: AccountSearch, traffic: Traffic) -> Found:
         raise VaultRefused(refused.type, "Vault CRM refused the search; its own log says why") from None
     rows.sort(key=lambda row: (text(row, NAME), text(row, "id")))
     shown = rows[: asked.limit]
-    contacts = [Contact.of(str(row["id"]), row, rule.evaluate(row).targets) for row in shown]
+    contacts = [_contact(str(row["id"]), row, rule) for row in shown]
     candidates = await candidates_of(traffic.own.client, contacts)
     accounts = [_answer(rule, row, contact, candidates) for row, contact in zip(shown, contacts, strict=True)]
     return Found(accounts, complete=len(rows) <= asked.limit)
+
+
+def _contact(account: str, row: Row, rule: CompiledRule) -> Contact:
+    return Contact.of(account, rule, account, row, rule.evaluate(row).targets)
 
 
 def _rule(traffic: Traffic) -> CompiledRule:

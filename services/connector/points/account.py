@@ -8,7 +8,7 @@ from services.connector.configuration import ConfigurationFault, text
 from services.connector.points.case_contacts import save_contacts
 from services.connector.points.contacts import LINK, SOURCE_DATA, Contact
 from services.connector.points.evaluation import settle_references
-from services.connector.points.hcp import ACCOUNT, HcpRecords, Partitions, read_hcps, read_heads
+from services.connector.points.hcp import ACCOUNT, Partitions, read_hcps, read_heads
 from services.connector.points.pull_rules import (
     ACCOUNT_COUNTRY,
     COUNTRIES,
@@ -93,21 +93,22 @@ async def _write(unit: Transfer, partitions: Partitions, outcome: Outcome) -> No
             outcome.fail(account, contact)
         else:
             contacts[account] = contact
-    await _save(unit, hcps, contacts, outcome)
+    await _save(unit, contacts, outcome)
 
 
-async def _save(unit: Transfer, hcps: HcpRecords, contacts: dict[str, Contact], outcome: Outcome) -> None:
-    persons = await save_contacts(unit, list(contacts.values()), hcps.rule_names)
+async def _save(unit: Transfer, contacts: dict[str, Contact], outcome: Outcome) -> None:
+    persons = await save_contacts(unit, list(contacts.values()))
     source_data = KeyedRows()
     for account, contact in contacts.items():
         person = persons[contact.key]
         if isinstance(person, ItemFailure):
             outcome.fail(account, person)
         else:
-            source_data.add(contact.link, {**contact.source_data, "person__v": person}, contact.modified)
+            values = {**contact.source_data, "person__v": person}
+            source_data.add(contact.link, values, contact.modified, contact.origin(contact.source_data))
     results = await save(unit, SOURCE_DATA, source_data, LINK)
     for account, contact in contacts.items():
         result = results.get(contact.link)
         if result is not None and not result.ok:
-            outcome.fail(account, not_saved(SOURCE_DATA, hcps.rule_names[contact.key], result))
+            outcome.fail(account, not_saved(SOURCE_DATA, contact.rule, result))
     outcome.succeed(contacts)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 from services.connector.concurrency import concurrently
 from services.connector.points.contacts import (
@@ -33,23 +33,21 @@ Saved = dict[str, str | ItemFailure]
 """Contact key → id of its Case Contact, or why it has none."""
 
 
-async def save_contacts(unit: Transfer, contacts: Sequence[Contact], rules: Mapping[str, str]) -> Saved:
-    """Update the Case Contact that each HCP is, or create it; ``rules`` are rule names by contact key.
+async def save_contacts(unit: Transfer, contacts: Sequence[Contact]) -> Saved:
+    """Update the Case Contact that each HCP is, or create it.
 
     Raises ClientError and OutdatedRead.
     """
-    saved, refused = await _match_and_save(unit, contacts, rules)
+    saved, refused = await _match_and_save(unit, contacts)
     # Another unit or connector may have created the same HCP since it was looked for: then it is found now.
     again = [contact for contact in contacts if contact.key in refused]
     if again:
-        more, _ = await _match_and_save(unit, again, rules)
+        more, _ = await _match_and_save(unit, again)
         saved |= more
     return saved
 
 
-async def _match_and_save(
-    unit: Transfer, contacts: Sequence[Contact], rules: Mapping[str, str]
-) -> tuple[Saved, set[str]]:
+async def _match_and_save(unit: Transfer, contacts: Sequence[Contact]) -> tuple[Saved, set[str]]:
     """One round; the second part names contacts that were new here and not taken."""
     candidates = await candidates_of(unit.target, contacts)
     saved: Saved = {}
@@ -59,15 +57,16 @@ async def _match_and_save(
         try:
             person = match(contact, candidates)
         except Ambiguous as problem:
-            saved[contact.key] = _ambiguous(problem, rules[contact.key])
+            saved[contact.key] = _ambiguous(problem, contact.rule)
             continue
         if person is None:
-            creations.add(contact.link, {**CASE_CONTACT, **contact.person}, contact.modified)
+            values = {**CASE_CONTACT, **contact.person}
+            creations.add(contact.link, values, contact.modified, contact.origin(contact.person))
         else:
             matched[contact.key] = person
             # A contact found by an identifier keeps its own link: it may be tied to another account as well.
             values = {name: value for name, value in contact.person.items() if name not in SET_AT_CREATION}
-            updates.add(person, values, contact.modified)
+            updates.add(person, values, contact.modified, contact.origin(values))
     async with concurrently() as group:
         updating = group.create_task(save(unit, PERSON, updates, "id", update=True))
         creating = group.create_task(save(unit, PERSON, creations, LINK))
@@ -81,7 +80,7 @@ async def _match_and_save(
             result = creating.result()[contact.link]
             if not result.ok:
                 refused.add(contact.key)
-        saved[contact.key] = _id_of(result, rules[contact.key])
+        saved[contact.key] = _id_of(result, contact.rule)
     return saved, refused
 
 

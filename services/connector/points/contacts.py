@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from services.connector.configuration import text
+from services.connector.points.lineage import Origin
+from services.connector.rules.compiled import CompiledRule
 
 Row = Mapping[str, object]
 Values = Mapping[str, object]
@@ -21,10 +23,14 @@ EXTERNAL_ID = "external_id__v"
 class Contact:
     """One HCP as the source Vault has it.
 
-    ``key`` is the source record's id, ``link`` its Global ID, ``modified`` its modified date, ``person``
-    and ``source_data`` the evaluated fields.
+    ``key`` is the source record's id, ``object`` its object, ``link`` its Global ID, ``modified`` its modified date,
+    ``person`` and ``source_data`` the fields as ``rule`` evaluates them. ``item`` is the id in a message that asks for
+    it.
     """
 
+    item: str
+    object: str
+    rule: str
     key: str
     link: str
     modified: str
@@ -32,11 +38,16 @@ class Contact:
     source_data: Values
 
     @classmethod
-    def of(cls, key: str, row: Row, targets: Mapping[str, Values]) -> Contact:
+    def of(cls, item: str, rule: CompiledRule, key: str, row: Row, targets: Mapping[str, Values]) -> Contact:
         """The HCP that a source row is, by the target values that an account rule gave it."""
         person, source_data = targets.get(PERSON, {}), targets.get(SOURCE_DATA, {})
         link = source_data.get(LINK) or person.get(LINK) or row["global_id__sys"]
-        return cls(key, str(link), text(row, "modified_date__v"), person, source_data)
+        modified = text(row, "modified_date__v")
+        return cls(item, rule.plan.object, rule.name, key, str(link), modified, person, source_data)
+
+    def origin(self, ruled: Values) -> Origin:
+        """Where a row of it comes from, of which the rule has given these fields."""
+        return Origin(self.item, self.object, self.key, self.rule, ruled)
 
 
 @dataclass(frozen=True, slots=True)

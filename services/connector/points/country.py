@@ -51,7 +51,8 @@ async def _write(copies: Copies, evaluation: Evaluation, parts: Iterable[Part]) 
         link = _link(copies, part, values)
         if link:
             kept = {CRM_ORG: copies.org, CRM_ID: part.item, DELETED: False}
-            wanted.add(link, {**ACTIVE, **values, **kept, LINK: link}, text(part.row, MODIFIED))
+            row = {**ACTIVE, **values, **kept, LINK: link}
+            wanted.add(link, row, text(part.row, MODIFIED), copies.origin(part.item, values))
             owners[link] = part.item
     copies.note(owners, await save(copies.unit, copies.object, wanted, LINK))
     await _take_out(copies, owners.keys())
@@ -81,7 +82,7 @@ async def _take_out(copies: Copies, wanted: Iterable[str]) -> None:
         if copy[LINK] not in kept:
             values, modified = (GONE, "") if item in missing else (TAKEN_OUT, text(rows[item], MODIFIED))
             owners[str(copy["id"])] = item
-            changed.add(str(copy["id"]), values, modified)
+            changed.add(str(copy["id"]), values, modified, copies.origin(item))
     copies.note(owners, await save(copies.unit, copies.object, changed, "id", update=True))
     copies.outcome.succeed(item for item in items if item in rows)
     copies.outcome.skipped.update(missing - copies.outcome.done - copies.outcome.failures.keys())

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from services.connector.concurrency import concurrently
 from services.connector.configuration import ConfigurationFault
+from services.connector.points.lineage import Origin
 from services.connector.points.metadata_matching import CRM_ID, CRM_ORG
-from services.connector.points.saving import not_saved
+from services.connector.points.saving import Values, not_saved
 from services.connector.points.states import OutdatedRead
 from services.connector.processing.outcome import Outcome
 from services.connector.processing.source import Row, SourceRows, fetch, query_all
@@ -56,6 +57,10 @@ class Copies:
         found = fetching.result()
         outcome = Outcome(skipped=set(found.filtered))
         return cls(unit, compiled, found, rule.target_objects[0], finding_org.result(), outcome)
+
+    def origin(self, item: str, ruled: Values | None = None) -> Origin:
+        """Where a row of a source record comes from: the fields that the rule gave it, else the point alone."""
+        return Origin(item, self.unit.object, item, None if ruled is None else self.rule.name, ruled or {})
 
     def note(self, owners: Mapping[str, str], results: Mapping[str, RowResult]) -> None:
         """Note the results of rows by key, whose source records are the keys' owners."""

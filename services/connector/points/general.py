@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from services.connector.concurrency import concurrently
 from services.connector.configuration import ConfigurationFault, text
 from services.connector.points.evaluation import Evaluation, evaluate, settle_references
+from services.connector.points.lineage import Origin
 from services.connector.points.saving import KeyedRows, no_key, not_saved, save
 from services.connector.points.transfer import Transfer
 from services.connector.processing.outcome import Outcome
@@ -92,7 +93,8 @@ async def _save(
                 outcome.fail(item, no_key(rule.name, step.object, key))
                 continue
             linked = {link.field: saved[link.parent][item] for link in step.links}
-            rows.add(str(value), {**values, **linked}, text(found.rows[item], "modified_date__v"))
+            origin = Origin(item, rule.plan.object, item, rule.name, values)
+            rows.add(str(value), {**values, **linked}, text(found.rows[item], "modified_date__v"), origin)
             owners[item] = str(value)
         # A field that the Vault sets itself cannot be given to a new record, so such a record must exist.
         update = not unit.configuration.targets[step.object].fields[key].editable

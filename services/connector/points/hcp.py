@@ -63,11 +63,6 @@ class HcpRecords:
         return [source.evaluation for source in self._sources]
 
     @property
-    def rule_names(self) -> dict[str, str]:
-        """Rule names by the key of the HCPs they made."""
-        return {key: source.rule.name for source in self._sources for key in source.found.rows}
-
-    @property
     def left_out(self) -> set[str]:
         """The keys of HCPs that a query object rule leaves out."""
         return {key for source in self._sources for key in source.found.filtered}
@@ -92,7 +87,7 @@ class HcpRecords:
             return missing_record(rule.plan.object, key, rule.name)
         if key in source.evaluation.failures:
             return source.evaluation.failures[key]
-        return Contact.of(key, source.found.rows[key], source.evaluation.targets[key])
+        return Contact.of(inquiry, rule, key, source.found.rows[key], source.evaluation.targets[key])
 
 
 async def partition(source: RecordAccess, rows: Mapping[str, Row], pull_rules: Mapping[str, str]) -> Partitions:

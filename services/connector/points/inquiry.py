@@ -12,6 +12,7 @@ from services.connector.points.case_contacts import save_contacts
 from services.connector.points.contacts import Contact
 from services.connector.points.evaluation import Evaluation, evaluate, settle_references
 from services.connector.points.hcp import HcpRecords, partition, read_hcps
+from services.connector.points.lineage import Origin
 from services.connector.points.pull_rules import COUNTRIES, read_pull_rules
 from services.connector.points.saving import KeyedRows, not_saved, save
 from services.connector.points.transfer import Transfer
@@ -44,6 +45,10 @@ class Batch:
     def live(self) -> list[str]:
         """The inquiries that nothing has gone wrong with so far."""
         return [item for item in self.rows if item not in self.outcome.failures]
+
+    def origin(self, item: str, ruled: Values) -> Origin:
+        """Where a row of an inquiry comes from, of which the rule has given these fields."""
+        return Origin(item, INQUIRY, item, self.evaluation.rule.name, ruled)
 
 
 async def transfer(unit: Transfer) -> Outcome:
@@ -108,7 +113,7 @@ async def _write(unit: Transfer, batch: Batch, hcps: HcpRecords) -> None:
         else:
             contacts[contact.key] = contact
             batch.hcp_of[item] = contact.key
-    persons = await save_contacts(unit, list(contacts.values()), hcps.rule_names)
+    persons = await save_contacts(unit, list(contacts.values()))
     for item in batch.live():
         person = persons[batch.hcp_of[item]]
         if isinstance(person, ItemFailure):
@@ -143,13 +148,15 @@ async def _write_cases(
     source_data, cases, case_links = KeyedRows(), KeyedRows(), dict[str, str]()
     for item in batch.live():
         contact, person = contacts[batch.hcp_of[item]], persons[batch.hcp_of[item]]
-        source_data.add(contact.link, {**contact.source_data, "person__v": person}, contact.modified)
-        values = {**batch.evaluation.targets[item].get(CASE, {}), "case_contact__v": person}
+        data = {**contact.source_data, "person__v": person}
+        source_data.add(contact.link, data, contact.modified, contact.origin(contact.source_data))
+        ruled = batch.evaluation.targets[item].get(CASE, {})
+        values = {**ruled, "case_contact__v": person}
         if item in preferred:
             values[preferred_contact.TARGET_FIELD] = preferred[item]
         # A field rule may give several inquiries one link: they share a Case then.
         case_links[item] = str(values.get(KEY) or _link(batch, item))
-        cases.add(case_links[item], values, text(batch.rows[item], "modified_date__v"))
+        cases.add(case_links[item], values, text(batch.rows[item], "modified_date__v"), batch.origin(item, ruled))
     async with concurrently() as group:
         data_saving = group.create_task(save(unit, SOURCE_DATA, source_data, KEY))
         case_saving = group.create_task(save(unit, CASE, cases, KEY))
@@ -163,8 +170,10 @@ async def _write_cases(
         elif not case_result.ok:
             batch.outcome.fail(item, not_saved(CASE, rule, case_result))
         else:
-            values = {**_request_values(batch, item), "case__v": case_result.id}
-            requests.add(_link(batch, item), values, text(batch.rows[item], "modified_date__v"))
+            ruled = _request_values(batch, item)
+            values = {**ruled, "case__v": case_result.id}
+            modified = text(batch.rows[item], "modified_date__v")
+            requests.add(_link(batch, item), values, modified, batch.origin(item, ruled))
     results = await save(unit, CASE_REQUEST, requests, KEY)
     _note_requests(batch, results, rule)
 
@@ -191,5 +200,5 @@ async def _report(unit: Transfer, outcome: Outcome, transferred: set[str]) -> No
     if not unit.configuration.may_write_back(unit.source.vault_id):
         return
     statuses = {item: FAILED if item in outcome.failures else SUCCESS for item in transferred}
-    for item, failure in (await set_status(unit.source, statuses)).items():
+    for item, failure in (await set_status(unit.source, statuses, unit.lineage_back)).items():
         outcome.fail(item, failure)

@@ -14,6 +14,7 @@ from services.connector.configuration import ConfigurationFault, text
 from services.connector.points.contacts import LINK, SOURCE_DATA
 from services.connector.points.evaluation import Evaluation, evaluate, settle_references
 from services.connector.points.hcp import ACCOUNT
+from services.connector.points.lineage import Origin
 from services.connector.points.saving import KeyedRows, not_saved, save, write_back
 from services.connector.points.transfer import Transfer
 from services.connector.points.transfer_status import INQUIRY, SUCCESS
@@ -60,7 +61,8 @@ async def _save(unit: Transfer, evaluation: Evaluation, account_of: Mapping[str,
         row = evaluation.found.rows[item]
         link = str(row[GLOBAL_ID])
         kept = {"account__v": account_of[item], "transfer_status__v": SUCCESS}
-        inquiries.add(link, {**targets[INQUIRY], **kept}, text(row, "modified_date__v"))
+        origin = Origin(item, unit.object, item, evaluation.rule.name, targets[INQUIRY])
+        inquiries.add(link, {**targets[INQUIRY], **kept}, text(row, "modified_date__v"), origin)
         item_of[link] = item
     made: dict[str, object] = {}
     for link, result in (await save(unit, INQUIRY, inquiries, LINK)).items():
@@ -69,7 +71,7 @@ async def _save(unit: Transfer, evaluation: Evaluation, account_of: Mapping[str,
         else:
             outcome.fail(item_of[link], not_saved(INQUIRY, evaluation.rule.name, result))
     if unit.configuration.may_write_back(unit.source.vault_id):
-        for item, failure in (await write_back(unit.source, unit.object, LINK, made)).items():
+        for item, failure in (await write_back(unit.source, unit.object, LINK, made, unit.lineage_back)).items():
             outcome.fail(item, failure)
     outcome.succeed(made)
 

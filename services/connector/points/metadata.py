@@ -79,7 +79,8 @@ async def _write(copies: Copies, evaluation: Evaluation) -> None:
         linked = record is None or identity.link in known.by_link
         key = identity.link if linked else str(record)
         owners[key] = item
-        (by_link if linked else by_id).add(key, values, text(copies.found.rows[item], MODIFIED))
+        origin = copies.origin(item, evaluation.targets[item][copies.object])
+        (by_link if linked else by_id).add(key, values, text(copies.found.rows[item], MODIFIED), origin)
     copies.note(owners, await save(copies.unit, copies.object, by_id, "id", update=True))
     copies.note(owners, await save(copies.unit, copies.object, by_link, LINK))
 
@@ -102,7 +103,7 @@ async def _flag(copies: Copies) -> None:
     missing = copies.found.missing
     gone, owners = KeyedRows(), dict[str, str]()
     for copy in await copies.made_from(missing):
-        owners[str(copy["id"])] = str(copy[CRM_ID])
-        gone.add(str(copy["id"]), GONE, "")
+        owners[str(copy["id"])] = item = str(copy[CRM_ID])
+        gone.add(str(copy["id"]), GONE, "", copies.origin(item))
     copies.note(owners, await save(copies.unit, copies.object, gone, "id", update=True))
     copies.outcome.skipped.update(set(missing) - set(owners.values()))

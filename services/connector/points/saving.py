@@ -7,11 +7,13 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from services.connector.points.lineage import CallLineage, Origin
 from services.connector.processing.outcome import ItemFailure
 from services.connector.rules.errors import ItemErrorType
 from shared.client.results import SOURCE_MODIFIED, RowResult
 
 if TYPE_CHECKING:
+    from services.connector.points.lineage import UnitLineage
     from services.connector.points.states import SourceStates
     from services.connector.points.transfer import Transfer
     from services.connector.records import RecordAccess
@@ -28,18 +30,28 @@ class KeyedRows:
 
     rows: dict[str, Values] = field(default_factory=dict)
     _modified: dict[str, str] = field(default_factory=dict)
+    _origins: dict[str, Origin] = field(default_factory=dict)
 
-    def add(self, key: str, values: Values, modified: str) -> None:
+    def add(self, key: str, values: Values, modified: str, origin: Origin) -> None:
         """Offer a row; ``modified`` is its source record's modified date as the API writes it."""
         if key not in self.rows or modified >= self._modified[key]:
             self.rows[key] = values
             self._modified[key] = modified
+            self._origins[key] = origin
 
-    def stated(self, object_name: str, states: SourceStates) -> dict[str, Values]:
-        """The rows, each with the state of its source."""
+    def keyed(self, key: str) -> dict[str, Values]:
+        """The rows as they are written, each with its key in the field ``key``."""
+        return {value: {**values, key: value} for value, values in self.rows.items()}
+
+    def told(self, rows: Mapping[str, Values], lineage: CallLineage) -> dict[str, Values]:
+        """Rows by key, each with where it comes from."""
+        return {key: lineage.told(row, self._origins[key]) for key, row in rows.items()}
+
+    def stated(self, rows: Mapping[str, Values], object_name: str, states: SourceStates) -> dict[str, Values]:
+        """Rows by key, each with the state of its source."""
         return {
-            key: {**values, SOURCE_MODIFIED: states.moment(object_name, key, modified)} if modified else values
-            for (key, values), modified in zip(self.rows.items(), self._modified.values(), strict=True)
+            key: {**row, SOURCE_MODIFIED: states.moment(object_name, key, modified)} if modified else row
+            for (key, row), modified in zip(rows.items(), self._modified.values(), strict=True)
         }
 
 
@@ -52,17 +64,22 @@ async def save(
     """
     if not keyed.rows:
         return {}
+    rows = keyed.keyed(key)
+    lineage = CallLineage(unit.lineage) if unit.lineage else None
+    if lineage:
+        rows = keyed.told(rows, lineage)
+    target = unit.configuration.targets.get(object_name)
+    if target is not None and SOURCE_MODIFIED in target.fields:
+        rows = keyed.stated(rows, object_name, unit.states)
+    header = lineage.header() if lineage else None
 
     async def write(part: Sequence[Values]) -> list[RowResult]:
         if update:
-            return await unit.target.update(object_name, part, id_param=None if key == "id" else key)
-        return await unit.target.upsert(object_name, part, id_param=key)
+            id_param = None if key == "id" else key
+            return await unit.target.update(object_name, part, id_param=id_param, lineage=header)
+        return await unit.target.upsert(object_name, part, id_param=key, lineage=header)
 
-    target = unit.configuration.targets.get(object_name)
-    rows = keyed.rows
-    if target is not None and SOURCE_MODIFIED in target.fields:
-        rows = keyed.stated(object_name, unit.states)
-    results = await settled(write, [{**values, key: value} for value, values in rows.items()])
+    results = await settled(write, list(rows.values()))
     by_key = dict(zip(rows, results, strict=True))
     unit.states.check(object_name, by_key)
     return by_key
@@ -104,14 +121,21 @@ def no_key(rule: str, object_name: str, key: str) -> ItemFailure:
 
 
 async def write_back(
-    source: RecordAccess, object_name: str, field: str, values: Mapping[str, object]
+    source: RecordAccess, object_name: str, field: str, values: Mapping[str, object], unit: UnitLineage | None
 ) -> dict[str, ItemFailure]:
     """Set one field of source records by id; the failures of those that the source Vault did not take.
 
-    Raises ClientError.
+    ``unit`` is the lineage that it keeps, if it does. Raises ClientError.
     """
-    rows = [{"id": item, field: value} for item, value in values.items()]
-    results = await settled(lambda part: source.update(object_name, part), rows) if rows else []
+    rows: list[Values] = [{"id": item, field: value} for item, value in values.items()]
+    if not rows:
+        return {}
+    header: str | None = None
+    if unit is not None:
+        lineage = CallLineage(unit)
+        rows = [lineage.told(row, Origin(item)) for item, row in zip(values, rows, strict=True)]
+        header = lineage.header()
+    results = await settled(lambda part: source.update(object_name, part, lineage=header), rows)
     return {
         item: ItemFailure(
             ItemErrorType.SAVE,

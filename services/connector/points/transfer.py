@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from services.connector.concurrency import KeyLocks
 from services.connector.configuration import Configuration, Route
 from services.connector.points.evaluation import Evaluation
+from services.connector.points.lineage import UnitLineage
 from services.connector.points.states import SourceStates
 from services.connector.processing.outcome import ItemFailure, Outcome
 from services.connector.records import RecordAccess
@@ -23,6 +24,8 @@ class Transfer:
 
     ``of_run`` says that a run has found the ids. ``states`` is what the unit's rows have met in the target Vault so
     far: it is kept when the unit is read again. ``observe`` is told of every evaluation, before references are settled.
+    ``lineage`` is what the rows of the target have in common, ``lineage_back`` what those of the source have, for
+    Vaults that keep it.
     """
 
     source: RecordAccess
@@ -35,6 +38,8 @@ class Transfer:
     of_run: bool = False
     states: SourceStates = field(default_factory=SourceStates)
     observe: Callable[[Evaluation], None] = _unobserved
+    lineage: UnitLineage | None = None
+    lineage_back: UnitLineage | None = None
 
     def note_missing(self, outcome: Outcome, item: str, failure: ItemFailure) -> None:
         """Note an id that leads to no record: a failure, unless a run has just found it and it was deleted since."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from services.connector.configuration import text
+from services.connector.points.lineage import UnitLineage
 from services.connector.points.saving import write_back
 from services.connector.processing.outcome import ItemFailure
 from services.connector.processing.source import query_all
@@ -15,21 +16,22 @@ INQUIRY = "medical_inquiry__v"
 SUCCESS, FAILED = "success__v", "failed__v"
 
 
-async def set_status(source: RecordAccess, statuses: Mapping[str, str]) -> dict[str, ItemFailure]:
+async def set_status(
+    source: RecordAccess, statuses: Mapping[str, str], unit: UnitLineage | None
+) -> dict[str, ItemFailure]:
     """Set the Transfer Status of inquiries by id; the failures of those that the Vault did not take.
 
-    Raises ClientError.
+    ``unit`` is the lineage that it keeps, if it does. Raises ClientError.
     """
-    return await write_back(source, INQUIRY, "transfer_status__v", statuses)
+    return await write_back(source, INQUIRY, "transfer_status__v", statuses, unit)
 
 
-async def fail_all(source: RecordAccess, ids: Collection[str]) -> None:
+async def fail_all(source: RecordAccess, ids: Collection[str], unit: UnitLineage | None) -> None:
     """Set Failed on inquiries of a message that could not be processed; those at Success keep it.
 
-    Raises ClientError.
+    ``unit`` as there. Raises ClientError.
     """
     head = f"SELECT id, transfer_status__v FROM {INQUIRY}"  # noqa: S608  VQL, literals quoted
     rows = await query_all(source, statements(head, "id", ids))
-    await set_status(
-        source, {str(row["id"]): FAILED for row in rows if text(row, "transfer_status__v") not in (SUCCESS, FAILED)}
-    )
+    open_ids = [str(row["id"]) for row in rows if text(row, "transfer_status__v") not in (SUCCESS, FAILED)]
+    await set_status(source, dict.fromkeys(open_ids, FAILED), unit)

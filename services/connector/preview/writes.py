@@ -62,13 +62,22 @@ class NotedWrites:
         return await self._vault.query(vql, describe=describe)
 
     async def update(
-        self, object: str, rows: Sequence[Mapping[str, object]], id_param: str | None = None
+        self,
+        object: str,
+        rows: Sequence[Mapping[str, object]],
+        id_param: str | None = None,
+        *,
+        lineage: str | None = None,
     ) -> list[RowResult]:
         """Note an update of each row's record; one that does not exist is an error."""
+        del lineage  # nothing is written
         return await self._note(object, rows, id_param or "id", make=False)
 
-    async def upsert(self, object: str, rows: Sequence[Mapping[str, object]], id_param: str) -> list[RowResult]:
+    async def upsert(
+        self, object: str, rows: Sequence[Mapping[str, object]], id_param: str, *, lineage: str | None = None
+    ) -> list[RowResult]:
         """Note an update of each row's record, or a new one."""
+        del lineage
         return await self._note(object, rows, id_param, make=True)
 
     async def _note(

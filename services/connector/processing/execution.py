@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from services.connector.concurrency import KeyLocks, concurrently
 from services.connector.configuration import Configuration, ConfigurationFault, Route
 from services.connector.faults import passing_refusals
+from services.connector.points.lineage import UnitLineage, keeps_lineage
 from services.connector.points.registry import transfer
 from services.connector.points.saving import without_values
 from services.connector.points.transfer import Transfer
@@ -52,6 +55,7 @@ class UnitExecution:
         self._route: Route | None = None
         self._source: KnownVault | None = vaults.get(unit.key.source)
         self._may_write_back = False  # until it is known
+        self._lineage_back: UnitLineage | None = None
 
     async def run(self) -> Outcome | None:
         """Transfer the unit and keep its exceptions; the outcome, None when it failed as a whole.
@@ -89,6 +93,9 @@ class UnitExecution:
         self._source = source
         self._may_write_back = configuration.may_write_back(source.vault_id)
         self._route = route = configuration.route(key.integration_point, source.vault_id)
+        lineage = UnitLineage(source.vault_id, route, key.batch.run if key.batch else None, self._unit.message_of)
+        back = replace(lineage, vault_id=self._own.vault_id)
+        self._lineage_back = back if keeps_lineage(configuration.sources.values()) else None
         unit = Transfer(
             source=await self._vaults.source(source, route.connection),
             target=self._own.client,
@@ -98,6 +105,8 @@ class UnitExecution:
             ids=tuple(self._unit.ids),
             locks=self._locks,
             of_run=key.batch is not None,
+            lineage=lineage if keeps_lineage(configuration.targets.values()) else None,
+            lineage_back=self._lineage_back,
         )
         return await transfer(unit)
 
@@ -154,7 +163,7 @@ class UnitExecution:
 
     async def _tell_source(self, source: KnownVault) -> None:
         try:
-            await fail_all(source.client, self._unit.ids)
+            await fail_all(source.client, self._unit.ids, self._lineage_back)
         except VaultRefused as refused:
             # The exception record tells it all; that the status could not be set as well is for the log.
             _log.warning("transfer status not set", vault=source.name, error_type=refused.type)

@@ -66,6 +66,11 @@ class WorkUnit:
         """When the latest of the messages entered its source queue."""
         return max(message.envelope.enter_queue_timestamp for message in self.messages)
 
+    @property
+    def message_of(self) -> dict[str, str]:
+        """Message ids by the id that they name; the last message that names it."""
+        return {item: m.envelope.message_id for m in self.messages for item in m.envelope.message.items}
+
     def takes(self, message: Inbound) -> bool:
         """Whether a message still fits."""
         new = sum(item not in self.ids for item in message.envelope.message.items)

@@ -40,11 +40,12 @@ class ChildRelationship:
 
 @dataclass(frozen=True, slots=True)
 class ObjectMetadata:
-    """One object: its fields by name and the relationships that lead to it."""
+    """One object: its fields by name, the relationships that lead to it, whether its Vault keeps lineage."""
 
     name: str
     fields: Mapping[str, FieldMetadata]
     children: tuple[ChildRelationship, ...] = ()
+    keeps_lineage: bool = False
 
     @classmethod
     def from_json(cls, answer: Json) -> ObjectMetadata:
@@ -62,7 +63,9 @@ class ObjectMetadata:
             for entry in body.get("relationships") or ()
             if isinstance(entry, Mapping) and entry.get("relationship_name") not in outbound
         )
-        return cls(name=_text(body, "name") or "", fields=fields, children=children)
+        urls = body.get("urls")
+        keeps_lineage = isinstance(urls, Mapping) and "lineage" in urls
+        return cls(_text(body, "name") or "", fields, children, keeps_lineage)
 
 
 def _field(entry: object) -> FieldMetadata:

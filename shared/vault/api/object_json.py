@@ -67,6 +67,7 @@ def object_document(target: VaultObject, registry: Registry, base_path: str) -> 
             "list": records,
             "record": f"{records}/{{id}}",
             "field": f"{metadata}/fields/{{name}}",
+            "lineage": f"{base_path}/services/lineage/vobjects/{target.name}/{{id}}",
             **({"attachments": f"{records}/{{id}}/attachments"} if target.allow_attachments else {}),
         },
         "fields": [

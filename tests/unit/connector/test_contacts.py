@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from services.connector.points.contacts import Ambiguous, Candidates, Contact, match, read_candidates
+from services.connector.points.lineage import Origin
 from services.connector.points.pull_rules import DO_NOT_PULL, account_rule, read_pull_rules
 from services.connector.points.saving import KeyedRows, without_values
 
@@ -20,7 +21,8 @@ CANDIDATES = read_candidates(
 
 def contact(veeva_id: str | None, external_id: str | None, link: str = "G-0") -> Contact:
     values = {"veeva_id__v": veeva_id, "external_id__v": external_id}
-    return Contact("A1", link, "", {name: value for name, value in values.items() if value}, {})
+    person = {name: value for name, value in values.items() if value}
+    return Contact("A1", "account__v", "pull_accounts__v", "A1", link, "", person, {})
 
 
 @pytest.mark.parametrize(
@@ -73,9 +75,9 @@ def test_the_most_restrictive_rule_holds_where_nothing_is_said() -> None:
 
 def test_of_several_rows_with_one_key_the_last_modified_is_kept() -> None:
     rows = KeyedRows()
-    rows.add("G-1", {"city__v": "old"}, "2026-01-01T00:00:00.000Z")
-    rows.add("G-1", {"city__v": "new"}, "2026-01-02T00:00:00.000Z")
-    rows.add("G-1", {"city__v": "older"}, "2025-12-31T00:00:00.000Z")
+    rows.add("G-1", {"city__v": "old"}, "2026-01-01T00:00:00.000Z", Origin("A1"))
+    rows.add("G-1", {"city__v": "new"}, "2026-01-02T00:00:00.000Z", Origin("A2"))
+    rows.add("G-1", {"city__v": "older"}, "2025-12-31T00:00:00.000Z", Origin("A3"))
     assert rows.rows == {"G-1": {"city__v": "new"}}
 
 
