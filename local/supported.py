@@ -78,6 +78,10 @@ VQL: dict[str, list[tuple[str, str, str]]] = {
         ("`TOLABEL`", "SELECT TOLABEL(status__v) FROM account__v", ""),
         ("`TODISPLAYFORMAT`", "SELECT TODISPLAYFORMAT(score__v) FROM account__v", ""),
         ("`TRIM`", "SELECT TRIM(status__v) FROM account__v", ""),
+        *(
+            (f"`{name}`", f"SELECT {name}(portrait__v) FROM account__v", "")
+            for name in ("FILENAME", "FILESIZE", "MIMETYPE", "MD5CHECKSUM")
+        ),
         ("`CASEINSENSITIVE`", "SELECT id FROM account__v WHERE CASEINSENSITIVE(name__v) = 'dupont'", ""),
         ("`STATETYPE`", "SELECT id FROM account__v WHERE state__v = STATETYPE('initial_state__sys')", ""),
     ],

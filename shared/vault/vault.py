@@ -13,6 +13,7 @@ from shared.runtime.process import end, run_until_cancelled
 from shared.runtime.waiting import wait_for
 from shared.spark.connection import BrokerConnection
 from shared.vault.attachments.batch import AttachmentBatches
+from shared.vault.attachments.fields import AttachmentFields
 from shared.vault.attachments.service import AttachmentService
 from shared.vault.audit.service import AuditService
 from shared.vault.connections import rules as connection_rules
@@ -174,6 +175,9 @@ class Vault:
         self.attachments = AttachmentService(self.database, self.components, self.records, self.content)
         self.attachment_batches = AttachmentBatches(
             self.attachments, self.components, self.records, self.content, self.staging
+        )
+        self.attachment_fields = AttachmentFields(
+            self.database, self.components, self.records, self.content, self.staging
         )
 
     def _add_queries(self) -> None:

@@ -54,7 +54,11 @@ class Input:
 def editable(target: VaultObject, *, creating: bool = False) -> list[Field]:
     """The fields that a person may fill in, in the object's order."""
     listed_fields = [f for f in target.fields.values() if f.active and f.editable and not f.system]
-    fields = [f for f in listed_fields if not (f.name == "name__v" and f.system_managed_name)]
+    fields = [
+        f
+        for f in listed_fields
+        if f.type is not FieldType.ATTACHMENT and not (f.name == "name__v" and f.system_managed_name)
+    ]
     typed = creating and target.allow_types
     return [*([target.fields[TYPE]] if typed else ()), *fields]
 

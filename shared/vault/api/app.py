@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 from shared.runtime.telemetry import RequestMetrics
 from shared.vault.api import (
     actions,
+    attachment_fields,
     attachments,
     audit,
     auth,
@@ -59,6 +60,7 @@ CHAPTERS = (
     roles,  # before the records: `DELETE /{object}/roles` names no record
     records,
     record_jobs,
+    attachment_fields,
     attachments,
     actions,
     notifications,

@@ -12,7 +12,7 @@ from shared.vault.api import envelope
 from shared.vault.api.addresses import PREFIX, base_path
 from shared.vault.api.body import ROWS_DOCUMENTATION, form_documentation, read_fields, read_rows
 from shared.vault.api.envelope import Status
-from shared.vault.api.file_body import archive_response, file_response, span_of, upload_form
+from shared.vault.api.file_body import archive_response, file_response, multipart_documentation, span_of, upload_form
 from shared.vault.api.jobs import moment
 from shared.vault.api.records import IdParam
 from shared.vault.api.session import SignedIn, vault_of
@@ -35,22 +35,7 @@ AttachmentId = Annotated[int, Path(ge=1, le=MAX_ID)]
 AttachmentVersion = Annotated[int, Path(ge=1, le=MAX_ID)]
 Wanted = Annotated[str | None, Header(alias="Range")]
 
-FILE_FORM = {
-    "requestBody": {
-        "content": {
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "required": ["file"],
-                    "properties": {
-                        "file": {"type": "string", "format": "binary"},
-                        "description__v": {"type": "string", "maxLength": 1000},
-                    },
-                }
-            }
-        }
-    }
-}
+DESCRIBED_FILE_FORM = multipart_documentation({"description__v": {"type": "string", "maxLength": 1000}})
 DESCRIPTION_FORM = form_documentation({"description__v": "The new description, up to 1,000 characters"})
 
 
@@ -61,7 +46,7 @@ async def attachments(request: Request, caller: SignedIn, object_name: str, reco
     return envelope.success(data=[_attachment_json(request, object_name, each) for each in found])
 
 
-@router.post(RECORD, summary="Attach a file", openapi_extra=FILE_FORM)
+@router.post(RECORD, summary="Attach a file", openapi_extra=DESCRIBED_FILE_FORM)
 async def create(request: Request, caller: SignedIn, object_name: str, record_id: str) -> Response:
     """A file of up to 4 GB; with the name of an attachment that the record has, it is a new version of that one."""
     service, of = vault_of(request).attachments, Of(caller, object_name, record_id)

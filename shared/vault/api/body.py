@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
@@ -65,7 +65,7 @@ OBJECT_DOCUMENTATION: dict[str, object] = {"requestBody": {"content": {JSON: {"s
 class Rows:
     """The rows of a record call; ``single`` when one record came as a form."""
 
-    rows: list[dict[str, object]]
+    rows: Sequence[Mapping[str, object]]
     single: bool = False
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -26,6 +27,16 @@ CHUNK_TIMEOUT = 60.0  # seconds that a client may be silent
 READ = 2**18
 RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 MAX_RANGE = 50 * 2**20
+
+
+def multipart_documentation(fields: Mapping[str, object] = MappingProxyType({})) -> dict[str, object]:
+    """The OpenAPI document's request body of a form with a file and ``fields``, each with its schema."""
+    properties = {"file": {"type": "string", "format": "binary"}, **fields}
+    schema = {"type": "object", "required": ["file"], "properties": properties}
+    return {"requestBody": {"content": {MULTIPART: {"schema": schema}}}}
+
+
+FILE_FORM = multipart_documentation()
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from shared.vault.api.session import SignedIn, vault_of
 from shared.vault.errors import ErrorType, VaultFault
 from shared.vault.records.modes import UnchangedFields, WriteMode
 from shared.vault.records.results import RowResult
+from shared.vault.security.caller import Caller
 
 router = APIRouter(prefix=f"{PREFIX}/vobjects", tags=["Object records"])
 
@@ -70,7 +71,7 @@ async def create(
     """A JSON array, CSV, or one record as a form; with `idParam`, records that exist are updated."""
     records = vault_of(request).records
     mode, lineage = mode_of(request), lineage_of(request)
-    rows = await read_rows(request)
+    rows = await _rows(request, caller, object_name)
     key = id_param or alias
     if key is None:
         results = await records.create(caller, object_name, rows.rows, mode=mode, lineage=lineage)
@@ -85,7 +86,7 @@ async def update(
 ) -> Response:
     """A JSON array, CSV, or one record as a form; rows name their record by `id` or by the `idParam` field."""
     mode, lineage = mode_of(request), lineage_of(request)
-    rows = await read_rows(request)
+    rows = await _rows(request, caller, object_name)
     key = id_param or alias
     results = await vault_of(request).records.update(caller, object_name, rows.rows, key, mode=mode, lineage=lineage)
     return _answer(request, object_name, rows, results if key else by_id(results))
@@ -118,9 +119,10 @@ async def read(request: Request, caller: SignedIn, object_name: str, record_id: 
 @router.put("/{object_name}/{record_id}", summary="Update a record", openapi_extra=RECORD_DOCUMENTATION)
 async def update_one(request: Request, caller: SignedIn, object_name: str, record_id: str) -> Response:
     """The fields to change, as a form or a JSON object."""
-    row = await read_record(request) | {"id": record_id}
-    results = await vault_of(request).records.update(caller, object_name, [row], mode=mode_of(request))
-    return _answer(request, object_name, Rows([row], single=True), by_id(results))
+    vault, row = vault_of(request), await read_record(request) | {"id": record_id}
+    rows = await vault.attachment_fields.with_files(caller, object_name, [row])
+    results = await vault.records.update(caller, object_name, rows, mode=mode_of(request))
+    return _answer(request, object_name, Rows(rows, single=True), by_id(results))
 
 
 @router.delete("/{object_name}/{record_id}", summary="Delete a record")
@@ -129,6 +131,12 @@ async def delete_one(request: Request, caller: SignedIn, object_name: str, recor
     row: dict[str, object] = {"id": record_id}
     results = await vault_of(request).records.delete(caller, object_name, [row], mode=mode_of(request))
     return _answer(request, object_name, Rows([row], single=True), by_id(results), deleted=True)
+
+
+async def _rows(request: Request, caller: Caller, object_name: str) -> Rows:
+    """The rows of the body, and with them the files that they name."""
+    rows = await read_rows(request)
+    return Rows(await vault_of(request).attachment_fields.with_files(caller, object_name, rows.rows), rows.single)
 
 
 def _answer(

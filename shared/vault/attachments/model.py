@@ -31,6 +31,35 @@ class Version:
     created_date: datetime
 
 
+class Handle(str):
+    """What an attachment field holds for a file that is kept, as the value of a row."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Unkept:
+    """A file that a row names and that could not be kept, as the value of the row; why, for the row's error."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class FieldFile:
+    """The file of an attachment field; ``format`` is its media type."""
+
+    handle: str
+    filename: str
+    format: str
+    content: Content
+    last_stored: datetime
+
+
+def media_type(filename: str) -> str:
+    """The media type that a file's name stands for."""
+    return _TYPES.guess_type(filename)[0] or "application/octet-stream"
+
+
 @dataclass(frozen=True, slots=True)
 class Attachment:
     """A file name of a record, and its versions, the earliest first; there is one at least."""
@@ -49,7 +78,7 @@ class Attachment:
     @property
     def format(self) -> str:
         """The media type that the file's name stands for."""
-        return _TYPES.guess_type(self.filename)[0] or "application/octet-stream"
+        return media_type(self.filename)
 
     def version(self, number: int) -> Version:
         """The version of this number; raises VaultFault ``INVALID_DATA``."""

@@ -15,6 +15,7 @@ from shared.vault.attachments.model import (
     checked_filename,
     checked_text,
 )
+from shared.vault.attachments.titles import record_title
 from shared.vault.attachments.writing import AttachmentWriter
 from shared.vault.components.schema import table as record_table
 from shared.vault.errors import ErrorType, VaultFault
@@ -96,15 +97,9 @@ class AttachmentService:
     async def archive_name(self, of: Of) -> str:
         """What the file of all attachments of a record is called."""
         target = self.target(of.caller, of.object_name, Operation.READ)
-        columns = "name__v, object_type__v" if target.allow_types else "name__v, NULL AS object_type__v"
-        sql = f"SELECT {columns} FROM {record_table(target.name)} WHERE id = $1"
         async with self._database.connection() as connection:
-            record = await connection.fetchrow(sql, of.record_id)
-        if record is None:
-            raise VaultFault(ErrorType.INVALID_DATA, NO_RECORD)
-        registry = self._components.registry
-        labels = {registry.object_type_id(t.object, t.name): t.label for t in registry.types_of(target.name).values()}
-        return f"{labels.get(record['object_type__v'], target.label)} {record['name__v']} - attachments.zip"
+            title = await record_title(connection, self._components.registry, target, of.record_id)
+        return f"{title} - attachments.zip"
 
     async def require_record(self, of: Of) -> None:
         """Refuse a file for a record that is not there or may not have it, before the file is read."""

@@ -24,6 +24,7 @@ class FieldType(StrEnum):
     DATE_TIME = "DateTime"
     PICKLIST = "Picklist"
     OBJECT = "Object"
+    ATTACHMENT = "Attachment"
 
 
 class RelationshipDeletion(StrEnum):

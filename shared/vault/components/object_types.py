@@ -39,7 +39,7 @@ STORED_AS = {
 }
 """Field types that records hold as another type holds its values."""
 
-UNHELD_FIELD_TYPES = ("Attachment", "Component", "Formula", "JsonString", "Lookup", "Rollup", "Time")
+UNHELD_FIELD_TYPES = ("Component", "Formula", "JsonString", "Lookup", "Rollup", "Time")
 """Field types that records do not hold: such a field is kept with its object, and has no values."""
 
 UNHELD_OBJECTS = frozenset(

@@ -10,6 +10,7 @@ from shared.vault.components.errors import Code, ComponentError
 from shared.vault.components.model import Field, FieldType, RelationshipDeletion, VaultObject
 
 SCHEMA = "records"
+FILES = "platform.field_file (handle)"  # what fields of type Attachment refer to
 
 _IDENTIFIER = re.compile(r"[a-z0-9_]{1,63}")
 _MAX_IDENTIFIER = 63
@@ -90,7 +91,7 @@ def plan(old: VaultObject | None, new: VaultObject | None) -> SchemaChange:
 
 def _create(new: VaultObject) -> list[str]:
     columns = [f"{quote(f.name)} {column_type(f)}{_column_suffix(f)}" for f in new.fields.values()]
-    constraints = [_foreign_key(new.name, f, f.object) for f in new.fields.values() if f.object is not None]
+    constraints = [_foreign_key(new.name, f) for f in new.fields.values() if refers(f)]
     statements = [f"CREATE TABLE {table(new.name)} ({', '.join(columns + constraints)})"]
     for field in new.fields.values():
         statements += _indexes(new.name, field)
@@ -121,19 +122,23 @@ def _column_suffix(field: Field) -> str:
     return " NOT NULL" if field.name in _NOT_NULL else ""
 
 
-def _foreign_key(object_name: str, field: Field, referenced: str) -> str:
+def refers(field: Field) -> bool:
+    """Whether the field's column is a foreign key: to another object's records, or to files."""
+    return field.object is not None or field.type is FieldType.ATTACHMENT
+
+
+def _foreign_key(object_name: str, field: Field) -> str:
     constraint = quote(schema_name(object_name, field.name, "fkey"))
-    return (
-        f"CONSTRAINT {constraint} FOREIGN KEY ({quote(field.name)}) "
-        f"REFERENCES {table(referenced)} (id) ON DELETE {_ON_DELETE[field.relationship_deletion]}"
-    )
+    referenced = FILES if field.object is None else f"{table(field.object)} (id)"
+    deletion = "NO ACTION" if field.object is None else _ON_DELETE[field.relationship_deletion]
+    return f"CONSTRAINT {constraint} FOREIGN KEY ({quote(field.name)}) REFERENCES {referenced} ON DELETE {deletion}"
 
 
 def _indexes(object_name: str, field: Field) -> list[str]:
     statements = []
     if needs_unique_index(field):
         statements.append(_create_index(object_name, field.name, "key", "UNIQUE INDEX"))
-    if field.object is not None or field.name in _INDEXED:
+    if refers(field) or field.name in _INDEXED:
         statements.append(_create_index(object_name, field.name, "idx", "INDEX"))
     return statements
 
@@ -205,10 +210,8 @@ class _Alteration:
         self._add_constraints(field)
 
     def _add_constraints(self, field: Field) -> None:
-        if field.object is not None:
-            self._statements.append(
-                f"ALTER TABLE {self._table} ADD {_foreign_key(self._new.name, field, field.object)}"
-            )
+        if refers(field):
+            self._statements.append(f"ALTER TABLE {self._table} ADD {_foreign_key(self._new.name, field)}")
         self._statements += _indexes(self._new.name, field)
 
     def _alter_field(self, old: Field, new: Field) -> None:
@@ -261,7 +264,7 @@ class _Alteration:
             return
         constraint = quote(schema_name(self._new.name, new.name, "fkey"))
         self._statements.append(f"ALTER TABLE {self._table} DROP CONSTRAINT {constraint}")
-        self._statements.append(f"ALTER TABLE {self._table} ADD {_foreign_key(self._new.name, new, new.object)}")
+        self._statements.append(f"ALTER TABLE {self._table} ADD {_foreign_key(self._new.name, new)}")
 
     def _alter_unique(self, old: Field, new: Field) -> None:
         before, after = needs_unique_index(old), needs_unique_index(new)

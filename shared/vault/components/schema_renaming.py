@@ -11,6 +11,7 @@ from shared.vault.components.schema import (
     name_sequence,
     needs_unique_index,
     quote,
+    refers,
     schema_name,
     table,
 )
@@ -41,9 +42,9 @@ def _renamed_parts(field: Field, before: tuple[str, str], after: tuple[str, str]
     """Indexes and constraints; the table has its new name already."""
     if needs_unique_index(field):
         yield _rename_index(schema_name(*before, "key"), schema_name(*after, "key"))
-    if field.object is not None or field.name == "modified_date__v":
+    if refers(field) or field.name == "modified_date__v":
         yield _rename_index(schema_name(*before, "idx"), schema_name(*after, "idx"))
-    if field.object is not None:
+    if refers(field):
         old, new = quote(schema_name(*before, "fkey")), quote(schema_name(*after, "fkey"))
         yield f"ALTER TABLE {table(after[0])} RENAME CONSTRAINT {old} TO {new}"
 

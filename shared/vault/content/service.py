@@ -16,6 +16,7 @@ from uuid import uuid4
 
 import asyncpg
 
+from shared.vault.content.references import unused_sql
 from shared.vault.staging.faults import as_faults
 from shared.vault.staging.store import Item
 
@@ -33,12 +34,6 @@ INSERT INTO platform.content ({COLUMNS}) VALUES ($1, $2, $3, $4)
 ON CONFLICT (sha256) DO UPDATE SET last_stored = now() RETURNING {COLUMNS}
 """
 ONE = f"SELECT {COLUMNS} FROM platform.content WHERE sha256 = $1"
-# Every column that refers to content, whichever chapter's table it is in.
-REFERRING = """
-SELECT format('NOT EXISTS (SELECT FROM %s r WHERE r.%I = c.sha256)', f.conrelid::regclass, a.attname) AS condition
-FROM pg_constraint f JOIN pg_attribute a ON a.attrelid = f.conrelid AND a.attnum = f.conkey[1]
-WHERE f.contype = 'f' AND f.confrelid = 'platform.content'::regclass
-"""
 NAMED = "SELECT stored_as FROM platform.content WHERE stored_as = ANY($1::text[])"
 
 
@@ -121,11 +116,11 @@ class ContentService:
         Rows that another sweep, or a writer, has in hand are theirs: none waits for another in a circle.
         """
         async with self._database.connection() as connection:
-            conditions = [row["condition"] for row in await connection.fetch(REFERRING)]
-            unused = " AND ".join(["c.last_stored < $1", *conditions])
+            unused = await unused_sql(connection, "platform.content")
             sql = f"""
                 DELETE FROM platform.content WHERE last_stored < $1 AND sha256 IN
-                (SELECT c.sha256 FROM platform.content c WHERE {unused} LIMIT {PAGE} FOR UPDATE SKIP LOCKED)
+                (SELECT u.sha256 FROM platform.content u WHERE u.last_stored < $1 AND {unused}
+                LIMIT {PAGE} FOR UPDATE SKIP LOCKED)
                 RETURNING stored_as
             """
             try:

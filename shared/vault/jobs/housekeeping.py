@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from shared.vault.content.service import UNUSED
 from shared.vault.jobs.model import JobContext, JobResult, JobType
 from shared.vault.security.caller import SYSTEM
 from shared.vault.staging.store import delete_tree
@@ -39,6 +40,7 @@ async def housekeeping(context: JobContext) -> JobResult:
     await vault.queries.cursors.purge()
     await vault.queue_log.purge()
     await vault.lineage.purge()
+    await vault.attachment_fields.remove_unused(datetime.now(UTC) - UNUSED)
     content = await vault.content.sweep()
     await vault.notifications.purge()
     await vault.files.tidy(datetime.now(UTC) - HALF_WRITTEN)

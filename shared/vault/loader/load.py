@@ -117,8 +117,10 @@ class _TaskRun:
 
         vault = self._context.vault
         try:
+            caller = self._context.caller
+            filled = await vault.attachment_fields.with_files(caller, self._task.object_name, rows)
             with also_in_unit_of_work(note):
-                await write(vault.records, self._context.caller, self._task, rows)
+                await write(vault.records, caller, self._task, filled)
         except VaultFault as fault:
             refused = [RowResult(errors=(fault.error,)) for _ in rows]
             async with vault.database.transaction() as connection:

@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime
 from decimal import Context, Decimal
 from typing import TYPE_CHECKING
 
+from shared.vault.attachments.model import Handle, Unkept
 from shared.vault.components.model import Field, FieldType, Picklist
 from shared.vault.errors import ApiError, ErrorType
 
@@ -153,6 +154,17 @@ def _names(value: object) -> list[object]:
     return value if isinstance(value, list) else [name.strip() for name in str(value).split(",")]
 
 
+def _file(field: Field) -> Coercion:
+    def convert(value: object) -> str:
+        if isinstance(value, Unkept):
+            raise InvalidValue(f"Field [{field.name}]: {value.reason}")
+        if not isinstance(value, Handle):
+            raise InvalidValue(f"Field [{field.name}] holds a file, which this call cannot take")
+        return str(value)
+
+    return convert
+
+
 _CONVERSIONS: Mapping[FieldType, Callable[[Field], Coercion]] = {
     FieldType.ID: _text,
     FieldType.STRING: _text,
@@ -163,6 +175,7 @@ _CONVERSIONS: Mapping[FieldType, Callable[[Field], Coercion]] = {
     FieldType.DATE: _date,
     FieldType.DATE_TIME: _date_time,
     FieldType.OBJECT: _text,
+    FieldType.ATTACHMENT: _file,
 }
 
 

@@ -17,10 +17,17 @@ _TAKES = {
     "TRIM": frozenset((FieldType.PICKLIST,)),
     "TODISPLAYFORMAT": frozenset((FieldType.STRING, FieldType.NUMBER)),
 }
-SELECTABLE = frozenset((*_TAKES, "TOLABEL"))
+FILE_FUNCTIONS = {
+    "FILENAME": ("f.filename", FieldType.STRING),
+    "FILESIZE": ("c.size", FieldType.NUMBER),
+    "MIMETYPE": ("f.format", FieldType.STRING),
+    "MD5CHECKSUM": ("c.md5", FieldType.STRING),
+}
+"""What is known of the file of an attachment field: in SQL, and the type of it."""
+
+SELECTABLE = frozenset((*_TAKES, *FILE_FUNCTIONS, "TOLABEL"))
 """The functions that SELECT takes of an object's fields."""
 
-_ATTACHMENT = frozenset(("FILENAME", "FILESIZE", "MIMETYPE", "MD5CHECKSUM"))
 _SUFFIX = "'__[a-z0-9]+$'"  # the name space of a picklist value
 _TAG = "'<[^>]*>'"
 
@@ -40,6 +47,20 @@ def selected_sql(scope: Scope, path: Path, function: str | None) -> tuple[str, F
     return _applied(function, sql, field), field
 
 
+def file_sql(function: str, handle: str) -> str:
+    """What a function says of the file whose handle an attachment field holds; null without one."""
+    column = FILE_FUNCTIONS[function][0]
+    files = "platform.field_file f JOIN platform.content c USING (sha256)"
+    return f"(SELECT {column} FROM {files} WHERE f.handle = {handle})"
+
+
+def require_file(scope: Scope, path: Path, function: str, field: Field) -> None:
+    """Refuse a function of files on a field that holds none; raises VqlNameError."""
+    if field.type is not FieldType.ATTACHMENT:
+        message = f"function [{function}] takes attachment fields, and this is none"
+        raise scope.statement.fault(message, path.at, "ATTRIBUTE_NOT_SUPPORTED")
+
+
 def encoded(sql: str, field: Field) -> str:
     """A field's value as the API encodes it; numbers with decimals are still numeric."""
     kind = field.type
@@ -55,6 +76,8 @@ def encoded(sql: str, field: Field) -> str:
 
 
 def _applied(function: str, sql: str, field: Field) -> str:
+    if function in FILE_FUNCTIONS:
+        return file_sql(function, sql)
     if function == "LONGTEXT" and field.type is FieldType.RICH_TEXT:
         return _without_markup(sql)
     if function == "TODISPLAYFORMAT":
@@ -75,12 +98,12 @@ def _check(scope: Scope, path: Path, function: str, field: Field, owner: VaultOb
             message = "function [TONAME] is for queries of documents; objects have TOLABEL"
             raise scope.statement.fault(message, path.at, "ATTRIBUTE_NOT_SUPPORTED")
         return
+    if function in FILE_FUNCTIONS:
+        require_file(scope, path, function, field)
+        return
     takes = _TAKES.get(function)
     if takes is None:
-        reason = (
-            "takes attachment fields, and this is none" if function in _ATTACHMENT else "is not available in SELECT"
-        )
-        message = f"function [{function[:40]}] {reason}"
+        message = f"function [{function[:40]}] is not available in SELECT"
         raise scope.statement.fault(message, path.at, "ATTRIBUTE_NOT_SUPPORTED")
     if field.type not in takes:
         message = f"field [{field.name}] of object [{owner.name}]: {function} does not take its type"

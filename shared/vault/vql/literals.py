@@ -18,6 +18,7 @@ TEXT = frozenset(
         FieldType.RICH_TEXT,
         FieldType.PICKLIST,
         FieldType.OBJECT,
+        FieldType.ATTACHMENT,
     )
 )
 """Fields whose values are text, also where the text is a name or an id."""

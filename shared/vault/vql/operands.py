@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import cast
 
-from shared.vault.components.model import FieldType
+from shared.vault.components.model import Field, FieldType
 from shared.vault.vql.deferred import TOKENS, TokenValue
 from shared.vault.vql.errors import VqlNameError
+from shared.vault.vql.functions import FILE_FUNCTIONS, file_sql, require_file
 from shared.vault.vql.labels import label_sql
 from shared.vault.vql.literals import TEXT, UnsuitableLiteral, parameters
 from shared.vault.vql.resolve import Scope
@@ -16,10 +17,9 @@ from shared.vault.vql.tree import Literal, Operand, RelativeDate, Scalar, StateF
 
 PLAIN_TEXT = frozenset((FieldType.ID, FieldType.STRING, FieldType.LONG_TEXT, FieldType.RICH_TEXT))
 DATES = frozenset((FieldType.DATE, FieldType.DATE_TIME))
-_UNORDERED = frozenset((FieldType.PICKLIST, FieldType.BOOLEAN))
+_UNORDERED = frozenset((FieldType.PICKLIST, FieldType.BOOLEAN, FieldType.ATTACHMENT))
 _WHOLE = frozenset(("LONGTEXT", "RICHTEXT"))  # an alias of these stands for the field
 _SCALARS = frozenset((str, int, Decimal, bool, type(None)))
-_ATTACHMENT = frozenset(("FILENAME", "FILESIZE", "MIMETYPE", "MD5CHECKSUM"))
 
 
 class Column:
@@ -43,8 +43,10 @@ class Column:
             self.sql = f"lower({self.sql})"
         elif function == "TONAME":
             self._require_documents(function)
-        elif function in _ATTACHMENT:
-            raise self.unsupported(f"function [{function}] takes attachment fields, and this is none")
+        elif function in FILE_FUNCTIONS:
+            require_file(scope, self.path, function, self.field)
+            self.sql = file_sql(function, self.sql)
+            self.field = Field(self.field.name, self.field.label, FILE_FUNCTIONS[function][1])
         elif function is not None and not self.label and (operand.function is not None or function not in _WHOLE):
             raise self.unsupported(f"function [{function[:40]}] is not available in WHERE")
 

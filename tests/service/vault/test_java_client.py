@@ -326,6 +326,16 @@ async def test_attachments(client: JavaClient) -> None:
     assert succeeded(await client.send("GET", path)).data == []
 
 
+async def test_attachment_fields(client: JavaClient) -> None:
+    script = "RECREATE Object java_scan__c (label('S'), prefix('ZJS'), Field a__c (label('A'), type('Attachment')));"
+    succeeded(await client.send("POST", "/api/mdl/execute", raw("text/plain", script), Content_Type=JSON, Accept=JSON))
+    created = await client.send("POST", "/vobjects/java_scan__c", raw(JSON, '[{"name__v": "a"}]'), Accept=JSON)
+    path = f"/vobjects/java_scan__c/{created.ids[0]}/attachment_fields"
+    put = await client.send("POST", f"{path}/a__c/file", a_file(b"one", "plan.txt"), Content_Type=MULTIPART)
+    assert succeeded(put, ROWS).ids == created.ids
+    assert (await client.send("GET", f"{path}/a__c/file")).text == "one"
+
+
 async def test_metadata(client: JavaClient) -> None:
     for name in ("thing__c", "case_request__v", "user__sys"):
         succeeded(await client.send("GET", f"/metadata/vobjects/{name}", Accept=JSON), OBJECT)

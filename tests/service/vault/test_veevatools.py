@@ -156,6 +156,25 @@ async def test_attachments(client: VaultClient, call: Call, tmp_path: Path) -> N
     assert {str(each["id"]) for each in listed["data"]} >= {one[2]}
 
 
+async def test_attachment_fields(client: VaultClient, call: Call, tmp_path: Path) -> None:
+    objects, mdl, name = ObjectService(client), MDLService(client), f"binder{next(numbers)}__c"
+    fields, crud = objects.attachment_fields, objects.crud
+    prefix, scan = f"prefix('ZB{next(numbers)}')", "Field scan__c ( label('Scan'), type('Attachment') )"
+    script = f"RECREATE Object {name} ( label('Binder'), {prefix}, {scan} );"
+    assert (await call(mdl.execute_mdl_script, script))["responseStatus"] == "SUCCESS"
+    json = {"content_type": "application/json", "accept": "application/json"}
+    created = await call(crud.create_object_records, name, {"name__v": "a"}, **json)
+    record = created["data"][0]["data"]["id"]
+    file, copy = tmp_path / "plan.txt", tmp_path / "copy.txt"
+    file.write_text("a plan")
+    put = await call(fields.update_attachment_field_file, name, record, "scan__c", str(file))
+    assert put["data"][0]["data"]["id"] == record
+    await call(fields.download_attachment_field_file, name, record, "scan__c", str(copy))
+    assert copy.read_text() == "a plan"
+    await call(fields.download_all_attachment_field_files, name, record, str(tmp_path / "all"))
+    assert [path.name for path in (tmp_path / "all").iterdir()] == ["Binder a - attachment fields.zip"]
+
+
 async def test_queries_over_many_pages(client: VaultClient, user: Api, call: Call) -> None:
     rows = [{"name__v": "paged", "key__c": f"VQ-{n:04}"} for n in range(1200)]
     for start in range(0, len(rows), 500):

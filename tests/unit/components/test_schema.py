@@ -35,7 +35,8 @@ def test_create_has_typed_columns_keys_and_indexes() -> None:
            Field many__c (label('T'), type('Picklist'), picklist('Picklist.p__c'), multi_value(true)),
            Field b__c (label('T'), type('Object'), object('Object.b__c'), relationship_deletion('setnull')),
            Field c__c (label('T'), type('Object'), object('Object.c__c'), relationship_deletion('cascade')),
-           Field self__c (label('T'), type('Object'), object('Object.b__c'))""",
+           Field self__c (label('T'), type('Object'), object('Object.b__c')),
+           Field file__c (label('T'), type('Attachment'))""",
         context=CONTEXT,
     )
     create, *others = plan(None, new).statements
@@ -57,6 +58,7 @@ def test_create_has_typed_columns_keys_and_indexes() -> None:
         '"many__c" text[],',
         'FOREIGN KEY ("b__c") REFERENCES records."b__c" (id) ON DELETE SET NULL',
         'FOREIGN KEY ("c__c") REFERENCES records."c__c" (id) ON DELETE CASCADE',
+        'FOREIGN KEY ("file__c") REFERENCES platform.field_file (handle) ON DELETE NO ACTION',
         'FOREIGN KEY ("self__c") REFERENCES records."b__c" (id) ON DELETE NO ACTION',
     ):
         assert part in create
@@ -67,6 +69,7 @@ def test_create_has_typed_columns_keys_and_indexes() -> None:
         'CREATE INDEX "a__c_b__c_idx" ON records."a__c" ("b__c")',
         'CREATE INDEX "a__c_c__c_idx" ON records."a__c" ("c__c")',
         'CREATE INDEX "a__c_self__c_idx" ON records."a__c" ("self__c")',
+        'CREATE INDEX "a__c_file__c_idx" ON records."a__c" ("file__c")',
         'CREATE SEQUENCE records."a__c_name_seq"',
     ]
 

@@ -77,6 +77,7 @@ OBJECTS = {
             a_field("score__v", FieldType.NUMBER, scale=2),
             a_field("do_not_call__v", FieldType.BOOLEAN),
             a_field("birth_date__v", FieldType.DATE),
+            a_field("portrait__v", FieldType.ATTACHMENT),
             a_field("languages__v", FieldType.PICKLIST, picklist="language__v", multi_value=True),
             a_field("object_type__v", FieldType.STRING, system=True),
             a_field("lifecycle__v", FieldType.STRING, system=True),
