@@ -21,6 +21,7 @@ from shared.vault.records.role_rows import roles_of, split_roles
 from shared.vault.records.roles import store_roles, wanted_roles
 from shared.vault.records.rows import MAX_ROWS, Row, RowReader
 from shared.vault.records.source_states import authorize_states
+from shared.vault.records.status_rules import refuse_bulk_status, refuse_inactive
 from shared.vault.records.triggers import ALWAYS_RULED
 from shared.vault.records.uniqueness import RaceLost
 from shared.vault.security.permissions import Operation, require
@@ -87,6 +88,7 @@ class RecordService:
             authorize_states(caller, read)
             check_lineage(caller, read, lineage)
             batch = self.batch(connection, caller, target, mode)
+            refuse_inactive(batch, read)
             await copy_sources(connection, caller, target, read, sources)
             await batch.resolve(read)
             await self.insert(batch, [row for row in read if not row.errors])
@@ -120,6 +122,7 @@ class RecordService:
             await batch.resolve(read)
             stored = await batch.lock(read, key)
             fail_unnamed(read, stored, key)
+            refuse_bulk_status(batch, read, stored)
             wanted = await wanted_roles(connection, read, columns)
             await batch.update([row for row in read if not row.errors], stored, warn_unchanged=True)
             changed = [(row, roles) for row, roles in wanted if not row.errors]
@@ -173,6 +176,8 @@ class RecordService:
         batch = self.batch(connection, caller, target, mode)
         await batch.resolve(read)
         stored = await batch.lock(read, key)
+        refuse_bulk_status(batch, read, stored)
+        refuse_inactive(batch, [row for row in read if row.key not in stored])
         good = [row for row in read if not row.errors]
         await batch.update([row for row in good if row.key in stored], stored, warn_unchanged=False)
         await self.insert(batch, [row for row in good if row.key not in stored], key)
