@@ -24,6 +24,7 @@ from shared.vault.content.service import ContentService
 from shared.vault.documents.files import DocumentFiles
 from shared.vault.documents.reading import DocumentReader
 from shared.vault.documents.service import DocumentService
+from shared.vault.documents.texts import DocumentTexts
 from shared.vault.exceptions import bulk_retry, ignoring, items
 from shared.vault.integrations import job as integration_runs
 from shared.vault.integrations.service import RunService
@@ -188,6 +189,7 @@ class Vault:
     def _add_documents(self) -> None:
         self.documents = DocumentService(self.database, self.components, self.records, self.vault_id)
         self.document_files = DocumentFiles(self.database, self.documents, self.content)
+        self.document_texts = DocumentTexts(self.database, self.content)
         self.document_reader = DocumentReader(self.documents, self.queries)
 
     def _triggers(self) -> Mapping[str, Trigger]:

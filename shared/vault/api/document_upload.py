@@ -46,7 +46,9 @@ async def sent_document(request: Request) -> AsyncIterator[tuple[dict[str, str],
             yield form.fields, None
             return
         name = file_name(form.file.filename)
-        yield form.fields, SourceFile(await vault.content.keep(form.content(), limit=limit), name)
+        file = SourceFile(await vault.content.keep(form.content(), limit=limit), name)
+        await vault.document_texts.note(file.content, file.format)
+        yield form.fields, file
 
 
 @asynccontextmanager

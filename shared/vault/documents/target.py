@@ -22,6 +22,11 @@ STATE_FUNCTIONS = {
 _LATEST = "latest_version__sys"
 _NEWEST = ("major_version_number__v", "minor_version_number__v")
 
+CONTENT = (
+    "(SELECT x.text FROM platform.document_file f JOIN platform.content_text x USING (sha256) "
+    f"WHERE f.version_id = {{key}} AND f.rendition = '{SOURCE_FILE}')"
+)
+
 # Of the file: the name in SQL, label, type.
 _FILE = {
     "filename__v": ("f.filename", "File Name", FieldType.STRING),
@@ -51,6 +56,7 @@ def document_target(model: DocumentModel) -> vql.Target | None:
         key=version_id.name,
         newest=_NEWEST,
         changed=("last_modified_by__v", "version_modified_date__v"),
+        content=CONTENT,
     )
 
 

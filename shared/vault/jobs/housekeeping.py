@@ -40,6 +40,7 @@ async def housekeeping(context: JobContext) -> JobResult:
     await vault.queries.cursors.purge()
     await vault.queue_log.purge()
     await vault.lineage.purge()
+    await vault.document_texts.note_missing()
     await vault.attachment_fields.remove_unused(datetime.now(UTC) - UNUSED)
     content = await vault.content.sweep()
     await vault.notifications.purge()

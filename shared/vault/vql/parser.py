@@ -229,11 +229,12 @@ class _Parser(ExpressionParser):
             raise VqlLimitError(message) from None
 
     def _scoped(self, phrase: Phrase) -> Phrase:
-        """SCOPE ALL and SCOPE PROPERTIES are what a phrase without a scope stands for, as far as fields go."""
-        if self._take_word("ALL") or self._take_word("PROPERTIES"):
+        """SCOPE PROPERTIES is what a phrase without a scope stands for; SCOPE ALL is that and SCOPE CONTENT."""
+        if self._take_word("PROPERTIES"):
             return phrase
-        if self._take_word("CONTENT"):
-            return Phrase(phrase.terms, phrase.at, content=True)
+        for word, also_fields in (("ALL", True), ("CONTENT", False)):
+            if self._take_word(word):
+                return Phrase(phrase.terms, phrase.at, content=True, fields=also_fields)
         fields: list[Path] = [self._path()]
         while self._take(","):
             fields.append(self._path())

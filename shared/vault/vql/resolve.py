@@ -207,7 +207,8 @@ class Scope:
         target = statement.targets.get(source.name)
         self.key = f"{self.alias}.{quoted('id' if target is None else target.key)}"  # tells the rows apart
         self.joins: list[str] = []
-        self.searched: dict[tuple[Path, ...], str] = {}  # text that FIND looks through, by scope
+        # Text that FIND looks through, by the fields of a scope, and whether it takes content and all fields.
+        self.searched: dict[tuple[tuple[Path, ...], bool, bool], str] = {}
         self._joined: dict[tuple[str, ...], tuple[str, VaultObject]] = {(): (self.alias, source)}
         items = () if select is None else select.items
         self._aliases = {item.alias: item for item in items if isinstance(item, Item) and item.alias}

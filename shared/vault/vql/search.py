@@ -85,14 +85,27 @@ def _lexeme(word: Word) -> str:
 
 def _text_sql(scope: Scope, phrase: Phrase) -> str:
     """All text that a phrase is looked for in, as one."""
-    if phrase.content:
-        message = "SCOPE CONTENT is not available: what files say is not searched in this Vault"
-        raise scope.statement.fault(message, phrase.at, "ATTRIBUTE_NOT_SUPPORTED")
-    text = scope.searched.get(phrase.scope)
+    wanted = phrase.scope, phrase.content, phrase.fields
+    text = scope.searched.get(wanted)
     if text is None:
-        columns = [_scoped(scope, path) for path in phrase.scope] or [_own(scope, f) for f in scope.text_fields()]
-        text = scope.searched[phrase.scope] = f"concat_ws(' ', {', '.join(columns) or 'NULL'})"
+        columns = [_scoped(scope, path) for path in phrase.scope]
+        if not columns and phrase.fields:
+            columns = [_own(scope, f) for f in scope.text_fields()]
+        if phrase.content:
+            columns += _content(scope, phrase)
+        text = scope.searched[wanted] = f"concat_ws(' ', {', '.join(columns) or 'NULL'})"
     return text
+
+
+def _content(scope: Scope, phrase: Phrase) -> list[str]:
+    """What the file of a record says; objects have none, which SCOPE ALL passes over."""
+    target = scope.statement.targets.get(scope.object.name)
+    if target is not None and target.content:
+        return [target.content.format(key=scope.key)]
+    if phrase.fields:
+        return []
+    message = "SCOPE CONTENT is for queries of documents: records have no content"
+    raise scope.statement.fault(message, phrase.at, "ATTRIBUTE_NOT_SUPPORTED")
 
 
 def _own(scope: Scope, field: Field) -> str:

@@ -31,7 +31,8 @@ class Target:
     the rows are known already they are ``rows``, a JSON array, and travel as a parameter. ``states`` are what
     STEADYSTATE and its like stand for, as ``{lifecycle__v}.{status__v}``. Fields in ``labels`` (names to labels)
     show and take labels where TONAME does not ask for the names. ``key`` is the field that tells rows apart,
-    ``newest`` those by which LATESTVERSION chooses among rows of one id. All SQL here is the Vault's own.
+    ``newest`` those by which LATESTVERSION chooses among rows of one id. ``content`` is the SQL of a row's file as
+    text, with ``{key}`` for that field. All SQL here is the Vault's own.
     """
 
     object: VaultObject
@@ -44,6 +45,7 @@ class Target:
     key: str = "id"
     newest: tuple[str, ...] = ()
     changed: tuple[str, str] | None = None
+    content: str = ""
 
     def recordset(self) -> str:
         """The column definitions of ``rows`` for ``jsonb_to_recordset``."""

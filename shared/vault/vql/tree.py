@@ -166,7 +166,8 @@ class Phrase:
     terms: Word | Search
     at: int
     scope: tuple[Path, ...] = ()
-    content: bool = False  # SCOPE CONTENT: within files of documents
+    content: bool = False  # SCOPE CONTENT and ALL: within files of documents
+    fields: bool = True  # all but SCOPE CONTENT
 
 
 SearchTerm = Word | Phrase | Search

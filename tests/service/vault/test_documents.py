@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import aiohttp
@@ -48,8 +49,8 @@ def template(**fields: str) -> dict[str, str]:
     return {"name__v": f"Template {key()}", "type__v": "email_template__v", **fields}
 
 
-async def created(client: Api, content: bytes | None = None, **fields: str) -> int:
-    answer = await client.post(DOCUMENTS, data=form(content, **template(**fields)))
+async def created(client: Api, content: bytes | None = None, filename: str = "letter.html", **fields: str) -> int:
+    answer = await client.post(DOCUMENTS, data=form(content, filename, **template(**fields)))
     assert answer.status == "SUCCESS", answer.text
     assert answer.body["responseMessage"] == "successfully created document"
     return int(answer.body["id"])
@@ -280,3 +281,53 @@ async def test_what_documents_are_like(user: Api) -> None:
     last = (await user.get(below["classifications"][0]["value"].removeprefix(user.url))).body
     assert (below["name"], last["name"], last["label"]) == ("leaflet__c", "folded__c", "Folded")
     assert (await user.get(f"{path}/types/nothing__c")).error == "INVALID_DATA"
+
+
+async def test_what_files_say_is_found(user: Api, vault: Vault) -> None:
+    word, other = f"w{key().lower().replace('-', '')}x", f"q{key().lower().replace('-', '')}x"
+    html = f"<p title='{other}'>Take <b>{word}</b> with food</p>".encode()
+    first = await created(user, html, title__v=other)
+    second = await created(user, filename="data.csv", content=f"name,dose\n{word},10\n".encode())
+    unread = await created(user, filename="scan.pdf", content=f"%PDF-1.4 {word}".encode())
+    named = await created(user, title__v=word)
+    found = {
+        f"'{word}' SCOPE CONTENT": {first, second},
+        f"'{word}'": {named},
+        f"'{word}' SCOPE PROPERTIES": {named},
+        f"'{word}' SCOPE ALL": {first, second, named},
+        f"'{word} food' SCOPE CONTENT": {first},
+        f"'{word} {other}' SCOPE ALL": {first},
+        f"'{other}' SCOPE CONTENT": set(),
+        f"'{word}' SCOPE CONTENT AND NOT 'dose' SCOPE CONTENT": {first},
+    }
+    for phrase, expected in found.items():
+        rows = (await user.query(f"SELECT id FROM documents FIND ({phrase})")).data
+        assert {row["id"] for row in rows} == expected, phrase
+    assert unread not in found[f"'{word}' SCOPE ALL"]
+
+    # The latest version says something else now; the one before is still there.
+    assert (await user.post(f"{DOCUMENTS}/{first}", data=form(b"nothing of it", "letter.txt"))).status == "SUCCESS"
+    find = f"FIND ('{word}' SCOPE CONTENT)"
+    assert [row["id"] for row in (await user.query(f"SELECT id FROM documents {find}")).data] == [second]
+    versions = (await user.query(f"SELECT version_id FROM ALLVERSIONS documents {find}")).data
+    assert {row["version_id"] for row in versions} == {f"{first}_0_1", f"{second}_0_1"}
+
+    # Texts that were not kept, as of files from before there were any, are kept by the job of the day.
+    async with vault.database.connection() as connection:
+        await connection.execute("DELETE FROM platform.content_text WHERE text LIKE $1", f"%{word}%")
+    assert (await user.query(f"SELECT id FROM documents {find}")).data == []
+    await vault.document_texts.note_missing()
+    assert [row["id"] for row in (await user.query(f"SELECT id FROM documents {find}")).data] == [second]
+
+
+async def test_texts_go_with_their_content(admin: Api, vault: Vault) -> None:
+    data = f"gone {key()}".encode()
+    document_id = await created(admin, filename="gone.txt", content=data)
+    kept = "SELECT count(*) FROM platform.content_text WHERE sha256 = $1"
+    sha256 = hashlib.sha256(data).hexdigest()
+    tomorrow = datetime.now(UTC) + timedelta(days=1)
+    for expected in (1, 0):
+        await vault.content.remove_unused(tomorrow)
+        async with vault.database.connection() as connection:
+            assert await connection.fetchval(kept, sha256) == expected
+        await admin.delete(f"{DOCUMENTS}/{document_id}")

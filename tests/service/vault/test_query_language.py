@@ -272,7 +272,6 @@ async def test_a_target_is_no_object_of_the_record_calls(integration: Api) -> No
 @pytest.mark.parametrize(
     ("text", "error"),
     [
-        ("SELECT id FROM documents FIND ('x' SCOPE CONTENT)", "ATTRIBUTE_NOT_SUPPORTED"),
         ("SELECT id FROM crate__c WHERE status__v = STEADYSTATE()", "ATTRIBUTE_NOT_SUPPORTED"),
         ("SELECT id FROM crate__c FIND ('x' SCOPE CONTENT)", "ATTRIBUTE_NOT_SUPPORTED"),
         ("SHOW TABLES", "INCORRECT_QUERY_SYNTAX_ERROR"),
