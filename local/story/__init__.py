@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 from local.narration import Narration
-from local.story import agreements, custom, inquiries, metadata, second_crm
+from local.story import agreements, content, custom, inquiries, metadata, second_crm
 from local.story.cast import Cast, StoryFailed
 from shared.client import VaultClient
 
@@ -44,6 +44,7 @@ async def play(endpoints: Mapping[str, Any], narration: Narration, sign_ins: Map
         await inquiries.delivered_twice(first, narration, inquiry, endpoints["rabbitmq"]["amqp_url"])
         await agreements.kept(first, narration)
         await metadata.synced(first, narration)
+        await content.published(first, narration)
         await custom.without_code(first, narration)
         if second_crm.VAULT in endpoints:
             await second_crm.joins(first, await cast(second_crm.VAULT), narration)

@@ -10,7 +10,7 @@ from services.connector.concurrency import FreshValue, concurrently
 from services.connector.rules.compile import compile_rule
 from services.connector.rules.compiled import CompiledRule
 from services.connector.rules.lookups import Lookups, read_lookups
-from services.connector.rules.metadata import ObjectMetadata
+from services.connector.rules.metadata import DOCUMENTS, ObjectMetadata
 from services.connector.rules.model import BrokenRule, IntegrationRule, RuleError, read_rule, read_rules
 from services.connector.rules.plan import plan
 from shared.client.client import VaultClient
@@ -368,7 +368,7 @@ async def _metadata(client: VaultClient, names: Iterable[str]) -> dict[str, Json
 
     async def one(name: str) -> Json | None:
         try:
-            return await client.object_metadata(name)
+            return await (client.document_metadata() if name == DOCUMENTS else client.object_metadata(name))
         except VaultRefused:
             return None
 

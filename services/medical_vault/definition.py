@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from services.medical_vault.case_requests import return_to_crm
+from services.medical_vault.content import publish_to_crm
 from shared.vault.definition import VaultDefinition
 
 MEDICAL_VAULT = VaultDefinition(
@@ -15,5 +16,5 @@ MEDICAL_VAULT = VaultDefinition(
     purpose="Medical Inquiries of Vault CRM arrive here as Cases; agents answer their Case Requests, and what comes of"
     " them returns to the rep who asked.",
     first_objects=("case_request__v", "case__v", "person__sys"),
-    actions={"return_to_crm": return_to_crm},
+    actions={"publish_to_crm": publish_to_crm, "return_to_crm": return_to_crm},
 )

@@ -241,6 +241,12 @@ class VaultClient:
         answer = await self._call(Request("object_metadata", "GET", f"{API}/metadata/vobjects/{_part(object)}"))
         return mapping(answer.get("object"), "object")
 
+    async def document_metadata(self) -> Row:
+        """Return what documents are like: the fields that they have as ``properties``."""
+        path = f"{API}/metadata/objects/documents/properties"
+        answer = await self._call(Request("document_metadata", "GET", path))
+        return {"properties": rows_of(answer.get("properties"), "properties")}
+
     async def configuration(self, component_type: str) -> list[Row]:
         """Return all components of a type, for example ``Integrationrule``, with their sub-components."""
         answer = await self._call(Request("configuration", "GET", f"{API}/configuration/{_part(component_type)}"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from services.connector.points import account, country, general, inquiry, medical_case, metadata, on_demand
+from services.connector.points import account, content, country, general, inquiry, medical_case, metadata, on_demand
 from services.connector.points.pull_rules import ACCOUNT_POINT
 from services.connector.points.states import OutdatedRead
 from services.connector.points.transfer import Point, Transfer
@@ -17,6 +17,7 @@ _POINTS: dict[str, Point] = {
     ACCOUNT_POINT: account.transfer,
     medical_case.POINT: medical_case.transfer,
     country.POINT: country.transfer,
+    content.POINT: content.transfer,
     on_demand.CRM_LOOKUP: on_demand.transfer,
     **dict.fromkeys(metadata.ORDER, metadata.transfer),
 }

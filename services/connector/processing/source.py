@@ -11,6 +11,7 @@ from services.connector.records import RecordAccess
 from services.connector.rules.errors import ItemErrorType
 from services.connector.rules.plan import QueryPlan
 from services.connector.rules.source_types import Describe
+from services.connector.rules.sources import MODIFIED, modified_field
 from shared.client.results import QueryResult
 
 Row = dict[str, object]
@@ -44,9 +45,13 @@ async def _answers(client: RecordAccess, statements: Iterable[str], *, describe:
 
 
 async def fetch(client: RecordAccess, plan: QueryPlan, ids: Collection[str]) -> SourceRows:
-    """Read the records by a rule's plan; raises ClientError."""
+    """Read the records by a rule's plan, documents with the modified date of their version; raises ClientError."""
     answers = await _answers(client, plan.statements(ids), describe=True)
     rows = {str(row["id"]): row for answer in answers for row in answer.rows}
+    modified = modified_field(plan.object)
+    if modified != MODIFIED:
+        for row in rows.values():
+            row[MODIFIED] = row[modified]
     absent = [item for item in ids if item not in rows]
     filtered: frozenset[str] = frozenset()
     if absent and plan.filtered:

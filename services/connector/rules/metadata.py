@@ -51,8 +51,12 @@ class ObjectMetadata:
     def from_json(cls, answer: Json) -> ObjectMetadata:
         """Read the ``object`` member of ``GET /metadata/vobjects/{object}`` (or the whole answer).
 
-        Raises ValueError when the answer has no such shape.
+        Of documents it is the answer of ``GET /metadata/objects/documents/properties``. Raises ValueError when the
+        answer has no such shape.
         """
+        properties = answer.get("properties")
+        if isinstance(properties, list):
+            return cls(DOCUMENTS, {field.name: field for field in map(_property, properties)})
         body = answer.get("object", answer)
         if not isinstance(body, Mapping) or not isinstance(body.get("fields"), list):
             raise ValueError("object metadata without a list of fields")  # noqa: TRY004  what came is bad, not the call
@@ -66,6 +70,25 @@ class ObjectMetadata:
         urls = body.get("urls")
         keeps_lineage = isinstance(urls, Mapping) and "lineage" in urls
         return cls(_text(body, "name") or "", fields, children, keeps_lineage)
+
+
+def _property(entry: object) -> FieldMetadata:
+    if not isinstance(entry, Mapping) or not isinstance(entry.get("name"), str):
+        raise ValueError("document metadata with a field that has no name")  # noqa: TRY004
+    kind = _text(entry, "type") or "String"
+    return FieldMetadata(
+        name=entry["name"],
+        type="Object" if kind == "ObjectReference" else kind,
+        editable=entry.get("editable") is True,
+        required=entry.get("required") is True,
+        multi_value=entry.get("repeating") is True,
+        max_length=_integer(entry, "maxLength"),
+        scale=_integer(entry, "scale"),
+        min_value=_number(entry, "minValue"),
+        max_value=_number(entry, "maxValue"),
+        object=_name(entry.get("objectType")),
+        outbound=_text(entry, "relationshipName"),
+    )
 
 
 def _field(entry: object) -> FieldMetadata:

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from services.connector.rules.metadata import ObjectMetadata
 from services.connector.rules.model import FieldRule, IntegrationRule, RuleError
 from services.connector.rules.rows import Selection
+from services.connector.rules.sources import modified_field, select
 from services.connector.rules.statements import statements
 
-ALWAYS = ("id", "global_id__sys", "modified_date__v")
+ALWAYS = ("id", "global_id__sys")
 
 _TOKEN = re.compile(r"'(?:\\.|''|[^'\\])*'|[A-Za-z_][A-Za-z0-9_.]*(?:\s*\()?|.", re.DOTALL)
 _SELECT = re.compile(
@@ -63,7 +64,7 @@ def plan(rule: IntegrationRule, primary: ObjectMetadata, extra: Iterable[str] = 
 
     Raises RuleError when a query object cannot be reached from the primary one or a field is unknown.
     """
-    own = _Columns(rule.name, {name: name for name in (*ALWAYS, *extra)})
+    own = _Columns(rule.name, {name: name for name in (*ALWAYS, modified_field(rule.primary_query_object), *extra)})
     children: dict[str, _Columns] = {}
     selections: dict[str, Selection] = {}
     for field_rule in rule.field_rules:
@@ -78,7 +79,7 @@ def plan(rule: IntegrationRule, primary: ObjectMetadata, extra: Iterable[str] = 
     for child, columns in children.items():
         where = f" WHERE {child_conditions[child]}" if child in child_conditions else ""
         items.append(f"(SELECT {', '.join(columns.texts.values())} FROM {child}{where})")  # noqa: S608  VQL of names
-    head = f"SELECT {', '.join(items)} FROM {rule.primary_query_object}"  # noqa: S608  VQL of names
+    head = select(", ".join(items), rule.primary_query_object)
     return QueryPlan(rule.name, rule.primary_query_object, head, conditions, selections)
 
 

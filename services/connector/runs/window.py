@@ -11,10 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from services.connector.rules.sources import MODIFIED, modified_field, select
 from services.connector.rules.statements import literal
 from shared.spark.envelope import MAX_ITEMS, format_moment
-
-MODIFIED = "modified_date__v"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +42,11 @@ class Reading:
     condition: str | None = None
     through: str | None = None
     deleted: bool = False
+
+    @property
+    def modified(self) -> str:
+        """The field by which its records are in the window of a run."""
+        return modified_field(self.object)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,27 +84,29 @@ class Cursor:
         if reading.deleted:
             return Cursor(self.reading, id=str(self.read + len(rows)))
         last = rows[-1]
-        return Cursor(self.reading, "" if reading.through else str(last[MODIFIED]), str(last["id"]))
+        return Cursor(self.reading, "" if reading.through else str(last[reading.modified]), str(last["id"]))
 
 
 def page_statement(reading: Reading, part: Window, cursor: Cursor) -> str:
     """The VQL of the next page, at most 500 records."""
     if reading.through:
-        related = f"(SELECT id FROM {reading.through} WHERE {_within(part.since, part.until)})"  # noqa: S608  VQL
+        within = _within(MODIFIED, part.since, part.until)
+        related = f"(SELECT id FROM {reading.through} WHERE {within})"  # noqa: S608  VQL
         conditions = [f"id IN {related}"]
         if cursor.id:
             conditions.append(f"id > {literal(cursor.id)}")
         order = "id"
     else:
-        conditions = [_within(cursor.modified or part.since, part.until)]
+        conditions = [_within(reading.modified, cursor.modified or part.since, part.until)]
         if cursor.id:
-            conditions.append(f"({MODIFIED} > {literal(cursor.modified)} OR id > {literal(cursor.id)})")
-        order = f"{MODIFIED}, id"
+            conditions.append(f"({reading.modified} > {literal(cursor.modified)} OR id > {literal(cursor.id)})")
+        order = f"{reading.modified}, id"
     if reading.condition:
         conditions.append(f"({reading.condition})")
     where = " AND ".join(conditions)
-    return f"SELECT id, {MODIFIED} FROM {reading.object} WHERE {where} ORDER BY {order} MAXROWS {MAX_ITEMS}"  # noqa: S608  VQL
+    head = select(f"id, {reading.modified}", reading.object)
+    return f"{head} WHERE {where} ORDER BY {order} MAXROWS {MAX_ITEMS}"
 
 
-def _within(since: str, until: str) -> str:
-    return f"{MODIFIED} >= {literal(since)} AND {MODIFIED} <= {literal(until)}"
+def _within(field: str, since: str, until: str) -> str:
+    return f"{field} >= {literal(since)} AND {field} <= {literal(until)}"

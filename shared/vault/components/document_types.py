@@ -18,11 +18,12 @@ from shared.vault.components.specification import (
     xml,
 )
 
-__all__ = ["DOCUMENT_TYPES", "LIFECYCLE", "STATE", "USER_ACTION"]
+__all__ = ["DOCUMENT_TYPES", "ENTRY_ACTION", "LIFECYCLE", "STATE", "USER_ACTION"]
 
 LIFECYCLE = "Doclifecycle"
 STATE = "Doclifecyclestate"
 USER_ACTION = "Doclifecyclestateuseraction"
+ENTRY_ACTION = "Doclifecyclestateentryaction"
 
 FIELD_TYPES = (
     "Boolean", "Component", "Date", "DateTime", "Formula", "Lookup", "Number", "ObjectReference", "Picklist",
@@ -94,6 +95,15 @@ _STATE_USER_ACTION = ComponentType(
     ),
 )
 
+_STATE_ENTRY_ACTION = ComponentType(
+    ENTRY_ACTION,
+    "Entry Action",
+    "Entry Actions",
+    "DEA",
+    by_name(text("action", NAME_LENGTH, required=True), number("order", 0)),
+    open=True,
+)
+
 _STATE = ComponentType(
     STATE,
     "Document Lifecycle State",
@@ -109,7 +119,7 @@ _STATE = ComponentType(
         xml("entry_action"),
         xml("entry_criteria"),
     ),
-    {USER_ACTION: _STATE_USER_ACTION},
+    {USER_ACTION: _STATE_USER_ACTION, ENTRY_ACTION: _STATE_ENTRY_ACTION},
     open=True,
 )
 

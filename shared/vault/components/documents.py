@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
-from shared.vault.components.document_types import LIFECYCLE, STATE, USER_ACTION
+from shared.vault.components.document_types import ENTRY_ACTION, LIFECYCLE, STATE, USER_ACTION
 from shared.vault.components.errors import Code, ComponentError
-from shared.vault.components.lifecycles import state_type_name
+from shared.vault.components.lifecycles import entry_action, state_type_name
 from shared.vault.components.model import (
     DocumentModel,
     DocumentType,
@@ -38,6 +38,8 @@ VERSIONS = "document_version__sys"
 DOCUMENT_ID = "document_id__sys"
 STEADY = "steady_state__sys"
 SUPERSEDED = "superseded_state__sys"
+OF_RECORDS = frozenset({"set_field", "notify", "run_action", "change_state"})
+"""Actions that work on records, and so on no document."""
 
 NAME_LENGTH = 100
 TEXT_LENGTH = 1500
@@ -196,10 +198,12 @@ def _state(component: Component, labelled: str | None) -> LifecycleState:
         )
         for child in component.children_of(USER_ACTION)
     )
+    entry_actions = (entry_action(child) for child in component.children_of(ENTRY_ACTION))
     return LifecycleState(
         component.name,
         component.text("label"),
         component.flag("active", True),
+        entry_actions=tuple(sorted(entry_actions, key=lambda action: action.order)),
         user_actions=tuple(sorted(actions, key=lambda action: action.order)),
         state_type=labelled if state_type is None else state_type_name(state_type),
     )
@@ -250,6 +254,10 @@ def check_doclifecycle(component: Component) -> None:
     named = [*component.texts("starting_state"), *component.texts("labeled_states")]
     for state in component.children_of(STATE):
         named += [action.text("next_state") for action in state.children_of(USER_ACTION)]
+        for entry in state.children_of(ENTRY_ACTION):
+            if entry.text("action") in OF_RECORDS:
+                path = f"{component.full_name}: {state.name}: {entry.name}"
+                raise ComponentError(f"{path}: {entry.text('action')} is an action of records, not of documents.")
     for name in named:
         if name and _last(name) not in states:
             message = f"{component.full_name}: there is no state {_last(name)[:100]}."

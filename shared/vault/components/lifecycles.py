@@ -97,7 +97,7 @@ def _state(lifecycle: Component, state: Component, labelled: str | None) -> Life
     state_type = state.optional_text("state_type")
     # A rule is another Vault's way to say what happens; it is kept, and nothing here happens by it.
     user_actions = [_user_action(c) for c in _members(lifecycle, state.name, USER_ACTION) if c.text("action")]
-    entry_actions = [_entry_action(c) for c in _members(lifecycle, state.name, ENTRY_ACTION) if c.text("action")]
+    entry_actions = [entry_action(c) for c in _members(lifecycle, state.name, ENTRY_ACTION) if c.text("action")]
     criteria = [c for m in _members(lifecycle, state.name, ENTRY_CRITERION) if (c := _entry_criterion(m))]
     return LifecycleState(
         name=state.name,
@@ -111,7 +111,8 @@ def _state(lifecycle: Component, state: Component, labelled: str | None) -> Life
     )
 
 
-def _entry_action(component: Component) -> EntryAction:
+def entry_action(component: Component) -> EntryAction:
+    """The entry action that a sub-component of a state describes: its other attributes are parameters."""
     parameters = {n: v for n, v in component.attributes.items() if n not in _ENTRY_ACTION_ATTRIBUTES}
     return EntryAction(component.name, component.text("action"), component.whole("order") or 0, parameters)
 

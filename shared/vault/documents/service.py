@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from shared.vault.audit import entries
 from shared.vault.components.documents import DOCUMENT_ID, STEADY, SUPERSEDED
+from shared.vault.components.model import VaultObject
 from shared.vault.documents import store
 from shared.vault.documents.files import SourceFile, keep_file
 from shared.vault.documents.store import Place
@@ -25,15 +26,16 @@ from shared.vault.documents.versions import (
 )
 from shared.vault.errors import ErrorType, VaultFault
 from shared.vault.records.deletions import note_deletions
+from shared.vault.records.named_actions import ActionContext, RowsRefused
 from shared.vault.records.results import UPDATED
+from shared.vault.records.rows import Row
 from shared.vault.security.permissions import Operation, require
 
 if TYPE_CHECKING:
     from asyncpg import Record
 
-    from shared.vault.components.model import DocumentModel, Lifecycle, LifecycleState, UserAction, VaultObject
+    from shared.vault.components.model import DocumentModel, Lifecycle, LifecycleState, UserAction
     from shared.vault.records.results import RowResult
-    from shared.vault.records.rows import Row
     from shared.vault.records.service import RecordService
     from shared.vault.security.caller import Caller
     from shared.vault.storage.components import ComponentService
@@ -179,8 +181,20 @@ class DocumentService:
             await self._change(connection, caller, versions, before, {"status__v": following.name})
             if following.state_type == STEADY and state.state_type != STEADY:
                 await self._make_steady(connection, caller, lifecycle, before, following)
+            await self._enter(connection, caller, following, place.document_id)
 
         await self._database.unit_of_work(work)
+
+    async def _enter(self, connection: Connection, caller: Caller, state: LifecycleState, document_id: int) -> None:
+        """Run the entry actions of the state that a document has come into; one that refuses it refuses the whole."""
+        documents = VaultObject(DOCUMENTS, "Document", "Documents", "")
+        registry = self._components.registry
+        context = ActionContext(connection, caller, registry, documents, (), self._records)
+        try:
+            await self._records.actions.run_entry_actions(context, state, [Row(0, id=str(document_id))])
+        except RowsRefused as refusal:
+            error = next(iter(refusal.errors.values()))
+            raise VaultFault(error.type, error.message) from refusal
 
     async def _make_steady(
         self,

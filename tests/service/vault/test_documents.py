@@ -331,3 +331,41 @@ async def test_texts_go_with_their_content(admin: Api, vault: Vault) -> None:
         async with vault.database.connection() as connection:
             assert await connection.fetchval(kept, sha256) == expected
         await admin.delete(f"{DOCUMENTS}/{document_id}")
+
+
+SENDING = """
+RECREATE Queue promoted__c ( label('Promoted'), type('outbound'),
+  Queueconnection medical_crm__v ( connection_name('medical_crm__v'), connection_type('vault_to_vault__sys'),
+    deliver_to_queue('elsewhere__c') ) );
+RECREATE Doclifecycle telling__c ( label('Telling'),
+  Doclifecyclestate start__c ( label('Start'), state_type('initial_state__sys'),
+    Doclifecyclestateuseraction tell__c ( label('Tell'), action('change_state'), next_state('told__c') ),
+    Doclifecyclestateuseraction lose__c ( label('Lose'), action('change_state'), next_state('lost__c') ) ),
+  Doclifecyclestate told__c ( label('Told'), state_type('steady_state__sys'),
+    Doclifecyclestateentryaction send__c ( action('send_message'), order(1), queue('promoted__c'),
+      integration_point('anywhere__c'), event('told') ) ),
+  Doclifecyclestate lost__c ( label('Lost'),
+    Doclifecyclestateentryaction send__c ( action('send_message'), order(1), queue('nowhere__c'),
+      integration_point('anywhere__c'), event('lost') ) ) );
+RECREATE Doctype telling__c ( label('Telling'), available_lifecycles('Doclifecycle.telling__c') );
+"""
+
+
+async def test_a_state_sends_a_message_of_the_document_that_comes_into_it(admin: Api, user: Api) -> None:
+    assert (await admin.post("/api/mdl/execute", data=SENDING)).status == "SUCCESS"
+    await admin.put("/services/queues/promoted__c/actions/disable_delivery")
+    document_id = await created(user, type__v="telling__c")
+    refused = await run(user, document_id, "0/1", "lose__c")
+    assert refused.error == "OPERATION_NOT_ALLOWED" and "nowhere__c" in refused.message
+    assert (await document(user, document_id))["status__v"] == "Start", "all or nothing"
+    assert (await run(user, document_id, "0/1", "tell__c")).status == "SUCCESS"
+    (queue,) = (await admin.get("/services/queues/promoted__c")).data
+    assert queue["messages_in_queue"] == 1
+    await admin.put("/services/queues/promoted__c/actions/reset")
+
+
+async def test_what_works_on_records_is_no_entry_action_of_a_document(admin: Api) -> None:
+    text = SENDING[SENDING.index("RECREATE Doclifecycle") : SENDING.index("RECREATE Doctype")]
+    answer = await admin.post("/api/mdl/execute", data=text.replace("'send_message'", "'set_field'", 1))
+    assert answer.status == "FAILURE"
+    assert "set_field is an action of records" in answer.text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -17,6 +18,8 @@ from shared.vault.components.platform import BASE_TYPE
 from shared.vault.components.registry import Registry
 from shared.vault.components.schema import plan
 from shared.vault.components.tree import Component
+from shared.vault.documents.target import DOCUMENTS
+from shared.vault.records.query_targets import targets_of
 from tests.unit.components.builders import run
 
 MEDICAL, CRM = (Path(package.__path__[0]) / "standard" for package in (services.medical_vault, services.crm_vault))
@@ -25,6 +28,7 @@ SOURCE = {MEDICAL: CRM, CRM: MEDICAL}
 
 OBJECT_TYPE = "object_type__v.api_name__v"
 READ_TYPE = "object_type__vr.api_name__v"
+SELECTED = re.compile(r"\w+\((?P<field>\w+)\) AS \w+")
 
 Row = dict[str, str]
 
@@ -58,6 +62,12 @@ def object_of(standard: Path, file: Path) -> VaultObject:
 def types_of(registry: Registry, object_name: str) -> set[str]:
     """The object types that an object was given beside the base type."""
     return {name for owner, name in registry.object_types if owner == object_name} - {BASE_TYPE}
+
+
+def queried_by(source: Registry, rule: Component) -> VaultObject:
+    """What a rule reads in the other Vault: an object, or its documents."""
+    name = rule.text("primary_query_object")
+    return targets_of(source)[name].object if name == DOCUMENTS else source.objects[name]
 
 
 def column(standard: Path, owner: VaultObject, header: str) -> tuple[Field, Field]:
@@ -153,14 +163,15 @@ def test_rules_read_fields_of_the_other_vault(standard: Path) -> None:
         name, path = rule.text("query_object"), rule.text("query_field").split(".")
         if not name or rule.text("query_field") == READ_TYPE:
             continue
-        primary = source.objects[component.text("primary_query_object")]
+        primary = queried_by(source, component)
         related = {field.object for field in primary.outbound.values()}
         related |= {child for child, _ in source.inbound(primary.name).values()}
         assert name == primary.name or name in related, (component.name, rule.name)
-        owner = source.objects[name]
+        owner = primary if name == primary.name else source.objects[name]
         for relationship in path[:-1]:
             owner = source.objects[owner.outbound[relationship].object or ""]
-        assert path[-1] in owner.fields, (component.name, rule.name)
+        read = SELECTED.fullmatch(rule.text("query_field_select"))
+        assert (read["field"] if read else path[-1]) in owner.fields, (component.name, rule.name)
 
 
 @pytest.mark.parametrize("standard", VAULTS)
@@ -182,6 +193,9 @@ def source_keys(source: Registry, queried: VaultObject, field: str) -> set[str]:
     """All that a field of the source may hold."""
     if field == READ_TYPE:
         return types_of(source, queried.name)
+    if queried.name == DOCUMENTS:
+        states = [state for lifecycle in source.documents.lifecycles.values() for state in lifecycle.states.values()]
+        return {state.name for state in states if state.state_type != "initial_state__sys"}
     if field == "state__v":
         return set(source.lifecycles[queried.lifecycle or ""].states)
     return set(source.picklists[queried.fields[field].picklist or ""].entries)
@@ -198,7 +212,7 @@ def test_lookups_lead_from_all_source_values_to_target_values(standard: Path) ->
         keys = {
             row["source_key__sys"]: row["target_key__sys"] for row in rows if row["reference_lookup_name__sys"] == name
         }
-        queried = source.objects[component.text("primary_query_object")]
+        queried = queried_by(source, component)
         assert set(keys) == source_keys(source, queried, rule.text("query_field"))
         aimed = target.objects[rule.reference("target_object") or ""].fields[
             rule.reference("target_object_field") or ""
@@ -231,6 +245,16 @@ def test_the_names_that_the_documentation_settles() -> None:
     for name in ("person__sys", "case_contact_source_data__v", "case__v", "case_request__v"):
         assert medical.objects[name].fields["link__sys"].unique
     assert ("person__sys", "case_contact__v") in medical.object_types
+
+
+def test_eight_integrations_with_fifteen_points() -> None:
+    records = MEDICAL / "records"
+    integrations = [row["name__v"] for row in rows_of(records / "20_integration__sys.csv")[1]]
+    points = [row["name__v"] for row in rows_of(records / "30_integration_point__sys.csv")[1]]
+    assert (len(integrations), len(points)) == (8, 15)
+    assert all(name.endswith(" Integration") for name in integrations)
+    assert all(name.endswith(" Integration Point") for name in points)
+    assert "CLM Outbound Integration Point" in points
 
 
 def test_one_crm_product_is_unknown_to_medical_and_every_agreement_is_there() -> None:

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.connector.rules.sources import MODIFIED
 from services.connector.runs import window as module
-from services.connector.runs.window import MODIFIED, Cursor, Reading, Window, page_statement, window
+from services.connector.runs.window import Cursor, Reading, Window, page_statement, window
 from shared.spark.envelope import format_moment
 
 START = datetime(2026, 1, 31, 12, tzinfo=UTC)
@@ -203,3 +204,15 @@ MIDDLE = "2026-01-31T12:30:00.000Z"
 )
 def test_pages_as_vql(reading: Reading, cursor: Cursor, where: str) -> None:
     assert page_statement(reading, PART, cursor) == f"SELECT id, {MODIFIED} FROM account__v WHERE {where} MAXROWS 500"
+
+
+def test_documents_are_listed_by_the_newest_version_that_changed() -> None:
+    reading = Reading("point", "documents")
+    changed = "version_modified_date__v"
+    assert page_statement(reading, PART, Cursor(0, PART.since, "57")) == (
+        f"SELECT LATESTVERSION id, {changed} FROM ALLVERSIONS documents WHERE {changed} >= '{PART.since}' "
+        f"AND {changed} <= '{PART.until}' AND ({changed} > '{PART.since}' OR id > '57') "
+        f"ORDER BY {changed}, id MAXROWS 500"
+    )
+    rows = [{"id": number, changed: PART.until} for number in range(500)]
+    assert Cursor().after(reading, rows) == Cursor(0, PART.until, "499")

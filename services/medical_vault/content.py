@@ -1,0 +1,33 @@
+"""Content: documents that came into a state of which Vault CRM should know are told to each that takes them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from shared.spark.envelope import DESTINATION_ATTRIBUTE
+from shared.vault.queues.entering import send
+from shared.vault.records.integrations import active_with
+
+if TYPE_CHECKING:
+    from shared.spark.envelope import JsonValue
+    from shared.vault.errors import ApiError
+    from shared.vault.records.named_actions import ActionContext
+
+INTEGRATION = "clm__v"
+
+
+async def publish_to_crm(context: ActionContext) -> Mapping[str, ApiError]:
+    """Queue a message for each Vault CRM with which the CLM Integration is active; what it takes, it decides itself.
+
+    Parameters of the entry action: ``queue``, ``integration_point`` (of the CRM Vault), ``event``.
+    """
+    for vault in sorted(await active_with(context.connection, INTEGRATION)):
+        attributes: dict[str, JsonValue] = {
+            "object": context.object.name,
+            "event": context.parameter("event"),
+            "integration_point": context.parameter("integration_point"),
+            DESTINATION_ATTRIBUTE: vault,
+        }
+        await send(context, context.parameter("queue"), attributes, context.ids)
+    return {}
