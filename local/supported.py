@@ -95,6 +95,7 @@ VQL: dict[str, list[tuple[str, str, str]]] = {
         ("components", "SELECT id, component_name__v FROM vault_component__v", ""),
     ],
     "Refused": [
+        ("workflows: there are none here", "SELECT id FROM active_workflow__sys", "ATTRIBUTE_NOT_SUPPORTED"),
         ("a list of all fields", "SELECT * FROM account__v", "INCORRECT_QUERY_SYNTAX_ERROR"),
         ("aggregates", "SELECT COUNT(id) FROM account__v", "ATTRIBUTE_NOT_SUPPORTED"),
         ("grouping", "SELECT id FROM account__v GROUP BY name__v", "INCORRECT_QUERY_SYNTAX_ERROR"),

@@ -15,7 +15,13 @@ OBJECT_TYPE = "object_type__v"
 COMPONENT = "vault_component__v"
 USER_OBJECT = "user__sys"
 
-ABSENT = frozenset(("documents", "binders", "relationships", "events", "workflows"))
+_WORKFLOWS = ("workflow", "workflow_item", "workflow_task", "workflow_task_item")
+ABSENT = frozenset(
+    (
+        *("documents", "binders", "relationships", "events", "workflows"),
+        *(f"{status}_{part}__sys" for status in ("active", "inactive") for part in _WORKFLOWS),
+    )
+)
 """Targets of the public API that a Vault may lack."""
 
 _SQL_TYPES = {FieldType.BOOLEAN: "boolean", FieldType.NUMBER: "bigint", FieldType.DATE_TIME: "timestamptz"}
