@@ -26,9 +26,9 @@ router = APIRouter(prefix=PREFIX, tags=["Metadata"])
 async def all_objects(request: Request, caller: SignedIn) -> Response:
     """The objects that the caller may read."""
     may_read = readable(caller)
-    objects = vault_of(request).components.registry.objects.values()
-    path = base_path(request)
-    shown = [object_summary(o, order, path) for order, o in enumerate(objects) if may_read(o.name)]
+    registry, path = vault_of(request).components.registry, base_path(request)
+    objects = enumerate(registry.objects.values())
+    shown = [object_summary(each, number, registry, path) for number, each in objects if may_read(each.name)]
     return envelope.success(objects=shown)
 
 
@@ -36,7 +36,9 @@ async def all_objects(request: Request, caller: SignedIn) -> Response:
 async def one_object(request: Request, caller: SignedIn, object_name: str) -> Response:
     """The object with its fields, relationships, types and lifecycles."""
     target = _object(request, caller, object_name)
-    document = object_document(target, vault_of(request).components.registry, base_path(request))
+    components = vault_of(request).components
+    dates = await components.dates(target.name)
+    document = object_document(target, components.registry, base_path(request), dates)
     return envelope.success(object=document)
 
 
@@ -44,11 +46,11 @@ async def one_object(request: Request, caller: SignedIn, object_name: str) -> Re
 async def one_field(request: Request, caller: SignedIn, object_name: str, field_name: str) -> Response:
     """One field of an object."""
     target = _object(request, caller, object_name)
-    for order, field in enumerate(target.fields.values()):
-        if field.name == field_name:
-            registry = vault_of(request).components.registry
-            return envelope.success(field=field_document(field, order, registry, base_path(request)))
-    raise VaultFault(ErrorType.INVALID_DATA, f"[{target.name}] has no field [{field_name[:100]}]")
+    if field_name not in target.fields:
+        raise VaultFault(ErrorType.INVALID_DATA, f"[{target.name}] has no field [{field_name[:100]}]")
+    components = vault_of(request).components
+    dates = await components.dates(target.name)
+    return envelope.success(field=field_document(target, field_name, components.registry, base_path(request), dates))
 
 
 @router.get("/metadata/vobjects/{object_name}/page_layouts", summary="Page layouts of an object")

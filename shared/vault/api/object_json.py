@@ -6,6 +6,9 @@ from collections.abc import Iterator, Mapping
 
 from shared.vault.components.model import Field, FieldType, VaultObject
 from shared.vault.components.registry import Registry
+from shared.vault.components.tree import Component
+from shared.vault.security.moments import moment
+from shared.vault.storage.component_dates import ObjectDates, Stamp
 
 KEPT_FLAGS = (
     "configuration_data",
@@ -16,6 +19,18 @@ KEPT_FLAGS = (
     "secure_attachments",
     "secure_audit_trail",
     "secure_sharing_settings",
+)
+FIELD_FLAGS = ("encrypted", "list_column", "facetable")
+FIELD_MARKS = ("checkbox", "secure_relationship", "create_object_inline", "multi_part_readonly")
+FIELD_TEXTS = (
+    "subtype",
+    "description",
+    "help_content",
+    "format_mask",
+    "component",
+    "multi_part_field",
+    "relationship_criteria",
+    "relationship_inbound_label",
 )
 SOURCES = {"__c": "custom", "__sys": "system"}
 
@@ -31,11 +46,11 @@ def object_reference(target: VaultObject, base_path: str) -> dict[str, object]:
     }
 
 
-def object_summary(target: VaultObject, order: int, base_path: str) -> dict[str, object]:
-    """One entry of the list of all objects."""
+def object_summary(target: VaultObject, number: int, registry: Registry, base_path: str) -> dict[str, object]:
+    """One entry of the list of all objects; ``number`` is its place there."""
     return {
         **object_reference(target, base_path),
-        "order": order,
+        "order": _order(registry.components.get(("Object", target.name)), number),
         "in_menu": target.in_menu,
         "source": source(target.name),
         "status": status(target.active),
@@ -43,8 +58,9 @@ def object_summary(target: VaultObject, order: int, base_path: str) -> dict[str,
     }
 
 
-def object_document(target: VaultObject, registry: Registry, base_path: str) -> dict[str, object]:
+def object_document(target: VaultObject, registry: Registry, base_path: str, dates: ObjectDates) -> dict[str, object]:
     """An object with its fields, relationships, types and lifecycles."""
+    number = list(registry.objects).index(target.name)
     records = f"{base_path}/vobjects/{target.name}"
     metadata = f"{base_path}/metadata/vobjects/{target.name}"
     return {
@@ -54,6 +70,8 @@ def object_document(target: VaultObject, registry: Registry, base_path: str) -> 
         "data_store": "raw" if target.raw else "standard",
         "source": source(target.name),
         "status": status(target.active),
+        "order": _order(registry.components.get(("Object", target.name)), number),
+        **_stamped(dates.own),
         "in_menu": target.in_menu,
         "allow_types": target.allow_types,
         "default_obj_type": target.default_type or "base__v",
@@ -70,9 +88,7 @@ def object_document(target: VaultObject, registry: Registry, base_path: str) -> 
             "lineage": f"{base_path}/services/lineage/vobjects/{target.name}/{{id}}",
             **({"attachments": f"{records}/{{id}}/attachments"} if target.allow_attachments else {}),
         },
-        "fields": [
-            field_document(field, order, registry, base_path) for order, field in enumerate(target.fields.values())
-        ],
+        "fields": [field_document(target, name, registry, base_path, dates) for name in target.fields],
         "relationships": [*_outbound(target, registry, base_path), *_inbound(target, registry, base_path)],
     }
 
@@ -88,23 +104,26 @@ def _kept(target: VaultObject, registry: Registry) -> dict[str, object]:
     return members | {name: text for name, text in texts.items() if text}
 
 
-def field_document(field: Field, order: int, registry: Registry, base_path: str) -> dict[str, object]:
-    """One field; members that its type does not have are left out."""
+def field_document(
+    target: VaultObject, name: str, registry: Registry, base_path: str, dates: ObjectDates
+) -> dict[str, object]:
+    """One field of an object; members that its type does not have are left out."""
+    field = target.fields[name]
+    declared = _declared(target, name, registry)
     document: dict[str, object] = {
         "name": field.name,
         "label": field.label,
         "type": field.type,
         "source": source(field.name),
         "status": status(field.active),
-        "order": order,
+        "order": _order(declared, list(target.fields).index(name)),
+        **_stamped(dates.field(name)),
         "required": field.required,
         "unique": field.unique,
         "editable": field.editable and not field.system,
         "multi_value": field.multi_value,
-        "encrypted": False,
-        "list_column": False,
-        "facetable": False,
-        "no_copy": field.unique,
+        "no_copy": field.unique or field.no_copy,
+        **{flag: declared is not None and declared.flag(flag) for flag in FIELD_FLAGS},
     }
     optional: Mapping[str, object] = {
         "max_length": field.max_length,
@@ -114,12 +133,36 @@ def field_document(field: Field, order: int, registry: Registry, base_path: str)
         "picklist": field.picklist,
         "value_format": field.value_format,
     }
-    document |= {name: value for name, value in optional.items() if value is not None}
+    document |= {member: value for member, value in optional.items() if value is not None}
+    if declared is not None:
+        document |= {mark: True for mark in FIELD_MARKS if declared.flag(mark)}
+        document |= {member: text for member in FIELD_TEXTS if (text := declared.text(member))}
     if field.system_managed_name:
         document |= {"system_managed_name": True, "sequential_naming": True}
     if field.type is FieldType.OBJECT and field.object is not None:
         document |= _reference(field, registry.objects[field.object], base_path)
     return document
+
+
+def _declared(target: VaultObject, name: str, registry: Registry) -> Component | None:
+    """What the object's MDL says of a field, None where it leaves it to the platform."""
+    component = registry.components.get(("Object", target.name))
+    return None if component is None else component.child("Field", name)
+
+
+def _order(declared: Component | None, number: int) -> int:
+    """The order that MDL gives, else the place among the others."""
+    given = None if declared is None else declared.whole("order")
+    return number if given is None else given
+
+
+def _stamped(stamp: Stamp) -> dict[str, object]:
+    return {
+        "created_by": stamp.created_by,
+        "created_date": moment(stamp.created_date),
+        "modified_by": stamp.modified_by,
+        "modified_date": moment(stamp.modified_date),
+    }
 
 
 def source(name: str) -> str:

@@ -111,6 +111,7 @@ def _field(component: Component, field_type: FieldType) -> Field:
         max_value=component.number("max_value"),
         picklist=component.reference("picklist"),
         multi_value=component.flag("multi_value"),
+        no_copy=component.flag("no_copy"),
         object=component.reference("object"),
         relationship_type=(component.text("relationship_type") or "reference") if is_object else None,
         relationship_deletion=RelationshipDeletion(component.text("relationship_deletion") or "block"),

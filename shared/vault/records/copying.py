@@ -21,11 +21,11 @@ Values = Mapping[str, object]
 
 
 def copied_fields(target: VaultObject) -> list[Field]:
-    """The fields that a copy takes over: neither unique, nor set by the Vault, but the type of the record."""
+    """The fields that a copy takes over: neither unique nor ``no_copy``, nor set by the Vault but for the type."""
     return [
         f
         for f in target.fields.values()
-        if f.name == "object_type__v" or (f.active and not f.system and not f.unique and f.name not in OWN)
+        if f.name == "object_type__v" or (f.active and not (f.system or f.unique or f.no_copy) and f.name not in OWN)
     ]
 
 

@@ -24,6 +24,7 @@ from shared.vault.errors import ErrorType, VaultFault
 from shared.vault.security.permissions import Grant, authorize, authorize_components
 from shared.vault.security.profile_changes import check_change
 from shared.vault.security.profiles import supplied_components
+from shared.vault.storage.component_dates import ObjectDates, note_fields, object_dates
 from shared.vault.storage.database import DatabaseUnavailable
 from shared.vault.storage.notifications import COMPONENT_CHANGED
 from shared.vault.storage.renamed_data import follow
@@ -63,7 +64,7 @@ BUSY_CODE = "GEN-F-503"
 BUSY_TEXT = "The database was busy with other work for too long; nothing of this statement was done."
 
 STORE = """
-INSERT INTO platform.component (type, name, definition, modified_by) VALUES ($1, $2, $3, $4)
+INSERT INTO platform.component (type, name, definition, created_by, modified_by) VALUES ($1, $2, $3, $4, $4)
 ON CONFLICT (type, name) DO UPDATE
 SET definition = excluded.definition, modified_by = excluded.modified_by, modified_date = now()
 """
@@ -196,6 +197,7 @@ class ComponentService:
             else:
                 await carry_over(connection, step.before, step.after, statement.key)
             await self._store(connection, caller, step)
+            await note_fields(connection, caller, step)
             for key, component in step.changes.items():
                 before = step.before.components.get(key)
                 await component_changed(connection, caller, statement.command, before, component)
@@ -221,6 +223,14 @@ class ComponentService:
         found = SUPPLIED.get((kind, rest)) or self.registry.components.get((kind, rest))
         if found is None:
             raise VaultFault(ErrorType.INVALID_DATA, f"There is no component [{name[:200]}]")
+        return found
+
+    async def dates(self, object_name: str) -> ObjectDates:
+        """By whom and when an object and its fields were created and changed; raises VaultFault ``INVALID_DATA``."""
+        async with self._database.connection() as connection:
+            found = await object_dates(connection, object_name)
+        if found is None:
+            raise VaultFault(ErrorType.INVALID_DATA, f"There is no object [{object_name[:100]}]")
         return found
 
     def mdl(self, caller: Caller, name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -9,17 +10,22 @@ import pytest
 from shared.vault.api.object_json import field_document, object_document, object_summary, source
 from shared.vault.components.mdl import parse
 from shared.vault.components.registry import Registry
+from shared.vault.storage.component_dates import ObjectDates, Stamp
 
 PATH = "/api/v25.1"
+MADE, CHANGED = datetime(2026, 1, 31, 10, tzinfo=UTC), datetime(2026, 2, 28, 10, tzinfo=UTC)
+DATES = ObjectDates(Stamp(1, MADE, 2, CHANGED), {"color__c": Stamp(2, CHANGED, 2, CHANGED)})
 MDL = """
 RECREATE Picklist color__v ( label('Color'), Picklistentry red__v ( label('Red') ) );
 RECREATE Object country__v ( label('Country'), label_plural('Countries'), prefix('00C') );
-RECREATE Object case__v ( label('Case'), prefix('0CS'), allow_types(true), in_menu(false),
+RECREATE Object case__v ( label('Case'), prefix('0CS'), allow_types(true), in_menu(false), order(7),
   Field name__v ( system_managed_name(true), value_format('C-{0000}') ),
   Field country__v ( label('Country'), type('Object'), object('Object.country__v'), relationship_type('parent'),
     relationship_deletion('cascade'), relationship_inbound_name('cases__vr') ),
   Field color__c ( label('Color'), type('Picklist'), picklist('Picklist.color__v'), multi_value(true) ),
-  Field amount__v ( label('Amount'), type('Number'), scale(2), min_value(0), required(true) ) );
+  Field amount__v ( label('Amount'), type('Number'), scale(2), min_value(0), required(true), order(40),
+    list_column(true), facetable(true), no_copy(true), help_content('How much'), description('In all'),
+    format_mask('0.00') ) );
 """
 
 
@@ -29,12 +35,12 @@ def registry() -> Registry:
 
 
 def fields(registry: Registry) -> dict[str, Any]:
-    document: Any = object_document(registry.objects["case__v"], registry, PATH)
+    document: Any = object_document(registry.objects["case__v"], registry, PATH, DATES)
     return {field["name"]: field for field in document["fields"]}
 
 
 def test_object(registry: Registry) -> None:
-    document: Any = object_document(registry.objects["case__v"], registry, PATH)
+    document: Any = object_document(registry.objects["case__v"], registry, PATH, DATES)
     assert document["url"] == "/api/v25.1/metadata/vobjects/case__v"
     assert (document["label_plural"], document["prefix"], document["in_menu"]) == ("Cases", "0CS", False)
     assert (document["allow_types"], document["default_obj_type"]) == (True, "base__v")
@@ -59,7 +65,7 @@ def test_object(registry: Registry) -> None:
 
 
 def test_the_other_side_of_a_relationship(registry: Registry) -> None:
-    document: Any = object_document(registry.objects["country__v"], registry, PATH)
+    document: Any = object_document(registry.objects["country__v"], registry, PATH, DATES)
     (relationship,) = document["relationships"]
     assert relationship["relationship_name"] == "cases__vr"
     assert relationship["relationship_type"] == "child"
@@ -83,13 +89,41 @@ def test_fields(registry: Registry) -> None:
 
 def test_one_field_is_the_same_as_in_the_list(registry: Registry) -> None:
     listed = fields(registry)["amount__v"]
-    field = registry.objects["case__v"].fields["amount__v"]
-    assert field_document(field, listed["order"], registry, PATH) == listed
+    assert field_document(registry.objects["case__v"], "amount__v", registry, PATH, DATES) == listed
 
 
 def test_summary(registry: Registry) -> None:
-    summary = object_summary(registry.objects["country__v"], 3, PATH)
+    summary = object_summary(registry.objects["country__v"], 3, registry, PATH)
     assert (summary["order"], summary["configuration_state"]) == (3, "STEADY_STATE")
+    assert object_summary(registry.objects["case__v"], 1, registry, PATH)["order"] == 7
+
+
+def test_who_made_what_and_when(registry: Registry) -> None:
+    document: Any = object_document(registry.objects["case__v"], registry, PATH, DATES)
+    made = {"created_by": 1, "created_date": "2026-01-31T10:00:00.000Z"}
+    changed = {"modified_by": 2, "modified_date": "2026-02-28T10:00:00.000Z"}
+    assert document.items() >= (made | changed).items()
+    by_name = fields(registry)
+    added = {"created_by": 2, "created_date": changed["modified_date"], **changed}
+    assert by_name["color__c"].items() >= added.items()
+    # What the platform brings came with the object.
+    assert by_name["id"].items() >= (made | {"modified_by": 1, "modified_date": made["created_date"]}).items()
+
+
+def test_what_mdl_says_of_order_and_kept_attributes(registry: Registry) -> None:
+    document: Any = object_document(registry.objects["case__v"], registry, PATH, DATES)
+    by_name = fields(registry)
+    assert document["order"] == 7
+    assert [by_name[name]["order"] for name in ("id", "amount__v")] == [0, 40]
+    amount = by_name["amount__v"]
+    assert (amount["list_column"], amount["facetable"], amount["no_copy"], amount["encrypted"]) == (
+        True,
+        True,
+        True,
+        False,
+    )
+    assert (amount["help_content"], amount["description"], amount["format_mask"]) == ("How much", "In all", "0.00")
+    assert "checkbox" not in amount and "subtype" not in amount
 
 
 def test_source_is_told_by_the_suffix() -> None:
