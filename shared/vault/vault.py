@@ -21,6 +21,7 @@ from shared.vault.connections.handshake import Identity
 from shared.vault.connections.model import OBJECT as CONNECTION
 from shared.vault.connections.service import Connections
 from shared.vault.content.service import ContentService
+from shared.vault.documents.batch import DocumentBatches
 from shared.vault.documents.files import DocumentFiles
 from shared.vault.documents.reading import DocumentReader
 from shared.vault.documents.service import DocumentService
@@ -151,11 +152,11 @@ class Vault:
         self.bulk_retries = bulk_retry.BulkRetries(self.components, self.jobs)
         self.files = open_store(settings, definition.name)
         self.content = ContentService(self.database, self.files)
-        self._add_documents()
         self.record_jobs = record_jobs.RecordJobs(self.records, self.jobs, self.files)
         self.staging = StagingService(
             self.files, self.jobs, StagingLimits(settings.staging_file_bytes, settings.staging_user_bytes)
         )
+        self._add_documents()
         self._add_attachments()
         self.uploads = UploadService(self.database, self.files, self.staging, self.jobs)
         self.loader = loader.LoaderService(self.jobs, self.staging, self.files, self.components)
@@ -191,6 +192,14 @@ class Vault:
         self.document_files = DocumentFiles(self.database, self.documents, self.content)
         self.document_texts = DocumentTexts(self.database, self.content)
         self.document_reader = DocumentReader(self.documents, self.queries)
+        self.document_batches = DocumentBatches(
+            self.documents,
+            self.records,
+            self.staging,
+            self.content,
+            self.document_texts,
+            self.settings.document_file_bytes,
+        )
 
     def _triggers(self) -> Mapping[str, Trigger]:
         connections = connection_rules.ConnectionTrigger(self.settings.allowed_connection_urls, self.security.profiles)

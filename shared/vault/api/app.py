@@ -20,6 +20,7 @@ from shared.vault.api import (
     auth,
     connections,
     delegation,
+    document_batch,
     document_files,
     document_metadata,
     documents,
@@ -81,6 +82,7 @@ CHAPTERS = (
     audit,
     integrations,
     lineage,
+    document_batch,  # before the documents: `batch` is no id of one
     documents,
     document_files,
     document_metadata,

@@ -37,7 +37,8 @@ SELECT 'object', $1, $2, $3, 'Edit', $4, u.* FROM unnest($5::text[], $6::text[],
 DOCUMENT = """
 INSERT INTO platform.audit_entry
     (trail, user_id, user_name, on_behalf_of, action, item, record_id, field, old_value, new_value)
-SELECT 'document', $1, $2, $3, $4, 'documents', $5, u.* FROM unnest($6::text[], $7::text[], $8::text[]) AS u
+SELECT 'document', $1, $2, $3, $4, 'documents', u.*
+FROM unnest($5::text[], $6::text[], $7::text[], $8::text[]) AS u
 """
 SIGNED_IN = """
 INSERT INTO platform.audit_entry (trail, user_id, user_name, on_behalf_of, action, new_value)
@@ -106,10 +107,23 @@ async def document_changed(
     lines: Sequence[tuple[str, object, object]] = (),
 ) -> None:
     """A document that has been created, changed or deleted: field, old and new value of each line, if there are any."""
-    listed: list[tuple[str | None, ...]] = [(name, text_of(before), text_of(after)) for name, before, after in lines]
-    if listed or action != EDIT:
-        columns = map(list, zip(*(listed or [(None,) * 3]), strict=True))
-        await connection.execute(DOCUMENT, *author(caller), action, str(document_id), *columns)
+    await documents_changed(connection, caller, action, {document_id: lines})
+
+
+async def documents_changed(
+    connection: Connection,
+    caller: Caller,
+    action: str,
+    changes: Mapping[int, Sequence[tuple[str, object, object]]],
+) -> None:
+    """Documents that have been created, changed or deleted, each with its lines as there."""
+    listed: list[tuple[str | None, ...]] = []
+    for document_id, lines in changes.items():
+        listed += [(str(document_id), name, text_of(before), text_of(after)) for name, before, after in lines]
+        if not lines and action != EDIT:
+            listed.append((str(document_id), None, None, None))
+    if listed:
+        await connection.execute(DOCUMENT, *author(caller), action, *map(list, zip(*listed, strict=True)))
 
 
 async def component_changed(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from shared.vault.audit import entries
 from shared.vault.components.documents import DOCUMENT_ID, STEADY, SUPERSEDED
@@ -34,14 +35,25 @@ from shared.vault.security.permissions import Operation, require
 if TYPE_CHECKING:
     from asyncpg import Record
 
-    from shared.vault.components.model import DocumentModel, Lifecycle, LifecycleState, UserAction
+    from shared.vault.components.model import DocumentModel, DocumentType, Lifecycle, LifecycleState, UserAction
     from shared.vault.records.results import RowResult
     from shared.vault.records.service import RecordService
     from shared.vault.security.caller import Caller
     from shared.vault.storage.components import ComponentService
     from shared.vault.storage.database import Connection, Database
 
+T = TypeVar("T")
+
 NOT_COPIED = frozenset({"id", "global_version_id__sys", "version_link__sys"})
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """How a new document begins: its type and lifecycle, and the number of its first version."""
+
+    kind: DocumentType
+    lifecycle: Lifecycle
+    number: Number
 
 
 class DocumentService:
@@ -71,22 +83,13 @@ class DocumentService:
             number = first_number(fields)
             own = {name: value for name, value in fields.items() if name not in CHOSEN}
             row = await self._read(connection, caller, versions, own)
-            _require_fields(versions, row)
+            require_fields(versions, row)
             if row.errors:
                 return [row]
             document_id = await connection.fetchval(store.NEXT_ID)
             now = datetime.now(UTC)
-            values = {
-                **row.values,
-                DOCUMENT_ID: document_id,
-                "global_id__sys": f"{self._vault_id}_{document_id}",
-                "document_number__v": document_number(kind, document_id),
-                **dict(zip(LEVELS, kind.path, strict=False)),
-                LIFECYCLE: lifecycle.name,
-                "document_creation_date__v": now,
-                "created_by__v": caller.user_id,
-            }
-            await self._insert(connection, caller, versions, lifecycle, values, number, now)
+            first = self.first_version(caller, document_id, Begun(kind, lifecycle, number), row.values, now)
+            await store.insert(connection, versions, [first])
             if file is not None:
                 await keep_file(connection, version_id(document_id, number), SOURCE_FILE, file)
             await entries.document_changed(connection, caller, entries.CREATE, document_id)
@@ -106,7 +109,8 @@ class DocumentService:
             lifecycle = model.lifecycles[before[LIFECYCLE]]
             values = {name: before[name] for name in versions.fields if name in before and name not in NOT_COPIED}
             await connection.execute(store.NOT_LATEST, document_id)
-            await self._insert(connection, caller, versions, lifecycle, values, number, datetime.now(UTC))
+            following = self._version(caller, lifecycle, values, number, datetime.now(UTC))
+            await store.insert(connection, versions, [following])
             version = version_id(document_id, number)
             if file is None:
                 await connection.execute(store.COPY_FILE, before["id"], version)
@@ -129,8 +133,7 @@ class DocumentService:
             if row.errors:
                 return [row]
             row.event = UPDATED
-            changes = {name: value for name, value in row.values.items() if before[name] != value}
-            await self._change(connection, caller, versions, before, changes)
+            await self.change(connection, caller, versions, [(before, row.values)])
             return [row]
 
         return (await self._records.carry_out(work))[0]
@@ -178,7 +181,7 @@ class DocumentService:
             lifecycle, state = _state(model, before)
             action = offered(state, action_name)
             following = lifecycle.states[action.next_state or ""]
-            await self._change(connection, caller, versions, before, {"status__v": following.name})
+            await self.change(connection, caller, versions, [(before, {"status__v": following.name})])
             if following.state_type == STEADY and state.state_type != STEADY:
                 await self._make_steady(connection, caller, lifecycle, before, following)
             await self._enter(connection, caller, following, place.document_id)
@@ -226,20 +229,29 @@ class DocumentService:
             lines += [("status__v", steady.name, superseded[0]) for _ in gone]
         await entries.document_changed(connection, caller, entries.EDIT, document_id, lines)
 
-    async def _insert(
-        self,
-        connection: Connection,
-        caller: Caller,
-        versions: VaultObject,
-        lifecycle: Lifecycle,
-        values: Mapping[str, object],
-        number: Number,
-        now: datetime,
-    ) -> None:
-        """Store a version that is the latest from now on, in the state in which drafts begin."""
+    def first_version(
+        self, caller: Caller, document_id: int, begun: Begun, fields: Mapping[str, object], now: datetime
+    ) -> dict[str, object]:
+        """All that is stored of a new document with these fields."""
+        values = {
+            **fields,
+            DOCUMENT_ID: document_id,
+            "global_id__sys": f"{self._vault_id}_{document_id}",
+            "document_number__v": document_number(begun.kind, document_id),
+            **dict(zip(LEVELS, begun.kind.path, strict=False)),
+            LIFECYCLE: begun.lifecycle.name,
+            "document_creation_date__v": now,
+            "created_by__v": caller.user_id,
+        }
+        return self._version(caller, begun.lifecycle, values, begun.number, now)
+
+    def _version(
+        self, caller: Caller, lifecycle: Lifecycle, values: Mapping[str, object], number: Number, now: datetime
+    ) -> dict[str, object]:
+        """All that is stored of a version that is the latest from now on, in the state in which drafts begin."""
         document_id = int(str(values[DOCUMENT_ID]))
         version = version_id(document_id, number)
-        whole = {
+        return {
             **values,
             "id": version,
             "latest_version__sys": True,
@@ -250,23 +262,31 @@ class DocumentService:
             "last_modified_by__v": caller.user_id,
             "version_modified_date__v": now,
         }
-        await store.insert(connection, versions, whole)
 
-    async def _change(
+    async def with_connection(self, ask: Callable[[Connection], Awaitable[T]]) -> T:
+        """What is asked of the database outside any change."""
+        async with self._database.connection() as connection:
+            return await ask(connection)
+
+    async def change(
         self,
         connection: Connection,
         caller: Caller,
         versions: VaultObject,
-        before: Record,
-        changes: Mapping[str, object],
+        changes: Sequence[tuple[Record, Mapping[str, object]]],
     ) -> None:
-        """Store what is different, and who made it so."""
-        if not changes:
-            return
+        """Store what is different in versions that are held, and who made it so."""
         stamp = {"last_modified_by__v": caller.user_id, "version_modified_date__v": datetime.now(UTC)}
-        await store.update(connection, versions, before["id"], {**changes, **stamp})
-        lines = [(name, before[name], value) for name, value in changes.items()]
-        await entries.document_changed(connection, caller, entries.EDIT, before[DOCUMENT_ID], lines)
+        alike: dict[frozenset[str], dict[str, Mapping[str, object]]] = {}
+        lines: dict[int, list[tuple[str, object, object]]] = {}
+        for before, values in changes:
+            different = {name: value for name, value in values.items() if before[name] != value}
+            if different:
+                alike.setdefault(frozenset(different), {})[before["id"]] = {**different, **stamp}
+                lines[before[DOCUMENT_ID]] = [(name, before[name], value) for name, value in different.items()]
+        for rows in alike.values():
+            await store.update(connection, versions, rows)
+        await entries.documents_changed(connection, caller, entries.EDIT, lines)
 
     async def _read(
         self, connection: Connection, caller: Caller, versions: VaultObject, fields: Mapping[str, str]
@@ -291,7 +311,8 @@ def _state(model: DocumentModel, version: Record) -> tuple[Lifecycle, LifecycleS
     return lifecycle, lifecycle.states[version["status__v"]]
 
 
-def _require_fields(versions: VaultObject, row: Row) -> None:
+def require_fields(versions: VaultObject, row: Row) -> None:
+    """Fail a row of a new document that lacks a required field."""
     for field in versions.fields.values():
         given = row.values.get(field.name) is not None or field.name in row.lookups
         if field.required and field.active and not field.system and not given and not row.errors:

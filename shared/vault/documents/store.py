@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,9 +19,11 @@ if TYPE_CHECKING:
     from shared.vault.storage.database import Connection
 
 # One writer a document at a time: a version that follows is then always of the latest.
-ALONE = "SELECT pg_advisory_xact_lock(hashtextextended('document.' || $1::bigint, 2))"
+ALONE = "SELECT pg_advisory_xact_lock(hashtextextended('document.' || id, 2)) FROM unnest($1::bigint[]) AS id"
 NEXT_ID = "SELECT nextval('platform.document_id')"
+NEXT_IDS = "SELECT nextval('platform.document_id') AS id FROM generate_series(1, $1)"
 LATEST = f"SELECT id FROM {table(VERSIONS)} WHERE {DOCUMENT_ID} = $1 AND latest_version__sys"
+ALL_LATEST = f"SELECT id FROM {table(VERSIONS)} WHERE {DOCUMENT_ID} = ANY($1::bigint[]) AND latest_version__sys"
 NUMBERED = f"""SELECT id FROM {table(VERSIONS)}
 WHERE {DOCUMENT_ID} = $1 AND major_version_number__v = $2 AND minor_version_number__v = $3"""
 IDS = f"SELECT id FROM {table(VERSIONS)} WHERE {DOCUMENT_ID} = $1"
@@ -49,17 +51,19 @@ class Place:
     number: Number | None = None
 
 
-async def insert(connection: Connection, versions: VaultObject, values: Mapping[str, object]) -> None:
-    """Store a version that is new."""
-    fields = [field for field in versions.fields.values() if field.name in values]
-    await connection.fetch(statements.insert_statement(versions, fields), *([values[f.name]] for f in fields))
+async def insert(connection: Connection, versions: VaultObject, rows: Sequence[Mapping[str, object]]) -> None:
+    """Store versions that are new; what one of them does not have is empty."""
+    fields = [field for field in versions.fields.values() if any(field.name in values for values in rows)]
+    columns = ([values.get(field.name) for values in rows] for field in fields)
+    await connection.fetch(statements.insert_statement(versions, fields), *columns)
 
 
-async def update(connection: Connection, versions: VaultObject, version: str, values: Mapping[str, object]) -> None:
-    """Change fields of a stored version."""
-    fields = [field for field in versions.fields.values() if field.name in values]
-    sql = statements.update_statement(versions, fields)
-    await connection.execute(sql, [version], *([values[f.name]] for f in fields))
+async def update(connection: Connection, versions: VaultObject, changes: Mapping[str, Mapping[str, object]]) -> None:
+    """Change fields of stored versions, by their ids; all have the same fields."""
+    names = next(iter(changes.values())).keys()
+    fields = [field for field in versions.fields.values() if field.name in names]
+    columns = ([values[field.name] for values in changes.values()] for field in fields)
+    await connection.execute(statements.update_statement(versions, fields), list(changes), *columns)
 
 
 async def locked(connection: Connection, versions: VaultObject, place: Place) -> Record:
@@ -67,12 +71,21 @@ async def locked(connection: Connection, versions: VaultObject, place: Place) ->
 
     :raises VaultFault: INVALID_DATA when there is no such version.
     """
-    await connection.execute(ALONE, place.document_id)
-    found = await find(connection, place)
-    key = versions.fields["id"]
-    sql = statements.lock_statement(versions, key, _others(versions))
-    (record,) = await connection.fetch(sql, [found])
+    await connection.execute(ALONE, [place.document_id])
+    (record,) = await _held(connection, versions, [await find(connection, place)])
     return record
+
+
+async def latest_locked(connection: Connection, versions: VaultObject, ids: Sequence[int]) -> dict[int, Record]:
+    """The latest versions of those documents that there are, held until the transaction ends."""
+    await connection.execute(ALONE, sorted(ids))
+    found = [row["id"] for row in await connection.fetch(ALL_LATEST, ids)]
+    return {record[DOCUMENT_ID]: record for record in await _held(connection, versions, found)}
+
+
+async def _held(connection: Connection, versions: VaultObject, ids: Sequence[str]) -> list[Record]:
+    sql = statements.lock_statement(versions, versions.fields["id"], _others(versions))
+    return list(await connection.fetch(sql, ids))
 
 
 def _others(versions: VaultObject) -> list[Field]:
