@@ -1,4 +1,8 @@
-"""Which records may not be deleted, because others refer to them that would neither go nor let go."""
+"""What a deletion comes to: the records that go, and those that stay because others hold them.
+
+A record that goes is locked before those that refer to it are looked for. Whoever is adding one of these holds a lock
+that it has to wait for, and whoever comes later waits for it: so all are seen, and none is added meanwhile.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +36,8 @@ class Reach:
 
 
 async def reach_of(connection: Connection, registry: Registry, object_name: str, ids: Sequence[str]) -> Reach:
-    """What deleting these records of an object would come to."""
+    """What deleting these records of an object would come to; all that would go are locked."""
+    await connection.execute(f"SELECT FROM {table(object_name)} WHERE id = ANY($1::text[]) ORDER BY id FOR UPDATE", ids)
     found: dict[str, str] = {}
     doomed = {record_id: record_id for record_id in ids}  # each record that would go → the one it goes with
     going: dict[str, dict[str, str]] = defaultdict(dict, {object_name: dict(doomed)})
@@ -70,7 +75,7 @@ async def _held(connection: Connection, child: str, field: Field, ids: Sequence[
 
 
 async def _children(connection: Connection, child: str, field: Field, ids: Sequence[str]) -> list[tuple[str, str]]:
-    """The records that go with these, each with the one it refers to."""
+    """The records that go with these, each with the one it refers to; they are locked."""
     name = quote(field.name)
-    sql = f"SELECT id, {name} FROM {table(child)} WHERE {name} = ANY($1::text[])"
+    sql = f"SELECT id, {name} FROM {table(child)} WHERE {name} = ANY($1::text[]) ORDER BY id FOR UPDATE"
     return [(record[0], record[1]) for record in await connection.fetch(sql, ids)]

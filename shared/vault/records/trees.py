@@ -37,7 +37,7 @@ def parent_fields(registry: Registry, object_name: str) -> Iterator[tuple[VaultO
 
 
 async def tree_of(connection: Connection, registry: Registry, object_name: str, record_id: str) -> list[Level]:
-    """The record, its children, theirs, level by level.
+    """The record, its children, theirs, level by level; each is locked before its children are looked for.
 
     :raises VaultFault: INVALID_DATA when there is no such record, OPERATION_NOT_ALLOWED when there are too many.
     """
@@ -48,9 +48,10 @@ async def tree_of(connection: Connection, registry: Registry, object_name: str, 
     seen = {(object_name, record_id)}
     while levels[-1].records:
         below = Level()
-        for name, ids in levels[-1].records.items():
-            for child, reference in parent_fields(registry, name):
-                sql = f"SELECT id FROM {table(child.name)} WHERE {quote(reference.name)} = ANY($1::text[]) ORDER BY id"
+        for owner, ids in levels[-1].records.items():
+            for child, reference in parent_fields(registry, owner):
+                name = quote(reference.name)
+                sql = f"SELECT id FROM {table(child.name)} WHERE {name} = ANY($1::text[]) ORDER BY id FOR UPDATE"
                 for row in await connection.fetch(sql, ids):
                     if (child.name, row["id"]) not in seen:
                         seen.add((child.name, row["id"]))
