@@ -32,6 +32,7 @@ API = "/api/v25.1"
 T = TypeVar("T")
 MAX_ROWS = 500
 MAX_PAGES = 100_000
+DOCUMENTS = "documents"
 
 _USERS_ME = Request("users_me", "GET", f"{API}/objects/users/me")
 
@@ -189,9 +190,13 @@ class VaultClient:
         return await self._write("delete", "DELETE", object, [{"id": record} for record in ids], {})
 
     async def deletions(self, object: str, start: str, end: str, *, limit: int, offset: int) -> list[Row]:
-        """Return a page of an object's deletions between two moments, the earliest first: ``id``, ``date_deleted``."""
+        """Return a page of an object's deletions between two moments, the earliest first: ``id``, ``date_deleted``.
+
+        Those of documents, too, which are called ``documents``.
+        """
         params = {"start_date": start, "end_date": end, "limit": str(limit), "offset": str(offset)}
-        path = f"{API}/objects/deletions/vobjects/{quote(object, safe='')}"
+        kind = object if object == DOCUMENTS else f"vobjects/{quote(object, safe='')}"
+        path = f"{API}/objects/deletions/{kind}"
         answer = await self._call(Request("deletions", "GET", path, params=params))
         return rows_of(answer.get("data"), "data")
 

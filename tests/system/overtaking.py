@@ -51,16 +51,19 @@ class SlowVault:
         return await self.vault.upsert(object, rows, id_param, lineage=lineage)
 
 
-async def overtaken(connected: Connected, point: str, object_name: str, record: str, newer_state: Happening) -> None:
-    """Transfer a record to the Medical Vault, and before it is written, change it and transfer it once more."""
-    configuration = await ConfigurationReader(connected.crm, connected.medical).since(datetime.now(UTC))
-    route = configuration.route(point, connected.crm.vault_id)
-    prompt = Transfer(connected.crm, connected.medical, configuration, route, object_name, (record,), KeyLocks())
+async def overtaken(
+    connected: Connected, point: str, object_name: str, record: str, newer_state: Happening, *, to_crm: bool = False
+) -> None:
+    """Transfer a record to the other Vault, and before it is written, change it and transfer it once more."""
+    source, target = (connected.medical, connected.crm) if to_crm else (connected.crm, connected.medical)
+    configuration = await ConfigurationReader(source, target).since(datetime.now(UTC))
+    route = configuration.route(point, source.vault_id)
+    prompt = Transfer(source, target, configuration, route, object_name, (record,), KeyLocks())
 
     async def meanwhile() -> None:
         await newer_state()
         await transfer(prompt)
 
-    slow = replace(prompt, target=SlowVault(connected.medical, meanwhile), locks=KeyLocks(), states=SourceStates())
+    slow = replace(prompt, target=SlowVault(target, meanwhile), locks=KeyLocks(), states=SourceStates())
     outcome = await transfer(slow)
     assert outcome.failures == {}

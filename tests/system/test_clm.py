@@ -9,6 +9,7 @@ import pytest
 from shared.client.results import Row
 from shared.client.transport import Request
 from tests.system.conditions import Connected, eventually, new_run
+from tests.system.overtaking import overtaken
 from tests.system.test_country import TYPE, settings, synced
 from tests.system.test_lineage import lineage
 from tests.system.test_rules import RETRY
@@ -219,3 +220,58 @@ async def test_nothing_is_sent_while_the_integration_is_inactive_and_a_run_catch
     )
     await ended(publishing.crm, await publishing.crm.request_run(INTEGRATION), integration=INTEGRATION)
     assert (await published(publishing, record))["status__v"] == ["active__v"]
+
+
+async def test_a_deleted_document_is_inactive_content_and_no_record_is_deleted(publishing: Connected) -> None:
+    record = await document(publishing)
+    await act(publishing, record, "approve__v")
+    shown = await published(publishing, record)
+    await publishing.medical.call(Request("delete", "DELETE", f"{DOCUMENTS}/{record}"))
+    counts = await ended(publishing.crm, await publishing.crm.request_run(INTEGRATION), integration=INTEGRATION)
+    assert counts["failed"] == 0
+    assert await one(publishing.crm, found(publishing, record)) == {**shown, "status__v": ["inactive__v"]}
+
+
+@pytest.mark.parametrize(
+    ("before", "newer", "version", "status"),
+    [
+        (True, "withdraw__v", 1, "inactive__v"),
+        (True, "approve__v", 2, "active__v"),
+        (True, "delete", 1, "inactive__v"),
+        (False, "withdraw__v", 1, "inactive__v"),
+        (False, "delete", 1, "inactive__v"),
+        (False, "country", 1, "inactive__v"),
+    ],
+)
+async def test_an_older_state_never_comes_after_a_newer_one(
+    publishing: Connected, before: bool, newer: str, version: int, status: str
+) -> None:
+    """Whether the document is in Vault CRM ``before``, or comes there by the state that is overtaken."""
+    row = {"integration_api_name__sys": INTEGRATION, "status__v": "inactive__v"}
+    await publishing.medical.update("integration__sys", [row], "integration_api_name__sys")  # no messages between
+    setting = await settings(publishing, "ch__v")
+    await synced(publishing)
+    record = await document(publishing, "CH")
+    await act(publishing, record, "approve__v")
+    if before:
+        await ended(publishing.crm, await publishing.crm.request_run(INTEGRATION), integration=INTEGRATION)
+        await publishing.medical.call(Request("change", "PUT", f"{DOCUMENTS}/{record}", form={"title__v": "Older"}))
+
+    async def newer_state() -> None:
+        if newer == "country":
+            await publishing.crm.delete("connection_settings__v", [setting])
+            await synced(publishing)
+        elif newer == "delete":
+            await publishing.medical.call(Request("delete", "DELETE", f"{DOCUMENTS}/{record}"))
+        elif newer == "approve__v":
+            form = {"createDraft": "latestContent"}
+            await publishing.medical.call(Request("draft", "POST", f"{DOCUMENTS}/{record}", form=form))
+            await act(publishing, record, newer, "1/1")
+        else:
+            await act(publishing, record, newer, "1/0")
+
+    await overtaken(publishing, "clm_inbound__v", "documents", record, newer_state, to_crm=True)
+    shown = await one(publishing.crm, found(publishing, record))
+    assert (shown["status__v"], shown["major_version__v"]) == ([status], version)
+    await publishing.crm.delete("connection_settings__v", [setting])
+    await synced(publishing)

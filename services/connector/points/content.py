@@ -1,12 +1,13 @@
 """CLM Inbound, in Vault CRM: approved documents of the Medical Vault become its presentations and email documents.
 
 The Connection Countries of the Medical Vault say where a feature is used. A document that is withdrawn, or of a country
-in which the feature is no longer used, is made inactive here; one that was never here is not brought for that.
+in which the feature is no longer used, or that is deleted, is made inactive here; one that was never here is not
+brought for that.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from services.connector.concurrency import concurrently
@@ -15,6 +16,7 @@ from services.connector.points.contacts import LINK
 from services.connector.points.evaluation import evaluate, settle_references
 from services.connector.points.lineage import Origin
 from services.connector.points.saving import KeyedRows, not_saved, save
+from services.connector.points.states import OutdatedRead
 from services.connector.points.transfer import Transfer
 from services.connector.processing.outcome import Outcome
 from services.connector.processing.source import Row, SourceRows, fetch, missing_record, query_all
@@ -22,6 +24,7 @@ from services.connector.rules.compiled import CompiledRule
 from services.connector.rules.metadata import DOCUMENTS
 from services.connector.rules.sources import MODIFIED
 from services.connector.rules.statements import literal, statements
+from shared.client.results import RowResult
 
 POINT = "clm_inbound__v"
 EMAIL_DOCUMENT = "approved_document__v"
@@ -51,10 +54,12 @@ async def transfer(unit: Transfer) -> Outcome:
     async with concurrently() as group:
         reads = [group.create_task(fetch(unit.source, rule.plan, unit.ids)) for rule in rules]
         reading = group.create_task(_countries(unit))
-    outcome = Outcome()
-    for rule, read in zip(rules, reads, strict=True):
-        await _publish(unit, rule, read.result(), reading.result(), outcome)
-    for item in reads[0].result().missing:
+    outcome, found, countries = Outcome(), [read.result() for read in reads], reading.result()
+    for rule, read in zip(rules, found, strict=True):
+        await _publish(unit, rule, read, countries, outcome)
+        await _withdraw(unit, rule, read.missing, outcome)
+    await _confirm(unit, rules, found, countries)
+    for item in found[0].missing - outcome.done - outcome.failures.keys():
         unit.note_missing(outcome, item, missing_record(DOCUMENTS, item, rules[0].name))
     outcome.skipped.update(set(unit.ids) - outcome.done - outcome.failures.keys())
     return outcome
@@ -82,8 +87,8 @@ async def _countries(unit: Transfer) -> Countries:
 async def _publish(
     unit: Transfer, rule: CompiledRule, found: SourceRows, countries: Countries, outcome: Outcome
 ) -> None:
-    (object_name,) = {part.target_object for part in rule.fields}
-    published = await _published(unit, object_name, found.rows)
+    (object_name,) = rule.target_objects
+    published = await _published(unit, object_name, map(_link, found.rows.values()))
     wanted = {item for item, row in found.rows.items() if countries.wants(object_name, text(row, COUNTRY))}
     rows = {item: row for item, row in found.rows.items() if item in wanted or _link(row) in published}
     evaluation = evaluate(unit, rule, replace(found, rows=rows))
@@ -99,17 +104,51 @@ async def _publish(
             origin = Origin(item, DOCUMENTS, item, rule.name, ruled)
             content.add(link, values, text(rows[item], MODIFIED), origin)
             item_of[link] = item
-    for link, result in (await save(unit, object_name, content, LINK)).items():
+    _note(outcome, rule, item_of, await save(unit, object_name, content, LINK))
+
+
+async def _withdraw(unit: Transfer, rule: CompiledRule, deleted: Iterable[str], outcome: Outcome) -> None:
+    """Make inactive what is here of documents that are deleted; they are known by their Global ID still."""
+    (object_name,) = rule.target_objects
+    item_of = {f"{unit.source.vault_id}_{item}": item for item in deleted}
+    content = KeyedRows()
+    for link in await _published(unit, object_name, item_of):
+        content.add(link, {STATUS: INACTIVE}, "", Origin(item_of[link], DOCUMENTS, item_of[link]))
+    _note(outcome, rule, item_of, await save(unit, object_name, content, LINK, update=True))
+
+
+def _note(outcome: Outcome, rule: CompiledRule, item_of: Mapping[str, str], results: Mapping[str, RowResult]) -> None:
+    for link, result in results.items():
         if result.ok:
             outcome.succeed([item_of[link]])
         else:
-            outcome.fail(item_of[link], not_saved(object_name, rule.name, result))
+            outcome.fail(item_of[link], not_saved(rule.target_objects[0], rule.name, result))
 
 
-async def _published(unit: Transfer, object_name: str, rows: Mapping[str, Row]) -> set[str]:
-    """The Links under which documents are here already."""
+async def _confirm(
+    unit: Transfer, rules: Iterable[CompiledRule], found: Iterable[SourceRows], countries: Countries
+) -> None:
+    """Raise OutdatedRead when documents, or where they are wanted, have changed since they were read; else ClientError.
+
+    The source state that is kept with a record cannot tell that of a deletion, which has none, nor of a record that
+    was not made because its document was not wanted.
+    """
+    async with concurrently() as group:
+        reads = [group.create_task(fetch(unit.source, rule.plan, unit.ids)) for rule in rules]
+        reading = group.create_task(_countries(unit))
+    now = [_states(read.result()) for read in reads]
+    if now != [_states(read) for read in found] or reading.result() != countries:
+        raise OutdatedRead("documents, or where they are wanted, changed while they were transferred")
+
+
+def _states(found: SourceRows) -> dict[str, str]:
+    return {item: text(row, MODIFIED) for item, row in found.rows.items()}
+
+
+async def _published(unit: Transfer, object_name: str, links: Iterable[str]) -> set[str]:
+    """Those of the Links under which documents are here already."""
     head = f"SELECT {LINK} FROM {object_name}"  # noqa: S608  VQL of names
-    known = await query_all(unit.target, statements(head, LINK, map(_link, rows.values())))
+    known = await query_all(unit.target, statements(head, LINK, links))
     return {text(row, LINK) for row in known}
 
 

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from services.connector.configuration import Configuration, ConfigurationFault, Route
-from services.connector.points import country, inquiry, medical_case, metadata
+from services.connector.points import content, country, inquiry, medical_case, metadata
 from services.connector.points.on_demand import CRM_LOOKUP
 from services.connector.points.pull_rules import ACCOUNT_POINT, COUNTRIES, read_pull_rules, readable
 from services.connector.rules.statements import contains, literal
@@ -21,8 +21,8 @@ ACCOUNT = "account__v"
 INQUIRY_RETURN_POINT = "inquiry_inbound__v"
 ORDER: Mapping[str, int] = {ACCOUNT_POINT: 0, inquiry.POINT: 1, **metadata.ORDER}
 LAST = 100
-FLAGGING = frozenset({country.POINT, *metadata.ORDER})
-"""The points that are told of deletions, too: what is gone in the source is flagged."""
+FLAGGING = frozenset({content.POINT, country.POINT, *metadata.ORDER})
+"""The points that are told of deletions, too: what is gone in the source is flagged, or withdrawn."""
 
 Stage = tuple[Reading, ...]
 Narrow = Callable[["Scope", Reading], Awaitable[Reading | None]]

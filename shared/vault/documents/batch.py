@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from shared.vault.audit import entries
@@ -20,6 +19,7 @@ from shared.vault.errors import ErrorType, VaultFault
 from shared.vault.records.results import CREATED, UPDATED, RowResult
 from shared.vault.records.rows import MAX_ROWS, Row
 from shared.vault.security.permissions import Operation
+from shared.vault.storage.clock import moment
 
 if TYPE_CHECKING:
     from shared.vault.components.model import DocumentModel, VaultObject
@@ -77,7 +77,7 @@ class DocumentBatches:
                 if begins is not None and not row.errors:
                     begun[row.index] = begins
             ids = [int(row["id"]) for row in await connection.fetch(store.NEXT_IDS, len(begun))]
-            now = datetime.now(UTC)
+            now = await moment(connection)
             stored: list[dict[str, object]] = []
             for (at, begins), document_id in zip(begun.items(), ids, strict=True):
                 row = read[at]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import timedelta
 from typing import TYPE_CHECKING, TypeVar
 
 from shared.vault.audit import entries
@@ -31,8 +31,11 @@ from shared.vault.records.named_actions import ActionContext, RowsRefused
 from shared.vault.records.results import UPDATED
 from shared.vault.records.rows import Row
 from shared.vault.security.permissions import Operation, require
+from shared.vault.storage.clock import moment
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from asyncpg import Record
 
     from shared.vault.components.model import DocumentModel, DocumentType, Lifecycle, LifecycleState, UserAction
@@ -44,6 +47,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+STEP = timedelta(milliseconds=1)  # the API's resolution
 NOT_COPIED = frozenset({"id", "global_version_id__sys", "version_link__sys"})
 
 
@@ -87,7 +91,7 @@ class DocumentService:
             if row.errors:
                 return [row]
             document_id = await connection.fetchval(store.NEXT_ID)
-            now = datetime.now(UTC)
+            now = await moment(connection)
             first = self.first_version(caller, document_id, Begun(kind, lifecycle, number), row.values, now)
             await store.insert(connection, versions, [first])
             if file is not None:
@@ -109,7 +113,7 @@ class DocumentService:
             lifecycle = model.lifecycles[before[LIFECYCLE]]
             values = {name: before[name] for name in versions.fields if name in before and name not in NOT_COPIED}
             await connection.execute(store.NOT_LATEST, document_id)
-            following = self._version(caller, lifecycle, values, number, datetime.now(UTC))
+            following = self._version(caller, lifecycle, values, number, await moment(connection))
             await store.insert(connection, versions, [following])
             version = version_id(document_id, number)
             if file is None:
@@ -276,12 +280,15 @@ class DocumentService:
         changes: Sequence[tuple[Record, Mapping[str, object]]],
     ) -> None:
         """Store what is different in versions that are held, and who made it so."""
-        stamp = {"last_modified_by__v": caller.user_id, "version_modified_date__v": datetime.now(UTC)}
+        now = await moment(connection)
         alike: dict[frozenset[str], dict[str, Mapping[str, object]]] = {}
         lines: dict[int, list[tuple[str, object, object]]] = {}
         for before, values in changes:
             different = {name: value for name, value in values.items() if before[name] != value}
             if different:
+                # Of two states of a version the later one has the later date, also within a millisecond.
+                dated = max(now, before["version_modified_date__v"] + STEP)
+                stamp = {"last_modified_by__v": caller.user_id, "version_modified_date__v": dated}
                 alike.setdefault(frozenset(different), {})[before["id"]] = {**different, **stamp}
                 lines[before[DOCUMENT_ID]] = [(name, before[name], value) for name, value in different.items()]
         for rows in alike.values():

@@ -180,6 +180,21 @@ async def test_an_approved_draft_is_the_next_major_version(user: Api) -> None:
     assert len(steady.data) == 1
 
 
+async def test_changes_are_dated_in_milliseconds_by_the_clock_of_the_vault(admin: Api, user: Api) -> None:
+    """So that those who ask what changed since a moment miss nothing, and find a version by the date that it shows."""
+    told = (await admin.get("/services/clock")).data["date_time"]
+    document_id = await created(user)
+    dates = [(await document(user, document_id))["version_modified_date__v"]]
+    for title in ("First", "Second"):
+        await user.put(f"{DOCUMENTS}/{document_id}", data={"title__v": title})
+        dates.append((await document(user, document_id))["version_modified_date__v"])
+    assert told <= dates[0] < dates[1] < dates[2]
+    answer = await user.query(
+        f"SELECT id FROM documents WHERE id = {document_id} AND version_modified_date__v = '{dates[2]}'"
+    )
+    assert [row["id"] for row in answer.data] == [document_id]
+
+
 async def test_a_version_goes_on_with_the_file_of_the_latest(user: Api) -> None:
     document_id = await created(user, b"same", rank__c="4")
     assert (await user.post(f"{DOCUMENTS}/{document_id}")).error == "PARAMETER_REQUIRED"
