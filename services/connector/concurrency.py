@@ -21,6 +21,13 @@ async def concurrently() -> AsyncIterator[asyncio.TaskGroup]:
         raise failures.exceptions[0] from None
 
 
+async def each_to_its_end(work: Iterable[Awaitable[object]]) -> None:
+    """Run independent work at once, none of it broken off when other fails; the first failure is raised at the end."""
+    for result in await asyncio.gather(*work, return_exceptions=True):
+        if isinstance(result, BaseException):
+            raise result
+
+
 class KeyLocks:
     """Locks by key: a holder has all of its keys or none, so holders of disjoint keys run side by side."""
 

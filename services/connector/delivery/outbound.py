@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from services.connector.concurrency import concurrently
+from services.connector.concurrency import each_to_its_end
 from services.connector.delivery.external import Receivers, deliver
 from services.connector.delivery.routes import Destination, RouteReader
 from services.connector.delivery.sending import Sending, unreadable
@@ -118,18 +118,20 @@ class Outbound:
             for destination in own.destinations:
                 if destination not in sending.reached:
                     waiting[destination].append(sending)
-        async with concurrently() as group:
-            for destination, sendings in waiting.items():
-                remote = self._vaults.get(destination.remote_vault_id)
-                if destination.remote_vault_id is None:
-                    group.create_task(deliver(self._own.client, self._receivers, destination, sendings))
-                elif remote is self._own or not isinstance(remote, ConnectedVault):
-                    reason = f"Vault {destination.remote_vault_id} is not among the connector's Vaults; add it"
-                    missing += [(sending, destination.connection, reason) for sending in sendings]
-                else:
-                    group.create_task(self._publish(remote, destination, sendings))
+        work: list[Awaitable[None]] = []
+        for destination, sendings in waiting.items():
+            remote = self._vaults.get(destination.remote_vault_id)
+            if destination.remote_vault_id is None:
+                work.append(deliver(self._own.client, self._receivers, destination, sendings))
+            elif remote is self._own or not isinstance(remote, ConnectedVault):
+                reason = f"Vault {destination.remote_vault_id} is not among the connector's Vaults; add it"
+                missing += [(sending, destination.connection, reason) for sending in sendings]
+            else:
+                work.append(self._publish(remote, destination, sendings))
         for sending, connection, reason in missing:
             sending.missing[connection] = reason
+        # What has arrived at one destination is noted while another is away, and is not sent there again.
+        await each_to_its_end(work)
 
     async def _publish(self, remote: ConnectedVault, destination: Destination, waiting: list[Sending]) -> None:
         unroutable: set[str] = set()

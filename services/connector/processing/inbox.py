@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from services.connector.concurrency import KeyLocks
+from services.connector.concurrency import KeyLocks, each_to_its_end
 from services.connector.faults import Patience
 from services.connector.processing.exceptions import ExceptionRecords, MessageFailure, malformed
 from services.connector.processing.execution import UnitExecution
@@ -64,10 +64,7 @@ class Inbox:
             work.append(self._patiently(reading.run))
         if unreadable:
             work.append(self._patiently(lambda: self._exceptions.record(unreadable)))
-        # Units are independent: one that cannot end must not break off the others.
-        for result in await asyncio.gather(*work, return_exceptions=True):
-            if isinstance(result, BaseException):
-                raise result
+        await each_to_its_end(work)
         now = datetime.now(UTC)
         for message in messages:
             age = (now - message.envelope.enter_queue_timestamp).total_seconds()
