@@ -103,6 +103,26 @@ async def test_link_decides_then_external_id_and_never_a_name(syncing: Connected
     assert found == {"id": loaded, "external_id__v": f"X {run}"}
 
 
+async def test_two_records_that_mean_one_are_an_exception_and_neither_is_lost(syncing: Connected) -> None:
+    run = new_run()
+    first = await create(syncing.crm, "product_group__v", {"name__v": f"{run} first"})
+    await synced(syncing)
+    copy = await copy_of(syncing, "crm_product_group__v", first, "id, crm_org__v")
+    second = await create(syncing.crm, "product_group__v", {"name__v": f"{run} second", "external_id__v": f"E {run}"})
+    await syncing.medical.update(
+        "crm_product_group__v", [{"id": copy["id"], "link__sys": None, "external_id__v": f"E {run}"}]
+    )
+    await syncing.crm.update("product_group__v", [{"id": first, "name__v": f"{run} renamed"}])
+    assert (await synced(syncing, status="ERRORS_ENCOUNTERED"))["failed"] == 2
+    text = f"SELECT id, name__v FROM crm_product_group__v WHERE name__v LIKE '{run}%'"
+    assert (await one(syncing.medical, text)) == {"id": copy["id"], "name__v": f"{run} first"}
+    link = f"{syncing.crm.vault_id}_{first}"
+    await syncing.medical.update("crm_product_group__v", [{"id": copy["id"], "link__sys": link}])
+    assert (await synced(syncing))["failed"] == 0
+    assert await copy_of(syncing, "crm_product_group__v", first) == {"id": copy["id"], "name__v": f"{run} renamed"}
+    assert (await copy_of(syncing, "crm_product_group__v", second))["name__v"] == f"{run} second"
+
+
 async def test_identifiers_of_two_records_are_an_exception_until_mended(syncing: Connected) -> None:
     run = new_run()
     twins = [

@@ -12,7 +12,6 @@ from services.connector.points.metadata_matching import (
     CRM_ORG,
     EXTERNAL_ID,
     LINK,
-    AmbiguousMetadata,
     Identity,
     KnownRecords,
 )
@@ -67,13 +66,11 @@ async def _write(copies: Copies, evaluation: Evaluation) -> None:
     by_link, by_id = KeyedRows(), KeyedRows()
     owners: dict[str, str] = {}
     rule = evaluation.rule.name
-    for item, identity in wanted.items():
-        try:
-            record = known.match(identity)
-        except AmbiguousMetadata as problem:
-            failure = ItemFailure(ItemErrorType.MATCH, f"Integration rule {rule}: {problem}", rule)
-            copies.outcome.fail(item, failure)
-            continue
+    matches = known.match_all(wanted)
+    for item, problem in matches.problems.items():
+        copies.outcome.fail(item, ItemFailure(ItemErrorType.MATCH, f"Integration rule {rule}: {problem}", rule))
+    for item, record in matches.records.items():
+        identity = wanted[item]
         kept = {CRM_ORG: copies.org, CRM_ID: item, DELETED: False}
         values = {**evaluation.targets[item][copies.object], **kept}
         linked = record is None or identity.link in known.by_link

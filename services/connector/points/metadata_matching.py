@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from services.connector.configuration import text
 
@@ -65,6 +67,32 @@ class KnownRecords:
                 "set the Link of the right one to the source record's Global ID, or merge them"
             )
         return found.pop() if found else None
+
+    def match_all(self, wanted: Mapping[str, Identity]) -> Matches:
+        """What each source record means, by its id; of a record that several mean, it is nobody's guess which it is."""
+        records: dict[str, str | None] = {}
+        problems: dict[str, AmbiguousMetadata] = {}
+        for item, identity in wanted.items():
+            try:
+                records[item] = self.match(identity)
+            except AmbiguousMetadata as problem:
+                problems[item] = problem
+        claims = Counter(record for record in records.values() if record is not None)
+        for item, record in list(records.items()):
+            if record is not None and claims[record] > 1:
+                del records[item]
+                problems[item] = AmbiguousMetadata(
+                    f"another record of the source leads to the record {record} as well, one of the two by its CRM ID "
+                    "and the other by its External ID; set the Link of the record to the Global ID of the right one"
+                )
+        return Matches(records, problems)
+
+
+class Matches(NamedTuple):
+    """By source record: the id of the record that it means, or None for a new one; or why that is not known."""
+
+    records: dict[str, str | None]
+    problems: dict[str, AmbiguousMetadata]
 
 
 class AmbiguousMetadata(Exception):

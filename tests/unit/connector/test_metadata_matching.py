@@ -48,6 +48,25 @@ def test_several_records_are_no_match(wanted: Identity, records: str) -> None:
     assert wanted.external_id not in str(problem.value)
 
 
+def test_a_record_that_several_mean_is_nobodys() -> None:
+    known = KnownRecords.read(
+        [{"id": "R1", "link__sys": None, "crm_org__v": "O1", "crm_id__v": "C-1", "external_id__v": "E-1"}]
+    )
+    wanted = {
+        "C-1": Identity("G-1", "O1", "C-1"),
+        "C-2": Identity("G-2", "O1", "C-2", "E-1"),
+        "C-3": Identity("G-3", "O1", "C-3", "E-3"),
+    }
+    records, problems = known.match_all(wanted)
+    assert records == {"C-3": None}
+    assert {item: "the record R1 as well" in str(problem) for item, problem in problems.items()} == {
+        "C-1": True,
+        "C-2": True,
+    }
+    del wanted["C-2"]
+    assert known.match_all(wanted) == ({"C-1": "R1", "C-3": None}, {})
+
+
 @given(st.permutations(KNOWN + KNOWN[:3]))
 def test_order_and_repetition_of_rows_decide_nothing(rows: list[dict[str, object]]) -> None:
     known = KnownRecords.read(rows)
