@@ -79,6 +79,7 @@ class Custom:
     way: str
     key_source: str
     key: str
+    point: str = ""
 
     @property
     def names(self) -> dict[str, str]:
@@ -86,7 +87,7 @@ class Custom:
         return {
             "source": source,
             "target": f"{source}_copy__c",
-            "point": f"{source}_inbound__c",
+            "point": self.point or f"{source}_inbound__c",
             "integration": f"{source}__c",
             "prefix": f"ZQ{self.way[0].upper()}",
             "key": self.key,

@@ -10,7 +10,9 @@ from shared.client.transport import Request
 from tests.system.conditions import Connected, eventually, new_run
 from tests.system.messages import POINT, envelope, put_on_queue
 from tests.system.test_case_requests import ANSWER, agent_does, followed
-from tests.system.test_rules import RETRY
+from tests.system.test_country import settings as settings_of
+from tests.system.test_custom_points import LIFECYCLE, SOURCE, Custom, deploy_mdl, send
+from tests.system.test_rules import RETRY, item_of
 from tests.system.test_runs import INTEGRATION, ended
 from tests.system.test_transfer import account, create, inquiry, one, transferred
 
@@ -95,6 +97,63 @@ async def test_a_run_tells_its_job_and_a_later_change_only_what_it_changed(conne
     assert await lineage(connected.medical, SOURCE_DATA, str(data["id"])) == second, "nothing was changed"
 
 
+async def test_copies_of_metadata_tell_the_rule_and_what_the_point_has_set(connected: Connected) -> None:
+    name, point = "crm_metadata_sync_product_content__v", "crm_content_group_inbound__v"
+    row = {"integration_api_name__sys": name, "status__v": "active__v"}
+    await connected.medical.update("integration__sys", [row], "integration_api_name__sys")
+    group = await create(connected.crm, "content_group__v", {"name__v": new_run()})
+    job = await connected.medical.request_run(name)
+    await ended(connected.medical, job, integration=name)
+    text = f"SELECT id, crm_org__v FROM crm_content_group__v WHERE crm_id__v = '{group}'"
+    copy = await one(connected.medical, text)
+    made = await lineage(connected.medical, "crm_content_group__v", str(copy["id"]))
+    assert sources(made) == {("content_group__v", group)}
+    assert {(field["integration_point"], field["job_id"]) for field in made.values()} == {(point, job)}
+    assert made["name__v"]["integration_rule"] is not None
+    assert made["crm_id__v"]["integration_rule"] is made["crm_org__v"]["integration_rule"] is None
+    org = await lineage(connected.medical, "crm_org__v", str(copy["crm_org__v"]))
+    assert {field["source_vault_id"] for field in org.values()} == {connected.crm.vault_id}, "made for the first copy"
+
+    await connected.crm.delete("content_group__v", [group])
+    later = await connected.medical.request_run(name)
+    await ended(connected.medical, later, integration=name)
+    flagged = await lineage(connected.medical, "crm_content_group__v", str(copy["id"]))
+    changed = {name: field["integration_rule"] for name, field in flagged.items() if field["job_id"] == later}
+    assert changed == {"deleted_in_source__v": None, "source_status__v": None}
+
+
+async def test_countries_tell_the_settings_that_they_are_made_of(connected: Connected) -> None:
+    row = {"integration_api_name__sys": "country__v", "status__v": "active__v"}
+    await connected.medical.update("integration__sys", [row], "integration_api_name__sys")
+    settings = await settings_of(connected, "fr__v")
+    await ended(connected.medical, await connected.medical.request_run("country__v"), integration="country__v")
+    text = f"SELECT id FROM connection_country__v WHERE crm_id__v = '{settings}'"
+    made = await lineage(connected.medical, "connection_country__v", str((await one(connected.medical, text))["id"]))
+    assert sources(made) == {("connection_settings__v", settings)}
+    assert made["country__v"]["integration_rule"] is not None
+    assert made["link__sys"]["integration_rule"] is None, "the point has put country and feature behind it"
+
+
+async def test_a_custom_point_of_any_name_tells_its_rule_and_message(connected: Connected) -> None:
+    custom = Custom("told", "global_id__sys", "link__sys", point="samples, as told")
+    await connected.crm.execute_mdl(custom.written(LIFECYCLE) + custom.written(SOURCE))
+    await deploy_mdl(connected, custom)
+    run, target = new_run(), custom.names["target"]
+    record = await create(connected.crm, f"{custom.names['source']}__c", {"name__v": run})
+    await send(connected, custom, record, run)
+    made = await lineage(
+        connected.medical, target, str((await one(connected.medical, f"SELECT id FROM {target}"))["id"])
+    )
+    assert sources(made) == {(f"{custom.names['source']}__c", record)}
+    assert {field["integration_rule"] for field in made.values()} == {target}
+    assert {(field["integration"], field["integration_point"]) for field in made.values()} == {
+        (custom.names["integration"], "samples, as told")
+    }
+    (message,) = {field["message_id"] for field in made.values()}
+    (written,) = await written_by(connected.medical, message)
+    assert set(written["fields_by_rule"]) == made.keys()  # type: ignore[call-overload]
+
+
 async def test_a_retry_is_told_by_the_message_that_it_repeats(connected: Connected) -> None:
     run = new_run()
     contacts = []
@@ -105,8 +164,7 @@ async def test_a_retry_is_told_by_the_message_that_it_repeats(connected: Connect
     await transferred(connected, item, "failed__v")
     failed = (await lineage(connected.crm, "medical_inquiry__v", item))["transfer_status__v"]
     assert await written_by(connected.medical, failed["message_id"]) == []
-    text = f"SELECT exception_message__sys FROM exception_item__sys WHERE item__sys = '{item}'"
-    message = str((await one(connected.medical, text))["exception_message__sys"])
+    message = str((await item_of(connected, item))["exception_message__sys"])
 
     await connected.medical.update("person__sys", [{"id": contacts[1], "external_id__v": None}])
     await connected.medical.run_action("exception_message__sys", message, RETRY)

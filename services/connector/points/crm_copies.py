@@ -10,7 +10,7 @@ from services.connector.concurrency import concurrently
 from services.connector.configuration import ConfigurationFault
 from services.connector.points.lineage import Origin
 from services.connector.points.metadata_matching import CRM_ID, CRM_ORG
-from services.connector.points.saving import Values, not_saved
+from services.connector.points.saving import KeyedRows, Values, not_saved, save
 from services.connector.points.states import OutdatedRead
 from services.connector.processing.outcome import Outcome
 from services.connector.processing.source import Row, SourceRows, fetch, query_all
@@ -106,8 +106,9 @@ async def _org(unit: Transfer) -> str:
     rows = (await unit.target.query(f"SELECT id FROM {ORG} WHERE {ORG_KEY} = {literal(vault_id)}")).rows  # noqa: S608
     if rows:
         return str(rows[0]["id"])
-    row = {ORG_KEY: vault_id, "name__v": f"Vault CRM {vault_id}"}
-    (made,) = await unit.target.upsert(ORG, [row], id_param=ORG_KEY)
+    org = KeyedRows()
+    org.add(vault_id, {"name__v": f"Vault CRM {vault_id}"}, "", Origin(unit.ids[0]))
+    made = (await save(unit, ORG, org, ORG_KEY))[vault_id]
     if not made.ok:
         failure = not_saved(ORG, None, made)
         raise ConfigurationFault(failure.message)

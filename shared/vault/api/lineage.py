@@ -24,6 +24,8 @@ MAX_OWN = 50
 LATEST = 2**53
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.]{1,100}$")]
+ApiName = Annotated[str, StringConstraints(min_length=1, max_length=100)]
+"""Of an integration or its point: what administrators have given, which need not be a name of components."""
 Limit = Annotated[int, Query(ge=1, le=1000)]
 Offset = Annotated[int, Query(ge=0, le=2**31)]
 
@@ -40,8 +42,8 @@ class _Origin(_Part):
 
 class _Header(_Part):
     source_vault_id: Annotated[int, Field(ge=1, le=LATEST)]
-    integration: Name
-    integration_point: Name
+    integration: ApiName
+    integration_point: ApiName
     run: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = None
     time: AwareDatetime
     origins: Annotated[list[_Origin], Field(min_length=1, max_length=MAX_ORIGINS)]

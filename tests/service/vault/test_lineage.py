@@ -137,6 +137,13 @@ async def test_what_a_message_has_written(integration: Api, admin: Api) -> None:
     assert rest.data == page[2:]
 
 
+async def test_integrations_are_told_by_whatever_name_they_were_given(integration: Api, admin: Api) -> None:
+    named = {"integration": "Überträge, all", "integration_point": "in & out"}
+    answer = await upsert(integration, {"key__c": key(), "lineage__sys": [0, "m", "S"]}, **named)
+    field = (await lineage(admin, answer.ids[0]))["key__c"]
+    assert {name: field[name] for name in named} == named
+
+
 async def test_updates_by_id_and_plain_creates_tell_it_too(integration: Api, admin: Api) -> None:
     row = {"name__v": "item", "key__c": key(), "lineage__sys": [0, "made", "S"]}
     (record,) = (await integration.post(ITEMS, json=[row], headers=header())).ids
