@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from shared.vault.storage.database import Database
 
 MAX_FILE = 100 * 2**20  # bytes
-HANDLE = re.compile(r"ATT-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+HANDLE = re.compile(r"[A-Z]{3}-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 KEEP = """
 INSERT INTO platform.field_file (filename, format, sha256) VALUES ($1, $2, $3)

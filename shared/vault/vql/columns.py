@@ -10,7 +10,7 @@ from shared.vault.components.model import Field, FieldType, VaultObject
 from shared.vault.vql.conditions import condition_sql
 from shared.vault.vql.deferred import ChildAddress
 from shared.vault.vql.errors import VqlLimitError
-from shared.vault.vql.functions import FILE_FUNCTIONS, LONG, file_sql, require_file, selected_sql
+from shared.vault.vql.functions import FILE_FUNCTIONS, LONG, named_file, selected_sql
 from shared.vault.vql.labels import label_sql
 from shared.vault.vql.literals import is_integer
 from shared.vault.vql.resolve import Scope, Statement, quoted
@@ -93,13 +93,11 @@ def _sorted_by(scope: Scope, term: Order) -> str:
     if function == "TOLABEL":
         sql, field, owner = label_sql(scope, path)
     elif function in FILE_FUNCTIONS:
-        sql, field, owner = scope.column(path)
-        require_file(scope, path, function, field)
-        return file_sql(function, sql)
+        return named_file(scope, path, function)[0]
     elif term.function is None:
         sql, field, owner = scope.column(path)
     else:
-        message = "of the functions ORDER BY takes TOLABEL and those of files only"
+        message = "of the functions ORDER BY takes TOLABEL and FILENAME only"
         raise scope.statement.fault(message, term.path.at, "ATTRIBUTE_NOT_SUPPORTED")
     if field.type in UNSORTED or field.multi_value:
         message = f"field [{field.name}] of object [{owner.name}] cannot be sorted by"

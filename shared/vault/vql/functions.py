@@ -25,6 +25,9 @@ FILE_FUNCTIONS = {
 }
 """What is known of the file of an attachment field: in SQL, and the type of it."""
 
+SELECTED_ONLY = frozenset(("FILESIZE", "MIMETYPE", "MD5CHECKSUM"))
+"""Those of SELECT alone; raw objects have none of them."""
+
 SELECTABLE = frozenset((*_TAKES, *FILE_FUNCTIONS, "TOLABEL"))
 """The functions that SELECT takes of an object's fields."""
 
@@ -54,10 +57,24 @@ def file_sql(function: str, handle: str) -> str:
     return f"(SELECT {column} FROM {files} WHERE f.handle = {handle})"
 
 
-def require_file(scope: Scope, path: Path, function: str, field: Field) -> None:
-    """Refuse a function of files on a field that holds none; raises VqlNameError."""
+def named_file(scope: Scope, path: Path, function: str) -> tuple[str, Field]:
+    """The SQL and the field of a file's name in WHERE, ORDER BY and FIND; raises VqlNameError for what they lack."""
+    sql, field, owner = scope.column(path)
+    _require_file(scope, path, function, field, owner)
+    if function in SELECTED_ONLY:
+        message = f"function [{function}] is available in SELECT only"
+        raise scope.statement.fault(message, path.at, "ATTRIBUTE_NOT_SUPPORTED")
+    return file_sql(function, sql), Field(field.name, field.label, FILE_FUNCTIONS[function][1])
+
+
+def _require_file(scope: Scope, path: Path, function: str, field: Field, owner: VaultObject) -> None:
+    reason = ""
     if field.type is not FieldType.ATTACHMENT:
-        message = f"function [{function}] takes attachment fields, and this is none"
+        reason = "takes attachment fields, and this is none"
+    elif owner.raw and function in SELECTED_ONLY:
+        reason = f"is not available of raw objects, as [{owner.name}] is"
+    if reason:
+        message = f"function [{function}] {reason}"
         raise scope.statement.fault(message, path.at, "ATTRIBUTE_NOT_SUPPORTED")
 
 
@@ -99,7 +116,7 @@ def _check(scope: Scope, path: Path, function: str, field: Field, owner: VaultOb
             raise scope.statement.fault(message, path.at, "ATTRIBUTE_NOT_SUPPORTED")
         return
     if function in FILE_FUNCTIONS:
-        require_file(scope, path, function, field)
+        _require_file(scope, path, function, field, owner)
         return
     takes = _TAKES.get(function)
     if takes is None:

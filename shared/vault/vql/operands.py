@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import cast
 
-from shared.vault.components.model import Field, FieldType
+from shared.vault.components.model import FieldType
 from shared.vault.vql.deferred import TOKENS, TokenValue
 from shared.vault.vql.errors import VqlNameError
-from shared.vault.vql.functions import FILE_FUNCTIONS, file_sql, require_file
+from shared.vault.vql.functions import FILE_FUNCTIONS, named_file
 from shared.vault.vql.labels import label_sql
 from shared.vault.vql.literals import TEXT, UnsuitableLiteral, parameters
 from shared.vault.vql.resolve import Scope
@@ -44,9 +44,7 @@ class Column:
         elif function == "TONAME":
             self._require_documents(function)
         elif function in FILE_FUNCTIONS:
-            require_file(scope, self.path, function, self.field)
-            self.sql = file_sql(function, self.sql)
-            self.field = Field(self.field.name, self.field.label, FILE_FUNCTIONS[function][1])
+            self.sql, self.field = named_file(scope, self.path, function)
         elif function is not None and not self.label and (operand.function is not None or function not in _WHOLE):
             raise self.unsupported(f"function [{function[:40]}] is not available in WHERE")
 

@@ -12,8 +12,8 @@ from shared.vault.vql.tree import (
     Find,
     Item,
     Limits,
+    Operand,
     Order,
-    Path,
     Phrase,
     Query,
     Rank,
@@ -235,13 +235,19 @@ class _Parser(ExpressionParser):
         for word, also_fields in (("ALL", True), ("CONTENT", False)):
             if self._take_word(word):
                 return Phrase(phrase.terms, phrase.at, content=True, fields=also_fields)
-        fields: list[Path] = [self._path()]
+        fields = [self._searched()]
         while self._take(","):
-            fields.append(self._path())
+            fields.append(self._searched())
         if len(fields) > MAX_SCOPE:
             message = f"SCOPE takes at most {MAX_SCOPE} fields"
             raise VqlLimitError(f"{message} ({self._place(phrase.at)})")
         return Phrase(phrase.terms, phrase.at, tuple(fields))
+
+    def _searched(self) -> Operand:
+        path, function = self._function()
+        if function not in (None, "FILENAME"):
+            self._refuse("of the functions SCOPE takes FILENAME only", path.at)
+        return Operand(path, function)
 
     # SHOW
 

@@ -10,7 +10,7 @@ from shared.vault.vql.deferred import TokenValue
 from shared.vault.vql.errors import NameErrorType, VqlLimitError, VqlNameError
 from shared.vault.vql.targets import ABSENT, OBJECT_TYPE, USER_OBJECT, Target
 from shared.vault.vql.tokens import place, position_of
-from shared.vault.vql.tree import Item, Path, Select
+from shared.vault.vql.tree import Item, Operand, Path, Select
 
 MAX_PATH = 10  # to-one relationships in one path
 MAX_JOINS = 64  # distinct to-one relationships in one SELECT
@@ -208,7 +208,7 @@ class Scope:
         self.key = f"{self.alias}.{quoted('id' if target is None else target.key)}"  # tells the rows apart
         self.joins: list[str] = []
         # Text that FIND looks through, by the fields of a scope, and whether it takes content and all fields.
-        self.searched: dict[tuple[tuple[Path, ...], bool, bool], str] = {}
+        self.searched: dict[tuple[tuple[Operand, ...], bool, bool], str] = {}
         self._joined: dict[tuple[str, ...], tuple[str, VaultObject]] = {(): (self.alias, source)}
         items = () if select is None else select.items
         self._aliases = {item.alias: item for item in items if isinstance(item, Item) and item.alias}

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 
 from shared.vault.components.model import Field, FieldType
 from shared.vault.vql.errors import VqlLimitError
+from shared.vault.vql.functions import named_file
 from shared.vault.vql.labels import searched_labels
 from shared.vault.vql.resolve import Scope
-from shared.vault.vql.tree import Find, Path, Phrase, Search, SearchTerm, Word
+from shared.vault.vql.tree import Find, Operand, Path, Phrase, Search, SearchTerm, Word
 
 MAX_WORDS = 100  # in one FIND
 RANKED_TEXT = 200_000  # characters of a record's text that count for its rank
@@ -88,7 +89,7 @@ def _text_sql(scope: Scope, phrase: Phrase) -> str:
     wanted = phrase.scope, phrase.content, phrase.fields
     text = scope.searched.get(wanted)
     if text is None:
-        columns = [_scoped(scope, path) for path in phrase.scope]
+        columns = [_scoped(scope, operand) for operand in phrase.scope]
         if not columns and phrase.fields:
             columns = [_own(scope, f) for f in scope.text_fields()]
         if phrase.content:
@@ -113,8 +114,11 @@ def _own(scope: Scope, field: Field) -> str:
     return searched_labels(scope.statement, sql, field, owner) if field.type is FieldType.PICKLIST else sql
 
 
-def _scoped(scope: Scope, path: Path) -> str:
-    """A field that SCOPE names: text, or a reference, which stands for the name of the record behind it."""
+def _scoped(scope: Scope, operand: Operand) -> str:
+    """A field that SCOPE names: text, or a reference, which stands for the name of the record behind it; or a file."""
+    path, function = scope.aliased(operand.path, operand.function)
+    if function == "FILENAME":
+        return named_file(scope, path, function)[0]
     sql, field, owner = scope.column(path)
     if field.type is FieldType.OBJECT and field.relationship_outbound_name is not None:
         return scope.column(Path((*path.parts[:-1], field.relationship_outbound_name, "name__v"), path.at))[0]

@@ -165,7 +165,7 @@ class Phrase:
 
     terms: Word | Search
     at: int
-    scope: tuple[Path, ...] = ()
+    scope: tuple[Operand, ...] = ()
     content: bool = False  # SCOPE CONTENT and ALL: within files of documents
     fields: bool = True  # all but SCOPE CONTENT
 
