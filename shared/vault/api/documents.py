@@ -27,6 +27,7 @@ router = APIRouter(prefix=f"{PREFIX}/objects/documents", tags=["Documents"])
 
 MAX_ID = 2**31 - 1
 OWN = "My Documents"
+SCOPES = {None: "PROPERTIES", "contents": "CONTENT", "all": "ALL"}
 LATEST_CONTENT = "latestContent"
 UPLOADED_CONTENT = "uploadedContent"
 
@@ -58,6 +59,7 @@ async def listed(
     limit: Annotated[int, Query(ge=1, le=1000)] = 200,
     start: Annotated[int, Query(ge=0, le=MAX_ID)] = 0,
     search: Annotated[str | None, Query(max_length=250, description="Words to find, as in VQL's FIND.")] = None,
+    scope: Annotated[str | None, Query(description="Of the search: `contents`, or `all`, fields too.")] = None,
     named_filter: Annotated[str | None, Query(description="`My Documents`")] = None,
     versionscope: Annotated[str | None, Query(description="`all`, for every version.")] = None,
 ) -> Response:
@@ -66,7 +68,9 @@ async def listed(
         raise VaultFault(ErrorType.INVALID_FILTER, f"There is no filter but [{OWN}]")
     if versionscope not in (None, "all", "latest"):
         raise VaultFault(ErrorType.INVALID_DATA, "Invalid value for parameter [versionscope]")
-    wanted = Wanted(search or None, versionscope == "all", named_filter == OWN, start, limit)
+    if scope not in SCOPES:
+        raise VaultFault(ErrorType.INVALID_DATA, "Invalid value for parameter [scope]")
+    wanted = Wanted(search or None, SCOPES[scope], versionscope == "all", named_filter == OWN, start, limit)
     page = await vault_of(request).document_reader.page(caller, version_of(request), wanted)
     documents = [{"document": row} for row in page.rows]
     return envelope.success(size=page.total, start=start, limit=limit, documents=documents)

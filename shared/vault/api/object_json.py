@@ -192,7 +192,7 @@ def _object_types(target: VaultObject, registry: Registry, base_path: str) -> li
         {
             "name": t.name,
             "label": t.label,
-            "label_plural": t.label,
+            "label_plural": t.label_plural or t.label,
             "url": f"{base_path}/configuration/Objecttype.{target.name}.{t.name}",
             "status": status(t.active),
         }

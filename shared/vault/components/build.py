@@ -110,6 +110,8 @@ def _field(component: Component, field_type: FieldType) -> Field:
         min_value=component.number("min_value"),
         max_value=component.number("max_value"),
         picklist=component.reference("picklist"),
+        encrypted=component.flag("encrypted"),
+        format_mask=component.optional_text("format_mask"),
         multi_value=component.flag("multi_value"),
         no_copy=component.flag("no_copy"),
         object=component.reference("object"),

@@ -59,6 +59,8 @@ class Field:
     relationship_outbound_name: str | None = None  # to-one name, e.g. account__vr
     relationship_inbound_name: str | None = None  # to-many name on the referenced object, e.g. addresses__vr
     system_managed_name: bool = False
+    encrypted: bool = False  # said, not done: the database's own encryption is for the whole of it
+    format_mask: str | None = None
     value_format: str | None = None  # e.g. CR-{000000}, for system-managed names
     no_copy: bool = False  # left out of copies of a record
     shown_type: str | None = None  # the type that metadata tells, where it is none of FieldType: those of documents

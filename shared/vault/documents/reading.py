@@ -21,9 +21,10 @@ MAX_VERSIONS = 1000
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which documents of a list: with a search phrase, all versions of each or the latest, one's own or everyone's."""
+    """Which documents of a list: with a search phrase and its scope, all versions or the latest, one's own or all."""
 
     search: str | None = None
+    scope: str = "PROPERTIES"
     every_version: bool = False
     own: bool = False
     start: int = 0
@@ -41,7 +42,7 @@ class DocumentReader:
         """A page of documents, in the order of their ids; raises VaultFault."""
         relation = "ALLVERSIONS documents" if wanted.every_version else "documents"
         where = f" WHERE created_by__v = {caller.user_id}" if wanted.own else ""
-        find = f" FIND ('{_phrase(wanted.search)}')" if wanted.search else ""
+        find = f" FIND ('{_phrase(wanted.search)}' SCOPE {wanted.scope})" if wanted.search else ""
         order = "ORDER BY id, major_version_number__v, minor_version_number__v"
         page = f"PAGESIZE {wanted.limit} PAGEOFFSET {wanted.start}"
         return await self._query(caller, version_path, f"FROM {relation}{find}{where} {order} {page}")

@@ -69,8 +69,9 @@ def field_columns(scope: Scope, items: Sequence[Item]) -> list[tuple[str, Column
 
 
 def order_sql(scope: Scope, order: Sequence[Order | Rank], find: Find | None) -> str:
-    """ORDER BY terms, the id last so that the order is total; records without a value come last.
+    """ORDER BY terms, the id last so that the order is total.
 
+    Records without a value come last, those of raw objects before the others, in a descending order after them.
     Without terms, what FIND has found is sorted by rank.
     """
     terms = []
@@ -83,7 +84,8 @@ def order_sql(scope: Scope, order: Sequence[Order | Rank], find: Find | None) ->
                 raise scope.statement.fault(message, term.at)
             terms.append(f"{rank_sql(scope, find)} DESC")
         else:
-            terms.append(f"{_sorted_by(scope, term)} {'DESC' if term.descending else 'ASC'} NULLS LAST")
+            empty = "FIRST" if scope.object.raw and not term.descending else "LAST"
+            terms.append(f"{_sorted_by(scope, term)} {'DESC' if term.descending else 'ASC'} NULLS {empty}")
     terms.append(scope.key)
     return ", ".join(terms)
 

@@ -132,7 +132,7 @@ def compile_query(
     matching_parameters = tuple(statement.parameters)
     selected = [(_as_json(sql, column), column) for sql, column in _columns(scope, select, options)]
     order = order_sql(scope, select.order, select.find)
-    keyset = order in (scope.key, f"{scope.key} ASC NULLS LAST, {scope.key}")
+    keyset = order in (scope.key, *(f"{scope.key} ASC NULLS {empty}, {scope.key}" for empty in ("FIRST", "LAST")))
     columns = tuple(column for _, column in selected)
     limits: Limits = select.limits
     pagesize = options.max_pagesize if limits.pagesize is None else limits.pagesize

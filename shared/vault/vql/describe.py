@@ -60,5 +60,7 @@ def _bounds(field: Field) -> Json:
         "max_value": field.max_value,
         "scale": field.scale,
         "picklist": field.picklist,
+        "encrypted": field.encrypted or None,
+        "format_mask": field.format_mask,
     }
     return {name: value for name, value in bounds.items() if value is not None}

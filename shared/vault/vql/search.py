@@ -44,8 +44,9 @@ def rank_sql(scope: Scope, find: Find) -> str:
 
 def _search_sql(scope: Scope, search: Phrase | Search) -> str:
     if isinstance(search, Phrase):
-        single = isinstance(search.terms, Word)
-        return _terms_sql(scope, search.terms, _text_sql(scope, search), prefix=single)
+        # The last of several words is the beginning of one in content only.
+        prefix = isinstance(search.terms, Word) or not search.fields
+        return _terms_sql(scope, search.terms, _text_sql(scope, search), prefix=prefix)
     parts = [_search_sql(scope, term) for term in search.terms if isinstance(term, Phrase | Search)]
     return _operator_sql(search.operator, parts)
 
@@ -55,7 +56,9 @@ def _terms_sql(scope: Scope, term: SearchTerm, text: str, *, prefix: bool) -> st
         return f"{text} ~* {scope.statement.bind(_pattern(term, prefix=prefix), 'text')}"
     if isinstance(term, Phrase):
         return _search_sql(scope, term)
-    return _operator_sql(term.operator, [_terms_sql(scope, t, text, prefix=prefix) for t in term.terms])
+    last = len(term.terms) - 1
+    parts = [_terms_sql(scope, t, text, prefix=prefix and n == last) for n, t in enumerate(term.terms)]
+    return _operator_sql(term.operator, parts)
 
 
 def _operator_sql(operator: str, parts: list[str]) -> str:

@@ -28,6 +28,20 @@ async def test_one_object_and_one_field(integration: Api) -> None:
     assert (await integration.get("/metadata/vobjects/nothing__c")).error == "INVALID_DATA"
 
 
+async def test_what_mdl_says_of_fields_and_types_is_told(admin: Api) -> None:
+    field = "Field code__c ( type('String'), label('Code'), encrypted(true), format_mask('Upper(text)') )"
+    mdl = f"""RECREATE Object told__c ( label('Told'), prefix('ZTL'), allow_types(true), {field} );
+        RECREATE Objecttype told__c.story__c ( label('Story'), label_plural('Stories') );"""
+    assert (await admin.post("/api/mdl/execute", data=mdl)).status == "SUCCESS"
+    types = (await admin.get("/metadata/vobjects/told__c")).body["object"]["object_types"]
+    assert ("Story", "Stories") in {(each["label"], each["label_plural"]) for each in types}
+    described = {"X-VaultAPI-DescribeQuery": "true"}
+    answer = await admin.query("SELECT id, name__v, code__c FROM told__c", headers=described)
+    _, name, code = answer.body["queryDescribe"]["fields"]
+    assert (code["encrypted"], code["format_mask"]) == (True, "Upper(text)")
+    assert not {"encrypted", "format_mask"} & name.keys()
+
+
 async def test_component_types(integration: Api) -> None:
     types = {t["name"]: t for t in (await integration.get("/metadata/components")).data}
     assert {"Object", "Picklist", "Objecttype", "Objectlifecycle", "Queue", "Integrationrule"} <= set(types)

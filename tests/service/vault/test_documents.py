@@ -248,6 +248,9 @@ async def test_documents_are_listed_and_searched(user: Api, admin: Api) -> None:
     await user.post(f"{DOCUMENTS}/{ids[0]}", data={"createDraft": "latestContent"})
     every = await user.get(f"{DOCUMENTS}?search={word}&versionscope=all")
     assert every.body["size"] == 5
+    assert (await user.get(f"{DOCUMENTS}?search={word}&scope=all")).body["size"] == 4
+    assert (await user.get(f"{DOCUMENTS}?search={word}&scope=contents")).body["size"] == 0
+    assert (await user.get(f"{DOCUMENTS}?search={word}&scope=nowhere")).error == "INVALID_DATA"
     assert (await user.get(f"{DOCUMENTS}?named_filter=Other")).error == "INVALID_FILTER"
     assert (await user.get(f"{DOCUMENTS}?versionscope=Other")).error == "INVALID_DATA"
     assert (await user.get(f"{DOCUMENTS}?search=it's \\ (")).error in ("INVALID_DATA", "INCORRECT_QUERY_SYNTAX_ERROR")
@@ -311,6 +314,8 @@ async def test_what_files_say_is_found(user: Api, vault: Vault) -> None:
         f"'{word}' SCOPE PROPERTIES": {named},
         f"'{word}' SCOPE ALL": {first, second, named},
         f"'{word} food' SCOPE CONTENT": {first},
+        f"'{word} foo' SCOPE CONTENT": {first},
+        f"'foo {word}' SCOPE CONTENT": set(),
         f"'{word} {other}' SCOPE ALL": {first},
         f"'{other}' SCOPE CONTENT": set(),
         f"'{word}' SCOPE CONTENT AND NOT 'dose' SCOPE CONTENT": {first},

@@ -371,3 +371,24 @@ async def test_numbers_have_all_their_decimals(integration: Api, given: str) -> 
     await integration.post("/vobjects/crate_item__c?idParam=key__c", json=items)
     above = await integration.query("SELECT crate__cr.weight__c FROM crate_item__c WHERE key__c = 'exact'")
     assert f'"crate__cr.weight__c":{given}' in above.text
+
+
+@pytest.mark.parametrize(("store", "ascending"), [("raw", [None, 1, 2]), ("standard", [1, 2, None])])
+async def test_records_without_a_value_come_last_but_in_raw_objects(
+    admin: Api, store: str, ascending: list[int | None]
+) -> None:
+    name = f"{store}_row__c"
+    mdl = f"RECREATE Object {name} ( label('Row'), prefix('Z{store[:2].upper()}'), data_store('{store}'),"
+    mdl += " Field rank__c ( type('Number'), label('Rank') ) );"
+    assert (await admin.post("/api/mdl/execute", data=mdl)).status == "SUCCESS"
+    await admin.post(f"/vobjects/{name}", json=[{"name__v": "row", "rank__c": rank} for rank in (2, None, 1)])
+
+    async def ranks(order: str) -> list[int | None]:
+        pages = [await admin.query(f"SELECT rank__c FROM {name} ORDER BY rank__c {order} PAGESIZE 2")]
+        pages.append(await admin.get(pages[0].body["responseDetails"]["next_page"]))
+        return [row["rank__c"] for page in pages for row in page.data]
+
+    assert await ranks("ASC") == ascending
+    assert await ranks("DESC") == [2, 1, None]
+    ids = [row["id"] for row in (await admin.query(f"SELECT id FROM {name} ORDER BY id ASC")).data]
+    assert ids == sorted(ids)
