@@ -39,3 +39,11 @@ class RecordAccess(Protocol):
     ) -> list[RowResult]:
         """Create or update records by the unique field ``id_param``; one result a row in order; ``lineage`` too."""
         ...
+
+    async def create_documents(self, rows: Sequence[Mapping[str, object]]) -> list[RowResult]:
+        """Create documents without files; one result a row in order."""
+        ...
+
+    async def update_documents(self, rows: Sequence[Mapping[str, object]]) -> list[RowResult]:
+        """Change the latest versions of documents found by ``id``; one result a row in order."""
+        ...

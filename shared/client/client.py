@@ -189,6 +189,14 @@ class VaultClient:
         """Delete records by id; as :meth:`create`."""
         return await self._write("delete", "DELETE", object, [{"id": record} for record in ids], {})
 
+    async def create_documents(self, rows: Sequence[Mapping[str, object]]) -> list[RowResult]:
+        """Create documents without files, each row with its ``type__v``; as :meth:`create`."""
+        return await self._write("create_documents", "POST", None, rows, {})
+
+    async def update_documents(self, rows: Sequence[Mapping[str, object]]) -> list[RowResult]:
+        """Change the latest versions of documents found by ``id``; as :meth:`create`."""
+        return await self._write("update_documents", "PUT", None, rows, {})
+
     async def deletions(self, object: str, start: str, end: str, *, limit: int, offset: int) -> list[Row]:
         """Return a page of an object's deletions between two moments, the earliest first: ``id``, ``date_deleted``.
 
@@ -204,7 +212,7 @@ class VaultClient:
         self,
         call: str,
         method: str,
-        object: str,
+        object: str | None,
         rows: Sequence[Mapping[str, object]],
         params: Mapping[str, str],
         lineage: str | None = None,
@@ -213,7 +221,8 @@ class VaultClient:
         results: list[RowResult] = []
         for start in range(0, len(rows), MAX_ROWS):
             part = [dict(row) for row in rows[start : start + MAX_ROWS]]
-            request = Request(call, method, _records(object), json=part, headers=headers, params=params)
+            path = f"{API}/objects/documents/batch" if object is None else _records(object)
+            request = Request(call, method, path, json=part, headers=headers, params=params)
             results += read_row_results(await self._call(request), len(part))
         return results
 

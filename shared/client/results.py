@@ -151,7 +151,7 @@ def _row_result(row: Row) -> RowResult:
         errors = (ApiError("UNEXPECTED_ERROR", "failed without an error"),)
     return RowResult(
         ok=ok,
-        id=record if isinstance(record, str) else None,
+        id=str(record) if isinstance(record, str | int) else None,  # those of documents are numbers
         event=event if isinstance(event, str) else None,
         errors=() if ok else errors,
         newer=newer if isinstance(newer, str) else None,

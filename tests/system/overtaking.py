@@ -50,6 +50,12 @@ class SlowVault:
             await happens()
         return await self.vault.upsert(object, rows, id_param, lineage=lineage)
 
+    async def create_documents(self, rows: Sequence[Mapping[str, object]]) -> list[RowResult]:
+        return await self.vault.create_documents(rows)
+
+    async def update_documents(self, rows: Sequence[Mapping[str, object]]) -> list[RowResult]:
+        return await self.vault.update_documents(rows)
+
 
 async def overtaken(
     connected: Connected, point: str, object_name: str, record: str, newer_state: Happening, *, to_crm: bool = False

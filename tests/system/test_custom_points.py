@@ -12,7 +12,10 @@ from shared.client.results import Row
 from shared.client.transport import Request
 from tests.service.vault.served import Api
 from tests.service.vault.test_packages_api import form
+from tests.system.asking import Asker
 from tests.system.conditions import Connected, eventually, new_run
+from tests.system.messages import envelope, put_on_queue
+from tests.system.test_rules import item_of
 from tests.system.test_transfer import create, one
 from tests.unit.packages.building import component_files, data_files, vpk
 
@@ -69,6 +72,20 @@ RULE = """RECREATE Integrationrule {target} (
     )
 );"""
 
+DOCUMENT_RULE = """RECREATE Integrationrule {target} (
+    label('Sample Document Integration Rule'), connection('medical_crm__v'), integration_point('{point}'),
+    primary_query_object('{source}__c'),
+    Fieldrule key__c (
+        target_docfield('Docfield.link__sys'), query_object('{source}__c'), query_field('global_id__sys')
+    ),
+    Fieldrule name__c ( target_docfield('Docfield.name__v'), query_object('{source}__c'), query_field('name__v') ),
+    Fieldrule type__c ( target_docfield('Docfield.type__v'), field_default('medical_response__v') ),
+    Fieldrule product__c (
+        target_docfield('Docfield.product__v'), field_default('P-1001'), field_default_type('reference'),
+        target_obj_field_ref_obj('Object.product__v'), target_field_lookup('external_id__v')
+    ),
+    Fieldrule title__c ( target_docfield('Docfield.title__v'), query_object('{source}__c'), query_field('lot__c') )
+);"""
 AMOUNT = "12345678901234.0123456789"  # more digits than a float holds
 
 
@@ -216,3 +233,50 @@ async def test_a_custom_point_upserts_by_the_key_of_its_rule(
 
     await send(connected, custom, other, f"{run} C")
     assert len((await connected.medical.query(fields)).rows) == 2
+
+
+async def test_a_rule_fills_documents(connected: Connected, asker: Asker) -> None:
+    run, custom = new_run(), Custom("documents", "global_id__sys", "link__sys")
+    await connected.crm.execute_mdl(custom.written(LIFECYCLE) + custom.written(SOURCE))
+    await connected.medical.execute_mdl(custom.written(DOCUMENT_RULE))
+    for object_name, row in custom.records().items():
+        await create(connected.medical, object_name, row)
+    source = f"{custom.names['source']}__c"
+    record = await create(connected.crm, source, {"name__v": run, "lot__c": f"{run} A"})
+
+    async def written(title: str, *records: str) -> Row:
+        items = envelope([*records, record], point=custom.names["point"], object_name=source)
+        await put_on_queue(connected, items.encode())
+        text = (
+            "SELECT id, name__v, title__v, TONAME(type__v) AS kind, product__vr.external_id__v, version_id "
+            f"FROM documents WHERE link__sys = '{connected.crm.vault_id}_{record}'"
+        )
+
+        async def there() -> bool:
+            return [row["title__v"] for row in (await connected.medical.query(text)).rows] == [title]
+
+        await eventually(f"a document with the title {title}", there)
+        return await one(connected.medical, text)
+
+    made = await written(f"{run} A")
+    assert made == {
+        "id": made["id"],
+        "name__v": run,
+        "title__v": f"{run} A",
+        "kind": "medical_response__v",
+        "product__vr.external_id__v": "P-1001",
+        "version_id": f"{made['id']}_0_1",
+    }
+    await connected.crm.update(source, [{"id": record, "lot__c": f"{run} B"}])
+    asked = {"rule": custom.names["target"], "ids": [record]}
+    (shown,) = (await asker.ask("POST", "previews/medical", json=asked))["data"]
+    assert [(write["object"], write["event"], write["changes"]) for write in shown["writes"]] == [
+        ("documents", "updated", {"title__v": {"stored": f"{run} A", "new": f"{run} B"}})
+    ]
+    assert await written(f"{run} B") == {**made, "title__v": f"{run} B"}
+
+    copy = {"name__v": "Twice", "type__v": "medical_response__v", "link__sys": f"{connected.crm.vault_id}_{record}"}
+    assert all(result.ok for result in await connected.medical.create_documents([copy]))
+    await put_on_queue(connected, envelope([record], point=custom.names["point"], object_name=source).encode())
+    item = await item_of(connected, record)
+    assert "several documents have this" in str(item["error_message__sys"])

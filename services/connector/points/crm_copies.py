@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from services.connector.concurrency import concurrently
 from services.connector.configuration import ConfigurationFault
+from services.connector.points.confirming import confirm
 from services.connector.points.lineage import Origin
 from services.connector.points.metadata_matching import CRM_ID, CRM_ORG
 from services.connector.points.saving import KeyedRows, Values, not_saved, save
-from services.connector.points.states import OutdatedRead
 from services.connector.processing.outcome import Outcome
 from services.connector.processing.source import Row, SourceRows, fetch, query_all
 from services.connector.rules.statements import literal, statements
@@ -77,17 +77,11 @@ class Copies:
         return await query_all(self.unit.target, statements(head, CRM_ID, items, conditions=own)) if items else []
 
     async def confirm(self) -> None:
-        """Raise OutdatedRead when source records have changed, or are gone, since they were read; else ClientError.
+        """As :func:`confirm`: the state that is kept with each copy has nothing to tell of a deletion.
 
-        The source state that is kept with each copy cannot tell that of a deletion, which has none, nor of a copy that
-        came or went with another state of its source record.
+        Nor of a copy that came or went with another state of its source record.
         """
-        found = self.found
-        head = f"SELECT id, {MODIFIED} FROM {self.unit.object}"  # noqa: S608  VQL of names
-        now = await query_all(self.unit.source, statements(head, "id", [*found.rows, *found.missing]))
-        known = {item: row.get(MODIFIED) for item, row in found.rows.items()}
-        if {str(row["id"]): row.get(MODIFIED) for row in now} != known:
-            raise OutdatedRead(f"{self.unit.object} changed while it was transferred")
+        await confirm(self.unit, self.found)
 
 
 def _rule(unit: Transfer) -> IntegrationRule:

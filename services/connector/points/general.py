@@ -6,12 +6,14 @@ from collections.abc import Mapping
 
 from services.connector.concurrency import concurrently
 from services.connector.configuration import ConfigurationFault, text
+from services.connector.points.confirming import confirm
 from services.connector.points.evaluation import Evaluation, evaluate, settle_references
 from services.connector.points.lineage import Origin
 from services.connector.points.saving import KeyedRows, no_key, not_saved, save
 from services.connector.points.transfer import Transfer
 from services.connector.processing.outcome import Outcome
 from services.connector.processing.source import SourceRows, fetch, missing_record
+from services.connector.rules.metadata import DOCUMENTS
 from services.connector.rules.model import IntegrationRule, RuleError
 from services.connector.rules.order import Step, write_order
 from shared.client.results import RowResult
@@ -39,6 +41,8 @@ async def transfer(unit: Transfer) -> Outcome:
     for found, evaluation, order in zip(fetched, evaluations, steps, strict=True):
         _note(unit, outcome, found, evaluation)
         await _save(unit, evaluation, found, order, outcome)
+        if any(step.object == DOCUMENTS for step in order):
+            await confirm(unit, found)  # documents keep no state of their source
     _settle(outcome, unit.ids, fetched)
     return outcome
 

@@ -7,9 +7,11 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from services.connector.points.documents import save_documents
 from services.connector.points.lineage import CallLineage, Origin
 from services.connector.processing.outcome import ItemFailure
 from services.connector.rules.errors import ItemErrorType
+from services.connector.rules.metadata import DOCUMENTS
 from shared.client.results import SOURCE_MODIFIED, RowResult
 
 if TYPE_CHECKING:
@@ -58,13 +60,15 @@ class KeyedRows:
 async def save(
     unit: Transfer, object_name: str, keyed: KeyedRows, key: str, *, update: bool = False
 ) -> dict[str, RowResult]:
-    """Upsert rows by their key field (update only, if so asked); the result of each by key value.
+    """Upsert rows by their key field (update only, if so asked), documents too; the result of each by key value.
 
     Raises ClientError, and OutdatedRead when rows may be older than what is stored.
     """
     if not keyed.rows:
         return {}
     rows = keyed.keyed(key)
+    if object_name == DOCUMENTS:
+        return await save_documents(unit, rows, key)
     lineage = CallLineage(unit.lineage) if unit.lineage else None
     if lineage:
         rows = keyed.told(rows, lineage)

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from services.connector.processing.source import query_all
 from services.connector.records import RecordAccess
-from services.connector.rules.metadata import ObjectMetadata
+from services.connector.rules.metadata import DOCUMENTS, ObjectMetadata
 from services.connector.rules.statements import statements
 from shared.client.results import SOURCE_MODIFIED, ApiError, QueryResult, Row, RowResult
 
@@ -79,6 +79,19 @@ class NotedWrites:
         """Note an update of each row's record, or a new one."""
         del lineage
         return await self._note(object, rows, id_param, make=True)
+
+    async def create_documents(self, rows: Sequence[Mapping[str, object]]) -> list[RowResult]:
+        """Note a new document for each row."""
+        made = []
+        for row in rows:
+            changes: dict[str, tuple[object, object]] = {name: (None, value) for name, value in row.items()}
+            self.noted.append(Write(self.vault_id, DOCUMENTS, None, CREATED, changes))
+            made.append(RowResult(ok=True, id=f"new_{len(self.noted)}"))
+        return made
+
+    async def update_documents(self, rows: Sequence[Mapping[str, object]]) -> list[RowResult]:
+        """Note a change of each row's document."""
+        return await self._note(DOCUMENTS, rows, "id", make=False)
 
     async def _note(
         self, object: str, rows: Sequence[Mapping[str, object]], key: str, *, make: bool

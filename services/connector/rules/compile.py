@@ -18,6 +18,8 @@ from services.connector.rules.values import Convert, Unfit, converter
 
 KEY_SOURCES = frozenset({"id", "global_id__sys", "link__sys"})
 _KEY_PREFERENCE = ("link__sys", "global_id__sys")
+_KEYS_OF_RECORDS = ("global_id__sys",)
+_KEYS_OF_DOCUMENTS = ("link__sys", "external_id__v")  # no field of documents is unique; what is found is counted
 _NAME_FIELD = "name__v"
 
 # Rules name an object type, as configuration that moves between Vaults must; its id differs in each.
@@ -141,8 +143,6 @@ def _nothing(_row: Row) -> object:
 
 def _target_field(rule: IntegrationRule, field_rule: FieldRule, targets: Mapping[str, ObjectMetadata]) -> FieldMetadata:
     target = targets.get(field_rule.target_object)
-    if field_rule.target_object == DOCUMENTS:
-        raise RuleError(rule.name, field_rule.name, "document fields cannot be filled; map onto a field of an object")
     if target is None:
         raise RuleError(rule.name, field_rule.name, f"the target Vault has no object {field_rule.target_object}")
     field = target.fields.get(field_rule.target_field)
@@ -178,9 +178,10 @@ def _keys(rule: IntegrationRule, targets: Mapping[str, ObjectMetadata]) -> dict[
     for field_rule in rule.field_rules:
         if field_rule.query_field not in KEY_SOURCES or field_rule.reference_lookup or field_rule.target_field_lookup:
             continue
-        field = targets[field_rule.target_object].fields[field_rule.target_field]
-        if field.unique or field.name == "global_id__sys":
-            candidates.setdefault(field_rule.target_object, []).append(field.name)
+        target = field_rule.target_object
+        field = targets[target].fields[field_rule.target_field]
+        if field.unique or field.name in (_KEYS_OF_DOCUMENTS if target == DOCUMENTS else _KEYS_OF_RECORDS):
+            candidates.setdefault(target, []).append(field.name)
     return {
         name: next((preferred for preferred in _KEY_PREFERENCE if preferred in fields), fields[0])
         for name, fields in candidates.items()
