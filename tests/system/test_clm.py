@@ -125,21 +125,24 @@ async def test_a_new_draft_hides_nothing_and_its_approval_is_the_next_version(pu
 
 async def test_a_document_goes_where_its_country_uses_it(publishing: Connected) -> None:
     """And what has no country goes wherever it is used at all; a change of country withdraws."""
-    german, british, everywhere = [await document(publishing, country) for country in ("DE", "GB", None)]
-    for record in (british, everywhere, german):
+    code = new_run().upper()
+    for vault in (publishing.medical, publishing.crm):
+        await create(vault, "country__v", {"name__v": f"Nowhere {code}", "country_code__v": code})
+    german, elsewhere, everywhere = [await document(publishing, country) for country in ("DE", code, None)]
+    for record in (elsewhere, everywhere, german):
         await act(publishing, record, "approve__v")
     shown = await published(publishing, german)
     assert (await published(publishing, everywhere))["country__vr.country_code__v"] is None
-    assert (await publishing.crm.query(found(publishing, british))).rows == []
-    britain = await id_of(publishing, "country__v", "country_code__v", "GB")
-    moved = Request("change", "PUT", f"{DOCUMENTS}/{german}", form={"country__v": britain})
+    assert (await publishing.crm.query(found(publishing, elsewhere))).rows == []
+    nowhere = await id_of(publishing, "country__v", "country_code__v", code)
+    moved = Request("change", "PUT", f"{DOCUMENTS}/{german}", form={"country__v": nowhere})
     await publishing.medical.call(moved)
     counts = await ended(publishing.crm, await publishing.crm.request_run(INTEGRATION), integration=INTEGRATION)
     assert (counts["failed"], counts["written"] >= 1, counts["skipped"] >= 1) == (0, True, True)
     assert await one(publishing.crm, found(publishing, german)) == {
         **shown,
         "status__v": ["inactive__v"],
-        "country__vr.country_code__v": "GB",
+        "country__vr.country_code__v": code,
     }
 
 
