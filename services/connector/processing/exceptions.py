@@ -11,7 +11,7 @@ import orjson
 
 from services.connector.processing.outcome import MAX_TEXT, ItemFailure
 from services.connector.processing.source import query_all
-from services.connector.rules.statements import contains, literal, statements
+from services.connector.rules.statements import MAX_STATEMENT, contains, literal, statements
 from shared.client.client import VaultClient
 from shared.client.errors import VaultRefused
 
@@ -136,10 +136,12 @@ class ExceptionRecords:
 
         ``message_ids`` are messages that came through without a failure. Raises ClientError.
         """
-        known = await self._unresolved_messages(message_ids, point)
-        if not known:
+        if not await self._any_unresolved(message_ids, point):
             return
-        touched = {record for record, message_id in known.items() if message_id in message_ids}
+        head = f"SELECT id FROM {MESSAGE}"  # noqa: S608  VQL, literals quoted
+        condition = contains("error_status__sys", UNRESOLVED)
+        own = await query_all(self._client, statements(head, "message_id__sys", message_ids, conditions=condition))
+        touched = {str(row["id"]) for row in own}
         if items and point is not None:
             at_point = f"exception_message__sysr.integration_point__sys = {literal(point)}"
             condition = f"{contains('error_status__sys', UNRESOLVED)} AND {at_point}"
@@ -156,20 +158,17 @@ class ExceptionRecords:
             touched -= {str(row["exception_message__sys"]) for row in left}
         await self._set_status(MESSAGE, sorted(touched), RESOLVED, message_items_failed__sys=0)
 
-    async def _unresolved_messages(self, message_ids: Collection[str], point: str | None) -> dict[str, str]:
-        """Message ids by record id of the unresolved exceptions that may be concerned."""
-        head = f"SELECT id, message_id__sys FROM {MESSAGE}"  # noqa: S608  VQL, literals quoted
-        unresolved = contains("error_status__sys", UNRESOLVED)
-        if point is None:
-            texts = list(statements(head, "message_id__sys", message_ids, conditions=unresolved))
-        else:
-            # Messages recorded before their integration point was known are found by their id only.
-            either = [f"integration_point__sys = {literal(point)}"]
-            if message_ids:
-                either.append(contains("message_id__sys", message_ids))
-            texts = [f"{head} WHERE ({' OR '.join(either)}) AND {unresolved}"]
-        rows = await query_all(self._client, texts)
-        return {str(row["id"]): str(row["message_id__sys"]) for row in rows}
+    async def _any_unresolved(self, message_ids: Collection[str], point: str | None) -> bool:
+        """Whether there may be anything to resolve: most of the time there is not, and one question tells."""
+        # Messages recorded before their integration point was known are found by their id only.
+        either = [] if point is None else [f"integration_point__sys = {literal(point)}"]
+        if message_ids:
+            either.append(contains("message_id__sys", message_ids))
+        if not either:
+            return False
+        condition = f"({' OR '.join(either)}) AND {contains('error_status__sys', UNRESOLVED)}"
+        text = f"SELECT id FROM {MESSAGE} WHERE {condition} MAXROWS 1"  # noqa: S608  VQL, literals quoted
+        return len(text) > MAX_STATEMENT or bool((await self._client.query(text)).rows)
 
     async def _set_status(self, object_name: str, ids: Sequence[str], status: str, **fields: object) -> None:
         if ids:
