@@ -138,7 +138,6 @@ class UnitExecution:
 
     async def _refuse(self, error_type: MessageErrorType, text: str) -> None:
         """Record each message as failed as a whole, with all its ids in its body."""
-        messages = {message.envelope.message_id: message for message in self._unit.messages}
         source = self._source.vault_id if self._source else self._unit.key.source
         failures = [
             MessageFailure(
@@ -146,14 +145,14 @@ class UnitExecution:
                 queue=self._queue,
                 error_type=error_type,
                 text=text,
-                body=message.envelope.recorded(source),
-                received=len(message.envelope.message.items),
-                failed=len(message.envelope.message.items),
+                body=envelope.recorded(source),
+                received=len(envelope.message.items),
+                failed=len(envelope.message.items),
                 object=self._unit.key.object,
                 integration=self._route.integration.id if self._route else None,
                 integration_point=self._route.point.id if self._route else None,
             )
-            for message_id, message in messages.items()
+            for message_id, envelope in self._unit.whole_messages.items()
         ]
         async with concurrently() as group:
             group.create_task(self._exceptions.record(failures))
@@ -189,8 +188,8 @@ class UnitExecution:
     def _failed_messages(self, outcome: Outcome) -> dict[str, MessageFailure]:
         failed: dict[str, MessageFailure] = {}
         route = self._route
-        for message in self._unit.messages:
-            items = message.envelope.message.items
+        for message_id, envelope in self._unit.whole_messages.items():
+            items = envelope.message.items
             failures = {item: outcome.failures[item] for item in items if item in outcome.failures}
             warnings = {item: outcome.warnings[item] for item in items if item in outcome.warnings}
             if not (failures or warnings) or route is None:
@@ -200,12 +199,12 @@ class UnitExecution:
                 f"{len(failures)} of {len(items)} items failed" if failures else f"{len(warnings)} items with warnings"
             )
             text = f"{what} at integration point {route.point.api_name}; see the items. The first: {first.message}"
-            failed[message.envelope.message_id] = MessageFailure(
-                message_id=message.envelope.message_id,
+            failed[message_id] = MessageFailure(
+                message_id=message_id,
                 queue=self._queue,
                 error_type=MessageErrorType.PROCESSING,
                 text=text,
-                body=message.envelope.recorded(self._source.vault_id if self._source else None),
+                body=envelope.recorded(self._source.vault_id if self._source else None),
                 received=len(items),
                 failed=len(failures),
                 object=self._unit.key.object,

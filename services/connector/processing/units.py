@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from services.connector.runs.batches import RunBatch, run_of
@@ -70,6 +70,18 @@ class WorkUnit:
     def message_of(self) -> dict[str, str]:
         """Message ids by the id that they name; the last message that names it."""
         return {item: m.envelope.message_id for m in self.messages for item in m.envelope.message.items}
+
+    @property
+    def whole_messages(self) -> dict[str, Envelope]:
+        """Each message once, by its id, with the ids that any copy of it names: a retry names only what was left."""
+        whole: dict[str, Envelope] = {}
+        for message in self.messages:
+            envelope = message.envelope
+            known = whole.setdefault(envelope.message_id, envelope)
+            if known is not envelope:
+                items = tuple(dict.fromkeys((*known.message.items, *envelope.message.items)))
+                whole[envelope.message_id] = replace(known, message=replace(known.message, items=items))
+        return whole
 
     def takes(self, message: Inbound) -> bool:
         """Whether a message still fits."""

@@ -41,6 +41,12 @@ def test_messages_of_one_kind_share_a_unit_and_ids_count_once() -> None:
     assert units[0].entered == NOON + timedelta(minutes=2)
 
 
+def test_copies_of_one_message_are_told_of_as_one() -> None:
+    (unit,) = gather([inbound("a", "b", "c"), inbound("d", message_id="n"), inbound("c", "e"), inbound("b")], OWN)
+    items = {message_id: envelope.message.items for message_id, envelope in unit.whole_messages.items()}
+    assert items == {"m": ("a", "b", "c", "e"), "n": ("d",)}
+
+
 @given(st.lists(st.lists(st.integers(0, 900), max_size=500), max_size=8))
 def test_a_unit_holds_whole_messages_and_at_most_500_ids(batches: list[list[int]]) -> None:
     messages = [inbound(*map(str, batch), message_id=str(number)) for number, batch in enumerate(batches)]
