@@ -28,6 +28,8 @@ async def transfer(unit: Transfer) -> Outcome:
 
     Raises ClientError; ConfigurationFault or RuleError when the configuration does not provide for it.
     """
+    if not unit.ids:
+        return Outcome()
     point = _POINTS.get(unit.route.point.role, general.transfer)
     for _ in range(READ_ATTEMPTS):
         try:

@@ -1,0 +1,16 @@
+"""Transfers before any code of an integration point runs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from services.connector.concurrency import KeyLocks
+from services.connector.points.registry import transfer
+from services.connector.points.transfer import Transfer
+from services.connector.processing.outcome import Outcome
+
+
+async def test_a_message_about_nothing_asks_no_vault() -> None:
+    nothing: Any = None
+    unit = Transfer(nothing, nothing, nothing, nothing, "medical_inquiry__v", (), KeyLocks())
+    assert await transfer(unit) == Outcome()
