@@ -227,11 +227,21 @@ class Configuration:
                 return point.api_name
         return role
 
-    def compiled(self, route: Route, rule: IntegrationRule, extra: tuple[str, ...] = ()) -> CompiledRule:
+    def compiled(
+        self, route: Route, rule: IntegrationRule, extra: tuple[str, ...] = (), *, documents: bool = False
+    ) -> CompiledRule:
         """A rule ready to run, with ``extra`` paths of its primary object selected; compiled at first use.
 
-        Raises RuleError when the rule does not fit the objects of the two Vaults.
+        Raises RuleError when the rule does not fit the objects of the two Vaults, or fills fields of documents where
+        these are not written.
         """
+        if DOCUMENTS in rule.target_objects and not documents:
+            raise RuleError(
+                rule.name,
+                None,
+                "its integration point fills no fields of documents; map onto fields of objects, or give the fields of "
+                "documents a rule at an integration point of your own",
+            )
         key = (rule.name, rule.primary_query_object, extra)
         if key not in self._compiled:
             primary = self.sources.get(rule.primary_query_object)

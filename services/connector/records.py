@@ -40,8 +40,8 @@ class RecordAccess(Protocol):
         """Create or update records by the unique field ``id_param``; one result a row in order; ``lineage`` too."""
         ...
 
-    async def create_documents(self, rows: Sequence[Mapping[str, object]]) -> list[RowResult]:
-        """Create documents without files; one result a row in order."""
+    async def create_documents(self, rows: Sequence[Mapping[str, object]], id_param: str) -> list[RowResult]:
+        """Create documents without files, where none has the row's ``id_param`` yet; one result a row in order."""
         ...
 
     async def update_documents(self, rows: Sequence[Mapping[str, object]]) -> list[RowResult]:

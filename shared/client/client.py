@@ -189,9 +189,15 @@ class VaultClient:
         """Delete records by id; as :meth:`create`."""
         return await self._write("delete", "DELETE", object, [{"id": record} for record in ids], {})
 
-    async def create_documents(self, rows: Sequence[Mapping[str, object]]) -> list[RowResult]:
-        """Create documents without files, each row with its ``type__v``; as :meth:`create`."""
-        return await self._write("create_documents", "POST", None, rows, {})
+    async def create_documents(
+        self, rows: Sequence[Mapping[str, object]], id_param: str | None = None
+    ) -> list[RowResult]:
+        """Create documents without files, each row with its ``type__v``; as :meth:`create`.
+
+        With ``id_param`` a row fails with ITEM_NAME_EXISTS when a document has its value of that field already.
+        """
+        params = {} if id_param is None else {"idParam": id_param}
+        return await self._write("create_documents", "POST", None, rows, params)
 
     async def update_documents(self, rows: Sequence[Mapping[str, object]]) -> list[RowResult]:
         """Change the latest versions of documents found by ``id``; as :meth:`create`."""

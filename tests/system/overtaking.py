@@ -45,16 +45,21 @@ class SlowVault:
     async def upsert(
         self, object: str, rows: Sequence[Mapping[str, object]], id_param: str, *, lineage: str | None = None
     ) -> list[RowResult]:
+        await self._wait()
+        return await self.vault.upsert(object, rows, id_param, lineage=lineage)
+
+    async def create_documents(self, rows: Sequence[Mapping[str, object]], id_param: str) -> list[RowResult]:
+        await self._wait()
+        return await self.vault.create_documents(rows, id_param)
+
+    async def update_documents(self, rows: Sequence[Mapping[str, object]]) -> list[RowResult]:
+        await self._wait()
+        return await self.vault.update_documents(rows)
+
+    async def _wait(self) -> None:
         if self.meanwhile is not None:
             happens, self.meanwhile = self.meanwhile, None
             await happens()
-        return await self.vault.upsert(object, rows, id_param, lineage=lineage)
-
-    async def create_documents(self, rows: Sequence[Mapping[str, object]]) -> list[RowResult]:
-        return await self.vault.create_documents(rows)
-
-    async def update_documents(self, rows: Sequence[Mapping[str, object]]) -> list[RowResult]:
-        return await self.vault.update_documents(rows)
 
 
 async def overtaken(

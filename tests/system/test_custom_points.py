@@ -15,6 +15,7 @@ from tests.service.vault.test_packages_api import form
 from tests.system.asking import Asker
 from tests.system.conditions import Connected, eventually, new_run
 from tests.system.messages import envelope, put_on_queue
+from tests.system.overtaking import overtaken
 from tests.system.test_rules import item_of
 from tests.system.test_transfer import create, one
 from tests.unit.packages.building import component_files, data_files, vpk
@@ -280,3 +281,21 @@ async def test_a_rule_fills_documents(connected: Connected, asker: Asker) -> Non
     await put_on_queue(connected, envelope([record], point=custom.names["point"], object_name=source).encode())
     item = await item_of(connected, record)
     assert "several documents have this" in str(item["error_message__sys"])
+
+
+async def test_a_document_is_created_once_and_no_older_state_stays_on_it(connected: Connected) -> None:
+    run, custom = new_run(), Custom("once", "global_id__sys", "link__sys")
+    await connected.crm.execute_mdl(custom.written(LIFECYCLE) + custom.written(SOURCE))
+    await connected.medical.execute_mdl(custom.written(DOCUMENT_RULE))
+    for object_name, row in custom.records().items():
+        await create(connected.medical, object_name, row)
+    source = f"{custom.names['source']}__c"
+    record = await create(connected.crm, source, {"name__v": run, "lot__c": f"{run} A"})
+    text = f"SELECT title__v FROM documents WHERE link__sys = '{connected.crm.vault_id}_{record}'"
+    for title in (f"{run} B", f"{run} C"):  # when it is created, and when it is there
+
+        async def newer_state(title: str = title) -> None:
+            await connected.crm.update(source, [{"id": record, "lot__c": title}])
+
+        await overtaken(connected, custom.names["point"], source, record, newer_state)
+        assert (await connected.medical.query(text)).rows == [{"title__v": title}]

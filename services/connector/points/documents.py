@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from services.connector.configuration import text
+from services.connector.points.states import OutdatedRead
 from services.connector.processing.source import query_all
 from services.connector.rules.metadata import DOCUMENTS
 from services.connector.rules.statements import statements
@@ -14,6 +15,7 @@ from shared.client.results import ApiError, RowResult
 if TYPE_CHECKING:
     from services.connector.points.transfer import Transfer
 
+EXISTS = "ITEM_NAME_EXISTS"
 AT_CREATION = frozenset({"type__v", "subtype__v", "classification__v", "lifecycle__v"})
 """What is chosen when a document is created, and stays."""
 
@@ -21,7 +23,8 @@ AT_CREATION = frozenset({"type__v", "subtype__v", "classification__v", "lifecycl
 async def save_documents(unit: Transfer, rows: Mapping[str, Mapping[str, object]], key: str) -> dict[str, RowResult]:
     """Change the latest version of each document, or create it; rows and results by the value of ``key``.
 
-    Two documents with one key are an error of that row, not a guess. Raises ClientError.
+    Two documents with one key are an error of that row, not a guess. Raises ClientError, and OutdatedRead when somebody
+    else has created one of them meanwhile.
     """
     head = f"SELECT id, {key} FROM {DOCUMENTS}"  # noqa: S608  VQL of names
     known: dict[str, list[str]] = {}
@@ -38,5 +41,7 @@ async def save_documents(unit: Transfer, rows: Mapping[str, Mapping[str, object]
     if changes:
         results |= zip(changes, await unit.target.update_documents(list(changes.values())), strict=True)
     if new:
-        results |= zip(new, await unit.target.create_documents(list(new.values())), strict=True)
+        results |= zip(new, await unit.target.create_documents(list(new.values()), key), strict=True)
+    if any(error.type == EXISTS for result in results.values() for error in result.errors):
+        raise OutdatedRead("documents were created by somebody else meanwhile")
     return results

@@ -30,7 +30,7 @@ async def transfer(unit: Transfer) -> Outcome:
             f"No active integration rule of integration point {unit.route.point.api_name} reads {unit.object}; "
             "add or activate one, or correct the message's object"
         )
-    compiled = [unit.configuration.compiled(unit.route, rule) for rule in rules]
+    compiled = [unit.configuration.compiled(unit.route, rule, documents=True) for rule in rules]
     steps = [_steps(unit, rule) for rule in rules]
     async with concurrently() as group:
         reads = [group.create_task(fetch(unit.source, rule.plan, unit.ids)) for rule in compiled]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from services.connector.configuration import Route
 from services.connector.points import account, content, country, general, inquiry, medical_case, metadata, on_demand
 from services.connector.points.pull_rules import ACCOUNT_POINT
 from services.connector.points.states import OutdatedRead
@@ -21,6 +22,11 @@ _POINTS: dict[str, Point] = {
     on_demand.CRM_LOOKUP: on_demand.transfer,
     **dict.fromkeys(metadata.ORDER, metadata.transfer),
 }
+
+
+def fills_documents(route: Route) -> bool:
+    """Whether rules of the route's integration point may fill fields of documents: only where they are all there is."""
+    return route.point.role not in _POINTS
 
 
 async def transfer(unit: Transfer) -> Outcome:

@@ -80,8 +80,9 @@ class NotedWrites:
         del lineage
         return await self._note(object, rows, id_param, make=True)
 
-    async def create_documents(self, rows: Sequence[Mapping[str, object]]) -> list[RowResult]:
+    async def create_documents(self, rows: Sequence[Mapping[str, object]], id_param: str) -> list[RowResult]:
         """Note a new document for each row."""
+        del id_param  # whoever asks has looked for it
         made = []
         for row in rows:
             changes: dict[str, tuple[object, object]] = {name: (None, value) for name, value in row.items()}

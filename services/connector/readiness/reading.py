@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from services.connector.concurrency import concurrently
 from services.connector.configuration import CONNECTIONS, Configuration, Connection, read_connections, text
 from services.connector.delivery.routes import queue_connections
+from services.connector.points.registry import fills_documents
 from services.connector.readiness.findings import EndFacts, Finding, QueueFacts, Step, of_connection, of_ends
 from services.connector.rules.model import IntegrationRule, RuleError
 from services.connector.vaults import KnownVault, Vaults
@@ -90,7 +91,8 @@ def _broken(configuration: Configuration, connection: Connection, other: int) ->
     for rule in _rules(configuration, connection.api_name):
         if rule.integration_point in points:
             try:
-                configuration.compiled(configuration.route(rule.integration_point, other), rule)
+                route = configuration.route(rule.integration_point, other)
+                configuration.compiled(route, rule, documents=fills_documents(route))
             except RuleError as error:
                 yield error
 

@@ -76,7 +76,7 @@ def _readings(configuration: Configuration, route: Route) -> list[Reading]:
     """Each object that the point's rules read, by its own changes and by those of related records they read."""
     readings: dict[Reading, None] = {}
     for rule in configuration.rules_of(route):
-        plan = configuration.compiled(route, rule).plan
+        plan = configuration.compiled(route, rule, documents=True).plan
         related = {selection.child for selection in plan.selections.values() if selection.child}
         for through in (None, *sorted(related)):
             readings[Reading(route.point.api_name, plan.object, through=through)] = None

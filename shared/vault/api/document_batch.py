@@ -23,10 +23,13 @@ IdParam = Annotated[str | None, Query(alias="idParam", description="A text field
 
 
 @router.post("", summary="Create documents", openapi_extra=ROWS_DOCUMENTATION)
-async def create(request: Request, caller: SignedIn) -> Response:
-    """Up to 500 rows as JSON or CSV, with fields as for one; `file` is the path of a file on the staging area."""
+async def create(request: Request, caller: SignedIn, id_param: IdParam = None) -> Response:
+    """Up to 500 rows as JSON or CSV, with fields as for one; `file` is the path of a file on the staging area.
+
+    With `idParam=link__sys`, say, a row fails when a document has its Link already, whoever else creates it too.
+    """
     rows = (await read_rows(request)).rows
-    return _answer(request, await vault_of(request).document_batches.create(caller, rows))
+    return _answer(request, await vault_of(request).document_batches.create(caller, rows, id_param))
 
 
 @router.put("", summary="Update documents", openapi_extra=ROWS_DOCUMENTATION)

@@ -57,8 +57,11 @@ class DocumentBatches:
         self._texts = texts
         self._limit = limit
 
-    async def create(self, caller: Caller, rows: Source) -> list[RowResult]:
-        """Documents in their first version, each with the ``file`` of the staging area that its row names, if any."""
+    async def create(self, caller: Caller, rows: Source, id_param: str | None = None) -> list[RowResult]:
+        """Documents in their first version, each with the ``file`` of the staging area that its row names, if any.
+
+        With ``id_param``, a text field, a document is made once: the row of a value that one has already fails.
+        """
         _bound(rows)
         self._documents.model(caller, Operation.CREATE)
         given = [_text(row) for row in rows]
@@ -76,6 +79,9 @@ class DocumentBatches:
                 begins = _begun(model, row, source)
                 if begins is not None and not row.errors:
                     begun[row.index] = begins
+            if id_param is not None:
+                await _once(connection, versions, id_param, [read[at] for at in begun])
+                begun = {at: begins for at, begins in begun.items() if not read[at].errors}
             ids = [int(row["id"]) for row in await connection.fetch(store.NEXT_IDS, len(begun))]
             now = await moment(connection)
             stored: list[dict[str, object]] = []
@@ -194,9 +200,7 @@ async def _named(connection: Connection, versions: VaultObject, key: str, values
     """The documents that values of ``id``, or of a text field, name; None for a value of none or of several."""
     if key == ID:
         return [int(v) if v.isascii() and v.isdecimal() and int(v[:11]) <= MAX_ID else None for v in values]
-    field = versions.fields.get(key)
-    if field is None or field.type is not FieldType.STRING or field.multi_value:
-        raise VaultFault(ErrorType.INVALID_DATA, f"[{key[:100]}] is not a field that names a document")
+    _require_key(versions, key)
     rows = await connection.fetch(
         f"SELECT {quote(key)} AS key, {DOCUMENT_ID} AS id FROM {table(VERSIONS)} "
         f"WHERE {quote(key)} = ANY($1::text[]) AND latest_version__sys",
@@ -206,3 +210,24 @@ async def _named(connection: Connection, versions: VaultObject, key: str, values
     for row in rows:
         found.setdefault(row["key"], []).append(row["id"])
     return [found[value][0] if len(found.get(value, ())) == 1 else None for value in values]
+
+
+def _require_key(versions: VaultObject, key: str) -> None:
+    field = versions.fields.get(key)
+    if field is None or field.type is not FieldType.STRING or field.multi_value:
+        raise VaultFault(ErrorType.INVALID_DATA, f"[{key[:100]}] is not a field that names a document")
+
+
+async def _once(connection: Connection, versions: VaultObject, key: str, rows: Sequence[Row]) -> None:
+    """Fail rows whose key a document has already, or another row; those who create the same wait for each other."""
+    _require_key(versions, key)
+    values = [str(value) for row in rows if (value := row.values.get(key)) is not None]
+    taken = await store.taken(connection, key, values)
+    for row in rows:
+        value = row.values.get(key)
+        if value is None:
+            row.fail(ErrorType.PARAMETER_REQUIRED, f"Missing required parameter [{key}]")
+        elif value in taken:
+            row.fail(ErrorType.ITEM_NAME_EXISTS, f"A document has this [{key}] already")
+        else:
+            taken.add(str(value))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from shared.vault.components.documents import DOCUMENT_ID, VERSIONS
-from shared.vault.components.schema import table
+from shared.vault.components.schema import quote, table
 from shared.vault.documents.versions import Number
 from shared.vault.errors import ErrorType, VaultFault
 from shared.vault.records import statements
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 # One writer a document at a time: a version that follows is then always of the latest.
 ALONE = "SELECT pg_advisory_xact_lock(hashtextextended('document.' || id, 2)) FROM unnest($1::bigint[]) AS id"
+# One creator a key at a time: whoever waited sees what the other has made.
+KEYS_ALONE = """SELECT pg_advisory_xact_lock(hashtextextended('document.' || $1::text || '.' || key, 2))
+FROM unnest($2::text[]) AS key"""
 NEXT_ID = "SELECT nextval('platform.document_id')"
 NEXT_IDS = "SELECT nextval('platform.document_id') AS id FROM generate_series(1, $1)"
 LATEST = f"SELECT id FROM {table(VERSIONS)} WHERE {DOCUMENT_ID} = $1 AND latest_version__sys"
@@ -74,6 +77,14 @@ async def locked(connection: Connection, versions: VaultObject, place: Place) ->
     await connection.execute(ALONE, [place.document_id])
     (record,) = await _held(connection, versions, [await find(connection, place)])
     return record
+
+
+async def taken(connection: Connection, key: str, values: Sequence[str]) -> set[str]:
+    """Those of the values of a text field that a document has; nobody else makes one with any of them meanwhile."""
+    await connection.execute(KEYS_ALONE, key, sorted(set(values)))
+    named = f"{quote(key)} = ANY($1::text[]) AND latest_version__sys"
+    rows = await connection.fetch(f"SELECT {quote(key)} AS key FROM {table(VERSIONS)} WHERE {named}", values)
+    return {row["key"] for row in rows}
 
 
 async def latest_locked(connection: Connection, versions: VaultObject, ids: Sequence[int]) -> dict[int, Record]:

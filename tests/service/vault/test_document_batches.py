@@ -119,3 +119,25 @@ async def test_results_as_csv(user: Api, accept: str) -> None:
     lines = answer.text.splitlines()
     assert lines[0].startswith("responseStatus,id")
     assert [line.partition(",")[0] for line in lines[1:]] == ["SUCCESS", "FAILURE"]
+
+
+async def test_a_document_of_a_key_is_created_once_however_many_ask(user: Api) -> None:
+    link, other = key(), key()
+    path = f"{BATCH}?idParam=link__sys"
+    answers = await asyncio.gather(*(user.post(path, json=[row(link__sys=link)]) for _ in range(6)))
+    assert sorted(outcomes(answer)[0] for answer in answers) == ["ITEM_NAME_EXISTS"] * 5 + ["SUCCESS"]
+    mixed = [
+        row(link__sys=other, type__v="nothing__v"),
+        row(link__sys=other),
+        row(link__sys=other),
+        row(link__sys=link),
+        row(),
+    ]
+    assert outcomes(await user.post(path, json=mixed)) == [
+        "INVALID_DATA",
+        "SUCCESS",
+        "ITEM_NAME_EXISTS",
+        "ITEM_NAME_EXISTS",
+        "PARAMETER_REQUIRED",
+    ]
+    assert (await user.post(f"{BATCH}?idParam=product__v", json=[row()])).error == "INVALID_DATA"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from services.connector.configuration import (
@@ -13,6 +15,10 @@ from services.connector.configuration import (
     read_connections,
 )
 from services.connector.delivery.routes import Destination, Routes, read_routes
+from services.connector.points.registry import fills_documents
+from services.connector.rules.metadata import ObjectMetadata
+from services.connector.rules.model import RuleError, read_rule
+from tests.unit.connector.examples import field, metadata, rule_json
 
 ROW: dict[str, object] = {
     "id": "C1",
@@ -68,6 +74,29 @@ def test_a_route_leads_to_the_point_of_the_connection_with_the_source() -> None:
 def test_what_leads_nowhere_says_what_to_change(given: Configuration, point: str, source: int, said: str) -> None:
     with pytest.raises(ConfigurationFault, match=said):
         given.route(point, source)
+
+
+def test_documents_are_filled_only_where_rules_are_all_there_is() -> None:
+    part: dict[str, object] = {
+        "name": "title",
+        "target_docfield": "title__v",
+        "query_object": "x__v",
+        "query_field": "name__v",
+    }
+    key: dict[str, object] = {**part, "name": "key", "target_docfield": "link__sys", "query_field": "global_id__sys"}
+    properties = [{"name": name, "type": "String", "editable": True} for name in ("title__v", "link__sys")]
+    given = replace(
+        configuration(),
+        sources={"x__v": metadata("x__v", field("name__v"))},
+        targets={"documents": ObjectMetadata.from_json({"properties": properties})},
+    )
+    (rule,) = read_rule(rule_json(part, key, primary="x__v"))
+    route = given.route("inbound__v", 20202)
+    assert given.compiled(route, rule, documents=True).keys == {"documents": "link__sys"}
+    with pytest.raises(RuleError, match="fills no fields of documents"):
+        given.compiled(route, rule)
+    assert fills_documents(route)
+    assert not fills_documents(replace(route, point=replace(route.point, api_name="country_inbound__v")))
 
 
 def queue(*connections: dict[str, object]) -> list[dict[str, object]]:
