@@ -10,7 +10,7 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from shared.vault.admin.faults import status_of
-from shared.vault.admin.inputs import changed, editable, given, inputs
+from shared.vault.admin.inputs import changed, editable, given, inputs, with_ids
 from shared.vault.admin.showing import record_path
 from shared.vault.admin.viewing import object_of, record_of, view
 from shared.vault.admin.visit import Visit, Visiting
@@ -42,7 +42,8 @@ async def new(visit: Visiting, object_name: str) -> Response:
 async def create(visit: Visiting, object_name: str) -> Response:
     """Creates the record, or shows the form again with what is wrong."""
     target = object_of(visit, object_name, Operation.CREATE)
-    row = given(editable(target, creating=True), visit.form.fields, visit.registry)
+    fields = editable(target, creating=True)
+    row = await with_ids(visit, fields, given(fields, visit.form.fields, visit.registry))
     (result,) = await visit.vault.records.create(visit.caller, object_name, [row])
     if result.errors or result.id is None:
         return await _create_form(visit, target, row, result.errors)
@@ -62,7 +63,7 @@ async def update(visit: Visiting, object_name: str, record_id: str) -> Response:
     target = object_of(visit, object_name, Operation.EDIT)
     record = await record_of(visit, object_name, record_id)
     fields = editable(target)
-    row = changed(fields, given(fields, visit.form.fields, visit.registry), record)
+    row = changed(fields, await with_ids(visit, fields, given(fields, visit.form.fields, visit.registry)), record)
     if visit.form.fields.get("read", record[MODIFIED]) != record[MODIFIED]:
         return await _edit_form(visit, target, record, row, (OVERTAKEN,))
     (result,) = await visit.vault.records.update(visit.caller, object_name, [{"id": record_id, **row}])

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from shared.vault.admin.listing import MAX_ROWS, listed
 from shared.vault.components.model import Field, FieldType, VaultObject
 from shared.vault.security.permissions import Operation, may
+from shared.vault.vql import literal
 
 if TYPE_CHECKING:
     from shared.vault.admin.visit import Visit
@@ -111,7 +112,9 @@ async def _reference(visit: Visit, field: Field, value: str) -> Input:
     found = await listed(visit, statement, size=MAX_ROWS)
     options = [(str(row["id"]), str(row["name__v"])) for row in found.rows]
     if found.more:
-        return Input(name, label, "text", value, required=required, help=f"ID of a record of {referenced.label}")
+        return Input(
+            name, label, "text", value, required=required, help=f"Name or ID of a record of {referenced.label}"
+        )
     if value and value not in dict(options):
         options.append((value, value))
     return Input(name, label, "select", value, options=(BLANK, *options), required=required)
@@ -140,6 +143,19 @@ def given(fields: Sequence[Field], form: Mapping[str, str], registry: Registry) 
             # Browsers end the lines of a text area with CR and LF, whatever they were given.
             row[field.name] = form[field.name].replace("\r\n", "\n")
     return row
+
+
+async def with_ids(visit: Visit, fields: Sequence[Field], row: Mapping[str, object]) -> dict[str, object]:
+    """The row with the ids of the records that it refers to by their names, where a name is that of one record."""
+    found = dict(row)
+    for field in fields:
+        value = row.get(field.name)
+        if field.type is FieldType.OBJECT and value and may(visit.caller, field.object or "", Operation.READ):
+            text = literal(str(value))
+            statement = f"SELECT id FROM {field.object} WHERE id = {text} OR name__v = {text}"
+            ids = [str(each["id"]) for each in (await listed(visit, statement, size=2)).rows]
+            found[field.name] = ids[0] if len(ids) == 1 else value
+    return found
 
 
 def changed(fields: Sequence[Field], row: Mapping[str, object], record: Mapping[str, Any]) -> dict[str, object]:

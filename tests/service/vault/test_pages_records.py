@@ -152,3 +152,25 @@ async def test_a_record_that_may_not_be_read_is_not_shown(visitor: Browser) -> N
     page = await visitor.open("/ui/objects/user__sys/2")
     assert page.status == 403 and "INSUFFICIENT_ACCESS" in page.text
     assert "Users" not in (await visitor.open("/ui/objects")).links
+
+
+async def test_of_many_records_one_is_named_by_its_name_or_its_id(api: Api, admin: Api) -> None:
+    script = """RECREATE Object picked__c ( label('Picked'), label_plural('Picked'), prefix('ZPK') );
+    RECREATE Object picking__c ( label('Picking'), label_plural('Picking'), prefix('ZPJ'),
+      Field picked__c ( label('Choice'), type('Object'), object('Object.picked__c') ) );"""
+    assert (await admin.post("/api/mdl/execute", data=script)).status == "SUCCESS"
+    names = [f"Number {n}" for n in range(101)] + ["O'Neil", "Twice", "Twice"]
+    ids = (await admin.post("/vobjects/picked__c", json=[{"name__v": name} for name in names])).ids
+    async with browser(api.url, "admin") as visitor:
+        for given, found in (("Number 7", ids[7]), ("O'Neil", ids[101]), (ids[3], ids[3])):
+            page = await visitor.open("/ui/objects/picking__c/new")
+            assert "Name or ID of a record of Picked" in page.text
+            page = await visitor.press(page, "Save", name__v=given, picked__c=given)
+            assert "was created" in page.text
+            rows = (await admin.query(f"SELECT picked__c FROM picking__c WHERE id = '{page.path.split('/')[-1]}'")).data
+            assert rows == [{"picked__c": found}]
+        for given in ("Twice", "Nobody"):
+            page = await visitor.press(
+                await visitor.open("/ui/objects/picking__c/new"), "Save", name__v=given, picked__c=given
+            )
+            assert "Field [picked__c] refers to no record" in page.text
