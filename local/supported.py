@@ -86,6 +86,15 @@ VQL: dict[str, list[tuple[str, str, str]]] = {
         ("`CASEINSENSITIVE`", "SELECT id FROM account__v WHERE CASEINSENSITIVE(name__v) = 'dupont'", ""),
         ("`STATETYPE`", "SELECT id FROM account__v WHERE state__v = STATETYPE('initial_state__sys')", ""),
     ],
+    "Attachments of records": [
+        ("in a sub-select", "SELECT id, (SELECT file_name__sys FROM attachments__sysr) FROM account__v", ""),
+        ("all versions", "SELECT id, (SELECT size__sys FROM ALLVERSIONS attachments__sysr) FROM account__v", ""),
+        (
+            "after `IN`",
+            "SELECT id FROM account__v WHERE id IN (SELECT object_record_id__sys FROM attachments__sysr)",
+            "",
+        ),
+    ],
     "What is the caller's own": [
         ("`FROM RECENT`: the 20 records changed last", "SELECT id FROM RECENT account__v", ""),
         ("`FROM FAVORITES`: none, as none can be marked", "SELECT id FROM FAVORITES account__v", ""),

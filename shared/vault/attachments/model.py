@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import mimetypes
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -18,6 +18,10 @@ MAX_DESCRIPTION = 1000
 MAX_EXTERNAL_ID = 250
 
 _TYPES = mimetypes.MimeTypes()  # those that Python knows, whatever this machine has registered
+TYPES: Mapping[str, str] = _TYPES.types_map[True]
+"""Media types by the endings of file names, in lower case with their dot."""
+
+OCTETS = "application/octet-stream"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +61,7 @@ class FieldFile:
 
 def media_type(filename: str) -> str:
     """The media type that a file's name stands for."""
-    return _TYPES.guess_type(filename)[0] or "application/octet-stream"
+    return _TYPES.guess_type(filename)[0] or OCTETS
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from shared.vault import vql
+from shared.vault.attachments.target import attachment_target
 from shared.vault.audit.trails import query_targets as audit_targets
 from shared.vault.components.model import Field, FieldType, VaultObject
 from shared.vault.documents.target import document_target
@@ -62,6 +63,8 @@ def targets_of(registry: Components) -> dict[str, vql.Target]:
     user = registry.objects.get(USER)
     targets = [_groups(), _older_groups(), *([] if user is None else [_users(user), _memberships()])]
     found |= {target.object.name: target for target in targets if target.object.name not in registry.objects}
+    attachments = [attachment_target(each) for each in registry.objects.values() if each.allow_attachments]
+    found |= {target.object.name: target for target in attachments}
     found |= audit_targets()
     documents = document_target(registry.documents)
     if documents is not None:

@@ -87,6 +87,12 @@ def inbound(registry: Registry, targets: Mapping[str, Target], object_name: str)
     return {**found, **registry.inbound(object_name)} if found else registry.inbound(object_name)
 
 
+def readable_by(targets: Mapping[str, Target], name: str) -> str:
+    """The object or target whose permissions decide who may read this one."""
+    target = targets.get(name)
+    return name if target is None else target.part_of or name
+
+
 class Statement:
     """What one SQL statement collects while it is compiled: parameters, table aliases, objects allowed."""
 
@@ -131,7 +137,7 @@ class Statement:
             message = f"unknown object [{_shown(name)}]"
             raise self.fault(message, at)
         if name not in self._allowed:
-            if not self._readable(name):
+            if not self._readable(readable_by(self.targets, name)):
                 message = f"no permission to read object [{name}]"
                 raise self.fault(message, at, "INSUFFICIENT_ACCESS")
             self._allowed.add(name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from shared.vault.components.model import FieldType, VaultObject
 from shared.vault.vql.compiler import NO_TARGETS, Targets
-from shared.vault.vql.resolve import Readable, Registry, Statement, inbound, outbound
+from shared.vault.vql.resolve import Readable, Registry, Statement, inbound, outbound, readable_by
 from shared.vault.vql.targets import OBJECT_TYPE, USER_OBJECT
 from shared.vault.vql.tree import Show
 
@@ -37,7 +37,8 @@ def describe_show(show: Show, registry: Registry, targets: Targets = NO_TARGETS)
 
 
 def _targets(registry: Registry, readable: Readable, targets: Targets) -> list[Row]:
-    found = {**registry.objects, **{name: target.object for name, target in targets.items()}}
+    whole = {name: target.object for name, target in targets.items() if not target.part_of}
+    found = {**registry.objects, **whole}
     return [_target(source) for name, source in found.items() if source.active and readable(name)]
 
 
@@ -65,7 +66,11 @@ def _relationships(source: VaultObject, registry: Registry, readable: Readable, 
         if reference is not None and reference[1] in there:
             found.append((name, reference[1], "outbound"))
     found += [(name, child, "inbound") for name, (child, _) in inbound(registry, targets, source.name).items()]
-    return [{"name": name, "target": target, "type": kind} for name, target, kind in found if readable(target)]
+    return [
+        {"name": name, "target": target.partition(".")[0], "type": kind}
+        for name, target, kind in found
+        if readable(readable_by(targets, target))
+    ]
 
 
 def _matches(name: str, pattern: tuple[str, ...]) -> bool:

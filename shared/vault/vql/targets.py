@@ -38,7 +38,9 @@ class Target:
     STEADYSTATE and its like stand for, as ``{lifecycle__v}.{status__v}``. Fields in ``labels`` (names to labels)
     show and take labels where TONAME does not ask for the names. ``key`` is the field that tells rows apart,
     ``newest`` those by which LATESTVERSION chooses among rows of one id. ``content`` is the SQL of a row's file as
-    text, with ``{key}`` for that field. All SQL here is the Vault's own.
+    text, with ``{key}`` for that field. A target that is
+    ``part_of`` an object is read in sub-selects of its records only, by whoever may read these. All SQL here is the
+    Vault's own.
     """
 
     object: VaultObject
@@ -52,6 +54,7 @@ class Target:
     newest: tuple[str, ...] = ()
     changed: tuple[str, str] | None = None
     content: str = ""
+    part_of: str = ""
 
     def recordset(self) -> str:
         """The column definitions of ``rows`` for ``jsonb_to_recordset``."""

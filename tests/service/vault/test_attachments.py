@@ -215,6 +215,45 @@ async def test_what_is_refused(admin: Api, user: Api, vault: Vault, monkeypatch:
     assert (await user.get("/vobjects/connection__sys/0000/attachments")).error == "INSUFFICIENT_ACCESS"
 
 
+async def test_queries_tell_of_attachments_in_sub_selects(user: Api, admin: Api) -> None:
+    record_id, other, empty = await folder(user), await folder(user), await folder(user)
+    await attach(user, record_id, description__v="first")
+    attachment_id = (await attach(user, record_id, CHANGED)).data["id"]
+    await attach(user, record_id, b"text", "a.TXT")
+    await attach(user, other, b"text", "a.txt")
+    ids = f"id CONTAINS ('{record_id}', '{other}', '{empty}')"
+    names = "file_name__sys, attachment_version__sys, latest_version__sys, format__sys, size__sys, description__sys"
+    sub = f"(SELECT {names} FROM {{}}attachments__sysr ORDER BY file_name__sys, attachment_version__sys)"
+    head = f"SELECT id, {sub} FROM folder__c WHERE"
+
+    async def found(options: str = "") -> list[list[object]]:
+        rows = (await user.query(f"{head.format(options)} id = '{record_id}'")).data[0]["attachments__sysr"]
+        assert rows["responseDetails"]["total"] == len(rows["data"])
+        return [list(row.values()) for row in rows["data"]]
+
+    text: list[object] = ["a.TXT", 1, True, "text/plain", 4, None]
+    latest: list[object] = ["plan.pdf", 2, True, "application/pdf", len(CHANGED), "first"]
+    earlier: list[object] = ["plan.pdf", 1, False, "application/pdf", len(PLAN), "first"]
+    assert await found() == [text, latest]
+    assert await found("ALLVERSIONS ") == [text, earlier, latest]
+    for where, expected in {
+        "": {record_id, other},
+        f" WHERE attachment_id__sys = {attachment_id}": {record_id},
+        f" WHERE md5checksum__sys = '{hashlib.md5(b'text').hexdigest()}'": {record_id, other},  # noqa: S324
+        " WHERE size__sys > 1000": set(),
+    }.items():
+        semi = f"id IN (SELECT object_record_id__sys FROM attachments__sysr{where})"
+        rows = (await user.query(f"SELECT id FROM folder__c WHERE {ids} AND {semi}")).data
+        assert {row["id"] for row in rows} == expected, where
+    paged = f"SELECT (SELECT file_name__sys FROM attachments__sysr PAGESIZE 1) FROM folder__c WHERE id = '{record_id}'"
+    first = (await user.query(paged)).data[0]["attachments__sysr"]
+    rest = await user.get(first["responseDetails"]["next_page"])
+    assert sorted(row["file_name__sys"] for row in (*first["data"], *rest.data)) == ["a.TXT", "plan.pdf"]
+    shown = await user.query("SHOW RELATIONSHIPS FROM folder__c LIKE 'attach%'")
+    assert shown.data == [{"name": "attachments__sysr", "target": "attachments__sys", "type": "inbound"}]
+    assert (await admin.query("SHOW TARGETS LIKE 'attachments%'")).data == []
+
+
 async def test_changes_are_audited(admin: Api) -> None:
     record_id = await folder(admin)
     attachment_id = (await attach(admin, record_id)).data["id"]

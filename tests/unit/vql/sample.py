@@ -52,9 +52,13 @@ def platform_fields() -> list[Field]:
     ]
 
 
-def an_object(name: str, label: str, *fields: Field, lifecycle: str | None = None) -> VaultObject:
+def an_object(
+    name: str, label: str, *fields: Field, lifecycle: str | None = None, attachments: bool = False
+) -> VaultObject:
     every = {field.name: field for field in (*platform_fields(), *fields)}
-    return VaultObject(name, label, f"{label}s", name[:3].upper(), lifecycle=lifecycle, fields=every)
+    return VaultObject(
+        name, label, f"{label}s", name[:3].upper(), lifecycle=lifecycle, allow_attachments=attachments, fields=every
+    )
 
 
 OBJECTS = {
@@ -85,6 +89,7 @@ OBJECTS = {
             a_reference("primary_country__v", "country__v", "accounts__vr"),
             a_reference("parent_account__v", "account__v", "child_accounts__vr"),
             lifecycle="account_lifecycle__v",
+            attachments=True,
         ),
         an_object(
             "address__v",
@@ -105,6 +110,7 @@ OBJECTS = {
             "secret__v",
             "Secret",
             a_reference("account__v", "account__v", "secrets__vr"),
+            attachments=True,
         ),
         an_object(
             "user__sys",
