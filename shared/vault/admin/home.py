@@ -1,4 +1,4 @@
-"""The home page: what the Vault is for, how its connections stand, what is open, and what ran last."""
+"""The home page: what the Vault is for, how its connections stand, what waits, what is open, and what ran last."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from shared.vault.admin.showing import Shower, record_path
 from shared.vault.admin.visit import Visit, Visiting
 from shared.vault.exceptions.recording import OBJECT as EXCEPTION
 from shared.vault.jobs.model import JobFilter
-from shared.vault.security.permissions import Operation, may
+from shared.vault.security.permissions import Grant, Operation, granted, may
 
 router = APIRouter()
 
@@ -47,7 +47,15 @@ async def home(visit: Visiting) -> Response:
     objects = (visit.registry.objects.get(name) for name in visit.vault.definition.first_objects)
     first = [each for each in objects if each and each.active and may(visit.caller, each.name, Operation.READ)]
     ended = await visit.vault.jobs.histories(visit.caller, EVERY, limit=LATEST, offset=0)
-    return visit.page("home.html", blocks=await _blocks(visit), open=await _open(visit), first=first, jobs=ended.jobs)
+    queues = await visit.vault.queues.depths(visit.caller) if granted(visit.caller, Grant.READ_QUEUES) else None
+    return visit.page(
+        "home.html",
+        blocks=await _blocks(visit),
+        open=await _open(visit),
+        queues=queues,
+        first=first,
+        jobs=ended.jobs,
+    )
 
 
 async def _blocks(visit: Visit) -> list[Block]:

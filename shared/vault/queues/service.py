@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from shared.spark.envelope import format_moment
+from shared.spark.errors import BrokerUnavailable
 from shared.spark.topology import Direction, purge_queue, queue_state, sequential_queue
 from shared.vault.audit import entries
 from shared.vault.errors import ErrorType, VaultFault
@@ -22,9 +26,19 @@ if TYPE_CHECKING:
 
 BROKER_TIMEOUT = 5.0
 
+WAITING = "SELECT queue, count(*) AS messages, min(enter_queue_timestamp) AS since FROM platform.outbox GROUP BY queue"
 LAST_DELIVERIES = """
 SELECT connection, message_id, date_time, error FROM platform.queue_connection WHERE queue = $1 AND NOT delivered
 """
+
+
+@dataclass(frozen=True, slots=True)
+class QueueDepth:
+    """What a queue holds; ``messages`` is None while the broker does not answer."""
+
+    queue: Queue
+    messages: int | None
+    since: datetime | None
 
 
 class QueueService:
@@ -66,6 +80,31 @@ class QueueService:
                 {"name": c.connection_name, **_last_delivery(failed.get(c.connection_name))} for c in queue.connections
             ],
         }
+
+    async def depths(self, caller: Caller) -> Sequence[QueueDepth]:
+        """How many messages each queue holds, and since when the oldest waits that is not at the broker yet."""
+        authorize(caller, Grant.READ_QUEUES)
+        async with self._database.connection() as connection:
+            waiting = {row["queue"]: row for row in await connection.fetch(WAITING)}
+        found: list[QueueDepth] = []
+        at_broker: int | None = 0  # once it does not answer, it is not asked again
+        for queue in self._components.registry.queues.values():
+            own = waiting.get(queue.name)
+            at_broker = None if at_broker is None else await self._at_broker(queue.name)
+            messages = None if at_broker is None else at_broker + (own["messages"] if own else 0)
+            found.append(QueueDepth(queue, messages, own["since"] if own else None))
+        return found
+
+    async def _at_broker(self, name: str) -> int | None:
+        """The messages that the broker holds of a queue; None when it does not answer."""
+        messages = 0
+        try:
+            for kind in (name, sequential_queue(name)):
+                state = await queue_state(self._broker, kind, BROKER_TIMEOUT)
+                messages += state.messages if state else 0
+        except BrokerUnavailable:
+            return None
+        return messages
 
     async def enable_delivery(self, caller: Caller, name: str) -> None:
         """Deliver again, beginning with what has waited."""

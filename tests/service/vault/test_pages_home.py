@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from tests.service.vault.browsing import browser
 from tests.service.vault.objects import key
 from tests.service.vault.served import Api
@@ -16,6 +18,7 @@ async def test_an_administrator_sees_how_the_vault_stands(api: Api, admin: Api) 
         assert "Connections Name Lifecycle State Status Remote Vault Name" in page.text
         assert "Medical-CRM Connection" in page.links
         assert "Active integrations Name Connection Last Successful Run Time" in page.text
+        assert "Spark Queues Queue Type Messages Waiting since" in page.text
         assert "Latest jobs" in page.text and page.links["All jobs"] == "/ui/jobs"
         listed = next(label for label in page.links if "open User Exception Message" in label)
         assert (await visitor.click(page, listed)).path == "/ui/exceptions"
@@ -26,4 +29,25 @@ async def test_others_see_what_they_may_work_with(api: Api) -> None:
     async with browser(api.url, "user") as visitor:
         page = await visitor.open("/ui/")
         assert "Case Requests" in page.links and "All records" in page.links
-        assert "Active integrations" not in page.text and "User Exception Message" not in page.text
+        assert (
+            "Active integrations" not in page.text
+            and "Spark Queues" not in page.text
+            and "User Exception Message" not in page.text
+        )
+
+
+async def test_what_waits_in_a_queue_is_seen_with_its_age(api: Api, admin: Api) -> None:
+    script = """RECREATE Queue lagging__c ( label('Lagging'), type('outbound'),
+      Queueconnection medical_crm__v ( connection_name('medical_crm__v'), connection_type('vault_to_vault__sys'),
+        deliver_to_queue('elsewhere__c') ) );
+    RECREATE Object lagging__c ( label('Lagging'), prefix('ZLG'), Objectaction send__c ( label('Send'),
+      action('send_message'), queue('lagging__c'), integration_point('any__c'), event('sent') ) );"""
+    assert (await admin.post("/api/mdl/execute", data=script)).status == "SUCCESS"
+    await admin.put("/services/queues/lagging__c/actions/disable_delivery")
+    ids = (await admin.post("/vobjects/lagging__c", json=[{"name__v": key()}])).ids
+    async with browser(api.url, "admin") as visitor:
+        assert "Lagging Outbound 0" in (await visitor.open("/ui/")).text
+        await admin.post(f"/vobjects/lagging__c/{ids[0]}/actions/Objectaction.lagging__c.send__c")
+        page = await visitor.open("/ui/")
+        assert re.search(r"Lagging Outbound 1 \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC", page.text), page.text
+    await admin.put("/services/queues/lagging__c/actions/reset")
