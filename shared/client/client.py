@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
-from copy import copy
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Self
 from urllib.parse import quote
 
-import orjson
-
+from shared.client.calls import API, MAX_ROWS, path_part
 from shared.client.errors import UnexpectedAnswer, VaultRefused
 from shared.client.results import (
     Page,
@@ -22,22 +20,18 @@ from shared.client.results import (
     read_page,
     read_row_results,
     rows_of,
-    text_of,
-    whole,
 )
-from shared.client.session import Session, SignIn, expired
+from shared.client.services import ServiceCalls
+from shared.client.session import Session, SignIn
 from shared.client.transport import Request, Transport
 
-API = "/api/v25.1"
-T = TypeVar("T")
-MAX_ROWS = 500
 MAX_PAGES = 100_000
 DOCUMENTS = "documents"
 
 _USERS_ME = Request("users_me", "GET", f"{API}/objects/users/me")
 
 
-class VaultClient:
+class VaultClient(ServiceCalls):
     """One user's access to one Vault, for many tasks at once.
 
     Every call signs in when needed, and once more when the Vault says that the session is over. Besides
@@ -154,7 +148,7 @@ class VaultClient:
 
     async def record(self, object: str, id: str) -> Row:
         """Return one record by its id."""
-        answer = await self._call(Request("record", "GET", f"{_records(object)}/{_part(id)}"))
+        answer = await self._call(Request("record", "GET", f"{_records(object)}/{path_part(id)}"))
         return mapping(answer.get("data"), "data")
 
     async def create(self, object: str, rows: Sequence[Mapping[str, object]]) -> list[RowResult]:
@@ -236,12 +230,12 @@ class VaultClient:
 
     async def actions(self, object: str, id: str) -> list[Row]:
         """Return the user actions available on a record: ``name``, ``label``, ``type``."""
-        answer = await self._call(Request("actions", "GET", f"{_records(object)}/{_part(id)}/actions"))
+        answer = await self._call(Request("actions", "GET", f"{_records(object)}/{path_part(id)}/actions"))
         return rows_of(answer.get("data"), "data")
 
     async def run_action(self, object: str, id: str, action: str, fields: Mapping[str, str] | None = None) -> None:
         """Run a user action on a record, with ``fields`` for its prompts."""
-        path = f"{_records(object)}/{_part(id)}/actions/{_part(action)}"
+        path = f"{_records(object)}/{path_part(id)}/actions/{path_part(action)}"
         await self._call(Request("run_action", "POST", path, form=dict(fields or {})))
 
     async def run_bulk_action(self, object: str, ids: Sequence[str], action: str) -> list[RowResult]:
@@ -249,7 +243,7 @@ class VaultClient:
         results: list[RowResult] = []
         for start in range(0, len(ids), MAX_ROWS):
             part = ids[start : start + MAX_ROWS]
-            path = f"{_records(object)}/actions/{_part(action)}"
+            path = f"{_records(object)}/actions/{path_part(action)}"
             answer = await self._call(Request("run_bulk_action", "POST", path, form={"ids": ",".join(part)}))
             results += read_row_results(answer, len(part))
         return results
@@ -258,7 +252,7 @@ class VaultClient:
 
     async def object_metadata(self, object: str) -> Row:
         """Return an object's definition with its fields and relationships."""
-        answer = await self._call(Request("object_metadata", "GET", f"{API}/metadata/vobjects/{_part(object)}"))
+        answer = await self._call(Request("object_metadata", "GET", f"{API}/metadata/vobjects/{path_part(object)}"))
         return mapping(answer.get("object"), "object")
 
     async def document_metadata(self) -> Row:
@@ -269,7 +263,7 @@ class VaultClient:
 
     async def configuration(self, component_type: str) -> list[Row]:
         """Return all components of a type, for example ``Integrationrule``, with their sub-components."""
-        answer = await self._call(Request("configuration", "GET", f"{API}/configuration/{_part(component_type)}"))
+        answer = await self._call(Request("configuration", "GET", f"{API}/configuration/{path_part(component_type)}"))
         return rows_of(answer.get("data"), "data")
 
     async def component_types(self) -> list[Row]:
@@ -279,143 +273,12 @@ class VaultClient:
 
     async def component_mdl(self, name: str) -> str:
         """Return the component ``Type.name`` as MDL text."""
-        request = Request("component_mdl", "GET", f"/api/mdl/components/{_part(name)}")
+        request = Request("component_mdl", "GET", f"/api/mdl/components/{path_part(name)}")
         return await self._replayed(lambda session: self._transport.send_for_text(request, session.id))
 
     async def execute_mdl(self, text: str) -> Row:
         """Run an MDL script and return the whole answer, with a result a statement."""
         return await self._call(Request("execute_mdl", "POST", "/api/mdl/execute", text=text))
-
-    # Queues
-
-    async def queues(self) -> list[Row]:
-        """Return the Spark queues: ``name``, ``status``, ``type``."""
-        answer = await self._call(Request("queues", "GET", f"{API}/services/queues"))
-        return rows_of(answer.get("data"), "data")
-
-    async def queue(self, name: str) -> Row:
-        """Return a queue with ``delivery``, ``messages_in_queue`` and ``connections``."""
-        answer = await self._call(Request("queue", "GET", f"{API}/services/queues/{_part(name)}"))
-        found = rows_of(answer.get("data"), "data")
-        if not found:
-            raise UnexpectedAnswer("data is empty")
-        return found[0]
-
-    async def set_delivery(self, name: str, enabled: bool) -> None:
-        """Let the messages of an outbound queue leave, or hold them."""
-        action = "enable_delivery" if enabled else "disable_delivery"
-        await self._call(Request(action, "PUT", f"{API}/services/queues/{_part(name)}/actions/{action}"))
-
-    async def report_deliveries(self, name: str, rows: Sequence[Mapping[str, object]]) -> None:
-        """Tell an outbound queue's Vault what became of its messages, 500 rows a call.
-
-        A row has ``message_id``, ``connection_name``, ``queue_time``, ``send_time`` and ``attempts``; that of a
-        message which is given up has ``error`` and ``message``, its body.
-        """
-        path = f"{API}/services/queues/{_part(name)}/deliveries"
-        for start in range(0, len(rows), MAX_ROWS):
-            part = [dict(row) for row in rows[start : start + MAX_ROWS]]
-            await self._call(Request("report_deliveries", "POST", path, json=part))
-
-    async def reset_queue(self, name: str) -> None:
-        """Delete the messages of a queue."""
-        await self._call(Request("reset_queue", "PUT", f"{API}/services/queues/{_part(name)}/actions/reset"))
-
-    # Runs of integrations
-
-    async def clock(self) -> str:
-        """Return a moment before which the Vault will date no change that is made from now on."""
-        answer = await self._call(Request("clock", "GET", f"{API}/services/clock"))
-        return text_of(mapping(answer.get("data"), "data").get("date_time"), "date_time")
-
-    async def run(self, integration: str, job: int) -> Row:
-        """Return a run of an integration: status, counts, and how far the reading has come."""
-        return await self._run_call("run", "GET", f"{_runs(integration)}/{job}", None)
-
-    async def request_run(self, integration: str) -> int:
-        """Have an integration run now, and return the job's id."""
-        answer = await self._call(Request("request_run", "POST", _runs(integration)))
-        return whole(answer.get("job_id"), "job_id")
-
-    async def tell_run(self, integration: str, job: int, told: Mapping[str, object]) -> Row:
-        """Tell how far the reading of a run has come, and return the run as it is then."""
-        return await self._run_call("tell_run", "PUT", f"{_runs(integration)}/{job}", told)
-
-    async def report_batch(
-        self, integration: str, job: int, batch: int, integration_point: str, counts: Mapping[str, int]
-    ) -> Row:
-        """Report what a batch of a run came to, and return the run as it is then."""
-        report = {"integration_point": integration_point, **counts}
-        return await self._run_call("report_batch", "PUT", f"{_runs(integration)}/{job}/batches/{batch}", report)
-
-    async def _run_call(self, call: str, method: str, path: str, told: Mapping[str, object] | None) -> Row:
-        answer = await self._call(Request(call, method, path, json=told))
-        return mapping(answer.get("data"), "data")
-
-    # Connections
-
-    def for_connection(self, api_name: str) -> VaultClient:
-        """The same Vault as the Vault at the other end of this connection may use it.
-
-        It shares this client's connections, and ends with it.
-        """
-        path = f"{API}/services/connections/{_part(api_name)}/session"
-        request = Request("connection_session", "POST", path)
-        client = copy(self)
-        client._sign_in = SignIn(lambda: self._call(request))  # noqa: SLF001  of this class
-        return client
-
-    async def connection_file(self, api_name: str) -> Row:
-        """Return a new, signed connection file of a Pending connection."""
-        path = f"{API}/services/connections/{_part(api_name)}/file"
-        return mapping((await self._call(Request("connection_file", "GET", path))).get("data"), "data")
-
-    async def certificate(self, certificate_id: str) -> str:
-        """Return, as PEM, a certificate of what the Vault signs."""
-        request = Request("certificate", "GET", f"{API}/services/certificate/{_part(certificate_id)}")
-        return await self._replayed(lambda session: self._transport.send_for_text(request, session.id))
-
-    async def duplicate_connection(self, connection: str, name: str, api_name: str, remote_vault_id: int) -> str:
-        """Copy a connection for one more remote Vault; return the copy's record id."""
-        path = f"{API}/services/connections/{_part(connection)}/actions/duplicate"
-        form = {"name": name, "api_name": api_name, "remote_vault_id": str(remote_vault_id)}
-        answer = await self._call(Request("duplicate_connection", "POST", path, form=form))
-        return text_of(mapping(answer.get("data"), "data").get("id"), "id")
-
-    async def sign_messages(self, connection: str, messages: Sequence[str]) -> tuple[str, list[Row]]:
-        """Return the address of an External connection, and the headers of each message, at most 500, in order."""
-        path = f"{API}/services/connections/{_part(connection)}/signatures"
-        answer = await self._call(Request("sign_messages", "POST", path, json={"messages": list(messages)}))
-        data = mapping(answer.get("data"), "data")
-        headers = rows_of(data.get("headers"), "headers")
-        if len(headers) != len(messages):
-            raise UnexpectedAnswer("headers are not one a message")
-        return text_of(data.get("url"), "url"), headers
-
-    async def upload_connection_file(self, file: Mapping[str, object], connection: str = "") -> Row:
-        """Upload a connection file or an acceptance; return ``connection``, ``state`` and perhaps ``acceptance``."""
-        form = {"file": orjson.dumps(file).decode(), "connection": connection}
-        request = Request("upload_connection_file", "POST", f"{API}/services/connections/actions/upload", form=form)
-        return mapping((await self._call(request)).get("data"), "data")
-
-    # Any call
-
-    async def call(self, request: Request) -> Row:
-        """Send any other request of the API and return the envelope of its answer."""
-        return await self._call(request)
-
-    async def _call(self, request: Request) -> Row:
-        return await self._replayed(lambda session: self._transport.send(request, session.id))
-
-    async def _replayed(self, send: Callable[[Session], Awaitable[T]]) -> T:
-        session = await self._sign_in.session()
-        try:
-            return await send(session)
-        except VaultRefused as error:
-            if not expired(error):
-                raise
-        # Refused before anything was done, so that a write may be repeated too.
-        return await send(await self._sign_in.session(expired=session))
 
     def _session(self) -> Session:
         if self._sign_in.current is None:
@@ -430,16 +293,5 @@ def _user(answer: Row) -> Row:
     return mapping(users[0].get("user"), "user")
 
 
-def _runs(integration: str) -> str:
-    return f"{API}/services/integrations/{_part(integration)}/runs"
-
-
 def _records(object: str) -> str:
-    return f"{API}/vobjects/{_part(object)}"
-
-
-def _part(name: str) -> str:
-    """Quote a name for its place in a path; ids come from messages and may be anything."""
-    if name in ("", ".", ".."):
-        raise VaultRefused("MALFORMED_URL", "a name in the address is empty or consists of dots")
-    return quote(name, safe="")
+    return f"{API}/vobjects/{path_part(object)}"
