@@ -13,7 +13,7 @@ from shared.vault.vql.errors import VqlLimitError
 from shared.vault.vql.functions import FILE_FUNCTIONS, LONG, named_file, selected_sql
 from shared.vault.vql.labels import label_sql
 from shared.vault.vql.literals import is_integer
-from shared.vault.vql.resolve import Scope, Statement, quoted
+from shared.vault.vql.resolve import DOCUMENT_ID, Scope, Statement, quoted
 from shared.vault.vql.search import find_sql, rank_sql
 from shared.vault.vql.tree import Find, Item, Order, Rank, Select
 
@@ -64,6 +64,8 @@ def field_columns(scope: Scope, items: Sequence[Item]) -> list[tuple[str, Column
                 raise scope.statement.fault(message, item.path.at)
             continue
         sql, field = selected_sql(scope, item.path, item.function)
+        if key == DOCUMENT_ID:
+            key = field.name
         columns.append((sql, Column(key, field, item.function, item.alias is not None, len(item.path.parts) == 1)))
     return columns
 

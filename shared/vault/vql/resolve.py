@@ -18,6 +18,7 @@ MAX_SEMI_JOINS = 20  # in one statement
 MAX_SHOWN_NAME = 128  # characters of a name that an error repeats
 
 LATEST = "LATESTVERSION"
+DOCUMENT_ID = "ID"  # how documents, and only they, may have their id written as well
 FAVORITES = "FAVORITES"
 OWN = frozenset((FAVORITES, "RECENT"))
 RECENT_ROWS = 20
@@ -252,7 +253,9 @@ class Scope:
         return [f for f in self.object.fields.values() if f.active and not f.system and f.type in _SEARCHED]
 
     def _field(self, owner: VaultObject, name: str, at: int) -> Field:
-        field = owner.fields.get(name)
+        target = self.statement.targets.get(owner.name)
+        documents = target is not None and target.documents
+        field = owner.fields.get("id" if documents and name == DOCUMENT_ID else name)
         if field is None:
             message = f"unknown field [{_shown(name)}] of object [{owner.name}]"
             raise self.statement.fault(message, at)
