@@ -116,7 +116,11 @@ async def test_plain_text_on_the_tls_port_harms_nobody(served: Served) -> None:
     await served.answers()
     reader, writer = await asyncio.open_connection("127.0.0.1", served.https)
     writer.write(b"GET /scheme HTTP/1.1\r\nHost: x\r\n\r\n")
-    assert not (await reader.read(4096)).startswith(b"HTTP/")
+    try:
+        answered = await reader.read(4096)
+    except ConnectionResetError:  # closed before all was read, which is no less of a refusal
+        answered = b""
+    assert not answered.startswith(b"HTTP/")
     writer.close()
     async with (
         aiohttp.ClientSession() as client,
