@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from functools import partial
 
 import pytest
 
@@ -235,14 +236,63 @@ async def test_a_deleted_document_is_inactive_content_and_no_record_is_deleted(p
     assert await one(publishing.crm, found(publishing, record)) == {**shown, "status__v": ["inactive__v"]}
 
 
+async def test_content_of_which_the_approved_version_is_deleted_is_inactive(publishing: Connected) -> None:
+    """Of one document a draft stays, of the other the version that was superseded."""
+    drafted, superseded = [await document(publishing) for _ in range(2)]
+    await new_draft(publishing, drafted)
+    await act(publishing, drafted, "approve__v", "0/2")
+    await act(publishing, superseded, "approve__v")
+    await new_draft(publishing, superseded)
+    await act(publishing, superseded, "approve__v", "1/1")
+    for record, version in ((drafted, 1), (superseded, 2)):
+        await eventually("the version", partial(shows, publishing, record, version, "active__v"))
+        path = f"{DOCUMENTS}/{record}/versions/{version}/0"
+        await publishing.medical.call(Request("delete", "DELETE", path))
+    counts = await ended(publishing.crm, await publishing.crm.request_run(INTEGRATION), integration=INTEGRATION)
+    assert counts["failed"] == 0
+    for record in (drafted, superseded):
+        assert await shows(publishing, record, 1, "inactive__v")
+
+
+async def new_draft(connected: Connected, record: str) -> None:
+    form = {"createDraft": "latestContent"}
+    await connected.medical.call(Request("draft", "POST", f"{DOCUMENTS}/{record}", form=form))
+
+
+async def shows(connected: Connected, record: str, version: int, status: str) -> bool:
+    """Whether the presentation in Vault CRM is of this version and status."""
+    rows = (await connected.crm.query(found(connected, record))).rows
+    return [(row["major_version__v"], row["status__v"]) for row in rows] == [(version, [status])]
+
+
+@pytest.mark.parametrize("kind", ["email_template__v", "email_fragment__v", "template_fragment__v"])
+async def test_each_kind_of_email_document_is_published_expires_and_is_reinstated(
+    publishing: Connected, kind: str
+) -> None:
+    record = await document(publishing, "FR", kind)
+    statuses: list[object] = []
+    for action, version, state in (
+        ("approve__v", "0/1", "approved__v"),
+        ("expire__v", "1/0", "expired__v"),
+        ("reinstate__v", "1/0", "approved__v"),
+    ):
+        await act(publishing, record, action, version)
+        statuses.append((await published(publishing, record, state, "approved_document__v"))["status__v"])
+    assert statuses == [["active__v"], ["inactive__v"], ["active__v"]]
+    text = f"SELECT document_type__v FROM approved_document__v WHERE document_id__v = '{record}'"
+    assert await one(publishing.crm, text) == {"document_type__v": [kind]}
+
+
 @pytest.mark.parametrize(
     ("before", "newer", "version", "status"),
     [
         (True, "withdraw__v", 1, "inactive__v"),
         (True, "approve__v", 2, "active__v"),
         (True, "delete", 1, "inactive__v"),
+        (True, "delete version", 1, "inactive__v"),
         (False, "withdraw__v", 1, "inactive__v"),
         (False, "delete", 1, "inactive__v"),
+        (False, "delete version", 1, "inactive__v"),
         (False, "country", 1, "inactive__v"),
     ],
 )
@@ -266,9 +316,11 @@ async def test_an_older_state_never_comes_after_a_newer_one(
             await synced(publishing)
         elif newer == "delete":
             await publishing.medical.call(Request("delete", "DELETE", f"{DOCUMENTS}/{record}"))
+        elif newer == "delete version":
+            await new_draft(publishing, record)
+            await publishing.medical.call(Request("delete", "DELETE", f"{DOCUMENTS}/{record}/versions/1/0"))
         elif newer == "approve__v":
-            form = {"createDraft": "latestContent"}
-            await publishing.medical.call(Request("draft", "POST", f"{DOCUMENTS}/{record}", form=form))
+            await new_draft(publishing, record)
             await act(publishing, record, newer, "1/1")
         else:
             await act(publishing, record, newer, "1/0")

@@ -1,8 +1,8 @@
 """CLM Inbound, in Vault CRM: approved documents of the Medical Vault become its presentations and email documents.
 
 The Connection Countries of the Medical Vault say where a feature is used. A document that is withdrawn, or of a country
-in which the feature is no longer used, or that is deleted, is made inactive here; one that was never here is not
-brought for that.
+in which the feature is no longer used, or that its rule no longer finds, as when it or the version that was approved is
+deleted, is made inactive here; one that was never here is not brought for that.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ async def transfer(unit: Transfer) -> Outcome:
     outcome, found, countries = Outcome(), [read.result() for read in reads], reading.result()
     for rule, read in zip(rules, found, strict=True):
         await _publish(unit, rule, read, countries, outcome)
-        await _withdraw(unit, rule, read.missing, outcome)
+        await _withdraw(unit, rule, set(unit.ids) - read.rows.keys(), outcome)
     await _confirm(unit, rules, found, countries)
     for item in found[0].missing - outcome.done - outcome.failures.keys():
         unit.note_missing(outcome, item, missing_record(DOCUMENTS, item, rules[0].name))
@@ -107,10 +107,10 @@ async def _publish(
     _note(outcome, rule, item_of, await save(unit, object_name, content, LINK))
 
 
-async def _withdraw(unit: Transfer, rule: CompiledRule, deleted: Iterable[str], outcome: Outcome) -> None:
-    """Make inactive what is here of documents that are deleted; they are known by their Global ID still."""
+async def _withdraw(unit: Transfer, rule: CompiledRule, gone: Iterable[str], outcome: Outcome) -> None:
+    """Make inactive what is here of documents that the rule no longer finds; their Global ID is known still."""
     (object_name,) = rule.target_objects
-    item_of = {f"{unit.source.vault_id}_{item}": item for item in deleted}
+    item_of = {f"{unit.source.vault_id}_{item}": item for item in gone}
     content = KeyedRows()
     for link in await _published(unit, object_name, item_of):
         content.add(link, {STATUS: INACTIVE}, "", Origin(item_of[link], DOCUMENTS, item_of[link]))

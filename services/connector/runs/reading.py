@@ -134,7 +134,8 @@ async def next_page(client: VaultClient, stage: Stage, part: Window, cursor: Cur
         rows = await _listed(client, reading, part, cursor)
         cursor = cursor.after(reading, rows)
         if rows:
-            return Page(reading, tuple(str(row["id"]) for row in rows), cursor)
+            # A list of deletions names a document once for each version of it.
+            return Page(reading, tuple(dict.fromkeys(str(row["id"]) for row in rows)), cursor)
     return None
 
 

@@ -17,7 +17,7 @@ from shared.vault.api.file_body import file_response
 from shared.vault.api.jobs import MAX_OFFSET, When, moment, parse_moment, submitted
 from shared.vault.api.records import by_id, wants_csv
 from shared.vault.api.session import SignedIn, vault_of
-from shared.vault.records.deletions import DOCUMENTS, DeletionPage, Span
+from shared.vault.records.deletions import DOCUMENTS, Deletion, DeletionPage, Span
 from shared.vault.records.tree_jobs import CASCADE_DELETE, DEEP_COPY
 from shared.vault.records.type_change import change_types
 from shared.vault.security.caller import Caller
@@ -188,12 +188,30 @@ async def attachment_deletions(request: Request, caller: SignedIn, object_name: 
     return envelope.success(responseDetails=wanted.details(request, page), data=data)
 
 
-@router.get("/objects/deletions/documents", summary="Deleted documents")
+@router.get("/objects/deletions/documents", summary="Deleted documents and versions")
 async def deleted_documents(request: Request, caller: SignedIn, wanted: Wanted) -> Response:
-    """Ids and dates of the documents that were deleted in the last 30 days, the earliest first."""
-    page = await vault_of(request).deletions.listed(caller, DOCUMENTS, wanted.span)
-    data = [{"id": int(gone.record_id), "date_deleted": moment(gone.date_deleted)} for gone in page.deletions]
+    """Documents, and single versions of them, that were deleted in the last 30 days, the earliest first.
+
+    `deletion_type` is `document__sys`, without numbers of a version, or `document_version__sys`.
+    """
+    vault = vault_of(request)
+    page = await vault.deletions.listed(caller, DOCUMENTS, wanted.span)
+    data = [_deleted_document(vault.vault_id, gone) for gone in page.deletions]
     return envelope.success(responseDetails=wanted.details(request, page), data=data)
+
+
+def _deleted_document(vault_id: int, gone: Deletion) -> dict[str, object]:
+    document_id, *number = gone.record_id.split("_")
+    major, minor = map(int, number) if number else ("", "")
+    return {
+        "id": int(document_id),
+        "major_version_number__v": major,
+        "minor_version_number__v": minor,
+        "date_deleted": moment(gone.date_deleted),
+        "global_id__sys": f"{vault_id}_{document_id}",
+        "global_version_id__sys": f"{vault_id}_{gone.record_id}" if number else None,
+        "deletion_type": "document_version__sys" if number else "document__sys",
+    }
 
 
 async def _results(request: Request, caller: Caller, job_type: str, named: tuple[str, str, int]) -> Response:

@@ -150,13 +150,14 @@ class DocumentService:
             _, versions = self.model(caller, Operation.DELETE)
             found = await store.locked(connection, versions, place)
             ids = [row["id"] for row in await connection.fetch(store.IDS, place.document_id)]
+            lines: Sequence[tuple[str, object, object]] = ()
             if place.number is None:
-                await note_deletions(connection, {DOCUMENTS: [str(place.document_id)]})
-                lines: Sequence[tuple[str, object, object]] = ()
+                gone = str(place.document_id)
             elif len(ids) == 1:
                 raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, "The only version of a document goes with it")
             else:
-                ids, lines = [found["id"]], [("version", str(place.number), None)]
+                gone, ids, lines = found["id"], [found["id"]], [("version", str(place.number), None)]
+            await note_deletions(connection, {DOCUMENTS: [gone]})
             await connection.execute(store.DELETE_FILES, ids)
             await connection.execute(store.DELETE, ids)
             await connection.execute(store.MAKE_LATEST, place.document_id)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from shared.vault.storage.database import Connection, Database
 
 KEPT = timedelta(days=30)
-DOCUMENTS = "documents"  # listed by their own ids
+DOCUMENTS = "documents"  # listed by their own ids, one version of several by its id
 PURGE = 5000  # rows of one statement
 
 NOTE = "INSERT INTO platform.deletion (object, record_id) SELECT * FROM unnest($1::text[], $2::text[])"

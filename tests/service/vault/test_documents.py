@@ -268,7 +268,12 @@ async def test_documents_and_versions_are_deleted(user: Api, admin: Api) -> None
     for gone in (path, f"{path}/file", f"{path}/versions"):
         assert (await user.get(gone)).error == "INVALID_DATA"
     deletions = await user.get("/objects/deletions/documents")
-    assert document_id in [row["id"] for row in deletions.data]
+    version, whole = [row for row in deletions.data if row["id"] == document_id]
+    assert version["global_version_id__sys"] == f"{version['global_id__sys']}_0_2"
+    assert (version["major_version_number__v"], version["minor_version_number__v"]) == (0, 2)
+    assert (whole["major_version_number__v"], whole["minor_version_number__v"]) == ("", "")
+    assert (whole["global_id__sys"], whole["global_version_id__sys"]) == (version["global_id__sys"], None)
+    assert [row["deletion_type"] for row in (version, whole)] == ["document_version__sys", "document__sys"]
     trail = await admin.get(f"{path}/audittrail?events=Delete")
     assert [row["field_name"] for row in trail.data] == [None, "version"]
 
