@@ -79,10 +79,10 @@ async def activate(people: People) -> None:
     assert f"{INTEGRATION} Active" in page.text
 
 
-async def new_inquiry(people: People, product: str, text: str) -> Page:
+async def new_inquiry(people: People, product: str, text: str, delivery: str = "Email") -> Page:
     """A rep writes an inquiry, submits it and transfers it."""
     page = await walk(people.rep, "Records", "Medical Inquiries", "Create")
-    fields = {"inquiry_text__v": text, "delivery_method__v": "Email", "email__v": "reader@practice.example"}
+    fields = {"inquiry_text__v": text, "delivery_method__v": delivery, "email__v": "reader@practice.example"}
     choices = {"product__v": product, "country__v": "United States", "account__v": "Maribel Quentaro"}
     page = await people.rep.press(page, "Save", **fields, **choices)
     assert "Saved" in page.text, page.text
@@ -152,6 +152,48 @@ async def test_what_fails_is_corrected_and_retried(people: People) -> None:
     assert "Retry Transfer: done." in page.text
     await until_shown(people.medical, message.path, "Resolved")
     await until_shown(people.rep, inquiry.path, "Transfer Status Success")
+
+
+async def test_a_lookup_file_and_a_rule_decide_what_a_transfer_writes(people: People) -> None:
+    await activate(people)
+    product = await a_known_product(people)
+    try:
+        await upload_fax_priority(people, "high__v")
+        assert "Priority High" in (await transferred_case(people, product)).text
+        await set_rule_of_priority(people, "Inactive")
+        assert "Priority \N{EN DASH}" in (await transferred_case(people, product)).text
+    finally:  # as it was delivered
+        await upload_fax_priority(people, "normal__v")
+        await set_rule_of_priority(people, "Active")
+    assert "Priority Normal" in (await transferred_case(people, product)).text
+
+
+async def upload_fax_priority(people: People, target: str) -> None:
+    """A file of one lookup row, which is there already: what the delivery method Fax comes to."""
+    connection = await walk(people.medical, "Connections", "Medical-CRM Connection")
+    page = await people.medical.click(await people.medical.click(connection, "Reference Lookups"), "Upload CSV")
+    head = "lookup_key__sys,reference_lookup_name__sys,reference_lookup_type__sys,source_key__sys,target_key__sys"
+    name = "delivery_method_to_priority__v"
+    content = f"{head}\nmedical_crm__v:{name}:fax__v,{name},picklist__sys,fax__v,{target}\n"
+    page = await people.medical.send_file(page, "Upload", content.encode(), "lookups.csv")
+    assert "1 of 1 rows were taken." in page.text and "1 fax__v" in page.text, page.text
+
+
+async def set_rule_of_priority(people: People, status: str) -> None:
+    """Activate or inactivate the field rule that fills the priority of a Case."""
+    rule = await walk(people.medical, "Integration Rules", "Medical Inquiries Integration Rule", "case_priority__v")
+    page = await people.medical.press(rule, "Save", active=status)
+    assert "The Field Rule was saved." in page.text or "Nothing was changed." in page.text
+
+
+async def transferred_case(people: People, product: str) -> Page:
+    """The Case of a new inquiry that is to be answered by fax."""
+    word = uuid4().hex[:10]
+    inquiry = await new_inquiry(people, product, f"How is it stored? {word}", delivery="Fax")
+    await until_shown(people.rep, inquiry.path, "Transfer Status Success")
+    page = await people.agent.press(await walk(people.agent, "Records", "Case Requests"), "Search", q=word)
+    request = await people.agent.click(page, next(label for label in page.links if label.startswith("CR-")))
+    return await people.agent.click(request, next(label for label in request.links if label.startswith("CASE-")))
 
 
 async def a_known_product(people: People) -> str:
