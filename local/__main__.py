@@ -28,7 +28,7 @@ async def _run(command: str, system: System, console: Console) -> int:
         started = await system.start()
         console.print(_table(await system.status()))
         console.print("The system is running." if started else "The system was running already.")
-        pages = (f"Pages:     {url}" for url in system.pages())
+        pages = (f"Pages:     {url} ({name})" for name, url in system.pages().items())
         listed = (f"Addresses: {system.endpoints_file}", f"Sign-ins:  {system.sign_ins_file}", *pages)
         console.print("\n".join(listed), soft_wrap=True)
     elif command == "stop":

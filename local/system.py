@@ -223,10 +223,10 @@ class System:
             "postgres": {"dsn": self.postgres.dsn},
         }
 
-    def pages(self) -> list[str]:
-        """Return where the pages of each Vault are."""
+    def pages(self) -> dict[str, str]:
+        """Return where the pages of each Vault are, by its name."""
         endpoints = self.endpoints()
-        return [f"{endpoints[plan.name]['url']}/ui/" for plan in self._plans]
+        return {plan.name: f"{endpoints[plan.name]['url']}/ui/" for plan in self._plans}
 
     def sign_ins(self) -> dict[str, dict[str, dict[str, str]]]:
         """Return username and password by Vault and role: admin, integration, business (the agent, the rep)."""
