@@ -18,11 +18,11 @@ import aiohttp
 import asyncpg
 import orjson
 
+from shared.vault.access.caller import SYSTEM
+from shared.vault.configuration.component_service import ComponentService
+from shared.vault.queries.queries import QueryService
 from shared.vault.records.named_actions import NamedActions
-from shared.vault.records.queries import QueryService
-from shared.vault.records.service import RecordService
-from shared.vault.security.caller import SYSTEM
-from shared.vault.storage.components import ComponentService
+from shared.vault.records.record_service import RecordService
 from shared.vault.storage.database import SERVER_SETTINGS, Database
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ import aiohttp
 from rich.console import Console
 from rich.table import Table
 
-from local.faults import SystemFailed
+from local.failure import SystemFailed
 from local.system import DEFAULT_DIRECTORY, PartStatus, System
 
 _COMMANDS = {

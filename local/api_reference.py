@@ -10,8 +10,8 @@ from pathlib import Path
 from fastapi.routing import APIRoute
 
 from local.supported import MDL, NOT_SERVED, VQL
-from shared.vault.api.app import CHAPTERS
-from shared.vault.api.openapi.headers import ANSWER, REQUEST
+from shared.vault.api.api_app import CHAPTERS
+from shared.vault.api.openapi.header_parameters import ANSWER, REQUEST
 from shared.vault.components.types import COMPONENT_TYPES
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "api-reference.md"

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 
 import aiohttp
 
-from local.faults import SystemFailed
+from local.failure import SystemFailed
 
 MEDICAL = "medical"
 CRM = "crm"

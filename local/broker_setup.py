@@ -9,8 +9,8 @@ import sys
 import aiohttp
 
 from local.broker import PERMISSIONS, WITH_SECOND_CRM, broker_answers, prepare_broker
-from local.faults import SystemFailed
-from local.waiting import answers_within
+from local.failure import SystemFailed
+from local.polling import answers_within
 
 _WAIT = 120.0
 SECOND = "crm_vault_2"

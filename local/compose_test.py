@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from local.broker import CRM_2, management_api
-from local.faults import SystemFailed
+from local.failure import SystemFailed
+from local.polling import answers_within
 from local.service import CRM_VAULT, MEDICAL_VAULT, PROJECT, SECOND_CRM_VAULT, VaultPlan
 from local.state import State, write_private
-from local.waiting import answers_within
 
 _BUILD_WAIT = 900
 _UP_WAIT = 400

@@ -7,7 +7,7 @@ import os
 import sys
 from dataclasses import dataclass
 
-from local.faults import SystemFailed
+from local.failure import SystemFailed
 from shared.client import ClientError, VaultClient, VaultRefused
 from shared.client.results import Row, mapping
 

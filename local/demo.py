@@ -11,12 +11,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from local.faults import SystemFailed
+from local.failure import SystemFailed
 from local.narration import Narration
 from local.story import StoryFailed, play
 from local.system import DEFAULT_DIRECTORY, System
 from shared.client import ClientError
-from shared.spark.errors import SparkError
+from shared.spark.broker_errors import SparkError
 
 
 def main() -> int:

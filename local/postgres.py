@@ -10,11 +10,11 @@ from pathlib import Path
 
 import asyncpg
 
-from local.account import Account
-from local.faults import SystemFailed
+from local.failure import SystemFailed
+from local.polling import answers_within
 from local.processes import Command
+from local.server_account import Account
 from local.state import State
-from local.waiting import answers_within
 
 ADMINISTRATOR = "postgres_admin"
 _START_WAIT = 60.0

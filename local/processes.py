@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypedDict
 
-from local.account import Account
-from local.faults import SystemFailed
-from local.waiting import holds_within
+from local.failure import SystemFailed
+from local.polling import holds_within
+from local.server_account import Account
 
 _PROC = Path("/proc")
 _KILL_WAIT = 10.0

@@ -10,12 +10,12 @@ import socket
 from dataclasses import dataclass
 from pathlib import Path
 
-from local.account import Account
 from local.broker import broker_answers
-from local.faults import SystemFailed
+from local.failure import SystemFailed
+from local.polling import answers_within, holds_within
 from local.processes import Command
+from local.server_account import Account
 from local.state import State
-from local.waiting import answers_within, holds_within
 
 ADMINISTRATOR = "admin"
 _START_WAIT = 90.0

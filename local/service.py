@@ -12,10 +12,10 @@ from pathlib import Path
 
 import aiohttp
 
-from local.faults import SystemFailed
+from local.failure import SystemFailed
+from local.polling import answers_within
 from local.processes import Command
 from local.state import State
-from local.waiting import answers_within
 
 PROJECT = Path(__file__).resolve().parent.parent
 _START_WAIT = 90.0

@@ -14,7 +14,7 @@ from fcntl import LOCK_EX, LOCK_NB, flock
 from pathlib import Path
 from typing import Any
 
-from local.faults import SystemFailed
+from local.failure import SystemFailed
 from local.processes import Process
 
 # Below the range that the kernel gives to outgoing connections, so that a port stays free while its server is away.

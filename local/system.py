@@ -12,13 +12,14 @@ from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 
-from local.account import server_account, server_directory
 from local.broker import PERMISSIONS, WITH_SECOND_CRM, prepare_broker
 from local.connections import CLIENT_ID, STANDARD, End, establish, have_copy
 from local.databases import Passwords, owner_of, prepare_databases
-from local.faults import SystemFailed
+from local.failure import SystemFailed
+from local.polling import all_of
 from local.postgres import PrivatePostgres
 from local.rabbitmq import PrivateRabbit
+from local.server_account import server_account, server_directory
 from local.servers import PostgresServer, RabbitServer, Server
 from local.service import (
     ADMIN,
@@ -39,7 +40,6 @@ from local.service import (
 )
 from local.state import State, exclusive, write_private
 from local.tls import HOST, LocalTls
-from local.waiting import all_of
 from shared.client import VaultClient
 
 DEFAULT_DIRECTORY = PROJECT / ".run"

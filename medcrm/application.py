@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from medcrm.configuration import RECORD_SETS, Configuration, ConfigurationFault
 from medcrm.difference import Difference, Kind, RecordDifference
-from medcrm.model import RECORD_SETS, Configuration, ConfigurationFault
 from shared.client import VaultClient
 from shared.client.errors import ClientError
+from shared.vault.components.component_tree import Component
 from shared.vault.components.mdl import render
 from shared.vault.components.ordering import in_order
-from shared.vault.components.tree import Component
 
 # Those that others refer to before those that refer, where nothing in their text says so.
 TYPE_ORDER = ("Picklist", "Objectlifecycle", "Object", "Objecttype", "Queue", "Integrationrule")

@@ -11,9 +11,9 @@ from typing import Annotated, TypeVar
 import typer
 
 from medcrm.application import apply, statements
+from medcrm.configuration import Configuration, ConfigurationFault
 from medcrm.difference import Difference, Kind, compare
 from medcrm.folder import read_folder, write_folder
-from medcrm.model import Configuration, ConfigurationFault
 from medcrm.vault import read_vault
 from shared.client import VaultClient
 from shared.client.errors import ClientError

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from medcrm.model import ComponentText, Configuration, Table
-from shared.vault.components.tree import Component, Scalar
+from medcrm.configuration import ComponentText, Configuration, Table
+from shared.vault.components.component_tree import Component, Scalar
 
 MAX_SHOWN = 80
 Values = tuple[Scalar, ...]

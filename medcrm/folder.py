@@ -7,7 +7,7 @@ import io
 from collections.abc import Mapping
 from pathlib import Path
 
-from medcrm.model import KEYS, Configuration, ConfigurationFault, Table, read_component
+from medcrm.configuration import KEYS, Configuration, ConfigurationFault, Table, read_component
 
 COMPONENTS = "components"
 RECORDS = "records"

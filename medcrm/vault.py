@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
 
-from medcrm.model import (
+from medcrm.configuration import (
     KEYS,
     RECORD_SETS,
     ComponentText,

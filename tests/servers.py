@@ -19,15 +19,15 @@ import docker
 from docker.errors import DockerException
 from testcontainers.core.container import DockerContainer
 
-from local.account import server_account, server_directory
 from local.broker import broker_answers, management_api
-from local.faults import SystemFailed
+from local.failure import SystemFailed
+from local.polling import answers_within
 from local.postgres import PrivatePostgres, find_binaries
 from local.rabbitmq import PrivateRabbit, find_server
+from local.server_account import server_account, server_directory
 from local.servers import PostgresServer, RabbitServer
 from local.state import State
 from local.system import System
-from local.waiting import answers_within
 
 POSTGRES_IMAGE = "postgres:17"
 RABBITMQ_IMAGE = "rabbitmq:4-management"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from services.connector.app import create_app
-from services.connector.settings import ConnectorSettings
+from services.connector.connector_settings import ConnectorSettings
 from shared.runtime.logging import configure_logging
 from shared.runtime.process import serve
 

@@ -10,21 +10,21 @@ from datetime import timedelta
 from fastapi import FastAPI
 
 from services.connector.asking.answers import Answers
-from services.connector.concurrency import concurrently
+from services.connector.connector_settings import ConnectorSettings, VaultAccess
 from services.connector.consumers import ConsumedQueue, QueueConsumers
-from services.connector.crm_lookup import routes as crm_lookup
+from services.connector.crm_lookup import lookup_routes as crm_lookup
 from services.connector.delivery.external import Receivers
-from services.connector.delivery.outbound import Attempts, Outbound
-from services.connector.faults import Patience
-from services.connector.preview import routes as previews
+from services.connector.delivery.outbound_queue import Attempts, Outbound
+from services.connector.preview import preview_routes as previews
 from services.connector.preview import sweep_routes as sweeps
 from services.connector.processing.inbox import Inbox, Slots
-from services.connector.readiness import routes as readiness
-from services.connector.receiving import routes as receiving
-from services.connector.receiving.messages import SignedMessages
-from services.connector.settings import ConnectorSettings, VaultAccess
-from services.connector.vaults import ConnectedVault, KnownVault, Vaults
+from services.connector.readiness import readiness_routes as readiness
+from services.connector.receiving import receiving_routes as receiving
+from services.connector.receiving.signed_messages import SignedMessages
+from services.connector.vaults.faults import Patience
+from services.connector.vaults.vaults import ConnectedVault, KnownVault, Vaults
 from shared.client.client import VaultClient
+from shared.runtime.concurrency import concurrently
 from shared.runtime.health import Health
 from shared.runtime.logging import get_logger
 from shared.runtime.process import run_until_cancelled

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from services.connector.concurrency import concurrently
-from services.connector.configuration import text
-from services.connector.faults import Patience
-from services.connector.vaults import ConnectedVault
+from services.connector.vaults.faults import Patience
+from services.connector.vaults.vaults import ConnectedVault
+from shared.client.results import text
+from shared.runtime.concurrency import concurrently
 from shared.runtime.logging import get_logger
 from shared.spark.consumer import Consumer
 from shared.spark.topology import queue_state, sequential_queue

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from services.crm_vault.inquiries import OBJECT, TransferredInquiry, fail_transfer, transfer_to_medical
-from shared.vault.definition import VaultDefinition
+from shared.vault.assembly.vault_definition import VaultDefinition
 
 CRM_VAULT = VaultDefinition(
     name="crm_vault",

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from shared.vault.access.permissions import connects
 from shared.vault.errors import ApiError, ErrorType
+from shared.vault.integrations.integration_triggers import is_active
 from shared.vault.queues.entering import send
-from shared.vault.records.integrations import is_active
-from shared.vault.security.permissions import connects
 
 if TYPE_CHECKING:
     from asyncpg import Record
 
+    from shared.vault.access.caller import Caller
     from shared.vault.queues.delivery_events import DeliveryEvent
     from shared.vault.records.named_actions import ActionContext
-    from shared.vault.security.caller import Caller
 
 OBJECT = "medical_inquiry__v"
 INTEGRATION = "medical_inquiry_details__v"

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from shared.spark.envelope import DESTINATION_ATTRIBUTE
+from shared.vault.integrations.integration_triggers import active_with
 from shared.vault.queues.entering import send
-from shared.vault.records.integrations import active_with
 
 if TYPE_CHECKING:
     from shared.spark.envelope import JsonValue

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from services.medical_vault.case_requests import return_to_crm
 from services.medical_vault.content import publish_to_crm
-from shared.vault.definition import VaultDefinition
+from shared.vault.assembly.vault_definition import VaultDefinition
 
 MEDICAL_VAULT = VaultDefinition(
     name="medical_vault",

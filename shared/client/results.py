@@ -156,3 +156,14 @@ def _row_result(row: Row) -> RowResult:
         errors=() if ok else errors,
         newer=newer if isinstance(newer, str) else None,
     )
+
+
+Json = Mapping[str, object]
+
+
+def text(row: Json, name: str) -> str:
+    """A text or single-value picklist of an answer row; empty when it has none."""
+    value = row.get(name)
+    if isinstance(value, list):
+        value = value[0] if value else None
+    return "" if value is None else str(value)

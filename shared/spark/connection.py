@@ -14,7 +14,7 @@ from aio_pika.exceptions import CONNECTION_EXCEPTIONS, DeliveryError
 from yarl import URL
 
 from shared.runtime.waiting import state_log, wait_for
-from shared.spark.errors import BrokerUnavailable
+from shared.spark.broker_errors import BrokerUnavailable
 
 HEARTBEAT_SECONDS = 15
 OPEN_TIMEOUT = 10.0

@@ -9,8 +9,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from shared.runtime.logging import get_logger
 from shared.runtime.telemetry import metrics
 from shared.runtime.waiting import delays, state_log
+from shared.spark.broker_errors import BrokerUnavailable
 from shared.spark.connection import BrokerConnection
-from shared.spark.errors import BrokerUnavailable
 from shared.spark.failures import Failures
 from shared.spark.subscription import Delivery, Held, Subscription
 from shared.spark.topology import is_sequential, queue_state

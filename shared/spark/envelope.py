@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 import orjson
 
-from shared.spark.errors import MalformedMessage
+from shared.spark.broker_errors import MalformedMessage
 
 JsonValue: TypeAlias = "bool | int | float | str | list[JsonValue] | dict[str, JsonValue] | None"
 

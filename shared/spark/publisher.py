@@ -11,8 +11,8 @@ from aio_pika.abc import AbstractChannel, AbstractExchange, HeadersType
 from aio_pika.exceptions import DeliveryError, PublishError
 
 from shared.runtime.telemetry import metrics
+from shared.spark.broker_errors import BrokerUnavailable, Unroutable
 from shared.spark.connection import BrokerConnection, bounded, close_channel
-from shared.spark.errors import BrokerUnavailable, Unroutable
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,9 +17,9 @@ import pytest
 from local.servers import PostgresServer, RabbitServer
 from medcrm.cli import PASSWORD as PASSWORD_VARIABLE
 from services.medical_vault.definition import MEDICAL_VAULT
-from shared.vault.app import create_app
-from shared.vault.definition import VaultDefinition
-from shared.vault.vault import Vault
+from shared.vault.assembly.vault import Vault
+from shared.vault.assembly.vault_definition import VaultDefinition
+from shared.vault.process.application import create_app
 from tests.servers import fresh_database, fresh_vhost
 from tests.service.vault.served import PASSWORD, USERNAMES, Api, served, settings, started
 

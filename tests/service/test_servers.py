@@ -17,7 +17,7 @@ from aio_pika.exceptions import AMQPError
 from aiormq.exceptions import ChannelAccessRefused
 
 from local.broker import PERMISSIONS, management_api
-from local.faults import SystemFailed
+from local.failure import SystemFailed
 from local.processes import Process
 from local.service import SignIn, connector_settings
 from local.state import State, exclusive

@@ -6,13 +6,13 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from services.connector.concurrency import KeyLocks
-from services.connector.configuration import ConfigurationReader
-from services.connector.points.registry import transfer
+from services.connector.points.points import transfer
 from services.connector.points.states import SourceStates
 from services.connector.points.transfer import Transfer
+from services.connector.vaults.configuration import ConfigurationReader
 from shared.client import VaultClient
 from shared.client.results import QueryResult, RowResult
+from shared.runtime.concurrency import KeyLocks
 from tests.system.conditions import Connected
 
 Happening = Callable[[], Awaitable[None]]

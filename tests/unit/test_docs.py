@@ -13,13 +13,13 @@ from fastapi.routing import APIRoute
 from pydantic_settings import BaseSettings
 
 from local import api_reference
-from services.connector.settings import ConnectorSettings, VaultAccess
+from services.connector.connector_settings import ConnectorSettings, VaultAccess
 from shared.runtime.health import Health
 from shared.runtime.telemetry import metrics
-from shared.vault.api.app import CHAPTERS
+from shared.vault.api.api_app import CHAPTERS
+from shared.vault.assembly.vault_settings import VaultSettings
 from shared.vault.components.types import COMPONENT_TYPES
 from shared.vault.errors import ErrorType
-from shared.vault.settings import VaultSettings
 
 PROJECT = Path(__file__).resolve().parents[2]
 DOCS = PROJECT / "docs"

@@ -10,11 +10,11 @@ from local.supported import MDL, VQL
 from shared.vault.components.mdl import parse
 from shared.vault.components.statement import Command
 from shared.vault.vql import VqlError, compile_query, parse_statement, show_rows
+from shared.vault.vql.date_literals import NAMES
 from shared.vault.vql.deferred import TOKENS
 from shared.vault.vql.functions import SELECTABLE
-from shared.vault.vql.moments import NAMES
-from shared.vault.vql.tokens import KEYWORDS
-from shared.vault.vql.tree import Show
+from shared.vault.vql.syntax_tree import Show
+from shared.vault.vql.vql_tokens import KEYWORDS
 from tests.unit.vql.sample import REGISTRY, TARGETS, readable
 
 ROWS = [(text, error) for rows in VQL.values() for _, text, error in rows]

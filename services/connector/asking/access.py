@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from services.connector.concurrency import concurrently
-from services.connector.configuration import text
 from shared.client.client import VaultClient
 from shared.client.errors import VaultRefused
+from shared.client.results import text
+from shared.runtime.concurrency import concurrently
 
 MANAGE_INTEGRATIONS, LOOK_UP_ACCOUNTS = "manage_integrations", "look_up_accounts"
 PERMISSION_SET = "Permissionset."  # before the name of one, where it is written with its type

@@ -10,9 +10,9 @@ import orjson
 from fastapi import Request, Response
 
 from services.connector.asking.access import MANAGE_INTEGRATIONS, require_permission
-from services.connector.configuration import ConfigurationFault
-from services.connector.rules.model import RuleError
-from services.connector.vaults import ConnectedVault, Vaults
+from services.connector.rules.rule import RuleError
+from services.connector.vaults.configuration import ConfigurationFault
+from services.connector.vaults.vaults import ConnectedVault, Vaults
 from shared.client.errors import VaultRefused, VaultUnavailable
 
 ANSWER_SECONDS = 60.0

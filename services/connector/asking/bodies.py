@@ -7,7 +7,7 @@ from typing import TypeVar
 from fastapi import Request
 from pydantic import BaseModel, ValidationError
 
-from services.connector.request_body import read_body
+from services.connector.asking.request_body import read_body
 from shared.client.errors import VaultRefused
 
 MAX_REQUEST_BYTES = 1024 * 1024

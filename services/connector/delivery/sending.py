@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from services.connector.delivery.routes import Destination, Routes
+from services.connector.delivery.destinations import Destination, Routes
 from shared.spark.envelope import DESTINATION_ATTRIBUTE, Envelope, format_moment
 
 MAX_KEPT = 32_000  # bytes of a body that is no message

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from services.connector.configuration import ConfigurationFault, text
 from services.connector.points.case_contacts import save_contacts
 from services.connector.points.contacts import LINK, SOURCE_DATA, Contact
 from services.connector.points.evaluation import settle_references
 from services.connector.points.hcp import ACCOUNT, Partitions, read_hcps, read_heads
+from services.connector.points.outcome import ItemFailure, Outcome
 from services.connector.points.pull_rules import (
     ACCOUNT_COUNTRY,
     COUNTRIES,
@@ -18,10 +18,11 @@ from services.connector.points.pull_rules import (
     read_pull_rules,
 )
 from services.connector.points.saving import KeyedRows, not_saved, save
+from services.connector.points.source import Row, missing_record, query_all
 from services.connector.points.transfer import Transfer
-from services.connector.processing.outcome import ItemFailure, Outcome
-from services.connector.processing.source import Row, missing_record, query_all
-from services.connector.rules.statements import statements
+from services.connector.rules.vql_text import statements
+from services.connector.vaults.configuration import ConfigurationFault
+from shared.client.results import text
 
 EXISTING = f"SELECT id FROM {ACCOUNT}"  # noqa: S608  VQL of names
 

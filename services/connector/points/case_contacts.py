@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from services.connector.concurrency import concurrently
 from services.connector.points.contacts import (
     EXTERNAL_ID,
     LINK,
@@ -17,14 +16,15 @@ from services.connector.points.contacts import (
     match,
     read_candidates,
 )
+from services.connector.points.outcome import ItemFailure
 from services.connector.points.saving import KeyedRows, not_saved, save
+from services.connector.points.source import query_all
 from services.connector.points.transfer import Transfer
-from services.connector.processing.outcome import ItemFailure
-from services.connector.processing.source import query_all
-from services.connector.records import RecordAccess
-from services.connector.rules.errors import ItemErrorType
-from services.connector.rules.statements import statements
+from services.connector.rules.field_errors import ItemErrorType
+from services.connector.rules.vql_text import statements
+from services.connector.vaults.record_access import RecordAccess
 from shared.client.results import RowResult
+from shared.runtime.concurrency import concurrently
 
 CASE_CONTACT = {"object_type__v.api_name__v": "case_contact__v"}
 SET_AT_CREATION = frozenset({LINK, *CASE_CONTACT})

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from services.connector.points.source import SourceRows, query_all
 from services.connector.points.states import OutdatedRead
-from services.connector.processing.source import SourceRows, query_all
 from services.connector.rules.sources import MODIFIED, modified_field
-from services.connector.rules.statements import statements
+from services.connector.rules.vql_text import statements
 
 if TYPE_CHECKING:
     from services.connector.points.transfer import Transfer

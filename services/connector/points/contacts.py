@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from services.connector.configuration import text
-from services.connector.points.lineage import Origin
+from services.connector.points.unit_lineage import Origin
 from services.connector.rules.compiled import CompiledRule
+from shared.client.results import text
 
 Row = Mapping[str, object]
 Values = Mapping[str, object]

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from services.connector.configuration import text
 from services.connector.points.crm_copies import DELETED, MODIFIED, SOURCE_STATUS, Copies
-from services.connector.points.evaluation import Evaluation, evaluate, settle_references
+from services.connector.points.evaluated import Evaluation
+from services.connector.points.evaluation import evaluate, settle_references
 from services.connector.points.metadata_matching import CRM_ID, CRM_ORG, LINK
+from services.connector.points.outcome import Outcome
 from services.connector.points.saving import KeyedRows, no_key, save
 from services.connector.points.spreading import Part, spread, spread_field
 from services.connector.points.transfer import Transfer
-from services.connector.processing.outcome import Outcome
 from services.connector.rules.compiled import Values
+from shared.client.results import text
 
 POINT = "country_inbound__v"
 COUNTRY, FEATURE = "country__v", "feature__v"

@@ -6,20 +6,20 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from services.connector.concurrency import concurrently
-from services.connector.configuration import ConfigurationFault
 from services.connector.points.confirming import confirm
-from services.connector.points.lineage import Origin
 from services.connector.points.metadata_matching import CRM_ID, CRM_ORG
+from services.connector.points.outcome import Outcome
 from services.connector.points.saving import KeyedRows, Values, not_saved, save
-from services.connector.processing.outcome import Outcome
-from services.connector.processing.source import Row, SourceRows, fetch, query_all
-from services.connector.rules.statements import literal, statements
+from services.connector.points.source import Row, SourceRows, fetch, query_all
+from services.connector.points.unit_lineage import Origin
+from services.connector.rules.vql_text import literal, statements
+from services.connector.vaults.configuration import ConfigurationFault
+from shared.runtime.concurrency import concurrently
 
 if TYPE_CHECKING:
     from services.connector.points.transfer import Transfer
     from services.connector.rules.compiled import CompiledRule
-    from services.connector.rules.model import IntegrationRule
+    from services.connector.rules.rule import IntegrationRule
     from shared.client.results import RowResult
 
 ORG = "crm_org__v"

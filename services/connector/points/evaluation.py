@@ -3,34 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from services.connector.concurrency import concurrently
-from services.connector.processing.outcome import ItemFailure
-from services.connector.processing.source import SourceRows, query_all
-from services.connector.records import RecordAccess
-from services.connector.rules.compiled import CompiledRule, Evaluated, Targets
-from services.connector.rules.references import Unique, index, key_statements, pending_keys, settle
+from services.connector.points.evaluated import Evaluation
+from services.connector.points.outcome import ItemFailure
+from services.connector.points.source import SourceRows, query_all
+from services.connector.rules.compiled import CompiledRule
+from services.connector.rules.pending_references import Unique, index, key_statements, pending_keys, settle
+from services.connector.vaults.record_access import RecordAccess
+from shared.runtime.concurrency import concurrently
 
 if TYPE_CHECKING:
     from services.connector.points.transfer import Transfer
-
-
-@dataclass(slots=True)
-class Evaluation:
-    """Target values and failures by source record id; a record stands in one of the two.
-
-    ``warnings`` are what was left unset in records that are transferred all the same. ``evaluated`` is what each row
-    of ``found`` came to, field by field, also where the record failed.
-    """
-
-    rule: CompiledRule
-    found: SourceRows
-    targets: dict[str, Targets] = field(default_factory=dict)
-    failures: dict[str, ItemFailure] = field(default_factory=dict)
-    warnings: dict[str, ItemFailure] = field(default_factory=dict)
-    evaluated: dict[str, Evaluated] = field(default_factory=dict)
 
 
 def evaluate(unit: Transfer, rule: CompiledRule, found: SourceRows) -> Evaluation:

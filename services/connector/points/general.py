@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from services.connector.concurrency import concurrently
-from services.connector.configuration import ConfigurationFault, text
 from services.connector.points.confirming import confirm
-from services.connector.points.evaluation import Evaluation, evaluate, settle_references
-from services.connector.points.lineage import Origin
+from services.connector.points.evaluated import Evaluation
+from services.connector.points.evaluation import evaluate, settle_references
+from services.connector.points.outcome import Outcome
 from services.connector.points.saving import KeyedRows, no_key, not_saved, save
+from services.connector.points.source import SourceRows, fetch, missing_record
 from services.connector.points.transfer import Transfer
-from services.connector.processing.outcome import Outcome
-from services.connector.processing.source import SourceRows, fetch, missing_record
-from services.connector.rules.metadata import DOCUMENTS
-from services.connector.rules.model import IntegrationRule, RuleError
+from services.connector.points.unit_lineage import Origin
+from services.connector.rules.object_metadata import DOCUMENTS
 from services.connector.rules.order import Step, write_order
-from shared.client.results import RowResult
+from services.connector.rules.rule import IntegrationRule, RuleError
+from services.connector.vaults.configuration import ConfigurationFault
+from shared.client.results import RowResult, text
+from shared.runtime.concurrency import concurrently
 
 
 async def transfer(unit: Transfer) -> Outcome:

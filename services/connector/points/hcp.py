@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from services.connector.concurrency import concurrently
-from services.connector.configuration import ConfigurationFault, text
 from services.connector.points.contacts import Contact
-from services.connector.points.evaluation import Evaluation, evaluate
+from services.connector.points.evaluated import Evaluation
+from services.connector.points.evaluation import evaluate
+from services.connector.points.outcome import ItemFailure
 from services.connector.points.pull_rules import ACCOUNT_COUNTRY, ACCOUNT_POINT, account_rule, readable
+from services.connector.points.source import Row, SourceRows, fetch, missing_record, query_all
 from services.connector.points.transfer import Transfer
-from services.connector.processing.outcome import ItemFailure
-from services.connector.processing.source import Row, SourceRows, fetch, missing_record, query_all
-from services.connector.records import RecordAccess
 from services.connector.rules.compiled import CompiledRule
-from services.connector.rules.errors import ItemErrorType
-from services.connector.rules.statements import statements
+from services.connector.rules.field_errors import ItemErrorType
+from services.connector.rules.vql_text import statements
+from services.connector.vaults.configuration import ConfigurationFault
+from services.connector.vaults.record_access import RecordAccess
+from shared.client.results import text
+from shared.runtime.concurrency import concurrently
 
 ACCOUNT = "account__v"
 HEAD = f"SELECT id, global_id__sys, {ACCOUNT_COUNTRY} FROM {ACCOUNT}"  # noqa: S608  VQL of names

@@ -5,23 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from services.connector.concurrency import concurrently
-from services.connector.configuration import ConfigurationFault, text
 from services.connector.points import preferred_contact
 from services.connector.points.case_contacts import save_contacts
 from services.connector.points.contacts import Contact
-from services.connector.points.evaluation import Evaluation, evaluate, settle_references
+from services.connector.points.evaluated import Evaluation
+from services.connector.points.evaluation import evaluate, settle_references
 from services.connector.points.hcp import HcpRecords, partition, read_hcps
-from services.connector.points.lineage import Origin
+from services.connector.points.outcome import ItemFailure, Outcome
 from services.connector.points.pull_rules import COUNTRIES, read_pull_rules
 from services.connector.points.saving import KeyedRows, not_saved, save
+from services.connector.points.source import Row, fetch, missing_record, query_all
 from services.connector.points.transfer import Transfer
 from services.connector.points.transfer_status import FAILED, SUCCESS, set_status
-from services.connector.processing.outcome import ItemFailure, Outcome
-from services.connector.processing.source import Row, fetch, missing_record, query_all
+from services.connector.points.unit_lineage import Origin
 from services.connector.rules.compiled import CompiledRule, Values
-from services.connector.rules.statements import statements
-from shared.client.results import RowResult
+from services.connector.rules.vql_text import statements
+from services.connector.vaults.configuration import ConfigurationFault
+from shared.client.results import RowResult, text
+from shared.runtime.concurrency import concurrently
 
 POINT = "medical_inquiry_details_inbound__v"
 INQUIRY = "medical_inquiry__v"

@@ -10,19 +10,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from services.connector.configuration import ConfigurationFault, text
 from services.connector.points.contacts import LINK, SOURCE_DATA
-from services.connector.points.evaluation import Evaluation, evaluate, settle_references
+from services.connector.points.evaluated import Evaluation
+from services.connector.points.evaluation import evaluate, settle_references
 from services.connector.points.hcp import ACCOUNT
-from services.connector.points.lineage import Origin
+from services.connector.points.outcome import ItemFailure, Outcome
 from services.connector.points.saving import KeyedRows, not_saved, save, write_back
+from services.connector.points.source import Row, fetch, missing_record, query_all
 from services.connector.points.transfer import Transfer
 from services.connector.points.transfer_status import INQUIRY, SUCCESS
-from services.connector.processing.outcome import ItemFailure, Outcome
-from services.connector.processing.source import Row, fetch, missing_record, query_all
+from services.connector.points.unit_lineage import Origin
 from services.connector.rules.compiled import CompiledRule
-from services.connector.rules.errors import ItemErrorType
-from services.connector.rules.statements import statements
+from services.connector.rules.field_errors import ItemErrorType
+from services.connector.rules.vql_text import statements
+from services.connector.vaults.configuration import ConfigurationFault
+from shared.client.results import text
 
 POINT = "case_inbound__v"
 CONTACT = "case__vr.case_contact__v"

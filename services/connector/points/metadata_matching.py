@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from services.connector.configuration import text
+from shared.client.results import text
 
 LINK = "link__sys"
 CRM_ORG = "crm_org__v"

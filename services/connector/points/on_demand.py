@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from services.connector.configuration import ConfigurationFault
+from services.connector.points.outcome import Outcome
 from services.connector.points.transfer import Transfer
-from services.connector.processing.outcome import Outcome
+from services.connector.vaults.configuration import ConfigurationFault
 
 CRM_LOOKUP = "crm_lookup__v"
 

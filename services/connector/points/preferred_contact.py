@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from services.connector.configuration import text
+from shared.client.results import text
 
 Row = Mapping[str, object]
 

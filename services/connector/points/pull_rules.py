@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from services.connector.configuration import text
-from services.connector.rules.statements import contains
+from services.connector.rules.vql_text import contains
+from shared.client.results import text
 
 ACCOUNT_POINT = "account_inbound__v"
 DO_NOT_PULL = "do_not_pull_from_accounts__v"

@@ -7,18 +7,18 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from services.connector.points.documents import save_documents
-from services.connector.points.lineage import CallLineage, Origin
-from services.connector.processing.outcome import ItemFailure
-from services.connector.rules.errors import ItemErrorType
-from services.connector.rules.metadata import DOCUMENTS
+from services.connector.points.document_rows import save_documents
+from services.connector.points.outcome import ItemFailure
+from services.connector.points.unit_lineage import CallLineage, Origin
+from services.connector.rules.field_errors import ItemErrorType
+from services.connector.rules.object_metadata import DOCUMENTS
 from shared.client.results import SOURCE_MODIFIED, RowResult
 
 if TYPE_CHECKING:
-    from services.connector.points.lineage import UnitLineage
     from services.connector.points.states import SourceStates
     from services.connector.points.transfer import Transfer
-    from services.connector.records import RecordAccess
+    from services.connector.points.unit_lineage import UnitLineage
+    from services.connector.vaults.record_access import RecordAccess
 
 Values = Mapping[str, object]
 

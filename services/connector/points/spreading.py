@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-from services.connector.processing.source import Row
+from services.connector.points.source import Row
 from services.connector.rules.compiled import CompiledRule
-from services.connector.rules.model import RuleError
+from services.connector.rules.rule import RuleError
 
 
 class Part(NamedTuple):

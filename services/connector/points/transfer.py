@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
-from services.connector.concurrency import KeyLocks
-from services.connector.configuration import Configuration, Route
-from services.connector.points.evaluation import Evaluation
-from services.connector.points.lineage import UnitLineage
+from services.connector.points.evaluated import Evaluation
+from services.connector.points.outcome import ItemFailure, Outcome
 from services.connector.points.states import SourceStates
-from services.connector.processing.outcome import ItemFailure, Outcome
-from services.connector.records import RecordAccess
+from services.connector.points.unit_lineage import UnitLineage
+from services.connector.vaults.configuration import Configuration, Route
+from services.connector.vaults.record_access import RecordAccess
+from shared.runtime.concurrency import KeyLocks
 
 
 def _unobserved(_evaluation: Evaluation) -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from services.connector.configuration import text
-from services.connector.points.lineage import UnitLineage
+from services.connector.points.outcome import ItemFailure
 from services.connector.points.saving import write_back
-from services.connector.processing.outcome import ItemFailure
-from services.connector.processing.source import query_all
-from services.connector.records import RecordAccess
-from services.connector.rules.statements import statements
+from services.connector.points.source import query_all
+from services.connector.points.unit_lineage import UnitLineage
+from services.connector.rules.vql_text import statements
+from services.connector.vaults.record_access import RecordAccess
+from shared.client.results import text
 
 INQUIRY = "medical_inquiry__v"
 SUCCESS, FAILED = "success__v", "failed__v"

@@ -11,18 +11,17 @@ from datetime import UTC, datetime
 import orjson
 
 from services.connector.asking.traffic import Traffic
-from services.connector.concurrency import KeyLocks
-from services.connector.configuration import text
-from services.connector.points.evaluation import Evaluation
-from services.connector.points.registry import transfer
+from services.connector.points.evaluated import Evaluation
+from services.connector.points.outcome import ItemFailure
+from services.connector.points.points import transfer
 from services.connector.points.transfer import Transfer
-from services.connector.preview.writes import NotedWrites
-from services.connector.processing.outcome import ItemFailure
+from services.connector.preview.noted_writes import NotedWrites
 from services.connector.rules.missing import MissingKeys
-from services.connector.runs.reading import next_page
+from services.connector.runs.run_reading import next_page
 from services.connector.runs.stages import Scope, stages
 from services.connector.runs.window import Cursor, Window
-from shared.client.results import Row
+from shared.client.results import Row, text
+from shared.runtime.concurrency import KeyLocks
 from shared.spark.envelope import format_moment
 
 MAX_RECORDS = 2000

@@ -11,11 +11,11 @@ from fastapi import APIRouter, Query, Request, Response
 
 from services.connector.asking.answers import Answers, csv_file, success
 from services.connector.asking.traffic import Traffic, traffic
-from services.connector.faults import passing_refusals
-from services.connector.preview.records import failure_json
+from services.connector.preview.record_preview import failure_json
 from services.connector.preview.sweep import Tally, counts, of_exceptions, of_integration, sweep
 from services.connector.rules.lookups import LookupSet
-from services.connector.vaults import ConnectedVault, Vaults
+from services.connector.vaults.faults import passing_refusals
+from services.connector.vaults.vaults import ConnectedVault, Vaults
 from shared.client.errors import VaultRefused
 
 BEGINNING = "1970-01-01T00:00:00Z"

@@ -4,27 +4,23 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from services.connector.concurrency import KeyLocks, concurrently
-from services.connector.configuration import Configuration, ConfigurationFault, Route
-from services.connector.faults import passing_refusals
-from services.connector.points.lineage import UnitLineage, keeps_lineage
-from services.connector.points.registry import transfer
+from services.connector.messages.units import WorkUnit
+from services.connector.points.outcome import Outcome
+from services.connector.points.points import transfer
 from services.connector.points.saving import without_values
 from services.connector.points.transfer import Transfer
 from services.connector.points.transfer_status import INQUIRY, fail_all
-from services.connector.processing.exceptions import (
-    ExceptionRecords,
-    MessageErrorType,
-    MessageFailure,
-)
-from services.connector.processing.outcome import Outcome
-from services.connector.processing.units import WorkUnit
-from services.connector.rules.model import RuleError
-from services.connector.vaults import ConnectedVault, KnownVault, Vaults
+from services.connector.points.unit_lineage import UnitLineage, keeps_lineage
+from services.connector.processing.exception_records import ExceptionRecords, MessageErrorType, MessageFailure
+from services.connector.rules.rule import RuleError
+from services.connector.vaults.configuration import Configuration, ConfigurationFault, Route
+from services.connector.vaults.faults import passing_refusals
+from services.connector.vaults.vaults import ConnectedVault, KnownVault, Vaults
 from shared.client.errors import VaultRefused, VaultUnavailable
+from shared.runtime.concurrency import KeyLocks, concurrently
 from shared.runtime.logging import get_logger
 from shared.runtime.telemetry import metrics
-from shared.spark.errors import BrokerUnavailable
+from shared.spark.broker_errors import BrokerUnavailable
 
 _log = get_logger(__name__)
 

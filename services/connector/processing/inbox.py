@@ -7,19 +7,19 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from services.connector.concurrency import KeyLocks, each_to_its_end
-from services.connector.faults import Patience
-from services.connector.processing.exceptions import ExceptionRecords, MessageFailure, malformed
+from services.connector.messages.batches import requested_run
+from services.connector.messages.units import Inbound, WorkUnit, gather
+from services.connector.processing.exception_records import ExceptionRecords, MessageFailure, malformed
 from services.connector.processing.execution import UnitExecution
-from services.connector.processing.units import Inbound, WorkUnit, gather
-from services.connector.runs.batches import requested_run
-from services.connector.runs.reading import RunReading
-from services.connector.runs.reports import counts, report
-from services.connector.vaults import ConnectedVault, Vaults
+from services.connector.runs.run_reading import RunReading
+from services.connector.runs.run_reports import counts, report
+from services.connector.vaults.faults import Patience
+from services.connector.vaults.vaults import ConnectedVault, Vaults
+from shared.runtime.concurrency import KeyLocks, each_to_its_end
 from shared.runtime.telemetry import metrics
+from shared.spark.broker_errors import MalformedMessage
 from shared.spark.consumer import Delivery
 from shared.spark.envelope import Envelope
-from shared.spark.errors import MalformedMessage
 
 VAULT_ID_HEADER = "vault_id"
 

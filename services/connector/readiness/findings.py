@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from services.connector.configuration import Connection, Integration, IntegrationPoint
-from services.connector.rules.model import RuleError
+from services.connector.rules.rule import RuleError
+from services.connector.vaults.configuration import Integration, IntegrationPoint
+from services.connector.vaults.connection_rows import Connection
 
 
 class Step(StrEnum):

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from services.connector.rules.errors import FieldError, ItemErrorType
+from services.connector.rules.conversion import Convert, Unfit, is_empty
+from services.connector.rules.field_errors import FieldError, ItemErrorType
 from services.connector.rules.lookups import LookupSet, UnknownKey, UseDefault
-from services.connector.rules.plan import QueryPlan
+from services.connector.rules.query_plan import QueryPlan
 from services.connector.rules.rows import Read, Row, Selection
 from services.connector.rules.source_types import Describe, described_types, mismatch
-from services.connector.rules.values import Convert, Unfit, is_empty
 
 Values = dict[str, object]
 Targets = dict[str, Values]

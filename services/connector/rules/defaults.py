@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import StrEnum
 
+from services.connector.rules.conversion import Convert
 from services.connector.rules.rows import Read, Row
-from services.connector.rules.values import Convert
 
 
 class DefaultType(StrEnum):

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from services.connector.rules.values import Convert, Unfit
+from services.connector.rules.conversion import Convert, Unfit
 
 Json = Mapping[str, object]
 

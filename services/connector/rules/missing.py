@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Iterable
 
 from services.connector.rules.compiled import CompiledRule
+from services.connector.rules.conversion import is_empty
 from services.connector.rules.lookups import LookupSet, source_key
 from services.connector.rules.rows import Row
-from services.connector.rules.values import is_empty
 
 
 class MissingKeys:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from services.connector.rules.metadata import ObjectMetadata
-from services.connector.rules.model import RuleError
+from services.connector.rules.object_metadata import ObjectMetadata
+from services.connector.rules.rule import RuleError
 
 
 @dataclass(frozen=True, slots=True)

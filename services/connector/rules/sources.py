@@ -6,7 +6,7 @@ read, so that a new draft does not hide what was approved before it.
 
 from __future__ import annotations
 
-from services.connector.rules.metadata import DOCUMENTS
+from services.connector.rules.object_metadata import DOCUMENTS
 
 MODIFIED = "modified_date__v"
 

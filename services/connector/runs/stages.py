@@ -9,13 +9,15 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
-from services.connector.configuration import Configuration, ConfigurationFault, Route
-from services.connector.points import content, country, inquiry, medical_case, metadata
+from services.connector.points import clm_content as content
+from services.connector.points import country, inquiry, medical_case
+from services.connector.points import crm_metadata as metadata
 from services.connector.points.on_demand import CRM_LOOKUP
 from services.connector.points.pull_rules import ACCOUNT_POINT, COUNTRIES, read_pull_rules, readable
-from services.connector.rules.statements import contains, literal
+from services.connector.rules.vql_text import contains, literal
 from services.connector.runs.window import Reading
-from services.connector.vaults import ConnectedVault
+from services.connector.vaults.configuration import Configuration, ConfigurationFault, Route
+from services.connector.vaults.vaults import ConnectedVault
 
 ACCOUNT = "account__v"
 INQUIRY_RETURN_POINT = "inquiry_inbound__v"

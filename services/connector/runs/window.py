@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from services.connector.rules.sources import MODIFIED, modified_field, select
-from services.connector.rules.statements import literal
+from services.connector.rules.vql_text import literal
 from shared.spark.envelope import MAX_ITEMS, format_moment
 
 

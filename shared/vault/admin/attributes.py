@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from shared.vault.admin.inputs import BLANK, Input
+from shared.vault.components.component_tree import Component, Scalar
 from shared.vault.components.specification import Attribute, ValueType
 from shared.vault.components.statement import Change, DropAttribute, SetAttribute
-from shared.vault.components.tree import Component, Scalar
 
 if TYPE_CHECKING:
     from shared.vault.components.specification import ComponentType

@@ -9,18 +9,18 @@ from urllib.parse import quote
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from shared.vault.admin.faults import status_of
+from shared.vault.access.permissions import Operation
+from shared.vault.admin.fault_pages import status_of
 from shared.vault.admin.inputs import changed, editable, given, inputs, with_ids
 from shared.vault.admin.showing import record_path
 from shared.vault.admin.viewing import object_of, record_of, view
 from shared.vault.admin.visit import Visit, Visiting
 from shared.vault.errors import ApiError, ErrorType
-from shared.vault.security.permissions import Operation
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from shared.vault.components.model import VaultObject
+    from shared.vault.model.component_model import VaultObject
 
 router = APIRouter(prefix="/objects/{object_name}")
 

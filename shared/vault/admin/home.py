@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from fastapi import APIRouter
 from starlette.responses import Response
 
+from shared.vault.access.permissions import Grant, Operation, granted, may
 from shared.vault.admin.listing import Row, listed, selected
 from shared.vault.admin.showing import Shower, record_path
 from shared.vault.admin.visit import Visit, Visiting
 from shared.vault.exceptions.recording import OBJECT as EXCEPTION
-from shared.vault.jobs.model import JobFilter
-from shared.vault.security.permissions import Grant, Operation, granted, may
+from shared.vault.jobs.job_model import JobFilter
 
 router = APIRouter()
 

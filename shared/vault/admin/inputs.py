@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from shared.vault.access.permissions import Operation, may
 from shared.vault.admin.listing import MAX_ROWS, listed
-from shared.vault.components.model import Field, FieldType, VaultObject
-from shared.vault.security.permissions import Operation, may
+from shared.vault.model.component_model import Field, FieldType, VaultObject
 from shared.vault.vql import literal
 
 if TYPE_CHECKING:

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from shared.vault.security.permissions import Grant, Operation, granted, may
+from shared.vault.access.permissions import Grant, Operation, granted, may
 
 if TYPE_CHECKING:
-    from shared.vault.security.caller import Caller
+    from shared.vault.access.caller import Caller
 
 
 @dataclass(frozen=True, slots=True)

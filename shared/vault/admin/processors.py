@@ -6,8 +6,8 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from shared.spark.topology import Direction
+from shared.vault.access.permissions import Grant, authorize
 from shared.vault.admin.visit import Visiting
-from shared.vault.security.permissions import Grant, authorize
 
 router = APIRouter(prefix="/processors")
 

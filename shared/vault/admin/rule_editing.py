@@ -11,16 +11,16 @@ import orjson
 from fastapi import APIRouter
 from starlette.responses import Response
 
+from shared.vault.access.permissions import authorize_components
 from shared.vault.admin.attributes import attribute_inputs, changes_of
-from shared.vault.admin.faults import status_of
+from shared.vault.admin.fault_pages import status_of
 from shared.vault.admin.visit import Visit, Visiting
 from shared.vault.components.change import altered
+from shared.vault.components.component_tree import Component
 from shared.vault.components.rule_changes import RULE, locked_attributes
 from shared.vault.components.statement import AddChild, Change, Command, DropChild, ModifyChild, Statement
-from shared.vault.components.tree import Component
 from shared.vault.components.types import COMPONENT_TYPES
 from shared.vault.errors import ApiError, ErrorType, VaultFault
-from shared.vault.security.permissions import authorize_components
 
 if TYPE_CHECKING:
     from shared.vault.components.specification import ComponentType

@@ -6,13 +6,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from shared.vault.access.permissions import Operation, may
 from shared.vault.admin.rendering import shown_moment
-from shared.vault.components.model import Field, FieldType, VaultObject
-from shared.vault.security.permissions import Operation, may
+from shared.vault.model.component_model import Field, FieldType, VaultObject
 
 if TYPE_CHECKING:
+    from shared.vault.access.caller import Caller
     from shared.vault.components.registry import Registry
-    from shared.vault.security.caller import Caller
 
 LONG = 120
 """From so many characters on, a text has the width of the page."""

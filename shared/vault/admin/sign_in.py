@@ -8,7 +8,7 @@ from starlette.responses import RedirectResponse, Response
 from shared.vault.admin import cookies
 from shared.vault.admin.rendering import render
 from shared.vault.admin.visit import SIGN_IN, Visiting, require_form_token, safe_target
-from shared.vault.api import session
+from shared.vault.api import request_session as session
 from shared.vault.api.file_body import UploadForm, upload_form
 from shared.vault.errors import ApiError, ErrorType, VaultFault
 

@@ -6,16 +6,16 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from shared.vault.access.permissions import Operation, may, require
 from shared.vault.admin.inputs import Input, inputs
 from shared.vault.admin.listing import plain, selected
 from shared.vault.admin.showing import Shower, Shown, record_path
 from shared.vault.components.platform import PLATFORM_FIELD_TYPES
 from shared.vault.errors import ErrorType, VaultFault
-from shared.vault.security.permissions import Operation, may, require
 
 if TYPE_CHECKING:
     from shared.vault.admin.visit import Visit
-    from shared.vault.components.model import VaultObject
+    from shared.vault.model.component_model import VaultObject
 
 RECORD_ID = re.compile(r"[A-Za-z0-9]{1,40}")
 OBJECT_NAME = re.compile(r"[a-z0-9_]{1,100}")

@@ -10,20 +10,20 @@ from urllib.parse import quote, urlsplit
 from fastapi import Depends, Request
 from starlette.responses import RedirectResponse, Response
 
+from shared.vault.access.permissions import Grant, Operation, granted, may, may_change
 from shared.vault.admin import cookies
 from shared.vault.admin.navigation import menu_of
 from shared.vault.admin.rendering import render
 from shared.vault.api.body import MAX_ROWS_BYTES
 from shared.vault.api.file_body import UploadForm, upload_form
-from shared.vault.api.session import admitted, vault_of
+from shared.vault.api.request_session import admitted, vault_of
 from shared.vault.errors import ErrorType, VaultFault
-from shared.vault.security.permissions import Grant, Operation, granted, may, may_change
 
 if TYPE_CHECKING:
+    from shared.vault.access.caller import Caller
+    from shared.vault.assembly.vault import Vault
     from shared.vault.components.registry import Registry
-    from shared.vault.records.results import RowResult
-    from shared.vault.security.caller import Caller
-    from shared.vault.vault import Vault
+    from shared.vault.records.row_results import RowResult
 
 HOME = "/ui/"
 SIGN_IN = "/ui/sign-in"

@@ -5,12 +5,12 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from shared.vault.api import envelope
+from shared.vault.actions.action_service import AvailableAction
+from shared.vault.api import response_envelope as envelope
 from shared.vault.api.addresses import PREFIX, base_path
 from shared.vault.api.body import RECORD_DOCUMENTATION, form_documentation, read_fields
-from shared.vault.api.session import SignedIn, vault_of
+from shared.vault.api.request_session import SignedIn, vault_of
 from shared.vault.errors import ErrorType, VaultFault
-from shared.vault.records.actions import AvailableAction
 
 router = APIRouter(prefix=f"{PREFIX}/vobjects", tags=["User actions"])
 

@@ -7,13 +7,13 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Request
 from starlette.responses import Response
 
-from shared.vault.api import envelope
+from shared.vault.api import response_envelope as envelope
 from shared.vault.api.addresses import PREFIX, base_path
 from shared.vault.api.file_body import FILE_FORM, archive_response, file_response, span_of, upload_form
 from shared.vault.api.records import by_id
-from shared.vault.api.session import SignedIn, vault_of
-from shared.vault.attachments.archive import ArchivedFile, zipped
-from shared.vault.attachments.service import Of
+from shared.vault.api.request_session import SignedIn, vault_of
+from shared.vault.attachments.attachment_archive import ArchivedFile, zipped
+from shared.vault.attachments.attachment_service import Of
 from shared.vault.errors import ErrorType, VaultFault
 
 router = APIRouter(prefix=f"{PREFIX}/vobjects/{{object_name}}/{{record_id}}/attachment_fields", tags=["Attachments"])

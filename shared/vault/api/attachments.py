@@ -8,19 +8,19 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Path, Query, Request
 from starlette.responses import Response
 
-from shared.vault.api import envelope
+from shared.vault.api import response_envelope as envelope
 from shared.vault.api.addresses import PREFIX, base_path
 from shared.vault.api.body import ROWS_DOCUMENTATION, form_documentation, read_fields, read_rows
-from shared.vault.api.envelope import Status
 from shared.vault.api.file_body import archive_response, file_response, multipart_documentation, span_of, upload_form
 from shared.vault.api.jobs import moment
 from shared.vault.api.records import IdParam
-from shared.vault.api.session import SignedIn, vault_of
-from shared.vault.attachments.archive import ArchivedFile, zipped
-from shared.vault.attachments.batch import MAX_ID, BatchRow
-from shared.vault.attachments.model import Attachment, Version
-from shared.vault.attachments.service import Added, Of
+from shared.vault.api.request_session import SignedIn, vault_of
+from shared.vault.api.response_envelope import Status
+from shared.vault.attachments.attachment_archive import ArchivedFile, zipped
+from shared.vault.attachments.attachment_batches import MAX_ID, BatchRow
+from shared.vault.attachments.attachment_service import Added, Of
 from shared.vault.errors import ErrorType, VaultFault
+from shared.vault.files.attachment_model import Attachment, Version
 
 router = APIRouter(prefix=f"{PREFIX}/vobjects", tags=["Attachments"])
 

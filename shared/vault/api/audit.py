@@ -12,12 +12,12 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Depends, Path, Query, Request
 from starlette.responses import Response
 
-from shared.vault.api import envelope
+from shared.vault.api import response_envelope as envelope
 from shared.vault.api.addresses import PREFIX, base_path
 from shared.vault.api.csv_rows import safe_cell
-from shared.vault.api.envelope import STATUS_HEADER, Status
-from shared.vault.api.session import SignedIn, vault_of
-from shared.vault.audit.service import AuditFilter, AuditPage
+from shared.vault.api.request_session import SignedIn, vault_of
+from shared.vault.api.response_envelope import STATUS_HEADER, Status
+from shared.vault.audit.audit_service import AuditFilter, AuditPage
 from shared.vault.audit.trails import Trail
 from shared.vault.errors import ErrorType, VaultFault
 

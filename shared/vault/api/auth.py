@@ -5,11 +5,11 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from shared.vault.api import envelope
-from shared.vault.api import session as session_of
+from shared.vault.api import request_session as session_of
+from shared.vault.api import response_envelope as envelope
 from shared.vault.api.addresses import PREFIX, VERSIONS, origin
 from shared.vault.api.body import form_documentation, read_fields
-from shared.vault.api.session import PerhapsSignedIn, SignedIn, vault_of
+from shared.vault.api.request_session import PerhapsSignedIn, SignedIn, vault_of
 from shared.vault.errors import ApiError, ErrorType, VaultFault
 
 router = APIRouter(tags=["Authentication"])

@@ -6,12 +6,12 @@ import orjson
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from shared.vault.api import envelope
+from shared.vault.api import response_envelope as envelope
 from shared.vault.api.addresses import PREFIX
 from shared.vault.api.body import JSON, form_documentation, read_fields, read_record
 from shared.vault.api.file_body import upload_form
-from shared.vault.api.session import SignedIn, vault_of
-from shared.vault.connections.document import MAX_BYTES
+from shared.vault.api.request_session import SignedIn, vault_of
+from shared.vault.connections.connection_file import MAX_BYTES
 from shared.vault.connections.duplication import Copy
 from shared.vault.errors import ErrorType, VaultFault
 

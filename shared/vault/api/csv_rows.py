@@ -8,9 +8,9 @@ from collections.abc import Sequence
 
 from starlette.responses import Response
 
-from shared.vault.api.envelope import STATUS_HEADER, Status
+from shared.vault.api.response_envelope import STATUS_HEADER, Status
 from shared.vault.errors import ApiError, ErrorType, VaultFault
-from shared.vault.records.results import RowResult
+from shared.vault.records.row_results import RowResult
 
 HEADER = ("responseStatus", "id", "event", "id_param_value", "errors")
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")

@@ -8,14 +8,14 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from shared.vault.api import envelope
+from shared.vault.api import response_envelope as envelope
 from shared.vault.api.addresses import PREFIX
 from shared.vault.api.body import ROWS_DOCUMENTATION, read_rows
 from shared.vault.api.csv_rows import results_csv
-from shared.vault.api.envelope import Status
 from shared.vault.api.records import wants_csv
-from shared.vault.api.session import SignedIn, vault_of
-from shared.vault.records.results import RowResult
+from shared.vault.api.request_session import SignedIn, vault_of
+from shared.vault.api.response_envelope import Status
+from shared.vault.records.row_results import RowResult
 
 router = APIRouter(prefix=f"{PREFIX}/objects/documents/batch", tags=["Documents"])
 

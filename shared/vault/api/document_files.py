@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Annotated
 from fastapi import APIRouter, Header, Request
 from starlette.responses import Response
 
-from shared.vault.api import envelope
+from shared.vault.api import response_envelope as envelope
 from shared.vault.api.addresses import PREFIX, base_path, origin
 from shared.vault.api.document_upload import FILE_FORM, sent_file
 from shared.vault.api.documents import LATEST, VERSION, Latest, Version
 from shared.vault.api.file_body import file_response, span_of
-from shared.vault.api.session import SignedIn, vault_of
-from shared.vault.documents.target import SOURCE_FILE
+from shared.vault.api.request_session import SignedIn, vault_of
+from shared.vault.queries.document_target import SOURCE_FILE
 
 if TYPE_CHECKING:
-    from shared.vault.documents.store import Place
-    from shared.vault.security.caller import Caller
+    from shared.vault.access.caller import Caller
+    from shared.vault.documents.document_store import Place
 
 router = APIRouter(prefix=f"{PREFIX}/objects/documents", tags=["Documents"])
 

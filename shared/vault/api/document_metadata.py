@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from shared.vault.api import envelope
+from shared.vault.access.permissions import Operation
+from shared.vault.api import response_envelope as envelope
 from shared.vault.api.addresses import PREFIX, base_path, origin
-from shared.vault.api.session import SignedIn, vault_of
-from shared.vault.components.model import Field, FieldType
-from shared.vault.documents.target import document_target
+from shared.vault.api.request_session import SignedIn, vault_of
 from shared.vault.errors import ErrorType, VaultFault
-from shared.vault.security.permissions import Operation
+from shared.vault.model.component_model import Field, FieldType
+from shared.vault.queries.document_target import document_target
 
 if TYPE_CHECKING:
-    from shared.vault.components.model import DocumentModel, DocumentType
-    from shared.vault.security.caller import Caller
+    from shared.vault.access.caller import Caller
+    from shared.vault.model.component_model import DocumentModel, DocumentType
 
 router = APIRouter(prefix=f"{PREFIX}/metadata/objects/documents", tags=["Documents"])
 

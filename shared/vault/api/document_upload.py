@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from shared.vault.api.body import FORM, JSON, MULTIPART, RECORD
 from shared.vault.api.file_body import upload_form
-from shared.vault.api.session import vault_of
-from shared.vault.documents.files import SourceFile, file_name
+from shared.vault.api.request_session import vault_of
+from shared.vault.documents.document_content import file_name
+from shared.vault.documents.source_file import SourceFile
 from shared.vault.errors import ErrorType, VaultFault
 
 if TYPE_CHECKING:

@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 from fastapi import APIRouter, Depends, Path, Query, Request
 from starlette.responses import Response
 
-from shared.vault.api import envelope
+from shared.vault.api import response_envelope as envelope
 from shared.vault.api.addresses import PREFIX, base_path, origin, version_of
 from shared.vault.api.body import RECORD_DOCUMENTATION, read_fields
 from shared.vault.api.document_upload import FILE_FORM, sent_document
-from shared.vault.api.session import SignedIn, vault_of
-from shared.vault.documents.reading import Wanted
-from shared.vault.documents.service import offered
-from shared.vault.documents.store import Place
+from shared.vault.api.request_session import SignedIn, vault_of
+from shared.vault.documents.document_reading import Wanted
+from shared.vault.documents.document_service import offered
+from shared.vault.documents.document_store import Place
 from shared.vault.documents.versions import Number
 from shared.vault.errors import ErrorType, VaultFault
 
 if TYPE_CHECKING:
-    from shared.vault.components.model import Lifecycle, LifecycleState, UserAction
-    from shared.vault.records.results import RowResult
+    from shared.vault.model.component_model import Lifecycle, LifecycleState, UserAction
+    from shared.vault.records.row_results import RowResult
 
 router = APIRouter(prefix=f"{PREFIX}/objects/documents", tags=["Documents"])
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from shared.vault.api import envelope
+from shared.vault.access.permissions import Operation, require
+from shared.vault.api import response_envelope as envelope
 from shared.vault.api.addresses import PREFIX, base_path, origin
-from shared.vault.api.session import SignedIn, vault_of
+from shared.vault.api.request_session import SignedIn, vault_of
 from shared.vault.errors import ErrorType, VaultFault
-from shared.vault.security.permissions import Operation, require
-from shared.vault.security.service import MIN_PASSWORD_LENGTH
+from shared.vault.security.sign_in_service import MIN_PASSWORD_LENGTH
 from shared.vault.security.user_fields import SECURITY_POLICY
 from shared.vault.security.user_records import OBJECT
 

@@ -8,7 +8,7 @@ from starlette.responses import Response
 from shared.vault.api.addresses import PREFIX
 from shared.vault.api.body import form_documentation, read_fields
 from shared.vault.api.jobs import submitted
-from shared.vault.api.session import SignedIn, vault_of
+from shared.vault.api.request_session import SignedIn, vault_of
 
 router = APIRouter(prefix=f"{PREFIX}/services/exceptions", tags=["User exceptions"])
 

@@ -16,7 +16,7 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.responses import StreamingResponse
 
 from shared.vault.api.body import MAX_FORM_FIELDS, MULTIPART, media_type, read_fields
-from shared.vault.api.envelope import STATUS_HEADER, Status
+from shared.vault.api.response_envelope import STATUS_HEADER, Status
 from shared.vault.errors import ErrorType, VaultFault
 
 if TYPE_CHECKING:

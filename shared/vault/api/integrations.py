@@ -9,13 +9,13 @@ from fastapi import APIRouter, Path, Query, Request
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 from starlette.responses import Response
 
-from shared.vault.api import envelope
+from shared.vault.access.moments import moment
+from shared.vault.api import response_envelope as envelope
 from shared.vault.api.addresses import PREFIX, base_path
 from shared.vault.api.body import OBJECT_DOCUMENTATION, read_record
-from shared.vault.api.session import SignedIn, vault_of
+from shared.vault.api.request_session import SignedIn, vault_of
 from shared.vault.errors import ErrorType, VaultFault
-from shared.vault.integrations.model import Batch, Counts, Paging, Run
-from shared.vault.security.moments import moment
+from shared.vault.integrations.run_model import Batch, Counts, Paging, Run
 
 router = APIRouter(prefix=f"{PREFIX}/services", tags=["Integrations"])
 

@@ -9,11 +9,11 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from shared.vault.api import envelope
+from shared.vault.api import response_envelope as envelope
 from shared.vault.api.addresses import PREFIX, base_path
-from shared.vault.api.session import SignedIn, vault_of
+from shared.vault.api.request_session import SignedIn, vault_of
 from shared.vault.errors import ErrorType, VaultFault
-from shared.vault.jobs.model import FINISHED, UNFINISHED, Job, JobFilter, JobPage, JobStatus, JobTask
+from shared.vault.jobs.job_model import FINISHED, UNFINISHED, Job, JobFilter, JobPage, JobStatus, JobTask
 
 router = APIRouter(prefix=f"{PREFIX}/services/jobs", tags=["Jobs"])
 

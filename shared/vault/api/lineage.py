@@ -9,12 +9,12 @@ from fastapi import APIRouter, Query, Request
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 from starlette.responses import Response
 
-from shared.vault.api import envelope
+from shared.vault.api import response_envelope as envelope
 from shared.vault.api.addresses import PREFIX
-from shared.vault.api.session import SignedIn, vault_of
+from shared.vault.api.request_session import SignedIn, vault_of
 from shared.vault.errors import ErrorType, VaultFault
-from shared.vault.lineage.entries import HEADER
-from shared.vault.lineage.model import CallLineage, Origin
+from shared.vault.records.lineage_entries import HEADER
+from shared.vault.records.lineage_model import CallLineage, Origin
 
 router = APIRouter(prefix=f"{PREFIX}/services/lineage", tags=["Lineage"])
 

@@ -5,19 +5,19 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from shared.vault.api import envelope
+from shared.vault.access.caller import Caller
+from shared.vault.access.permissions import Grant, Operation, authorize, readable, require
+from shared.vault.api import response_envelope as envelope
 from shared.vault.api.addresses import PREFIX, base_path
 from shared.vault.api.object_json import field_document, object_document, object_summary
-from shared.vault.api.session import SignedIn, vault_of
+from shared.vault.api.request_session import SignedIn, vault_of
+from shared.vault.components.component_tree import Component
 from shared.vault.components.description import type_metadata, type_summary
-from shared.vault.components.model import VaultObject
 from shared.vault.components.registry import MAX_CUSTOM_OBJECTS
-from shared.vault.components.tree import Component
 from shared.vault.components.types import COMPONENT_TYPES
+from shared.vault.configuration import component_jobs
 from shared.vault.errors import ErrorType, VaultFault
-from shared.vault.security.caller import Caller
-from shared.vault.security.permissions import Grant, Operation, authorize, readable, require
-from shared.vault.storage import component_jobs
+from shared.vault.model.component_model import VaultObject
 
 router = APIRouter(prefix=PREFIX, tags=["Metadata"])
 

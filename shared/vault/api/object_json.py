@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from shared.vault.components.model import Field, FieldType, VaultObject
+from shared.vault.access.moments import moment
+from shared.vault.components.component_tree import Component
 from shared.vault.components.registry import Registry
-from shared.vault.components.tree import Component
-from shared.vault.security.moments import moment
-from shared.vault.storage.component_dates import ObjectDates, Stamp
+from shared.vault.configuration.component_dates import ObjectDates, Stamp
+from shared.vault.model.component_model import Field, FieldType, VaultObject
 
 KEPT_FLAGS = (
     "configuration_data",

@@ -10,21 +10,21 @@ from urllib.parse import quote
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from shared.vault.api import envelope
+from shared.vault.api import response_envelope as envelope
 from shared.vault.api.addresses import PREFIX, base_path, origin
 from shared.vault.api.body import form_documentation, read_fields
-from shared.vault.api.envelope import STATUS_HEADER, Status
 from shared.vault.api.file_body import disposition, file_response, upload_form
 from shared.vault.api.jobs import submitted
-from shared.vault.api.session import SignedIn, vault_of
+from shared.vault.api.request_session import SignedIn, vault_of
+from shared.vault.api.response_envelope import STATUS_HEADER, Status
 from shared.vault.errors import ErrorType, VaultFault
-from shared.vault.packages.archive import MAX_FILE_BYTES
-from shared.vault.packages.model import MEMBER, OUTBOUND, PACKAGE
+from shared.vault.packages.package_archive import MAX_FILE_BYTES
+from shared.vault.packages.package_model import MEMBER, OUTBOUND, PACKAGE
 
 if TYPE_CHECKING:
-    from shared.vault.packages.table import PackageLog
-    from shared.vault.security.caller import Caller
-    from shared.vault.vault import Vault
+    from shared.vault.access.caller import Caller
+    from shared.vault.assembly.vault import Vault
+    from shared.vault.packages.package_table import PackageLog
 
 router = APIRouter(prefix=PREFIX, tags=["Packages"])
 

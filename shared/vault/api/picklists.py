@@ -7,10 +7,10 @@ import re
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from shared.vault.api import envelope
+from shared.vault.api import response_envelope as envelope
 from shared.vault.api.addresses import PREFIX
 from shared.vault.api.body import form_documentation, read_fields
-from shared.vault.api.session import SignedIn, vault_of
+from shared.vault.api.request_session import SignedIn, vault_of
 from shared.vault.errors import ErrorType, VaultFault
 
 router = APIRouter(prefix=f"{PREFIX}/objects/picklists", tags=["Picklists"])

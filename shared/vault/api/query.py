@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Annotated
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from shared.vault.api import envelope
+from shared.vault.api import response_envelope as envelope
 from shared.vault.api.addresses import PREFIX, version_of
 from shared.vault.api.body import form_documentation, read_fields
-from shared.vault.api.session import SignedIn, vault_of
+from shared.vault.api.request_session import SignedIn, vault_of
 from shared.vault.errors import ErrorType, VaultFault
-from shared.vault.records.query_pages import Extras
-from shared.vault.records.query_properties import RecordProperties
+from shared.vault.queries.query_pages import Extras
+from shared.vault.queries.query_properties import RecordProperties
 
 if TYPE_CHECKING:
-    from shared.vault.records.query_pages import QueryPage
-    from shared.vault.security.caller import Caller
+    from shared.vault.access.caller import Caller
+    from shared.vault.queries.query_pages import QueryPage
 
 MAX_QUERY_LENGTH = 50_000  # characters
 MAX_PAGESIZE = 1000

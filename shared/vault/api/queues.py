@@ -5,9 +5,9 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from shared.vault.api import envelope
+from shared.vault.api import response_envelope as envelope
 from shared.vault.api.addresses import PREFIX, base_path, origin
-from shared.vault.api.session import SignedIn, vault_of
+from shared.vault.api.request_session import SignedIn, vault_of
 
 router = APIRouter(prefix=f"{PREFIX}/services/queues", tags=["Spark queues"])
 

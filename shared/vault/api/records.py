@@ -10,17 +10,17 @@ from urllib.parse import quote
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from shared.vault.api import envelope
+from shared.vault.access.caller import Caller
+from shared.vault.api import response_envelope as envelope
 from shared.vault.api.addresses import PREFIX, base_path, version_of
 from shared.vault.api.body import RECORD_DOCUMENTATION, ROWS_DOCUMENTATION, Rows, read_record, read_rows
 from shared.vault.api.csv_rows import results_csv
 from shared.vault.api.lineage import lineage_of
 from shared.vault.api.object_json import object_reference
-from shared.vault.api.session import SignedIn, vault_of
+from shared.vault.api.request_session import SignedIn, vault_of
 from shared.vault.errors import ErrorType, VaultFault
 from shared.vault.records.modes import UnchangedFields, WriteMode
-from shared.vault.records.results import RowResult
-from shared.vault.security.caller import Caller
+from shared.vault.records.row_results import RowResult
 
 router = APIRouter(prefix=f"{PREFIX}/vobjects", tags=["Object records"])
 

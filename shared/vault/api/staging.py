@@ -8,21 +8,21 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Header, Query, Request
 from starlette.responses import Response
 
-from shared.vault.api import envelope
+from shared.vault.api import response_envelope as envelope
 from shared.vault.api.addresses import PREFIX, base_path, origin
 from shared.vault.api.body import form_documentation, read_fields
 from shared.vault.api.file_body import bounded_stream, file_response, span_of, upload_form
 from shared.vault.api.jobs import job_url, moment
-from shared.vault.api.session import SignedIn, vault_of
+from shared.vault.api.request_session import SignedIn, vault_of
 from shared.vault.errors import ErrorType, VaultFault
-from shared.vault.staging.faults import given_md5
-from shared.vault.staging.service import MAX_UPLOAD
+from shared.vault.files.store_faults import given_md5
+from shared.vault.staging.staging_service import MAX_UPLOAD
 from shared.vault.staging.uploads import MAX_PART, UploadedPart, UploadSession
 
 if TYPE_CHECKING:
-    from shared.vault.security.caller import Caller
-    from shared.vault.staging.paths import StagingArea
-    from shared.vault.staging.store import Item
+    from shared.vault.access.caller import Caller
+    from shared.vault.files.file_store import Item
+    from shared.vault.files.paths import StagingArea
 
 router = APIRouter(prefix=f"{PREFIX}/services/file_staging", tags=["File staging"])
 

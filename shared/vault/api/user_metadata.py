@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from shared.vault.security import groups
+from shared.vault.security import group_service as groups
 from shared.vault.security.user_fields import CHANGE_PASSWORD, REQUIRED, TEXTS
 
 if TYPE_CHECKING:
-    from shared.vault.components.model import Picklist
+    from shared.vault.model.component_model import Picklist
 
 Property = dict[str, object]
 

@@ -8,7 +8,10 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
-from shared.vault.api import envelope
+from shared.vault.access.caller import Caller
+from shared.vault.access.permissions import Operation, require_own
+from shared.vault.access.profiles import permissions_json
+from shared.vault.api import response_envelope as envelope
 from shared.vault.api.addresses import PREFIX
 from shared.vault.api.body import (
     RECORD_DOCUMENTATION,
@@ -20,12 +23,9 @@ from shared.vault.api.body import (
 )
 from shared.vault.api.csv_rows import results_csv
 from shared.vault.api.records import wants_csv
-from shared.vault.api.session import PerhapsSignedIn, SignedIn, vault_of
+from shared.vault.api.request_session import PerhapsSignedIn, SignedIn, vault_of
 from shared.vault.errors import ErrorType, VaultFault
-from shared.vault.records.results import RowResult
-from shared.vault.security.caller import Caller
-from shared.vault.security.permissions import Operation, require_own
-from shared.vault.security.profiles import permissions_json
+from shared.vault.records.row_results import RowResult
 from shared.vault.security.sessions import invalid_session
 from shared.vault.security.user_records import OBJECT
 

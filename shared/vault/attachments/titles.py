@@ -8,8 +8,8 @@ from shared.vault.components.schema import table
 from shared.vault.errors import ErrorType, VaultFault
 
 if TYPE_CHECKING:
-    from shared.vault.components.model import VaultObject
     from shared.vault.components.registry import Registry
+    from shared.vault.model.component_model import VaultObject
     from shared.vault.storage.database import Connection
 
 

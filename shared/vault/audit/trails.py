@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from shared.vault import vql
-from shared.vault.components.model import Field, FieldType, VaultObject
+from shared.vault.model.component_model import Field, FieldType, VaultObject
 
 SOURCE = """platform.audit_entry a
     LEFT JOIN platform.credential c ON c.user_id = a.user_id

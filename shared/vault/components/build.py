@@ -6,8 +6,11 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from shared.vault.components import platform
+from shared.vault.components.component_tree import Component
 from shared.vault.components.fields import stored_type
-from shared.vault.components.model import (
+from shared.vault.components.object_types import DEFAULT_LONG_TEXT_LENGTH, REDEFINABLE_FIELDS
+from shared.vault.components.platform import PLATFORM_FIELD_TYPES
+from shared.vault.model.component_model import (
     Field,
     FieldType,
     ObjectType,
@@ -19,9 +22,6 @@ from shared.vault.components.model import (
     RelationshipDeletion,
     VaultObject,
 )
-from shared.vault.components.object_types import DEFAULT_LONG_TEXT_LENGTH, REDEFINABLE_FIELDS
-from shared.vault.components.platform import PLATFORM_FIELD_TYPES
-from shared.vault.components.tree import Component
 
 _DEFAULT_LENGTHS = {
     FieldType.STRING: 128,

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from shared.vault.components.errors import Code, ComponentError
+from shared.vault.components.component_errors import Code, ComponentError
+from shared.vault.components.component_tree import Component, Scalar
+from shared.vault.components.component_validation import check
 from shared.vault.components.statement import (
     AddChild,
     AddValues,
@@ -18,8 +20,6 @@ from shared.vault.components.statement import (
     SetAttribute,
     Statement,
 )
-from shared.vault.components.tree import Component, Scalar
-from shared.vault.components.validation import check
 
 __all__ = ["ComponentError", "altered", "apply"]
 

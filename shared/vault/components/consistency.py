@@ -5,19 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 
-from shared.vault.components.documents import check_docfield, check_doclifecycle, check_doctype
-from shared.vault.components.errors import Code, ComponentError
+from shared.vault.components.component_errors import Code, ComponentError
+from shared.vault.components.component_tree import Component
+from shared.vault.components.document_model import check_docfield, check_doclifecycle, check_doctype
 from shared.vault.components.fields import PLATFORM_TYPE_ALIASES, stored_type
 from shared.vault.components.integration_rules import check_integration_rule
 from shared.vault.components.lifecycles import check_lifecycle
-from shared.vault.components.model import FieldType
 from shared.vault.components.platform import (
     DEFAULT_STATUS,
     PLATFORM_FIELD_TYPES,
     UNIQUE_MAX_LENGTH,
 )
-from shared.vault.components.tree import Component
 from shared.vault.components.types import MAX_STRING_LENGTH, REDEFINABLE_FIELDS
+from shared.vault.model.component_model import FieldType
 
 OBJECT_TYPE_ID_PREFIX = "OOT"
 

@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from shared.vault.components.component_tree import Component
 from shared.vault.components.object_types import UNHELD_OBJECTS
 from shared.vault.components.platform import BASE_TYPE, PLATFORM_FIELD_TYPES
-from shared.vault.components.tree import Component
 from shared.vault.components.uses import OWNERS
 
 __all__ = ["Dependency", "dependencies_of"]

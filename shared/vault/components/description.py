@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from shared.vault.components.errors import Code, ComponentError
-from shared.vault.components.model import ObjectType, VaultObject
+from shared.vault.components.component_errors import Code, ComponentError
+from shared.vault.components.component_tree import Component, Embedded, Scalar
 from shared.vault.components.specification import Attribute, ComponentType, ValueType
-from shared.vault.components.tree import Component, Embedded, Scalar
 from shared.vault.components.types import COMPONENT_TYPES
+from shared.vault.model.component_model import ObjectType, VaultObject
 
 __all__ = ["configuration_json", "object_type_json", "type_metadata", "type_summary"]
 

@@ -6,16 +6,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from shared.vault.components import change
-from shared.vault.components.entry_actions import check_entry_actions
-from shared.vault.components.entry_criteria import check_entry_criteria
-from shared.vault.components.errors import Code, ComponentError
+from shared.vault.components.component_errors import Code, ComponentError
+from shared.vault.components.component_tree import Component
+from shared.vault.components.criteria_definitions import check_entry_criteria
+from shared.vault.components.entry_action_definitions import check_entry_actions
 from shared.vault.components.permission_changes import check_permissions, refuse_supplied
 from shared.vault.components.permission_types import PERMISSION_SET, PROFILE
 from shared.vault.components.registry import Key, Registry
 from shared.vault.components.renaming import renamed_component, renamed_field, renamed_state
 from shared.vault.components.rule_changes import RULE, check_rule_change
 from shared.vault.components.statement import Command, RenameChild, Statement
-from shared.vault.components.tree import Component
 
 __all__ = ["Renaming", "Step", "after", "steps"]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from shared.vault.components.errors import ComponentError
-from shared.vault.components.tree import Component
+from shared.vault.components.component_errors import ComponentError
+from shared.vault.components.component_tree import Component
 
 __all__ = ["DOCUMENTS", "check_integration_rule"]
 

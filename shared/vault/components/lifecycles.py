@@ -7,10 +7,17 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
-from shared.vault.components.errors import Code, ComponentError
+from shared.vault.components.component_errors import Code, ComponentError
+from shared.vault.components.component_tree import Component
 from shared.vault.components.lifecycle_types import ENTRY_ACTION, ENTRY_CRITERION, STATE, STATE_MEMBERS, USER_ACTION
-from shared.vault.components.model import EntryAction, EntryCriterion, Lifecycle, LifecycleState, UserAction
-from shared.vault.components.tree import Component
+from shared.vault.model.component_model import (
+    EntryAction,
+    EntryCriterion,
+    Lifecycle,
+    LifecycleState,
+    UserAction,
+    state_type_name,
+)
 
 __all__ = ["CHANGE_STATE", "associated", "build_lifecycle", "check_lifecycle", "state_type_name"]
 
@@ -59,12 +66,6 @@ def build_lifecycle(component: Component) -> Lifecycle:
         component.flag("active", True),
         {state.name: _state(component, state, types.get(state.name)) for state in component.children_of(STATE)},
     )
-
-
-def state_type_name(text: str) -> str:
-    """The name of a state type, of its names in use: ``base:object_lifecycle:initial`` → ``initial_state__sys``."""
-    name = text.removeprefix("Lifecyclestatetype.").rpartition(":")[2]
-    return name if "__" in name else f"{name.removesuffix('_state')}_state__sys"
 
 
 def associated(lifecycles: Mapping[str, Lifecycle], components: Iterable[Component]) -> dict[str, Lifecycle]:

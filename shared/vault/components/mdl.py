@@ -11,7 +11,8 @@ from typing import cast
 from lark import Lark, Token, Transformer, v_args
 from lark.exceptions import UnexpectedInput, VisitError
 
-from shared.vault.components.errors import MdlSyntaxError
+from shared.vault.components.component_errors import MdlSyntaxError
+from shared.vault.components.component_tree import Component, Embedded, Scalar
 from shared.vault.components.statement import (
     AddChild,
     AddValues,
@@ -27,7 +28,6 @@ from shared.vault.components.statement import (
     Statement,
 )
 from shared.vault.components.syntax import syntax_error
-from shared.vault.components.tree import Component, Embedded, Scalar
 
 __all__ = ["MdlSyntaxError", "Statement", "parse", "render"]
 

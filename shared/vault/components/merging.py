@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
-from shared.vault.components.tree import Component, Scalar
+from shared.vault.components.component_tree import Component, Scalar
 
 __all__ = ["MergeConflict", "merge"]
 

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 from shared.vault import vql
-from shared.vault.components.errors import ComponentError
+from shared.vault.components.component_errors import ComponentError
 from shared.vault.components.registry import Registry
 
 __all__ = ["ComponentError", "rendered", "token_paths", "value_text", "values_query"]

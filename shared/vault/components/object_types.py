@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from shared.vault.components.model import FieldType
 from shared.vault.components.platform import PLATFORM_FIELD_TYPES
 from shared.vault.components.specification import (
     Attribute,
@@ -18,6 +17,7 @@ from shared.vault.components.specification import (
     text,
     xml,
 )
+from shared.vault.model.component_model import FieldType
 
 LABEL_LENGTH = 60
 NAME_LENGTH = 50  # leaves room for what schema object names add within PostgreSQL's 63 bytes

@@ -7,8 +7,8 @@ from collections.abc import Collection, Iterable
 from dataclasses import replace
 from heapq import heapify, heappop, heappush
 
+from shared.vault.components.component_tree import Component
 from shared.vault.components.dependencies import dependencies_of
-from shared.vault.components.tree import Component
 
 __all__ = ["in_order"]
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from shared.vault.components.errors import Code, ComponentError
+from shared.vault.components.component_errors import Code, ComponentError
+from shared.vault.components.component_validation import check_declared
 from shared.vault.components.permission_types import (
     ALL_OBJECTS,
     BUSINESS_OBJECTS,
@@ -13,11 +14,10 @@ from shared.vault.components.permission_types import (
     PROFILE,
 )
 from shared.vault.components.platform import SECURITY_PROFILES
-from shared.vault.components.validation import check_declared
 
 if TYPE_CHECKING:
+    from shared.vault.components.component_tree import Component
     from shared.vault.components.registry import Key, Registry
-    from shared.vault.components.tree import Component
 
 __all__ = ["check_permissions", "is_supplied", "object_of", "refuse_supplied"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from shared.vault.components.model import Field, FieldType, ObjectUserAction, Picklist, PicklistEntry
+from shared.vault.model.component_model import Field, FieldType, ObjectUserAction, Picklist, PicklistEntry
 
 DEFAULT_STATUS = Picklist(
     "default_status__v",

@@ -6,8 +6,8 @@ import hashlib
 from collections.abc import Collection
 from dataclasses import replace
 
-from shared.vault.components.errors import Code, ComponentError
-from shared.vault.components.tree import Component
+from shared.vault.components.component_errors import Code, ComponentError
+from shared.vault.components.component_tree import Component
 
 __all__ = ["with_prefix"]
 

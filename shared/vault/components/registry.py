@@ -9,17 +9,17 @@ from functools import cached_property
 from typing import TypeVar
 
 from shared.vault.components import build, platform
+from shared.vault.components.component_errors import Code, ComponentError
+from shared.vault.components.component_references import check_references, relationships_into
+from shared.vault.components.component_tree import Component
+from shared.vault.components.component_validation import check
 from shared.vault.components.consistency import OBJECT_TYPE_ID_PREFIX
-from shared.vault.components.documents import build_documents
-from shared.vault.components.errors import Code, ComponentError
+from shared.vault.components.document_model import build_documents
 from shared.vault.components.lifecycles import associated, build_lifecycle
-from shared.vault.components.model import DocumentModel, Field, Lifecycle, ObjectType, Picklist, Queue, VaultObject
 from shared.vault.components.permission_types import PROFILE
 from shared.vault.components.prefixes import with_prefix
-from shared.vault.components.references import check_references, relationships_into
-from shared.vault.components.tree import Component
 from shared.vault.components.uses import users_of
-from shared.vault.components.validation import check
+from shared.vault.model.component_model import DocumentModel, Field, Lifecycle, ObjectType, Picklist, Queue, VaultObject
 
 __all__ = ["ComponentError", "Registry", "component_id", "object_type_id"]
 

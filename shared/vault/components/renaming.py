@@ -6,9 +6,9 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from shared.vault.components.component_tree import Component, Embedded, Scalar
 from shared.vault.components.permission_types import OBJECT_PERMISSION, PERMISSION_SET
 from shared.vault.components.registry import Key, Registry
-from shared.vault.components.tree import Component, Embedded, Scalar
 from shared.vault.components.types import COMPONENT_TYPES
 from shared.vault.components.uses import BARE_REFERENCES, OWNERS
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from shared.vault import vql
-from shared.vault.components.errors import Code, ComponentError
-from shared.vault.components.tree import Component
+from shared.vault.components.component_errors import Code, ComponentError
+from shared.vault.components.component_tree import Component
 from shared.vault.components.types import COMPONENT_TYPES
 
 __all__ = ["RULE", "check_rule_change", "locked_attributes"]

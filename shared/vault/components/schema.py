@@ -6,8 +6,8 @@ import hashlib
 import re
 from dataclasses import dataclass
 
-from shared.vault.components.errors import Code, ComponentError
-from shared.vault.components.model import Field, FieldType, RelationshipDeletion, VaultObject
+from shared.vault.components.component_errors import Code, ComponentError
+from shared.vault.model.component_model import Field, FieldType, RelationshipDeletion, VaultObject
 
 SCHEMA = "records"
 FILES = "platform.field_file (handle)"  # what fields of type Attachment refer to

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from shared.vault.components.model import Field, VaultObject
 from shared.vault.components.schema import (
     SCHEMA,
     has_sequence,
@@ -15,6 +14,7 @@ from shared.vault.components.schema import (
     schema_name,
     table,
 )
+from shared.vault.model.component_model import Field, VaultObject
 
 __all__ = ["rename_column", "rename_table"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from shared.vault.components.tree import Component, Scalar
+from shared.vault.components.component_tree import Component, Scalar
 
 
 class Command(StrEnum):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lark.exceptions import UnexpectedCharacters, UnexpectedInput, UnexpectedToken
 
-from shared.vault.components.errors import MdlSyntaxError
+from shared.vault.components.component_errors import MdlSyntaxError
 
 __all__ = ["syntax_error"]
 

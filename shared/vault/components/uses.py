@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
+from shared.vault.components.component_tree import Component, Embedded
 from shared.vault.components.permission_types import OBJECT_PERMISSION, PERMISSION_SET
-from shared.vault.components.tree import Component, Embedded
 from shared.vault.components.types import COMPONENT_TYPES
 
 __all__ = ["BARE_REFERENCES", "OWNERS", "users_of", "uses_of"]

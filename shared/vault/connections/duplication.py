@@ -6,20 +6,20 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from shared.vault.access.permissions import Grant, Operation, authorize, require
+from shared.vault.components.component_tree import Component
 from shared.vault.components.mdl import render
-from shared.vault.components.tree import Component
-from shared.vault.connections.model import OBJECT
+from shared.vault.connections.connection_model import OBJECT
 from shared.vault.errors import ErrorType, VaultFault
 from shared.vault.records.copying import SOURCE
 from shared.vault.records.rows import MAX_ROWS
-from shared.vault.security.permissions import Grant, Operation, authorize, require
 from shared.vault.storage.database import OneTransaction
 
 if TYPE_CHECKING:
+    from shared.vault.access.caller import Caller
     from shared.vault.components.registry import Registry
-    from shared.vault.records.service import RecordService
-    from shared.vault.security.caller import Caller
-    from shared.vault.storage.components import ComponentService
+    from shared.vault.configuration.component_service import ComponentService
+    from shared.vault.records.record_service import RecordService
     from shared.vault.storage.database import Connection, Database
 
 INTEGRATION, POINT, LOOKUP = "integration__sys", "integration_point__sys", "reference_lookup__sys"

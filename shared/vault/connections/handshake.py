@@ -13,20 +13,20 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from shared.vault.connections import document
-from shared.vault.connections.document import Document, InvalidDocument, Kind
-from shared.vault.connections.model import OBJECT, VAULT_TO_VAULT, DomainType, State
+from shared.vault.access.permissions import Grant, Operation, authorize, require
+from shared.vault.connections import connection_file as document
+from shared.vault.connections.connection_file import Document, InvalidDocument, Kind
+from shared.vault.connections.connection_model import OBJECT, VAULT_TO_VAULT, DomainType, State
 from shared.vault.errors import ErrorType, VaultFault
-from shared.vault.security.permissions import Grant, Operation, authorize, require
 
 if TYPE_CHECKING:
     from asyncpg import Record
 
+    from shared.vault.access.caller import Caller
+    from shared.vault.configuration.component_service import ComponentService
     from shared.vault.connections.signing import Signing
+    from shared.vault.records.record_service import RecordService
     from shared.vault.records.rows import Row
-    from shared.vault.records.service import RecordService
-    from shared.vault.security.caller import Caller
-    from shared.vault.storage.components import ComponentService
     from shared.vault.storage.database import Connection, Database
 
 FIND = f"""

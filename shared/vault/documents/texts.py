@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from shared.vault.content.service import Content
 from shared.vault.documents.plain_text import MAX_BYTES, is_text, plain_text
+from shared.vault.files.content_service import Content
 
 if TYPE_CHECKING:
-    from shared.vault.content.service import ContentService
+    from shared.vault.files.content_service import ContentService
     from shared.vault.storage.database import Database
 
 PAGE = 500  # files that are read for one statement

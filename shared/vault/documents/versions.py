@@ -12,7 +12,7 @@ from shared.vault.errors import ErrorType, VaultFault
 if TYPE_CHECKING:
     from asyncpg import Record
 
-    from shared.vault.components.model import DocumentModel, DocumentType, Lifecycle
+    from shared.vault.model.component_model import DocumentModel, DocumentType, Lifecycle
 
 LEVELS = ("type__v", "subtype__v", "classification__v")
 LIFECYCLE = "lifecycle__v"

@@ -7,18 +7,18 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from shared.vault.components.entry_actions import OBJECT_PREFIX
+from shared.vault.access.permissions import Operation, require
+from shared.vault.components.entry_action_definitions import OBJECT_PREFIX
 from shared.vault.errors import ErrorType, VaultFault
 from shared.vault.exceptions import items, recording
-from shared.vault.jobs.model import JobContext, JobResult, JobStatus, JobType, TaskState
-from shared.vault.security.permissions import Operation, require
+from shared.vault.jobs.job_model import JobContext, JobResult, JobStatus, JobType, TaskState
 from shared.vault.storage.database import also_in_unit_of_work
 
 if TYPE_CHECKING:
+    from shared.vault.access.caller import Caller
     from shared.vault.components.registry import Registry
-    from shared.vault.jobs.service import JobService
-    from shared.vault.security.caller import Caller
-    from shared.vault.storage.components import ComponentService
+    from shared.vault.configuration.component_service import ComponentService
+    from shared.vault.jobs.job_service import JobService
     from shared.vault.storage.database import Connection
 
 RETRY_EXCEPTIONS = "retry_exceptions"

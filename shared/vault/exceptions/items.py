@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from asyncpg import Record
 
+    from shared.vault.access.caller import Caller
     from shared.vault.errors import ApiError
-    from shared.vault.security.caller import Caller
     from shared.vault.storage.database import Connection
 
 OBJECT = "exception_item__sys"

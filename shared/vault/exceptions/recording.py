@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 from shared.vault.errors import VaultFault
 
 if TYPE_CHECKING:
+    from shared.vault.access.caller import Caller
     from shared.vault.components.registry import Registry
+    from shared.vault.records.record_service import RecordService
     from shared.vault.records.rows import Row
-    from shared.vault.records.service import RecordService
-    from shared.vault.security.caller import Caller
     from shared.vault.storage.database import Connection
 
 OBJECT = "exception_message__sys"

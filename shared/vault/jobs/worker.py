@@ -13,16 +13,16 @@ import asyncpg
 import structlog
 
 from shared.runtime.waiting import delays, state_log, wait_for
-from shared.spark.errors import BrokerUnavailable
+from shared.spark.broker_errors import BrokerUnavailable
 from shared.vault.errors import ApiError, ErrorType, VaultFault
-from shared.vault.jobs.model import JobContext, JobResult, JobStatus, JobStopped, JobType, Parked
+from shared.vault.jobs.job_model import JobContext, JobResult, JobStatus, JobStopped, JobType, Parked
 from shared.vault.storage.database import RETRYABLE, UNREACHABLE
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
-    from shared.vault.jobs.table import ClaimedJob, JobTable
-    from shared.vault.vault import Vault
+    from shared.vault.assembly.vault import Vault
+    from shared.vault.jobs.job_table import ClaimedJob, JobTable
 
 log = structlog.get_logger(__name__)
 

@@ -6,17 +6,17 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
-from shared.vault.components.model import FieldType
 from shared.vault.errors import VaultFault
-from shared.vault.jobs.logs import result_key
-from shared.vault.jobs.model import JobContext, JobResult, JobStatus, TaskState
-from shared.vault.loader.logs import RESULTS
+from shared.vault.jobs.job_logs import result_key
+from shared.vault.jobs.job_model import JobContext, JobResult, JobStatus, TaskState
+from shared.vault.loader.load_logs import RESULTS
 from shared.vault.loader.request import ExtractTask
 from shared.vault.loader.sheet import lines
+from shared.vault.model.component_model import FieldType
 
 if TYPE_CHECKING:
-    from shared.vault.components.model import Field, VaultObject
-    from shared.vault.records.queries import QueryPage
+    from shared.vault.model.component_model import Field, VaultObject
+    from shared.vault.queries.queries import QueryPage
 
 EXTRACT = "loader_extract"
 VERSION = "v25.1"  # of the addresses of pages, which are read here

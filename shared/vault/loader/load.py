@@ -7,17 +7,17 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from shared.vault.errors import ErrorType, VaultFault
-from shared.vault.jobs.model import JobContext, JobResult, JobStatus, TaskState
-from shared.vault.loader.logs import TaskLog
+from shared.vault.jobs.job_model import JobContext, JobResult, JobStatus, TaskState
+from shared.vault.loader.load_logs import TaskLog
+from shared.vault.loader.load_writing import write
 from shared.vault.loader.request import LoadTask
 from shared.vault.loader.sheet import LOG_COLUMNS, Batch, SheetReader
-from shared.vault.loader.writing import write
-from shared.vault.records.results import RowResult
+from shared.vault.records.row_results import RowResult
 from shared.vault.records.rows import MAX_ROWS, Row
 from shared.vault.storage.database import also_in_unit_of_work
 
 if TYPE_CHECKING:
-    from shared.vault.staging.store import Item
+    from shared.vault.files.file_store import Item
     from shared.vault.storage.database import Connection
 
 LOAD = "loader_load"

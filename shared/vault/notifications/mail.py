@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 import aiosmtplib
 
-from shared.vault.jobs.model import JobContext, JobResult, JobStatus, JobType, TaskState
-from shared.vault.security.caller import SYSTEM
+from shared.vault.access.caller import SYSTEM
+from shared.vault.jobs.job_model import JobContext, JobResult, JobStatus, JobType, TaskState
 
 if TYPE_CHECKING:
     from asyncpg import Record

@@ -7,15 +7,15 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from shared.vault import vql
-from shared.vault.components.entry_actions import MAX_SUBJECT
-from shared.vault.components.errors import ComponentError
+from shared.vault.access.caller import SYSTEM
+from shared.vault.components.component_errors import ComponentError
+from shared.vault.components.entry_action_definitions import MAX_SUBJECT
 from shared.vault.components.notification_templates import rendered, token_paths, value_text, values_query
 from shared.vault.errors import ApiError, ErrorType, VaultFault
 from shared.vault.notifications.mail import EMAIL_JOB
-from shared.vault.security.caller import SYSTEM
 
 if TYPE_CHECKING:
-    from shared.vault.jobs.service import JobService
+    from shared.vault.jobs.job_service import JobService
     from shared.vault.records.named_actions import ActionContext
 
 MAX_TOLD = 20_000

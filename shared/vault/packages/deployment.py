@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, NoReturn
 
 from shared.vault.components.mdl import render
 from shared.vault.errors import VaultFault
-from shared.vault.packages.model import ComponentStep, DataAction, DataStep, Package, Step
-from shared.vault.packages.plan import Action, actions
+from shared.vault.packages.deployment_plan import Action, actions
+from shared.vault.packages.package_model import ComponentStep, DataAction, DataStep, Package, Step
 from shared.vault.records.modes import WriteMode
 from shared.vault.records.rows import MAX_ROWS
 
 if TYPE_CHECKING:
-    from shared.vault.records.results import RowResult
-    from shared.vault.records.service import RecordService
-    from shared.vault.security.caller import Caller
-    from shared.vault.storage.components import ComponentService
+    from shared.vault.access.caller import Caller
+    from shared.vault.configuration.component_service import ComponentService
+    from shared.vault.records.record_service import RecordService
+    from shared.vault.records.row_results import RowResult
 
 MAX_LOGGED_ERRORS = 20
 

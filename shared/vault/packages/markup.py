@@ -6,7 +6,7 @@ from xml.etree.ElementTree import Element, TreeBuilder
 from xml.parsers.expat import ExpatError, ParserCreate, XMLParserType
 from xml.sax.saxutils import escape
 
-from shared.vault.packages.archive import PackageFault
+from shared.vault.packages.package_archive import PackageFault
 
 MAX_BYTES = 2**20
 MAX_DEPTH = 20

@@ -8,13 +8,13 @@ import io
 from collections.abc import Iterator, Mapping
 from xml.etree.ElementTree import Element
 
+from shared.vault.components.component_errors import MdlSyntaxError
 from shared.vault.components.dependencies import Dependency
-from shared.vault.components.errors import MdlSyntaxError
 from shared.vault.components.mdl import parse
 from shared.vault.components.statement import Statement
-from shared.vault.packages.archive import PackageFault
 from shared.vault.packages.markup import text_of
-from shared.vault.packages.model import ComponentStep, DataAction, DataStep, Declared
+from shared.vault.packages.package_archive import PackageFault
+from shared.vault.packages.package_model import ComponentStep, DataAction, DataStep, Declared
 
 MAX_ROWS = 100_000
 MAX_COLUMNS = 500

@@ -6,19 +6,19 @@ import hashlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from shared.spark.broker_errors import MalformedMessage
 from shared.spark.consumer import Consumer, Delivery
 from shared.spark.envelope import Envelope
-from shared.spark.errors import MalformedMessage
 from shared.spark.topology import DEAD_LETTER, DELIVERY_LIMIT, declare_exchanges
+from shared.vault.access.caller import SYSTEM
 from shared.vault.exceptions import recording
 from shared.vault.exceptions.recording import MessageErrorType, MessageFailure
-from shared.vault.security.caller import SYSTEM
 
 if TYPE_CHECKING:
     from shared.spark.connection import BrokerConnection
+    from shared.vault.configuration.component_service import ComponentService
+    from shared.vault.records.record_service import RecordService
     from shared.vault.records.rows import Row
-    from shared.vault.records.service import RecordService
-    from shared.vault.storage.components import ComponentService
     from shared.vault.storage.database import Connection
 
 BATCH = 20

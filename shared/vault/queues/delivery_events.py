@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from shared.vault.access.caller import SYSTEM
 from shared.vault.errors import VaultFault
-from shared.vault.security.caller import SYSTEM
 
 if TYPE_CHECKING:
     from shared.spark.envelope import Envelope
-    from shared.vault.components.model import Queue
+    from shared.vault.access.caller import Caller
     from shared.vault.components.registry import Registry
-    from shared.vault.records.service import RecordService
-    from shared.vault.security.caller import Caller
-    from shared.vault.security.service import SecurityService
-    from shared.vault.storage.components import ComponentService
+    from shared.vault.configuration.component_service import ComponentService
+    from shared.vault.model.component_model import Queue
+    from shared.vault.records.record_service import RecordService
+    from shared.vault.security.sign_in_service import SecurityService
     from shared.vault.storage.database import Connection
 
 log = structlog.get_logger(__name__)

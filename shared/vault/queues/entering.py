@@ -14,7 +14,7 @@ from shared.vault.exceptions.recording import MessageErrorType, MessageFailure
 from shared.vault.queues.outbox import open_queue, put, spark_queue
 
 if TYPE_CHECKING:
-    from shared.vault.components.model import Queue
+    from shared.vault.model.component_model import Queue
     from shared.vault.records.named_actions import ActionContext
 
 UNNAMED = "-"  # the sender's name and address, which the relay gives a message on its way

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING
 
-from shared.vault.audit import entries
+from shared.vault.access.permissions import Grant, authorize
+from shared.vault.audit import audit_entries as entries
 from shared.vault.errors import ErrorType, VaultFault
-from shared.vault.security.permissions import Grant, authorize
 
 if TYPE_CHECKING:
-    from shared.vault.queues.deliveries import Delivery
-    from shared.vault.security.caller import Caller
-    from shared.vault.storage.components import ComponentService
+    from shared.vault.access.caller import Caller
+    from shared.vault.configuration.component_service import ComponentService
+    from shared.vault.queues.delivery import Delivery
     from shared.vault.storage.database import Connection, Database
 
 KEPT = timedelta(days=30)

@@ -9,15 +9,15 @@ from uuid import uuid4
 
 import orjson
 
+from shared.spark.broker_errors import MalformedMessage
 from shared.spark.envelope import MAX_BODY_BYTES, MAX_NAME_LENGTH, Envelope, JsonValue, Message, cut
-from shared.spark.errors import MalformedMessage
 from shared.spark.topology import Direction
 from shared.vault.errors import ErrorType, VaultFault
-from shared.vault.storage.notifications import OUTBOX
+from shared.vault.storage.channels import OUTBOX
 
 if TYPE_CHECKING:
-    from shared.vault.components.model import Queue
     from shared.vault.components.registry import Registry
+    from shared.vault.model.component_model import Queue
     from shared.vault.storage.database import Connection
 
 SENDER_BYTES = 12 * MAX_NAME_LENGTH  # what the sender's name and address may come to in JSON

@@ -14,8 +14,8 @@ import structlog
 from shared.runtime.process import end, run_until_cancelled
 from shared.runtime.telemetry import metrics
 from shared.runtime.waiting import delays
+from shared.spark.broker_errors import BrokerUnavailable, Unroutable
 from shared.spark.envelope import Envelope, Message
-from shared.spark.errors import BrokerUnavailable, Unroutable
 from shared.spark.publisher import Outgoing, Publisher
 from shared.spark.topology import (
     Direction,
@@ -29,7 +29,7 @@ from shared.vault.storage.database import DatabaseUnavailable
 
 if TYPE_CHECKING:
     from shared.spark.connection import BrokerConnection
-    from shared.vault.storage.components import ComponentService
+    from shared.vault.configuration.component_service import ComponentService
     from shared.vault.storage.database import Connection, Database
 
 log = structlog.get_logger(__name__)

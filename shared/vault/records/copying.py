@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from shared.vault.components.model import Field, VaultObject
+from shared.vault.access.permissions import Operation, require
 from shared.vault.errors import ErrorType
-from shared.vault.records import statements
-from shared.vault.security.permissions import Operation, require
+from shared.vault.model.component_model import Field, VaultObject
+from shared.vault.records import write_statements as statements
 
 if TYPE_CHECKING:
+    from shared.vault.access.caller import Caller
     from shared.vault.records.rows import Row
-    from shared.vault.security.caller import Caller
     from shared.vault.storage.database import Connection
 
 SOURCE = "source_record_id"

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from shared.vault.components.model import Field, FieldType, RelationshipDeletion
 from shared.vault.components.schema import quote, table
+from shared.vault.model.component_model import Field, FieldType, RelationshipDeletion
 
 if TYPE_CHECKING:
     from shared.vault.components.registry import Registry

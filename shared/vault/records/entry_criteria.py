@@ -7,12 +7,12 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from shared.vault import vql
-from shared.vault.components.entry_criteria import satisfied_query
+from shared.vault.components.criteria_definitions import satisfied_query
 from shared.vault.errors import ApiError, ErrorType, VaultFault
 
 if TYPE_CHECKING:
-    from shared.vault.components.model import EntryCriterion, LifecycleState
     from shared.vault.components.registry import Registry
+    from shared.vault.model.component_model import EntryCriterion, LifecycleState
     from shared.vault.storage.database import Connection
 
 

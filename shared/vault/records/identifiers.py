@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from shared.vault.components.model import VaultObject
+    from shared.vault.model.component_model import VaultObject
     from shared.vault.storage.database import Connection
 
 USER = "user__sys"  # its ids are numbers, as created_by__v and the user calls of the API want them

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from shared.vault.components.lifecycles import state_type_name
-from shared.vault.components.model import VaultObject
 from shared.vault.components.platform import AUDIT
-from shared.vault.records.values import InvalidValue, coercion
+from shared.vault.model.component_model import VaultObject, state_type_name
+from shared.vault.records.field_values import InvalidValue, coercion
 
 if TYPE_CHECKING:
     from shared.vault.components.registry import Registry

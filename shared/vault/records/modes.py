@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from shared.vault.security.caller import Caller
-from shared.vault.security.permissions import Grant, authorize
+from shared.vault.access.caller import Caller
+from shared.vault.access.permissions import Grant, authorize
 
 
 class UnchangedFields(StrEnum):

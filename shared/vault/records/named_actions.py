@@ -6,23 +6,23 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from shared.vault.components.entry_actions import (
+from shared.vault.components.entry_action_definitions import (
     CHANGE_STATE,
     LIFECYCLE_PREFIX,
     OBJECT_PREFIX,
     lifecycle_action,
     object_action,
 )
-from shared.vault.components.model import LifecycleState, ObjectUserAction, UserAction, VaultObject
 from shared.vault.errors import ApiError, ErrorType, VaultFault
+from shared.vault.model.component_model import LifecycleState, ObjectUserAction, UserAction, VaultObject
 from shared.vault.records.entry_criteria import unsatisfied
 
 if TYPE_CHECKING:
-    from shared.vault.components.model import Scalar
+    from shared.vault.access.caller import Caller
     from shared.vault.components.registry import Registry
+    from shared.vault.model.component_model import Scalar
+    from shared.vault.records.record_service import RecordService
     from shared.vault.records.rows import Row
-    from shared.vault.records.service import RecordService
-    from shared.vault.security.caller import Caller
     from shared.vault.storage.database import Connection
 
 MAX_DEPTH = 5

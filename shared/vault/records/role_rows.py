@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from shared.vault.records.values import InvalidValue
+from shared.vault.records.field_values import InvalidValue
 
 if TYPE_CHECKING:
     from shared.vault.components.registry import Registry

@@ -7,15 +7,15 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, cast
 
-from shared.vault.components.model import Field, FieldType, VaultObject
 from shared.vault.components.platform import SOURCE_MODIFIED
 from shared.vault.errors import ApiError, ErrorType
-from shared.vault.lineage.model import FIELD as LINEAGE
-from shared.vault.lineage.model import RowLineage, read_row
+from shared.vault.model.component_model import Field, FieldType, VaultObject
+from shared.vault.records.field_values import InvalidValue, coercion
+from shared.vault.records.lineage_model import FIELD as LINEAGE
+from shared.vault.records.lineage_model import RowLineage, read_row
 from shared.vault.records.migrated_fields import migrated_field
 from shared.vault.records.modes import NORMAL, UnchangedFields, WriteMode
-from shared.vault.records.results import RowResult
-from shared.vault.records.values import InvalidValue, coercion
+from shared.vault.records.row_results import RowResult
 
 if TYPE_CHECKING:
     from shared.vault.components.registry import Registry

@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from shared.vault.access.permissions import Grant, authorize
 from shared.vault.components.platform import SOURCE_MODIFIED
-from shared.vault.security.permissions import Grant, authorize
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from asyncpg import Record
 
+    from shared.vault.access.caller import Caller
     from shared.vault.records.rows import Row
-    from shared.vault.security.caller import Caller
 
 FIELD = SOURCE_MODIFIED.name
 STEP = timedelta(milliseconds=1)  # the API's resolution

@@ -9,15 +9,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from shared.vault.access.caller import SYSTEM
 from shared.vault.errors import ErrorType
-from shared.vault.security.caller import SYSTEM
 
 if TYPE_CHECKING:
     from asyncpg import Record
 
-    from shared.vault.components.model import VaultObject
     from shared.vault.components.registry import Registry
-    from shared.vault.records.batch import Batch
+    from shared.vault.model.component_model import VaultObject
+    from shared.vault.records.record_batch import Batch
     from shared.vault.records.rows import Row
 
 STATUS, ACTIVE = "status__v", "active__v"

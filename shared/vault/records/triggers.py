@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 if TYPE_CHECKING:
     from asyncpg import Record
 
+    from shared.vault.access.caller import Caller
     from shared.vault.errors import ApiError
     from shared.vault.records.rows import Row
-    from shared.vault.security.caller import Caller
     from shared.vault.storage.database import Connection
 
 

@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from shared.vault.access.permissions import Operation
 from shared.vault.components.platform import PLATFORM_FIELD_TYPES
 from shared.vault.errors import ErrorType, VaultFault
 from shared.vault.records.modes import TYPE_CHANGE
+from shared.vault.records.record_service import fail_unnamed
 from shared.vault.records.rows import TYPE_NAME_KEY, Row
-from shared.vault.records.service import fail_unnamed
-from shared.vault.security.permissions import Operation
 
 if TYPE_CHECKING:
-    from shared.vault.components.model import VaultObject
+    from shared.vault.access.caller import Caller
     from shared.vault.components.registry import Registry
-    from shared.vault.records.results import RowResult
-    from shared.vault.records.service import RecordService
-    from shared.vault.security.caller import Caller
-    from shared.vault.storage.components import ComponentService
+    from shared.vault.configuration.component_service import ComponentService
+    from shared.vault.model.component_model import VaultObject
+    from shared.vault.records.record_service import RecordService
+    from shared.vault.records.row_results import RowResult
     from shared.vault.storage.database import Connection
 
 TYPE_KEYS = ("object_type__v", TYPE_NAME_KEY)

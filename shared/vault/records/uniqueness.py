@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from shared.vault.components.model import Field, VaultObject
 from shared.vault.errors import ErrorType
-from shared.vault.records import statements
+from shared.vault.model.component_model import Field, VaultObject
+from shared.vault.records import write_statements as statements
 
 if TYPE_CHECKING:
     from shared.vault.records.rows import Row

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 import asyncpg
 
 from shared.runtime.waiting import state_log
-from shared.vault.security.permissions import connects
+from shared.vault.access.permissions import connects
 from shared.vault.storage.database import UNREACHABLE
 
 if TYPE_CHECKING:
-    from shared.vault.security.caller import Caller
+    from shared.vault.access.caller import Caller
     from shared.vault.storage.database import Database
 
 BURST_WINDOW = 300  # seconds

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from shared.vault.access.permissions import Grant, authorize, granted
 from shared.vault.errors import ErrorType, VaultFault
-from shared.vault.security.permissions import Grant, authorize, granted
-from shared.vault.storage.notifications import COMPONENT_CHANGED
+from shared.vault.storage.channels import COMPONENT_CHANGED
 
 if TYPE_CHECKING:
-    from shared.vault.security.caller import Caller
+    from shared.vault.access.caller import Caller
     from shared.vault.storage.database import Database
 
 log = structlog.get_logger(__name__)

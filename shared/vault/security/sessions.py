@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from shared.vault.audit.entries import signed_in
+from shared.vault.access.caller import Caller
+from shared.vault.audit.audit_entries import signed_in
 from shared.vault.errors import ErrorType, VaultFault
-from shared.vault.security.caller import Caller
 
 if TYPE_CHECKING:
-    from shared.vault.security.profiles import SecurityProfiles
+    from shared.vault.security.security_profiles import SecurityProfiles
     from shared.vault.storage.database import Connection, Database
 
 MAX_SESSION_ID_LENGTH = 200

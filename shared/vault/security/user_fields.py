@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from shared.vault.access.moments import moment
+from shared.vault.access.permission_sets import BUSINESS_USER, SYSTEM_ADMIN
 from shared.vault.errors import ApiError, ErrorType
-from shared.vault.security.moments import moment
-from shared.vault.security.permission_sets import BUSINESS_USER, SYSTEM_ADMIN
 
 if TYPE_CHECKING:
     from asyncpg import Record

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from shared.vault.access.caller import SYSTEM
+from shared.vault.access.permission_sets import SYSTEM_ADMIN
+from shared.vault.access.permissions import holds_all_of
 from shared.vault.errors import ApiError, ErrorType, VaultFault
-from shared.vault.security.caller import SYSTEM
-from shared.vault.security.permission_sets import SYSTEM_ADMIN
-from shared.vault.security.permissions import holds_all_of
 
 if TYPE_CHECKING:
     from asyncpg import Record
 
+    from shared.vault.access.caller import Caller
     from shared.vault.records.rows import Row
-    from shared.vault.security.caller import Caller
-    from shared.vault.security.profiles import SecurityProfiles
+    from shared.vault.security.security_profiles import SecurityProfiles
     from shared.vault.storage.database import Connection, Database
 
 OBJECT = "user__sys"

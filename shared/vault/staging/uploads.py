@@ -10,18 +10,18 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+from shared.vault.access.permissions import Grant, authorize_own, granted
 from shared.vault.errors import ErrorType, VaultFault
-from shared.vault.security.permissions import Grant, authorize_own, granted
-from shared.vault.staging.faults import as_faults
-from shared.vault.staging.store import delete_tree
+from shared.vault.files.file_store import delete_tree
+from shared.vault.files.store_faults import as_faults
 
 if TYPE_CHECKING:
     from asyncpg import Record
 
-    from shared.vault.jobs.service import JobService
-    from shared.vault.security.caller import Caller
-    from shared.vault.staging.service import StagingService
-    from shared.vault.staging.store import FileStore
+    from shared.vault.access.caller import Caller
+    from shared.vault.files.file_store import FileStore
+    from shared.vault.jobs.job_service import JobService
+    from shared.vault.staging.staging_service import StagingService
     from shared.vault.storage.database import Database
 
 COMMIT = "file_staging_commit"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from shared.vault.vql.compiler import NO_TARGETS, Targets
-from shared.vault.vql.errors import VqlNameError
 from shared.vault.vql.resolve import Registry, inbound
-from shared.vault.vql.tree import And, Comparison, Expression, Operand, Path, Query, Select
+from shared.vault.vql.syntax_tree import And, Comparison, Expression, Operand, Path, Query, Select
+from shared.vault.vql.vql_errors import VqlNameError
 
 
 def children_query(

@@ -6,16 +6,16 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from shared.vault.components.model import Field, FieldType, VaultObject
+from shared.vault.model.component_model import Field, FieldType, VaultObject
 from shared.vault.vql.conditions import condition_sql
 from shared.vault.vql.deferred import ChildAddress
-from shared.vault.vql.errors import VqlLimitError
+from shared.vault.vql.find import find_sql, rank_sql
 from shared.vault.vql.functions import FILE_FUNCTIONS, LONG, named_file, selected_sql
 from shared.vault.vql.labels import label_sql
 from shared.vault.vql.literals import is_integer
 from shared.vault.vql.resolve import DOCUMENT_ID, Scope, Statement, quoted
-from shared.vault.vql.search import find_sql, rank_sql
-from shared.vault.vql.tree import Find, Item, Order, Rank, Select
+from shared.vault.vql.syntax_tree import Find, Item, Order, Rank, Select
+from shared.vault.vql.vql_errors import VqlLimitError
 
 MAX_ITEMS = 500  # selected in one SELECT
 MAX_SUBSELECTS = 20

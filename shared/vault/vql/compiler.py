@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from shared.vault.components.model import VaultObject
+from shared.vault.model.component_model import VaultObject
 from shared.vault.vql.columns import (
     MAX_SUBSELECTS,
     Column,
@@ -18,10 +18,10 @@ from shared.vault.vql.columns import (
     sub_select,
 )
 from shared.vault.vql.deferred import is_deferred
-from shared.vault.vql.errors import VqlLimitError
 from shared.vault.vql.resolve import Readable, Registry, Scope, Statement
+from shared.vault.vql.syntax_tree import Criteria, Item, Limits, Query, Select
 from shared.vault.vql.targets import Target
-from shared.vault.vql.tree import Criteria, Item, Limits, Query, Select
+from shared.vault.vql.vql_errors import VqlLimitError
 
 Targets = Mapping[str, Target]
 NO_TARGETS: Targets = MappingProxyType({})

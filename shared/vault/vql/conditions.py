@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from shared.vault.components.lifecycles import state_type_name
-from shared.vault.components.model import FieldType
-from shared.vault.vql.moments import Edge
+from shared.vault.model.component_model import FieldType, state_type_name
+from shared.vault.vql.date_literals import Edge
 from shared.vault.vql.operands import DATES, Column
 from shared.vault.vql.resolve import Scope
 from shared.vault.vql.semi_joins import Compile, semi_join_sql
-from shared.vault.vql.tree import (
+from shared.vault.vql.syntax_tree import (
     And,
     Between,
     Comparison,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from shared.vault.components.model import Field, FieldType, VaultObject
+from shared.vault.model.component_model import Field, FieldType, VaultObject
 from shared.vault.vql.columns import Column, SubSelectColumn
 from shared.vault.vql.compiler import CompiledQuery
 

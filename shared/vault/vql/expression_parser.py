@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from abc import abstractmethod
 
-from shared.vault.vql import tokens as lexical
-from shared.vault.vql.errors import VqlLimitError
-from shared.vault.vql.moments import LARGEST, relative_date
-from shared.vault.vql.token_reader import TokenReader
-from shared.vault.vql.tokens import is_list, is_number, is_string, is_vault_token
-from shared.vault.vql.tree import (
+from shared.vault.vql import vql_tokens as lexical
+from shared.vault.vql.date_literals import LARGEST, relative_date
+from shared.vault.vql.syntax_tree import (
     And,
     Between,
     Comparison,
@@ -28,6 +25,9 @@ from shared.vault.vql.tree import (
     StateType,
     Token,
 )
+from shared.vault.vql.token_reader import TokenReader
+from shared.vault.vql.vql_errors import VqlLimitError
+from shared.vault.vql.vql_tokens import is_list, is_number, is_string, is_vault_token
 
 MAX_DEPTH = 50  # parentheses within parentheses
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from shared.vault.components.model import Field, FieldType
+from shared.vault.model.component_model import Field, FieldType
 from shared.vault.vql.compiler import CompiledQuery
-from shared.vault.vql.errors import VqlLimitError, VqlNameError
 from shared.vault.vql.resolve import quoted
+from shared.vault.vql.vql_errors import VqlLimitError, VqlNameError
 
 MAX_FACETS = 20  # fields of one request
 MAX_VALUES = 50  # shown of one field, the documented limit

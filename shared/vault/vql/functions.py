@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from shared.vault.components.model import Field, FieldType, VaultObject
+from shared.vault.model.component_model import Field, FieldType, VaultObject
 from shared.vault.vql.labels import label_sql
 from shared.vault.vql.resolve import Scope
-from shared.vault.vql.tree import Path
+from shared.vault.vql.syntax_tree import Path
 
 SHORT_TEXT = 250  # characters of a long text that is selected without LONGTEXT()
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from shared.vault.components.model import Field, FieldType, VaultObject
+from shared.vault.model.component_model import Field, FieldType, VaultObject
 from shared.vault.vql.resolve import Scope, Statement
-from shared.vault.vql.tree import Path
+from shared.vault.vql.syntax_tree import Path
 
 _OBJECT_TYPE = ("object_type__v", "object_type__vr")
 

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
-from shared.vault.components.model import Field, FieldType
-from shared.vault.vql.tree import Scalar
+from shared.vault.model.component_model import Field, FieldType
+from shared.vault.vql.syntax_tree import Scalar
 
 TEXT = frozenset(
     (

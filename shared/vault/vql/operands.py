@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import cast
 
-from shared.vault.components.model import FieldType
+from shared.vault.model.component_model import FieldType
 from shared.vault.vql.deferred import TOKENS, TokenValue
-from shared.vault.vql.errors import VqlNameError
 from shared.vault.vql.functions import FILE_FUNCTIONS, named_file
 from shared.vault.vql.labels import label_sql
 from shared.vault.vql.literals import TEXT, UnsuitableLiteral, parameters
 from shared.vault.vql.resolve import Scope
-from shared.vault.vql.tree import Literal, Operand, RelativeDate, Scalar, StateFunction, StateType, Token
+from shared.vault.vql.syntax_tree import Literal, Operand, RelativeDate, Scalar, StateFunction, StateType, Token
+from shared.vault.vql.vql_errors import VqlNameError
 
 PLAIN_TEXT = frozenset((FieldType.ID, FieldType.STRING, FieldType.LONG_TEXT, FieldType.RICH_TEXT))
 DATES = frozenset((FieldType.DATE, FieldType.DATE_TIME))

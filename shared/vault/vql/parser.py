@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from shared.vault.vql import tokens as lexical
-from shared.vault.vql.errors import VqlLimitError
+from shared.vault.vql import vql_tokens as lexical
 from shared.vault.vql.expression_parser import NO_LIMITS, ExpressionParser
 from shared.vault.vql.phrase import read_phrase
-from shared.vault.vql.tokens import is_list, is_string
-from shared.vault.vql.tree import (
+from shared.vault.vql.syntax_tree import (
     Criteria,
     Find,
     Item,
@@ -21,6 +19,8 @@ from shared.vault.vql.tree import (
     Select,
     Show,
 )
+from shared.vault.vql.vql_errors import VqlLimitError
+from shared.vault.vql.vql_tokens import is_list, is_string
 
 MAX_ALIAS = 40  # characters
 MAX_ROWS = 2**31 - 1  # the largest number a limit may name

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from shared.vault.vql.errors import VqlLimitError
-from shared.vault.vql.tree import Search, SearchTerm, Word
+from shared.vault.vql.syntax_tree import Search, SearchTerm, Word
+from shared.vault.vql.vql_errors import VqlLimitError
 
 MAX_PHRASE = 250  # characters, the documented limit of a search term
 MAX_WILDCARDS = 2  # in one word

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
-from shared.vault.components.model import Field, FieldType, Lifecycle, Picklist, VaultObject
+from shared.vault.model.component_model import Field, FieldType, Lifecycle, Picklist, VaultObject
 from shared.vault.vql.deferred import TokenValue
-from shared.vault.vql.errors import NameErrorType, VqlLimitError, VqlNameError
+from shared.vault.vql.syntax_tree import Item, Operand, Path, Select
 from shared.vault.vql.targets import ABSENT, OBJECT_TYPE, USER_OBJECT, Target
-from shared.vault.vql.tokens import place, position_of
-from shared.vault.vql.tree import Item, Operand, Path, Select
+from shared.vault.vql.vql_errors import NameErrorType, VqlLimitError, VqlNameError
+from shared.vault.vql.vql_tokens import place, position_of
 
 MAX_PATH = 10  # to-one relationships in one path
 MAX_JOINS = 64  # distinct to-one relationships in one SELECT

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from shared.vault.components.model import Field, VaultObject
+from shared.vault.model.component_model import Field, VaultObject
+from shared.vault.vql.find import find_sql
 from shared.vault.vql.resolve import Scope, outbound, quoted
-from shared.vault.vql.search import find_sql
-from shared.vault.vql.tree import Expression, InSelect, Item
+from shared.vault.vql.syntax_tree import Expression, InSelect, Item
 
 Compile = Callable[[Scope, Expression], str]
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from shared.vault.components.model import FieldType, VaultObject
+from shared.vault.model.component_model import FieldType, VaultObject
 from shared.vault.vql.compiler import NO_TARGETS, Targets
 from shared.vault.vql.resolve import Readable, Registry, Statement, inbound, outbound, readable_by
+from shared.vault.vql.syntax_tree import Show
 from shared.vault.vql.targets import OBJECT_TYPE, USER_OBJECT
-from shared.vault.vql.tree import Show
 
 _PLATFORM = ("object_type__vr", "created_by__vr", "modified_by__vr")
 _TYPES = {FieldType.OBJECT: "ObjectReference"}

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from shared.vault.components.model import DocumentModel, Field, FieldType, ObjectType, VaultObject
-from shared.vault.components.tree import Component
+from shared.vault.components.component_tree import Component
+from shared.vault.model.component_model import DocumentModel, Field, FieldType, ObjectType, VaultObject
 
 OBJECT_TYPE = "object_type__v"
 COMPONENT = "vault_component__v"

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NoReturn, TypeVar
 
-from shared.vault.vql import tokens as lexical
-from shared.vault.vql.errors import VqlSyntaxError
-from shared.vault.vql.tokens import END, KEYWORDS, is_list, is_number, is_string, is_word
-from shared.vault.vql.tree import Path
+from shared.vault.vql import vql_tokens as lexical
+from shared.vault.vql.syntax_tree import Path
+from shared.vault.vql.vql_errors import VqlSyntaxError
+from shared.vault.vql.vql_tokens import END, KEYWORDS, is_list, is_number, is_string, is_word
 
 T = TypeVar("T")
 

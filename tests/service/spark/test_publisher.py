@@ -7,8 +7,8 @@ from uuid import uuid4
 
 import pytest
 
+from shared.spark.broker_errors import BrokerUnavailable, Unroutable
 from shared.spark.connection import BrokerConnection
-from shared.spark.errors import BrokerUnavailable, Unroutable
 from shared.spark.publisher import Outgoing, Publisher
 from shared.spark.topology import DEAD_LETTER, Direction, declare_exchanges, declare_queue, purge_queue, queue_state
 from tests.service.spark.proxy import proxy_to

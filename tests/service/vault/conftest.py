@@ -11,8 +11,8 @@ from veevatools.veevavault import VaultClient
 
 from local.servers import PostgresServer, RabbitServer
 from services.medical_vault.definition import MEDICAL_VAULT
-from shared.vault.app import create_app
-from shared.vault.vault import Vault
+from shared.vault.assembly.vault import Vault
+from shared.vault.process.application import create_app
 from tests.public_client import client_of
 from tests.servers import fresh_database, fresh_vhost
 from tests.service.vault import objects

@@ -9,14 +9,14 @@ from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any, cast
 
-from local.waiting import answers_within
-from shared.vault.jobs.model import Job, JobContext, JobHandler, JobResult, JobType
-from shared.vault.jobs.service import JobService
-from shared.vault.jobs.table import JobTable
+from local.polling import answers_within
+from shared.vault.access.caller import SYSTEM
+from shared.vault.assembly.vault import Vault
+from shared.vault.jobs.job_model import Job, JobContext, JobHandler, JobResult, JobType
+from shared.vault.jobs.job_service import JobService
+from shared.vault.jobs.job_table import JobTable
 from shared.vault.jobs.worker import JobWorker, WorkerOptions
-from shared.vault.security.caller import SYSTEM
 from shared.vault.storage.database import Database
-from shared.vault.vault import Vault
 from tests.service.vault.served import Api
 
 FAST = WorkerOptions(concurrency=4, lease=20, poll=0.05, max_attempts=3, grace=5)

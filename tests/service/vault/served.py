@@ -15,9 +15,9 @@ from fastapi import FastAPI
 from multidict import CIMultiDictProxy
 from pydantic import SecretStr
 
-from local.waiting import answers_within, holds_within
-from shared.vault.settings import VaultSettings
-from shared.vault.vault import Vault
+from local.polling import answers_within, holds_within
+from shared.vault.assembly.vault import Vault
+from shared.vault.assembly.vault_settings import VaultSettings
 
 PASSWORD = "a test's password"
 USERNAMES = {"admin": "admin@vault.example", "integration": "integration@vault.example", "user": "user@vault.example"}

@@ -7,8 +7,8 @@ from typing import Any
 import aiohttp
 import pytest
 
+from shared.vault.assembly.vault import Vault
 from shared.vault.security.sign_in_limits import MAX_FAILURES
-from shared.vault.vault import Vault
 from tests.service.vault.served import PASSWORD, USERNAMES, Api
 
 ADMIN = {"username": USERNAMES["admin"], "password": PASSWORD}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from shared.vault.vault import Vault
+from shared.vault.assembly.vault import Vault
 from tests.service.vault.served import Api
 
 QUEUE = "medical_crm_outbound_queue__v"

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from shared.vault.vault import Vault
+from shared.vault.assembly.vault import Vault
 from tests.service.vault.people import as_user, new_user
 from tests.service.vault.served import Api
 

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from local.supported import NOT_SERVED
-from shared.vault.api.app import CHAPTERS
+from shared.vault.api.api_app import CHAPTERS
 from tests.service.vault.served import Answer, Api
 
 ODD_NAMES = [

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from shared.vault.security.tokens import MAX_TOKENS
-from shared.vault.vault import Vault
+from shared.vault.assembly.vault import Vault
+from shared.vault.security.access_tokens import MAX_TOKENS
 from tests.service.vault.people import as_user, new_user
 from tests.service.vault.served import Api
 

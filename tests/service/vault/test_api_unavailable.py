@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from services.medical_vault.definition import MEDICAL_VAULT
-from shared.vault.api.app import create_api
-from shared.vault.vault import Vault
+from shared.vault.api.api_app import create_api
+from shared.vault.assembly.vault import Vault
 from tests.service.vault.served import PASSWORD, USERNAMES, served, settings
 
 

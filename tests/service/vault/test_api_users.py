@@ -7,7 +7,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from shared.vault.vault import Vault
+from shared.vault.assembly.vault import Vault
 from tests.service.vault.people import as_user, new_user, person
 from tests.service.vault.served import PASSWORD, USERNAMES, Answer, Api
 

@@ -14,9 +14,9 @@ import asyncpg
 import pytest
 
 from local.servers import PostgresServer
+from shared.vault.assembly.vault import Vault
 from shared.vault.components.schema import schema_name
 from shared.vault.storage.migrate import FOLDER
-from shared.vault.vault import Vault
 from tests.servers import fresh_database
 from tests.service.vault.jobbing import finished
 from tests.service.vault.served import Answer, Api

@@ -11,10 +11,10 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from shared.vault.audit.values import CUT, MAX_VALUE
-from shared.vault.security.caller import SYSTEM
+from shared.vault.access.caller import SYSTEM
+from shared.vault.assembly.vault import Vault
+from shared.vault.audit.audited_values import CUT, MAX_VALUE
 from shared.vault.storage.database import OneTransaction
-from shared.vault.vault import Vault
 from tests.service.vault.people import as_user, new_user
 from tests.service.vault.served import USERNAMES, Api
 

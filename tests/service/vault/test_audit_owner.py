@@ -14,8 +14,8 @@ from pydantic import SecretStr
 from local.databases import Passwords, owner_of, prepare_databases
 from local.servers import PostgresServer, RabbitServer
 from services.medical_vault.definition import MEDICAL_VAULT
-from shared.vault.app import create_app
-from shared.vault.vault import Vault
+from shared.vault.assembly.vault import Vault
+from shared.vault.process.application import create_app
 from tests.servers import fresh_vhost
 from tests.service.vault.served import MDL, served, settings, started
 

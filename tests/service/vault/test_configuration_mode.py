@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from shared.vault.assembly.vault import Vault
 from shared.vault.security.configuration_mode import ConfigurationMode
-from shared.vault.vault import Vault
 from tests.service.vault.served import Api
 
 

@@ -19,11 +19,11 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from local.servers import PostgresServer, RabbitServer
 from services.crm_vault.definition import CRM_VAULT
 from shared.spark.envelope import Envelope, Message
-from shared.vault.app import create_app
+from shared.vault.access.caller import SYSTEM
+from shared.vault.assembly.vault import Vault
+from shared.vault.connections.connection_model import DomainType
 from shared.vault.connections.handshake import Handshake
-from shared.vault.connections.model import DomainType
-from shared.vault.security.caller import SYSTEM
-from shared.vault.vault import Vault
+from shared.vault.process.application import create_app
 from tests.servers import fresh_database, fresh_vhost
 from tests.service.vault.served import Answer, Api, served, settings, started
 

@@ -14,9 +14,9 @@ import asyncpg
 import pytest
 
 from local.servers import PostgresServer
-from shared.vault.content.service import ROOT, Content, ContentService
 from shared.vault.errors import VaultFault
-from shared.vault.staging.store import FileStore
+from shared.vault.files.content_service import ROOT, Content, ContentService
+from shared.vault.files.file_store import FileStore
 from shared.vault.storage.database import Database
 from shared.vault.storage.migrate import migrate
 from tests.servers import fresh_database

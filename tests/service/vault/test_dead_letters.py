@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from local.waiting import answers_within
+from local.polling import answers_within
 from shared.spark.connection import BrokerConnection
 from shared.spark.consumer import Consumer, Delivery
 from shared.spark.envelope import Envelope, Message
 from shared.spark.publisher import Outgoing, Publisher
 from shared.spark.topology import DEAD_LETTER, DELIVERY_LIMIT, Direction, queue_state
-from shared.vault.vault import Vault
+from shared.vault.assembly.vault import Vault
 from tests.service.vault.objects import key
 from tests.service.vault.served import Api
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from local.waiting import answers_within
-from shared.vault.vault import Vault
+from local.polling import answers_within
+from shared.vault.assembly.vault import Vault
 from tests.service.vault.jobbing import finished
 from tests.service.vault.objects import key, outcomes
 from tests.service.vault.served import Answer, Api

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from local.waiting import answers_within
+from local.polling import answers_within
 from shared.spark.envelope import Envelope, Message, format_moment
-from shared.vault.jobs.housekeeping import HOUSEKEEPING
-from shared.vault.jobs.model import JobStatus
-from shared.vault.security.caller import SYSTEM
-from shared.vault.vault import Vault
+from shared.vault.access.caller import SYSTEM
+from shared.vault.assembly.housekeeping import HOUSEKEEPING
+from shared.vault.assembly.vault import Vault
+from shared.vault.jobs.job_model import JobStatus
 from tests.service.vault.objects import key
 from tests.service.vault.served import Api
 from tests.service.vault.test_inquiries import Crm, crm

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from services.connector.processing.exceptions import ExceptionRecords
+from services.connector.processing.exception_records import ExceptionRecords
 from shared.client import VaultClient
 from shared.client.results import QueryResult, Row
 from tests.service.vault.objects import key

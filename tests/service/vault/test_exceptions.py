@@ -10,15 +10,15 @@ from typing import Any
 
 import pytest
 
-from local.waiting import answers_within
-from services.connector.processing.exceptions import ExceptionRecords, MessageErrorType, MessageFailure
-from services.connector.processing.outcome import ItemFailure
-from services.connector.rules.errors import ItemErrorType
+from local.polling import answers_within
+from services.connector.points.outcome import ItemFailure
+from services.connector.processing.exception_records import ExceptionRecords, MessageErrorType, MessageFailure
+from services.connector.rules.field_errors import ItemErrorType
 from shared.client import VaultClient
 from shared.spark.envelope import Envelope, Message
-from shared.vault.jobs.model import Job, JobStatus
-from shared.vault.security.caller import SYSTEM
-from shared.vault.vault import Vault
+from shared.vault.access.caller import SYSTEM
+from shared.vault.assembly.vault import Vault
+from shared.vault.jobs.job_model import Job, JobStatus
 from tests.service.vault.objects import key
 from tests.service.vault.served import PASSWORD, USERNAMES, Api
 

@@ -11,10 +11,10 @@ import aiohttp
 import pytest
 import uvicorn
 
+from local.polling import answers_within, holds_within
 from local.tls import LocalTls
-from local.waiting import answers_within, holds_within
-from shared.vault.app import create_app
-from shared.vault.vault import Vault
+from shared.vault.assembly.vault import Vault
+from shared.vault.process.application import create_app
 from tests.service.vault.java_client import (
     CSV,
     FORM,

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from local.waiting import answers_within
+from local.polling import answers_within
+from shared.vault.access.caller import SYSTEM
+from shared.vault.assembly.vault import Vault
 from shared.vault.errors import VaultFault
-from shared.vault.jobs.logs import JobLog, result_key
-from shared.vault.jobs.service import JobService
-from shared.vault.security.caller import SYSTEM
-from shared.vault.vault import Vault
+from shared.vault.jobs.job_logs import JobLog, result_key
+from shared.vault.jobs.job_service import JobService
 from tests.service.vault.jobbing import finished
 from tests.service.vault.served import Api
 

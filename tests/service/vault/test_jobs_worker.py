@@ -9,11 +9,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from local.waiting import holds_within
+from local.polling import holds_within
+from shared.vault.access.caller import SYSTEM
 from shared.vault.errors import ErrorType, VaultFault
-from shared.vault.jobs.model import JobContext, JobResult, JobStatus, JobTask, JobType, LeaseLost, TaskState
-from shared.vault.jobs.table import JobTable
-from shared.vault.security.caller import SYSTEM
+from shared.vault.jobs.job_model import JobContext, JobResult, JobStatus, JobTask, JobType, LeaseLost, TaskState
+from shared.vault.jobs.job_table import JobTable
 from shared.vault.storage.database import Database, also_in_unit_of_work
 from shared.vault.storage.migrate import migrate
 from tests.service.vault.jobbing import FAST, Gate, Jobs, watchful

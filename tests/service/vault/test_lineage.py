@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from shared.vault.vault import Vault
+from shared.vault.assembly.vault import Vault
 from tests.service.vault.objects import ITEMS, key
 from tests.service.vault.served import Answer, Api
 

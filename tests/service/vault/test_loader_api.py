@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from local.waiting import answers_within
-from shared.vault.loader import writing
-from shared.vault.vault import Vault
+from local.polling import answers_within
+from shared.vault.assembly.vault import Vault
+from shared.vault.loader import load_writing as writing
 from tests.service.vault.served import Answer, Api
 from tests.service.vault.test_staging_api import create
 

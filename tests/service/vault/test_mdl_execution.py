@@ -11,13 +11,13 @@ import orjson
 import pytest
 
 import tests.unit.components
-from local.waiting import answers_within
+from local.polling import answers_within
+from shared.vault.access.caller import SYSTEM
+from shared.vault.assembly.vault import Vault
 from shared.vault.components.registry import MAX_CUSTOM_OBJECTS
-from shared.vault.jobs.model import JobContext, JobRun, JobStatus
-from shared.vault.security.caller import SYSTEM
-from shared.vault.storage import component_jobs
-from shared.vault.storage.scripts import StatementResult
-from shared.vault.vault import Vault
+from shared.vault.configuration import component_jobs
+from shared.vault.configuration.scripts import StatementResult
+from shared.vault.jobs.job_model import JobContext, JobRun, JobStatus
 from tests.service.vault.served import Answer, Api
 
 SHAPES = (Path(tests.unit.components.__path__[0]) / "real_shapes.mdl").read_text(encoding="utf-8")

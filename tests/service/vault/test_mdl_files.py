@@ -6,8 +6,8 @@ import hashlib
 
 import aiohttp
 
-from shared.vault.storage.component_files import MAX_FILE_BYTES
-from shared.vault.vault import Vault
+from shared.vault.assembly.vault import Vault
+from shared.vault.configuration.component_files import MAX_FILE_BYTES
 from tests.service.vault.served import Answer, Api
 
 CONTENT = b"%PDF-1.4 a template"

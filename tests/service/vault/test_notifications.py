@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
+from local.polling import answers_within
 from local.servers import PostgresServer, RabbitServer
 from local.tls import LocalTls
-from local.waiting import answers_within
 from services.medical_vault.definition import MEDICAL_VAULT
-from shared.vault.app import create_app
-from shared.vault.vault import Vault
+from shared.vault.assembly.vault import Vault
+from shared.vault.process.application import create_app
 from tests.servers import fresh_database, fresh_vhost
 from tests.service.vault.people import as_user, new_user
 from tests.service.vault.post import SECRET, USERNAME, Post, post_office

@@ -18,9 +18,9 @@ from schemathesis.core.result import Ok
 from local.servers import PostgresServer, RabbitServer
 from services.crm_vault.definition import CRM_VAULT
 from services.medical_vault.definition import MEDICAL_VAULT
-from shared.vault.app import create_app
+from shared.vault.assembly.vault import Vault
 from shared.vault.errors import ErrorType
-from shared.vault.vault import Vault
+from shared.vault.process.application import create_app
 from tests.servers import fresh_database, fresh_vhost
 from tests.service.vault import served
 

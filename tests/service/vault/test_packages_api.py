@@ -8,11 +8,11 @@ from typing import Any, cast
 
 import aiohttp
 
-from local.waiting import answers_within
-from shared.vault.jobs.model import JobContext, JobRun
-from shared.vault.packages.model import PackageStatus
-from shared.vault.security.caller import SYSTEM
-from shared.vault.vault import Vault
+from local.polling import answers_within
+from shared.vault.access.caller import SYSTEM
+from shared.vault.assembly.vault import Vault
+from shared.vault.jobs.job_model import JobContext, JobRun
+from shared.vault.packages.package_model import PackageStatus
 from tests.service.vault.served import Api
 from tests.unit.packages.building import component_files, data_files, vpk, zipped
 

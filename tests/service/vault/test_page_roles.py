@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from shared.vault.admin.app import create_pages
-from shared.vault.vault import Vault
+from shared.vault.admin.admin_app import create_pages
+from shared.vault.assembly.vault import Vault
 from tests.service.vault.browsing import Browser, browser
 from tests.service.vault.objects import key
 from tests.service.vault.served import Api

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from shared.vault.vault import Vault
+from shared.vault.assembly.vault import Vault
 from tests.service.vault.browsing import Browser, Page, browser
 from tests.service.vault.objects import key
 from tests.service.vault.remote_end import acceptance, connection_file

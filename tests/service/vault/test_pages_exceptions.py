@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from services.connector.processing.exceptions import ExceptionRecords
+from services.connector.processing.exception_records import ExceptionRecords
 from shared.client import VaultClient
-from shared.vault.security.caller import SYSTEM
-from shared.vault.vault import Vault
+from shared.vault.access.caller import SYSTEM
+from shared.vault.assembly.vault import Vault
 from tests.service.vault.browsing import Browser, Page, browser
 from tests.service.vault.jobbing import finished
 from tests.service.vault.objects import key

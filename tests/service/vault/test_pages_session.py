@@ -6,7 +6,7 @@ import aiohttp
 import pytest
 from yarl import URL
 
-from shared.vault.vault import Vault
+from shared.vault.assembly.vault import Vault
 from tests.service.vault.browsing import browser
 from tests.service.vault.people import new_user
 from tests.service.vault.served import PASSWORD, USERNAMES, Api

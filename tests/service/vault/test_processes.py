@@ -10,8 +10,8 @@ from itertools import count
 
 import pytest
 
+from local.polling import answers_within
 from local.servers import PostgresServer, RabbitServer
-from local.waiting import answers_within
 from shared.spark.connection import BrokerConnection
 from shared.spark.envelope import Envelope
 from tests.servers import fresh_database, fresh_vhost

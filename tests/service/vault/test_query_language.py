@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from shared.vault.vault import Vault
+from shared.vault.assembly.vault import Vault
 from tests.service.vault.served import USERNAMES, Answer, Api
 
 MDL = r"""

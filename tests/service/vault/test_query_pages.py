@@ -11,13 +11,13 @@ import asyncpg
 import pytest
 
 from services.medical_vault.definition import MEDICAL_VAULT
-from shared.vault.app import create_app
+from shared.vault.access.caller import SYSTEM
+from shared.vault.assembly.vault import Vault
 from shared.vault.errors import ErrorType, VaultFault
-from shared.vault.records.queries import QueryService
-from shared.vault.records.query_slots import QueryLimits
-from shared.vault.security.caller import SYSTEM
+from shared.vault.process.application import create_app
+from shared.vault.queries.queries import QueryService
+from shared.vault.queries.query_slots import QueryLimits
 from shared.vault.storage.database import Database
-from shared.vault.vault import Vault
 from tests.service.vault.served import Answer, Api, served
 
 MDL = r"""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from shared.vault.vault import Vault
+from shared.vault.assembly.vault import Vault
 from tests.service.vault.objects import key, owner
 from tests.service.vault.served import Api
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from local.waiting import answers_within
+from local.polling import answers_within
 from tests.service.vault.objects import ITEMS, OWNERS, items, key, outcomes, owner, record
 from tests.service.vault.served import Answer, Api
 

@@ -11,8 +11,8 @@ import pytest
 
 from local.servers import PostgresServer, RabbitServer
 from services.medical_vault.definition import MEDICAL_VAULT
-from shared.vault.app import create_app
-from shared.vault.vault import Vault
+from shared.vault.assembly.vault import Vault
+from shared.vault.process.application import create_app
 from tests.servers import fresh_database, fresh_vhost
 from tests.service.vault.objects import outcomes, record
 from tests.service.vault.served import Api, served, settings, started

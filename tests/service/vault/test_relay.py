@@ -10,15 +10,15 @@ from pathlib import Path
 import asyncpg
 import pytest
 
+from local.polling import answers_within
 from local.servers import PostgresServer, RabbitServer
-from local.waiting import answers_within
 from services.medical_vault.definition import MEDICAL_VAULT
 from shared.spark.connection import BrokerConnection
 from shared.spark.consumer import Consumer, Delivery
 from shared.spark.envelope import Envelope
 from shared.spark.topology import queue_state
-from shared.vault.app import create_app
-from shared.vault.vault import Vault
+from shared.vault.assembly.vault import Vault
+from shared.vault.process.application import create_app
 from tests.servers import fresh_database, fresh_vhost
 from tests.service.spark.proxy import Proxy, proxy_to
 from tests.service.vault import objects

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from local.waiting import answers_within
-from shared.vault.vault import Vault
+from local.polling import answers_within
+from shared.vault.assembly.vault import Vault
 from tests.service.vault.served import Answer, Api
 
 INTEGRATION = "medical_inquiry_details__v"

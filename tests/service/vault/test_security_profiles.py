@@ -8,10 +8,10 @@ import pytest
 
 from local.servers import PostgresServer, RabbitServer
 from services.medical_vault.definition import MEDICAL_VAULT
-from shared.vault.app import create_app
+from shared.vault.assembly.vault import Vault
 from shared.vault.components.mdl import parse
 from shared.vault.components.permission_types import Grant
-from shared.vault.vault import Vault
+from shared.vault.process.application import create_app
 from tests.servers import fresh_database, fresh_vhost
 from tests.service.vault.people import as_user, new_user, person
 from tests.service.vault.profiles import execute, name, permission_set, security_profile, with_profile

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from services.crm_vault.definition import CRM_VAULT
-from shared.vault.api.app import create_api
-from shared.vault.vault import Vault
+from shared.vault.api.api_app import create_api
+from shared.vault.assembly.vault import Vault
 from tests.service.vault.served import PASSWORD, served, settings
 
 

@@ -9,9 +9,10 @@ from typing import Any
 import aiohttp
 import pytest
 
-from local.waiting import answers_within
-from shared.vault.staging import service, uploads
-from shared.vault.vault import Vault
+from local.polling import answers_within
+from shared.vault.assembly.vault import Vault
+from shared.vault.staging import staging_service as service
+from shared.vault.staging import uploads
 from tests.service.vault.served import Answer, Api
 
 ITEMS = "/services/file_staging/items"

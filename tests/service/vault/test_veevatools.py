@@ -20,7 +20,7 @@ from veevatools.veevavault import (
 )
 from veevatools.veevavault.errors import VaultAuthenticationError
 
-from shared.vault.vault import Vault
+from shared.vault.assembly.vault import Vault
 from tests.public_client import client_of
 from tests.service.vault.conftest import Call
 from tests.service.vault.people import person

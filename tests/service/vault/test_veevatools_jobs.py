@@ -18,7 +18,7 @@ from veevatools.veevavault import (
     VaultClient,
 )
 
-from local.waiting import answers_within
+from local.polling import answers_within
 from tests.service.vault.conftest import Call
 from tests.service.vault.served import Api
 from tests.unit.packages.building import component_files, vpk

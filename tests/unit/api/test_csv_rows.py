@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from shared.vault.api.csv_rows import FORMULA_STARTS, parse_csv, results_csv, safe_cell
 from shared.vault.errors import ApiError, ErrorType, VaultFault
-from shared.vault.records.results import CREATED, RowResult
+from shared.vault.records.row_results import CREATED, RowResult
 
 NAMES = st.lists(st.from_regex(r"[a-z_.]{1,12}", fullmatch=True), min_size=1, max_size=5, unique=True)
 CELL = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=20)

@@ -7,9 +7,9 @@ from typing import Any
 import orjson
 from starlette.responses import Response
 
-from shared.vault.api import envelope
+from shared.vault.api import response_envelope as envelope
 from shared.vault.errors import ApiError, ErrorType
-from shared.vault.records.results import CREATED, UPDATED, RowResult
+from shared.vault.records.row_results import CREATED, UPDATED, RowResult
 
 URL = "/api/v25.1/vobjects/product__v"
 INVALID = ApiError(ErrorType.INVALID_DATA, "Invalid id")

@@ -10,7 +10,7 @@ import pytest
 from shared.vault.api.object_json import field_document, object_document, object_summary, source
 from shared.vault.components.mdl import parse
 from shared.vault.components.registry import Registry
-from shared.vault.storage.component_dates import ObjectDates, Stamp
+from shared.vault.configuration.component_dates import ObjectDates, Stamp
 
 PATH = "/api/v25.1"
 MADE, CHANGED = datetime(2026, 1, 31, 10, tzinfo=UTC), datetime(2026, 2, 28, 10, tzinfo=UTC)

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from services.medical_vault.definition import MEDICAL_VAULT
-from shared.vault.api.app import TAGS, create_api
+from shared.vault.api.api_app import TAGS, create_api
 from shared.vault.api.openapi.document import examples
 from shared.vault.api.openapi.inference import schema_of
-from shared.vault.vault import Vault
+from shared.vault.assembly.vault import Vault
 from tests.service.vault.served import settings
 
 DOCUMENT = create_api(Vault(MEDICAL_VAULT, settings("", "", Path("nowhere")))).openapi()

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from shared.vault.audit.entries import author, is_audited
+from shared.vault.access.caller import Caller
+from shared.vault.access.permission_sets import BUSINESS_USER, SUPPLIED, SYSTEM_ADMIN, SecurityProfile
+from shared.vault.access.permissions import Grant, Operation, granted, may
+from shared.vault.audit.audit_entries import author, is_audited
 from shared.vault.audit.trails import TRAILS
+from shared.vault.components.component_tree import Component
 from shared.vault.components.registry import Registry
-from shared.vault.components.tree import Component
-from shared.vault.security.caller import Caller
-from shared.vault.security.permission_sets import BUSINESS_USER, SUPPLIED, SYSTEM_ADMIN, SecurityProfile
-from shared.vault.security.permissions import Grant, Operation, granted, may
 
 
 def caller(profile: SecurityProfile, delegate: int | None = None) -> Caller:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from shared.vault.components.evolution import after
 from shared.vault.components.mdl import parse
-from shared.vault.components.model import VaultObject
 from shared.vault.components.registry import Registry
+from shared.vault.model.component_model import VaultObject
 
 
 def run(text: str, registry: Registry | None = None) -> Registry:

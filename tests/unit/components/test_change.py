@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from shared.vault.components.change import apply
-from shared.vault.components.errors import Code, ComponentError
+from shared.vault.components.component_errors import Code, ComponentError
+from shared.vault.components.component_tree import Component
 from shared.vault.components.mdl import parse, render
-from shared.vault.components.tree import Component
 
 PICKLIST = "RECREATE Picklist color__c (label('Color'), Picklistentry red__c (label('Red')));"
 OBJECT = "RECREATE Object a__c (label('A'), prefix('V0A'), %s);"

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from shared.vault.components.component_errors import ComponentError
 from shared.vault.components.description import configuration_json, object_type_json, type_metadata, type_summary
-from shared.vault.components.errors import ComponentError
 from shared.vault.components.mdl import parse
 from shared.vault.components.types import COMPONENT_TYPES
 from tests.unit.components.builders import run

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from shared.vault.components.component_errors import ComponentError
 from shared.vault.components.description import configuration_json
-from shared.vault.components.errors import ComponentError
 from shared.vault.components.registry import Registry
 from tests.unit.components.builders import run
 

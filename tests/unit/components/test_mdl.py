@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.vault.components.component_tree import Component, Scalar
 from shared.vault.components.mdl import MdlSyntaxError, parse, render
 from shared.vault.components.statement import (
     AddChild,
@@ -17,7 +18,6 @@ from shared.vault.components.statement import (
     ModifyChild,
     SetAttribute,
 )
-from shared.vault.components.tree import Component, Scalar
 
 _T = TypeVar("_T")
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from shared.vault.components.component_tree import Component
 from shared.vault.components.mdl import parse
 from shared.vault.components.merging import MergeConflict, merge
-from shared.vault.components.tree import Component
 
 GIVEN = "label('Thing'), prefix('ZTH'), Field a__v (type('String'), label('A'), max_length(10))"
 OWN_FIELD = "Field own__c (type('String'), label('Own'), max_length(5))"

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from shared.vault.components.errors import Code, ComponentError
+from shared.vault.components.component_errors import Code, ComponentError
+from shared.vault.components.component_tree import Component, Embedded
 from shared.vault.components.mdl import parse, render
-from shared.vault.components.model import FieldType
 from shared.vault.components.ordering import in_order
 from shared.vault.components.registry import Registry
 from shared.vault.components.schema import plan
-from shared.vault.components.tree import Component, Embedded
+from shared.vault.model.component_model import FieldType
 from tests.unit.components.builders import run
 
 FILE = Path(__file__).with_name("real_shapes.mdl")

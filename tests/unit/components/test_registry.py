@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from shared.vault.components.errors import Code, ComponentError
-from shared.vault.components.model import FieldType, RelationshipDeletion
+from shared.vault.components.component_errors import Code, ComponentError
 from shared.vault.components.registry import Registry, object_type_id
+from shared.vault.model.component_model import FieldType, RelationshipDeletion
 from tests.unit.components.builders import run
 
 BASE = """

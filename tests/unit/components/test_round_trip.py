@@ -7,12 +7,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shared.vault.components.change import apply
-from shared.vault.components.errors import ComponentError
+from shared.vault.components.component_errors import ComponentError
+from shared.vault.components.component_tree import Component, Embedded, Scalar
+from shared.vault.components.component_validation import check
 from shared.vault.components.mdl import parse, render
 from shared.vault.components.specification import Attribute, ComponentType, NameRule, ValueType
-from shared.vault.components.tree import Component, Embedded, Scalar
 from shared.vault.components.types import COMPONENT_TYPES
-from shared.vault.components.validation import check
 
 _name = st.from_regex(r"[a-z][a-z0-9]{0,3}(_[a-z0-9]{1,3}){0,1}__(v|c|sys)", fullmatch=True)
 _dotted = st.tuples(_name, _name).map(".".join)

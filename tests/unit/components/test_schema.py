@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from shared.vault.components.errors import ComponentError
+from shared.vault.components.component_errors import ComponentError
 from shared.vault.components.schema import SchemaChange, name_sequence, plan, quote, table
 from tests.unit.components.builders import object_of
 

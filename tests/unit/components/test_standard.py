@@ -12,14 +12,14 @@ import pytest
 
 import services.crm_vault
 import services.medical_vault
+from shared.vault.components.component_tree import Component
 from shared.vault.components.mdl import parse, render
-from shared.vault.components.model import Field, FieldType, VaultObject
 from shared.vault.components.platform import BASE_TYPE
 from shared.vault.components.registry import Registry
 from shared.vault.components.schema import plan
-from shared.vault.components.tree import Component
-from shared.vault.documents.target import DOCUMENTS
-from shared.vault.records.query_targets import targets_of
+from shared.vault.model.component_model import Field, FieldType, VaultObject
+from shared.vault.queries.document_target import DOCUMENTS
+from shared.vault.queries.query_targets import targets_of
 from tests.unit.components.builders import run
 
 MEDICAL, CRM = (Path(package.__path__[0]) / "standard" for package in (services.medical_vault, services.crm_vault))

@@ -12,8 +12,8 @@ import pytest
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
-from shared.vault.connections.document import MAX_BYTES, Document, InvalidDocument, Kind, read, write
-from shared.vault.connections.model import DomainType
+from shared.vault.connections.connection_file import MAX_BYTES, Document, InvalidDocument, Kind, read, write
+from shared.vault.connections.connection_model import DomainType
 from shared.vault.connections.signing import key_pair
 
 PRIVATE, CERTIFICATE = key_pair("Vault 1")

@@ -7,9 +7,9 @@ from typing import Any
 from services.connector.rules.compile import compile_rule
 from services.connector.rules.compiled import CompiledRule
 from services.connector.rules.lookups import Lookups
-from services.connector.rules.metadata import ObjectMetadata
-from services.connector.rules.model import read_rule
-from services.connector.rules.plan import plan
+from services.connector.rules.object_metadata import ObjectMetadata
+from services.connector.rules.query_plan import plan
+from services.connector.rules.rule import read_rule
 
 Json = dict[str, object]
 

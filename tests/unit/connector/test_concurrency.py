@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from services.connector.concurrency import FreshValue, KeyLocks, concurrently
-from services.connector.faults import Interrupted, Patience
+from services.connector.vaults.faults import Interrupted, Patience
 from shared.client.errors import VaultRefused, VaultUnavailable
+from shared.runtime.concurrency import FreshValue, KeyLocks, concurrently
 
 
 async def test_overlapping_keys_never_run_together_and_others_do() -> None:

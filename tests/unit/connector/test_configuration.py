@@ -6,18 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from services.connector.configuration import (
-    Configuration,
-    ConfigurationFault,
-    Connection,
-    Integration,
-    IntegrationPoint,
-    read_connections,
-)
-from services.connector.delivery.routes import Destination, Routes, read_routes
-from services.connector.points.registry import fills_documents
-from services.connector.rules.metadata import ObjectMetadata
-from services.connector.rules.model import RuleError, read_rule
+from services.connector.delivery.destinations import Destination, Routes, read_routes
+from services.connector.points.points import fills_documents
+from services.connector.rules.object_metadata import ObjectMetadata
+from services.connector.rules.rule import RuleError, read_rule
+from services.connector.vaults.configuration import Configuration, ConfigurationFault, Integration, IntegrationPoint
+from services.connector.vaults.connection_rows import Connection, read_connections
 from tests.unit.connector.examples import field, metadata, rule_json
 
 ROW: dict[str, object] = {

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from services.connector.points.content import Countries
-from services.connector.rules.metadata import ObjectMetadata
-from services.connector.rules.model import read_rule
-from services.connector.rules.plan import plan
+from services.connector.points.clm_content import Countries
+from services.connector.rules.object_metadata import ObjectMetadata
+from services.connector.rules.query_plan import plan
+from services.connector.rules.rule import read_rule
 
 USED = Countries({"clm__v": frozenset({"DE", "FR"}), "approved_email__v": frozenset({"FR"})})
 

@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from services.connector.crm_lookup.search import AccountSearch, statement
+from services.connector.crm_lookup.account_search import AccountSearch, statement
 from services.connector.points.pull_rules import DO_NOT_PULL, WITH_INQUIRIES, WITH_TRANSFERRED_INQUIRY, visible
 from services.connector.rules.compile import compile_rule
 from services.connector.rules.compiled import CompiledRule
-from services.connector.rules.model import RuleError, read_rule
-from services.connector.rules.plan import plan
+from services.connector.rules.query_plan import plan
+from services.connector.rules.rule import RuleError, read_rule
 from shared.vault.vql.parser import parse
 from tests.unit.connector.examples import field, field_rule, metadata, rule_json
 

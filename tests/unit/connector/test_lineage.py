@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 
-from services.connector.configuration import Connection, Integration, IntegrationPoint, Route
-from services.connector.points.lineage import CallLineage, Origin, UnitLineage
+from services.connector.points.unit_lineage import CallLineage, Origin, UnitLineage
+from services.connector.vaults.configuration import Integration, IntegrationPoint, Route
+from services.connector.vaults.connection_rows import Connection
 
 ROUTE = Route(
     Connection("C1", "medical_crm__v", 10102, active=True),

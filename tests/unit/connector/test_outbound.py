@@ -9,13 +9,13 @@ from datetime import UTC, datetime
 from typing import Any, cast
 
 from services.connector.delivery.external import Receivers
-from services.connector.delivery.outbound import Attempts, Outbound
-from services.connector.faults import Patience
-from services.connector.vaults import ConnectedVault, KnownVault, Vaults
+from services.connector.delivery.outbound_queue import Attempts, Outbound
+from services.connector.vaults.faults import Patience
+from services.connector.vaults.vaults import ConnectedVault, KnownVault, Vaults
 from shared.client.results import QueryResult, Row
+from shared.spark.broker_errors import BrokerUnavailable
 from shared.spark.consumer import Delivery
 from shared.spark.envelope import Envelope, Message
-from shared.spark.errors import BrokerUnavailable
 from shared.spark.publisher import Outgoing
 
 QUEUE = "out__v"

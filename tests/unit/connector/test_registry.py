@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from services.connector.concurrency import KeyLocks
-from services.connector.points.registry import transfer
+from services.connector.points.outcome import Outcome
+from services.connector.points.points import transfer
 from services.connector.points.transfer import Transfer
-from services.connector.processing.outcome import Outcome
+from shared.runtime.concurrency import KeyLocks
 
 
 async def test_a_message_about_nothing_asks_no_vault() -> None:

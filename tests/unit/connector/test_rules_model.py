@@ -8,7 +8,7 @@ import pytest
 
 from services.connector.rules.defaults import DefaultType
 from services.connector.rules.lookups import MissingLookup
-from services.connector.rules.model import RuleError, read_rule
+from services.connector.rules.rule import RuleError, read_rule
 from tests.unit.connector.examples import field_rule, rule_json
 
 FILTERS: tuple[dict[str, object], ...] = (

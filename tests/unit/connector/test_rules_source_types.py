@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from services.connector.rules.defaults import CODES
-from services.connector.rules.errors import ItemErrorType
+from services.connector.rules.field_errors import ItemErrorType
 from services.connector.rules.rows import Selection
 from services.connector.rules.source_types import QUERY_FIELD_TYPES, described_types, mismatch
 from shared.vault.components.integration_rules import DEFAULT_CODES

@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.connector.processing.outcome import ItemFailure, Outcome
-from services.connector.rules.errors import ItemErrorType
-from services.connector.runs.batches import RunBatch, requested_run, run_of
-from services.connector.runs.reports import counts
+from services.connector.messages.batches import RunBatch, requested_run, run_of
+from services.connector.points.outcome import ItemFailure, Outcome
+from services.connector.rules.field_errors import ItemErrorType
+from services.connector.runs.run_reports import counts
 from shared.spark.envelope import JsonValue, Message
-from shared.vault.integrations.model import Counts
+from shared.vault.integrations.run_model import Counts
 
 fates = st.one_of(st.sampled_from(["done", "skipped"]), st.sampled_from(ItemErrorType))
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from services.connector.points.spreading import spread, spread_field
 from services.connector.rules.compile import compile_rule
 from services.connector.rules.compiled import CompiledRule
-from services.connector.rules.model import RuleError, read_rule
-from services.connector.rules.plan import plan
+from services.connector.rules.query_plan import plan
+from services.connector.rules.rule import RuleError, read_rule
 from tests.unit.connector.examples import field, field_rule, metadata, rule_json
 
 SETTINGS = metadata("settings__v", field("filter__v", "Picklist", multi_value=True), children={"lines__vr": "line__v"})

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.connector.processing.exceptions import malformed
-from services.connector.processing.units import Inbound, gather
-from services.connector.rules.model import RuleError
+from services.connector.messages.units import Inbound, gather
+from services.connector.processing.exception_records import malformed
 from services.connector.rules.order import Link, Step, write_order
+from services.connector.rules.rule import RuleError
 from shared.spark.envelope import SOURCE_ATTRIBUTE, Envelope, JsonValue, Message
 from tests.unit.connector.examples import CASE, CASE_REQUEST, PERSON, metadata, reference
 

@@ -8,7 +8,7 @@ import pytest
 
 from shared.vault.api.jobs import _statuses, parse_moment
 from shared.vault.errors import VaultFault
-from shared.vault.jobs.model import FINISHED, UNFINISHED, JobStatus, TaskState
+from shared.vault.jobs.job_model import FINISHED, UNFINISHED, JobStatus, TaskState
 
 
 def test_a_job_has_ended_or_not() -> None:

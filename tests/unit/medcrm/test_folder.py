@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from medcrm.configuration import Configuration, ConfigurationFault, Table, read_component
 from medcrm.folder import read_folder, write_folder
-from medcrm.model import Configuration, ConfigurationFault, Table, read_component
 
 TEXT = "RECREATE Picklist colour__c ( label('Colour') );"
 ROWS = {

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.vault.packages import archive
-from shared.vault.packages.archive import PackageFault, pack, unpack
+from shared.vault.packages import package_archive as archive
+from shared.vault.packages.package_archive import PackageFault, pack, unpack
 from tests.unit.packages.building import zipped
 
 

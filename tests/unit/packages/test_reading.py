@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from shared.vault.components.dependencies import Dependency
-from shared.vault.packages.archive import PackageFault
-from shared.vault.packages.model import ComponentStep, DataAction, DataStep
-from shared.vault.packages.reading import read_package
+from shared.vault.packages.package_archive import PackageFault
+from shared.vault.packages.package_model import ComponentStep, DataAction, DataStep
+from shared.vault.packages.package_reading import read_package
 from tests.unit.packages.building import MANIFEST, component_files, data_files, md5, vpk, zipped
 
 COLOUR = "RECREATE Picklist colour__c ( label('Colour') );"

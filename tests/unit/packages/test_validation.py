@@ -6,9 +6,9 @@ import pytest
 
 from shared.vault.components.mdl import parse
 from shared.vault.components.registry import Registry
-from shared.vault.packages.plan import actions
-from shared.vault.packages.reading import read_package
-from shared.vault.packages.validation import DependencyStatus, Validation, validate
+from shared.vault.packages.deployment_plan import actions
+from shared.vault.packages.package_reading import read_package
+from shared.vault.packages.package_validation import DependencyStatus, Validation, validate
 from tests.unit.packages.building import component_files, data_files, vpk
 
 COLOUR = "RECREATE Picklist colour__c ( label('Colour'), Picklistentry red__c ( label('Red') ) );"

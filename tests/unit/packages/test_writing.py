@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from shared.vault.components.mdl import parse
 from shared.vault.components.registry import Registry
-from shared.vault.packages.reading import read_package
-from shared.vault.packages.validation import validate
-from shared.vault.packages.writing import Header, missing_from, write_package
+from shared.vault.packages.package_reading import read_package
+from shared.vault.packages.package_validation import validate
+from shared.vault.packages.package_writing import Header, missing_from, write_package
 
 MDL = """
 RECREATE Object thing__c ( label('Thing'), prefix('ZTH'),

@@ -7,8 +7,8 @@ import asyncio
 import pytest
 
 from shared.vault.errors import ErrorType, VaultFault
-from shared.vault.records import query_slots
-from shared.vault.records.query_slots import QueryLimits, QuerySlots
+from shared.vault.queries import query_slots
+from shared.vault.queries.query_slots import QueryLimits, QuerySlots
 
 
 async def held(slots: QuerySlots, user_id: int, entered: asyncio.Event, leave: asyncio.Event) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from shared.vault.access.caller import Caller
+from shared.vault.access.permission_sets import BUSINESS_USER, INTEGRATION_USER, SecurityProfile
 from shared.vault.security.burst import BURST_WINDOW, BurstLimits, Limits
-from shared.vault.security.caller import Caller
-from shared.vault.security.permission_sets import BUSINESS_USER, INTEGRATION_USER, SecurityProfile
 from shared.vault.storage.database import Database
 
 LIMITS = Limits(users=3, connections=100)

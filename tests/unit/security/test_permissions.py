@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from shared.vault.errors import ErrorType, VaultFault
-from shared.vault.security.caller import Caller
-from shared.vault.security.permission_sets import (
+from shared.vault.access.caller import Caller
+from shared.vault.access.permission_sets import (
     ALL,
     BUSINESS_USER,
     INTEGRATION_USER,
@@ -17,7 +16,7 @@ from shared.vault.security.permission_sets import (
     PermissionSet,
     SecurityProfile,
 )
-from shared.vault.security.permissions import (
+from shared.vault.access.permissions import (
     Grant,
     Operation,
     allowed,
@@ -33,6 +32,7 @@ from shared.vault.security.permissions import (
     require_all_of,
     require_own,
 )
+from shared.vault.errors import ErrorType, VaultFault
 
 ADMIN, INTEGRATION, BUSINESS = SYSTEM_ADMIN, INTEGRATION_USER, BUSINESS_USER
 PROFILES = pytest.mark.parametrize("profile", SUPPLIED.values(), ids=list(SUPPLIED))

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 
+from shared.vault.access.caller import Caller
+from shared.vault.access.permission_sets import ALL, READ, SUPPLIED, SYSTEM_ADMIN, PermissionSet, SecurityProfile
+from shared.vault.access.permissions import Grant, allowed
+from shared.vault.access.profile_changes import check_change
+from shared.vault.access.profiles import active_profiles, permission_set_of, profile_of, supplied_components
 from shared.vault.components import evolution
 from shared.vault.components.mdl import parse, render
 from shared.vault.components.platform import SECURITY_PROFILES
 from shared.vault.components.registry import ComponentError, Registry
-from shared.vault.security.caller import Caller
-from shared.vault.security.permission_sets import ALL, READ, SUPPLIED, SYSTEM_ADMIN, PermissionSet, SecurityProfile
-from shared.vault.security.permissions import Grant, allowed
-from shared.vault.security.profile_changes import check_change
-from shared.vault.security.profiles import active_profiles, permission_set_of, profile_of, supplied_components
 
 THING = "RECREATE Object thing__c (label('Thing'), label_plural('Things'));"
 SET = """RECREATE Permissionset own__c (

@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
+from shared.spark.broker_errors import BrokerUnavailable
 from shared.spark.connection import bounded
-from shared.spark.errors import BrokerUnavailable
 
 
 async def asking(answer: Exception | None) -> None:

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.spark.broker_errors import MalformedMessage
 from shared.spark.envelope import MAX_BODY_BYTES, MAX_ITEMS, Envelope, JsonValue, Message, cut, format_moment
-from shared.spark.errors import MalformedMessage
 
 VALID: dict[str, Any] = {
     "vault_name": "Medical",

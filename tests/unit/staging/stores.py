@@ -11,9 +11,9 @@ from uuid import uuid4
 import aiohttp
 from moto.server import ThreadedMotoServer
 
-from shared.vault.staging.local import LocalStore
-from shared.vault.staging.s3 import Bucket, S3Store
-from shared.vault.staging.store import FileStore
+from shared.vault.files.file_store import FileStore
+from shared.vault.files.local_store import LocalStore
+from shared.vault.files.s3_store import Bucket, S3Store
 
 __all__ = ["bucket_store", "chunks", "content", "folder_store", "s3_server"]
 

@@ -8,8 +8,8 @@ import hashlib
 import pytest
 
 from shared.vault.errors import ErrorType, VaultFault
-from shared.vault.staging import store
-from shared.vault.staging.faults import as_faults, given_md5
+from shared.vault.files import file_store as store
+from shared.vault.files.store_faults import as_faults, given_md5
 
 DIGEST = hashlib.md5(b"content", usedforsecurity=False)
 

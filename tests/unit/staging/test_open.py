@@ -6,9 +6,9 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from shared.vault.staging.local import LocalStore
-from shared.vault.staging.open import open_store
-from shared.vault.staging.s3 import S3Store
+from shared.vault.assembly.open_file_store import open_store
+from shared.vault.files.local_store import LocalStore
+from shared.vault.files.s3_store import S3Store
 from tests.service.vault.served import settings
 from tests.unit.staging.stores import chunks, content, s3_server
 

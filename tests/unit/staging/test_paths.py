@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.vault.errors import ErrorType, VaultFault
-from shared.vault.staging.paths import ROOT, StagingArea, checked_name, quota_root, split
+from shared.vault.files.paths import ROOT, StagingArea, checked_name, quota_root, split
 
 OWN = StagingArea("u7", everything=False)
 ALL = StagingArea("u7", everything=True)

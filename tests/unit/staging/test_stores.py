@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from shared.vault.staging import s3
-from shared.vault.staging.store import (
+from shared.vault.files import s3_store as s3
+from shared.vault.files.file_store import (
     AlreadyThere,
     ChecksumMismatch,
     FileStore,

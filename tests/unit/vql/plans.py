@@ -12,7 +12,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from shared.vault.vql import CompiledQuery, SubSelectColumn, Targets
-from shared.vault.vql.tree import And, Between, Comparison, Condition, Contains, Expression, InSelect, Or, Rank, Select
+from shared.vault.vql.syntax_tree import (
+    And,
+    Between,
+    Comparison,
+    Condition,
+    Contains,
+    Expression,
+    InSelect,
+    Or,
+    Rank,
+    Select,
+)
 
 INDEXES = ("id", "unique", "reference", "modified")
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from shared.vault.components.documents import build_documents
+from shared.vault.components.component_tree import Component
+from shared.vault.components.document_model import build_documents
 from shared.vault.components.mdl import parse
-from shared.vault.components.model import (
+from shared.vault.model.component_model import (
     DocumentModel,
     Field,
     FieldType,
@@ -18,8 +19,7 @@ from shared.vault.components.model import (
     PicklistEntry,
     VaultObject,
 )
-from shared.vault.components.tree import Component
-from shared.vault.records.query_targets import targets_of
+from shared.vault.queries.query_targets import targets_of
 
 
 def a_field(name: str, type_: FieldType, **attributes: object) -> Field:

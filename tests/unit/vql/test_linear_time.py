@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from shared.vault.vql import VqlError, compile_query, parse, phrase, tokens
+from shared.vault.vql import VqlError, compile_query, parse, phrase
+from shared.vault.vql import vql_tokens as tokens
 from tests.unit.vql.sample import REGISTRY, TARGETS, readable
 
 LONG = 40_000  # characters

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.vault.vql import Execution, compile_query, parse, resolve
-from shared.vault.vql.moments import LARGEST, Edge, relative_date, span
-from shared.vault.vql.tree import RelativeDate
+from shared.vault.vql.date_literals import LARGEST, Edge, relative_date, span
+from shared.vault.vql.syntax_tree import RelativeDate
 from tests.unit.vql.sample import REGISTRY, readable
 
 NOW = datetime(2024, 9, 24, 15, 30, 45, 500_000, UTC)

@@ -10,7 +10,19 @@ import pytest
 
 from shared.vault.vql import VqlError, VqlLimitError, VqlSyntaxError, parse, parse_criteria, parse_statement
 from shared.vault.vql.expression_parser import MAX_DEPTH
-from shared.vault.vql.tree import And, Between, Comparison, Contains, InSelect, Item, Like, Limits, Operand, Or, Path
+from shared.vault.vql.syntax_tree import (
+    And,
+    Between,
+    Comparison,
+    Contains,
+    InSelect,
+    Item,
+    Like,
+    Limits,
+    Operand,
+    Or,
+    Path,
+)
 from tests.unit.vql.test_injection import STATEMENTS
 
 

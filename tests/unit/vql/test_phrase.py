@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from shared.vault.vql import VqlError, VqlLimitError, compile_query, parse
 from shared.vault.vql.phrase import read_phrase
-from shared.vault.vql.tree import Search, Word
+from shared.vault.vql.syntax_tree import Search, Word
 from tests.unit.vql.sample import REGISTRY, readable
 
 

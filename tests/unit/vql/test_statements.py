@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from shared.vault.vql import VqlError, compile_query, parse_statement, show_rows
-from shared.vault.vql.tree import Show
+from shared.vault.vql.syntax_tree import Show
 from tests.unit.vql.plans import plan_class
 from tests.unit.vql.sample import REGISTRY, TARGETS, readable
 

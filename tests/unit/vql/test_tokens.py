@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.vault.vql import VqlLimitError, VqlSyntaxError, tokens
-from shared.vault.vql.tokens import END, like_segments, list_values, literal, position_of, string_value, tokenize
+from shared.vault.vql import VqlLimitError, VqlSyntaxError
+from shared.vault.vql import vql_tokens as tokens
+from shared.vault.vql.vql_tokens import END, like_segments, list_values, literal, position_of, string_value, tokenize
 
 IDS = [f"V4T{number:012d}" for number in range(500)]
 

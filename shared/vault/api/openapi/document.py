@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from shared.vault.api.body import FORM, JSON, MULTIPART
-from shared.vault.api.envelope import AUTHENTICATION_FAILED, Status
-from shared.vault.api.openapi import headers, parameters
+from shared.vault.api.openapi import header_parameters as headers
+from shared.vault.api.openapi import parameters
 from shared.vault.api.openapi.inference import schema_of
+from shared.vault.api.response_envelope import AUTHENTICATION_FAILED, Status
 from shared.vault.errors import ErrorType
 
 EXAMPLES = Path(__file__).parent / "examples"

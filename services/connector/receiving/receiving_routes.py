@@ -1,0 +1,61 @@
+"""The address at which Vaults elsewhere deliver: 200 once a message is safe on its queue, any other status before."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from http import HTTPStatus
+
+from fastapi import APIRouter, Request, Response
+
+from services.connector.asking.request_body import read_body
+from services.connector.receiving.replays import Full
+from services.connector.receiving.signed_messages import Replayed, SignedMessages, UnknownAddress
+from services.connector.receiving.verification import NotVerified
+from services.connector.vaults.vaults import Vaults
+from shared.client.errors import VaultUnavailable
+from shared.runtime.logging import get_logger
+from shared.runtime.telemetry import metrics
+from shared.spark.broker_errors import BrokerUnavailable, MalformedMessage, Unroutable
+from shared.spark.envelope import MAX_BODY_BYTES
+
+_log = get_logger(__name__)
+
+STATUSES: dict[type[Exception], HTTPStatus] = {
+    UnknownAddress: HTTPStatus.NOT_FOUND,
+    Unroutable: HTTPStatus.NOT_FOUND,
+    NotVerified: HTTPStatus.UNAUTHORIZED,
+    Replayed: HTTPStatus.CONFLICT,
+    MalformedMessage: HTTPStatus.BAD_REQUEST,
+    TimeoutError: HTTPStatus.REQUEST_TIMEOUT,
+    Full: HTTPStatus.SERVICE_UNAVAILABLE,
+    BrokerUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+    VaultUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+}
+
+
+def router(messages: SignedMessages, vaults: Callable[[], Vaults | None]) -> APIRouter:
+    """The route; ``vaults`` are those of the connector, None until it is connected with them."""
+    made = APIRouter(include_in_schema=False)
+
+    @made.post("/messages/{vault}/{queue}")
+    async def take(request: Request, vault: str, queue: str) -> Response:
+        status = await _taken(request, vault, queue)
+        metrics.messages_received.labels(str(status.value)).inc()
+        return Response(status_code=status)
+
+    async def _taken(request: Request, vault: str, queue: str) -> HTTPStatus:
+        connected = vaults()
+        if connected is None:
+            return HTTPStatus.SERVICE_UNAVAILABLE
+        try:
+            body = await read_body(request, MAX_BODY_BYTES)
+            if body is None:
+                return HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+            await messages.take(connected, vault, queue, request.headers, body)
+        except tuple(STATUSES) as problem:
+            # What a stranger sends is told in numbers only, by the metrics.
+            return next(status for kind, status in STATUSES.items() if isinstance(problem, kind))
+        _log.debug("message received", vault=vault, queue=queue)
+        return HTTPStatus.OK
+
+    return made

@@ -1,0 +1,56 @@
+"""Named actions every Vault has: set a field, send a message."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from shared.vault.errors import ApiError, ErrorType, VaultFault
+from shared.vault.model.component_model import Field, FieldType
+from shared.vault.queues.entering import send
+from shared.vault.records.field_values import InvalidValue, coercion, in_milliseconds
+
+if TYPE_CHECKING:
+    from shared.vault.records.named_actions import ActionContext
+
+NOW = "now"
+
+
+async def set_field(context: ActionContext) -> Mapping[str, ApiError]:
+    """Set ``field`` to ``value`` (``now`` for a date and time of this moment); checked as a user's update is."""
+    name = context.parameter("field")
+    field = context.object.fields.get(name)
+    if field is None or field.system:
+        raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, f"The entry action cannot set [{name}]")
+    changes = {name: _value(context, field, context.parameter("value"))}
+    rows = await context.records.change_in(context.connection, context.caller, context.object, context.ids, {}, changes)
+    return {str(row.id): row.errors[0] for row in rows if row.errors}
+
+
+def _value(context: ActionContext, field: Field, text: str) -> object:
+    if field.type is FieldType.DATE_TIME and text == NOW:
+        return in_milliseconds(datetime.now(UTC))
+    try:
+        value = coercion(field, context.registry)(text)
+    except InvalidValue as error:
+        message = f"The entry action sets a value that its field does not take. {error}"
+        raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, message) from error
+    if value is None and field.required:
+        raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, f"The entry action empties required field [{field.name}]")
+    return value
+
+
+async def send_message(context: ActionContext) -> Mapping[str, ApiError]:
+    """Put a message about the records on ``queue``, for ``integration_point``, with ``event``."""
+    attributes = {
+        "object": context.object.name,
+        "event": context.parameter("event"),
+        "integration_point": context.parameter("integration_point"),
+    }
+    await send(context, context.parameter("queue"), attributes, context.ids)
+    return {}
+
+
+ACTIONS = {"set_field": set_field, "send_message": send_message}
+"""By the names that the configuration uses."""

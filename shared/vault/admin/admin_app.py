@@ -1,0 +1,78 @@
+"""The pages of a Vault as one application below ``/ui``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import RedirectResponse
+from starlette.staticfiles import StaticFiles
+
+from shared.vault.admin import action_pages as actions
+from shared.vault.admin import component_pages as components
+from shared.vault.admin import connection_pages as connections
+from shared.vault.admin import edit, home, processors, rule_editing, sign_in
+from shared.vault.admin import exception_pages as exceptions
+from shared.vault.admin import integration_pages as integrations
+from shared.vault.admin import job_pages as jobs
+from shared.vault.admin import lookup_pages as lookups
+from shared.vault.admin import queue_log_pages as queue_log
+from shared.vault.admin import queue_pages as queues
+from shared.vault.admin import record_pages as records
+from shared.vault.admin import rule_pages as rules
+from shared.vault.admin.fault_pages import error_page, on_fault, on_http_error, on_invalid_parameter
+from shared.vault.admin.page_headers import PageHeaders
+from shared.vault.admin.rendering import TEMPLATES
+from shared.vault.api.fault_answers import Faults
+from shared.vault.errors import VaultFault
+
+if TYPE_CHECKING:
+    from shared.vault.assembly.vault import Vault
+
+CHAPTERS = (
+    sign_in,
+    home,
+    connections,
+    integrations,
+    lookups,
+    rules,
+    rule_editing,
+    components,
+    queues,
+    processors,
+    queue_log,
+    exceptions,
+    jobs,
+    edit,  # before the records: `/new` is no record
+    actions,
+    records,
+)
+STATIC = TEMPLATES.parent / "static"
+
+
+def create_pages(vault: Vault) -> FastAPI:
+    """The application that serves the pages of ``vault``; it has no OpenAPI document."""
+    pages = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
+    pages.state.vault = vault
+    for chapter in CHAPTERS:
+        pages.include_router(chapter.router)
+    pages.mount("/static", StaticFiles(directory=STATIC), name="static")
+    pages.add_exception_handler(VaultFault, on_fault)
+    pages.add_exception_handler(HTTPException, on_http_error)
+    pages.add_exception_handler(RequestValidationError, on_invalid_parameter)
+    # The last one added is the outermost: headers belong on the pages of faults as well.
+    pages.add_middleware(Faults, respond=error_page)
+    pages.add_middleware(PageHeaders)
+    return pages
+
+
+def add_pages(app: FastAPI, vault: Vault) -> None:
+    """Serve the pages at ``/ui``."""
+
+    @app.get("/ui", include_in_schema=False)
+    async def front() -> RedirectResponse:
+        return RedirectResponse("/ui/", 307)
+
+    app.mount("/ui", create_pages(vault), name="ui")

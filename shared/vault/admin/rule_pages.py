@@ -1,0 +1,59 @@
+"""Admin > Connections > Integration Rules: a rule with its Field Rules and Query Object Rules."""
+
+from __future__ import annotations
+
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from shared.vault.access.permissions import Grant, authorize
+from shared.vault.admin.attributes import label_of
+from shared.vault.admin.record_names import named
+from shared.vault.admin.visit import Visit, Visiting
+from shared.vault.components.rule_changes import RULE
+
+if TYPE_CHECKING:
+    from shared.vault.components.component_tree import Component
+
+router = APIRouter(prefix="/rules")
+
+ELSEWHERE = ("label", "connection", "integration_point", "primary_query_object", "active")
+
+
+@router.get("")
+async def all_rules(visit: Visiting, connection: str = "") -> Response:
+    """The rules of every connection, or of one, each with its integration point."""
+    authorize(visit.caller, Grant.READ_CONFIGURATION)
+    return visit.page(
+        "rules.html",
+        groups=groupby(rules_of(visit, connection), lambda rule: rule.text("connection")),
+        connections=await named(visit, "connection__sys"),
+        points=await named(visit, "integration_point__sys"),
+        connection=connection[:100],
+    )
+
+
+@router.get("/{name}")
+async def one_rule(visit: Visiting, name: str) -> Response:
+    """What the rule says itself, its Field Rules and its Query Object Rules."""
+    rule = visit.vault.components.component(visit.caller, f"{RULE}.{name}")
+    further = {key: rule.texts(key) for key in rule.attributes if key not in ELSEWHERE}
+    return visit.page(
+        "rule.html",
+        rule=rule,
+        further=further,
+        label_of=label_of,
+        connection=(await named(visit, "connection__sys")).get(rule.text("connection")),
+        point=(await named(visit, "integration_point__sys")).get(rule.text("integration_point")),
+        field_rules=list(rule.children_of("Fieldrule")),
+        query_object_rules=list(rule.children_of("Queryobjectrule")),
+    )
+
+
+def rules_of(visit: Visit, connection: str = "") -> list[Component]:
+    """The rules of a connection, or all, by their labels."""
+    rules = (component for (kind, _), component in visit.registry.components.items() if kind == RULE)
+    chosen = [rule for rule in rules if connection in ("", rule.text("connection"))]
+    return sorted(chosen, key=lambda rule: (rule.text("connection"), rule.text("label"), rule.name))

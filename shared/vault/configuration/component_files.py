@@ -1,0 +1,118 @@
+"""Content files of components: uploaded first, then named by an attribute, kept as long as one names them."""
+
+from __future__ import annotations
+
+import hashlib
+import mimetypes
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from shared.vault.access.permissions import Grant, authorize
+from shared.vault.errors import ErrorType, VaultFault
+
+if TYPE_CHECKING:
+    from asyncpg import Record
+
+    from shared.vault.access.caller import Caller
+    from shared.vault.components.component_tree import Component
+    from shared.vault.configuration.component_service import ComponentService
+    from shared.vault.storage.database import Connection, Database
+
+MAX_FILE_BYTES = 10 * 2**20
+MAX_FILES = 1000
+MAX_NAME = 255
+UNUSED = timedelta(days=7)  # that a file waits to be named by a component
+
+COLUMNS = "name, original_name, format, octet_length(content) AS size, sha1_checksum"
+# What no component has named in time makes room.
+DELETE_UNUSED = """
+DELETE FROM platform.component_file f WHERE created_date < now() - $1::interval
+AND NOT EXISTS (SELECT FROM platform.component c WHERE position(f.name IN c.definition::text) > 0)
+"""
+INSERT = f"""
+INSERT INTO platform.component_file (name, original_name, format, sha1_checksum, content, created_by)
+VALUES ($1, $2, $3, $4, $5, $6)
+ON CONFLICT (name) DO UPDATE SET original_name = excluded.original_name, created_date = now()
+RETURNING {COLUMNS}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class ComponentFile:
+    """One file; ``name`` is what components call it."""
+
+    name: str
+    original_name: str
+    format: str
+    size: int
+    sha1_checksum: str
+
+    def to_json(self) -> dict[str, object]:
+        """As the API tells of it."""
+        return {
+            "name__v": self.name,
+            "original_name__v": self.original_name,
+            "format__v": self.format,
+            "size__v": self.size,
+            "sha1_checksum__v": self.sha1_checksum,
+        }
+
+
+class ComponentFiles:
+    """The content files of a Vault's components."""
+
+    def __init__(self, database: Database, components: ComponentService) -> None:
+        self._database = database
+        self._components = components
+
+    async def upload(self, caller: Caller, original_name: str, content: bytes) -> ComponentFile:
+        """Keep a file for a component to name; the same content has the same name.
+
+        :raises VaultFault: INSUFFICIENT_ACCESS, EXCEEDS_FILE_MAX_SIZE, OPERATION_NOT_ALLOWED when there are too many.
+        """
+        authorize(caller, Grant.EXECUTE_MDL)
+        if len(content) > MAX_FILE_BYTES:
+            raise VaultFault(ErrorType.EXCEEDS_FILE_MAX_SIZE, f"A component's file has at most {MAX_FILE_BYTES} bytes")
+        plain_name = original_name.replace("\\", "/").rpartition("/")[2].replace("\0", "")[:MAX_NAME] or "file"
+        media_type = mimetypes.guess_type(plain_name)[0] or "application/octet-stream"
+        name = hashlib.sha256(content).hexdigest()[:32]
+        checksum = hashlib.sha1(content, usedforsecurity=False).hexdigest()
+
+        async def work(connection: Connection) -> Record | None:
+            await connection.execute(DELETE_UNUSED, UNUSED)
+            if await connection.fetchval("SELECT count(*) FROM platform.component_file") >= MAX_FILES:
+                return None
+            return await connection.fetchrow(INSERT, name, plain_name, media_type, checksum, content, caller.user_id)
+
+        stored = await self._database.unit_of_work(work)
+        if stored is None:
+            raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, f"A Vault keeps at most {MAX_FILES} component files")
+        return ComponentFile(**stored)
+
+    async def files_of(self, caller: Caller, component_name: str) -> Sequence[ComponentFile]:
+        """The files that a component names; raises VaultFault ``INSUFFICIENT_ACCESS``, ``INVALID_DATA``."""
+        names = list(_texts(self._components.component(caller, component_name)))
+        sql = f"SELECT {COLUMNS} FROM platform.component_file WHERE name = ANY($1::text[]) ORDER BY name"
+        async with self._database.connection() as connection:
+            return [ComponentFile(**record) for record in await connection.fetch(sql, names)]
+
+    async def content(self, caller: Caller, name: str) -> tuple[ComponentFile, bytes]:
+        """A file and its bytes; raises VaultFault ``INSUFFICIENT_ACCESS``, ``INVALID_DATA``."""
+        authorize(caller, Grant.READ_CONFIGURATION)
+        sql = f"SELECT {COLUMNS}, content FROM platform.component_file WHERE name = $1"
+        async with self._database.connection() as connection:
+            record = await connection.fetchrow(sql, name)
+        if record is None:
+            raise VaultFault(ErrorType.INVALID_DATA, f"There is no component file [{name[:100]}]")
+        found = dict(record)
+        content: bytes = found.pop("content")
+        return ComponentFile(**found), content
+
+
+def _texts(component: Component) -> Iterator[str]:
+    for values in component.attributes.values():
+        yield from (str(value) for value in values if isinstance(value, str))
+    for child in component.children:
+        yield from _texts(child)

@@ -1,0 +1,83 @@
+"""What a Vault has been given of its standard configuration, and what has been withheld: the table of both."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, NamedTuple
+
+import structlog
+
+from shared.vault.access.permissions import Grant, authorize
+
+if TYPE_CHECKING:
+    from asyncpg import Record
+
+    from shared.vault.access.caller import Caller
+    from shared.vault.storage.database import Connection, Database
+
+log = structlog.get_logger(__name__)
+
+NOTES = "SELECT name, given, withheld FROM platform.standard_item WHERE kind = $1"
+GIVE = """
+INSERT INTO platform.standard_item (kind, name, given) SELECT $1, * FROM unnest($2::text[], $3::text[])
+ON CONFLICT (kind, name) DO UPDATE SET given = excluded.given, withheld = NULL, reason = NULL, withheld_date = NULL
+"""
+# Told of once: the row comes back only when it is news.
+WITHHOLD = """
+INSERT INTO platform.standard_item AS i (kind, name, withheld, reason, withheld_date) VALUES ($1, $2, $3, $4, now())
+ON CONFLICT (kind, name) DO UPDATE
+SET withheld = excluded.withheld, reason = excluded.reason, withheld_date = excluded.withheld_date
+WHERE i.withheld IS DISTINCT FROM excluded.withheld
+RETURNING name
+"""
+WITHHELD = """
+SELECT kind, name, withheld, reason, withheld_date FROM platform.standard_item
+WHERE withheld IS NOT NULL ORDER BY kind, name
+"""
+
+
+class StandardLoadFailed(Exception):
+    """A new Vault was refused an item of its standard configuration: a fault of the installation, not of a user."""
+
+
+class Note(NamedTuple):
+    """What an item was given as, and which later version of it was withheld; None for neither."""
+
+    given: str | None = None
+    withheld: str | None = None
+
+
+class Giving:
+    """One pass through the standard configuration; ``first`` in a Vault that has nothing of this part yet."""
+
+    def __init__(self, connection: Connection, *, first: bool) -> None:
+        self._connection = connection
+        self._first = first
+
+    async def notes(self, kind: str) -> Mapping[str, Note]:
+        """What was given and withheld of a kind before, by name."""
+        rows = await self._connection.fetch(NOTES, kind)
+        return {row["name"]: Note(row["given"], row["withheld"]) for row in rows}
+
+    async def give(self, kind: str, items: Mapping[str, str]) -> None:
+        """Note what has been given, by name."""
+        await self._connection.execute(GIVE, kind, list(items), list(items.values()))
+
+    async def withhold(self, kind: str, name: str, text: str, reason: str) -> None:
+        """Note what could not be given, and log it the first time; raises StandardLoadFailed in a new Vault."""
+        if self._first:
+            message = f"{kind} {name}: {reason}"
+            raise StandardLoadFailed(message)
+        if await self._connection.fetchval(WITHHOLD, kind, name, text, reason):
+            log.warning("standard.withheld", kind=kind, name=name, reason=reason)
+
+    async def fetch(self, sql: str, *values: object) -> list[Record]:
+        """Rows of the database as it is now."""
+        return await self._connection.fetch(sql, *values)
+
+
+async def withheld(database: Database, caller: Caller) -> list[Record]:
+    """What administrators have to look at; raises VaultFault ``INSUFFICIENT_ACCESS``."""
+    authorize(caller, Grant.EXECUTE_MDL)
+    async with database.connection() as connection:
+        return await connection.fetch(WITHHELD)

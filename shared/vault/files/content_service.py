@@ -1,0 +1,133 @@
+"""Bytes in and out of the file store under their SHA-256; what no row refers to is swept once a day.
+
+A copy in the store has a key of its own, and the row of its checksum says which copy counts. So two writers of the same
+bytes, or a writer and the sweep, never meet at one key: each decides in the database, under the lock of one row, and a
+copy that lost is deleted by whoever made it. A crash between file and row leaves a copy that no row names; the sweep
+removes it. A table refers to content by a foreign key, which is all that the sweep needs to know of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import asyncpg
+
+from shared.vault.files.content_references import unused_sql
+from shared.vault.files.file_store import Item
+from shared.vault.files.store_faults import as_faults
+
+if TYPE_CHECKING:
+    from shared.vault.files.file_store import FileStore
+    from shared.vault.storage.database import Database
+
+ROOT = "content"
+PAGE = 1000  # rows or files of the sweep at a time
+UNUSED = timedelta(days=1)  # that content waits for a row to refer to it
+
+COLUMNS = "sha256, size, md5, stored_as"
+KEEP = f"""
+INSERT INTO platform.content ({COLUMNS}) VALUES ($1, $2, $3, $4)
+ON CONFLICT (sha256) DO UPDATE SET last_stored = now() RETURNING {COLUMNS}
+"""
+ONE = f"SELECT {COLUMNS} FROM platform.content WHERE sha256 = $1"
+NAMED = "SELECT stored_as FROM platform.content WHERE stored_as = ANY($1::text[])"
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """Bytes that are kept: ``sha256`` (hex) is their identity, ``stored_as`` their key in the store."""
+
+    sha256: str
+    size: int
+    md5: str
+    stored_as: str
+
+
+class ContentService:
+    """The bytes of a Vault's files; permissions are those of what they belong to, and checked there."""
+
+    def __init__(self, database: Database, files: FileStore) -> None:
+        self._database = database
+        self._files = files
+
+    async def keep(self, content: AsyncIterable[bytes], *, limit: int, md5: str | None = None) -> Content:
+        """Keep up to ``limit`` bytes, for a row to refer to within a day; ``md5`` (hex) is what they must come to.
+
+        :raises VaultFault: EXCEEDS_FILE_MAX_SIZE, INVALID_DATA for bytes of another checksum.
+        """
+        name = uuid4().hex
+        key = f"{ROOT}/{name[:2]}/{name}"
+        with as_faults():
+            stored = await self._files.put(key, content, limit=limit, md5=md5)
+        async with self._database.connection() as connection:
+            row = await connection.fetchrow(KEEP, stored.sha256, stored.size, stored.md5, key)
+        if row is None:
+            raise AssertionError  # it is inserted, or updated
+        kept = Content(**row)
+        if kept.stored_as != key:
+            await self._files.delete(key)
+        return kept
+
+    async def find(self, sha256: str) -> Content | None:
+        """The content of this checksum, or None."""
+        async with self._database.connection() as connection:
+            row = await connection.fetchrow(ONE, sha256)
+        return None if row is None else Content(**row)
+
+    def read(self, content: Content, start: int = 0, length: int | None = None) -> AsyncIterator[bytes]:
+        """The bytes from ``start`` on, at most ``length`` of them, in chunks."""
+        return self._files.get(content.stored_as, start, length)
+
+    async def sweep(self) -> int:
+        """Remove content that nothing refers to and nobody has stored for a day; how much of it there was."""
+        before = datetime.now(UTC) - UNUSED
+        removed = await self.remove_unused(before)
+        await self.remove_strays(before)
+        return removed
+
+    async def remove_unused(self, before: datetime) -> int:
+        """Remove content that nothing refers to and nobody has stored since; how much of it there was."""
+        removed = 0
+        while keys := await self._forget(before):
+            for key in keys:
+                await self._files.delete(key)
+            removed += len(keys)
+        return removed
+
+    async def remove_strays(self, before: datetime) -> None:
+        """Delete older copies that no row names: their writer ended before it could say so, or lost and then ended."""
+        after: str | None = None
+        while items := await self._files.list(ROOT, recursive=True, after=after, limit=PAGE):
+            old = [item.key for item in items if _is_older(item, before)]
+            async with self._database.connection() as connection:
+                named = {row["stored_as"] for row in await connection.fetch(NAMED, old)}
+            for key in old:
+                if key not in named:
+                    await self._files.delete(key)
+            after = items[-1].position
+
+    async def _forget(self, before: datetime) -> Sequence[str]:
+        """Delete a page of rows that are not in use, and return where their bytes are.
+
+        Rows that another sweep, or a writer, has in hand are theirs: none waits for another in a circle.
+        """
+        async with self._database.connection() as connection:
+            unused = await unused_sql(connection, "platform.content")
+            sql = f"""
+                DELETE FROM platform.content WHERE last_stored < $1 AND sha256 IN
+                (SELECT u.sha256 FROM platform.content u WHERE u.last_stored < $1 AND {unused}
+                LIMIT {PAGE} FOR UPDATE SKIP LOCKED)
+                RETURNING stored_as
+            """
+            try:
+                return [row["stored_as"] for row in await connection.fetch(sql, before)]
+            except asyncpg.ForeignKeyViolationError:
+                return []  # a row came to refer to one of them meanwhile; tomorrow is another sweep
+
+
+def _is_older(item: Item, before: datetime) -> bool:
+    return item.modified is not None and item.modified < before

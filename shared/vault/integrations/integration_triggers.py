@@ -1,0 +1,82 @@
+"""Integrations as records: what changing one does, and whether one is active."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from shared.vault.integrations.run_requests import request_run, schedule_next
+from shared.vault.records.field_values import in_milliseconds
+
+if TYPE_CHECKING:
+    from asyncpg import Record
+
+    from shared.vault.access.caller import Caller
+    from shared.vault.errors import ApiError
+    from shared.vault.storage.database import Connection
+
+OBJECT = "integration__sys"
+LAST_RUN = "last_successful_run_time__sys"
+RUN_INTERVAL = "run_interval__sys"
+ACTIVE_STATUS = "active__v"
+
+ACTIVE = """
+SELECT EXISTS (
+    SELECT FROM records.integration__sys i JOIN records.connection__sys c ON c.id = i.connection__sys
+    WHERE i.integration_api_name__sys = $1 AND i.status__v = 'active__v'
+      AND c.status__v = 'active__v' AND c.state__v = 'active_state__sys')
+"""
+
+
+ACTIVE_WITH = """
+SELECT c.remote_vault_id__sys
+FROM records.integration__sys i JOIN records.connection__sys c ON c.id = i.connection__sys
+WHERE coalesce(i.copy_of__sys, i.integration_api_name__sys) = $1 AND i.status__v = 'active__v'
+  AND c.status__v = 'active__v' AND c.state__v = 'active_state__sys' AND c.remote_vault_id__sys IS NOT NULL
+"""
+
+
+class IntegrationTrigger:
+    """What the configuration guide says of Last Successful Run Time.
+
+    It becomes now whenever an integration becomes active. Set back by hand, it makes an active integration run.
+    """
+
+    columns = ("status__v", LAST_RUN, RUN_INTERVAL)
+
+    def before_update(self, caller: Caller, stored: Record, changes: dict[str, object]) -> ApiError | None:
+        """Allow the update, with the run time beside an activation."""
+        del caller
+        if changes.get("status__v") == ACTIVE_STATUS and stored["status__v"] != ACTIVE_STATUS:
+            changes[LAST_RUN] = in_milliseconds(datetime.now(UTC))
+        return None
+
+    async def after_update(
+        self, connection: Connection, caller: Caller, updated: Sequence[tuple[Record, Mapping[str, object]]]
+    ) -> None:
+        """Run what was set back, and schedule what got another interval or became active."""
+        for stored, changes in updated:
+            if RUN_INTERVAL in changes or "status__v" in changes:
+                await schedule_next(connection, caller, stored["id"])
+            if stored["status__v"] == ACTIVE_STATUS and _set_back(stored[LAST_RUN], changes.get(LAST_RUN)):
+                await request_run(connection, caller, stored["id"])
+
+    def before_delete(self, caller: Caller, stored: Record) -> ApiError | None:
+        """Allow the deletion."""
+        del caller, stored
+        return None
+
+
+async def is_active(connection: Connection, integration: str) -> bool:
+    """Whether anything flows: the integration and its connection are both active."""
+    return bool(await connection.fetchval(ACTIVE, integration))
+
+
+async def active_with(connection: Connection, integration: str) -> set[int]:
+    """The Vaults with which the integration, or a copy of it, is active, connection and all."""
+    return {int(row[0]) for row in await connection.fetch(ACTIVE_WITH, integration)}
+
+
+def _set_back(before: object, after: object) -> bool:
+    return isinstance(before, datetime) and isinstance(after, datetime) and after < before

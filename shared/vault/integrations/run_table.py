@@ -1,0 +1,128 @@
+"""The tables of runs: begun, read on, counted in, listed; every call may be repeated."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from shared.vault.integrations.run_model import JOB_TYPE, Batch, Counts, Paging, Run
+from shared.vault.jobs.job_model import JobStatus
+
+if TYPE_CHECKING:
+    from asyncpg import Record
+
+    from shared.vault.storage.database import Connection
+
+BEGIN = "INSERT INTO platform.integration_run (job_id, found_time, changed_since) VALUES ($1, $2, $3)"
+RUNS = f"""
+SELECT j.job_id, j.status, j.created_by, j.created_date, j.run_start_date, j.run_end_date, r.found_time,
+    r.changed_since, r.source_time, r.stage, r.position, r.batches, r.paged, r.more_stages, r.error,
+    r.progress_date < now() - $1::interval AS stalled
+FROM platform.job j LEFT JOIN platform.integration_run r USING (job_id)
+WHERE j.job_type = '{JOB_TYPE}' AND j.parameters ->> 'integration' = $2
+"""
+POINTS = """
+SELECT job_id, integration_point, count(*) AS batches, sum(read)::int AS read, sum(mapped)::int AS mapped,
+    sum(skipped)::int AS skipped, sum(written)::int AS written, sum(failed)::int AS failed
+FROM platform.integration_run_batch WHERE job_id = ANY($1::integer[])
+GROUP BY job_id, integration_point ORDER BY job_id, min(batch)
+"""
+UNDER_WAY = """
+SELECT r.job_id FROM platform.integration_run r JOIN platform.job j USING (job_id)
+WHERE job_id = $1 AND j.status = 'RUNNING' FOR UPDATE OF r
+"""
+SET_SOURCE_TIME = """
+UPDATE platform.integration_run SET source_time = coalesce(source_time, $2), progress_date = now() WHERE job_id = $1
+"""
+SET_ERROR = "UPDATE platform.integration_run SET error = $2, progress_date = now() WHERE job_id = $1"
+# Whoever reads a stage a second time tells what is known already, and goes on from there.
+READ_ON = """
+UPDATE platform.integration_run SET batches = $3, position = $4, paged = $5, more_stages = $6, progress_date = now()
+WHERE job_id = $1 AND stage = $2 AND NOT paged AND batches = $3 - CASE WHEN $5 THEN 0 ELSE 1 END
+"""
+# A batch that was delivered twice counts once: as the delivery in which more failed.
+REPORT = """
+INSERT INTO platform.integration_run_batch AS b
+    (job_id, batch, integration_point, read, mapped, skipped, written, failed)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+ON CONFLICT (job_id, batch) DO UPDATE SET read = excluded.read, mapped = excluded.mapped, skipped = excluded.skipped,
+    written = excluded.written, failed = excluded.failed
+WHERE excluded.failed > b.failed
+"""
+PROGRESSED = "UPDATE platform.integration_run SET progress_date = now() WHERE job_id = $1"
+NEXT_STAGE = """
+UPDATE platform.integration_run SET stage = stage + 1, position = '', paged = false, progress_date = now()
+WHERE job_id = $1 RETURNING stage
+"""
+
+
+async def begin(connection: Connection, job_id: int, found: datetime | None, changed_since: datetime) -> None:
+    """Store a run that begins now."""
+    await connection.execute(BEGIN, job_id, found, changed_since)
+
+
+async def read_run(connection: Connection, integration: str, job_id: int, patience: timedelta) -> Run | None:
+    """A run of an integration (record id); ``stalled`` when it was not heard of for so long."""
+    rows = await connection.fetch(f"{RUNS} AND j.job_id = $3", patience, integration, job_id)
+    runs = await _runs(connection, rows)
+    return runs[0] if runs else None
+
+
+async def list_runs(connection: Connection, integration: str, limit: int, offset: int) -> Sequence[Run]:
+    """A page of the runs of an integration, the latest first."""
+    rows = await connection.fetch(f"{RUNS} ORDER BY j.job_id DESC LIMIT $3 OFFSET $4", None, integration, limit, offset)
+    return await _runs(connection, rows)
+
+
+async def under_way(connection: Connection, job_id: int) -> bool:
+    """Whether the run goes on; it then waits for this transaction before it ends."""
+    return await connection.fetchval(UNDER_WAY, job_id) is not None
+
+
+async def read_on(connection: Connection, job_id: int, paging: Paging) -> None:
+    """Note how far the reading has come, unless that is known already."""
+    arguments = (paging.stage, paging.batches, paging.position, paging.ended, paging.more_stages)
+    await connection.execute(READ_ON, job_id, *arguments)
+
+
+async def report(connection: Connection, job_id: int, batch: Batch) -> None:
+    """Count a batch in, once."""
+    counts = batch.counts
+    values = (counts.read, counts.mapped, counts.skipped, counts.written, counts.failed)
+    await connection.execute(REPORT, job_id, batch.number, batch.integration_point, *values)
+    await connection.execute(PROGRESSED, job_id)
+
+
+async def next_stage(connection: Connection, job_id: int) -> int:
+    """Let the next stage be read; its number."""
+    stage: int = await connection.fetchval(NEXT_STAGE, job_id)
+    return stage
+
+
+async def _runs(connection: Connection, rows: Sequence[Record]) -> list[Run]:
+    points = await connection.fetch(POINTS, [row["job_id"] for row in rows])
+    return [_run(row, [point for point in points if point["job_id"] == row["job_id"]]) for row in rows]
+
+
+def _run(row: Record, points: Sequence[Record]) -> Run:
+    return Run(
+        job_id=row["job_id"],
+        status=JobStatus(row["status"]),
+        created_by=row["created_by"],
+        created_date=row["created_date"],
+        run_start_date=row["run_start_date"],
+        run_end_date=row["run_end_date"],
+        found_time=row["found_time"],
+        changed_since=row["changed_since"],
+        source_time=row["source_time"],
+        stage=row["stage"] or 0,
+        position=row["position"] or "",
+        batches=row["batches"] or 0,
+        reported=sum(point["batches"] for point in points),
+        paged=bool(row["paged"]),
+        more_stages=bool(row["more_stages"]),
+        error=row["error"],
+        stalled=bool(row["stalled"]),
+        by_point={point["integration_point"]: Counts(*(point[name] for name in Counts.__slots__)) for point in points},
+    )

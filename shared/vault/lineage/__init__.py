@@ -1,1 +1,0 @@
-"""Lineage: which message, run, rule and source record has set each field of a transferred record."""

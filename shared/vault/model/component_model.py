@@ -1,0 +1,270 @@
+"""The typed components a Vault is made of: objects, picklists, lifecycles, queues, integration rules."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cached_property
+
+Scalar = str | bool | int | float
+"""One attribute value as MDL writes it; component references stay strings (``Object.account__v``)."""
+
+
+class FieldType(StrEnum):
+    """Field types, spelled as the object metadata endpoint returns them."""
+
+    ID = "ID"
+    STRING = "String"
+    LONG_TEXT = "LongText"
+    RICH_TEXT = "RichText"
+    NUMBER = "Number"
+    BOOLEAN = "Boolean"
+    DATE = "Date"
+    DATE_TIME = "DateTime"
+    PICKLIST = "Picklist"
+    OBJECT = "Object"
+    ATTACHMENT = "Attachment"
+
+
+class RelationshipDeletion(StrEnum):
+    """What deleting the referenced record does to the record that refers to it."""
+
+    BLOCK = "block"
+    SET_NULL = "setnull"
+    CASCADE = "cascade"
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One field of an object; a platform field (``system``) is set by the Vault and exists on every object."""
+
+    name: str
+    label: str
+    type: FieldType
+    active: bool = True
+    required: bool = False
+    unique: bool = False
+    editable: bool = True
+    system: bool = False
+    max_length: int | None = None
+    scale: int | None = None
+    min_value: float | None = None
+    max_value: float | None = None
+    picklist: str | None = None
+    multi_value: bool = False
+    object: str | None = None
+    relationship_type: str | None = None  # "reference" or "parent"
+    relationship_deletion: RelationshipDeletion = RelationshipDeletion.BLOCK
+    relationship_outbound_name: str | None = None  # to-one name, e.g. account__vr
+    relationship_inbound_name: str | None = None  # to-many name on the referenced object, e.g. addresses__vr
+    system_managed_name: bool = False
+    encrypted: bool = False  # said, not done: the database's own encryption is for the whole of it
+    format_mask: str | None = None
+    value_format: str | None = None  # e.g. CR-{000000}, for system-managed names
+    no_copy: bool = False  # left out of copies of a record
+    shown_type: str | None = None  # the type that metadata tells, where it is none of FieldType: those of documents
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectType:
+    """One object type of an object (component ``Objecttype.{object}.{name}``)."""
+
+    name: str
+    object: str
+    label: str
+    active: bool = True
+    description: str = ""
+    label_plural: str = ""
+    validations: tuple[str, ...] = ()  # additional_type_validations
+    fields: Mapping[str, bool] = field(default_factory=dict)  # declared type fields: whether required; none: all
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectUserAction:
+    """A user action of an object (``Objectaction.{object}.{name}``), available in every lifecycle state."""
+
+    name: str
+    label: str
+    action: str  # a named action of this Vault, or what an exported component names
+    active: bool = True
+    order: int = 0
+    prompts: tuple[str, ...] = ()
+    parameters: Mapping[str, tuple[Scalar, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class VaultObject:
+    """One object: a PostgreSQL table of typed columns, platform fields included in ``fields``."""
+
+    name: str
+    label: str
+    label_plural: str
+    prefix: str  # three characters, the head of every record id
+    description: str = ""
+    active: bool = True
+    in_menu: bool = True
+    allow_types: bool = False
+    allow_attachments: bool = False
+    raw: bool = False  # a call creates all of its rows or none
+    default_type: str | None = None
+    lifecycle: str | None = None
+    fields: Mapping[str, Field] = field(default_factory=dict)
+    actions: tuple[ObjectUserAction, ...] = ()
+
+    @cached_property
+    def outbound(self) -> Mapping[str, Field]:
+        """Object-reference fields by their to-one relationship name."""
+        return {f.relationship_outbound_name: f for f in self.fields.values() if f.relationship_outbound_name}
+
+
+@dataclass(frozen=True, slots=True)
+class PicklistEntry:
+    """One value of a picklist."""
+
+    name: str
+    label: str
+    order: int = 0
+    active: bool = True
+
+
+@dataclass(frozen=True)
+class Picklist:
+    """A controlled list of values, by name."""
+
+    name: str
+    label: str
+    active: bool = True
+    description: str = ""
+    entries: Mapping[str, PicklistEntry] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class EntryAction:
+    """What happens when a record enters a state: a named action with its parameters."""
+
+    name: str
+    action: str
+    order: int = 0
+    parameters: Mapping[str, tuple[Scalar, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class EntryCriterion:
+    """What must hold of a record before it enters a state: criteria in VQL, and what to say when they do not hold."""
+
+    name: str
+    criteria: str
+    message: str
+    order: int = 0
+    required_field: str | None = None  # the field, where the criterion is no more than that it has a value
+
+
+@dataclass(frozen=True, slots=True)
+class UserAction:
+    """What a user may run on a record in a state: ``change_state`` to ``next_state``, or a named action."""
+
+    name: str
+    label: str
+    action: str
+    order: int = 0
+    next_state: str | None = None
+    prompts: tuple[str, ...] = ()  # fields that the caller may set while running it
+
+
+@dataclass(frozen=True, slots=True)
+class LifecycleState:
+    """One state of a lifecycle."""
+
+    name: str
+    label: str
+    active: bool = True
+    entry_actions: tuple[EntryAction, ...] = ()
+    user_actions: tuple[UserAction, ...] = ()
+    state_type: str | None = None  # e.g. initial_state__sys
+    entry_criteria: tuple[EntryCriterion, ...] = ()
+    record_status: str | None = None  # what status__v becomes in this state
+
+
+@dataclass(frozen=True)
+class Lifecycle:
+    """The states a record moves through."""
+
+    name: str
+    label: str
+    starting_state: str
+    active: bool = True
+    states: Mapping[str, LifecycleState] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class QueueConnection:
+    """Where a queue delivers: the connection's API name and the queue in the remote Vault."""
+
+    name: str
+    connection_name: str
+    connection_type: str | None = None
+    deliver_to_queue: str | None = None
+    active: bool = True
+
+
+@dataclass(frozen=True)
+class Queue:
+    """A Spark queue, inbound or outbound."""
+
+    name: str
+    label: str
+    type: str  # "inbound", "outbound" or "job"
+    active: bool = True
+    description: str = ""
+    message_processor: str | None = None
+    message_processor_user: str | None = None
+    message_delivery_event_handler: str | None = None
+    message_delivery_event_handler_user: str | None = None
+    rollback_on_error: bool = False
+    sequential: bool = False
+    connections: tuple[QueueConnection, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentType:
+    """One level of the hierarchy of document types: ``type``, ``type.subtype`` or ``type.subtype.classification``."""
+
+    name: str
+    label: str
+    active: bool = True
+    lifecycles: tuple[str, ...] = ()  # those its documents may have; none: those of the level above
+    number_format: str = ""
+
+    @property
+    def path(self) -> tuple[str, ...]:
+        """The names of type, subtype and classification, as far as it goes."""
+        return tuple(self.name.split("."))
+
+
+@dataclass(frozen=True)
+class DocumentModel:
+    """What a Vault's documents are like; ``versions`` is their table, a row a version, or None without document types.
+
+    ``versions`` is an object like others to whoever plans tables and reads rows, but none that can be called by name.
+    """
+
+    versions: VaultObject | None = None
+    types: Mapping[str, DocumentType] = field(default_factory=dict)
+    lifecycles: Mapping[str, Lifecycle] = field(default_factory=dict)
+    renditions: Mapping[str, str] = field(default_factory=dict)  # rendition types and their labels
+
+    def lifecycles_of(self, name: str) -> tuple[str, ...]:
+        """The lifecycles that documents of a type may have: its own, or those of the nearest level above."""
+        while name:
+            found = self.types.get(name)
+            if found is not None and found.lifecycles:
+                return found.lifecycles
+            name = name.rpartition(".")[0]
+        return ()
+
+
+def state_type_name(text: str) -> str:
+    """The name of a state type, of its names in use: ``base:object_lifecycle:initial`` → ``initial_state__sys``."""
+    name = text.removeprefix("Lifecyclestatetype.").rpartition(":")[2]
+    return name if "__" in name else f"{name.removesuffix('_state')}_state__sys"

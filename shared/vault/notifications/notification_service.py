@@ -1,0 +1,80 @@
+"""A user's own notifications: listed, marked as read, and removed when they are old."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from shared.vault.access.moments import moment
+
+if TYPE_CHECKING:
+    from asyncpg import Record
+
+    from shared.vault.access.caller import Caller
+    from shared.vault.storage.database import Database
+
+KEPT = timedelta(days=90)
+
+PAGE = """
+SELECT n.id, n.object, n.record_id, n.subject, n.body, n.created_date, r.read_date
+FROM platform.notification_recipient r JOIN platform.notification n ON n.id = r.notification_id
+WHERE r.user_id = $1 AND (NOT $2 OR r.read_date IS NULL) ORDER BY n.id DESC LIMIT $3 OFFSET $4
+"""
+COUNTS = """
+SELECT count(*) FILTER (WHERE NOT $2 OR read_date IS NULL) AS total, count(*) FILTER (WHERE read_date IS NULL) AS unread
+FROM platform.notification_recipient WHERE user_id = $1
+"""
+MARK = """
+UPDATE platform.notification_recipient SET read_date = CASE WHEN $2 THEN now() END
+WHERE user_id = $1 AND (read_date IS NULL) = $2 AND ($3::bigint[] IS NULL OR notification_id = ANY($3::bigint[]))
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class NotificationPage:
+    """Notifications, the latest first, how many there are of the kind asked for, and how many are unread."""
+
+    notifications: list[dict[str, object]]
+    total: int
+    unread: int
+
+
+class NotificationService:
+    """The notification calls of the API; everyone sees their own and no others."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def listed(self, caller: Caller, *, unread: bool, limit: int, offset: int) -> NotificationPage:
+        """A page of the caller's notifications; only those not yet read with ``unread``."""
+        async with self._database.connection() as connection:
+            total, unread_total = (await connection.fetch(COUNTS, caller.user_id, unread))[0]
+            rows = await connection.fetch(PAGE, caller.user_id, unread, limit, offset)
+        return NotificationPage([_json(row) for row in rows], total, unread_total)
+
+    async def mark(self, caller: Caller, ids: Sequence[int] | None, *, read: bool) -> int:
+        """Mark the caller's notifications of these ids, or all of them, as read or unread; how many changed."""
+        async with self._database.connection() as connection:
+            status = await connection.execute(MARK, caller.user_id, read, None if ids is None else list(ids))
+        return int(status.rpartition(" ")[2])
+
+    async def purge(self) -> None:
+        """Remove notifications that are older than 90 days."""
+        async with self._database.connection() as connection:
+            await connection.execute(
+                "DELETE FROM platform.notification WHERE created_date < $1", datetime.now(UTC) - KEPT
+            )
+
+
+def _json(row: Record) -> dict[str, object]:
+    return {
+        "id": row["id"],
+        "subject": row["subject"],
+        "body": row["body"],
+        "object": row["object"],
+        "record_id": row["record_id"],
+        "created_date": moment(row["created_date"]),
+        "read": row["read_date"] is not None,
+    }

@@ -1,0 +1,210 @@
+"""Validation and deployment of a package as the API answers them, and as their logs tell them."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+from collections import Counter
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from shared.vault.packages.deployment import Deployment, StepOutcome, StepStatus
+from shared.vault.packages.package_model import ComponentStep, DataStep, Package, Step
+from shared.vault.packages.package_validation import StepValidation, Validation
+
+Document = dict[str, object]
+NO_ID = "N/A"
+CODE = "javasdk"
+TIME = "%m:%d:%Y %H:%M:%S"
+DATA_LOG_COLUMNS = ("step", "rowId", "responseStatus", "id", "event", "errors")
+
+
+def validation_document(
+    package: Package, validation: Validation, started: datetime, package_id: str | None = None
+) -> Document:
+    """``responseDetails`` of a validation; steps have ids only when the package is imported."""
+    blocked = validation.blocked
+    count = "total_steps_blocked" if package_id is None else "total_component_steps_blocked"
+    return {
+        "summary": package.summary,
+        "author": package.author,
+        "package_name": package.name,
+        "package_id": package_id or NO_ID,
+        "source_vault": package.source_vault,
+        "package_status": "Blocked" if blocked else "Verified",
+        "total_steps": _total(package),
+        count: blocked,
+        "start_time": started.strftime(TIME),
+        "end_time": datetime.now(UTC).strftime(TIME),
+        "package_error": "; ".join(f"{s.step.number}: {s.errors[0]}" for s in validation.steps if s.errors)[:2000],
+        "package_steps": [*(_validated_step(s, package_id) for s in validation.steps), *_validated_code(package)],
+    }
+
+
+def validation_log(package: Package, validation: Validation) -> str:
+    """The log of a validation, a few lines a step."""
+    lines = [f"Package {package.name}: {len(package.steps)} steps, {validation.blocked} blocked"]
+    for step in validation.steps:
+        lines.append(f"{_title(step.step)}: {'Blocked' if step.blocked else 'Verified'}, {step.action}")
+        lines += [f"    {dependency.type} {dependency.name}: {status}" for dependency, status in step.dependencies]
+        lines += [f"    {error}" for error in step.errors]
+    lines += [f"{path}: skipped, code is not run here" for path in package.code]
+    return "\n".join(lines) + "\n"
+
+
+def deployment_document(deployment: Deployment, package_id: str, package_status: str) -> Document:
+    """``responseDetails`` without the logs, and ``package_steps``, of a deployment's results."""
+    package = deployment.package
+    counts = Counter(outcome.status for outcome in deployment.outcomes)
+    details: Document = {
+        "total_steps": _total(package),
+        "deployed": counts[StepStatus.DEPLOYED],
+        "deployed_with_warnings": counts[StepStatus.DEPLOYED_WITH_WARNINGS],
+        "deployed_with_failures": 0,
+        "deployed_with_error": 0,
+        "failed": counts[StepStatus.FAILED],
+        "skipped": counts[StepStatus.NOT_DEPLOYED] + bool(package.code),
+        "package_status__v": package_status,
+    }
+    steps = [_deployed_step(outcome, package_id) for outcome in deployment.outcomes]
+    return {"details": details, "package_steps": [*steps, *_deployed_code(package, package_id)]}
+
+
+def deployment_log(deployment: Deployment, package_status: str) -> str:
+    """The log of a deployment, a few lines a step."""
+    lines = [f"Package {deployment.package.name}: {package_status}"]
+    for outcome in deployment.outcomes:
+        lines.append(f"{_title(outcome.step)}: {outcome.status}")
+        lines += [f"    {line}" for line in outcome.lines]
+    lines += [f"Warning: {path}: skipped, code is not run here" for path in deployment.package.code]
+    return "\n".join(lines) + "\n"
+
+
+def data_log(outcomes: Sequence[StepOutcome]) -> str | None:
+    """A CSV line for each row of the data steps, without the values; None when there are no data steps."""
+    if not any(isinstance(outcome.step, DataStep) for outcome in outcomes):
+        return None
+    sheet = io.StringIO(newline="")
+    writer = csv.writer(sheet)
+    writer.writerow(DATA_LOG_COLUMNS)
+    for outcome in outcomes:
+        for number, row in enumerate(outcome.rows, 1):
+            errors = "\n".join(f"{error.type}|{error.message}" for error in row.errors)
+            status = "FAILURE" if row.errors else "SUCCESS"
+            kept = outcome.status in (StepStatus.DEPLOYED, StepStatus.DEPLOYED_WITH_WARNINGS)
+            writer.writerow((outcome.step.identity, number, status, row.id if kept else "", row.event or "", errors))
+    return sheet.getvalue()
+
+
+def _validated_step(validated: StepValidation, package_id: str | None) -> Document:
+    step = validated.step
+    document: Document = {} if package_id is None else {"id": _step_id("0IS", package_id, step.identity)}
+    return document | {
+        "name__v": step.number,
+        "step_type__v": _type(step),
+        "step_label__v": step.label,
+        "step_name__v": _name(step),
+        "type__v": _component_type(step),
+        "deployment_status__v": "Blocked" if validated.blocked else "Verified",
+        "deployment_action": validated.action,
+        "dependencies": [
+            {
+                "component_name": dependency.name,
+                "component_type": dependency.type,
+                "subcomponent_name": dependency.subname,
+                "subcomponent_type": dependency.subtype,
+                "status": status,
+            }
+            for dependency, status in validated.dependencies
+        ],
+    }
+
+
+def _deployed_step(outcome: StepOutcome, package_id: str) -> Document:
+    step = outcome.step
+    return {
+        "id": _step_id("0IS", package_id, step.identity),
+        "name__v": step.number,
+        "step_type__v": _type(step),
+        "step_name__v": _name(step),
+        "type__v": _component_type(step),
+        "deployment_status__v": outcome.status,
+        "step_label__v": step.label,
+        "package_components": [_component(step, package_id)] if isinstance(step, ComponentStep) else [],
+        "package_data": [_data(step, package_id)] if isinstance(step, DataStep) else [],
+        "package_code": [],
+    }
+
+
+def _component(step: ComponentStep, package_id: str) -> Document:
+    return {
+        "id": _step_id("0PC", package_id, step.identity),
+        "name__v": step.label,
+        "component_name__v": step.name,
+        "component_type__v": step.type,
+        "checksum__v": step.checksum,
+    }
+
+
+def _data(step: DataStep, package_id: str) -> Document:
+    return {
+        "id": _step_id("0PT", package_id, step.identity),
+        "name__v": step.name,
+        "object__v": step.object_name,
+        "data_type__v": "Object",
+        "data_action__v": step.action,
+        "record_migration_mode__sys": step.migration_mode,
+        "record_count__sys": str(len(step.rows)),
+        "checksum__v": step.checksum,
+    }
+
+
+def _total(package: Package) -> int:
+    """Steps of a package; its code is one, the last."""
+    return len(package.steps) + bool(package.code)
+
+
+def _code(package: Package) -> Document:
+    return {
+        "name__v": CODE,
+        "step_type__v": "Code",
+        "step_label__v": f"Java SDK code, {len(package.code)} files",
+        "step_name__v": CODE,
+        "type__v": "Code",
+        "deployment_status__v": StepStatus.SKIPPED,
+    }
+
+
+def _validated_code(package: Package) -> list[Document]:
+    warning = "Code is not run here: the step is skipped when the package is deployed"
+    return (
+        [_code(package) | {"deployment_action": "Skip", "warning": warning, "dependencies": []}] if package.code else []
+    )
+
+
+def _deployed_code(package: Package, package_id: str) -> list[Document]:
+    files = [{"id": _step_id("0PK", package_id, path), "name__v": path} for path in package.code]
+    document = {"id": _step_id("0IS", package_id, CODE), "package_components": [], "package_data": []}
+    return [_code(package) | document | {"package_code": files}] if files else []
+
+
+def _type(step: Step) -> str:
+    return "Component" if isinstance(step, ComponentStep) else "Data"
+
+
+def _name(step: Step) -> str:
+    return step.name if isinstance(step, ComponentStep) else step.object_name
+
+
+def _component_type(step: Step) -> str:
+    return step.type if isinstance(step, ComponentStep) else "Object"
+
+
+def _title(step: Step) -> str:
+    return f"{step.number} {_component_type(step)} {_name(step)}"
+
+
+def _step_id(prefix: str, package_id: str, identity: str) -> str:
+    """Steps are no records; the same step of the same package always has the same id."""
+    return prefix + hashlib.sha256(f"{package_id}/{identity}".encode()).hexdigest()[:12].upper()

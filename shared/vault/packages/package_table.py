@@ -1,0 +1,127 @@
+"""The tables beside package records: where the file is, what validation and deployment came to, their logs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import orjson
+
+from shared.vault.components.schema import quote
+from shared.vault.packages.package_model import OUTBOUND, PACKAGE
+
+if TYPE_CHECKING:
+    from shared.vault.storage.database import Connection, Database
+
+STORE = """
+INSERT INTO platform.package (record_id, file_key, file_name, size, validation) VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT (record_id) DO UPDATE SET file_key = excluded.file_key, file_name = excluded.file_name,
+    size = excluded.size, validation = excluded.validation, created_date = now()
+"""
+LOG = """
+INSERT INTO platform.package_log (record_id, name, kind, content) VALUES ($1, $2, $3, $4)
+ON CONFLICT (record_id, name) DO UPDATE SET content = excluded.content, created_date = now()
+"""
+RECORD = f"""
+(EXISTS (SELECT FROM records.{quote(PACKAGE)} r WHERE r.id = p.record_id)
+OR EXISTS (SELECT FROM records.{quote(OUTBOUND)} r WHERE r.id = p.record_id))
+"""
+FIND = f"SELECT * FROM platform.package p WHERE record_id = $1 AND {RECORD}"
+# Packages whose record has been deleted; their files can go with them.
+ABANDONED = f"""
+DELETE FROM platform.package p WHERE created_date < now() - interval '1 minute' AND NOT {RECORD} RETURNING file_key
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPackage:
+    """A package's file, and the documents of its validation and deployment, None before there is one."""
+
+    record_id: str
+    file_key: str
+    file_name: str
+    size: int
+    validation: Mapping[str, object] | None
+    deployment: Mapping[str, object] | None
+
+
+@dataclass(frozen=True, slots=True)
+class PackageLog:
+    """A log of a package; ``kind`` is ``validation``, ``deployment`` or ``data``."""
+
+    name: str
+    kind: str
+    created_date: datetime
+
+
+class PackageTable:
+    """The packages of one database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def find(self, record_id: str) -> StoredPackage | None:
+        """What is stored for a record that is still there, or None."""
+        async with self._database.connection() as connection:
+            row = await connection.fetchrow(FIND, record_id)
+        if row is None:
+            return None
+        validation, deployment = (
+            None if row[c] is None else orjson.loads(row[c]) for c in ("validation", "deployment")
+        )
+        return StoredPackage(row["record_id"], row["file_key"], row["file_name"], row["size"], validation, deployment)
+
+    async def logs(self, record_id: str) -> Sequence[PackageLog]:
+        """The logs of a package, oldest first."""
+        sql = (
+            "SELECT name, kind, created_date FROM platform.package_log WHERE record_id = $1 ORDER BY created_date, name"
+        )
+        async with self._database.connection() as connection:
+            return [PackageLog(*row) for row in await connection.fetch(sql, record_id)]
+
+    async def log(self, record_id: str, name: str) -> str | None:
+        """The text of one log, or None."""
+        sql = "SELECT content FROM platform.package_log WHERE record_id = $1 AND name = $2"
+        async with self._database.connection() as connection:
+            found: str | None = await connection.fetchval(sql, record_id, name)
+        return found
+
+    @staticmethod
+    async def store(connection: Connection, package: StoredPackage) -> None:
+        """Store a package's file and validation, in place of those it had."""
+        await connection.execute(
+            STORE, package.record_id, package.file_key, package.file_name, package.size, _json(package.validation)
+        )
+
+    @staticmethod
+    async def set_validation(connection: Connection, record_id: str, document: Mapping[str, object]) -> None:
+        """Replace what validation came to."""
+        sql = "UPDATE platform.package SET validation = $2 WHERE record_id = $1"
+        await connection.execute(sql, record_id, _json(document))
+
+    @staticmethod
+    async def set_deployment(connection: Connection, record_id: str, document: Mapping[str, object]) -> None:
+        """Replace what deployment came to."""
+        sql = "UPDATE platform.package SET deployment = $2 WHERE record_id = $1"
+        await connection.execute(sql, record_id, _json(document))
+
+    @staticmethod
+    async def write_log(connection: Connection, record_id: str, name: str, kind: str, content: str) -> None:
+        """Write a log, in place of the one of its name."""
+        await connection.execute(LOG, record_id, name, kind, content)
+
+    async def remove_abandoned(self) -> Sequence[str]:
+        """Forget packages whose record is gone; the keys of their files."""
+        async with self._database.connection() as connection:
+            return [row["file_key"] for row in await connection.fetch(ABANDONED)]
+
+
+def _json(document: Mapping[str, object] | None) -> str | None:
+    return None if document is None else orjson.dumps(document).decode()
+
+
+def _document(text: str | None) -> Mapping[str, object] | None:
+    found: Mapping[str, object] | None = None if text is None else orjson.loads(text)
+    return found

@@ -1,0 +1,101 @@
+"""Components of a Vault written as a package file."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from shared.vault.components.component_tree import Component
+from shared.vault.components.dependencies import Dependency, dependencies_of
+from shared.vault.components.mdl import render
+from shared.vault.components.ordering import in_order
+from shared.vault.components.registry import Registry
+from shared.vault.packages.markup import NAMESPACE, element, leaf
+from shared.vault.packages.package_archive import pack
+from shared.vault.packages.package_reading import COMPONENTS, MANIFEST
+from shared.vault.packages.steps import BLOCK, DEPENDENCY_HEADER, md5_of
+
+STEP = 10
+INDENT = "    "
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What a package says of itself."""
+
+    name: str
+    summary: str
+    description: str
+    author: str
+    source_vault: str
+
+
+def write_package(header: Header, components: Sequence[Component], registry: Registry) -> bytes:
+    """The file of a package with these components, each after those that it refers to."""
+    files = {MANIFEST: _manifest(header).encode()}
+    inside = {component.key for component in components}
+    # A component that comes twice to break a circle comes once in a package: whoever deploys it breaks the circle.
+    ordered = {component.key: component for component in in_order(components)}
+    for number, key in enumerate(ordered, 1):
+        component = registry.components[key]
+        stem = f"{COMPONENTS}/{number * STEP:05d}/{component.full_name}"
+        mdl = render(component).encode()
+        files[f"{stem}.mdl"] = mdl
+        files[f"{stem}.md5"] = f"{md5_of(mdl)} {component.full_name}".encode()
+        files[f"{stem}.dep"] = _dependencies(component, inside, registry).encode()
+    return pack(files)
+
+
+def missing_from(components: Sequence[Component], registry: Registry) -> list[tuple[Component, Component]]:
+    """Components that others refer to and that are not among them, each with one that refers to it."""
+    inside = {component.key for component in components}
+    missing: dict[tuple[str, str], tuple[Component, Component]] = {}
+    for component in components:
+        for dependency in dependencies_of(component):
+            found = registry.components.get(dependency.key)
+            if found is not None and dependency.key not in inside:
+                missing.setdefault(dependency.key, (found, component))
+    return [missing[key] for key in sorted(missing)]
+
+
+def _manifest(header: Header) -> str:
+    inner = INDENT * 2
+    source = element(
+        "source", leaf("vault", header.source_vault, inner), leaf("author", header.author, inner), indent=INDENT
+    )
+    sdk = element("javasdk", leaf("deployment_option", "incremental", inner), indent=INDENT)
+    content = (
+        leaf("name", header.name, INDENT),
+        source,
+        leaf("summary", header.summary, INDENT),
+        leaf("description", header.description, INDENT),
+        sdk,
+    )
+    return '<?xml version="1.0" encoding="UTF-8"?>\n' + element(f'vaultpackage xmlns="{NAMESPACE}"', *content)
+
+
+def _dependencies(component: Component, inside: Collection[tuple[str, str]], registry: Registry) -> str:
+    sheet = io.StringIO(newline="")
+    writer = csv.writer(sheet)
+    writer.writerow(DEPENDENCY_HEADER)
+    for dependency in dependencies_of(component):
+        target = registry.components.get(dependency.key)
+        writer.writerow(_line(component, dependency, target, dependency.key in inside))
+    return sheet.getvalue()
+
+
+def _line(source: Component, dependency: Dependency, target: Component | None, inside: bool) -> tuple[str, ...]:
+    return (
+        str(inside).lower(),
+        BLOCK,
+        source.text("label", source.name),
+        source.name,
+        source.type,
+        target.text("label", target.name) if target else dependency.name,
+        dependency.name,
+        dependency.type,
+        dependency.subname,
+        dependency.subtype,
+    )

@@ -1,0 +1,63 @@
+"""A Vault's HTTP application: the REST API, the pages, health and metrics, around one Vault's lifetime."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import structlog
+from fastapi import FastAPI
+
+from shared.runtime.health import Health
+from shared.runtime.logging import configure_logging
+from shared.runtime.process import end, serve
+from shared.runtime.telemetry import metrics
+from shared.vault.admin.admin_app import add_pages
+from shared.vault.api.api_app import create_api
+from shared.vault.assembly.vault import Vault
+from shared.vault.assembly.vault_settings import VaultSettings
+
+if TYPE_CHECKING:
+    from shared.vault.assembly.vault_definition import VaultDefinition
+
+log = structlog.get_logger(__name__)
+
+
+def create_app(vault: Vault) -> FastAPI:
+    """The application; the Vault starts behind it, so that ``/readyz`` can say what it waits for."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        del app
+        starting = asyncio.create_task(vault.start(), name="start")
+        starting.add_done_callback(_end_on_failure)
+        try:
+            yield
+        finally:
+            await end(starting)
+            await vault.stop()
+
+    app = create_api(vault, lifespan)
+    health = Health()
+    health.add("vault", vault.ready)
+    app.include_router(health.router())
+    app.include_router(metrics.router())
+    add_pages(app, vault)
+    return app
+
+
+def _end_on_failure(starting: asyncio.Task[None]) -> None:
+    """A Vault that cannot start ends its process: whoever runs it sees why and starts it again."""
+    if not starting.cancelled() and (error := starting.exception()):
+        log.critical("vault.failed", reason=str(error), exc_info=error)
+        raise SystemExit(1)
+
+
+def run(definition: VaultDefinition) -> None:
+    """Run one Vault process until it is told to stop."""
+    settings = VaultSettings()
+    configure_logging(settings, definition.name)
+    app = create_app(Vault(definition, settings))
+    serve(app, settings.host, settings.port, tls=settings.tls, drain=settings.drain_seconds)

@@ -1,0 +1,78 @@
+"""Attachments as VQL reads them: in sub-selects of the records that have them, as ``attachments__sysr``."""
+
+from __future__ import annotations
+
+import json
+
+from shared.vault import vql
+from shared.vault.components.schema import quote
+from shared.vault.files.attachment_model import OCTETS, TYPES
+from shared.vault.model.component_model import Field, FieldType, VaultObject
+
+NAME, RELATIONSHIP = "attachments__sys", "attachments__sysr"
+RECORD = "object_record_id__sys"
+
+_LATEST = "v.version = (SELECT max(l.version) FROM platform.attachment_version l WHERE l.attachment_id = a.id)"
+_FORMATS = json.dumps(TYPES).replace("'", "''")
+# Of an attachment's version: the name in SQL, label, type.
+_FIELDS = {
+    "object_name__sys": ("a.object", "Object", FieldType.STRING),
+    "attachment_id__sys": ("a.id", "Attachment ID", FieldType.NUMBER),
+    "attachment_name__sys": ("a.filename", "Attachment Name", FieldType.STRING),
+    "attachment_external_id__sys": ("a.external_id", "External ID", FieldType.STRING),
+    "attachment_version__sys": ("v.version", "Version", FieldType.NUMBER),
+    "file_name__sys": ("a.filename", "File Name", FieldType.STRING),
+    "description__sys": ("v.description", "Description", FieldType.STRING),
+    "md5checksum__sys": ("c.md5", "MD5 Checksum", FieldType.STRING),
+    "latest_version__sys": (_LATEST, "Latest Version", FieldType.BOOLEAN),
+    "created_date__sys": ("v.created_date", "Created Date", FieldType.DATE_TIME),
+    "created_by__sys": ("v.created_by", "Created By", FieldType.NUMBER),
+    "modified_date__sys": ("v.created_date", "Last Modified Date", FieldType.DATE_TIME),
+    "modified_by__sys": ("v.created_by", "Last Modified By", FieldType.NUMBER),
+    "format__sys": (
+        rf"coalesce('{_FORMATS}'::jsonb ->> lower(substring(a.filename FROM '\.[^.]*$')), '{OCTETS}')",
+        "Format",
+        FieldType.STRING,
+    ),
+    "size__sys": ("c.size", "Size", FieldType.NUMBER),
+}
+_KEY = "version_key"
+
+
+def attachment_target(owner: VaultObject) -> vql.Target:
+    """What stands behind ``attachments__sysr`` of an object that allows attachments: a row an attachment.
+
+    It has the latest version of each; with ALLVERSIONS, a row a version.
+    """
+    record = Field(
+        RECORD,
+        "Object Record",
+        FieldType.OBJECT,
+        editable=False,
+        object=owner.name,
+        relationship_type="reference",
+        relationship_outbound_name="object_record__sysr",
+        relationship_inbound_name=RELATIONSHIP,
+    )
+    fields = [record, *(Field(n, label, kind, editable=False) for n, (_, label, kind) in _FIELDS.items())]
+    name = f"{NAME}.{owner.name}"
+    every = _relation(owner)
+    return vql.Target(
+        VaultObject(name, "Attachment", "Attachments", "", fields={field.name: field for field in fields}),
+        relation=f"({every} AND {_LATEST})",
+        options={"ALLVERSIONS": f"({every})"},
+        key=_KEY,
+        part_of=owner.name,
+    )
+
+
+def _relation(owner: VaultObject) -> str:
+    columns = [f"concat(a.id, '_', v.version) AS {_KEY}", f"a.record_id AS {RECORD}"]
+    columns += [f"{sql} AS {quote(name)}" for name, (sql, _, _) in _FIELDS.items()]
+    # A name that may be an identifier has no quotes.
+    named = quote(owner.name).replace('"', "'")
+    return (
+        f"SELECT {', '.join(columns)} FROM platform.attachment a "
+        "JOIN platform.attachment_version v ON v.attachment_id = a.id JOIN platform.content c USING (sha256) "
+        f"WHERE a.object = {named}"
+    )

@@ -1,0 +1,95 @@
+"""Reading lineage: of a record, field by field; and what a message has written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from shared.vault.access.moments import moment
+from shared.vault.access.permissions import Grant, authorize, granted
+from shared.vault.records.lineage_entries import purge_lineage
+
+if TYPE_CHECKING:
+    from shared.vault.access.caller import Caller
+    from shared.vault.queries.queries import QueryService
+    from shared.vault.storage.database import Database
+
+ORIGIN = """l.message_id, l.run AS job_id, o.integration, o.integration_point, o.source_vault_id, o.source_object,
+    l.source_record AS source_record_id, l.told AS connector_time, l.written AS date"""
+OF_RECORD = f"""
+SELECT DISTINCT ON (f.name) f.name AS field_name, CASE WHEN f.ruled THEN o.rule END AS integration_rule, {ORIGIN},
+    c.happened AS changed, c.user_id AS changed_by, c.user_name AS changed_by_name
+FROM platform.lineage l
+JOIN platform.lineage_origin o ON o.id = l.origin
+CROSS JOIN LATERAL (SELECT unnest(o.ruled), true UNION ALL SELECT unnest(o.own), false) AS f(name, ruled)
+LEFT JOIN LATERAL (
+    SELECT a.happened, a.user_id::text AS user_id, coalesce(a.user_name, d.username) AS user_name
+    FROM platform.audit_entry a LEFT JOIN platform.credential d ON d.user_id = a.user_id
+    WHERE a.trail = 'object' AND a.item = l.object AND a.record_id = l.record_id AND a.field = f.name
+        AND a.id > coalesce(l.audited, 0)
+    ORDER BY a.id DESC LIMIT 1
+) c ON true
+WHERE l.object = $1 AND l.record_id = $2
+ORDER BY f.name, l.id DESC
+"""
+COUNT = "SELECT count(*) FROM platform.lineage WHERE message_id = $1"
+OF_MESSAGE = f"""
+SELECT l.object AS object_name, l.record_id, o.rule AS integration_rule, {ORIGIN}, o.ruled AS fields_by_rule,
+    o.own AS fields_by_integration_point
+FROM platform.lineage l JOIN platform.lineage_origin o ON o.id = l.origin
+WHERE l.message_id = $1 ORDER BY l.id LIMIT $2 OFFSET $3
+"""
+MOMENTS = ("connector_time", "date")
+CHANGES = ("changed", "changed_by", "changed_by_name")
+
+
+@dataclass(frozen=True, slots=True)
+class MessagePage:
+    """Some of a message's writes, the earliest first, and how many there are in all."""
+
+    total: int
+    rows: list[dict[str, object]] = field(default_factory=list)
+
+
+class LineageService:
+    """The lineage calls of the API."""
+
+    def __init__(self, database: Database, queries: QueryService) -> None:
+        self._database = database
+        self._queries = queries
+
+    async def of_record(self, caller: Caller, object_name: str, record_id: str) -> list[dict[str, object]]:
+        """Where each transferred field of a record comes from, by field name; for those who may read the record.
+
+        ``changed_since`` says that somebody has set the field otherwise after that. By whom is for readers of the
+        audit trail. Raises VaultFault.
+        """
+        await self._queries.record(caller, object_name, record_id)
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(OF_RECORD, object_name, record_id)
+        return [_shown(dict(row), with_user=granted(caller, Grant.READ_AUDIT)) for row in rows]
+
+    async def of_message(self, caller: Caller, message_id: str, *, limit: int, offset: int) -> MessagePage:
+        """The records and fields that a message has written; raises VaultFault ``INSUFFICIENT_ACCESS``."""
+        authorize(caller, Grant.READ_AUDIT)
+        async with self._database.connection() as connection:
+            total = int(await connection.fetchval(COUNT, message_id))
+            rows = await connection.fetch(OF_MESSAGE, message_id, limit, offset)
+        return MessagePage(total, [_dated(dict(row)) for row in rows])
+
+    async def purge(self) -> int:
+        """Remove what was overwritten 30 days ago and earlier; how many entries that were."""
+        return await purge_lineage(self._database)
+
+
+def _shown(row: dict[str, Any], *, with_user: bool) -> dict[str, object]:
+    changed, user, name = (row.pop(each) for each in CHANGES)
+    since = None if changed is None else {"date": moment(changed)}
+    if since is not None and with_user:
+        since |= {"user_id": user, "user_name": name}
+    return {**_dated(row), "changed_since": since}
+
+
+def _dated(row: Mapping[str, Any]) -> dict[str, object]:
+    return {**row, **{name: moment(row[name]) for name in MOMENTS}}

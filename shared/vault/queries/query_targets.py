@@ -1,0 +1,156 @@
+"""Query targets that are no objects: component records, the older view of users, groups and their members."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from shared.vault import vql
+from shared.vault.audit.trails import query_targets as audit_targets
+from shared.vault.model.component_model import Field, FieldType, VaultObject
+from shared.vault.queries.attachment_target import attachment_target
+from shared.vault.queries.document_target import document_target
+
+if TYPE_CHECKING:
+    from shared.vault.vql.targets import Components
+
+USER = "user__sys"
+USERS = "users"
+GROUP = "group__sys"
+GROUPS = "groups"
+MEMBERSHIP = "group_membership__sys"
+MEMBERSHIPS = "group_membership__sysr"  # the to-many relationship of users and of groups
+
+USER_FIELDS: Mapping[str, str] = {
+    "user_name__v": "username__sys",
+    "user_first_name__v": "first_name__sys",
+    "user_last_name__v": "last_name__sys",
+    "user_email__v": "email__sys",
+    "user_timezone__v": "timezone__sys",
+    "user_locale__v": "locale__sys",
+    "user_language__v": "language__sys",
+    "license_type__v": "license_type__sys",
+    "security_profile__v": "security_profile__sys",
+    "created_by__v": "created_by__v",
+    "created_date__v": "created_date__v",
+    "modified_by__v": "modified_by__v",
+    "modified_date__v": "modified_date__v",
+}
+"""The fields of ``users`` and those of ``user__sys`` that they show."""
+
+AUDIT = "created_by AS created_by__v, created_date AS created_date__v, modified_by AS modified_by__v,"
+GROUP_ROWS = f"""(SELECT id::text AS id, name AS name__v, label AS label__v,
+    CASE WHEN active THEN 'active__v' ELSE 'inactive__v' END AS status__v, description AS description__sys,
+    system_group AS system_group__sys,
+    CASE WHEN system_group THEN 'system_managed__sys' ELSE 'user_managed__sys' END AS type__sys,
+    {AUDIT} modified_date AS modified_date__v FROM platform.user_group)"""
+GROUPS_ROWS = f"""(SELECT id::text AS id, name AS name__v, label AS label__v, active AS active__v,
+    description AS group_description__v, system_group AS system_group__v, NOT system_group AS editable__v,
+    CASE WHEN system_group THEN 'System Provided Group' ELSE 'User Managed Group' END AS type__v,
+    {AUDIT} modified_date AS modified_date__v FROM platform.user_group)"""
+# Members by their own membership, and those whose security profile makes them so.
+MEMBERSHIP_ROWS = """(SELECT group_id || '_' || user_id AS id, group_id::text AS group_id__sys,
+    user_id::text AS user_id__sys FROM (
+        SELECT group_id, user_id FROM platform.user_group_member
+        UNION SELECT g.id, c.user_id FROM platform.user_group g JOIN platform.credential c
+            ON c.active AND c.security_profile = ANY(g.security_profiles)) members)"""
+
+
+def targets_of(registry: Components) -> dict[str, vql.Target]:
+    """The query targets that a Vault has beside the objects of its registry, by name."""
+    found = vql.registry_targets(registry)
+    user = registry.objects.get(USER)
+    targets = [_groups(), _older_groups(), *([] if user is None else [_users(user), _memberships()])]
+    found |= {target.object.name: target for target in targets if target.object.name not in registry.objects}
+    attachments = [attachment_target(each) for each in registry.objects.values() if each.allow_attachments]
+    found |= {target.object.name: target for target in attachments}
+    found |= audit_targets()
+    documents = document_target(registry.documents)
+    if documents is not None:
+        found[documents.object.name] = documents
+    return found
+
+
+def _users(user: VaultObject) -> vql.Target:
+    fields = [user.fields["id"], Field("active__v", "Active", FieldType.BOOLEAN, editable=False)]
+    columns = ["id", "status__v = 'active__v' AS active__v"]
+    for name, source in USER_FIELDS.items():
+        shown = user.fields.get(source)
+        if shown is not None:
+            fields.append(replace(shown, name=name, editable=False, required=False, unique=False))
+            columns.append(f'"{source}" AS "{name}"')
+    rows = f'(SELECT {", ".join(columns)} FROM records."{USER}")'
+    return vql.Target(_seen(USERS, "User", *fields), relation=rows)
+
+
+def _groups() -> vql.Target:
+    seen = _seen(
+        GROUP,
+        "Group",
+        *_named(),
+        Field("status__v", "Status", FieldType.PICKLIST, editable=False, picklist="default_status__v"),
+        _text("description__sys", "Description"),
+        Field("system_group__sys", "System Group", FieldType.BOOLEAN, editable=False),
+        Field("type__sys", "Type", FieldType.PICKLIST, editable=False, picklist="group_types__sys"),
+        *_audit(),
+    )
+    return vql.Target(seen, relation=GROUP_ROWS)
+
+
+def _older_groups() -> vql.Target:
+    seen = _seen(
+        GROUPS,
+        "Group",
+        *_named(),
+        Field("active__v", "Active", FieldType.BOOLEAN, editable=False),
+        _text("group_description__v", "Description"),
+        Field("system_group__v", "System Group", FieldType.BOOLEAN, editable=False),
+        Field("editable__v", "Editable", FieldType.BOOLEAN, editable=False),
+        _text("type__v", "Type"),
+        *_audit(),
+    )
+    return vql.Target(seen, relation=GROUPS_ROWS)
+
+
+def _memberships() -> vql.Target:
+    references = (("user_id__sys", "User", USER, "user__sysr"), ("group_id__sys", "Group", GROUP, "group__sysr"))
+    fields = [
+        Field(
+            name,
+            label,
+            FieldType.OBJECT,
+            editable=False,
+            object=target,
+            relationship_type="parent",
+            relationship_outbound_name=outbound,
+            relationship_inbound_name=MEMBERSHIPS,
+        )
+        for name, label, target, outbound in references
+    ]
+    return vql.Target(_seen(MEMBERSHIP, "Group Membership", _id(), *fields), relation=MEMBERSHIP_ROWS)
+
+
+def _seen(name: str, label: str, *fields: Field) -> VaultObject:
+    return VaultObject(name, label, f"{label}s", "", fields={field.name: field for field in fields})
+
+
+def _named() -> tuple[Field, ...]:
+    return _id(), _text("name__v", "Name"), _text("label__v", "Label")
+
+
+def _id() -> Field:
+    return Field("id", "ID", FieldType.ID, required=True, unique=True, editable=False, system=True)
+
+
+def _text(name: str, label: str) -> Field:
+    return Field(name, label, FieldType.STRING, editable=False)
+
+
+def _audit() -> tuple[Field, ...]:
+    return (
+        Field("created_by__v", "Created By", FieldType.NUMBER, editable=False),
+        Field("created_date__v", "Created Date", FieldType.DATE_TIME, editable=False),
+        Field("modified_by__v", "Last Modified By", FieldType.NUMBER, editable=False),
+        Field("modified_date__v", "Last Modified Date", FieldType.DATE_TIME, editable=False),
+    )

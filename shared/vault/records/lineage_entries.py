@@ -1,0 +1,126 @@
+"""Lineage as it is kept: one row a write, in the transaction of the write, and what is forgotten of it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+import orjson
+
+from shared.vault.access.permissions import authorize_copying
+from shared.vault.errors import ErrorType
+
+if TYPE_CHECKING:
+    from shared.vault.access.caller import Caller
+    from shared.vault.records.lineage_model import CallLineage
+    from shared.vault.records.rows import Row
+    from shared.vault.storage.database import Connection, Database
+
+HEADER = "X-VaultAPI-Lineage"
+KEPT = timedelta(days=30)  # what has been overwritten
+MISSED = timedelta(days=7)  # for so long housekeeping may be away
+PURGE = 2000  # records of one statement
+
+# An origin that is there already costs a look at the index; nothing is locked.
+NOTE = """
+WITH origins AS (
+    INSERT INTO platform.lineage_origin
+        (id, source_vault_id, source_object, integration, integration_point, rule, ruled, own)
+    SELECT u.id, $1, u.object, $2, $3, u.rule, string_to_array(u.ruled, ','), string_to_array(u.own, ',')
+    FROM unnest($4::uuid[], $5::text[], $6::text[], $7::text[], $8::text[]) AS u(id, object, rule, ruled, own)
+    ON CONFLICT DO NOTHING
+)
+INSERT INTO platform.lineage (object, record_id, origin, message_id, run, source_record, told, audited)
+SELECT $9, u.record, u.origin, u.message, $10, u.source, $11, (SELECT max(id) FROM platform.audit_entry)
+FROM unnest($12::text[], $13::uuid[], $14::text[], $15::text[]) AS u(record, origin, message, source)
+"""
+FORGET = """
+DELETE FROM platform.lineage l USING unnest($1::text[], $2::text[]) AS u(object, record_id)
+WHERE l.object = u.object AND l.record_id = u.record_id
+"""
+WRITTEN = """
+SELECT DISTINCT record_id FROM platform.lineage WHERE written >= $1 AND written < $2 AND record_id > $3
+ORDER BY record_id LIMIT $4
+"""
+# Every field of the entry has a later one, which is as old as $2 itself.
+OVERWRITTEN = """
+DELETE FROM platform.lineage l USING platform.lineage_origin o
+WHERE l.record_id = ANY($1::text[]) AND o.id = l.origin AND NOT EXISTS (
+    SELECT FROM unnest(o.ruled || o.own) AS field WHERE NOT EXISTS (
+        SELECT FROM platform.lineage n JOIN platform.lineage_origin p ON p.id = n.origin
+        WHERE n.object = l.object AND n.record_id = l.record_id AND n.id > l.id AND n.written < $2
+            AND field = ANY(p.ruled || p.own)
+    )
+)
+"""
+
+
+def check_lineage(caller: Caller, rows: Sequence[Row], told: CallLineage | None) -> None:
+    """Fail rows that tell of an origin that the call does not.
+
+    :raises VaultFault: INSUFFICIENT_ACCESS for a caller who copies no records.
+    """
+    if told is not None:
+        authorize_copying(caller)
+    known = len(told.origins) if told else 0
+    for row in rows:
+        if row.lineage is not None and row.lineage.origin >= known:
+            row.fail(ErrorType.INVALID_DATA, f"The header {HEADER} has no origin {row.lineage.origin}")
+
+
+async def note_lineage(connection: Connection, object_name: str, rows: Sequence[Row], told: CallLineage | None) -> None:
+    """Keep where the fields come from that these rows have changed, or set first."""
+    if told is None:
+        return
+    origins: dict[tuple[int, frozenset[str]], tuple[object, ...]] = {}
+    lines: list[tuple[object, ...]] = []
+    for row in rows:
+        if row.lineage is None or row.errors or not row.changed:
+            continue
+        kind = (row.lineage.origin, row.changed)
+        if kind not in origins:
+            origins[kind] = _origin(told, *kind)
+        lines.append((row.id, origins[kind][0], row.lineage.message_id, row.lineage.source_record))
+    if lines:
+        head = (told.source_vault_id, told.integration, told.integration_point)
+        middle = (object_name, told.run, told.time)
+        await connection.execute(NOTE, *head, *_columns(list(origins.values())), *middle, *_columns(lines))
+
+
+def _origin(told: CallLineage, number: int, fields: frozenset[str]) -> tuple[object, ...]:
+    """Its id, object, rule, and fields of either kind."""
+    origin = told.origins[number]
+    ruled, own = (",".join(names) for names in origin.split(fields))
+    parts = (origin.object, origin.rule, ruled, own)
+    whole = orjson.dumps((told.source_vault_id, told.integration, told.integration_point, *parts))
+    return UUID(bytes=hashlib.blake2b(whole, digest_size=16).digest()), *parts
+
+
+def _columns(lines: Sequence[tuple[object, ...]]) -> list[list[object]]:
+    return [list(column) for column in zip(*lines, strict=True)]
+
+
+async def forget_lineage(connection: Connection, objects: Sequence[str], record_ids: Sequence[str]) -> None:
+    """Remove the lineage of records that are deleted."""
+    await connection.execute(FORGET, objects, record_ids)
+
+
+async def purge_lineage(database: Database) -> int:
+    """Remove what was overwritten 30 days ago and earlier; how many entries that were.
+
+    What overwrites is looked for among the entries that have become so old lately.
+    """
+    until = datetime.now(UTC) - KEPT
+    removed, last = 0, ""
+    while True:
+        async with database.connection() as connection:
+            found = await connection.fetch(WRITTEN, until - MISSED, until, last, PURGE)
+            records = [row["record_id"] for row in found]
+            status = await connection.execute(OVERWRITTEN, records, until)
+        removed += int(status.rpartition(" ")[2])
+        if len(records) < PURGE:
+            return removed
+        last = records[-1]

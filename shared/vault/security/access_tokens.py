@@ -1,0 +1,152 @@
+"""API access tokens: what a program signs its calls with instead of a session, kept as digests only."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import UTC, date, datetime, time
+from typing import TYPE_CHECKING
+
+from shared.vault.access.caller import Caller
+from shared.vault.access.moments import moment
+from shared.vault.access.permissions import Operation, in_person, require_all_of, require_own
+from shared.vault.audit import audit_entries as entries
+from shared.vault.errors import ErrorType, VaultFault
+from shared.vault.security.sessions import digest, invalid_session
+
+if TYPE_CHECKING:
+    from asyncpg import Record
+
+    from shared.vault.security.security_profiles import SecurityProfiles
+    from shared.vault.storage.database import Database
+
+TOKEN = "veeva-vault-"  # noqa: S105  how every token begins
+MAX_TOKENS = 25
+MAX_NAME = 128
+OBJECT = "api_access_token__sys"
+
+ADD = """
+INSERT INTO platform.api_access_token (id, user_id, name, token_hash, expiry_date, created_by)
+SELECT 'V8T' || lpad(upper(to_hex(nextval('platform.record_id_block'))), 12, '0'), $1, $2, $3, $4, $5
+WHERE (SELECT count(*) FROM platform.api_access_token
+    WHERE user_id = $1 AND (expiry_date IS NULL OR expiry_date > now())) < $6
+RETURNING id
+"""
+LIST = """
+SELECT id, name, user_id, expiry_date, last_used_date, created_date,
+    expiry_date IS NULL OR expiry_date > now() AS active
+FROM platform.api_access_token WHERE user_id = $1 ORDER BY created_date, id
+"""
+REMOVE = "DELETE FROM platform.api_access_token WHERE id = $1 AND user_id = $2 RETURNING id"
+FIND = """
+SELECT t.id, c.user_id, c.username, c.security_profile,
+    coalesce(t.last_used_date, '-infinity') <= now() - interval '1 minute' AS stale
+FROM platform.api_access_token t JOIN platform.credential c USING (user_id)
+WHERE t.token_hash = $1 AND (t.expiry_date IS NULL OR t.expiry_date > now()) AND c.active
+"""
+TOUCH = "UPDATE platform.api_access_token SET last_used_date = now() WHERE id = $1"
+LOCK = "SELECT security_profile FROM platform.credential WHERE user_id = $1 AND active FOR UPDATE"
+
+
+class AccessTokens:
+    """The access tokens of a Vault's users."""
+
+    def __init__(self, database: Database, profiles: SecurityProfiles) -> None:
+        self._database = database
+        self._profiles = profiles
+
+    async def generate(self, caller: Caller, user_id: int, name: str, expiry: str) -> dict[str, str]:
+        """A new token as ``{id, token__sys}``; its value is never to be had again.
+
+        ``expiry`` is a date or a date and time in UTC; empty for a token that does not expire.
+
+        :raises VaultFault: PARAMETER_REQUIRED, INVALID_DATA, INSUFFICIENT_ACCESS, USER_NOT_FOUND;
+            OPERATION_NOT_ALLOWED for the 26th.
+        """
+        in_person(caller)
+        require_own(caller, user_id, OBJECT, Operation.CREATE)
+        if not name:
+            raise VaultFault(ErrorType.PARAMETER_REQUIRED, "Missing required parameter [name__v]")
+        if len(name) > MAX_NAME or "\x00" in name:
+            raise VaultFault(ErrorType.INVALID_DATA, f"[name__v] holds at most {MAX_NAME} characters")
+        expires = _expiry(expiry)
+        token = TOKEN + secrets.token_hex(32)
+        async with self._database.transaction() as connection:
+            # One at a time, so that the number of a user's tokens stays within its bound.
+            user = await connection.fetchrow(LOCK, user_id)
+            if user is None:
+                raise VaultFault(ErrorType.USER_NOT_FOUND, "There is no active user with this id")
+            if user_id != caller.user_id:
+                require_all_of(caller, self._profiles.in_full(user["security_profile"]))
+            created = caller.user_id
+            token_id = await connection.fetchval(ADD, user_id, name, digest(token), expires, created, MAX_TOKENS)
+            item = f"Token.{token_id}"
+            if token_id is not None:
+                await entries.noted(connection, caller, entries.DOMAIN, entries.CREATE, item, after=str(user_id))
+        if token_id is None:
+            raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, f"A user has at most {MAX_TOKENS} active tokens")
+        return {"id": token_id, "token__sys": token}
+
+    async def of_user(self, caller: Caller, user_id: int) -> list[dict[str, object]]:
+        """A user's tokens without their values.
+
+        :raises VaultFault: INSUFFICIENT_ACCESS.
+        """
+        require_own(caller, user_id, OBJECT, Operation.READ)
+        async with self._database.connection() as connection:
+            return [_json(row) for row in await connection.fetch(LIST, user_id)]
+
+    async def remove(self, caller: Caller, user_id: int, token_id: str) -> None:
+        """Revoke a token at once.
+
+        :raises VaultFault: INSUFFICIENT_ACCESS, INVALID_DATA.
+        """
+        in_person(caller)
+        require_own(caller, user_id, OBJECT, Operation.DELETE)
+        async with self._database.transaction() as connection:
+            if "\x00" in token_id or await connection.fetchval(REMOVE, token_id, user_id) is None:
+                raise VaultFault(ErrorType.INVALID_DATA, "The user has no such token")
+            item = f"Token.{token_id}"
+            await entries.noted(connection, caller, entries.DOMAIN, entries.DELETE, item, before=str(user_id))
+
+    async def caller(self, token: str) -> Caller:
+        """Whose token this is; counts as use of it.
+
+        :raises VaultFault: INVALID_SESSION_ID.
+        """
+        async with self._database.connection() as connection:
+            row = await connection.fetchrow(FIND, digest(token))
+            if row is None:
+                raise invalid_session()
+            if row["stale"]:
+                await connection.execute(TOUCH, row["id"])
+        return Caller(row["user_id"], row["username"], self._profiles.named(row["security_profile"]))
+
+
+def _expiry(text: str) -> datetime | None:
+    """The moment a token ends; a date alone means the last second of that day."""
+    if not text:
+        return None
+    try:
+        if len(text) == len("2026-12-31"):
+            expires = datetime.combine(date.fromisoformat(text), time(23, 59, 59), UTC)
+        else:
+            given = datetime.fromisoformat(text)
+            expires = (given if given.tzinfo else given.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        form = "YYYY-MM-DDTHH:MM:SSZ"
+        raise VaultFault(ErrorType.INVALID_DATA, f"[expiry_date__v] takes a date and time as {form}") from error
+    if expires <= datetime.now(UTC):
+        raise VaultFault(ErrorType.INVALID_DATA, "[expiry_date__v] has passed")
+    return expires
+
+
+def _json(row: Record) -> dict[str, object]:
+    return {
+        "id": row["id"],
+        "name__v": row["name"],
+        "user__sys": str(row["user_id"]),
+        "status__v": ["active__v" if row["active"] else "inactive__v"],
+        "expiry_date__sys": moment(row["expiry_date"]),
+        "last_used_date__sys": moment(row["last_used_date"]),
+        "created_date__v": moment(row["created_date"]),
+    }

@@ -1,0 +1,146 @@
+"""Delegated access: users who let others act in their name for a while, and the sessions of those others."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import asyncpg
+
+from shared.vault.access.moments import moment
+from shared.vault.access.permissions import Operation, in_person, may, require_all_of, require_own
+from shared.vault.audit import audit_entries as entries
+from shared.vault.errors import ErrorType, VaultFault
+
+if TYPE_CHECKING:
+    from asyncpg import Record
+
+    from shared.vault.access.caller import Caller
+    from shared.vault.security.security_profiles import SecurityProfiles
+    from shared.vault.security.sessions import Session, Sessions
+    from shared.vault.storage.database import Database
+
+OBJECT = "delegated_access__sys"
+MAX_DELEGATES = 100
+
+LIVE = "d.start_date <= now() AND (d.end_date IS NULL OR d.end_date > now())"
+GRANTED = f"""
+SELECT d.delegator_user_id FROM platform.delegated_access d
+JOIN platform.credential c ON c.user_id = d.delegator_user_id
+WHERE d.delegate_user_id = $1 AND c.active AND {LIVE} ORDER BY d.delegator_user_id
+"""
+ADD = """
+INSERT INTO platform.delegated_access
+    (delegator_user_id, delegate_user_id, start_date, end_date, created_by)
+SELECT $1, $2, coalesce($3, now()), $4, $5
+WHERE (SELECT count(*) FROM platform.delegated_access WHERE delegator_user_id = $1) < $6
+RETURNING id
+"""
+LIST = "SELECT * FROM platform.delegated_access WHERE $2 OR $1 IN (delegator_user_id, delegate_user_id) ORDER BY id"
+OWNER = "SELECT delegator_user_id FROM platform.delegated_access WHERE id = $1"
+REMOVE = """
+WITH removed AS (DELETE FROM platform.delegated_access WHERE id = $1 RETURNING delegator_user_id, delegate_user_id)
+DELETE FROM platform.session s USING removed r
+WHERE s.user_id = r.delegator_user_id AND s.delegate_user_id = r.delegate_user_id
+"""
+ACTIVE = "SELECT user_id, security_profile FROM platform.credential WHERE user_id = ANY($1::bigint[]) AND active"
+# Groups of the delegator whose members delegate among themselves only, and to which the delegate does not belong.
+CLOSED = """
+SELECT count(*) FROM platform.user_group g
+WHERE g.active AND g.allow_delegation_among_members
+AND EXISTS (SELECT FROM platform.user_group_member m WHERE m.group_id = g.id AND m.user_id = $1)
+AND NOT EXISTS (SELECT FROM platform.user_group_member m WHERE m.group_id = g.id AND m.user_id = $2)
+"""
+
+
+class Delegations:
+    """Who may act for whom in this Vault."""
+
+    def __init__(self, database: Database, sessions: Sessions, profiles: SecurityProfiles) -> None:
+        self._database = database
+        self._profiles = profiles
+        self._sessions = sessions
+
+    async def delegators(self, caller: Caller) -> list[int]:
+        """The users in whose names the caller may act now."""
+        async with self._database.connection() as connection:
+            return [row["delegator_user_id"] for row in await connection.fetch(GRANTED, caller.user_id)]
+
+    async def sign_in(self, caller: Caller, delegator_user_id: int) -> Session:
+        """A session in the delegator's name.
+
+        :raises VaultFault: INSUFFICIENT_ACCESS.
+        """
+        in_person(caller)
+        if delegator_user_id not in await self.delegators(caller):
+            raise VaultFault(ErrorType.INSUFFICIENT_ACCESS, "The user has not granted delegate access to the caller")
+        return await self._sessions.open(delegator_user_id, caller.user_id)
+
+    async def all(self, caller: Caller) -> list[dict[str, object]]:
+        """Delegations by and to the caller; all of them for one who may read those of others."""
+        everyone = may(caller, OBJECT, Operation.READ)
+        async with self._database.connection() as connection:
+            return [_json(row) for row in await connection.fetch(LIST, caller.user_id, everyone)]
+
+    async def grant(
+        self, caller: Caller, delegator: int, delegate: int, start: datetime | None, end: datetime | None
+    ) -> int:
+        """Let ``delegate`` act for ``delegator`` from ``start`` (now) to ``end`` (revocation).
+
+        :raises VaultFault: INSUFFICIENT_ACCESS, INVALID_DATA, OPERATION_NOT_ALLOWED, USER_NOT_FOUND.
+        """
+        in_person(caller)
+        require_own(caller, delegator, OBJECT, Operation.CREATE)
+        if delegator == delegate:
+            raise VaultFault(ErrorType.INVALID_DATA, "A user cannot be their own delegate")
+        if end is not None and end <= (start or datetime.now(UTC)):
+            raise VaultFault(ErrorType.INVALID_DATA, "[end_date] is not later than the start")
+        try:
+            async with self._database.transaction() as connection:
+                rows = await connection.fetch(ACTIVE, [delegator, delegate])
+                active = {row["user_id"]: row["security_profile"] for row in rows}
+                if len(active) != 2:
+                    raise VaultFault(ErrorType.USER_NOT_FOUND, "There is no active user with this id")
+                if delegator != caller.user_id:
+                    require_all_of(caller, self._profiles.in_full(active[delegator]))
+                if await connection.fetchval(CLOSED, delegator, delegate):
+                    message = "Members of a group of the user may only delegate to other members of it"
+                    raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, message)
+                created = caller.user_id
+                added = await connection.fetchval(ADD, delegator, delegate, start, end, created, MAX_DELEGATES)
+                item, after = f"Delegation.{added}", f"{delegator} to {delegate}"
+                await entries.noted(connection, caller, entries.DOMAIN, entries.CREATE, item, after=after)
+        except asyncpg.UniqueViolationError as error:
+            message = "The user has granted delegate access to this user already"
+            raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, message) from error
+        if added is None:
+            raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, f"A user has at most {MAX_DELEGATES} delegates")
+        return int(added)
+
+    async def revoke(self, caller: Caller, delegation_id: int) -> None:
+        """End a delegation and the sessions opened by it.
+
+        :raises VaultFault: INSUFFICIENT_ACCESS, INVALID_DATA.
+        """
+        in_person(caller)
+        async with self._database.transaction() as connection:
+            owner = await connection.fetchval(OWNER, delegation_id)
+            # What does not exist and what is another user's look the same to one who may see neither.
+            require_own(caller, -1 if owner is None else owner, OBJECT, Operation.DELETE)
+            if owner is None:
+                raise VaultFault(ErrorType.INVALID_DATA, "There is no such delegation")
+            await connection.execute(REMOVE, delegation_id)
+            item = f"Delegation.{delegation_id}"
+            await entries.noted(connection, caller, entries.DOMAIN, entries.DELETE, item)
+
+
+def _json(row: Record) -> dict[str, object]:
+    return {
+        "id": row["id"],
+        "delegator_userid": str(row["delegator_user_id"]),
+        "delegate_userid": str(row["delegate_user_id"]),
+        "start_date": moment(row["start_date"]),
+        "end_date": moment(row["end_date"]),
+        "created_by": row["created_by"],
+        "created_date": moment(row["created_date"]),
+    }

@@ -1,0 +1,38 @@
+"""TODO DOCSTRING"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from shared.vault.access.permission_sets import SUPPLIED, SecurityProfile
+from shared.vault.components.permission_types import PROFILE
+
+if TYPE_CHECKING:
+    from shared.vault.components.registry import Registry
+    from shared.vault.configuration.component_service import ComponentService
+from shared.vault.access.profiles import active_profiles, profile_of
+
+
+class SecurityProfiles:
+    """The security profiles of a Vault, resolved once for each version of its components."""
+
+    def __init__(self, components: ComponentService) -> None:
+        self._components = components
+        self._registry: Registry | None = None
+        self._resolved: Mapping[str, SecurityProfile] = {}
+
+    def named(self, name: str) -> SecurityProfile:
+        """The active profile of a name; one that there is not allows nothing."""
+        registry = self._components.registry
+        if registry is not self._registry:
+            self._registry, self._resolved = registry, active_profiles(registry.components)
+        return self._resolved.get(name) or SecurityProfile(name)
+
+    def in_full(self, name: str) -> SecurityProfile:
+        """What a profile would allow if it and all its sets were active, as they may become: what it is to give it."""
+        components = self._components.registry.components
+        if name in SUPPLIED:
+            return SUPPLIED[name]
+        component = components.get((PROFILE, name))
+        return SecurityProfile(name) if component is None else profile_of(component, components)

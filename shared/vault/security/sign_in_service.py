@@ -1,0 +1,204 @@
+"""Signing in, staying signed in, signing out, and passwords."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from shared.vault.access.caller import SYSTEM, Caller
+from shared.vault.access.permissions import in_person
+from shared.vault.audit.audit_entries import password_changed, sign_in_refused
+from shared.vault.errors import ErrorType, VaultFault
+from shared.vault.security.access_tokens import TOKEN, AccessTokens
+from shared.vault.security.passwords import MAX_PASSWORD_LENGTH, Passwords
+from shared.vault.security.sessions import Session, Sessions, invalid_session
+from shared.vault.security.sign_in_limits import SignInLimits
+
+if TYPE_CHECKING:
+    from asyncpg import Record
+
+    from shared.vault.security.burst import Usage
+    from shared.vault.security.security_profiles import SecurityProfiles
+    from shared.vault.storage.database import Connection, Database
+
+MAX_USERNAME_LENGTH = 255
+MIN_PASSWORD_LENGTH = 8
+
+CREDENTIAL = """
+SELECT user_id, password_hash, active, password_change_required FROM platform.credential WHERE username = $1
+"""
+STORED = "SELECT username, password_hash FROM platform.credential WHERE user_id = $1"
+ACTIVE = "SELECT username, security_profile FROM platform.credential WHERE user_id = $1 AND active"
+NAMED = "SELECT user_id, security_profile FROM platform.credential WHERE username = $1 AND active"
+STORE_HASH = "UPDATE platform.credential SET password_hash = $2, password_change_required = $3 WHERE user_id = $1"
+
+
+class SecurityService:
+    """The sign-ins of a Vault's users, and their sessions."""
+
+    def __init__(
+        self,
+        database: Database,
+        profiles: SecurityProfiles,
+        session_idle_minutes: int = 60,
+        sign_in_limit: int = 100,
+        delay: float = 0.5,
+    ) -> None:
+        self._database = database
+        self.profiles = profiles
+        self.passwords = Passwords()
+        self._limits = SignInLimits(database, sign_in_limit, delay)
+        self.sessions = Sessions(database, profiles, timedelta(minutes=session_idle_minutes))
+        self.tokens = AccessTokens(database, profiles)
+
+    async def count_sign_in(self, username: str, dns: str) -> Usage:
+        """Count a call of the sign-in by user name and DNS, and say how it stands with the limit."""
+        return await self._limits.count(username[:MAX_USERNAME_LENGTH], dns)
+
+    async def sign_in(self, username: str, password: str) -> Session:
+        """Open a session.
+
+        :raises VaultFault: NO_PASSWORD_PROVIDED, USERNAME_OR_PASSWORD_INCORRECT, USER_LOCKED_OUT, INACTIVE_USER,
+            PASSWORD_CHANGE_REQUIRED.
+        """
+        user = await self._verified(username, password)
+        if user["password_change_required"]:
+            message = "The user must change their password before signing in."
+            await self._keep_refusal(username, ErrorType.PASSWORD_CHANGE_REQUIRED)
+            raise VaultFault(ErrorType.PASSWORD_CHANGE_REQUIRED, message)
+        return await self.sessions.open(user["user_id"])
+
+    async def _verified(self, username: str, password: str) -> Record:
+        """The active user whose name and password these are; a refusal is kept on the audit trail."""
+        try:
+            return await self._checked(username, password)
+        except VaultFault as fault:
+            await self._keep_refusal(username, fault.error.type)
+            raise
+
+    async def _keep_refusal(self, username: str, reason: ErrorType) -> None:
+        async with self._database.connection() as connection:
+            await sign_in_refused(connection, username[:MAX_USERNAME_LENGTH], reason)
+
+    async def _checked(self, username: str, password: str) -> Record:
+        """The active user whose name and password these are; wrong ones are counted."""
+        if not password:
+            raise VaultFault(ErrorType.NO_PASSWORD_PROVIDED, "No password was provided for the login call.")
+        if not 0 < len(username) <= MAX_USERNAME_LENGTH or "\x00" in username:
+            raise _incorrect()
+        await self._limits.check(username)
+        async with self._database.connection() as connection:
+            user = await connection.fetchrow(CREDENTIAL, username)
+        password_hash = user["password_hash"] if user else None
+        verified = await self.passwords.verify(password_hash, password, before=lambda: self._limits.check(username))
+        if user is None or not verified or len(password) > MAX_PASSWORD_LENGTH:
+            await self._limits.failed(username)
+            raise _incorrect()
+        await self._limits.succeeded(username)
+        if not user["active"]:
+            raise VaultFault(ErrorType.INACTIVE_USER, "The user is inactive.")
+        return user
+
+    async def caller(self, session_id: str | None) -> Caller:
+        """The user of a live session or access token, at the price of one statement.
+
+        :raises VaultFault: INVALID_SESSION_ID.
+        """
+        if session_id is None:
+            raise invalid_session()
+        if session_id.startswith(TOKEN):
+            return await self.tokens.caller(session_id)
+        return await self.sessions.caller(session_id)
+
+    async def caller_of(self, user_id: int) -> Caller:
+        """A user, for work that is done in their name without a session.
+
+        :raises VaultFault: INACTIVE_USER.
+        """
+        if user_id == SYSTEM.user_id:
+            return SYSTEM
+        async with self._database.connection() as connection:
+            user = await connection.fetchrow(ACTIVE, user_id)
+        if user is None:
+            raise VaultFault(ErrorType.INACTIVE_USER, "The user is inactive.")
+        return Caller(user_id, user["username"], self.profiles.named(user["security_profile"]))
+
+    async def caller_named(self, username: str) -> Caller:
+        """A user by name, for work that the configuration says is done in their name.
+
+        :raises VaultFault: INACTIVE_USER.
+        """
+        async with self._database.connection() as connection:
+            user = await connection.fetchrow(NAMED, username)
+        if user is None:
+            raise VaultFault(ErrorType.INACTIVE_USER, f"There is no active user [{username[:100]}].")
+        return Caller(user["user_id"], username, self.profiles.named(user["security_profile"]))
+
+    async def keep_alive(self, caller: Caller) -> None:
+        """Start the idle time of the caller's session again."""
+        if caller.session_id is not None:
+            await self.sessions.touch(caller.session_id)
+
+    async def sign_out(self, caller: Caller) -> None:
+        """End the caller's session."""
+        if caller.session_id is not None:
+            await self.sessions.end(caller.session_id)
+
+    async def change_password(self, username: str, current: str, new: str, caller: Caller | None) -> None:
+        """Change a password for which the current one is known; the user's other sessions end.
+
+        A user who must change it has no session, and so no ``caller``.
+
+        :raises VaultFault: as ``sign_in``, but for PASSWORD_CHANGE_REQUIRED; and INVALID_DATA for a new one that
+            is too short or the current one.
+        """
+        if caller is not None:
+            in_person(caller)
+        _check_new(new)
+        if new == current:
+            raise VaultFault(ErrorType.INVALID_DATA, "The new password must differ from the current one")
+        user = await self._verified(username, current)
+        password_hash = await self.passwords.hash(new)
+        async with self._database.transaction() as connection:
+            await self.set_password(connection, user["user_id"], password_hash)
+            await password_changed(connection, caller, user["user_id"])
+            await self.sessions.end_others(connection, user["user_id"], caller.session_id if caller else None)
+
+    async def hash_new(self, password: str) -> str:
+        """The hash of a password that a user may have.
+
+        :raises VaultFault: INVALID_DATA.
+        """
+        _check_new(password)
+        return await self.passwords.hash(password)
+
+    async def set_password(
+        self, connection: Connection, user_id: int, password_hash: str, *, change_required: bool = False
+    ) -> None:
+        """Store a password inside a transaction that does more."""
+        await connection.execute(STORE_HASH, user_id, password_hash, change_required)
+
+    async def ensure_password(self, user_id: int, password: str) -> None:
+        """Make this the user's password unless it is; a change ends their sessions."""
+        async with self._database.connection() as connection:
+            user = await connection.fetchrow(STORED, user_id)
+        if user is None or not 0 < len(password) <= MAX_PASSWORD_LENGTH:
+            message = f"user {user_id} needs a password of at most {MAX_PASSWORD_LENGTH} characters"
+            raise ValueError(message)
+        if await self.passwords.verify(user["password_hash"], password):
+            return
+        password_hash = await self.passwords.hash(password)
+        async with self._database.transaction() as connection:
+            await self.set_password(connection, user_id, password_hash)
+            await self.sessions.end_others(connection, user_id, None)
+
+
+def _check_new(password: str) -> None:
+    if not MIN_PASSWORD_LENGTH <= len(password) <= MAX_PASSWORD_LENGTH:
+        message = f"A password has from {MIN_PASSWORD_LENGTH} to {MAX_PASSWORD_LENGTH} characters"
+        raise VaultFault(ErrorType.INVALID_DATA, message)
+
+
+def _incorrect() -> VaultFault:
+    message = "The username or password is incorrect."
+    return VaultFault(ErrorType.USERNAME_OR_PASSWORD_INCORRECT, message)

@@ -1,0 +1,201 @@
+"""Cuts VQL text into tokens in linear time, a whole list of literals being one token."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+
+from shared.vault.vql.vql_errors import VqlLimitError, VqlSyntaxError
+
+MAX_TEXT = 50_000  # characters, the documented limit of a query
+
+END = ""
+"""The token behind the last one."""
+
+QUOTE = "'"
+"""As a token of its own: the quote of a string that is not closed."""
+
+KEYWORDS = frozenset(
+    (
+        *("SELECT", "FROM", "WHERE", "ORDER", "BY", "ASC", "DESC", "AS", "FIND", "SHOW"),
+        *("AND", "OR", "NOT", "CONTAINS", "BETWEEN", "LIKE", "IN"),
+        *("MAXROWS", "SKIP", "PAGESIZE", "PAGEOFFSET", "LIMIT", "OFFSET"),
+    )
+)
+_LONGEST_KEYWORD = max(map(len, KEYWORDS))
+
+# Possessive throughout: no text makes the tokenizer go back over what it has read.
+_STRING = r"'(?:[^'\\]++|\\.|'')*+'"
+_NUMBER = r"-?\d++(?:\.\d++)?+(?![\w.])"
+_TOKEN = re.compile(
+    rf"""\s*+(
+        [A-Za-z_]\w*+(?:\.[A-Za-z_]\w*+)*+               # a name, or a path of names
+      | \(\s*+{_STRING}(?:\s*+,\s*+{_STRING})*+\s*+\)    # a whole list of strings
+      | \(\s*+{_NUMBER}(?:\s*+,\s*+{_NUMBER})*+\s*+\)    # a whole list of numbers
+      | {_STRING}
+      | {_NUMBER}
+      | \$\{{[A-Za-z_]\w*+(?:\.[A-Za-z_]\w*+)*+\}}           # a Vault token
+      | [<>!]= | [=<>(),]
+      | \S                                               # anything else: the parser refuses it
+    )""",
+    re.VERBOSE | re.DOTALL | re.ASCII,
+)
+_STRING_BODY = re.compile(r"'((?:[^'\\]++|\\.|'')*+)'", re.DOTALL)
+_NUMBER_BODY = re.compile(r"-?\d++(?:\.\d++)?+", re.ASCII)
+_ESCAPE = re.compile(r"\\(.)|''|(%)", re.DOTALL)
+_ESCAPED = {"\\": "\\", "'": "'", '"': '"', "%": "%", "*": "*", "n": "\n", "t": "\t", "r": "\r"}
+
+MAX_DIGITS = 40  # characters of one number; beyond it no field has such values
+
+_WORD_START = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_")
+_NUMBER_START = frozenset("-0123456789")
+
+
+def tokenize(text: str) -> list[str]:
+    """The tokens of ``text``, keywords in upper case, closed by ``END``.
+
+    Tokens are plain strings, known by their first character; a place in the text is a token's number,
+    which ``position_of`` turns into an offset when an error needs it.
+    Raises VqlLimitError for more than ``MAX_TEXT`` characters, VqlSyntaxError for characters no value may hold.
+    """
+    if len(text) > MAX_TEXT:
+        message = f"a query takes at most {MAX_TEXT} characters"
+        raise VqlLimitError(message)
+    _refuse_unstorable(text)
+    # Without trailing space every match ends in a token, and none is tried twice.
+    tokens: list[str] = _TOKEN.findall(text.rstrip())
+    tokens = [
+        word if len(token) <= _LONGEST_KEYWORD and (word := token.upper()) in KEYWORDS else token for token in tokens
+    ]
+    tokens.append(END)
+    return tokens
+
+
+def _refuse_unstorable(text: str) -> None:
+    """PostgreSQL has no NUL in text and UTF-8 has no lone surrogates."""
+    position = text.find("\0")
+    if position < 0 and not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            position = error.start
+    if position >= 0:
+        message = f"a character that no text may hold ({place(text, position)})"
+        raise VqlSyntaxError(message, position)
+
+
+def position_of(text: str, number: int) -> int:
+    """Offset in characters of the token with this number; the text's end for the ``END`` token."""
+    stripped = text.rstrip()
+    for index, match in enumerate(_TOKEN.finditer(stripped)):
+        if index == number:
+            return match.start(1)
+    return len(stripped)
+
+
+def end_of(text: str, number: int) -> int:
+    """Offset behind the last character of the token with this number."""
+    stripped = text.rstrip()
+    for index, match in enumerate(_TOKEN.finditer(stripped)):
+        if index == number:
+            return match.end(1)
+    return len(stripped)
+
+
+def place(text: str, position: int) -> str:
+    """``line 2, column 7`` of an offset."""
+    line = text.count("\n", 0, position) + 1
+    column = position - text.rfind("\n", 0, position)
+    return f"line {line}, column {column}"
+
+
+def is_word(token: str) -> bool:
+    """Whether the token is a name or a path of names, and no keyword."""
+    return token[:1] in _WORD_START and token not in KEYWORDS
+
+
+def is_string(token: str) -> bool:
+    """Whether the token is a closed string."""
+    return token[:1] == QUOTE and len(token) > 1
+
+
+def is_number(token: str) -> bool:
+    """Whether the token is a number."""
+    return token[:1] in _NUMBER_START and token[-1:] != "-"
+
+
+def is_list(token: str) -> bool:
+    """Whether the token is a whole list of literals in parentheses."""
+    return token[:1] == "(" and len(token) > 1
+
+
+def is_vault_token(token: str) -> bool:
+    """Whether the token is a ``${…}``."""
+    return token[:2] == "${" and len(token) > 2
+
+
+def string_value(token: str) -> str:
+    """What a string token stands for; raises ValueError for an escape that does not exist."""
+    return _unescape(token[1:-1])
+
+
+def literal(value: str) -> str:
+    """The string token that stands for a text, whatever its characters."""
+    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def number_value(token: str) -> int | Decimal:
+    """What a number token stands for; raises ValueError for more than ``MAX_DIGITS`` characters."""
+    if len(token) > MAX_DIGITS:
+        message = f"a number takes at most {MAX_DIGITS} digits"
+        raise ValueError(message)
+    return Decimal(token) if "." in token else int(token)
+
+
+def list_values(token: str) -> tuple[str | int | Decimal, ...]:
+    """What the literals of a list token stand for; raises ValueError as the single ones do."""
+    if "'" not in token:
+        return tuple(map(number_value, _NUMBER_BODY.findall(token)))
+    bodies = _STRING_BODY.findall(token)
+    if "\\" in token or "''" in token:
+        return tuple(map(_unescape, bodies))
+    return tuple(bodies)
+
+
+def strings_of(token: str) -> list[str]:
+    """The string tokens of a list token; empty for a list of numbers."""
+    return [f"'{body}'" for body in _STRING_BODY.findall(token)]
+
+
+def like_segments(token: str) -> tuple[str, ...]:
+    """The literal parts of a LIKE pattern between its ``%`` wildcards; raises ValueError for a wrong escape."""
+    body = token[1:-1]
+    segments = [""]
+    end = 0
+    for match in _ESCAPE.finditer(body):
+        segments[-1] += body[end : match.start()]
+        end = match.end()
+        if match[2]:
+            segments.append("")
+        else:
+            segments[-1] += _escaped(match)
+    segments[-1] += body[end:]
+    return tuple(segments)
+
+
+def _unescape(body: str) -> str:
+    if "\\" not in body and "''" not in body:
+        return body
+    return _ESCAPE.sub(_escaped, body)
+
+
+def _escaped(match: re.Match[str]) -> str:
+    if match[2]:
+        return "%"
+    if match[1] is None:
+        return "'"
+    try:
+        return _ESCAPED[match[1]]
+    except KeyError:
+        message = "an escape that does not exist"
+        raise ValueError(message) from None
