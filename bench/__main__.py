@@ -21,16 +21,39 @@ from local.system import DEFAULT_DIRECTORY, System
 
 def main() -> int:
     """Measure on a system of its own, which is removed afterwards."""
-    parser = argparse.ArgumentParser(prog="bench", description="Transfer throughput and delay, and single calls")
-    parser.add_argument("--inquiries", type=int, default=10_000, help="how many, each for its own account")
-    parser.add_argument("--accounts", type=int, default=100_000, help="how many a run reads")
-    parser.add_argument("--json", type=Path, default=DEFAULT_DIRECTORY / "bench.json", help="where the figures go")
-    parser.add_argument("--profile", type=Path, help="sample the Python processes; stacks go to this folder")
+    parser = argparse.ArgumentParser(
+        prog="bench", description="Transfer throughput and delay, and single calls"
+    )
+    parser.add_argument(
+        "--inquiries",
+        type=int,
+        default=10_000,
+        help="how many, each for its own account",
+    )
+    parser.add_argument(
+        "--accounts", type=int, default=100_000, help="how many a run reads"
+    )
+    parser.add_argument(
+        "--json",
+        type=Path,
+        default=DEFAULT_DIRECTORY / "bench.json",
+        help="where the figures go",
+    )
+    parser.add_argument(
+        "--profile",
+        type=Path,
+        help="sample the Python processes; stacks go to this folder",
+    )
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="connection-bench-") as folder:
         Path(folder).chmod(0o711)
         figures = asyncio.run(
-            run(System(Path(folder) / "system"), arguments.inquiries, arguments.accounts, arguments.profile)
+            run(
+                System(Path(folder) / "system"),
+                arguments.inquiries,
+                arguments.accounts,
+                arguments.profile,
+            )
         )
     _show(figures)
     arguments.json.parent.mkdir(parents=True, exist_ok=True)
@@ -47,7 +70,9 @@ def _show(figures: Mapping[str, Any]) -> None:
     for name, value in figures.items():
         if isinstance(value, Mapping):
             for part, figure in value.items():
-                table.add_row(f"{name.replace('_', ' ')}: {part.replace('_', ' ')}", f"{figure:,}")
+                table.add_row(
+                    f"{name.replace('_', ' ')}: {part.replace('_', ' ')}", f"{figure:,}"
+                )
         else:
             table.add_row(name.replace("_", " "), f"{value:,}")
     Console().print(table)

@@ -17,7 +17,9 @@ CONNECTORS = (1, 2, 4)
 CHANGED = 20_000
 
 
-async def measured_run(system: System, crm: VaultClient, medical: VaultClient, count: int) -> dict[str, Any]:
+async def measured_run(
+    system: System, crm: VaultClient, medical: VaultClient, count: int
+) -> dict[str, Any]:
     """Figures of a run over ``count`` accounts, and of runs over changed ones by one, two and four connectors."""
     await many_accounts(crm, medical, count)
     connector = system.process_ids()["connector"]
@@ -26,8 +28,12 @@ async def measured_run(system: System, crm: VaultClient, medical: VaultClient, c
     figures: dict[str, Any] = {
         "accounts": written,
         "accounts_per_second": round(written / seconds),
-        "connector_mebibytes_at_most_in_the_first_half": round(max(memory[: half or 1]) / 2**20),
-        "connector_mebibytes_at_most_in_the_second_half": round(max(memory[half:]) / 2**20),
+        "connector_mebibytes_at_most_in_the_first_half": round(
+            max(memory[: half or 1]) / 2**20
+        ),
+        "connector_mebibytes_at_most_in_the_second_half": round(
+            max(memory[half:]) / 2**20
+        ),
     }
     rates: dict[str, float] = {}
     for number in CONNECTORS:

@@ -9,7 +9,14 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Iterable,
+    Iterator,
+    Sequence,
+)
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
@@ -91,25 +98,40 @@ async def measured_calls(system: System) -> dict[str, object]:
     finally:
         await logged.close()
     pool = asyncpg.create_pool(
-        system.database_dsn("medical_vault"), min_size=CLIENTS, max_size=CLIENTS, server_settings=SERVER_SETTINGS
+        system.database_dsn("medical_vault"),
+        min_size=CLIENTS,
+        max_size=CLIENTS,
+        server_settings=SERVER_SETTINGS,
     )
-    endpoint, who = system.endpoints()["medical_vault"], system.sign_ins()["medical_vault"]["integration"]
+    endpoint, who = (
+        system.endpoints()["medical_vault"],
+        system.sign_ins()["medical_vault"]["integration"],
+    )
     async with pool, aiohttp.ClientSession(endpoint["url"]) as http:
         async with http.post("/api/v25.1/auth", data=who) as answer:
             http.headers["Authorization"] = (await answer.json())["sessionId"]
         return {
-            "query_of_1000": await _beside(_query(http), _replayed(pool, itertools.repeat([read] * CLIENTS)), PAGE),
-            "upsert_of_500": await _beside(_upsert(http), _replayed(pool, itertools.cycle(writes)), BATCH),
+            "query_of_1000": await _beside(
+                _query(http), _replayed(pool, itertools.repeat([read] * CLIENTS)), PAGE
+            ),
+            "upsert_of_500": await _beside(
+                _upsert(http), _replayed(pool, itertools.cycle(writes)), BATCH
+            ),
             "upsert_with_lineage": await _with_lineage(http),
         }
 
 
-async def _recorded(logged: LoggedDatabase) -> tuple[list[Statement], list[list[list[Statement]]]]:
+async def _recorded(
+    logged: LoggedDatabase,
+) -> tuple[list[Statement], list[list[list[Statement]]]]:
     """The statements of the query; and by change, of two that undo each other, those of every client's upsert."""
     components = ComponentService(logged)
     await components.load()
     assert not (await components.execute(SYSTEM, MDL)).failures
-    records, queries = RecordService(logged, components, {}, NamedActions({}), 10101), QueryService(logged, components)
+    records, queries = (
+        RecordService(logged, components, {}, NamedActions({}), 10101),
+        QueryService(logged, components),
+    )
     for client in range(RECORDS // BATCH):
         await records.upsert(SYSTEM, "bench__c", rows(client, 1), "key__c")
     logged.taken()
@@ -119,7 +141,9 @@ async def _recorded(logged: LoggedDatabase) -> tuple[list[Statement], list[list[
     for change in (0, 1):
         by_client = []
         for client in range(CLIENTS):
-            results = await records.upsert(SYSTEM, "bench__c", rows(client, change), "key__c")
+            results = await records.upsert(
+                SYSTEM, "bench__c", rows(client, change), "key__c"
+            )
             assert all(result.event == "updated__sys" for result in results)
             by_client.append(logged.taken())
         writes.append(by_client)
@@ -140,11 +164,17 @@ def _query(http: aiohttp.ClientSession) -> Call:
 def _upsert(http: aiohttp.ClientSession, lineage: str | None = None) -> Call:
     """Change every record of a client; with ``lineage``, tell of each where it comes from."""
     changes = itertools.count(2)
-    headers = {"Content-Type": "application/json"} | ({} if lineage is None else {"X-VaultAPI-Lineage": lineage})
+    headers = {"Content-Type": "application/json"} | (
+        {} if lineage is None else {"X-VaultAPI-Lineage": lineage}
+    )
 
     async def call(client: int) -> object:
         change = next(changes)
-        told = {} if lineage is None else {"lineage__sys": [0, f"message {change}", f"source {client}"]}
+        told = (
+            {}
+            if lineage is None
+            else {"lineage__sys": [0, f"message {change}", f"source {client}"]}
+        )
         body = orjson.dumps([row | told for row in rows(client, change)])
         path = "/api/v25.1/vobjects/bench__c?idParam=key__c"
         async with http.post(path, data=body, headers=headers) as answer:
@@ -155,14 +185,19 @@ def _upsert(http: aiohttp.ClientSession, lineage: str | None = None) -> Call:
     return call
 
 
-def _replayed(pool: asyncpg.Pool[asyncpg.Record], changes: Iterable[list[list[Statement]]]) -> Call:
+def _replayed(
+    pool: asyncpg.Pool[asyncpg.Record], changes: Iterable[list[list[Statement]]]
+) -> Call:
     """Run the statements of the next change in one transaction, rows being made what a Python caller uses."""
     own = dict(enumerate(itertools.tee(changes, CLIENTS)))
 
     async def call(client: int) -> object:
         statements = next(own[client])[client]
         async with pool.acquire() as connection, connection.transaction():
-            return [[dict(row) for row in await connection.fetch(sql, *_anew(values))] for sql, values in statements]
+            return [
+                [dict(row) for row in await connection.fetch(sql, *_anew(values))]
+                for sql, values in statements
+            ]
 
     return call
 
@@ -175,10 +210,19 @@ def _anew(values: Sequence[Any]) -> Iterator[Any]:
 async def _with_lineage(http: aiohttp.ClientSession) -> dict[str, float]:
     """What telling of lineage costs: calls with it, and the same without."""
     origins = [{"object": "account__v", "rule": "account__v", "own": ["yes__c"]}]
-    common = {"source_vault_id": 20202, "integration": "bench__c", "integration_point": "bench_inbound__c"}
-    told = orjson.dumps({**common, "time": "2026-01-31T10:00:00.000Z", "origins": origins}).decode()
+    common = {
+        "source_vault_id": 20202,
+        "integration": "bench__c",
+        "integration_point": "bench_inbound__c",
+    }
+    told = orjson.dumps(
+        {**common, "time": "2026-01-31T10:00:00.000Z", "origins": origins}
+    ).decode()
     with_it, without = await _by_turns(_upsert(http, told), _upsert(http))
-    return {"requests_per_second": round(with_it, 1), "ratio_to_upsert": round(with_it / without, 2)}
+    return {
+        "requests_per_second": round(with_it, 1),
+        "ratio_to_upsert": round(with_it / without, 2),
+    }
 
 
 async def _beside(api: Call, driver: Call, records: int) -> dict[str, float]:
@@ -199,7 +243,11 @@ async def _by_turns(one: Call, other: Call) -> tuple[float, float]:
     for turn in range(TURNS + 1):
         for call in (one, other):
             started = time.perf_counter()
-            counted = sum(await asyncio.gather(*(_repeated(call, client) for client in range(CLIENTS))))
+            counted = sum(
+                await asyncio.gather(
+                    *(_repeated(call, client) for client in range(CLIENTS))
+                )
+            )
             if turn:  # the first warms both
                 counts[call] += counted
                 seconds[call] += time.perf_counter() - started

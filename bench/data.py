@@ -21,17 +21,34 @@ class BenchFailed(Exception):
     """A row that the benchmark needs was refused."""
 
 
-async def submitted_inquiries(crm: VaultClient, medical: VaultClient, count: int, run: str) -> list[str]:
+async def submitted_inquiries(
+    crm: VaultClient, medical: VaultClient, count: int, run: str
+) -> list[str]:
     """Ids of ``count`` submitted inquiries, each for an account of its own with one address."""
-    country = (await crm.query("SELECT id FROM country__v WHERE country_code__v = 'US'")).rows[0]["id"]
-    codes = [row["external_id__v"] for row in (await medical.query("SELECT external_id__v FROM product__v")).rows]
+    country = (
+        await crm.query("SELECT id FROM country__v WHERE country_code__v = 'US'")
+    ).rows[0]["id"]
+    codes = [
+        row["external_id__v"]
+        for row in (await medical.query("SELECT external_id__v FROM product__v")).rows
+    ]
     names = ", ".join(f"'{code}'" for code in codes if code)
-    products = await crm.query(f"SELECT id FROM product__v WHERE external_id__v CONTAINS ({names})")
+    products = await crm.query(
+        f"SELECT id FROM product__v WHERE external_id__v CONTAINS ({names})"
+    )
     product = products.rows[0]["id"]
-    accounts = await _create(crm, "account__v", [_account(run, n, country) for n in range(count)])
-    await _create(crm, "address__v", [_address(run, n, account, country) for n, account in enumerate(accounts)])
+    accounts = await _create(
+        crm, "account__v", [_account(run, n, country) for n in range(count)]
+    )
+    await _create(
+        crm,
+        "address__v",
+        [_address(run, n, account, country) for n, account in enumerate(accounts)],
+    )
     inquiries = await _create(
-        crm, "medical_inquiry__v", [_inquiry(n, account, product, country) for n, account in enumerate(accounts)]
+        crm,
+        "medical_inquiry__v",
+        [_inquiry(n, account, product, country) for n, account in enumerate(accounts)],
     )
     results = await crm.run_bulk_action("medical_inquiry__v", inquiries, SUBMIT)
     if not all(result.ok for result in results):
@@ -40,8 +57,13 @@ async def submitted_inquiries(crm: VaultClient, medical: VaultClient, count: int
     return inquiries
 
 
-async def _create(client: VaultClient, object_name: str, rows: Sequence[dict[str, Any]]) -> list[str]:
-    calls = [client.create(object_name, rows[start : start + CALL_ROWS]) for start in range(0, len(rows), CALL_ROWS)]
+async def _create(
+    client: VaultClient, object_name: str, rows: Sequence[dict[str, Any]]
+) -> list[str]:
+    calls = [
+        client.create(object_name, rows[start : start + CALL_ROWS])
+        for start in range(0, len(rows), CALL_ROWS)
+    ]
     results = [result for part in await asyncio.gather(*calls) for result in part]
     for result in results:
         if not result.ok:
@@ -76,7 +98,9 @@ def _address(run: str, number: int, account: str, country: object) -> dict[str, 
     }
 
 
-def _inquiry(number: int, account: str, product: object, country: object) -> dict[str, Any]:
+def _inquiry(
+    number: int, account: str, product: object, country: object
+) -> dict[str, Any]:
     return {
         "account__v": account,
         "product__v": product,
@@ -90,26 +114,40 @@ def _inquiry(number: int, account: str, product: object, country: object) -> dic
 async def many_accounts(crm: VaultClient, medical: VaultClient, count: int) -> None:
     """``count`` accounts without an address, of a country whose agreement lets them be pulled."""
     rule = {"country_code__v": "US", "pull_accounts_rule__v": "pull_accounts__v"}
-    country = (await crm.query("SELECT id FROM country__v WHERE country_code__v = 'US'")).rows[0]["id"]
+    country = (
+        await crm.query("SELECT id FROM country__v WHERE country_code__v = 'US'")
+    ).rows[0]["id"]
     await medical.update("country__v", [rule], "country_code__v")
     for start in range(0, count, CHUNK):
         numbers = range(start, min(start + CHUNK, count))
-        await _create(crm, "account__v", [_account("many", number, country) for number in numbers])
+        await _create(
+            crm, "account__v", [_account("many", number, country) for number in numbers]
+        )
 
 
 async def changed_accounts(crm: VaultClient, count: int) -> None:
     """Change so many of these accounts."""
     mark = uuid4().hex[:6]
-    rows = ({"external_id__v": f"BENCH-many-{n}", "credentials__v": f"MD {mark}"} for n in range(count))
+    rows = (
+        {"external_id__v": f"BENCH-many-{n}", "credentials__v": f"MD {mark}"}
+        for n in range(count)
+    )
     await _update(crm, "account__v", list(rows))
 
 
 async def many_products(crm: VaultClient, count: int) -> None:
     """``count`` products, each in one of 100 product groups."""
-    groups = [{"name__v": f"Bench Group {n}", "external_id__v": f"BENCH-G-{n}"} for n in range(PRODUCT_GROUPS)]
+    groups = [
+        {"name__v": f"Bench Group {n}", "external_id__v": f"BENCH-G-{n}"}
+        for n in range(PRODUCT_GROUPS)
+    ]
     ids = await _create(crm, "product_group__v", groups)
     rows = [
-        {"name__v": f"Benchol {n}", "external_id__v": f"BENCH-P-{n}", "product_group__v": ids[n % PRODUCT_GROUPS]}
+        {
+            "name__v": f"Benchol {n}",
+            "external_id__v": f"BENCH-P-{n}",
+            "product_group__v": ids[n % PRODUCT_GROUPS],
+        }
         for n in range(count)
     ]
     for start in range(0, count, CHUNK):
@@ -119,11 +157,16 @@ async def many_products(crm: VaultClient, count: int) -> None:
 async def changed_products(crm: VaultClient, count: int) -> None:
     """Rename all of these products."""
     mark = uuid4().hex[:6]
-    rows = [{"external_id__v": f"BENCH-P-{n}", "name__v": f"Benchol {n} {mark}"} for n in range(count)]
+    rows = [
+        {"external_id__v": f"BENCH-P-{n}", "name__v": f"Benchol {n} {mark}"}
+        for n in range(count)
+    ]
     await _update(crm, "product__v", rows)
 
 
-async def _update(client: VaultClient, object_name: str, rows: Sequence[dict[str, Any]]) -> None:
+async def _update(
+    client: VaultClient, object_name: str, rows: Sequence[dict[str, Any]]
+) -> None:
     """Update by external id, some calls at once."""
     for start in range(0, len(rows), CHUNK):
         part = rows[start : start + CHUNK]
@@ -131,7 +174,9 @@ async def _update(client: VaultClient, object_name: str, rows: Sequence[dict[str
             client.update(object_name, part[at : at + CALL_ROWS], "external_id__v")
             for at in range(0, len(part), CALL_ROWS)
         )
-        results = [result for answer in await asyncio.gather(*calls) for result in answer]
+        results = [
+            result for answer in await asyncio.gather(*calls) for result in answer
+        ]
         if not all(result.ok for result in results):
             message = f"changing {object_name} was refused"
             raise BenchFailed(message)

@@ -12,14 +12,19 @@ from shared.client import VaultClient
 INTEGRATION = "crm_metadata_sync_product_content__v"
 
 
-async def measured_sync(system: System, crm: VaultClient, medical: VaultClient, count: int) -> dict[str, Any]:
+async def measured_sync(
+    system: System, crm: VaultClient, medical: VaultClient, count: int
+) -> dict[str, Any]:
     """Figures of a run that brings ``count`` products with 100 groups, and of one after all of them changed."""
     connector = system.process_ids()["connector"]
     row = {"integration_api_name__sys": INTEGRATION, "status__v": "active__v"}
     await medical.update("integration__sys", [row], "integration_api_name__sys")
     await many_products(crm, count)
     seconds, written, _ = await timed_run(medical, INTEGRATION, connector)
-    figures = {"metadata_records": written, "metadata_created_per_second": round(written / seconds)}
+    figures = {
+        "metadata_records": written,
+        "metadata_created_per_second": round(written / seconds),
+    }
     await changed_products(crm, count)
     seconds, written, _ = await timed_run(medical, INTEGRATION, connector)
     return {**figures, "metadata_updated_per_second": round(written / seconds)}

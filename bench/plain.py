@@ -20,9 +20,13 @@ READ = (
 )
 
 
-async def transfer(crm: VaultClient, medical: VaultClient, inquiries: Sequence[str]) -> None:
+async def transfer(
+    crm: VaultClient, medical: VaultClient, inquiries: Sequence[str]
+) -> None:
     """Read a page of inquiries, map it, write four records each, set the status; the next page is read meanwhile."""
-    pages = [inquiries[start : start + PAGE] for start in range(0, len(inquiries), PAGE)]
+    pages = [
+        inquiries[start : start + PAGE] for start in range(0, len(inquiries), PAGE)
+    ]
     reading = asyncio.create_task(_read(crm, pages[0]))
     for number in range(len(pages)):
         rows = await reading
@@ -37,8 +41,12 @@ async def _read(crm: VaultClient, ids: Sequence[str]) -> list[Row]:
 
 
 async def _write(crm: VaultClient, medical: VaultClient, rows: Sequence[Row]) -> None:
-    people = await medical.upsert("person__sys", [_person(row) for row in rows], "veeva_id__v")
-    links = [{"link__sys": row["account__vr.global_id__sys"], **_source(row)} for row in rows]
+    people = await medical.upsert(
+        "person__sys", [_person(row) for row in rows], "veeva_id__v"
+    )
+    links = [
+        {"link__sys": row["account__vr.global_id__sys"], **_source(row)} for row in rows
+    ]
     for link, person in zip(links, people, strict=True):
         link["person__v"] = person.id
     cases = [
@@ -64,7 +72,10 @@ async def _write(crm: VaultClient, medical: VaultClient, rows: Sequence[Row]) ->
         for row, case in zip(rows, written, strict=True)
     ]
     await medical.upsert("case_request__v", requests, "link__sys")
-    await crm.update("medical_inquiry__v", [{"id": row["id"], "transfer_status__v": "success__v"} for row in rows])
+    await crm.update(
+        "medical_inquiry__v",
+        [{"id": row["id"], "transfer_status__v": "success__v"} for row in rows],
+    )
 
 
 def _person(row: Row) -> dict[str, Any]:

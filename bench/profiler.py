@@ -23,7 +23,9 @@ TOP = 12
 async def profiled(processes: Mapping[str, int], folder: Path) -> AsyncIterator[None]:
     """Sample the processes during the block; raw stacks go to ``folder``, one file a process."""
     folder.mkdir(parents=True, exist_ok=True)
-    recorders = [await _record(pid, folder / f"{name}.stacks") for name, pid in processes.items()]
+    recorders = [
+        await _record(pid, folder / f"{name}.stacks") for name, pid in processes.items()
+    ]
     try:
         yield
     finally:
@@ -35,7 +37,18 @@ async def profiled(processes: Mapping[str, int], folder: Path) -> AsyncIterator[
 
 
 async def _record(pid: int, file: Path) -> asyncio.subprocess.Process:
-    command = ("record", "--format", "raw", "--gil", "--rate", str(RATE), "--output", str(file), "--pid", str(pid))
+    command = (
+        "record",
+        "--format",
+        "raw",
+        "--gil",
+        "--rate",
+        str(RATE),
+        "--output",
+        str(file),
+        "--pid",
+        str(pid),
+    )
     return await asyncio.create_subprocess_exec(
         str(Path(sys.executable).parent / "py-spy"),
         *command,

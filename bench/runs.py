@@ -17,7 +17,9 @@ SAMPLE_SECONDS = 0.5
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
-async def timed_run(medical: VaultClient, integration: str, connector: int) -> tuple[float, int, list[int]]:
+async def timed_run(
+    medical: VaultClient, integration: str, connector: int
+) -> tuple[float, int, list[int]]:
     """Seconds, records written, and the connector's memory in bytes from the request of a run to its end.
 
     :raises BenchFailed: the run had failures, or did not end in time.

@@ -28,14 +28,24 @@ PRODUCTS = 20_000
 PYTHON = ("medical_vault", "crm_vault", "connector")
 
 
-async def run(system: System, count: int, accounts: int, profile: Path | None = None) -> dict[str, Any]:
+async def run(
+    system: System, count: int, accounts: int, profile: Path | None = None
+) -> dict[str, Any]:
     """Measure on ``system``, started for this and removed afterwards."""
     try:
         await system.start()
-        figures = {**await measure(system, count, profile), **await measured_calls(system)}
+        figures = {
+            **await measure(system, count, profile),
+            **await measured_calls(system),
+        }
         endpoints = system.endpoints()
-        async with _client(endpoints["crm_vault"]) as crm, _client(endpoints["medical_vault"]) as medical:
-            figures |= await measured_sync(system, crm, medical, min(accounts, PRODUCTS))
+        async with (
+            _client(endpoints["crm_vault"]) as crm,
+            _client(endpoints["medical_vault"]) as medical,
+        ):
+            figures |= await measured_sync(
+                system, crm, medical, min(accounts, PRODUCTS)
+            )
             return {**figures, **await measured_run(system, crm, medical, accounts)}
     finally:
         await system.reset()
@@ -43,16 +53,24 @@ async def run(system: System, count: int, accounts: int, profile: Path | None = 
 
 async def measure(system: System, count: int, profile: Path | None) -> dict[str, Any]:
     """Figures of one run: the system's throughput and delay, and the plain pipeline's throughput."""
-    endpoints, sign_ins, processes = system.endpoints(), system.sign_ins(), system.process_ids()
+    endpoints, sign_ins, processes = (
+        system.endpoints(),
+        system.sign_ins(),
+        system.process_ids(),
+    )
     async with AsyncExitStack() as stack:
         crm = await stack.enter_async_context(_client(endpoints["crm_vault"]))
         medical = await stack.enter_async_context(_client(endpoints["medical_vault"]))
         integration_user = sign_ins["crm_vault"]["integration"]
-        crm_writer = await stack.enter_async_context(_client({**endpoints["crm_vault"], **integration_user}))
+        crm_writer = await stack.enter_async_context(
+            _client({**endpoints["crm_vault"], **integration_user})
+        )
         for client in (crm, medical):
             row = {"integration_api_name__sys": INTEGRATION, "status__v": "active__v"}
             await client.update("integration__sys", [row], "integration_api_name__sys")
-        await _transfer(crm, await submitted_inquiries(crm, medical, CALL_ROWS, _run()))  # warm
+        await _transfer(
+            crm, await submitted_inquiries(crm, medical, CALL_ROWS, _run())
+        )  # warm
         singles = await submitted_inquiries(crm, medical, SINGLES, _run())
         latencies = [await _single(crm, inquiry) for inquiry in singles]
         inquiries = await submitted_inquiries(crm, medical, count, _run())
@@ -72,14 +90,22 @@ async def measure(system: System, count: int, profile: Path | None) -> dict[str,
         "transfer_per_second": round(count / seconds),
         "plain_per_second": round(count / plain_seconds),
         "ratio_to_plain": round(plain_seconds / seconds, 2),
-        "processor_seconds": {name: round(after[name] - before[name], 1) for name in processes},
+        "processor_seconds": {
+            name: round(after[name] - before[name], 1) for name in processes
+        },
         "idle_median_ms": round(statistics.median(milliseconds), 1),
         "idle_p99_ms": round(milliseconds[int(len(milliseconds) * 0.99) - 1], 1),
     }
 
 
 def _client(endpoint: Mapping[str, Any]) -> VaultClient:
-    return VaultClient(endpoint["url"], endpoint["username"], endpoint["password"], client_id="bench", timeout=120)
+    return VaultClient(
+        endpoint["url"],
+        endpoint["username"],
+        endpoint["password"],
+        client_id="bench",
+        timeout=120,
+    )
 
 
 def _run() -> str:

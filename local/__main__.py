@@ -27,9 +27,15 @@ async def _run(command: str, system: System, console: Console) -> int:
     if command == "start":
         started = await system.start()
         console.print(_table(await system.status()))
-        console.print("The system is running." if started else "The system was running already.")
+        console.print(
+            "The system is running." if started else "The system was running already."
+        )
         pages = (f"Pages:     {url} ({name})" for name, url in system.pages().items())
-        listed = (f"Addresses: {system.endpoints_file}", f"Sign-ins:  {system.sign_ins_file}", *pages)
+        listed = (
+            f"Addresses: {system.endpoints_file}",
+            f"Sign-ins:  {system.sign_ins_file}",
+            *pages,
+        )
         console.print("\n".join(listed), soft_wrap=True)
     elif command == "stop":
         await system.stop()
@@ -47,15 +53,26 @@ async def _run(command: str, system: System, console: Console) -> int:
 def _table(parts: list[PartStatus]) -> Table:
     table = Table("part", "state", "where")
     for part in parts:
-        table.add_row(part.name, "[green]up[/]" if part.up else "[red]down[/]", part.detail)
+        table.add_row(
+            part.name, "[green]up[/]" if part.up else "[red]down[/]", part.detail
+        )
     return table
 
 
 def main() -> int:
     """Run one command; 0 if it did what it says."""
     parser = argparse.ArgumentParser(prog="python -m local", description=__doc__)
-    parser.add_argument("command", choices=_COMMANDS, help="; ".join(f"{k}: {v}" for k, v in _COMMANDS.items()))
-    parser.add_argument("--directory", type=Path, default=DEFAULT_DIRECTORY, help="where the system keeps its state")
+    parser.add_argument(
+        "command",
+        choices=_COMMANDS,
+        help="; ".join(f"{k}: {v}" for k, v in _COMMANDS.items()),
+    )
+    parser.add_argument(
+        "--directory",
+        type=Path,
+        default=DEFAULT_DIRECTORY,
+        help="where the system keeps its state",
+    )
     arguments = parser.parse_args()
     crms = os.environ.get("CRMS", "1")
     if crms not in ("1", "2"):
@@ -64,7 +81,9 @@ def main() -> int:
     try:
         return asyncio.run(_run(arguments.command, system, Console()))
     except (SystemFailed, aiohttp.ClientError) as error:
-        Console(stderr=True, soft_wrap=True).print(f"{arguments.command} failed: {error}", markup=False)
+        Console(stderr=True, soft_wrap=True).print(
+            f"{arguments.command} failed: {error}", markup=False
+        )
         return 1
 
 

@@ -30,7 +30,12 @@ def routes() -> Iterator[tuple[str, str, str, str]]:
                 path = re.sub(r"{(\w+):\w+}", r"{\1}", route.path)
                 title = str(route.tags[0]) if route.tags else "Other"
                 for verb in sorted(route.methods or ()):
-                    yield title, verb, path, (route.summary or "") if route.include_in_schema else ""
+                    yield (
+                        title,
+                        verb,
+                        path,
+                        (route.summary or "") if route.include_in_schema else "",
+                    )
 
 
 def page() -> str:
@@ -44,7 +49,9 @@ def page() -> str:
         parts.append(f"| `{verb} {path}` | {summary} |")
     parts.append("\n## Component types\n\n| Type | Sub-components |\n|---|---|")
     for name in sorted(COMPONENT_TYPES):
-        subtypes = ", ".join(f"`{subtype}`" for subtype in COMPONENT_TYPES[name].subtypes)
+        subtypes = ", ".join(
+            f"`{subtype}`" for subtype in COMPONENT_TYPES[name].subtypes
+        )
         parts.append(f"| `{name}` | {subtypes} |")
     return "\n".join([*parts, *headers(), *language(), *refused()]) + "\n"
 
@@ -54,7 +61,10 @@ def language() -> Iterator[str]:
     yield "\n## VQL"
     for heading, rows in VQL.items():
         yield f"\n### {heading}\n\n| | Example |\n|---|---|"
-        yield from (f"| {what} | `{text}`{f' → `{error}`' if error else ''} |" for what, text, error in rows)
+        yield from (
+            f"| {what} | `{text}`{f' → `{error}`' if error else ''} |"
+            for what, text, error in rows
+        )
     yield "\n## MDL\n\n| | Example |\n|---|---|"
     yield from (f"| {what} | `{text}` |" for what, text in MDL)
 

@@ -58,9 +58,17 @@ async def prepare_broker(
     :raises aiohttp.ClientError: it was not reached.
     """
     async with management_api(management_url, administrator) as session:
-        for vhost in sorted({vhost for permissions in users.values() for vhost in permissions}):
+        for vhost in sorted(
+            {vhost for permissions in users.values() for vhost in permissions}
+        ):
             await _put(session, "vhosts", vhost, body={})
-            await _put(session, "permissions", vhost, administrator[0], body=asdict(_OF_AN_ADMINISTRATOR))
+            await _put(
+                session,
+                "permissions",
+                vhost,
+                administrator[0],
+                body=asdict(_OF_AN_ADMINISTRATOR),
+            )
         for username, permissions in users.items():
             body = {"password": passwords[username], "tags": ""}
             await _put(session, "users", username, body=body)
@@ -68,13 +76,19 @@ async def prepare_broker(
                 await _put(session, "permissions", vhost, username, body=asdict(may))
 
 
-def management_api(management_url: str, administrator: tuple[str, str], seconds: float = 15.0) -> aiohttp.ClientSession:
+def management_api(
+    management_url: str, administrator: tuple[str, str], seconds: float = 15.0
+) -> aiohttp.ClientSession:
     """Return an HTTP session on the management API, signed in; a call takes ``seconds`` at most."""
     headers = {"Authorization": aiohttp.encode_basic_auth(*administrator)}
-    return aiohttp.ClientSession(management_url, headers=headers, timeout=aiohttp.ClientTimeout(total=seconds))
+    return aiohttp.ClientSession(
+        management_url, headers=headers, timeout=aiohttp.ClientTimeout(total=seconds)
+    )
 
 
-async def broker_answers(management_url: str, administrator: tuple[str, str]) -> str | None:
+async def broker_answers(
+    management_url: str, administrator: tuple[str, str]
+) -> str | None:
     """Ask whether the broker is up with all of its alarms clear; return None if so and else why not."""
     try:
         async with (
@@ -86,7 +100,11 @@ async def broker_answers(management_url: str, administrator: tuple[str, str]) ->
         return type(error).__name__
 
 
-async def _put(session: aiohttp.ClientSession, *path: str, body: Mapping[str, str]) -> None:
+async def _put(
+    session: aiohttp.ClientSession, *path: str, body: Mapping[str, str]
+) -> None:
     async with session.put("/api/" + "/".join(path), json=dict(body)) as answer:
         if answer.status >= 300:
-            raise SystemFailed(f"RabbitMQ refused {'/'.join(path)}: status {answer.status}")
+            raise SystemFailed(
+                f"RabbitMQ refused {'/'.join(path)}: status {answer.status}"
+            )

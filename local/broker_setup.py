@@ -21,11 +21,18 @@ def _variable(user: str) -> str:
     return f"BROKER_{user.upper()}_PASSWORD"
 
 
-async def _prepare(url: str, administrator: tuple[str, str], passwords: dict[str, str]) -> None:
+async def _prepare(
+    url: str, administrator: tuple[str, str], passwords: dict[str, str]
+) -> None:
     reason = await answers_within(_WAIT, lambda: broker_answers(url, administrator))
     if reason is not None:
         raise SystemFailed(f"RabbitMQ does not answer: {reason}")
-    await prepare_broker(url, administrator, passwords, WITH_SECOND_CRM if SECOND in passwords else PERMISSIONS)
+    await prepare_broker(
+        url,
+        administrator,
+        passwords,
+        WITH_SECOND_CRM if SECOND in passwords else PERMISSIONS,
+    )
 
 
 def main() -> int:

@@ -35,19 +35,47 @@ def main() -> int:
         two = [*compose, "--profile", "two-crm"]
         try:
             _run([*compose, "build", "--quiet"], settings, _BUILD_WAIT)
-            _run([*compose, "up", "--detach", "--wait", "--wait-timeout", str(_UP_WAIT)], settings, _UP_WAIT + 60)
+            _run(
+                [*compose, "up", "--detach", "--wait", "--wait-timeout", str(_UP_WAIT)],
+                settings,
+                _UP_WAIT + 60,
+            )
             endpoints = Path(directory) / "endpoints.json"
             write_private(endpoints, _endpoints(settings))
-            _run([sys.executable, "-m", "local.demo", "--endpoints", str(endpoints)], settings, _STORY_WAIT)
+            _run(
+                [sys.executable, "-m", "local.demo", "--endpoints", str(endpoints)],
+                settings,
+                _STORY_WAIT,
+            )
             _run([*two, "up", "--detach", "--wait", "crm-vault-2"], settings, _UP_WAIT)
             _run([*two, "run", "--rm", "connection-setup-2"], settings, _UP_WAIT)
             asyncio.run(_joined(settings))
             write_private(endpoints, _endpoints(settings, second_crm=True))
-            _run([sys.executable, "-m", "local.demo", "--endpoints", str(endpoints)], settings, _STORY_WAIT)
-        except (subprocess.CalledProcessError, subprocess.TimeoutExpired, SystemFailed) as error:
+            _run(
+                [sys.executable, "-m", "local.demo", "--endpoints", str(endpoints)],
+                settings,
+                _STORY_WAIT,
+            )
+        except (
+            subprocess.CalledProcessError,
+            subprocess.TimeoutExpired,
+            SystemFailed,
+        ) as error:
             print(f"compose test failed: {_said(error)}", file=sys.stderr)
-            subprocess.run([*compose, "ps", "--all"], cwd=PROJECT, env=settings, check=False, timeout=60)
-            subprocess.run([*compose, "logs", "--tail", "60"], cwd=PROJECT, env=settings, check=False, timeout=60)
+            subprocess.run(
+                [*compose, "ps", "--all"],
+                cwd=PROJECT,
+                env=settings,
+                check=False,
+                timeout=60,
+            )
+            subprocess.run(
+                [*compose, "logs", "--tail", "60"],
+                cwd=PROJECT,
+                env=settings,
+                check=False,
+                timeout=60,
+            )
             return 1
         finally:
             down = [
@@ -62,22 +90,52 @@ def main() -> int:
                 "--timeout",
                 "20",
             ]
-            subprocess.run(down, cwd=PROJECT, env=settings, check=False, timeout=_DOWN_WAIT)
-    print("The compose file brings the whole system up, the story plays on it, and again with a second Vault CRM.")
+            subprocess.run(
+                down, cwd=PROJECT, env=settings, check=False, timeout=_DOWN_WAIT
+            )
+    print(
+        "The compose file brings the whole system up, the story plays on it, and again with a second Vault CRM."
+    )
     return 0
 
 
 def _settings(state: State, name: str) -> dict[str, str]:
     """Return the environment of every command: free ports, generated passwords, an image tag of this run."""
     ports = ("AMQP_PORT", "RABBITMQ_MANAGEMENT_PORT", "POSTGRES_PORT")
-    services = ("MEDICAL_VAULT_PORT", "CRM_VAULT_PORT", "CRM_VAULT_2_PORT", "CONNECTOR_PORT")
+    services = (
+        "MEDICAL_VAULT_PORT",
+        "CRM_VAULT_PORT",
+        "CRM_VAULT_2_PORT",
+        "CONNECTOR_PORT",
+    )
     passwords = (
-        *("RABBITMQ_PASSWORD", "POSTGRES_PASSWORD", "MEDICAL_DATABASE_PASSWORD", "CRM_DATABASE_PASSWORD"),
+        *(
+            "RABBITMQ_PASSWORD",
+            "POSTGRES_PASSWORD",
+            "MEDICAL_DATABASE_PASSWORD",
+            "CRM_DATABASE_PASSWORD",
+        ),
         *("MEDICAL_OWNER_PASSWORD", "CRM_OWNER_PASSWORD"),
-        *("BROKER_MEDICAL_VAULT_PASSWORD", "BROKER_CRM_VAULT_PASSWORD", "BROKER_CONNECTOR_PASSWORD"),
-        *("MEDICAL_ADMIN_PASSWORD", "MEDICAL_INTEGRATION_PASSWORD", "MEDICAL_BUSINESS_PASSWORD"),
-        *("CRM_2_DATABASE_PASSWORD", "CRM_2_OWNER_PASSWORD", "BROKER_CRM_VAULT_2_PASSWORD"),
-        *("CRM_2_ADMIN_PASSWORD", "CRM_2_INTEGRATION_PASSWORD", "CRM_2_BUSINESS_PASSWORD"),
+        *(
+            "BROKER_MEDICAL_VAULT_PASSWORD",
+            "BROKER_CRM_VAULT_PASSWORD",
+            "BROKER_CONNECTOR_PASSWORD",
+        ),
+        *(
+            "MEDICAL_ADMIN_PASSWORD",
+            "MEDICAL_INTEGRATION_PASSWORD",
+            "MEDICAL_BUSINESS_PASSWORD",
+        ),
+        *(
+            "CRM_2_DATABASE_PASSWORD",
+            "CRM_2_OWNER_PASSWORD",
+            "BROKER_CRM_VAULT_2_PASSWORD",
+        ),
+        *(
+            "CRM_2_ADMIN_PASSWORD",
+            "CRM_2_INTEGRATION_PASSWORD",
+            "CRM_2_BUSINESS_PASSWORD",
+        ),
         *("CRM_ADMIN_PASSWORD", "CRM_INTEGRATION_PASSWORD", "CRM_BUSINESS_PASSWORD"),
     )
     chosen = {port: str(state.port(port)) for port in (*ports, *services)}
@@ -101,7 +159,9 @@ def _endpoints(settings: dict[str, str], *, second_crm: bool = False) -> dict[st
     broker, database = settings["RABBITMQ_PASSWORD"], settings["POSTGRES_PASSWORD"]
     second = vault(SECOND_CRM_VAULT, "crm2", "CRM_VAULT_2_PORT", "CRM_2_ADMIN_PASSWORD")
     return {
-        "medical_vault": vault(MEDICAL_VAULT, "medical", "MEDICAL_VAULT_PORT", "MEDICAL_ADMIN_PASSWORD"),
+        "medical_vault": vault(
+            MEDICAL_VAULT, "medical", "MEDICAL_VAULT_PORT", "MEDICAL_ADMIN_PASSWORD"
+        ),
         "crm_vault": vault(CRM_VAULT, "crm", "CRM_VAULT_PORT", "CRM_ADMIN_PASSWORD"),
         **({SECOND_CRM_VAULT.name: second} if second_crm else {}),
         "connector": {"url": f"http://127.0.0.1:{settings['CONNECTOR_PORT']}"},
@@ -111,7 +171,9 @@ def _endpoints(settings: dict[str, str], *, second_crm: bool = False) -> dict[st
             "username": "admin",
             "password": broker,
         },
-        "postgres": {"dsn": f"postgresql://postgres_admin:{database}@127.0.0.1:{settings['POSTGRES_PORT']}/postgres"},
+        "postgres": {
+            "dsn": f"postgresql://postgres_admin:{database}@127.0.0.1:{settings['POSTGRES_PORT']}/postgres"
+        },
     }
 
 
@@ -121,15 +183,23 @@ async def _joined(settings: dict[str, str]) -> None:
 
     async def reason() -> str | None:
         async with (
-            management_api(f"http://127.0.0.1:{settings['RABBITMQ_MANAGEMENT_PORT']}", administrator) as session,
+            management_api(
+                f"http://127.0.0.1:{settings['RABBITMQ_MANAGEMENT_PORT']}",
+                administrator,
+            ) as session,
             session.get(f"/api/consumers/{CRM_2}") as answer,
         ):
             queues = {consumer["queue"]["name"] for consumer in await answer.json()}
-            missing = {"crm_to_medical_outbound_queue__v", "medical_to_crm_inbound__v"} - queues
+            missing = {
+                "crm_to_medical_outbound_queue__v",
+                "medical_to_crm_inbound__v",
+            } - queues
             return f"nobody consumes {', '.join(sorted(missing))}" if missing else None
 
     if (problem := await answers_within(_JOIN_WAIT, reason)) is not None:
-        raise SystemFailed(f"the connector has not joined the second Vault CRM: {problem}")
+        raise SystemFailed(
+            f"the connector has not joined the second Vault CRM: {problem}"
+        )
 
 
 def _run(command: list[str], settings: dict[str, str], seconds: float) -> None:
@@ -137,11 +207,17 @@ def _run(command: list[str], settings: dict[str, str], seconds: float) -> None:
     subprocess.run(command, cwd=PROJECT, env=settings, check=True, timeout=seconds)
 
 
-def _said(error: subprocess.CalledProcessError | subprocess.TimeoutExpired | SystemFailed) -> str:
+def _said(
+    error: subprocess.CalledProcessError | subprocess.TimeoutExpired | SystemFailed,
+) -> str:
     if isinstance(error, SystemFailed):
         return str(error)
     command = " ".join(error.cmd)
-    how = f"exit code {error.returncode}" if isinstance(error, subprocess.CalledProcessError) else "took too long"
+    how = (
+        f"exit code {error.returncode}"
+        if isinstance(error, subprocess.CalledProcessError)
+        else "took too long"
+    )
     return f"{command}: {how}"
 
 

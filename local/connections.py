@@ -56,9 +56,13 @@ async def establish(issuer: End, other: End) -> bool:
                 await _release(end)
         file = await issuer.client.connection_file(issuer.connection)
         uploaded = await other.client.upload_connection_file(file, other.connection)
-        await issuer.client.upload_connection_file(mapping(uploaded["acceptance"], "acceptance"))
+        await issuer.client.upload_connection_file(
+            mapping(uploaded["acceptance"], "acceptance")
+        )
     except VaultRefused as refused:
-        raise SystemFailed(f"the connection cannot be established: {refused.type}: {refused.message}") from refused
+        raise SystemFailed(
+            f"the connection cannot be established: {refused.type}: {refused.message}"
+        ) from refused
     except ClientError as error:
         raise SystemFailed(f"the connection cannot be established: {error}") from error
     return True
@@ -71,20 +75,30 @@ async def have_copy(copy: End, name: str, remote_vault_id: int) -> None:
     """
     try:
         if not (await copy.client.query(FIND.format(copy.connection))).rows:
-            await copy.client.duplicate_connection(STANDARD, name, copy.connection, remote_vault_id)
+            await copy.client.duplicate_connection(
+                STANDARD, name, copy.connection, remote_vault_id
+            )
     except ClientError as error:
         raise SystemFailed(f"the connection cannot be duplicated: {error}") from error
 
 
 async def _release(end: End) -> None:
     record_id = str((await end.record())["id"])
-    await end.client.run_action("connection__sys", record_id, f"{ACTION}.active_state__sys.inactivate__sys")
-    await end.client.run_action("connection__sys", record_id, f"{ACTION}.inactive_state__sys.establish_again__sys")
+    await end.client.run_action(
+        "connection__sys", record_id, f"{ACTION}.active_state__sys.inactivate__sys"
+    )
+    await end.client.run_action(
+        "connection__sys",
+        record_id,
+        f"{ACTION}.inactive_state__sys.establish_again__sys",
+    )
 
 
 def _client(vault: str) -> VaultClient:
     """A client of the Vault whose address and administrator are in ``{VAULT}_URL``, ``_USERNAME``, ``_PASSWORD``."""
-    url, username, password = (os.environ[f"{vault}_{name}"] for name in ("URL", "USERNAME", "PASSWORD"))
+    url, username, password = (
+        os.environ[f"{vault}_{name}"] for name in ("URL", "USERNAME", "PASSWORD")
+    )
     return VaultClient(url, username, password, client_id=CLIENT_ID)
 
 
@@ -110,7 +124,11 @@ def main() -> int:
     except SystemFailed as error:
         print(error, file=sys.stderr)
         return 1
-    print("the connection is established" if done else "the connection was established before")
+    print(
+        "the connection is established"
+        if done
+        else "the connection was established before"
+    )
     return 0
 
 

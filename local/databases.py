@@ -32,20 +32,35 @@ async def prepare_databases(dsn: str, passwords: Mapping[str, Passwords]) -> Non
         for name, password in passwords.items():
             owner = owner_of(name)
             for role, secret in ((name, password.service), (owner, password.owner)):
-                exists = await connection.fetchval("SELECT true FROM pg_roles WHERE rolname = $1", role)
+                exists = await connection.fetchval(
+                    "SELECT true FROM pg_roles WHERE rolname = $1", role
+                )
                 command = "ALTER ROLE" if exists else "CREATE ROLE"
-                await _formatted(connection, f"{command} %I LOGIN PASSWORD %L", role, secret)
+                await _formatted(
+                    connection, f"{command} %I LOGIN PASSWORD %L", role, secret
+                )
             await _formatted(connection, "GRANT %I TO %I", name, owner)
-            if not await connection.fetchval("SELECT true FROM pg_database WHERE datname = $1", name):
+            if not await connection.fetchval(
+                "SELECT true FROM pg_database WHERE datname = $1", name
+            ):
                 await _formatted(connection, "CREATE DATABASE %I OWNER %I", name, owner)
             await _formatted(connection, "ALTER DATABASE %I OWNER TO %I", name, owner)
             await _formatted(connection, "REVOKE ALL ON DATABASE %I FROM PUBLIC", name)
-            await _formatted(connection, "GRANT CONNECT, CREATE, TEMPORARY ON DATABASE %I TO %I", name, name)
+            await _formatted(
+                connection,
+                "GRANT CONNECT, CREATE, TEMPORARY ON DATABASE %I TO %I",
+                name,
+                name,
+            )
     finally:
         await connection.close(timeout=_TIMEOUT)
 
 
-async def _formatted(connection: asyncpg.Connection[asyncpg.Record], statement: str, *values: str) -> None:
+async def _formatted(
+    connection: asyncpg.Connection[asyncpg.Record], statement: str, *values: str
+) -> None:
     """Execute a statement that takes no parameters, with ``values`` quoted by the server itself."""
     places = ", ".join(f"${number}::text" for number in range(2, len(values) + 2))
-    await connection.execute(await connection.fetchval(f"SELECT format($1, {places})", statement, *values))
+    await connection.execute(
+        await connection.fetchval(f"SELECT format($1, {places})", statement, *values)
+    )

@@ -21,8 +21,14 @@ from shared.spark.broker_errors import SparkError
 
 def main() -> int:
     """Play the story; 0 when every step happened."""
-    parser = argparse.ArgumentParser(description="Play the story of the Medical-CRM Connection")
-    parser.add_argument("--endpoints", type=Path, help="play against the system that this endpoints.json describes")
+    parser = argparse.ArgumentParser(
+        description="Play the story of the Medical-CRM Connection"
+    )
+    parser.add_argument(
+        "--endpoints",
+        type=Path,
+        help="play against the system that this endpoints.json describes",
+    )
     arguments = parser.parse_args()
     narration = Narration()
     try:
@@ -31,7 +37,11 @@ def main() -> int:
         else:
             asyncio.run(demo(_system(), narration, keep=bool(os.environ.get("KEEP"))))
     except (SystemFailed, StoryFailed, ClientError, SparkError) as error:
-        logs = "docker compose logs" if arguments.endpoints else str(System(DEFAULT_DIRECTORY).logs)
+        logs = (
+            "docker compose logs"
+            if arguments.endpoints
+            else str(System(DEFAULT_DIRECTORY).logs)
+        )
         narration.failed(f"{error}\nLogs: {logs}")
         return 1
     return 0
@@ -45,7 +55,9 @@ def _system() -> System:
 
 async def demo(system: System, narration: Narration, *, keep: bool) -> None:
     """Play against ``system``; one that was not running is stopped again unless ``keep``."""
-    narration.say("Starting PostgreSQL, RabbitMQ, both Vaults and the connector, unless they run …")
+    narration.say(
+        "Starting PostgreSQL, RabbitMQ, both Vaults and the connector, unless they run …"
+    )
     started = True
     try:
         started = await system.start()
@@ -57,16 +69,22 @@ async def demo(system: System, narration: Narration, *, keep: bool) -> None:
             await system.stop()
 
 
-def _print_addresses(narration: Narration, endpoints: Mapping[str, Any], sign_ins: Mapping[str, Any]) -> None:
+def _print_addresses(
+    narration: Narration, endpoints: Mapping[str, Any], sign_ins: Mapping[str, Any]
+) -> None:
     narration.say("\nLeft running (make stop ends it):")
     for name, endpoint in endpoints.items():
-        address = endpoint.get("url") or endpoint.get("management_url") or endpoint.get("dsn")
+        address = (
+            endpoint.get("url") or endpoint.get("management_url") or endpoint.get("dsn")
+        )
         narration.say(f"  {name:<14} {address}")
     rabbitmq = endpoints["rabbitmq"]
     narration.say(f"  {'rabbitmq':<14} {rabbitmq['username']} / {rabbitmq['password']}")
     for vault, users in sign_ins.items():
         for role, account in users.items():
-            narration.say(f"  {vault:<14} {role}: {account['username']} / {account['password']}")
+            narration.say(
+                f"  {vault:<14} {role}: {account['username']} / {account['password']}"
+            )
 
 
 if __name__ == "__main__":

@@ -26,7 +26,9 @@ class Narration:
         """One thing that happened, and how many seconds after the beginning."""
         seconds = time.monotonic() - self._started
         style = STYLES.get(where, "white")
-        self._console.print(f"  {seconds:6.2f} s  [{style}]{where:<8}[/{style}] {text}", markup=True)
+        self._console.print(
+            f"  {seconds:6.2f} s  [{style}]{where:<8}[/{style}] {text}", markup=True
+        )
 
     def transferred(self, what: str, source: str, target: str, outcome: str) -> None:
         """Add a line to the closing table."""

@@ -19,7 +19,9 @@ async def holds_within(seconds: float, condition: Callable[[], bool]) -> bool:
     return True
 
 
-async def answers_within(seconds: float, question: Callable[[], Awaitable[str | None]]) -> str | None:
+async def answers_within(
+    seconds: float, question: Callable[[], Awaitable[str | None]]
+) -> str | None:
     """Ask until ``question`` returns None, which means ready, for at most ``seconds``.
 
     Returns None when it became ready and otherwise the last reason why not. One call of ``question``

@@ -35,11 +35,22 @@ _SETTINGS = {
 
 def find_binaries() -> Path | None:
     """Return the directory of the newest PostgreSQL server on this machine; None without one."""
-    found = [path for path in Path("/usr/lib/postgresql").glob("*/bin") if (path / "initdb").exists()]
+    found = [
+        path
+        for path in Path("/usr/lib/postgresql").glob("*/bin")
+        if (path / "initdb").exists()
+    ]
     if found:
-        return max(found, key=lambda path: tuple(int(part) for part in path.parent.name.split(".") if part.isdigit()))
+        return max(
+            found,
+            key=lambda path: tuple(
+                int(part) for part in path.parent.name.split(".") if part.isdigit()
+            ),
+        )
     initdb = shutil.which("initdb")
-    return Path(initdb).resolve().parent if initdb and shutil.which("postgres") else None
+    return (
+        Path(initdb).resolve().parent if initdb and shutil.which("postgres") else None
+    )
 
 
 @dataclass(slots=True)
@@ -61,7 +72,11 @@ class PrivatePostgres:
     def detail(self) -> str:
         """Where it listens, and its process id."""
         process = self.state.process(self.name)
-        return f"127.0.0.1:{self.state.ports[self.name]}, process {process.pid}" if process else "not running"
+        return (
+            f"127.0.0.1:{self.state.ports[self.name]}, process {process.pid}"
+            if process
+            else "not running"
+        )
 
     @property
     def dsn(self) -> str:
@@ -80,11 +95,21 @@ class PrivatePostgres:
         if not self.running:
             binaries = find_binaries()
             if binaries is None:
-                raise SystemFailed("no PostgreSQL server here: install the Debian package 'postgresql'")
+                raise SystemFailed(
+                    "no PostgreSQL server here: install the Debian package 'postgresql'"
+                )
             self._initialise(binaries)
             port = self.state.port(self.name)
-            options = [f"--{name}={value}" for name, value in (_SETTINGS | {"port": str(port)}).items()]
-            self.state.started(self.name, self._command([binaries / "postgres", "-D", self._data, *options]).spawn())
+            options = [
+                f"--{name}={value}"
+                for name, value in (_SETTINGS | {"port": str(port)}).items()
+            ]
+            self.state.started(
+                self.name,
+                self._command(
+                    [binaries / "postgres", "-D", self._data, *options]
+                ).spawn(),
+            )
         reason = await answers_within(_START_WAIT, self._ask)
         if reason is not None:
             raise SystemFailed(f"PostgreSQL does not answer: {reason}", self._log)
@@ -115,7 +140,11 @@ class PrivatePostgres:
         return f"postgresql://{username}:{password}@127.0.0.1:{self.state.ports[self.name]}/{database}"
 
     def _command(self, arguments: list[str | Path]) -> Command:
-        environment = {"PATH": os.environ.get("PATH", os.defpath), "LANG": "C.UTF-8", "TZ": "UTC"}
+        environment = {
+            "PATH": os.environ.get("PATH", os.defpath),
+            "LANG": "C.UTF-8",
+            "TZ": "UTC",
+        }
         return Command(arguments, environment, self.directory, self._log, self.account)
 
     def _initialise(self, binaries: Path) -> None:
@@ -131,7 +160,12 @@ class PrivatePostgres:
             self.account.own(password)
         new = self.directory / "data.new"
         shutil.rmtree(new, ignore_errors=True)
-        options = ["--auth=scram-sha-256", "--encoding=UTF8", "--locale=C.UTF-8", "--no-instructions"]
+        options = [
+            "--auth=scram-sha-256",
+            "--encoding=UTF8",
+            "--locale=C.UTF-8",
+            "--no-instructions",
+        ]
         who = [f"--username={ADMINISTRATOR}", f"--pwfile={password}"]
         self._command([binaries / "initdb", "-D", new, *who, *options]).run(_START_WAIT)
         password.unlink()

@@ -70,7 +70,9 @@ class Process:
         finally:
             os.close(handle)
 
-    async def end(self, *, grace: float, first: signal.Signals = signal.SIGTERM) -> bool:
+    async def end(
+        self, *, grace: float, first: signal.Signals = signal.SIGTERM
+    ) -> bool:
         """End it and what it started: ``first``, after ``grace`` seconds SIGKILL. Return whether it obeyed.
 
         :raises SystemFailed: it still runs after SIGKILL.
@@ -82,10 +84,14 @@ class Process:
             self.send(signal.SIGKILL)
             if not await holds_within(_KILL_WAIT, lambda: not self.running):
                 raise SystemFailed(f"process {self.pid} does not end")
-        if not await holds_within(_REMNANT_WAIT, lambda: not any(member.running for member in members)):
+        if not await holds_within(
+            _REMNANT_WAIT, lambda: not any(member.running for member in members)
+        ):
             for member in members:
                 member.send(signal.SIGKILL)
-            await holds_within(_KILL_WAIT, lambda: not any(member.running for member in members))
+            await holds_within(
+                _KILL_WAIT, lambda: not any(member.running for member in members)
+            )
         return obeyed
 
     def record(self) -> ProcessRecord:
@@ -121,11 +127,15 @@ class Command:
                     **(self.account.popen_arguments() if self.account else {}),
                 )
         except OSError as error:
-            raise SystemFailed(f"cannot start {self.arguments[0]}: {error.strerror}", self.log) from error
+            raise SystemFailed(
+                f"cannot start {self.arguments[0]}: {error.strerror}", self.log
+            ) from error
         _children[child.pid] = child
         process = Process.of(child.pid)
         if process is None:
-            raise SystemFailed(f"{Path(self.arguments[0]).name} ended at once", self.log)
+            raise SystemFailed(
+                f"{Path(self.arguments[0]).name} ended at once", self.log
+            )
         return process
 
     def run(self, seconds: float) -> None:
@@ -147,15 +157,29 @@ class Command:
                     **(self.account.popen_arguments() if self.account else {}),
                 )
         except (OSError, subprocess.SubprocessError) as error:
-            raise SystemFailed(f"{Path(self.arguments[0]).name} failed: {type(error).__name__}", self.log) from error
+            raise SystemFailed(
+                f"{Path(self.arguments[0]).name} failed: {type(error).__name__}",
+                self.log,
+            ) from error
 
 
 def _offspring(leader: int) -> list[Process]:
     """Return what runs below a process, and what else runs in its session."""
-    stats = {int(entry.name): _stat(int(entry.name)) for entry in _PROC.iterdir() if entry.name.isdigit()}
-    links = {pid: (int(fields[1]), int(fields[3])) for pid, fields in stats.items() if fields}
+    stats = {
+        int(entry.name): _stat(int(entry.name))
+        for entry in _PROC.iterdir()
+        if entry.name.isdigit()
+    }
+    links = {
+        pid: (int(fields[1]), int(fields[3])) for pid, fields in stats.items() if fields
+    }
     found = {leader}
-    while more := {pid for pid, (parent, session) in links.items() if {parent, session} & found} - found:
+    while (
+        more := {
+            pid for pid, (parent, session) in links.items() if {parent, session} & found
+        }
+        - found
+    ):
         found |= more
     return [process for pid in found - {leader} if (process := Process.of(pid))]
 

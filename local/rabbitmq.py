@@ -29,7 +29,10 @@ def find_server() -> Path | None:
 
     Debian's wrapper on the path insists on the system's account and directories, so it is passed by.
     """
-    candidates = [Path("/usr/lib/rabbitmq/bin/rabbitmq-server"), *Path("/opt").glob("rabbitmq*/sbin/rabbitmq-server")]
+    candidates = [
+        Path("/usr/lib/rabbitmq/bin/rabbitmq-server"),
+        *Path("/opt").glob("rabbitmq*/sbin/rabbitmq-server"),
+    ]
     return next((path for path in candidates if path.exists()), None)
 
 
@@ -74,7 +77,9 @@ class PrivateRabbit:
 
     def vhost_url(self, username: str, password: str, vhost: str) -> str:
         """AMQP address of a virtual host as a user."""
-        return f"amqp://{username}:{password}@127.0.0.1:{self.state.ports['amqp']}/{vhost}"
+        return (
+            f"amqp://{username}:{password}@127.0.0.1:{self.state.ports['amqp']}/{vhost}"
+        )
 
     async def start(self) -> None:
         """Start it unless it runs, and wait until it answers.
@@ -84,7 +89,9 @@ class PrivateRabbit:
         if not self.running:
             server = find_server()
             if server is None:
-                raise SystemFailed("no RabbitMQ server here: install the Debian package 'rabbitmq-server'")
+                raise SystemFailed(
+                    "no RabbitMQ server here: install the Debian package 'rabbitmq-server'"
+                )
             self._prepare_directory()
             await self._start_epmd()
             self._write_configuration()
@@ -143,7 +150,13 @@ class PrivateRabbit:
         }
 
     def _command(self, arguments: list[str | Path], log: Path | None = None) -> Command:
-        return Command(arguments, self._environment(), self.directory, log or self._log, self.account)
+        return Command(
+            arguments,
+            self._environment(),
+            self.directory,
+            log or self._log,
+            self.account,
+        )
 
     def _prepare_directory(self) -> None:
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -182,10 +195,21 @@ class PrivateRabbit:
         if epmd is None:
             raise SystemFailed("no epmd here: install the Debian package 'erlang-base'")
         port = self.state.port(_EPMD)
-        arguments: list[str | Path] = [epmd, "-port", str(port), "-address", "127.0.0.1"]
+        arguments: list[str | Path] = [
+            epmd,
+            "-port",
+            str(port),
+            "-address",
+            "127.0.0.1",
+        ]
         process = self._command(arguments, self.logs / "epmd.log").spawn()
         self.state.started(_EPMD, process)
-        if not await holds_within(_EPMD_WAIT, lambda: not process.running or _listens(port)) or not process.running:
+        if (
+            not await holds_within(
+                _EPMD_WAIT, lambda: not process.running or _listens(port)
+            )
+            or not process.running
+        ):
             raise SystemFailed("epmd did not start", self.logs / "epmd.log")
 
     async def _ask(self) -> str | None:

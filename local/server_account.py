@@ -45,7 +45,10 @@ class Account:
     def can_enter(self, directory: Path) -> bool:
         """Whether this user may pass through ``directory`` and all above it."""
         return all(
-            subprocess.run(["/usr/bin/test", "-x", part], check=False, **self.popen_arguments()).returncode == 0
+            subprocess.run(
+                ["/usr/bin/test", "-x", part], check=False, **self.popen_arguments()
+            ).returncode
+            == 0
             for part in (directory, *directory.parents)
         )
 
@@ -78,4 +81,8 @@ def server_directory(directory: Path, accounts: Iterable[Account | None]) -> Pat
     ):
         return directory / "servers"
     base = Path("/var/lib") if os.geteuid() == 0 else Path.home() / ".local" / "state"
-    return base / _NAME / hashlib.sha256(str(directory.resolve()).encode()).hexdigest()[:12]
+    return (
+        base
+        / _NAME
+        / hashlib.sha256(str(directory.resolve()).encode()).hexdigest()[:12]
+    )

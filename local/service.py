@@ -71,9 +71,22 @@ class Service:
         """Start its process unless it runs; it is not ready yet."""
         if self.running:
             return
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith(_OURS)}
-        environment = inherited | {"PYTHONPATH": str(PROJECT), "PYTHONUNBUFFERED": "1"} | dict(self.settings)
-        command = Command([sys.executable, "-m", f"services.{self.service}"], environment, PROJECT, self._log)
+        inherited = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(_OURS)
+        }
+        environment = (
+            inherited
+            | {"PYTHONPATH": str(PROJECT), "PYTHONUNBUFFERED": "1"}
+            | dict(self.settings)
+        )
+        command = Command(
+            [sys.executable, "-m", f"services.{self.service}"],
+            environment,
+            PROJECT,
+            self._log,
+        )
         self.state.started(self.name, command.spawn())
 
     async def wait_ready(self) -> None:
@@ -154,7 +167,9 @@ class VaultPlan:
 
     def username(self, role: str) -> str:
         """Return the username of one of :data:`ROLES`, in this Vault's domain."""
-        return f"{self.business_user if role == BUSINESS else role}@{self.vhost}.example"
+        return (
+            f"{self.business_user if role == BUSINESS else role}@{self.vhost}.example"
+        )
 
 
 MEDICAL_VAULT = VaultPlan("medical_vault", "medical", 10101, 20202, "agent")
@@ -166,7 +181,12 @@ ADMIN, INTEGRATION, BUSINESS = ROLES = ("admin", "integration", "business")
 
 
 def vault_settings(
-    plan: VaultPlan, port: int, dsn: str, amqp_url: str, sign_ins: Mapping[str, SignIn], files: Path
+    plan: VaultPlan,
+    port: int,
+    dsn: str,
+    amqp_url: str,
+    sign_ins: Mapping[str, SignIn],
+    files: Path,
 ) -> dict[str, str]:
     """Return the environment of a Vault process; ``sign_ins`` are by role, ``files`` is the folder of its files."""
     settings = {
@@ -189,13 +209,25 @@ def vault_settings(
 
 def tls_settings(port: int, certificate: Path, key: Path) -> dict[str, str]:
     """Return what a Vault process needs in its environment to serve HTTPS too."""
-    return {"VAULT_TLS_PORT": str(port), "VAULT_TLS_CERTIFICATE": str(certificate), "VAULT_TLS_KEY": str(key)}
+    return {
+        "VAULT_TLS_PORT": str(port),
+        "VAULT_TLS_CERTIFICATE": str(certificate),
+        "VAULT_TLS_KEY": str(key),
+    }
 
 
-def connector_settings(port: int, vaults: Mapping[str, tuple[str, SignIn, str]]) -> dict[str, str]:
+def connector_settings(
+    port: int, vaults: Mapping[str, tuple[str, SignIn, str]]
+) -> dict[str, str]:
     """Return the environment of a connector; ``vaults`` has URL, sign-in and AMQP address of each by name."""
     known = [
-        {"name": name, "url": url, "username": who.username, "password": who.password, "amqp_url": amqp_url}
+        {
+            "name": name,
+            "url": url,
+            "username": who.username,
+            "password": who.password,
+            "amqp_url": amqp_url,
+        }
         for name, (url, who, amqp_url) in vaults.items()
     ]
     return {

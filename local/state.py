@@ -26,7 +26,9 @@ def write_private(path: Path, value: object) -> None:
     """Write JSON that only this user may read, replacing the file in one step."""
     new = path.with_name(f"{path.name}.new")
     new.unlink(missing_ok=True)
-    with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:  # noqa: PTH123
+    with open(  # noqa: PTH123
+        os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8"
+    ) as file:
         json.dump(value, file, indent=2)
         file.write("\n")
         file.flush()
@@ -44,7 +46,9 @@ def read_private(path: Path) -> Any:
     except FileNotFoundError:
         return None
     except ValueError as error:
-        raise SystemFailed(f"{path} cannot be read; remove it after ending the processes that it lists") from error
+        raise SystemFailed(
+            f"{path} cannot be read; remove it after ending the processes that it lists"
+        ) from error
 
 
 @dataclass(slots=True)
@@ -70,7 +74,9 @@ class State:
         if value is not None:
             self.ports = dict(value["ports"])
             self.secrets = dict(value["secrets"])
-            self.processes = {name: Process(**record) for name, record in value["processes"].items()}
+            self.processes = {
+                name: Process(**record) for name, record in value["processes"].items()
+            }
             self.servers = Path(value["servers"])
 
     def clear(self) -> None:
@@ -80,7 +86,12 @@ class State:
     def save(self) -> None:
         """Write the state."""
         processes = {name: process.record() for name, process in self.processes.items()}
-        value = {"ports": self.ports, "secrets": self.secrets, "processes": processes, "servers": str(self.servers)}
+        value = {
+            "ports": self.ports,
+            "secrets": self.secrets,
+            "processes": processes,
+            "servers": str(self.servers),
+        }
         write_private(self.path, value)
 
     def port(self, name: str) -> int:
@@ -143,5 +154,7 @@ def exclusive(path: Path) -> Iterator[None]:
         try:
             flock(file, LOCK_EX | LOCK_NB)
         except OSError as error:
-            raise SystemFailed("another start or stop of this system is under way") from error
+            raise SystemFailed(
+                "another start or stop of this system is under way"
+            ) from error
         yield

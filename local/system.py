@@ -103,7 +103,12 @@ class System:
     def running(self) -> bool:
         """Whether every part's process runs."""
         services = self._known_services()
-        return self.postgres.running and self.rabbitmq.running and bool(services) and all(s.running for s in services)
+        return (
+            self.postgres.running
+            and self.rabbitmq.running
+            and bool(services)
+            and all(s.running for s in services)
+        )
 
     async def start(self) -> bool:
         """Start all that does not run and return when all is ready; whether there was anything to start.
@@ -188,14 +193,23 @@ class System:
 
     async def status(self) -> list[PartStatus]:
         """Return the state of every part."""
-        parts = [PartStatus(server.name, server.running, server.detail) for server in (self.postgres, self.rabbitmq)]
+        parts = [
+            PartStatus(server.name, server.running, server.detail)
+            for server in (self.postgres, self.rabbitmq)
+        ]
         known = {service.name: service for service in self._known_services()}
         for name in (*(plan.name for plan in self._plans), CONNECTOR):
             if name not in known or not known[name].running:
                 parts.append(PartStatus(name, up=False, detail="not running"))
                 continue
             reason = await known[name].not_ready()
-            parts.append(PartStatus(name, reason is None, known[name].detail if reason is None else reason))
+            parts.append(
+                PartStatus(
+                    name,
+                    reason is None,
+                    known[name].detail if reason is None else reason,
+                )
+            )
         return parts
 
     def endpoints(self) -> dict[str, Any]:
@@ -230,20 +244,32 @@ class System:
 
     def sign_ins(self) -> dict[str, dict[str, dict[str, str]]]:
         """Return username and password by Vault and role: admin, integration, business (the agent, the rep)."""
-        return {plan.name: {role: asdict(self._sign_in(plan, role)) for role in ROLES} for plan in self._plans}
+        return {
+            plan.name: {role: asdict(self._sign_in(plan, role)) for role in ROLES}
+            for plan in self._plans
+        }
 
     def process_ids(self) -> dict[str, int]:
         """Return the process id of every part that runs here; a part's children are its own."""
-        return {name: process.pid for name, process in self._state.processes.items() if process.running}
+        return {
+            name: process.pid
+            for name, process in self._state.processes.items()
+            if process.running
+        }
 
     def database_dsn(self, vault: str) -> str:
         """Return the address of a Vault's database, as its own role."""
-        return self.postgres.database_dsn(vault, self._state.secret(f"database_{vault}"))
+        return self.postgres.database_dsn(
+            vault, self._state.secret(f"database_{vault}")
+        )
 
     def owner_dsn(self, vault: str) -> str:
         """Return the address of a Vault's database, as the role that owns it."""
         dsn = urlsplit(self.database_dsn(vault))
-        place, secret = dsn.netloc.rpartition("@")[2], self._state.secret(f"database_{owner_of(vault)}")
+        place, secret = (
+            dsn.netloc.rpartition("@")[2],
+            self._state.secret(f"database_{owner_of(vault)}"),
+        )
         return urlunsplit(dsn._replace(netloc=f"{owner_of(vault)}:{secret}@{place}"))
 
     def broker_password(self, username: str) -> str:
@@ -255,10 +281,17 @@ class System:
 
     def further_connectors(self, count: int) -> list[Service]:
         """More connector processes beside the running system's own, each with a port of its own; not started yet."""
-        (first,) = [service for service in self._known_services() if service.service == CONNECTOR]
+        (first,) = [
+            service
+            for service in self._known_services()
+            if service.service == CONNECTOR
+        ]
         more = [replace(first, number=number) for number in range(2, count + 2)]
         ports = {service.name: str(self._state.port(service.name)) for service in more}
-        return [replace(s, settings={**first.settings, "CONNECTOR_PORT": ports[s.name]}) for s in more]
+        return [
+            replace(s, settings={**first.settings, "CONNECTOR_PORT": ports[s.name]})
+            for s in more
+        ]
 
     def _services(self) -> list[Service]:
         """Return every service in starting order, with a port for each."""
@@ -280,13 +313,21 @@ class System:
             amqp_url = self._amqp_url(plan.name, plan.vhost)
             port = self._state.ports[plan.name]
             files = self._files if plan.number == 1 else self._files / plan.name
-            settings = vault_settings(plan, port, self.database_dsn(plan.name), amqp_url, sign_ins, files)
+            settings = vault_settings(
+                plan, port, self.database_dsn(plan.name), amqp_url, sign_ins, files
+            )
             settings["VAULT_OWNER_DSN"] = self.owner_dsn(plan.name)
             if (tls_port := self._state.ports.get(_tls_port(plan.name))) is not None:
                 settings |= tls_settings(tls_port, self._tls.certificate, self._tls.key)
-            services.append(Service(self._state, plan.service, self.logs, settings, plan.number))
+            services.append(
+                Service(self._state, plan.service, self.logs, settings, plan.number)
+            )
         peers = {
-            plan.vhost: (vault.url, self._sign_in(plan, INTEGRATION), self._amqp_url(CONNECTOR, plan.vhost))
+            plan.vhost: (
+                vault.url,
+                self._sign_in(plan, INTEGRATION),
+                self._amqp_url(CONNECTOR, plan.vhost),
+            )
             for plan, vault in zip(plans, services, strict=True)
         }
         settings = connector_settings(self._state.ports[CONNECTOR], peers)
@@ -295,7 +336,11 @@ class System:
         return [*services, Service(self._state, CONNECTOR, self.logs, settings)]
 
     def _part(self, name: str) -> Server:
-        parts: Sequence[Server] = [self.postgres, self.rabbitmq, *self._known_services()]
+        parts: Sequence[Server] = [
+            self.postgres,
+            self.rabbitmq,
+            *self._known_services(),
+        ]
         for part in parts:
             if part.name == name:
                 return part
@@ -311,40 +356,60 @@ class System:
 
             async def end(plan: VaultPlan, connection: str = STANDARD) -> End:
                 account = self._sign_in(plan, ADMIN)
-                client = VaultClient(urls[plan.name], account.username, account.password, client_id=CLIENT_ID)
+                client = VaultClient(
+                    urls[plan.name],
+                    account.username,
+                    account.password,
+                    client_id=CLIENT_ID,
+                )
                 return End(await stack.enter_async_context(client), connection)
 
             await establish(await end(CRM_VAULT), await end(MEDICAL_VAULT))
             if SECOND_CRM_VAULT in self._plans:
                 copy = await end(MEDICAL_VAULT, COPY)
-                await have_copy(copy, "Medical-CRM Connection 2", SECOND_CRM_VAULT.vault_id)
+                await have_copy(
+                    copy, "Medical-CRM Connection 2", SECOND_CRM_VAULT.vault_id
+                )
                 await establish(await end(SECOND_CRM_VAULT), copy)
 
     async def _start_postgres(self) -> None:
         await self.postgres.start()
         try:
             passwords = {
-                plan.name: Passwords(*(self._state.secret(f"database_{r}") for r in (plan.name, owner_of(plan.name))))
+                plan.name: Passwords(
+                    *(
+                        self._state.secret(f"database_{r}")
+                        for r in (plan.name, owner_of(plan.name))
+                    )
+                )
                 for plan in self._plans
             }
             await prepare_databases(self.postgres.dsn, passwords)
         except (OSError, asyncpg.PostgresError) as error:
-            raise SystemFailed(f"cannot prepare the databases: {type(error).__name__}") from error
+            raise SystemFailed(
+                f"cannot prepare the databases: {type(error).__name__}"
+            ) from error
 
     async def _start_rabbit(self) -> None:
         await self.rabbitmq.start()
         administrator = (self.rabbitmq.username, self.rabbitmq.password)
         users = WITH_SECOND_CRM if SECOND_CRM_VAULT in self._plans else PERMISSIONS
         passwords = {name: self.broker_password(name) for name in users}
-        await prepare_broker(self.rabbitmq.management_url, administrator, passwords, users)
+        await prepare_broker(
+            self.rabbitmq.management_url, administrator, passwords, users
+        )
 
     def _private_postgres(self) -> PrivatePostgres:
         account = server_account("postgres")
-        return PrivatePostgres(self._state, self._servers_directory() / "postgres", self.logs, account)
+        return PrivatePostgres(
+            self._state, self._servers_directory() / "postgres", self.logs, account
+        )
 
     def _private_rabbit(self) -> PrivateRabbit:
         account = server_account("rabbitmq")
-        return PrivateRabbit(self._state, self._servers_directory() / "rabbitmq", self.logs, account)
+        return PrivateRabbit(
+            self._state, self._servers_directory() / "rabbitmq", self.logs, account
+        )
 
     def _servers_directory(self) -> Path:
         if self._state.servers is None:

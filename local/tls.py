@@ -66,46 +66,74 @@ class LocalTls:
             self.directory.rmdir()
 
     def _is_current(self) -> bool:
-        if not (self.ca_file.is_file() and self.certificate.is_file() and self.key.is_file()):
+        if not (
+            self.ca_file.is_file() and self.certificate.is_file() and self.key.is_file()
+        ):
             return False
         try:
             authority, certificate = (
-                x509.load_pem_x509_certificate(path.read_bytes()) for path in (self.ca_file, self.certificate)
+                x509.load_pem_x509_certificate(path.read_bytes())
+                for path in (self.ca_file, self.certificate)
             )
             key = serialization.load_pem_private_key(self.key.read_bytes(), None)
             certificate.verify_directly_issued_by(authority)
         except Exception:  # noqa: BLE001  whatever is wrong with a file, new ones are made
             return False
         ends = min(authority.not_valid_after_utc, certificate.not_valid_after_utc)
-        return key.public_key() == certificate.public_key() and ends > datetime.now(UTC) + timedelta(days=RENEW_DAYS)
+        return key.public_key() == certificate.public_key() and ends > datetime.now(
+            UTC
+        ) + timedelta(days=RENEW_DAYS)
 
 
 def _authority(key: ec.EllipticCurvePrivateKey) -> x509.Certificate:
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "medical-crm-connection, this system's own authority")])
-    permitted = [x509.DNSName(HOST), *(x509.IPAddress(ip_network(address)) for address in ADDRESSES)]
+    name = x509.Name(
+        [
+            x509.NameAttribute(
+                NameOID.COMMON_NAME,
+                "medical-crm-connection, this system's own authority",
+            )
+        ]
+    )
+    permitted = [
+        x509.DNSName(HOST),
+        *(x509.IPAddress(ip_network(address)) for address in ADDRESSES),
+    ]
     return (
         _builder(name, name, key, AUTHORITY_DAYS)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(x509.NameConstraints(permitted, None), critical=True)
         .add_extension(_usage(key_cert_sign=True, crl_sign=True), critical=True)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .add_extension(
+            x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False
+        )
         .sign(key, hashes.SHA256())
     )
 
 
 def _certificate(
-    key: ec.EllipticCurvePrivateKey, authority: x509.Certificate, authority_key: ec.EllipticCurvePrivateKey
+    key: ec.EllipticCurvePrivateKey,
+    authority: x509.Certificate,
+    authority_key: ec.EllipticCurvePrivateKey,
 ) -> x509.Certificate:
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, HOST)])
-    names = [x509.DNSName(HOST), *(x509.IPAddress(ip_address(address)) for address in ADDRESSES)]
-    issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(authority_key.public_key())
+    names = [
+        x509.DNSName(HOST),
+        *(x509.IPAddress(ip_address(address)) for address in ADDRESSES),
+    ]
+    issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(
+        authority_key.public_key()
+    )
     return (
         _builder(name, authority.subject, key, CERTIFICATE_DAYS)
         .add_extension(x509.SubjectAlternativeName(names), critical=False)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_usage(digital_signature=True), critical=True)
-        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .add_extension(
+            x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False
+        )
+        .add_extension(
+            x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False
+        )
         .add_extension(issuer, critical=False)
         .sign(authority_key, hashes.SHA256())
     )
@@ -126,7 +154,12 @@ def _builder(
     )
 
 
-def _usage(*, digital_signature: bool = False, key_cert_sign: bool = False, crl_sign: bool = False) -> x509.KeyUsage:
+def _usage(
+    *,
+    digital_signature: bool = False,
+    key_cert_sign: bool = False,
+    crl_sign: bool = False,
+) -> x509.KeyUsage:
     return x509.KeyUsage(
         digital_signature=digital_signature,
         content_commitment=False,
@@ -142,7 +175,9 @@ def _usage(*, digital_signature: bool = False, key_cert_sign: bool = False, crl_
 
 def _pem(key: ec.EllipticCurvePrivateKey) -> bytes:
     return key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
     )
 
 

@@ -14,7 +14,14 @@ from shared.vault.components.mdl import render
 from shared.vault.components.ordering import in_order
 
 # Those that others refer to before those that refer, where nothing in their text says so.
-TYPE_ORDER = ("Picklist", "Objectlifecycle", "Object", "Objecttype", "Queue", "Integrationrule")
+TYPE_ORDER = (
+    "Picklist",
+    "Objectlifecycle",
+    "Object",
+    "Objecttype",
+    "Queue",
+    "Integrationrule",
+)
 
 Tell = Callable[[str], None]
 
@@ -27,22 +34,38 @@ class Statement:
     text: str
 
 
-def statements(difference: Difference, wanted: Configuration, present: Configuration) -> list[Statement]:
+def statements(
+    difference: Difference, wanted: Configuration, present: Configuration
+) -> list[Statement]:
     """The MDL that the difference comes to: what is new or changed, then what is to go, each in its order."""
-    texts = [wanted.components[d.name] for d in difference.components if d.kind is not Kind.REMOVED]
+    texts = [
+        wanted.components[d.name]
+        for d in difference.components
+        if d.kind is not Kind.REMOVED
+    ]
     trees = sorted((text.tree for text in texts if text.tree), key=_rank)
     there = [tuple(name.partition(".")[::2]) for name in present.components]
     found = [
-        Statement(f"RECREATE {tree.full_name}", render(tree)) for tree in in_order(trees, [(t, n) for t, n in there])
+        Statement(f"RECREATE {tree.full_name}", render(tree))
+        for tree in in_order(trees, [(t, n) for t, n in there])
     ]
-    found += [Statement(f"RECREATE {text.name}", text.text) for text in texts if text.tree is None]
+    found += [
+        Statement(f"RECREATE {text.name}", text.text)
+        for text in texts
+        if text.tree is None
+    ]
     return found + [
-        Statement(f"DROP {name}", f"DROP {name.replace('.', ' ', 1)};") for name in _drops(difference, present)
+        Statement(f"DROP {name}", f"DROP {name.replace('.', ' ', 1)};")
+        for name in _drops(difference, present)
     ]
 
 
 async def apply(
-    client: VaultClient, difference: Difference, wanted: Configuration, present: Configuration, tell: Tell
+    client: VaultClient,
+    difference: Difference,
+    wanted: Configuration,
+    present: Configuration,
+    tell: Tell,
 ) -> None:
     """Carry the difference out; ``tell`` hears of each step that is done.
 
@@ -55,28 +78,50 @@ async def apply(
             raise ConfigurationFault(f"{statement.title}: {error}") from error
         tell(statement.title)
     for record_set in RECORD_SETS:
-        rows = [r for r in difference.records if r.object == record_set.object and r.values is not None]
+        rows = [
+            r
+            for r in difference.records
+            if r.object == record_set.object and r.values is not None
+        ]
         await _save(client, record_set.object, record_set.key, rows, tell)
     for record_set in reversed(RECORD_SETS):
-        gone = [r for r in difference.records if r.object == record_set.object and r.kind is Kind.REMOVED]
+        gone = [
+            r
+            for r in difference.records
+            if r.object == record_set.object and r.kind is Kind.REMOVED
+        ]
         await _delete(client, present, record_set.object, gone, tell)
 
 
-async def _save(client: VaultClient, object_name: str, key: str, rows: Sequence[RecordDifference], tell: Tell) -> None:
+async def _save(
+    client: VaultClient,
+    object_name: str,
+    key: str,
+    rows: Sequence[RecordDifference],
+    tell: Tell,
+) -> None:
     if not rows:
         return
     try:
-        results = await client.upsert(object_name, [dict(row.values or {}) for row in rows], key)
+        results = await client.upsert(
+            object_name, [dict(row.values or {}) for row in rows], key
+        )
     except ClientError as error:
         raise ConfigurationFault(f"{object_name}: {error}") from error
     for row, result in zip(rows, results, strict=True):
         if not result.ok:
-            raise ConfigurationFault(f"{object_name} {row.key}: {result.errors[0].type}: {result.errors[0].message}")
+            raise ConfigurationFault(
+                f"{object_name} {row.key}: {result.errors[0].type}: {result.errors[0].message}"
+            )
         tell(f"{row.kind} {object_name} {row.key}")
 
 
 async def _delete(
-    client: VaultClient, present: Configuration, object_name: str, rows: Sequence[RecordDifference], tell: Tell
+    client: VaultClient,
+    present: Configuration,
+    object_name: str,
+    rows: Sequence[RecordDifference],
+    tell: Tell,
 ) -> None:
     if not rows:
         return
@@ -87,7 +132,9 @@ async def _delete(
         raise ConfigurationFault(f"{object_name}: {error}") from error
     for row, result in zip(rows, results, strict=True):
         if not result.ok:
-            raise ConfigurationFault(f"{object_name} {row.key}: {result.errors[0].type}: {result.errors[0].message}")
+            raise ConfigurationFault(
+                f"{object_name} {row.key}: {result.errors[0].type}: {result.errors[0].message}"
+            )
         tell(f"{row.kind} {object_name} {row.key}")
 
 

@@ -23,25 +23,61 @@ T = TypeVar("T")
 PASSWORD = "MEDCRM_PASSWORD"  # noqa: S105  the name of the variable
 DIFFERENT = 1
 FAILED = 2
-COLOURS = {Kind.ADDED: typer.colors.GREEN, Kind.CHANGED: typer.colors.YELLOW, Kind.REMOVED: typer.colors.RED}
+COLOURS = {
+    Kind.ADDED: typer.colors.GREEN,
+    Kind.CHANGED: typer.colors.YELLOW,
+    Kind.REMOVED: typer.colors.RED,
+}
 
-app = typer.Typer(help="Administration of Vaults.", no_args_is_help=True, pretty_exceptions_enable=False)
-config = typer.Typer(help="Configuration as files: export, diff, apply.", no_args_is_help=True)
+app = typer.Typer(
+    help="Administration of Vaults.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+config = typer.Typer(
+    help="Configuration as files: export, diff, apply.", no_args_is_help=True
+)
 app.add_typer(config, name="config")
 
-Folder = Annotated[Path, typer.Argument(help="Folder of MDL and CSV files.", show_default=False)]
-Url = Annotated[str, typer.Option("--url", help="Address of the Vault, such as https://vault.example.com.")]
-Username = Annotated[str, typer.Option("--username", help=f"User; the password comes from {PASSWORD} or is asked for.")]
+Folder = Annotated[
+    Path, typer.Argument(help="Folder of MDL and CSV files.", show_default=False)
+]
+Url = Annotated[
+    str,
+    typer.Option(
+        "--url", help="Address of the Vault, such as https://vault.example.com."
+    ),
+]
+Username = Annotated[
+    str,
+    typer.Option(
+        "--username", help=f"User; the password comes from {PASSWORD} or is asked for."
+    ),
+]
 VaultName = Annotated[
     str | None,
-    typer.Option("--vault", help="Subfolder that holds this Vault's configuration, where there are several."),
+    typer.Option(
+        "--vault",
+        help="Subfolder that holds this Vault's configuration, where there are several.",
+    ),
 ]
 Types = Annotated[
     list[str] | None,
-    typer.Option("--type", help="Only components of this type, and no records; may be repeated.", show_default=False),
+    typer.Option(
+        "--type",
+        help="Only components of this type, and no records; may be repeated.",
+        show_default=False,
+    ),
 ]
-Prune = Annotated[bool, typer.Option("--prune", help="Also remove what the Vault has and the folder does not.")]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before the plan is carried out.")]
+Prune = Annotated[
+    bool,
+    typer.Option(
+        "--prune", help="Also remove what the Vault has and the folder does not."
+    ),
+]
+Yes = Annotated[
+    bool, typer.Option("--yes", "-y", help="Do not ask before the plan is carried out.")
+]
 
 
 @app.callback()
@@ -50,19 +86,35 @@ def main() -> None:
 
 
 @config.command("export")
-def export_command(folder: Folder, url: Url, username: Username, vault: VaultName = None, types: Types = None) -> None:
+def export_command(
+    folder: Folder,
+    url: Url,
+    username: Username,
+    vault: VaultName = None,
+    types: Types = None,
+) -> None:
     """Write a Vault's configuration to a folder: one component a file, by names, never ids."""
     present = _run(url, username, lambda client: read_vault(client, types or ()))
     place = _place(folder, vault)
     kept = _outside(place, types) if types else Configuration()
-    exported = Configuration({**kept.components, **present.components}, {**kept.tables, **present.tables})
+    exported = Configuration(
+        {**kept.components, **present.components}, {**kept.tables, **present.tables}
+    )
     written, removed = write_folder(place, exported)
     rows = sum(len(table.rows) for table in present.tables.values())
-    typer.echo(f"{len(present.components)} components and {rows} records; {written} files written, {removed} removed")
+    typer.echo(
+        f"{len(present.components)} components and {rows} records; {written} files written, {removed} removed"
+    )
 
 
 @config.command("diff")
-def diff_command(folder: Folder, url: Url, username: Username, vault: VaultName = None, types: Types = None) -> None:
+def diff_command(
+    folder: Folder,
+    url: Url,
+    username: Username,
+    vault: VaultName = None,
+    types: Types = None,
+) -> None:
     """Show what applying the folder would change in a Vault; ends with 1 when it is not the same."""
     wanted = _wanted(_place(folder, vault), types)
     present = _run(url, username, lambda client: read_vault(client, types or ()))
@@ -84,10 +136,21 @@ def apply_command(
 ) -> None:
     """Make a Vault say what the folder says; shows the plan and asks first."""
     wanted = _wanted(_place(folder, vault), types)
-    _run(url, username, lambda client: _apply(client, wanted, types or [], prune=prune, yes=yes))
+    _run(
+        url,
+        username,
+        lambda client: _apply(client, wanted, types or [], prune=prune, yes=yes),
+    )
 
 
-async def _apply(client: VaultClient, wanted: Configuration, types: list[str], *, prune: bool, yes: bool) -> None:
+async def _apply(
+    client: VaultClient,
+    wanted: Configuration,
+    types: list[str],
+    *,
+    prune: bool,
+    yes: bool,
+) -> None:
     present = await read_vault(client, types)
     found = compare(wanted, present)
     difference = found if prune else found.without_removals()
@@ -99,7 +162,9 @@ async def _apply(client: VaultClient, wanted: Configuration, types: list[str], *
     typer.echo(f"Plan: {count} MDL statements, {len(difference.records)} records")
     if not yes and not typer.confirm("Apply?"):
         raise typer.Exit(DIFFERENT)
-    await apply(client, difference, wanted, present, lambda done: typer.echo(f"done  {done}"))
+    await apply(
+        client, difference, wanted, present, lambda done: typer.echo(f"done  {done}")
+    )
     typer.echo("Applied")
 
 
@@ -133,7 +198,9 @@ def _wanted(place: Path, types: list[str] | None) -> Configuration:
         raise _failed(error) from error
     if not types:
         return found
-    return Configuration({n: c for n, c in found.components.items() if n.partition(".")[0] in types})
+    return Configuration(
+        {n: c for n, c in found.components.items() if n.partition(".")[0] in types}
+    )
 
 
 def _outside(place: Path, types: list[str]) -> Configuration:
@@ -142,7 +209,9 @@ def _outside(place: Path, types: list[str]) -> Configuration:
         found = read_folder(place) if place.is_dir() else Configuration()
     except ConfigurationFault:
         return Configuration()
-    kept = {n: c for n, c in found.components.items() if n.partition(".")[0] not in types}
+    kept = {
+        n: c for n, c in found.components.items() if n.partition(".")[0] not in types
+    }
     return Configuration(kept, found.tables)
 
 
@@ -152,7 +221,9 @@ def _show(difference: Difference) -> None:
         for line in component.lines:
             typer.echo(line)
     for record in difference.records:
-        typer.secho(f"{record.kind} {record.object} {record.key}", fg=COLOURS[record.kind])
+        typer.secho(
+            f"{record.kind} {record.object} {record.key}", fg=COLOURS[record.kind]
+        )
         for line in record.lines:
             typer.echo(line)
     if not difference:

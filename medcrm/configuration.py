@@ -39,9 +39,15 @@ class RecordSet:
 
 RECORD_SETS = (
     RecordSet(
-        "connection__sys", "api_name__sys", frozenset({"remote_vault_id__sys", "authorized_connection_user__sys"})
+        "connection__sys",
+        "api_name__sys",
+        frozenset({"remote_vault_id__sys", "authorized_connection_user__sys"}),
     ),
-    RecordSet("integration__sys", "integration_api_name__sys", frozenset({"last_successful_run_time__sys"})),
+    RecordSet(
+        "integration__sys",
+        "integration_api_name__sys",
+        frozenset({"last_successful_run_time__sys"}),
+    ),
     RecordSet("integration_point__sys", "integration_point_api_name__sys"),
     RecordSet("reference_lookup__sys", "lookup_key__sys"),
 )
@@ -79,7 +85,10 @@ def read_component(name: str, text: str) -> ComponentText:
         if name.partition(".")[0] in COMPONENT_TYPES:
             raise ConfigurationFault(f"{name}: {error}") from error
         return ComponentText(name, text, None)
-    if len(statements) != 1 or statements[0].command not in (Command.CREATE, Command.RECREATE):
+    if len(statements) != 1 or statements[0].command not in (
+        Command.CREATE,
+        Command.RECREATE,
+    ):
         raise ConfigurationFault(f"{name}: the text is not one RECREATE statement")
     tree = statements[0].component
     if tree is None or tree.full_name != name:

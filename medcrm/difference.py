@@ -61,10 +61,14 @@ class Difference:
 
 def compare(wanted: Configuration, present: Configuration) -> Difference:
     """What turns ``present``, a Vault's configuration, into ``wanted``, a folder's."""
-    return Difference(tuple(_components(wanted, present)), tuple(_records(wanted, present)))
+    return Difference(
+        tuple(_components(wanted, present)), tuple(_records(wanted, present))
+    )
 
 
-def _components(wanted: Configuration, present: Configuration) -> Iterator[ComponentDifference]:
+def _components(
+    wanted: Configuration, present: Configuration
+) -> Iterator[ComponentDifference]:
     for name in sorted({*wanted.components, *present.components}):
         new, old = wanted.components.get(name), present.components.get(name)
         if new is None:
@@ -96,7 +100,9 @@ def _changed(new: Component, old: Component, indent: str) -> Iterator[str]:
             yield f"{indent}- {name} {_shown(before[name])}"
         elif after[name] != before[name]:
             yield f"{indent}~ {name} {_shown(before[name])} -> {_shown(after[name])}"
-    new_children, old_children = ({child.key: child for child in c.children} for c in (new, old))
+    new_children, old_children = (
+        {child.key: child for child in c.children} for c in (new, old)
+    )
     for key in sorted({*new_children, *old_children}):
         title = " ".join(key)
         if key not in old_children:
@@ -104,7 +110,9 @@ def _changed(new: Component, old: Component, indent: str) -> Iterator[str]:
             yield from _described(new_children[key], f"{indent}  ")
         elif key not in new_children:
             yield f"{indent}- {title}"
-        elif lines := list(_changed(new_children[key], old_children[key], f"{indent}  ")):
+        elif lines := list(
+            _changed(new_children[key], old_children[key], f"{indent}  ")
+        ):
             yield f"{indent}~ {title}"
             yield from lines
 
@@ -139,21 +147,38 @@ def _one(value: Scalar) -> str:
     return f"'{short}'" if isinstance(value, str) else short
 
 
-def _records(wanted: Configuration, present: Configuration) -> Iterator[RecordDifference]:
+def _records(
+    wanted: Configuration, present: Configuration
+) -> Iterator[RecordDifference]:
     for name, table in wanted.tables.items():
-        yield from _rows(name, table, present.tables.get(name) or Table(table.key, (), {}))
+        yield from _rows(
+            name, table, present.tables.get(name) or Table(table.key, (), {})
+        )
 
 
-def _rows(object_name: str, wanted: Table, present: Table) -> Iterator[RecordDifference]:
+def _rows(
+    object_name: str, wanted: Table, present: Table
+) -> Iterator[RecordDifference]:
     for key in sorted({*wanted.rows, *present.rows}):
         new, old = wanted.rows.get(key), present.rows.get(key)
         if new is None:
             yield RecordDifference(Kind.REMOVED, object_name, key)
             continue
-        changed = {c: value for c, value in new.items() if c != wanted.key and value != (old or {}).get(c, "")}
+        changed = {
+            c: value
+            for c, value in new.items()
+            if c != wanted.key and value != (old or {}).get(c, "")
+        }
         if old is None:
-            lines = tuple(f"  + {column} '{value}'" for column, value in changed.items())
+            lines = tuple(
+                f"  + {column} '{value}'" for column, value in changed.items()
+            )
             yield RecordDifference(Kind.ADDED, object_name, key, lines, new)
         elif changed:
-            lines = tuple(f"  ~ {c} '{old.get(c, '')}' -> '{value}'" for c, value in changed.items())
-            yield RecordDifference(Kind.CHANGED, object_name, key, lines, {wanted.key: key, **changed})
+            lines = tuple(
+                f"  ~ {c} '{old.get(c, '')}' -> '{value}'"
+                for c, value in changed.items()
+            )
+            yield RecordDifference(
+                Kind.CHANGED, object_name, key, lines, {wanted.key: key, **changed}
+            )

@@ -7,7 +7,13 @@ import io
 from collections.abc import Mapping
 from pathlib import Path
 
-from medcrm.configuration import KEYS, Configuration, ConfigurationFault, Table, read_component
+from medcrm.configuration import (
+    KEYS,
+    Configuration,
+    ConfigurationFault,
+    Table,
+    read_component,
+)
 
 COMPONENTS = "components"
 RECORDS = "records"
@@ -25,14 +31,22 @@ def read_folder(folder: Path) -> Configuration:
     for file in sorted((folder / RECORDS).glob("*.csv")):
         tables[file.stem] = _table(file)
     if not components and not tables:
-        raise ConfigurationFault(f"{folder} has neither {COMPONENTS}/*.mdl nor {RECORDS}/*.csv")
+        raise ConfigurationFault(
+            f"{folder} has neither {COMPONENTS}/*.mdl nor {RECORDS}/*.csv"
+        )
     return Configuration(components, tables)
 
 
 def write_folder(folder: Path, configuration: Configuration) -> tuple[int, int]:
     """Make the folder say what the configuration says; the numbers of files written anew and removed."""
-    wanted = {folder / COMPONENTS / f"{c.name}.mdl": c.text for c in configuration.components.values()}
-    wanted |= {folder / RECORDS / f"{name}.csv": _csv(table) for name, table in configuration.tables.items()}
+    wanted = {
+        folder / COMPONENTS / f"{c.name}.mdl": c.text
+        for c in configuration.components.values()
+    }
+    wanted |= {
+        folder / RECORDS / f"{name}.csv": _csv(table)
+        for name, table in configuration.tables.items()
+    }
     existing = {*(folder / COMPONENTS).glob("*.mdl"), *(folder / RECORDS).glob("*.csv")}
     for part in (COMPONENTS, RECORDS):
         (folder / part).mkdir(parents=True, exist_ok=True)
@@ -63,17 +77,25 @@ def _table(file: Path) -> Table:
         raise ConfigurationFault(
             f"{file}: the records of this object are not configuration; known are {', '.join(KEYS)}"
         )
-    reader = csv.DictReader(io.StringIO(_text(file), newline=""), strict=True, restval=None)
+    reader = csv.DictReader(
+        io.StringIO(_text(file), newline=""), strict=True, restval=None
+    )
     rows: dict[str, Mapping[str, str]] = {}
     try:
         columns = tuple(reader.fieldnames or ())
         if key not in columns or len(set(columns)) != len(columns) or not all(columns):
-            raise ConfigurationFault(f"{file}: the first line must name the fields, each once, {key} among them")
+            raise ConfigurationFault(
+                f"{file}: the first line must name the fields, each once, {key} among them"
+            )
         for row in reader:
             if None in row or None in row.values() or not row[key]:
-                raise ConfigurationFault(f"{file}, line {reader.line_num}: not a cell for every field, or no {key}")
+                raise ConfigurationFault(
+                    f"{file}, line {reader.line_num}: not a cell for every field, or no {key}"
+                )
             if rows.setdefault(row[key], row) is not row:
-                raise ConfigurationFault(f"{file}, line {reader.line_num}: {key} {row[key]} comes twice")
+                raise ConfigurationFault(
+                    f"{file}, line {reader.line_num}: {key} {row[key]} comes twice"
+                )
     except csv.Error as error:
         raise ConfigurationFault(f"{file}, line {reader.line_num}: {error}") from error
     return Table(key, columns, rows)

@@ -61,7 +61,9 @@ class GivenPostgres:
     def database_dsn(self, name: str, password: str) -> str:
         parts = urlsplit(self.dsn)
         place = parts.netloc.rpartition("@")[2]
-        return urlunsplit(parts._replace(netloc=f"{name}:{password}@{place}", path=f"/{name}"))
+        return urlunsplit(
+            parts._replace(netloc=f"{name}:{password}@{place}", path=f"/{name}")
+        )
 
     async def start(self) -> None:
         reason = await answers_within(_START_WAIT, self._ask)
@@ -109,9 +111,13 @@ class GivenRabbit:
 
     async def start(self) -> None:
         who = (self.username, self.password)
-        reason = await answers_within(_START_WAIT, lambda: broker_answers(self.management_url, who))
+        reason = await answers_within(
+            _START_WAIT, lambda: broker_answers(self.management_url, who)
+        )
         if reason is not None:
-            raise SystemFailed(f"RabbitMQ at {self.management_url} does not answer: {reason}")
+            raise SystemFailed(
+                f"RabbitMQ at {self.management_url} does not answer: {reason}"
+            )
 
     async def stop(self) -> None:
         """Leave it as it is."""
@@ -125,8 +131,12 @@ class DockerPostgres(GivenPostgres):
 
     def __init__(self, port: int) -> None:
         password = secrets.token_hex(8)
-        super().__init__(f"postgresql://postgres:{password}@127.0.0.1:{port}/postgres", running=False)
-        container = DockerContainer(POSTGRES_IMAGE).with_env("POSTGRES_PASSWORD", password)
+        super().__init__(
+            f"postgresql://postgres:{password}@127.0.0.1:{port}/postgres", running=False
+        )
+        container = DockerContainer(POSTGRES_IMAGE).with_env(
+            "POSTGRES_PASSWORD", password
+        )
         self._container = _Container(container.with_bind_ports(5432, port))
 
     async def start(self) -> None:
@@ -153,8 +163,14 @@ class DockerRabbit(GivenRabbit):
         password = secrets.token_hex(8)
         address = f"amqp://admin:{password}@127.0.0.1:{port}"
         super().__init__(address, f"http://127.0.0.1:{management_port}", running=False)
-        container = DockerContainer(RABBITMQ_IMAGE).with_bind_ports(5672, port).with_bind_ports(15672, management_port)
-        container = container.with_env("RABBITMQ_DEFAULT_USER", "admin").with_env("RABBITMQ_DEFAULT_PASS", password)
+        container = (
+            DockerContainer(RABBITMQ_IMAGE)
+            .with_bind_ports(5672, port)
+            .with_bind_ports(15672, management_port)
+        )
+        container = container.with_env("RABBITMQ_DEFAULT_USER", "admin").with_env(
+            "RABBITMQ_DEFAULT_PASS", password
+        )
         self._container = _Container(container)
 
     async def start(self) -> None:
@@ -223,7 +239,11 @@ class Provider:
         :raises SystemFailed: there is none.
         """
         forced = os.environ.get("TEST_SERVERS")
-        available = {"environment": _has_addresses, "docker": _has_docker, "local": _has_binaries}
+        available = {
+            "environment": _has_addresses,
+            "docker": _has_docker,
+            "local": _has_binaries,
+        }
         order = ("local", "docker") if private else tuple(available)
         for kind in (forced,) if forced in available else order:
             if available[kind]():
@@ -245,12 +265,17 @@ class Provider:
             container = DockerPostgres(state.port("postgres"))
             self.containers.append(container)
             return container
-        return PrivatePostgres(state, base / "postgres", logs, server_account("postgres"))
+        return PrivatePostgres(
+            state, base / "postgres", logs, server_account("postgres")
+        )
 
     def rabbitmq(self) -> RabbitServer:
         """Give a RabbitMQ server."""
         if self.kind == "environment":
-            return GivenRabbit(os.environ["TEST_RABBITMQ_URL"].rstrip("/"), os.environ["TEST_RABBITMQ_MANAGEMENT_URL"])
+            return GivenRabbit(
+                os.environ["TEST_RABBITMQ_URL"].rstrip("/"),
+                os.environ["TEST_RABBITMQ_MANAGEMENT_URL"],
+            )
         state, logs, base = self._place("rabbitmq")
         if self.kind == "docker":
             container = DockerRabbit(state.port("amqp"), state.port("management"))
@@ -263,14 +288,18 @@ class Provider:
         for container in self.containers:
             container.remove()
         for file in self.directory.glob("*.json"):
-            shutil.rmtree(State.load(file).servers or self.directory, ignore_errors=True)
+            shutil.rmtree(
+                State.load(file).servers or self.directory, ignore_errors=True
+            )
         shutil.rmtree(self.directory, ignore_errors=True)
 
     def _place(self, name: str) -> tuple[State, Path, Path]:
         logs = self.directory / "logs"
         logs.mkdir(exist_ok=True)
         state = State.load(self.directory / f"{name}.json")
-        state.servers = server_directory(self.directory, [server_account("postgres"), server_account("rabbitmq")])
+        state.servers = server_directory(
+            self.directory, [server_account("postgres"), server_account("rabbitmq")]
+        )
         return state, logs, state.servers
 
 
@@ -300,7 +329,12 @@ async def private_system(*, second_crm: bool = False) -> AsyncIterator[System]:
         system = System(provider.directory / "system", second_crm=second_crm)
     else:
         postgres, rabbitmq = provider.postgres(), provider.rabbitmq()
-        system = System(provider.directory / "system", postgres=postgres, rabbitmq=rabbitmq, second_crm=second_crm)
+        system = System(
+            provider.directory / "system",
+            postgres=postgres,
+            rabbitmq=rabbitmq,
+            second_crm=second_crm,
+        )
     try:
         yield system
     finally:
@@ -312,7 +346,9 @@ async def private_system(*, second_crm: bool = False) -> AsyncIterator[System]:
 async def fresh_database(server: PostgresServer) -> AsyncIterator[str]:
     """Give the address of an empty database owned by a role of its own; both are dropped afterwards."""
     name, password = f"test_{secrets.token_hex(6)}", secrets.token_hex(8)
-    connection = await asyncpg.connect(server.dsn, timeout=_TIMEOUT, command_timeout=_TIMEOUT)
+    connection = await asyncpg.connect(
+        server.dsn, timeout=_TIMEOUT, command_timeout=_TIMEOUT
+    )
     try:
         await connection.execute(f"CREATE ROLE {name} LOGIN PASSWORD '{password}'")
         await connection.execute(f"CREATE DATABASE {name} OWNER {name}")
@@ -329,12 +365,20 @@ async def fresh_database(server: PostgresServer) -> AsyncIterator[str]:
 async def fresh_vhost(server: RabbitServer) -> AsyncIterator[Vhost]:
     """Give an empty virtual host; it is deleted afterwards with all that is in it."""
     name = f"test_{secrets.token_hex(6)}"
-    async with management_api(server.management_url, (server.username, server.password), _TIMEOUT) as api:
+    async with management_api(
+        server.management_url, (server.username, server.password), _TIMEOUT
+    ) as api:
         await api.put(f"/api/vhosts/{name}", json={}, raise_for_status=True)
         everything = {"configure": ".*", "write": ".*", "read": ".*"}
-        await api.put(f"/api/permissions/{name}/{server.username}", json=everything, raise_for_status=True)
+        await api.put(
+            f"/api/permissions/{name}/{server.username}",
+            json=everything,
+            raise_for_status=True,
+        )
         try:
             amqp_url = server.vhost_url(server.username, server.password, name)
-            yield Vhost(name, amqp_url, server.management_url, server.username, server.password)
+            yield Vhost(
+                name, amqp_url, server.management_url, server.username, server.password
+            )
         finally:
             await api.delete(f"/api/vhosts/{name}", raise_for_status=True)

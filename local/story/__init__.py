@@ -14,7 +14,11 @@ from shared.client import VaultClient
 __all__ = ["StoryFailed", "play"]
 
 
-async def play(endpoints: Mapping[str, Any], narration: Narration, sign_ins: Mapping[str, Any] | None = None) -> None:
+async def play(
+    endpoints: Mapping[str, Any],
+    narration: Narration,
+    sign_ins: Mapping[str, Any] | None = None,
+) -> None:
     """Play the whole story against a running system; raises StoryFailed or a client's error.
 
     ``endpoints`` as in ``.run/endpoints.json``; without ``sign_ins`` the administrators act for rep and agent. The
@@ -22,10 +26,17 @@ async def play(endpoints: Mapping[str, Any], narration: Narration, sign_ins: Map
     """
     async with AsyncExitStack() as stack:
 
-        async def client(vault: str, accounts: Mapping[str, Any] | None = None) -> VaultClient:
+        async def client(
+            vault: str, accounts: Mapping[str, Any] | None = None
+        ) -> VaultClient:
             endpoint = endpoints[vault]
             account = (accounts or {}).get(vault, {}).get("business") or endpoint
-            made = VaultClient(endpoint["url"], account["username"], account["password"], client_id="medical-crm-demo")
+            made = VaultClient(
+                endpoint["url"],
+                account["username"],
+                account["password"],
+                client_id="medical-crm-demo",
+            )
             return await stack.enter_async_context(made)
 
         async def cast(crm: str) -> Cast:
@@ -41,7 +52,9 @@ async def play(endpoints: Mapping[str, Any], narration: Narration, sign_ins: Map
         inquiry = await inquiries.inquiry_becomes_case(first, narration)
         await inquiries.outcome_returns(first, narration, inquiry)
         await inquiries.unknown_product(first, narration)
-        await inquiries.delivered_twice(first, narration, inquiry, endpoints["rabbitmq"]["amqp_url"])
+        await inquiries.delivered_twice(
+            first, narration, inquiry, endpoints["rabbitmq"]["amqp_url"]
+        )
         await agreements.kept(first, narration)
         await metadata.synced(first, narration)
         await content.published(first, narration)

@@ -8,7 +8,11 @@ from local.narration import Narration
 from local.story.cast import INTEGRATION, Cast, Row, StoryFailed, create, need, one, run
 from local.story.inquiries import known_product, new_inquiry, transfer_status
 
-PULL, WITH_INQUIRIES, NEVER = "pull_accounts__v", "only_accounts_with_inquiries__v", "do_not_pull_accounts__v"
+PULL, WITH_INQUIRIES, NEVER = (
+    "pull_accounts__v",
+    "only_accounts_with_inquiries__v",
+    "do_not_pull_accounts__v",
+)
 RULES = {
     PULL: "every account",
     WITH_INQUIRIES: "only accounts with inquiries",
@@ -24,11 +28,22 @@ async def kept(cast: Cast, narration: Narration) -> None:
     await _expect(cast, narration, accounts, {PULL}, "after the run")
     product = await known_product(cast)
     for rule in (WITH_INQUIRIES, NEVER):
-        inquiry = await new_inquiry(cast, narration, accounts[rule], product, "What is known of interactions?")
+        inquiry = await new_inquiry(
+            cast, narration, accounts[rule], product, "What is known of interactions?"
+        )
         await transfer_status(cast, inquiry["id"], "success__v")
-    await _expect(cast, narration, accounts, {PULL, WITH_INQUIRIES}, "after an inquiry for each of the others")
+    await _expect(
+        cast,
+        narration,
+        accounts,
+        {PULL, WITH_INQUIRIES},
+        "after an inquiry for each of the others",
+    )
     narration.transferred(
-        "Accounts of three countries", "CRM", "Case Contact Source Data", "As each Pull Accounts Rule allows"
+        "Accounts of three countries",
+        "CRM",
+        "Case Contact Source Data",
+        "As each Pull Accounts Rule allows",
     )
 
 
@@ -48,12 +63,23 @@ async def _account(cast: Cast, narration: Narration, rule: str) -> Row:
         "external_id__v": code,
         "primary_country__vr.country_code__v": country["country_code__v"],
     }
-    account = await cast.crm_admin.record("account__v", await create(cast.crm_admin, "account__v", row))
-    narration.hop("CRM", f"account {account['id']} in {country['name__v']}, which lets {RULES[rule]} be pulled")
+    account = await cast.crm_admin.record(
+        "account__v", await create(cast.crm_admin, "account__v", row)
+    )
+    narration.hop(
+        "CRM",
+        f"account {account['id']} in {country['name__v']}, which lets {RULES[rule]} be pulled",
+    )
     return account
 
 
-async def _expect(cast: Cast, narration: Narration, accounts: dict[str, Row], there: set[str], when: str) -> None:
+async def _expect(
+    cast: Cast,
+    narration: Narration,
+    accounts: dict[str, Row],
+    there: set[str],
+    when: str,
+) -> None:
     for rule, account in accounts.items():
         found = await one(
             cast.medical_admin,
@@ -64,4 +90,6 @@ async def _expect(cast: Cast, narration: Narration, accounts: dict[str, Row], th
             message = f"{when}, account {account['id']} was {'left out' if found is None else 'pulled'}"
             raise StoryFailed(message)
     names = ", ".join(RULES[rule] for rule in RULES if rule in there)
-    narration.hop("Medical", f"{when}, account data is there from the countries with: {names}")
+    narration.hop(
+        "Medical", f"{when}, account data is there from the countries with: {names}"
+    )

@@ -67,7 +67,9 @@ async def create(client: VaultClient, object_name: str, row: Row) -> str:
     return result.id
 
 
-async def activate(narration: Narration, where: str, client: VaultClient, integration: str) -> None:
+async def activate(
+    narration: Narration, where: str, client: VaultClient, integration: str
+) -> None:
     """Have an integration active in the Vault of ``client``."""
     found = await need(
         client,
@@ -81,11 +83,15 @@ async def activate(narration: Narration, where: str, client: VaultClient, integr
         f"{found['connection__sysr.name__v']}: {found['name__v']} is {'active' if active else 'inactive'}",
     )
     if not active:
-        await client.update("integration__sys", [{"id": found["id"], "status__v": "active__v"}])
+        await client.update(
+            "integration__sys", [{"id": found["id"], "status__v": "active__v"}]
+        )
         narration.hop(where, f"{found['name__v']} {found['id']} is active now")
 
 
-async def run(narration: Narration, where: str, client: VaultClient, integration: str) -> None:
+async def run(
+    narration: Narration, where: str, client: VaultClient, integration: str
+) -> None:
     """Have an integration run, and wait for its end without failures."""
     job = await client.request_run(integration)
 
@@ -98,4 +104,7 @@ async def run(narration: Narration, where: str, client: VaultClient, integration
     if told["status"] != "SUCCESS":
         message = f"run {job} of {integration} ended with {told['status']}, {counts['failed']} records failed"
         raise StoryFailed(message)
-    narration.hop(where, f"run {job} of {integration}: {counts['read']} read, {counts['written']} written")
+    narration.hop(
+        where,
+        f"run {job} of {integration}: {counts['read']} read, {counts['written']} written",
+    )

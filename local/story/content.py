@@ -5,7 +5,17 @@ from __future__ import annotations
 from uuid import uuid4
 
 from local.narration import Narration
-from local.story.cast import Cast, Row, StoryFailed, activate, create, need, one, run, until
+from local.story.cast import (
+    Cast,
+    Row,
+    StoryFailed,
+    activate,
+    create,
+    need,
+    one,
+    run,
+    until,
+)
 from shared.client.transport import Request
 
 COUNTRY, CLM = "country__v", "clm__v"
@@ -24,16 +34,23 @@ async def published(cast: Cast, narration: Narration) -> None:
         "the CLM Integration Settings of the standard data",
     )
     # Activation begins now; changing them is what a run then sees.
-    await cast.crm_admin.update("connection_settings__v", [{"id": setting["id"], "name__v": f"CLM {uuid4().hex[:6]}"}])
+    await cast.crm_admin.update(
+        "connection_settings__v",
+        [{"id": setting["id"], "name__v": f"CLM {uuid4().hex[:6]}"}],
+    )
     await run(narration, "Medical", cast.medical_admin, COUNTRY)
     document = await _approved(cast, narration)
     shown = await _in_crm(cast, document, "active__v")
-    narration.hop("CRM", f"CLM Presentation {shown['id']} of version {shown['major_version__v']}.0 is there")
+    narration.hop(
+        "CRM",
+        f"CLM Presentation {shown['id']} of version {shown['major_version__v']}.0 is there",
+    )
     await _counted(cast, narration, document, shown)
     await _act(cast, document, "withdraw__v", "1/0")
     await _in_crm(cast, document, "inactive__v")
     narration.hop(
-        "CRM", f"CLM Presentation {shown['id']} is kept, and inactive since document {document} was withdrawn"
+        "CRM",
+        f"CLM Presentation {shown['id']} is kept, and inactive since document {document} was withdrawn",
     )
     narration.transferred(
         "Presentation and its metrics",
@@ -46,13 +63,24 @@ async def published(cast: Cast, narration: Narration) -> None:
 async def _approved(cast: Cast, narration: Narration) -> str:
     """The id of a new presentation for Germany that is approved."""
     germany = await need(
-        cast.medical_admin, "SELECT id FROM country__v WHERE country_code__v = 'DE'", "Germany in the Medical Vault"
+        cast.medical_admin,
+        "SELECT id FROM country__v WHERE country_code__v = 'DE'",
+        "Germany in the Medical Vault",
     )
-    form = {"name__v": f"Dosing {uuid4().hex[:8]}", "type__v": "presentation__v", "country__v": str(germany["id"])}
-    answer = await cast.medical_admin.call(Request("document", "POST", DOCUMENTS, form=form))
+    form = {
+        "name__v": f"Dosing {uuid4().hex[:8]}",
+        "type__v": "presentation__v",
+        "country__v": str(germany["id"]),
+    }
+    answer = await cast.medical_admin.call(
+        Request("document", "POST", DOCUMENTS, form=form)
+    )
     document = str(answer["id"])
     await _act(cast, document, "approve__v", "0/1")
-    narration.hop("Medical", f"document {document}, a presentation for Germany, is approved as version 1.0")
+    narration.hop(
+        "Medical",
+        f"document {document}, a presentation for Germany, is approved as version 1.0",
+    )
     return document
 
 
@@ -74,7 +102,12 @@ async def _in_crm(cast: Cast, document: str, status: str) -> Row:
 
 async def _counted(cast: Cast, narration: Narration, document: str, shown: Row) -> None:
     """Seven views in CRM become a CRM Content Metric of the document."""
-    row = {"name__v": "First day", "clm_presentation__v": shown["id"], "metric_date__v": "2026-01-31", "views__v": 7}
+    row = {
+        "name__v": "First day",
+        "clm_presentation__v": shown["id"],
+        "metric_date__v": "2026-01-31",
+        "views__v": 7,
+    }
     metric = await create(cast.crm_admin, "content_metric__v", row)
     narration.hop("CRM", f"content metric {metric}: 7 views")
     await run(narration, "Medical", cast.medical_admin, CLM)
@@ -84,7 +117,12 @@ async def _counted(cast: Cast, narration: Narration, document: str, shown: Row) 
         f"WHERE link__sys = '{cast.crm_admin.vault_id}_{metric}'",
         "the CRM Content Metric",
     )
-    if (copy["presentation__v"], copy["views__v"]) != (f"{cast.medical_admin.vault_id}_{document}", 7):
+    if (copy["presentation__v"], copy["views__v"]) != (
+        f"{cast.medical_admin.vault_id}_{document}",
+        7,
+    ):
         message = f"CRM Content Metric {copy['id']} does not say what CRM has counted"
         raise StoryFailed(message)
-    narration.hop("Medical", f"CRM Content Metric {copy['id']}: 7 views of document {document}")
+    narration.hop(
+        "Medical", f"CRM Content Metric {copy['id']}: 7 views of document {document}"
+    )

@@ -24,7 +24,9 @@ async def without_code(cast: Cast, narration: Narration) -> None:
     narration.chapter("A custom integration point works without code")
     await _deploy(cast, narration)
     title = f"Congress {uuid4().hex[:8]}"
-    visit = await create(cast.crm_admin, SOURCE, {"name__v": title, "place__c": "Springfield"})
+    visit = await create(
+        cast.crm_admin, SOURCE, {"name__v": title, "place__c": "Springfield"}
+    )
     first = await _sent(cast, narration, visit, "Springfield")
     await cast.crm_admin.run_action(SOURCE, visit, PLAN)
     await cast.crm_admin.update(SOURCE, [{"id": visit, "place__c": "Riverton"}])
@@ -32,12 +34,19 @@ async def without_code(cast: Cast, narration: Narration) -> None:
     if first["id"] != second["id"]:
         message = "the record has two copies"
         raise StoryFailed(message)
-    narration.transferred("Congress Visit", f"CRM {visit}", f"CRM Congress Visit {second['id']}", "Created, updated")
+    narration.transferred(
+        "Congress Visit",
+        f"CRM {visit}",
+        f"CRM Congress Visit {second['id']}",
+        "Created, updated",
+    )
 
 
 async def _deploy(cast: Cast, narration: Narration) -> None:
     await cast.crm_admin.execute_mdl((MDL / "congress_visit_crm.mdl").read_text())
-    await cast.medical_admin.execute_mdl((MDL / "congress_visit_medical.mdl").read_text())
+    await cast.medical_admin.execute_mdl(
+        (MDL / "congress_visit_medical.mdl").read_text()
+    )
     integration: Row = {
         "integration_api_name__sys": INTEGRATION,
         "name__v": "Congress Visits Integration",
@@ -58,13 +67,21 @@ async def _deploy(cast: Cast, narration: Narration) -> None:
         if not result.ok:
             message = f"{object_name} was refused: {'; '.join(error.message for error in result.errors)}"
             raise StoryFailed(message)
-    narration.hop("CRM", f"object {SOURCE} with a lifecycle that sends a message when a visit is reported")
-    narration.hop("Medical", f"object {COPY}, integration {INTEGRATION}, point {POINT} and its rule")
+    narration.hop(
+        "CRM",
+        f"object {SOURCE} with a lifecycle that sends a message when a visit is reported",
+    )
+    narration.hop(
+        "Medical",
+        f"object {COPY}, integration {INTEGRATION}, point {POINT} and its rule",
+    )
 
 
 async def _sent(cast: Cast, narration: Narration, visit: str, place: str) -> Row:
     await cast.crm_admin.run_action(SOURCE, visit, SEND)
-    narration.hop("CRM", f"Report on {visit}: Planned → Reported, a message for {POINT}")
+    narration.hop(
+        "CRM", f"Report on {visit}: Planned → Reported, a message for {POINT}"
+    )
     text = f"SELECT id FROM {COPY} WHERE crm_id__c = '{visit}' AND place__c = '{place}'"
 
     async def copied() -> Row | None:

@@ -7,14 +7,27 @@ from datetime import UTC, datetime
 from uuid import uuid4
 
 from local.narration import Narration
-from local.story.cast import INTEGRATION, Cast, Row, StoryFailed, activate, create, need, one, until
+from local.story.cast import (
+    INTEGRATION,
+    Cast,
+    Row,
+    StoryFailed,
+    activate,
+    create,
+    need,
+    one,
+    until,
+)
 from shared.spark.connection import BrokerConnection
 from shared.spark.envelope import Envelope, Message
 from shared.spark.publisher import Outgoing, Publisher
 from shared.spark.topology import Direction
 
 OUTBOUND, INBOUND = "crm_to_medical_outbound_queue__v", "medical_crm_inbound_queue__v"
-RETURN_OUTBOUND, RETURN_INBOUND = "medical_crm_outbound_queue__v", "medical_to_crm_inbound__v"
+RETURN_OUTBOUND, RETURN_INBOUND = (
+    "medical_crm_outbound_queue__v",
+    "medical_to_crm_inbound__v",
+)
 INQUIRY_ACTION = "Objectlifecyclestateuseraction.medical_inquiry__v"
 REQUEST_ACTION = "Objectlifecyclestateuseraction.case_request__v"
 RETRY = "Objectaction.exception_message__sys.retry_transfer__sys"
@@ -39,7 +52,11 @@ async def any_account(cast: Cast) -> Row:
 
 async def known_product(cast: Cast) -> Row:
     """A product that both Vaults know."""
-    known = (await cast.agent.query("SELECT external_id__v FROM product__v WHERE external_id__v != null")).rows
+    known = (
+        await cast.agent.query(
+            "SELECT external_id__v FROM product__v WHERE external_id__v != null"
+        )
+    ).rows
     codes = ", ".join(f"'{row['external_id__v']}'" for row in known)
     return await need(
         cast.rep,
@@ -48,7 +65,9 @@ async def known_product(cast: Cast) -> Row:
     )
 
 
-async def new_inquiry(cast: Cast, narration: Narration, account: Row, product: Row, text: str) -> Row:
+async def new_inquiry(
+    cast: Cast, narration: Narration, account: Row, product: Row, text: str
+) -> Row:
     """A rep writes an inquiry about a product for an account, submits it and transfers it."""
     row = {
         "account__v": account["id"],
@@ -61,12 +80,17 @@ async def new_inquiry(cast: Cast, narration: Narration, account: Row, product: R
     inquiry_id = await create(cast.rep, "medical_inquiry__v", row)
     inquiry = await cast.rep.record("medical_inquiry__v", inquiry_id)
     narration.hop(
-        "CRM", f"inquiry {inquiry['name__v']} {inquiry_id} about {product['name__v']}, account {account['id']}"
+        "CRM",
+        f"inquiry {inquiry['name__v']} {inquiry_id} about {product['name__v']}, account {account['id']}",
     )
-    await cast.rep.run_action("medical_inquiry__v", inquiry_id, f"{INQUIRY_ACTION}.saved_state__v.submit__v")
+    await cast.rep.run_action(
+        "medical_inquiry__v", inquiry_id, f"{INQUIRY_ACTION}.saved_state__v.submit__v"
+    )
     narration.hop("CRM", "Submit: Saved → Submitted")
     await cast.rep.run_action(
-        "medical_inquiry__v", inquiry_id, f"{INQUIRY_ACTION}.submitted_state__v.transfer_to_medical__v"
+        "medical_inquiry__v",
+        inquiry_id,
+        f"{INQUIRY_ACTION}.submitted_state__v.transfer_to_medical__v",
     )
     narration.hop("CRM", f"Transfer to Medical: message on {OUTBOUND}")
     narration.hop("Broker", f"{OUTBOUND} → {INBOUND}")
@@ -98,21 +122,42 @@ async def inquiry_becomes_case(cast: Cast, narration: Narration) -> Row:
     narration.chapter("A rep's inquiry becomes a Case in the Medical Vault")
     started = time.monotonic()
     account, product = await any_account(cast), await known_product(cast)
-    inquiry = await new_inquiry(cast, narration, account, product, "Is a dose adjustment needed in renal impairment?")
+    inquiry = await new_inquiry(
+        cast,
+        narration,
+        account,
+        product,
+        "Is a dose adjustment needed in renal impairment?",
+    )
     await transfer_status(cast, inquiry["id"], "success__v")
     request = await case_of(cast, inquiry)
     contact = request["case__vr.case_contact__v"]
-    narration.hop("Medical", f"Case Contact {contact}, Case {request['case__vr.name__v']} {request['case__v']}")
-    narration.hop("Medical", f"Case Request {request['name__v']} {request['id']} linked to {inquiry['global_id__sys']}")
-    narration.hop("CRM", f"Transfer Status is Success, {time.monotonic() - started:.2f} s after the rep began")
+    narration.hop(
+        "Medical",
+        f"Case Contact {contact}, Case {request['case__vr.name__v']} {request['case__v']}",
+    )
+    narration.hop(
+        "Medical",
+        f"Case Request {request['name__v']} {request['id']} linked to {inquiry['global_id__sys']}",
+    )
+    narration.hop(
+        "CRM",
+        f"Transfer Status is Success, {time.monotonic() - started:.2f} s after the rep began",
+    )
     (refused,) = await cast.rep.update(
-        "medical_inquiry__v", [{"id": inquiry["id"], "email__v": "other@practice.example"}]
+        "medical_inquiry__v",
+        [{"id": inquiry["id"], "email__v": "other@practice.example"}],
     )
     if refused.ok:
         message = "a transferred inquiry could still be edited"
         raise StoryFailed(message)
     narration.hop("CRM", f"an edit by the rep is refused: {refused.errors[0].type}")
-    narration.transferred("Medical Inquiry", f"CRM {inquiry['id']}", f"Case {request['case__v']}", "Success")
+    narration.transferred(
+        "Medical Inquiry",
+        f"CRM {inquiry['id']}",
+        f"Case {request['case__v']}",
+        "Success",
+    )
     return inquiry
 
 
@@ -120,8 +165,12 @@ async def outcome_returns(cast: Cast, narration: Narration, inquiry: Row) -> Non
     """The way back of what the agent did."""
     narration.chapter("An agent answers, and the outcome returns to CRM")
     request = await case_of(cast, inquiry)
-    await cast.agent.run_action("case_request__v", request["id"], f"{REQUEST_ACTION}.new_state__v.start_work__v")
-    narration.hop("Medical", f"Start Work on {request['name__v']}: message on {RETURN_OUTBOUND}")
+    await cast.agent.run_action(
+        "case_request__v", request["id"], f"{REQUEST_ACTION}.new_state__v.start_work__v"
+    )
+    narration.hop(
+        "Medical", f"Start Work on {request['name__v']}: message on {RETURN_OUTBOUND}"
+    )
     await _inquiry_status(cast, inquiry["id"], "in_progress__v")
     narration.hop("Broker", f"{RETURN_OUTBOUND} → {RETURN_INBOUND}")
     narration.hop("CRM", f"inquiry {inquiry['name__v']} is In Progress")
@@ -130,17 +179,29 @@ async def outcome_returns(cast: Cast, narration: Narration, inquiry: Row) -> Non
         "response_package_link__v": "https://packages.example/response/1",
     }
     await cast.agent.run_action(
-        "case_request__v", request["id"], f"{REQUEST_ACTION}.in_progress_state__v.close__v", answer
+        "case_request__v",
+        request["id"],
+        f"{REQUEST_ACTION}.in_progress_state__v.close__v",
+        answer,
     )
-    narration.hop("Medical", f"Close on {request['name__v']} with response notes and a package link")
+    narration.hop(
+        "Medical",
+        f"Close on {request['name__v']} with response notes and a package link",
+    )
     row = await _inquiry_status(cast, inquiry["id"], "closed__v")
     if row["response__v"] != answer["response_notes__v"]:
         message = "the response notes did not reach the inquiry"
         raise StoryFailed(message)
     narration.hop(
-        "CRM", f"inquiry {inquiry['name__v']} is Closed since {row['closed_date__v']}, response and link are there"
+        "CRM",
+        f"inquiry {inquiry['name__v']} is Closed since {row['closed_date__v']}, response and link are there",
     )
-    narration.transferred("Case Request outcome", f"Medical {request['id']}", f"inquiry {inquiry['id']}", "Closed")
+    narration.transferred(
+        "Case Request outcome",
+        f"Medical {request['id']}",
+        f"inquiry {inquiry['id']}",
+        "Closed",
+    )
 
 
 async def _inquiry_status(cast: Cast, inquiry_id: str, wanted: str) -> Row:
@@ -158,12 +219,21 @@ async def unknown_product(cast: Cast, narration: Narration) -> None:
     product = {"name__v": f"Demovir {code[-8:]}", "external_id__v": code}
     product_id = await create(cast.crm_admin, "product__v", product)
     named = {**product, "id": product_id}
-    inquiry = await new_inquiry(cast, narration, await any_account(cast), named, "Is there experience in pregnancy?")
+    inquiry = await new_inquiry(
+        cast,
+        narration,
+        await any_account(cast),
+        named,
+        "Is there experience in pregnancy?",
+    )
     await transfer_status(cast, inquiry["id"], "failed__v")
     item = await _exception_item(cast, inquiry["id"])
     message_id = item["exception_message__sys"]
     narration.hop("CRM", "Transfer Status is Failed")
-    narration.hop("Medical", f"User Exception Message {message_id}, item: {item['error_message__sys']}")
+    narration.hop(
+        "Medical",
+        f"User Exception Message {message_id}, item: {item['error_message__sys']}",
+    )
     await create(cast.medical_admin, "product__v", product)
     narration.hop("Medical", f"the administrator adds product {code}")
     await cast.medical_admin.run_action("exception_message__sys", message_id, RETRY)
@@ -177,9 +247,14 @@ async def unknown_product(cast: Cast, narration: Narration) -> None:
         return row if row["error_status__sys"] == ["resolved__sys"] else None
 
     await until("resolving the exception", resolved)
-    narration.hop("Medical", f"User Exception Message {message_id} is resolved and kept")
+    narration.hop(
+        "Medical", f"User Exception Message {message_id} is resolved and kept"
+    )
     narration.transferred(
-        "Medical Inquiry", f"CRM {inquiry['id']}", f"Case {request['case__v']}", "Failed, then Success"
+        "Medical Inquiry",
+        f"CRM {inquiry['id']}",
+        f"Case {request['case__v']}",
+        "Failed, then Success",
     )
 
 
@@ -194,30 +269,47 @@ async def _exception_item(cast: Cast, inquiry_id: str) -> Row:
     return await until("the User Exception Item", ask)
 
 
-async def delivered_twice(cast: Cast, narration: Narration, inquiry: Row, amqp_url: str) -> None:
+async def delivered_twice(
+    cast: Cast, narration: Narration, inquiry: Row, amqp_url: str
+) -> None:
     """A redelivery changes nothing."""
     narration.chapter("The same message delivered twice makes one Case")
     now = datetime.now(UTC)
     point = "medical_inquiry_details_inbound__v"
-    attributes = {"object": "medical_inquiry__v", "event": "transfer", "integration_point": point}
+    attributes = {
+        "object": "medical_inquiry__v",
+        "event": "transfer",
+        "integration_point": point,
+    }
     message = Message(attributes=attributes, items=(inquiry["id"],))
-    envelope = Envelope("Vault CRM", "localhost", INBOUND, now, now, 1, str(uuid4()), message)
+    envelope = Envelope(
+        "Vault CRM", "localhost", INBOUND, now, now, 1, str(uuid4()), message
+    )
     headers = {"vault_id": cast.crm_admin.vault_id}
     async with BrokerConnection(f"{amqp_url.rstrip('/')}/medical", "demo") as broker:
         publisher = Publisher(broker, Direction.INBOUND.exchange)
-        await publisher.publish_all([Outgoing(INBOUND, envelope.encode(), envelope.message_id, headers)] * 2)
+        await publisher.publish_all(
+            [Outgoing(INBOUND, envelope.encode(), envelope.message_id, headers)] * 2
+        )
         await publisher.close()
-    narration.hop("Broker", f"message {envelope.message_id} published twice on {INBOUND}")
+    narration.hop(
+        "Broker", f"message {envelope.message_id} published twice on {INBOUND}"
+    )
 
     async def drained() -> Row | None:
         queue = await cast.medical_admin.queue(INBOUND)
         return queue if queue["messages_in_queue"] == 0 else None
 
     await until("draining the queue", drained)
-    rows = await cast.agent.query(f"SELECT id FROM case_request__v WHERE link__sys = '{inquiry['global_id__sys']}'")
+    rows = await cast.agent.query(
+        f"SELECT id FROM case_request__v WHERE link__sys = '{inquiry['global_id__sys']}'"
+    )
     if len(rows.rows) != 1:
         raise StoryFailed(f"the inquiry has {len(rows.rows)} Case Requests")
     narration.hop("Medical", "the inquiry still has one Case Request")
     narration.transferred(
-        "Message, delivered twice", f"CRM {inquiry['id']}", str(rows.rows[0]["id"]), "One Case Request"
+        "Message, delivered twice",
+        f"CRM {inquiry['id']}",
+        str(rows.rows[0]["id"]),
+        "One Case Request",
     )

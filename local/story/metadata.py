@@ -17,7 +17,11 @@ async def synced(cast: Cast, narration: Narration) -> None:
     code = f"DEMO-{uuid4().hex[:8].upper()}"
     named = {"name__v": f"Demo Group {code[-8:]}", "external_id__v": f"{code}-G"}
     group = await create(cast.crm_admin, "product_group__v", named)
-    row = {"name__v": f"Democept {code[-8:]}", "external_id__v": code, "product_group__v": group}
+    row = {
+        "name__v": f"Democept {code[-8:]}",
+        "external_id__v": code,
+        "product_group__v": group,
+    }
     product = await create(cast.crm_admin, "product__v", row)
     narration.hop("CRM", f"product {product} in product group {group}")
     await run(narration, "Medical", cast.medical_admin, INTEGRATION)
@@ -25,15 +29,28 @@ async def synced(cast: Cast, narration: Narration) -> None:
     if copy["product_group__vr.crm_id__v"] != group:
         message = "the product has come without its group"
         raise StoryFailed(message)
-    narration.hop("Medical", f"CRM Product {copy['id']} in the copy of its group, linked to {copy['link__sys']}")
-    await cast.crm_admin.update("product__v", [{"id": product, "status__v": "inactive__v"}])
+    narration.hop(
+        "Medical",
+        f"CRM Product {copy['id']} in the copy of its group, linked to {copy['link__sys']}",
+    )
+    await cast.crm_admin.update(
+        "product__v", [{"id": product, "status__v": "inactive__v"}]
+    )
     await run(narration, "Medical", cast.medical_admin, INTEGRATION)
     copy = await _copy(cast, product)
     if copy["source_status__v"] != ["inactive__v"]:
         message = "the product that is inactive in CRM is not flagged"
         raise StoryFailed(message)
-    narration.hop("Medical", f"CRM Product {copy['id']} is kept, and flagged as inactive in its source")
-    narration.transferred("Product with its group", f"CRM {product}", f"CRM Product {copy['id']}", "Copied, flagged")
+    narration.hop(
+        "Medical",
+        f"CRM Product {copy['id']} is kept, and flagged as inactive in its source",
+    )
+    narration.transferred(
+        "Product with its group",
+        f"CRM {product}",
+        f"CRM Product {copy['id']}",
+        "Copied, flagged",
+    )
 
 
 async def _copy(cast: Cast, product: str) -> Row:

@@ -18,7 +18,12 @@ async def joins(first: Cast, second: Cast, narration: Narration) -> None:
         "the integration of the copied connection",
     )
     await activate(narration, "CRM", second.crm_admin, INTEGRATION)
-    await activate(narration, "Medical", second.medical_admin, str(copy["integration_api_name__sys"]))
+    await activate(
+        narration,
+        "Medical",
+        second.medical_admin,
+        str(copy["integration_api_name__sys"]),
+    )
     inquiry = await inquiry_becomes_case(second, narration)
     await outcome_returns(second, narration, inquiry)
     text = f"SELECT id FROM medical_inquiry__v WHERE global_id__sys = '{inquiry['global_id__sys']}'"
@@ -26,5 +31,6 @@ async def joins(first: Cast, second: Cast, narration: Narration) -> None:
         message = "the inquiry of one Vault CRM is in the other"
         raise StoryFailed(message)
     narration.hop(
-        "CRM", f"{inquiry['name__v']} came back to Vault {second.crm_admin.vault_id}, where it is from, and there only"
+        "CRM",
+        f"{inquiry['name__v']} came back to Vault {second.crm_admin.vault_id}, where it is from, and there only",
     )

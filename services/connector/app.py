@@ -50,28 +50,42 @@ class Connector:
         """Wait for all Vaults and brokers, then consume until cancelled; stops cleanly."""
         patience = Patience()
         slots = Slots(
-            asyncio.Semaphore(self._settings.concurrency), patience, timedelta(seconds=self._settings.run_overlap)
+            asyncio.Semaphore(self._settings.concurrency),
+            patience,
+            timedelta(seconds=self._settings.run_overlap),
         )
         required = [access for access in self._settings.vaults if not access.optional]
         async with AsyncExitStack() as stack:
             # What joins later is closed after everything that may still use it.
             late = await stack.enter_async_context(AsyncExitStack())
             async with concurrently() as group:
-                opening = [group.create_task(self._connect(access, stack, patience)) for access in required]
+                opening = [
+                    group.create_task(self._connect(access, stack, patience))
+                    for access in required
+                ]
             opened = [task.result() for task in opening]
             stack.push_async_callback(self._receivers.close)
             self.vaults = vaults = Vaults({vault.vault_id: vault for vault in opened})
-            self._consumers = [self._queue_consumers(vaults, vault, slots) for vault in vaults.connected]
+            self._consumers = [
+                self._queue_consumers(vaults, vault, slots)
+                for vault in vaults.connected
+            ]
             stack.push_async_callback(self._stop)
             stack.callback(patience.end)
             async with concurrently() as group:
-                for vault, consumers in zip(vaults.connected, self._consumers, strict=True):
-                    group.create_task(run_until_cancelled(f"queues of {vault.name}", consumers.run))
+                for vault, consumers in zip(
+                    vaults.connected, self._consumers, strict=True
+                ):
+                    group.create_task(
+                        run_until_cancelled(f"queues of {vault.name}", consumers.run)
+                    )
                 for access in self._settings.vaults:
                     if access.optional:
                         group.create_task(self._join(access, late, vaults, slots))
 
-    async def _join(self, access: VaultAccess, stack: AsyncExitStack, vaults: Vaults, slots: Slots) -> None:
+    async def _join(
+        self, access: VaultAccess, stack: AsyncExitStack, vaults: Vaults, slots: Slots
+    ) -> None:
         """Connect with one more Vault, however long that takes, and consume its queues from then on."""
         vault = await self._connect(access, stack, slots.patience)
         vaults.join(vault)
@@ -94,7 +108,9 @@ class Connector:
         reasons = [await consumers.check() for consumers in self._consumers]
         return "; ".join(reason for reason in reasons if reason) or None
 
-    async def _connect(self, access: VaultAccess, stack: AsyncExitStack, patience: Patience) -> KnownVault:
+    async def _connect(
+        self, access: VaultAccess, stack: AsyncExitStack, patience: Patience
+    ) -> KnownVault:
         client = await stack.enter_async_context(
             VaultClient(
                 access.url,
@@ -117,9 +133,13 @@ class Connector:
             group.create_task(patience.wait_for(f"Vault {access.name}", client.sign_in))
             group.create_task(consuming.open())
             group.create_task(publishing.open())
-        return ConnectedVault(access.name, client.vault_id, client, consuming, publisher)
+        return ConnectedVault(
+            access.name, client.vault_id, client, consuming, publisher
+        )
 
-    def _queue_consumers(self, vaults: Vaults, vault: ConnectedVault, slots: Slots) -> QueueConsumers:
+    def _queue_consumers(
+        self, vaults: Vaults, vault: ConnectedVault, slots: Slots
+    ) -> QueueConsumers:
         settings = self._settings
         attempts = Attempts(settings.delivery_attempts, settings.delivery_first_pause)
 
@@ -128,11 +148,20 @@ class Connector:
             handler = (
                 Inbox(vaults, vault, queue.name, slots).handle
                 if inbound
-                else Outbound(vaults, vault, queue.name, attempts, slots.patience, self._receivers).handle
+                else Outbound(
+                    vaults, vault, queue.name, attempts, slots.patience, self._receivers
+                ).handle
             )
             if queue.sequential:
                 # One message is done before the next one is even given out, here or to another connector.
-                return Consumer(vault.consuming, holder, handler, prefetch=1, concurrency=1, max_batch=1)
+                return Consumer(
+                    vault.consuming,
+                    holder,
+                    handler,
+                    prefetch=1,
+                    concurrency=1,
+                    max_batch=1,
+                )
             return Consumer(
                 vault.consuming,
                 holder,
@@ -142,7 +171,13 @@ class Connector:
                 max_batch=settings.max_batch,
             )
 
-        return QueueConsumers(vault, build, slots.patience, settings.queue_check_interval, settings.stop_grace)
+        return QueueConsumers(
+            vault,
+            build,
+            slots.patience,
+            settings.queue_check_interval,
+            settings.stop_grace,
+        )
 
 
 def create_app(settings: ConnectorSettings) -> FastAPI:
@@ -164,9 +199,19 @@ def create_app(settings: ConnectorSettings) -> FastAPI:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    app = FastAPI(title="Medical-CRM connector", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
+    app = FastAPI(
+        title="Medical-CRM connector",
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+    )
     if settings.public_url is not None:
-        app.include_router(receiving.router(SignedMessages(settings.public_url), lambda: connector.vaults))
+        app.include_router(
+            receiving.router(
+                SignedMessages(settings.public_url), lambda: connector.vaults
+            )
+        )
     answers = Answers(lambda: connector.vaults)
     app.include_router(previews.router(answers))
     app.include_router(sweeps.router(answers))

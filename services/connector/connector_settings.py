@@ -37,7 +37,9 @@ class ConnectorSettings(RuntimeSettings):
     the address at which Vaults elsewhere reach this connector; without one it takes no messages by HTTPS.
     """
 
-    model_config = SettingsConfigDict(env_prefix="CONNECTOR_", extra="ignore", frozen=True, hide_input_in_errors=True)
+    model_config = SettingsConfigDict(
+        env_prefix="CONNECTOR_", extra="ignore", frozen=True, hide_input_in_errors=True
+    )
 
     port: int = 8090
     vaults: Annotated[tuple[VaultAccess, ...], Field(min_length=1)]

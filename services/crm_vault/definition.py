@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from services.crm_vault.inquiries import OBJECT, TransferredInquiry, fail_transfer, transfer_to_medical
+from services.crm_vault.inquiries import (
+    OBJECT,
+    TransferredInquiry,
+    fail_transfer,
+    transfer_to_medical,
+)
 from shared.vault.assembly.vault_definition import VaultDefinition
 
 CRM_VAULT = VaultDefinition(

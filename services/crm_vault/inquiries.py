@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import connects
-from shared.vault.errors import ApiError, ErrorType
+from shared.vault.errors import ApiError
 from shared.vault.integrations.integration_triggers import is_active
 from shared.vault.queues.entering import send
 
@@ -37,15 +38,28 @@ async def transfer_to_medical(context: ActionContext) -> Mapping[str, ApiError]:
     """
     if not await is_active(context.connection, INTEGRATION):
         text = "The Medical Inquiry Details Integration or its connection is not active in this Vault"
-        return dict.fromkeys(context.ids, ApiError(ErrorType.OPERATION_NOT_ALLOWED, text))
-    transferred = {row["id"] for row in await context.connection.fetch(TRANSFERRED, list(context.ids))}
+        return dict.fromkeys(
+            context.ids, ApiError(ErrorType.OPERATION_NOT_ALLOWED, text)
+        )
+    transferred = {
+        row["id"]
+        for row in await context.connection.fetch(TRANSFERRED, list(context.ids))
+    }
     if transferred:
-        error = ApiError(ErrorType.OPERATION_NOT_ALLOWED, "The inquiry has been transferred already")
+        error = ApiError(
+            ErrorType.OPERATION_NOT_ALLOWED, "The inquiry has been transferred already"
+        )
         return dict.fromkeys(transferred, error)
-    rows = await context.records.change_in(context.connection, context.caller, context.object, context.ids, {}, PENDING)
+    rows = await context.records.change_in(
+        context.connection, context.caller, context.object, context.ids, {}, PENDING
+    )
     if refused := {str(row.id): row.errors[0] for row in rows if row.errors}:
         return refused
-    attributes = {"object": OBJECT, "event": "transfer", "integration_point": TARGET_POINT}
+    attributes = {
+        "object": OBJECT,
+        "event": "transfer",
+        "integration_point": TARGET_POINT,
+    }
     await send(context, QUEUE, attributes, context.ids)
     return {}
 
@@ -58,7 +72,9 @@ async def fail_transfer(event: DeliveryEvent) -> None:
     target = event.registry.objects[OBJECT]
     still = await event.connection.fetch(STILL_PENDING, list(message.items))
     ids = [row["id"] for row in still]
-    await event.records.change_in(event.connection, event.caller, target, ids, {}, FAILED)
+    await event.records.change_in(
+        event.connection, event.caller, target, ids, {}, FAILED
+    )
 
 
 class TransferredInquiry:
@@ -66,7 +82,9 @@ class TransferredInquiry:
 
     columns = ("transfer_status__v", "closed_date__v")
 
-    def before_update(self, caller: Caller, stored: Record, changes: dict[str, object]) -> ApiError | None:
+    def before_update(
+        self, caller: Caller, stored: Record, changes: dict[str, object]
+    ) -> ApiError | None:
         """Refuse every user's change to a transferred inquiry; empty the Closed Date of one that was opened again."""
         # A field rule leaves a field alone that the Case Request has no value for.
         status = changes.get("inquiry_status__v", CLOSED)
@@ -82,4 +100,7 @@ class TransferredInquiry:
     def _locked(caller: Caller, stored: Record) -> ApiError | None:
         if stored["transfer_status__v"] != SUCCESS or connects(caller):
             return None
-        return ApiError(ErrorType.OPERATION_NOT_ALLOWED, "The inquiry has been transferred to Medical and is locked")
+        return ApiError(
+            ErrorType.OPERATION_NOT_ALLOWED,
+            "The inquiry has been transferred to Medical and is locked",
+        )

@@ -30,7 +30,9 @@ async def return_to_crm(context: ActionContext) -> Mapping[str, ApiError]:
     Parameters of the entry action: ``queue``, ``integration_point`` (of the CRM Vault), ``event``.
     """
     active = await active_with(context.connection, INTEGRATION)
-    for row in await context.connection.fetch(FROM_CRM, list(context.ids)) if active else ():
+    for row in (
+        await context.connection.fetch(FROM_CRM, list(context.ids)) if active else ()
+    ):
         if (vault := int(row["vault"])) in active:
             attributes: dict[str, JsonValue] = {
                 "object": OBJECT,

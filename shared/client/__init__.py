@@ -1,7 +1,12 @@
 """Asyncio client of the Vault REST API."""
 
 from shared.client.client import VaultClient
-from shared.client.errors import ClientError, UnexpectedAnswer, VaultRefused, VaultUnavailable
+from shared.client.errors import (
+    ClientError,
+    UnexpectedAnswer,
+    VaultRefused,
+    VaultUnavailable,
+)
 from shared.client.results import ApiError, Page, QueryResult, Row, RowResult
 
 __all__ = [

@@ -27,7 +27,9 @@ class SignedInCalls:
         return await self._call(request)
 
     async def _call(self, request: Request) -> Row:
-        return await self._replayed(lambda session: self._transport.send(request, session.id))
+        return await self._replayed(
+            lambda session: self._transport.send(request, session.id)
+        )
 
     async def _replayed(self, send: Callable[[Session], Awaitable[T]]) -> T:
         session = await self._sign_in.session()
@@ -43,5 +45,7 @@ class SignedInCalls:
 def path_part(name: str) -> str:
     """Quote a name for its place in a path; ids come from messages and may be anything."""
     if name in ("", ".", ".."):
-        raise VaultRefused("MALFORMED_URL", "a name in the address is empty or consists of dots")
+        raise VaultRefused(
+            "MALFORMED_URL", "a name in the address is empty or consists of dots"
+        )
     return quote(name, safe="")

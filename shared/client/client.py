@@ -62,7 +62,10 @@ class VaultClient(ServiceCalls):
         return self
 
     async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         """Close the connections; the session stays valid at the Vault unless signed out."""
         await self.close()
@@ -96,7 +99,9 @@ class VaultClient(ServiceCalls):
         session = self._sign_in.current
         self._sign_in.forget()
         if session is not None:
-            await self._transport.send(Request("sign_out", "DELETE", f"{API}/session"), session.id)
+            await self._transport.send(
+                Request("sign_out", "DELETE", f"{API}/session"), session.id
+            )
 
     async def users_me(self) -> Row:
         """Return the signed-in user."""
@@ -120,13 +125,21 @@ class VaultClient(ServiceCalls):
                 description = description or page.describe
         return QueryResult(rows, description)
 
-    async def query_pages(self, vql: str, *, describe: bool = False) -> AsyncGenerator[Page, None]:
+    async def query_pages(
+        self, vql: str, *, describe: bool = False
+    ) -> AsyncGenerator[Page, None]:
         """Run a query page by page; the next page is fetched while the caller works on the last.
 
         Wrap it in ``contextlib.aclosing`` when leaving early, so that the page under way is given up.
         """
         headers = {"X-VaultAPI-DescribeQuery": "true"} if describe else {}
-        page = read_page(await self._call(Request("query", "POST", f"{API}/query", form={"q": vql}, headers=headers)))
+        page = read_page(
+            await self._call(
+                Request(
+                    "query", "POST", f"{API}/query", form={"q": vql}, headers=headers
+                )
+            )
+        )
         for _ in range(MAX_PAGES):
             if page.next_page is None:
                 yield page
@@ -142,16 +155,24 @@ class VaultClient(ServiceCalls):
         raise UnexpectedAnswer("a query without an end")
 
     async def _page(self, address: str) -> Page:
-        return read_page(await self._call(Request("query_page", "GET", self._transport.local(address))))
+        return read_page(
+            await self._call(
+                Request("query_page", "GET", self._transport.local(address))
+            )
+        )
 
     # Records
 
     async def record(self, object: str, id: str) -> Row:
         """Return one record by its id."""
-        answer = await self._call(Request("record", "GET", f"{_records(object)}/{path_part(id)}"))
+        answer = await self._call(
+            Request("record", "GET", f"{_records(object)}/{path_part(id)}")
+        )
         return mapping(answer.get("data"), "data")
 
-    async def create(self, object: str, rows: Sequence[Mapping[str, object]]) -> list[RowResult]:
+    async def create(
+        self, object: str, rows: Sequence[Mapping[str, object]]
+    ) -> list[RowResult]:
         """Create records, 500 a call, one result a row in order.
 
         When a later call fails, the rows of the calls before it are already written.
@@ -174,14 +195,23 @@ class VaultClient(ServiceCalls):
         return await self._write("update", "PUT", object, rows, params, lineage)
 
     async def upsert(
-        self, object: str, rows: Sequence[Mapping[str, object]], id_param: str, *, lineage: str | None = None
+        self,
+        object: str,
+        rows: Sequence[Mapping[str, object]],
+        id_param: str,
+        *,
+        lineage: str | None = None,
     ) -> list[RowResult]:
         """Create or update records by the unique field ``id_param``; as :meth:`update`."""
-        return await self._write("upsert", "POST", object, rows, {"idParam": id_param}, lineage)
+        return await self._write(
+            "upsert", "POST", object, rows, {"idParam": id_param}, lineage
+        )
 
     async def delete(self, object: str, ids: Sequence[str]) -> list[RowResult]:
         """Delete records by id; as :meth:`create`."""
-        return await self._write("delete", "DELETE", object, [{"id": record} for record in ids], {})
+        return await self._write(
+            "delete", "DELETE", object, [{"id": record} for record in ids], {}
+        )
 
     async def create_documents(
         self, rows: Sequence[Mapping[str, object]], id_param: str | None = None
@@ -193,16 +223,25 @@ class VaultClient(ServiceCalls):
         params = {} if id_param is None else {"idParam": id_param}
         return await self._write("create_documents", "POST", None, rows, params)
 
-    async def update_documents(self, rows: Sequence[Mapping[str, object]]) -> list[RowResult]:
+    async def update_documents(
+        self, rows: Sequence[Mapping[str, object]]
+    ) -> list[RowResult]:
         """Change the latest versions of documents found by ``id``; as :meth:`create`."""
         return await self._write("update_documents", "PUT", None, rows, {})
 
-    async def deletions(self, object: str, start: str, end: str, *, limit: int, offset: int) -> list[Row]:
+    async def deletions(
+        self, object: str, start: str, end: str, *, limit: int, offset: int
+    ) -> list[Row]:
         """Return a page of an object's deletions between two moments, the earliest first: ``id``, ``date_deleted``.
 
         Those of documents, too, which are called ``documents``.
         """
-        params = {"start_date": start, "end_date": end, "limit": str(limit), "offset": str(offset)}
+        params = {
+            "start_date": start,
+            "end_date": end,
+            "limit": str(limit),
+            "offset": str(offset),
+        }
         kind = object if object == DOCUMENTS else f"vobjects/{quote(object, safe='')}"
         path = f"{API}/objects/deletions/{kind}"
         answer = await self._call(Request("deletions", "GET", path, params=params))
@@ -221,8 +260,12 @@ class VaultClient(ServiceCalls):
         results: list[RowResult] = []
         for start in range(0, len(rows), MAX_ROWS):
             part = [dict(row) for row in rows[start : start + MAX_ROWS]]
-            path = f"{API}/objects/documents/batch" if object is None else _records(object)
-            request = Request(call, method, path, json=part, headers=headers, params=params)
+            path = (
+                f"{API}/objects/documents/batch" if object is None else _records(object)
+            )
+            request = Request(
+                call, method, path, json=part, headers=headers, params=params
+            )
             results += read_row_results(await self._call(request), len(part))
         return results
 
@@ -230,21 +273,29 @@ class VaultClient(ServiceCalls):
 
     async def actions(self, object: str, id: str) -> list[Row]:
         """Return the user actions available on a record: ``name``, ``label``, ``type``."""
-        answer = await self._call(Request("actions", "GET", f"{_records(object)}/{path_part(id)}/actions"))
+        answer = await self._call(
+            Request("actions", "GET", f"{_records(object)}/{path_part(id)}/actions")
+        )
         return rows_of(answer.get("data"), "data")
 
-    async def run_action(self, object: str, id: str, action: str, fields: Mapping[str, str] | None = None) -> None:
+    async def run_action(
+        self, object: str, id: str, action: str, fields: Mapping[str, str] | None = None
+    ) -> None:
         """Run a user action on a record, with ``fields`` for its prompts."""
         path = f"{_records(object)}/{path_part(id)}/actions/{path_part(action)}"
         await self._call(Request("run_action", "POST", path, form=dict(fields or {})))
 
-    async def run_bulk_action(self, object: str, ids: Sequence[str], action: str) -> list[RowResult]:
+    async def run_bulk_action(
+        self, object: str, ids: Sequence[str], action: str
+    ) -> list[RowResult]:
         """Run a user action on records, 500 a call, one result an id in order."""
         results: list[RowResult] = []
         for start in range(0, len(ids), MAX_ROWS):
             part = ids[start : start + MAX_ROWS]
             path = f"{_records(object)}/actions/{path_part(action)}"
-            answer = await self._call(Request("run_bulk_action", "POST", path, form={"ids": ",".join(part)}))
+            answer = await self._call(
+                Request("run_bulk_action", "POST", path, form={"ids": ",".join(part)})
+            )
             results += read_row_results(answer, len(part))
         return results
 
@@ -252,7 +303,11 @@ class VaultClient(ServiceCalls):
 
     async def object_metadata(self, object: str) -> Row:
         """Return an object's definition with its fields and relationships."""
-        answer = await self._call(Request("object_metadata", "GET", f"{API}/metadata/vobjects/{path_part(object)}"))
+        answer = await self._call(
+            Request(
+                "object_metadata", "GET", f"{API}/metadata/vobjects/{path_part(object)}"
+            )
+        )
         return mapping(answer.get("object"), "object")
 
     async def document_metadata(self) -> Row:
@@ -263,22 +318,36 @@ class VaultClient(ServiceCalls):
 
     async def configuration(self, component_type: str) -> list[Row]:
         """Return all components of a type, for example ``Integrationrule``, with their sub-components."""
-        answer = await self._call(Request("configuration", "GET", f"{API}/configuration/{path_part(component_type)}"))
+        answer = await self._call(
+            Request(
+                "configuration",
+                "GET",
+                f"{API}/configuration/{path_part(component_type)}",
+            )
+        )
         return rows_of(answer.get("data"), "data")
 
     async def component_types(self) -> list[Row]:
         """Return the component types that the Vault knows: ``name``, ``class``, ``label``."""
-        answer = await self._call(Request("component_types", "GET", f"{API}/metadata/components"))
+        answer = await self._call(
+            Request("component_types", "GET", f"{API}/metadata/components")
+        )
         return rows_of(answer.get("data"), "data")
 
     async def component_mdl(self, name: str) -> str:
         """Return the component ``Type.name`` as MDL text."""
-        request = Request("component_mdl", "GET", f"/api/mdl/components/{path_part(name)}")
-        return await self._replayed(lambda session: self._transport.send_for_text(request, session.id))
+        request = Request(
+            "component_mdl", "GET", f"/api/mdl/components/{path_part(name)}"
+        )
+        return await self._replayed(
+            lambda session: self._transport.send_for_text(request, session.id)
+        )
 
     async def execute_mdl(self, text: str) -> Row:
         """Run an MDL script and return the whole answer, with a result a statement."""
-        return await self._call(Request("execute_mdl", "POST", "/api/mdl/execute", text=text))
+        return await self._call(
+            Request("execute_mdl", "POST", "/api/mdl/execute", text=text)
+        )
 
     def _session(self) -> Session:
         if self._sign_in.current is None:

@@ -64,7 +64,10 @@ def read_errors(answer: Mapping[str, object]) -> tuple[ApiError, ...]:
     if not isinstance(listed, list):
         return ()
     return tuple(
-        ApiError(str(error.get("type", "UNEXPECTED_ERROR")), str(error.get("message", ""))[:MAX_MESSAGE_LENGTH])
+        ApiError(
+            str(error.get("type", "UNEXPECTED_ERROR")),
+            str(error.get("message", ""))[:MAX_MESSAGE_LENGTH],
+        )
         for error in listed
         if isinstance(error, dict)
     )
@@ -86,7 +89,10 @@ def check_envelope(answer: object) -> Row:
     if errors:
         raise VaultRefused(errors[0].type, errors[0].message)
     message = envelope.get("responseMessage")
-    raise VaultRefused("UNEXPECTED_ERROR", message if isinstance(message, str) else f"{status} without an error")
+    raise VaultRefused(
+        "UNEXPECTED_ERROR",
+        message if isinstance(message, str) else f"{status} without an error",
+    )
 
 
 def mapping(value: object, name: str) -> Row:
@@ -126,7 +132,9 @@ def read_page(answer: Row) -> Page:
     return Page(
         rows=rows,
         total=whole(details.get("total", len(rows)), "responseDetails.total"),
-        next_page=None if following is None else text_of(following, "responseDetails.next_page"),
+        next_page=None
+        if following is None
+        else text_of(following, "responseDetails.next_page"),
         describe=None if describe is None else mapping(describe, "queryDescribe"),
     )
 
@@ -144,14 +152,23 @@ def _row_result(row: Row) -> RowResult:
     # Records are answered as {"data": {"id": …}}, user actions as {"id": …}.
     data = row.get("data", row)
     about = data if isinstance(data, dict) else {}
-    record, event, newer = about.get("id"), about.get("event"), about.get(SOURCE_MODIFIED)
-    ok = row.get("responseStatus", about.get("responseStatus")) in ("SUCCESS", "WARNING")
+    record, event, newer = (
+        about.get("id"),
+        about.get("event"),
+        about.get(SOURCE_MODIFIED),
+    )
+    ok = row.get("responseStatus", about.get("responseStatus")) in (
+        "SUCCESS",
+        "WARNING",
+    )
     errors = read_errors(row)
     if not ok and not errors:
         errors = (ApiError("UNEXPECTED_ERROR", "failed without an error"),)
     return RowResult(
         ok=ok,
-        id=str(record) if isinstance(record, str | int) else None,  # those of documents are numbers
+        id=str(record)
+        if isinstance(record, str | int)
+        else None,  # those of documents are numbers
         event=event if isinstance(event, str) else None,
         errors=() if ok else errors,
         newer=newer if isinstance(newer, str) else None,

@@ -77,7 +77,11 @@ def expired(error: VaultRefused) -> bool:
 def _read_session(answer: Row) -> Session:
     session_id = text_of(answer.get("sessionId"), "sessionId")
     # It is sent back in a header: nothing but visible ASCII may get there.
-    if len(session_id) > MAX_SESSION_ID_LENGTH or not session_id.isascii() or not session_id.isprintable():
+    if (
+        len(session_id) > MAX_SESSION_ID_LENGTH
+        or not session_id.isascii()
+        or not session_id.isprintable()
+    ):
         raise UnexpectedAnswer("sessionId cannot be sent in a header")
     return Session(
         id=session_id,

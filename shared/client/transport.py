@@ -12,7 +12,12 @@ import aiohttp
 import orjson
 from yarl import URL
 
-from shared.client.errors import ClientError, UnexpectedAnswer, VaultRefused, VaultUnavailable
+from shared.client.errors import (
+    ClientError,
+    UnexpectedAnswer,
+    VaultRefused,
+    VaultUnavailable,
+)
 from shared.client.results import Row, check_envelope
 from shared.runtime import exact_json
 from shared.runtime.telemetry import metrics
@@ -43,7 +48,9 @@ class Request:
 class Transport:
     """Sends requests to one origin; follows no redirects, keeps no cookies, uses no proxy of the environment."""
 
-    def __init__(self, url: str, client_id: str, timeout: float, concurrency: int) -> None:
+    def __init__(
+        self, url: str, client_id: str, timeout: float, concurrency: int
+    ) -> None:
         """``url`` is the Vault's address, for example ``https://vault.example.com``; timeout in seconds.
 
         :raises ValueError: the address is not an http or https address.
@@ -64,7 +71,9 @@ class Transport:
         :raises VaultUnavailable: refused, timed out, 5xx, or no JSON.
         :raises VaultRefused: the Vault answered with an error.
         """
-        return await self._answered(request, session_id, lambda body: check_envelope(_decode(body)))
+        return await self._answered(
+            request, session_id, lambda body: check_envelope(_decode(body))
+        )
 
     async def send_for_text(self, request: Request, session_id: str | None) -> str:
         """Send a request that is answered with plain text; an envelope in its place is an error's.
@@ -74,7 +83,9 @@ class Transport:
         """
         return await self._answered(request, session_id, _text)
 
-    async def _answered(self, request: Request, session_id: str | None, read: Callable[[bytes], T]) -> T:
+    async def _answered(
+        self, request: Request, session_id: str | None, read: Callable[[bytes], T]
+    ) -> T:
         started = time.perf_counter()
         outcome = "ok"
         try:
@@ -87,7 +98,9 @@ class Transport:
         finally:
             vault = self.origin.authority
             metrics.vault_calls.labels(vault, request.call, outcome).inc()
-            metrics.vault_seconds.labels(vault, request.call).observe(time.perf_counter() - started)
+            metrics.vault_seconds.labels(vault, request.call).observe(
+                time.perf_counter() - started
+            )
 
     def local(self, address: str) -> str:
         """Return an address of this Vault (relative or absolute) as path and query.
@@ -96,7 +109,11 @@ class Transport:
         """
         try:
             target = URL(address, encoded=True)
-            here = target.origin() == self.origin if target.raw_authority else address.startswith("/")
+            here = (
+                target.origin() == self.origin
+                if target.raw_authority
+                else address.startswith("/")
+            )
         except ValueError:
             raise UnexpectedAnswer("an address in the answer cannot be read") from None
         if not here:
@@ -124,7 +141,9 @@ class Transport:
                     raise VaultUnavailable(f"{request.call}: status {response.status}")
                 return body
         except TimeoutError as error:
-            raise VaultUnavailable(f"{request.call}: no answer within {self._timeout:g} s") from error
+            raise VaultUnavailable(
+                f"{request.call}: no answer within {self._timeout:g} s"
+            ) from error
         except (aiohttp.ClientError, OSError) as error:
             raise VaultUnavailable(f"{request.call}: {type(error).__name__}") from error
 
@@ -134,10 +153,18 @@ class Transport:
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=self._concurrency, keepalive_timeout=KEEP_ALIVE_SECONDS),
-                timeout=aiohttp.ClientTimeout(total=self._timeout, sock_connect=min(CONNECT_SECONDS, self._timeout)),
+                connector=aiohttp.TCPConnector(
+                    limit=self._concurrency, keepalive_timeout=KEEP_ALIVE_SECONDS
+                ),
+                timeout=aiohttp.ClientTimeout(
+                    total=self._timeout,
+                    sock_connect=min(CONNECT_SECONDS, self._timeout),
+                ),
                 cookie_jar=aiohttp.DummyCookieJar(),
-                headers={"Accept": "application/json", "X-VaultAPI-ClientID": self._client_id},
+                headers={
+                    "Accept": "application/json",
+                    "X-VaultAPI-ClientID": self._client_id,
+                },
                 trust_env=False,
             )
         return self._session

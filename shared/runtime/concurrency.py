@@ -38,7 +38,9 @@ class KeyLocks:
     async def hold(self, keys: Iterable[Hashable]) -> AsyncIterator[None]:
         """Wait until none of the keys is held, then hold them all."""
         wanted = tuple(dict.fromkeys(keys))
-        while (busy := next((self._held[key] for key in wanted if key in self._held), None)) is not None:
+        while (
+            busy := next((self._held[key] for key in wanted if key in self._held), None)
+        ) is not None:
             await busy.wait()
         released = asyncio.Event()
         self._held.update(dict.fromkeys(wanted, released))
@@ -71,7 +73,11 @@ class FreshValue(Generic[T]):
         needed = min(moment, datetime.now(UTC))
         if self._value is None or self._started is None or self._started < needed:
             async with self._loading:
-                if self._value is None or self._started is None or self._started < needed:
+                if (
+                    self._value is None
+                    or self._started is None
+                    or self._started < needed
+                ):
                     started = datetime.now(UTC)
                     self._value = await self._load()
                     self._started = started

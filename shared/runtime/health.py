@@ -33,9 +33,17 @@ class Health:
 
     async def reasons(self, *, live_only: bool = False) -> dict[str, str]:
         """Run the checks at once, each for at most 2 s, and return what is wrong by check name."""
-        names = [name for name, named in self._checks.items() if named.live or not live_only]
-        answers = await asyncio.gather(*(_ask(self._checks[name].check) for name in names))
-        return {name: answer for name, answer in zip(names, answers, strict=True) if answer is not None}
+        names = [
+            name for name, named in self._checks.items() if named.live or not live_only
+        ]
+        answers = await asyncio.gather(
+            *(_ask(self._checks[name].check) for name in names)
+        )
+        return {
+            name: answer
+            for name, answer in zip(names, answers, strict=True)
+            if answer is not None
+        }
 
     def router(self) -> APIRouter:
         """Return the routes ``/healthz`` (alive) and ``/readyz`` (able to serve): 200, or 503 with reasons."""
@@ -47,7 +55,11 @@ class Health:
 
         @router.get("/readyz")
         async def readyz(request: Request) -> Response:
-            stopping = {"process": "stopping"} if getattr(request.app.state, "stopping", False) else None
+            stopping = (
+                {"process": "stopping"}
+                if getattr(request.app.state, "stopping", False)
+                else None
+            )
             return _answer(stopping or await self.reasons())
 
         return router
@@ -70,5 +82,7 @@ async def _ask(check: Check) -> str | None:
 
 def _answer(reasons: dict[str, str]) -> Response:
     if reasons:
-        return JSONResponse({"status": "unavailable", "reasons": reasons}, status_code=503)
+        return JSONResponse(
+            {"status": "unavailable", "reasons": reasons}, status_code=503
+        )
     return JSONResponse({"status": "ok"})

@@ -40,7 +40,9 @@ def configure_logging(settings: LoggingSettings, service: str) -> None:
     database and validation errors repeat the values that were sent, which may be personal.
     """
 
-    def add_service(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    def add_service(
+        _logger: WrappedLogger, _method: str, event: EventDict
+    ) -> EventDict:
         event["service"] = service
         return event
 
@@ -54,7 +56,11 @@ def configure_logging(settings: LoggingSettings, service: str) -> None:
         render_exception,
     ]
     structlog.configure(
-        processors=[structlog.stdlib.filter_by_level, *shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *shared,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
@@ -63,7 +69,10 @@ def configure_logging(settings: LoggingSettings, service: str) -> None:
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_renderers(settings.log_format)],
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                *_renderers(settings.log_format),
+            ],
         )
     )
     root = logging.getLogger()
@@ -88,7 +97,9 @@ def first_line(error: BaseException) -> str:
     return text.splitlines()[0][:300] if text else ""
 
 
-def render_exception(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+def render_exception(
+    _logger: WrappedLogger, _method: str, event: EventDict
+) -> EventDict:
     """Replace ``exc_info`` by ``exception``: the chain of causes, each with type, text and frames."""
     error = _current_exception(event.pop("exc_info", None))
     chain: list[dict[str, object]] = []
@@ -100,16 +111,22 @@ def render_exception(_logger: WrappedLogger, _method: str, event: EventDict) -> 
             {
                 "type": type(error).__qualname__,
                 "text": first_line(error),
-                "frames": [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames],
+                "frames": [
+                    f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames
+                ],
             }
         )
-        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+        error = error.__cause__ or (
+            None if error.__suppress_context__ else error.__context__
+        )
     if chain:
         event["exception"] = chain
     return event
 
 
-def _current_exception(exc_info: ExcInfo | BaseException | bool | None) -> BaseException | None:
+def _current_exception(
+    exc_info: ExcInfo | BaseException | bool | None,
+) -> BaseException | None:
     if isinstance(exc_info, BaseException):
         return exc_info
     if isinstance(exc_info, tuple):
@@ -119,14 +136,20 @@ def _current_exception(exc_info: ExcInfo | BaseException | bool | None) -> BaseE
 
 def _renderers(log_format: str) -> list[Processor]:
     if log_format == "console":
-        return [_exception_as_text, structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty())]
+        return [
+            _exception_as_text,
+            structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty()),
+        ]
     return [structlog.processors.JSONRenderer(ensure_ascii=False, default=str)]
 
 
-def _exception_as_text(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+def _exception_as_text(
+    _logger: WrappedLogger, _method: str, event: EventDict
+) -> EventDict:
     chain = event.get("exception")
     if chain:
         event["exception"] = "\n".join(
-            "\n  ".join([f"{error['type']}: {error['text']}", *error["frames"]]) for error in chain
+            "\n  ".join([f"{error['type']}: {error['text']}", *error["frames"]])
+            for error in chain
         )
     return event

@@ -51,14 +51,23 @@ class TlsListener:
 
 
 CANCEL_AGAIN_SECONDS = 0.5
-COLLECT_AFTER = (50_000, 20, 20)  # new objects, and collections of each younger generation
+COLLECT_AFTER = (
+    50_000,
+    20,
+    20,
+)  # new objects, and collections of each younger generation
 
 
 class _Server(uvicorn.Server):
     """A uvicorn server whose whole stop is bounded, which answers signals while starting and may also serve TLS."""
 
     def __init__(
-        self, app: FastAPI, config: uvicorn.Config, grace: float, drain: float, tls: TlsListener | None
+        self,
+        app: FastAPI,
+        config: uvicorn.Config,
+        grace: float,
+        drain: float,
+        tls: TlsListener | None,
     ) -> None:
         super().__init__(config)
         self._app = app
@@ -83,7 +92,9 @@ class _Server(uvicorn.Server):
                 backlog=self.config.backlog,
             )
         except OSError as error:
-            _log.error("cannot listen for TLS", port=self._tls.port, reason=error.strerror)
+            _log.error(
+                "cannot listen for TLS", port=self._tls.port, reason=error.strerror
+            )
             await self.shutdown(sockets)
             raise SystemExit(3) from error
         self.servers.append(listener)
@@ -91,7 +102,9 @@ class _Server(uvicorn.Server):
     def _connection(self) -> asyncio.Protocol:
         protocol = self.config.http_protocol_class
         return protocol(  # type: ignore[call-arg]
-            config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+            config=self.config,
+            server_state=self.server_state,
+            app_state=self.lifespan.state,
         )
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
@@ -101,7 +114,10 @@ class _Server(uvicorn.Server):
         """
         if self._drain > 0:
             stop_being_ready(self._app)
-            self.server_state.default_headers = [*self.server_state.default_headers, (b"connection", b"close")]
+            self.server_state.default_headers = [
+                *self.server_state.default_headers,
+                (b"connection", b"close"),
+            ]
             await asyncio.sleep(self._drain)
         await super().shutdown(sockets)
 
@@ -128,7 +144,13 @@ def _end_process(limit: float) -> None:
 
 
 def serve(
-    app: FastAPI, host: str, port: int, *, tls: TlsListener | None = None, grace: float = 25.0, drain: float = 0.0
+    app: FastAPI,
+    host: str,
+    port: int,
+    *,
+    tls: TlsListener | None = None,
+    grace: float = 25.0,
+    drain: float = 0.0,
 ) -> None:
     """Serve ``app`` on uvloop and httptools until SIGTERM or SIGINT, then return; with ``tls`` on its port as well.
 
@@ -172,7 +194,9 @@ def _collect_seldom() -> None:
     gc.set_threshold(*COLLECT_AFTER)
 
 
-async def run_until_cancelled(name: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+async def run_until_cancelled(
+    name: str, work: Callable[[], Coroutine[Any, Any, None]]
+) -> None:
     """Run ``work`` again, after a growing pause, whenever it ends by itself or by an exception.
 
     For background loops that have to live as long as the process: a fault in one is logged with its

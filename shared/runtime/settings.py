@@ -25,7 +25,9 @@ class RuntimeSettings(BaseSettings):
     case-insensitive.
     """
 
-    model_config = SettingsConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
+    model_config = SettingsConfigDict(
+        extra="ignore", frozen=True, hide_input_in_errors=True
+    )
 
     host: str = "0.0.0.0"  # noqa: S104  a service in a container serves all its interfaces
     port: int = 8080
@@ -45,4 +47,8 @@ class RuntimeSettings(BaseSettings):
         directory = Path(os.environ.get("SECRETS_DIRECTORY", DEFAULT_SECRETS_DIRECTORY))
         if not directory.is_dir():
             return (init_settings, env_settings)
-        return (init_settings, env_settings, SecretsSettingsSource(settings_cls, secrets_dir=directory))
+        return (
+            init_settings,
+            env_settings,
+            SecretsSettingsSource(settings_cls, secrets_dir=directory),
+        )

@@ -27,17 +27,34 @@ class Metrics:
     def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
         self.registry = registry
         self.http_requests = Counter(
-            "http_requests", "HTTP requests answered.", ["method", "route", "status"], registry=registry
+            "http_requests",
+            "HTTP requests answered.",
+            ["method", "route", "status"],
+            registry=registry,
         )
         self.http_seconds = Histogram(
-            "http_request_seconds", "Time to answer.", ["route"], buckets=SECONDS, registry=registry
+            "http_request_seconds",
+            "Time to answer.",
+            ["route"],
+            buckets=SECONDS,
+            registry=registry,
         )
         self.api_calls = Counter(
-            "api_calls", "Calls of the Vault API by client id: named, unknown, invalid.", ["client"], registry=registry
+            "api_calls",
+            "Calls of the Vault API by client id: named, unknown, invalid.",
+            ["client"],
+            registry=registry,
         )
-        self.loop_lag = Gauge("event_loop_lag_seconds", "Latest delay of the event loop.", registry=registry)
+        self.loop_lag = Gauge(
+            "event_loop_lag_seconds",
+            "Latest delay of the event loop.",
+            registry=registry,
+        )
         self.published = Counter(
-            "messages_published", "Messages confirmed by the broker.", ["queue"], registry=registry
+            "messages_published",
+            "Messages confirmed by the broker.",
+            ["queue"],
+            registry=registry,
         )
         self.messages_received = Counter(
             "messages_received",
@@ -46,13 +63,29 @@ class Metrics:
             registry=registry,
         )
         self.consumed = Counter(
-            "messages_consumed", "Deliveries settled: acked, requeued or void.", ["queue", "outcome"], registry=registry
+            "messages_consumed",
+            "Deliveries settled: acked, requeued or void.",
+            ["queue", "outcome"],
+            registry=registry,
         )
         self.handler_seconds = Histogram(
-            "message_handler_seconds", "Time of one handler call.", ["queue"], buckets=LONG_SECONDS, registry=registry
+            "message_handler_seconds",
+            "Time of one handler call.",
+            ["queue"],
+            buckets=LONG_SECONDS,
+            registry=registry,
         )
-        self.consumer_lost = Counter("consumer_lost", "Subscriptions lost and renewed.", ["queue"], registry=registry)
-        self.outbox_waiting = Gauge("outbox_waiting", "Messages not yet handed to the broker.", registry=registry)
+        self.consumer_lost = Counter(
+            "consumer_lost",
+            "Subscriptions lost and renewed.",
+            ["queue"],
+            registry=registry,
+        )
+        self.outbox_waiting = Gauge(
+            "outbox_waiting",
+            "Messages not yet handed to the broker.",
+            registry=registry,
+        )
         self.message_age = Histogram(
             "message_age_seconds",
             "Time from entering the source queue to the outcome.",
@@ -61,7 +94,10 @@ class Metrics:
             registry=registry,
         )
         self.rows = Counter(
-            "integration_rows", "Source records: transferred, skipped, failed.", ["point", "outcome"], registry=registry
+            "integration_rows",
+            "Source records: transferred, skipped, failed.",
+            ["point", "outcome"],
+            registry=registry,
         )
         self.read_again = Counter(
             "integration_read_again",
@@ -70,11 +106,23 @@ class Metrics:
             registry=registry,
         )
         self.exceptions = Counter(
-            "user_exceptions", "User exception messages recorded.", ["queue", "error_type"], registry=registry
+            "user_exceptions",
+            "User exception messages recorded.",
+            ["queue", "error_type"],
+            registry=registry,
         )
-        self.vault_calls = Counter("vault_calls", "Calls of a Vault.", ["vault", "call", "outcome"], registry=registry)
+        self.vault_calls = Counter(
+            "vault_calls",
+            "Calls of a Vault.",
+            ["vault", "call", "outcome"],
+            registry=registry,
+        )
         self.vault_seconds = Histogram(
-            "vault_call_seconds", "Time of one call of a Vault.", ["vault", "call"], buckets=SECONDS, registry=registry
+            "vault_call_seconds",
+            "Time of one call of a Vault.",
+            ["vault", "call"],
+            buckets=SECONDS,
+            registry=registry,
         )
 
     def router(self) -> APIRouter:
@@ -83,7 +131,10 @@ class Metrics:
 
         @router.get("/metrics")
         def metrics_text() -> Response:
-            return Response(generate_latest(self.registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+            return Response(
+                generate_latest(self.registry),
+                headers={"Content-Type": CONTENT_TYPE_LATEST},
+            )
 
         return router
 
@@ -125,5 +176,9 @@ class RequestMetrics:
             await self._app(scope, receive, note_status)
         finally:
             route = f"{scope.get('root_path', '')}{getattr(scope.get('route'), 'path', 'unmatched')}"
-            self._metrics.http_requests.labels(scope["method"], route, str(status)).inc()
-            self._metrics.http_seconds.labels(route).observe(time.perf_counter() - started)
+            self._metrics.http_requests.labels(
+                scope["method"], route, str(status)
+            ).inc()
+            self._metrics.http_seconds.labels(route).observe(
+                time.perf_counter() - started
+            )

@@ -15,7 +15,9 @@ T = TypeVar("T")
 _log = get_logger(__name__)
 
 
-def delays(first: float = 0.1, factor: float = 2.0, ceiling: float = 15.0, jitter: float = 0.2) -> Iterator[float]:
+def delays(
+    first: float = 0.1, factor: float = 2.0, ceiling: float = 15.0, jitter: float = 0.2
+) -> Iterator[float]:
     """Yield pauses in seconds without end: ``first``, growing by ``factor`` up to ``ceiling``.
 
     Each is shortened or lengthened by up to ``jitter`` of itself, so that many processes waiting for
@@ -48,14 +50,21 @@ class StateLog:
         outage.failures += 1
         if outage.since is None:
             outage.since = time.monotonic()
-            _log.warning("unavailable", peer=name, error=type(error).__qualname__, reason=first_line(error))
+            _log.warning(
+                "unavailable",
+                peer=name,
+                error=type(error).__qualname__,
+                reason=first_line(error),
+            )
 
     def succeeded(self, name: str) -> None:
         """Note that the peer answered; logged with counts when it was down before."""
         outage = self._outages.pop(name, None)
         if outage is not None and outage.since is not None:
             seconds = round(time.monotonic() - outage.since, 1)
-            _log.info("available again", peer=name, failures=outage.failures, seconds=seconds)
+            _log.info(
+                "available again", peer=name, failures=outage.failures, seconds=seconds
+            )
 
     def is_down(self, name: str) -> bool:
         """Whether the last thing heard of the peer was a failure."""

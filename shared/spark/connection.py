@@ -62,7 +62,9 @@ class BrokerConnection:
     def __init__(self, url: str, name: str) -> None:
         """``url`` is ``amqp[s]://user:password@host:port/vhost``; ``name`` is shown by the broker."""
         target = URL(url)
-        self._url = target.update_query({"heartbeat": str(HEARTBEAT_SECONDS), **dict(target.query), "name": name})
+        self._url = target.update_query(
+            {"heartbeat": str(HEARTBEAT_SECONDS), **dict(target.query), "name": name}
+        )
         self.name = name
         self._connection: AbstractConnection | None = None
         self._opening = asyncio.Lock()
@@ -87,7 +89,9 @@ class BrokerConnection:
             give_up_after=give_up_after,
         )
 
-    async def channel(self, *, confirms: bool = True, timeout: float = OPEN_TIMEOUT) -> AbstractChannel:
+    async def channel(
+        self, *, confirms: bool = True, timeout: float = OPEN_TIMEOUT
+    ) -> AbstractChannel:
         """Open a new channel, connecting first if needed; returned messages raise.
 
         :raises BrokerUnavailable: the broker is away.
@@ -95,7 +99,9 @@ class BrokerConnection:
         connection = await self._connected()
         try:
             async with bounded("open channel", timeout):
-                channel = connection.channel(publisher_confirms=confirms, on_return_raises=confirms)
+                channel = connection.channel(
+                    publisher_confirms=confirms, on_return_raises=confirms
+                )
                 await channel.initialize()
         except BrokerUnavailable:
             # A connection that opens no channel is stuck, long before its heartbeat notices.
@@ -105,7 +111,9 @@ class BrokerConnection:
         return channel
 
     @asynccontextmanager
-    async def short_channel(self, timeout: float = OPEN_TIMEOUT) -> AsyncIterator[AbstractChannel]:
+    async def short_channel(
+        self, timeout: float = OPEN_TIMEOUT
+    ) -> AsyncIterator[AbstractChannel]:
         """Open a channel for one exchange of words with the broker, done within ``timeout`` seconds.
 
         :raises BrokerUnavailable: the broker is away or refused.
@@ -134,7 +142,10 @@ class BrokerConnection:
         return self
 
     async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         """Close."""
         await self.close()

@@ -86,7 +86,9 @@ class Consumer:
             raise RuntimeError(f"the consumer of {self._queue} is running")
         self._unsubscribed_since = time.monotonic()
         self._supervisor = asyncio.create_task(self._supervise())
-        self._workers = [asyncio.create_task(self._work()) for _ in range(self._concurrency)]
+        self._workers = [
+            asyncio.create_task(self._work()) for _ in range(self._concurrency)
+        ]
 
     async def subscribed(self) -> None:
         """Wait until deliveries can arrive."""
@@ -119,7 +121,10 @@ class Consumer:
             try:
                 await subscription.cancel()
             except BrokerUnavailable:
-                _log.info("broker away while stopping, it takes the deliveries back", queue=self._queue)
+                _log.info(
+                    "broker away while stopping, it takes the deliveries back",
+                    queue=self._queue,
+                )
         await self._drain(grace)
         for task in (*self._workers, *self._returns):
             await _end(task)
@@ -135,7 +140,11 @@ class Consumer:
                     self._idle.clear()
                     await self._idle.wait()
         except TimeoutError:
-            _log.warning("handlers did not finish, their deliveries return", queue=self._queue, handlers=self._busy)
+            _log.warning(
+                "handlers did not finish, their deliveries return",
+                queue=self._queue,
+                handlers=self._busy,
+            )
 
     async def _supervise(self) -> None:
         """Keep a subscription alive: open, watch, and open again after a growing pause."""
@@ -146,7 +155,10 @@ class Consumer:
                 if self._prepare is not None:
                     await self._prepare(self._connection)
                 self._subscription = await Subscription.open(
-                    self._connection, self._queue, prefetch=self._prefetch, arrived=self._arrived.set
+                    self._connection,
+                    self._queue,
+                    prefetch=self._prefetch,
+                    arrived=self._arrived.set,
                 )
                 state_log.succeeded(self._name)
                 self._subscribed.set()
@@ -182,7 +194,11 @@ class Consumer:
             except TimeoutError:
                 pass  # nothing was lost as far as this side knows: ask the broker
             try:
-                state = await queue_state(self._connection, self._queue, timeout=max(1.0, self._watch_interval))
+                state = await queue_state(
+                    self._connection,
+                    self._queue,
+                    timeout=max(1.0, self._watch_interval),
+                )
             except BrokerUnavailable as error:
                 await self._connection.reset()
                 return f"watchdog: {error}"
@@ -198,7 +214,9 @@ class Consumer:
     async def _work(self) -> None:
         while True:
             subscription = self._subscription
-            batch = subscription.take(self._max_batch) if subscription is not None else []
+            batch = (
+                subscription.take(self._max_batch) if subscription is not None else []
+            )
             if subscription is None or not batch:
                 self._arrived.clear()
                 await self._arrived.wait()
@@ -228,11 +246,15 @@ class Consumer:
             self._return_later(subscription, batch, error)
             return
         finally:
-            metrics.handler_seconds.labels(self._queue).observe(time.perf_counter() - started)
+            metrics.handler_seconds.labels(self._queue).observe(
+                time.perf_counter() - started
+            )
         self._failures.succeeded(deliveries)
         await self._settle("acked", batch, subscription.ack(batch))
 
-    def _return_later(self, subscription: Subscription, batch: list[Held], error: BaseException) -> None:
+    def _return_later(
+        self, subscription: Subscription, batch: list[Held], error: BaseException
+    ) -> None:
         """Hold failed deliveries for their pause without keeping a worker, then return them."""
         pause = self._failures.failed([held.delivery for held in batch], error)
 
@@ -244,12 +266,18 @@ class Consumer:
         self._returns.add(task)
         task.add_done_callback(self._returns.discard)
 
-    async def _settle(self, outcome: str, batch: Sequence[Held], settling: Awaitable[None]) -> None:
+    async def _settle(
+        self, outcome: str, batch: Sequence[Held], settling: Awaitable[None]
+    ) -> None:
         try:
             await settling
         except BrokerUnavailable as error:
             outcome = "void"
-            _log.info("channel gone before settling, redelivery follows", queue=self._queue, reason=str(error))
+            _log.info(
+                "channel gone before settling, redelivery follows",
+                queue=self._queue,
+                reason=str(error),
+            )
         metrics.consumed.labels(self._queue, outcome).inc(len(batch))
 
 

@@ -11,7 +11,9 @@ import orjson
 
 from shared.spark.broker_errors import MalformedMessage
 
-JsonValue: TypeAlias = "bool | int | float | str | list[JsonValue] | dict[str, JsonValue] | None"
+JsonValue: TypeAlias = (
+    "bool | int | float | str | list[JsonValue] | dict[str, JsonValue] | None"
+)
 
 MAX_ITEMS = 500
 MAX_ITEM_LENGTH = 100
@@ -114,7 +116,9 @@ class Envelope:
 
 def format_moment(moment: datetime) -> str:
     """Write an aware datetime as UTC with milliseconds and ``Z``."""
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return (
+        moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    )
 
 
 def cut(ids: Sequence[str], size: int = MAX_ITEMS) -> Iterator[tuple[str, ...]]:
@@ -165,13 +169,20 @@ def _count(members: Mapping[str, JsonValue], name: str) -> int:
 
 def _message(members: Mapping[str, JsonValue]) -> Message:
     message = _mapping(_member(members, "message"), "message")
-    return Message(attributes=_attributes(message), items=_items(_member(message, "items", "message.")))
+    return Message(
+        attributes=_attributes(message),
+        items=_items(_member(message, "items", "message.")),
+    )
 
 
 def _attributes(message: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
-    attributes = _mapping(_member(message, "attributes", "message."), "message.attributes")
+    attributes = _mapping(
+        _member(message, "attributes", "message."), "message.attributes"
+    )
     if len(attributes) > MAX_ATTRIBUTES:
-        raise MalformedMessage(f"message.attributes has more than {MAX_ATTRIBUTES} members")
+        raise MalformedMessage(
+            f"message.attributes has more than {MAX_ATTRIBUTES} members"
+        )
     if _deeper_than(attributes, MAX_DEPTH):
         raise MalformedMessage(f"message.attributes is nested deeper than {MAX_DEPTH}")
     return attributes
@@ -179,7 +190,9 @@ def _attributes(message: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
 
 def _deeper_than(value: JsonValue, depth: int) -> bool:
     if isinstance(value, dict):
-        return depth == 0 or any(_deeper_than(member, depth - 1) for member in value.values())
+        return depth == 0 or any(
+            _deeper_than(member, depth - 1) for member in value.values()
+        )
     if isinstance(value, list):
         return depth == 0 or any(_deeper_than(element, depth - 1) for element in value)
     return False
@@ -197,6 +210,8 @@ def _items(value: JsonValue) -> tuple[str, ...]:
         if not item:
             raise MalformedMessage(f"message.items[{position}] is empty")
         if len(item) > MAX_ITEM_LENGTH:
-            raise MalformedMessage(f"message.items[{position}] is longer than {MAX_ITEM_LENGTH} characters")
+            raise MalformedMessage(
+                f"message.items[{position}] is longer than {MAX_ITEM_LENGTH} characters"
+            )
         items.append(item)
     return tuple(items)

@@ -58,7 +58,9 @@ class Failures:
             self._messages.pop(_key(delivery), None)
         self._forget(time.monotonic())
         if not self._messages:
-            _log.info("no failed message is left", queue=self._queue, failures=self._total)
+            _log.info(
+                "no failed message is left", queue=self._queue, failures=self._total
+            )
             self._total = 0
 
     def _count(self, delivery: Delivery, now: float) -> int:

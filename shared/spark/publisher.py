@@ -38,7 +38,12 @@ class Publisher:
     """Publishes to one exchange, up to ``in_flight`` messages awaiting their confirm at a time."""
 
     def __init__(
-        self, connection: BrokerConnection, exchange: str, *, in_flight: int = 100, timeout: float = 5.0
+        self,
+        connection: BrokerConnection,
+        exchange: str,
+        *,
+        in_flight: int = 100,
+        timeout: float = 5.0,
     ) -> None:
         """``timeout`` is how many seconds one message may wait for its confirm."""
         self._connection = connection
@@ -78,7 +83,9 @@ class Publisher:
             raise progress.failure
         if progress.returned:
             queue = progress.returned[0].queue
-            raise Unroutable(queue, tuple(message.message_id for message in progress.returned))
+            raise Unroutable(
+                queue, tuple(message.message_id for message in progress.returned)
+            )
 
     async def close(self) -> None:
         """Close the channel; the connection stays open."""
@@ -122,7 +129,9 @@ class Publisher:
         except PublishError as error:
             raise Unroutable(message.queue, (message.message_id,)) from error
         except DeliveryError as error:
-            raise BrokerUnavailable(f"publish to {message.queue}: refused by the broker") from error
+            raise BrokerUnavailable(
+                f"publish to {message.queue}: refused by the broker"
+            ) from error
         finally:
             del self._sending[message.message_id]
             done.set()
@@ -130,13 +139,21 @@ class Publisher:
 
     async def _open(self) -> AbstractExchange:
         async with self._opening:
-            if self._exchange is None or self._channel is None or self._channel.is_closed:
+            if (
+                self._exchange is None
+                or self._channel is None
+                or self._channel.is_closed
+            ):
                 channel = await self._connection.channel(confirms=True)
                 # Asked for before anything is sent: publishes to an exchange that is not there would
                 # cross the broker's close of the channel, and that costs the whole connection.
                 try:
-                    async with bounded(f"look up exchange {self._exchange_name}", self._timeout):
-                        self._exchange = await channel.get_exchange(self._exchange_name, ensure=True)
+                    async with bounded(
+                        f"look up exchange {self._exchange_name}", self._timeout
+                    ):
+                        self._exchange = await channel.get_exchange(
+                            self._exchange_name, ensure=True
+                        )
                 except BaseException:
                     await close_channel(channel)
                     raise

@@ -17,7 +17,13 @@ GOOD_AFTER = timedelta(minutes=5)
 
 
 def signature_headers(
-    *, certificate_id: str, execution_id: str, message_id: str, vault_id: int, url: str, moment: datetime
+    *,
+    certificate_id: str,
+    execution_id: str,
+    message_id: str,
+    vault_id: int,
+    url: str,
+    moment: datetime,
 ) -> dict[str, str]:
     """The headers that are signed with a message sent at ``moment`` (aware) to ``url``."""
     return {
@@ -35,6 +41,10 @@ def signature_headers(
 
 def signed_text(headers: Mapping[str, str], body: bytes) -> bytes:
     """What is signed: the signature's headers by lower-cased name, the body as it is, and the target address."""
-    signed = {name.lower(): value.strip() for name, value in headers.items() if name.lower().startswith(PREFIX)}
+    signed = {
+        name.lower(): value.strip()
+        for name, value in headers.items()
+        if name.lower().startswith(PREFIX)
+    }
     lines = "".join(f"{name}:{signed[name]}\n" for name in sorted(signed))
     return lines.encode() + body + b"\n" + signed.get(f"{PREFIX}url", "").encode()

@@ -52,7 +52,13 @@ class Held:
 class Subscription:
     """Deliveries of one consumer tag. When :attr:`lost` is set, every tag of it is void."""
 
-    def __init__(self, channel: AbstractChannel, wire: WireChannel, queue: str, arrived: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        channel: AbstractChannel,
+        wire: WireChannel,
+        queue: str,
+        arrived: Callable[[], None],
+    ) -> None:
         """Use :meth:`open`."""
         self._channel = channel
         self._wire = wire
@@ -67,7 +73,12 @@ class Subscription:
 
     @classmethod
     async def open(
-        cls, connection: BrokerConnection, queue: str, *, prefetch: int, arrived: Callable[[], None]
+        cls,
+        connection: BrokerConnection,
+        queue: str,
+        *,
+        prefetch: int,
+        arrived: Callable[[], None],
     ) -> Subscription:
         """Subscribe on a new channel; ``arrived`` is called for every delivery.
 

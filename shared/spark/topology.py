@@ -54,12 +54,19 @@ async def declare_exchanges(channel: AbstractChannel, timeout: float = 10.0) -> 
     """
     async with bounded("declare exchanges", timeout):
         for direction in Direction:
-            await channel.declare_exchange(direction.exchange, ExchangeType.DIRECT, durable=True)
-        dead = await channel.declare_exchange(DEAD_LETTER, ExchangeType.FANOUT, durable=True)
+            await channel.declare_exchange(
+                direction.exchange, ExchangeType.DIRECT, durable=True
+            )
+        dead = await channel.declare_exchange(
+            DEAD_LETTER, ExchangeType.FANOUT, durable=True
+        )
         queue = await channel.declare_queue(
             DEAD_LETTER,
             durable=True,
-            arguments={"x-queue-type": "quorum", "x-delivery-limit": DEAD_LETTER_DELIVERY_LIMIT},
+            arguments={
+                "x-queue-type": "quorum",
+                "x-delivery-limit": DEAD_LETTER_DELIVERY_LIMIT,
+            },
         )
         await queue.bind(dead)
 
@@ -78,7 +85,12 @@ def is_sequential(broker_queue: str) -> bool:
 
 
 async def declare_queue(
-    channel: AbstractChannel, name: str, direction: Direction | str, timeout: float = 10.0, *, sequential: bool = False
+    channel: AbstractChannel,
+    name: str,
+    direction: Direction | str,
+    timeout: float = 10.0,
+    *,
+    sequential: bool = False,
 ) -> None:
     """Declare the Spark queue ``name`` behind the exchange of ``direction``; needs the exchanges.
 
@@ -91,10 +103,14 @@ async def declare_queue(
     """
     exchange = Direction(direction).exchange
     async with bounded(f"declare queue {name}", timeout):
-        plain = await channel.declare_queue(name, durable=True, arguments=dict(_ARGUMENTS))
+        plain = await channel.declare_queue(
+            name, durable=True, arguments=dict(_ARGUMENTS)
+        )
         if sequential:
             ordered = await channel.declare_queue(
-                sequential_queue(name), durable=True, arguments={**_ARGUMENTS, "x-single-active-consumer": True}
+                sequential_queue(name),
+                durable=True,
+                arguments={**_ARGUMENTS, "x-single-active-consumer": True},
             )
             await ordered.bind(exchange, routing_key=name)
             await plain.unbind(exchange, routing_key=name)
@@ -102,14 +118,18 @@ async def declare_queue(
             await plain.bind(exchange, routing_key=name)
 
 
-async def unbind_sequential(channel: AbstractChannel, name: str, direction: Direction | str) -> None:
+async def unbind_sequential(
+    channel: AbstractChannel, name: str, direction: Direction | str
+) -> None:
     """Route no more messages to the sequential queue of a name, which is there; it keeps those that it has."""
     async with bounded(f"unbind queue {name}", 10.0):
         queue = await channel.get_queue(sequential_queue(name), ensure=False)
         await queue.unbind(Direction(direction).exchange, routing_key=name)
 
 
-async def queue_state(connection: BrokerConnection, name: str, timeout: float = 10.0) -> QueueState | None:
+async def queue_state(
+    connection: BrokerConnection, name: str, timeout: float = 10.0
+) -> QueueState | None:
     """Ask the broker about a queue; ``None`` when it does not exist.
 
     :raises BrokerUnavailable: the broker did not answer.
@@ -123,7 +143,9 @@ async def queue_state(connection: BrokerConnection, name: str, timeout: float = 
         return QueueState(result.message_count or 0, result.consumer_count or 0)
 
 
-async def purge_queue(connection: BrokerConnection, name: str, timeout: float = 10.0) -> int:
+async def purge_queue(
+    connection: BrokerConnection, name: str, timeout: float = 10.0
+) -> int:
     """Delete the messages waiting in a queue (those being handled stay) and return how many.
 
     :raises BrokerUnavailable: the broker did not answer, or the queue does not exist.

@@ -21,7 +21,14 @@ from shared.vault.assembly.vault import Vault
 from shared.vault.assembly.vault_definition import VaultDefinition
 from shared.vault.process.application import create_app
 from tests.servers import fresh_database, fresh_vhost
-from tests.service.vault.served import PASSWORD, USERNAMES, Api, served, settings, started
+from tests.service.vault.served import (
+    PASSWORD,
+    USERNAMES,
+    Api,
+    served,
+    settings,
+    started,
+)
 
 ROOT = Path(__file__).parents[2]
 PROFILE = """RECREATE Permissionset reader__c (
@@ -42,11 +49,19 @@ def bare(folder: Path) -> VaultDefinition:
 
 @pytest.fixture(scope="module")
 async def medical(
-    postgres_server: PostgresServer, rabbitmq_server: RabbitServer, tmp_path_factory: pytest.TempPathFactory
+    postgres_server: PostgresServer,
+    rabbitmq_server: RabbitServer,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> AsyncIterator[Api]:
     """A Vault with the standard configuration."""
-    async with fresh_database(postgres_server) as dsn, fresh_vhost(rabbitmq_server) as vhost:
-        vault = Vault(MEDICAL_VAULT, settings(dsn, vhost.amqp_url, tmp_path_factory.mktemp("medical")))
+    async with (
+        fresh_database(postgres_server) as dsn,
+        fresh_vhost(rabbitmq_server) as vhost,
+    ):
+        vault = Vault(
+            MEDICAL_VAULT,
+            settings(dsn, vhost.amqp_url, tmp_path_factory.mktemp("medical")),
+        )
         async with served(create_app(vault)) as client:
             await started(vault)
             yield client
@@ -54,12 +69,19 @@ async def medical(
 
 @pytest.fixture(scope="module")
 async def empty(
-    postgres_server: PostgresServer, rabbitmq_server: RabbitServer, tmp_path_factory: pytest.TempPathFactory
+    postgres_server: PostgresServer,
+    rabbitmq_server: RabbitServer,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> AsyncIterator[Api]:
     """A Vault without configuration of its own."""
-    async with fresh_database(postgres_server) as dsn, fresh_vhost(rabbitmq_server) as vhost:
+    async with (
+        fresh_database(postgres_server) as dsn,
+        fresh_vhost(rabbitmq_server) as vhost,
+    ):
         definition = bare(tmp_path_factory.mktemp("standard"))
-        vault = Vault(definition, settings(dsn, vhost.amqp_url, tmp_path_factory.mktemp("bare")))
+        vault = Vault(
+            definition, settings(dsn, vhost.amqp_url, tmp_path_factory.mktemp("bare"))
+        )
         async with served(create_app(vault)) as client:
             await started(vault)
             yield client
@@ -108,14 +130,30 @@ async def run(*arguments: str, answer: str = "", password: str = PASSWORD) -> Re
 
 
 async def medcrm(
-    command: str, vault: Api, folder: Path, *options: str, answer: str = "", role: str = "admin"
+    command: str,
+    vault: Api,
+    folder: Path,
+    *options: str,
+    answer: str = "",
+    role: str = "admin",
 ) -> Result:
     """Run a command of the console on a Vault."""
-    arguments = ("config", command, str(folder), "--url", vault.url, "--username", USERNAMES[role], *options)
+    arguments = (
+        "config",
+        command,
+        str(folder),
+        "--url",
+        vault.url,
+        "--username",
+        USERNAMES[role],
+        *options,
+    )
     return await run(*arguments, answer=answer)
 
 
-async def test_what_is_exported_are_names_never_ids(exported: Path, medical: Api) -> None:
+async def test_what_is_exported_are_names_never_ids(
+    exported: Path, medical: Api
+) -> None:
     names = {str(file.relative_to(exported)) for file in exported.rglob("*.*")}
     assert {
         RULE,
@@ -123,9 +161,14 @@ async def test_what_is_exported_are_names_never_ids(exported: Path, medical: Api
         "records/connection__sys.csv",
         "records/reference_lookup__sys.csv",
     } <= names
-    assert "connection__sysr.api_name__sys" in (exported / "records/integration__sys.csv").read_text()
+    assert (
+        "connection__sysr.api_name__sys"
+        in (exported / "records/integration__sys.csv").read_text()
+    )
     admin = await medical.signed_in("admin")
-    rows = (await admin.query("SELECT id, global_id__sys FROM integration_point__sys")).data
+    rows = (
+        await admin.query("SELECT id, global_id__sys FROM integration_point__sys")
+    ).data
     text = "".join(file.read_text() for file in sorted(exported.rglob("*.*")))
     assert rows
     assert not any(value in text for row in rows for value in row.values())
@@ -153,14 +196,20 @@ async def test_from_one_vault_to_another(exported: Path, empty: Api) -> None:
 
     applied = await medcrm("apply", empty, exported, answer="y\n")
     assert applied.exit_code == 0, applied.output
-    assert applied.output.index("+ Object.case__v") < applied.output.index("Apply?") < applied.output.index("done  ")
+    assert (
+        applied.output.index("+ Object.case__v")
+        < applied.output.index("Apply?")
+        < applied.output.index("done  ")
+    )
     again = await medcrm("apply", empty, exported)
     assert (again.exit_code, again.output) == (0, "Nothing to do\n")
     same = await medcrm("diff", empty, exported)
     assert (same.exit_code, same.output) == (0, "No differences\n")
 
 
-async def test_a_change_is_shown_applied_and_then_gone(copied: Path, medical: Api) -> None:
+async def test_a_change_is_shown_applied_and_then_gone(
+    copied: Path, medical: Api
+) -> None:
     rule = copied / RULE
     rule.write_text(rule.read_text().replace("label('", "label('My ", 1))
     rows = copied / "records/reference_lookup__sys.csv"
@@ -174,26 +223,39 @@ async def test_a_change_is_shown_applied_and_then_gone(copied: Path, medical: Ap
     assert (await medcrm("apply", medical, copied, "--yes")).output == "Nothing to do\n"
 
 
-async def test_what_only_the_vault_has_goes_when_it_is_pruned(copied: Path, medical: Api) -> None:
+async def test_what_only_the_vault_has_goes_when_it_is_pruned(
+    copied: Path, medical: Api
+) -> None:
     admin = await medical.signed_in("admin")
     mdl = """RECREATE Picklist extra__c ( label('Extra') );
     RECREATE Object extra__c ( label('Extra'), prefix('ZEX'),
       Field extra__c ( type('Picklist'), label('Extra'), picklist('Picklist.extra__c') ) );"""
     assert (await admin.post("/api/mdl/execute", data=mdl)).status == "SUCCESS"
     row = {"api_name__sys": "extra__c", "name__v": "Extra"}
-    assert (await admin.post("/vobjects/connection__sys", json=[row])).status == "SUCCESS"
+    assert (
+        await admin.post("/vobjects/connection__sys", json=[row])
+    ).status == "SUCCESS"
     await medcrm("apply", medical, copied, "--yes")
 
     result = await medcrm("diff", medical, copied)
-    assert result.output.splitlines() == ["- Object.extra__c", "- Picklist.extra__c", "- connection__sys extra__c"]
+    assert result.output.splitlines() == [
+        "- Object.extra__c",
+        "- Picklist.extra__c",
+        "- connection__sys extra__c",
+    ]
     assert (await medcrm("apply", medical, copied, "--yes")).output == "Nothing to do\n"
     pruned = await medcrm("apply", medical, copied, "--yes", "--prune")
-    assert (pruned.exit_code, "done  DROP Picklist.extra__c" in pruned.output) == (0, True), pruned.output
+    assert (pruned.exit_code, "done  DROP Picklist.extra__c" in pruned.output) == (
+        0,
+        True,
+    ), pruned.output
     assert (await medcrm("diff", medical, copied)).output == "No differences\n"
 
 
 async def test_the_first_failure_stops(copied: Path, medical: Api) -> None:
-    (copied / "components/Picklist.first__c.mdl").write_text("RECREATE Picklist first__c ( label('First') );")
+    (copied / "components/Picklist.first__c.mdl").write_text(
+        "RECREATE Picklist first__c ( label('First') );"
+    )
     broken = "RECREATE Object broken__c ( label('B'), prefix('V0B') );"
     (copied / "components/Object.broken__c.mdl").write_text(broken)
     later = "RECREATE Queue later__c ( label('Later'), type('inbound') );"
@@ -201,20 +263,36 @@ async def test_the_first_failure_stops(copied: Path, medical: Api) -> None:
     result = await medcrm("apply", medical, copied, "--yes")
     assert result.exit_code == 2
     assert "done  RECREATE Picklist.first__c" in result.output
-    assert "Error: RECREATE Object.broken__c: INVALID_DATA: Object.broken__c: " in result.output
+    assert (
+        "Error: RECREATE Object.broken__c: INVALID_DATA: Object.broken__c: "
+        in result.output
+    )
     assert "done  RECREATE Queue.later__c" not in result.output
 
 
-async def test_some_types_only_and_a_subfolder_for_each_vault(tmp_path: Path, medical: Api) -> None:
-    result = await medcrm("export", medical, tmp_path, "--type", "Queue", "--vault", "medical")
+async def test_some_types_only_and_a_subfolder_for_each_vault(
+    tmp_path: Path, medical: Api
+) -> None:
+    result = await medcrm(
+        "export", medical, tmp_path, "--type", "Queue", "--vault", "medical"
+    )
     assert result.exit_code == 0
-    folders = {file.parent.relative_to(tmp_path).as_posix() for file in tmp_path.rglob("*.*")}
+    folders = {
+        file.parent.relative_to(tmp_path).as_posix() for file in tmp_path.rglob("*.*")
+    }
     assert folders == {"medical/components"}
     options = ("--type", "Queue", "--vault", "medical")
-    assert (await medcrm("diff", medical, tmp_path, *options)).output == "No differences\n"
-    assert (await medcrm("diff", medical, tmp_path, "--vault", "../medical")).exit_code == 2
+    assert (
+        await medcrm("diff", medical, tmp_path, *options)
+    ).output == "No differences\n"
+    assert (
+        await medcrm("diff", medical, tmp_path, "--vault", "../medical")
+    ).exit_code == 2
     unknown = await medcrm("export", medical, tmp_path, "--type", "Nothing")
-    assert (unknown.exit_code, "no component type Nothing" in unknown.output) == (2, True)
+    assert (unknown.exit_code, "no component type Nothing" in unknown.output) == (
+        2,
+        True,
+    )
 
 
 async def test_faults_are_told_in_a_sentence(tmp_path: Path, medical: Api) -> None:
@@ -222,8 +300,19 @@ async def test_faults_are_told_in_a_sentence(tmp_path: Path, medical: Api) -> No
     assert (nothing.exit_code, nothing.output.startswith("Error: ")) == (2, True)
     forbidden = await medcrm("export", medical, tmp_path, role="user")
     assert (forbidden.exit_code, "INSUFFICIENT_ACCESS" in forbidden.output) == (2, True)
-    arguments = ("config", "export", str(tmp_path), "--url", medical.url, "--username", USERNAMES["admin"])
+    arguments = (
+        "config",
+        "export",
+        str(tmp_path),
+        "--url",
+        medical.url,
+        "--username",
+        USERNAMES["admin"],
+    )
     wrong = await run(*arguments, answer="wrong\n", password="")
-    assert (wrong.exit_code, "USERNAME_OR_PASSWORD_INCORRECT" in wrong.output) == (2, True)
+    assert (wrong.exit_code, "USERNAME_OR_PASSWORD_INCORRECT" in wrong.output) == (
+        2,
+        True,
+    )
     unreachable = replace(medical, url="http://127.0.0.1:1")
     assert (await medcrm("export", unreachable, tmp_path)).exit_code == 2

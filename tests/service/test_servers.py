@@ -57,22 +57,40 @@ async def test_each_vault_has_a_database_of_its_own(servers: System) -> None:
 
 
 async def test_a_vault_cannot_read_the_other_vaults_database(servers: System) -> None:
-    stranger = servers.database_dsn("crm_vault").removesuffix("crm_vault") + "medical_vault"
+    stranger = (
+        servers.database_dsn("crm_vault").removesuffix("crm_vault") + "medical_vault"
+    )
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         await asyncpg.connect(stranger, timeout=10)
 
 
-async def test_virtual_hosts_and_permissions_are_exactly_the_planned_ones(servers: System) -> None:
+async def test_virtual_hosts_and_permissions_are_exactly_the_planned_ones(
+    servers: System,
+) -> None:
     vhosts = {vhost["name"] for vhost in await management(servers, "/api/vhosts")}
     rows = await management(servers, "/api/permissions")
-    granted = {(row["user"], row["vhost"]) for row in rows if row["user"] != servers.rabbitmq.username}
+    granted = {
+        (row["user"], row["vhost"])
+        for row in rows
+        if row["user"] != servers.rabbitmq.username
+    }
     assert {"medical", "crm"} <= vhosts
-    assert granted == {(user, vhost) for user, permissions in PERMISSIONS.items() for vhost in permissions}
+    assert granted == {
+        (user, vhost)
+        for user, permissions in PERMISSIONS.items()
+        for vhost in permissions
+    }
 
 
-async def test_a_vault_declares_its_queues_and_a_connector_uses_them(servers: System) -> None:
-    vault = await aio_pika.connect(amqp_url(servers, "medical_vault", "medical"), timeout=10)
-    connector = await aio_pika.connect(amqp_url(servers, "connector", "medical"), timeout=10)
+async def test_a_vault_declares_its_queues_and_a_connector_uses_them(
+    servers: System,
+) -> None:
+    vault = await aio_pika.connect(
+        amqp_url(servers, "medical_vault", "medical"), timeout=10
+    )
+    connector = await aio_pika.connect(
+        amqp_url(servers, "connector", "medical"), timeout=10
+    )
     async with vault, connector:
         channel = await vault.channel()
         await declare_exchanges(channel)
@@ -86,8 +104,12 @@ async def test_a_vault_declares_its_queues_and_a_connector_uses_them(servers: Sy
         await message.ack()
 
 
-async def test_a_connector_declares_nothing_and_no_vault_enters_the_other_virtual_host(servers: System) -> None:
-    connection = await aio_pika.connect(amqp_url(servers, "connector", "crm"), timeout=10)
+async def test_a_connector_declares_nothing_and_no_vault_enters_the_other_virtual_host(
+    servers: System,
+) -> None:
+    connection = await aio_pika.connect(
+        amqp_url(servers, "connector", "crm"), timeout=10
+    )
     async with connection:
         channel = await connection.channel()
         with pytest.raises(ChannelAccessRefused):
@@ -103,8 +125,12 @@ async def test_a_second_start_finds_the_running_servers(servers: System) -> None
 
 
 @pytest.mark.parametrize("server", ["postgres", "rabbitmq"])
-async def test_a_killed_server_comes_back_at_its_address_with_its_data(servers: System, server: str) -> None:
-    async with await aio_pika.connect(amqp_url(servers, "medical_vault", "medical"), timeout=10) as connection:
+async def test_a_killed_server_comes_back_at_its_address_with_its_data(
+    servers: System, server: str
+) -> None:
+    async with await aio_pika.connect(
+        amqp_url(servers, "medical_vault", "medical"), timeout=10
+    ) as connection:
         channel = await connection.channel()
         await declare_exchanges(channel)
         await declare_queue(channel, QUEUE, "inbound")
@@ -113,7 +139,9 @@ async def test_a_killed_server_comes_back_at_its_address_with_its_data(servers: 
     assert not all(part.up for part in await servers.status() if part.name == server)
     await servers.restart(server)
     assert (servers.postgres.dsn, servers.rabbitmq.amqp_url) == addresses
-    queues = {queue["name"] for queue in await management(servers, "/api/queues/medical")}
+    queues = {
+        queue["name"] for queue in await management(servers, "/api/queues/medical")
+    }
     assert QUEUE in queues
 
 
@@ -125,7 +153,9 @@ async def test_stop_leaves_no_process_and_start_finds_the_data(servers: System) 
     assert not any(part.up for part in await servers.status())
     await servers.stop()
     await servers.start_servers()
-    connection = await asyncpg.connect(servers.database_dsn("medical_vault"), timeout=10)
+    connection = await asyncpg.connect(
+        servers.database_dsn("medical_vault"), timeout=10
+    )
     await connection.close()
 
 
@@ -134,7 +164,9 @@ def processes_naming(directory: Path) -> list[str]:
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit() and int(entry.name) != os.getpid():
             try:
-                words = (entry / "cmdline").read_bytes() + (entry / "environ").read_bytes()
+                words = (entry / "cmdline").read_bytes() + (
+                    entry / "environ"
+                ).read_bytes()
             except OSError:
                 continue
             if str(directory).encode() in words:
@@ -158,7 +190,8 @@ async def test_a_recycled_process_id_is_never_ended() -> None:
 
 async def test_a_process_that_ignores_the_request_is_killed() -> None:
     code = (
-        "import signal, sys; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); signal.pause()"
+        "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); "
+        "print('deaf', flush=True); signal.pause()"
     )
     child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
     assert child.stdout is not None
@@ -170,7 +203,9 @@ async def test_a_process_that_ignores_the_request_is_killed() -> None:
     child.stdout.close()
 
 
-async def test_state_is_private_and_ports_and_passwords_are_kept(tmp_path: Path) -> None:
+async def test_state_is_private_and_ports_and_passwords_are_kept(
+    tmp_path: Path,
+) -> None:
     path = tmp_path / "state.json"
     state = State.load(path)
     port, password = state.port("postgres"), state.secret("postgres_admin")
@@ -180,20 +215,33 @@ async def test_state_is_private_and_ports_and_passwords_are_kept(tmp_path: Path)
 
 
 async def test_two_changes_at_once_are_refused(tmp_path: Path) -> None:
-    with exclusive(tmp_path / "lock"), pytest.raises(SystemFailed), exclusive(tmp_path / "lock"):
+    with (
+        exclusive(tmp_path / "lock"),
+        pytest.raises(SystemFailed),
+        exclusive(tmp_path / "lock"),
+    ):
         pass
 
 
 def test_a_connector_gets_its_vaults_as_one_json_list() -> None:
-    settings = connector_settings(1, {"crm": ("http://crm", SignIn("a", "b"), "amqp://x")})
+    settings = connector_settings(
+        1, {"crm": ("http://crm", SignIn("a", "b"), "amqp://x")}
+    )
     assert settings["CONNECTOR_VAULTS"] == (
         '[{"name": "crm", "url": "http://crm", "username": "a", "password": "b", "amqp_url": "amqp://x"}]'
     )
 
 
-async def test_each_test_has_an_empty_database_and_virtual_host(postgres_dsn: str, vhost: Vhost) -> None:
+async def test_each_test_has_an_empty_database_and_virtual_host(
+    postgres_dsn: str, vhost: Vhost
+) -> None:
     connection = await asyncpg.connect(postgres_dsn, timeout=10)
-    assert await connection.fetchval("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'") == 0
+    assert (
+        await connection.fetchval(
+            "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"
+        )
+        == 0
+    )
     await connection.close()
     async with await aio_pika.connect(vhost.amqp_url, timeout=10) as broker:
         channel = await broker.channel()

@@ -18,12 +18,16 @@ class Asker:
     vault_url: str
     sessions: Mapping[str, str]
 
-    async def ask(self, method: str, path: str, who: str = "admin", **asked: Any) -> dict[str, Any]:
+    async def ask(
+        self, method: str, path: str, who: str = "admin", **asked: Any
+    ) -> dict[str, Any]:
         """The envelope of the answer."""
         answer: dict[str, Any] = json.loads(await self.text(method, path, who, **asked))
         return answer
 
-    async def text(self, method: str, path: str, who: str = "admin", **asked: Any) -> str:
+    async def text(
+        self, method: str, path: str, who: str = "admin", **asked: Any
+    ) -> str:
         """The body of the answer."""
         headers = {"Authorization": self.sessions.get(who, "none")}
         async with (

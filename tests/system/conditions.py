@@ -35,7 +35,9 @@ async def eventually(what: str, question: Callable[[], Awaitable[bool]]) -> None
         except VaultUnavailable:
             if time.monotonic() > deadline:
                 raise
-        assert time.monotonic() < deadline, f"{what} did not come to be within {PATIENCE_SECONDS:.0f} s"
+        assert time.monotonic() < deadline, (
+            f"{what} did not come to be within {PATIENCE_SECONDS:.0f} s"
+        )
         await asyncio.sleep(POLL_SECONDS)
 
 

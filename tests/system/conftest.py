@@ -14,7 +14,10 @@ from tests.servers import private_system
 from tests.system.asking import Asker
 from tests.system.conditions import Connected
 
-INTEGRATION = {"integration_api_name__sys": "medical_inquiry_details__v", "status__v": "active__v"}
+INTEGRATION = {
+    "integration_api_name__sys": "medical_inquiry_details__v",
+    "status__v": "active__v",
+}
 
 
 @pytest.fixture(scope="session")
@@ -33,7 +36,12 @@ async def connected(running: System) -> AsyncIterator[Connected]:
 
         async def client(vault: str, role: str) -> VaultClient:
             account = sign_ins[vault][role]
-            made = VaultClient(endpoints[vault]["url"], account["username"], account["password"], client_id="tests")
+            made = VaultClient(
+                endpoints[vault]["url"],
+                account["username"],
+                account["password"],
+                client_id="tests",
+            )
             return await stack.enter_async_context(made)
 
         clients = Connected(
@@ -44,7 +52,9 @@ async def connected(running: System) -> AsyncIterator[Connected]:
             amqp_url=endpoints["rabbitmq"]["amqp_url"],
         )
         for admin in (clients.crm, clients.medical):
-            await admin.update("integration__sys", [INTEGRATION], "integration_api_name__sys")
+            await admin.update(
+                "integration__sys", [INTEGRATION], "integration_api_name__sys"
+            )
         yield clients
 
 
@@ -55,7 +65,14 @@ async def asker(running: System, connected: Connected) -> Asker:
     sessions = {}
     async with aiohttp.ClientSession() as http:
         for who in ("admin", "business"):
-            form = {"username": sign_ins[who]["username"], "password": sign_ins[who]["password"]}
-            async with http.post(f"{endpoints['medical_vault']['url']}/api/v25.1/auth", data=form) as answer:
+            form = {
+                "username": sign_ins[who]["username"],
+                "password": sign_ins[who]["password"],
+            }
+            async with http.post(
+                f"{endpoints['medical_vault']['url']}/api/v25.1/auth", data=form
+            ) as answer:
                 sessions[who] = (await answer.json())["sessionId"]
-    return Asker(endpoints["connector"]["url"], endpoints["medical_vault"]["url"], sessions)
+    return Asker(
+        endpoints["connector"]["url"], endpoints["medical_vault"]["url"], sessions
+    )

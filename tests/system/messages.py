@@ -16,20 +16,38 @@ POINT = "medical_inquiry_details_inbound__v"
 TIMEOUT = 10.0
 
 
-def envelope(items: Sequence[str], *, point: str = POINT, object_name: str = "medical_inquiry__v") -> Envelope:
+def envelope(
+    items: Sequence[str], *, point: str = POINT, object_name: str = "medical_inquiry__v"
+) -> Envelope:
     """A message as the CRM Vault sends it."""
-    attributes = {"object": object_name, "event": "transfer", "integration_point": point}
+    attributes = {
+        "object": object_name,
+        "event": "transfer",
+        "integration_point": point,
+    }
     now = datetime.now(UTC)
     message = Message(attributes=attributes, items=tuple(items))
-    return Envelope("Vault CRM", "localhost", INBOUND, now, now, 1, str(uuid4()), message)
+    return Envelope(
+        "Vault CRM", "localhost", INBOUND, now, now, 1, str(uuid4()), message
+    )
 
 
 async def put_on_queue(
-    connected: Connected, body: bytes, message_id: str | None = None, queue: str = INBOUND, vault: str = "medical"
+    connected: Connected,
+    body: bytes,
+    message_id: str | None = None,
+    queue: str = INBOUND,
+    vault: str = "medical",
 ) -> None:
     """Publish a body as it is to a queue of a Vault: medical or crm."""
-    connection = await aio_pika.connect(f"{connected.amqp_url}/{vault}", timeout=TIMEOUT)
+    connection = await aio_pika.connect(
+        f"{connected.amqp_url}/{vault}", timeout=TIMEOUT
+    )
     async with connection:
         channel = await connection.channel()
-        message = aio_pika.Message(body, message_id=message_id, delivery_mode=aio_pika.DeliveryMode.PERSISTENT)
-        await channel.default_exchange.publish(message, routing_key=queue, timeout=TIMEOUT)
+        message = aio_pika.Message(
+            body, message_id=message_id, delivery_mode=aio_pika.DeliveryMode.PERSISTENT
+        )
+        await channel.default_exchange.publish(
+            message, routing_key=queue, timeout=TIMEOUT
+        )

@@ -43,16 +43,25 @@ class SlowVault:
         return await self.vault.update(object, rows, id_param, lineage=lineage)
 
     async def upsert(
-        self, object: str, rows: Sequence[Mapping[str, object]], id_param: str, *, lineage: str | None = None
+        self,
+        object: str,
+        rows: Sequence[Mapping[str, object]],
+        id_param: str,
+        *,
+        lineage: str | None = None,
     ) -> list[RowResult]:
         await self._wait()
         return await self.vault.upsert(object, rows, id_param, lineage=lineage)
 
-    async def create_documents(self, rows: Sequence[Mapping[str, object]], id_param: str) -> list[RowResult]:
+    async def create_documents(
+        self, rows: Sequence[Mapping[str, object]], id_param: str
+    ) -> list[RowResult]:
         await self._wait()
         return await self.vault.create_documents(rows, id_param)
 
-    async def update_documents(self, rows: Sequence[Mapping[str, object]]) -> list[RowResult]:
+    async def update_documents(
+        self, rows: Sequence[Mapping[str, object]]
+    ) -> list[RowResult]:
         await self._wait()
         return await self.vault.update_documents(rows)
 
@@ -63,18 +72,35 @@ class SlowVault:
 
 
 async def overtaken(
-    connected: Connected, point: str, object_name: str, record: str, newer_state: Happening, *, to_crm: bool = False
+    connected: Connected,
+    point: str,
+    object_name: str,
+    record: str,
+    newer_state: Happening,
+    *,
+    to_crm: bool = False,
 ) -> None:
     """Transfer a record to the other Vault, and before it is written, change it and transfer it once more."""
-    source, target = (connected.medical, connected.crm) if to_crm else (connected.crm, connected.medical)
+    source, target = (
+        (connected.medical, connected.crm)
+        if to_crm
+        else (connected.crm, connected.medical)
+    )
     configuration = await ConfigurationReader(source, target).since(datetime.now(UTC))
     route = configuration.route(point, source.vault_id)
-    prompt = Transfer(source, target, configuration, route, object_name, (record,), KeyLocks())
+    prompt = Transfer(
+        source, target, configuration, route, object_name, (record,), KeyLocks()
+    )
 
     async def meanwhile() -> None:
         await newer_state()
         await transfer(prompt)
 
-    slow = replace(prompt, target=SlowVault(target, meanwhile), locks=KeyLocks(), states=SourceStates())
+    slow = replace(
+        prompt,
+        target=SlowVault(target, meanwhile),
+        locks=KeyLocks(),
+        states=SourceStates(),
+    )
     outcome = await transfer(slow)
     assert outcome.failures == {}

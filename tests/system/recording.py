@@ -27,7 +27,11 @@ class Exchange:
     @property
     def query(self) -> str:
         """The VQL statement of the request, or nothing."""
-        return parse_qs(self.body).get("q", [""])[0] if self.path.endswith("/query") else ""
+        return (
+            parse_qs(self.body).get("q", [""])[0]
+            if self.path.endswith("/query")
+            else ""
+        )
 
 
 @dataclass
@@ -49,10 +53,16 @@ async def recorded(target: str) -> AsyncIterator[Recording]:
             body = await request.read()
             headers = without_hop(request.headers)
             async with onward.request(
-                request.method, request.rel_url, data=body, headers=headers, allow_redirects=False
+                request.method,
+                request.rel_url,
+                data=body,
+                headers=headers,
+                allow_redirects=False,
             ) as answer:
                 content = await answer.read()
-            exchange = Exchange(request.method, request.path, body.decode(), content.decode())
+            exchange = Exchange(
+                request.method, request.path, body.decode(), content.decode()
+            )
             recording.exchanges.append(exchange)
             kept = without_hop(answer.headers)
             kept.popall("Content-Encoding", None)  # it was undone on reading

@@ -21,24 +21,34 @@ from tests.system.test_transfer import account, inquiry, transferred
 CONNECTOR = "connector"
 HEAD = "SELECT id, global_id__sys, primary_country__vr.country_code__v FROM account__v"
 EXISTING = "SELECT id FROM account__v"
-COUNTRIES_READ = "primary_country__vr.country_code__v CONTAINS ('DE','ES','FR','GB','US')"
+COUNTRIES_READ = (
+    "primary_country__vr.country_code__v CONTAINS ('DE','ES','FR','GB','US')"
+)
 ACCOUNT_DATA = re.compile(r"account__vr| FROM .*\baccount__v\b", re.DOTALL)
 RECORDS = re.compile(r"(?<!/metadata)/vobjects/account__v")
 FORBIDDEN = ("CH", "JP")
-EITHER = pytest.mark.parametrize("country", FORBIDDEN, ids=["do not pull", "blank: the most restrictive"])
+EITHER = pytest.mark.parametrize(
+    "country", FORBIDDEN, ids=["do not pull", "blank: the most restrictive"]
+)
 
 
 @pytest.fixture(scope="module")
 async def wire(running: System, connected: Connected) -> AsyncIterator[Recording]:
     """The system's connector replaced by one whose only way to Vault CRM is recorded."""
-    (own,) = [service for service in running._services() if service.service == CONNECTOR]
+    (own,) = [
+        service for service in running._services() if service.service == CONNECTOR
+    ]
     second = replace(own, number=2)
     async with recorded(running.endpoints()["crm_vault"]["url"]) as recording:
         vaults = json.loads(own.settings["CONNECTOR_VAULTS"])
         (crm,) = [vault for vault in vaults if vault["name"] == "crm"]
         crm["url"] = recording.url
         port = str(running._state.port(second.name))
-        settings = {**own.settings, "CONNECTOR_PORT": port, "CONNECTOR_VAULTS": json.dumps(vaults)}
+        settings = {
+            **own.settings,
+            "CONNECTOR_PORT": port,
+            "CONNECTOR_VAULTS": json.dumps(vaults),
+        }
         second = replace(second, settings=settings)
         await own.stop()
         try:
@@ -59,12 +69,20 @@ def asked(wire: Recording) -> list[Exchange]:
 def of_accounts(asked: list[Exchange]) -> list[Exchange]:
     """Requests for account data in any form: as target of a query, through a relationship, or as records."""
     assert any(exchange.query for exchange in asked), "nothing was recorded"
-    return [exchange for exchange in asked if ACCOUNT_DATA.search(exchange.query) or RECORDS.search(exchange.path)]
+    return [
+        exchange
+        for exchange in asked
+        if ACCOUNT_DATA.search(exchange.query) or RECORDS.search(exchange.path)
+    ]
 
 
 def answered(asked: list[Exchange], run: str) -> list[Exchange]:
     """Requests in whose answer anything of an account of this test is told."""
-    return [exchange for exchange in asked if f"Example {run}" in exchange.answer or f"T-{run}" in exchange.answer]
+    return [
+        exchange
+        for exchange in asked
+        if f"Example {run}" in exchange.answer or f"T-{run}" in exchange.answer
+    ]
 
 
 @EITHER
@@ -72,7 +90,10 @@ async def test_nothing_is_asked_of_the_account_of_an_inquiry(
     connected: Connected, asked: list[Exchange], country: str
 ) -> None:
     run = new_run()
-    request = await transferred(connected, await inquiry(connected, await account(connected, run, country), country))
+    request = await transferred(
+        connected,
+        await inquiry(connected, await account(connected, run, country), country),
+    )
     assert of_accounts(asked) == []
     assert answered(asked, run) == []
     assert request["case__vr.case_contact__vr.email__sys"] == "delivery@inquiry.example"
@@ -87,7 +108,9 @@ async def test_an_inquiry_without_a_country_learns_nothing_of_the_account(
     fields: dict[str, Any] = {"country__vr.country_code__v": None}
     await transferred(connected, await inquiry(connected, account_id, **fields))
     (head,) = of_accounts(asked)
-    assert head.query == f"{HEAD} WHERE id CONTAINS ('{account_id}') AND {COUNTRIES_READ}"
+    assert (
+        head.query == f"{HEAD} WHERE id CONTAINS ('{account_id}') AND {COUNTRIES_READ}"
+    )
     assert json.loads(head.answer)["data"] == []
     assert answered(asked, run) == []
 
@@ -98,12 +121,18 @@ async def test_accounts_are_read_as_far_as_their_country_allows(
 ) -> None:
     run = new_run()
     pulled, with_inquiry, without, forbidden, unsaid = accounts = [
-        await account(connected, f"{run}{n}", country) for n, country in enumerate(("FR", "DE", "DE", "CH", "JP"))
+        await account(connected, f"{run}{n}", country)
+        for n, country in enumerate(("FR", "DE", "DE", "CH", "JP"))
     ]
     await transferred(connected, await inquiry(connected, with_inquiry, "DE"))
     asked.clear()
     if way == "message":
-        await put_on_queue(connected, envelope(accounts, point="account_inbound__v", object_name="account__v").encode())
+        await put_on_queue(
+            connected,
+            envelope(
+                accounts, point="account_inbound__v", object_name="account__v"
+            ).encode(),
+        )
     else:
         await ended(connected.medical, await connected.medical.request_run(INTEGRATION))
 
@@ -119,8 +148,12 @@ async def test_accounts_are_read_as_far_as_their_country_allows(
         assert not any(kept_back in exchange.answer for exchange in told)
     for exchange in of_accounts(asked):
         bounded = COUNTRIES_READ in exchange.query
-        known = any(f"'{item}'" in exchange.query for item in (forbidden, unsaid, without))
+        known = any(
+            f"'{item}'" in exchange.query for item in (forbidden, unsaid, without)
+        )
         only_ids = exchange.query.startswith(f"{EXISTING} WHERE id CONTAINS")
         assert bounded or only_ids or not known, exchange.query
         if not only_ids:
-            assert not any(item in exchange.answer for item in (forbidden, unsaid)), exchange.query
+            assert not any(item in exchange.answer for item in (forbidden, unsaid)), (
+                exchange.query
+            )

@@ -17,7 +17,11 @@ MESSAGE_FIELDS = (
 
 
 async def exception_messages(connected: Connected) -> dict[str, Row]:
-    rows = (await connected.medical.query(f"SELECT {MESSAGE_FIELDS} FROM exception_message__sys")).rows
+    rows = (
+        await connected.medical.query(
+            f"SELECT {MESSAGE_FIELDS} FROM exception_message__sys"
+        )
+    ).rows
     return {str(row["id"]): row for row in rows}
 
 
@@ -52,7 +56,9 @@ async def items_of(connected: Connected, message: Row) -> list[Row]:
 
 
 async def status_of(connected: Connected, inquiry: str) -> object:
-    return (await connected.crm.record("medical_inquiry__v", inquiry))["transfer_status__v"]
+    return (await connected.crm.record("medical_inquiry__v", inquiry))[
+        "transfer_status__v"
+    ]
 
 
 async def assert_transfers(connected: Connected, inquiry: str) -> None:
@@ -103,19 +109,29 @@ async def test_one_exception_however_often_delivered(connected: Connected) -> No
     body = envelope(["V4T00000NOWHERE"], point="nowhere__c").encode()
     for _ in range(3):
         await put_on_queue(connected, body)
-    (inquiry,) = await submitted_inquiries(connected.crm, connected.medical, 1, new_run())
+    (inquiry,) = await submitted_inquiries(
+        connected.crm, connected.medical, 1, new_run()
+    )
     await assert_transfers(connected, inquiry)
     await new_exception(connected, before)
 
 
 @pytest.mark.parametrize(
     ("point", "object_name"),
-    [("nowhere__c", "medical_inquiry__v"), ("medical_inquiry_details_inbound__v", "nothing__c")],
+    [
+        ("nowhere__c", "medical_inquiry__v"),
+        ("medical_inquiry_details_inbound__v", "nothing__c"),
+    ],
     ids=["unknown integration point", "unknown object"],
 )
-async def test_unknown_names(connected: Connected, point: str, object_name: str) -> None:
+async def test_unknown_names(
+    connected: Connected, point: str, object_name: str
+) -> None:
     before = await exception_messages(connected)
-    await put_on_queue(connected, envelope(["V4T000000000001"], point=point, object_name=object_name).encode())
+    await put_on_queue(
+        connected,
+        envelope(["V4T000000000001"], point=point, object_name=object_name).encode(),
+    )
     message = await new_exception(connected, before)
     assert message["error_type__sys"] == ["configuration_error__sys"]
     unknown = point if point == "nowhere__c" else object_name
@@ -127,7 +143,10 @@ async def test_missing_source_record(connected: Connected) -> None:
     before = await exception_messages(connected)
     await put_on_queue(connected, envelope(["V4T00000MISSING", good]).encode())
     message = await new_exception(connected, before)
-    assert (message["message_items_received__sys"], message["message_items_failed__sys"]) == (2, 1)
+    assert (
+        message["message_items_received__sys"],
+        message["message_items_failed__sys"],
+    ) == (2, 1)
     (item,) = await items_of(connected, message)
     assert item["item__sys"] == "V4T00000MISSING"
 
@@ -156,22 +175,34 @@ async def test_value_too_long_names_rule_and_field(connected: Connected) -> None
     assert item["integration_rule__sys"] == "medical_inquiries__v"
     assert item["field_rule__sys"] == name
     assert "5" in str(item["error_message__sys"])
-    assert "practice.example" not in str(item["error_message__sys"]), "the value may be personal"
+    assert "practice.example" not in str(item["error_message__sys"]), (
+        "the value may be personal"
+    )
     assert await status_of(connected, inquiry) == ["failed__v"]
-    await connected.medical.execute_mdl(f"ALTER Integrationrule medical_inquiries__v ( DROP Fieldrule {name} );")
+    await connected.medical.execute_mdl(
+        f"ALTER Integrationrule medical_inquiries__v ( DROP Fieldrule {name} );"
+    )
     await retry(connected, message)
     await assert_resolved(connected, message, inquiry)
 
 
-async def test_missing_rule_is_one_exception_for_all_items(connected: Connected) -> None:
-    inquiries = await submitted_inquiries(connected.crm, connected.medical, 3, new_run())
-    await connected.medical.execute_mdl("ALTER Integrationrule medical_inquiries__v ( active(false) );")
+async def test_missing_rule_is_one_exception_for_all_items(
+    connected: Connected,
+) -> None:
+    inquiries = await submitted_inquiries(
+        connected.crm, connected.medical, 3, new_run()
+    )
+    await connected.medical.execute_mdl(
+        "ALTER Integrationrule medical_inquiries__v ( active(false) );"
+    )
     before = await exception_messages(connected)
     try:
         await connected.crm.run_bulk_action("medical_inquiry__v", inquiries, TRANSFER)
         message = await new_exception(connected, before)
     finally:
-        await connected.medical.execute_mdl("ALTER Integrationrule medical_inquiries__v ( active(true) );")
+        await connected.medical.execute_mdl(
+            "ALTER Integrationrule medical_inquiries__v ( active(true) );"
+        )
     assert message["error_type__sys"] == ["configuration_error__sys"]
     assert message["message_items_failed__sys"] == 3
     await retry(connected, message)
@@ -181,13 +212,19 @@ async def test_missing_rule_is_one_exception_for_all_items(connected: Connected)
 
 async def retry(connected: Connected, message: Row) -> None:
     action = "Objectaction.exception_message__sys.retry_transfer__sys"
-    await connected.medical.run_action("exception_message__sys", str(message["id"]), action)
+    await connected.medical.run_action(
+        "exception_message__sys", str(message["id"]), action
+    )
 
 
 async def assert_resolved(connected: Connected, message: Row, inquiry: str) -> None:
     async def resolved() -> bool:
-        record = await connected.medical.record("exception_message__sys", str(message["id"]))
+        record = await connected.medical.record(
+            "exception_message__sys", str(message["id"])
+        )
         status = await status_of(connected, inquiry)
-        return record["error_status__sys"] == ["resolved__sys"] and status == ["success__v"]
+        return record["error_status__sys"] == ["resolved__sys"] and status == [
+            "success__v"
+        ]
 
     await eventually("the retried inquiry's Success and the exception's end", resolved)

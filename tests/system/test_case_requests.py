@@ -9,7 +9,10 @@ from tests.system.conditions import Connected, eventually, new_run
 from tests.system.test_transfer import account, inquiry, one, transferred
 
 ACTION = "Objectlifecyclestateuseraction.case_request__v"
-ANSWER = {"response_notes__v": "No data below 12 years.", "response_package_link__v": "https://packages.example/1"}
+ANSWER = {
+    "response_notes__v": "No data below 12 years.",
+    "response_package_link__v": "https://packages.example/1",
+}
 
 
 async def requested(connected: Connected) -> tuple[str, str]:
@@ -19,8 +22,15 @@ async def requested(connected: Connected) -> tuple[str, str]:
     return item, str(request["id"])
 
 
-async def agent_does(connected: Connected, request: str, action: str, fields: Mapping[str, str] | None = None) -> None:
-    await connected.agent.run_action("case_request__v", request, f"{ACTION}.{action}", fields)
+async def agent_does(
+    connected: Connected,
+    request: str,
+    action: str,
+    fields: Mapping[str, str] | None = None,
+) -> None:
+    await connected.agent.run_action(
+        "case_request__v", request, f"{ACTION}.{action}", fields
+    )
 
 
 async def followed(connected: Connected, item: str, status: str) -> Row:
@@ -37,7 +47,9 @@ async def followed(connected: Connected, item: str, status: str) -> Row:
     return await one(connected.crm, text)
 
 
-async def test_a_closed_request_is_opened_again_and_closed_again(connected: Connected) -> None:
+async def test_a_closed_request_is_opened_again_and_closed_again(
+    connected: Connected,
+) -> None:
     item, request = await requested(connected)
     await agent_does(connected, request, "new_state__v.start_work__v")
     await agent_does(connected, request, "in_progress_state__v.close__v", ANSWER)
@@ -45,8 +57,14 @@ async def test_a_closed_request_is_opened_again_and_closed_again(connected: Conn
     assert closed["response__v"] == ANSWER["response_notes__v"]
     await agent_does(connected, request, "closed_state__v.reopen__v")
     reopened = await followed(connected, item, "in_progress__v")
-    assert reopened == {**closed, "inquiry_status__v": ["in_progress__v"], "closed_date__v": None}
-    assert (await connected.medical.record("case_request__v", request))["closed_date__v"] is None
+    assert reopened == {
+        **closed,
+        "inquiry_status__v": ["in_progress__v"],
+        "closed_date__v": None,
+    }
+    assert (await connected.medical.record("case_request__v", request))[
+        "closed_date__v"
+    ] is None
     other = {**ANSWER, "response_notes__v": "See the new label."}
     await agent_does(connected, request, "in_progress_state__v.close__v", other)
     again = await followed(connected, item, "closed__v")
@@ -54,11 +72,16 @@ async def test_a_closed_request_is_opened_again_and_closed_again(connected: Conn
     assert str(again["closed_date__v"]) > str(closed["closed_date__v"])
 
 
-async def test_a_request_is_cancelled_and_taken_up_after_all(connected: Connected) -> None:
+async def test_a_request_is_cancelled_and_taken_up_after_all(
+    connected: Connected,
+) -> None:
     item, request = await requested(connected)
     await agent_does(connected, request, "new_state__v.cancel__v")
     cancelled = await followed(connected, item, "cancelled__v")
-    assert (cancelled["closed_date__v"], cancelled["transfer_status__v"]) == (None, ["success__v"])
+    assert (cancelled["closed_date__v"], cancelled["transfer_status__v"]) == (
+        None,
+        ["success__v"],
+    )
     await agent_does(connected, request, "cancelled_state__v.reopen__v")
     await followed(connected, item, "in_progress__v")
     await agent_does(connected, request, "in_progress_state__v.cancel__v")

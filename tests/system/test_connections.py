@@ -12,7 +12,11 @@ IGNORE = "Objectaction.exception_message__sys.ignore__sys"
 
 
 async def new_connection(client: VaultClient, name: str, remote: VaultClient) -> str:
-    row = {"name__v": name, "api_name__sys": name, "remote_vault_id__sys": str(remote.vault_id)}
+    row = {
+        "name__v": name,
+        "api_name__sys": name,
+        "remote_vault_id__sys": str(remote.vault_id),
+    }
     return await create(client, CONNECTION, row)
 
 
@@ -21,10 +25,22 @@ async def configure_point(connected: Connected, name: str) -> None:
     integration = await create(
         connected.medical,
         "integration__sys",
-        {"name__v": name, "integration_api_name__sys": name, "connection__sysr.api_name__sys": name},
+        {
+            "name__v": name,
+            "integration_api_name__sys": name,
+            "connection__sysr.api_name__sys": name,
+        },
     )
-    point = {"name__v": name, "integration_point_api_name__sys": name, "integration__sys": integration}
-    await create(connected.medical, "integration_point__sys", {**point, "direction__sys": "inbound__sys"})
+    point = {
+        "name__v": name,
+        "integration_point_api_name__sys": name,
+        "integration__sys": integration,
+    }
+    await create(
+        connected.medical,
+        "integration_point__sys",
+        {**point, "direction__sys": "inbound__sys"},
+    )
     await connected.medical.execute_mdl(f"""
         CREATE Object {name} ( label('Note'), Field link__sys ( unique(true) ) );
         CREATE Integrationrule {name} (
@@ -54,20 +70,26 @@ async def send_notes(connected: Connected, name: str, destination: str) -> None:
 
 async def sent(connected: Connected, name: str, text: str) -> str:
     note = await create(connected.crm, name, {"name__v": text})
-    await connected.crm.run_action(name, note, f"Objectlifecyclestateuseraction.{name}.new_state__c.send__c")
+    await connected.crm.run_action(
+        name, note, f"Objectlifecyclestateuseraction.{name}.new_state__c.send__c"
+    )
     return note
 
 
 async def noted(client: VaultClient, what: str) -> bool:
     """Whether there is an exception that says this; it is ignored then, so that no other test finds it open."""
-    rows = (await client.query("SELECT id, error_message__sys FROM exception_message__sys")).rows
+    rows = (
+        await client.query("SELECT id, error_message__sys FROM exception_message__sys")
+    ).rows
     found = [str(row["id"]) for row in rows if what in str(row["error_message__sys"])]
     for exception in found:
         await client.run_action("exception_message__sys", exception, IGNORE)
     return bool(found)
 
 
-async def test_a_second_connection_is_established_and_carries_messages(connected: Connected) -> None:
+async def test_a_second_connection_is_established_and_carries_messages(
+    connected: Connected,
+) -> None:
     name = f"note_{new_run()}__c"
     ids = {
         "crm": await new_connection(connected.crm, name, connected.medical),
@@ -78,29 +100,45 @@ async def test_a_second_connection_is_established_and_carries_messages(connected
     assert [await end.state() for end in ends] == ["active_state__sys"] * 2
     assert not await establish(*ends), "it is established already"
     details = await connected.medical.record(CONNECTION, ids["medical"])
-    assert (details["remote_vault_name__sys"], details["remote_connection__sys"]) == ("Vault CRM", name)
+    assert (details["remote_vault_name__sys"], details["remote_connection__sys"]) == (
+        "Vault CRM",
+        name,
+    )
 
     await configure_point(connected, name)
-    await send_notes(connected, name, "deliver_to_queue('medical_crm_inbound_queue__v')")
+    await send_notes(
+        connected, name, "deliver_to_queue('medical_crm_inbound_queue__v')"
+    )
     note = await sent(connected, name, "over the second connection")
     link = f"{connected.crm.vault_id}_{note}"
 
     async def arrived() -> bool:
-        rows = (await connected.medical.query(f"SELECT name__v FROM {name} WHERE link__sys = '{link}'")).rows
+        rows = (
+            await connected.medical.query(
+                f"SELECT name__v FROM {name} WHERE link__sys = '{link}'"
+            )
+        ).rows
         return [row["name__v"] for row in rows] == ["over the second connection"]
 
     await eventually("the note in Medical", arrived)
 
     # A Vault that is not to be read any more is not read, and the other one says why.
     administrator = str(connected.crm.user_id)
-    await connected.crm.update(CONNECTION, [{"id": ids["crm"], "authorized_connection_user__sys": administrator}])
+    await connected.crm.update(
+        CONNECTION,
+        [{"id": ids["crm"], "authorized_connection_user__sys": administrator}],
+    )
     await sent(connected, name, "not to be read")
 
     async def told() -> bool:
-        return await noted(connected.medical, f"Connection [{name}] cannot be used by a System Admin")
+        return await noted(
+            connected.medical, f"Connection [{name}] cannot be used by a System Admin"
+        )
 
     await eventually("the exception in Medical", told)
-    await connected.crm.run_action(CONNECTION, ids["crm"], f"{ACTION}.active_state__sys.inactivate__sys")
+    await connected.crm.run_action(
+        CONNECTION, ids["crm"], f"{ACTION}.active_state__sys.inactivate__sys"
+    )
     await sent(connected, name, "not to be sent")
 
     async def refused() -> bool:

@@ -27,13 +27,19 @@ TYPE = "object_type__v.api_name__v"
 async def routing(connected: Connected) -> Connected:
     """The integration active."""
     row = {"integration_api_name__sys": COUNTRY, "status__v": "active__v"}
-    (result,) = await connected.medical.update("integration__sys", [row], "integration_api_name__sys")
+    (result,) = await connected.medical.update(
+        "integration__sys", [row], "integration_api_name__sys"
+    )
     assert result.ok
     return connected
 
 
 async def settings(connected: Connected, *countries: str, **fields: object) -> str:
-    given = {TYPE: "clm_integration_settings__v", "country_filter__v": ",".join(countries), **fields}
+    given = {
+        TYPE: "clm_integration_settings__v",
+        "country_filter__v": ",".join(countries),
+        **fields,
+    }
     return await create(connected.crm, SETTINGS, {"name__v": new_run(), **given})
 
 
@@ -43,10 +49,14 @@ async def change(connected: Connected, record: str, **fields: object) -> None:
 
 
 async def synced(connected: Connected, status: str = "SUCCESS") -> Mapping[str, int]:
-    return await ended(connected.medical, await connected.medical.request_run(COUNTRY), status, COUNTRY)
+    return await ended(
+        connected.medical, await connected.medical.request_run(COUNTRY), status, COUNTRY
+    )
 
 
-async def countries(connected: Connected, record: str, condition: str = "status__v = 'active__v'") -> set[object]:
+async def countries(
+    connected: Connected, record: str, condition: str = "status__v = 'active__v'"
+) -> set[object]:
     """Codes of the countries that settings lead to."""
     text = f"SELECT country__vr.country_code__v FROM connection_country__v WHERE crm_id__v = '{record}' AND {condition}"
     rows = (await connected.medical.query(text)).rows
@@ -81,7 +91,11 @@ async def test_countries_come_and_go_with_their_settings(routing: Connected) -> 
     await change(routing, record, country_filter__v="fr__v,us__v")
     await synced(routing)
     assert await countries(routing, record) == {"FR", "US"}
-    taken_out = {"status__v": ["inactive__v"], "source_status__v": ["inactive__v"], "deleted_in_source__v": False}
+    taken_out = {
+        "status__v": ["inactive__v"],
+        "source_status__v": ["inactive__v"],
+        "deleted_in_source__v": False,
+    }
     assert await of_country(routing, record, "DE") == {**german, **taken_out}
     await change(routing, record, country_filter__v="de__v")
     await synced(routing)
@@ -94,32 +108,55 @@ async def test_countries_come_and_go_with_their_settings(routing: Connected) -> 
 
 async def test_inactive_or_deleted_settings_lead_nowhere(routing: Connected) -> None:
     email = "approved_email_integration_settings__v"
-    switched, deleted = await settings(routing, "de__v", **{TYPE: email}), await settings(routing, "de__v", "jp__v")
+    switched, deleted = (
+        await settings(routing, "de__v", **{TYPE: email}),
+        await settings(routing, "de__v", "jp__v"),
+    )
     await synced(routing)
-    assert (await of_country(routing, switched, "DE"))["feature__v"] == ["approved_email__v"]
+    assert (await of_country(routing, switched, "DE"))["feature__v"] == [
+        "approved_email__v"
+    ]
     await change(routing, switched, status__v="inactive__v")
     await routing.crm.delete(SETTINGS, [deleted])
     await synced(routing)
-    assert await countries(routing, switched) == await countries(routing, deleted) == set()
-    assert await countries(routing, deleted, "deleted_in_source__v = true") == {"DE", "JP"}
+    assert (
+        await countries(routing, switched) == await countries(routing, deleted) == set()
+    )
+    assert await countries(routing, deleted, "deleted_in_source__v = true") == {
+        "DE",
+        "JP",
+    }
     assert (await of_country(routing, switched, "DE"))["deleted_in_source__v"] is False
     await change(routing, switched, status__v="active__v")
     await synced(routing)
     assert await countries(routing, switched) == {"DE"}
 
 
-async def test_an_unknown_country_holds_its_settings_back_until_it_is_known(routing: Connected, asker: Asker) -> None:
+async def test_an_unknown_country_holds_its_settings_back_until_it_is_known(
+    routing: Connected, asker: Asker
+) -> None:
     run, since = new_run(), await routing.crm.clock()
     code = f"x{run}"
     await routing.crm.execute_mdl(
         f"ALTER Picklist country_cda__v ( ADD Picklistentry {code}__c ( label('{code}'), order(90) ) );"
     )
-    record, other = await settings(routing, "us__v", f"{code}__c"), await settings(routing, "us__v")
-    missing = await told(asker, "missing-lookups/medical/medical_crm__v", integration=COUNTRY, since=since)
-    assert [(row["reference_lookup_name__sys"], row["source_key__sys"]) for row in missing["missing_lookups"]] == [
-        ("crm_country__v", f"{code}__c")
-    ]
-    await put_on_queue(routing, envelope([record, other], point=POINT, object_name=SETTINGS).encode())
+    record, other = (
+        await settings(routing, "us__v", f"{code}__c"),
+        await settings(routing, "us__v"),
+    )
+    missing = await told(
+        asker,
+        "missing-lookups/medical/medical_crm__v",
+        integration=COUNTRY,
+        since=since,
+    )
+    assert [
+        (row["reference_lookup_name__sys"], row["source_key__sys"])
+        for row in missing["missing_lookups"]
+    ] == [("crm_country__v", f"{code}__c")]
+    await put_on_queue(
+        routing, envelope([record, other], point=POINT, object_name=SETTINGS).encode()
+    )
     item = await item_of(routing, record)
     assert item["error_type__sys"] == ["reference_lookup_error__sys"]
     assert f"{code}__c" in str(item["error_message__sys"])
@@ -137,9 +174,14 @@ async def test_an_unknown_country_holds_its_settings_back_until_it_is_known(rout
     await create(routing.medical, "reference_lookup__sys", lookup)
     await retried(routing, item)
     item = await item_of(routing, record)
-    assert (item["error_type__sys"], item["error_status__sys"]) == (["reference_error__sys"], ["open__sys"])
+    assert (item["error_type__sys"], item["error_status__sys"]) == (
+        ["reference_error__sys"],
+        ["open__sys"],
+    )
     assert "add it" in str(item["error_message__sys"])
-    await create(routing.medical, COUNTRY, {"name__v": code, "country_code__v": code[:10]})
+    await create(
+        routing.medical, COUNTRY, {"name__v": code, "country_code__v": code[:10]}
+    )
     await retried(routing, item)
     assert await countries(routing, record) == {"US", code[:10]}
     assert (await item_of(routing, record))["error_status__sys"] == ["resolved__sys"]
@@ -152,9 +194,14 @@ async def retried(connected: Connected, item: Row) -> None:
 
     async def over() -> bool:
         row = await connected.medical.record("exception_item__sys", str(item["id"]))
-        return row["error_status__sys"] in (["open__sys"], ["resolved__sys"]) and row["modified_date__v"] != before
+        return (
+            row["error_status__sys"] in (["open__sys"], ["resolved__sys"])
+            and row["modified_date__v"] != before
+        )
 
-    before = (await connected.medical.record("exception_item__sys", str(item["id"])))["modified_date__v"]
+    before = (await connected.medical.record("exception_item__sys", str(item["id"])))[
+        "modified_date__v"
+    ]
     await eventually("the end of the retry", over)
 
 
@@ -162,12 +209,23 @@ async def test_a_preview_shows_each_country(routing: Connected, asker: Asker) ->
     record = await settings(routing, "fr__v", "gb__v")
     await synced(routing)
     await change(routing, record, country_filter__v="gb__v,es__v")
-    answer = await asker.ask("POST", "previews/medical", json={"ids": [record], "integration_point": POINT})
+    answer = await asker.ask(
+        "POST", "previews/medical", json={"ids": [record], "integration_point": POINT}
+    )
     (shown,) = answer["data"]
     assert (shown["result"], shown["error"]) == ("created", None)
-    assert sorted(write["event"] for write in shown["writes"]) == ["created", "unchanged", "updated"]
-    sources = [field["source_value"] for part in shown["rules"] for field in part["fields"]]
-    assert [value for value in sources if value in (["gb__v"], ["es__v"])] == [["gb__v"], ["es__v"]]
+    assert sorted(write["event"] for write in shown["writes"]) == [
+        "created",
+        "unchanged",
+        "updated",
+    ]
+    sources = [
+        field["source_value"] for part in shown["rules"] for field in part["fields"]
+    ]
+    assert [value for value in sources if value in (["gb__v"], ["es__v"])] == [
+        ["gb__v"],
+        ["es__v"],
+    ]
     assert await countries(routing, record) == {"FR", "GB"}, "nothing is written"
 
 
@@ -193,12 +251,16 @@ async def test_an_older_state_never_comes_after_a_newer_one(
             await change(routing, record, country_filter__v=",".join(newer))
 
     await overtaken(routing, POINT, SETTINGS, record, newer_state)
-    assert await countries(routing, record) == {country[:2].upper() for country in newer or ()}
+    assert await countries(routing, record) == {
+        country[:2].upper() for country in newer or ()
+    }
 
 
 async def test_settings_are_sent_at_once(routing: Connected) -> None:
     record = await settings(routing, "gb__v", "jp__v")
-    await routing.rep.run_action(SETTINGS, record, f"Objectaction.{SETTINGS}.send_to_medical__v")
+    await routing.rep.run_action(
+        SETTINGS, record, f"Objectaction.{SETTINGS}.send_to_medical__v"
+    )
 
     async def there() -> bool:
         return await countries(routing, record) == {"GB", "JP"}
@@ -213,7 +275,9 @@ async def test_a_message_that_comes_again_changes_nothing(routing: Connected) ->
     await change(routing, record, country_filter__v="fr__v")
     await synced(routing)
     await put_on_queue(routing, message)
-    await put_on_queue(routing, envelope([other, record], point=POINT, object_name=SETTINGS).encode())
+    await put_on_queue(
+        routing, envelope([other, record], point=POINT, object_name=SETTINGS).encode()
+    )
     await assert_queues_empty(routing)
 
     async def done() -> bool:

@@ -20,7 +20,9 @@ QUEUES = {
 }
 
 
-async def transfer_all(crm: VaultClient, inquiries: list[str], kill_after: int, killing: asyncio.Event) -> None:
+async def transfer_all(
+    crm: VaultClient, inquiries: list[str], kill_after: int, killing: asyncio.Event
+) -> None:
     """Transfer in many small calls, setting ``killing`` part of the way; a call that is cut off is made again."""
     for start in range(0, len(inquiries), CALL):
         if start >= kill_after:
@@ -47,8 +49,12 @@ def quoted(ids: list[str]) -> str:
     return ", ".join(f"'{identifier}'" for identifier in ids)
 
 
-@pytest.mark.parametrize("victim", ["connector", "medical_vault", "crm_vault", "rabbitmq", "postgres"])
-async def test_a_crash_loses_and_doubles_nothing(running: System, connected: Connected, victim: str) -> None:
+@pytest.mark.parametrize(
+    "victim", ["connector", "medical_vault", "crm_vault", "rabbitmq", "postgres"]
+)
+async def test_a_crash_loses_and_doubles_nothing(
+    running: System, connected: Connected, victim: str
+) -> None:
     crm, medical = connected.crm, connected.medical
     inquiries = await submitted_inquiries(crm, medical, INQUIRIES, new_run())
     exceptions = await exceptions_in(connected)
@@ -76,18 +82,29 @@ async def test_a_crash_loses_and_doubles_nothing(running: System, connected: Con
     assert set(counts) == links
     assert set(counts.values()) == {1}
     await assert_queues_empty(connected)
-    assert await exceptions_in(connected) == exceptions, "a crash is waited for, it is nobody's exception"
+    assert await exceptions_in(connected) == exceptions, (
+        "a crash is waited for, it is nobody's exception"
+    )
 
 
 async def exceptions_in(connected: Connected) -> list[int]:
     text = "SELECT id FROM exception_message__sys"
-    return [len((await vault.query(text)).rows) for vault in (connected.crm, connected.medical)]
+    return [
+        len((await vault.query(text)).rows)
+        for vault in (connected.crm, connected.medical)
+    ]
 
 
 async def assert_queues_empty(connected: Connected) -> None:
     async def empty() -> bool:
-        depths = [(await connected.crm.queue(name))["messages_in_queue"] for name in QUEUES["crm"]]
-        depths += [(await connected.medical.queue(name))["messages_in_queue"] for name in QUEUES["medical"]]
+        depths = [
+            (await connected.crm.queue(name))["messages_in_queue"]
+            for name in QUEUES["crm"]
+        ]
+        depths += [
+            (await connected.medical.queue(name))["messages_in_queue"]
+            for name in QUEUES["medical"]
+        ]
         return depths == [0, 0, 0, 0]
 
     await eventually("all queues being empty", empty)

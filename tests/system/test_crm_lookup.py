@@ -33,7 +33,10 @@ KEPT = ("case_contact_source_data__v", "person__sys", "exception_message__sys")
 def asker(running: System, asker: Asker, wire: Recording) -> Asker:
     """Questions to the connector whose way to Vault CRM is recorded."""
     assert wire.url
-    return replace(asker, url=f"http://127.0.0.1:{running._state.ports[process_name('connector', 2)]}")
+    return replace(
+        asker,
+        url=f"http://127.0.0.1:{running._state.ports[process_name('connector', 2)]}",
+    )
 
 
 async def looked_up(asker: Asker, who: str = "business", **known: Any) -> list[Any]:
@@ -44,17 +47,28 @@ async def looked_up(asker: Asker, who: str = "business", **known: Any) -> list[A
 
 
 async def kept(connected: Connected) -> list[int]:
-    return [len((await connected.medical.query(f"SELECT id FROM {name}")).rows) for name in KEPT]
+    return [
+        len((await connected.medical.query(f"SELECT id FROM {name}")).rows)
+        for name in KEPT
+    ]
 
 
 @pytest.mark.parametrize("by", ["name", "veeva_id", "external_id", "ids"])
-async def test_an_agent_finds_an_account(connected: Connected, asker: Asker, by: str) -> None:
+async def test_an_agent_finds_an_account(
+    connected: Connected, asker: Asker, by: str
+) -> None:
     run = new_run()
     veeva_id = f"V{run}"
-    account_id = await account(connected, run, "FR", veevaid__v=veeva_id, specialty_1__v="oncology__v")
+    account_id = await account(
+        connected, run, "FR", veevaid__v=veeva_id, specialty_1__v="oncology__v"
+    )
     await account(connected, f"x{run}", "FR")
     before = await kept(connected)
-    known: dict[str, Any] = {"veeva_id": veeva_id, "external_id": f"T-{run}", "ids": [account_id]}
+    known: dict[str, Any] = {
+        "veeva_id": veeva_id,
+        "external_id": f"T-{run}",
+        "ids": [account_id],
+    }
     known["name"] = f"{run[:6]} DR"
     (found,) = await looked_up(asker, **{by: known[by]})
     assert found == {
@@ -77,15 +91,23 @@ async def test_an_agent_finds_an_account(connected: Connected, asker: Asker, by:
     assert await kept(connected) == before
 
 
-async def test_the_case_contact_that_an_account_is(connected: Connected, asker: Asker) -> None:
+async def test_the_case_contact_that_an_account_is(
+    connected: Connected, asker: Asker
+) -> None:
     run = new_run()
     account_id = await account(connected, run)
     request = await transferred(connected, await inquiry(connected, account_id))
     (found,) = await looked_up(asker, ids=[account_id])
     assert found["case_contact"] == request["case__vr.case_contact__v"]
-    row = {"object_type__v.api_name__v": "case_contact__v", "name__v": run, "veeva_id__v": f"V{run}"}
+    row = {
+        "object_type__v.api_name__v": "case_contact__v",
+        "name__v": run,
+        "veeva_id__v": f"V{run}",
+    }
     (other,) = await connected.medical.create("person__sys", [row])
-    await connected.crm.update("account__v", [{"id": account_id, "veevaid__v": f"V{run}"}])
+    await connected.crm.update(
+        "account__v", [{"id": account_id, "veevaid__v": f"V{run}"}]
+    )
     (found,) = await looked_up(asker, ids=[account_id])
     assert found["case_contact"] is None
     assert str(other.id) in found["error"]
@@ -100,7 +122,10 @@ async def test_no_more_than_asked_for(connected: Connected, asker: Asker) -> Non
         await account(connected, f"{run}n{number}")
     answer = await asker.ask("POST", LOOKUP, "business", json={"name": run, "limit": 2})
     names = [found["fields"]["name__v"] for found in answer["data"]["accounts"]]
-    assert (names, answer["data"]["complete"]) == ([f"Dr {run}n0", f"Dr {run}n1"], False)
+    assert (names, answer["data"]["complete"]) == (
+        [f"Dr {run}n0", f"Dr {run}n1"],
+        False,
+    )
 
 
 @EITHER
@@ -109,7 +134,11 @@ async def test_nothing_is_told_of_accounts_that_are_kept_back(
 ) -> None:
     run = new_run()
     account_id = await account(connected, run, country)
-    searches: tuple[dict[str, Any], ...] = ({"name": run}, {"external_id": f"T-{run}"}, {"ids": [account_id]})
+    searches: tuple[dict[str, Any], ...] = (
+        {"name": run},
+        {"external_id": f"T-{run}"},
+        {"ids": [account_id]},
+    )
     for known in searches:
         assert await looked_up(asker, **known) == []
     queries = [exchange.query for exchange in of_accounts(asked)]
@@ -119,10 +148,14 @@ async def test_nothing_is_told_of_accounts_that_are_kept_back(
     assert answered(asked, run) == []
     asked.clear()
     assert await looked_up(asker, name=run, country=country) == []
-    assert of_accounts([*asked, Exchange("", "/query", "q=none", "")]) == [], "not even asked"
+    assert of_accounts([*asked, Exchange("", "/query", "q=none", "")]) == [], (
+        "not even asked"
+    )
 
 
-async def test_where_inquiries_make_accounts_known(connected: Connected, asker: Asker, asked: list[Exchange]) -> None:
+async def test_where_inquiries_make_accounts_known(
+    connected: Connected, asker: Asker, asked: list[Exchange]
+) -> None:
     run = new_run()
     account_id = await account(connected, run, "DE")
     item = await inquiry(connected, account_id, "DE")
@@ -130,7 +163,10 @@ async def test_where_inquiries_make_accounts_known(connected: Connected, asker: 
     assert answered(asked, run) == []
     request = await transferred(connected, item)
     (found,) = await looked_up(asker, name=run, country="DE")
-    assert (found["id"], found["case_contact"]) == (account_id, request["case__vr.case_contact__v"])
+    assert (found["id"], found["case_contact"]) == (
+        account_id,
+        request["case__vr.case_contact__v"],
+    )
 
 
 async def test_what_is_searched_for_is_in_no_log_and_no_address(
@@ -139,7 +175,9 @@ async def test_what_is_searched_for_is_in_no_log_and_no_address(
     run = new_run()
     await account(connected, run)
     assert len(await looked_up(asker, name=f"dr {run}")) == 1
-    refused = await asker.text("POST", LOOKUP, "business", json={"name": run, "who": f"Example {run}"})
+    refused = await asker.text(
+        "POST", LOOKUP, "business", json={"name": run, "who": f"Example {run}"}
+    )
     assert "INVALID_DATA" in refused
     assert run not in refused
     assert not any(run in exchange.path for exchange in asked)
@@ -149,7 +187,9 @@ async def test_what_is_searched_for_is_in_no_log_and_no_address(
         assert run not in file.read_text(encoding="utf-8", errors="replace"), file.name
 
 
-async def test_what_the_rule_does_not_show_is_neither_shown_nor_searched_by(connected: Connected, asker: Asker) -> None:
+async def test_what_the_rule_does_not_show_is_neither_shown_nor_searched_by(
+    connected: Connected, asker: Asker
+) -> None:
     run = new_run()
     account_id = await account(connected, run)
     switch = "ALTER Integrationrule crm_lookup__v ( MODIFY Fieldrule external_id__v ( active({}) ) );"
@@ -157,13 +197,17 @@ async def test_what_the_rule_does_not_show_is_neither_shown_nor_searched_by(conn
     try:
         (found,) = await looked_up(asker, ids=[account_id])
         assert "external_id__v" not in found["fields"]
-        answer = await asker.ask("POST", LOOKUP, "business", json={"external_id": f"T-{run}"})
+        answer = await asker.ask(
+            "POST", LOOKUP, "business", json={"external_id": f"T-{run}"}
+        )
         assert answer["errors"][0]["type"] == "INVALID_DATA"
     finally:
         await connected.medical.execute_mdl(switch.format("true"))
 
 
-async def test_what_is_refused(running: System, connected: Connected, asker: Asker) -> None:
+async def test_what_is_refused(
+    running: System, connected: Connected, asker: Asker
+) -> None:
     form = running.sign_ins()["medical_vault"]["integration"]
     url = f"{asker.vault_url}/api/v25.1/auth"
     async with aiohttp.ClientSession() as http, http.post(url, data=form) as signed_in:
@@ -174,17 +218,28 @@ async def test_what_is_refused(running: System, connected: Connected, asker: Ask
         ("integration", LOOKUP, {"name": "any"}, "INSUFFICIENT_ACCESS"),
         ("business", LOOKUP, {"country": "FR"}, "INVALID_DATA"),
         ("business", "crm-lookups/medical/nothing__c", {"name": "any"}, "INVALID_DATA"),
-        ("business", "crm-lookups/crm/medical_crm__v", {"name": "any"}, "INVALID_SESSION_ID"),
+        (
+            "business",
+            "crm-lookups/crm/medical_crm__v",
+            {"name": "any"},
+            "INVALID_SESSION_ID",
+        ),
     ):
-        assert (await asker.ask("POST", path, who, json=known))["errors"][0]["type"] == kind, (who, path)
+        assert (await asker.ask("POST", path, who, json=known))["errors"][0][
+            "type"
+        ] == kind, (who, path)
     row = {"integration_point_api_name__sys": POINT, "status__v": "inactive__v"}
-    await connected.medical.update("integration_point__sys", [row], "integration_point_api_name__sys")
+    await connected.medical.update(
+        "integration_point__sys", [row], "integration_point_api_name__sys"
+    )
     try:
         answer = await asker.ask("POST", LOOKUP, "business", json={"name": "any"})
         assert "inactive" in answer["errors"][0]["message"]
     finally:
         row["status__v"] = "active__v"
-        await connected.medical.update("integration_point__sys", [row], "integration_point_api_name__sys")
+        await connected.medical.update(
+            "integration_point__sys", [row], "integration_point_api_name__sys"
+        )
 
 
 async def test_a_message_for_it_writes_nothing(connected: Connected) -> None:
@@ -195,6 +250,8 @@ async def test_a_message_for_it_writes_nothing(connected: Connected) -> None:
 
     async def refused() -> bool:
         rows = (await connected.medical.query(text)).rows
-        return [row["error_type__sys"] for row in rows] == [["configuration_error__sys"]]
+        return [row["error_type__sys"] for row in rows] == [
+            ["configuration_error__sys"]
+        ]
 
     await eventually("the refusal", refused)

@@ -158,7 +158,9 @@ async def deploy_package(running: System, connected: Connected, custom: Custom) 
         api = Api(http, running.endpoints()["medical_vault"]["url"])
         credentials = {"username": sign_in["username"], "password": sign_in["password"]}
         session = (await api.post("/auth", data=credentials)).body["sessionId"]
-        await replace(api, session_id=session).put("/services/package", data=form(content, file_name))
+        await replace(api, session_id=session).put(
+            "/services/package", data=form(content, file_name)
+        )
     package = await package_at(connected, file_name, "verified__v")
     path = f"/api/v25.1/vobject/vault_package__v/{package}/actions/deploy"
     await connected.medical.call(Request("deploy", "POST", path))
@@ -170,7 +172,10 @@ async def package_at(connected: Connected, file_name: str, status: str) -> str:
     text = f"SELECT id, package_status__v FROM vault_package__v WHERE file_name__v = '{file_name}'"
 
     async def there() -> bool:
-        return [row["package_status__v"] for row in (await connected.medical.query(text)).rows] == [[status]]
+        return [
+            row["package_status__v"]
+            for row in (await connected.medical.query(text)).rows
+        ] == [[status]]
 
     await eventually(f"package status {status}", there)
     return str((await one(connected.medical, text))["id"])
@@ -191,14 +196,23 @@ async def send(connected: Connected, custom: Custom, record: str, lot: str) -> N
     await connected.crm.run_action(name, record, f"{actions}.sent_state__c.keep__c")
 
     async def copied() -> bool:
-        return bool((await connected.medical.query(f"SELECT id FROM {named['target']} WHERE lot__c = '{lot}'")).rows)
+        return bool(
+            (
+                await connected.medical.query(
+                    f"SELECT id FROM {named['target']} WHERE lot__c = '{lot}'"
+                )
+            ).rows
+        )
 
     await eventually(f"the copy of lot {lot}", copied)
 
 
 @pytest.mark.parametrize(
     "custom",
-    [Custom("mdl", "global_id__sys", "link__sys"), Custom("package", "id", "crm_id__c")],
+    [
+        Custom("mdl", "global_id__sys", "link__sys"),
+        Custom("package", "id", "crm_id__c"),
+    ],
     ids=["MDL, key from global_id__sys", "package, key from id"],
 )
 async def test_a_custom_point_upserts_by_the_key_of_its_rule(
@@ -211,13 +225,19 @@ async def test_a_custom_point_upserts_by_the_key_of_its_rule(
     else:
         await deploy_package(running, connected, custom)
     record, other = [
-        await create(connected.crm, f"{custom.names['source']}__c", {"name__v": f"{run} {n}", "amount__c": AMOUNT})
+        await create(
+            connected.crm,
+            f"{custom.names['source']}__c",
+            {"name__v": f"{run} {n}", "amount__c": AMOUNT},
+        )
         for n in range(2)
     ]
     keys = {"id": record, "global_id__sys": f"{connected.crm.vault_id}_{record}"}
 
     await send(connected, custom, record, f"{run} A")
-    fields = f"SELECT id, name__v, lot__c, {custom.key}, amount__c, note__c FROM {target}"
+    fields = (
+        f"SELECT id, name__v, lot__c, {custom.key}, amount__c, note__c FROM {target}"
+    )
     made = await one(connected.medical, fields)
     assert made == {
         "id": made["id"],
@@ -230,7 +250,10 @@ async def test_a_custom_point_upserts_by_the_key_of_its_rule(
 
     await connected.medical.update(target, [{"id": made["id"], "note__c": "by hand"}])
     await send(connected, custom, record, f"{run} B")
-    assert await one(connected.medical, fields) == made | {"lot__c": f"{run} B", "note__c": "by hand"}
+    assert await one(connected.medical, fields) == made | {
+        "lot__c": f"{run} B",
+        "note__c": "by hand",
+    }
 
     await send(connected, custom, other, f"{run} C")
     assert len((await connected.medical.query(fields)).rows) == 2
@@ -246,7 +269,9 @@ async def test_a_rule_fills_documents(connected: Connected, asker: Asker) -> Non
     record = await create(connected.crm, source, {"name__v": run, "lot__c": f"{run} A"})
 
     async def written(title: str, *records: str) -> Row:
-        items = envelope([*records, record], point=custom.names["point"], object_name=source)
+        items = envelope(
+            [*records, record], point=custom.names["point"], object_name=source
+        )
         await put_on_queue(connected, items.encode())
         text = (
             "SELECT id, name__v, title__v, TONAME(type__v) AS kind, product__vr.external_id__v, version_id "
@@ -254,7 +279,9 @@ async def test_a_rule_fills_documents(connected: Connected, asker: Asker) -> Non
         )
 
         async def there() -> bool:
-            return [row["title__v"] for row in (await connected.medical.query(text)).rows] == [title]
+            return [
+                row["title__v"] for row in (await connected.medical.query(text)).rows
+            ] == [title]
 
         await eventually(f"a document with the title {title}", there)
         return await one(connected.medical, text)
@@ -271,19 +298,34 @@ async def test_a_rule_fills_documents(connected: Connected, asker: Asker) -> Non
     await connected.crm.update(source, [{"id": record, "lot__c": f"{run} B"}])
     asked = {"rule": custom.names["target"], "ids": [record]}
     (shown,) = (await asker.ask("POST", "previews/medical", json=asked))["data"]
-    assert [(write["object"], write["event"], write["changes"]) for write in shown["writes"]] == [
-        ("documents", "updated", {"title__v": {"stored": f"{run} A", "new": f"{run} B"}})
+    assert [
+        (write["object"], write["event"], write["changes"]) for write in shown["writes"]
+    ] == [
+        (
+            "documents",
+            "updated",
+            {"title__v": {"stored": f"{run} A", "new": f"{run} B"}},
+        )
     ]
     assert await written(f"{run} B") == {**made, "title__v": f"{run} B"}
 
-    copy = {"name__v": "Twice", "type__v": "medical_response__v", "link__sys": f"{connected.crm.vault_id}_{record}"}
+    copy = {
+        "name__v": "Twice",
+        "type__v": "medical_response__v",
+        "link__sys": f"{connected.crm.vault_id}_{record}",
+    }
     assert all(result.ok for result in await connected.medical.create_documents([copy]))
-    await put_on_queue(connected, envelope([record], point=custom.names["point"], object_name=source).encode())
+    await put_on_queue(
+        connected,
+        envelope([record], point=custom.names["point"], object_name=source).encode(),
+    )
     item = await item_of(connected, record)
     assert "several documents have this" in str(item["error_message__sys"])
 
 
-async def test_a_document_is_created_once_and_no_older_state_stays_on_it(connected: Connected) -> None:
+async def test_a_document_is_created_once_and_no_older_state_stays_on_it(
+    connected: Connected,
+) -> None:
     run, custom = new_run(), Custom("once", "global_id__sys", "link__sys")
     await connected.crm.execute_mdl(custom.written(LIFECYCLE) + custom.written(SOURCE))
     await connected.medical.execute_mdl(custom.written(DOCUMENT_RULE))

@@ -26,14 +26,22 @@ async def told(asker: Asker, path: str, **params: str) -> Any:
 
 def of_set(answer: Any, name: str) -> dict[str, int]:
     listed = answer["missing_lookups"]
-    return {row["source_key__sys"]: row["count"] for row in listed if row["reference_lookup_name__sys"] == name}
+    return {
+        row["source_key__sys"]: row["count"]
+        for row in listed
+        if row["reference_lookup_name__sys"] == name
+    }
 
 
 async def loaded(asker: Asker, row: Mapping[str, str]) -> None:
     file = io.StringIO()
     csv.writer(file).writerows([row.keys(), row.values()])
     url = f"{asker.vault_url}/api/v25.1/vobjects/reference_lookup__sys"
-    headers = {"Authorization": asker.sessions["admin"], "Content-Type": "text/csv", "Accept": "application/json"}
+    headers = {
+        "Authorization": asker.sessions["admin"],
+        "Content-Type": "text/csv",
+        "Accept": "application/json",
+    }
     async with (
         aiohttp.ClientSession(headers=headers) as http,
         http.post(url, data=file.getvalue().encode()) as answer,
@@ -42,19 +50,34 @@ async def loaded(asker: Asker, row: Mapping[str, str]) -> None:
     assert result["responseStatus"] == "SUCCESS", result
 
 
-async def test_a_dry_run_counts_what_a_run_would_do(connected: Connected, asker: Asker) -> None:
+async def test_a_dry_run_counts_what_a_run_would_do(
+    connected: Connected, asker: Asker
+) -> None:
     run = new_run()
     since = await connected.crm.clock()
-    new, hidden = await account(connected, run), await account(connected, f"{run}2", "CH")
+    new, hidden = (
+        await account(connected, run),
+        await account(connected, f"{run}2", "CH"),
+    )
     told_of = await told(asker, f"dry-runs/medical/{INTEGRATION}", since=since)
-    assert (told_of["read"], told_of["written"], told_of["failed"], told_of["complete"]) == (1, 1, 0, True)
-    assert told_of["writes"] == {"person__sys": {"created": 1}, "case_contact_source_data__v": {"created": 1}}
+    assert (
+        told_of["read"],
+        told_of["written"],
+        told_of["failed"],
+        told_of["complete"],
+    ) == (1, 1, 0, True)
+    assert told_of["writes"] == {
+        "person__sys": {"created": 1},
+        "case_contact_source_data__v": {"created": 1},
+    }
     for record in (new, hidden):
         text = f"SELECT id FROM case_contact_source_data__v WHERE link__sys = '{connected.crm.vault_id}_{record}'"
         assert (await connected.medical.query(text)).rows == []
 
 
-async def test_an_integration_is_tried_before_it_is_active(connected: Connected, asker: Asker) -> None:
+async def test_an_integration_is_tried_before_it_is_active(
+    connected: Connected, asker: Asker
+) -> None:
     run = new_run()
     since = await connected.crm.clock()
     await create(connected.crm, "directory__v", {"name__v": run, "external_id__v": run})
@@ -68,10 +91,14 @@ async def test_an_integration_is_tried_before_it_is_active(connected: Connected,
     assert told_of["writes"]["crm_directory__v"] == {"created": 1}
 
 
-async def test_missing_lookups_are_listed_filled_in_and_loaded_back(connected: Connected, asker: Asker) -> None:
+async def test_missing_lookups_are_listed_filled_in_and_loaded_back(
+    connected: Connected, asker: Asker
+) -> None:
     run = new_run()
     since, name = await connected.crm.clock(), f"none_{run}__c"
-    rules = {"lost": f"{CHANNEL}, reference_lookup('{name}'), reference_lookup_type('generic')"}
+    rules = {
+        "lost": f"{CHANNEL}, reference_lookup('{name}'), reference_lookup_type('generic')"
+    }
     await add_rules(connected, run, rules)
     try:
         for number in range(2):
@@ -79,10 +106,14 @@ async def test_missing_lookups_are_listed_filled_in_and_loaded_back(connected: C
             await transferred(connected, item, "failed__v")
             await item_of(connected, item)
         assert of_set(await told(asker, MISSING), name) == {"email__v": 2}
-        assert of_set(await told(asker, MISSING, integration=INTEGRATION, since=since), name) == {"email__v": 2}
+        assert of_set(
+            await told(asker, MISSING, integration=INTEGRATION, since=since), name
+        ) == {"email__v": 2}
         dry = await told(asker, f"dry-runs/medical/{INTEGRATION}", since=since)
         assert (dry["failed"], of_set(dry, name)) == (2, {"email__v": 2})
-        assert {failure["field_rule"] for failure in dry["failures"]} == {f"lost_{run}__c"}
+        assert {failure["field_rule"] for failure in dry["failures"]} == {
+            f"lost_{run}__c"
+        }
         content = await asker.text("GET", MISSING, params={"format": "csv"})
         heading, *rows = csv.reader(io.StringIO(content))
         (row,) = [row for row in rows if name in row]

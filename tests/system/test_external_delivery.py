@@ -24,7 +24,9 @@ from tests.system.conditions import Connected, eventually, new_run
 from tests.system.test_connections import CONNECTION, send_notes, sent
 from tests.system.test_transfer import create
 
-ACTIVATE = "Objectlifecyclestateuseraction.connection__sys.pending_state__sys.activate__sys"
+ACTIVATE = (
+    "Objectlifecyclestateuseraction.connection__sys.pending_state__sys.activate__sys"
+)
 RETRY = "Objectaction.exception_message__sys.retry_transfer__sys"
 CRM = "crm_vault"
 
@@ -47,7 +49,9 @@ class Receiver:
                 key = x509.load_pem_x509_certificate(await answer.read()).public_key()
         assert isinstance(key, rsa.RSAPublicKey)
         signature = base64.b64decode(headers[SIGNATURE])
-        key.verify(signature, signed_text(headers, body), padding.PKCS1v15(), hashes.SHA256())
+        key.verify(
+            signature, signed_text(headers, body), padding.PKCS1v15(), hashes.SHA256()
+        )
         self.asked.append((headers, orjson.loads(body)))
         return web.Response(status=self.answers.pop(0) if self.answers else 200)
 
@@ -76,14 +80,23 @@ async def allowing(running: System, vault: str, url: str) -> AsyncIterator[Vault
     """A second process of a Vault, whose administrator allows this address."""
     (first,) = [service for service in running._services() if service.service == vault]
     second = replace(first, number=9)
-    ports = {"VAULT_PORT": str(running._state.port(second.name)), "VAULT_CONNECTION_URLS": url}
-    own = {name: value for name, value in first.settings.items() if not name.startswith("VAULT_TLS")}
+    ports = {
+        "VAULT_PORT": str(running._state.port(second.name)),
+        "VAULT_CONNECTION_URLS": url,
+    }
+    own = {
+        name: value
+        for name, value in first.settings.items()
+        if not name.startswith("VAULT_TLS")
+    }
     second = replace(second, settings={**own, **ports})
     admin = running.sign_ins()[vault]["admin"]
     second.spawn()
     try:
         await second.wait_ready()
-        async with VaultClient(second.url, admin["username"], admin["password"], client_id="tests") as client:
+        async with VaultClient(
+            second.url, admin["username"], admin["password"], client_id="tests"
+        ) as client:
             yield client
     finally:
         await second.stop()
@@ -94,10 +107,14 @@ async def test_signed_messages_are_posted_until_they_are_taken(
 ) -> None:
     name = f"partner_{new_run()}__c"
     row = {"name__v": name, "api_name__sys": name, "url__sys": receiver.url}
-    (refused,) = await connected.crm.create(CONNECTION, [{**row, "object_type__v.api_name__v": "external__sys"}])
+    (refused,) = await connected.crm.create(
+        CONNECTION, [{**row, "object_type__v.api_name__v": "external__sys"}]
+    )
     assert refused.errors[0].type == "OPERATION_NOT_ALLOWED"
     async with allowing(running, CRM, receiver.url) as crm:
-        connection = await create(crm, CONNECTION, {**row, "object_type__v.api_name__v": "external__sys"})
+        connection = await create(
+            crm, CONNECTION, {**row, "object_type__v.api_name__v": "external__sys"}
+        )
     await connected.crm.run_action(CONNECTION, connection, ACTIVATE)
     await send_notes(connected, name, "connection_type('external')")
 
@@ -109,7 +126,10 @@ async def test_signed_messages_are_posted_until_they_are_taken(
 
     await eventually("the message at the receiver", taken)
     ids = {body["message_id"] for _, body in receiver.asked}
-    assert (len(ids), [body["send_attempt"] for _, body in receiver.asked]) == (1, [1, 2, 3])
+    assert (len(ids), [body["send_attempt"] for _, body in receiver.asked]) == (
+        1,
+        [1, 2, 3],
+    )
     headers, body = receiver.asked[-1]
     assert headers["User-Agent"] == "Veeva Vault Spark Message Agent"
     assert headers["X-VaultAPISignature-RequestId"] == body["message_id"]
@@ -119,11 +139,18 @@ async def test_signed_messages_are_posted_until_they_are_taken(
 
     receiver.answers = [500] * 5
     await sent(connected, name, "given up")
-    text = "SELECT id, error_message__sys, error_status__sys FROM exception_message__sys"
+    text = (
+        "SELECT id, error_message__sys, error_status__sys FROM exception_message__sys"
+    )
 
     async def given_up() -> list[Row]:
         rows = (await connected.crm.query(text)).rows
-        return [row for row in rows if f"connection {name} answered with status 500" in str(row["error_message__sys"])]
+        return [
+            row
+            for row in rows
+            if f"connection {name} answered with status 500"
+            in str(row["error_message__sys"])
+        ]
 
     async def recorded() -> bool:
         return bool(await given_up())
@@ -131,7 +158,9 @@ async def test_signed_messages_are_posted_until_they_are_taken(
     await eventually("the exception in CRM", recorded)
     assert len(receiver.asked) == 3 + 5
     (exception,) = await given_up()
-    await connected.crm.run_action("exception_message__sys", str(exception["id"]), RETRY)
+    await connected.crm.run_action(
+        "exception_message__sys", str(exception["id"]), RETRY
+    )
 
     async def resolved() -> bool:
         return (await given_up())[0]["error_status__sys"] == ["resolved__sys"]

@@ -17,7 +17,9 @@ from tests.public_client import client_of
 
 
 @pytest.mark.parametrize("vault", [plan.name for plan in VAULTS])
-async def test_a_public_client(running: System, vault: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_public_client(
+    running: System, vault: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     endpoint = json.loads(running.endpoints_file.read_text())[vault]
     client, _ = client_of(endpoint["url"])
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", endpoint["ca_file"])
@@ -28,7 +30,9 @@ async def test_a_public_client(running: System, vault: str, monkeypatch: pytest.
         vaultPassword=endpoint["password"],
     )
     assert client.vaultId == endpoint["vault_id"]
-    answer = await asyncio.to_thread(QueryService(client).query, "SELECT id FROM user__sys")
+    answer = await asyncio.to_thread(
+        QueryService(client).query, "SELECT id FROM user__sys"
+    )
     assert answer["responseStatus"] == "SUCCESS"
 
 
@@ -36,9 +40,15 @@ async def test_addresses_are_those_that_the_client_dialled(running: System) -> N
     endpoint = running.endpoints()["medical_vault"]
     trust = ssl.create_default_context(cafile=endpoint["ca_file"])
     dialled = urlsplit(endpoint["https_url"]).netloc
-    fields = {"username": endpoint["username"], "password": endpoint["password"], "vaultDNS": dialled}
+    fields = {
+        "username": endpoint["username"],
+        "password": endpoint["password"],
+        "vaultDNS": dialled,
+    }
     async with aiohttp.ClientSession() as http:
-        async with http.post(f"{endpoint['https_url']}/api/v24.3/auth", data=fields, ssl=trust) as answer:
+        async with http.post(
+            f"{endpoint['https_url']}/api/v24.3/auth", data=fields, ssl=trust
+        ) as answer:
             body = await answer.json()
             assert body["vaultIds"][0]["url"] == f"https://{dialled}/api"
             assert answer.headers["X-VaultAPI-UserId"] == str(body["userId"])

@@ -34,7 +34,11 @@ async def four_connectors(running: System) -> AsyncIterator[None]:
 
 
 async def made(connected: Connected, run: str) -> list[str]:
-    country = (await one(connected.crm, "SELECT id FROM country__v WHERE country_code__v = 'FR'"))["id"]
+    country = (
+        await one(
+            connected.crm, "SELECT id FROM country__v WHERE country_code__v = 'FR'"
+        )
+    )["id"]
     return [
         await create(
             connected.crm,
@@ -72,7 +76,10 @@ async def test_no_older_state_comes_after_a_newer_one(connected: Connected) -> N
         await put_on_queue(connected, order.choice(sent))
 
     for state in range(1, CHANGES + 1):
-        rows = [{"id": account, "last_name_cda__v": f"State {state:03}"} for account in accounts]
+        rows = [
+            {"id": account, "last_name_cda__v": f"State {state:03}"}
+            for account in accounts
+        ]
         await asyncio.gather(
             connected.crm.update("account__v", rows),
             tell(order.sample(accounts, ACCOUNTS // 2)),
@@ -84,7 +91,9 @@ async def test_no_older_state_comes_after_a_newer_one(connected: Connected) -> N
 
     async def last_state() -> bool:
         copies = (await connected.medical.query(text)).rows
-        return [row["last_name__v"] for row in copies] == [f"State {CHANGES:03}"] * ACCOUNTS
+        return [row["last_name__v"] for row in copies] == [
+            f"State {CHANGES:03}"
+        ] * ACCOUNTS
 
     await eventually("the last state in every copy", last_state)
     await assert_queues_empty(connected)
@@ -92,5 +101,7 @@ async def test_no_older_state_comes_after_a_newer_one(connected: Connected) -> N
     copies = (await connected.medical.query(text)).rows
     for row in copies:
         states = await written(connected, str(row["id"]))
-        assert states == sorted(set(states)), "each state at most once, and in the order of the source"
+        assert states == sorted(set(states)), (
+            "each state at most once, and in the order of the source"
+        )
         assert len(states) > 1, "there were changes while the connectors wrote"

@@ -23,7 +23,9 @@ async def started(connected: Connected) -> AsyncIterator[Connected]:
 
     async def become(status: str) -> None:
         row = {"integration_api_name__sys": CASES, "status__v": status}
-        (result,) = await connected.crm.update("integration__sys", [row], "integration_api_name__sys")
+        (result,) = await connected.crm.update(
+            "integration__sys", [row], "integration_api_name__sys"
+        )
         assert result.ok
 
     await become("active__v")
@@ -34,20 +36,36 @@ async def started(connected: Connected) -> AsyncIterator[Connected]:
 async def known_contact(connected: Connected, country: str = "US") -> tuple[str, str]:
     """An account, and the Case Contact that it is since an inquiry of it was transferred."""
     account_id = await account(connected, new_run(), country)
-    request = await transferred(connected, await inquiry(connected, account_id, country))
+    request = await transferred(
+        connected, await inquiry(connected, account_id, country)
+    )
     return account_id, str(request["case__vr.case_contact__v"])
 
 
-async def called(connected: Connected, contact: str | None, product: str = "P-1002") -> str:
+async def called(
+    connected: Connected, contact: str | None, product: str = "P-1002"
+) -> str:
     """The Case Request of a call that an agent has taken."""
     row = {"country__vr.country_code__v": "US", "origination_channel__v": "phone__v"}
-    case = await create(connected.agent, "case__v", row if contact is None else {**row, "case_contact__v": contact})
-    asked = {"case__v": case, "product__vr.external_id__v": product, "question__v": "Is it to be kept cold?"}
-    return await create(connected.agent, "case_request__v", {**asked, "delivery_method__v": "phone__v"})
+    case = await create(
+        connected.agent,
+        "case__v",
+        row if contact is None else {**row, "case_contact__v": contact},
+    )
+    asked = {
+        "case__v": case,
+        "product__vr.external_id__v": product,
+        "question__v": "Is it to be kept cold?",
+    }
+    return await create(
+        connected.agent, "case_request__v", {**asked, "delivery_method__v": "phone__v"}
+    )
 
 
 async def synced(connected: Connected, status: str = "SUCCESS") -> Mapping[str, int]:
-    return await ended(connected.crm, await connected.crm.request_run(CASES), status, CASES)
+    return await ended(
+        connected.crm, await connected.crm.request_run(CASES), status, CASES
+    )
 
 
 async def inquiries(connected: Connected, request: str) -> list[Row]:
@@ -59,7 +77,9 @@ async def inquiries(connected: Connected, request: str) -> list[Row]:
     return (await connected.crm.query(text)).rows
 
 
-async def test_a_call_becomes_an_inquiry_that_follows_it_and_never_comes_back(started: Connected) -> None:
+async def test_a_call_becomes_an_inquiry_that_follows_it_and_never_comes_back(
+    started: Connected,
+) -> None:
     account_id, contact = await known_contact(started)
     request = await called(started, contact)
     assert (await synced(started))["written"] >= 1
@@ -74,7 +94,9 @@ async def test_a_call_becomes_an_inquiry_that_follows_it_and_never_comes_back(st
         "transfer_status__v": ["success__v"],
         "inquiry_status__v": ["transferred__v"],
     }
-    of_contact = f"SELECT id FROM case_request__v WHERE case__vr.case_contact__v = '{contact}'"
+    of_contact = (
+        f"SELECT id FROM case_request__v WHERE case__vr.case_contact__v = '{contact}'"
+    )
     cases = (await started.medical.query(of_contact)).rows
     assert len(cases) == 2, "the transferred inquiry, and the call"
     await agent_does(started, request, "new_state__v.start_work__v")
@@ -87,21 +109,35 @@ async def test_a_call_becomes_an_inquiry_that_follows_it_and_never_comes_back(st
     assert (await started.medical.query(of_contact)).rows == cases
 
 
-async def test_nothing_is_made_of_whoever_is_no_account_here(started: Connected) -> None:
+async def test_nothing_is_made_of_whoever_is_no_account_here(
+    started: Connected,
+) -> None:
     """Nobody; somebody whom only this Vault knows; and somebody of whom CRM gives the inquiry only."""
     person = {"object_type__v.api_name__v": "case_contact__v", "name__v": new_run()}
-    contacts = (None, await create(started.medical, "person__sys", person), (await known_contact(started, "CH"))[1])
+    contacts = (
+        None,
+        await create(started.medical, "person__sys", person),
+        (await known_contact(started, "CH"))[1],
+    )
     requests = [await called(started, contact) for contact in contacts]
     await synced(started)
     for request in requests:
         assert await inquiries(started, request) == []
-        assert (await started.medical.record("case_request__v", request))["link__sys"] is None
+        assert (await started.medical.record("case_request__v", request))[
+            "link__sys"
+        ] is None
 
 
-async def test_several_accounts_are_an_exception_not_a_guess(started: Connected) -> None:
+async def test_several_accounts_are_an_exception_not_a_guess(
+    started: Connected,
+) -> None:
     account_id, contact = await known_contact(started)
     other = await account(started, new_run())
-    tie = {"name__v": "By hand", "link__sys": f"{started.crm.vault_id}_{other}", "person__v": contact}
+    tie = {
+        "name__v": "By hand",
+        "link__sys": f"{started.crm.vault_id}_{other}",
+        "person__v": contact,
+    }
     source_data = await create(started.medical, "case_contact_source_data__v", tie)
     request = await called(started, contact)
     assert (await synced(started, "ERRORS_ENCOUNTERED"))["failed"] == 1
@@ -115,12 +151,18 @@ async def test_several_accounts_are_an_exception_not_a_guess(started: Connected)
     assert (await one(started.crm, text))["error_status__sys"] == ["resolved__sys"]
 
 
-async def test_a_message_makes_one_inquiry_however_often_it_comes(started: Connected) -> None:
+async def test_a_message_makes_one_inquiry_however_often_it_comes(
+    started: Connected,
+) -> None:
     _, contact = await known_contact(started)
     request, last = await called(started, contact), await called(started, contact)
     for items in ([request], [request], [last, request]):
-        message = envelope(items, point="case_inbound__v", object_name="case_request__v").encode()
-        await put_on_queue(started, message, queue="medical_to_crm_inbound__v", vault="crm")
+        message = envelope(
+            items, point="case_inbound__v", object_name="case_request__v"
+        ).encode()
+        await put_on_queue(
+            started, message, queue="medical_to_crm_inbound__v", vault="crm"
+        )
 
     async def made() -> bool:
         return len(await inquiries(started, last)) == 1

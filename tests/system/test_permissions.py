@@ -29,10 +29,14 @@ async def medical(running: System, connected: Connected) -> AsyncIterator[Api]:
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as http:
         api = Api(http, running.endpoints()["medical_vault"]["url"])
         form = {"username": account["username"], "password": account["password"]}
-        yield replace(api, session_id=(await api.post("/auth", data=form)).body["sessionId"])
+        yield replace(
+            api, session_id=(await api.post("/auth", data=form)).body["sessionId"]
+        )
 
 
-async def test_failures_are_seen_and_retried_by_those_who_may_read_them(medical: Api, connected: Connected) -> None:
+async def test_failures_are_seen_and_retried_by_those_who_may_read_them(
+    medical: Api, connected: Connected
+) -> None:
     before = await exception_messages(connected)
     await put_on_queue(connected, envelope([f"V4T{new_run()}GONE"]).encode())
     message = await new_exception(connected, before)
@@ -41,7 +45,11 @@ async def test_failures_are_seen_and_retried_by_those_who_may_read_them(medical:
     half = await with_profile(medical, set(), {MESSAGE: "e"})
     blind = await with_profile(medical, set(GRANTS), {"business_objects__sys": "rced"})
     one = f"/vobjects/{MESSAGE}/{message['id']}"
-    for api, sees in ((seen, (True, True)), (half, (True, False)), (blind, (False, False))):
+    for api, sees in (
+        (seen, (True, True)),
+        (half, (True, False)),
+        (blind, (False, False)),
+    ):
         answers = [await api.get(one), await api.get(f"/vobjects/{ITEM}")]
         assert tuple(answer.status == "SUCCESS" for answer in answers) == sees
     for api in (half, blind):
@@ -54,24 +62,37 @@ async def test_failures_are_seen_and_retried_by_those_who_may_read_them(medical:
     await eventually("the retried message's failure", failed_again)
 
 
-GRANTS = ("manage_connections", "manage_integrations", "manage_queues", "read_queue_log", "execute_mdl")
+GRANTS = (
+    "manage_connections",
+    "manage_integrations",
+    "manage_queues",
+    "read_queue_log",
+    "execute_mdl",
+)
 
 
 @pytest.mark.parametrize("grant", GRANTS)
-async def test_each_task_of_an_administrator_is_refused_without_its_permission(medical: Api, grant: str) -> None:
+async def test_each_task_of_an_administrator_is_refused_without_its_permission(
+    medical: Api, grant: str
+) -> None:
     only = await with_profile(medical, {grant}, {})
-    without = await with_profile(medical, set(GRANTS) - {grant}, {"all_objects__sys": "rced"})
+    without = await with_profile(
+        medical, set(GRANTS) - {grant}, {"all_objects__sys": "rced"}
+    )
     own = name()
     tasks: dict[str, Callable[[Api], Awaitable[Answer]]] = {
         "manage_connections": lambda api: api.post(
             "/vobjects/connection__sys", json=[{"name__v": own, "api_name__sys": own}]
         ),
         "manage_integrations": lambda api: execute(
-            api, f"RECREATE Integrationrule {own} (label('Own'), connection('medical_crm__v'), active(false));"
+            api,
+            f"RECREATE Integrationrule {own} (label('Own'), connection('medical_crm__v'), active(false));",
         ),
         "manage_queues": lambda api: api.put(f"{OUTBOUND}/actions/trace_delivery"),
         "read_queue_log": lambda api: api.get("/services/queue_logs"),
-        "execute_mdl": lambda api: execute(api, f"RECREATE Picklist {own} (label('Own'));"),
+        "execute_mdl": lambda api: execute(
+            api, f"RECREATE Picklist {own} (label('Own'));"
+        ),
     }
     for other, task in tasks.items():
         asked = only if other != grant else without

@@ -52,64 +52,125 @@ async def count(client: VaultClient, object_name: str) -> int:
     return len((await client.query(f"SELECT id FROM {object_name}")).rows)
 
 
-async def test_a_preview_says_what_a_transfer_then_does(connected: Connected, previews: Previews) -> None:
+async def test_a_preview_says_what_a_transfer_then_does(
+    connected: Connected, previews: Previews
+) -> None:
     run = new_run()
-    item = await inquiry(connected, await account(connected, run), inquiry_text__v=LONG_QUESTION)
-    written = ("person__sys", "case_contact_source_data__v", "case__v", "case_request__v", "exception_message__sys")
+    item = await inquiry(
+        connected, await account(connected, run), inquiry_text__v=LONG_QUESTION
+    )
+    written = (
+        "person__sys",
+        "case_contact_source_data__v",
+        "case__v",
+        "case_request__v",
+        "exception_message__sys",
+    )
     before = {name: await count(connected.medical, name) for name in written}
     record = await previews.of(item, rule=RULE)
     assert (record["result"], record["error"]) == ("created", None)
-    assert events(record) == {**dict.fromkeys(written[:4], "created"), "medical_inquiry__v": "updated"}
-    by_target = {field["target_field"]: field for field in fields(record, RULE).values()}
-    assert by_target["question__v"]["source_value"] == by_target["question__v"]["target_value"] == LONG_QUESTION
-    assert by_target["priority__v"]["reference_lookup"] == "delivery_method_to_priority__v"
+    assert events(record) == {
+        **dict.fromkeys(written[:4], "created"),
+        "medical_inquiry__v": "updated",
+    }
+    by_target = {
+        field["target_field"]: field for field in fields(record, RULE).values()
+    }
+    assert (
+        by_target["question__v"]["source_value"]
+        == by_target["question__v"]["target_value"]
+        == LONG_QUESTION
+    )
+    assert (
+        by_target["priority__v"]["reference_lookup"] == "delivery_method_to_priority__v"
+    )
     assert {name: await count(connected.medical, name) for name in written} == before
-    assert (await connected.crm.record("medical_inquiry__v", item))["transfer_status__v"] != ["success__v"]
+    assert (await connected.crm.record("medical_inquiry__v", item))[
+        "transfer_status__v"
+    ] != ["success__v"]
     request = await transferred(connected, item)
     stored = await connected.medical.record("case_request__v", str(request["id"]))
-    (write,) = [write for write in record["writes"] if write["object"] == "case_request__v"]
-    assert {name: stored[name] for name in ("question__v", "link__sys", "product__v")} == {
-        name: write["changes"][name]["new"] for name in ("question__v", "link__sys", "product__v")
+    (write,) = [
+        write for write in record["writes"] if write["object"] == "case_request__v"
+    ]
+    assert {
+        name: stored[name] for name in ("question__v", "link__sys", "product__v")
+    } == {
+        name: write["changes"][name]["new"]
+        for name in ("question__v", "link__sys", "product__v")
     }
     assert (await previews.of(item, rule=RULE))["result"] == "unchanged"
 
 
-async def test_an_account_is_left_then_updated(connected: Connected, previews: Previews) -> None:
+async def test_an_account_is_left_then_updated(
+    connected: Connected, previews: Previews
+) -> None:
     run = new_run()
     account_id = await account(connected, run)
     await transferred(connected, await inquiry(connected, account_id))
     asked = {"integration_point": "account_inbound__v", "object": "account__v"}
     record = await previews.of(account_id, **asked)
-    assert (record["result"], set(events(record).values())) == ("unchanged", {"unchanged"})
-    await connected.crm.update("account__v", [{"id": account_id, "last_name_cda__v": f"Renamed {run}"}])
+    assert (record["result"], set(events(record).values())) == (
+        "unchanged",
+        {"unchanged"},
+    )
+    await connected.crm.update(
+        "account__v", [{"id": account_id, "last_name_cda__v": f"Renamed {run}"}]
+    )
     record = await previews.of(account_id, **asked)
     assert record["result"] == "updated"
     (write,) = [write for write in record["writes"] if write["object"] == "person__sys"]
-    assert write["changes"] == {"last_name__sys": {"stored": f"Example {run}", "new": f"Renamed {run}"}}
+    assert write["changes"] == {
+        "last_name__sys": {"stored": f"Example {run}", "new": f"Renamed {run}"}
+    }
     hidden = await previews.of(await account(connected, f"{run}2", "CH"), **asked)
     assert (hidden["result"], hidden["rules"], hidden["writes"]) == ("skipped", [], [])
 
 
-async def test_metadata_is_previewed_before_its_integration_is_active(connected: Connected, previews: Previews) -> None:
+async def test_metadata_is_previewed_before_its_integration_is_active(
+    connected: Connected, previews: Previews
+) -> None:
     run = new_run()
-    item = await create(connected.crm, "directory__v", {"name__v": f"Directory {run}", "external_id__v": run})
+    item = await create(
+        connected.crm,
+        "directory__v",
+        {"name__v": f"Directory {run}", "external_id__v": run},
+    )
     record = await previews.of(item, integration_point="crm_directory_inbound__v")
-    (write,) = [write for write in record["writes"] if write["object"] == "crm_directory__v"]
-    assert (record["result"], write["event"], write["id"]) == ("created", "created", None)
+    (write,) = [
+        write for write in record["writes"] if write["object"] == "crm_directory__v"
+    ]
+    assert (record["result"], write["event"], write["id"]) == (
+        "created",
+        "created",
+        None,
+    )
     assert write["changes"]["external_id__v"] == {"stored": None, "new": run}
-    assert (await connected.medical.query(f"SELECT id FROM crm_directory__v WHERE external_id__v = '{run}'")).rows == []
+    assert (
+        await connected.medical.query(
+            f"SELECT id FROM crm_directory__v WHERE external_id__v = '{run}'"
+        )
+    ).rows == []
 
 
-async def test_errors_are_told_field_by_field(connected: Connected, previews: Previews) -> None:
+async def test_errors_are_told_field_by_field(
+    connected: Connected, previews: Previews
+) -> None:
     run = new_run()
     lookup = f"{CHANNEL}, reference_lookup('none_{run}__c'), reference_lookup_type('generic')"
-    rules = {"lost": lookup, "origin": "field_default('source_id'), field_default_type('code')"}
+    rules = {
+        "lost": lookup,
+        "origin": "field_default('source_id'), field_default_type('code')",
+    }
     item = await inquiry(connected, await account(connected, run))
     await add_rules(connected, run, rules)
     try:
         record = await previews.of(item, rule=RULE)
         shown = fields(record, RULE)
-        assert (record["result"], record["error"]["field_rule"]) == ("failed", f"lost_{run}__c")
+        assert (record["result"], record["error"]["field_rule"]) == (
+            "failed",
+            f"lost_{run}__c",
+        )
         lost, origin = shown[f"lost_{run}__c"], shown[f"origin_{run}__c"]
         assert (lost["source_value"], lost["target_value"]) == (["email__v"], None)
         assert f"none_{run}__c" in lost["error"]
@@ -118,11 +179,21 @@ async def test_errors_are_told_field_by_field(connected: Connected, previews: Pr
         await drop_rules(connected, run, rules)
 
 
-async def test_a_rule_in_the_request_is_tried_before_it_is_saved(connected: Connected, previews: Previews) -> None:
+async def test_a_rule_in_the_request_is_tried_before_it_is_saved(
+    connected: Connected, previews: Previews
+) -> None:
     item = await inquiry(connected, await account(connected, new_run()))
-    (rule,) = [row for row in await connected.medical.configuration("Integrationrule") if row["name"] == RULE]
+    (rule,) = [
+        row
+        for row in await connected.medical.configuration("Integrationrule")
+        if row["name"] == RULE
+    ]
     parts: Any = rule["Fieldrule"]
-    (question,) = [part for part in parts if str(part["target_object_field"]).endswith("question__v")]
+    (question,) = [
+        part
+        for part in parts
+        if str(part["target_object_field"]).endswith("question__v")
+    ]
     question |= {"field_default": "Said by the draft", "query_field": "no_such__v"}
     answer = await previews.ask(ids=[item], rule=rule)
     assert answer["errors"][0]["type"] == "INVALID_DATA"
@@ -134,13 +205,19 @@ async def test_a_rule_in_the_request_is_tried_before_it_is_saved(connected: Conn
     assert saved["target_value"] == "Is there a pediatric dose?"
 
 
-async def test_previews_are_for_those_who_manage_integrations(previews: Previews) -> None:
+async def test_previews_are_for_those_who_manage_integrations(
+    previews: Previews,
+) -> None:
     asked = {"rule": RULE, "ids": ["V00000000000001"]}
     refused = {
         "business": (await previews.ask("business", **asked))["errors"][0]["type"],
         "nobody": (await previews.ask("nobody", **asked))["errors"][0]["type"],
-        "too many": (await previews.ask(rule=RULE, ids=[str(n) for n in range(21)]))["errors"][0]["type"],
-        "no such rule": (await previews.ask(rule="none__c", ids=["1"]))["errors"][0]["type"],
+        "too many": (await previews.ask(rule=RULE, ids=[str(n) for n in range(21)]))[
+            "errors"
+        ][0]["type"],
+        "no such rule": (await previews.ask(rule="none__c", ids=["1"]))["errors"][0][
+            "type"
+        ],
     }
     assert refused == {
         "business": "INSUFFICIENT_ACCESS",
@@ -149,4 +226,7 @@ async def test_previews_are_for_those_who_manage_integrations(previews: Previews
         "no such rule": "INVALID_DATA",
     }
     missing = await previews.of("V00000000000001", rule=RULE)
-    assert (missing["result"], missing["error"]["type"]) == ("failed", "source_record_error__sys")
+    assert (missing["result"], missing["error"]["type"]) == (
+        "failed",
+        "source_record_error__sys",
+    )

@@ -26,24 +26,49 @@ async def readiness(asker: Asker, connection: str = "medical_crm__v") -> Any:
 
 def found(answer: Any) -> list[tuple[str, int, str]]:
     """The findings, without those of what other tests have left."""
-    return [(f["step"], f["vault_id"], f["name"]) for f in answer["findings"] if f["step"] != "user_exceptions"]
+    return [
+        (f["step"], f["vault_id"], f["name"])
+        for f in answer["findings"]
+        if f["step"] != "user_exceptions"
+    ]
 
 
-async def test_what_is_wrong_at_either_end_is_told_in_the_order_to_mend_it(connected: Connected, asker: Asker) -> None:
+async def test_what_is_wrong_at_either_end_is_told_in_the_order_to_mend_it(
+    connected: Connected, asker: Asker
+) -> None:
     medical, crm = connected.medical, connected.crm
 
-    async def set_status(client: Any, kind: str, key: str, name: str, status: str) -> None:
+    async def set_status(
+        client: Any, kind: str, key: str, name: str, status: str
+    ) -> None:
         (result,) = await client.update(kind, [{key: name, "status__v": status}], key)
         assert result.ok, result.errors
 
-    for vault in (crm, medical):  # another test may have left it active, and one has to be the only one
-        await set_status(vault, "integration__sys", "integration_api_name__sys", "clm__v", "inactive__v")
+    for vault in (
+        crm,
+        medical,
+    ):  # another test may have left it active, and one has to be the only one
+        await set_status(
+            vault,
+            "integration__sys",
+            "integration_api_name__sys",
+            "clm__v",
+            "inactive__v",
+        )
     ready = await readiness(asker)
     assert (ready["ready"], found(ready)) == (True, [])
 
     async def set_all(status: str) -> None:
-        await set_status(crm, "integration__sys", "integration_api_name__sys", INTEGRATION, status)
-        await set_status(medical, "integration_point__sys", "integration_point_api_name__sys", POINT, status)
+        await set_status(
+            crm, "integration__sys", "integration_api_name__sys", INTEGRATION, status
+        )
+        await set_status(
+            medical,
+            "integration_point__sys",
+            "integration_point_api_name__sys",
+            POINT,
+            status,
+        )
 
     await crm.set_delivery(OUTBOUND, enabled=False)
     await set_all("inactive__v")
@@ -58,7 +83,8 @@ async def test_what_is_wrong_at_either_end_is_told_in_the_order_to_mend_it(conne
         ]
         assert found(broken) == expected
         assert (
-            broken["findings"][1]["message"] == "The integration is active in the other Vault and not here; activate it"
+            broken["findings"][1]["message"]
+            == "The integration is active in the other Vault and not here; activate it"
         )
     finally:
         await set_all("active__v")
@@ -66,23 +92,34 @@ async def test_what_is_wrong_at_either_end_is_told_in_the_order_to_mend_it(conne
     assert found(await readiness(asker)) == []
 
 
-async def test_an_unestablished_connection_is_the_first_thing_to_mend(connected: Connected, asker: Asker) -> None:
+async def test_an_unestablished_connection_is_the_first_thing_to_mend(
+    connected: Connected, asker: Asker
+) -> None:
     name = f"later_{new_run()}__c"
     await create(
         connected.medical,
         CONNECTION,
-        {"name__v": name, "api_name__sys": name, "object_type__v.api_name__v": "vault_to_vault__sys"},
+        {
+            "name__v": name,
+            "api_name__sys": name,
+            "object_type__v.api_name__v": "vault_to_vault__sys",
+        },
     )
     answer = await readiness(asker, name)
     assert (answer["ready"], found(answer)) == (
         False,
-        [("connection", connected.medical.vault_id, name), ("remote_vault", connected.medical.vault_id, name)],
+        [
+            ("connection", connected.medical.vault_id, name),
+            ("remote_vault", connected.medical.vault_id, name),
+        ],
     )
     missing = await readiness(asker, "nothing__c")
     assert found(missing) == [("connection", connected.medical.vault_id, "nothing__c")]
 
 
-async def test_readiness_is_for_those_who_manage_integrations(connected: Connected, asker: Asker) -> None:
+async def test_readiness_is_for_those_who_manage_integrations(
+    connected: Connected, asker: Asker
+) -> None:
     path = "readiness/medical/medical_crm__v"
     refused = await asker.ask("GET", path, "business")
     assert refused["errors"][0]["type"] == "INSUFFICIENT_ACCESS"
@@ -99,11 +136,21 @@ async def test_readiness_is_for_those_who_manage_integrations(connected: Connect
     }
     headers = {"Authorization": asker.sessions["admin"]}
     async with aiohttp.ClientSession() as http:
-        async with http.post(f"{asker.vault_url}/api/v25.1/objects/users", data=row, headers=headers) as made:
+        async with http.post(
+            f"{asker.vault_url}/api/v25.1/objects/users", data=row, headers=headers
+        ) as made:
             assert (await made.json())["responseStatus"] == "SUCCESS"
         form = {"username": row["user_name__v"], "password": row["password__v"]}
-        async with http.post(f"{asker.vault_url}/api/v25.1/auth", data=form) as signed_in:
-            manager = replace(asker, sessions={"manager": (await signed_in.json())["sessionId"]})
+        async with http.post(
+            f"{asker.vault_url}/api/v25.1/auth", data=form
+        ) as signed_in:
+            manager = replace(
+                asker, sessions={"manager": (await signed_in.json())["sessionId"]}
+            )
     assert (await manager.ask("GET", path, "manager"))["responseStatus"] == "SUCCESS"
-    await connected.medical.execute_mdl(f"ALTER Permissionset {PROFILE} (active(false));")
-    assert (await manager.ask("GET", path, "manager"))["errors"][0]["type"] == "INSUFFICIENT_ACCESS"
+    await connected.medical.execute_mdl(
+        f"ALTER Permissionset {PROFILE} (active(false));"
+    )
+    assert (await manager.ask("GET", path, "manager"))["errors"][0][
+        "type"
+    ] == "INSUFFICIENT_ACCESS"

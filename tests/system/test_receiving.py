@@ -41,7 +41,9 @@ class Gate:
 
 @pytest.fixture
 async def gate(running: System) -> AsyncIterator[Gate]:
-    (first,) = [service for service in running._services() if service.service == CONNECTOR]
+    (first,) = [
+        service for service in running._services() if service.service == CONNECTOR
+    ]
     second = replace(first, number=2)
     vaults = json.loads(first.settings["CONNECTOR_VAULTS"])
     for vault in vaults:
@@ -60,14 +62,24 @@ async def gate(running: System) -> AsyncIterator[Gate]:
     second.spawn()
     try:
         await second.wait_ready()
-        yield Gate(f"{url}/messages/medical/{QUEUE}", ssl.create_default_context(cafile=running._tls.ca_file))
+        yield Gate(
+            f"{url}/messages/medical/{QUEUE}",
+            ssl.create_default_context(cafile=running._tls.ca_file),
+        )
     finally:
         await second.stop()
 
 
-async def connection_in(running: System, connected: Connected, name: str, url: str, vault: str) -> str:
+async def connection_in(
+    running: System, connected: Connected, name: str, url: str, vault: str
+) -> str:
     """An Active External connection to this address; in Medical it is that of the messages of Vault CRM."""
-    row = {"name__v": name, "api_name__sys": name, "url__sys": url, "object_type__v.api_name__v": "external__sys"}
+    row = {
+        "name__v": name,
+        "api_name__sys": name,
+        "url__sys": url,
+        "object_type__v.api_name__v": "external__sys",
+    }
     if vault == MEDICAL:
         row["remote_vault_id__sys"] = str(connected.crm.vault_id)
     async with allowing(running, vault, url) as client:
@@ -88,14 +100,27 @@ async def test_signed_messages_of_a_vault_elsewhere_are_processed(
     link = f"{connected.crm.vault_id}_{note}"
 
     async def arrived() -> bool:
-        rows = (await connected.medical.query(f"SELECT name__v FROM {name} WHERE link__sys = '{link}'")).rows
+        rows = (
+            await connected.medical.query(
+                f"SELECT name__v FROM {name} WHERE link__sys = '{link}'"
+            )
+        ).rows
         return [row["name__v"] for row in rows] == ["from elsewhere"]
 
     await eventually("the note in Medical", arrived)
 
     now = datetime.now(UTC)
     attributes = {"object": name, "event": "sent", "integration_point": name}
-    envelope = Envelope("Vault CRM", "localhost", name, now, now, 1, str(uuid4()), Message(attributes, (note,)))
+    envelope = Envelope(
+        "Vault CRM",
+        "localhost",
+        name,
+        now,
+        now,
+        1,
+        str(uuid4()),
+        Message(attributes, (note,)),
+    )
     body = envelope.encode()
     url, (signed,) = await connected.crm.sign_messages(name, [body.decode()])
     assert url == gate.url
@@ -103,9 +128,21 @@ async def test_signed_messages_of_a_vault_elsewhere_are_processed(
     assert await gate.post(gate.url, {}, body) == 401
     assert await gate.post(gate.url, headers, body + b" ") == 401
     assert await gate.post(gate.url.replace("medical/", "other/"), headers, body) == 404
-    assert await gate.post(gate.url.replace(QUEUE, "nowhere__c"), headers, body) == 401, "signed for another queue"
-    assert await gate.post(gate.url, headers | {"X-VaultAPISignature-CertificateId": "00002"}, body) == 401
-    assert await gate.post(gate.url, headers | {"X-VaultAPISignature-VaultId": "30303"}, body) == 401
+    assert (
+        await gate.post(gate.url.replace(QUEUE, "nowhere__c"), headers, body) == 401
+    ), "signed for another queue"
+    assert (
+        await gate.post(
+            gate.url, headers | {"X-VaultAPISignature-CertificateId": "00002"}, body
+        )
+        == 401
+    )
+    assert (
+        await gate.post(
+            gate.url, headers | {"X-VaultAPISignature-VaultId": "30303"}, body
+        )
+        == 401
+    )
     assert await gate.post(gate.url, headers, b"x" * (MAX_BODY_BYTES + 1)) == 413
     assert await gate.post(gate.url, headers, body) == 200
     assert await gate.post(gate.url, headers, body) == 409, "the same once more"

@@ -25,7 +25,9 @@ async def add_rules(connected: Connected, run: str, rules: Mapping[str, str]) ->
 
 async def drop_rules(connected: Connected, run: str, rules: Mapping[str, str]) -> None:
     parts = ", ".join(f"DROP Fieldrule {name}_{run}__c" for name in rules)
-    await connected.medical.execute_mdl(f"ALTER Integrationrule medical_inquiries__v ( {parts} );")
+    await connected.medical.execute_mdl(
+        f"ALTER Integrationrule medical_inquiries__v ( {parts} );"
+    )
 
 
 async def item_of(connected: Connected, inquiry_id: str) -> Row:
@@ -42,7 +44,9 @@ async def item_of(connected: Connected, inquiry_id: str) -> Row:
     return await one(connected.medical, text)
 
 
-async def test_each_setting_of_a_field_rule_fills_its_field_or_says_why_not(connected: Connected) -> None:
+async def test_each_setting_of_a_field_rule_fills_its_field_or_says_why_not(
+    connected: Connected,
+) -> None:
     run = new_run()
     lookup = f"reference_lookup('channels_{run}__c'), reference_lookup_type('generic')"
     rules = {
@@ -55,7 +59,9 @@ async def test_each_setting_of_a_field_rule_fills_its_field_or_says_why_not(conn
     }
     await add_rules(connected, run, rules)
     try:
-        inquiry_id = await inquiry(connected, await account(connected, run), inquiry_text__v="Is it safe? " * 9)
+        inquiry_id = await inquiry(
+            connected, await account(connected, run), inquiry_text__v="Is it safe? " * 9
+        )
         request = await transferred(connected, inquiry_id)
         record = await connected.medical.record("case_request__v", str(request["id"]))
         assert {name: record[f"{name}_{run}__c"] for name in rules} == {
@@ -73,7 +79,10 @@ async def test_each_setting_of_a_field_rule_fills_its_field_or_says_why_not(conn
         assert item["field_rule__sys"] == f"warned_{run}__c"
         message = str(item["exception_message__sys"])
         exception = await connected.medical.record("exception_message__sys", message)
-        assert (exception["error_status__sys"], exception["message_items_failed__sys"]) == (["warning__sys"], 0)
+        assert (
+            exception["error_status__sys"],
+            exception["message_items_failed__sys"],
+        ) == (["warning__sys"], 0)
         await _add_lookup(connected, f"channels_{run}__c")
         await connected.medical.run_action("exception_message__sys", message, RETRY)
 
@@ -82,9 +91,14 @@ async def test_each_setting_of_a_field_rule_fills_its_field_or_says_why_not(conn
             return row["error_status__sys"] == ["resolved__sys"]
 
         await eventually("the warning being resolved once there is a lookup", resolved)
-        request = await transferred(connected, await inquiry(connected, await account(connected, f"{run}2")))
+        request = await transferred(
+            connected, await inquiry(connected, await account(connected, f"{run}2"))
+        )
         record = await connected.medical.record("case_request__v", str(request["id"]))
-        assert (record[f"instead_{run}__c"], record[f"warned_{run}__c"]) == ("by mail", "by mail")
+        assert (record[f"instead_{run}__c"], record[f"warned_{run}__c"]) == (
+            "by mail",
+            "by mail",
+        )
     finally:
         await drop_rules(connected, run, rules)
 
@@ -101,13 +115,18 @@ async def _add_lookup(connected: Connected, name: str) -> None:
     assert result.ok, result.errors
 
 
-async def test_a_missing_lookup_and_a_wrong_type_each_fail_the_record_by_name(connected: Connected) -> None:
+async def test_a_missing_lookup_and_a_wrong_type_each_fail_the_record_by_name(
+    connected: Connected,
+) -> None:
     cases = {
         "lost": (
             f"{CHANNEL}, reference_lookup('none__c'), reference_lookup_type('generic')",
             "reference_lookup_error__sys",
         ),
-        "typed": (f"{CHANNEL}, query_field_type('vobject_number__sys')", "field_value_error__sys"),
+        "typed": (
+            f"{CHANNEL}, query_field_type('vobject_number__sys')",
+            "field_value_error__sys",
+        ),
     }
     for name, (attributes, error_type) in cases.items():
         run = new_run()

@@ -18,7 +18,10 @@ MANY = 1700
 
 
 async def ended(
-    vault: VaultClient, job: int, status: str = "SUCCESS", integration: str = INTEGRATION
+    vault: VaultClient,
+    job: int,
+    status: str = "SUCCESS",
+    integration: str = INTEGRATION,
 ) -> Mapping[str, int]:
     """Wait for a run's end; its counts, which add up."""
     run: Row = {}
@@ -44,9 +47,13 @@ async def last_run(vault: VaultClient) -> str:
 
 async def names(connected: Connected, accounts: list[str]) -> dict[str, object]:
     """Last names in Source Data, by account id."""
-    links = {f"{connected.crm.vault_id}_{identifier}": identifier for identifier in accounts}
+    links = {
+        f"{connected.crm.vault_id}_{identifier}": identifier for identifier in accounts
+    }
     text = "SELECT link__sys, last_name__v FROM case_contact_source_data__v"
-    rows = await connected.medical.query(f"{text} WHERE link__sys CONTAINS ({quoted(list(links))})")
+    rows = await connected.medical.query(
+        f"{text} WHERE link__sys CONTAINS ({quoted(list(links))})"
+    )
     return {links[str(row["link__sys"])]: row["last_name__v"] for row in rows.rows}
 
 
@@ -55,12 +62,15 @@ async def rename(connected: Connected, accounts: list[str], name: str) -> None:
     assert all(result.ok for result in await connected.crm.update("account__v", rows))
 
 
-async def test_accounts_follow_the_agreement_of_their_country(connected: Connected) -> None:
+async def test_accounts_follow_the_agreement_of_their_country(
+    connected: Connected,
+) -> None:
     run = new_run()
     known = await account(connected, f"{run}k", "DE")
     await transferred(connected, await inquiry(connected, known, "DE"))
     pulled, unknown, forbidden, unsaid = [
-        await account(connected, f"{run}{n}", country) for n, country in enumerate(("FR", "DE", "CH", "JP"))
+        await account(connected, f"{run}{n}", country)
+        for n, country in enumerate(("FR", "DE", "CH", "JP"))
     ]
     await rename(connected, [known], "Married")
     before = await last_run(connected.medical)
@@ -73,28 +83,44 @@ async def test_accounts_follow_the_agreement_of_their_country(connected: Connect
     external = quoted([f"T-{run}0", f"T-{run}k"])
     text = f"SELECT id, last_name__sys FROM person__sys WHERE external_id__v CONTAINS ({external})"
     persons = await connected.medical.query(text)
-    assert sorted(str(row["last_name__sys"]) for row in persons.rows) == [f"Example {run}0", "Married"]
+    assert sorted(str(row["last_name__sys"]) for row in persons.rows) == [
+        f"Example {run}0",
+        "Married",
+    ]
 
 
 async def test_a_changed_address_is_a_changed_account(connected: Connected) -> None:
     account_id = await account(connected, new_run(), "FR")
-    row = {"name__v": "1 rue de l'Exemple", "account__v": account_id, "primary_cda__v": True, "city_cda__v": "Lyon"}
+    row = {
+        "name__v": "1 rue de l'Exemple",
+        "account__v": account_id,
+        "primary_cda__v": True,
+        "city_cda__v": "Lyon",
+    }
     address = await create(connected.crm, "address__v", row)
     await ended(connected.medical, await connected.medical.request_run(INTEGRATION))
     for change in ({"city_cda__v": "Nice"}, {"city_cda__v": "Lille"}):
         await connected.crm.update("address__v", [{"id": address, **change}])
         await ended(connected.medical, await connected.medical.request_run(INTEGRATION))
-        text = (
-            f"SELECT city__v FROM case_contact_source_data__v WHERE link__sys = '{connected.crm.vault_id}_{account_id}'"
-        )
+        link = f"{connected.crm.vault_id}_{account_id}"
+        text = f"SELECT city__v FROM case_contact_source_data__v WHERE link__sys = '{link}'"
         assert (await one(connected.medical, text))["city__v"] == change["city_cda__v"]
 
 
-async def test_set_back_it_loads_history_and_failures_are_read_again(connected: Connected) -> None:
+async def test_set_back_it_loads_history_and_failures_are_read_again(
+    connected: Connected,
+) -> None:
     run = new_run()
-    good, bad = await account(connected, f"{run}g", "FR"), await account(connected, f"{run}b", "FR")
+    good, bad = (
+        await account(connected, f"{run}g", "FR"),
+        await account(connected, f"{run}b", "FR"),
+    )
     for contact in ({"veeva_id__v": f"V{run}"}, {"external_id__v": f"T-{run}b"}):
-        row = {"name__v": "Someone", "object_type__v.api_name__v": "case_contact__v", **contact}
+        row = {
+            "name__v": "Someone",
+            "object_type__v.api_name__v": "case_contact__v",
+            **contact,
+        }
         await create(connected.medical, "person__sys", row)
     await connected.crm.update("account__v", [{"id": bad, "veevaid__v": f"V{run}"}])
     job = await connected.medical.request_run(INTEGRATION)
@@ -104,16 +130,27 @@ async def test_set_back_it_loads_history_and_failures_are_read_again(connected: 
     assert await last_run(connected.medical) == before
     assert set(await names(connected, [good, bad])) == {good}
     await connected.crm.update("account__v", [{"id": bad, "veevaid__v": None}])
-    row = {"integration_api_name__sys": INTEGRATION, "last_successful_run_time__sys": "2020-01-31T12:00:00.000Z"}
-    await connected.medical.update("integration__sys", [row], "integration_api_name__sys")
+    row = {
+        "integration_api_name__sys": INTEGRATION,
+        "last_successful_run_time__sys": "2020-01-31T12:00:00.000Z",
+    }
+    await connected.medical.update(
+        "integration__sys", [row], "integration_api_name__sys"
+    )
 
     async def moved_on() -> bool:
         return await last_run(connected.medical) > before
 
-    await eventually("the run over all of history, begun by setting the time back", moved_on)
+    await eventually(
+        "the run over all of history, begun by setting the time back", moved_on
+    )
     assert set(await names(connected, [good, bad])) == {good, bad}
-    text = f"SELECT error_status__sys FROM exception_item__sys WHERE item__sys = '{bad}'"
-    assert (await one(connected.medical, text))["error_status__sys"] == ["resolved__sys"]
+    text = (
+        f"SELECT error_status__sys FROM exception_item__sys WHERE item__sys = '{bad}'"
+    )
+    assert (await one(connected.medical, text))["error_status__sys"] == [
+        "resolved__sys"
+    ]
 
 
 async def test_the_way_back_by_run(connected: Connected) -> None:
@@ -129,7 +166,9 @@ async def test_the_way_back_by_run(connected: Connected) -> None:
 
 
 @pytest.mark.parametrize("victim", ["connector", "medical_vault", "crm_vault"])
-async def test_a_crash_doubles_no_count(running: System, connected: Connected, victim: str) -> None:
+async def test_a_crash_doubles_no_count(
+    running: System, connected: Connected, victim: str
+) -> None:
     run = new_run()
     accounts = await many_accounts(connected, run)
     job = await connected.medical.request_run(INTEGRATION)
@@ -144,18 +183,29 @@ async def test_a_crash_doubles_no_count(running: System, connected: Connected, v
     assert MANY <= counts["read"] <= await most_read(connected)
     found = await names(connected, accounts[:100])
     assert set(found) == set(accounts[:100])
-    again = await ended(connected.medical, await connected.medical.request_run(INTEGRATION))
+    again = await ended(
+        connected.medical, await connected.medical.request_run(INTEGRATION)
+    )
     assert again["read"] == again["skipped"] + again["written"]
 
 
 async def most_read(connected: Connected) -> int:
     """How many records a run can read that reads each of them once: accounts also by their addresses."""
     objects = ("account__v", "address__v", "medical_inquiry__v")
-    return sum([len((await connected.crm.query(f"SELECT id FROM {name}")).rows) for name in objects])
+    return sum(
+        [
+            len((await connected.crm.query(f"SELECT id FROM {name}")).rows)
+            for name in objects
+        ]
+    )
 
 
 async def many_accounts(connected: Connected, run: str) -> list[str]:
-    country = (await one(connected.crm, "SELECT id FROM country__v WHERE country_code__v = 'FR'"))["id"]
+    country = (
+        await one(
+            connected.crm, "SELECT id FROM country__v WHERE country_code__v = 'FR'"
+        )
+    )["id"]
     rows = [
         {
             "name__v": f"Dr {n}",

@@ -36,13 +36,17 @@ async def test_the_story_plays() -> None:
         for _ in range(2):
             code, output = await demo(system.endpoints_file)
             assert code == 0, output
-            assert "Approved content is published, and how it is used comes back" in output
+            assert (
+                "Approved content is published, and how it is used comes back" in output
+            )
             assert "A second Vault CRM works" in output
             assert "What was transferred" in output
             assert "\x1b[" not in output, "plain lines where there is no terminal"
 
 
-async def test_the_story_plays_with_one_crm(running: System, connected: Connected) -> None:
+async def test_the_story_plays_with_one_crm(
+    running: System, connected: Connected
+) -> None:
     code, output = await demo(running.endpoints_file)
     assert code == 0, output
     assert "A second Vault CRM works" not in output

@@ -28,7 +28,9 @@ async def create(client: VaultClient, object_name: str, row: dict[str, Any]) -> 
     return str(result.id)
 
 
-async def account(connected: Connected, run: str, country: str = "US", **fields: object) -> str:
+async def account(
+    connected: Connected, run: str, country: str = "US", **fields: object
+) -> str:
     row = {
         "name__v": f"Dr {run}",
         "first_name_cda__v": "Vale",
@@ -41,7 +43,9 @@ async def account(connected: Connected, run: str, country: str = "US", **fields:
     return await create(connected.crm, "account__v", row)
 
 
-async def inquiry(connected: Connected, account_id: str, country: str = "US", **fields: object) -> str:
+async def inquiry(
+    connected: Connected, account_id: str, country: str = "US", **fields: object
+) -> str:
     row = {
         "account__v": account_id,
         "product__vr.external_id__v": "P-1001",
@@ -56,7 +60,9 @@ async def inquiry(connected: Connected, account_id: str, country: str = "US", **
     return inquiry_id
 
 
-async def transferred(connected: Connected, inquiry_id: str, status: str = "success__v") -> Row:
+async def transferred(
+    connected: Connected, inquiry_id: str, status: str = "success__v"
+) -> Row:
     """Transfer and return the Case Request (or an empty row where the transfer was to fail)."""
     await connected.rep.run_action("medical_inquiry__v", inquiry_id, TRANSFER)
 
@@ -79,7 +85,10 @@ async def transferred(connected: Connected, inquiry_id: str, status: str = "succ
 async def test_records_are_made_and_linked(connected: Connected) -> None:
     run = new_run()
     account_id = await account(connected, run, veevaid__v=f"V{run}")
-    request = await transferred(connected, await inquiry(connected, account_id, delivery_method__v="urgent_mail__v"))
+    request = await transferred(
+        connected,
+        await inquiry(connected, account_id, delivery_method__v="urgent_mail__v"),
+    )
     assert request["state__v"] == "new_state__v"
     assert request["product__vr.external_id__v"] == "P-1001"
     assert request["question__v"] == "Is there a pediatric dose?"
@@ -115,9 +124,15 @@ async def test_the_same_veeva_id_updates_the_contact(connected: Connected) -> No
 
 async def test_the_same_external_id_updates_the_contact(connected: Connected) -> None:
     run = new_run()
-    row = {"name__v": "As it was", "external_id__v": f"T-{run}", "object_type__v.api_name__v": "case_contact__v"}
+    row = {
+        "name__v": "As it was",
+        "external_id__v": f"T-{run}",
+        "object_type__v.api_name__v": "case_contact__v",
+    }
     contact = await create(connected.medical, "person__sys", row)
-    request = await transferred(connected, await inquiry(connected, await account(connected, run)))
+    request = await transferred(
+        connected, await inquiry(connected, await account(connected, run))
+    )
     assert request["case__vr.case_contact__v"] == contact
 
 
@@ -130,12 +145,20 @@ async def test_without_ids_the_account_keeps_its_contact(connected: Connected) -
     assert first["case__v"] != second["case__v"]
 
 
-async def test_ids_of_two_contacts_are_an_exception_not_a_guess(connected: Connected) -> None:
+async def test_ids_of_two_contacts_are_an_exception_not_a_guess(
+    connected: Connected,
+) -> None:
     run = new_run()
     for ids in ({"veeva_id__v": f"V{run}"}, {"external_id__v": f"T-{run}"}):
-        row = {"name__v": "Someone", "object_type__v.api_name__v": "case_contact__v", **ids}
+        row = {
+            "name__v": "Someone",
+            "object_type__v.api_name__v": "case_contact__v",
+            **ids,
+        }
         await create(connected.medical, "person__sys", row)
-    inquiry_id = await inquiry(connected, await account(connected, run, veevaid__v=f"V{run}"))
+    inquiry_id = await inquiry(
+        connected, await account(connected, run, veevaid__v=f"V{run}")
+    )
     await transferred(connected, inquiry_id, "failed__v")
     text = f"SELECT error_message__sys, error_status__sys FROM exception_item__sys WHERE item__sys = '{inquiry_id}'"
 
@@ -145,11 +168,17 @@ async def test_ids_of_two_contacts_are_an_exception_not_a_guess(connected: Conne
     await eventually("the item", recorded)
 
 
-@pytest.mark.parametrize("country", ["CH", "JP"], ids=["do not pull", "no rule: the most restrictive"])
-async def test_no_account_data_where_the_agreement_forbids_it(connected: Connected, country: str) -> None:
+@pytest.mark.parametrize(
+    "country", ["CH", "JP"], ids=["do not pull", "no rule: the most restrictive"]
+)
+async def test_no_account_data_where_the_agreement_forbids_it(
+    connected: Connected, country: str
+) -> None:
     run = new_run()
     account_id = await account(connected, run, country)
-    request = await transferred(connected, await inquiry(connected, account_id, country))
+    request = await transferred(
+        connected, await inquiry(connected, account_id, country)
+    )
     assert request["case__vr.case_contact__vr.email__sys"] == "delivery@inquiry.example"
     assert request["case__vr.case_contact__vr.last_name__sys"] != f"Example {run}"
     rows = await connected.medical.query(
@@ -158,11 +187,16 @@ async def test_no_account_data_where_the_agreement_forbids_it(connected: Connect
     assert rows.rows == []
 
 
-async def test_a_transferred_inquiry_is_locked_for_every_user(connected: Connected) -> None:
+async def test_a_transferred_inquiry_is_locked_for_every_user(
+    connected: Connected,
+) -> None:
     inquiry_id = await inquiry(connected, await account(connected, new_run()))
     await transferred(connected, inquiry_id)
     for client in (connected.rep, connected.crm):
-        (result,) = await client.update("medical_inquiry__v", [{"id": inquiry_id, "email__v": "new@inquiry.example"}])
+        (result,) = await client.update(
+            "medical_inquiry__v",
+            [{"id": inquiry_id, "email__v": "new@inquiry.example"}],
+        )
         assert result.errors[0].type == "OPERATION_NOT_ALLOWED"
         with pytest.raises(VaultRefused):
             await client.run_action("medical_inquiry__v", inquiry_id, TRANSFER)
@@ -170,13 +204,18 @@ async def test_a_transferred_inquiry_is_locked_for_every_user(connected: Connect
     assert result.errors[0].type == "OPERATION_NOT_ALLOWED"
 
 
-async def test_a_failed_inquiry_is_mended_and_transferred_again(connected: Connected) -> None:
+async def test_a_failed_inquiry_is_mended_and_transferred_again(
+    connected: Connected,
+) -> None:
     inquiry_id = await inquiry(
-        connected, await account(connected, new_run()), **{"product__vr.external_id__v": "P-1005"}
+        connected,
+        await account(connected, new_run()),
+        **{"product__vr.external_id__v": "P-1005"},
     )
     await transferred(connected, inquiry_id, "failed__v")
     (result,) = await connected.rep.update(
-        "medical_inquiry__v", [{"id": inquiry_id, "product__vr.external_id__v": "P-1002"}]
+        "medical_inquiry__v",
+        [{"id": inquiry_id, "product__vr.external_id__v": "P-1002"}],
     )
     assert result.ok
     request = await transferred(connected, inquiry_id)
@@ -184,9 +223,14 @@ async def test_a_failed_inquiry_is_mended_and_transferred_again(connected: Conne
     text = f"SELECT error_status__sys FROM exception_item__sys WHERE item__sys = '{inquiry_id}'"
 
     async def resolved() -> bool:
-        return [row["error_status__sys"] for row in (await connected.medical.query(text)).rows] == [["resolved__sys"]]
+        return [
+            row["error_status__sys"]
+            for row in (await connected.medical.query(text)).rows
+        ] == [["resolved__sys"]]
 
-    await eventually("the first failure being resolved by the second transfer", resolved)
+    await eventually(
+        "the first failure being resolved by the second transfer", resolved
+    )
 
 
 async def test_delivered_twice_makes_one_case(connected: Connected) -> None:
@@ -194,7 +238,9 @@ async def test_delivered_twice_makes_one_case(connected: Connected) -> None:
     body = envelope([inquiry_id]).encode()
     for _ in range(2):
         await put_on_queue(connected, body)
-    await transferred(connected, await inquiry(connected, await account(connected, new_run())))
+    await transferred(
+        connected, await inquiry(connected, await account(connected, new_run()))
+    )
 
     async def one_request() -> bool:
         text = f"SELECT id FROM case_request__v WHERE link__sys = '20202_{inquiry_id}'"
@@ -203,25 +249,43 @@ async def test_delivered_twice_makes_one_case(connected: Connected) -> None:
     await eventually("one Case Request", one_request)
 
 
-async def test_an_inactive_integration_refuses_the_transfer(connected: Connected) -> None:
+async def test_an_inactive_integration_refuses_the_transfer(
+    connected: Connected,
+) -> None:
     inquiry_id = await inquiry(connected, await account(connected, new_run()))
     row = {"integration_api_name__sys": "medical_inquiry_details__v"}
-    await connected.crm.update("integration__sys", [{**row, "status__v": "inactive__v"}], "integration_api_name__sys")
+    await connected.crm.update(
+        "integration__sys",
+        [{**row, "status__v": "inactive__v"}],
+        "integration_api_name__sys",
+    )
     try:
         with pytest.raises(VaultRefused) as refused:
             await connected.rep.run_action("medical_inquiry__v", inquiry_id, TRANSFER)
     finally:
-        await connected.crm.update("integration__sys", [{**row, "status__v": "active__v"}], "integration_api_name__sys")
+        await connected.crm.update(
+            "integration__sys",
+            [{**row, "status__v": "active__v"}],
+            "integration_api_name__sys",
+        )
     assert refused.value.type == "OPERATION_NOT_ALLOWED"
-    assert (await connected.crm.record("medical_inquiry__v", inquiry_id))["transfer_status__v"] is None
+    assert (await connected.crm.record("medical_inquiry__v", inquiry_id))[
+        "transfer_status__v"
+    ] is None
     await transferred(connected, inquiry_id)
 
 
-async def test_activation_sets_the_last_successful_run_time(connected: Connected) -> None:
+async def test_activation_sets_the_last_successful_run_time(
+    connected: Connected,
+) -> None:
     row = {"integration_api_name__sys": "medical_inquiry_details__v"}
     times = []
     for status in ("inactive__v", "active__v"):
-        await connected.medical.update("integration__sys", [{**row, "status__v": status}], "integration_api_name__sys")
+        await connected.medical.update(
+            "integration__sys",
+            [{**row, "status__v": status}],
+            "integration_api_name__sys",
+        )
         found = await one(
             connected.medical,
             "SELECT last_successful_run_time__sys FROM integration__sys "
@@ -237,7 +301,9 @@ async def test_transfer_as_entry_action_of_submitted(connected: Connected) -> No
         "ALTER Objectlifecycle medical_inquiry_lifecycle__v ( MODIFY Objectlifecyclestate submitted_state__v ("
         " {0} Objectlifecyclestateentryaction transfer__c {1} ) );"
     )
-    await connected.crm.execute_mdl(change.format("ADD", "( action('transfer_to_medical'), order(1) )"))
+    await connected.crm.execute_mdl(
+        change.format("ADD", "( action('transfer_to_medical'), order(1) )")
+    )
     try:
         inquiry_id = await inquiry(connected, await account(connected, new_run()))
     finally:
@@ -278,40 +344,73 @@ async def test_what_cannot_be_delivered_is_an_exception_in_the_source_and_in_the
     try:
         await transferred(connected, inquiry_id, "failed__v")
     finally:
-        await connected.crm.execute_mdl(change.format(QUEUE, "medical_crm_inbound_queue__v"))
+        await connected.crm.execute_mdl(
+            change.format(QUEUE, "medical_crm_inbound_queue__v")
+        )
     exception = await one(
         connected.crm,
         "SELECT id, message_id__sys, error_type__sys FROM exception_message__sys WHERE error_status__sys = 'open__sys'",
     )
     assert exception["error_type__sys"] == ["message_delivery_error__sys"]
     today = datetime.now(UTC).date().isoformat()
-    log = await connected.crm.call(Request("log", "GET", f"/api/v25.1/services/queue_logs/{today}"))
-    lines = [line for line in rows_of(log["data"], "data") if line["message_id"] == exception["message_id__sys"]]
-    assert [(line["entry_type"], line["attempts"]) for line in lines] == [("REMOVAL", 5)]
-    (connection,) = rows_of((await connected.crm.queue(QUEUE))["connections"], "connections")
+    log = await connected.crm.call(
+        Request("log", "GET", f"/api/v25.1/services/queue_logs/{today}")
+    )
+    lines = [
+        line
+        for line in rows_of(log["data"], "data")
+        if line["message_id"] == exception["message_id__sys"]
+    ]
+    assert [(line["entry_type"], line["attempts"]) for line in lines] == [
+        ("REMOVAL", 5)
+    ]
+    (connection,) = rows_of(
+        (await connected.crm.queue(QUEUE))["connections"], "connections"
+    )
     assert connection["last_message_delivered"] == "error"
     retry = "Objectaction.exception_message__sys.retry_transfer__sys"
-    await connected.crm.run_action("exception_message__sys", str(exception["id"]), retry)
+    await connected.crm.run_action(
+        "exception_message__sys", str(exception["id"]), retry
+    )
 
     async def mended() -> bool:
-        status = (await connected.crm.record("medical_inquiry__v", inquiry_id))["transfer_status__v"]
-        record = await connected.crm.record("exception_message__sys", str(exception["id"]))
-        return (status, record["error_status__sys"]) == (["success__v"], ["resolved__sys"])
+        status = (await connected.crm.record("medical_inquiry__v", inquiry_id))[
+            "transfer_status__v"
+        ]
+        record = await connected.crm.record(
+            "exception_message__sys", str(exception["id"])
+        )
+        return (status, record["error_status__sys"]) == (
+            ["success__v"],
+            ["resolved__sys"],
+        )
 
     await eventually("Success after the retry", mended)
-    (connection,) = rows_of((await connected.crm.queue(QUEUE))["connections"], "connections")
+    (connection,) = rows_of(
+        (await connected.crm.queue(QUEUE))["connections"], "connections"
+    )
     assert connection["last_message_delivered"] == "ok"
 
 
 async def test_a_request_made_by_an_agent_concerns_no_crm(connected: Connected) -> None:
-    case = await create(connected.agent, "case__v", {"origination_channel__v": "phone__v"})
-    request = await create(connected.agent, "case_request__v", {"case__v": case, "question__v": "By telephone"})
+    case = await create(
+        connected.agent, "case__v", {"origination_channel__v": "phone__v"}
+    )
+    request = await create(
+        connected.agent,
+        "case_request__v",
+        {"case__v": case, "question__v": "By telephone"},
+    )
     actions = await connected.agent.actions("case_request__v", request)
-    start = next(str(action["name"]) for action in actions if action["label"] == "Start Work")
+    start = next(
+        str(action["name"]) for action in actions if action["label"] == "Start Work"
+    )
     await connected.agent.run_action("case_request__v", request, start)
     queue = await connected.medical.queue("medical_crm_outbound_queue__v")
     assert queue["messages_in_queue"] == 0
-    assert (await connected.agent.record("case_request__v", request))["state__v"] == ["in_progress_state__v"]
+    assert (await connected.agent.record("case_request__v", request))["state__v"] == [
+        "in_progress_state__v"
+    ]
 
 
 async def test_preferred_contact_information_is_the_contacts_own_that_equals_the_delivery_detail(
@@ -330,15 +429,29 @@ async def test_preferred_contact_information_is_the_contacts_own_that_equals_the
             "person_information__v",
             {"person__v": person, "information_type__v": kind, "value__v": value},
         )
-        for kind, value in (("email__v", "Delivery@Inquiry.example"), ("phone__v", "+1 555 0199"))
+        for kind, value in (
+            ("email__v", "Delivery@Inquiry.example"),
+            ("phone__v", "+1 555 0199"),
+        )
     }
     by_email = await transferred(connected, await inquiry(connected, account_id))
     by_phone = await transferred(
-        connected, await inquiry(connected, account_id, delivery_method__v="phone__v", phone_number__v="+1 (555) 0199")
+        connected,
+        await inquiry(
+            connected,
+            account_id,
+            delivery_method__v="phone__v",
+            phone_number__v="+1 (555) 0199",
+        ),
     )
-    elsewhere = await transferred(connected, await inquiry(connected, account_id, email__v="other@inquiry.example"))
+    elsewhere = await transferred(
+        connected,
+        await inquiry(connected, account_id, email__v="other@inquiry.example"),
+    )
     found = [
-        (await connected.medical.record("case__v", str(request["case__v"])))["preferred_contact_information__v"]
+        (await connected.medical.record("case__v", str(request["case__v"])))[
+            "preferred_contact_information__v"
+        ]
         for request in (first, by_email, by_phone, elsewhere)
     ]
     assert found == [None, known["email__v"], known["phone__v"], None]

@@ -35,7 +35,12 @@ async def two() -> AsyncIterator[TwoCrms]:
 
         async def client(vault: str, role: str) -> VaultClient:
             who = sign_ins[vault][role]
-            made = VaultClient(endpoints[vault]["url"], who["username"], who["password"], client_id="tests")
+            made = VaultClient(
+                endpoints[vault]["url"],
+                who["username"],
+                who["password"],
+                client_id="tests",
+            )
             return await stack.enter_async_context(made)
 
         async def connected(crm: str) -> Connected:
@@ -52,7 +57,9 @@ async def two() -> AsyncIterator[TwoCrms]:
 
 async def activate(client: VaultClient, integration: str) -> None:
     row = {**INTEGRATION, "integration_api_name__sys": integration}
-    (result,) = await client.update("integration__sys", [row], "integration_api_name__sys")
+    (result,) = await client.update(
+        "integration__sys", [row], "integration_api_name__sys"
+    )
     assert result.ok, result.errors
 
 
@@ -72,21 +79,31 @@ async def transferred(crm: Connected) -> Row:
     await crm.rep.run_action("medical_inquiry__v", inquiry_id, TRANSFER)
 
     async def done() -> bool:
-        return (await crm.crm.record("medical_inquiry__v", inquiry_id))["transfer_status__v"] == ["success__v"]
+        return (await crm.crm.record("medical_inquiry__v", inquiry_id))[
+            "transfer_status__v"
+        ] == ["success__v"]
 
     await eventually(f"the transfer from Vault {crm.crm.vault_id}", done)
     link = f"{crm.crm.vault_id}_{inquiry_id}"
-    request = await one(crm.medical, f"SELECT id FROM case_request__v WHERE link__sys = '{link}'")
+    request = await one(
+        crm.medical, f"SELECT id FROM case_request__v WHERE link__sys = '{link}'"
+    )
     return {"inquiry": inquiry_id, "request": request["id"]}
 
 
 async def exceptions(client: VaultClient) -> list[Row]:
-    return (await client.query("SELECT error_message__sys FROM exception_message__sys")).rows
+    return (
+        await client.query("SELECT error_message__sys FROM exception_message__sys")
+    ).rows
 
 
-async def test_case_requests_return_only_to_the_crm_that_they_came_from(two: TwoCrms) -> None:
+async def test_case_requests_return_only_to_the_crm_that_they_came_from(
+    two: TwoCrms,
+) -> None:
     first, second = two.first, two.second
-    states = (await first.medical.query("SELECT api_name__sys, state__v FROM connection__sys")).rows
+    states = (
+        await first.medical.query("SELECT api_name__sys, state__v FROM connection__sys")
+    ).rows
     assert {row["api_name__sys"]: row["state__v"] for row in states} == {
         "medical_crm__v": "active_state__sys",
         COPY: "active_state__sys",
@@ -103,16 +120,20 @@ async def test_case_requests_return_only_to_the_crm_that_they_came_from(two: Two
 
     for request in (mine["request"], theirs["request"]):
         actions = await first.agent.actions("case_request__v", str(request))
-        start = next(str(action["name"]) for action in actions if action["label"] == "Start Work")
+        start = next(
+            str(action["name"]) for action in actions if action["label"] == "Start Work"
+        )
         await first.agent.run_action("case_request__v", str(request), start)
 
     for crm, inquiry_id in ((first, mine["inquiry"]), (second, theirs["inquiry"])):
 
         async def told(crm: Connected = crm, inquiry_id: object = inquiry_id) -> bool:
-            return (await crm.crm.record("medical_inquiry__v", str(inquiry_id)))["inquiry_status__v"] == [
-                "in_progress__v"
-            ]
+            return (await crm.crm.record("medical_inquiry__v", str(inquiry_id)))[
+                "inquiry_status__v"
+            ] == ["in_progress__v"]
 
         await eventually(f"news in Vault {crm.crm.vault_id}", told)
     for client in (first.crm, second.crm, first.medical):
-        assert await exceptions(client) == [], "nothing came to a Vault that it did not concern"
+        assert await exceptions(client) == [], (
+            "nothing came to a Vault that it did not concern"
+        )

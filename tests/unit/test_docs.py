@@ -14,12 +14,12 @@ from pydantic_settings import BaseSettings
 
 from local import api_reference
 from services.connector.connector_settings import ConnectorSettings, VaultAccess
+from shared.protocol.error_types import ErrorType
 from shared.runtime.health import Health
 from shared.runtime.telemetry import metrics
 from shared.vault.api.api_app import CHAPTERS
 from shared.vault.assembly.vault_settings import VaultSettings
 from shared.vault.components.types import COMPONENT_TYPES
-from shared.vault.errors import ErrorType
 
 PROJECT = Path(__file__).resolve().parents[2]
 DOCS = PROJECT / "docs"
@@ -38,7 +38,9 @@ def prose(page: Path) -> str:
 
 def anchors(page: Path) -> set[str]:
     """The anchors of a page's headings, as forges make them."""
-    headings = (heading.lower().replace(" ", "-") for heading in HEADING.findall(prose(page)))
+    headings = (
+        heading.lower().replace(" ", "-") for heading in HEADING.findall(prose(page))
+    )
     return {re.sub(r"[^\w-]", "", heading) for heading in headings}
 
 
@@ -53,7 +55,11 @@ def variables(settings: type[BaseSettings]) -> dict[str, object]:
 
 def routes() -> Iterator[tuple[str, str]]:
     """Verb and path of everything that a Vault serves."""
-    routers: list[APIRouter] = [*(chapter.router for chapter in CHAPTERS), Health().router(), metrics.router()]
+    routers: list[APIRouter] = [
+        *(chapter.router for chapter in CHAPTERS),
+        Health().router(),
+        metrics.router(),
+    ]
     for router in routers:
         for route in router.routes:
             assert isinstance(route, APIRoute)
@@ -63,7 +69,11 @@ def routes() -> Iterator[tuple[str, str]]:
 
 def tasks() -> set[str]:
     """Tasks of the Makefile that a person may call."""
-    phony = re.search(r"^\.PHONY: (.+)$", (PROJECT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    phony = re.search(
+        r"^\.PHONY: (.+)$",
+        (PROJECT / "Makefile").read_text(encoding="utf-8"),
+        re.MULTILINE,
+    )
     assert phony is not None
     return set(phony.group(1).split()) - CALLED_BY_OTHER_TASKS
 
@@ -97,12 +107,21 @@ def test_every_compose_variable_is_listed() -> None:
 
 def test_the_reference_is_what_the_code_says() -> None:
     assert api_reference.PAGE == DOCS / "api-reference.md"
-    assert api_reference.PAGE.read_text(encoding="utf-8") == api_reference.page(), "run `make reference`"
+    assert api_reference.PAGE.read_text(encoding="utf-8") == api_reference.page(), (
+        "run `make reference`"
+    )
 
 
 def test_every_route_is_listed() -> None:
-    page = "".join((DOCS / name).read_text(encoding="utf-8") for name in ("api-reference.md", "api.md"))
-    assert [f"{method} {path}" for method, path in routes() if f"`{method} {path}`" not in page] == []
+    page = "".join(
+        (DOCS / name).read_text(encoding="utf-8")
+        for name in ("api-reference.md", "api.md")
+    )
+    assert [
+        f"{method} {path}"
+        for method, path in routes()
+        if f"`{method} {path}`" not in page
+    ] == []
 
 
 def test_every_listed_route_exists() -> None:
@@ -113,7 +132,11 @@ def test_every_listed_route_exists() -> None:
 
 def test_every_component_type_is_listed() -> None:
     page = (DOCS / "api-reference.md").read_text(encoding="utf-8")
-    names = {name for kind in COMPONENT_TYPES.values() for name in (kind.name, *kind.subtypes)}
+    names = {
+        name
+        for kind in COMPONENT_TYPES.values()
+        for name in (kind.name, *kind.subtypes)
+    }
     assert sorted(name for name in names if f"`{name}`" not in page) == []
 
 
@@ -128,9 +151,14 @@ def test_every_listed_error_type_exists() -> None:
 def test_every_listed_metric_exists() -> None:
     page = (DOCS / "operations.md").read_text(encoding="utf-8")
     section = page.partition("| Metric |")[2].partition("\n\n")[0]
-    listed = {name for row in section.splitlines()[2:] for name in re.findall(r"`(\w+)`", row.split("|")[1])}
+    listed = {
+        name
+        for row in section.splitlines()[2:]
+        for name in re.findall(r"`(\w+)`", row.split("|")[1])
+    }
     known = {
-        f"{family.name}_total" if family.type == "counter" else family.name for family in metrics.registry.collect()
+        f"{family.name}_total" if family.type == "counter" else family.name
+        for family in metrics.registry.collect()
     }
     assert listed
     assert listed - known == set()
@@ -138,7 +166,9 @@ def test_every_listed_metric_exists() -> None:
 
 def test_make_help_shows_every_task() -> None:
     command = ["make", "--no-print-directory", "help"]
-    shown = subprocess.run(command, cwd=PROJECT, check=True, capture_output=True, text=True, timeout=30).stdout
+    shown = subprocess.run(
+        command, cwd=PROJECT, check=True, capture_output=True, text=True, timeout=30
+    ).stdout
     assert set(re.findall(r"^ *make ([a-z-]+) ", shown, re.MULTILINE)) == tasks()
 
 
@@ -150,7 +180,10 @@ def test_every_task_is_documented() -> None:
 def test_every_documented_task_exists() -> None:
     for page in PAGES:
         fences = "\n".join(FENCE.findall(page.read_text(encoding="utf-8")))
-        named = {*re.findall(r"`(?:KEEP=1 )?make ([a-z-]+)", prose(page)), *re.findall(r"\nmake ([a-z-]+)", fences)}
+        named = {
+            *re.findall(r"`(?:KEEP=1 )?make ([a-z-]+)", prose(page)),
+            *re.findall(r"\nmake ([a-z-]+)", fences),
+        }
         assert named <= tasks(), page.name
 
 
@@ -176,12 +209,18 @@ def test_every_page_is_linked() -> None:
     assert [page.name for page in DOCS.rglob("*.md") if page not in linked] == []
 
 
-FEATURE = re.compile(r"\| (\d+) \| [^|]+ \| (yes|partly|no)\b[^|]* \| ([^|]*) \| ([^|]*) \|")
+FEATURE = re.compile(
+    r"\| (\d+) \| [^|]+ \| (yes|partly|no)\b[^|]* \| ([^|]*) \| ([^|]*) \|"
+)
 
 
 def test_every_feature_says_where_it_is_and_what_shows_it() -> None:
     """A line for each, in order; what is here names code and a test that are there."""
-    lines = [line for line in (DOCS / "features.md").read_text().splitlines() if re.match(r"\| \d", line)]
+    lines = [
+        line
+        for line in (DOCS / "features.md").read_text().splitlines()
+        if re.match(r"\| \d", line)
+    ]
     found = [match.groups() for line in lines if (match := FEATURE.fullmatch(line))]
     assert [int(number) for number, *_ in found] == list(range(1, 116))
     for number, here, built, shown in found:
@@ -192,4 +231,7 @@ def test_every_feature_says_where_it_is_and_what_shows_it() -> None:
         assert here != "yes" or tests, number
         for file, function in tests:
             assert (PROJECT / file).exists(), (number, file)
-            assert not function or f"def {function}(" in (PROJECT / file).read_text(), (number, function)
+            assert not function or f"def {function}(" in (PROJECT / file).read_text(), (
+                number,
+                function,
+            )

@@ -55,4 +55,6 @@ def test_an_mdl_statement_is_read(text: str) -> None:
 
 
 def test_every_command_of_mdl_has_a_row() -> None:
-    assert {statement.command for _, text in MDL for statement in parse(text)} == set(Command)
+    assert {statement.command for _, text in MDL for statement in parse(text)} == set(
+        Command
+    )

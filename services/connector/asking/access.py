@@ -8,10 +8,14 @@ from shared.client.results import text
 from shared.runtime.concurrency import concurrently
 
 MANAGE_INTEGRATIONS, LOOK_UP_ACCOUNTS = "manage_integrations", "look_up_accounts"
-PERMISSION_SET = "Permissionset."  # before the name of one, where it is written with its type
+PERMISSION_SET = (
+    "Permissionset."  # before the name of one, where it is written with its type
+)
 
 
-async def require_permission(vault: VaultClient, session_id: str, permission: str) -> None:
+async def require_permission(
+    vault: VaultClient, session_id: str, permission: str
+) -> None:
     """Have the Vault say whose session this is and what their security profile may do.
 
     :raises VaultRefused: it is no session of this Vault, or its user lacks the permission.
@@ -34,7 +38,10 @@ async def require_permission(vault: VaultClient, session_id: str, permission: st
         for grant in _listed(permissions.get("permissions"))
     }
     if permission not in granted:
-        raise VaultRefused("INSUFFICIENT_ACCESS", f"The user's security profile lacks the permission [{permission}]")
+        raise VaultRefused(
+            "INSUFFICIENT_ACCESS",
+            f"The user's security profile lacks the permission [{permission}]",
+        )
 
 
 def _listed(value: object) -> list[str]:

@@ -33,7 +33,13 @@ class Answers:
         self._vaults = vaults
         self._places = asyncio.Semaphore(AT_ONCE)
 
-    async def give(self, request: Request, name: str, work: Work, permission: str = MANAGE_INTEGRATIONS) -> Response:
+    async def give(
+        self,
+        request: Request,
+        name: str,
+        work: Work,
+        permission: str = MANAGE_INTEGRATIONS,
+    ) -> Response:
         """The answer to a question about the Vault that the settings name ``name``."""
         try:
             async with asyncio.timeout(ANSWER_SECONDS), self._places:
@@ -45,16 +51,24 @@ class Answers:
         except VaultUnavailable:
             return _unavailable("A Vault is away, or the connector is starting")
         except TimeoutError:
-            return _unavailable(f"It took longer than {ANSWER_SECONDS:.0f} seconds; ask for less")
+            return _unavailable(
+                f"It took longer than {ANSWER_SECONDS:.0f} seconds; ask for less"
+            )
 
-    async def _worked(self, request: Request, name: str, work: Work, permission: str) -> Response:
+    async def _worked(
+        self, request: Request, name: str, work: Work, permission: str
+    ) -> Response:
         vaults = self._vaults()
         if vaults is None:
             raise VaultUnavailable
         own = next((known for known in vaults.connected if known.name == name), None)
         if own is None:
-            raise VaultRefused("INVALID_DATA", "This connector has no Vault of this name")
-        await require_permission(own.client, request.headers.get("authorization", ""), permission)
+            raise VaultRefused(
+                "INVALID_DATA", "This connector has no Vault of this name"
+            )
+        await require_permission(
+            own.client, request.headers.get("authorization", ""), permission
+        )
         return await work(vaults, own)
 
 
@@ -71,7 +85,9 @@ def csv_file(name: str, content: str) -> Response:
 
 def _failure(kind: str, message: str) -> Response:
     errors = [{"type": kind, "message": message}]
-    return _answer({"responseStatus": "FAILURE", "responseMessage": None, "errors": errors})
+    return _answer(
+        {"responseStatus": "FAILURE", "responseMessage": None, "errors": errors}
+    )
 
 
 def _unavailable(message: str) -> Response:
@@ -81,4 +97,6 @@ def _unavailable(message: str) -> Response:
 
 
 def _answer(body: Mapping[str, object], status: HTTPStatus = HTTPStatus.OK) -> Response:
-    return Response(orjson.dumps(body), status, _KEPT_NOWHERE, "application/json;charset=UTF-8")
+    return Response(
+        orjson.dumps(body), status, _KEPT_NOWHERE, "application/json;charset=UTF-8"
+    )

@@ -19,7 +19,9 @@ async def read_asked(request: Request, model: type[Asked]) -> Asked:
     """What is asked for; raises VaultRefused, and TimeoutError when the body does not arrive in time."""
     body = await read_body(request, MAX_REQUEST_BYTES)
     if body is None:
-        raise VaultRefused("INVALID_DATA", f"The body has more than {MAX_REQUEST_BYTES:,} bytes")
+        raise VaultRefused(
+            "INVALID_DATA", f"The body has more than {MAX_REQUEST_BYTES:,} bytes"
+        )
     try:
         return model.model_validate_json(body)
     except ValidationError as problem:

@@ -21,23 +21,37 @@ class Traffic:
     connection: Connection
 
 
-async def traffic(vaults: Vaults, own: ConnectedVault, *, connection: str = "", integration: str = "") -> Traffic:
+async def traffic(
+    vaults: Vaults, own: ConnectedVault, *, connection: str = "", integration: str = ""
+) -> Traffic:
     """The traffic of a connection, or of the connection that an integration belongs to, by API name.
 
     Raises ClientError, and ConfigurationFault when there is none.
     """
-    fault = ConfigurationFault("The connection or integration belongs to no Vault that the connector has access to")
+    fault = ConfigurationFault(
+        "The connection or integration belongs to no Vault that the connector has access to"
+    )
     for remote in vaults.remotes(own):
         configuration = await vaults.configuration(remote, own).since(datetime.now(UTC))
         found = _connection(configuration, remote, connection, integration)
         if found is not None:
-            return Traffic(own, await vaults.source(remote, found), configuration, found)
+            return Traffic(
+                own, await vaults.source(remote, found), configuration, found
+            )
     raise fault
 
 
-def _connection(configuration: Configuration, remote: KnownVault, name: str, integration: str) -> Connection | None:
-    above = {i.connection for i in configuration.integrations.values() if i.api_name == integration}
+def _connection(
+    configuration: Configuration, remote: KnownVault, name: str, integration: str
+) -> Connection | None:
+    above = {
+        i.connection
+        for i in configuration.integrations.values()
+        if i.api_name == integration
+    }
     for connection in configuration.connections.values():
-        if connection.remote_vault_id == remote.vault_id and (connection.api_name == name or connection.id in above):
+        if connection.remote_vault_id == remote.vault_id and (
+            connection.api_name == name or connection.id in above
+        ):
             return connection
     return None

@@ -15,7 +15,10 @@ from services.connector.rules.vql_text import contains, literal
 MAX_ACCOUNTS = 50
 MAX_WORDS = 10
 NAME = "name__v"
-CRITERIA: Mapping[str, str] = {"veeva_id": "veevaid__v", "external_id": "external_id__v"}
+CRITERIA: Mapping[str, str] = {
+    "veeva_id": "veevaid__v",
+    "external_id": "external_id__v",
+}
 
 _WORD = re.compile(r"\w+")
 Text = Annotated[str, Field(min_length=1, max_length=100)]
@@ -29,7 +32,9 @@ class AccountSearch(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
-    ids: Annotated[tuple[Text, ...], Field(min_length=1, max_length=MAX_ACCOUNTS)] | None = None
+    ids: (
+        Annotated[tuple[Text, ...], Field(min_length=1, max_length=MAX_ACCOUNTS)] | None
+    ) = None
     name: Annotated[str, Field(min_length=2, max_length=100)] | None = None
     veeva_id: Text | None = None
     external_id: Text | None = None
@@ -38,7 +43,12 @@ class AccountSearch(BaseModel):
 
     @model_validator(mode="after")
     def _known(self) -> Self:
-        if self.ids is None and self.name is None and self.veeva_id is None and self.external_id is None:
+        if (
+            self.ids is None
+            and self.name is None
+            and self.veeva_id is None
+            and self.external_id is None
+        ):
             message = "one of ids, name, veeva_id and external_id is needed"
             raise ValueError(message)
         if self.name is not None and not _WORD.search(self.name):
@@ -53,7 +63,11 @@ def statement(asked: AccountSearch, rule: CompiledRule, agreement: str) -> str:
     ``agreement`` is a condition of accounts that may be shown: OR does not combine those on different objects in VQL.
     Raises RuleError when the rule does not show what is searched by: who may not see it could else find it out.
     """
-    shown = {part.selection.key for part in rule.fields if part.selection and part.selection.child is None}
+    shown = {
+        part.selection.key
+        for part in rule.fields
+        if part.selection and part.selection.child is None
+    }
     conditions = [agreement]
     if rule.plan.conditions:
         conditions.append(f"({rule.plan.conditions})")

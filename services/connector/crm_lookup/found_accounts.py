@@ -34,16 +34,24 @@ async def search(asked: AccountSearch, traffic: Traffic) -> Found:
     holds anything that was searched for.
     """
     rule = _rule(traffic)
-    texts = [statement(asked, rule, agreement) for agreement in await _agreements(asked, traffic)]
+    texts = [
+        statement(asked, rule, agreement)
+        for agreement in await _agreements(asked, traffic)
+    ]
     try:
         rows = await query_all(traffic.source, texts)
     except VaultRefused as refused:
-        raise VaultRefused(refused.type, "Vault CRM refused the search; its own log says why") from None
+        raise VaultRefused(
+            refused.type, "Vault CRM refused the search; its own log says why"
+        ) from None
     rows.sort(key=lambda row: (text(row, NAME), text(row, "id")))
     shown = rows[: asked.limit]
     contacts = [_contact(str(row["id"]), row, rule) for row in shown]
     candidates = await candidates_of(traffic.own.client, contacts)
-    accounts = [_answer(rule, row, contact, candidates) for row, contact in zip(shown, contacts, strict=True)]
+    accounts = [
+        _answer(rule, row, contact, candidates)
+        for row, contact in zip(shown, contacts, strict=True)
+    ]
     return Found(accounts, complete=len(rows) <= asked.limit)
 
 
@@ -55,9 +63,17 @@ def _rule(traffic: Traffic) -> CompiledRule:
     known = traffic.configuration
     for point in known.points:
         above = known.integrations.get(point.integration)
-        if point.role == CRM_LOOKUP and above is not None and above.connection == traffic.connection.id:
+        if (
+            point.role == CRM_LOOKUP
+            and above is not None
+            and above.connection == traffic.connection.id
+        ):
             route = known.route(point.api_name, traffic.source.vault_id)
-            rules = [rule for rule in known.rules_of(route) if rule.primary_query_object == ACCOUNT]
+            rules = [
+                rule
+                for rule in known.rules_of(route)
+                if rule.primary_query_object == ACCOUNT
+            ]
             if len(rules) != 1:
                 break
             return known.compiled(route, rules[0])
@@ -71,13 +87,19 @@ async def _agreements(asked: AccountSearch, traffic: Traffic) -> tuple[str, ...]
     """The conditions of the accounts that may be seen."""
     pull_rules = read_pull_rules((await traffic.own.client.query(COUNTRIES)).rows)
     if asked.country is not None:
-        pull_rules = {code: rule for code, rule in pull_rules.items() if code == asked.country}
+        pull_rules = {
+            code: rule for code, rule in pull_rules.items() if code == asked.country
+        }
     return visible(pull_rules)
 
 
-def _answer(rule: CompiledRule, row: Row, contact: Contact, candidates: Candidates) -> dict[str, object]:
+def _answer(
+    rule: CompiledRule, row: Row, contact: Contact, candidates: Candidates
+) -> dict[str, object]:
     fields = {
-        ".".join(filter(None, (part.selection.child, part.selection.key))): part.source(row)
+        ".".join(filter(None, (part.selection.child, part.selection.key))): part.source(
+            row
+        )
         for part in rule.fields
         if part.selection is not None
     }

@@ -23,7 +23,9 @@ def router(answers: Answers) -> APIRouter:
         async def work(vaults: Vaults, own: ConnectedVault) -> Response:
             asked = await read_asked(request, AccountSearch)
             with passing_refusals():
-                found = await search(asked, await traffic(vaults, own, connection=connection))
+                found = await search(
+                    asked, await traffic(vaults, own, connection=connection)
+                )
             return success({"accounts": found.accounts, "complete": found.complete})
 
         return await answers.give(request, vault, work, LOOK_UP_ACCOUNTS)

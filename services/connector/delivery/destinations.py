@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from services.connector.vaults.connection_rows import CONNECTIONS, Connection, read_connections
+from services.connector.vaults.connection_rows import (
+    CONNECTIONS,
+    Connection,
+    read_connections,
+)
 from shared.client.client import VaultClient
 from shared.client.results import text
 from shared.runtime.concurrency import FreshValue, concurrently
@@ -43,18 +47,38 @@ class Routes:
 
     def only_to(self, vault_id: int) -> Routes:
         """The routes of a message that is for one Vault only."""
-        faults = [fault for fault in self.faults if not fault.connection or fault.remote_vault_id == vault_id]
-        found = tuple(destination for destination in self.destinations if destination.remote_vault_id == vault_id)
+        faults = [
+            fault
+            for fault in self.faults
+            if not fault.connection or fault.remote_vault_id == vault_id
+        ]
+        found = tuple(
+            destination
+            for destination in self.destinations
+            if destination.remote_vault_id == vault_id
+        )
         if not found and not faults:
-            faults = [RouteFault("", f"the queue has no active connection with Vault {vault_id}; add or activate one")]
+            faults = [
+                RouteFault(
+                    "",
+                    f"the queue has no active connection with Vault {vault_id}; add or activate one",
+                )
+            ]
         return Routes(found, tuple(faults))
 
 
-def read_routes(queue: str, components: Iterable[Json], connections: Iterable[Connection]) -> Routes:
+def read_routes(
+    queue: str, components: Iterable[Json], connections: Iterable[Connection]
+) -> Routes:
     """Routes of a queue from the Queue components and the connection records of its Vault."""
-    component = next((entry for entry in components if entry.get("name") == queue), None)
+    component = next(
+        (entry for entry in components if entry.get("name") == queue), None
+    )
     if component is None:
-        fault = RouteFault("", f"queue {queue} is not configured in this Vault; add the Queue component")
+        fault = RouteFault(
+            "",
+            f"queue {queue} is not configured in this Vault; add the Queue component",
+        )
         return Routes((), (fault,))
     by_name = {connection.api_name: connection for connection in connections}
     destinations: list[Destination] = []
@@ -67,20 +91,30 @@ def read_routes(queue: str, components: Iterable[Json], connections: Iterable[Co
         if isinstance(found, Destination):
             destinations.append(found)
         else:
-            fault = RouteFault(name, found, connection.remote_vault_id if connection else None)
+            fault = RouteFault(
+                name, found, connection.remote_vault_id if connection else None
+            )
             (pending if connection and connection.pending else faults).append(fault)
     # One that was never established is not missed where there are others.
     if not destinations and not faults:
         faults = pending
     if not destinations and not faults:
-        faults.append(RouteFault("", f"queue {queue} has no active queue connection; add or activate one"))
+        faults.append(
+            RouteFault(
+                "", f"queue {queue} has no active queue connection; add or activate one"
+            )
+        )
     return Routes(tuple(destinations), tuple(faults))
 
 
-def _destination(queue: str, name: str, remote_queue: str, connection: Connection | None) -> Destination | str:
+def _destination(
+    queue: str, name: str, remote_queue: str, connection: Connection | None
+) -> Destination | str:
     """Where a queue connection leads, or why it leads nowhere."""
     if connection is None:
-        return f"connection {name} does not exist; add it or correct the queue connection"
+        return (
+            f"connection {name} does not exist; add it or correct the queue connection"
+        )
     if not connection.active:
         return f"connection {name} is inactive; activate it"
     if connection.external:
@@ -95,7 +129,11 @@ def _destination(queue: str, name: str, remote_queue: str, connection: Connectio
 def queue_connections(component: Json) -> list[Json]:
     """The active queue connections of a Queue component."""
     entries = component.get("Queueconnection")
-    listed = [entry for entry in entries if isinstance(entry, Mapping)] if isinstance(entries, list) else []
+    listed = (
+        [entry for entry in entries if isinstance(entry, Mapping)]
+        if isinstance(entries, list)
+        else []
+    )
     return [entry for entry in listed if entry.get("active") is not False]
 
 
@@ -111,4 +149,8 @@ class RouteReader:
         async with concurrently() as group:
             components = group.create_task(self._client.configuration("Queue"))
             connections = group.create_task(self._client.query(CONNECTIONS))
-        return read_routes(self._queue, components.result(), read_connections(connections.result().rows))
+        return read_routes(
+            self._queue,
+            components.result(),
+            read_connections(connections.result().rows),
+        )

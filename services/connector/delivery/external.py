@@ -35,7 +35,9 @@ class Receivers:
 
         :raises OSError: the file cannot be read, or holds no certificate.
         """
-        self._timeout = aiohttp.ClientTimeout(total=timeout, sock_connect=CONNECT_SECONDS)
+        self._timeout = aiohttp.ClientTimeout(
+            total=timeout, sock_connect=CONNECT_SECONDS
+        )
         self._trust = ssl.create_default_context()
         self._trust.minimum_version = ssl.TLSVersion.TLSv1_2
         if ca_file is not None:
@@ -49,11 +51,15 @@ class Receivers:
         if self._session is None:
             connector = aiohttp.TCPConnector(ssl=self._trust)
             self._session = aiohttp.ClientSession(
-                connector=connector, timeout=self._timeout, cookie_jar=aiohttp.DummyCookieJar()
+                connector=connector,
+                timeout=self._timeout,
+                cookie_jar=aiohttp.DummyCookieJar(),
             )
         sent = {**headers, "Content-Type": "application/json", "User-Agent": USER_AGENT}
         try:
-            async with self._session.post(url, data=body, headers=sent, allow_redirects=False) as answer:
+            async with self._session.post(
+                url, data=body, headers=sent, allow_redirects=False
+            ) as answer:
                 return answer.status
         except TimeoutError:
             raise Unreachable("no answer in time") from None
@@ -67,7 +73,12 @@ class Receivers:
             await session.close()
 
 
-async def deliver(own: VaultClient, receivers: Receivers, destination: Destination, waiting: Sequence[Sending]) -> None:
+async def deliver(
+    own: VaultClient,
+    receivers: Receivers,
+    destination: Destination,
+    waiting: Sequence[Sending],
+) -> None:
     """One try to post messages in order; a receiver that cannot be reached is asked once only.
 
     What is not delivered is noted with each message. Raises VaultUnavailable.
@@ -77,18 +88,32 @@ async def deliver(own: VaultClient, receivers: Receivers, destination: Destinati
         while left:
             signed = [left[number] for number in range(min(len(left), SIGNED_AT_ONCE))]
             bodies = [_body(sending) for sending in signed]
-            url, headers = await own.sign_messages(name, [body.decode() for body in bodies])
+            url, headers = await own.sign_messages(
+                name, [body.decode() for body in bodies]
+            )
             for sending, body, own_headers in zip(signed, bodies, headers, strict=True):
-                status = await receivers.post(url, {key: str(value) for key, value in own_headers.items()}, body)
+                status = await receivers.post(
+                    url, {key: str(value) for key, value in own_headers.items()}, body
+                )
                 left.popleft()
                 if status == HTTPStatus.OK:
                     sending.reached.add(destination)
                 else:
-                    sending.missing[name] = f"the receiver of connection {name} answered with status {status}"
+                    sending.missing[name] = (
+                        f"the receiver of connection {name} answered with status {status}"
+                    )
     except VaultRefused as refused:
-        _note(left, name, f"connection {name} cannot be used: {refused.type}; see that it is Active")
+        _note(
+            left,
+            name,
+            f"connection {name} cannot be used: {refused.type}; see that it is Active",
+        )
     except Unreachable as problem:
-        _note(left, name, f"the receiver of connection {name} cannot be reached: {problem}")
+        _note(
+            left,
+            name,
+            f"the receiver of connection {name} cannot be reached: {problem}",
+        )
 
 
 def _note(sendings: Iterable[Sending], connection: str, reason: str) -> None:
@@ -98,4 +123,6 @@ def _note(sendings: Iterable[Sending], connection: str, reason: str) -> None:
 
 def _body(sending: Sending) -> bytes:
     envelope = sending.envelope
-    return replace(envelope, send_attempt=sending.attempts, send_message_timestamp=sending.sent).encode()
+    return replace(
+        envelope, send_attempt=sending.attempts, send_message_timestamp=sending.sent
+    ).encode()

@@ -65,7 +65,9 @@ class Outbound:
             try:
                 envelope = Envelope.parse(delivery.body)
             except MalformedMessage as problem:
-                message_id = delivery.message_id or hashlib.sha256(delivery.body).hexdigest()
+                message_id = (
+                    delivery.message_id or hashlib.sha256(delivery.body).hexdigest()
+                )
                 report.append(unreadable(delivery.body, message_id, problem.reason))
             else:
                 sendings[envelope.message_id] = Sending(envelope)
@@ -84,7 +86,10 @@ class Outbound:
         """Try until all is delivered or the attempts are used up."""
         pauses = delays(first=self._attempts.first_pause)
         # An administrator may have activated a connection just before the message was sent, or since.
-        moment = max((sending.envelope.enter_queue_timestamp for sending in sendings), default=datetime.now(UTC))
+        moment = max(
+            (sending.envelope.enter_queue_timestamp for sending in sendings),
+            default=datetime.now(UTC),
+        )
         pending = sendings
         for attempt in range(1, self._attempts.count + 1):
             if not pending:
@@ -95,26 +100,36 @@ class Outbound:
             await self._try(attempt, moment, pending)
             pending = [sending for sending in pending if not sending.delivered]
 
-    async def _try(self, attempt: int, moment: datetime, pending: list[Sending]) -> None:
+    async def _try(
+        self, attempt: int, moment: datetime, pending: list[Sending]
+    ) -> None:
         async def once() -> None:
             for sending in pending:
                 sending.begin(attempt)
             await self._attempt(moment, pending)
 
         try:
-            await self._patience.wait_for(f"delivery of queue {self._queue} ({self._own.name})", once)
+            await self._patience.wait_for(
+                f"delivery of queue {self._queue} ({self._own.name})", once
+            )
         except VaultRefused as refused:
             for sending in pending:
-                sending.missing[""] = f"the configuration of queue {self._queue} cannot be read: {refused.type}"
+                sending.missing[""] = (
+                    f"the configuration of queue {self._queue} cannot be read: {refused.type}"
+                )
 
     async def _attempt(self, moment: datetime, pending: list[Sending]) -> None:
         """One try at every destination not reached yet; what is still missing is noted with each message."""
         routes = await self._routes.fresh.since(moment)
-        waiting: dict[Destination, list[Sending]] = {destination: [] for destination in routes.destinations}
+        waiting: dict[Destination, list[Sending]] = {
+            destination: [] for destination in routes.destinations
+        }
         missing: list[tuple[Sending, str, str]] = []
         for sending in pending:
             own = sending.routes(routes)
-            missing += [(sending, fault.connection, fault.reason) for fault in own.faults]
+            missing += [
+                (sending, fault.connection, fault.reason) for fault in own.faults
+            ]
             for destination in own.destinations:
                 if destination not in sending.reached:
                     waiting[destination].append(sending)
@@ -122,10 +137,14 @@ class Outbound:
         for destination, sendings in waiting.items():
             remote = self._vaults.get(destination.remote_vault_id)
             if destination.remote_vault_id is None:
-                work.append(deliver(self._own.client, self._receivers, destination, sendings))
+                work.append(
+                    deliver(self._own.client, self._receivers, destination, sendings)
+                )
             elif remote is self._own or not isinstance(remote, ConnectedVault):
                 reason = f"Vault {destination.remote_vault_id} is not among the connector's Vaults; add it"
-                missing += [(sending, destination.connection, reason) for sending in sendings]
+                missing += [
+                    (sending, destination.connection, reason) for sending in sendings
+                ]
             else:
                 work.append(self._publish(remote, destination, sendings))
         for sending, connection, reason in missing:
@@ -133,10 +152,14 @@ class Outbound:
         # What has arrived at one destination is noted while another is away, and is not sent there again.
         await each_to_its_end(work)
 
-    async def _publish(self, remote: ConnectedVault, destination: Destination, waiting: list[Sending]) -> None:
+    async def _publish(
+        self, remote: ConnectedVault, destination: Destination, waiting: list[Sending]
+    ) -> None:
         unroutable: set[str] = set()
         try:
-            await remote.publisher.publish_all([self._outgoing(sending, destination) for sending in waiting])
+            await remote.publisher.publish_all(
+                [self._outgoing(sending, destination) for sending in waiting]
+            )
         except Unroutable as problem:
             unroutable = set(problem.message_ids)
         for sending in waiting:

@@ -49,7 +49,12 @@ class Sending:
             yield {**common, "connection_name": destination.connection}
         body = self.envelope.recorded(None) if self.missing else ""
         for connection, reason in self.missing.items():
-            yield {**common, "connection_name": connection, "error": reason, "message": body}
+            yield {
+                **common,
+                "connection_name": connection,
+                "error": reason,
+                "message": body,
+            }
 
 
 def unreadable(body: bytes, message_id: str, reason: str) -> dict[str, object]:

@@ -26,10 +26,21 @@ class RunBatch:
 def run_of(message: Message) -> RunBatch | None:
     """The run that a message belongs to, if any."""
     attributes = message.attributes
-    integration, run, number = attributes.get("integration"), attributes.get("run"), attributes.get("batch", 0)
-    if attributes.get("event") not in (RUN_EVENT, BATCH_EVENT) or not isinstance(integration, str):
+    integration, run, number = (
+        attributes.get("integration"),
+        attributes.get("run"),
+        attributes.get("batch", 0),
+    )
+    if attributes.get("event") not in (RUN_EVENT, BATCH_EVENT) or not isinstance(
+        integration, str
+    ):
         return None
-    if not isinstance(run, int) or not isinstance(number, int) or isinstance(run, bool) or isinstance(number, bool):
+    if (
+        not isinstance(run, int)
+        or not isinstance(number, int)
+        or isinstance(run, bool)
+        or isinstance(number, bool)
+    ):
         return None
     return RunBatch(integration, run, number)
 
@@ -37,4 +48,8 @@ def run_of(message: Message) -> RunBatch | None:
 def requested_run(message: Message) -> RunBatch | None:
     """The run whose records are to be read, when the message asks for that."""
     batch = run_of(message)
-    return batch if batch is not None and message.attributes.get("event") == RUN_EVENT else None
+    return (
+        batch
+        if batch is not None and message.attributes.get("event") == RUN_EVENT
+        else None
+    )

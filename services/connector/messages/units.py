@@ -35,7 +35,11 @@ class Inbound:
         if self.sender is not None and self.sender != own:
             return self.sender
         named = self.envelope.message.attributes.get(SOURCE_ATTRIBUTE)
-        return named if isinstance(named, int) and not isinstance(named, bool) and named != own else None
+        return (
+            named
+            if isinstance(named, int) and not isinstance(named, bool) and named != own
+            else None
+        )
 
     def _text(self, name: str) -> str:
         value = self.envelope.message.attributes.get(name)
@@ -69,7 +73,11 @@ class WorkUnit:
     @property
     def message_of(self) -> dict[str, str]:
         """Message ids by the id that they name; the last message that names it."""
-        return {item: m.envelope.message_id for m in self.messages for item in m.envelope.message.items}
+        return {
+            item: m.envelope.message_id
+            for m in self.messages
+            for item in m.envelope.message.items
+        }
 
     @property
     def whole_messages(self) -> dict[str, Envelope]:
@@ -79,8 +87,12 @@ class WorkUnit:
             envelope = message.envelope
             known = whole.setdefault(envelope.message_id, envelope)
             if known is not envelope:
-                items = tuple(dict.fromkeys((*known.message.items, *envelope.message.items)))
-                whole[envelope.message_id] = replace(known, message=replace(known.message, items=items))
+                items = tuple(
+                    dict.fromkeys((*known.message.items, *envelope.message.items))
+                )
+                whole[envelope.message_id] = replace(
+                    known, message=replace(known.message, items=items)
+                )
         return whole
 
     def takes(self, message: Inbound) -> bool:

@@ -46,21 +46,30 @@ async def transfer(unit: Transfer) -> Outcome:
     await _note_unread(unit, [item for item in unit.ids if item not in heads], outcome)
     if partitions.accounts:
         # Two units with the same account, or with inquiries of it, would otherwise write its contact side by side.
-        async with unit.locks.hold((ACCOUNT, account) for account in partitions.accounts):
+        async with unit.locks.hold(
+            (ACCOUNT, account) for account in partitions.accounts
+        ):
             await _write(unit, partitions, outcome)
     return outcome
 
 
 async def _note_unread(unit: Transfer, accounts: list[str], outcome: Outcome) -> None:
     """Skip those that are there and may not be read; the others are missing. Nothing but the id is asked."""
-    there = {str(row["id"]) for row in await query_all(unit.source, statements(EXISTING, "id", accounts))}
+    there = {
+        str(row["id"])
+        for row in await query_all(unit.source, statements(EXISTING, "id", accounts))
+    }
     outcome.skipped.update(there)
     for item in accounts:
         if item not in there:
-            unit.note_missing(outcome, item, missing_record(ACCOUNT, item, unit.route.point.api_name))
+            unit.note_missing(
+                outcome, item, missing_record(ACCOUNT, item, unit.route.point.api_name)
+            )
 
 
-async def _allowed(unit: Transfer, heads: dict[str, Row], pull_rules: dict[str, str]) -> Partitions:
+async def _allowed(
+    unit: Transfer, heads: dict[str, Row], pull_rules: dict[str, str]
+) -> Partitions:
     """The accounts that may be read, by the rule that reads them."""
     by_rule: dict[str, list[str]] = {}
     for account, row in heads.items():
@@ -68,16 +77,27 @@ async def _allowed(unit: Transfer, heads: dict[str, Row], pull_rules: dict[str, 
         if rule != DO_NOT_PULL:
             by_rule.setdefault(rule, []).append(account)
     if WITH_INQUIRIES in by_rule:
-        links = {account: str(heads[account]["global_id__sys"]) for account in by_rule[WITH_INQUIRIES]}
+        links = {
+            account: str(heads[account]["global_id__sys"])
+            for account in by_rule[WITH_INQUIRIES]
+        }
         known = await _known(unit, links.values())
-        by_rule[WITH_INQUIRIES] = [account for account, link in links.items() if link in known]
+        by_rule[WITH_INQUIRIES] = [
+            account for account, link in links.items() if link in known
+        ]
     allowed = {rule: tuple(accounts) for rule, accounts in by_rule.items() if accounts}
-    return Partitions(allowed, {account: account for accounts in allowed.values() for account in accounts})
+    return Partitions(
+        allowed,
+        {account: account for accounts in allowed.values() for account in accounts},
+    )
 
 
 async def _known(unit: Transfer, links: Collection[str]) -> set[str]:
     """The Links that Source Data has, and so those of accounts that an inquiry has made known."""
-    rows = await query_all(unit.target, statements(f"SELECT id, {LINK} FROM {SOURCE_DATA}", LINK, links))  # noqa: S608
+    rows = await query_all(
+        unit.target,
+        statements(f"SELECT id, {LINK} FROM {SOURCE_DATA}", LINK, links),  # noqa: S608
+    )
     return {str(row[LINK]) for row in rows}
 
 
@@ -106,7 +126,12 @@ async def _save(unit: Transfer, contacts: dict[str, Contact], outcome: Outcome) 
             outcome.fail(account, person)
         else:
             values = {**contact.source_data, "person__v": person}
-            source_data.add(contact.link, values, contact.modified, contact.origin(contact.source_data))
+            source_data.add(
+                contact.link,
+                values,
+                contact.modified,
+                contact.origin(contact.source_data),
+            )
     results = await save(unit, SOURCE_DATA, source_data, LINK)
     for account, contact in contacts.items():
         result = results.get(contact.link)

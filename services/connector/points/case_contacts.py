@@ -47,7 +47,9 @@ async def save_contacts(unit: Transfer, contacts: Sequence[Contact]) -> Saved:
     return saved
 
 
-async def _match_and_save(unit: Transfer, contacts: Sequence[Contact]) -> tuple[Saved, set[str]]:
+async def _match_and_save(
+    unit: Transfer, contacts: Sequence[Contact]
+) -> tuple[Saved, set[str]]:
     """One round; the second part names contacts that were new here and not taken."""
     candidates = await candidates_of(unit.target, contacts)
     saved: Saved = {}
@@ -61,11 +63,17 @@ async def _match_and_save(unit: Transfer, contacts: Sequence[Contact]) -> tuple[
             continue
         if person is None:
             values = {**CASE_CONTACT, **contact.person}
-            creations.add(contact.link, values, contact.modified, contact.origin(contact.person))
+            creations.add(
+                contact.link, values, contact.modified, contact.origin(contact.person)
+            )
         else:
             matched[contact.key] = person
             # A contact found by an identifier keeps its own link: it may be tied to another account as well.
-            values = {name: value for name, value in contact.person.items() if name not in SET_AT_CREATION}
+            values = {
+                name: value
+                for name, value in contact.person.items()
+                if name not in SET_AT_CREATION
+            }
             updates.add(person, values, contact.modified, contact.origin(values))
     async with concurrently() as group:
         updating = group.create_task(save(unit, PERSON, updates, "id", update=True))
@@ -84,7 +92,9 @@ async def _match_and_save(unit: Transfer, contacts: Sequence[Contact]) -> tuple[
     return saved, refused
 
 
-async def candidates_of(target: RecordAccess, contacts: Iterable[Contact]) -> Candidates:
+async def candidates_of(
+    target: RecordAccess, contacts: Iterable[Contact]
+) -> Candidates:
     """The Case Contacts that any of these HCPs may be; raises ClientError."""
     keys: dict[str, dict[str, None]] = {VEEVA_ID: {}, EXTERNAL_ID: {}}
     links: dict[str, None] = {}
@@ -95,7 +105,11 @@ async def candidates_of(target: RecordAccess, contacts: Iterable[Contact]) -> Ca
             if value:
                 values[str(value)] = None
     head = f"SELECT id, {VEEVA_ID}, {EXTERNAL_ID} FROM {PERSON}"  # noqa: S608  VQL of names
-    person_texts = [statement for name, values in keys.items() for statement in statements(head, name, values)]
+    person_texts = [
+        statement
+        for name, values in keys.items()
+        for statement in statements(head, name, values)
+    ]
     link_texts = statements(f"SELECT {LINK}, person__v FROM {SOURCE_DATA}", LINK, links)  # noqa: S608  VQL of names
     async with concurrently() as group:
         persons = group.create_task(query_all(target, person_texts))

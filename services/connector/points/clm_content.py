@@ -14,7 +14,13 @@ from services.connector.points.contacts import LINK
 from services.connector.points.evaluation import evaluate, settle_references
 from services.connector.points.outcome import Outcome
 from services.connector.points.saving import KeyedRows, not_saved, save
-from services.connector.points.source import Row, SourceRows, fetch, missing_record, query_all
+from services.connector.points.source import (
+    Row,
+    SourceRows,
+    fetch,
+    missing_record,
+    query_all,
+)
 from services.connector.points.states import OutdatedRead
 from services.connector.points.transfer import Transfer
 from services.connector.points.unit_lineage import Origin
@@ -41,7 +47,9 @@ class Countries:
 
     def wants(self, object_name: str, country: str) -> bool:
         """Whether a document is wanted as this object; one of no country is, where the feature is used at all."""
-        used = self.by_feature.get(APPROVED_EMAIL if object_name == EMAIL_DOCUMENT else CLM, frozenset())
+        used = self.by_feature.get(
+            APPROVED_EMAIL if object_name == EMAIL_DOCUMENT else CLM, frozenset()
+        )
         return country in used if country else bool(used)
 
 
@@ -52,9 +60,15 @@ async def transfer(unit: Transfer) -> Outcome:
     """
     rules = _rules(unit)
     async with concurrently() as group:
-        reads = [group.create_task(fetch(unit.source, rule.plan, unit.ids)) for rule in rules]
+        reads = [
+            group.create_task(fetch(unit.source, rule.plan, unit.ids)) for rule in rules
+        ]
         reading = group.create_task(_countries(unit))
-    outcome, found, countries = Outcome(), [read.result() for read in reads], reading.result()
+    outcome, found, countries = (
+        Outcome(),
+        [read.result() for read in reads],
+        reading.result(),
+    )
     for rule, read in zip(rules, found, strict=True):
         await _publish(unit, rule, read, countries, outcome)
         await _withdraw(unit, rule, set(unit.ids) - read.rows.keys(), outcome)
@@ -66,31 +80,57 @@ async def transfer(unit: Transfer) -> Outcome:
 
 
 def _rules(unit: Transfer) -> list[CompiledRule]:
-    rules = [rule for rule in unit.configuration.rules_of(unit.route) if rule.primary_query_object == unit.object]
-    if unit.object != DOCUMENTS or not rules or any(len(rule.target_objects) != 1 for rule in rules):
+    rules = [
+        rule
+        for rule in unit.configuration.rules_of(unit.route)
+        if rule.primary_query_object == unit.object
+    ]
+    if (
+        unit.object != DOCUMENTS
+        or not rules
+        or any(len(rule.target_objects) != 1 for rule in rules)
+    ):
         raise ConfigurationFault(
             f"Integration point {unit.route.point.api_name} takes {DOCUMENTS}, by active integration rules that read "
             "them and write one object each; correct the message's object, or the rules"
         )
-    extra = (COUNTRY,) if COUNTRY in unit.configuration.sources[DOCUMENTS].fields else ()
+    extra = (
+        (COUNTRY,) if COUNTRY in unit.configuration.sources[DOCUMENTS].fields else ()
+    )
     return [unit.configuration.compiled(unit.route, rule, extra) for rule in rules]
 
 
 async def _countries(unit: Transfer) -> Countries:
     own = literal(str(unit.target.vault_id))
     found: dict[str, set[str]] = {}
-    for row in (await unit.source.query(f"{USED} AND crm_org__vr.vault_id__v = {own}")).rows:
+    for row in (
+        await unit.source.query(f"{USED} AND crm_org__vr.vault_id__v = {own}")
+    ).rows:
         found.setdefault(text(row, "feature__v"), set()).add(text(row, COUNTRY))
-    return Countries({feature: frozenset(countries) for feature, countries in found.items()})
+    return Countries(
+        {feature: frozenset(countries) for feature, countries in found.items()}
+    )
 
 
 async def _publish(
-    unit: Transfer, rule: CompiledRule, found: SourceRows, countries: Countries, outcome: Outcome
+    unit: Transfer,
+    rule: CompiledRule,
+    found: SourceRows,
+    countries: Countries,
+    outcome: Outcome,
 ) -> None:
     (object_name,) = rule.target_objects
     published = await _published(unit, object_name, map(_link, found.rows.values()))
-    wanted = {item for item, row in found.rows.items() if countries.wants(object_name, text(row, COUNTRY))}
-    rows = {item: row for item, row in found.rows.items() if item in wanted or _link(row) in published}
+    wanted = {
+        item
+        for item, row in found.rows.items()
+        if countries.wants(object_name, text(row, COUNTRY))
+    }
+    rows = {
+        item: row
+        for item, row in found.rows.items()
+        if item in wanted or _link(row) in published
+    }
     evaluation = evaluate(unit, rule, replace(found, rows=rows))
     await settle_references(unit.target, [evaluation])
     for item, failure in evaluation.failures.items():
@@ -107,26 +147,48 @@ async def _publish(
     _note(outcome, rule, item_of, await save(unit, object_name, content, LINK))
 
 
-async def _withdraw(unit: Transfer, rule: CompiledRule, gone: Iterable[str], outcome: Outcome) -> None:
+async def _withdraw(
+    unit: Transfer, rule: CompiledRule, gone: Iterable[str], outcome: Outcome
+) -> None:
     """Make inactive what is here of documents that the rule no longer finds; their Global ID is known still."""
     (object_name,) = rule.target_objects
     item_of = {f"{unit.source.vault_id}_{item}": item for item in gone}
     content = KeyedRows()
     for link in await _published(unit, object_name, item_of):
-        content.add(link, {STATUS: INACTIVE}, "", Origin(item_of[link], DOCUMENTS, item_of[link]))
-    _note(outcome, rule, item_of, await save(unit, object_name, content, LINK, update=True))
+        content.add(
+            link,
+            {STATUS: INACTIVE},
+            "",
+            Origin(item_of[link], DOCUMENTS, item_of[link]),
+        )
+    _note(
+        outcome,
+        rule,
+        item_of,
+        await save(unit, object_name, content, LINK, update=True),
+    )
 
 
-def _note(outcome: Outcome, rule: CompiledRule, item_of: Mapping[str, str], results: Mapping[str, RowResult]) -> None:
+def _note(
+    outcome: Outcome,
+    rule: CompiledRule,
+    item_of: Mapping[str, str],
+    results: Mapping[str, RowResult],
+) -> None:
     for link, result in results.items():
         if result.ok:
             outcome.succeed([item_of[link]])
         else:
-            outcome.fail(item_of[link], not_saved(rule.target_objects[0], rule.name, result))
+            outcome.fail(
+                item_of[link], not_saved(rule.target_objects[0], rule.name, result)
+            )
 
 
 async def _confirm(
-    unit: Transfer, rules: Iterable[CompiledRule], found: Iterable[SourceRows], countries: Countries
+    unit: Transfer,
+    rules: Iterable[CompiledRule],
+    found: Iterable[SourceRows],
+    countries: Countries,
 ) -> None:
     """Raise OutdatedRead when documents, or where they are wanted, have changed since they were read; else ClientError.
 
@@ -134,18 +196,24 @@ async def _confirm(
     was not made because its document was not wanted.
     """
     async with concurrently() as group:
-        reads = [group.create_task(fetch(unit.source, rule.plan, unit.ids)) for rule in rules]
+        reads = [
+            group.create_task(fetch(unit.source, rule.plan, unit.ids)) for rule in rules
+        ]
         reading = group.create_task(_countries(unit))
     now = [_states(read.result()) for read in reads]
     if now != [_states(read) for read in found] or reading.result() != countries:
-        raise OutdatedRead("documents, or where they are wanted, changed while they were transferred")
+        raise OutdatedRead(
+            "documents, or where they are wanted, changed while they were transferred"
+        )
 
 
 def _states(found: SourceRows) -> dict[str, str]:
     return {item: text(row, MODIFIED) for item, row in found.rows.items()}
 
 
-async def _published(unit: Transfer, object_name: str, links: Iterable[str]) -> set[str]:
+async def _published(
+    unit: Transfer, object_name: str, links: Iterable[str]
+) -> set[str]:
     """Those of the Links under which documents are here already."""
     head = f"SELECT {LINK} FROM {object_name}"  # noqa: S608  VQL of names
     known = await query_all(unit.target, statements(head, LINK, links))

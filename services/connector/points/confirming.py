@@ -20,7 +20,9 @@ async def confirm(unit: Transfer, found: SourceRows) -> None:
     """
     modified = modified_field(unit.object)
     head = f"SELECT id, {modified} FROM {unit.object}"  # noqa: S608  VQL of names
-    now = await query_all(unit.source, statements(head, "id", [*found.rows, *found.missing]))
+    now = await query_all(
+        unit.source, statements(head, "id", [*found.rows, *found.missing])
+    )
     known = {item: row.get(MODIFIED) for item, row in found.rows.items()}
     if {str(row["id"]): row.get(modified) for row in now} != known:
         raise OutdatedRead(f"{unit.object} changed while it was transferred")

@@ -38,12 +38,28 @@ class Contact:
     source_data: Values
 
     @classmethod
-    def of(cls, item: str, rule: CompiledRule, key: str, row: Row, targets: Mapping[str, Values]) -> Contact:
+    def of(
+        cls,
+        item: str,
+        rule: CompiledRule,
+        key: str,
+        row: Row,
+        targets: Mapping[str, Values],
+    ) -> Contact:
         """The HCP that a source row is, by the target values that an account rule gave it."""
         person, source_data = targets.get(PERSON, {}), targets.get(SOURCE_DATA, {})
         link = source_data.get(LINK) or person.get(LINK) or row["global_id__sys"]
         modified = text(row, "modified_date__v")
-        return cls(item, rule.plan.object, rule.name, key, str(link), modified, person, source_data)
+        return cls(
+            item,
+            rule.plan.object,
+            rule.name,
+            key,
+            str(link),
+            modified,
+            person,
+            source_data,
+        )
 
     def origin(self, ruled: Values) -> Origin:
         """Where a row of it comes from, of which the rule has given these fields."""
@@ -72,7 +88,11 @@ def read_candidates(persons: Iterable[Row], source_data: Iterable[Row]) -> Candi
             by_veeva_id[str(row[VEEVA_ID])] = str(row["id"])
         if row.get(EXTERNAL_ID):
             by_external_id[str(row[EXTERNAL_ID])] = str(row["id"])
-    by_link = {str(row["link__sys"]): str(row["person__v"]) for row in source_data if row.get("person__v")}
+    by_link = {
+        str(row["link__sys"]): str(row["person__v"])
+        for row in source_data
+        if row.get("person__v")
+    }
     return Candidates(by_veeva_id, by_external_id, by_link)
 
 

@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from services.connector.points.crm_copies import DELETED, MODIFIED, SOURCE_STATUS, Copies
+from services.connector.points.crm_copies import (
+    DELETED,
+    MODIFIED,
+    SOURCE_STATUS,
+    Copies,
+)
 from services.connector.points.evaluated import Evaluation
 from services.connector.points.evaluation import evaluate, settle_references
 from services.connector.points.metadata_matching import CRM_ID, CRM_ORG, LINK
@@ -20,7 +25,10 @@ POINT = "country_inbound__v"
 COUNTRY, FEATURE = "country__v", "feature__v"
 
 ACTIVE: Mapping[str, object] = {"status__v": "active__v"}
-TAKEN_OUT: Mapping[str, object] = {"status__v": "inactive__v", SOURCE_STATUS: "inactive__v"}
+TAKEN_OUT: Mapping[str, object] = {
+    "status__v": "inactive__v",
+    SOURCE_STATUS: "inactive__v",
+}
 GONE: Mapping[str, object] = {**TAKEN_OUT, DELETED: True}
 
 
@@ -31,13 +39,18 @@ async def transfer(unit: Transfer) -> Outcome:
     ConfigurationFault or RuleError when the configuration does not provide for it.
     """
     copies = await Copies.read(unit)
-    parts = {part.key: part for part in spread(copies.found.rows, spread_field(copies.rule, COUNTRY))}
+    parts = {
+        part.key: part
+        for part in spread(copies.found.rows, spread_field(copies.rule, COUNTRY))
+    }
     rows = {key: part.row for key, part in parts.items()}
     evaluation = evaluate(unit, copies.rule, replace(copies.found, rows=rows))
     await settle_references(unit.target, [evaluation])
     for key, failure in evaluation.failures.items():
         copies.outcome.fail(parts[key].item, failure)
-    copies.outcome.warn({parts[key].item: warning for key, warning in evaluation.warnings.items()})
+    copies.outcome.warn(
+        {parts[key].item: warning for key, warning in evaluation.warnings.items()}
+    )
     await _write(copies, evaluation, parts.values())
     await copies.confirm()
     return copies.outcome
@@ -53,7 +66,9 @@ async def _write(copies: Copies, evaluation: Evaluation, parts: Iterable[Part]) 
         if link:
             kept = {CRM_ORG: copies.org, CRM_ID: part.item, DELETED: False}
             row = {**ACTIVE, **values, **kept, LINK: link}
-            wanted.add(link, row, text(part.row, MODIFIED), copies.origin(part.item, values))
+            wanted.add(
+                link, row, text(part.row, MODIFIED), copies.origin(part.item, values)
+            )
             owners[link] = part.item
     copies.note(owners, await save(copies.unit, copies.object, wanted, LINK))
     await _take_out(copies, owners.keys())
@@ -63,7 +78,9 @@ def _link(copies: Copies, part: Part, values: Values) -> str | None:
     """What the record of one country is known by; noted as a failure where the rule does not give it."""
     for name in (LINK, FEATURE):
         if not values.get(name):
-            copies.outcome.fail(part.item, no_key(copies.rule.name, copies.object, name))
+            copies.outcome.fail(
+                part.item, no_key(copies.rule.name, copies.object, name)
+            )
             return None
     return f"{values[LINK]}_{part.value}_{values[FEATURE]}"
 
@@ -81,9 +98,17 @@ async def _take_out(copies: Copies, wanted: Iterable[str]) -> None:
     for copy in await copies.made_from(items, LINK):
         item = str(copy[CRM_ID])
         if copy[LINK] not in kept:
-            values, modified = (GONE, "") if item in missing else (TAKEN_OUT, text(rows[item], MODIFIED))
+            values, modified = (
+                (GONE, "")
+                if item in missing
+                else (TAKEN_OUT, text(rows[item], MODIFIED))
+            )
             owners[str(copy["id"])] = item
             changed.add(str(copy["id"]), values, modified, copies.origin(item))
-    copies.note(owners, await save(copies.unit, copies.object, changed, "id", update=True))
+    copies.note(
+        owners, await save(copies.unit, copies.object, changed, "id", update=True)
+    )
     copies.outcome.succeed(item for item in items if item in rows)
-    copies.outcome.skipped.update(missing - copies.outcome.done - copies.outcome.failures.keys())
+    copies.outcome.skipped.update(
+        missing - copies.outcome.done - copies.outcome.failures.keys()
+    )

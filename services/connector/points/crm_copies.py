@@ -56,11 +56,19 @@ class Copies:
             finding_org = group.create_task(_org(unit))
         found = fetching.result()
         outcome = Outcome(skipped=set(found.filtered))
-        return cls(unit, compiled, found, rule.target_objects[0], finding_org.result(), outcome)
+        return cls(
+            unit, compiled, found, rule.target_objects[0], finding_org.result(), outcome
+        )
 
     def origin(self, item: str, ruled: Values | None = None) -> Origin:
         """Where a row of a source record comes from: the fields that the rule gave it, else the point alone."""
-        return Origin(item, self.unit.object, item, None if ruled is None else self.rule.name, ruled or {})
+        return Origin(
+            item,
+            self.unit.object,
+            item,
+            None if ruled is None else self.rule.name,
+            ruled or {},
+        )
 
     def note(self, owners: Mapping[str, str], results: Mapping[str, RowResult]) -> None:
         """Note the results of rows by key, whose source records are the keys' owners."""
@@ -68,13 +76,21 @@ class Copies:
             if result.ok:
                 self.outcome.succeed([owners[key]])
             else:
-                self.outcome.fail(owners[key], not_saved(self.object, self.rule.name, result))
+                self.outcome.fail(
+                    owners[key], not_saved(self.object, self.rule.name, result)
+                )
 
     async def made_from(self, items: Collection[str], *fields: str) -> list[Row]:
         """Id, CRM ID and these fields of the copies of source records; raises ClientError."""
         head = f"SELECT {', '.join(('id', CRM_ID, *fields))} FROM {self.object}"  # noqa: S608  VQL of names
         own = f"{CRM_ORG} = {literal(self.org)}"
-        return await query_all(self.unit.target, statements(head, CRM_ID, items, conditions=own)) if items else []
+        return (
+            await query_all(
+                self.unit.target, statements(head, CRM_ID, items, conditions=own)
+            )
+            if items
+            else []
+        )
 
     async def confirm(self) -> None:
         """As :func:`confirm`: the state that is kept with each copy has nothing to tell of a deletion.
@@ -85,7 +101,11 @@ class Copies:
 
 
 def _rule(unit: Transfer) -> IntegrationRule:
-    rules = [rule for rule in unit.configuration.rules_of(unit.route) if rule.primary_query_object == unit.object]
+    rules = [
+        rule
+        for rule in unit.configuration.rules_of(unit.route)
+        if rule.primary_query_object == unit.object
+    ]
     if len(rules) != 1 or len(rules[0].target_objects) != 1:
         raise ConfigurationFault(
             f"Integration point {unit.route.point.api_name} needs exactly one active integration rule that reads "
@@ -97,7 +117,11 @@ def _rule(unit: Transfer) -> IntegrationRule:
 async def _org(unit: Transfer) -> str:
     """Id of the CRM Org of the source Vault, which is made when its first records come."""
     vault_id = str(unit.source.vault_id)
-    rows = (await unit.target.query(f"SELECT id FROM {ORG} WHERE {ORG_KEY} = {literal(vault_id)}")).rows  # noqa: S608
+    rows = (
+        await unit.target.query(
+            f"SELECT id FROM {ORG} WHERE {ORG_KEY} = {literal(vault_id)}"  # noqa: S608
+        )
+    ).rows
     if rows:
         return str(rows[0]["id"])
     org = KeyedRows()

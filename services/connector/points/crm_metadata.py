@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from services.connector.points.crm_copies import DELETED, MODIFIED, SOURCE_STATUS, Copies
+from services.connector.points.crm_copies import (
+    DELETED,
+    MODIFIED,
+    SOURCE_STATUS,
+    Copies,
+)
 from services.connector.points.evaluated import Evaluation
 from services.connector.points.evaluation import evaluate, settle_references
 from services.connector.points.metadata_matching import (
@@ -69,7 +74,12 @@ async def _write(copies: Copies, evaluation: Evaluation) -> None:
     rule = evaluation.rule.name
     matches = known.match_all(wanted)
     for item, problem in matches.problems.items():
-        copies.outcome.fail(item, ItemFailure(ItemErrorType.MATCH, f"Integration rule {rule}: {problem}", rule))
+        copies.outcome.fail(
+            item,
+            ItemFailure(
+                ItemErrorType.MATCH, f"Integration rule {rule}: {problem}", rule
+            ),
+        )
     for item, record in matches.records.items():
         identity = wanted[item]
         kept = {CRM_ORG: copies.org, CRM_ID: item, DELETED: False}
@@ -78,8 +88,12 @@ async def _write(copies: Copies, evaluation: Evaluation) -> None:
         key = identity.link if linked else str(record)
         owners[key] = item
         origin = copies.origin(item, evaluation.targets[item][copies.object])
-        (by_link if linked else by_id).add(key, values, text(copies.found.rows[item], MODIFIED), origin)
-    copies.note(owners, await save(copies.unit, copies.object, by_id, "id", update=True))
+        (by_link if linked else by_id).add(
+            key, values, text(copies.found.rows[item], MODIFIED), origin
+        )
+    copies.note(
+        owners, await save(copies.unit, copies.object, by_id, "id", update=True)
+    )
     copies.note(owners, await save(copies.unit, copies.object, by_link, LINK))
 
 
@@ -90,9 +104,15 @@ async def _known(copies: Copies, wanted: Iterable[Identity]) -> KnownRecords:
     keys = {
         LINK: dict.fromkeys(identity.link for identity in identities),
         CRM_ID: dict.fromkeys(identity.crm_id for identity in identities),
-        EXTERNAL_ID: dict.fromkeys(identity.external_id for identity in identities if identity.external_id),
+        EXTERNAL_ID: dict.fromkeys(
+            identity.external_id for identity in identities if identity.external_id
+        ),
     }
-    texts = [statement for field, values in keys.items() for statement in statements(head, field, values)]
+    texts = [
+        statement
+        for field, values in keys.items()
+        for statement in statements(head, field, values)
+    ]
     return KnownRecords.read(await query_all(copies.unit.target, texts))
 
 

@@ -1,16 +1,12 @@
-"""TODO DOCSTRING"""
+"""Holds what evaluated source rows came to: target values, failures and warnings by record."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from services.connector.points.outcome import ItemFailure
 from services.connector.points.source import SourceRows
 from services.connector.rules.compiled import CompiledRule, Evaluated, Targets
-
-if TYPE_CHECKING:
-    pass
 
 
 @dataclass(slots=True)

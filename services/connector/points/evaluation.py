@@ -9,7 +9,13 @@ from services.connector.points.evaluated import Evaluation
 from services.connector.points.outcome import ItemFailure
 from services.connector.points.source import SourceRows, query_all
 from services.connector.rules.compiled import CompiledRule
-from services.connector.rules.pending_references import Unique, index, key_statements, pending_keys, settle
+from services.connector.rules.pending_references import (
+    Unique,
+    index,
+    key_statements,
+    pending_keys,
+    settle,
+)
 from services.connector.vaults.record_access import RecordAccess
 from shared.runtime.concurrency import concurrently
 
@@ -35,14 +41,18 @@ def evaluate(unit: Transfer, rule: CompiledRule, found: SourceRows) -> Evaluatio
     return evaluation
 
 
-async def settle_references(client: RecordAccess, evaluations: Sequence[Evaluation]) -> None:
+async def settle_references(
+    client: RecordAccess, evaluations: Sequence[Evaluation]
+) -> None:
     """Look up what the rows refer to, each object once for all evaluations, and put the ids in their place.
 
     Raises ClientError.
     """
     wanted: dict[Unique, dict[str, None]] = {}
     for evaluation in evaluations:
-        for unique, keys in pending_keys(evaluation.rule, evaluation.targets.values()).items():
+        for unique, keys in pending_keys(
+            evaluation.rule, evaluation.targets.values()
+        ).items():
             wanted.setdefault(unique, {}).update(keys)
     async with concurrently() as group:
         reads = {

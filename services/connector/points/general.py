@@ -25,18 +25,30 @@ async def transfer(unit: Transfer) -> Outcome:
 
     Raises ClientError, OutdatedRead, and ConfigurationFault or RuleError when the rules cannot be carried out.
     """
-    rules = [rule for rule in unit.configuration.rules_of(unit.route) if rule.primary_query_object == unit.object]
+    rules = [
+        rule
+        for rule in unit.configuration.rules_of(unit.route)
+        if rule.primary_query_object == unit.object
+    ]
     if not rules:
         raise ConfigurationFault(
             f"No active integration rule of integration point {unit.route.point.api_name} reads {unit.object}; "
             "add or activate one, or correct the message's object"
         )
-    compiled = [unit.configuration.compiled(unit.route, rule, documents=True) for rule in rules]
+    compiled = [
+        unit.configuration.compiled(unit.route, rule, documents=True) for rule in rules
+    ]
     steps = [_steps(unit, rule) for rule in rules]
     async with concurrently() as group:
-        reads = [group.create_task(fetch(unit.source, rule.plan, unit.ids)) for rule in compiled]
+        reads = [
+            group.create_task(fetch(unit.source, rule.plan, unit.ids))
+            for rule in compiled
+        ]
     fetched = [read.result() for read in reads]
-    evaluations = [evaluate(unit, rule, found) for rule, found in zip(compiled, fetched, strict=True)]
+    evaluations = [
+        evaluate(unit, rule, found)
+        for rule, found in zip(compiled, fetched, strict=True)
+    ]
     await settle_references(unit.target, evaluations)
     outcome = Outcome()
     for found, evaluation, order in zip(fetched, evaluations, steps, strict=True):
@@ -53,13 +65,19 @@ def _steps(unit: Transfer, rule: IntegrationRule) -> tuple[Step, ...]:
     for field_rule in rule.field_rules:
         ruled.setdefault(field_rule.target_object, set()).add(field_rule.target_field)
     frozen = {name: frozenset(fields) for name, fields in ruled.items()}
-    return write_order(rule.name, rule.target_objects, frozen, unit.configuration.targets)
+    return write_order(
+        rule.name, rule.target_objects, frozen, unit.configuration.targets
+    )
 
 
-def _note(unit: Transfer, outcome: Outcome, found: SourceRows, evaluation: Evaluation) -> None:
+def _note(
+    unit: Transfer, outcome: Outcome, found: SourceRows, evaluation: Evaluation
+) -> None:
     rule = evaluation.rule
     for item in found.missing:
-        unit.note_missing(outcome, item, missing_record(rule.plan.object, item, rule.name))
+        unit.note_missing(
+            outcome, item, missing_record(rule.plan.object, item, rule.name)
+        )
     for item, failure in evaluation.failures.items():
         outcome.fail(item, failure)
     outcome.warn(evaluation.warnings)
@@ -74,7 +92,11 @@ def _settle(outcome: Outcome, ids: tuple[str, ...], fetched: list[SourceRows]) -
 
 
 async def _save(
-    unit: Transfer, evaluation: Evaluation, found: SourceRows, steps: tuple[Step, ...], outcome: Outcome
+    unit: Transfer,
+    evaluation: Evaluation,
+    found: SourceRows,
+    steps: tuple[Step, ...],
+    outcome: Outcome,
 ) -> None:
     """Save the objects in order; a record that fails at one of them goes no further."""
     saved: dict[str, dict[str, str]] = {}
@@ -99,7 +121,12 @@ async def _save(
                 continue
             linked = {link.field: saved[link.parent][item] for link in step.links}
             origin = Origin(item, rule.plan.object, item, rule.name, values)
-            rows.add(str(value), {**values, **linked}, text(found.rows[item], "modified_date__v"), origin)
+            rows.add(
+                str(value),
+                {**values, **linked},
+                text(found.rows[item], "modified_date__v"),
+                origin,
+            )
             owners[item] = str(value)
         # A field that the Vault sets itself cannot be given to a new record, so such a record must exist.
         update = not unit.configuration.targets[step.object].fields[key].editable
@@ -108,7 +135,11 @@ async def _save(
 
 
 def _ids(
-    object_name: str, rule: str, owners: Mapping[str, str], results: Mapping[str, RowResult], outcome: Outcome
+    object_name: str,
+    rule: str,
+    owners: Mapping[str, str],
+    results: Mapping[str, RowResult],
+    outcome: Outcome,
 ) -> dict[str, str]:
     ids: dict[str, str] = {}
     for item, key in owners.items():

@@ -9,8 +9,19 @@ from services.connector.points.contacts import Contact
 from services.connector.points.evaluated import Evaluation
 from services.connector.points.evaluation import evaluate
 from services.connector.points.outcome import ItemFailure
-from services.connector.points.pull_rules import ACCOUNT_COUNTRY, ACCOUNT_POINT, account_rule, readable
-from services.connector.points.source import Row, SourceRows, fetch, missing_record, query_all
+from services.connector.points.pull_rules import (
+    ACCOUNT_COUNTRY,
+    ACCOUNT_POINT,
+    account_rule,
+    readable,
+)
+from services.connector.points.source import (
+    Row,
+    SourceRows,
+    fetch,
+    missing_record,
+    query_all,
+)
 from services.connector.points.transfer import Transfer
 from services.connector.rules.compiled import CompiledRule
 from services.connector.rules.field_errors import ItemErrorType
@@ -89,28 +100,49 @@ class HcpRecords:
             return missing_record(rule.plan.object, key, rule.name)
         if key in source.evaluation.failures:
             return source.evaluation.failures[key]
-        return Contact.of(inquiry, rule, key, source.found.rows[key], source.evaluation.targets[key])
+        return Contact.of(
+            inquiry, rule, key, source.found.rows[key], source.evaluation.targets[key]
+        )
 
 
-async def partition(source: RecordAccess, rows: Mapping[str, Row], pull_rules: Mapping[str, str]) -> Partitions:
+async def partition(
+    source: RecordAccess, rows: Mapping[str, Row], pull_rules: Mapping[str, str]
+) -> Partitions:
     """Choose each inquiry's account rule before any account is read; raises ClientError.
 
     The country is the inquiry's own, else the account's; one whose agreement forbids that it is read stays unknown.
     """
     account_of = {item: text(row, "account__v") for item, row in rows.items()}
-    codes = {item: text(row, "country__vr.country_code__v") for item, row in rows.items()}
-    unknown = {account_of[item] for item, code in codes.items() if not code and account_of[item]}
+    codes = {
+        item: text(row, "country__vr.country_code__v") for item, row in rows.items()
+    }
+    unknown = {
+        account_of[item]
+        for item, code in codes.items()
+        if not code and account_of[item]
+    }
     if unknown:
         heads = await read_heads(source, sorted(unknown), pull_rules)
-        of_account = {account: text(row, ACCOUNT_COUNTRY) for account, row in heads.items()}
-        codes = {item: code or of_account.get(account_of[item], "") for item, code in codes.items()}
+        of_account = {
+            account: text(row, ACCOUNT_COUNTRY) for account, row in heads.items()
+        }
+        codes = {
+            item: code or of_account.get(account_of[item], "")
+            for item, code in codes.items()
+        }
     by_rule: dict[str, list[str]] = {}
     for item, account in account_of.items():
-        by_rule.setdefault(account_rule(pull_rules, codes[item], account), []).append(item)
-    return Partitions({name: tuple(items) for name, items in by_rule.items()}, account_of)
+        by_rule.setdefault(account_rule(pull_rules, codes[item], account), []).append(
+            item
+        )
+    return Partitions(
+        {name: tuple(items) for name, items in by_rule.items()}, account_of
+    )
 
 
-async def read_heads(source: RecordAccess, accounts: Iterable[str], pull_rules: Mapping[str, str]) -> dict[str, Row]:
+async def read_heads(
+    source: RecordAccess, accounts: Iterable[str], pull_rules: Mapping[str, str]
+) -> dict[str, Row]:
     """Global ID and country of the accounts that may be read, by id; raises ClientError.
 
     The source Vault applies the agreements itself: of any other account it answers nothing.
@@ -118,7 +150,9 @@ async def read_heads(source: RecordAccess, accounts: Iterable[str], pull_rules: 
     condition = readable(pull_rules)
     if condition is None:
         return {}
-    rows = await query_all(source, statements(HEAD, "id", accounts, conditions=condition))
+    rows = await query_all(
+        source, statements(HEAD, "id", accounts, conditions=condition)
+    )
     return {str(row["id"]): row for row in rows}
 
 
@@ -129,18 +163,28 @@ async def read_hcps(unit: Transfer, partitions: Partitions) -> HcpRecords:
     """
     rules = {name: _rule(unit, name) for name in partitions.by_rule}
     keys = {
-        name: {item: partitions.account_of[item] if rule.plan.object == ACCOUNT else item for item in items}
-        for (name, items), rule in zip(partitions.by_rule.items(), rules.values(), strict=True)
+        name: {
+            item: partitions.account_of[item] if rule.plan.object == ACCOUNT else item
+            for item in items
+        }
+        for (name, items), rule in zip(
+            partitions.by_rule.items(), rules.values(), strict=True
+        )
     }
     async with concurrently() as group:
         reads = {
-            name: group.create_task(fetch(unit.source, rule.plan, list(dict.fromkeys(keys[name].values()))))
+            name: group.create_task(
+                fetch(unit.source, rule.plan, list(dict.fromkeys(keys[name].values())))
+            )
             for name, rule in rules.items()
         }
     records = HcpRecords()
     for name, rule in rules.items():
         found = reads[name].result()
-        records.add(_Source(rule, found, evaluate(unit, rule, found), keys[name]), partitions.by_rule[name])
+        records.add(
+            _Source(rule, found, evaluate(unit, rule, found), keys[name]),
+            partitions.by_rule[name],
+        )
     return records
 
 

@@ -66,7 +66,11 @@ async def transfer(unit: Transfer) -> Outcome:
     for item in found.missing:
         unit.note_missing(outcome, item, missing_record(INQUIRY, item, rule.name))
     # An inquiry at Success has its Case; writing it again could undo what an agent has changed since.
-    finished = {item for item, row in found.rows.items() if text(row, "transfer_status__v") == SUCCESS}
+    finished = {
+        item
+        for item, row in found.rows.items()
+        if text(row, "transfer_status__v") == SUCCESS
+    }
     outcome.succeed(finished)
     # What was left unset in it then is told again by a message that comes again.
     told = {item: found.rows[item] for item in finished}
@@ -77,7 +81,9 @@ async def transfer(unit: Transfer) -> Outcome:
         pull_rules = read_pull_rules(countries.result().rows)
         partitions = await partition(unit.source, rows, pull_rules)
         # Two units with inquiries of one account would otherwise write its contact side by side.
-        async with unit.locks.hold(("account__v", account) for account in partitions.accounts):
+        async with unit.locks.hold(
+            ("account__v", account) for account in partitions.accounts
+        ):
             hcps = await read_hcps(unit, partitions)
             await _write(unit, batch, hcps)
     await _report(unit, outcome, set(rows))
@@ -88,7 +94,8 @@ def _inquiry_rule(unit: Transfer) -> CompiledRule:
     rules = [
         rule
         for rule in unit.configuration.rules_of(unit.route)
-        if rule.primary_query_object == unit.object and CASE_REQUEST in rule.target_objects
+        if rule.primary_query_object == unit.object
+        and CASE_REQUEST in rule.target_objects
     ]
     if unit.object != INQUIRY or len(rules) != 1:
         raise ConfigurationFault(
@@ -96,7 +103,9 @@ def _inquiry_rule(unit: Transfer) -> CompiledRule:
             f"{CASE_REQUEST} records of {INQUIRY}, and has {len(rules)} for {unit.object}; correct its rules"
         )
     source = unit.configuration.sources.get(INQUIRY)
-    optional = (name for name in OPTIONAL if source is not None and name in source.fields)
+    optional = (
+        name for name in OPTIONAL if source is not None and name in source.fields
+    )
     return unit.configuration.compiled(unit.route, rules[0], (*EXTRA, *optional))
 
 
@@ -123,7 +132,9 @@ async def _write(unit: Transfer, batch: Batch, hcps: HcpRecords) -> None:
     await _write_cases(unit, batch, contacts, persons, preferred)
 
 
-async def _preferred(unit: Transfer, batch: Batch, persons: Mapping[str, str | ItemFailure]) -> dict[str, str]:
+async def _preferred(
+    unit: Transfer, batch: Batch, persons: Mapping[str, str | ItemFailure]
+) -> dict[str, str]:
     """Ids of Preferred Contact Information by inquiry, of those whose Case Contact has it."""
     case = unit.configuration.targets.get(CASE)
     if case is None or preferred_contact.TARGET_FIELD not in case.fields:
@@ -134,9 +145,20 @@ async def _preferred(unit: Transfer, batch: Batch, persons: Mapping[str, str | I
         if detail is not None:
             wanted[item] = (str(persons[batch.hcp_of[item]]), detail)
     people = dict.fromkeys(person for person, _ in wanted.values())
-    texts = statements(preferred_contact.HEAD, "person__v", people, conditions="status__v = 'active__v'")
-    information = preferred_contact.PersonInformation(await query_all(unit.target, texts))
-    return {item: found for item, (person, detail) in wanted.items() if (found := information.find(person, detail))}
+    texts = statements(
+        preferred_contact.HEAD,
+        "person__v",
+        people,
+        conditions="status__v = 'active__v'",
+    )
+    information = preferred_contact.PersonInformation(
+        await query_all(unit.target, texts)
+    )
+    return {
+        item: found
+        for item, (person, detail) in wanted.items()
+        if (found := information.find(person, detail))
+    }
 
 
 async def _write_cases(
@@ -150,14 +172,21 @@ async def _write_cases(
     for item in batch.live():
         contact, person = contacts[batch.hcp_of[item]], persons[batch.hcp_of[item]]
         data = {**contact.source_data, "person__v": person}
-        source_data.add(contact.link, data, contact.modified, contact.origin(contact.source_data))
+        source_data.add(
+            contact.link, data, contact.modified, contact.origin(contact.source_data)
+        )
         ruled = batch.evaluation.targets[item].get(CASE, {})
         values = {**ruled, "case_contact__v": person}
         if item in preferred:
             values[preferred_contact.TARGET_FIELD] = preferred[item]
         # A field rule may give several inquiries one link: they share a Case then.
         case_links[item] = str(values.get(KEY) or _link(batch, item))
-        cases.add(case_links[item], values, text(batch.rows[item], "modified_date__v"), batch.origin(item, ruled))
+        cases.add(
+            case_links[item],
+            values,
+            text(batch.rows[item], "modified_date__v"),
+            batch.origin(item, ruled),
+        )
     async with concurrently() as group:
         data_saving = group.create_task(save(unit, SOURCE_DATA, source_data, KEY))
         case_saving = group.create_task(save(unit, CASE, cases, KEY))
@@ -165,7 +194,10 @@ async def _write_cases(
     rule = batch.evaluation.rule.name
     requests = KeyedRows()
     for item, case_link in case_links.items():
-        data_result, case_result = data_results[contacts[batch.hcp_of[item]].link], case_results[case_link]
+        data_result, case_result = (
+            data_results[contacts[batch.hcp_of[item]].link],
+            case_results[case_link],
+        )
         if not data_result.ok:
             batch.outcome.fail(item, not_saved(SOURCE_DATA, None, data_result))
         elif not case_result.ok:
@@ -174,7 +206,9 @@ async def _write_cases(
             ruled = _request_values(batch, item)
             values = {**ruled, "case__v": case_result.id}
             modified = text(batch.rows[item], "modified_date__v")
-            requests.add(_link(batch, item), values, modified, batch.origin(item, ruled))
+            requests.add(
+                _link(batch, item), values, modified, batch.origin(item, ruled)
+            )
     results = await save(unit, CASE_REQUEST, requests, KEY)
     _note_requests(batch, results, rule)
 
@@ -189,7 +223,9 @@ def _note_requests(batch: Batch, results: Mapping[str, RowResult], rule: str) ->
 
 def _link(batch: Batch, item: str) -> str:
     """What the Case Request is known by: the inquiry's Global ID, unless a field rule says otherwise."""
-    return str(_request_values(batch, item).get(KEY) or batch.rows[item]["global_id__sys"])
+    return str(
+        _request_values(batch, item).get(KEY) or batch.rows[item]["global_id__sys"]
+    )
 
 
 def _request_values(batch: Batch, item: str) -> Values:
@@ -200,6 +236,10 @@ async def _report(unit: Transfer, outcome: Outcome, transferred: set[str]) -> No
     """Set Transfer Status of the inquiries of this run that exist; one that cannot be set is a failure."""
     if not unit.configuration.may_write_back(unit.source.vault_id):
         return
-    statuses = {item: FAILED if item in outcome.failures else SUCCESS for item in transferred}
-    for item, failure in (await set_status(unit.source, statuses, unit.lineage_back)).items():
+    statuses = {
+        item: FAILED if item in outcome.failures else SUCCESS for item in transferred
+    }
+    for item, failure in (
+        await set_status(unit.source, statuses, unit.lineage_back)
+    ).items():
         outcome.fail(item, failure)

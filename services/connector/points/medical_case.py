@@ -44,10 +44,18 @@ async def transfer(unit: Transfer) -> Outcome:
     outcome = Outcome(skipped=set(found.filtered))
     for item in found.missing:
         unit.note_missing(outcome, item, missing_record(unit.object, item, rule.name))
-    started = {item: row for item, row in found.rows.items() if not text(row, LINK) and text(row, CONTACT)}
+    started = {
+        item: row
+        for item, row in found.rows.items()
+        if not text(row, LINK) and text(row, CONTACT)
+    }
     account_of = await _accounts(unit, started, outcome)
-    outcome.skipped.update(found.rows.keys() - account_of.keys() - outcome.failures.keys())
-    evaluation = evaluate(unit, rule, replace(found, rows={item: found.rows[item] for item in account_of}))
+    outcome.skipped.update(
+        found.rows.keys() - account_of.keys() - outcome.failures.keys()
+    )
+    evaluation = evaluate(
+        unit, rule, replace(found, rows={item: found.rows[item] for item in account_of})
+    )
     await settle_references(unit.target, [evaluation])
     for item, failure in evaluation.failures.items():
         outcome.fail(item, failure)
@@ -56,7 +64,12 @@ async def transfer(unit: Transfer) -> Outcome:
     return outcome
 
 
-async def _save(unit: Transfer, evaluation: Evaluation, account_of: Mapping[str, str], outcome: Outcome) -> None:
+async def _save(
+    unit: Transfer,
+    evaluation: Evaluation,
+    account_of: Mapping[str, str],
+    outcome: Outcome,
+) -> None:
     """Save the inquiries, and tie the Case Requests to them."""
     inquiries, item_of = KeyedRows(), dict[str, str]()
     for item, targets in evaluation.targets.items():
@@ -64,22 +77,32 @@ async def _save(unit: Transfer, evaluation: Evaluation, account_of: Mapping[str,
         link = str(row[GLOBAL_ID])
         kept = {"account__v": account_of[item], "transfer_status__v": SUCCESS}
         origin = Origin(item, unit.object, item, evaluation.rule.name, targets[INQUIRY])
-        inquiries.add(link, {**targets[INQUIRY], **kept}, text(row, "modified_date__v"), origin)
+        inquiries.add(
+            link, {**targets[INQUIRY], **kept}, text(row, "modified_date__v"), origin
+        )
         item_of[link] = item
     made: dict[str, object] = {}
     for link, result in (await save(unit, INQUIRY, inquiries, LINK)).items():
         if result.ok:
             made[item_of[link]] = f"{unit.target.vault_id}_{result.id}"
         else:
-            outcome.fail(item_of[link], not_saved(INQUIRY, evaluation.rule.name, result))
+            outcome.fail(
+                item_of[link], not_saved(INQUIRY, evaluation.rule.name, result)
+            )
     if unit.configuration.may_write_back(unit.source.vault_id):
-        for item, failure in (await write_back(unit.source, unit.object, LINK, made, unit.lineage_back)).items():
+        for item, failure in (
+            await write_back(unit.source, unit.object, LINK, made, unit.lineage_back)
+        ).items():
             outcome.fail(item, failure)
     outcome.succeed(made)
 
 
 def _rule(unit: Transfer) -> CompiledRule:
-    rules = [rule for rule in unit.configuration.rules_of(unit.route) if rule.primary_query_object == unit.object]
+    rules = [
+        rule
+        for rule in unit.configuration.rules_of(unit.route)
+        if rule.primary_query_object == unit.object
+    ]
     if len(rules) != 1 or rules[0].target_objects != (INQUIRY,):
         raise ConfigurationFault(
             f"Integration point {unit.route.point.api_name} needs exactly one active integration rule that reads "
@@ -88,13 +111,19 @@ def _rule(unit: Transfer) -> CompiledRule:
     return unit.configuration.compiled(unit.route, rules[0], (LINK, CONTACT))
 
 
-async def _accounts(unit: Transfer, started: Mapping[str, Row], outcome: Outcome) -> dict[str, str]:
+async def _accounts(
+    unit: Transfer, started: Mapping[str, Row], outcome: Outcome
+) -> dict[str, str]:
     """Account ids by Case Request, of those whose Case Contact is tied to one; several are a failure, not a guess."""
     people = dict.fromkeys(text(row, CONTACT) for row in started.values())
     head = f"SELECT person__v, {LINK} FROM {SOURCE_DATA}"  # noqa: S608  VQL of names
     ties = await query_all(unit.source, statements(head, "person__v", people))
     # A Link may be of another Vault, or of an inquiry, where the account's country lets nothing of it be pulled.
-    links = dict.fromkeys(link for tie in ties if (link := text(tie, LINK)).startswith(f"{unit.target.vault_id}_"))
+    links = dict.fromkeys(
+        link
+        for tie in ties
+        if (link := text(tie, LINK)).startswith(f"{unit.target.vault_id}_")
+    )
     head = f"SELECT id, {GLOBAL_ID} FROM {ACCOUNT}"  # noqa: S608  VQL of names
     known = await query_all(unit.target, statements(head, GLOBAL_ID, links))
     accounts = {text(row, GLOBAL_ID): str(row["id"]) for row in known}

@@ -59,7 +59,11 @@ class KnownRecords:
         if record := self.by_link.get(wanted.link):
             return record
         found = set(self.by_crm_id.get((wanted.org, wanted.crm_id), ()))
-        others = self.by_external_id.get(wanted.external_id, {}) if wanted.external_id else {}
+        others = (
+            self.by_external_id.get(wanted.external_id, {})
+            if wanted.external_id
+            else {}
+        )
         found |= {record for record, org in others.items() if org in ("", wanted.org)}
         if len(found) > 1:
             raise AmbiguousMetadata(

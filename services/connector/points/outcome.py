@@ -25,7 +25,13 @@ class ItemFailure:
         """The failure of a record with these field errors: the first one's place, all of their texts."""
         first = errors[0]
         text = "\n".join(dict.fromkeys(error.message for error in errors))
-        return cls(first.error_type, text[:MAX_TEXT], first.rule, first.field_rule, first.target_field)
+        return cls(
+            first.error_type,
+            text[:MAX_TEXT],
+            first.rule,
+            first.field_rule,
+            first.target_field,
+        )
 
 
 @dataclass(slots=True)

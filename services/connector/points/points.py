@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from services.connector.points import account, country, general, inquiry, medical_case, on_demand
+from services.connector.points import (
+    account,
+    country,
+    general,
+    inquiry,
+    medical_case,
+    on_demand,
+)
 from services.connector.points import clm_content as content
 from services.connector.points import crm_metadata as metadata
 from services.connector.points.outcome import Outcome

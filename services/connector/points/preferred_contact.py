@@ -13,7 +13,13 @@ TARGET_FIELD = "preferred_contact_information__v"
 METHOD = "delivery_method__v"
 HEAD = f"SELECT id, person__v, information_type__v, value__v FROM {PERSON_INFORMATION}"  # noqa: S608  VQL of names
 
-_ADDRESS = ("address_line_1__v", "address_line_2__v", "city__v", "state_province__v", "zip__v")
+_ADDRESS = (
+    "address_line_1__v",
+    "address_line_2__v",
+    "city__v",
+    "state_province__v",
+    "zip__v",
+)
 # Delivery method → type of Person Information, and the fields of the inquiry that make up the detail.
 _DETAILS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "email__v": ("email__v", ("email__v",)),
@@ -22,7 +28,10 @@ _DETAILS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "mail__v": ("address__v", _ADDRESS),
     "urgent_mail__v": ("address__v", _ADDRESS),
 }
-SOURCE_FIELDS = (METHOD, *dict.fromkeys(name for _, names in _DETAILS.values() for name in names))
+SOURCE_FIELDS = (
+    METHOD,
+    *dict.fromkeys(name for _, names in _DETAILS.values() for name in names),
+)
 """Fields of an inquiry that :func:`detail` reads, where they exist."""
 
 Detail = tuple[str, str]
@@ -32,7 +41,9 @@ Detail = tuple[str, str]
 def detail(inquiry: Row) -> Detail | None:
     """Where the answer should go, or None when the inquiry does not say."""
     kind, names = _DETAILS.get(text(inquiry, METHOD), ("", ()))
-    value = _comparable(kind, ", ".join(part for name in names if (part := text(inquiry, name))))
+    value = _comparable(
+        kind, ", ".join(part for name in names if (part := text(inquiry, name)))
+    )
     return (kind, value) if value else None
 
 

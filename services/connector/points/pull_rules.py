@@ -46,9 +46,17 @@ def visible(pull_rules: Mapping[str, str]) -> tuple[str, ...]:
 
     Where only those with inquiries may be pulled, it is those of which an inquiry was transferred.
     """
-    pulled = sorted(code for code, rule in pull_rules.items() if rule not in (DO_NOT_PULL, WITH_INQUIRIES))
-    with_inquiries = sorted(code for code, rule in pull_rules.items() if rule == WITH_INQUIRIES)
+    pulled = sorted(
+        code
+        for code, rule in pull_rules.items()
+        if rule not in (DO_NOT_PULL, WITH_INQUIRIES)
+    )
+    with_inquiries = sorted(
+        code for code, rule in pull_rules.items() if rule == WITH_INQUIRIES
+    )
     conditions = [contains(ACCOUNT_COUNTRY, pulled)] if pulled else []
     if with_inquiries:
-        conditions.append(f"{contains(ACCOUNT_COUNTRY, with_inquiries)} AND {WITH_TRANSFERRED_INQUIRY}")
+        conditions.append(
+            f"{contains(ACCOUNT_COUNTRY, with_inquiries)} AND {WITH_TRANSFERRED_INQUIRY}"
+        )
     return tuple(conditions)

@@ -45,20 +45,33 @@ class KeyedRows:
         """The rows as they are written, each with its key in the field ``key``."""
         return {value: {**values, key: value} for value, values in self.rows.items()}
 
-    def told(self, rows: Mapping[str, Values], lineage: CallLineage) -> dict[str, Values]:
+    def told(
+        self, rows: Mapping[str, Values], lineage: CallLineage
+    ) -> dict[str, Values]:
         """Rows by key, each with where it comes from."""
         return {key: lineage.told(row, self._origins[key]) for key, row in rows.items()}
 
-    def stated(self, rows: Mapping[str, Values], object_name: str, states: SourceStates) -> dict[str, Values]:
+    def stated(
+        self, rows: Mapping[str, Values], object_name: str, states: SourceStates
+    ) -> dict[str, Values]:
         """Rows by key, each with the state of its source."""
         return {
-            key: {**row, SOURCE_MODIFIED: states.moment(object_name, key, modified)} if modified else row
-            for (key, row), modified in zip(rows.items(), self._modified.values(), strict=True)
+            key: {**row, SOURCE_MODIFIED: states.moment(object_name, key, modified)}
+            if modified
+            else row
+            for (key, row), modified in zip(
+                rows.items(), self._modified.values(), strict=True
+            )
         }
 
 
 async def save(
-    unit: Transfer, object_name: str, keyed: KeyedRows, key: str, *, update: bool = False
+    unit: Transfer,
+    object_name: str,
+    keyed: KeyedRows,
+    key: str,
+    *,
+    update: bool = False,
 ) -> dict[str, RowResult]:
     """Upsert rows by their key field (update only, if so asked), documents too; the result of each by key value.
 
@@ -80,7 +93,9 @@ async def save(
     async def write(part: Sequence[Values]) -> list[RowResult]:
         if update:
             id_param = None if key == "id" else key
-            return await unit.target.update(object_name, part, id_param=id_param, lineage=header)
+            return await unit.target.update(
+                object_name, part, id_param=id_param, lineage=header
+            )
         return await unit.target.upsert(object_name, part, id_param=key, lineage=header)
 
     results = await settled(write, list(rows.values()))
@@ -90,7 +105,8 @@ async def save(
 
 
 async def settled(
-    write: Callable[[Sequence[Values]], Awaitable[list[RowResult]]], rows: Sequence[Values]
+    write: Callable[[Sequence[Values]], Awaitable[list[RowResult]]],
+    rows: Sequence[Values],
 ) -> list[RowResult]:
     """Write rows, and those again, a few times, that somebody else was changing at that moment."""
     results = await write(rows)
@@ -98,7 +114,9 @@ async def settled(
         again = [place for place, result in enumerate(results) if _lost_race(result)]
         if not again:
             break
-        for place, result in zip(again, await write([rows[place] for place in again]), strict=True):
+        for place, result in zip(
+            again, await write([rows[place] for place in again]), strict=True
+        ):
             results[place] = result
     return results
 
@@ -109,8 +127,14 @@ def _lost_race(result: RowResult) -> bool:
 
 def not_saved(object_name: str, rule: str | None, result: RowResult) -> ItemFailure:
     """The failure of a source record whose row the target Vault did not take."""
-    reasons = "; ".join(f"{error.type}: {without_values(error.message)}" for error in result.errors)
-    return ItemFailure(ItemErrorType.SAVE, f"The target Vault did not save {object_name}: {reasons}", rule)
+    reasons = "; ".join(
+        f"{error.type}: {without_values(error.message)}" for error in result.errors
+    )
+    return ItemFailure(
+        ItemErrorType.SAVE,
+        f"The target Vault did not save {object_name}: {reasons}",
+        rule,
+    )
 
 
 def no_key(rule: str, object_name: str, key: str) -> ItemFailure:
@@ -125,7 +149,11 @@ def no_key(rule: str, object_name: str, key: str) -> ItemFailure:
 
 
 async def write_back(
-    source: RecordAccess, object_name: str, field: str, values: Mapping[str, object], unit: UnitLineage | None
+    source: RecordAccess,
+    object_name: str,
+    field: str,
+    values: Mapping[str, object],
+    unit: UnitLineage | None,
 ) -> dict[str, ItemFailure]:
     """Set one field of source records by id; the failures of those that the source Vault did not take.
 
@@ -137,14 +165,22 @@ async def write_back(
     header: str | None = None
     if unit is not None:
         lineage = CallLineage(unit)
-        rows = [lineage.told(row, Origin(item)) for item, row in zip(values, rows, strict=True)]
+        rows = [
+            lineage.told(row, Origin(item))
+            for item, row in zip(values, rows, strict=True)
+        ]
         header = lineage.header()
-    results = await settled(lambda part: source.update(object_name, part, lineage=header), rows)
+    results = await settled(
+        lambda part: source.update(object_name, part, lineage=header), rows
+    )
     return {
         item: ItemFailure(
             ItemErrorType.SAVE,
             f"The source Vault did not take {object_name}.{field}: "
-            + "; ".join(f"{error.type}: {without_values(error.message)}" for error in result.errors),
+            + "; ".join(
+                f"{error.type}: {without_values(error.message)}"
+                for error in result.errors
+            ),
             target_field=field,
         )
         for item, result in zip(values, results, strict=True)

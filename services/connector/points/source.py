@@ -35,16 +35,22 @@ async def query_all(client: RecordAccess, statements: Iterable[str]) -> list[Row
     return [row for answer in await _answers(client, statements) for row in answer.rows]
 
 
-async def _answers(client: RecordAccess, statements: Iterable[str], *, describe: bool = False) -> list[QueryResult]:
+async def _answers(
+    client: RecordAccess, statements: Iterable[str], *, describe: bool = False
+) -> list[QueryResult]:
     texts = list(statements)
     if len(texts) == 1:
         return [await client.query(texts[0], describe=describe)]
     async with concurrently() as group:
-        reads = [group.create_task(client.query(text, describe=describe)) for text in texts]
+        reads = [
+            group.create_task(client.query(text, describe=describe)) for text in texts
+        ]
     return [read.result() for read in reads]
 
 
-async def fetch(client: RecordAccess, plan: QueryPlan, ids: Collection[str]) -> SourceRows:
+async def fetch(
+    client: RecordAccess, plan: QueryPlan, ids: Collection[str]
+) -> SourceRows:
     """Read the records by a rule's plan, documents with the modified date of their version; raises ClientError."""
     answers = await _answers(client, plan.statements(ids), describe=True)
     rows = {str(row["id"]): row for answer in answers for row in answer.rows}

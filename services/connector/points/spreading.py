@@ -29,7 +29,11 @@ def spread_field(rule: CompiledRule, target_field: str) -> str:
     Raises RuleError when no field rule fills it, or one that reads a related record.
     """
     for part in rule.fields:
-        if part.target_field == target_field and part.selection is not None and part.selection.child is None:
+        if (
+            part.target_field == target_field
+            and part.selection is not None
+            and part.selection.child is None
+        ):
             return part.selection.key
     raise RuleError(
         rule.name,

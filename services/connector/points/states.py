@@ -37,7 +37,11 @@ class SourceStates:
 
     def check(self, object_name: str, results: Mapping[str, RowResult]) -> None:
         """Note what rows have met, by key value; raises OutdatedRead when any was left out."""
-        met = {(object_name, key): result.newer for key, result in results.items() if result.newer is not None}
+        met = {
+            (object_name, key): result.newer
+            for key, result in results.items()
+            if result.newer is not None
+        }
         if met:
             self._met |= met
             raise OutdatedRead(f"{len(met)} {object_name}")

@@ -26,12 +26,18 @@ async def set_status(
     return await write_back(source, INQUIRY, "transfer_status__v", statuses, unit)
 
 
-async def fail_all(source: RecordAccess, ids: Collection[str], unit: UnitLineage | None) -> None:
+async def fail_all(
+    source: RecordAccess, ids: Collection[str], unit: UnitLineage | None
+) -> None:
     """Set Failed on inquiries of a message that could not be processed; those at Success keep it.
 
     ``unit`` as there. Raises ClientError.
     """
     head = f"SELECT id, transfer_status__v FROM {INQUIRY}"  # noqa: S608  VQL, literals quoted
     rows = await query_all(source, statements(head, "id", ids))
-    open_ids = [str(row["id"]) for row in rows if text(row, "transfer_status__v") not in (SUCCESS, FAILED)]
+    open_ids = [
+        str(row["id"])
+        for row in rows
+        if text(row, "transfer_status__v") not in (SUCCESS, FAILED)
+    ]
     await set_status(source, dict.fromkeys(open_ids, FAILED), unit)

@@ -32,7 +32,13 @@ class Origin:
     def own(self, row: Values) -> tuple[str, ...]:
         """The fields of a row that are the integration point's; of a reference by key or type by name, the field."""
         ruled = self.ruled
-        return tuple(sorted(name.partition(".")[0] for name, value in row.items() if ruled.get(name) != value))
+        return tuple(
+            sorted(
+                name.partition(".")[0]
+                for name, value in row.items()
+                if ruled.get(name) != value
+            )
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +63,16 @@ class CallLineage:
 
     def told(self, row: Values, origin: Origin) -> dict[str, object]:
         """The row, and where it comes from."""
-        kind = (origin.object, origin.rule, () if origin.rule is None else origin.own(row))
+        kind = (
+            origin.object,
+            origin.rule,
+            () if origin.rule is None else origin.own(row),
+        )
         number = self._numbers.setdefault(kind, len(self._numbers))
-        return {**row, LINEAGE: [number, self._unit.messages[origin.item], origin.record]}
+        return {
+            **row,
+            LINEAGE: [number, self._unit.messages[origin.item], origin.record],
+        }
 
     def header(self) -> str:
         """What the call tells besides its rows."""
@@ -71,7 +84,10 @@ class CallLineage:
                 "integration_point": route.point.api_name,
                 "run": unit.run,
                 "time": format_moment(datetime.now(UTC)),
-                "origins": [{"object": o, "rule": rule, "own": own} for o, rule, own in self._numbers],
+                "origins": [
+                    {"object": o, "rule": rule, "own": own}
+                    for o, rule, own in self._numbers
+                ],
             }
         )
 

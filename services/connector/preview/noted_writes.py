@@ -28,7 +28,10 @@ class Write:
 
     def answer(self) -> dict[str, object]:
         """As JSON."""
-        changes = {name: {"stored": stored, "new": new} for name, (stored, new) in self.changes.items()}
+        changes = {
+            name: {"stored": stored, "new": new}
+            for name, (stored, new) in self.changes.items()
+        }
         return {
             "vault_id": self.vault_id,
             "object": self.written,
@@ -45,7 +48,9 @@ class NotedWrites:
     an id of this object's own making.
     """
 
-    def __init__(self, vault: RecordAccess, objects: Mapping[str, ObjectMetadata]) -> None:
+    def __init__(
+        self, vault: RecordAccess, objects: Mapping[str, ObjectMetadata]
+    ) -> None:
         """``objects`` are those that the Vault has described."""
         self._vault = vault
         self._objects = objects
@@ -74,23 +79,34 @@ class NotedWrites:
         return await self._note(object, rows, id_param or "id", make=False)
 
     async def upsert(
-        self, object: str, rows: Sequence[Mapping[str, object]], id_param: str, *, lineage: str | None = None
+        self,
+        object: str,
+        rows: Sequence[Mapping[str, object]],
+        id_param: str,
+        *,
+        lineage: str | None = None,
     ) -> list[RowResult]:
         """Note an update of each row's record, or a new one."""
         del lineage
         return await self._note(object, rows, id_param, make=True)
 
-    async def create_documents(self, rows: Sequence[Mapping[str, object]], id_param: str) -> list[RowResult]:
+    async def create_documents(
+        self, rows: Sequence[Mapping[str, object]], id_param: str
+    ) -> list[RowResult]:
         """Note a new document for each row."""
         del id_param  # whoever asks has looked for it
         made = []
         for row in rows:
-            changes: dict[str, tuple[object, object]] = {name: (None, value) for name, value in row.items()}
+            changes: dict[str, tuple[object, object]] = {
+                name: (None, value) for name, value in row.items()
+            }
             self.noted.append(Write(self.vault_id, DOCUMENTS, None, CREATED, changes))
             made.append(RowResult(ok=True, id=f"new_{len(self.noted)}"))
         return made
 
-    async def update_documents(self, rows: Sequence[Mapping[str, object]]) -> list[RowResult]:
+    async def update_documents(
+        self, rows: Sequence[Mapping[str, object]]
+    ) -> list[RowResult]:
         """Note a change of each row's document."""
         return await self._note(DOCUMENTS, rows, "id", make=False)
 
@@ -98,32 +114,66 @@ class NotedWrites:
         self, object: str, rows: Sequence[Mapping[str, object]], key: str, *, make: bool
     ) -> list[RowResult]:
         stored = await self._stored(object, rows, key)
-        return [self._noted(object, row, key, stored.get(str(row[key])), make=make) for row in rows]
+        return [
+            self._noted(object, row, key, stored.get(str(row[key])), make=make)
+            for row in rows
+        ]
 
-    def _noted(self, object: str, row: Mapping[str, object], key: str, stored: Row | None, *, make: bool) -> RowResult:
+    def _noted(
+        self,
+        object: str,
+        row: Mapping[str, object],
+        key: str,
+        stored: Row | None,
+        *,
+        make: bool,
+    ) -> RowResult:
         place = (object, key, str(row[key]))
         if stored is None and place not in self._made and not make:
-            return RowResult(ok=False, errors=(ApiError("INVALID_DATA", f"there is no such {object} record"),))
+            return RowResult(
+                ok=False,
+                errors=(ApiError("INVALID_DATA", f"there is no such {object} record"),),
+            )
         known = stored or {}
         described = self._objects.get(object)
         changes = {
             name: (known.get(column(name)), value)
             for name, value in row.items()
-            if name not in (SOURCE_MODIFIED, "id") and not _same(known.get(column(name)), value, described, name)
+            if name not in (SOURCE_MODIFIED, "id")
+            and not _same(known.get(column(name)), value, described, name)
         }
         if stored is not None:
             record, event = str(stored["id"]), UPDATED if changes else UNCHANGED
         else:
             event = UPDATED if place in self._made else CREATED
             record = self._made.setdefault(place, f"new_{len(self._made) + 1}")
-        self.noted.append(Write(self.vault_id, object, None if stored is None else record, event, changes))
+        self.noted.append(
+            Write(
+                self.vault_id,
+                object,
+                None if stored is None else record,
+                event,
+                changes,
+            )
+        )
         return RowResult(ok=True, id=record)
 
-    async def _stored(self, object: str, rows: Iterable[Mapping[str, object]], key: str) -> dict[str, Row]:
+    async def _stored(
+        self, object: str, rows: Iterable[Mapping[str, object]], key: str
+    ) -> dict[str, Row]:
         """What is stored now of the fields that the rows have, by key value."""
-        names = dict.fromkeys(name for row in rows for name in row if name not in (SOURCE_MODIFIED, "id", key))
+        names = dict.fromkeys(
+            name
+            for row in rows
+            for name in row
+            if name not in (SOURCE_MODIFIED, "id", key)
+        )
         described = self._objects.get(object)
-        columns = ["id", *({key} - {"id"}), *(_selected(name, described) for name in names)]
+        columns = [
+            "id",
+            *({key} - {"id"}),
+            *(_selected(name, described) for name in names),
+        ]
         head = f"SELECT {', '.join(columns)} FROM {object}"  # noqa: S608  VQL of names
         texts = statements(head, key, dict.fromkeys(str(row[key]) for row in rows))
         return {str(row[key]): row for row in await query_all(self._vault, texts)}
@@ -143,7 +193,9 @@ def _selected(name: str, described: ObjectMetadata | None) -> str:
     return f"{function}({name})" if function else column(name)
 
 
-def _same(stored: object, value: object, described: ObjectMetadata | None, name: str) -> bool:
+def _same(
+    stored: object, value: object, described: ObjectMetadata | None, name: str
+) -> bool:
     field = described.fields.get(name) if described else None
     if field is not None and field.type == "DateTime":
         return _moment(stored) == _moment(value)

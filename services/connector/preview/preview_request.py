@@ -10,7 +10,12 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from services.connector.preview.record_preview import Plan
 from services.connector.rules.rule import IntegrationRule
-from services.connector.vaults.configuration import Configuration, ConfigurationFault, ConfigurationReader, Route
+from services.connector.vaults.configuration import (
+    Configuration,
+    ConfigurationFault,
+    ConfigurationReader,
+    Route,
+)
 from services.connector.vaults.vaults import KnownVault, Vaults
 
 MAX_RECORDS = 20
@@ -46,8 +51,12 @@ async def plan_of(asked: PreviewRequest, vaults: Vaults, own: KnownVault) -> Pla
     for source in vaults.remotes(own):
         if asked.source not in (None, source.vault_id):
             continue
-        configuration, given = await _configuration(vaults.configuration(source, own), component)
-        point = asked.integration_point or _only("integration_point", (rule.integration_point for rule in given))
+        configuration, given = await _configuration(
+            vaults.configuration(source, own), component
+        )
+        point = asked.integration_point or _only(
+            "integration_point", (rule.integration_point for rule in given)
+        )
         try:
             route = configuration.planned_route(point, source.vault_id)
         except ConfigurationFault as problem:
@@ -78,13 +87,20 @@ async def _configuration(
     return await reader.with_rule(component, now)
 
 
-def _objects(configuration: Configuration, route: Route, given: Iterable[IntegrationRule]) -> list[str]:
-    return [rule.primary_query_object for rule in tuple(given) or configuration.rules_of(route)]
+def _objects(
+    configuration: Configuration, route: Route, given: Iterable[IntegrationRule]
+) -> list[str]:
+    return [
+        rule.primary_query_object
+        for rule in tuple(given) or configuration.rules_of(route)
+    ]
 
 
 def _only(name: str, candidates: Iterable[str | None]) -> str:
     """The one candidate there is."""
     found = {candidate for candidate in candidates if candidate}
     if len(found) != 1:
-        raise ConfigurationFault(f"Say which {name} is meant: {', '.join(sorted(found)) or 'none is named by a rule'}")
+        raise ConfigurationFault(
+            f"Say which {name} is meant: {', '.join(sorted(found)) or 'none is named by a rule'}"
+        )
     return found.pop()

@@ -9,7 +9,13 @@ from services.connector.points.evaluated import Evaluation
 from services.connector.points.outcome import ItemFailure, Outcome
 from services.connector.points.points import transfer
 from services.connector.points.transfer import Transfer
-from services.connector.preview.noted_writes import CREATED, UNCHANGED, UPDATED, NotedWrites, Write
+from services.connector.preview.noted_writes import (
+    CREATED,
+    UNCHANGED,
+    UPDATED,
+    NotedWrites,
+    Write,
+)
 from services.connector.rules.compiled import CompiledField, Evaluated
 from services.connector.rules.pending_references import PendingReference
 from services.connector.vaults.configuration import Configuration, Route
@@ -48,7 +54,9 @@ class RecordPreview:
             "result": self._result(target),
             "error": failure and failure_json(failure),
             "warning": warning and failure_json(warning),
-            "rules": [part for evaluation in self.evaluations for part in _rows(evaluation)],
+            "rules": [
+                part for evaluation in self.evaluations for part in _rows(evaluation)
+            ],
             "writes": [write.answer() for write in self.writes],
         }
 
@@ -58,7 +66,9 @@ class RecordPreview:
         if self.id in self.outcome.skipped:
             return SKIPPED
         events = {write.event for write in self.writes if write.vault_id == target}
-        return next((event for event in (CREATED, UPDATED) if event in events), UNCHANGED)
+        return next(
+            (event for event in (CREATED, UPDATED) if event in events), UNCHANGED
+        )
 
 
 async def preview(plan: Plan, ids: tuple[str, ...]) -> list[RecordPreview]:
@@ -113,8 +123,14 @@ def _rows(evaluation: Evaluation) -> Iterator[dict[str, object]]:
         }
 
 
-def _field(part: CompiledField, row: Mapping[str, object], evaluated: Evaluated) -> dict[str, object]:
-    problems = [p.message for p in (*evaluated.errors, *evaluated.warnings) if p.field_rule == part.rule]
+def _field(
+    part: CompiledField, row: Mapping[str, object], evaluated: Evaluated
+) -> dict[str, object]:
+    problems = [
+        p.message
+        for p in (*evaluated.errors, *evaluated.warnings)
+        if p.field_rule == part.rule
+    ]
     value = evaluated.targets[part.target_object].get(part.sent_as)
     return {
         "field_rule": part.rule,

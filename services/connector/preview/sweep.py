@@ -26,7 +26,9 @@ from shared.spark.envelope import format_moment
 
 MAX_RECORDS = 2000
 SHOWN_FAILURES = 20
-_POINT = "exception_message__sysr.integration_point__sysr.integration_point_api_name__sys"
+_POINT = (
+    "exception_message__sysr.integration_point__sysr.integration_point_api_name__sys"
+)
 LOOKUP_FAILURES = (
     f"SELECT item__sys, LONGTEXT(item_data__sys), {_POINT} FROM exception_item__sys "  # noqa: S608  VQL of names
     "WHERE error_type__sys = 'reference_lookup_error__sys' "
@@ -61,14 +63,18 @@ class Tally:
         self.missing.count(evaluation.rule, evaluation.found.rows.values())
 
 
-async def of_integration(asked: Traffic, integration: str, since: datetime) -> AsyncGenerator[Batch, None]:
+async def of_integration(
+    asked: Traffic, integration: str, since: datetime
+) -> AsyncGenerator[Batch, None]:
     """Batches of what a run of the integration would read; it may still be inactive.
 
     Raises ClientError, RuleError and ConfigurationFault.
     """
     scope = Scope(asked.configuration, asked.own)
     planned = await stages(scope, integration, asked.source.vault_id, planned=True)
-    readings = tuple(r for stage in planned for r in stage if r.through is None and not r.deleted)
+    readings = tuple(
+        r for stage in planned for r in stage if r.through is None and not r.deleted
+    )
     part = Window(format_moment(since), format_moment(datetime.now(UTC)))
     cursor = Cursor()
     while (page := await next_page(asked.source, readings, part, cursor)) is not None:
@@ -79,8 +85,16 @@ async def of_integration(asked: Traffic, integration: str, since: datetime) -> A
 async def of_exceptions(asked: Traffic) -> AsyncGenerator[Batch, None]:
     """Batches of the records that a missing lookup has lately kept from the Vault, of all points of the connection."""
     rows = (await asked.own.client.query(LOOKUP_FAILURES)).rows
-    integrations = {i.id for i in asked.configuration.integrations.values() if i.connection == asked.connection.id}
-    points = {point.api_name for point in asked.configuration.points if point.integration in integrations}
+    integrations = {
+        i.id
+        for i in asked.configuration.integrations.values()
+        if i.connection == asked.connection.id
+    }
+    points = {
+        point.api_name
+        for point in asked.configuration.points
+        if point.integration in integrations
+    }
     batches: dict[tuple[str, str], dict[str, None]] = {}
     for row in rows:
         point, name = text(row, _POINT), _object(row)
@@ -108,7 +122,9 @@ async def sweep(asked: Traffic, batches: AsyncGenerator[Batch, None]) -> Tally:
     target = NotedWrites(asked.own.client, asked.configuration.targets)
     async with aclosing(_bounded(batches, tally)) as bounded:
         async for batch in bounded:
-            route = asked.configuration.planned_route(batch.integration_point, asked.source.vault_id)
+            route = asked.configuration.planned_route(
+                batch.integration_point, asked.source.vault_id
+            )
             unit = Transfer(
                 source=source,
                 target=target,
@@ -125,12 +141,16 @@ async def sweep(asked: Traffic, batches: AsyncGenerator[Batch, None]) -> Tally:
             tally.written += len(outcome.done)
             tally.skipped += len(outcome.skipped)
             tally.failed += len(outcome.failures)
-            tally.failures += list(outcome.failures.items())[: SHOWN_FAILURES - len(tally.failures)]
+            tally.failures += list(outcome.failures.items())[
+                : SHOWN_FAILURES - len(tally.failures)
+            ]
     tally.writes = Counter((write.written, write.event) for write in target.noted)
     return tally
 
 
-async def _bounded(batches: AsyncGenerator[Batch, None], tally: Tally) -> AsyncGenerator[Batch, None]:
+async def _bounded(
+    batches: AsyncGenerator[Batch, None], tally: Tally
+) -> AsyncGenerator[Batch, None]:
     async with aclosing(batches):
         async for batch in batches:
             if tally.read + len(batch.ids) > MAX_RECORDS:

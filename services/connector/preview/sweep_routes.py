@@ -12,7 +12,13 @@ from fastapi import APIRouter, Query, Request, Response
 from services.connector.asking.answers import Answers, csv_file, success
 from services.connector.asking.traffic import Traffic, traffic
 from services.connector.preview.record_preview import failure_json
-from services.connector.preview.sweep import Tally, counts, of_exceptions, of_integration, sweep
+from services.connector.preview.sweep import (
+    Tally,
+    counts,
+    of_exceptions,
+    of_integration,
+    sweep,
+)
 from services.connector.rules.lookups import LookupSet
 from services.connector.vaults.faults import passing_refusals
 from services.connector.vaults.vaults import ConnectedVault, Vaults
@@ -36,12 +42,18 @@ def router(answers: Answers) -> APIRouter:
     made = APIRouter(include_in_schema=False)
 
     @made.get("/dry-runs/{vault}/{integration}")
-    async def dry_run(request: Request, vault: str, integration: str, since: str = BEGINNING) -> Response:
+    async def dry_run(
+        request: Request, vault: str, integration: str, since: str = BEGINNING
+    ) -> Response:
         async def work(vaults: Vaults, own: ConnectedVault) -> Response:
             moment = _moment(since)
             with passing_refusals():
                 asked = await traffic(vaults, own, integration=integration)
-                return success(_dry_run(await sweep(asked, of_integration(asked, integration, moment))))
+                return success(
+                    _dry_run(
+                        await sweep(asked, of_integration(asked, integration, moment))
+                    )
+                )
 
         return await answers.give(request, vault, work)
 
@@ -58,11 +70,21 @@ def router(answers: Answers) -> APIRouter:
             moment = _moment(since)
             with passing_refusals():
                 asked = await traffic(vaults, own, connection=connection)
-                batches = of_integration(asked, integration, moment) if integration else of_exceptions(asked)
+                batches = (
+                    of_integration(asked, integration, moment)
+                    if integration
+                    else of_exceptions(asked)
+                )
                 tally = await sweep(asked, batches)
             if shape == "csv":
                 return csv_file("missing_lookups.csv", _csv(asked, tally))
-            return success({"read": tally.read, "complete": tally.complete, "missing_lookups": _missing(tally)})
+            return success(
+                {
+                    "read": tally.read,
+                    "complete": tally.complete,
+                    "missing_lookups": _missing(tally),
+                }
+            )
 
         return await answers.give(request, vault, work)
 
@@ -73,7 +95,9 @@ def _moment(value: str) -> datetime:
     try:
         moment = datetime.fromisoformat(value)
     except ValueError:
-        raise VaultRefused("INVALID_DATA", "[since] is a moment such as 2026-01-31T00:00:00Z") from None
+        raise VaultRefused(
+            "INVALID_DATA", "[since] is a moment such as 2026-01-31T00:00:00Z"
+        ) from None
     return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
@@ -85,7 +109,9 @@ def _dry_run(tally: Tally) -> dict[str, object]:
         "failed": tally.failed,
         "complete": tally.complete,
         "writes": counts(tally.writes.items()),
-        "failures": [{"id": item, **failure_json(failure)} for item, failure in tally.failures],
+        "failures": [
+            {"id": item, **failure_json(failure)} for item, failure in tally.failures
+        ],
         "missing_lookups": _missing(tally),
     }
 
@@ -108,7 +134,9 @@ def _csv(asked: Traffic, tally: Tally) -> str:
     writer.writerow(COLUMNS)
     for lookup, key, _ in tally.missing.listed():
         target = (lookup.target_object or "", lookup.target_key_field or "")
-        writer.writerow((asked.connection.api_name, lookup.name, _type(lookup), *target, key, ""))
+        writer.writerow(
+            (asked.connection.api_name, lookup.name, _type(lookup), *target, key, "")
+        )
     return file.getvalue()
 
 

@@ -11,7 +11,12 @@ import orjson
 
 from services.connector.points.outcome import MAX_TEXT, ItemFailure
 from services.connector.points.source import query_all
-from services.connector.rules.vql_text import MAX_STATEMENT, contains, literal, statements
+from services.connector.rules.vql_text import (
+    MAX_STATEMENT,
+    contains,
+    literal,
+    statements,
+)
 from shared.client.client import VaultClient
 from shared.client.errors import VaultRefused
 
@@ -58,7 +63,9 @@ class MessageFailure:
         return OPEN if self.failed or not self.warnings else WARNING
 
 
-def malformed(body: bytes, message_id: str | None, queue: str, reason: str) -> MessageFailure:
+def malformed(
+    body: bytes, message_id: str | None, queue: str, reason: str
+) -> MessageFailure:
     """The failure of a body that is no message; without an id it is known by the body's digest."""
     return MessageFailure(
         message_id=message_id or hashlib.sha256(body).hexdigest(),
@@ -86,15 +93,22 @@ class ExceptionRecords:
         if not by_id:
             return
         head = f"SELECT id, message_id__sys, error_status__sys FROM {MESSAGE}"  # noqa: S608  VQL, literals quoted
-        known = await query_all(self._client, statements(head, "message_id__sys", by_id))
+        known = await query_all(
+            self._client, statements(head, "message_id__sys", by_id)
+        )
         existing = {str(row["message_id__sys"]) for row in known}
         for row in known:
             if row["error_status__sys"] == [IGNORED]:
-                del by_id[str(row["message_id__sys"])]  # a second copy does not undo an administrator's decision
+                del by_id[
+                    str(row["message_id__sys"])
+                ]  # a second copy does not undo an administrator's decision
         if not by_id:
             return
         # A retry names only what was left, so the first record of a message keeps its body and its count.
-        rows = [_message_row(failure, first=failure.message_id not in existing) for failure in by_id.values()]
+        rows = [
+            _message_row(failure, first=failure.message_id not in existing)
+            for failure in by_id.values()
+        ]
         results = await self._client.upsert(MESSAGE, rows, id_param="message_id__sys")
         records: dict[str, str] = {}
         for message_id, result in zip(by_id, results, strict=True):
@@ -109,16 +123,28 @@ class ExceptionRecords:
         if existing and items:
             items = await self._not_ignored(items)
         if items:
-            for result in await self._client.upsert(ITEM, items, id_param="item_key__sys"):
+            for result in await self._client.upsert(
+                ITEM, items, id_param="item_key__sys"
+            ):
                 _require(result.ok, result.errors)
-        whole = [failure for failure in by_id.values() if not failure.items and not failure.warnings]
-        await self._open_again([records[failure.message_id] for failure in whole if existing])
+        whole = [
+            failure
+            for failure in by_id.values()
+            if not failure.items and not failure.warnings
+        ]
+        await self._open_again(
+            [records[failure.message_id] for failure in whole if existing]
+        )
 
-    async def _not_ignored(self, items: list[dict[str, object]]) -> list[dict[str, object]]:
+    async def _not_ignored(
+        self, items: list[dict[str, object]]
+    ) -> list[dict[str, object]]:
         head = f"SELECT id, item_key__sys FROM {ITEM}"  # noqa: S608  VQL, literals quoted
         keys = [str(item["item_key__sys"]) for item in items]
         condition = f"error_status__sys = {literal(IGNORED)}"
-        rows = await query_all(self._client, statements(head, "item_key__sys", keys, conditions=condition))
+        rows = await query_all(
+            self._client, statements(head, "item_key__sys", keys, conditions=condition)
+        )
         ignored = {row["item_key__sys"] for row in rows}
         return [item for item in items if item["item_key__sys"] not in ignored]
 
@@ -128,10 +154,15 @@ class ExceptionRecords:
             return
         head = f"SELECT id FROM {ITEM}"  # noqa: S608  VQL, literals quoted
         condition = f"error_status__sys = {literal(RETRYING)}"
-        rows = await query_all(self._client, statements(head, "exception_message__sys", records, conditions=condition))
+        rows = await query_all(
+            self._client,
+            statements(head, "exception_message__sys", records, conditions=condition),
+        )
         await self._set_status(ITEM, [str(row["id"]) for row in rows], OPEN)
 
-    async def resolve(self, message_ids: Collection[str], point: str | None, items: Collection[str]) -> None:
+    async def resolve(
+        self, message_ids: Collection[str], point: str | None, items: Collection[str]
+    ) -> None:
         """Resolve what these items failed with before at an integration point, and messages with nothing left.
 
         ``message_ids`` are messages that came through without a failure. Raises ClientError.
@@ -140,25 +171,39 @@ class ExceptionRecords:
             return
         head = f"SELECT id FROM {MESSAGE}"  # noqa: S608  VQL, literals quoted
         condition = contains("error_status__sys", UNRESOLVED)
-        own = await query_all(self._client, statements(head, "message_id__sys", message_ids, conditions=condition))
+        own = await query_all(
+            self._client,
+            statements(head, "message_id__sys", message_ids, conditions=condition),
+        )
         touched = {str(row["id"]) for row in own}
         if items and point is not None:
-            at_point = f"exception_message__sysr.integration_point__sys = {literal(point)}"
+            at_point = (
+                f"exception_message__sysr.integration_point__sys = {literal(point)}"
+            )
             condition = f"{contains('error_status__sys', UNRESOLVED)} AND {at_point}"
             head = f"SELECT id, exception_message__sys FROM {ITEM}"  # noqa: S608  VQL, literals quoted
-            rows = await query_all(self._client, statements(head, "item__sys", items, conditions=condition))
+            rows = await query_all(
+                self._client, statements(head, "item__sys", items, conditions=condition)
+            )
             await self._set_status(ITEM, [str(row["id"]) for row in rows], RESOLVED)
             touched.update(str(row["exception_message__sys"]) for row in rows)
         if touched:
             head = f"SELECT id, exception_message__sys FROM {ITEM}"  # noqa: S608  VQL, literals quoted
             condition = contains("error_status__sys", UNRESOLVED)
             left = await query_all(
-                self._client, statements(head, "exception_message__sys", touched, conditions=condition)
+                self._client,
+                statements(
+                    head, "exception_message__sys", touched, conditions=condition
+                ),
             )
             touched -= {str(row["exception_message__sys"]) for row in left}
-        await self._set_status(MESSAGE, sorted(touched), RESOLVED, message_items_failed__sys=0)
+        await self._set_status(
+            MESSAGE, sorted(touched), RESOLVED, message_items_failed__sys=0
+        )
 
-    async def _any_unresolved(self, message_ids: Collection[str], point: str | None) -> bool:
+    async def _any_unresolved(
+        self, message_ids: Collection[str], point: str | None
+    ) -> bool:
         """Whether there may be anything to resolve: most of the time there is not, and one question tells."""
         # Messages recorded before their integration point was known are found by their id only.
         either = [] if point is None else [f"integration_point__sys = {literal(point)}"]
@@ -166,13 +211,19 @@ class ExceptionRecords:
             either.append(contains("message_id__sys", message_ids))
         if not either:
             return False
-        condition = f"({' OR '.join(either)}) AND {contains('error_status__sys', UNRESOLVED)}"
+        condition = (
+            f"({' OR '.join(either)}) AND {contains('error_status__sys', UNRESOLVED)}"
+        )
         text = f"SELECT id FROM {MESSAGE} WHERE {condition} MAXROWS 1"  # noqa: S608  VQL, literals quoted
         return len(text) > MAX_STATEMENT or bool((await self._client.query(text)).rows)
 
-    async def _set_status(self, object_name: str, ids: Sequence[str], status: str, **fields: object) -> None:
+    async def _set_status(
+        self, object_name: str, ids: Sequence[str], status: str, **fields: object
+    ) -> None:
         if ids:
-            rows = [{"id": record, "error_status__sys": status, **fields} for record in ids]
+            rows = [
+                {"id": record, "error_status__sys": status, **fields} for record in ids
+            ]
             for result in await self._client.update(object_name, rows):
                 _require(result.ok, result.errors)
 
@@ -196,7 +247,9 @@ def _message_row(failure: MessageFailure, *, first: bool) -> dict[str, object]:
     return row
 
 
-def _item_row(failure: MessageFailure, record: str, item: str, reason: ItemFailure, status: str) -> dict[str, object]:
+def _item_row(
+    failure: MessageFailure, record: str, item: str, reason: ItemFailure, status: str
+) -> dict[str, object]:
     row: dict[str, object] = {
         "item_key__sys": f"{failure.message_id}:{item}",
         "exception_message__sys": record,
@@ -219,5 +272,8 @@ def _item_row(failure: MessageFailure, record: str, item: str, reason: ItemFailu
 def _require(ok: bool, errors: Sequence[object]) -> None:
     if not ok:
         first = errors[0] if errors else None
-        kind, text = getattr(first, "type", "UNEXPECTED_ERROR"), getattr(first, "message", "no reason given")
+        kind, text = (
+            getattr(first, "type", "UNEXPECTED_ERROR"),
+            getattr(first, "message", "no reason given"),
+        )
         raise VaultRefused(kind, f"exception record not taken: {text}")

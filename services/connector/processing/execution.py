@@ -11,9 +11,17 @@ from services.connector.points.saving import without_values
 from services.connector.points.transfer import Transfer
 from services.connector.points.transfer_status import INQUIRY, fail_all
 from services.connector.points.unit_lineage import UnitLineage, keeps_lineage
-from services.connector.processing.exception_records import ExceptionRecords, MessageErrorType, MessageFailure
+from services.connector.processing.exception_records import (
+    ExceptionRecords,
+    MessageErrorType,
+    MessageFailure,
+)
 from services.connector.rules.rule import RuleError
-from services.connector.vaults.configuration import Configuration, ConfigurationFault, Route
+from services.connector.vaults.configuration import (
+    Configuration,
+    ConfigurationFault,
+    Route,
+)
 from services.connector.vaults.faults import passing_refusals
 from services.connector.vaults.vaults import ConnectedVault, KnownVault, Vaults
 from shared.client.errors import VaultRefused, VaultUnavailable
@@ -69,14 +77,18 @@ class UnitExecution:
         except VaultRefused as refused:
             if refused.type == UNEXPECTED and self._unexpected < UNEXPECTED_ATTEMPTS:
                 self._unexpected += 1
-                raise VaultUnavailable(f"unexpected error, time {self._unexpected}") from refused
+                raise VaultUnavailable(
+                    f"unexpected error, time {self._unexpected}"
+                ) from refused
             with_reason = f"A Vault refused the call: {refused.type}: {without_values(refused.message)}"
             await self._refuse(MessageErrorType.PROCESSING, with_reason)
         except Exception as error:  # noqa: BLE001  whatever it is, this message must not come back for ever
-            _log.exception("unit failed", queue=self._queue, integration_point=self._unit.key.integration_point)
-            text = (
-                f"The message could not be processed ({type(error).__qualname__}); the connector's log has the details"
+            _log.exception(
+                "unit failed",
+                queue=self._queue,
+                integration_point=self._unit.key.integration_point,
             )
+            text = f"The message could not be processed ({type(error).__qualname__}); the connector's log has the details"
             await self._refuse(MessageErrorType.PROCESSING, text)
         else:
             await self._keep(outcome)
@@ -88,10 +100,19 @@ class UnitExecution:
         configuration, source = await self._configuration()
         self._source = source
         self._may_write_back = configuration.may_write_back(source.vault_id)
-        self._route = route = configuration.route(key.integration_point, source.vault_id)
-        lineage = UnitLineage(source.vault_id, route, key.batch.run if key.batch else None, self._unit.message_of)
+        self._route = route = configuration.route(
+            key.integration_point, source.vault_id
+        )
+        lineage = UnitLineage(
+            source.vault_id,
+            route,
+            key.batch.run if key.batch else None,
+            self._unit.message_of,
+        )
         back = replace(lineage, vault_id=self._own.vault_id)
-        self._lineage_back = back if keeps_lineage(configuration.sources.values()) else None
+        self._lineage_back = (
+            back if keeps_lineage(configuration.sources.values()) else None
+        )
         unit = Transfer(
             source=await self._vaults.source(source, route.connection),
             target=self._own.client,
@@ -113,7 +134,9 @@ class UnitExecution:
             raise ConfigurationFault(
                 "The message lacks the attribute integration_point or object; correct the action that sent it"
             )
-        candidates = [self._source] if self._source else list(self._vaults.remotes(self._own))
+        candidates = (
+            [self._source] if self._source else list(self._vaults.remotes(self._own))
+        )
         if key.source is not None and self._source is None:
             raise ConfigurationFault(
                 f"The message comes from Vault {key.source}, which this connector has no access to; "
@@ -130,7 +153,9 @@ class UnitExecution:
                 if self._source is None:
                     continue
             return configuration, candidate
-        raise fault or ConfigurationFault("The connector has no other Vault to read the records from")
+        raise fault or ConfigurationFault(
+            "The connector has no other Vault to read the records from"
+        )
 
     async def _refuse(self, error_type: MessageErrorType, text: str) -> None:
         """Record each message as failed as a whole, with all its ids in its body."""
@@ -152,7 +177,11 @@ class UnitExecution:
         ]
         async with concurrently() as group:
             group.create_task(self._exceptions.record(failures))
-            if self._unit.key.object == INQUIRY and self._source is not None and self._may_write_back:
+            if (
+                self._unit.key.object == INQUIRY
+                and self._source is not None
+                and self._may_write_back
+            ):
                 group.create_task(self._tell_source(self._source))
         metrics.exceptions.labels(self._queue, error_type.value).inc(len(failures))
 
@@ -161,7 +190,9 @@ class UnitExecution:
             await fail_all(source.client, self._unit.ids, self._lineage_back)
         except VaultRefused as refused:
             # The exception record tells it all; that the status could not be set as well is for the log.
-            _log.warning("transfer status not set", vault=source.name, error_type=refused.type)
+            _log.warning(
+                "transfer status not set", vault=source.name, error_type=refused.type
+            )
 
     async def _keep(self, outcome: Outcome) -> None:
         """Record what failed, then resolve what had failed before and now has not."""
@@ -177,22 +208,38 @@ class UnitExecution:
         failed = self._failed_messages(outcome)
         if failed:
             await self._exceptions.record(failed.values())
-            metrics.exceptions.labels(self._queue, MessageErrorType.PROCESSING.value).inc(len(failed))
-        whole = {message.envelope.message_id for message in self._unit.messages} - failed.keys()
-        await self._exceptions.resolve(whole, route.point.id if route else None, outcome.settled)
+            metrics.exceptions.labels(
+                self._queue, MessageErrorType.PROCESSING.value
+            ).inc(len(failed))
+        whole = {
+            message.envelope.message_id for message in self._unit.messages
+        } - failed.keys()
+        await self._exceptions.resolve(
+            whole, route.point.id if route else None, outcome.settled
+        )
 
     def _failed_messages(self, outcome: Outcome) -> dict[str, MessageFailure]:
         failed: dict[str, MessageFailure] = {}
         route = self._route
         for message_id, envelope in self._unit.whole_messages.items():
             items = envelope.message.items
-            failures = {item: outcome.failures[item] for item in items if item in outcome.failures}
-            warnings = {item: outcome.warnings[item] for item in items if item in outcome.warnings}
+            failures = {
+                item: outcome.failures[item]
+                for item in items
+                if item in outcome.failures
+            }
+            warnings = {
+                item: outcome.warnings[item]
+                for item in items
+                if item in outcome.warnings
+            }
             if not (failures or warnings) or route is None:
                 continue
             first = next(iter((failures or warnings).values()))
             what = (
-                f"{len(failures)} of {len(items)} items failed" if failures else f"{len(warnings)} items with warnings"
+                f"{len(failures)} of {len(items)} items failed"
+                if failures
+                else f"{len(warnings)} items with warnings"
             )
             text = f"{what} at integration point {route.point.api_name}; see the items. The first: {first.message}"
             failed[message_id] = MessageFailure(

@@ -9,7 +9,11 @@ from datetime import UTC, datetime, timedelta
 
 from services.connector.messages.batches import requested_run
 from services.connector.messages.units import Inbound, WorkUnit, gather
-from services.connector.processing.exception_records import ExceptionRecords, MessageFailure, malformed
+from services.connector.processing.exception_records import (
+    ExceptionRecords,
+    MessageFailure,
+    malformed,
+)
 from services.connector.processing.execution import UnitExecution
 from services.connector.runs.run_reading import RunReading
 from services.connector.runs.run_reports import counts, report
@@ -42,7 +46,9 @@ class Slots:
 class Inbox:
     """Handles the deliveries of one inbound queue of one Vault."""
 
-    def __init__(self, vaults: Vaults, own: ConnectedVault, queue: str, slots: Slots) -> None:
+    def __init__(
+        self, vaults: Vaults, own: ConnectedVault, queue: str, slots: Slots
+    ) -> None:
         self._vaults = vaults
         self._own = own
         self._queue = queue
@@ -56,11 +62,24 @@ class Inbox:
         no exception record; the broker then keeps the deliveries.
         """
         messages, unreadable = self._read(deliveries)
-        runs = {m.envelope.message_id: (m, batch) for m in messages if (batch := requested_run(m.envelope.message))}
-        others = [message for message in messages if message.envelope.message_id not in runs]
+        runs = {
+            m.envelope.message_id: (m, batch)
+            for m in messages
+            if (batch := requested_run(m.envelope.message))
+        }
+        others = [
+            message for message in messages if message.envelope.message_id not in runs
+        ]
         work = [self._process(unit) for unit in gather(others, self._own.vault_id)]
         for message, batch in runs.values():
-            reading = RunReading(self._vaults, self._own, self._queue, self._slots.run_overlap, message, batch)
+            reading = RunReading(
+                self._vaults,
+                self._own,
+                self._queue,
+                self._slots.run_overlap,
+                message,
+                batch,
+            )
             work.append(self._patiently(reading.run))
         if unreadable:
             work.append(self._patiently(lambda: self._exceptions.record(unreadable)))
@@ -70,28 +89,53 @@ class Inbox:
             age = (now - message.envelope.enter_queue_timestamp).total_seconds()
             metrics.message_age.labels(self._queue).observe(max(0.0, age))
 
-    def _read(self, deliveries: Sequence[Delivery]) -> tuple[list[Inbound], list[MessageFailure]]:
+    def _read(
+        self, deliveries: Sequence[Delivery]
+    ) -> tuple[list[Inbound], list[MessageFailure]]:
         messages: list[Inbound] = []
         unreadable: list[MessageFailure] = []
         for delivery in deliveries:
             try:
                 envelope = Envelope.parse(delivery.body)
             except MalformedMessage as problem:
-                unreadable.append(malformed(delivery.body, delivery.message_id or None, self._queue, problem.reason))
+                unreadable.append(
+                    malformed(
+                        delivery.body,
+                        delivery.message_id or None,
+                        self._queue,
+                        problem.reason,
+                    )
+                )
             else:
-                messages.append(Inbound(envelope, _whole(delivery.headers.get(VAULT_ID_HEADER))))
+                messages.append(
+                    Inbound(envelope, _whole(delivery.headers.get(VAULT_ID_HEADER)))
+                )
         return messages, unreadable
 
     async def _process(self, unit: WorkUnit) -> None:
         key = unit.key
         # An id at work in one unit is never at work in another: the later one then sees what the earlier did.
-        async with self._slots.records.hold((key.source, key.object, item) for item in unit.ids):
-            execution = UnitExecution(self._vaults, self._own, self._queue, unit, self._slots.records, self._exceptions)
+        async with self._slots.records.hold(
+            (key.source, key.object, item) for item in unit.ids
+        ):
+            execution = UnitExecution(
+                self._vaults,
+                self._own,
+                self._queue,
+                unit,
+                self._slots.records,
+                self._exceptions,
+            )
 
             async def executed() -> None:
                 outcome = await execution.run()
                 if key.batch is not None:
-                    await report(self._own.client, key.batch, key.integration_point, counts(outcome, len(unit.ids)))
+                    await report(
+                        self._own.client,
+                        key.batch,
+                        key.integration_point,
+                        counts(outcome, len(unit.ids)),
+                    )
 
             await self._patiently(executed)
 
@@ -102,7 +146,9 @@ class Inbox:
                 self._slots.patience.proceed()
                 await attempt()
 
-        await self._slots.patience.wait_for(f"Vaults of queue {self._queue} ({self._own.name})", bounded)
+        await self._slots.patience.wait_for(
+            f"Vaults of queue {self._queue} ({self._own.name})", bounded
+        )
 
 
 def _whole(value: object) -> int | None:

@@ -7,10 +7,21 @@ from datetime import UTC, datetime
 
 from services.connector.delivery.destinations import queue_connections
 from services.connector.points.points import fills_documents
-from services.connector.readiness.findings import EndFacts, Finding, QueueFacts, Step, of_connection, of_ends
+from services.connector.readiness.findings import (
+    EndFacts,
+    Finding,
+    QueueFacts,
+    Step,
+    of_connection,
+    of_ends,
+)
 from services.connector.rules.rule import IntegrationRule, RuleError
 from services.connector.vaults.configuration import Configuration
-from services.connector.vaults.connection_rows import CONNECTIONS, Connection, read_connections
+from services.connector.vaults.connection_rows import (
+    CONNECTIONS,
+    Connection,
+    read_connections,
+)
 from services.connector.vaults.vaults import KnownVault, Vaults
 from shared.client.client import VaultClient
 from shared.client.errors import VaultRefused
@@ -21,7 +32,10 @@ OPEN_EXCEPTIONS = "SELECT id FROM exception_message__sys WHERE error_status__sys
 
 
 async def findings(
-    vaults: Vaults, own: KnownVault, name: str, consumers: Callable[[], Awaitable[str | None]]
+    vaults: Vaults,
+    own: KnownVault,
+    name: str,
+    consumers: Callable[[], Awaitable[str | None]],
 ) -> list[Finding]:
     """What is to be mended of the connection ``name``, first things first; raises ClientError.
 
@@ -50,10 +64,14 @@ async def findings(
 
 async def _connection(vault: KnownVault, name: str) -> Connection | None:
     rows = (await vault.client.query(CONNECTIONS)).rows
-    return next((known for known in read_connections(rows) if known.api_name == name), None)
+    return next(
+        (known for known in read_connections(rows) if known.api_name == name), None
+    )
 
 
-async def _end(vaults: Vaults, vault: KnownVault, other: KnownVault, connection: Connection) -> EndFacts:
+async def _end(
+    vaults: Vaults, vault: KnownVault, other: KnownVault, connection: Connection
+) -> EndFacts:
     """One end; ``other`` is the Vault at the other, which is this one where nothing can be asked of it."""
     now = datetime.now(UTC)
     async with concurrently() as group:
@@ -62,18 +80,26 @@ async def _end(vaults: Vaults, vault: KnownVault, other: KnownVault, connection:
         queues = group.create_task(_queues(vault, other, connection))
         exceptions = group.create_task(vault.client.query(OPEN_EXCEPTIONS))
     configuration = reading.result()
-    integrations = tuple(i for i in configuration.integrations.values() if i.connection == connection.id)
+    integrations = tuple(
+        i for i in configuration.integrations.values() if i.connection == connection.id
+    )
     ids = {integration.id for integration in integrations}
     refused: tuple[tuple[str, str], ...] = ()
     if other is not vault:
         read_here = _rules(from_other.result(), connection.remote_name)
-        refused = await _refused(vaults, vault, connection, {rule.primary_query_object for rule in read_here})
+        refused = await _refused(
+            vaults, vault, connection, {rule.primary_query_object for rule in read_here}
+        )
     return EndFacts(
         vault_id=vault.vault_id,
         connection=connection,
         integrations=integrations,
-        points=tuple(point for point in configuration.points if point.integration in ids),
-        broken_rules=tuple(_broken(configuration, connection, other.vault_id)) if other is not vault else (),
+        points=tuple(
+            point for point in configuration.points if point.integration in ids
+        ),
+        broken_rules=tuple(_broken(configuration, connection, other.vault_id))
+        if other is not vault
+        else (),
         queues=queues.result(),
         refused=refused,
         exceptions=len(exceptions.result().rows),
@@ -84,11 +110,25 @@ def _rules(configuration: Configuration, connection: str) -> list[IntegrationRul
     return [rule for rule in configuration.rules if rule.connection == connection]
 
 
-def _broken(configuration: Configuration, connection: Connection, other: int) -> Iterable[RuleError]:
+def _broken(
+    configuration: Configuration, connection: Connection, other: int
+) -> Iterable[RuleError]:
     """The rules of the connection that cannot be carried out, of points that are to work."""
-    active = {i.id for i in configuration.integrations.values() if i.active and i.connection == connection.id}
-    points = {point.api_name for point in configuration.points if point.integration in active and point.active}
-    yield from (broken.error for broken in configuration.broken if broken.integration_point in points)
+    active = {
+        i.id
+        for i in configuration.integrations.values()
+        if i.active and i.connection == connection.id
+    }
+    points = {
+        point.api_name
+        for point in configuration.points
+        if point.integration in active and point.active
+    }
+    yield from (
+        broken.error
+        for broken in configuration.broken
+        if broken.integration_point in points
+    )
     for rule in _rules(configuration, connection.api_name):
         if rule.integration_point in points:
             try:
@@ -119,20 +159,34 @@ async def _refused(
     return tuple(answer for task in asked if (answer := task.result()) is not None)
 
 
-async def _queues(vault: KnownVault, other: KnownVault, connection: Connection) -> tuple[QueueFacts, ...]:
+async def _queues(
+    vault: KnownVault, other: KnownVault, connection: Connection
+) -> tuple[QueueFacts, ...]:
     """The queues here that send over the connection, and those that the other end delivers to."""
     async with concurrently() as group:
         here = group.create_task(vault.client.configuration("Queue"))
         there = group.create_task(other.client.configuration("Queue"))
-    names = {text(component, "name"): None for component, _ in _connected(here.result(), connection.api_name)}
+    names = {
+        text(component, "name"): None
+        for component, _ in _connected(here.result(), connection.api_name)
+    }
     if other is not vault:
-        names |= {text(e, "deliver_to_queue"): None for _, e in _connected(there.result(), connection.remote_name)}
+        names |= {
+            text(e, "deliver_to_queue"): None
+            for _, e in _connected(there.result(), connection.remote_name)
+        }
     async with concurrently() as group:
-        reads = [group.create_task(_queue(vault.client, name, connection.api_name)) for name in names if name]
+        reads = [
+            group.create_task(_queue(vault.client, name, connection.api_name))
+            for name in names
+            if name
+        ]
     return tuple(read.result() for read in reads)
 
 
-def _connected(components: Iterable[Row], connection: str) -> Iterator[tuple[Row, Mapping[str, object]]]:
+def _connected(
+    components: Iterable[Row], connection: str
+) -> Iterator[tuple[Row, Mapping[str, object]]]:
     """The queues that have a queue connection with the connection, and that."""
     for component in components:
         for entry in queue_connections(component):

@@ -36,7 +36,12 @@ class Finding:
 
     def answer(self) -> dict[str, object]:
         """As JSON."""
-        return {"step": self.step, "vault_id": self.vault_id, "name": self.name, "message": self.message}
+        return {
+            "step": self.step,
+            "vault_id": self.vault_id,
+            "name": self.name,
+            "message": self.message,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,17 +72,33 @@ class EndFacts:
     exceptions: int
 
 
-def of_connection(vault_id: int, name: str, connection: Connection | None) -> Iterator[Finding]:
+def of_connection(
+    vault_id: int, name: str, connection: Connection | None
+) -> Iterator[Finding]:
     """What keeps one end of a connection from being used at all."""
     if connection is None:
-        yield Finding(Step.CONNECTION, vault_id, name, "There is no such connection; add it")
+        yield Finding(
+            Step.CONNECTION, vault_id, name, "There is no such connection; add it"
+        )
     elif connection.pending:
-        yield Finding(Step.CONNECTION, vault_id, name, "The connection is Pending; establish it by a connection file")
+        yield Finding(
+            Step.CONNECTION,
+            vault_id,
+            name,
+            "The connection is Pending; establish it by a connection file",
+        )
     elif not connection.active:
-        yield Finding(Step.CONNECTION, vault_id, name, "The connection is inactive; activate it")
+        yield Finding(
+            Step.CONNECTION, vault_id, name, "The connection is inactive; activate it"
+        )
     if connection is not None and not connection.external:
         if connection.remote_vault_id is None:
-            yield Finding(Step.REMOTE_VAULT, vault_id, name, "The connection has no Remote Vault ID; set it")
+            yield Finding(
+                Step.REMOTE_VAULT,
+                vault_id,
+                name,
+                "The connection has no Remote Vault ID; set it",
+            )
         if connection.guarded:
             text = "This production Vault takes nothing from a sandbox Vault; connect it with a production Vault"
             yield Finding(Step.REMOTE_VAULT, vault_id, name, text)
@@ -88,7 +109,14 @@ def of_ends(ends: tuple[EndFacts, ...], consumers: str | None) -> list[Finding]:
     found = [finding for end in ends for finding in _of_end(end)]
     found += _one_sided(ends)
     if consumers:
-        found.append(Finding(Step.CONSUMERS, ends[0].vault_id, "connector", f"The connector is {consumers}"))
+        found.append(
+            Finding(
+                Step.CONSUMERS,
+                ends[0].vault_id,
+                "connector",
+                f"The connector is {consumers}",
+            )
+        )
     order = list(Step)
     return sorted(found, key=lambda finding: order.index(finding.step))
 
@@ -99,7 +127,9 @@ def _of_end(end: EndFacts) -> Iterator[Finding]:
         yield Finding(Step.USER_RIGHTS, end.vault_id, name, text)
     active = {integration.id for integration in end.integrations if integration.active}
     if not active:
-        text = "No integration of the connection is active; activate those that are wanted"
+        text = (
+            "No integration of the connection is active; activate those that are wanted"
+        )
         yield Finding(Step.INTEGRATIONS, end.vault_id, end.connection.api_name, text)
     for point in end.points:
         if point.integration in active and not point.active:
@@ -120,10 +150,15 @@ def _of_queues(end: EndFacts) -> Iterator[Finding]:
     for queue in end.queues:
         if not queue.active:
             yield Finding(
-                Step.QUEUES, end.vault_id, queue.name, "The queue is inactive or not there; activate or add it"
+                Step.QUEUES,
+                end.vault_id,
+                queue.name,
+                "The queue is inactive or not there; activate or add it",
             )
         if not queue.delivering:
-            yield Finding(Step.QUEUES, end.vault_id, queue.name, "Delivery is disabled; enable it")
+            yield Finding(
+                Step.QUEUES, end.vault_id, queue.name, "Delivery is disabled; enable it"
+            )
         if queue.error:
             text = f"The latest message was not delivered: {queue.error}"
             yield Finding(Step.QUEUES, end.vault_id, queue.name, text)
@@ -131,7 +166,10 @@ def _of_queues(end: EndFacts) -> Iterator[Finding]:
 
 def _one_sided(ends: Iterable[EndFacts]) -> Iterator[Finding]:
     """Integrations of one name that are active at one end only."""
-    known = [{integration.api_name: integration.active for integration in end.integrations} for end in ends]
+    known = [
+        {integration.api_name: integration.active for integration in end.integrations}
+        for end in ends
+    ]
     for end, integrations in zip(ends, known, strict=True):
         for name, active in integrations.items():
             if not active and any(other.get(name) for other in known):

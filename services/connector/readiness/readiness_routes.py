@@ -13,7 +13,9 @@ from services.connector.vaults.faults import passing_refusals
 from services.connector.vaults.vaults import KnownVault, Vaults
 
 
-def router(answers: Answers, consumers: Callable[[], Awaitable[str | None]]) -> APIRouter:
+def router(
+    answers: Answers, consumers: Callable[[], Awaitable[str | None]]
+) -> APIRouter:
     """The route; ``consumers`` tells why messages are not consumed, if so."""
     made = APIRouter(include_in_schema=False)
 
@@ -25,7 +27,9 @@ def router(answers: Answers, consumers: Callable[[], Awaitable[str | None]]) -> 
             # Open exceptions are of what has been; they keep no message from working.
             ready = all(finding.step is Step.EXCEPTIONS for finding in found)
             listed = [finding.answer() for finding in found]
-            return success({"connection": connection, "ready": ready, "findings": listed})
+            return success(
+                {"connection": connection, "ready": ready, "findings": listed}
+            )
 
         return await answers.give(request, vault, work)
 

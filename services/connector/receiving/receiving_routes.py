@@ -9,7 +9,11 @@ from fastapi import APIRouter, Request, Response
 
 from services.connector.asking.request_body import read_body
 from services.connector.receiving.replays import Full
-from services.connector.receiving.signed_messages import Replayed, SignedMessages, UnknownAddress
+from services.connector.receiving.signed_messages import (
+    Replayed,
+    SignedMessages,
+    UnknownAddress,
+)
 from services.connector.receiving.verification import NotVerified
 from services.connector.vaults.vaults import Vaults
 from shared.client.errors import VaultUnavailable
@@ -54,7 +58,9 @@ def router(messages: SignedMessages, vaults: Callable[[], Vaults | None]) -> API
             await messages.take(connected, vault, queue, request.headers, body)
         except tuple(STATUSES) as problem:
             # What a stranger sends is told in numbers only, by the metrics.
-            return next(status for kind, status in STATUSES.items() if isinstance(problem, kind))
+            return next(
+                status for kind, status in STATUSES.items() if isinstance(problem, kind)
+            )
         _log.debug("message received", vault=vault, queue=queue)
         return HTTPStatus.OK
 

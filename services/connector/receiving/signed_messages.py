@@ -37,7 +37,14 @@ class SignedMessages:
         self._certificates: dict[tuple[int, str], str] = {}
         self._asking = asyncio.Lock()
 
-    async def take(self, vaults: Vaults, target: str, queue: str, headers: Mapping[str, str], body: bytes) -> None:
+    async def take(
+        self,
+        vaults: Vaults,
+        target: str,
+        queue: str,
+        headers: Mapping[str, str],
+        body: bytes,
+    ) -> None:
         """Put a message on the inbound queue ``queue`` of the Vault that the settings name ``target``.
 
         :raises UnknownAddress, NotVerified, Replayed, Full: it is not taken.
@@ -47,7 +54,9 @@ class SignedMessages:
         if own is None:
             raise UnknownAddress
         now = datetime.now(UTC)
-        claim = Claim.read(headers, f"{self._public_url}/messages/{target}/{queue}", now)
+        claim = Claim.read(
+            headers, f"{self._public_url}/messages/{target}/{queue}", now
+        )
         verify(claim, headers, body, await self._certificate(vaults, own, claim))
         envelope = Envelope.parse(body)
         if envelope.message_id != claim.message_id:
@@ -60,7 +69,9 @@ class SignedMessages:
             self._replays.give_back(claim.signature)
             raise
 
-    async def _certificate(self, vaults: Vaults, own: ConnectedVault, claim: Claim) -> str:
+    async def _certificate(
+        self, vaults: Vaults, own: ConnectedVault, claim: Claim
+    ) -> str:
         """The sender's certificate, asked of the address that the settings have for it, one question at a time."""
         sender = vaults.get(claim.vault_id)
         if sender is None or sender is own:
@@ -81,8 +92,14 @@ class SignedMessages:
 
 
 def _outgoing(envelope: Envelope, queue: str, sender: int) -> Outgoing:
-    attributes = {name: value for name, value in envelope.message.attributes.items() if name != SESSION_ATTRIBUTE}
+    attributes = {
+        name: value
+        for name, value in envelope.message.attributes.items()
+        if name != SESSION_ATTRIBUTE
+    }
     message = replace(envelope.message, attributes=attributes)
     sent = replace(envelope, queue_name=queue, message=message)
     headers = {"vault_id": sender, "x-attempt": envelope.send_attempt}
-    return Outgoing(queue=queue, body=sent.encode(), message_id=sent.message_id, headers=headers)
+    return Outgoing(
+        queue=queue, body=sent.encode(), message_id=sent.message_id, headers=headers
+    )

@@ -50,19 +50,35 @@ class Claim:
         if _one(given, "url") != url:
             raise NotVerified("it was signed for another address")
         vault_id, certificate_id = _one(given, "vaultid"), _one(given, "certificateid")
-        if not VAULT_ID.fullmatch(vault_id) or not CERTIFICATE_ID.fullmatch(certificate_id):
+        if not VAULT_ID.fullmatch(vault_id) or not CERTIFICATE_ID.fullmatch(
+            certificate_id
+        ):
             raise NotVerified("a header is misshapen")
-        not_before, not_after = _moment(given, "requestnotbefore"), _moment(given, "requestnotafter")
+        not_before, not_after = (
+            _moment(given, "requestnotbefore"),
+            _moment(given, "requestnotafter"),
+        )
         if not not_before <= now <= not_after or not_after - not_before > LONGEST:
             raise NotVerified("its signature is not good now")
         try:
-            signature = base64.b64decode(given.get(SIGNATURE.lower(), ""), validate=True)
+            signature = base64.b64decode(
+                given.get(SIGNATURE.lower(), ""), validate=True
+            )
         except (binascii.Error, ValueError):
             raise NotVerified("a header is misshapen") from None
-        return cls(int(vault_id), certificate_id, _one(given, "requestid"), not_before, not_after, signature)
+        return cls(
+            int(vault_id),
+            certificate_id,
+            _one(given, "requestid"),
+            not_before,
+            not_after,
+            signature,
+        )
 
 
-def verify(claim: Claim, headers: Mapping[str, str], body: bytes, certificate: str) -> None:
+def verify(
+    claim: Claim, headers: Mapping[str, str], body: bytes, certificate: str
+) -> None:
     """Check the signature with its Vault's certificate (PEM).
 
     :raises NotVerified: it is not that Vault's, or something was changed since.
@@ -74,7 +90,12 @@ def verify(claim: Claim, headers: Mapping[str, str], body: bytes, certificate: s
     if not isinstance(key, rsa.RSAPublicKey):
         raise NotVerified("its certificate is of another kind")
     try:
-        key.verify(claim.signature, signed_text(headers, body), padding.PKCS1v15(), hashes.SHA256())
+        key.verify(
+            claim.signature,
+            signed_text(headers, body),
+            padding.PKCS1v15(),
+            hashes.SHA256(),
+        )
     except InvalidSignature:
         raise NotVerified("its signature is not good") from None
 

@@ -10,7 +10,11 @@ from services.connector.rules.compiled import CompiledField, CompiledRule
 from services.connector.rules.conversion import Convert, Unfit, converter
 from services.connector.rules.defaults import CODES, DefaultType, computed, constant
 from services.connector.rules.lookups import OBJECT, Lookups, LookupSet, translation
-from services.connector.rules.object_metadata import DOCUMENTS, FieldMetadata, ObjectMetadata
+from services.connector.rules.object_metadata import (
+    DOCUMENTS,
+    FieldMetadata,
+    ObjectMetadata,
+)
 from services.connector.rules.pending_references import PendingReference
 from services.connector.rules.query_plan import QueryPlan
 from services.connector.rules.rows import Read, Row, reader
@@ -19,7 +23,10 @@ from services.connector.rules.rule import FieldRule, IntegrationRule, RuleError
 KEY_SOURCES = frozenset({"id", "global_id__sys", "link__sys"})
 _KEY_PREFERENCE = ("link__sys", "global_id__sys")
 _KEYS_OF_RECORDS = ("global_id__sys",)
-_KEYS_OF_DOCUMENTS = ("link__sys", "external_id__v")  # no field of documents is unique; what is found is counted
+_KEYS_OF_DOCUMENTS = (
+    "link__sys",
+    "external_id__v",
+)  # no field of documents is unique; what is found is counted
 _NAME_FIELD = "name__v"
 
 # Rules name an object type, as configuration that moves between Vaults must; its id differs in each.
@@ -47,12 +54,18 @@ class _Compilation:
 
     def reference(self) -> _Reference | None:
         """What the value refers to by a key; None for a value that is stored as it comes."""
-        field, referenced = self.part.target_field_lookup, self.part.referenced_object or self.target.object
+        field, referenced = (
+            self.part.target_field_lookup,
+            self.part.referenced_object or self.target.object,
+        )
         lookup = self.lookup
         if field is None and lookup is not None and lookup.type == OBJECT:
             if lookup.target_key_field in (None, "id"):
                 return None
-            field, referenced = lookup.target_key_field, lookup.target_object or referenced
+            field, referenced = (
+                lookup.target_key_field,
+                lookup.target_object or referenced,
+            )
         if field is None:
             return None
         return self._to(referenced, field, "target_field_lookup")
@@ -64,7 +77,11 @@ class _Compilation:
 
     def stored(self) -> Convert:
         # The limit of a field that is sent as a name is that of the id stored in it.
-        limited = replace(self.target, max_length=None) if self.target.name in SENT_AS else self.target
+        limited = (
+            replace(self.target, max_length=None)
+            if self.target.name in SENT_AS
+            else self.target
+        )
         return converter(limited, truncate=self.part.truncate)
 
     def default(self) -> Read:
@@ -74,11 +91,19 @@ class _Compilation:
             return constant(None)
         if kind is DefaultType.CODE:
             if text not in CODES:
-                raise self.fault(f"field_default of type code must be one of {', '.join(CODES)}")
+                raise self.fault(
+                    f"field_default of type code must be one of {', '.join(CODES)}"
+                )
             return computed(text, self.fit())
         if kind is DefaultType.REFERENCE:
             field = self.part.target_field_lookup or _NAME_FIELD
-            fit = _by_key(self._to(self.part.referenced_object or self.target.object, field, "field_default_type"))
+            fit = _by_key(
+                self._to(
+                    self.part.referenced_object or self.target.object,
+                    field,
+                    "field_default_type",
+                )
+            )
         else:
             fit = self.fit()
         try:
@@ -89,12 +114,17 @@ class _Compilation:
     def _to(self, referenced: str | None, field: str, attribute: str) -> _Reference:
         if referenced is None:
             name = self.target.name
-            raise self.fault(f"{attribute} needs a target field that refers to an object, and {name} refers to none")
+            raise self.fault(
+                f"{attribute} needs a target field that refers to an object, and {name} refers to none"
+            )
         return _Reference(referenced, field)
 
 
 def compile_rule(
-    rule: IntegrationRule, plan: QueryPlan, targets: Mapping[str, ObjectMetadata], lookups: Lookups
+    rule: IntegrationRule,
+    plan: QueryPlan,
+    targets: Mapping[str, ObjectMetadata],
+    lookups: Lookups,
 ) -> CompiledRule:
     """Compile a rule against the metadata of its target objects and the connection's lookup sets.
 
@@ -118,7 +148,9 @@ def _field(
     targets: Mapping[str, ObjectMetadata],
     lookups: Lookups,
 ) -> CompiledField:
-    work = _Compilation(rule, part, _target_field(rule, part, targets), _lookup_set(part, lookups))
+    work = _Compilation(
+        rule, part, _target_field(rule, part, targets), _lookup_set(part, lookups)
+    )
     fit = work.fit()
     selection = plan.selections.get(part.name)
     return CompiledField(
@@ -133,7 +165,8 @@ def _field(
         fit=translation(work.lookup, fit, part.missing_lookup) if work.lookup else fit,
         default=work.default(),
         lookup=work.lookup,
-        by_key=work.reference() is not None or part.field_default_type is DefaultType.REFERENCE,
+        by_key=work.reference() is not None
+        or part.field_default_type is DefaultType.REFERENCE,
     )
 
 
@@ -141,10 +174,16 @@ def _nothing(_row: Row) -> object:
     return None
 
 
-def _target_field(rule: IntegrationRule, field_rule: FieldRule, targets: Mapping[str, ObjectMetadata]) -> FieldMetadata:
+def _target_field(
+    rule: IntegrationRule, field_rule: FieldRule, targets: Mapping[str, ObjectMetadata]
+) -> FieldMetadata:
     target = targets.get(field_rule.target_object)
     if target is None:
-        raise RuleError(rule.name, field_rule.name, f"the target Vault has no object {field_rule.target_object}")
+        raise RuleError(
+            rule.name,
+            field_rule.name,
+            f"the target Vault has no object {field_rule.target_object}",
+        )
     field = target.fields.get(field_rule.target_field)
     if field is None:
         raise RuleError(
@@ -159,7 +198,9 @@ def _lookup_set(part: FieldRule, lookups: Lookups) -> LookupSet | None:
     if part.reference_lookup is None:
         return None
     kind = part.reference_lookup_type or ""
-    return lookups.get((kind, part.reference_lookup)) or LookupSet(part.reference_lookup, kind, {})
+    return lookups.get((kind, part.reference_lookup)) or LookupSet(
+        part.reference_lookup, kind, {}
+    )
 
 
 def _by_key(reference: _Reference) -> Convert:
@@ -167,22 +208,35 @@ def _by_key(reference: _Reference) -> Convert:
         if isinstance(value, list) and len(value) == 1:
             value = value[0]
         if isinstance(value, bool) or not isinstance(value, str | int | float):
-            raise Unfit("the value cannot be the key of a record; map a source field that holds one key")
+            raise Unfit(
+                "the value cannot be the key of a record; map a source field that holds one key"
+            )
         return PendingReference(reference.object, reference.field, str(value))
 
     return convert
 
 
-def _keys(rule: IntegrationRule, targets: Mapping[str, ObjectMetadata]) -> dict[str, str]:
+def _keys(
+    rule: IntegrationRule, targets: Mapping[str, ObjectMetadata]
+) -> dict[str, str]:
     candidates: dict[str, list[str]] = {}
     for field_rule in rule.field_rules:
-        if field_rule.query_field not in KEY_SOURCES or field_rule.reference_lookup or field_rule.target_field_lookup:
+        if (
+            field_rule.query_field not in KEY_SOURCES
+            or field_rule.reference_lookup
+            or field_rule.target_field_lookup
+        ):
             continue
         target = field_rule.target_object
         field = targets[target].fields[field_rule.target_field]
-        if field.unique or field.name in (_KEYS_OF_DOCUMENTS if target == DOCUMENTS else _KEYS_OF_RECORDS):
+        if field.unique or field.name in (
+            _KEYS_OF_DOCUMENTS if target == DOCUMENTS else _KEYS_OF_RECORDS
+        ):
             candidates.setdefault(target, []).append(field.name)
     return {
-        name: next((preferred for preferred in _KEY_PREFERENCE if preferred in fields), fields[0])
+        name: next(
+            (preferred for preferred in _KEY_PREFERENCE if preferred in fields),
+            fields[0],
+        )
         for name, fields in candidates.items()
     }

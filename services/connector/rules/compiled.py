@@ -84,7 +84,9 @@ class CompiledRule:
                 value = part.value(row)
             except Unfit as problem:
                 warning = isinstance(problem, UnknownKey) and problem.warning
-                (evaluated.warnings if warning else evaluated.errors).append(self.error(part, problem))
+                (evaluated.warnings if warning else evaluated.errors).append(
+                    self.error(part, problem)
+                )
             else:
                 if value is not None:
                     targets[part.target_object][part.sent_as] = value
@@ -101,10 +103,16 @@ class CompiledRule:
                     found.append(self.error(part, Unfit(problem)))
         return found
 
-    def error(self, part: CompiledField, problem: Unfit, kind: ItemErrorType | None = None) -> FieldError:
+    def error(
+        self, part: CompiledField, problem: Unfit, kind: ItemErrorType | None = None
+    ) -> FieldError:
         """The error of one field, naming rule, field rule and target field."""
         if kind is None:
-            kind = ItemErrorType.LOOKUP if isinstance(problem, UnknownKey) else ItemErrorType.FIELD_VALUE
+            kind = (
+                ItemErrorType.LOOKUP
+                if isinstance(problem, UnknownKey)
+                else ItemErrorType.FIELD_VALUE
+            )
         target = f"{part.target_object}.{part.target_field}"
         text = f"Integration rule {self.name}, field rule {part.rule}, target field {target}: {problem}"
         return FieldError(self.name, part.rule, part.target_field, kind, text)

@@ -11,7 +11,9 @@ from services.connector.rules.object_metadata import FieldMetadata
 
 Convert = Callable[[object], object]
 
-_DATE_TIME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,6})?(Z|[+-]\d{2}:?\d{2})")
+_DATE_TIME = re.compile(
+    r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,6})?(Z|[+-]\d{2}:?\d{2})"
+)
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,2})?", re.ASCII)
 _NUMBER_LENGTH = 100
 
@@ -29,7 +31,11 @@ def converter(field: FieldMetadata, *, truncate: bool = False) -> Convert:
         return _number(field)
     if field.type == "Picklist":
         return _multi if field.multi_value else _single
-    return _BY_TYPE[field.type] if field.type in _BY_TYPE else _text(field.max_length, truncate)
+    return (
+        _BY_TYPE[field.type]
+        if field.type in _BY_TYPE
+        else _text(field.max_length, truncate)
+    )
 
 
 def is_empty(value: object) -> bool:
@@ -62,7 +68,9 @@ def _plain(value: object) -> str:
         return "true" if value else "false"
     if isinstance(value, str | int | float):
         return str(value)
-    raise Unfit("the source value is not of a kind that text can hold; map another source field")
+    raise Unfit(
+        "the source value is not of a kind that text can hold; map another source field"
+    )
 
 
 def _number(field: FieldMetadata) -> Convert:
@@ -72,7 +80,9 @@ def _number(field: FieldMetadata) -> Convert:
         number = _parse_number(value)
         if whole and not isinstance(number, int):
             if number % 1:
-                raise Unfit("the value is not a whole number, which the field takes only")
+                raise Unfit(
+                    "the value is not a whole number, which the field takes only"
+                )
             number = int(number)
         if (low is not None and number < low) or (high is not None and number > high):
             raise Unfit(f"the number is outside the field's limits ({low} to {high})")
@@ -85,7 +95,11 @@ def _parse_number(value: object) -> int | float | Decimal:
     """The number; a Decimal for a text with a fraction, so that no digit is lost."""
     if isinstance(value, int | float) and not isinstance(value, bool):
         return value
-    if isinstance(value, str) and len(value) <= _NUMBER_LENGTH and _NUMBER.fullmatch(value):
+    if (
+        isinstance(value, str)
+        and len(value) <= _NUMBER_LENGTH
+        and _NUMBER.fullmatch(value)
+    ):
         return int(value) if value.lstrip("+-").isdigit() else Decimal(value)
     raise Unfit("the value is not a number; map a source field that holds one")
 
@@ -95,7 +109,9 @@ def _boolean(value: object) -> object:
         return value
     if isinstance(value, str) and value.lower() in ("true", "false"):
         return value.lower() == "true"
-    raise Unfit("the value is neither true nor false; map a source field that holds a yes or no")
+    raise Unfit(
+        "the value is neither true nor false; map a source field that holds a yes or no"
+    )
 
 
 def _date(value: object) -> object:
@@ -107,7 +123,9 @@ def _date(value: object) -> object:
         else:
             if len(value) == 10 or _DATE_TIME.fullmatch(value):
                 return value[:10]
-    raise Unfit("the value is not a date (YYYY-MM-DD); map a source field that holds one")
+    raise Unfit(
+        "the value is not a date (YYYY-MM-DD); map a source field that holds one"
+    )
 
 
 def _date_time(value: object) -> object:
@@ -120,7 +138,9 @@ def _date_time(value: object) -> object:
         else:
             if _DATE_TIME.fullmatch(text):
                 return text
-    raise Unfit("the value is not a date and time (UTC, YYYY-MM-DDTHH:MM:SS.mmmZ); map a source field that holds one")
+    raise Unfit(
+        "the value is not a date and time (UTC, YYYY-MM-DDTHH:MM:SS.mmmZ); map a source field that holds one"
+    )
 
 
 def _single(value: object) -> object:
@@ -139,4 +159,8 @@ def _multi(value: object) -> object:
     return [part.strip() for part in _plain(value).split(",") if part.strip()]
 
 
-_BY_TYPE: dict[str, Convert] = {"Boolean": _boolean, "Date": _date, "DateTime": _date_time}
+_BY_TYPE: dict[str, Convert] = {
+    "Boolean": _boolean,
+    "Date": _date,
+    "DateTime": _date_time,
+}

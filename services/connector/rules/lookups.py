@@ -12,7 +12,14 @@ Json = Mapping[str, object]
 
 OBJECT = "object"
 GENERIC = "generic"
-TYPES = ("picklist", OBJECT, "objectlifecyclestate", "documentlifecyclestate", "documenttype", GENERIC)
+TYPES = (
+    "picklist",
+    OBJECT,
+    "objectlifecyclestate",
+    "documentlifecyclestate",
+    "documenttype",
+    GENERIC,
+)
 DEPRECATED = {"lifecyclestate": "objectlifecyclestate"}
 """Types that older configuration names, and what is read in their place."""
 MAX_NAMED_KEY = 100
@@ -65,7 +72,11 @@ def translation(lookup: LookupSet, fit: Convert, missing: MissingLookup) -> Conv
     fitted: dict[str, object] = {}
 
     def convert(value: object) -> object:
-        keys = [source_key(element) for element in value] if isinstance(value, list) else [source_key(value)]
+        keys = (
+            [source_key(element) for element in value]
+            if isinstance(value, list)
+            else [source_key(value)]
+        )
         if len(keys) == 1 and keys[0] in fitted:
             return fitted[keys[0]]
         unknown = [key for key in keys if key not in lookup.entries]
@@ -87,12 +98,18 @@ def source_key(value: object) -> str:
     return str(value)
 
 
-def _missing(lookup: LookupSet, keys: list[str], missing: MissingLookup, *, coded: bool) -> UnknownKey | UseDefault:
+def _missing(
+    lookup: LookupSet, keys: list[str], missing: MissingLookup, *, coded: bool
+) -> UnknownKey | UseDefault:
     if missing is MissingLookup.DEFAULT:
         return UseDefault()
     # Keys of picklists, states and objects are codes; a generic lookup may read any text, so its key is not named.
     named = coded or lookup.type != GENERIC
-    keys_named = f" {', '.join(key[:MAX_NAMED_KEY] for key in keys)}" if named else " this record holds"
+    keys_named = (
+        f" {', '.join(key[:MAX_NAMED_KEY] for key in keys)}"
+        if named
+        else " this record holds"
+    )
     return UnknownKey(
         f"reference lookup {lookup.name} ({lookup.type}) has no active row for the source key{keys_named}; "
         "add one to the connection's Reference Lookups",
@@ -105,16 +122,31 @@ def read_lookups(rows: Iterable[Json]) -> Lookups:
     entries: dict[tuple[str, str], dict[str, str]] = {}
     targets: dict[tuple[str, str], tuple[str | None, str | None]] = {}
     for row in rows:
-        name, kind = _text(row, "reference_lookup_name__sys"), _text(row, "reference_lookup_type__sys")
+        name, kind = (
+            _text(row, "reference_lookup_name__sys"),
+            _text(row, "reference_lookup_type__sys"),
+        )
         source, target = _text(row, "source_key__sys"), _text(row, "target_key__sys")
-        if not (name and kind and source and target) or _text(row, "status__v") == "inactive__v":
+        if (
+            not (name and kind and source and target)
+            or _text(row, "status__v") == "inactive__v"
+        ):
             continue
         key = (kind.removesuffix("__sys"), name)
         entries.setdefault(key, {})[source] = target
         if key not in targets or targets[key] == (None, None):
-            targets[key] = (_text(row, "target_object__sys"), _text(row, "target_key_field__sys"))
+            targets[key] = (
+                _text(row, "target_object__sys"),
+                _text(row, "target_key_field__sys"),
+            )
     return {
-        key: LookupSet(key[1], key[0], found, target_object=targets[key][0], target_key_field=targets[key][1])
+        key: LookupSet(
+            key[1],
+            key[0],
+            found,
+            target_object=targets[key][0],
+            target_key_field=targets[key][1],
+        )
         for key, found in entries.items()
     }
 

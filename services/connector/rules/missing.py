@@ -20,13 +20,18 @@ class MissingKeys:
 
     def count(self, rule: CompiledRule, rows: Iterable[Row]) -> None:
         """Add what a rule meets in rows, whatever its field rules do about a missing key."""
-        looking = [(part, part.lookup) for part in rule.fields if part.lookup is not None]
+        looking = [
+            (part, part.lookup) for part in rule.fields if part.lookup is not None
+        ]
         for row in rows:
             for part, lookup in looking:
                 value = part.source(row)
                 if is_empty(value):
                     continue
-                keys = {source_key(element) for element in (value if isinstance(value, list) else [value])}
+                keys = {
+                    source_key(element)
+                    for element in (value if isinstance(value, list) else [value])
+                }
                 missing = keys - lookup.entries.keys()
                 if missing:
                     place = (lookup.type, lookup.name)
@@ -38,5 +43,7 @@ class MissingKeys:
         return [
             (self.sets[place], key, count)
             for place in sorted(self._counts)
-            for key, count in sorted(self._counts[place].items(), key=lambda entry: (-entry[1], entry[0]))
+            for key, count in sorted(
+                self._counts[place].items(), key=lambda entry: (-entry[1], entry[0])
+            )
         ]

@@ -56,16 +56,22 @@ class ObjectMetadata:
         """
         properties = answer.get("properties")
         if isinstance(properties, list):
-            return cls(DOCUMENTS, {field.name: field for field in map(_property, properties)})
+            return cls(
+                DOCUMENTS, {field.name: field for field in map(_property, properties)}
+            )
         body = answer.get("object", answer)
         if not isinstance(body, Mapping) or not isinstance(body.get("fields"), list):
             raise ValueError("object metadata without a list of fields")  # noqa: TRY004  what came is bad, not the call
         fields = {field.name: field for field in map(_field, body["fields"])}
         outbound = {field.outbound for field in fields.values() if field.outbound}
         children = tuple(
-            ChildRelationship(_text(entry, "relationship_name") or "", _name(entry.get("object")) or "")
+            ChildRelationship(
+                _text(entry, "relationship_name") or "",
+                _name(entry.get("object")) or "",
+            )
             for entry in body.get("relationships") or ()
-            if isinstance(entry, Mapping) and entry.get("relationship_name") not in outbound
+            if isinstance(entry, Mapping)
+            and entry.get("relationship_name") not in outbound
         )
         urls = body.get("urls")
         keeps_lineage = isinstance(urls, Mapping) and "lineage" in urls
@@ -124,7 +130,11 @@ def _name(value: object) -> str | None:
 
 def _number(entry: Json, name: str) -> float | None:
     value = entry.get(name)
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    return (
+        float(value)
+        if isinstance(value, int | float) and not isinstance(value, bool)
+        else None
+    )
 
 
 def _integer(entry: Json, name: str) -> int | None:

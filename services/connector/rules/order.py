@@ -39,23 +39,35 @@ def write_order(rule: str, objects: Iterable[str], ruled: Mapping[str, frozenset
         ready = [
             step
             for step in steps.values()
-            if step.object not in ordered and all(link.parent in ordered for link in step.links)
+            if step.object not in ordered
+            and all(link.parent in ordered for link in step.links)
         ]
         if not ready:
             left = ", ".join(name for name in names if name not in ordered)
-            raise RuleError(rule, None, f"its target objects refer to each other in a circle: {left}")
+            raise RuleError(
+                rule,
+                None,
+                f"its target objects refer to each other in a circle: {left}",
+            )
         ordered.update({step.object: step for step in ready})
     return tuple(ordered.values())
 
 
 def _links(
-    name: str, names: tuple[str, ...], ruled: Mapping[str, frozenset[str]], metadata: Mapping[str, ObjectMetadata]
+    name: str,
+    names: tuple[str, ...],
+    ruled: Mapping[str, frozenset[str]],
+    metadata: Mapping[str, ObjectMetadata],
 ) -> tuple[Link, ...]:
     links = []
     for parent in names:
         if parent == name:
             continue
-        fields = [field.name for field in metadata[name].fields.values() if field.object == parent]
+        fields = [
+            field.name
+            for field in metadata[name].fields.values()
+            if field.object == parent
+        ]
         # Two references to one object leave open which is meant, so a field rule has to say.
         if len(fields) == 1 and fields[0] not in ruled.get(name, frozenset()):
             links.append(Link(fields[0], parent))

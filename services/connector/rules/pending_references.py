@@ -27,7 +27,9 @@ class PendingReference(NamedTuple):
     key: str
 
 
-def pending_keys(compiled: CompiledRule, rows: Iterable[Targets]) -> dict[Unique, dict[str, None]]:
+def pending_keys(
+    compiled: CompiledRule, rows: Iterable[Targets]
+) -> dict[Unique, dict[str, None]]:
     """The distinct keys that the rows refer to, by object and field, in order of first mention."""
     keys: dict[Unique, dict[str, None]] = {}
     fields = [(part.target_object, part.sent_as) for part in compiled.references]
@@ -50,7 +52,9 @@ def index(field: str, rows: Iterable[Mapping[str, object]]) -> dict[str, str]:
     found: dict[str, str] = {}
     for row in rows:
         key = str(row.get(field))
-        found[key] = AMBIGUOUS if key in found and found[key] != row["id"] else str(row["id"])
+        found[key] = (
+            AMBIGUOUS if key in found and found[key] != row["id"] else str(row["id"])
+        )
     return found
 
 
@@ -78,4 +82,8 @@ def settle(compiled: CompiledRule, targets: Targets, found: Found) -> list[Field
 
 def _named(key: str) -> str:
     # An address or a sentence in a key field may be personal; codes and external ids are not.
-    return key if len(key) <= 100 and "@" not in key and " " not in key else "as in the source record"
+    return (
+        key
+        if len(key) <= 100 and "@" not in key and " " not in key
+        else "as in the source record"
+    )

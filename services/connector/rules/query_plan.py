@@ -14,14 +14,19 @@ from services.connector.rules.vql_text import statements
 
 ALWAYS = ("id", "global_id__sys")
 
-_TOKEN = re.compile(r"'(?:\\.|''|[^'\\])*'|[A-Za-z_][A-Za-z0-9_.]*(?:\s*\()?|.", re.DOTALL)
+_TOKEN = re.compile(
+    r"'(?:\\.|''|[^'\\])*'|[A-Za-z_][A-Za-z0-9_.]*(?:\s*\()?|.", re.DOTALL
+)
 _SELECT = re.compile(
     r"(?:(?P<path>[\w.]+)|(?P<function>[A-Za-z]\w*)\(\s*(?P<argument>[\w.]+)\s*\))"
     r"(?:\s+(?:[Aa][Ss]\s+)?(?P<alias>\w+))?"
 )
 _WHOLE_TEXT = ("LONGTEXT", "RICHTEXT")
 _FUNCTIONS = {"LongText": "LONGTEXT", "RichText": "RICHTEXT"}
-_FUNCTION_OF_TYPE = {"vobject_longtext__sys": "LONGTEXT", "vobject_richtext__sys": "RICHTEXT"}
+_FUNCTION_OF_TYPE = {
+    "vobject_longtext__sys": "LONGTEXT",
+    "vobject_richtext__sys": "RICHTEXT",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,33 +64,61 @@ class _Place:
     child: str | None = None
 
 
-def plan(rule: IntegrationRule, primary: ObjectMetadata, extra: Iterable[str] = ()) -> QueryPlan:
+def plan(
+    rule: IntegrationRule, primary: ObjectMetadata, extra: Iterable[str] = ()
+) -> QueryPlan:
     """Plan the source query of a rule; ``extra`` are further paths of the primary object to select.
 
     Raises RuleError when a query object cannot be reached from the primary one or a field is unknown.
     """
-    own = _Columns(rule.name, {name: name for name in (*ALWAYS, modified_field(rule.primary_query_object), *extra)})
+    own = _Columns(
+        rule.name,
+        {
+            name: name
+            for name in (*ALWAYS, modified_field(rule.primary_query_object), *extra)
+        },
+    )
     children: dict[str, _Columns] = {}
     selections: dict[str, Selection] = {}
     for field_rule in rule.field_rules:
         if field_rule.query_field is None:
             continue
-        place = _locate(rule, field_rule.name, field_rule.query_object or rule.primary_query_object, primary)
+        place = _locate(
+            rule,
+            field_rule.name,
+            field_rule.query_object or rule.primary_query_object,
+            primary,
+        )
         _require_field(rule, field_rule, place, primary)
-        columns = own if place.child is None else children.setdefault(place.child, _Columns(rule.name, {}))
-        selections[field_rule.name] = Selection(columns.select(field_rule, place, primary), place.child)
+        columns = (
+            own
+            if place.child is None
+            else children.setdefault(place.child, _Columns(rule.name, {}))
+        )
+        selections[field_rule.name] = Selection(
+            columns.select(field_rule, place, primary), place.child
+        )
     conditions, child_conditions = _conditions(rule, primary)
     items = list(own.texts.values())
     for child, columns in children.items():
         where = f" WHERE {child_conditions[child]}" if child in child_conditions else ""
-        items.append(f"(SELECT {', '.join(columns.texts.values())} FROM {child}{where})")  # noqa: S608  VQL of names
+        items.append(
+            f"(SELECT {', '.join(columns.texts.values())} FROM {child}{where})"  # noqa: S608  VQL of names
+        )
     head = select(", ".join(items), rule.primary_query_object)
     return QueryPlan(rule.name, rule.primary_query_object, head, conditions, selections)
 
 
-def _require_field(rule: IntegrationRule, field_rule: FieldRule, place: _Place, primary: ObjectMetadata) -> None:
+def _require_field(
+    rule: IntegrationRule, field_rule: FieldRule, place: _Place, primary: ObjectMetadata
+) -> None:
     field = field_rule.query_field or ""
-    elsewhere = place.prefix or place.child is not None or "." in field or field_rule.query_field_select
+    elsewhere = (
+        place.prefix
+        or place.child is not None
+        or "." in field
+        or field_rule.query_field_select
+    )
     if not elsewhere and field not in primary.fields:
         raise RuleError(
             rule.name,
@@ -101,18 +134,24 @@ class _Columns:
     rule: str
     texts: dict[str, str]
 
-    def select(self, field_rule: FieldRule, place: _Place, primary: ObjectMetadata) -> str:
+    def select(
+        self, field_rule: FieldRule, place: _Place, primary: ObjectMetadata
+    ) -> str:
         """Select what a field rule reads; the name under which the answer has it."""
         select = (field_rule.query_field_select or "").strip()
         if not select:
             name = place.prefix + (field_rule.query_field or "")
-            select = _expression(field_rule, name, primary if place.child is None else None)
+            select = _expression(
+                field_rule, name, primary if place.child is None else None
+            )
         else:
             name = self._name(field_rule, select)
         known = self.texts.get(name)
         if known is not None and _value(known) != _value(select):
             raise RuleError(
-                self.rule, field_rule.name, f"something else is selected as {name} already; use another alias"
+                self.rule,
+                field_rule.name,
+                f"something else is selected as {name} already; use another alias",
             )
         if known is None or "(" in select:  # the whole text rather than its beginning
             self.texts[name] = select
@@ -128,7 +167,11 @@ class _Columns:
             )
         alias = match["alias"]
         if alias is not None and alias != field_rule.query_field:
-            raise RuleError(self.rule, field_rule.name, "the alias in query_field_select must be the query_field")
+            raise RuleError(
+                self.rule,
+                field_rule.name,
+                "the alias in query_field_select must be the query_field",
+            )
         return alias or match["argument"] or match["path"]
 
 
@@ -137,18 +180,25 @@ def _value(select: str) -> tuple[str, ...]:
     match = _SELECT.fullmatch(select)
     if match is None:
         return (select,)
-    function, field = (match["function"] or "").upper(), match["argument"] or match["path"]
+    function, field = (
+        (match["function"] or "").upper(),
+        match["argument"] or match["path"],
+    )
     return (field,) if function in ("", *_WHOLE_TEXT) else (function, field)
 
 
 def _expression(rule: FieldRule, path: str, primary: ObjectMetadata | None) -> str:
     known = primary.fields.get(path) if primary else None
     # Bare long text comes back cut to 250 characters; the function returns all of it under the field's name.
-    function = _FUNCTION_OF_TYPE.get(rule.query_field_type or "") or _FUNCTIONS.get(known.type if known else "")
+    function = _FUNCTION_OF_TYPE.get(rule.query_field_type or "") or _FUNCTIONS.get(
+        known.type if known else ""
+    )
     return f"{function}({path})" if function else path
 
 
-def _locate(rule: IntegrationRule, part: str, query_object: str, primary: ObjectMetadata) -> _Place:
+def _locate(
+    rule: IntegrationRule, part: str, query_object: str, primary: ObjectMetadata
+) -> _Place:
     if query_object == rule.primary_query_object:
         return _Place()
     references = [field for field in primary.fields.values() if field.outbound]
@@ -166,7 +216,11 @@ def _locate(rule: IntegrationRule, part: str, query_object: str, primary: Object
             )
     if pointing:
         return _Place(prefix=f"{pointing[0].outbound}.")
-    named = [child for child in primary.children if query_object in (child.name, child.object)]
+    named = [
+        child
+        for child in primary.children
+        if query_object in (child.name, child.object)
+    ]
     if len(named) == 1:
         return _Place(child=named[0].name)
     if named:
@@ -182,7 +236,9 @@ def _locate(rule: IntegrationRule, part: str, query_object: str, primary: Object
     )
 
 
-def _conditions(rule: IntegrationRule, primary: ObjectMetadata) -> tuple[str | None, dict[str, str]]:
+def _conditions(
+    rule: IntegrationRule, primary: ObjectMetadata
+) -> tuple[str | None, dict[str, str]]:
     own: list[str] = []
     children: dict[str, list[str]] = {}
     for query_rule in rule.query_object_rules:
@@ -205,7 +261,9 @@ def prefixed(clause: str, prefix: str) -> str:
 
     def place(match: re.Match[str]) -> str:
         word = match.group()
-        is_field = word == "id" or ("__" in word and word[0] != "'" and not word.endswith("("))
+        is_field = word == "id" or (
+            "__" in word and word[0] != "'" and not word.endswith("(")
+        )
         return prefix + word if is_field else word
 
     return _TOKEN.sub(place, clause)

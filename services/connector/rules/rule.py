@@ -25,7 +25,9 @@ class RuleError(Exception):
     """
 
     def __init__(self, rule: str, field_rule: str | None, message: str) -> None:
-        where = f"Integration rule {rule}" + (f", field rule {field_rule}" if field_rule else "")
+        where = f"Integration rule {rule}" + (
+            f", field rule {field_rule}" if field_rule else ""
+        )
         super().__init__(f"{where}: {message}")
         self.rule = rule
         self.field_rule = field_rule
@@ -106,7 +108,9 @@ class BrokenRule:
     error: RuleError
 
 
-def read_rules(components: Iterable[Json]) -> tuple[tuple[IntegrationRule, ...], tuple[BrokenRule, ...]]:
+def read_rules(
+    components: Iterable[Json],
+) -> tuple[tuple[IntegrationRule, ...], tuple[BrokenRule, ...]]:
     """Type the rows of ``GET /configuration/Integrationrule``; inactive rules and parts are left out."""
     rules: list[IntegrationRule] = []
     broken: list[BrokenRule] = []
@@ -128,15 +132,23 @@ def read_rule(component: Json) -> tuple[IntegrationRule, ...]:
     name = _text(component, "name") or "(unnamed)"
     connection = _text(component, "connection")
     if connection is None:
-        raise RuleError(name, None, "it names no connection; set the attribute connection")
+        raise RuleError(
+            name, None, "it names no connection; set the attribute connection"
+        )
     rule = IntegrationRule(
         name=name,
         connection=connection,
         integration_point=_text(component, "integration_point"),
         primary_query_object=_text(component, "primary_query_object") or "",
-        field_rules=tuple(_field_rule(name, entry) for entry in _children(component, "Fieldrule") if _active(entry)),
+        field_rules=tuple(
+            _field_rule(name, entry)
+            for entry in _children(component, "Fieldrule")
+            if _active(entry)
+        ),
         query_object_rules=tuple(
-            _query_rule(name, entry) for entry in _children(component, "Queryobjectrule") if _active(entry)
+            _query_rule(name, entry)
+            for entry in _children(component, "Queryobjectrule")
+            if _active(entry)
         ),
         copy_of=_text(component, "copy_of"),
     )
@@ -145,18 +157,36 @@ def read_rule(component: Json) -> tuple[IntegrationRule, ...]:
 
 def _by_query_object(rule: IntegrationRule) -> tuple[IntegrationRule, ...]:
     """A rule without a primary query object: it reads every object that it names, and no relationships."""
-    named = tuple(dict.fromkeys(part.query_object for part in rule.field_rules if part.query_object))
+    named = tuple(
+        dict.fromkeys(
+            part.query_object for part in rule.field_rules if part.query_object
+        )
+    )
     if not named:
-        raise RuleError(rule.name, None, "set primary_query_object: its field rules name no query object")
+        raise RuleError(
+            rule.name,
+            None,
+            "set primary_query_object: its field rules name no query object",
+        )
     for part in rule.field_rules:
-        if _RELATIONSHIP.search(f"{part.query_object} {part.query_field} {part.query_field_select}"):
-            raise RuleError(rule.name, part.name, "set primary_query_object: without it no relationship can be read")
+        if _RELATIONSHIP.search(
+            f"{part.query_object} {part.query_field} {part.query_field_select}"
+        ):
+            raise RuleError(
+                rule.name,
+                part.name,
+                "set primary_query_object: without it no relationship can be read",
+            )
     return tuple(
         replace(
             rule,
             primary_query_object=name,
-            field_rules=tuple(part for part in rule.field_rules if part.query_object in (name, None)),
-            query_object_rules=tuple(part for part in rule.query_object_rules if part.query_object == name),
+            field_rules=tuple(
+                part for part in rule.field_rules if part.query_object in (name, None)
+            ),
+            query_object_rules=tuple(
+                part for part in rule.query_object_rules if part.query_object == name
+            ),
         )
         for name in named
     )
@@ -164,12 +194,17 @@ def _by_query_object(rule: IntegrationRule) -> tuple[IntegrationRule, ...]:
 
 def _field_rule(rule: str, entry: Json) -> FieldRule:
     name = _text(entry, "name") or "(unnamed)"
-    target_object, target_field = _text(entry, "target_object"), _text(entry, "target_object_field")
+    target_object, target_field = (
+        _text(entry, "target_object"),
+        _text(entry, "target_object_field"),
+    )
     docfield = _text(entry, "target_docfield")
     if docfield is not None:
         target_object, target_field = DOCUMENTS, docfield
     if target_object is None or target_field is None:
-        raise RuleError(rule, name, "set target_object and target_object_field, or target_docfield")
+        raise RuleError(
+            rule, name, "set target_object and target_object_field, or target_docfield"
+        )
     return FieldRule(
         name=name,
         target_object=target_object,
@@ -182,10 +217,15 @@ def _field_rule(rule: str, entry: Json) -> FieldRule:
         target_field_lookup=_text(entry, "target_field_lookup"),
         reference_lookup_type=_lookup_type(rule, name, entry),
         reference_lookup=_text(entry, "reference_lookup"),
-        missing_lookup=_choice(rule, name, entry, "missing_lookup", MissingLookup.ERROR),
+        missing_lookup=_choice(
+            rule, name, entry, "missing_lookup", MissingLookup.ERROR
+        ),
         field_default=_text(entry, "field_default"),
-        field_default_type=_choice(rule, name, entry, "field_default_type", DefaultType.TEXT),
-        truncate=_choice(rule, name, entry, "evaluate_field_length", LengthCheck.ERROR) is LengthCheck.TRUNCATE,
+        field_default_type=_choice(
+            rule, name, entry, "field_default_type", DefaultType.TEXT
+        ),
+        truncate=_choice(rule, name, entry, "evaluate_field_length", LengthCheck.ERROR)
+        is LengthCheck.TRUNCATE,
     )
 
 
@@ -203,17 +243,23 @@ def _lookup_type(rule: str, name: str, entry: Json) -> str | None:
     kind = kind.removesuffix("__sys")
     kind = DEPRECATED.get(kind, kind)
     if kind not in TYPES:
-        raise RuleError(rule, name, f"reference_lookup_type must be one of {', '.join(TYPES)}")
+        raise RuleError(
+            rule, name, f"reference_lookup_type must be one of {', '.join(TYPES)}"
+        )
     return kind
 
 
-def _choice(rule: str, name: str, entry: Json, attribute: str, unless_said: _Choice) -> _Choice:
+def _choice(
+    rule: str, name: str, entry: Json, attribute: str, unless_said: _Choice
+) -> _Choice:
     said = _text(entry, attribute)
     kind = type(unless_said)
     try:
         return kind(said) if said else unless_said
     except ValueError:
-        raise RuleError(rule, name, f"{attribute} must be one of {', '.join(kind)}") from None
+        raise RuleError(
+            rule, name, f"{attribute} must be one of {', '.join(kind)}"
+        ) from None
 
 
 def _query_rule(rule: str, entry: Json) -> QueryObjectRule:
@@ -221,12 +267,18 @@ def _query_rule(rule: str, entry: Json) -> QueryObjectRule:
     query_object = _text(entry, "query_object")
     if query_object is None:
         raise RuleError(rule, name, "set query_object")
-    return QueryObjectRule(name, query_object, (_text(entry, "filter_clause") or "").strip())
+    return QueryObjectRule(
+        name, query_object, (_text(entry, "filter_clause") or "").strip()
+    )
 
 
 def _children(component: Json, subtype: str) -> list[Json]:
     children = component.get(subtype)
-    return [child for child in children if isinstance(child, Mapping)] if isinstance(children, list) else []
+    return (
+        [child for child in children if isinstance(child, Mapping)]
+        if isinstance(children, list)
+        else []
+    )
 
 
 def _active(component: Json) -> bool:

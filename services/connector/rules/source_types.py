@@ -33,10 +33,19 @@ _DESCRIBED: Mapping[str, frozenset[str] | None] = {
 _KINDS = {
     "vobject": frozenset(_DESCRIBED) - {"url"},
     "document": frozenset(_DESCRIBED)
-    - {"currency", "document_reference", "id", "longtext", "parent_object_reference", "richtext"},
+    - {
+        "currency",
+        "document_reference",
+        "id",
+        "longtext",
+        "parent_object_reference",
+        "richtext",
+    },
 }
 
-QUERY_FIELD_TYPES = frozenset(f"{kind}_{name}__sys" for kind, names in _KINDS.items() for name in names)
+QUERY_FIELD_TYPES = frozenset(
+    f"{kind}_{name}__sys" for kind, names in _KINDS.items() for name in names
+)
 """All query field types, of object fields (``vobject_…``) and of document fields (``document_…``)."""
 
 
@@ -49,7 +58,9 @@ def described_types(describe: Describe | None) -> dict[Selection, str]:
     for block in blocks if isinstance(blocks, list) else ():
         if isinstance(block, Mapping):
             child = str(block.get("relationship"))
-            types.update({Selection(name, child): kind for name, kind in _columns(block)})
+            types.update(
+                {Selection(name, child): kind for name, kind in _columns(block)}
+            )
     return types
 
 

@@ -19,7 +19,12 @@ def contains(field: str, values: Iterable[str]) -> str:
 
 
 def statements(
-    head: str, field: str, values: Iterable[str], *, conditions: str | None = None, keys: int = MAX_KEYS
+    head: str,
+    field: str,
+    values: Iterable[str],
+    *,
+    conditions: str | None = None,
+    keys: int = MAX_KEYS,
 ) -> Iterator[str]:
     """``{head} WHERE {field} CONTAINS (…) [AND {conditions}]``, as many as the limits on keys and text need."""
     tail = f" AND {conditions}" if conditions else ""

@@ -20,7 +20,9 @@ def counts(outcome: Outcome | None, read: int) -> dict[str, int]:
     if outcome is None:
         return {"read": read, "mapped": 0, "skipped": 0, "written": 0, "failed": read}
     written, failed = len(outcome.done), len(outcome.failures)
-    mapped = written + sum(failure.error_type in _MAPPED for failure in outcome.failures.values())
+    mapped = written + sum(
+        failure.error_type in _MAPPED for failure in outcome.failures.values()
+    )
     return {
         "read": written + failed + len(outcome.skipped),
         "mapped": mapped,
@@ -30,10 +32,19 @@ def counts(outcome: Outcome | None, read: int) -> dict[str, int]:
     }
 
 
-async def report(client: VaultClient, batch: RunBatch, integration_point: str, result: dict[str, int]) -> None:
+async def report(
+    client: VaultClient, batch: RunBatch, integration_point: str, result: dict[str, int]
+) -> None:
     """Tell the Vault what a batch came to; raises VaultUnavailable."""
     try:
-        await client.report_batch(batch.integration, batch.run, batch.number, integration_point, result)
+        await client.report_batch(
+            batch.integration, batch.run, batch.number, integration_point, result
+        )
     except VaultRefused as refused:
         # The run is gone; the records are where they belong all the same.
-        _log.warning("batch not counted", run=batch.run, batch=batch.number, error_type=refused.type)
+        _log.warning(
+            "batch not counted",
+            run=batch.run,
+            batch=batch.number,
+            error_type=refused.type,
+        )

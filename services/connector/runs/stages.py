@@ -13,10 +13,19 @@ from services.connector.points import clm_content as content
 from services.connector.points import country, inquiry, medical_case
 from services.connector.points import crm_metadata as metadata
 from services.connector.points.on_demand import CRM_LOOKUP
-from services.connector.points.pull_rules import ACCOUNT_POINT, COUNTRIES, read_pull_rules, readable
+from services.connector.points.pull_rules import (
+    ACCOUNT_POINT,
+    COUNTRIES,
+    read_pull_rules,
+    readable,
+)
 from services.connector.rules.vql_text import contains, literal
 from services.connector.runs.window import Reading
-from services.connector.vaults.configuration import Configuration, ConfigurationFault, Route
+from services.connector.vaults.configuration import (
+    Configuration,
+    ConfigurationFault,
+    Route,
+)
 from services.connector.vaults.vaults import ConnectedVault
 
 ACCOUNT = "account__v"
@@ -39,13 +48,17 @@ class Scope:
     own: ConnectedVault
 
 
-async def stages(scope: Scope, integration: str, source_vault: int, *, planned: bool = False) -> tuple[Stage, ...]:
+async def stages(
+    scope: Scope, integration: str, source_vault: int, *, planned: bool = False
+) -> tuple[Stage, ...]:
     """The stages of an integration's run; raises ClientError, RuleError, and ConfigurationFault when it is inactive.
 
     With ``planned`` they are those of an integration that may still be inactive.
     """
     by_order: dict[int, list[Reading]] = {}
-    for route in _routes(scope.configuration, integration, source_vault, planned=planned):
+    for route in _routes(
+        scope.configuration, integration, source_vault, planned=planned
+    ):
         role = route.point.role
         for reading in _readings(scope.configuration, route):
             narrow = NARROWED.get(role)
@@ -55,7 +68,9 @@ async def stages(scope: Scope, integration: str, source_vault: int, *, planned: 
     return tuple(tuple(dict.fromkeys(by_order[order])) for order in sorted(by_order))
 
 
-def _routes(configuration: Configuration, integration: str, source_vault: int, *, planned: bool) -> list[Route]:
+def _routes(
+    configuration: Configuration, integration: str, source_vault: int, *, planned: bool
+) -> list[Route]:
     """The active points of the integration that have rules on its connection."""
     ruled = {(rule.connection, rule.integration_point) for rule in configuration.rules}
     broken = {rule.integration_point for rule in configuration.broken}
@@ -66,11 +81,17 @@ def _routes(configuration: Configuration, integration: str, source_vault: int, *
             continue
         connection = configuration.connections.get(above.connection)
         name = point.api_name
-        if connection is not None and ((connection.api_name, name) in ruled or name in broken):
+        if connection is not None and (
+            (connection.api_name, name) in ruled or name in broken
+        ):
             find = configuration.planned_route if planned else configuration.route
             routes.append(find(name, source_vault))
-    if not any(known.api_name == integration for known in configuration.integrations.values()):
-        raise ConfigurationFault(f"Integration {integration} does not exist in this Vault")
+    if not any(
+        known.api_name == integration for known in configuration.integrations.values()
+    ):
+        raise ConfigurationFault(
+            f"Integration {integration} does not exist in this Vault"
+        )
     return routes
 
 
@@ -79,7 +100,9 @@ def _readings(configuration: Configuration, route: Route) -> list[Reading]:
     readings: dict[Reading, None] = {}
     for rule in configuration.rules_of(route):
         plan = configuration.compiled(route, rule, documents=True).plan
-        related = {selection.child for selection in plan.selections.values() if selection.child}
+        related = {
+            selection.child for selection in plan.selections.values() if selection.child
+        }
         for through in (None, *sorted(related)):
             readings[Reading(route.point.api_name, plan.object, through=through)] = None
         if route.point.role in FLAGGING:
@@ -91,27 +114,37 @@ async def _accounts(scope: Scope, reading: Reading) -> Reading | None:
     """Accounts of countries whose agreement lets them be pulled at all; no other account is even listed."""
     if reading.object != ACCOUNT:
         return None  # a rule for what inquiries say of themselves
-    condition = readable(read_pull_rules((await scope.own.client.query(COUNTRIES)).rows))
+    condition = readable(
+        read_pull_rules((await scope.own.client.query(COUNTRIES)).rows)
+    )
     if condition is None:
         return None
-    return Reading(reading.integration_point, reading.object, condition, reading.through)
+    return Reading(
+        reading.integration_point, reading.object, condition, reading.through
+    )
 
 
 async def _inquiries(_scope: Scope, reading: Reading) -> Reading | None:
     """Inquiries that were to be transferred and are not yet: a run mends what a message could not."""
     condition = contains("transfer_status__v", ("pending__v", "failed__v"))
-    return Reading(reading.integration_point, reading.object, condition, reading.through)
+    return Reading(
+        reading.integration_point, reading.object, condition, reading.through
+    )
 
 
 async def _case_requests(scope: Scope, reading: Reading) -> Reading | None:
     """Case Requests that originated in this CRM Vault: their Link is the Global ID of an inquiry of it."""
     condition = f"link__sys LIKE {literal(f'{scope.own.vault_id}_%')}"
-    return Reading(reading.integration_point, reading.object, condition, reading.through)
+    return Reading(
+        reading.integration_point, reading.object, condition, reading.through
+    )
 
 
 async def _cases(_scope: Scope, reading: Reading) -> Reading | None:
     """Case Requests that were started in the Medical Vault; those that are inquiries already have a Link."""
-    return Reading(reading.integration_point, reading.object, medical_case.STARTED, reading.through)
+    return Reading(
+        reading.integration_point, reading.object, medical_case.STARTED, reading.through
+    )
 
 
 async def _nothing(_scope: Scope, _reading: Reading) -> Reading | None:

@@ -24,9 +24,14 @@ class Window:
     until: str
 
 
-def window(changed_since: datetime, source_time: datetime, overlap: timedelta) -> Window:
+def window(
+    changed_since: datetime, source_time: datetime, overlap: timedelta
+) -> Window:
     """The window of a run; a Last Successful Run Time ahead of the source's clock counts as the clock."""
-    return Window(format_moment(min(changed_since, source_time) - overlap), format_moment(source_time))
+    return Window(
+        format_moment(min(changed_since, source_time) - overlap),
+        format_moment(source_time),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +89,11 @@ class Cursor:
         if reading.deleted:
             return Cursor(self.reading, id=str(self.read + len(rows)))
         last = rows[-1]
-        return Cursor(self.reading, "" if reading.through else str(last[reading.modified]), str(last["id"]))
+        return Cursor(
+            self.reading,
+            "" if reading.through else str(last[reading.modified]),
+            str(last["id"]),
+        )
 
 
 def page_statement(reading: Reading, part: Window, cursor: Cursor) -> str:
@@ -97,9 +106,13 @@ def page_statement(reading: Reading, part: Window, cursor: Cursor) -> str:
             conditions.append(f"id > {literal(cursor.id)}")
         order = "id"
     else:
-        conditions = [_within(reading.modified, cursor.modified or part.since, part.until)]
+        conditions = [
+            _within(reading.modified, cursor.modified or part.since, part.until)
+        ]
         if cursor.id:
-            conditions.append(f"({reading.modified} > {literal(cursor.modified)} OR id > {literal(cursor.id)})")
+            conditions.append(
+                f"({reading.modified} > {literal(cursor.modified)} OR id > {literal(cursor.id)})"
+            )
         order = f"{reading.modified}, id"
     if reading.condition:
         conditions.append(f"({reading.condition})")

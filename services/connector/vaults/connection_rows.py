@@ -1,4 +1,4 @@
-"""TODO DOCSTRING"""
+"""Reads the rows of ``connection__sys``."""
 
 from __future__ import annotations
 
@@ -46,7 +46,9 @@ def read_connections(rows: Iterable[Json]) -> tuple[Connection, ...]:
         Connection(
             id=str(row["id"]),
             api_name=text(row, "api_name__sys"),
-            remote_vault_id=int(remote) if (remote := text(row, "remote_vault_id__sys")).isdecimal() else None,
+            remote_vault_id=int(remote)
+            if (remote := text(row, "remote_vault_id__sys")).isdecimal()
+            else None,
             active=_is_active(row) and text(row, "state__v") == ACTIVE_STATE,
             remote_name=text(row, "remote_connection__sys"),
             pending=text(row, "state__v") == PENDING_STATE,

@@ -35,15 +35,24 @@ class RecordAccess(Protocol):
         ...
 
     async def upsert(
-        self, object: str, rows: Sequence[Mapping[str, object]], id_param: str, *, lineage: str | None = None
+        self,
+        object: str,
+        rows: Sequence[Mapping[str, object]],
+        id_param: str,
+        *,
+        lineage: str | None = None,
     ) -> list[RowResult]:
         """Create or update records by the unique field ``id_param``; one result a row in order; ``lineage`` too."""
         ...
 
-    async def create_documents(self, rows: Sequence[Mapping[str, object]], id_param: str) -> list[RowResult]:
+    async def create_documents(
+        self, rows: Sequence[Mapping[str, object]], id_param: str
+    ) -> list[RowResult]:
         """Create documents without files, where none has the row's ``id_param`` yet; one result a row in order."""
         ...
 
-    async def update_documents(self, rows: Sequence[Mapping[str, object]]) -> list[RowResult]:
+    async def update_documents(
+        self, rows: Sequence[Mapping[str, object]]
+    ) -> list[RowResult]:
         """Change the latest versions of documents found by ``id``; one result a row in order."""
         ...

@@ -47,7 +47,9 @@ class Vaults:
     @property
     def connected(self) -> tuple[ConnectedVault, ...]:
         """Those whose queues are at the connector's broker."""
-        return tuple(vault for vault in self.by_id.values() if isinstance(vault, ConnectedVault))
+        return tuple(
+            vault for vault in self.by_id.values() if isinstance(vault, ConnectedVault)
+        )
 
     def remotes(self, vault: KnownVault) -> tuple[KnownVault, ...]:
         """All the other Vaults."""
@@ -72,7 +74,9 @@ class Vaults:
         await client.sign_in()
         return client
 
-    def configuration(self, source: KnownVault, target: KnownVault) -> ConfigurationReader:
+    def configuration(
+        self, source: KnownVault, target: KnownVault
+    ) -> ConfigurationReader:
         """The reader of what the target Vault has configured for messages from the source Vault."""
         key = (source.vault_id, target.vault_id)
         if key not in self._readers:

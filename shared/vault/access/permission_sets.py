@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from shared.vault.components.permission_types import ALL_OBJECTS, BUSINESS_OBJECTS, Grant, Operation
+from shared.vault.components.permission_types import (
+    ALL_OBJECTS,
+    BUSINESS_OBJECTS,
+    Grant,
+    Operation,
+)
 from shared.vault.components.platform import SECURITY_PROFILES
 
 ALL = frozenset(Operation)
@@ -36,7 +41,9 @@ _PLATFORM = frozenset(
 
 def is_business(object_name: str) -> bool:
     """Whether an object is not the platform's, which end in ``__sys``; a person is business data all the same."""
-    return object_name in _BUSINESS or not (object_name.endswith("__sys") or object_name in _PLATFORM)
+    return object_name in _BUSINESS or not (
+        object_name.endswith("__sys") or object_name in _PLATFORM
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,18 +72,26 @@ class SecurityProfile:
 
     def __post_init__(self) -> None:
         """Gather the grants of all sets, and what they imply."""
-        held = frozenset[Grant]().union(*(permissions.grants for permissions in self.sets))
-        implied = frozenset[Grant]().union(*(IMPLIED.get(grant, frozenset()) for grant in held))
+        held = frozenset[Grant]().union(
+            *(permissions.grants for permissions in self.sets)
+        )
+        implied = frozenset[Grant]().union(
+            *(IMPLIED.get(grant, frozenset()) for grant in held)
+        )
         object.__setattr__(self, "grants", held | implied)
 
     def operations(self, object_name: str) -> frozenset[Operation]:
         """What the sets allow on an object together."""
-        return NONE.union(*(permissions.operations(object_name) for permissions in self.sets))
+        return NONE.union(
+            *(permissions.operations(object_name) for permissions in self.sets)
+        )
 
 
 _SYSTEM_ADMIN, _INTEGRATION_USER, _BUSINESS_USER = SECURITY_PROFILES.entries
 
-SYSTEM_ADMIN = SecurityProfile(_SYSTEM_ADMIN, (PermissionSet(frozenset(Grant), {ALL_OBJECTS: ALL}),))
+SYSTEM_ADMIN = SecurityProfile(
+    _SYSTEM_ADMIN, (PermissionSet(frozenset(Grant), {ALL_OBJECTS: ALL}),)
+)
 INTEGRATION_USER = SecurityProfile(
     _INTEGRATION_USER,
     (
@@ -103,7 +118,8 @@ INTEGRATION_USER = SecurityProfile(
     ),
 )
 BUSINESS_USER = SecurityProfile(
-    _BUSINESS_USER, (PermissionSet(frozenset({Grant.LOOK_UP_ACCOUNTS}), {BUSINESS_OBJECTS: WRITE}),)
+    _BUSINESS_USER,
+    (PermissionSet(frozenset({Grant.LOOK_UP_ACCOUNTS}), {BUSINESS_OBJECTS: WRITE}),),
 )
 
 SUPPLIED: Mapping[str, SecurityProfile] = {

@@ -5,9 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
+from shared.protocol.error_types import ErrorType
 from shared.vault.access.permission_sets import ALL, NONE, READ
-from shared.vault.components.permission_types import ALL_OBJECTS, BUSINESS_OBJECTS, Grant, Operation
-from shared.vault.errors import ErrorType, VaultFault
+from shared.vault.components.permission_types import (
+    ALL_OBJECTS,
+    BUSINESS_OBJECTS,
+    Grant,
+    Operation,
+)
+from shared.vault.errors import VaultFault
 
 if TYPE_CHECKING:
     from shared.vault.access.caller import Caller
@@ -35,9 +41,18 @@ __all__ = [
 
 _GOVERNED: Mapping[str, Mapping[Grant, frozenset[Operation]]] = {
     "connection__sys": {Grant.MANAGE_CONNECTIONS: ALL, Grant.MANAGE_INTEGRATIONS: READ},
-    "integration__sys": {Grant.MANAGE_CONNECTIONS: READ, Grant.MANAGE_INTEGRATIONS: ALL},
-    "integration_point__sys": {Grant.MANAGE_CONNECTIONS: READ, Grant.MANAGE_INTEGRATIONS: ALL},
-    "reference_lookup__sys": {Grant.MANAGE_CONNECTIONS: ALL, Grant.MANAGE_INTEGRATIONS: ALL},
+    "integration__sys": {
+        Grant.MANAGE_CONNECTIONS: READ,
+        Grant.MANAGE_INTEGRATIONS: ALL,
+    },
+    "integration_point__sys": {
+        Grant.MANAGE_CONNECTIONS: READ,
+        Grant.MANAGE_INTEGRATIONS: ALL,
+    },
+    "reference_lookup__sys": {
+        Grant.MANAGE_CONNECTIONS: ALL,
+        Grant.MANAGE_INTEGRATIONS: ALL,
+    },
 }
 """Objects whose records are written with a grant, and never without one; object permissions let them be read."""
 
@@ -73,7 +88,11 @@ def allowed(profile: SecurityProfile, object_name: str) -> frozenset[Operation]:
         return READ if Grant.READ_AUDIT in profile.grants else NONE
     held = profile.operations(object_name)
     if object_name in _GOVERNED:
-        by_grant = (operations for grant, operations in _GOVERNED[object_name].items() if grant in profile.grants)
+        by_grant = (
+            operations
+            for grant, operations in _GOVERNED[object_name].items()
+            if grant in profile.grants
+        )
         held = (held & READ).union(*by_grant)
     return held
 
@@ -96,14 +115,19 @@ def require(caller: Caller, object_name: str, operation: Operation) -> None:
     :raises VaultFault: INSUFFICIENT_ACCESS.
     """
     if not may(caller, object_name, operation):
-        raise VaultFault(ErrorType.INSUFFICIENT_ACCESS, f"{_REFUSAL} [{operation}] on [{object_name[:100]}]")
+        raise VaultFault(
+            ErrorType.INSUFFICIENT_ACCESS,
+            f"{_REFUSAL} [{operation}] on [{object_name[:100]}]",
+        )
 
 
 def granted(caller: Caller, grant: Grant) -> bool:
     """Whether the caller's profile holds the grant, and the session does not take it away."""
     if caller.connection_id is not None and grant in _NEVER_REMOTE:
         return False
-    return grant in caller.profile.grants and (grant in _READING or not caller.read_only)
+    return grant in caller.profile.grants and (
+        grant in _READING or not caller.read_only
+    )
 
 
 def connects(caller: Caller) -> bool:
@@ -153,7 +177,9 @@ def holds_all_of(caller: Caller, profile: SecurityProfile) -> bool:
     own, named = caller.profile, {ALL_OBJECTS, BUSINESS_OBJECTS}
     for permissions in (*own.sets, *profile.sets):
         named.update(permissions.objects)
-    return profile.grants <= own.grants and all(allowed(profile, name) <= allowed(own, name) for name in named)
+    return profile.grants <= own.grants and all(
+        allowed(profile, name) <= allowed(own, name) for name in named
+    )
 
 
 def require_all_of(caller: Caller, profile: SecurityProfile) -> None:
@@ -175,7 +201,9 @@ def authorize_own(caller: Caller, owner: int, grant: Grant) -> None:
         authorize(caller, grant)
 
 
-def require_own(caller: Caller, owner: int, object_name: str, operation: Operation) -> None:
+def require_own(
+    caller: Caller, owner: int, object_name: str, operation: Operation
+) -> None:
     """Refuse a caller to whom a thing does not belong, and who may not do this with those of others.
 
     :raises VaultFault: INSUFFICIENT_ACCESS.
@@ -190,6 +218,10 @@ def in_person(caller: Caller) -> None:
     :raises VaultFault: INSUFFICIENT_ACCESS.
     """
     if caller.delegate_user_id is not None:
-        raise VaultFault(ErrorType.INSUFFICIENT_ACCESS, f"{_REFUSAL} in a delegated session")
+        raise VaultFault(
+            ErrorType.INSUFFICIENT_ACCESS, f"{_REFUSAL} in a delegated session"
+        )
     if caller.connection_id is not None:
-        raise VaultFault(ErrorType.INSUFFICIENT_ACCESS, f"{_REFUSAL} in a connection's session")
+        raise VaultFault(
+            ErrorType.INSUFFICIENT_ACCESS, f"{_REFUSAL} in a connection's session"
+        )

@@ -23,8 +23,13 @@ def check_change(caller: Caller, step: Step) -> None:
     :raises ComponentError: of the code INSUFFICIENT_ACCESS.
     """
     for key, component in step.changes.items():
-        for state, registry in ((step.before.components.get(key), step.before), (component, step.after)):
-            if state is not None and not holds_all_of(caller, _made(state, registry.components)):
+        for state, registry in (
+            (step.before.components.get(key), step.before),
+            (component, step.after),
+        ):
+            if state is not None and not holds_all_of(
+                caller, _made(state, registry.components)
+            ):
                 message = f"{state.full_name} allows more than the user's own security profile does."
                 raise ComponentError(message, Code.NOT_PERMITTED)
 

@@ -5,13 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from shared.vault.access.permission_sets import NONE, READ, SUPPLIED, PermissionSet, SecurityProfile
+from shared.protocol.error_types import ErrorType
+from shared.vault.access.permission_sets import (
+    NONE,
+    READ,
+    SUPPLIED,
+    PermissionSet,
+    SecurityProfile,
+)
 from shared.vault.access.permissions import allowed
 from shared.vault.components.component_tree import Component, Scalar
 from shared.vault.components.permission_changes import is_supplied, object_of
-from shared.vault.components.permission_types import OBJECT_PERMISSION, PERMISSION_SET, PROFILE, Grant, Operation
+from shared.vault.components.permission_types import (
+    OBJECT_PERMISSION,
+    PERMISSION_SET,
+    PROFILE,
+    Grant,
+    Operation,
+)
 from shared.vault.components.platform import SECURITY_PROFILES
-from shared.vault.errors import ErrorType, VaultFault
+from shared.vault.errors import VaultFault
 
 if TYPE_CHECKING:
     from shared.vault.components.registry import Key
@@ -24,9 +37,15 @@ Components = Mapping["Key", Component]
 
 def active_profiles(components: Components) -> dict[str, SecurityProfile]:
     """Every active profile by name, those of every Vault among them; sets that are inactive allow nothing."""
-    active = {key: component for key, component in components.items() if component.flag("active", True)}
+    active = {
+        key: component
+        for key, component in components.items()
+        if component.flag("active", True)
+    }
     own = (c for c in active.values() if c.type == PROFILE and not is_supplied(c.key))
-    return {component.name: profile_of(component, active) for component in own} | dict(SUPPLIED)
+    return {component.name: profile_of(component, active) for component in own} | dict(
+        SUPPLIED
+    )
 
 
 def profile_of(component: Component, components: Components) -> SecurityProfile:
@@ -44,9 +63,15 @@ def profile_of(component: Component, components: Components) -> SecurityProfile:
 def permission_set_of(component: Component) -> PermissionSet:
     """What a ``Permissionset`` allows; what this Vault does not know of it allows nothing."""
     known = {grant.value: grant for grant in Grant}
-    grants = frozenset(known[name] for name in component.texts("permissions") if name in known)
+    grants = frozenset(
+        known[name] for name in component.texts("permissions") if name in known
+    )
     return PermissionSet(
-        grants, {object_of(entry): _operations(entry) for entry in component.children_of(OBJECT_PERMISSION)}
+        grants,
+        {
+            object_of(entry): _operations(entry)
+            for entry in component.children_of(OBJECT_PERMISSION)
+        },
     )
 
 
@@ -58,21 +83,38 @@ def _operations(entry: Component) -> frozenset[Operation]:
 
 def supplied_components() -> dict[Key, Component]:
     """The security profiles that every Vault has, and the permission set of each; they cannot be changed."""
-    return {component.key: component for profile in SUPPLIED.values() for component in _components_of(profile)}
+    return {
+        component.key: component
+        for profile in SUPPLIED.values()
+        for component in _components_of(profile)
+    }
 
 
 def _components_of(profile: SecurityProfile) -> Iterator[Component]:
     label = SECURITY_PROFILES.entries[profile.name].label
     named = f"{PERMISSION_SET}.{profile.name}"
-    yield Component(PROFILE, profile.name, {"label": (label,), "active": (True,), "permission_sets": (named,)})
+    yield Component(
+        PROFILE,
+        profile.name,
+        {"label": (label,), "active": (True,), "permission_sets": (named,)},
+    )
     for held in profile.sets:
-        grants: tuple[Scalar, ...] = tuple(grant.value for grant in Grant if grant in held.grants)
+        grants: tuple[Scalar, ...] = tuple(
+            grant.value for grant in Grant if grant in held.grants
+        )
         entries = tuple(
-            Component(OBJECT_PERMISSION, name, {o.value: (o in operations,) for o in Operation})
+            Component(
+                OBJECT_PERMISSION,
+                name,
+                {o.value: (o in operations,) for o in Operation},
+            )
             for name, operations in held.objects.items()
         )
         yield Component(
-            PERMISSION_SET, profile.name, {"label": (label,), "active": (True,), "permissions": grants}, entries
+            PERMISSION_SET,
+            profile.name,
+            {"label": (label,), "active": (True,), "permissions": grants},
+            entries,
         )
 
 
@@ -84,18 +126,31 @@ def permissions_json(
     :raises VaultFault: INVALID_FILTER.
     """
     if only and not only.startswith(FILTER):
-        raise VaultFault(ErrorType.INVALID_FILTER, f"[filter] takes {FILTER}{{permission name}}")
+        raise VaultFault(
+            ErrorType.INVALID_FILTER, f"[filter] takes {FILTER}{{permission name}}"
+        )
     name = only.removeprefix(FILTER)
-    listed = [entry for target in sorted(objects, key=lambda o: o.name) for entry in _entries(holder, target)]
-    return [{"name__v": n, "permissions": p} for n, p in listed if not name or n == name]
+    listed = [
+        entry
+        for target in sorted(objects, key=lambda o: o.name)
+        for entry in _entries(holder, target)
+    ]
+    return [
+        {"name__v": n, "permissions": p} for n, p in listed if not name or n == name
+    ]
 
 
-def _entries(holder: SecurityProfile, target: VaultObject) -> Iterator[tuple[str, dict[str, bool]]]:
+def _entries(
+    holder: SecurityProfile, target: VaultObject
+) -> Iterator[tuple[str, dict[str, bool]]]:
     held = allowed(holder, target.name)
     yield f"object.{target.name}.object_actions", {str(o): o in held for o in Operation}
     for field in target.fields.values():
         edits = Operation.EDIT in held and _is_editable(field)
-        yield f"object.{target.name}.{field.name}_actions", {"read": Operation.READ in held, "edit": edits}
+        yield (
+            f"object.{target.name}.{field.name}_actions",
+            {"read": Operation.READ in held, "edit": edits},
+        )
 
 
 def _is_editable(field: Field) -> bool:

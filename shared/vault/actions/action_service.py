@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Operation, require
 from shared.vault.components.entry_action_definitions import (
     CHANGE_STATE,
@@ -13,7 +14,7 @@ from shared.vault.components.entry_action_definitions import (
     OBJECT_PREFIX,
     lifecycle_actions,
 )
-from shared.vault.errors import ApiError, ErrorType, VaultFault
+from shared.vault.errors import ApiError, VaultFault
 from shared.vault.records.named_actions import ActionContext, RowsRefused
 from shared.vault.records.row_results import RowResult
 from shared.vault.records.rows import MAX_ROWS, Row
@@ -43,15 +44,26 @@ class ActionService:
         self._components = components
         self._records = records
 
-    async def available(self, caller: Caller, object_name: str, record_id: str) -> list[AvailableAction]:
+    async def available(
+        self, caller: Caller, object_name: str, record_id: str
+    ) -> list[AvailableAction]:
         """The actions that the record offers in its present state; raises VaultFault for an unknown record."""
-        return await self._components.unless_changed(lambda: self._offered(caller, object_name, record_id))
+        return await self._components.unless_changed(
+            lambda: self._offered(caller, object_name, record_id)
+        )
 
-    async def _offered(self, caller: Caller, object_name: str, record_id: str) -> list[AvailableAction]:
+    async def _offered(
+        self, caller: Caller, object_name: str, record_id: str
+    ) -> list[AvailableAction]:
         target = self._target(caller, object_name, Operation.READ)
         state = await self._records.state_of(target, record_id)
         offered = [
-            AvailableAction(f"{OBJECT_PREFIX}.{object_name}.{a.name}", a.label, "object_action", a.prompts)
+            AvailableAction(
+                f"{OBJECT_PREFIX}.{object_name}.{a.name}",
+                a.label,
+                "object_action",
+                a.prompts,
+            )
             for a in target.actions
             if a.active
         ]
@@ -62,39 +74,70 @@ class ActionService:
         return offered
 
     async def run(
-        self, caller: Caller, object_name: str, ids: Sequence[str], name: str, fields: Mapping[str, object]
+        self,
+        caller: Caller,
+        object_name: str,
+        ids: Sequence[str],
+        name: str,
+        fields: Mapping[str, object],
     ) -> list[RowResult]:
         """Run the action on each record; results in the order of ``ids``. ``fields`` are its start prompts."""
         if not 0 < len(ids) <= MAX_ROWS:
-            raise VaultFault(ErrorType.INVALID_DATA, f"An action takes 1 to {MAX_ROWS} records")
+            raise VaultFault(
+                ErrorType.INVALID_DATA, f"An action takes 1 to {MAX_ROWS} records"
+            )
         refused: dict[str, ApiError] = {}
         distinct = list(dict.fromkeys(ids))
         while True:
-            work = self._work(caller, object_name, [i for i in distinct if i not in refused], name, fields)
+            work = self._work(
+                caller,
+                object_name,
+                [i for i in distinct if i not in refused],
+                name,
+                fields,
+            )
             try:
                 rows = await self._records.carry_out(work)
             except RowsRefused as refusal:
                 refused.update(refusal.errors)
                 continue
             results = {result.id: result for result in rows}
-            results |= {i: RowResult(id=i, errors=(error,)) for i, error in refused.items()}
+            results |= {
+                i: RowResult(id=i, errors=(error,)) for i, error in refused.items()
+            }
             return [results[i] for i in ids]
 
     def _work(
-        self, caller: Caller, object_name: str, ids: Sequence[str], name: str, fields: Mapping[str, object]
+        self,
+        caller: Caller,
+        object_name: str,
+        ids: Sequence[str],
+        name: str,
+        fields: Mapping[str, object],
     ) -> Callable[[Connection], Awaitable[list[Row]]]:
         async def work(connection: Connection) -> list[Row]:
             target = self._target(caller, object_name, Operation.EDIT)
             if not ids:
                 return []
-            context = ActionContext(connection, caller, self._components.registry, target, ids, self._records)
+            context = ActionContext(
+                connection,
+                caller,
+                self._components.registry,
+                target,
+                ids,
+                self._records,
+            )
             return await self._records.actions.run(context, name, fields)
 
         return work
 
-    def _target(self, caller: Caller, object_name: str, operation: Operation) -> VaultObject:
+    def _target(
+        self, caller: Caller, object_name: str, operation: Operation
+    ) -> VaultObject:
         target = self._components.registry.objects.get(object_name)
         if target is None or not target.active:
-            raise VaultFault(ErrorType.INVALID_DATA, f"There is no object [{object_name[:100]}]")
+            raise VaultFault(
+                ErrorType.INVALID_DATA, f"There is no object [{object_name[:100]}]"
+            )
         require(caller, object_name, operation)
         return target

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from shared.vault.errors import ApiError, ErrorType, VaultFault
+from shared.protocol.error_types import ErrorType
+from shared.vault.errors import ApiError, VaultFault
 from shared.vault.model.component_model import Field, FieldType
 from shared.vault.queues.entering import send
 from shared.vault.records.field_values import InvalidValue, coercion, in_milliseconds
@@ -22,9 +23,13 @@ async def set_field(context: ActionContext) -> Mapping[str, ApiError]:
     name = context.parameter("field")
     field = context.object.fields.get(name)
     if field is None or field.system:
-        raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, f"The entry action cannot set [{name}]")
+        raise VaultFault(
+            ErrorType.OPERATION_NOT_ALLOWED, f"The entry action cannot set [{name}]"
+        )
     changes = {name: _value(context, field, context.parameter("value"))}
-    rows = await context.records.change_in(context.connection, context.caller, context.object, context.ids, {}, changes)
+    rows = await context.records.change_in(
+        context.connection, context.caller, context.object, context.ids, {}, changes
+    )
     return {str(row.id): row.errors[0] for row in rows if row.errors}
 
 
@@ -37,7 +42,10 @@ def _value(context: ActionContext, field: Field, text: str) -> object:
         message = f"The entry action sets a value that its field does not take. {error}"
         raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, message) from error
     if value is None and field.required:
-        raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, f"The entry action empties required field [{field.name}]")
+        raise VaultFault(
+            ErrorType.OPERATION_NOT_ALLOWED,
+            f"The entry action empties required field [{field.name}]",
+        )
     return value
 
 

@@ -22,7 +22,12 @@ from shared.vault.admin import queue_log_pages as queue_log
 from shared.vault.admin import queue_pages as queues
 from shared.vault.admin import record_pages as records
 from shared.vault.admin import rule_pages as rules
-from shared.vault.admin.fault_pages import error_page, on_fault, on_http_error, on_invalid_parameter
+from shared.vault.admin.fault_pages import (
+    error_page,
+    on_fault,
+    on_http_error,
+    on_invalid_parameter,
+)
 from shared.vault.admin.page_headers import PageHeaders
 from shared.vault.admin.rendering import TEMPLATES
 from shared.vault.api.fault_answers import Faults
@@ -54,7 +59,9 @@ STATIC = TEMPLATES.parent / "static"
 
 def create_pages(vault: Vault) -> FastAPI:
     """The application that serves the pages of ``vault``; it has no OpenAPI document."""
-    pages = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
+    pages = FastAPI(
+        openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False
+    )
     pages.state.vault = vault
     for chapter in CHAPTERS:
         pages.include_router(chapter.router)

@@ -32,11 +32,18 @@ def label_of(name: str) -> str:
 
 
 def attribute_inputs(
-    kind: ComponentType, component: Component, locked: frozenset[str], given: Mapping[str, str]
+    kind: ComponentType,
+    component: Component,
+    locked: frozenset[str],
+    given: Mapping[str, str],
 ) -> list[Input]:
     """The inputs of a component's attributes, with what it has or what was given before; ``locked`` ones are shown."""
     return [
-        _input(attribute, given.get(attribute.name, shown(attribute, component)), attribute.name in locked)
+        _input(
+            attribute,
+            given.get(attribute.name, shown(attribute, component)),
+            attribute.name in locked,
+        )
         for attribute in kind.attributes.values()
     ]
 
@@ -64,18 +71,26 @@ def _input(attribute: Attribute, value: str, locked: bool) -> Input:
 def shown(attribute: Attribute, component: Component) -> str:
     """An attribute as a form holds it: a component by its name, a switch that is not set as what it counts for."""
     if attribute.type is ValueType.BOOLEAN:
-        return "true" if component.flag(attribute.name, default=attribute.name == ACTIVE) else "false"
+        return (
+            "true"
+            if component.flag(attribute.name, default=attribute.name == ACTIVE)
+            else "false"
+        )
     if attribute.type is ValueType.COMPONENT:
         return component.reference(attribute.name) or ""
     return component.text(attribute.name)
 
 
-def changes_of(kind: ComponentType, component: Component, given: Mapping[str, str]) -> tuple[Change, ...]:
+def changes_of(
+    kind: ComponentType, component: Component, given: Mapping[str, str]
+) -> tuple[Change, ...]:
     """What a form changes of a component: what it leaves as it was is not written, what it empties is taken away."""
     return tuple(_changes(kind.attributes.values(), component, given))
 
 
-def _changes(attributes: Iterable[Attribute], component: Component, given: Mapping[str, str]) -> Iterable[Change]:
+def _changes(
+    attributes: Iterable[Attribute], component: Component, given: Mapping[str, str]
+) -> Iterable[Change]:
     for attribute in attributes:
         before = shown(attribute, component)
         # Browsers end the lines of a text area with CR and LF, whatever they were given.

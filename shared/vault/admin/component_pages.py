@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 from fastapi import APIRouter
 from starlette.responses import Response
 
+from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Grant, authorize, authorize_components
 from shared.vault.admin.fault_pages import status_of
 from shared.vault.admin.visit import Visit, Visiting, safe_target
 from shared.vault.components.types import COMPONENT_TYPES
-from shared.vault.errors import ApiError, ErrorType, VaultFault
+from shared.vault.errors import ApiError, VaultFault
 
 if TYPE_CHECKING:
     from shared.vault.components.statement import Statement
@@ -53,7 +54,9 @@ async def review_or_execute(visit: Visiting) -> Response:
         return _script(visit, text, error=fault.error)
     if script.failures:
         return _script(visit, text, results=script.statements)
-    named = ", ".join(f"{each.command} {each.component}" for each in script.statements[:TOLD])
+    named = ", ".join(
+        f"{each.command} {each.component}" for each in script.statements[:TOLD]
+    )
     more = f" and {len(statements) - TOLD} more" if len(statements) > TOLD else ""
     return visit.go(_back(visit), f"Carried out: {named}{more}.")
 
@@ -70,9 +73,17 @@ async def of_type(visit: Visiting, kind: str) -> Response:
     """The components of a type, by their names."""
     authorize(visit.caller, Grant.READ_CONFIGURATION)
     if kind not in COMPONENT_TYPES:
-        raise VaultFault(ErrorType.INVALID_DATA, f"There is no component type [{kind[:60]}]")
-    found = [component for (each, _), component in sorted(visit.registry.components.items()) if each == kind]
-    return visit.page("components_of.html", type=COMPONENT_TYPES[kind], components=found)
+        raise VaultFault(
+            ErrorType.INVALID_DATA, f"There is no component type [{kind[:60]}]"
+        )
+    found = [
+        component
+        for (each, _), component in sorted(visit.registry.components.items())
+        if each == kind
+    ]
+    return visit.page(
+        "components_of.html", type=COMPONENT_TYPES[kind], components=found
+    )
 
 
 @router.get("/{kind}/{name}")
@@ -80,7 +91,9 @@ async def one_component(visit: Visiting, kind: str, name: str) -> Response:
     """A component as MDL that executes to the same component, to be changed by who may."""
     text = visit.vault.components.mdl(visit.caller, f"{kind}.{name}")
     component = visit.vault.components.component(visit.caller, f"{kind}.{name}")
-    return visit.page("component.html", text=text, type=COMPONENT_TYPES[kind], component=component)
+    return visit.page(
+        "component.html", text=text, type=COMPONENT_TYPES[kind], component=component
+    )
 
 
 def _script(

@@ -25,15 +25,29 @@ if TYPE_CHECKING:
 
 router = APIRouter(prefix="/connections")
 
-COLUMNS = ("name__v", "api_name__sys", "object_type__v", "state__v", "status__v", "remote_vault_name__sys")
-INTEGRATION_COLUMNS = ("name__v", "integration_api_name__sys", "status__v", "last_successful_run_time__sys")
+COLUMNS = (
+    "name__v",
+    "api_name__sys",
+    "object_type__v",
+    "state__v",
+    "status__v",
+    "remote_vault_name__sys",
+)
+INTEGRATION_COLUMNS = (
+    "name__v",
+    "integration_api_name__sys",
+    "status__v",
+    "last_successful_run_time__sys",
+)
 
 
 @router.get("")
 async def all_connections(visit: Visiting, page: Page = 1) -> Response:
     """Name, type, state and remote Vault of each."""
     shower = Shower(object_of(visit, OBJECT), visit.caller, visit.registry)
-    found = await listed(visit, f"SELECT id, {', '.join(COLUMNS)} FROM {OBJECT} ORDER BY name__v", page)
+    found = await listed(
+        visit, f"SELECT id, {', '.join(COLUMNS)} FROM {OBJECT} ORDER BY name__v", page
+    )
     return visit.page("connections.html", shower=shower, columns=COLUMNS, listing=found)
 
 
@@ -58,49 +72,88 @@ async def upload(visit: Visiting, record_id: str) -> Response:
     name = await _api_name(visit, record_id)
     content = b"".join([chunk async for chunk in visit.form.content()])
     try:
-        done = await visit.vault.connections.handshake.upload(visit.caller, content, name)
+        done = await visit.vault.connections.handshake.upload(
+            visit.caller, content, name
+        )
     except VaultFault as fault:
-        return await _page(visit, await view(visit, OBJECT, record_id), error=fault.error)
+        return await _page(
+            visit, await view(visit, OBJECT, record_id), error=fault.error
+        )
     if done.acceptance is None:
-        return visit.go(f"/ui/connections/{record_id}", "The connection is established.")
+        return visit.go(
+            f"/ui/connections/{record_id}", "The connection is established."
+        )
     return _accepted(visit, record_id, done, done.acceptance)
 
 
-def _accepted(visit: Visit, record_id: str, done: Established, acceptance: bytes) -> Response:
+def _accepted(
+    visit: Visit, record_id: str, done: Established, acceptance: bytes
+) -> Response:
     """The acceptance, which is told this once."""
     address = f"data:application/json;base64,{base64.b64encode(acceptance).decode()}"
     text = acceptance.decode()
-    return visit.page("acceptance.html", record_id=record_id, name=done.connection, address=address, text=text)
+    return visit.page(
+        "acceptance.html",
+        record_id=record_id,
+        name=done.connection,
+        address=address,
+        text=text,
+    )
 
 
 @router.get("/{record_id}/duplicate")
 async def duplicate_form(visit: Visiting, record_id: str) -> Response:
     """The names of the copy are asked for."""
     authorize(visit.caller, Grant.MANAGE_CONNECTIONS)
-    return visit.page("duplicate.html", view=await view(visit, OBJECT, record_id), given={}, error=None)
+    return visit.page(
+        "duplicate.html",
+        view=await view(visit, OBJECT, record_id),
+        given={},
+        error=None,
+    )
 
 
 @router.post("/{record_id}/duplicate")
 async def duplicate(visit: Visiting, record_id: str) -> Response:
     """Copies the connection with integrations, points, rules, lookups and queue connections."""
     given = visit.form.fields
-    copy = Copy(given.get("name", ""), given.get("api_name", ""), given.get("remote_vault_id", ""))
+    copy = Copy(
+        given.get("name", ""),
+        given.get("api_name", ""),
+        given.get("remote_vault_id", ""),
+    )
     try:
         made = await visit.vault.connections.duplication.duplicate(
             visit.caller, await _api_name(visit, record_id), copy
         )
     except VaultFault as fault:
         shown = await view(visit, OBJECT, record_id)
-        return visit.page("duplicate.html", status_of(fault.error), view=shown, given=given, error=fault.error)
-    return visit.go(f"/ui/connections/{made}", "The connection was duplicated; its copy is Pending.")
+        return visit.page(
+            "duplicate.html",
+            status_of(fault.error),
+            view=shown,
+            given=given,
+            error=fault.error,
+        )
+    return visit.go(
+        f"/ui/connections/{made}", "The connection was duplicated; its copy is Pending."
+    )
 
 
-async def _page(visit: Visit, shown: RecordView, error: ApiError | None = None) -> Response:
-    integrations, lookups = object_of(visit, "integration__sys"), object_of(visit, "reference_lookup__sys")
+async def _page(
+    visit: Visit, shown: RecordView, error: ApiError | None = None
+) -> Response:
+    integrations, lookups = (
+        object_of(visit, "integration__sys"),
+        object_of(visit, "reference_lookup__sys"),
+    )
     own = f"WHERE connection__sys = '{shown.id}'"
     statement = f"SELECT id, {', '.join(INTEGRATION_COLUMNS)} FROM {integrations.name} {own} ORDER BY name__v"
     counted = await listed(visit, f"SELECT id FROM {lookups.name} {own}", size=1)
-    pending = shown.values["state__v"] == [State.PENDING] and shown.values["object_type__v"] == VAULT_TO_VAULT
+    pending = (
+        shown.values["state__v"] == [State.PENDING]
+        and shown.values["object_type__v"] == VAULT_TO_VAULT
+    )
     return visit.page(
         "connection.html",
         status_of(error) if error else 200,

@@ -41,10 +41,18 @@ def new_visitor() -> str:
     return secrets.token_hex(32)
 
 
-def set_cookie(request: HTTPConnection, response: Response, name: str, value: str, max_age: int | None = None) -> None:
+def set_cookie(
+    request: HTTPConnection,
+    response: Response,
+    name: str,
+    value: str,
+    max_age: int | None = None,
+) -> None:
     """Set a cookie that no script reads and no other site sends; over TLS it is sent over TLS only."""
     secure = origin(request).startswith("https:")
-    response.set_cookie(name, value, max_age, path=PATH, secure=secure, httponly=True, samesite="strict")
+    response.set_cookie(
+        name, value, max_age, path=PATH, secure=secure, httponly=True, samesite="strict"
+    )
 
 
 def clear_cookie(response: Response, name: str) -> None:
@@ -54,7 +62,9 @@ def clear_cookie(response: Response, name: str) -> None:
 
 def seal(secret: str, text: str) -> str:
     """What only who knows the secret can have made of the text."""
-    return hmac.new(secret.encode("utf-8", "surrogatepass"), text.encode(), hashlib.sha256).hexdigest()
+    return hmac.new(
+        secret.encode("utf-8", "surrogatepass"), text.encode(), hashlib.sha256
+    ).hexdigest()
 
 
 def form_token(secret: str) -> str:
@@ -64,7 +74,9 @@ def form_token(secret: str) -> str:
 
 def is_form_token(secret: str, given: str) -> bool:
     """Whether a form came from a page of ours."""
-    return hmac.compare_digest(form_token(secret).encode(), given.encode("utf-8", "surrogatepass"))
+    return hmac.compare_digest(
+        form_token(secret).encode(), given.encode("utf-8", "surrogatepass")
+    )
 
 
 def write_note(secret: str, kind: str, text: str) -> str:
@@ -76,7 +88,9 @@ def write_note(secret: str, kind: str, text: str) -> str:
 def read_note(secret: str, value: str) -> tuple[str, str] | None:
     """The kind and text of a message, None unless it was written for this session."""
     body, _, given = value.partition(".")
-    if not body.isascii() or not hmac.compare_digest(seal(secret, body), given if given.isascii() else ""):
+    if not body.isascii() or not hmac.compare_digest(
+        seal(secret, body), given if given.isascii() else ""
+    ):
         return None
     try:
         kind, text = orjson.loads(base64.urlsafe_b64decode(body))

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 from fastapi import APIRouter, Query
 from starlette.responses import Response
 
+from shared.protocol.error_types import ErrorType
 from shared.vault.admin.listing import Page, listed, selected
 from shared.vault.admin.showing import Shower
 from shared.vault.admin.viewing import object_of, view
 from shared.vault.admin.visit import Visit, Visiting
 from shared.vault.components.entry_action_definitions import OBJECT_PREFIX
-from shared.vault.errors import ErrorType, VaultFault
+from shared.vault.errors import VaultFault
 from shared.vault.exceptions.items import OBJECT as ITEM
 from shared.vault.exceptions.recording import OBJECT
 from shared.vault.vql import literal
@@ -50,11 +51,17 @@ Status = Annotated[str, Query(max_length=100)]
 
 
 @router.get("")
-async def messages(visit: Visiting, status: Status = "open__sys", page: Page = 1) -> Response:
+async def messages(
+    visit: Visiting, status: Status = "open__sys", page: Page = 1
+) -> Response:
     """The messages of a status, the latest first; those that are open unless another is asked for."""
     target = object_of(visit, OBJECT)
     shower = Shower(target, visit.caller, visit.registry)
-    where = "" if status == ALL else f" WHERE {STATUS} = {literal(status.replace(chr(0), ''))}"
+    where = (
+        ""
+        if status == ALL
+        else f" WHERE {STATUS} = {literal(status.replace(chr(0), ''))}"
+    )
     statement = f"SELECT {shower.selection((TYPE, *COLUMNS))} FROM {OBJECT}{where} ORDER BY modified_date__v DESC"
     picklist = visit.registry.picklists[target.fields[STATUS].picklist or ""]
     return visit.page(
@@ -64,7 +71,10 @@ async def messages(visit: Visiting, status: Status = "open__sys", page: Page = 1
         headings=HEADINGS,
         listing=await listed(visit, statement, page),
         status=status,
-        statuses=[*((entry.name, entry.label) for entry in picklist.entries.values()), (ALL, "All")],
+        statuses=[
+            *((entry.name, entry.label) for entry in picklist.entries.values()),
+            (ALL, "All"),
+        ],
         scopes=await _scopes(visit),
     )
 
@@ -77,8 +87,12 @@ async def _scopes(visit: Visit) -> list[tuple[str, list[tuple[str, str]]]]:
         ("integration", "integration__sys", "integration_api_name__sys"),
     ):
         if visit.may(object_name, "read"):
-            rows = await selected(visit, f"SELECT {name}, name__v FROM {object_name} ORDER BY name__v")
-            scopes.append((parameter, [(str(row[name]), str(row["name__v"])) for row in rows]))
+            rows = await selected(
+                visit, f"SELECT {name}, name__v FROM {object_name} ORDER BY name__v"
+            )
+            scopes.append(
+                (parameter, [(str(row[name]), str(row["name__v"])) for row in rows])
+            )
     return scopes
 
 
@@ -86,9 +100,14 @@ async def _scopes(visit: Visit) -> list[tuple[str, list[tuple[str, str]]]]:
 async def run_on_chosen(visit: Visiting) -> Response:
     """Retry Transfer or Ignore on the messages that were ticked."""
     form = visit.form.fields
-    action, back = form.get("action", ""), f"/ui/exceptions?status={form.get('status', '')[:100]}"
+    action, back = (
+        form.get("action", ""),
+        f"/ui/exceptions?status={form.get('status', '')[:100]}",
+    )
     if action not in BULK:
-        raise VaultFault(ErrorType.PARAMETER_REQUIRED, "Missing required parameter [action]")
+        raise VaultFault(
+            ErrorType.PARAMETER_REQUIRED, "Missing required parameter [action]"
+        )
     chosen = [name.partition(".")[2] for name in form if name.startswith("id.")]
     if not chosen:
         return visit.go(back, "PARAMETER_REQUIRED: Choose messages", refused=True)
@@ -108,7 +127,9 @@ def _outcome(total: int, refused: list[RowResult]) -> str:
 @router.post("/retry")
 async def retry_all(visit: Visiting) -> Response:
     """Starts the job that retries all that is open, of a connection or integration when one is chosen."""
-    wanted = {name: visit.form.fields.get(name, "") for name in ("connection", "integration")}
+    wanted = {
+        name: visit.form.fields.get(name, "") for name in ("connection", "integration")
+    }
     job_id = await visit.vault.bulk_retries.submit(visit.caller, wanted)
     return visit.go(f"/ui/jobs/{job_id}", "The job was started.")
 
@@ -123,6 +144,8 @@ async def one_message(visit: Visiting, record_id: str, page: Page = 1) -> Respon
         "exception.html",
         view=shown,
         shower=Shower(items, visit.caller, visit.registry),
-        listing=await listed(visit, f"SELECT id, {', '.join(ITEM_COLUMNS)} FROM {ITEM} {own}", page),
+        listing=await listed(
+            visit, f"SELECT id, {', '.join(ITEM_COLUMNS)} FROM {ITEM} {own}", page
+        ),
         ignore=f"{OBJECT_PREFIX}.{ITEM}.ignore__sys",
     )

@@ -10,9 +10,10 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 
+from shared.protocol.error_types import ErrorType
 from shared.vault.admin.rendering import render
 from shared.vault.admin.visit import sign_in_address, visit_of
-from shared.vault.errors import ApiError, ErrorType, VaultFault
+from shared.vault.errors import ApiError, VaultFault
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -53,7 +54,13 @@ async def on_http_error(request: Request, error: Exception) -> Response:
     if not isinstance(error, HTTPException):
         raise error
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        return _page(request, ApiError(ErrorType.METHOD_NOT_SUPPORTED, f"The page does not take {request.method}"))
+        return _page(
+            request,
+            ApiError(
+                ErrorType.METHOD_NOT_SUPPORTED,
+                f"The page does not take {request.method}",
+            ),
+        )
     return _page(request, ApiError(ErrorType.MALFORMED_URL, "There is no such page"))
 
 
@@ -62,10 +69,19 @@ async def on_invalid_parameter(request: Request, error: Exception) -> Response:
     if not isinstance(error, RequestValidationError):
         raise error
     names = ", ".join(str(problem["loc"][-1]) for problem in error.errors())
-    return _page(request, ApiError(ErrorType.INVALID_DATA, f"Invalid value for parameter [{names[:200]}]"))
+    return _page(
+        request,
+        ApiError(
+            ErrorType.INVALID_DATA, f"Invalid value for parameter [{names[:200]}]"
+        ),
+    )
 
 
 def _page(request: Request, error: ApiError) -> Response:
     status = status_of(error)
     visit = visit_of(request)
-    return error_page(error, status) if visit is None else visit.page("error.html", status, error=error)
+    return (
+        error_page(error, status)
+        if visit is None
+        else visit.page("error.html", status, error=error)
+    )

@@ -17,7 +17,12 @@ from shared.vault.jobs.job_model import JobFilter
 router = APIRouter()
 
 TABLES = (
-    ("Connections", "connection__sys", ("name__v", "state__v", "status__v", "remote_vault_name__sys"), ""),
+    (
+        "Connections",
+        "connection__sys",
+        ("name__v", "state__v", "status__v", "remote_vault_name__sys"),
+        "",
+    ),
     (
         "Active integrations",
         "integration__sys",
@@ -44,10 +49,23 @@ class Block:
 @router.get("/")
 async def home(visit: Visiting) -> Response:
     """What the caller may see of the connections and jobs, and the way to the records."""
-    objects = (visit.registry.objects.get(name) for name in visit.vault.definition.first_objects)
-    first = [each for each in objects if each and each.active and may(visit.caller, each.name, Operation.READ)]
-    ended = await visit.vault.jobs.histories(visit.caller, EVERY, limit=LATEST, offset=0)
-    queues = await visit.vault.queues.depths(visit.caller) if granted(visit.caller, Grant.READ_QUEUES) else None
+    objects = (
+        visit.registry.objects.get(name)
+        for name in visit.vault.definition.first_objects
+    )
+    first = [
+        each
+        for each in objects
+        if each and each.active and may(visit.caller, each.name, Operation.READ)
+    ]
+    ended = await visit.vault.jobs.histories(
+        visit.caller, EVERY, limit=LATEST, offset=0
+    )
+    queues = (
+        await visit.vault.queues.depths(visit.caller)
+        if granted(visit.caller, Grant.READ_QUEUES)
+        else None
+    )
     return visit.page(
         "home.html",
         blocks=await _blocks(visit),
@@ -62,10 +80,14 @@ async def _blocks(visit: Visit) -> list[Block]:
     blocks = []
     for label, object_name, columns, condition in TABLES:
         if may(visit.caller, object_name, Operation.READ):
-            shower = Shower(visit.registry.objects[object_name], visit.caller, visit.registry)
+            shower = Shower(
+                visit.registry.objects[object_name], visit.caller, visit.registry
+            )
             statement = f"SELECT {shower.selection(columns)} FROM {object_name}{condition} ORDER BY name__v"
             rows = await selected(visit, statement)
-            blocks.append(Block(label, shower, columns, rows, record_path(object_name, "")))
+            blocks.append(
+                Block(label, shower, columns, rows, record_path(object_name, ""))
+            )
     return blocks
 
 
@@ -73,4 +95,10 @@ async def _open(visit: Visit) -> int | None:
     """How many User Exception Messages are open, for those who may read them."""
     if not may(visit.caller, EXCEPTION, Operation.READ):
         return None
-    return (await listed(visit, f"SELECT id FROM {EXCEPTION} WHERE error_status__sys = 'open__sys'", size=1)).total
+    return (
+        await listed(
+            visit,
+            f"SELECT id FROM {EXCEPTION} WHERE error_status__sys = 'open__sys'",
+            size=1,
+        )
+    ).total

@@ -20,7 +20,12 @@ router = APIRouter(prefix="/integrations")
 
 OBJECT, POINT = "integration__sys", "integration_point__sys"
 SETTINGS = ("status__v", "last_successful_run_time__sys", "run_interval__sys")
-POINT_COLUMNS = ("name__v", "integration_point_api_name__sys", "direction__sys", "status__v")
+POINT_COLUMNS = (
+    "name__v",
+    "integration_point_api_name__sys",
+    "direction__sys",
+    "status__v",
+)
 LATEST = 5
 
 Number = Annotated[int, Path(ge=1, le=2**31 - 1)]
@@ -39,17 +44,23 @@ async def save(visit: Visiting, record_id: str) -> Response:
     fields = [target.fields[name] for name in SETTINGS]
     record = await record_of(visit, OBJECT, record_id)
     row = changed(fields, given(fields, visit.form.fields, visit.registry), record)
-    (result,) = await visit.vault.records.update(visit.caller, OBJECT, [{"id": record_id, **row}])
+    (result,) = await visit.vault.records.update(
+        visit.caller, OBJECT, [{"id": record_id, **row}]
+    )
     if result.errors:
         return await _page(visit, record_id, result.errors[0])
-    return visit.told(f"/ui/integrations/{record_id}", result, "The integration was saved.")
+    return visit.told(
+        f"/ui/integrations/{record_id}", result, "The integration was saved."
+    )
 
 
 @router.post("/{record_id}/runs")
 async def run_now(visit: Visiting, record_id: str) -> Response:
     """Has the integration run as soon as a connector is free."""
     path = f"/ui/integrations/{record_id}"
-    job = await visit.vault.runs.request(visit.caller, await _api_name(visit, record_id))
+    job = await visit.vault.runs.request(
+        visit.caller, await _api_name(visit, record_id)
+    )
     return visit.go(f"{path}/runs/{job}", "The run was requested.")
 
 
@@ -58,7 +69,9 @@ async def runs(visit: Visiting, record_id: str, page: Page = 1) -> Response:
     """All its runs, the latest first."""
     api_name = await _api_name(visit, record_id)
     offset = (page - 1) * PAGE_SIZE
-    found = await visit.vault.runs.runs(visit.caller, api_name, limit=PAGE_SIZE + 1, offset=offset)
+    found = await visit.vault.runs.runs(
+        visit.caller, api_name, limit=PAGE_SIZE + 1, offset=offset
+    )
     return visit.page(
         "runs.html",
         view=await view(visit, OBJECT, record_id),
@@ -71,23 +84,33 @@ async def runs(visit: Visiting, record_id: str, page: Page = 1) -> Response:
 @router.get("/{record_id}/runs/{job_id}")
 async def one_run(visit: Visiting, record_id: str, job_id: Number) -> Response:
     """One run: how far it has come, and its counts by integration point."""
-    run = await visit.vault.runs.run(visit.caller, await _api_name(visit, record_id), job_id)
+    run = await visit.vault.runs.run(
+        visit.caller, await _api_name(visit, record_id), job_id
+    )
     return visit.page("run.html", view=await view(visit, OBJECT, record_id), run=run)
 
 
-async def _page(visit: Visit, record_id: str, error: ApiError | None = None) -> Response:
+async def _page(
+    visit: Visit, record_id: str, error: ApiError | None = None
+) -> Response:
     shown = await view(visit, OBJECT, record_id)
     target, points = shown.target, object_of(visit, POINT)
     values = {**shown.values, **visit.form.fields}
     statement = f"SELECT id, {', '.join(POINT_COLUMNS)} FROM {POINT} WHERE integration__sys = '{shown.id}' ORDER BY id"
     api_name = str(shown.values["integration_api_name__sys"])
     sees_runs = visit.granted(Grant.COPY_RECORDS)
-    runs = await visit.vault.runs.runs(visit.caller, api_name, limit=LATEST, offset=0) if sees_runs else []
+    runs = (
+        await visit.vault.runs.runs(visit.caller, api_name, limit=LATEST, offset=0)
+        if sees_runs
+        else []
+    )
     return visit.page(
         "integration.html",
         status_of(error) if error else 200,
         view=shown,
-        inputs=await inputs(visit, target, [target.fields[name] for name in SETTINGS], values),
+        inputs=await inputs(
+            visit, target, [target.fields[name] for name in SETTINGS], values
+        ),
         shower=Shower(points, visit.caller, visit.registry),
         columns=POINT_COLUMNS,
         points=Listing(await selected(visit, statement), 0),

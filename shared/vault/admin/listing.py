@@ -53,7 +53,9 @@ class Listing:
         return bool(self.rows) and self.last < self.total
 
 
-async def listed(visit: Visit, statement: str, number: int = 1, size: int = PAGE_SIZE) -> Listing:
+async def listed(
+    visit: Visit, statement: str, number: int = 1, size: int = PAGE_SIZE
+) -> Listing:
     """A page of what a statement of VQL selects for the caller; raises VaultFault."""
     text = f"{statement} PAGESIZE {size} PAGEOFFSET {(number - 1) * size}"
     page = await visit.vault.queries.run(visit.caller, text, version_path=VERSIONS[-1])
@@ -73,5 +75,7 @@ def plain(rows: T) -> T:
 
 def find(search: str) -> str:
     """``FIND`` for the words that somebody searches for, all of which must be there; empty without any."""
-    words = [word.lower() for word in WORD.findall(search.replace("\x00", " "))][:MAX_WORDS]
+    words = [word.lower() for word in WORD.findall(search.replace("\x00", " "))][
+        :MAX_WORDS
+    ]
     return f" FIND ('{' '.join(words)}')" if words else ""

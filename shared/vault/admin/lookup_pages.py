@@ -18,7 +18,14 @@ from shared.vault.admin.visit import Visit, Visiting
 from shared.vault.api.body import decoded
 from shared.vault.api.csv_rows import parse_csv, results_csv
 from shared.vault.errors import ApiError, VaultFault
-from shared.vault.integrations.reference_lookups import CONNECTION, KEY, NAME, OBJECT, SOURCE, TYPE
+from shared.vault.integrations.reference_lookups import (
+    CONNECTION,
+    KEY,
+    NAME,
+    OBJECT,
+    SOURCE,
+    TYPE,
+)
 from shared.vault.records.rows import MAX_ROWS
 from shared.vault.vql import literal
 
@@ -36,12 +43,20 @@ Connection = Annotated[str, Query(max_length=40)]
 
 
 @router.get("")
-async def lookups(visit: Visiting, connection: Connection = "", page: Page = 1, q: Search = "") -> Response:
+async def lookups(
+    visit: Visiting, connection: Connection = "", page: Page = 1, q: Search = ""
+) -> Response:
     """The rows of a connection or of all, those with the words of ``q``, by set and source key."""
     shower = Shower(object_of(visit, OBJECT), visit.caller, visit.registry)
-    where = f" WHERE {CONNECTION} = {literal(connection.replace(chr(0), ''))}" if connection else ""
+    where = (
+        f" WHERE {CONNECTION} = {literal(connection.replace(chr(0), ''))}"
+        if connection
+        else ""
+    )
     order = f" ORDER BY {NAME}, {SOURCE}"
-    statement = f"SELECT {shower.selection(COLUMNS)} FROM {OBJECT}{find(q)}{where}{order}"
+    statement = (
+        f"SELECT {shower.selection(COLUMNS)} FROM {OBJECT}{find(q)}{where}{order}"
+    )
     return visit.page(
         "lookups.html",
         shower=shower,
@@ -86,7 +101,10 @@ def _of(connection: str, row: dict[str, object]) -> dict[str, object]:
 
 
 def _outcome(
-    visit: Visit, connection: str, rows: Sequence[dict[str, object]], results: Sequence[RowResult]
+    visit: Visit,
+    connection: str,
+    rows: Sequence[dict[str, object]],
+    results: Sequence[RowResult],
 ) -> Response:
     """What became of each row: the refused ones first, and all of them as a file."""
     numbered = list(zip(range(1, len(rows) + 1), rows, results, strict=True))
@@ -115,5 +133,7 @@ async def _form(visit: Visit, connection: str, error: ApiError | None) -> Respon
 
 
 async def _connections(visit: Visit) -> list[tuple[str, str]]:
-    rows = await selected(visit, "SELECT id, name__v FROM connection__sys ORDER BY name__v")
+    rows = await selected(
+        visit, "SELECT id, name__v FROM connection__sys ORDER BY name__v"
+    )
     return [(str(row["id"]), str(row["name__v"])) for row in rows]

@@ -39,12 +39,19 @@ MENU = (
     Entry("Home", "/ui/", _everyone, admin=False),
     Entry("Records", "/ui/objects", _everyone, admin=False),
     Entry("Jobs", "/ui/jobs", _everyone, admin=False),
-    Entry("Connections", "/ui/connections", _reads("connection__sys"), also=("/ui/integrations/",)),
+    Entry(
+        "Connections",
+        "/ui/connections",
+        _reads("connection__sys"),
+        also=("/ui/integrations/",),
+    ),
     Entry("Reference Lookups", "/ui/lookups", _reads("reference_lookup__sys")),
     Entry("Integration Rules", "/ui/rules", _holds(Grant.READ_CONFIGURATION)),
     Entry("Spark Queues", "/ui/queues", _holds(Grant.READ_QUEUES)),
     Entry("Spark Message Processors", "/ui/processors", _holds(Grant.READ_QUEUES)),
-    Entry("User Exception Messages", "/ui/exceptions", _reads("exception_message__sys")),
+    Entry(
+        "User Exception Messages", "/ui/exceptions", _reads("exception_message__sys")
+    ),
     Entry("Queue Logs", "/ui/queue-log", _holds(Grant.READ_QUEUE_LOG)),
     Entry("Components", "/ui/components", _holds(Grant.READ_CONFIGURATION)),
 )

@@ -10,9 +10,7 @@ import structlog
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-POLICY = (
-    "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-)
+POLICY = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 HEADERS = (
     (b"content-security-policy", POLICY.encode()),
     (b"x-content-type-options", b"nosniff"),
@@ -20,7 +18,10 @@ HEADERS = (
     (b"referrer-policy", b"same-origin"),
     (b"cross-origin-opener-policy", b"same-origin"),
 )
-KEPT = (b"cache-control", b"no-cache")  # static files: kept by browsers, asked about each time
+KEPT = (
+    b"cache-control",
+    b"no-cache",
+)  # static files: kept by browsers, asked about each time
 NOT_KEPT = (b"cache-control", b"no-store")  # pages, which show records
 
 

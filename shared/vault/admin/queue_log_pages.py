@@ -20,14 +20,29 @@ Queue = Annotated[str, Query(max_length=100)]
 @router.get("")
 async def days(visit: Visiting) -> Response:
     """Days (UTC), the latest first, of the last 30."""
-    return visit.page("queue_log.html", days=await visit.vault.queue_log.days(visit.caller))
+    return visit.page(
+        "queue_log.html", days=await visit.vault.queue_log.days(visit.caller)
+    )
 
 
 @router.get("/{day}")
-async def of_day(visit: Visiting, day: date, queue: Queue = "", after: After = 0) -> Response:
+async def of_day(
+    visit: Visiting, day: date, queue: Queue = "", after: After = 0
+) -> Response:
     """The lines of a day in their order, of one queue or all."""
     wanted = queue.replace("\x00", "") or None
-    lines = await visit.vault.queue_log.page(visit.caller, day, queue=wanted, after=after, limit=MAX_ROWS)
+    lines = await visit.vault.queue_log.page(
+        visit.caller, day, queue=wanted, after=after, limit=MAX_ROWS
+    )
     more = lines[-1].entry if len(lines) == MAX_ROWS else None
-    queues = [name for name, each in visit.registry.queues.items() if each.type == "outbound"]
-    return visit.page("queue_log_day.html", day=day, lines=lines, more=more, queue=queue, queues=queues)
+    queues = [
+        name for name, each in visit.registry.queues.items() if each.type == "outbound"
+    ]
+    return visit.page(
+        "queue_log_day.html",
+        day=day,
+        lines=lines,
+        more=more,
+        queue=queue,
+        queues=queues,
+    )

@@ -35,7 +35,12 @@ async def confirm_reset(visit: Visiting, queue_name: str) -> Response:
 async def _page(visit: Visit, queue_name: str, template: str) -> Response:
     state = await visit.vault.queues.get(visit.caller, queue_name)
     connections = await named(visit, "connection__sys")
-    return visit.page(template, queue=visit.registry.queues[queue_name], state=state, connections=connections)
+    return visit.page(
+        template,
+        queue=visit.registry.queues[queue_name],
+        state=state,
+        connections=connections,
+    )
 
 
 @router.post("/{queue_name}/reset")
@@ -63,4 +68,7 @@ async def disable_delivery(visit: Visiting, queue_name: str) -> Response:
 async def trace_delivery(visit: Visiting, queue_name: str) -> Response:
     """For 20 minutes, every delivery is written to the queue log."""
     ends = await visit.vault.queue_log.trace(visit.caller, queue_name)
-    return visit.go(f"/ui/queues/{queue_name}", f"Deliveries are written to the queue log until {shown_moment(ends)}.")
+    return visit.go(
+        f"/ui/queues/{queue_name}",
+        f"Deliveries are written to the queue log until {shown_moment(ends)}.",
+    )

@@ -32,5 +32,12 @@ async def named(visit: Visit, object_name: str) -> dict[str, Named]:
     if not may(visit.caller, object_name, Operation.READ):
         return {}
     key = KEYS[object_name]
-    rows = await selected(visit, f"SELECT id, name__v, {key} FROM {object_name} ORDER BY name__v, id")
-    return {str(row[key]): Named(str(row["name__v"]), record_path(object_name, str(row["id"]))) for row in rows}
+    rows = await selected(
+        visit, f"SELECT id, name__v, {key} FROM {object_name} ORDER BY name__v, id"
+    )
+    return {
+        str(row[key]): Named(
+            str(row["name__v"]), record_path(object_name, str(row["id"]))
+        )
+        for row in rows
+    }

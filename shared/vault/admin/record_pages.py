@@ -8,7 +8,15 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from shared.vault.access.permissions import Operation, may
-from shared.vault.admin.listing import MAX_PAGE, MAX_SEARCH, PAGE_SIZE, Listing, Page, find, listed
+from shared.vault.admin.listing import (
+    MAX_PAGE,
+    MAX_SEARCH,
+    PAGE_SIZE,
+    Listing,
+    Page,
+    find,
+    listed,
+)
 from shared.vault.admin.showing import Shower, record_path
 from shared.vault.admin.viewing import object_of, view
 from shared.vault.admin.visit import Visit, Visiting
@@ -23,18 +31,35 @@ router = APIRouter(prefix="/objects")
 
 MAX_COLUMNS = 6
 IN_LISTS = frozenset(
-    {FieldType.STRING, FieldType.PICKLIST, FieldType.OBJECT, FieldType.DATE, FieldType.DATE_TIME, FieldType.NUMBER}
+    {
+        FieldType.STRING,
+        FieldType.PICKLIST,
+        FieldType.OBJECT,
+        FieldType.DATE,
+        FieldType.DATE_TIME,
+        FieldType.NUMBER,
+    }
 )
 FILTERS = frozenset({FieldType.OBJECT, FieldType.PICKLIST, FieldType.STRING})
-AUDIT_COLUMNS = frozenset({"timestamp", "user_name", "action", "field_name", "old_value", "new_value"})
-OUT_OF_LISTS = frozenset({"object_type__v", "lifecycle__v", "link__sys", "global_id__sys"})
+AUDIT_COLUMNS = frozenset(
+    {"timestamp", "user_name", "action", "field_name", "old_value", "new_value"}
+)
+OUT_OF_LISTS = frozenset(
+    {"object_type__v", "lifecycle__v", "link__sys", "global_id__sys"}
+)
 
 
 @router.get("")
 async def objects(visit: Visiting) -> Response:
     """The objects whose records the caller may read."""
-    readable = [o for o in visit.registry.objects.values() if o.active and may(visit.caller, o.name, Operation.READ)]
-    return visit.page("objects.html", objects=sorted(readable, key=lambda o: o.label_plural.lower()))
+    readable = [
+        o
+        for o in visit.registry.objects.values()
+        if o.active and may(visit.caller, o.name, Operation.READ)
+    ]
+    return visit.page(
+        "objects.html", objects=sorted(readable, key=lambda o: o.label_plural.lower())
+    )
 
 
 @router.get("/{object_name}")
@@ -48,8 +73,14 @@ async def search(visit: Visiting, object_name: str) -> Response:
     """Those of them that have all the words of a search, which may be names of people and so are in no address."""
     form = visit.form.fields
     number = form.get("page", "1")
-    page = int(number) if number.isascii() and number.isdigit() and len(number) <= len(str(MAX_PAGE)) else 1
-    return await _records(visit, object_name, max(1, page), form.get("q", "")[:MAX_SEARCH])
+    page = (
+        int(number)
+        if number.isascii() and number.isdigit() and len(number) <= len(str(MAX_PAGE))
+        else 1
+    )
+    return await _records(
+        visit, object_name, max(1, page), form.get("q", "")[:MAX_SEARCH]
+    )
 
 
 async def _records(visit: Visit, object_name: str, page: int, q: str) -> Response:
@@ -57,7 +88,9 @@ async def _records(visit: Visit, object_name: str, page: int, q: str) -> Respons
     shower = Shower(target, visit.caller, visit.registry)
     columns = _columns(target)
     filters = _filters(target, visit.request.query_params)
-    where = " AND ".join(f"{name} = {literal(value)}" for name, value in filters.items())
+    where = " AND ".join(
+        f"{name} = {literal(value)}" for name, value in filters.items()
+    )
     condition = f" WHERE {where}" if where else ""
     searched = find(q)
     order = "" if searched else " ORDER BY modified_date__v DESC"
@@ -69,7 +102,9 @@ async def _records(visit: Visit, object_name: str, page: int, q: str) -> Respons
         columns=columns,
         listing=await listed(visit, statement, page),
         q=q,
-        filters=[(target.fields[name].label, value, name) for name, value in filters.items()],
+        filters=[
+            (target.fields[name].label, value, name) for name, value in filters.items()
+        ],
         path=record_path(object_name, ""),
     )
 
@@ -81,24 +116,42 @@ async def record(visit: Visiting, object_name: str, record_id: str) -> Response:
 
 
 @router.get("/{object_name}/{record_id}/audit")
-async def audit(visit: Visiting, object_name: str, record_id: str, page: Page = 1) -> Response:
+async def audit(
+    visit: Visiting, object_name: str, record_id: str, page: Page = 1
+) -> Response:
     """The audit trail of a record, the latest first."""
     shown = await view(visit, object_name, record_id)
     wanted = AuditFilter(objects=(object_name,), record_id=record_id)
     offset = (page - 1) * PAGE_SIZE
-    trail = await visit.vault.audit.of_record(visit.caller, wanted, limit=PAGE_SIZE, offset=offset)
+    trail = await visit.vault.audit.of_record(
+        visit.caller, wanted, limit=PAGE_SIZE, offset=offset
+    )
     columns = [(f.name, f.label) for f in trail.trail.fields if f.name in AUDIT_COLUMNS]
-    return visit.page("audit.html", view=shown, columns=columns, listing=Listing(trail.rows, trail.total, page))
+    return visit.page(
+        "audit.html",
+        view=shown,
+        columns=columns,
+        listing=Listing(trail.rows, trail.total, page),
+    )
 
 
 def _columns(target: VaultObject) -> list[str]:
     """The fields of a list: the name, where a record stands, and the first of its own."""
 
     def telling(field: Field) -> bool:
-        return field.active and not field.system and field.type in IN_LISTS and field.name not in OUT_OF_LISTS
+        return (
+            field.active
+            and not field.system
+            and field.type in IN_LISTS
+            and field.name not in OUT_OF_LISTS
+        )
 
     head = ["name__v", "state__v" if target.lifecycle else "status__v"]
-    own = [f.name for f in target.fields.values() if telling(f) and f.name not in (*head, "status__v")]
+    own = [
+        f.name
+        for f in target.fields.values()
+        if telling(f) and f.name not in (*head, "status__v")
+    ]
     return [*head, *own[: MAX_COLUMNS - len(head) - 1], "modified_date__v"]
 
 

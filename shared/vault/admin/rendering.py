@@ -31,7 +31,11 @@ def shown_moment(value: datetime | str | None) -> str:
 def time_element(value: datetime | str | None) -> Markup:
     """A moment that a line ends within between date and time only; empty for none."""
     date, _, time = shown_moment(value).partition(" ")
-    return Markup("<time><span>{}</span> <span>{}</span></time>").format(date, time) if date else Markup()
+    return (
+        Markup("<time><span>{}</span> <span>{}</span></time>").format(date, time)
+        if date
+        else Markup()
+    )
 
 
 def breakable(text: str) -> Markup:
@@ -51,6 +55,8 @@ ENVIRONMENT.filters["moment"] = time_element
 ENVIRONMENT.filters["breakable"] = breakable
 
 
-def render(template: str, context: Mapping[str, object], status: int = 200) -> HTMLResponse:
+def render(
+    template: str, context: Mapping[str, object], status: int = 200
+) -> HTMLResponse:
     """A page made of a template."""
     return HTMLResponse(ENVIRONMENT.get_template(template).render(context), status)

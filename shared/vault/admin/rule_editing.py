@@ -11,6 +11,7 @@ import orjson
 from fastapi import APIRouter
 from starlette.responses import Response
 
+from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import authorize_components
 from shared.vault.admin.attributes import attribute_inputs, changes_of
 from shared.vault.admin.fault_pages import status_of
@@ -18,9 +19,16 @@ from shared.vault.admin.visit import Visit, Visiting
 from shared.vault.components.change import altered
 from shared.vault.components.component_tree import Component
 from shared.vault.components.rule_changes import RULE, locked_attributes
-from shared.vault.components.statement import AddChild, Change, Command, DropChild, ModifyChild, Statement
+from shared.vault.components.statement import (
+    AddChild,
+    Change,
+    Command,
+    DropChild,
+    ModifyChild,
+    Statement,
+)
 from shared.vault.components.types import COMPONENT_TYPES
-from shared.vault.errors import ApiError, ErrorType, VaultFault
+from shared.vault.errors import ApiError, VaultFault
 
 if TYPE_CHECKING:
     from shared.vault.components.specification import ComponentType
@@ -99,13 +107,17 @@ async def save_part(visit: Visiting, name: str, kind: str, part: str) -> Respons
     """Writes what was changed of a part."""
     edited = _edited(visit, name, kind, part)
     changes = changes_of(edited.kind, edited.component, visit.form.fields)
-    return await _saved(visit, edited, (ModifyChild(kind, part, changes),) if changes else ())
+    return await _saved(
+        visit, edited, (ModifyChild(kind, part, changes),) if changes else ()
+    )
 
 
 @router.post("/{kind}/{part}/delete")
 async def delete_part(visit: Visiting, name: str, kind: str, part: str) -> Response:
     """Takes a part out of the rule."""
-    return await _saved(visit, _edited(visit, name, kind, part), (DropChild(kind, part),))
+    return await _saved(
+        visit, _edited(visit, name, kind, part), (DropChild(kind, part),)
+    )
 
 
 def _edited(visit: Visit, name: str, kind: str = "", part: str = "") -> Edited:
@@ -116,7 +128,9 @@ def _edited(visit: Visit, name: str, kind: str = "", part: str = "") -> Edited:
         return Edited(rule, COMPONENT_TYPES[RULE], rule)
     component = rule.child(kind, part) if part else Component(kind, "")
     if kind not in PARTS or component is None:
-        raise VaultFault(ErrorType.INVALID_DATA, f"The rule has no part [{kind[:60]} {part[:100]}]")
+        raise VaultFault(
+            ErrorType.INVALID_DATA, f"The rule has no part [{kind[:60]} {part[:100]}]"
+        )
     return Edited(rule, PARTS[kind], component)
 
 
@@ -137,7 +151,11 @@ async def _saved(visit: Visit, edited: Edited, changes: tuple[Change, ...]) -> R
 
 def _form(visit: Visit, edited: Edited, error: ApiError | None = None) -> Response:
     given: Mapping[str, str] = visit.form.fields
-    locked = frozenset() if edited.is_new else locked_attributes(edited.rule, edited.component)
+    locked = (
+        frozenset()
+        if edited.is_new
+        else locked_attributes(edited.rule, edited.component)
+    )
     return visit.page(
         "rule_edit.html",
         status_of(error) if error else 200,

@@ -19,7 +19,13 @@ if TYPE_CHECKING:
 
 router = APIRouter(prefix="/rules")
 
-ELSEWHERE = ("label", "connection", "integration_point", "primary_query_object", "active")
+ELSEWHERE = (
+    "label",
+    "connection",
+    "integration_point",
+    "primary_query_object",
+    "active",
+)
 
 
 @router.get("")
@@ -28,7 +34,9 @@ async def all_rules(visit: Visiting, connection: str = "") -> Response:
     authorize(visit.caller, Grant.READ_CONFIGURATION)
     return visit.page(
         "rules.html",
-        groups=groupby(rules_of(visit, connection), lambda rule: rule.text("connection")),
+        groups=groupby(
+            rules_of(visit, connection), lambda rule: rule.text("connection")
+        ),
         connections=await named(visit, "connection__sys"),
         points=await named(visit, "integration_point__sys"),
         connection=connection[:100],
@@ -46,7 +54,9 @@ async def one_rule(visit: Visiting, name: str) -> Response:
         further=further,
         label_of=label_of,
         connection=(await named(visit, "connection__sys")).get(rule.text("connection")),
-        point=(await named(visit, "integration_point__sys")).get(rule.text("integration_point")),
+        point=(await named(visit, "integration_point__sys")).get(
+            rule.text("integration_point")
+        ),
         field_rules=list(rule.children_of("Fieldrule")),
         query_object_rules=list(rule.children_of("Queryobjectrule")),
     )
@@ -54,6 +64,13 @@ async def one_rule(visit: Visiting, name: str) -> Response:
 
 def rules_of(visit: Visit, connection: str = "") -> list[Component]:
     """The rules of a connection, or all, by their labels."""
-    rules = (component for (kind, _), component in visit.registry.components.items() if kind == RULE)
+    rules = (
+        component
+        for (kind, _), component in visit.registry.components.items()
+        if kind == RULE
+    )
     chosen = [rule for rule in rules if connection in ("", rule.text("connection"))]
-    return sorted(chosen, key=lambda rule: (rule.text("connection"), rule.text("label"), rule.name))
+    return sorted(
+        chosen,
+        key=lambda rule: (rule.text("connection"), rule.text("label"), rule.name),
+    )

@@ -44,10 +44,14 @@ class Shown:
 
 def record_path(object_name: str, record_id: str) -> str:
     """The page of a record."""
-    return OWN_PAGES.get(object_name, f"/ui/objects/{object_name}/{{}}").format(record_id)
+    return OWN_PAGES.get(object_name, f"/ui/objects/{object_name}/{{}}").format(
+        record_id
+    )
 
 
-def reference_paths(target: VaultObject, caller: Caller, registry: Registry) -> dict[str, str]:
+def reference_paths(
+    target: VaultObject, caller: Caller, registry: Registry
+) -> dict[str, str]:
     """For each reference that the caller may follow, the path of the name behind it."""
     return {
         f.name: f"{f.relationship_outbound_name}.name__v"
@@ -58,7 +62,11 @@ def reference_paths(target: VaultObject, caller: Caller, registry: Registry) -> 
 
 def _readable(field: Field, caller: Caller, registry: Registry) -> bool:
     referenced = registry.objects.get(field.object or "")
-    return referenced is not None and referenced.active and may(caller, referenced.name, Operation.READ)
+    return (
+        referenced is not None
+        and referenced.active
+        and may(caller, referenced.name, Operation.READ)
+    )
 
 
 class Shower:
@@ -73,7 +81,13 @@ class Shower:
     def selection(self, columns: Iterable[str]) -> str:
         """What a statement selects for these fields to be shown: the id, the fields, and names behind references."""
         wanted = list(columns)
-        return ", ".join(["id", *wanted, *(path for name, path in self.paths.items() if name in wanted)])
+        return ", ".join(
+            [
+                "id",
+                *wanted,
+                *(path for name, path in self.paths.items() if name in wanted),
+            ]
+        )
 
     def show(self, name: str, row: Mapping[str, Any]) -> Shown:
         """A field of a record, which has the names behind its references by their path."""
@@ -83,38 +97,67 @@ class Shower:
             return Shown(name, label, "")
         if name in USER_FIELDS:
             known = may(self._caller, USER, Operation.READ)
-            return Shown(name, label, f"User {value}", record_path(USER, str(value)) if known else "")
+            return Shown(
+                name,
+                label,
+                f"User {value}",
+                record_path(USER, str(value)) if known else "",
+            )
         if field.type is FieldType.OBJECT:
             return self._reference(field, str(value), row)
-        if field.type is FieldType.PICKLIST or name in ("state__v", "lifecycle__v", "object_type__v"):
+        if field.type is FieldType.PICKLIST or name in (
+            "state__v",
+            "lifecycle__v",
+            "object_type__v",
+        ):
             return self._named(field, value)
         if field.type is FieldType.DATE_TIME:
             return Shown(name, label, shown_moment(value), moment=str(value))
-        long = field.type in (FieldType.LONG_TEXT, FieldType.RICH_TEXT) or len(str(value)) > LONG
+        long = (
+            field.type in (FieldType.LONG_TEXT, FieldType.RICH_TEXT)
+            or len(str(value)) > LONG
+        )
         return Shown(name, label, _text(field, value), long=long)
 
     def _reference(self, field: Field, value: str, row: Mapping[str, Any]) -> Shown:
         path = self.paths.get(field.name)
         text = str(row.get(path) or value) if path else value
-        return Shown(field.name, field.label, text, record_path(field.object or "", value) if path else "")
+        return Shown(
+            field.name,
+            field.label,
+            text,
+            record_path(field.object or "", value) if path else "",
+        )
 
     def _named(self, field: Field, value: Any) -> Shown:
-        names = [str(each) for each in value] if isinstance(value, list) else [str(value)]
+        names = (
+            [str(each) for each in value] if isinstance(value, list) else [str(value)]
+        )
         labels = self._labels(field)
         text = ", ".join(labels.get(name, name) for name in names)
         return Shown(field.name, field.label, text, mark=names[0].partition("__")[0])
 
     def _labels(self, field: Field) -> Mapping[str, str]:
-        registry, lifecycle = self._registry, self._registry.lifecycles.get(self.target.lifecycle or "")
+        registry, lifecycle = (
+            self._registry,
+            self._registry.lifecycles.get(self.target.lifecycle or ""),
+        )
         if field.name == "state__v" and lifecycle is not None:
             return {state.name: state.label for state in lifecycle.states.values()}
         if field.name == "lifecycle__v":
             return {each.name: each.label for each in registry.lifecycles.values()}
         if field.name == "object_type__v":
             types = registry.types_of(self.target.name).values()
-            return {registry.object_type_id(self.target.name, each.name): each.label for each in types}
+            return {
+                registry.object_type_id(self.target.name, each.name): each.label
+                for each in types
+            }
         picklist = registry.picklists.get(field.picklist or "")
-        return {} if picklist is None else {each.name: each.label for each in picklist.entries.values()}
+        return (
+            {}
+            if picklist is None
+            else {each.name: each.label for each in picklist.entries.values()}
+        )
 
 
 def _text(field: Field, value: Any) -> str:

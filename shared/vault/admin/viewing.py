@@ -6,12 +6,13 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Operation, may, require
 from shared.vault.admin.inputs import Input, inputs
 from shared.vault.admin.listing import plain, selected
 from shared.vault.admin.showing import Shower, Shown, record_path
 from shared.vault.components.platform import PLATFORM_FIELD_TYPES
-from shared.vault.errors import ErrorType, VaultFault
+from shared.vault.errors import VaultFault
 
 if TYPE_CHECKING:
     from shared.vault.admin.visit import Visit
@@ -63,7 +64,9 @@ class RecordView:
         return next(each for each in (*self.details, *self.system) if each.name == name)
 
 
-def object_of(visit: Visit, name: str, operation: Operation = Operation.READ) -> VaultObject:
+def object_of(
+    visit: Visit, name: str, operation: Operation = Operation.READ
+) -> VaultObject:
     """An object with whose records the caller may do this; raises VaultFault."""
     target = visit.registry.objects.get(name)
     if target is None or not target.active:
@@ -75,7 +78,9 @@ def object_of(visit: Visit, name: str, operation: Operation = Operation.READ) ->
 async def record_of(visit: Visit, object_name: str, record_id: str) -> dict[str, Any]:
     """All values of a record, with the names behind its references; raises VaultFault."""
     target = object_of(visit, object_name)
-    record = plain(await visit.vault.queries.record(visit.caller, object_name, record_id))
+    record = plain(
+        await visit.vault.queries.record(visit.caller, object_name, record_id)
+    )
     paths = Shower(target, visit.caller, visit.registry).paths
     if paths:
         statement = f"SELECT {', '.join(paths.values())} FROM {object_name} WHERE id = '{record['id']}'"
@@ -89,29 +94,66 @@ async def view(visit: Visit, object_name: str, record_id: str) -> RecordView:
     record = await record_of(visit, object_name, record_id)
     shower = Shower(target, visit.caller, visit.registry)
     shown = [shower.show(f.name, record) for f in target.fields.values() if f.active]
-    own = [each for each in shown if each.name == "name__v" or each.name not in PLATFORM_FIELD_TYPES]
-    system = [each for each in shown if each.name != "name__v" and each.name in PLATFORM_FIELD_TYPES]
+    own = [
+        each
+        for each in shown
+        if each.name == "name__v" or each.name not in PLATFORM_FIELD_TYPES
+    ]
+    system = [
+        each
+        for each in shown
+        if each.name != "name__v" and each.name in PLATFORM_FIELD_TYPES
+    ]
     name = str(record.get("name__v") or record["id"])
-    actions = await _actions(visit, target, record) if may(visit.caller, object_name, Operation.EDIT) else []
-    return RecordView(target, record["id"], name, record, own, system, actions, _children(visit, target, record["id"]))
+    actions = (
+        await _actions(visit, target, record)
+        if may(visit.caller, object_name, Operation.EDIT)
+        else []
+    )
+    return RecordView(
+        target,
+        record["id"],
+        name,
+        record,
+        own,
+        system,
+        actions,
+        _children(visit, target, record["id"]),
+    )
 
 
-async def _actions(visit: Visit, target: VaultObject, record: dict[str, Any]) -> list[Action]:
-    offered = await visit.vault.actions.available(visit.caller, target.name, record["id"])
+async def _actions(
+    visit: Visit, target: VaultObject, record: dict[str, Any]
+) -> list[Action]:
+    offered = await visit.vault.actions.available(
+        visit.caller, target.name, record["id"]
+    )
     actions = []
     for action in offered:
-        fields = [target.fields[name] for name in action.prompts if name in target.fields]
-        actions.append(Action(action.name, action.label, await inputs(visit, target, fields, record)))
+        fields = [
+            target.fields[name] for name in action.prompts if name in target.fields
+        ]
+        actions.append(
+            Action(
+                action.name, action.label, await inputs(visit, target, fields, record)
+            )
+        )
     return actions
 
 
-def _children(visit: Visit, target: VaultObject, record_id: str) -> list[tuple[str, str]]:
+def _children(
+    visit: Visit, target: VaultObject, record_id: str
+) -> list[tuple[str, str]]:
     found = [
         (visit.registry.objects[child], field)
         for child, field in visit.registry.inbound(target.name).values()
-        if visit.registry.objects[child].active and may(visit.caller, child, Operation.READ)
+        if visit.registry.objects[child].active
+        and may(visit.caller, child, Operation.READ)
     ]
     return [
-        (f"{child.label_plural} ({field.label})", f"/ui/objects/{child.name}?{field.name}={record_id}")
+        (
+            f"{child.label_plural} ({field.label})",
+            f"/ui/objects/{child.name}?{field.name}={record_id}",
+        )
         for child, field in found
     ]

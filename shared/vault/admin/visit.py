@@ -10,6 +10,7 @@ from urllib.parse import quote, urlsplit
 from fastapi import Depends, Request
 from starlette.responses import RedirectResponse, Response
 
+from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Grant, Operation, granted, may, may_change
 from shared.vault.admin import cookies
 from shared.vault.admin.navigation import menu_of
@@ -17,7 +18,7 @@ from shared.vault.admin.rendering import render
 from shared.vault.api.body import MAX_ROWS_BYTES
 from shared.vault.api.file_body import UploadForm, upload_form
 from shared.vault.api.request_session import admitted, vault_of
-from shared.vault.errors import ErrorType, VaultFault
+from shared.vault.errors import VaultFault
 
 if TYPE_CHECKING:
     from shared.vault.access.caller import Caller
@@ -47,12 +48,16 @@ class Visit:
         """The components as they are now."""
         return self.vault.components.registry
 
-    def page(self, template: str, http_status: int = 200, /, **context: object) -> Response:
+    def page(
+        self, template: str, http_status: int = 200, /, **context: object
+    ) -> Response:
         """A page in the layout of the Vault, with the message that a redirect has left."""
         name = cookies.note_cookie(self.vault.vault_id)
         given = self.request.cookies.get(name, "")
         note = cookies.read_note(self.secret, given) if given else None
-        response = render(template, {"visit": self, "note": note, **context}, http_status)
+        response = render(
+            template, {"visit": self, "note": note, **context}, http_status
+        )
         if given:
             cookies.clear_cookie(response, name)
         return response
@@ -97,7 +102,11 @@ class Visit:
 
     def address(self, **changed: object) -> str:
         """The address of this page with some of its parameters changed."""
-        url = self.request.url.include_query_params(**changed) if changed else self.request.url
+        url = (
+            self.request.url.include_query_params(**changed)
+            if changed
+            else self.request.url
+        )
         return f"{url.path}?{url.query}" if url.query else url.path
 
 
@@ -139,7 +148,12 @@ def visit_of(request: Request) -> Visit | None:
 def safe_target(given: str) -> str:
     """A page of ours to go on to; the home page where the address given is none."""
     parts = urlsplit(given)
-    ours = not parts.scheme and not parts.netloc and parts.path.startswith(HOME) and "\\" not in given
+    ours = (
+        not parts.scheme
+        and not parts.netloc
+        and parts.path.startswith(HOME)
+        and "\\" not in given
+    )
     printable = given.isascii() and given.isprintable()
     return given if ours and printable else HOME
 
@@ -147,7 +161,11 @@ def safe_target(given: str) -> str:
 def sign_in_address(request: Request) -> str:
     """Where to sign in, and to come back from: to the page itself, or to the one whose form was sent."""
     if request.method in READING:
-        back = f"{request.url.path}?{request.url.query}" if request.url.query else request.url.path
+        back = (
+            f"{request.url.path}?{request.url.query}"
+            if request.url.query
+            else request.url.path
+        )
     else:
         referrer = urlsplit(request.headers.get("referer", ""))
         back = referrer.path

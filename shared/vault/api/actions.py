@@ -5,61 +5,117 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from shared.protocol.error_types import ErrorType
 from shared.vault.actions.action_service import AvailableAction
 from shared.vault.api import response_envelope as envelope
 from shared.vault.api.addresses import PREFIX, base_path
 from shared.vault.api.body import RECORD_DOCUMENTATION, form_documentation, read_fields
 from shared.vault.api.request_session import SignedIn, vault_of
-from shared.vault.errors import ErrorType, VaultFault
+from shared.vault.errors import VaultFault
 
 router = APIRouter(prefix=f"{PREFIX}/vobjects", tags=["User actions"])
 
 
 @router.get("/{object_name}/{record_id}/actions", summary="User actions of a record")
-async def available(request: Request, caller: SignedIn, object_name: str, record_id: str) -> Response:
+async def available(
+    request: Request, caller: SignedIn, object_name: str, record_id: str
+) -> Response:
     """The user actions that the record offers in its present state."""
     offered = await vault_of(request).actions.available(caller, object_name, record_id)
-    return envelope.success(data=[_action_json(action, request, object_name, record_id) for action in offered])
+    return envelope.success(
+        data=[
+            _action_json(action, request, object_name, record_id) for action in offered
+        ]
+    )
 
 
-@router.get("/{object_name}/{record_id}/actions/{action_name}", summary="One user action of a record")
-async def metadata(request: Request, caller: SignedIn, object_name: str, record_id: str, action_name: str) -> Response:
+@router.get(
+    "/{object_name}/{record_id}/actions/{action_name}",
+    summary="One user action of a record",
+)
+async def metadata(
+    request: Request,
+    caller: SignedIn,
+    object_name: str,
+    record_id: str,
+    action_name: str,
+) -> Response:
     """One of the user actions that the record offers in its present state."""
     offered = await vault_of(request).actions.available(caller, object_name, record_id)
     for action in offered:
         if action.name == action_name:
-            return envelope.success(data=_action_json(action, request, object_name, record_id))
-    raise VaultFault(ErrorType.INSUFFICIENT_ACCESS, f"The record offers no action [{action_name[:200]}]")
+            return envelope.success(
+                data=_action_json(action, request, object_name, record_id)
+            )
+    raise VaultFault(
+        ErrorType.INSUFFICIENT_ACCESS,
+        f"The record offers no action [{action_name[:200]}]",
+    )
 
 
 @router.post(
-    "/{object_name}/{record_id}/actions/{action_name}", summary="Run a user action", openapi_extra=RECORD_DOCUMENTATION
+    "/{object_name}/{record_id}/actions/{action_name}",
+    summary="Run a user action",
+    openapi_extra=RECORD_DOCUMENTATION,
 )
-async def run(request: Request, caller: SignedIn, object_name: str, record_id: str, action_name: str) -> Response:
+async def run(
+    request: Request,
+    caller: SignedIn,
+    object_name: str,
+    record_id: str,
+    action_name: str,
+) -> Response:
     """Runs the action on one record; its start prompts are form fields or members of a JSON object."""
     fields = await read_fields(request)
-    result = (await vault_of(request).actions.run(caller, object_name, [record_id], action_name, fields))[0]
+    result = (
+        await vault_of(request).actions.run(
+            caller, object_name, [record_id], action_name, fields
+        )
+    )[0]
     return envelope.success() if result.ok else envelope.failures(result.errors)
 
 
 BULK = form_documentation({"ids": "Record ids, separated by commas"})
 
 
-@router.post("/{object_name}/actions/{action_name}", summary="Run a user action on several records", openapi_extra=BULK)
-async def run_bulk(request: Request, caller: SignedIn, object_name: str, action_name: str) -> Response:
+@router.post(
+    "/{object_name}/actions/{action_name}",
+    summary="Run a user action on several records",
+    openapi_extra=BULK,
+)
+async def run_bulk(
+    request: Request, caller: SignedIn, object_name: str, action_name: str
+) -> Response:
     """Runs the action on the records of form field `ids`, separated by commas, 500 at most."""
     fields = await read_fields(request)
-    ids = [record_id.strip() for record_id in fields.pop("ids", "").split(",") if record_id.strip()]
+    ids = [
+        record_id.strip()
+        for record_id in fields.pop("ids", "").split(",")
+        if record_id.strip()
+    ]
     if not ids:
-        raise VaultFault(ErrorType.PARAMETER_REQUIRED, "Missing required parameter [ids]")
-    results = await vault_of(request).actions.run(caller, object_name, ids, action_name, fields)
+        raise VaultFault(
+            ErrorType.PARAMETER_REQUIRED, "Missing required parameter [ids]"
+        )
+    results = await vault_of(request).actions.run(
+        caller, object_name, ids, action_name, fields
+    )
     return envelope.action_batch(results)
 
 
-def _action_json(action: AvailableAction, request: Request, object_name: str, record_id: str) -> dict[str, object]:
-    href = f"{base_path(request)}/vobjects/{object_name}/{record_id}/actions/{action.name}"
+def _action_json(
+    action: AvailableAction, request: Request, object_name: str, record_id: str
+) -> dict[str, object]:
+    href = (
+        f"{base_path(request)}/vobjects/{object_name}/{record_id}/actions/{action.name}"
+    )
     links = [
         {"rel": rel, "href": href, "accept": "application/json", "method": method}
         for rel, method in (("metadata", "GET"), ("execute", "POST"))
     ]
-    return {"name": action.name, "label": action.label, "type": action.type, "links": links}
+    return {
+        "name": action.name,
+        "label": action.label,
+        "type": action.type,
+        "links": links,
+    }

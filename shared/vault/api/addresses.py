@@ -49,7 +49,11 @@ def origin(request: HTTPConnection, host: str | None = None) -> str:
     scheme = _first(request.headers.get("x-forwarded-proto"))
     if scheme not in ("http", "https"):
         scheme = request.url.scheme
-    candidates = (host, _first(request.headers.get("x-forwarded-host")), request.headers.get("host"))
+    candidates = (
+        host,
+        _first(request.headers.get("x-forwarded-host")),
+        request.headers.get("host"),
+    )
     dialled = next((c for c in candidates if c and HOST.fullmatch(c)), "localhost")
     return f"{scheme}://{dialled}"
 

@@ -46,7 +46,12 @@ from shared.vault.api import (
 )
 from shared.vault.api import mdl_scripts as mdl
 from shared.vault.api.documentation import add_documentation
-from shared.vault.api.fault_answers import Faults, on_fault, on_http_error, on_invalid_parameter
+from shared.vault.api.fault_answers import (
+    Faults,
+    on_fault,
+    on_http_error,
+    on_invalid_parameter,
+)
 from shared.vault.api.openapi.document import complete
 from shared.vault.api.request_headers import ApiHeaders
 from shared.vault.errors import VaultFault
@@ -89,26 +94,71 @@ CHAPTERS = (
 )
 
 TAGS = [
-    {"name": "Authentication", "description": "Sign in, keep the session alive, sign out; API versions."},
+    {
+        "name": "Authentication",
+        "description": "Sign in, keep the session alive, sign out; API versions.",
+    },
     {"name": "Queries", "description": "VQL and its pages."},
-    {"name": "Object records", "description": "Up to 500 records in a call, as JSON, CSV or a form."},
+    {
+        "name": "Object records",
+        "description": "Up to 500 records in a call, as JSON, CSV or a form.",
+    },
     {"name": "Attachments", "description": "Files of records, in versions."},
-    {"name": "User actions", "description": "Actions of a record's lifecycle state, and of its object."},
-    {"name": "Notifications", "description": "What users are told about records; an addition to the public API."},
+    {
+        "name": "User actions",
+        "description": "Actions of a record's lifecycle state, and of its object.",
+    },
+    {
+        "name": "Notifications",
+        "description": "What users are told about records; an addition to the public API.",
+    },
     {"name": "Metadata", "description": "Objects, fields and component types."},
     {"name": "Components", "description": "Configuration as MDL."},
-    {"name": "Picklists", "description": "Controlled lists of values, and where they are used."},
-    {"name": "Users", "description": "Users, their passwords, permissions and access tokens; groups."},
-    {"name": "Connections", "description": "Connections with other Vaults: files that establish them, certificates."},
+    {
+        "name": "Picklists",
+        "description": "Controlled lists of values, and where they are used.",
+    },
+    {
+        "name": "Users",
+        "description": "Users, their passwords, permissions and access tokens; groups.",
+    },
+    {
+        "name": "Connections",
+        "description": "Connections with other Vaults: files that establish them, certificates.",
+    },
     {"name": "Spark queues", "description": "Outbound and inbound message queues."},
-    {"name": "Documents", "description": "Documents with versions, files, renditions and lifecycles."},
-    {"name": "Integrations", "description": "Runs of integrations, their counts, and the clock they are read by."},
-    {"name": "Lineage", "description": "Which message, run, rule and source record has set each field of a record."},
-    {"name": "User exceptions", "description": "What could not be transferred, retried all at once."},
-    {"name": "Jobs", "description": "Work that outlives a request: status, tasks, histories, monitors."},
-    {"name": "File staging", "description": "Files and folders, downloads by range, uploads in parts."},
-    {"name": "Loader", "description": "Files of records loaded, and records extracted to files, as jobs."},
-    {"name": "Packages", "description": "Configuration and data in a file: import, validate, deploy, export."},
+    {
+        "name": "Documents",
+        "description": "Documents with versions, files, renditions and lifecycles.",
+    },
+    {
+        "name": "Integrations",
+        "description": "Runs of integrations, their counts, and the clock they are read by.",
+    },
+    {
+        "name": "Lineage",
+        "description": "Which message, run, rule and source record has set each field of a record.",
+    },
+    {
+        "name": "User exceptions",
+        "description": "What could not be transferred, retried all at once.",
+    },
+    {
+        "name": "Jobs",
+        "description": "Work that outlives a request: status, tasks, histories, monitors.",
+    },
+    {
+        "name": "File staging",
+        "description": "Files and folders, downloads by range, uploads in parts.",
+    },
+    {
+        "name": "Loader",
+        "description": "Files of records loaded, and records extracted to files, as jobs.",
+    },
+    {
+        "name": "Packages",
+        "description": "Configuration and data in a file: import, validate, deploy, export.",
+    },
     {"name": "Audit", "description": "What was changed by whom, and who signed in."},
 ]
 
@@ -164,6 +214,8 @@ def create_api(vault: Vault, lifespan: Lifespan | None = None) -> FastAPI:
     app.add_exception_handler(RequestValidationError, on_invalid_parameter)
     # The last one added is the outermost: headers belong on the answers to faults as well.
     app.add_middleware(Faults)
-    app.add_middleware(ApiHeaders, vault_id=vault.vault_id, burst_limit=vault.settings.burst_limit)
+    app.add_middleware(
+        ApiHeaders, vault_id=vault.vault_id, burst_limit=vault.settings.burst_limit
+    )
     app.add_middleware(RequestMetrics)
     return app

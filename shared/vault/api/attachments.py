@@ -8,10 +8,22 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Path, Query, Request
 from starlette.responses import Response
 
+from shared.protocol.error_types import ErrorType
 from shared.vault.api import response_envelope as envelope
 from shared.vault.api.addresses import PREFIX, base_path
-from shared.vault.api.body import ROWS_DOCUMENTATION, form_documentation, read_fields, read_rows
-from shared.vault.api.file_body import archive_response, file_response, multipart_documentation, span_of, upload_form
+from shared.vault.api.body import (
+    ROWS_DOCUMENTATION,
+    form_documentation,
+    read_fields,
+    read_rows,
+)
+from shared.vault.api.file_body import (
+    archive_response,
+    file_response,
+    multipart_documentation,
+    span_of,
+    upload_form,
+)
 from shared.vault.api.jobs import moment
 from shared.vault.api.records import IdParam
 from shared.vault.api.request_session import SignedIn, vault_of
@@ -19,7 +31,7 @@ from shared.vault.api.response_envelope import Status
 from shared.vault.attachments.attachment_archive import ArchivedFile, zipped
 from shared.vault.attachments.attachment_batches import MAX_ID, BatchRow
 from shared.vault.attachments.attachment_service import Added, Of
-from shared.vault.errors import ErrorType, VaultFault
+from shared.vault.errors import VaultFault
 from shared.vault.files.attachment_model import Attachment, Version
 
 router = APIRouter(prefix=f"{PREFIX}/vobjects", tags=["Attachments"])
@@ -35,67 +47,106 @@ AttachmentId = Annotated[int, Path(ge=1, le=MAX_ID)]
 AttachmentVersion = Annotated[int, Path(ge=1, le=MAX_ID)]
 Wanted = Annotated[str | None, Header(alias="Range")]
 
-DESCRIBED_FILE_FORM = multipart_documentation({"description__v": {"type": "string", "maxLength": 1000}})
-DESCRIPTION_FORM = form_documentation({"description__v": "The new description, up to 1,000 characters"})
+DESCRIBED_FILE_FORM = multipart_documentation(
+    {"description__v": {"type": "string", "maxLength": 1000}}
+)
+DESCRIPTION_FORM = form_documentation(
+    {"description__v": "The new description, up to 1,000 characters"}
+)
 
 
 @router.get(RECORD, summary="Attachments of a record")
-async def attachments(request: Request, caller: SignedIn, object_name: str, record_id: str) -> Response:
+async def attachments(
+    request: Request, caller: SignedIn, object_name: str, record_id: str
+) -> Response:
     """All of them, each as its latest version is, the oldest first."""
     found = await vault_of(request).attachments.all(Of(caller, object_name, record_id))
-    return envelope.success(data=[_attachment_json(request, object_name, each) for each in found])
+    return envelope.success(
+        data=[_attachment_json(request, object_name, each) for each in found]
+    )
 
 
 @router.post(RECORD, summary="Attach a file", openapi_extra=DESCRIBED_FILE_FORM)
-async def create(request: Request, caller: SignedIn, object_name: str, record_id: str) -> Response:
+async def create(
+    request: Request, caller: SignedIn, object_name: str, record_id: str
+) -> Response:
     """A file of up to 4 GB; with the name of an attachment that the record has, it is a new version of that one."""
     service, of = vault_of(request).attachments, Of(caller, object_name, record_id)
     await service.require_record(of)
     async with upload_form(request, service.max_file) as form:
         if form.file is None:
-            raise VaultFault(ErrorType.PARAMETER_REQUIRED, "Missing required parameter [file]")
-        description = form.fields.get("description__v") or form.fields.get("description")
-        return _added(await service.add(of, form.file.filename or "", form.content(), description))
+            raise VaultFault(
+                ErrorType.PARAMETER_REQUIRED, "Missing required parameter [file]"
+            )
+        description = form.fields.get("description__v") or form.fields.get(
+            "description"
+        )
+        return _added(
+            await service.add(of, form.file.filename or "", form.content(), description)
+        )
 
 
 @router.get(f"{RECORD}/file", summary="Download all attachments of a record")
-async def all_files(request: Request, caller: SignedIn, object_name: str, record_id: str) -> Response:
+async def all_files(
+    request: Request, caller: SignedIn, object_name: str, record_id: str
+) -> Response:
     """Their latest versions, as a zip archive."""
     service, of = vault_of(request).attachments, Of(caller, object_name, record_id)
     name, found = await service.archive_name(of), await service.all(of)
-    files = (ArchivedFile(a.filename, a.latest.created_date, service.bytes_of(a.latest)) for a in found)
+    files = (
+        ArchivedFile(a.filename, a.latest.created_date, service.bytes_of(a.latest))
+        for a in found
+    )
     return archive_response(zipped(files), name)
 
 
 @router.get(ONE, summary="An attachment")
 async def one(
-    request: Request, caller: SignedIn, object_name: str, record_id: str, attachment_id: AttachmentId
+    request: Request,
+    caller: SignedIn,
+    object_name: str,
+    record_id: str,
+    attachment_id: AttachmentId,
 ) -> Response:
     """As its latest version is, with the addresses of all versions."""
-    found = await vault_of(request).attachments.one(Of(caller, object_name, record_id), attachment_id)
+    found = await vault_of(request).attachments.one(
+        Of(caller, object_name, record_id), attachment_id
+    )
     return envelope.success(data=[_attachment_json(request, object_name, found)])
 
 
 @router.put(ONE, summary="Describe an attachment", openapi_extra=DESCRIPTION_FORM)
 async def describe(
-    request: Request, caller: SignedIn, object_name: str, record_id: str, attachment_id: AttachmentId
+    request: Request,
+    caller: SignedIn,
+    object_name: str,
+    record_id: str,
+    attachment_id: AttachmentId,
 ) -> Response:
     """Changes the description of the latest version; an empty one removes it."""
     fields = await read_fields(request)
     service, of = vault_of(request).attachments, Of(caller, object_name, record_id)
     await service.require_record(of)
     if "description__v" not in fields:
-        raise VaultFault(ErrorType.PARAMETER_REQUIRED, "Missing required parameter [description__v]")
+        raise VaultFault(
+            ErrorType.PARAMETER_REQUIRED, "Missing required parameter [description__v]"
+        )
     await service.describe(of, attachment_id, fields["description__v"])
     return envelope.success()
 
 
 @router.delete(ONE, summary="Delete an attachment")
 async def delete(
-    request: Request, caller: SignedIn, object_name: str, record_id: str, attachment_id: AttachmentId
+    request: Request,
+    caller: SignedIn,
+    object_name: str,
+    record_id: str,
+    attachment_id: AttachmentId,
 ) -> Response:
     """With all its versions."""
-    await vault_of(request).attachments.delete(Of(caller, object_name, record_id), attachment_id)
+    await vault_of(request).attachments.delete(
+        Of(caller, object_name, record_id), attachment_id
+    )
     return envelope.success()
 
 
@@ -109,16 +160,24 @@ async def file(
     wanted: Wanted = None,
 ) -> Response:
     """The file of the latest version, or the `Range` of it."""
-    found = await vault_of(request).attachments.one(Of(caller, object_name, record_id), attachment_id)
+    found = await vault_of(request).attachments.one(
+        Of(caller, object_name, record_id), attachment_id
+    )
     return _file(request, found, found.latest, wanted)
 
 
 @router.get(f"{ONE}/versions", summary="Versions of an attachment")
 async def versions(
-    request: Request, caller: SignedIn, object_name: str, record_id: str, attachment_id: AttachmentId
+    request: Request,
+    caller: SignedIn,
+    object_name: str,
+    record_id: str,
+    attachment_id: AttachmentId,
 ) -> Response:
     """Their numbers and addresses, the earliest first."""
-    found = await vault_of(request).attachments.one(Of(caller, object_name, record_id), attachment_id)
+    found = await vault_of(request).attachments.one(
+        Of(caller, object_name, record_id), attachment_id
+    )
     return envelope.success(data=_versions_json(request, object_name, found))
 
 
@@ -132,8 +191,12 @@ async def version(
     attachment_version: AttachmentVersion,
 ) -> Response:
     """What is known of its file."""
-    found = await vault_of(request).attachments.one(Of(caller, object_name, record_id), attachment_id)
-    return envelope.success(data=[_version_json(found, found.version(attachment_version))])
+    found = await vault_of(request).attachments.one(
+        Of(caller, object_name, record_id), attachment_id
+    )
+    return envelope.success(
+        data=[_version_json(found, found.version(attachment_version))]
+    )
 
 
 @router.post(VERSION, summary="Restore a version of an attachment")
@@ -145,13 +208,17 @@ async def restore(
     attachment_id: AttachmentId,
     attachment_version: AttachmentVersion,
     *,
-    restore: Annotated[bool, Query(description="`true`: this call does nothing else.")] = False,
+    restore: Annotated[
+        bool, Query(description="`true`: this call does nothing else.")
+    ] = False,
 ) -> Response:
     """Adds a version with the same file and description, which is the latest then."""
     service, of = vault_of(request).attachments, Of(caller, object_name, record_id)
     await service.require_record(of)
     if not restore:
-        raise VaultFault(ErrorType.PARAMETER_REQUIRED, "Missing required parameter [restore]")
+        raise VaultFault(
+            ErrorType.PARAMETER_REQUIRED, "Missing required parameter [restore]"
+        )
     return _added(await service.restore(of, attachment_id, attachment_version))
 
 
@@ -166,7 +233,9 @@ async def delete_version(
 ) -> Response:
     """The attachment goes with its last version; numbers of deleted versions are not given again."""
     of = Of(caller, object_name, record_id)
-    await vault_of(request).attachments.delete_version(of, attachment_id, attachment_version)
+    await vault_of(request).attachments.delete_version(
+        of, attachment_id, attachment_version
+    )
     return envelope.success()
 
 
@@ -181,39 +250,67 @@ async def version_file(
     wanted: Wanted = None,
 ) -> Response:
     """Its file, or the `Range` of it."""
-    found = await vault_of(request).attachments.one(Of(caller, object_name, record_id), attachment_id)
+    found = await vault_of(request).attachments.one(
+        Of(caller, object_name, record_id), attachment_id
+    )
     return _file(request, found, found.version(attachment_version), wanted)
 
 
 @router.post(BATCH, summary="Attach files to records", openapi_extra=ROWS_DOCUMENTATION)
-async def create_many(request: Request, caller: SignedIn, object_name: str, id_param: IdParam = None) -> Response:
+async def create_many(
+    request: Request, caller: SignedIn, object_name: str, id_param: IdParam = None
+) -> Response:
     """Rows with `id` (or the `idParam` field), `filename__v`, `file`: one of the staging area, of up to 100 MB.
 
     `description__v` and `external_id__v` may be added.
     """
     rows = (await read_rows(request)).rows
-    return _batch(await vault_of(request).attachment_batches.create(caller, object_name, rows, id_param))
+    return _batch(
+        await vault_of(request).attachment_batches.create(
+            caller, object_name, rows, id_param
+        )
+    )
 
 
-@router.put(BATCH, summary="Describe attachments of records", openapi_extra=ROWS_DOCUMENTATION)
-async def describe_many(request: Request, caller: SignedIn, object_name: str, id_param: IdParam = None) -> Response:
+@router.put(
+    BATCH, summary="Describe attachments of records", openapi_extra=ROWS_DOCUMENTATION
+)
+async def describe_many(
+    request: Request, caller: SignedIn, object_name: str, id_param: IdParam = None
+) -> Response:
     """Rows with `id` and `attachment_id`, or with `idParam=external_id__v` that; and `description__v`."""
     rows = (await read_rows(request)).rows
-    return _batch(await vault_of(request).attachment_batches.describe(caller, object_name, rows, id_param))
+    return _batch(
+        await vault_of(request).attachment_batches.describe(
+            caller, object_name, rows, id_param
+        )
+    )
 
 
-@router.delete(BATCH, summary="Delete attachments of records", openapi_extra=ROWS_DOCUMENTATION)
-async def delete_many(request: Request, caller: SignedIn, object_name: str, id_param: IdParam = None) -> Response:
+@router.delete(
+    BATCH, summary="Delete attachments of records", openapi_extra=ROWS_DOCUMENTATION
+)
+async def delete_many(
+    request: Request, caller: SignedIn, object_name: str, id_param: IdParam = None
+) -> Response:
     """Rows with `id` and `attachment_id`, or with `idParam=external_id__v` that; all versions are deleted."""
     rows = (await read_rows(request)).rows
-    return _batch(await vault_of(request).attachment_batches.delete(caller, object_name, rows, id_param))
+    return _batch(
+        await vault_of(request).attachment_batches.delete(
+            caller, object_name, rows, id_param
+        )
+    )
 
 
-def _file(request: Request, attachment: Attachment, version: Version, wanted: str | None) -> Response:
+def _file(
+    request: Request, attachment: Attachment, version: Version, wanted: str | None
+) -> Response:
     size = version.content.size
     span = span_of(wanted, size)
     content = vault_of(request).attachments.bytes_of(version, span.start, span.length)
-    return file_response(content, attachment.filename, size, span, media=attachment.format)
+    return file_response(
+        content, attachment.filename, size, span, media=attachment.format
+    )
 
 
 def _added(added: Added) -> Response:
@@ -229,14 +326,23 @@ def _batch(rows: Sequence[BatchRow]) -> Response:
 
 def _row_json(row: BatchRow) -> dict[str, object]:
     if row.errors:
-        return {"responseStatus": Status.FAILURE, "errors": envelope.errors_json(row.errors)}
+        return {
+            "responseStatus": Status.FAILURE,
+            "errors": envelope.errors_json(row.errors),
+        }
     data: dict[str, object] = {"id": row.attachment_id, "version__v": row.version}
     if row.warned:
-        return {"responseStatus": Status.WARNING, **data, "warnings": envelope.no_changes(SAME_BYTES)}
+        return {
+            "responseStatus": Status.WARNING,
+            **data,
+            "warnings": envelope.no_changes(SAME_BYTES),
+        }
     return {"responseStatus": Status.SUCCESS, **data}
 
 
-def _attachment_json(request: Request, object_name: str, attachment: Attachment) -> dict[str, object]:
+def _attachment_json(
+    request: Request, object_name: str, attachment: Attachment
+) -> dict[str, object]:
     shown = _version_json(attachment, attachment.latest)
     return {**shown, "versions": _versions_json(request, object_name, attachment)}
 
@@ -256,7 +362,12 @@ def _version_json(attachment: Attachment, version: Version) -> dict[str, object]
     }
 
 
-def _versions_json(request: Request, object_name: str, attachment: Attachment) -> list[dict[str, object]]:
+def _versions_json(
+    request: Request, object_name: str, attachment: Attachment
+) -> list[dict[str, object]]:
     record = f"{base_path(request)}/vobjects/{object_name}/{attachment.record_id}"
     url = f"{record}/attachments/{attachment.id}/versions"
-    return [{"version__v": each.number, "url": f"{url}/{each.number}"} for each in attachment.versions]
+    return [
+        {"version__v": each.number, "url": f"{url}/{each.number}"}
+        for each in attachment.versions
+    ]

@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Depends, Path, Query, Request
 from starlette.responses import Response
 
+from shared.protocol.error_types import ErrorType
 from shared.vault.api import response_envelope as envelope
 from shared.vault.api.addresses import PREFIX, base_path
 from shared.vault.api.csv_rows import safe_cell
@@ -19,7 +20,7 @@ from shared.vault.api.request_session import SignedIn, vault_of
 from shared.vault.api.response_envelope import STATUS_HEADER, Status
 from shared.vault.audit.audit_service import AuditFilter, AuditPage
 from shared.vault.audit.trails import Trail
-from shared.vault.errors import ErrorType, VaultFault
+from shared.vault.errors import VaultFault
 
 router = APIRouter(prefix=PREFIX, tags=["Audit"])
 
@@ -44,13 +45,19 @@ class Paging:
     csv: bool
 
 
-def _paging(limit: Limit = 200, offset: Offset = 0, format_result: Format = None) -> Paging:
+def _paging(
+    limit: Limit = 200, offset: Offset = 0, format_result: Format = None
+) -> Paging:
     if (format_result or "csv").lower() != "csv":
-        raise VaultFault(ErrorType.INVALID_DATA, "Invalid value for parameter [format_result]")
+        raise VaultFault(
+            ErrorType.INVALID_DATA, "Invalid value for parameter [format_result]"
+        )
     return Paging(limit, offset, csv=bool(format_result))
 
 
-def _named(objects: Names = None, events: Names = None) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _named(
+    objects: Names = None, events: Names = None
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
     return _names("objects", objects), _names("events", events)
 
 
@@ -62,15 +69,25 @@ Named = Annotated[tuple[tuple[str, ...], tuple[str, ...]], Depends(_named)]
 async def trails(request: Request, caller: SignedIn) -> Response:
     """Name, label and address of each."""
     listed = vault_of(request).audit.trails(caller)
-    return envelope.success(audittrails=[_reference(request, trail) for trail in listed])
+    return envelope.success(
+        audittrails=[_reference(request, trail) for trail in listed]
+    )
 
 
-@router.get("/metadata/audittrail/{audit_trail_type}", summary="The fields of an audit trail")
-async def trail_metadata(request: Request, caller: SignedIn, audit_trail_type: str) -> Response:
+@router.get(
+    "/metadata/audittrail/{audit_trail_type}", summary="The fields of an audit trail"
+)
+async def trail_metadata(
+    request: Request, caller: SignedIn, audit_trail_type: str
+) -> Response:
     """Their names, labels and types."""
     trail = vault_of(request).audit.trail(caller, audit_trail_type)
-    fields = [{"name": f.name, "label": f.label, "type": f.type.value} for f in trail.fields]
-    return envelope.success(data={"name": trail.name, "label": trail.label, "fields": fields})
+    fields = [
+        {"name": f.name, "label": f.label, "type": f.type.value} for f in trail.fields
+    ]
+    return envelope.success(
+        data={"name": trail.name, "label": trail.label, "fields": fields}
+    )
 
 
 @router.get("/audittrail/{audit_trail_type}", summary="Entries of an audit trail")
@@ -88,11 +105,15 @@ async def entries(
     """The latest first; those of the 30 days before the end where no start is given."""
     start, end = _range(start_date, end_date, all_dates=all_dates)
     wanted = AuditFilter(start, end, *named)
-    page = await vault_of(request).audit.page(caller, audit_trail_type, wanted, limit=shown.limit, offset=shown.offset)
+    page = await vault_of(request).audit.page(
+        caller, audit_trail_type, wanted, limit=shown.limit, offset=shown.offset
+    )
     return _answer(request, page, shown)
 
 
-@router.get("/vobjects/{object_name}/{record_id}/audittrail", summary="Audit trail of a record")
+@router.get(
+    "/vobjects/{object_name}/{record_id}/audittrail", summary="Audit trail of a record"
+)
 async def of_record(
     request: Request,
     caller: SignedIn,
@@ -106,12 +127,18 @@ async def of_record(
 ) -> Response:
     """The latest first, of all time where no dates are given; that of a deleted record, too."""
     start, end = _moment("start_date", start_date), _moment("end_date", end_date)
-    wanted = AuditFilter(start, end, (_text(object_name),), _names("events", events), _text(record_id))
-    page = await vault_of(request).audit.of_record(caller, wanted, limit=shown.limit, offset=shown.offset)
+    wanted = AuditFilter(
+        start, end, (_text(object_name),), _names("events", events), _text(record_id)
+    )
+    page = await vault_of(request).audit.of_record(
+        caller, wanted, limit=shown.limit, offset=shown.offset
+    )
     return _answer(request, page, shown)
 
 
-@router.get("/objects/documents/{document_id}/audittrail", summary="Audit trail of a document")
+@router.get(
+    "/objects/documents/{document_id}/audittrail", summary="Audit trail of a document"
+)
 async def of_document(
     request: Request,
     caller: SignedIn,
@@ -125,7 +152,9 @@ async def of_document(
     """The latest first, of all time where no dates are given; that of a deleted document, too."""
     start, end = _moment("start_date", start_date), _moment("end_date", end_date)
     wanted = AuditFilter(start, end, (), _names("events", events), str(document_id))
-    page = await vault_of(request).audit.of_document(caller, wanted, limit=shown.limit, offset=shown.offset)
+    page = await vault_of(request).audit.of_document(
+        caller, wanted, limit=shown.limit, offset=shown.offset
+    )
     return _answer(request, page, shown)
 
 
@@ -136,7 +165,11 @@ def _answer(request: Request, page: AuditPage, shown: Paging) -> Response:
     def link(to: int) -> str:
         return f"{request.url.path}?{urlencode({**request.query_params, 'limit': shown.limit, 'offset': to})}"
 
-    details: dict[str, object] = {"offset": shown.offset, "limit": shown.limit, "size": len(page.rows)}
+    details: dict[str, object] = {
+        "offset": shown.offset,
+        "limit": shown.limit,
+        "size": len(page.rows),
+    }
     details |= {"total": page.total, "object": _reference(request, page.trail)}
     if shown.offset > 0:
         details["previous_page"] = link(max(0, shown.offset - shown.limit))
@@ -150,8 +183,15 @@ def _csv(page: AuditPage) -> Response:
     writer = csv.writer(sheet, lineterminator="\r\n")
     writer.writerow([f.name for f in page.trail.fields])
     for row in page.rows:
-        writer.writerow([safe_cell("" if value is None else str(value)) for value in row.values()])
-    return Response(sheet.getvalue().encode(), 200, {STATUS_HEADER: Status.SUCCESS}, "text/csv;charset=UTF-8")
+        writer.writerow(
+            [safe_cell("" if value is None else str(value)) for value in row.values()]
+        )
+    return Response(
+        sheet.getvalue().encode(),
+        200,
+        {STATUS_HEADER: Status.SUCCESS},
+        "text/csv;charset=UTF-8",
+    )
 
 
 def _reference(request: Request, trail: Trail) -> dict[str, str]:
@@ -159,17 +199,30 @@ def _reference(request: Request, trail: Trail) -> dict[str, str]:
     return {"name": trail.name, "label": trail.label, "url": url}
 
 
-def _range(start: str | None, end: str | None, *, all_dates: bool) -> tuple[datetime | None, datetime | None]:
+def _range(
+    start: str | None, end: str | None, *, all_dates: bool
+) -> tuple[datetime | None, datetime | None]:
     """From when to when; raises VaultFault where the parameters contradict each other."""
     if all_dates:
         if start or end:
-            raise VaultFault(ErrorType.INVALID_DATA, "[all_dates] takes neither [start_date] nor [end_date]")
+            raise VaultFault(
+                ErrorType.INVALID_DATA,
+                "[all_dates] takes neither [start_date] nor [end_date]",
+            )
         return None, None
     first, last = _moment("start_date", start), _moment("end_date", end)
     if first is None:
-        first = max(last or datetime.now(UTC), datetime.min.replace(tzinfo=UTC) + USUAL_RANGE) - USUAL_RANGE
+        first = (
+            max(
+                last or datetime.now(UTC),
+                datetime.min.replace(tzinfo=UTC) + USUAL_RANGE,
+            )
+            - USUAL_RANGE
+        )
     if last is not None and last < first:
-        raise VaultFault(ErrorType.INVALID_DATA, "[end_date] is earlier than [start_date]")
+        raise VaultFault(
+            ErrorType.INVALID_DATA, "[end_date] is earlier than [start_date]"
+        )
     return first, last
 
 
@@ -183,13 +236,19 @@ def _moment(name: str, text: str | None) -> datetime | None:
         found = datetime.fromisoformat(text.strip())
         return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
     except (ValueError, OverflowError) as error:
-        raise VaultFault(ErrorType.INVALID_DATA, f"Invalid value for parameter [{name}]") from error
+        raise VaultFault(
+            ErrorType.INVALID_DATA, f"Invalid value for parameter [{name}]"
+        ) from error
 
 
 def _names(parameter: str, text: str | None) -> tuple[str, ...]:
-    names = tuple(name for part in (text or "").split(",") if (name := _text(part.strip())))
+    names = tuple(
+        name for part in (text or "").split(",") if (name := _text(part.strip()))
+    )
     if len(names) > MAX_NAMES:
-        raise VaultFault(ErrorType.INVALID_DATA, f"[{parameter}] names at most {MAX_NAMES}")
+        raise VaultFault(
+            ErrorType.INVALID_DATA, f"[{parameter}] names at most {MAX_NAMES}"
+        )
     return names
 
 

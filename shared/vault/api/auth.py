@@ -5,18 +5,23 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from shared.protocol.error_types import ErrorType
 from shared.vault.api import request_session as session_of
 from shared.vault.api import response_envelope as envelope
 from shared.vault.api.addresses import PREFIX, VERSIONS, origin
 from shared.vault.api.body import form_documentation, read_fields
 from shared.vault.api.request_session import PerhapsSignedIn, SignedIn, vault_of
-from shared.vault.errors import ApiError, ErrorType, VaultFault
+from shared.vault.errors import ApiError, VaultFault
 
 router = APIRouter(tags=["Authentication"])
 
 
 SIGN_IN = form_documentation(
-    {"username": "User name", "password": "Password", "vaultDNS": "Host of the Vault; optional"}
+    {
+        "username": "User name",
+        "password": "Password",
+        "vaultDNS": "Host of the Vault; optional",
+    }
 )
 
 
@@ -27,7 +32,9 @@ async def sign_in(request: Request) -> Response:
     fields = await read_fields(request)
     dns = fields.get("vaultDNS")
     try:
-        session = await session_of.sign_in(request, fields.get("username", ""), fields.get("password", ""), dns)
+        session = await session_of.sign_in(
+            request, fields.get("username", ""), fields.get("password", ""), dns
+        )
     except VaultFault as fault:
         return envelope.failure(fault.error, error_type=envelope.AUTHENTICATION_FAILED)
     url = f"{origin(request, dns)}/api"
@@ -44,15 +51,23 @@ async def discovery(request: Request, username: str = "") -> Response:
     """Every user of this Vault signs in with a password; whether there is such a user is not told."""
     fields = {} if username else await read_fields(request)
     if not (username or fields.get("username")):
-        raise VaultFault(ErrorType.PARAMETER_REQUIRED, "Missing required parameter [username]")
+        raise VaultFault(
+            ErrorType.PARAMETER_REQUIRED, "Missing required parameter [username]"
+        )
     return envelope.success(errors=[], data={"auth_type": "password"})
 
 
-@router.post("/auth/oauth/session/{profile}", summary="Sign in with an OAuth 2.0 / OpenID Connect token")
+@router.post(
+    "/auth/oauth/session/{profile}",
+    summary="Sign in with an OAuth 2.0 / OpenID Connect token",
+)
 async def oauth_session(profile: str) -> Response:
     """This Vault has no OAuth 2.0 / OpenID Connect profile, and says so."""
     message = f"There is no OAuth 2.0 / OpenID Connect profile [{profile[:100]}]"
-    return envelope.failure(ApiError(ErrorType.INVALID_DATA, message), error_type=envelope.AUTHENTICATION_FAILED)
+    return envelope.failure(
+        ApiError(ErrorType.INVALID_DATA, message),
+        error_type=envelope.AUTHENTICATION_FAILED,
+    )
 
 
 @router.post(f"{PREFIX}/keep-alive", summary="Keep the session alive")
@@ -85,4 +100,6 @@ async def versions_of_session(request: Request, _caller: SignedIn) -> Response:
 
 def _versions(request: Request) -> Response:
     address = origin(request)
-    return envelope.success(values={version: f"{address}/api/{version}" for version in VERSIONS})
+    return envelope.success(
+        values={version: f"{address}/api/{version}" for version in VERSIONS}
+    )

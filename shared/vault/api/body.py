@@ -11,9 +11,10 @@ from urllib.parse import parse_qsl
 import orjson
 from starlette.formparsers import MultiPartException, MultiPartParser
 
+from shared.protocol.error_types import ErrorType
 from shared.runtime import exact_json
 from shared.vault.api.csv_rows import parse_csv
-from shared.vault.errors import ErrorType, VaultFault
+from shared.vault.errors import VaultFault
 from shared.vault.records.rows import MAX_ROWS
 
 if TYPE_CHECKING:
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
 
 MAX_ROWS_BYTES = 50 * 2**20
 MAX_MDL_BYTES = 5 * 2**20
-MAX_FORM_BYTES = 2**20  # a query of 50,000 characters, percent-encoded, with room to spare
+MAX_FORM_BYTES = (
+    2**20
+)  # a query of 50,000 characters, percent-encoded, with room to spare
 MAX_FORM_FIELDS = 1000
 ARRIVAL_TIMEOUT = 60.0  # seconds
 
@@ -36,9 +39,15 @@ CSV = "text/csv"
 
 def form_documentation(fields: Mapping[str, str]) -> dict[str, object]:
     """``openapi_extra`` of an endpoint that takes a form, or a JSON object: its fields and what each is."""
-    properties = {name: {"type": "string", "description": text} for name, text in fields.items()}
+    properties = {
+        name: {"type": "string", "description": text} for name, text in fields.items()
+    }
     schema = {"type": "object", "properties": properties}
-    return {"requestBody": {"content": {kind: {"schema": schema} for kind in (FORM, MULTIPART, JSON)}}}
+    return {
+        "requestBody": {
+            "content": {kind: {"schema": schema} for kind in (FORM, MULTIPART, JSON)}
+        }
+    }
 
 
 RECORD: dict[str, object] = {"type": "object", "additionalProperties": True}
@@ -54,10 +63,14 @@ ROWS_DOCUMENTATION: dict[str, object] = {
 }
 """``openapi_extra`` of an endpoint that takes rows."""
 RECORD_DOCUMENTATION: dict[str, object] = {
-    "requestBody": {"content": {kind: {"schema": RECORD} for kind in (JSON, FORM, MULTIPART)}}
+    "requestBody": {
+        "content": {kind: {"schema": RECORD} for kind in (JSON, FORM, MULTIPART)}
+    }
 }
 """``openapi_extra`` of an endpoint that takes the fields of one record."""
-OBJECT_DOCUMENTATION: dict[str, object] = {"requestBody": {"content": {JSON: {"schema": RECORD}}}}
+OBJECT_DOCUMENTATION: dict[str, object] = {
+    "requestBody": {"content": {JSON: {"schema": RECORD}}}
+}
 """``openapi_extra`` of an endpoint that takes a JSON object."""
 
 
@@ -132,10 +145,15 @@ async def read_body(request: Request, limit: int) -> bytes:
             async for chunk in request.stream():
                 size += len(chunk)
                 if size > limit:
-                    raise VaultFault(ErrorType.EXCEEDS_FILE_MAX_SIZE, f"A body here is at most {limit} bytes")
+                    raise VaultFault(
+                        ErrorType.EXCEEDS_FILE_MAX_SIZE,
+                        f"A body here is at most {limit} bytes",
+                    )
                 chunks.append(chunk)
     except TimeoutError as error:
-        raise _invalid(f"it did not arrive within {ARRIVAL_TIMEOUT:.0f} seconds") from error
+        raise _invalid(
+            f"it did not arrive within {ARRIVAL_TIMEOUT:.0f} seconds"
+        ) from error
     return b"".join(chunks)
 
 
@@ -156,13 +174,18 @@ def parse_json_rows(body: bytes) -> list[dict[str, object]]:
     if not isinstance(rows, list):
         raise _invalid("it is not a JSON array of records")
     if len(rows) > MAX_ROWS:
-        raise VaultFault(ErrorType.INVALID_DATA, f"A call takes at most {MAX_ROWS} rows; {len(rows)} were sent")
+        raise VaultFault(
+            ErrorType.INVALID_DATA,
+            f"A call takes at most {MAX_ROWS} rows; {len(rows)} were sent",
+        )
     for number, row in enumerate(rows, 1):
         if not isinstance(row, dict):
             raise _invalid(f"row {number} is not a JSON object")
         for name, value in row.items():
             if type(value) not in SCALARS and not _flat_list(value):
-                raise _invalid(f"row {number}: [{name[:100]}] is neither a single value nor a list of them")
+                raise _invalid(
+                    f"row {number}: [{name[:100]}] is neither a single value nor a list of them"
+                )
     return rows
 
 
@@ -197,7 +220,9 @@ def decoded(body: bytes) -> str:
 
 async def _form(headers: Headers, body: bytes) -> dict[str, str]:
     # A public client sends URL-encoded forms as multipart ones, without a boundary.
-    misnamed = "boundary=" not in headers.get("content-type", "").lower() and not body.startswith(b"--")
+    misnamed = "boundary=" not in headers.get(
+        "content-type", ""
+    ).lower() and not body.startswith(b"--")
     if media_type(headers) == FORM or misnamed or not body.strip():
         return parse_form(body)
 
@@ -207,12 +232,18 @@ async def _form(headers: Headers, body: bytes) -> dict[str, str]:
 
     try:
         parser = MultiPartParser(
-            headers, stream(), max_files=0, max_fields=MAX_FORM_FIELDS, max_part_size=MAX_ROWS_BYTES
+            headers,
+            stream(),
+            max_files=0,
+            max_fields=MAX_FORM_FIELDS,
+            max_part_size=MAX_ROWS_BYTES,
         )
         form = await parser.parse()
     except (MultiPartException, KeyError, ValueError) as error:
         raise _invalid("it is not a multipart form of text fields") from error
-    pairs = [(name, value) for name, value in form.multi_items() if isinstance(value, str)]
+    pairs = [
+        (name, value) for name, value in form.multi_items() if isinstance(value, str)
+    ]
     return _unique(pairs)
 
 
@@ -232,7 +263,9 @@ def _json(body: bytes) -> object:
         return exact_json.loads(text)
     except orjson.JSONDecodeError as error:
         # The decoder's message quotes the text; the place alone says as much.
-        raise _invalid(f"it is not JSON at line {error.lineno}, column {error.colno}") from error
+        raise _invalid(
+            f"it is not JSON at line {error.lineno}, column {error.colno}"
+        ) from error
     except RecursionError as error:
         raise _invalid("it is nested too deeply") from error
 

@@ -6,6 +6,7 @@ import orjson
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from shared.protocol.error_types import ErrorType
 from shared.vault.api import response_envelope as envelope
 from shared.vault.api.addresses import PREFIX
 from shared.vault.api.body import JSON, form_documentation, read_fields, read_record
@@ -13,7 +14,7 @@ from shared.vault.api.file_body import upload_form
 from shared.vault.api.request_session import SignedIn, vault_of
 from shared.vault.connections.connection_file import MAX_BYTES
 from shared.vault.connections.duplication import Copy
-from shared.vault.errors import ErrorType, VaultFault
+from shared.vault.errors import VaultFault
 
 router = APIRouter(prefix=f"{PREFIX}/services", tags=["Connections"])
 
@@ -36,15 +37,23 @@ DUPLICATE = form_documentation(
 )
 
 
-@router.post("/connections/{api_name}/actions/duplicate", summary="Duplicate a connection", openapi_extra=DUPLICATE)
+@router.post(
+    "/connections/{api_name}/actions/duplicate",
+    summary="Duplicate a connection",
+    openapi_extra=DUPLICATE,
+)
 async def duplicate(request: Request, caller: SignedIn, api_name: str) -> Response:
     """A Pending copy with integrations, points, rules, lookups and queue connections of its own."""
     fields = await read_fields(request)
     for name in ("name", "api_name"):
         if not fields.get(name):
-            raise VaultFault(ErrorType.PARAMETER_REQUIRED, f"Missing required parameter [{name}]")
+            raise VaultFault(
+                ErrorType.PARAMETER_REQUIRED, f"Missing required parameter [{name}]"
+            )
     copy = Copy(fields["name"], fields["api_name"], fields.get("remote_vault_id", ""))
-    record_id = await vault_of(request).connections.duplication.duplicate(caller, api_name, copy)
+    record_id = await vault_of(request).connections.duplication.duplicate(
+        caller, api_name, copy
+    )
     return envelope.success(data={"id": record_id, "api_name": copy.api_name})
 
 
@@ -56,7 +65,11 @@ UPLOAD = form_documentation(
 )
 
 
-@router.post("/connections/actions/upload", summary="Upload a connection file", openapi_extra=UPLOAD)
+@router.post(
+    "/connections/actions/upload",
+    summary="Upload a connection file",
+    openapi_extra=UPLOAD,
+)
 async def upload(request: Request, caller: SignedIn) -> Response:
     """Takes the other Vault's connection file, or the acceptance that answers this Vault's own.
 
@@ -64,11 +77,18 @@ async def upload(request: Request, caller: SignedIn) -> Response:
     may be uploaded as they were saved.
     """
     async with upload_form(request, MAX_BYTES) as form:
-        content = b"".join([chunk async for chunk in form.content()]) or form.fields.get("file", "").encode()
+        content = (
+            b"".join([chunk async for chunk in form.content()])
+            or form.fields.get("file", "").encode()
+        )
         if not content:
-            raise VaultFault(ErrorType.PARAMETER_REQUIRED, "Missing required parameter [file]")
+            raise VaultFault(
+                ErrorType.PARAMETER_REQUIRED, "Missing required parameter [file]"
+            )
         name = form.fields.get("connection", "")
-        done = await vault_of(request).connections.handshake.upload(caller, content, name)
+        done = await vault_of(request).connections.handshake.upload(
+            caller, content, name
+        )
     data: dict[str, object] = {"connection": done.connection, "state": done.state}
     if done.acceptance is not None:
         data["acceptance"] = orjson.Fragment(done.acceptance)
@@ -83,7 +103,9 @@ async def session(request: Request, caller: SignedIn, api_name: str) -> Response
     """
     vault = vault_of(request)
     opened = await vault.connections.sessions.open(caller, api_name)
-    return envelope.success(sessionId=opened.session_id, userId=opened.user_id, vaultId=vault.vault_id)
+    return envelope.success(
+        sessionId=opened.session_id, userId=opened.user_id, vaultId=vault.vault_id
+    )
 
 
 MESSAGES = {
@@ -92,7 +114,13 @@ MESSAGES = {
             JSON: {
                 "schema": {
                     "type": "object",
-                    "properties": {"messages": {"type": "array", "maxItems": 500, "items": {"type": "string"}}},
+                    "properties": {
+                        "messages": {
+                            "type": "array",
+                            "maxItems": 500,
+                            "items": {"type": "string"},
+                        }
+                    },
                 }
             }
         }
@@ -100,13 +128,19 @@ MESSAGES = {
 }
 
 
-@router.post("/connections/{api_name}/signatures", summary="Sign messages", openapi_extra=MESSAGES)
+@router.post(
+    "/connections/{api_name}/signatures",
+    summary="Sign messages",
+    openapi_extra=MESSAGES,
+)
 async def signatures(request: Request, caller: SignedIn, api_name: str) -> Response:
     """For connectors: where an External connection's messages go, and the signed headers of up to 500 `messages`."""
     record = await read_record(request)
     given = record.get("messages")
     if not isinstance(given, list) or not all(isinstance(text, str) for text in given):
-        raise VaultFault(ErrorType.INVALID_DATA, "[messages] is a list of the messages as text")
+        raise VaultFault(
+            ErrorType.INVALID_DATA, "[messages] is a list of the messages as text"
+        )
     bodies = [text.encode("utf-8", "replace") for text in given]
     signed = await vault_of(request).connections.messages.sign(caller, api_name, bodies)
     return envelope.success(data={"url": signed.url, "headers": signed.headers})
@@ -116,4 +150,9 @@ async def signatures(request: Request, caller: SignedIn, api_name: str) -> Respo
 async def certificate(request: Request, certificate_id: str) -> Response:
     """The certificate, as PEM, of the key that this Vault signs with; needs no session."""
     headers = {envelope.STATUS_HEADER: envelope.Status.SUCCESS}
-    return Response(vault_of(request).connections.signing.certificate_of(certificate_id), 200, headers, PEM)
+    return Response(
+        vault_of(request).connections.signing.certificate_of(certificate_id),
+        200,
+        headers,
+        PEM,
+    )

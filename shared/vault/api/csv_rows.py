@@ -8,8 +8,9 @@ from collections.abc import Sequence
 
 from starlette.responses import Response
 
+from shared.protocol.error_types import ErrorType
 from shared.vault.api.response_envelope import STATUS_HEADER, Status
-from shared.vault.errors import ApiError, ErrorType, VaultFault
+from shared.vault.errors import ApiError, VaultFault
 from shared.vault.records.row_results import RowResult
 
 HEADER = ("responseStatus", "id", "event", "id_param_value", "errors")
@@ -29,9 +30,13 @@ def parse_csv(text: str, max_rows: int) -> list[dict[str, object]]:
             if not cells:
                 continue
             if len(cells) != len(header):
-                raise _invalid(f"line {reader.line_num} has {len(cells)} cells; the header has {len(header)}")
+                raise _invalid(
+                    f"line {reader.line_num} has {len(cells)} cells; the header has {len(header)}"
+                )
             if len(rows) == max_rows:
-                raise VaultFault(ErrorType.INVALID_DATA, f"A call takes at most {max_rows} rows")
+                raise VaultFault(
+                    ErrorType.INVALID_DATA, f"A call takes at most {max_rows} rows"
+                )
             rows.append(dict(zip(header, cells, strict=True)))
     except csv.Error as error:
         raise _invalid(f"line {reader.line_num}: {error}") from error
@@ -44,10 +49,23 @@ def results_csv(results: Sequence[RowResult]) -> Response:
     writer = csv.writer(sheet, lineterminator="\r\n")
     writer.writerow(HEADER)
     for result in results:
-        cells = (_status(result), result.id, result.event, result.id_param_value, _errors(result.errors))
+        cells = (
+            _status(result),
+            result.id,
+            result.event,
+            result.id_param_value,
+            _errors(result.errors),
+        )
         writer.writerow([safe_cell(cell or "") for cell in cells])
-    outcome = Status.WARNING if any(result.warning for result in results) else Status.SUCCESS
-    return Response(sheet.getvalue().encode(), 200, {STATUS_HEADER: outcome}, "text/csv;charset=UTF-8")
+    outcome = (
+        Status.WARNING if any(result.warning for result in results) else Status.SUCCESS
+    )
+    return Response(
+        sheet.getvalue().encode(),
+        200,
+        {STATUS_HEADER: outcome},
+        "text/csv;charset=UTF-8",
+    )
 
 
 def safe_cell(text: str) -> str:

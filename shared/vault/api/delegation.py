@@ -8,16 +8,19 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
 
+from shared.protocol.error_types import ErrorType
 from shared.vault.api import response_envelope as envelope
 from shared.vault.api.addresses import PREFIX, origin
 from shared.vault.api.body import form_documentation, read_fields
 from shared.vault.api.request_session import SignedIn, vault_of
-from shared.vault.errors import ErrorType, VaultFault
+from shared.vault.errors import VaultFault
 
 router = APIRouter(prefix=PREFIX, tags=["Authentication"])
 
 DELEGATIONS = "/services/delegations"
-LOGIN = form_documentation({"vault_id": "Id of the Vault", "delegator_userid": "The user to act for"})
+LOGIN = form_documentation(
+    {"vault_id": "Id of the Vault", "delegator_userid": "The user to act for"}
+)
 GRANT = form_documentation(
     {
         "delegate_userid": "Who is to act for the user",
@@ -34,7 +37,12 @@ async def vaults(request: Request, caller: SignedIn) -> Response:
     vault = vault_of(request)
     dns = origin(request).partition("://")[2]
     shown = [
-        {"id": vault.vault_id, "name": vault.definition.label, "dns": dns, "delegator_userid": str(user_id)}
+        {
+            "id": vault.vault_id,
+            "name": vault.definition.label,
+            "dns": dns,
+            "delegator_userid": str(user_id),
+        }
         for user_id in await vault.delegations.delegators(caller)
     ]
     return envelope.success(delegated_vaults=shown)
@@ -44,9 +52,15 @@ async def vaults(request: Request, caller: SignedIn) -> Response:
 async def login(request: Request, caller: SignedIn) -> Response:
     """`delegated_sessionid` is a session in the delegator's name; it ends with the delegation."""
     vault, fields = vault_of(request), await read_fields(request)
-    vault_id, delegator = _number(fields, "vault_id"), _number(fields, "delegator_userid")
+    vault_id, delegator = (
+        _number(fields, "vault_id"),
+        _number(fields, "delegator_userid"),
+    )
     if vault_id != vault.vault_id:
-        raise VaultFault(ErrorType.INVALID_DATA, "The caller has no delegate access to a Vault with this id")
+        raise VaultFault(
+            ErrorType.INVALID_DATA,
+            "The caller has no delegate access to a Vault with this id",
+        )
     session = await vault.delegations.sign_in(caller, delegator)
     return envelope.success(delegated_sessionid=session.session_id)
 
@@ -61,15 +75,25 @@ async def delegations(request: Request, caller: SignedIn) -> Response:
 async def grant(request: Request, caller: SignedIn) -> Response:
     """Lets another user act in the caller's name; an administrator may do so for others."""
     fields = await read_fields(request)
-    delegator = _number(fields, "delegator_userid") if fields.get("delegator_userid") else caller.user_id
+    delegator = (
+        _number(fields, "delegator_userid")
+        if fields.get("delegator_userid")
+        else caller.user_id
+    )
     delegate = _number(fields, "delegate_userid")
     start, end = _moment(fields, "start_date"), _moment(fields, "end_date")
-    added = await vault_of(request).delegations.grant(caller, delegator, delegate, start, end)
+    added = await vault_of(request).delegations.grant(
+        caller, delegator, delegate, start, end
+    )
     return envelope.success(data={"id": added})
 
 
 @router.delete(f"{DELEGATIONS}/{{delegation_id}}", summary="Revoke delegate access")
-async def revoke(request: Request, caller: SignedIn, delegation_id: Annotated[int, Path(ge=0, lt=2**31)]) -> Response:
+async def revoke(
+    request: Request,
+    caller: SignedIn,
+    delegation_id: Annotated[int, Path(ge=0, lt=2**31)],
+) -> Response:
     """Sessions opened by it end at once."""
     await vault_of(request).delegations.revoke(caller, delegation_id)
     return envelope.success()
@@ -78,7 +102,9 @@ async def revoke(request: Request, caller: SignedIn, delegation_id: Annotated[in
 def _number(fields: dict[str, str], name: str) -> int:
     text = fields.get(name, "").strip()
     if not text:
-        raise VaultFault(ErrorType.PARAMETER_REQUIRED, f"Missing required parameter [{name}]")
+        raise VaultFault(
+            ErrorType.PARAMETER_REQUIRED, f"Missing required parameter [{name}]"
+        )
     if not (text.isascii() and text.isdigit()) or int(text) >= 2**63:
         raise VaultFault(ErrorType.INVALID_DATA, f"[{name}] is not an id")
     return int(text)
@@ -93,4 +119,6 @@ def _moment(fields: dict[str, str], name: str) -> datetime | None:
         return (given if given.tzinfo else given.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError) as error:
         form = "YYYY-MM-DDTHH:MM:SSZ"
-        raise VaultFault(ErrorType.INVALID_DATA, f"[{name}] takes a date and time as {form}") from error
+        raise VaultFault(
+            ErrorType.INVALID_DATA, f"[{name}] takes a date and time as {form}"
+        ) from error

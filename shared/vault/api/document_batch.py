@@ -19,31 +19,48 @@ from shared.vault.records.row_results import RowResult
 
 router = APIRouter(prefix=f"{PREFIX}/objects/documents/batch", tags=["Documents"])
 
-IdParam = Annotated[str | None, Query(alias="idParam", description="A text field of which each document has its own.")]
+IdParam = Annotated[
+    str | None,
+    Query(
+        alias="idParam", description="A text field of which each document has its own."
+    ),
+]
 
 
 @router.post("", summary="Create documents", openapi_extra=ROWS_DOCUMENTATION)
-async def create(request: Request, caller: SignedIn, id_param: IdParam = None) -> Response:
+async def create(
+    request: Request, caller: SignedIn, id_param: IdParam = None
+) -> Response:
     """Up to 500 rows as JSON or CSV, with fields as for one; `file` is the path of a file on the staging area.
 
     With `idParam=link__sys`, say, a row fails when a document has its Link already, whoever else creates it too.
     """
     rows = (await read_rows(request)).rows
-    return _answer(request, await vault_of(request).document_batches.create(caller, rows, id_param))
+    return _answer(
+        request, await vault_of(request).document_batches.create(caller, rows, id_param)
+    )
 
 
 @router.put("", summary="Update documents", openapi_extra=ROWS_DOCUMENTATION)
-async def update(request: Request, caller: SignedIn, id_param: IdParam = None) -> Response:
+async def update(
+    request: Request, caller: SignedIn, id_param: IdParam = None
+) -> Response:
     """Rows with `id`, or with `idParam=external_id__v` that, and fields of the latest version."""
     rows = (await read_rows(request)).rows
-    return _answer(request, await vault_of(request).document_batches.update(caller, rows, id_param))
+    return _answer(
+        request, await vault_of(request).document_batches.update(caller, rows, id_param)
+    )
 
 
 @router.delete("", summary="Delete documents", openapi_extra=ROWS_DOCUMENTATION)
-async def delete(request: Request, caller: SignedIn, id_param: IdParam = None) -> Response:
+async def delete(
+    request: Request, caller: SignedIn, id_param: IdParam = None
+) -> Response:
     """Rows with `id`, or with `idParam=external_id__v` that; each document is deleted by itself."""
     rows = (await read_rows(request)).rows
-    return _answer(request, await vault_of(request).document_batches.delete(caller, rows, id_param))
+    return _answer(
+        request, await vault_of(request).document_batches.delete(caller, rows, id_param)
+    )
 
 
 def _answer(request: Request, results: Sequence[RowResult]) -> Response:
@@ -54,5 +71,8 @@ def _answer(request: Request, results: Sequence[RowResult]) -> Response:
 
 def _row_json(result: RowResult) -> dict[str, object]:
     if not result.ok:
-        return {"responseStatus": Status.FAILURE, "errors": envelope.errors_json(result.errors)}
+        return {
+            "responseStatus": Status.FAILURE,
+            "errors": envelope.errors_json(result.errors),
+        }
     return {"responseStatus": Status.SUCCESS, "id": int(result.id or 0)}

@@ -26,13 +26,17 @@ Range = Annotated[str | None, Header(alias="Range")]
 
 
 @router.get(f"{LATEST}/file", summary="Download the file of a document")
-async def file(request: Request, caller: SignedIn, place: Latest, wanted: Range = None) -> Response:
+async def file(
+    request: Request, caller: SignedIn, place: Latest, wanted: Range = None
+) -> Response:
     """The file of the latest version, or the `Range` of it."""
     return await _download(request, caller, place, SOURCE_FILE, wanted)
 
 
 @router.get(f"{VERSION}/file", summary="Download the file of a version")
-async def version_file(request: Request, caller: SignedIn, place: Version, wanted: Range = None) -> Response:
+async def version_file(
+    request: Request, caller: SignedIn, place: Version, wanted: Range = None
+) -> Response:
     """The file of one version, or the `Range` of it."""
     return await _download(request, caller, place, SOURCE_FILE, wanted)
 
@@ -44,14 +48,20 @@ async def renditions(request: Request, caller: SignedIn, place: Latest) -> Respo
 
 
 @router.get(f"{VERSION}/renditions", summary="Renditions of a version")
-async def version_renditions(request: Request, caller: SignedIn, place: Version) -> Response:
+async def version_renditions(
+    request: Request, caller: SignedIn, place: Version
+) -> Response:
     """The types of a version's renditions, each with its address."""
     return await _listed(request, caller, place)
 
 
 @router.get(f"{LATEST}{RENDITION}", summary="Download a rendition")
 async def rendition(
-    request: Request, caller: SignedIn, place: Latest, rendition_type: str, wanted: Range = None
+    request: Request,
+    caller: SignedIn,
+    place: Latest,
+    rendition_type: str,
+    wanted: Range = None,
 ) -> Response:
     """A rendition of the latest version, or the `Range` of it."""
     return await _download(request, caller, place, rendition_type, wanted)
@@ -59,51 +69,79 @@ async def rendition(
 
 @router.get(f"{VERSION}{RENDITION}", summary="Download a version's rendition")
 async def version_rendition(
-    request: Request, caller: SignedIn, place: Version, rendition_type: str, wanted: Range = None
+    request: Request,
+    caller: SignedIn,
+    place: Version,
+    rendition_type: str,
+    wanted: Range = None,
 ) -> Response:
     """A rendition of one version, or the `Range` of it."""
     return await _download(request, caller, place, rendition_type, wanted)
 
 
 @router.post(f"{LATEST}{RENDITION}", summary="Add a rendition", openapi_extra=FILE_FORM)
-async def add(request: Request, caller: SignedIn, place: Latest, rendition_type: str) -> Response:
+async def add(
+    request: Request, caller: SignedIn, place: Latest, rendition_type: str
+) -> Response:
     """Gives the latest version a rendition that it has not: the `file` of the form."""
     return await _put(request, caller, place, rendition_type, replace=False)
 
 
-@router.post(f"{VERSION}{RENDITION}", summary="Add a rendition to a version", openapi_extra=FILE_FORM)
-async def add_to_version(request: Request, caller: SignedIn, place: Version, rendition_type: str) -> Response:
+@router.post(
+    f"{VERSION}{RENDITION}",
+    summary="Add a rendition to a version",
+    openapi_extra=FILE_FORM,
+)
+async def add_to_version(
+    request: Request, caller: SignedIn, place: Version, rendition_type: str
+) -> Response:
     """Gives a version a rendition that it has not: the `file` of the form."""
     return await _put(request, caller, place, rendition_type, replace=False)
 
 
-@router.put(f"{LATEST}{RENDITION}", summary="Replace a rendition", openapi_extra=FILE_FORM)
-async def replace(request: Request, caller: SignedIn, place: Latest, rendition_type: str) -> Response:
+@router.put(
+    f"{LATEST}{RENDITION}", summary="Replace a rendition", openapi_extra=FILE_FORM
+)
+async def replace(
+    request: Request, caller: SignedIn, place: Latest, rendition_type: str
+) -> Response:
     """Puts the `file` of the form in the place of a rendition of the latest version."""
     return await _put(request, caller, place, rendition_type, replace=True)
 
 
-@router.put(f"{VERSION}{RENDITION}", summary="Replace a version's rendition", openapi_extra=FILE_FORM)
-async def replace_of_version(request: Request, caller: SignedIn, place: Version, rendition_type: str) -> Response:
+@router.put(
+    f"{VERSION}{RENDITION}",
+    summary="Replace a version's rendition",
+    openapi_extra=FILE_FORM,
+)
+async def replace_of_version(
+    request: Request, caller: SignedIn, place: Version, rendition_type: str
+) -> Response:
     """Puts the `file` of the form in the place of a rendition of a version."""
     return await _put(request, caller, place, rendition_type, replace=True)
 
 
 @router.delete(f"{LATEST}{RENDITION}", summary="Delete a rendition")
-async def remove(request: Request, caller: SignedIn, place: Latest, rendition_type: str) -> Response:
+async def remove(
+    request: Request, caller: SignedIn, place: Latest, rendition_type: str
+) -> Response:
     """Takes a rendition from the latest version."""
     await vault_of(request).document_files.remove(caller, place, rendition_type)
     return envelope.success()
 
 
 @router.delete(f"{VERSION}{RENDITION}", summary="Delete a version's rendition")
-async def remove_of_version(request: Request, caller: SignedIn, place: Version, rendition_type: str) -> Response:
+async def remove_of_version(
+    request: Request, caller: SignedIn, place: Version, rendition_type: str
+) -> Response:
     """Takes a rendition from a version."""
     await vault_of(request).document_files.remove(caller, place, rendition_type)
     return envelope.success()
 
 
-async def _download(request: Request, caller: Caller, place: Place, kind: str, wanted: str | None) -> Response:
+async def _download(
+    request: Request, caller: Caller, place: Place, kind: str, wanted: str | None
+) -> Response:
     files = vault_of(request).document_files
     found = await files.file(caller, place, kind)
     size = found.content.size
@@ -117,10 +155,16 @@ async def _listed(request: Request, caller: Caller, place: Place) -> Response:
     own = f"{origin(request)}{base_path(request)}/objects/documents/{place.document_id}"
     if place.number is not None:
         own += f"/versions/{place.number.major}/{place.number.minor}"
-    return envelope.success(renditions={name: f"{own}/renditions/{name}" for name in names})
+    return envelope.success(
+        renditions={name: f"{own}/renditions/{name}" for name in names}
+    )
 
 
-async def _put(request: Request, caller: Caller, place: Place, kind: str, *, replace: bool) -> Response:
+async def _put(
+    request: Request, caller: Caller, place: Place, kind: str, *, replace: bool
+) -> Response:
     async with sent_file(request) as sent:
-        await vault_of(request).document_files.put(caller, place, kind, sent, replace=replace)
+        await vault_of(request).document_files.put(
+            caller, place, kind, sent, replace=replace
+        )
     return envelope.success()

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Operation
 from shared.vault.api import response_envelope as envelope
 from shared.vault.api.addresses import PREFIX, base_path, origin
 from shared.vault.api.request_session import SignedIn, vault_of
-from shared.vault.errors import ErrorType, VaultFault
+from shared.vault.errors import VaultFault
 from shared.vault.model.component_model import Field, FieldType
 from shared.vault.queries.document_target import document_target
 
@@ -31,7 +32,9 @@ async def properties(request: Request, caller: SignedIn) -> Response:
     """Every field that documents have, those of their files too."""
     target = document_target(_model(request, caller))
     fields = () if target is None else target.object.fields.values()
-    return envelope.success(properties=[_property(field, at) for at, field in enumerate(fields)])
+    return envelope.success(
+        properties=[_property(field, at) for at, field in enumerate(fields)]
+    )
 
 
 @router.get("/types", summary="Document types")
@@ -48,14 +51,23 @@ async def one_type(request: Request, caller: SignedIn, type_name: str) -> Respon
 
 
 @router.get(SUBTYPE, summary="A document subtype")
-async def one_subtype(request: Request, caller: SignedIn, type_name: str, subtype_name: str) -> Response:
+async def one_subtype(
+    request: Request, caller: SignedIn, type_name: str, subtype_name: str
+) -> Response:
     """Its lifecycles, rendition types and classifications."""
     return _type_answer(request, caller, type_name, subtype_name)
 
 
-@router.get(f"{SUBTYPE}/classifications/{{classification_name}}", summary="A document classification")
+@router.get(
+    f"{SUBTYPE}/classifications/{{classification_name}}",
+    summary="A document classification",
+)
 async def one_classification(
-    request: Request, caller: SignedIn, type_name: str, subtype_name: str, classification_name: str
+    request: Request,
+    caller: SignedIn,
+    type_name: str,
+    subtype_name: str,
+    classification_name: str,
 ) -> Response:
     """Its lifecycles and rendition types."""
     return _type_answer(request, caller, type_name, subtype_name, classification_name)
@@ -67,7 +79,11 @@ def _model(request: Request, caller: Caller) -> DocumentModel:
 
 def _type_answer(request: Request, caller: Caller, *path: str) -> Response:
     model = _model(request, caller)
-    kind = model.types.get(".".join(path)) if all("." not in name for name in path) else None
+    kind = (
+        model.types.get(".".join(path))
+        if all("." not in name for name in path)
+        else None
+    )
     if kind is None:
         raise VaultFault(ErrorType.INVALID_DATA, "There is no such document type")
     offered = [model.lifecycles[name] for name in model.lifecycles_of(kind.name)]
@@ -76,7 +92,9 @@ def _type_answer(request: Request, caller: Caller, *path: str) -> Response:
         "label": kind.label,
         "active": kind.active,
         "renditions": list(model.renditions),
-        "availableLifecycles": [{"name": lifecycle.name, "label": lifecycle.label} for lifecycle in offered],
+        "availableLifecycles": [
+            {"name": lifecycle.name, "label": lifecycle.label} for lifecycle in offered
+        ],
     }
     if len(path) <= len(BELOW):
         members[BELOW[len(path) - 1]] = _level(request, model, kind.name)
@@ -84,8 +102,13 @@ def _type_answer(request: Request, caller: Caller, *path: str) -> Response:
 
 
 def _level(request: Request, model: DocumentModel, above: str) -> list[dict[str, str]]:
-    below = [kind for kind in model.types.values() if kind.name.rpartition(".")[0] == above]
-    return [{"name": kind.path[-1], "label": kind.label, "value": _url(request, kind)} for kind in below]
+    below = [
+        kind for kind in model.types.values() if kind.name.rpartition(".")[0] == above
+    ]
+    return [
+        {"name": kind.path[-1], "label": kind.label, "value": _url(request, kind)}
+        for kind in below
+    ]
 
 
 def _url(request: Request, kind: DocumentType) -> str:
@@ -119,4 +142,6 @@ def _property(field: Field, at: int) -> dict[str, object]:
         "objectType": field.object,
         "relationshipName": field.relationship_outbound_name,
     }
-    return members | {name: value for name, value in optional.items() if value is not None}
+    return members | {
+        name: value for name, value in optional.items() if value is not None
+    }

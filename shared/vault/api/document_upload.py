@@ -6,12 +6,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+from shared.protocol.error_types import ErrorType
 from shared.vault.api.body import FORM, JSON, MULTIPART, RECORD
 from shared.vault.api.file_body import upload_form
 from shared.vault.api.request_session import vault_of
 from shared.vault.documents.document_content import file_name
 from shared.vault.documents.source_file import SourceFile
-from shared.vault.errors import ErrorType, VaultFault
+from shared.vault.errors import VaultFault
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -35,7 +36,9 @@ FILE_FORM: dict[str, object] = {
 
 
 @asynccontextmanager
-async def sent_document(request: Request) -> AsyncIterator[tuple[dict[str, str], SourceFile | None]]:
+async def sent_document(
+    request: Request,
+) -> AsyncIterator[tuple[dict[str, str], SourceFile | None]]:
     """The fields of a form, and its file, which is kept.
 
     :raises VaultFault: EXCEEDS_FILE_MAX_SIZE, INVALID_DATA.
@@ -60,5 +63,7 @@ async def sent_file(request: Request) -> AsyncIterator[SourceFile]:
     """
     async with sent_document(request) as (_, file):
         if file is None:
-            raise VaultFault(ErrorType.PARAMETER_REQUIRED, "Missing required parameter [file]")
+            raise VaultFault(
+                ErrorType.PARAMETER_REQUIRED, "Missing required parameter [file]"
+            )
         yield file

@@ -5,11 +5,12 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Operation, require
 from shared.vault.api import response_envelope as envelope
 from shared.vault.api.addresses import PREFIX, base_path, origin
 from shared.vault.api.request_session import SignedIn, vault_of
-from shared.vault.errors import ErrorType, VaultFault
+from shared.vault.errors import VaultFault
 from shared.vault.security.sign_in_service import MIN_PASSWORD_LENGTH
 from shared.vault.security.user_fields import SECURITY_POLICY
 from shared.vault.security.user_records import OBJECT
@@ -30,10 +31,16 @@ async def domain(request: Request, caller: SignedIn) -> Response:
         "id": str(vault.vault_id),
         "vault_name__v": vault.definition.label,
         "vault_status__v": "Active",
-        "vault_application__v": [{"name": f"{vault.definition.name}__v", "label": vault.definition.label}],
+        "vault_application__v": [
+            {"name": f"{vault.definition.name}__v", "label": vault.definition.label}
+        ],
     }
     return envelope.success(
-        domain__v={"domain_name__v": own["name"], "domain_type__v": own["type"], "vaults__v": [shown]}
+        domain__v={
+            "domain_name__v": own["name"],
+            "domain_type__v": own["type"],
+            "vaults__v": [shown],
+        }
     )
 
 
@@ -49,18 +56,31 @@ async def policies(request: Request, caller: SignedIn) -> Response:
     """The one security policy of all users, with its address."""
     require(caller, OBJECT, Operation.READ)
     address = f"{origin(request)}{base_path(request)}/objects/securitypolicies/{POLICY}"
-    return envelope.success(security_policies__v=[{"name__v": POLICY, "label__v": POLICY_LABEL, "value__v": address}])
+    return envelope.success(
+        security_policies__v=[
+            {"name__v": POLICY, "label__v": POLICY_LABEL, "value__v": address}
+        ]
+    )
 
 
-@router.get("/objects/securitypolicies/{security_policy_name}", summary="One security policy")
+@router.get(
+    "/objects/securitypolicies/{security_policy_name}", summary="One security policy"
+)
 async def policy(caller: SignedIn, security_policy_name: str) -> Response:
     """What it asks of passwords, as this Vault checks it."""
     require(caller, OBJECT, Operation.READ)
     if security_policy_name != POLICY:
-        raise VaultFault(ErrorType.INVALID_DATA, f"There is no security policy [{security_policy_name[:100]}]")
+        raise VaultFault(
+            ErrorType.INVALID_DATA,
+            f"There is no security policy [{security_policy_name[:100]}]",
+        )
     return envelope.success(
         security_policy__v={
-            "policy_details__v": {"name__v": POLICY, "label__v": POLICY_LABEL, "is_active__v": True},
+            "policy_details__v": {
+                "name__v": POLICY,
+                "label__v": POLICY_LABEL,
+                "is_active__v": True,
+            },
             "policy_security_settings__v": {
                 "authentication_type__v": PASSWORD,
                 "passwords_require_number__v": False,
@@ -76,4 +96,7 @@ async def policy(caller: SignedIn, security_policy_name: str) -> Response:
 
 def _domain(request: Request) -> dict[str, str]:
     vault = vault_of(request)
-    return {"name": vault.definition.name, "type": vault.identity.domain_type.value.capitalize()}
+    return {
+        "name": vault.definition.name,
+        "type": vault.identity.domain_type.value.capitalize(),
+    }

@@ -17,7 +17,10 @@ router = APIRouter(prefix=f"{PREFIX}/services/exceptions", tags=["User exception
     "/actions/retry",
     summary="Retry all open exceptions",
     openapi_extra=form_documentation(
-        {"connection": "API name of a connection.", "integration": "API name of an integration."}
+        {
+            "connection": "API name of a connection.",
+            "integration": "API name of an integration.",
+        }
     ),
 )
 async def retry(request: Request, caller: SignedIn) -> Response:
@@ -25,4 +28,7 @@ async def retry(request: Request, caller: SignedIn) -> Response:
 
     Its task `retry` counts messages that were queued again or refused; its task `outcome` what has become of them.
     """
-    return submitted(request, await vault_of(request).bulk_retries.submit(caller, await read_fields(request)))
+    return submitted(
+        request,
+        await vault_of(request).bulk_retries.submit(caller, await read_fields(request)),
+    )

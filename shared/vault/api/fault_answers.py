@@ -13,10 +13,11 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 
+from shared.protocol.error_types import ErrorType
 from shared.spark.broker_errors import BrokerUnavailable
 from shared.vault.api import response_envelope as envelope
 from shared.vault.api.request_headers import is_api
-from shared.vault.errors import ApiError, ErrorType, VaultFault
+from shared.vault.errors import ApiError, VaultFault
 from shared.vault.storage.database import DatabaseUnavailable
 
 if TYPE_CHECKING:
@@ -34,7 +35,13 @@ PASSING = (
     asyncpg.InvalidCachedStatementError,
 )
 # A connection went away under a call: whether the call was carried out is not known.
-LOST = (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, OSError, TimeoutError, BrokerUnavailable)
+LOST = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    OSError,
+    TimeoutError,
+    BrokerUnavailable,
+)
 READING = frozenset({"GET", "HEAD"})
 
 
@@ -48,7 +55,11 @@ def status_of(error: Exception, method: str) -> int:
     if isinstance(error, PASSING):
         return HTTPStatus.SERVICE_UNAVAILABLE
     if isinstance(error, LOST):
-        return HTTPStatus.SERVICE_UNAVAILABLE if method in READING else HTTPStatus.GATEWAY_TIMEOUT
+        return (
+            HTTPStatus.SERVICE_UNAVAILABLE
+            if method in READING
+            else HTTPStatus.GATEWAY_TIMEOUT
+        )
     return HTTPStatus.INTERNAL_SERVER_ERROR if method in READING else HTTPStatus.OK
 
 
@@ -58,7 +69,11 @@ class Faults:
     ``respond`` makes the answer of an error and an HTTP status.
     """
 
-    def __init__(self, app: ASGIApp, respond: Callable[[ApiError, int], Response] = envelope.exception) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        respond: Callable[[ApiError, int], Response] = envelope.exception,
+    ) -> None:
         self._app = app
         self._respond = respond
 
@@ -88,10 +103,19 @@ class Faults:
         http_status = status_of(error, scope["method"])
         execution_id = scope.get("state", {}).get("execution_id")
         if http_status in (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT):
-            log.warning("request.unavailable", reason=type(error).__name__, execution_id=execution_id)
+            log.warning(
+                "request.unavailable",
+                reason=type(error).__name__,
+                execution_id=execution_id,
+            )
             message = "The Vault is starting, or cannot reach its database or broker; try again later"
         else:
-            log.error("request.failed", method=scope["method"], execution_id=execution_id, exc_info=error)
+            log.error(
+                "request.failed",
+                method=scope["method"],
+                execution_id=execution_id,
+                exc_info=error,
+            )
             message = f"An unexpected error occurred; execution {execution_id}"
         return self._respond(ApiError(ErrorType.UNEXPECTED_ERROR, message), http_status)
 
@@ -113,8 +137,12 @@ async def on_http_error(request: Request, error: Exception) -> Response:
         message = f"The resource does not support {request.method}"
         return envelope.failure(ApiError(ErrorType.METHOD_NOT_SUPPORTED, message))
     if error.status_code == HTTPStatus.NOT_FOUND:
-        return envelope.failure(ApiError(ErrorType.MALFORMED_URL, "The resource does not exist"))
-    return envelope.failure(ApiError(ErrorType.INVALID_DATA, "The request cannot be read"))
+        return envelope.failure(
+            ApiError(ErrorType.MALFORMED_URL, "The resource does not exist")
+        )
+    return envelope.failure(
+        ApiError(ErrorType.INVALID_DATA, "The request cannot be read")
+    )
 
 
 async def on_invalid_parameter(_request: Request, error: Exception) -> Response:
@@ -122,4 +150,6 @@ async def on_invalid_parameter(_request: Request, error: Exception) -> Response:
     if not isinstance(error, RequestValidationError):
         raise error
     names = ", ".join(str(problem["loc"][-1]) for problem in error.errors())
-    return envelope.failure(ApiError(ErrorType.INVALID_DATA, f"Invalid value for parameter [{names[:200]}]"))
+    return envelope.failure(
+        ApiError(ErrorType.INVALID_DATA, f"Invalid value for parameter [{names[:200]}]")
+    )

@@ -15,9 +15,10 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.responses import StreamingResponse
 
+from shared.protocol.error_types import ErrorType
 from shared.vault.api.body import MAX_FORM_FIELDS, MULTIPART, media_type, read_fields
 from shared.vault.api.response_envelope import STATUS_HEADER, Status
-from shared.vault.errors import ErrorType, VaultFault
+from shared.vault.errors import VaultFault
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -29,7 +30,9 @@ RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 MAX_RANGE = 50 * 2**20
 
 
-def multipart_documentation(fields: Mapping[str, object] = MappingProxyType({})) -> dict[str, object]:
+def multipart_documentation(
+    fields: Mapping[str, object] = MappingProxyType({}),
+) -> dict[str, object]:
     """The OpenAPI document's request body of a form with a file and ``fields``, each with its schema."""
     properties = {"file": {"type": "string", "format": "binary"}, **fields}
     schema = {"type": "object", "required": ["file"], "properties": properties}
@@ -53,12 +56,17 @@ class UploadForm:
 
 
 @asynccontextmanager
-async def upload_form(request: Request, limit: int, field: str = "file") -> AsyncIterator[UploadForm]:
+async def upload_form(
+    request: Request, limit: int, field: str = "file"
+) -> AsyncIterator[UploadForm]:
     """A form with a file of up to ``limit`` bytes in ``field``; what does not fit in memory waits on disk.
 
     :raises VaultFault: EXCEEDS_FILE_MAX_SIZE, INVALID_DATA.
     """
-    if media_type(request.headers) != MULTIPART or "boundary=" not in request.headers["content-type"].lower():
+    if (
+        media_type(request.headers) != MULTIPART
+        or "boundary=" not in request.headers["content-type"].lower()
+    ):
         yield UploadForm(await read_fields(request), None)
         return
     parser = MultiPartParser(
@@ -71,7 +79,9 @@ async def upload_form(request: Request, limit: int, field: str = "file") -> Asyn
     try:
         form = await parser.parse()
     except (MultiPartException, KeyError, ValueError) as error:
-        raise VaultFault(ErrorType.INVALID_DATA, "The body is not a multipart form with one file") from error
+        raise VaultFault(
+            ErrorType.INVALID_DATA, "The body is not a multipart form with one file"
+        ) from error
     try:
         yield _upload(form, field)
     finally:
@@ -79,7 +89,9 @@ async def upload_form(request: Request, limit: int, field: str = "file") -> Asyn
 
 
 def _upload(form: FormData, field: str) -> UploadForm:
-    fields = {name: value for name, value in form.multi_items() if isinstance(value, str)}
+    fields = {
+        name: value for name, value in form.multi_items() if isinstance(value, str)
+    }
     file = form.get(field)
     return UploadForm(fields, file if isinstance(file, UploadFile) else None)
 
@@ -96,12 +108,16 @@ async def bounded_stream(request: Request, limit: int) -> AsyncGenerator[bytes, 
             async with asyncio.timeout(CHUNK_TIMEOUT):
                 chunk = await anext(stream, None)
         except TimeoutError as error:
-            raise VaultFault(ErrorType.INVALID_DATA, "The body did not arrive in time") from error
+            raise VaultFault(
+                ErrorType.INVALID_DATA, "The body did not arrive in time"
+            ) from error
         if chunk is None:
             return
         size += len(chunk)
         if size > limit:
-            raise VaultFault(ErrorType.EXCEEDS_FILE_MAX_SIZE, f"A body here is at most {limit} bytes")
+            raise VaultFault(
+                ErrorType.EXCEEDS_FILE_MAX_SIZE, f"A body here is at most {limit} bytes"
+            )
         yield chunk
 
 
@@ -133,7 +149,9 @@ def span_of(header: str | None, size: int) -> Span:
 
 
 def _no_range() -> VaultFault:
-    return VaultFault(ErrorType.INVALID_DATA, "Header [Range] is not one range of bytes in the file")
+    return VaultFault(
+        ErrorType.INVALID_DATA, "Header [Range] is not one range of bytes in the file"
+    )
 
 
 def file_response(
@@ -153,7 +171,9 @@ def file_response(
         "X-Content-Type-Options": "nosniff",
     }
     if span.partial:
-        headers["Content-Range"] = f"bytes {span.start}-{span.start + span.length - 1}/{size}"
+        headers["Content-Range"] = (
+            f"bytes {span.start}-{span.start + span.length - 1}/{size}"
+        )
     status = 206 if span.partial else 200
     return StreamingResponse(content, status, headers, f"{media};charset=UTF-8")
 
@@ -170,6 +190,8 @@ def archive_response(content: AsyncIterator[bytes], name: str) -> StreamingRespo
 
 def disposition(name: str) -> str:
     """A Content-Disposition header: the name plainly for old clients, and exactly for the others."""
-    plain = "".join(c if c.isascii() and c.isprintable() and c not in '"\\' else "_" for c in name)
+    plain = "".join(
+        c if c.isascii() and c.isprintable() and c not in '"\\' else "_" for c in name
+    )
     exact = "" if plain == name else f"; filename*=UTF-8''{quote(name, safe='')}"
     return f'attachment;filename="{plain}"{exact}'

@@ -20,7 +20,12 @@ router = APIRouter(tags=["Users"])
 
 GROUPS = f"{PREFIX}/objects/groups"
 GroupId = Annotated[int, Path(ge=0, lt=2**63)]
-Implied = Annotated[bool, Query(alias="includeImplied", description="Members by their security profile as well.")]
+Implied = Annotated[
+    bool,
+    Query(
+        alias="includeImplied", description="Members by their security profile as well."
+    ),
+]
 GROUP = form_documentation(
     {
         "label__v": "Label; the group's name is made from it",
@@ -34,7 +39,9 @@ GROUP = form_documentation(
 
 
 @router.get(GROUPS, summary="All groups")
-async def all_groups(request: Request, caller: SignedIn, implied: Implied = False) -> Response:
+async def all_groups(
+    request: Request, caller: SignedIn, implied: Implied = False
+) -> Response:
     """Groups with their members."""
     groups = await vault_of(request).groups.all(caller, implied=implied)
     return envelope.success(groups=[{"group": group} for group in groups])
@@ -54,7 +61,9 @@ async def auto_groups(
 
 
 @router.get(f"{GROUPS}/{{group_id}}", summary="One group")
-async def one_group(request: Request, caller: SignedIn, group_id: GroupId, implied: Implied = False) -> Response:
+async def one_group(
+    request: Request, caller: SignedIn, group_id: GroupId, implied: Implied = False
+) -> Response:
     """A group with its members."""
     group = await vault_of(request).groups.get(caller, group_id, implied=implied)
     return envelope.success(groups=[{"group": group}])

@@ -9,11 +9,20 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
+from shared.protocol.error_types import ErrorType
 from shared.vault.api import response_envelope as envelope
 from shared.vault.api.addresses import PREFIX, base_path
 from shared.vault.api.request_session import SignedIn, vault_of
-from shared.vault.errors import ErrorType, VaultFault
-from shared.vault.jobs.job_model import FINISHED, UNFINISHED, Job, JobFilter, JobPage, JobStatus, JobTask
+from shared.vault.errors import VaultFault
+from shared.vault.jobs.job_model import (
+    FINISHED,
+    UNFINISHED,
+    Job,
+    JobFilter,
+    JobPage,
+    JobStatus,
+    JobTask,
+)
 
 router = APIRouter(prefix=f"{PREFIX}/services/jobs", tags=["Jobs"])
 
@@ -23,7 +32,10 @@ MAX_OFFSET = 2**31
 Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT)]
 Offset = Annotated[int, Query(ge=0, le=MAX_OFFSET)]
 When = Annotated[str | None, Query(description="`YYYY-MM-DDTHH:MM:SSZ`, or a date.")]
-StatusName = Annotated[str | None, Query(description="Status in lower case; several are separated by commas.")]
+StatusName = Annotated[
+    str | None,
+    Query(description="Status in lower case; several are separated by commas."),
+]
 
 
 @router.get("/histories", summary="Jobs that have ended")
@@ -38,9 +50,13 @@ async def histories(
 ) -> Response:
     """The latest first; dates are those of their end."""
     wanted = JobFilter(
-        _statuses(status, FINISHED), parse_moment("start_date", start_date), parse_moment("end_date", end_date)
+        _statuses(status, FINISHED),
+        parse_moment("start_date", start_date),
+        parse_moment("end_date", end_date),
     )
-    page = await vault_of(request).jobs.histories(caller, wanted, limit=limit, offset=offset)
+    page = await vault_of(request).jobs.histories(
+        caller, wanted, limit=limit, offset=offset
+    )
     return _listed(request, page, limit, offset)
 
 
@@ -56,9 +72,13 @@ async def monitors(
 ) -> Response:
     """Scheduled, queued and running ones; dates are those of their creation."""
     wanted = JobFilter(
-        _statuses(status, UNFINISHED), parse_moment("start_date", start_date), parse_moment("end_date", end_date)
+        _statuses(status, UNFINISHED),
+        parse_moment("start_date", start_date),
+        parse_moment("end_date", end_date),
     )
-    page = await vault_of(request).jobs.monitors(caller, wanted, limit=limit, offset=offset)
+    page = await vault_of(request).jobs.monitors(
+        caller, wanted, limit=limit, offset=offset
+    )
     return _listed(request, page, limit, offset)
 
 
@@ -98,12 +118,25 @@ async def status_of(request: Request, caller: SignedIn, job_id: int) -> Response
 
 
 @router.get("/{job_id}/tasks", summary="The tasks of a job")
-async def tasks_of(request: Request, caller: SignedIn, job_id: int, limit: Limit = 50, offset: Offset = 0) -> Response:
+async def tasks_of(
+    request: Request,
+    caller: SignedIn,
+    job_id: int,
+    limit: Limit = 50,
+    offset: Offset = 0,
+) -> Response:
     """Each with its state, and with counts where the job counts anything."""
-    tasks, total = await vault_of(request).jobs.tasks(caller, job_id, limit=limit, offset=offset)
+    tasks, total = await vault_of(request).jobs.tasks(
+        caller, job_id, limit=limit, offset=offset
+    )
     url = f"{job_url(request, job_id)}/tasks?limit={limit}&offset={offset}"
     details = {"total": total, "limit": limit, "offset": offset}
-    return envelope.success(url=url, responseDetails=details, job_id=job_id, tasks=[_task_json(t) for t in tasks])
+    return envelope.success(
+        url=url,
+        responseDetails=details,
+        job_id=job_id,
+        tasks=[_task_json(t) for t in tasks],
+    )
 
 
 def submitted(request: Request, job_id: int, **members: object) -> Response:
@@ -120,7 +153,10 @@ def moment(value: datetime | None) -> str | None:
     """A moment as the API writes it."""
     if value is None:
         return None
-    return value.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
+    return (
+        value.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00")
+        + "Z"
+    )
 
 
 def _artifacts(request: Request, job: Job) -> list[dict[str, str]]:
@@ -128,12 +164,22 @@ def _artifacts(request: Request, job: Job) -> list[dict[str, str]]:
     paths = job.results.get("artifacts")
     listed = paths if isinstance(paths, list) else []
     return [
-        {"rel": "artifacts", "href": f"{base_path(request)}{path}", "method": "GET", "accept": "*/*"} for path in listed
+        {
+            "rel": "artifacts",
+            "href": f"{base_path(request)}{path}",
+            "method": "GET",
+            "accept": "*/*",
+        }
+        for path in listed
     ]
 
 
 def _listed(request: Request, page: JobPage, limit: int, offset: int) -> Response:
-    kept = {k: v for k, v in request.query_params.items() if k in ("start_date", "end_date", "status")}
+    kept = {
+        k: v
+        for k, v in request.query_params.items()
+        if k in ("start_date", "end_date", "status")
+    }
 
     def link(to: int) -> str:
         return f"{request.url.path}?{urlencode({**kept, 'limit': limit, 'offset': to})}"
@@ -143,7 +189,11 @@ def _listed(request: Request, page: JobPage, limit: int, offset: int) -> Respons
         details["previous_page"] = link(max(0, offset - limit))
     if offset + len(page.jobs) < page.total:
         details["next_page"] = link(offset + limit)
-    members = {"url": link(offset), "responseDetails": details, "jobs": [_job_json(job) for job in page.jobs]}
+    members = {
+        "url": link(offset),
+        "responseDetails": details,
+        "jobs": [_job_json(job) for job in page.jobs],
+    }
     return envelope.success(responseMessage="OK", **members)
 
 
@@ -158,11 +208,19 @@ def _job_json(job: Job) -> dict[str, object]:
         "modified_date": moment(job.modified_date),
         "run_start_date": moment(job.run_start_date or job.run_at),
     }
-    return shown if job.run_end_date is None else {**shown, "run_end_date": moment(job.run_end_date)}
+    return (
+        shown
+        if job.run_end_date is None
+        else {**shown, "run_end_date": moment(job.run_end_date)}
+    )
 
 
 def _task_json(task: JobTask) -> dict[str, object]:
-    return {"id": task.task_id, "state": task.state, **({"counts": task.counts} if task.counts else {})}
+    return {
+        "id": task.task_id,
+        "state": task.state,
+        **({"counts": task.counts} if task.counts else {}),
+    }
 
 
 def _statuses(text: str | None, among: frozenset[JobStatus]) -> frozenset[JobStatus]:
@@ -184,5 +242,7 @@ def parse_moment(name: str, text: str | None) -> datetime | None:
             return datetime.combine(date.fromisoformat(text), time.min, UTC)
         found = datetime.fromisoformat(text.strip())
     except ValueError as error:
-        raise VaultFault(ErrorType.INVALID_DATA, f"Invalid value for parameter [{name}]") from error
+        raise VaultFault(
+            ErrorType.INVALID_DATA, f"Invalid value for parameter [{name}]"
+        ) from error
     return found if found.tzinfo else found.replace(tzinfo=UTC)

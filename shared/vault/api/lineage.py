@@ -6,13 +6,21 @@ from datetime import UTC
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+)
 from starlette.responses import Response
 
+from shared.protocol.error_types import ErrorType
 from shared.vault.api import response_envelope as envelope
 from shared.vault.api.addresses import PREFIX
 from shared.vault.api.request_session import SignedIn, vault_of
-from shared.vault.errors import ErrorType, VaultFault
+from shared.vault.errors import VaultFault
 from shared.vault.records.lineage_entries import HEADER
 from shared.vault.records.lineage_model import CallLineage, Origin
 
@@ -61,7 +69,9 @@ def lineage_of(request: Request) -> CallLineage | None:
         time = told.time.astimezone(UTC)
     except ValidationError as error:
         named = ".".join(str(part) for part in error.errors()[0]["loc"])[:100]
-        raise VaultFault(ErrorType.INVALID_DATA, f"The header {HEADER} cannot be read at [{named}]") from None
+        raise VaultFault(
+            ErrorType.INVALID_DATA, f"The header {HEADER} cannot be read at [{named}]"
+        ) from None
     except (ValueError, OverflowError):
         message = f"The header {HEADER} has at most {MAX_HEADER} characters, and a moment of this era"
         raise VaultFault(ErrorType.INVALID_DATA, message) from None
@@ -71,23 +81,43 @@ def lineage_of(request: Request) -> CallLineage | None:
         told.integration_point,
         told.run,
         time,
-        tuple(Origin(each.object, each.rule, frozenset(each.own)) for each in told.origins),
+        tuple(
+            Origin(each.object, each.rule, frozenset(each.own)) for each in told.origins
+        ),
     )
 
 
-@router.get("/vobjects/{object_name}/{record_id}", summary="Where the fields of a record come from")
-async def of_record(request: Request, caller: SignedIn, object_name: str, record_id: str) -> Response:
+@router.get(
+    "/vobjects/{object_name}/{record_id}",
+    summary="Where the fields of a record come from",
+)
+async def of_record(
+    request: Request, caller: SignedIn, object_name: str, record_id: str
+) -> Response:
     """For each field that a transfer has set: message, run, rule, source record, and whether it was changed since."""
     fields = await vault_of(request).lineage.of_record(caller, object_name, record_id)
-    return envelope.success(data={"object_name": object_name, "record_id": record_id, "fields": fields})
+    return envelope.success(
+        data={"object_name": object_name, "record_id": record_id, "fields": fields}
+    )
 
 
 @router.get("/messages/{message_id}", summary="What a message has written")
 async def of_message(
-    request: Request, caller: SignedIn, message_id: str, limit: Limit = 200, offset: Offset = 0
+    request: Request,
+    caller: SignedIn,
+    message_id: str,
+    limit: Limit = 200,
+    offset: Offset = 0,
 ) -> Response:
     """The records and their fields, the earliest write first."""
     wanted = message_id.replace("\x00", "")
-    page = await vault_of(request).lineage.of_message(caller, wanted, limit=limit, offset=offset)
-    details = {"limit": limit, "offset": offset, "size": len(page.rows), "total": page.total}
+    page = await vault_of(request).lineage.of_message(
+        caller, wanted, limit=limit, offset=offset
+    )
+    details = {
+        "limit": limit,
+        "offset": offset,
+        "size": len(page.rows),
+        "total": page.total,
+    }
     return envelope.success(responseDetails=details, data=page.rows)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Grant, authorize
 from shared.vault.api import response_envelope as envelope
 from shared.vault.api.addresses import PREFIX, base_path
@@ -19,21 +20,27 @@ from shared.vault.components.types import COMPONENT_TYPES
 from shared.vault.configuration import component_jobs, standard_items
 from shared.vault.configuration.component_files import MAX_FILE_BYTES
 from shared.vault.configuration.component_service import OBJECT_TYPE
-from shared.vault.errors import ApiError, ErrorType, VaultFault
+from shared.vault.errors import ApiError, VaultFault
 
 router = APIRouter(tags=["Components"])
 
 
 MDL_TEXT = {
     "requestBody": {
-        "content": {kind: {"schema": {"type": "string"}} for kind in ("text/plain", "application/octet-stream")}
+        "content": {
+            kind: {"schema": {"type": "string"}}
+            for kind in ("text/plain", "application/octet-stream")
+        }
     }
 }
 FILE_FORM = {
     "requestBody": {
         "content": {
             "multipart/form-data": {
-                "schema": {"type": "object", "properties": {"file": {"type": "string", "format": "binary"}}}
+                "schema": {
+                    "type": "object",
+                    "properties": {"file": {"type": "string", "format": "binary"}},
+                }
             }
         }
     }
@@ -49,12 +56,18 @@ async def execute(request: Request, caller: SignedIn) -> Response:
     return _executed(script.to_json(vault.definition.label))
 
 
-@router.post("/api/mdl/execute_async", summary="Execute MDL as a job", openapi_extra=MDL_TEXT)
+@router.post(
+    "/api/mdl/execute_async", summary="Execute MDL as a job", openapi_extra=MDL_TEXT
+)
 @router.post(f"{PREFIX}/api/mdl/execute_async", include_in_schema=False)
-@router.post("/api/mdl/execute_asyc", include_in_schema=False)  # as the Java client spells it
+@router.post(
+    "/api/mdl/execute_asyc", include_in_schema=False
+)  # as the Java client spells it
 async def execute_async(request: Request, caller: SignedIn) -> Response:
     """The script is read at once, and refused when it is not MDL; what its statements come to is the job's result."""
-    job_id, statements = await component_jobs.submit(vault_of(request), caller, await read_text(request))
+    job_id, statements = await component_jobs.submit(
+        vault_of(request), caller, await read_text(request)
+    )
     accepted = {
         "code": "GEN-S-0",
         "message": "OK",
@@ -68,32 +81,52 @@ async def execute_async(request: Request, caller: SignedIn) -> Response:
     return envelope.success(script_execution=accepted, job_id=job_id, url=url)
 
 
-@router.get("/api/mdl/execute_async/{job_id}/results", summary="What an MDL job came to")
-@router.get(f"{PREFIX}/api/mdl/execute_async/{{job_id}}/results", include_in_schema=False)
+@router.get(
+    "/api/mdl/execute_async/{job_id}/results", summary="What an MDL job came to"
+)
+@router.get(
+    f"{PREFIX}/api/mdl/execute_async/{{job_id}}/results", include_in_schema=False
+)
 async def async_results(request: Request, caller: SignedIn, job_id: int) -> Response:
     """As if the script had been executed at once; `OPERATION_NOT_ALLOWED` while the job runs."""
-    job = await vault_of(request).jobs.finished_job(caller, job_id, component_jobs.EXECUTE)
+    job = await vault_of(request).jobs.finished_job(
+        caller, job_id, component_jobs.EXECUTE
+    )
     if "script_execution" in job.results:
         return _executed(job.results)
-    raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, f"The job [{job_id}] ended as [{job.status}] without results")
+    raise VaultFault(
+        ErrorType.OPERATION_NOT_ALLOWED,
+        f"The job [{job_id}] ended as [{job.status}] without results",
+    )
 
 
 def _executed(members: Mapping[str, object]) -> Response:
     """The answer to a script: a failure names every statement that was refused."""
     statements = members["statement_execution"]
     listed = statements if isinstance(statements, list) else []
-    messages = [error["message"] for statement in listed for error in statement.get("errors", ())]
+    messages = [
+        error["message"]
+        for statement in listed
+        for error in statement.get("errors", ())
+    ]
     if not messages:
         return envelope.success(**members)
-    return envelope.failures([ApiError(ErrorType.INVALID_DATA, message) for message in messages], dict(members))
+    return envelope.failures(
+        [ApiError(ErrorType.INVALID_DATA, message) for message in messages],
+        dict(members),
+    )
 
 
 @router.get("/api/mdl/components/{component_name}", summary="A component as MDL")
 @router.get(f"{PREFIX}/api/mdl/components/{{component_name}}", include_in_schema=False)
-async def component_mdl(request: Request, caller: SignedIn, component_name: str) -> Response:
+async def component_mdl(
+    request: Request, caller: SignedIn, component_name: str
+) -> Response:
     """MDL text that executes to the same component; `component_name` is `Type.name`."""
     text = vault_of(request).components.mdl(caller, component_name)
-    return Response(text, 200, {STATUS_HEADER: Status.SUCCESS}, "text/plain;charset=UTF-8")
+    return Response(
+        text, 200, {STATUS_HEADER: Status.SUCCESS}, "text/plain;charset=UTF-8"
+    )
 
 
 @router.post("/api/mdl/files", summary="Upload a content file", openapi_extra=FILE_FORM)
@@ -104,9 +137,13 @@ async def upload_file(request: Request, caller: SignedIn) -> Response:
     authorize(caller, Grant.EXECUTE_MDL)
     async with upload_form(request, MAX_FILE_BYTES) as form:
         if form.file is None:
-            raise VaultFault(ErrorType.PARAMETER_REQUIRED, "Missing required parameter [file]")
+            raise VaultFault(
+                ErrorType.PARAMETER_REQUIRED, "Missing required parameter [file]"
+            )
         content = b"".join([chunk async for chunk in form.content()])
-        uploaded = await vault_of(request).component_files.upload(caller, form.file.filename or "", content)
+        uploaded = await vault_of(request).component_files.upload(
+            caller, form.file.filename or "", content
+        )
     return envelope.success(data=uploaded.to_json())
 
 
@@ -123,19 +160,34 @@ async def file_content(request: Request, caller: SignedIn, file_name: str) -> Re
     return Response(content, 200, headers, found.format)
 
 
-@router.get("/api/mdl/components/{component_name}/files", summary="The content files of a component")
-@router.get(f"{PREFIX}/api/mdl/components/{{component_name}}/files", include_in_schema=False)
-async def component_files(request: Request, caller: SignedIn, component_name: str) -> Response:
+@router.get(
+    "/api/mdl/components/{component_name}/files",
+    summary="The content files of a component",
+)
+@router.get(
+    f"{PREFIX}/api/mdl/components/{{component_name}}/files", include_in_schema=False
+)
+async def component_files(
+    request: Request, caller: SignedIn, component_name: str
+) -> Response:
     """The files that the component names, and where their content is."""
     files = await vault_of(request).component_files.files_of(caller, component_name)
     links = [
-        {"rel": "content", "href": f"/api/mdl/files/{file.name}", "method": "GET", "accept": file.format}
+        {
+            "rel": "content",
+            "href": f"/api/mdl/files/{file.name}",
+            "method": "GET",
+            "accept": file.format,
+        }
         for file in files
     ]
     return envelope.success(links=links, data=[file.to_json() for file in files])
 
 
-@router.get(f"{PREFIX}/services/standard_configuration", summary="Standard configuration that was withheld")
+@router.get(
+    f"{PREFIX}/services/standard_configuration",
+    summary="Standard configuration that was withheld",
+)
 async def withheld_standard(request: Request, caller: SignedIn) -> Response:
     """What this version brings and the Vault could not be given, since it was changed here; `shipped` is its text."""
     listed = await standard_items.withheld(vault_of(request).database, caller)
@@ -153,17 +205,29 @@ async def withheld_standard(request: Request, caller: SignedIn) -> Response:
     )
 
 
-@router.get(f"{PREFIX}/configuration/{{component_name}}", summary="Components as configuration")
-async def configuration(request: Request, caller: SignedIn, component_name: str) -> Response:
+@router.get(
+    f"{PREFIX}/configuration/{{component_name}}", summary="Components as configuration"
+)
+async def configuration(
+    request: Request, caller: SignedIn, component_name: str
+) -> Response:
     """All components of a type (`Integrationrule`), or one of them (`Integrationrule.name__c`)."""
     kind, _, name = component_name.partition(".")
     listed = vault_of(request).components.configuration(caller, kind)
     if kind not in COMPONENT_TYPES:
-        raise VaultFault(ErrorType.INVALID_DATA, f"There is no component type [{kind[:60]}]")
+        raise VaultFault(
+            ErrorType.INVALID_DATA, f"There is no component type [{kind[:60]}]"
+        )
     if not name:
         return envelope.success(data=listed)
     for component in listed:
-        full_name = f"{component['object']}.{component['name']}" if kind == OBJECT_TYPE else component["name"]
+        full_name = (
+            f"{component['object']}.{component['name']}"
+            if kind == OBJECT_TYPE
+            else component["name"]
+        )
         if full_name == name:
             return envelope.success(data=component)
-    raise VaultFault(ErrorType.INVALID_DATA, f"There is no component [{component_name[:200]}]")
+    raise VaultFault(
+        ErrorType.INVALID_DATA, f"There is no component [{component_name[:200]}]"
+    )

@@ -5,8 +5,15 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from shared.protocol.error_types import ErrorType
 from shared.vault.access.caller import Caller
-from shared.vault.access.permissions import Grant, Operation, authorize, readable, require
+from shared.vault.access.permissions import (
+    Grant,
+    Operation,
+    authorize,
+    readable,
+    require,
+)
 from shared.vault.api import response_envelope as envelope
 from shared.vault.api.addresses import PREFIX, base_path
 from shared.vault.api.object_json import field_document, object_document, object_summary
@@ -16,7 +23,7 @@ from shared.vault.components.description import type_metadata, type_summary
 from shared.vault.components.registry import MAX_CUSTOM_OBJECTS
 from shared.vault.components.types import COMPONENT_TYPES
 from shared.vault.configuration import component_jobs
-from shared.vault.errors import ErrorType, VaultFault
+from shared.vault.errors import VaultFault
 from shared.vault.model.component_model import VaultObject
 
 router = APIRouter(prefix=PREFIX, tags=["Metadata"])
@@ -28,7 +35,11 @@ async def all_objects(request: Request, caller: SignedIn) -> Response:
     may_read = readable(caller)
     registry, path = vault_of(request).components.registry, base_path(request)
     objects = enumerate(registry.objects.values())
-    shown = [object_summary(each, number, registry, path) for number, each in objects if may_read(each.name)]
+    shown = [
+        object_summary(each, number, registry, path)
+        for number, each in objects
+        if may_read(each.name)
+    ]
     return envelope.success(objects=shown)
 
 
@@ -43,43 +54,74 @@ async def one_object(request: Request, caller: SignedIn, object_name: str) -> Re
 
 
 @router.get("/metadata/vobjects/{object_name}/fields/{field_name}", summary="One field")
-async def one_field(request: Request, caller: SignedIn, object_name: str, field_name: str) -> Response:
+async def one_field(
+    request: Request, caller: SignedIn, object_name: str, field_name: str
+) -> Response:
     """One field of an object."""
     target = _object(request, caller, object_name)
     if field_name not in target.fields:
-        raise VaultFault(ErrorType.INVALID_DATA, f"[{target.name}] has no field [{field_name[:100]}]")
+        raise VaultFault(
+            ErrorType.INVALID_DATA, f"[{target.name}] has no field [{field_name[:100]}]"
+        )
     components = vault_of(request).components
     dates = await components.dates(target.name)
-    return envelope.success(field=field_document(target, field_name, components.registry, base_path(request), dates))
+    return envelope.success(
+        field=field_document(
+            target, field_name, components.registry, base_path(request), dates
+        )
+    )
 
 
-@router.get("/metadata/vobjects/{object_name}/page_layouts", summary="Page layouts of an object")
-async def page_layouts(request: Request, caller: SignedIn, object_name: str) -> Response:
+@router.get(
+    "/metadata/vobjects/{object_name}/page_layouts", summary="Page layouts of an object"
+)
+async def page_layouts(
+    request: Request, caller: SignedIn, object_name: str
+) -> Response:
     """The `Pagelayout` components whose markup is of the object; this Vault keeps them and shows no pages by them."""
     target = _object(request, caller, object_name)
     path = f"{base_path(request)}/metadata/vobjects/{target.name}/page_layouts"
     layouts = _layouts(request, target).values()
-    return envelope.success(data=[_layout_json(layout, target, path) for layout in layouts])
+    return envelope.success(
+        data=[_layout_json(layout, target, path) for layout in layouts]
+    )
 
 
-@router.get("/metadata/vobjects/{object_name}/page_layouts/{layout_name}", summary="One page layout")
-async def page_layout(request: Request, caller: SignedIn, object_name: str, layout_name: str) -> Response:
+@router.get(
+    "/metadata/vobjects/{object_name}/page_layouts/{layout_name}",
+    summary="One page layout",
+)
+async def page_layout(
+    request: Request, caller: SignedIn, object_name: str, layout_name: str
+) -> Response:
     """A page layout with its markup as it was deployed."""
     target = _object(request, caller, object_name)
     layout = _layouts(request, target).get(layout_name)
     if layout is None:
-        raise VaultFault(ErrorType.INVALID_DATA, f"[{target.name}] has no page layout [{layout_name[:100]}]")
+        raise VaultFault(
+            ErrorType.INVALID_DATA,
+            f"[{target.name}] has no page layout [{layout_name[:100]}]",
+        )
     path = f"{base_path(request)}/metadata/vobjects/{target.name}/page_layouts"
-    return envelope.success(data=_layout_json(layout, target, path) | {"page_markup": layout.text("page_markup")})
+    return envelope.success(
+        data=_layout_json(layout, target, path)
+        | {"page_markup": layout.text("page_markup")}
+    )
 
 
 def _layouts(request: Request, target: VaultObject) -> dict[str, Component]:
     controller = f'controller="Object.{target.name}"'
     components = vault_of(request).components.registry.components.values()
-    return {c.name: c for c in components if c.type == "Pagelayout" and controller in c.text("page_markup")}
+    return {
+        c.name: c
+        for c in components
+        if c.type == "Pagelayout" and controller in c.text("page_markup")
+    }
 
 
-def _layout_json(layout: Component, target: VaultObject, path: str) -> dict[str, object]:
+def _layout_json(
+    layout: Component, target: VaultObject, path: str
+) -> dict[str, object]:
     return {
         "name": layout.name,
         "label": layout.text("label"),
@@ -89,8 +131,13 @@ def _layout_json(layout: Component, target: VaultObject, path: str) -> dict[str,
     }
 
 
-@router.post("/metadata/vobjects/{object_name}/actions/canceldeployment", summary="Cancel a waiting deployment")
-async def cancel_deployment(request: Request, caller: SignedIn, object_name: str) -> Response:
+@router.post(
+    "/metadata/vobjects/{object_name}/actions/canceldeployment",
+    summary="Cancel a waiting deployment",
+)
+async def cancel_deployment(
+    request: Request, caller: SignedIn, object_name: str
+) -> Response:
     """Cancel the asynchronous MDL scripts that wait to change the object; one that runs cannot be called back."""
     await component_jobs.cancel_deployment(vault_of(request), caller, object_name)
     return envelope.success()
@@ -103,7 +150,9 @@ async def limits(request: Request, caller: SignedIn) -> Response:
     objects = vault_of(request).components.registry.objects
     custom = sum(name.endswith("__c") for name in objects)
     left = MAX_CUSTOM_OBJECTS - custom
-    return envelope.success(data=[{"name": "custom_objects", "remaining": left, "max": MAX_CUSTOM_OBJECTS}])
+    return envelope.success(
+        data=[{"name": "custom_objects", "remaining": left, "max": MAX_CUSTOM_OBJECTS}]
+    )
 
 
 @router.get("/metadata/components", summary="Component types")
@@ -111,7 +160,10 @@ async def component_types(request: Request, caller: SignedIn) -> Response:
     """The component types of this Vault."""
     authorize(caller, Grant.READ_CONFIGURATION)
     path = base_path(request)
-    shown = [{"url": f"{path}/metadata/components/{name}", **type_summary(name)} for name in COMPONENT_TYPES]
+    shown = [
+        {"url": f"{path}/metadata/components/{name}", **type_summary(name)}
+        for name in COMPONENT_TYPES
+    ]
     return envelope.success(data=shown)
 
 
@@ -120,7 +172,9 @@ async def component_type(caller: SignedIn, type_name: str) -> Response:
     """The attributes and sub-components of a component type."""
     authorize(caller, Grant.READ_CONFIGURATION)
     if type_name not in COMPONENT_TYPES:
-        raise VaultFault(ErrorType.INVALID_DATA, f"There is no component type [{type_name[:60]}]")
+        raise VaultFault(
+            ErrorType.INVALID_DATA, f"There is no component type [{type_name[:60]}]"
+        )
     return envelope.success(data=type_metadata(type_name))
 
 
@@ -128,5 +182,7 @@ def _object(request: Request, caller: Caller, object_name: str) -> VaultObject:
     require(caller, object_name, Operation.READ)
     target = vault_of(request).components.registry.objects.get(object_name)
     if target is None:
-        raise VaultFault(ErrorType.INVALID_DATA, f"There is no object [{object_name[:100]}]")
+        raise VaultFault(
+            ErrorType.INVALID_DATA, f"There is no object [{object_name[:100]}]"
+        )
     return target

@@ -21,7 +21,12 @@ KEPT_FLAGS = (
     "secure_sharing_settings",
 )
 FIELD_FLAGS = ("encrypted", "list_column", "facetable")
-FIELD_MARKS = ("checkbox", "secure_relationship", "create_object_inline", "multi_part_readonly")
+FIELD_MARKS = (
+    "checkbox",
+    "secure_relationship",
+    "create_object_inline",
+    "multi_part_readonly",
+)
 FIELD_TEXTS = (
     "subtype",
     "description",
@@ -46,7 +51,9 @@ def object_reference(target: VaultObject, base_path: str) -> dict[str, object]:
     }
 
 
-def object_summary(target: VaultObject, number: int, registry: Registry, base_path: str) -> dict[str, object]:
+def object_summary(
+    target: VaultObject, number: int, registry: Registry, base_path: str
+) -> dict[str, object]:
     """One entry of the list of all objects; ``number`` is its place there."""
     return {
         **object_reference(target, base_path),
@@ -58,7 +65,9 @@ def object_summary(target: VaultObject, number: int, registry: Registry, base_pa
     }
 
 
-def object_document(target: VaultObject, registry: Registry, base_path: str, dates: ObjectDates) -> dict[str, object]:
+def object_document(
+    target: VaultObject, registry: Registry, base_path: str, dates: ObjectDates
+) -> dict[str, object]:
     """An object with its fields, relationships, types and lifecycles."""
     number = list(registry.objects).index(target.name)
     records = f"{base_path}/vobjects/{target.name}"
@@ -86,26 +95,45 @@ def object_document(target: VaultObject, registry: Registry, base_path: str, dat
             "record": f"{records}/{{id}}",
             "field": f"{metadata}/fields/{{name}}",
             "lineage": f"{base_path}/services/lineage/vobjects/{target.name}/{{id}}",
-            **({"attachments": f"{records}/{{id}}/attachments"} if target.allow_attachments else {}),
+            **(
+                {"attachments": f"{records}/{{id}}/attachments"}
+                if target.allow_attachments
+                else {}
+            ),
         },
-        "fields": [field_document(target, name, registry, base_path, dates) for name in target.fields],
-        "relationships": [*_outbound(target, registry, base_path), *_inbound(target, registry, base_path)],
+        "fields": [
+            field_document(target, name, registry, base_path, dates)
+            for name in target.fields
+        ],
+        "relationships": [
+            *_outbound(target, registry, base_path),
+            *_inbound(target, registry, base_path),
+        ],
     }
 
 
 def _kept(target: VaultObject, registry: Registry) -> dict[str, object]:
     """What its MDL says beside what this Vault acts on, and whether changes of records are audited."""
     component = registry.components.get(("Object", target.name))
-    members: dict[str, object] = {"auditable": component is None or component.flag("audit", True)}
+    members: dict[str, object] = {
+        "auditable": component is None or component.flag("audit", True)
+    }
     if component is None:
         return members | dict.fromkeys(KEPT_FLAGS, False)
     members |= {name: component.flag(name) for name in KEPT_FLAGS}
-    texts = {name: component.text(name) for name in ("help_content", "user_role_setup_object")}
+    texts = {
+        name: component.text(name)
+        for name in ("help_content", "user_role_setup_object")
+    }
     return members | {name: text for name, text in texts.items() if text}
 
 
 def field_document(
-    target: VaultObject, name: str, registry: Registry, base_path: str, dates: ObjectDates
+    target: VaultObject,
+    name: str,
+    registry: Registry,
+    base_path: str,
+    dates: ObjectDates,
 ) -> dict[str, object]:
     """One field of an object; members that its type does not have are left out."""
     field = target.fields[name]
@@ -133,10 +161,14 @@ def field_document(
         "picklist": field.picklist,
         "value_format": field.value_format,
     }
-    document |= {member: value for member, value in optional.items() if value is not None}
+    document |= {
+        member: value for member, value in optional.items() if value is not None
+    }
     if declared is not None:
         document |= {mark: True for mark in FIELD_MARKS if declared.flag(mark)}
-        document |= {member: text for member in FIELD_TEXTS if (text := declared.text(member))}
+        document |= {
+            member: text for member in FIELD_TEXTS if (text := declared.text(member))
+        }
     if field.system_managed_name:
         document |= {"system_managed_name": True, "sequential_naming": True}
     if field.type is FieldType.OBJECT and field.object is not None:
@@ -167,7 +199,9 @@ def _stamped(stamp: Stamp) -> dict[str, object]:
 
 def source(name: str) -> str:
     """Who defined a name: the platform, the standard configuration or the customer."""
-    return next((word for suffix, word in SOURCES.items() if name.endswith(suffix)), "standard")
+    return next(
+        (word for suffix, word in SOURCES.items() if name.endswith(suffix)), "standard"
+    )
 
 
 def status(active: bool) -> list[str]:
@@ -175,7 +209,9 @@ def status(active: bool) -> list[str]:
     return ["active__v" if active else "inactive__v"]
 
 
-def _reference(field: Field, referenced: VaultObject, base_path: str) -> dict[str, object]:
+def _reference(
+    field: Field, referenced: VaultObject, base_path: str
+) -> dict[str, object]:
     members: dict[str, object] = {
         "object": object_reference(referenced, base_path),
         "relationship_type": field.relationship_type,
@@ -187,7 +223,9 @@ def _reference(field: Field, referenced: VaultObject, base_path: str) -> dict[st
     return members
 
 
-def _object_types(target: VaultObject, registry: Registry, base_path: str) -> list[dict[str, object]]:
+def _object_types(
+    target: VaultObject, registry: Registry, base_path: str
+) -> list[dict[str, object]]:
     return [
         {
             "name": t.name,
@@ -200,23 +238,33 @@ def _object_types(target: VaultObject, registry: Registry, base_path: str) -> li
     ]
 
 
-def _outbound(target: VaultObject, registry: Registry, base_path: str) -> Iterator[dict[str, object]]:
+def _outbound(
+    target: VaultObject, registry: Registry, base_path: str
+) -> Iterator[dict[str, object]]:
     for name, field in target.outbound.items():
         kind = "parent" if field.relationship_type == "parent" else "reference_outbound"
         if field.object is not None:
-            yield _relationship(name, field, kind, registry.objects[field.object], base_path)
+            yield _relationship(
+                name, field, kind, registry.objects[field.object], base_path
+            )
 
 
-def _inbound(target: VaultObject, registry: Registry, base_path: str) -> Iterator[dict[str, object]]:
+def _inbound(
+    target: VaultObject, registry: Registry, base_path: str
+) -> Iterator[dict[str, object]]:
     for name, (child, field) in registry.inbound(target.name).items():
         kind = "child" if field.relationship_type == "parent" else "reference_inbound"
         yield _relationship(name, field, kind, registry.objects[child], base_path)
 
 
-def _relationship(name: str, field: Field, kind: str, other: VaultObject, base_path: str) -> dict[str, object]:
+def _relationship(
+    name: str, field: Field, kind: str, other: VaultObject, base_path: str
+) -> dict[str, object]:
     return {
         "relationship_name": name,
-        "relationship_label": field.label if kind in ("parent", "reference_outbound") else other.label_plural,
+        "relationship_label": field.label
+        if kind in ("parent", "reference_outbound")
+        else other.label_plural,
         "field": field.name,
         "relationship_type": kind,
         "relationship_deletion": field.relationship_deletion,

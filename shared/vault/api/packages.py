@@ -10,6 +10,7 @@ from urllib.parse import quote
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from shared.protocol.error_types import ErrorType
 from shared.vault.api import response_envelope as envelope
 from shared.vault.api.addresses import PREFIX, base_path, origin
 from shared.vault.api.body import form_documentation, read_fields
@@ -17,7 +18,7 @@ from shared.vault.api.file_body import disposition, file_response, upload_form
 from shared.vault.api.jobs import submitted
 from shared.vault.api.request_session import SignedIn, vault_of
 from shared.vault.api.response_envelope import STATUS_HEADER, Status
-from shared.vault.errors import ErrorType, VaultFault
+from shared.vault.errors import VaultFault
 from shared.vault.packages.package_archive import MAX_FILE_BYTES
 from shared.vault.packages.package_model import MEMBER, OUTBOUND, PACKAGE
 
@@ -35,12 +36,17 @@ FILE: dict[str, object] = {
     "requestBody": {
         "content": {
             "multipart/form-data": {
-                "schema": {"type": "object", "properties": {"file": {"type": "string", "format": "binary"}}}
+                "schema": {
+                    "type": "object",
+                    "properties": {"file": {"type": "string", "format": "binary"}},
+                }
             }
         }
     }
 }
-NAME = form_documentation({"packageName": "Name of the outbound package, such as PKG-0001"})
+NAME = form_documentation(
+    {"packageName": "Name of the outbound package, such as PKG-0001"}
+)
 
 
 @router.post("/services/package", summary="Export a package", openapi_extra=NAME)
@@ -48,26 +54,43 @@ async def export_package(request: Request, caller: SignedIn) -> Response:
     """Starts a job that writes the outbound package `packageName`; the job's status links to the file."""
     fields = await read_fields(request)
     name = fields.get("packageName", "").strip()
-    return submitted(request, await vault_of(request).outbound_packages.submit_export(caller, name))
+    return submitted(
+        request, await vault_of(request).outbound_packages.submit_export(caller, name)
+    )
 
 
 @router.put("/services/package", summary="Import a package", openapi_extra=FILE)
 async def import_package(request: Request, caller: SignedIn) -> Response:
     """Starts a job that imports and validates the package in the form field `file`, as a `vault_package__v` record."""
     content, name = await _file(request, caller)
-    return submitted(request, await vault_of(request).inbound_packages.submit_import(caller, content, name))
+    return submitted(
+        request,
+        await vault_of(request).inbound_packages.submit_import(caller, content, name),
+    )
 
 
-@router.post("/services/package/actions/validate", summary="Validate a package", openapi_extra=FILE)
+@router.post(
+    "/services/package/actions/validate",
+    summary="Validate a package",
+    openapi_extra=FILE,
+)
 async def validate_package(request: Request, caller: SignedIn) -> Response:
     """Tries the package in the form field `file` on the Vault's components, without importing it."""
     content, _ = await _file(request, caller)
-    return envelope.success(responseDetails=await vault_of(request).inbound_packages.validate_file(caller, content))
+    return envelope.success(
+        responseDetails=await vault_of(request).inbound_packages.validate_file(
+            caller, content
+        )
+    )
 
 
 @router.post(VALIDATE, summary="Validate an imported package")
-@router.post(VALIDATE.replace(PACKAGE, "vault_package_v"), include_in_schema=False)  # as the Java client spells it
-async def validate_imported(request: Request, caller: SignedIn, package_id: str) -> Response:
+@router.post(
+    VALIDATE.replace(PACKAGE, "vault_package_v"), include_in_schema=False
+)  # as the Java client spells it
+async def validate_imported(
+    request: Request, caller: SignedIn, package_id: str
+) -> Response:
     """Tries an imported package on the Vault's components as they are now."""
     document = await vault_of(request).inbound_packages.validate(caller, package_id)
     return envelope.success(responseDetails=document)
@@ -77,31 +100,45 @@ async def validate_imported(request: Request, caller: SignedIn, package_id: str)
 @router.put(f"{RECORD}/actions/deploy", include_in_schema=False)
 async def deploy(request: Request, caller: SignedIn, package_id: str) -> Response:
     """Starts a job that carries out all steps of an imported package, or none of them."""
-    return submitted(request, await vault_of(request).inbound_packages.submit_deploy(caller, package_id))
+    return submitted(
+        request,
+        await vault_of(request).inbound_packages.submit_deploy(caller, package_id),
+    )
 
 
 @router.get(f"{RECORD}/actions/deploy/results", summary="Results of a deployment")
-async def deploy_results(request: Request, caller: SignedIn, package_id: str) -> Response:
+async def deploy_results(
+    request: Request, caller: SignedIn, package_id: str
+) -> Response:
     """What every step of the last deployment came to, and where its logs are."""
     packages = vault_of(request).inbound_packages
     stored = await packages.results(caller, package_id)
     if stored.deployment is None:
-        raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, "The package has not been deployed yet")
+        raise VaultFault(
+            ErrorType.OPERATION_NOT_ALLOWED, "The package has not been deployed yet"
+        )
     logs = await packages.table.logs(package_id)
     details = _mapping(stored.deployment["details"])
     texts = [_log(request, package_id, log) for log in logs if log.kind != "data"]
     rows = [_log(request, package_id, log) for log in logs if log.kind == "data"]
     listed = {"deployment_log": texts} | ({"data_deployment_log": rows} if rows else {})
-    return envelope.success(responseDetails={**details, **listed}, package_steps=stored.deployment["package_steps"])
+    return envelope.success(
+        responseDetails={**details, **listed},
+        package_steps=stored.deployment["package_steps"],
+    )
 
 
 @router.get(f"{RECORD}/actions/import/results", summary="Results of an import")
-async def import_results(request: Request, caller: SignedIn, package_id: str) -> Response:
+async def import_results(
+    request: Request, caller: SignedIn, package_id: str
+) -> Response:
     """The imported package, and what its validation came to."""
     packages = vault_of(request).inbound_packages
     stored = await packages.results(caller, package_id)
     found = _mapping(stored.validation or {})
-    logs = [log for log in await packages.table.logs(package_id) if log.kind == "validation"]
+    logs = [
+        log for log in await packages.table.logs(package_id) if log.kind == "validation"
+    ]
     package = {
         "id": package_id,
         "name": found.get("package_name"),
@@ -114,13 +151,23 @@ async def import_results(request: Request, caller: SignedIn, package_id: str) ->
     return envelope.success(vaultPackage=package)
 
 
-@router.get(f"/vobjects/{OUTBOUND}/{{package_id}}/dependencies", summary="Dependencies of an outbound package")
-@router.get(f"/vobject/{OUTBOUND}/{{package_id}}/dependencies", include_in_schema=False)  # the Java client's path
+@router.get(
+    f"/vobjects/{OUTBOUND}/{{package_id}}/dependencies",
+    summary="Dependencies of an outbound package",
+)
+@router.get(
+    f"/vobject/{OUTBOUND}/{{package_id}}/dependencies", include_in_schema=False
+)  # the Java client's path
 async def dependencies(request: Request, caller: SignedIn, package_id: str) -> Response:
     """Components that those of the package refer to, and that it lacks; `id` is what a member's record takes."""
-    details, missing = await vault_of(request).outbound_packages.dependencies(caller, package_id)
+    details, missing = await vault_of(request).outbound_packages.dependencies(
+        caller, package_id
+    )
     details["url"] = f"{origin(request)}{base_path(request)}/vobjects/{MEMBER}"
-    return envelope.success(responseDetails=details, **({"package_dependencies": missing} if missing else {}))
+    return envelope.success(
+        responseDetails=details,
+        **({"package_dependencies": missing} if missing else {}),
+    )
 
 
 @router.get("/services/package/{package_id}/content", summary="Download a package")
@@ -128,29 +175,43 @@ async def content_of(request: Request, caller: SignedIn, package_id: str) -> Res
     """The file of an imported package, or of an outbound one as it was last exported."""
     vault = vault_of(request)
     stored = await vault.inbound_packages.results(caller, package_id)
-    return file_response(vault.files.get(stored.file_key), stored.file_name, stored.size)
+    return file_response(
+        vault.files.get(stored.file_key), stored.file_name, stored.size
+    )
 
 
-@router.get("/services/package/{package_id}/logs/{name}", summary="Download a log of a package")
-async def log_of(request: Request, caller: SignedIn, package_id: str, name: str) -> Response:
+@router.get(
+    "/services/package/{package_id}/logs/{name}", summary="Download a log of a package"
+)
+async def log_of(
+    request: Request, caller: SignedIn, package_id: str, name: str
+) -> Response:
     """A log of validation or deployment as text; of data steps as CSV, a line a record."""
     packages = vault_of(request).inbound_packages
     await packages.results(caller, package_id)
     text = await packages.table.log(package_id, name)
     if text is None:
-        raise VaultFault(ErrorType.INVALID_DATA, f"The log [{name[:100]}] does not exist")
+        raise VaultFault(
+            ErrorType.INVALID_DATA, f"The log [{name[:100]}] does not exist"
+        )
     headers = {STATUS_HEADER: Status.SUCCESS, "Content-Disposition": disposition(name)}
-    return Response(text, 200, headers, "text/csv" if name.endswith(".csv") else "text/plain")
+    return Response(
+        text, 200, headers, "text/csv" if name.endswith(".csv") else "text/plain"
+    )
 
 
-@router.post("/services/configuration_mode/actions/enable", summary="Enable configuration mode")
+@router.post(
+    "/services/configuration_mode/actions/enable", summary="Enable configuration mode"
+)
 async def enable_configuration_mode(request: Request, caller: SignedIn) -> Response:
     """From now on all but administrators are refused with `CONFIGURATION_MODE_ENABLED`."""
     await vault_of(request).configuration_mode.switch(caller, enabled=True)
     return envelope.success(responseMessage="Configuration Mode Active enabled.")
 
 
-@router.post("/services/configuration_mode/actions/disable", summary="Disable configuration mode")
+@router.post(
+    "/services/configuration_mode/actions/disable", summary="Disable configuration mode"
+)
 async def disable_configuration_mode(request: Request, caller: SignedIn) -> Response:
     """The Vault is open to everyone again."""
     await vault_of(request).configuration_mode.switch(caller, enabled=False)
@@ -163,7 +224,9 @@ async def _file(request: Request, caller: Caller) -> tuple[bytes, str]:
     vault.inbound_packages.admit(caller)
     async with upload_form(request, MAX_FILE_BYTES) as form:
         if form.file is None:
-            raise VaultFault(ErrorType.PARAMETER_REQUIRED, "Missing required parameter [file]")
+            raise VaultFault(
+                ErrorType.PARAMETER_REQUIRED, "Missing required parameter [file]"
+            )
         content = b"".join([chunk async for chunk in form.content()])
         return content, form.file.filename or ""
 

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
+from shared.protocol.error_types import ErrorType
 from shared.vault.api import response_envelope as envelope
 from shared.vault.api.addresses import PREFIX, version_of
 from shared.vault.api.body import form_documentation, read_fields
 from shared.vault.api.request_session import SignedIn, vault_of
-from shared.vault.errors import ErrorType, VaultFault
+from shared.vault.errors import VaultFault
 from shared.vault.queries.query_pages import Extras
 from shared.vault.queries.query_properties import RecordProperties
 
@@ -54,13 +55,22 @@ async def _first_page(request: Request, caller: Caller) -> Response:
     if not text.strip():
         raise VaultFault(ErrorType.PARAMETER_REQUIRED, "Missing required parameter [q]")
     if len(text) > MAX_QUERY_LENGTH:
-        raise VaultFault(ErrorType.INVALID_DATA, f"A query is at most {MAX_QUERY_LENGTH} characters long")
+        raise VaultFault(
+            ErrorType.INVALID_DATA,
+            f"A query is at most {MAX_QUERY_LENGTH} characters long",
+        )
     version = version_of(request)
-    page = await vault_of(request).queries.run(caller, text, version_path=version, extras=_extras(request))
+    page = await vault_of(request).queries.run(
+        caller, text, version_path=version, extras=_extras(request)
+    )
     return _answer(page, version)
 
 
-@router.post("/components", summary="Query definitions of components", openapi_extra=form_documentation({"q": "VQL"}))
+@router.post(
+    "/components",
+    summary="Query definitions of components",
+    openapi_extra=form_documentation({"q": "VQL"}),
+)
 async def components(request: Request, caller: SignedIn) -> Response:
     """VQL on `vault_component__v`, whose `mdl_definition__v` and `json_definition__v` are what each component is."""
     return await _first_page(request, caller)
@@ -74,7 +84,9 @@ async def page_of(
     cursor: str,
     pagesize: Size = None,
     pageoffset: Offset = 0,
-    limit: Annotated[int | None, Query(ge=1, le=MAX_PAGESIZE, include_in_schema=False)] = None,
+    limit: Annotated[
+        int | None, Query(ge=1, le=MAX_PAGESIZE, include_in_schema=False)
+    ] = None,
     offset: Annotated[int, Query(ge=0, le=2**31, include_in_schema=False)] = 0,
 ) -> Response:
     """The address that an earlier page gave as `next_page` or `previous_page`, of a query or of a sub-select."""
@@ -87,11 +99,20 @@ async def page_of(
 def _extras(request: Request) -> Extras:
     """What the headers ask for beside the rows; raises VaultFault INVALID_DATA."""
     properties = request.headers.get(PROPERTIES, "").strip().lower()
-    facets = [name.strip() for name in request.headers.get(FACETS, "").split(",") if name.strip()]
+    facets = [
+        name.strip()
+        for name in request.headers.get(FACETS, "").split(",")
+        if name.strip()
+    ]
     if properties and properties not in set(RecordProperties):
-        raise VaultFault(ErrorType.INVALID_DATA, "Invalid value for header [X-VaultAPI-RecordProperties]")
+        raise VaultFault(
+            ErrorType.INVALID_DATA,
+            "Invalid value for header [X-VaultAPI-RecordProperties]",
+        )
     if not all(FIELD.fullmatch(name) for name in facets):
-        raise VaultFault(ErrorType.INVALID_DATA, "Invalid value for header [X-VaultAPI-Facets]")
+        raise VaultFault(
+            ErrorType.INVALID_DATA, "Invalid value for header [X-VaultAPI-Facets]"
+        )
     return Extras(
         describe=request.headers.get(DESCRIBE, "").strip().lower() == "true",
         properties=RecordProperties(properties) if properties else None,
@@ -120,7 +141,9 @@ def _answer(page: QueryPage, version: str) -> Response:
         "record_properties": page.record_properties,
         "facets": page.facets,
     }
-    return envelope.success(**{name: member for name, member in members.items() if member is not None})
+    return envelope.success(
+        **{name: member for name, member in members.items() if member is not None}
+    )
 
 
 def _number(version: str) -> tuple[int, int]:
@@ -133,5 +156,9 @@ def _legacy(details: Mapping[str, object]) -> dict[str, object]:
     renamed = {LEGACY.get(name, name): value for name, value in details.items()}
     for name in ("previous_page", "next_page"):
         if name in renamed:
-            renamed[name] = str(renamed[name]).replace("?pagesize=", "?limit=").replace("&pageoffset=", "&offset=")
+            renamed[name] = (
+                str(renamed[name])
+                .replace("?pagesize=", "?limit=")
+                .replace("&pageoffset=", "&offset=")
+            )
     return renamed

@@ -11,6 +11,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response, StreamingResponse
 
+from shared.protocol.error_types import ErrorType
 from shared.vault.api import response_envelope as envelope
 from shared.vault.api.addresses import PREFIX, base_path
 from shared.vault.api.body import JSON, read_rows
@@ -19,7 +20,7 @@ from shared.vault.api.jobs import moment
 from shared.vault.api.records import wants_csv
 from shared.vault.api.request_session import SignedIn, vault_of
 from shared.vault.api.response_envelope import STATUS_HEADER, Status
-from shared.vault.errors import ErrorType, VaultFault
+from shared.vault.errors import VaultFault
 from shared.vault.queues.log import PAGE, LogEntry
 from shared.vault.records.rows import MAX_ROWS
 
@@ -27,7 +28,15 @@ router = APIRouter(prefix=f"{PREFIX}/services", tags=["Spark queues"])
 
 DELIVERIES: dict[str, object] = {
     "requestBody": {
-        "content": {JSON: {"schema": {"type": "array", "maxItems": MAX_ROWS, "items": {"type": "object"}}}},
+        "content": {
+            JSON: {
+                "schema": {
+                    "type": "array",
+                    "maxItems": MAX_ROWS,
+                    "items": {"type": "object"},
+                }
+            }
+        },
     }
 }
 COLUMNS = (
@@ -44,17 +53,25 @@ COLUMNS = (
 )
 
 
-@router.post("/queues/{queue_name}/deliveries", summary="Report deliveries", openapi_extra=DELIVERIES)
+@router.post(
+    "/queues/{queue_name}/deliveries",
+    summary="Report deliveries",
+    openapi_extra=DELIVERIES,
+)
 async def report(request: Request, caller: SignedIn, queue_name: str) -> Response:
     """Rows of `message_id`, `connection_name`, `queue_time`, `send_time`, `attempts`.
 
     Of a message that is given up, with `error` and its envelope as the text `message`.
     """
-    await vault_of(request).deliveries.take(caller, queue_name, (await read_rows(request)).rows)
+    await vault_of(request).deliveries.take(
+        caller, queue_name, (await read_rows(request)).rows
+    )
     return envelope.success()
 
 
-@router.put("/queues/{queue_name}/actions/trace_delivery", summary="Trace a queue's deliveries")
+@router.put(
+    "/queues/{queue_name}/actions/trace_delivery", summary="Trace a queue's deliveries"
+)
 async def trace(request: Request, caller: SignedIn, queue_name: str) -> Response:
     """For 20 minutes, every delivery of the outbound queue is written to the queue log."""
     ends = await vault_of(request).queue_log.trace(caller, queue_name)
@@ -67,7 +84,12 @@ async def days(request: Request, caller: SignedIn) -> Response:
     found = await vault_of(request).queue_log.days(caller)
     url = f"{base_path(request)}/services/queue_logs"
     listed = [
-        {"log_date": day.isoformat(), "removals": d.removals, "traces": d.traces, "url": f"{url}/{day.isoformat()}"}
+        {
+            "log_date": day.isoformat(),
+            "removals": d.removals,
+            "traces": d.traces,
+            "url": f"{url}/{day.isoformat()}",
+        }
         for d in found
         for day in (d.day,)
     ]
@@ -90,22 +112,31 @@ async def of_day(
     if wants_csv(request.headers.get("accept", "")):
         # The first page is asked for here, so that a refusal is an envelope and no broken file.
         await log.page(caller, day, limit=1)
-        headers = {STATUS_HEADER: Status.SUCCESS, "Content-Disposition": f'attachment; filename="queue-log-{day}.csv"'}
+        headers = {
+            STATUS_HEADER: Status.SUCCESS,
+            "Content-Disposition": f'attachment; filename="queue-log-{day}.csv"',
+        }
         lines = _lines(log.whole_day(caller, day, queue=wanted), vault_id)
         return StreamingResponse(lines, 200, headers, "text/csv;charset=UTF-8")
     page = await log.page(caller, day, queue=wanted, after=after, limit=limit)
     details: dict[str, object] = {"limit": limit, "size": len(page)}
     if len(page) == limit:
         chosen = f"&queue={wanted}" if wanted else ""
-        details["next_page"] = f"{request.url.path}?limit={limit}&after={page[-1].entry}{chosen}"
-    return envelope.success(responseDetails=details, data=[_json(entry, vault_id) for entry in page])
+        details["next_page"] = (
+            f"{request.url.path}?limit={limit}&after={page[-1].entry}{chosen}"
+        )
+    return envelope.success(
+        responseDetails=details, data=[_json(entry, vault_id) for entry in page]
+    )
 
 
 def _day(text: str) -> date:
     try:
         return date.fromisoformat(text)
     except ValueError as error:
-        raise VaultFault(ErrorType.INVALID_DATA, "A day of the queue log is written YYYY-MM-DD") from error
+        raise VaultFault(
+            ErrorType.INVALID_DATA, "A day of the queue log is written YYYY-MM-DD"
+        ) from error
 
 
 def _json(entry: LogEntry, vault_id: int) -> dict[str, object]:
@@ -123,14 +154,18 @@ def _json(entry: LogEntry, vault_id: int) -> dict[str, object]:
     }
 
 
-async def _lines(pages: AsyncIterator[Sequence[LogEntry]], vault_id: int) -> AsyncIterator[str]:
+async def _lines(
+    pages: AsyncIterator[Sequence[LogEntry]], vault_id: int
+) -> AsyncIterator[str]:
     sheet = io.StringIO(newline="")
     writer = csv.writer(sheet, lineterminator="\r\n")
     writer.writerow(COLUMNS)
     async for page in pages:
         for entry in page:
             cells = _json(entry, vault_id).values()
-            writer.writerow([safe_cell("" if cell is None else str(cell)) for cell in cells])
+            writer.writerow(
+                [safe_cell("" if cell is None else str(cell)) for cell in cells]
+            )
         yield sheet.getvalue()
         sheet.seek(0)
         sheet.truncate()

@@ -17,24 +17,32 @@ async def all_queues(request: Request, caller: SignedIn) -> Response:
     """Name, status and type of every queue."""
     queues = await vault_of(request).queues.list(caller)
     url = f"{origin(request)}{base_path(request)}/services/queues"
-    return envelope.success(data=[{**queue, "url": f"{url}/{queue['name']}"} for queue in queues])
+    return envelope.success(
+        data=[{**queue, "url": f"{url}/{queue['name']}"} for queue in queues]
+    )
 
 
 @router.get("/{queue_name}", summary="One queue")
 async def one_queue(request: Request, caller: SignedIn, queue_name: str) -> Response:
     """Delivery status, messages in the queue, connections; `data` is a list of one, as clients expect."""
-    return envelope.success(data=[await vault_of(request).queues.get(caller, queue_name)])
+    return envelope.success(
+        data=[await vault_of(request).queues.get(caller, queue_name)]
+    )
 
 
 @router.put("/{queue_name}/actions/enable_delivery", summary="Enable delivery")
-async def enable_delivery(request: Request, caller: SignedIn, queue_name: str) -> Response:
+async def enable_delivery(
+    request: Request, caller: SignedIn, queue_name: str
+) -> Response:
     """Messages leave the outbound queue again."""
     await vault_of(request).queues.enable_delivery(caller, queue_name)
     return envelope.success()
 
 
 @router.put("/{queue_name}/actions/disable_delivery", summary="Disable delivery")
-async def disable_delivery(request: Request, caller: SignedIn, queue_name: str) -> Response:
+async def disable_delivery(
+    request: Request, caller: SignedIn, queue_name: str
+) -> Response:
     """Messages stay in the outbound queue until delivery is enabled."""
     await vault_of(request).queues.disable_delivery(caller, queue_name)
     return envelope.success()

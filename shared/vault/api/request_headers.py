@@ -50,19 +50,30 @@ class ApiHeaders:
         state = scope.setdefault("state", {})
         execution_id = state["execution_id"] = str(uuid.uuid4())
         client_id = client_id_of(scope)
-        metrics.api_calls.labels(client_id if client_id in (INVALID, UNKNOWN) else "named").inc()
+        metrics.api_calls.labels(
+            client_id if client_id in (INVALID, UNKNOWN) else "named"
+        ).inc()
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 given = list(message.get("headers", ()))
-                added = [(b"x-vaultapi-executionid", execution_id.encode()), *self._limit_headers(state.get("usage"))]
-                added += self._session_headers(state) + _client_headers(scope, client_id)
+                added = [
+                    (b"x-vaultapi-executionid", execution_id.encode()),
+                    *self._limit_headers(state.get("usage")),
+                ]
+                added += self._session_headers(state) + _client_headers(
+                    scope, client_id
+                )
                 if not any(name.lower() == STATUS for name, _ in given):
-                    added.append((STATUS, b"SUCCESS" if message["status"] < 400 else b"FAILURE"))
+                    added.append(
+                        (STATUS, b"SUCCESS" if message["status"] < 400 else b"FAILURE")
+                    )
                 message["headers"] = given + added
             await send(message)
 
-        with structlog.contextvars.bound_contextvars(client_id=client_id, execution_id=execution_id):
+        with structlog.contextvars.bound_contextvars(
+            client_id=client_id, execution_id=execution_id
+        ):
             await self._app(scope, receive, send_with_headers)
 
     def _limit_headers(self, usage: Usage | None) -> list[Header]:
@@ -73,7 +84,9 @@ class ApiHeaders:
             (b"x-vaultapi-burstlimitremaining", str(remaining).encode()),
         ]
         if usage is not None and usage.delay:
-            headers.append((b"x-vaultapi-responsedelay", str(round(usage.delay * 1000)).encode()))
+            headers.append(
+                (b"x-vaultapi-responsedelay", str(round(usage.delay * 1000)).encode())
+            )
         return headers
 
     def _session_headers(self, state: dict[str, object]) -> list[Header]:
@@ -83,7 +96,10 @@ class ApiHeaders:
         return [
             (b"x-vaultapi-vaultid", self._vault_id),
             (b"x-vaultapi-userid", str(user_id).encode()),
-            (b"x-vaultapi-truncatedsessionid", str(state["session_id"])[:TRUNCATED_LENGTH].encode()),
+            (
+                b"x-vaultapi-truncatedsessionid",
+                str(state["session_id"])[:TRUNCATED_LENGTH].encode(),
+            ),
         ]
 
 
@@ -94,7 +110,9 @@ def is_api(path: str) -> bool:
 
 def client_id_of(scope: Scope) -> str:
     """Who calls, by ``client_id`` or X-VaultAPI-ClientID: ``invalid`` when malformed, ``unknown`` when not said."""
-    given = _in_query(scope["query_string"]) or Headers(scope=scope).get("x-vaultapi-clientid")
+    given = _in_query(scope["query_string"]) or Headers(scope=scope).get(
+        "x-vaultapi-clientid"
+    )
     if not given:
         return UNKNOWN
     return given if CLIENT_ID.fullmatch(given) else INVALID
@@ -104,7 +122,9 @@ def _in_query(query: bytes) -> str | None:
     if b"client_id" not in query:
         return None
     try:
-        return parse_qs(query.decode("latin-1"), max_num_fields=MAX_PARAMETERS).get("client_id", [None])[0]
+        return parse_qs(query.decode("latin-1"), max_num_fields=MAX_PARAMETERS).get(
+            "client_id", [None]
+        )[0]
     except ValueError:
         return INVALID  # more parameters than any call has
 

@@ -29,7 +29,9 @@ class Status(StrEnum):
     EXCEPTION = "EXCEPTION"
 
 
-def answer(status: Status, members: Mapping[str, object], http_status: int = 200) -> Response:
+def answer(
+    status: Status, members: Mapping[str, object], http_status: int = 200
+) -> Response:
     """An envelope as a response; values may be ``orjson.Fragment`` where the JSON is there already."""
     body = orjson.dumps({"responseStatus": status, **members})
     return Response(body, http_status, {STATUS_HEADER: status}, JSON)
@@ -46,10 +48,17 @@ def failure(error: ApiError, *, error_type: str | None = None) -> Response:
 
 
 def failures(
-    errors: Sequence[ApiError], members: Mapping[str, object] | None = None, *, error_type: str | None = None
+    errors: Sequence[ApiError],
+    members: Mapping[str, object] | None = None,
+    *,
+    error_type: str | None = None,
 ) -> Response:
     """A FAILURE envelope with all its errors, and what further ``members`` the endpoint gives."""
-    body: dict[str, object] = {"responseMessage": None, "errors": errors_json(errors), **(members or {})}
+    body: dict[str, object] = {
+        "responseMessage": None,
+        "errors": errors_json(errors),
+        **(members or {}),
+    }
     if error_type is not None:
         body["errorType"] = error_type
     return answer(Status.FAILURE, body)
@@ -57,7 +66,11 @@ def failures(
 
 def exception(error: ApiError, http_status: int) -> Response:
     """An EXCEPTION envelope: the request may have been right, the server was not."""
-    return answer(Status.EXCEPTION, {"responseMessage": None, "errors": errors_json([error])}, http_status)
+    return answer(
+        Status.EXCEPTION,
+        {"responseMessage": None, "errors": errors_json([error])},
+        http_status,
+    )
 
 
 def errors_json(errors: Sequence[ApiError]) -> list[dict[str, str]]:
@@ -114,7 +127,11 @@ def _row(result: RowResult, records_url: str | None) -> dict[str, object]:
         failed["errors"] = errors_json(result.errors)
         return failed
     if result.warning:
-        return {"responseStatus": Status.WARNING, "data": data, "warnings": _warnings(result)}
+        return {
+            "responseStatus": Status.WARNING,
+            "data": data,
+            "warnings": _warnings(result),
+        }
     return {"responseStatus": Status.SUCCESS, "data": data}
 
 
@@ -136,7 +153,11 @@ def _row_data(result: RowResult, records_url: str | None) -> dict[str, str]:
 def _action_row(result: RowResult) -> dict[str, object]:
     if result.ok:
         return {"responseStatus": Status.SUCCESS, "id": result.id}
-    return {"responseStatus": Status.FAILURE, "id": result.id, "errors": errors_json(result.errors)}
+    return {
+        "responseStatus": Status.FAILURE,
+        "id": result.id,
+        "errors": errors_json(result.errors),
+    }
 
 
 def _warnings(result: RowResult) -> list[dict[str, str | None]]:

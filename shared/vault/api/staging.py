@@ -8,13 +8,19 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Header, Query, Request
 from starlette.responses import Response
 
+from shared.protocol.error_types import ErrorType
 from shared.vault.api import response_envelope as envelope
 from shared.vault.api.addresses import PREFIX, base_path, origin
 from shared.vault.api.body import form_documentation, read_fields
-from shared.vault.api.file_body import bounded_stream, file_response, span_of, upload_form
+from shared.vault.api.file_body import (
+    bounded_stream,
+    file_response,
+    span_of,
+    upload_form,
+)
 from shared.vault.api.jobs import job_url, moment
 from shared.vault.api.request_session import SignedIn, vault_of
-from shared.vault.errors import ErrorType, VaultFault
+from shared.vault.errors import VaultFault
 from shared.vault.files.store_faults import given_md5
 from shared.vault.staging.staging_service import MAX_UPLOAD
 from shared.vault.staging.uploads import MAX_PART, UploadedPart, UploadSession
@@ -30,7 +36,9 @@ PAGE = 1000
 
 Limit = Annotated[int, Query(ge=1, le=PAGE)]
 Md5 = Annotated[str | None, Header(alias="Content-MD5")]
-Recursive = Annotated[bool, Query(description="Whether what is in subfolders counts as well.")]
+Recursive = Annotated[
+    bool, Query(description="Whether what is in subfolders counts as well.")
+]
 
 FILE_FORM = {
     "requestBody": {
@@ -50,18 +58,31 @@ FILE_FORM = {
         }
     }
 }
-OCTETS = {"requestBody": {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}}
+OCTETS = {
+    "requestBody": {
+        "content": {
+            "application/octet-stream": {
+                "schema": {"type": "string", "format": "binary"}
+            }
+        }
+    }
+}
 
 
 @router.get("/items/content/{item:path}", summary="Download a file")
 async def content(
-    request: Request, caller: SignedIn, item: str, wanted: Annotated[str | None, Header(alias="Range")] = None
+    request: Request,
+    caller: SignedIn,
+    item: str,
+    wanted: Annotated[str | None, Header(alias="Range")] = None,
 ) -> Response:
     """The content of a file, or the `Range` of it."""
     staging = vault_of(request).staging
     file = await staging.file(caller, item)
     span = span_of(wanted, file.size)
-    return file_response(staging.content(file, span.start, span.length), file.name, file.size, span)
+    return file_response(
+        staging.content(file, span.start, span.length), file.name, file.size, span
+    )
 
 
 @router.get("/items", summary="List the items of the root", name="root_items")
@@ -77,19 +98,32 @@ async def items(
 ) -> Response:
     """Files and folders, in the order of their names."""
     if format_result is not None:
-        raise VaultFault(ErrorType.ATTRIBUTE_NOT_SUPPORTED, "Parameter [format_result] is not supported")
+        raise VaultFault(
+            ErrorType.ATTRIBUTE_NOT_SUPPORTED,
+            "Parameter [format_result] is not supported",
+        )
     staging = vault_of(request).staging
-    found, following = await staging.list(caller, item, recursive=recursive, limit=limit, cursor=cursor)
+    found, following = await staging.list(
+        caller, item, recursive=recursive, limit=limit, cursor=cursor
+    )
     area = staging.area(caller)
     members: dict[str, object] = {}
     if following is not None:
-        kept = {"cursor": following, "limit": limit, "recursive": str(recursive).lower()}
-        members["responseDetails"] = {"next_page": f"{origin(request)}{request.url.path}?{urlencode(kept)}"}
+        kept = {
+            "cursor": following,
+            "limit": limit,
+            "recursive": str(recursive).lower(),
+        }
+        members["responseDetails"] = {
+            "next_page": f"{origin(request)}{request.url.path}?{urlencode(kept)}"
+        }
     return envelope.success(**members, data=[_item_json(area, each) for each in found])
 
 
 @router.post("/items", summary="Create a folder or file", openapi_extra=FILE_FORM)
-async def create(request: Request, caller: SignedIn, content_md5: Md5 = None) -> Response:
+async def create(
+    request: Request, caller: SignedIn, content_md5: Md5 = None
+) -> Response:
     """A file of up to 50 MB, or a folder; larger files are uploaded in parts."""
     staging = vault_of(request).staging
     area = staging.area(caller)
@@ -98,22 +132,40 @@ async def create(request: Request, caller: SignedIn, content_md5: Md5 = None) ->
         if kind == "folder":
             key = await staging.create_folder(caller, path)
             name = key.rpartition("/")[2]
-            return envelope.success(data={"kind": "folder", "path": f"{area.path(key)}/", "name": name})
+            return envelope.success(
+                data={"kind": "folder", "path": f"{area.path(key)}/", "name": name}
+            )
         if kind != "file":
-            raise VaultFault(ErrorType.INVALID_DATA, "Parameter [kind] is file or folder")
+            raise VaultFault(
+                ErrorType.INVALID_DATA, "Parameter [kind] is file or folder"
+            )
         if form.file is None:
-            raise VaultFault(ErrorType.PARAMETER_REQUIRED, "Missing required parameter [file]")
+            raise VaultFault(
+                ErrorType.PARAMETER_REQUIRED, "Missing required parameter [file]"
+            )
         overwrite = _flag(form.fields, "overwrite")
         md5 = given_md5(content_md5)
-        stored = await staging.create_file(caller, path, form.content(), overwrite=overwrite, md5=md5)
-    data = {"kind": "file", "path": area.path(stored.key), "name": stored.key.rpartition("/")[2]}
-    return envelope.success(data={**data, "size": stored.size, "file_content_md5": stored.md5})
+        stored = await staging.create_file(
+            caller, path, form.content(), overwrite=overwrite, md5=md5
+        )
+    data = {
+        "kind": "file",
+        "path": area.path(stored.key),
+        "name": stored.key.rpartition("/")[2],
+    }
+    return envelope.success(
+        data={**data, "size": stored.size, "file_content_md5": stored.md5}
+    )
 
 
-ITEM_FORM = form_documentation({"parent": "The folder to move the item to", "name": "Its new name"})
+ITEM_FORM = form_documentation(
+    {"parent": "The folder to move the item to", "name": "Its new name"}
+)
 
 
-@router.put("/items/{item:path}", summary="Move or rename an item", openapi_extra=ITEM_FORM)
+@router.put(
+    "/items/{item:path}", summary="Move or rename an item", openapi_extra=ITEM_FORM
+)
 async def update(request: Request, caller: SignedIn, item: str) -> Response:
     """Starts a job."""
     fields = await read_fields(request)
@@ -123,13 +175,17 @@ async def update(request: Request, caller: SignedIn, item: str) -> Response:
 
 
 @router.delete("/items/{item:path}", summary="Delete an item")
-async def delete(request: Request, caller: SignedIn, item: str, recursive: Recursive = False) -> Response:
+async def delete(
+    request: Request, caller: SignedIn, item: str, recursive: Recursive = False
+) -> Response:
     """Starts a job; a folder that is not empty is deleted with `recursive` only."""
     job_id = await vault_of(request).staging.delete(caller, item, recursive=recursive)
     return envelope.success(data={"job_id": job_id, "url": job_url(request, job_id)})
 
 
-UPLOAD_FORM = form_documentation({"path": "Where the file goes", "size": "Its bytes", "overwrite": "true or false"})
+UPLOAD_FORM = form_documentation(
+    {"path": "Where the file goes", "size": "Its bytes", "overwrite": "true or false"}
+)
 
 
 @router.post("/upload", summary="Open an upload session", openapi_extra=UPLOAD_FORM)
@@ -141,10 +197,14 @@ async def open_upload(request: Request, caller: SignedIn) -> Response:
     path, size = fields.get("path", ""), fields.get("size", "")
     for name, value in (("path", path), ("size", size)):
         if not value:
-            raise VaultFault(ErrorType.PARAMETER_REQUIRED, f"Missing required parameter [{name}]")
+            raise VaultFault(
+                ErrorType.PARAMETER_REQUIRED, f"Missing required parameter [{name}]"
+            )
     if not size.isascii() or not size.isdigit() or len(size) > len(str(2**62)):
         raise VaultFault(ErrorType.INVALID_DATA, "Invalid value for parameter [size]")
-    session = await vault.uploads.create(caller, path, int(size), overwrite=_flag(fields, "overwrite"))
+    session = await vault.uploads.create(
+        caller, path, int(size), overwrite=_flag(fields, "overwrite")
+    )
     return envelope.success(data=_session_json(request, caller, session))
 
 
@@ -152,11 +212,15 @@ async def open_upload(request: Request, caller: SignedIn) -> Response:
 async def uploads(request: Request, caller: SignedIn) -> Response:
     """One's own; all of them for an administrator."""
     sessions = await vault_of(request).uploads.sessions(caller)
-    return envelope.success(data=[_session_json(request, caller, session) for session in sessions])
+    return envelope.success(
+        data=[_session_json(request, caller, session) for session in sessions]
+    )
 
 
 @router.get("/upload/{upload_session_id}", summary="An upload session")
-async def upload(request: Request, caller: SignedIn, upload_session_id: str) -> Response:
+async def upload(
+    request: Request, caller: SignedIn, upload_session_id: str
+) -> Response:
     """How much of the file has come."""
     session = await vault_of(request).uploads.session(caller, upload_session_id)
     return envelope.success(data=_session_json(request, caller, session))
@@ -177,10 +241,14 @@ async def parts(
         kept = urlencode({"cursor": cursor + limit, "limit": limit})
         url = f"{origin(request)}{base_path(request)}/services/file_staging/upload/{upload_session_id}/parts"
         members["responseDetails"] = {"next_page": f"{url}?{kept}"}
-    return envelope.success(**members, data=[_part_json(part) for part in found[cursor : cursor + limit]])
+    return envelope.success(
+        **members, data=[_part_json(part) for part in found[cursor : cursor + limit]]
+    )
 
 
-@router.put("/upload/{upload_session_id}", summary="Upload a part", openapi_extra=OCTETS)
+@router.put(
+    "/upload/{upload_session_id}", summary="Upload a part", openapi_extra=OCTETS
+)
 async def put_part(
     request: Request,
     caller: SignedIn,
@@ -191,12 +259,16 @@ async def put_part(
     """Parts are sent in the order of their numbers, from 1 on; one that is sent again replaces the first."""
     stream = bounded_stream(request, MAX_PART)
     sessions = vault_of(request).uploads
-    part = await sessions.put_part(caller, upload_session_id, number, stream, given_md5(content_md5))
+    part = await sessions.put_part(
+        caller, upload_session_id, number, stream, given_md5(content_md5)
+    )
     return envelope.success(data=_part_json(part))
 
 
 @router.post("/upload/{upload_session_id}", summary="Commit an upload session")
-async def commit(request: Request, caller: SignedIn, upload_session_id: str) -> Response:
+async def commit(
+    request: Request, caller: SignedIn, upload_session_id: str
+) -> Response:
     """Starts a job that puts the parts together; the file is there when it has ended."""
     job_id = await vault_of(request).uploads.commit(caller, upload_session_id)
     return envelope.success(data={"job_id": job_id, "url": job_url(request, job_id)})
@@ -221,7 +293,9 @@ def _item_json(area: StagingArea, item: Item) -> dict[str, object]:
     return shown
 
 
-def _session_json(request: Request, caller: Caller, session: UploadSession) -> dict[str, object]:
+def _session_json(
+    request: Request, caller: Caller, session: UploadSession
+) -> dict[str, object]:
     area = vault_of(request).staging.area(caller)
     return {
         "path": area.path(session.key),
@@ -239,4 +313,8 @@ def _session_json(request: Request, caller: Caller, session: UploadSession) -> d
 
 
 def _part_json(part: UploadedPart) -> dict[str, object]:
-    return {"size": part.size, "part_number": part.part_number, "part_content_md5": part.md5}
+    return {
+        "size": part.size,
+        "part_number": part.part_number,
+        "part_content_md5": part.md5,
+    }

@@ -12,12 +12,26 @@ if TYPE_CHECKING:
 
 Property = dict[str, object]
 
-LENGTHS = {"alias__v": 40, "office_phone__v": 20, "mobile_phone__v": 20, "federated_id__v": 100}
-SHORT = {"user_first_name__v": 80, "user_last_name__v": 80, "user_locale__v": 10, "user_language__v": 10}
+LENGTHS = {
+    "alias__v": 40,
+    "office_phone__v": 20,
+    "mobile_phone__v": 20,
+    "federated_id__v": 100,
+}
+SHORT = {
+    "user_first_name__v": 80,
+    "user_last_name__v": 80,
+    "user_locale__v": 10,
+    "user_language__v": 10,
+}
 
 
-def _property(name: str, kind: str = "String", length: int = 255, **more: object) -> Property:
-    required, multivalue, read_only = (bool(more.pop(k, False)) for k in ("required", "multivalue", "read_only"))
+def _property(
+    name: str, kind: str = "String", length: int = 255, **more: object
+) -> Property:
+    required, multivalue, read_only = (
+        bool(more.pop(k, False)) for k in ("required", "multivalue", "read_only")
+    )
     return {
         "name": name,
         "type": kind,
@@ -41,8 +55,17 @@ def _moment(name: str) -> Property:
 
 def user_properties(profiles: Picklist) -> list[Property]:
     """Every field of a user; ``profiles`` are the security profiles that one may have."""
-    texts = [_property(name, length=(LENGTHS | SHORT).get(name, 255), required=name in REQUIRED) for name in TEXTS]
-    values = [{"value": entry.name, "label": entry.label} for entry in profiles.entries.values() if entry.active]
+    texts = [
+        _property(
+            name, length=(LENGTHS | SHORT).get(name, 255), required=name in REQUIRED
+        )
+        for name in TEXTS
+    ]
+    values = [
+        {"value": entry.name, "label": entry.label}
+        for entry in profiles.entries.values()
+        if entry.active
+    ]
     return [
         *texts,
         _property("id", "id", 20, object="users", required=True, read_only=True),
@@ -50,7 +73,13 @@ def user_properties(profiles: Picklist) -> list[Property]:
         _property("domain_active__v", "Boolean", 1),
         _property("is_domain_admin__v", "Boolean", 1, read_only=True),
         _property(CHANGE_PASSWORD, "Boolean", 1),
-        _property("security_profile__v", "ObjectReference", 40, object="Securityprofile", values=values),
+        _property(
+            "security_profile__v",
+            "ObjectReference",
+            40,
+            object="Securityprofile",
+            values=values,
+        ),
         _property("license_type__v", "Picklist", 40, picklist="license_type__sys"),
         _reference("security_policy_id__v", "securitypolicies"),
         _reference("domain_id__v", "domains"),
@@ -75,7 +104,13 @@ GROUP_PROPERTIES: list[Property] = [
     _property("system_group__v", "Boolean", 1, read_only=True),
     _property("allow_delegation_among_members__v", "Boolean", 1),
     _property("members__v", "ObjectReference", 20, object="users", multivalue=True),
-    _property("security_profiles__v", "ObjectReference", 40, object="Securityprofile", multivalue=True),
+    _property(
+        "security_profiles__v",
+        "ObjectReference",
+        40,
+        object="Securityprofile",
+        multivalue=True,
+    ),
     _moment("created_date__v"),
     _reference("created_by__v", "users"),
     _moment("modified_date__v"),

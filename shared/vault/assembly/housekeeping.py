@@ -21,7 +21,14 @@ HALF_WRITTEN = timedelta(days=1)  # a file still on its way after so long never 
 async def schedule(jobs: JobService) -> None:
     """Have it run a day from now, unless it is scheduled already."""
     title = "Remove expired jobs and uploads"
-    await jobs.submit(SYSTEM, HOUSEKEEPING, title, {}, run_at=datetime.now(UTC) + INTERVAL, singleton_key=HOUSEKEEPING)
+    await jobs.submit(
+        SYSTEM,
+        HOUSEKEEPING,
+        title,
+        {},
+        run_at=datetime.now(UTC) + INTERVAL,
+        singleton_key=HOUSEKEEPING,
+    )
 
 
 async def housekeeping(context: JobContext) -> JobResult:
@@ -29,7 +36,9 @@ async def housekeeping(context: JobContext) -> JobResult:
     vault = context.vault
     await schedule(vault.jobs)
     jobs = 0
-    while expired := await vault.jobs.table.expired(timedelta(days=vault.settings.job_days)):
+    while expired := await vault.jobs.table.expired(
+        timedelta(days=vault.settings.job_days)
+    ):
         context.raise_if_stopped()
         for job_id in expired:
             await delete_tree(vault.files, f"results/{job_id}")

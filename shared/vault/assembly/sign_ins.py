@@ -7,7 +7,11 @@ from typing import TYPE_CHECKING
 import asyncpg
 
 from shared.vault.access.caller import SYSTEM
-from shared.vault.access.permission_sets import BUSINESS_USER, INTEGRATION_USER, SYSTEM_ADMIN
+from shared.vault.access.permission_sets import (
+    BUSINESS_USER,
+    INTEGRATION_USER,
+    SYSTEM_ADMIN,
+)
 from shared.vault.security.user_records import follow_user_records
 
 if TYPE_CHECKING:
@@ -35,7 +39,14 @@ async def ensure_sign_ins(vault: Vault) -> None:
     """
     settings = vault.settings
     people = (
-        (2, settings.admin_username, settings.admin_password, SYSTEM_ADMIN, "Vault", "Administrator"),
+        (
+            2,
+            settings.admin_username,
+            settings.admin_password,
+            SYSTEM_ADMIN,
+            "Vault",
+            "Administrator",
+        ),
         (
             3,
             settings.integration_username,
@@ -44,23 +55,44 @@ async def ensure_sign_ins(vault: Vault) -> None:
             "Connection",
             "User",
         ),
-        (4, settings.business_username, settings.business_password, BUSINESS_USER, "Business", "User"),
+        (
+            4,
+            settings.business_username,
+            settings.business_password,
+            BUSINESS_USER,
+            "Business",
+            "User",
+        ),
     )
     await follow_user_records(vault.database)
-    await _store(vault, SYSTEM.user_id, SYSTEM.username, "Vault", "System", SYSTEM.profile)
+    await _store(
+        vault, SYSTEM.user_id, SYSTEM.username, "Vault", "System", SYSTEM.profile
+    )
     for user_id, username, password, profile, first, last in people:
         await _store(vault, user_id, username, first, last, profile)
         await vault.security.ensure_password(user_id, password.get_secret_value())
     if settings.remote_vault_id is not None:
-        row = {"api_name__sys": "medical_crm__v", "remote_vault_id__sys": str(settings.remote_vault_id)}
+        row = {
+            "api_name__sys": "medical_crm__v",
+            "remote_vault_id__sys": str(settings.remote_vault_id),
+        }
         await vault.records.update(SYSTEM, "connection__sys", [row], "api_name__sys")
 
 
-async def _store(vault: Vault, user_id: int, username: str, first: str, last: str, profile: SecurityProfile) -> None:
+async def _store(
+    vault: Vault,
+    user_id: int,
+    username: str,
+    first: str,
+    last: str,
+    profile: SecurityProfile,
+) -> None:
     global_id = f"{vault.vault_id}_{user_id}"
     try:
         async with vault.database.connection() as connection:
-            await connection.execute(STORE_USER, str(user_id), global_id, username, first, last, profile.name)
+            await connection.execute(
+                STORE_USER, str(user_id), global_id, username, first, last, profile.name
+            )
     except asyncpg.UniqueViolationError as error:
         message = "the username is another user's"
         raise ValueError(message) from error

@@ -31,7 +31,12 @@ BEGUN = "SELECT EXISTS (SELECT FROM platform.standard_load WHERE split_part(name
 
 
 async def load_standard(
-    database: Database, components: ComponentService, records: RecordService, folder: Path, *, example_data: bool
+    database: Database,
+    components: ComponentService,
+    records: RecordService,
+    folder: Path,
+    *,
+    example_data: bool,
 ) -> None:
     """Give the Vault ``components/*.mdl``, ``records/*.csv`` and ``data/*.csv``, as far as it has not got them.
 
@@ -50,7 +55,12 @@ async def load_standard(
                 log.info("standard.loaded", part=part)
 
 
-async def _give(connection: Connection, components: ComponentService, records: RecordService, folder: Path) -> None:
+async def _give(
+    connection: Connection,
+    components: ComponentService,
+    records: RecordService,
+    folder: Path,
+) -> None:
     giving = Giving(connection, first=not await connection.fetchval(BEGUN, folder.name))
     await give_components(giving, components, _shipped(folder))
     for file in _files(folder, "*.csv"):

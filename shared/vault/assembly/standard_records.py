@@ -21,22 +21,35 @@ if TYPE_CHECKING:
 CHANGED_HERE = "The record was changed in this Vault"
 
 
-async def give_records(giving: Giving, registry: Registry, records: RecordService, file: Path) -> None:
+async def give_records(
+    giving: Giving, registry: Registry, records: RecordService, file: Path
+) -> None:
     """Upsert what is new in ``NN_{object}.csv``, whose first column is the unique field that names a record.
 
     A record that was deleted here stays deleted; one that was changed here stays, and its row is withheld.
     """
     object_name = file.stem.partition("_")[2]
     key, shipped = _read(file)
-    given = {name: note.given for name, note in (await giving.notes(object_name)).items() if note.given is not None}
+    given = {
+        name: note.given
+        for name, note in (await giving.notes(object_name)).items()
+        if note.given is not None
+    }
     news = {name: row for name, row in shipped.items() if given.get(name) != _text(row)}
     target = registry.objects.get(object_name)
     if target is None or key not in target.fields:  # withheld, or dropped here
         for name, row in news.items():
-            await giving.withhold(object_name, name, _text(row), f"The Vault has no {object_name} with {key}")
+            await giving.withhold(
+                object_name,
+                name,
+                _text(row),
+                f"The Vault has no {object_name} with {key}",
+            )
         return
     sql = f"SELECT {quote(key)} AS key, modified_by__v FROM {table(object_name)} WHERE {quote(key)} = ANY($1::text[])"
-    authors = {row["key"]: row["modified_by__v"] for row in await giving.fetch(sql, list(news))}
+    authors = {
+        row["key"]: row["modified_by__v"] for row in await giving.fetch(sql, list(news))
+    }
     wanted = []
     for name, row in news.items():
         if authors.get(name, SYSTEM.user_id) != SYSTEM.user_id:
@@ -44,17 +57,25 @@ async def give_records(giving: Giving, registry: Registry, records: RecordServic
         elif name in authors or name not in given:
             wanted.append(row)
     for start in range(0, len(wanted), MAX_ROWS):
-        await _upsert(giving, records, object_name, key, wanted[start : start + MAX_ROWS])
+        await _upsert(
+            giving, records, object_name, key, wanted[start : start + MAX_ROWS]
+        )
 
 
 async def _upsert(
-    giving: Giving, records: RecordService, object_name: str, key: str, rows: list[dict[str, str]]
+    giving: Giving,
+    records: RecordService,
+    object_name: str,
+    key: str,
+    rows: list[dict[str, str]],
 ) -> None:
     results = await records.upsert(SYSTEM, object_name, rows, key)
     done = {}
     for row, result in zip(rows, results, strict=True):
         if result.errors:
-            await giving.withhold(object_name, row[key], _text(row), result.errors[0].message)
+            await giving.withhold(
+                object_name, row[key], _text(row), result.errors[0].message
+            )
         else:
             done[row[key]] = _text(row)
     await giving.give(object_name, done)

@@ -121,14 +121,22 @@ class Vault:
             max_size=settings.database_connections,
             statement_timeout=settings.query_timeout_seconds,
         )
-        self._broker = BrokerConnection(settings.amqp_url.get_secret_value(), definition.name)
-        self._consuming = BrokerConnection(settings.amqp_url.get_secret_value(), f"{definition.name} consuming")
+        self._broker = BrokerConnection(
+            settings.amqp_url.get_secret_value(), definition.name
+        )
+        self._consuming = BrokerConnection(
+            settings.amqp_url.get_secret_value(), f"{definition.name} consuming"
+        )
         self._notifications = Notifications(settings.database_dsn.get_secret_value())
         delay = settings.burst_delay_ms / 1000
         self.components = ComponentService(self.database)
         profiles = SecurityProfiles(self.components)
         self.security = SecurityService(
-            self.database, profiles, settings.session_idle_minutes, settings.sign_in_limit, delay
+            self.database,
+            profiles,
+            settings.session_idle_minutes,
+            settings.sign_in_limit,
+            delay,
         )
         self.burst = BurstLimits(self.database, settings.burst_limits, delay)
         self.delegations = Delegations(self.database, self.security.sessions, profiles)
@@ -139,17 +147,27 @@ class Vault:
         self.jobs = JobService(self.database, poll_seconds=settings.job_poll_seconds)
         self.notifications = NotificationService(self.database)
         self.records = RecordService(
-            self.database, self.components, self._triggers(), NamedActions(self._named_actions()), self.vault_id
+            self.database,
+            self.components,
+            self._triggers(),
+            NamedActions(self._named_actions()),
+            self.vault_id,
         )
         self.deletions = DeletionService(self.database, self.components)
-        self.users = UserService(self.database, self.records, self.security, self.vault_id)
+        self.users = UserService(
+            self.database, self.records, self.security, self.vault_id
+        )
         self.picklists = PicklistService(self.components)
         self._add_queries()
         self.actions = ActionService(self.components, self.records)
         self.roles = RoleService(self.database, self.components, self.records)
         self.relay = Relay(self.database, self._broker, self.components, self._sender())
-        self._dead_letters = DeadLetters(self._consuming, self.components, self.records, self.vault_id)
-        self.queues = QueueService(self.database, self._broker, self.components, self.relay)
+        self._dead_letters = DeadLetters(
+            self._consuming, self.components, self.records, self.vault_id
+        )
+        self.queues = QueueService(
+            self.database, self._broker, self.components, self.relay
+        )
         self.queue_log = QueueLog(self.database, self.components)
         self.deliveries = self._delivery_reports()
         self.runs = RunService(self.database, settings.run_patience_minutes)
@@ -158,27 +176,46 @@ class Vault:
         self.content = ContentService(self.database, self.files)
         self.record_jobs = record_jobs.RecordJobs(self.records, self.jobs, self.files)
         self.staging = StagingService(
-            self.files, self.jobs, StagingLimits(settings.staging_file_bytes, settings.staging_user_bytes)
+            self.files,
+            self.jobs,
+            StagingLimits(settings.staging_file_bytes, settings.staging_user_bytes),
         )
         self._add_documents()
         self._add_attachments()
         self.uploads = UploadService(self.database, self.files, self.staging, self.jobs)
-        self.loader = loader.LoaderService(self.jobs, self.staging, self.files, self.components)
-        self.inbound_packages = InboundPackages(self.database, self.components, self.records, self.jobs, self.files)
-        self.outbound_packages = OutboundPackages(self.database, self.components, self.jobs, self.files, self.vault_id)
-        self.connections = Connections(self.database, self.components, self.records, self.security, self.identity)
-        self.worker = JobWorker(self, self.jobs.table, {**JOBS, **definition.jobs}, self._worker_options())
+        self.loader = loader.LoaderService(
+            self.jobs, self.staging, self.files, self.components
+        )
+        self.inbound_packages = InboundPackages(
+            self.database, self.components, self.records, self.jobs, self.files
+        )
+        self.outbound_packages = OutboundPackages(
+            self.database, self.components, self.jobs, self.files, self.vault_id
+        )
+        self.connections = Connections(
+            self.database, self.components, self.records, self.security, self.identity
+        )
+        self.worker = JobWorker(
+            self, self.jobs.table, {**JOBS, **definition.jobs}, self._worker_options()
+        )
         self._stack = contextlib.AsyncExitStack()
         self._reload: asyncio.Task[None] | None = None
         self._stale = asyncio.Event()
         self.started = False
 
     def _delivery_reports(self) -> DeliveryReports:
-        events = DeliveryEvents(self.components, self.records, self.security, self.definition.delivery_handlers)
+        events = DeliveryEvents(
+            self.components,
+            self.records,
+            self.security,
+            self.definition.delivery_handlers,
+        )
         return DeliveryReports(self.components, self.records, self.queue_log, events)
 
     def _add_attachments(self) -> None:
-        self.attachments = AttachmentService(self.database, self.components, self.records, self.content)
+        self.attachments = AttachmentService(
+            self.database, self.components, self.records, self.content
+        )
         self.attachment_batches = AttachmentBatches(
             self.attachments, self.components, self.records, self.content, self.staging
         )
@@ -187,12 +224,18 @@ class Vault:
         )
 
     def _add_queries(self) -> None:
-        tokens = query_tokens(self.vault_id, self.definition.label, self.settings.host_name)
-        self.queries = QueryService(self.database, self.components, tokens, self.settings.query_limits)
+        tokens = query_tokens(
+            self.vault_id, self.definition.label, self.settings.host_name
+        )
+        self.queries = QueryService(
+            self.database, self.components, tokens, self.settings.query_limits
+        )
         self.lineage = LineageService(self.database, self.queries)
 
     def _add_documents(self) -> None:
-        self.documents = DocumentService(self.database, self.components, self.records, self.vault_id)
+        self.documents = DocumentService(
+            self.database, self.components, self.records, self.vault_id
+        )
         self.document_files = DocumentFiles(self.database, self.documents, self.content)
         self.document_texts = DocumentTexts(self.database, self.content)
         self.document_reader = DocumentReader(self.documents, self.queries)
@@ -206,15 +249,24 @@ class Vault:
         )
 
     def _triggers(self) -> Mapping[str, Trigger]:
-        connections = connection_rules.ConnectionTrigger(self.settings.allowed_connection_urls, self.security.profiles)
+        connections = connection_rules.ConnectionTrigger(
+            self.settings.allowed_connection_urls, self.security.profiles
+        )
         users = user_records.UserTrigger(self.security.profiles)
-        return {**TRIGGERS, CONNECTION: connections, user_records.OBJECT: users, **self.definition.triggers}
+        return {
+            **TRIGGERS,
+            CONNECTION: connections,
+            user_records.OBJECT: users,
+            **self.definition.triggers,
+        }
 
     def _sender(self) -> Sender:
         return Sender(self.vault_id, self.definition.label, self.settings.host_name)
 
     def _worker_options(self) -> WorkerOptions:
-        return WorkerOptions(concurrency=self.settings.job_workers, lease=self.settings.job_lease_seconds)
+        return WorkerOptions(
+            concurrency=self.settings.job_workers, lease=self.settings.job_lease_seconds
+        )
 
     def _named_actions(self) -> Mapping[str, ActionHandler]:
         notifier = Notifier(self.jobs, emailing=self.settings.mail_server is not None)
@@ -258,7 +310,9 @@ class Vault:
         await housekeeping.schedule(self.jobs)
         await self.worker.start()
         self._stack.push_async_callback(self.worker.stop)
-        self._reload = asyncio.create_task(run_until_cancelled("components", self._keep_current), name="components")
+        self._reload = asyncio.create_task(
+            run_until_cancelled("components", self._keep_current), name="components"
+        )
         self._stack.push_async_callback(self._stop_reload)
         await self._notifications.start()
         self._stack.push_async_callback(self._notifications.stop)
@@ -299,7 +353,9 @@ class Vault:
             await self._stale.wait()
             self._stale.clear()
             await wait_for("postgresql", self.components.load, retry_on=UNREACHABLE)
-            await wait_for("postgresql", self.configuration_mode.load, retry_on=UNREACHABLE)
+            await wait_for(
+                "postgresql", self.configuration_mode.load, retry_on=UNREACHABLE
+            )
             self.relay.wake()  # for queues that are new
 
     async def _stop_reload(self) -> None:

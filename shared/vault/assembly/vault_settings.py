@@ -22,10 +22,14 @@ class VaultSettings(RuntimeSettings):
     model_config = SettingsConfigDict(env_prefix="VAULT_")
 
     database_dsn: SecretStr
-    owner_dsn: SecretStr | None = None  # role that owns the database and keeps the audit table from this service's
+    owner_dsn: SecretStr | None = (
+        None  # role that owns the database and keeps the audit table from this service's
+    )
     amqp_url: SecretStr
     vault_id: int | None = None  # the definition's own when not set
-    remote_vault_id: int | None = None  # of the Vault at the other end of medical_crm__v, likewise
+    remote_vault_id: int | None = (
+        None  # of the Vault at the other end of medical_crm__v, likewise
+    )
     database_connections: int = 12
     load_example_data: bool = True
 
@@ -41,25 +45,39 @@ class VaultSettings(RuntimeSettings):
     session_idle_minutes: int = 60
     sign_in_limit: int = 100  # calls in a minute by user name and DNS; delayed from half of it on, refused beyond it
     burst_limit: int = 2000  # calls of a user in five minutes, delayed beyond it
-    burst_limit_integration: int = 1_000_000  # the same of the connection's user, whose calls are the work itself
+    burst_limit_integration: int = (
+        1_000_000  # the same of the connection's user, whose calls are the work itself
+    )
     burst_delay_ms: int = 500
 
-    tls_certificate: Path | None = None  # PEM, with the chain; HTTPS is served beside HTTP when set
+    tls_certificate: Path | None = (
+        None  # PEM, with the chain; HTTPS is served beside HTTP when set
+    )
     tls_key: Path | None = None
     tls_port: int = 8443
     host_name: str = "localhost"  # what envelopes say of this Vault's address
-    url: str | None = None  # under which other Vaults reach this one, told in connection files
-    domain_type: DomainType = DomainType.PRODUCTION  # a sandbox Vault never writes into a production Vault
+    url: str | None = (
+        None  # under which other Vaults reach this one, told in connection files
+    )
+    domain_type: DomainType = (
+        DomainType.PRODUCTION
+    )  # a sandbox Vault never writes into a production Vault
 
-    connection_file_days: Annotated[int, Field(ge=1, le=90)] = 7  # that a connection file may be uploaded
-    connection_urls: str | None = None  # beginnings of addresses that External connections may have, by commas
+    connection_file_days: Annotated[int, Field(ge=1, le=90)] = (
+        7  # that a connection file may be uploaded
+    )
+    connection_urls: str | None = (
+        None  # beginnings of addresses that External connections may have, by commas
+    )
 
     query_concurrency: int = 5  # queries of a user that run at once; the next one waits
     query_wait_seconds: float = 30.0  # at most, before it is refused
     query_timeout_seconds: float = 60.0  # of one statement of the database
 
     job_workers: int = 2  # jobs that this process runs at once
-    job_lease_seconds: float = 30.0  # a process silent for so long has lost its jobs to the others
+    job_lease_seconds: float = (
+        30.0  # a process silent for so long has lost its jobs to the others
+    )
     job_poll_seconds: float = 10.0  # a job's status may be asked for once in so long
     run_patience_minutes: float = 60.0  # that a run of an integration may go unheard of before it ends with errors
     job_days: int = 30  # that a job and its results are kept after its end
@@ -73,8 +91,12 @@ class VaultSettings(RuntimeSettings):
     smtp_sender: str = "vault@localhost"
     smtp_timeout_seconds: float = 30.0  # of one exchange with the server
 
-    staging_folder: Path = Path("data")  # files of this Vault are in a folder of its name below
-    document_file_bytes: int = 100 * 2**20  # at most, of a file that a document or a rendition is sent with
+    staging_folder: Path = Path(
+        "data"
+    )  # files of this Vault are in a folder of its name below
+    document_file_bytes: int = (
+        100 * 2**20
+    )  # at most, of a file that a document or a rendition is sent with
     staging_file_bytes: int = 5 * 2**30  # at most, of one file
     staging_user_bytes: int = 50 * 2**30  # at most, of a user's files together
     staging_s3_bucket: str | None = None  # files are kept here instead, when set
@@ -93,7 +115,11 @@ class VaultSettings(RuntimeSettings):
     @property
     def allowed_connection_urls(self) -> tuple[str, ...]:
         """Beginnings of addresses that External connections may have."""
-        return tuple(url.strip() for url in (self.connection_urls or "").split(",") if url.strip())
+        return tuple(
+            url.strip()
+            for url in (self.connection_urls or "").split(",")
+            if url.strip()
+        )
 
     @property
     def burst_limits(self) -> Limits:
@@ -103,7 +129,9 @@ class VaultSettings(RuntimeSettings):
     @property
     def query_limits(self) -> QueryLimits:
         """What one user's queries may take."""
-        return QueryLimits(self.query_concurrency, self.query_wait_seconds, self.query_timeout_seconds)
+        return QueryLimits(
+            self.query_concurrency, self.query_wait_seconds, self.query_timeout_seconds
+        )
 
     @property
     def mail_server(self) -> MailServer | None:
@@ -116,7 +144,9 @@ class VaultSettings(RuntimeSettings):
             self.smtp_sender,
             self.smtp_security,
             self.smtp_username,
-            None if self.smtp_password is None else self.smtp_password.get_secret_value(),
+            None
+            if self.smtp_password is None
+            else self.smtp_password.get_secret_value(),
             self.smtp_ca_file,
             self.smtp_timeout_seconds,
         )

@@ -45,7 +45,11 @@ async def zipped(files: Iterable[ArchivedFile]) -> AsyncIterator[bytes]:
     archive = zipfile.ZipFile(sink, "w")
     try:
         for file in files:
-            entry = archive.open(zipfile.ZipInfo(file.name, file.date.timetuple()[:6]), "w", force_zip64=True)
+            entry = archive.open(
+                zipfile.ZipInfo(file.name, file.date.timetuple()[:6]),
+                "w",
+                force_zip64=True,
+            )
             try:
                 async for chunk in file.content:
                     entry.write(chunk)

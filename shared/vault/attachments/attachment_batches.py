@@ -6,9 +6,10 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Operation
 from shared.vault.attachments.attachment_writing import AttachmentWriter
-from shared.vault.errors import ApiError, ErrorType, VaultFault
+from shared.vault.errors import ApiError, VaultFault
 from shared.vault.files import attachment_table as table
 from shared.vault.files.attachment_model import (
     MAX_DESCRIPTION,
@@ -34,7 +35,12 @@ if TYPE_CHECKING:
 MAX_STAGED_FILE = 100 * 2**20  # bytes of each file of a call
 MAX_ID = 2**31 - 1
 
-FILENAME, FILE, DESCRIPTION, EXTERNAL_ID = "filename__v", "file", "description__v", "external_id__v"
+FILENAME, FILE, DESCRIPTION, EXTERNAL_ID = (
+    "filename__v",
+    "file",
+    "description__v",
+    "external_id__v",
+)
 ATTACHMENT_ID = "attachment_id"
 
 
@@ -46,7 +52,9 @@ class BatchRow:
     errors: list[ApiError] = field(default_factory=list)
     attachment_id: int | None = None
     version: int | None = None
-    warned: bool = False  # nothing was added: the record has the same bytes attached already
+    warned: bool = (
+        False  # nothing was added: the record has the same bytes attached already
+    )
 
     def text(self, name: str) -> str:
         """The value of a column as text, empty without one."""
@@ -80,12 +88,21 @@ class AttachmentBatches:
         self._staging = staging
         self.max_file = MAX_STAGED_FILE
 
-    async def create(self, caller: Caller, object_name: str, rows: Source, id_param: str | None) -> list[BatchRow]:
+    async def create(
+        self, caller: Caller, object_name: str, rows: Source, id_param: str | None
+    ) -> list[BatchRow]:
         """Attach files of the staging area to the records that the rows name by ``id`` or by a unique field."""
         self._staging.area(caller)
         target = self._target(caller, object_name, rows)
         key = key_field(target, id_param)
-        read = [_checked(row, {key.name, FILENAME, FILE, DESCRIPTION, EXTERNAL_ID}, (FILENAME, FILE)) for row in rows]
+        read = [
+            _checked(
+                row,
+                {key.name, FILENAME, FILE, DESCRIPTION, EXTERNAL_ID},
+                (FILENAME, FILE),
+            )
+            for row in rows
+        ]
         kept = [await self._kept(caller, row) for row in read]
 
         async def work(connection: Connection, writer: AttachmentWriter) -> None:
@@ -95,10 +112,17 @@ class AttachmentBatches:
                 for row, sha256, record_id in zip(read, kept, named, strict=True)
                 if (addition := _addition(row, sha256, record_id)) is not None
             ]
-            taken = await writer.taken_external_ids([addition for _, addition in additions])
+            taken = await writer.taken_external_ids(
+                [addition for _, addition in additions]
+            )
             for at, (row, _) in enumerate(additions):
                 if at in taken:
-                    row.fail(VaultFault(ErrorType.INVALID_DATA, f"Another attachment has this [{EXTERNAL_ID}]"))
+                    row.fail(
+                        VaultFault(
+                            ErrorType.INVALID_DATA,
+                            f"Another attachment has this [{EXTERNAL_ID}]",
+                        )
+                    )
             going = [(row, addition) for row, addition in additions if not row.errors]
             steps = await writer.add([addition for _, addition in going])
             for (row, _), step in zip(going, steps, strict=True):
@@ -107,7 +131,9 @@ class AttachmentBatches:
 
         return await self._change(caller, object_name, read, work)
 
-    async def describe(self, caller: Caller, object_name: str, rows: Source, id_param: str | None) -> list[BatchRow]:
+    async def describe(
+        self, caller: Caller, object_name: str, rows: Source, id_param: str | None
+    ) -> list[BatchRow]:
         """Change the descriptions of attachments' latest versions."""
         self._target(caller, object_name, rows)
         read = _read_named(rows, id_param, DESCRIPTION)
@@ -116,14 +142,21 @@ class AttachmentBatches:
             found = await _found(connection, object_name, read, id_param)
             await writer.describe(
                 [
-                    (attachment, checked_text(DESCRIPTION, row.given[DESCRIPTION], MAX_DESCRIPTION))
+                    (
+                        attachment,
+                        checked_text(
+                            DESCRIPTION, row.given[DESCRIPTION], MAX_DESCRIPTION
+                        ),
+                    )
                     for row, attachment in found
                 ]
             )
 
         return await self._change(caller, object_name, read, work)
 
-    async def delete(self, caller: Caller, object_name: str, rows: Source, id_param: str | None) -> list[BatchRow]:
+    async def delete(
+        self, caller: Caller, object_name: str, rows: Source, id_param: str | None
+    ) -> list[BatchRow]:
         """Delete attachments with all their versions."""
         self._target(caller, object_name, rows)
         read = _read_named(rows, id_param)
@@ -145,14 +178,21 @@ class AttachmentBatches:
             return None
         try:
             file = await self._staging.file(caller, row.text(FILE))
-            kept = await self._content.keep(self._staging.content(file), limit=self.max_file)
+            kept = await self._content.keep(
+                self._staging.content(file), limit=self.max_file
+            )
         except VaultFault as fault:
             row.fail(fault)
             return None
         return kept.sha256
 
     async def _named(
-        self, connection: Connection, caller: Caller, target: VaultObject, key: Field, rows: Sequence[BatchRow]
+        self,
+        connection: Connection,
+        caller: Caller,
+        target: VaultObject,
+        key: Field,
+        rows: Sequence[BatchRow],
     ) -> list[str | None]:
         """Lock the records that the rows name; their ids, None for a row that names none, which gets an error."""
         keys = [{key.name: row.given.get(key.name)} for row in rows]
@@ -179,21 +219,37 @@ class AttachmentBatches:
         async def begun(connection: Connection) -> list[Row]:
             for row, before in zip(rows, errors, strict=True):
                 row.errors = list(before)
-            await work(connection, AttachmentWriter(connection, self._components.registry, caller, object_name))
+            await work(
+                connection,
+                AttachmentWriter(
+                    connection, self._components.registry, caller, object_name
+                ),
+            )
             return []
 
         await self._records.carry_out(begun)
         return list(rows)
 
 
-def _checked(given: Mapping[str, object], known: set[str], required: Sequence[str]) -> BatchRow:
+def _checked(
+    given: Mapping[str, object], known: set[str], required: Sequence[str]
+) -> BatchRow:
     """A row whose columns are known and there; with its errors."""
     row = BatchRow(given)
     for name in given.keys() - known:
-        row.fail(VaultFault(ErrorType.ATTRIBUTE_NOT_SUPPORTED, f"A row here has no column [{name[:100]}]"))
+        row.fail(
+            VaultFault(
+                ErrorType.ATTRIBUTE_NOT_SUPPORTED,
+                f"A row here has no column [{name[:100]}]",
+            )
+        )
     for name in required:
         if not row.text(name) and (name != DESCRIPTION or name not in given):
-            row.fail(VaultFault(ErrorType.PARAMETER_REQUIRED, f"Missing required parameter [{name}]"))
+            row.fail(
+                VaultFault(
+                    ErrorType.PARAMETER_REQUIRED, f"Missing required parameter [{name}]"
+                )
+            )
     for name, most in ((DESCRIPTION, MAX_DESCRIPTION), (EXTERNAL_ID, MAX_EXTERNAL_ID)):
         try:
             checked_text(name, given.get(name), most)
@@ -202,7 +258,9 @@ def _checked(given: Mapping[str, object], known: set[str], required: Sequence[st
     return row
 
 
-def _addition(row: BatchRow, sha256: str | None, record_id: str | None) -> Addition | None:
+def _addition(
+    row: BatchRow, sha256: str | None, record_id: str | None
+) -> Addition | None:
     """What a row adds, None for one with errors."""
     try:
         filename = checked_filename(row.text(FILENAME))
@@ -211,41 +269,72 @@ def _addition(row: BatchRow, sha256: str | None, record_id: str | None) -> Addit
         return None
     if sha256 is None or record_id is None:
         return None
-    return Addition(record_id, filename, sha256, row.text(DESCRIPTION) or None, row.text(EXTERNAL_ID) or None)
+    return Addition(
+        record_id,
+        filename,
+        sha256,
+        row.text(DESCRIPTION) or None,
+        row.text(EXTERNAL_ID) or None,
+    )
 
 
 def _read_named(rows: Source, id_param: str | None, *required: str) -> list[BatchRow]:
     """Rows that name attachments, by record and id or by external id."""
     if id_param not in (None, EXTERNAL_ID):
-        raise VaultFault(ErrorType.INVALID_DATA, f"Attachments are named by [{EXTERNAL_ID}], or without idParam")
+        raise VaultFault(
+            ErrorType.INVALID_DATA,
+            f"Attachments are named by [{EXTERNAL_ID}], or without idParam",
+        )
     known = {"id", ATTACHMENT_ID, EXTERNAL_ID, *required}
     names = (EXTERNAL_ID,) if id_param else ("id", ATTACHMENT_ID)
     read = [_checked(row, known, (*names, *required)) for row in rows]
     for row in read:
         text = row.text(ATTACHMENT_ID)
-        if not row.errors and not id_param and not (text.isascii() and text.isdigit() and int(text[:20]) <= MAX_ID):
-            row.fail(VaultFault(ErrorType.INVALID_DATA, f"Invalid value for parameter [{ATTACHMENT_ID}]"))
+        if (
+            not row.errors
+            and not id_param
+            and not (text.isascii() and text.isdigit() and int(text[:20]) <= MAX_ID)
+        ):
+            row.fail(
+                VaultFault(
+                    ErrorType.INVALID_DATA,
+                    f"Invalid value for parameter [{ATTACHMENT_ID}]",
+                )
+            )
     return read
 
 
 async def _found(
-    connection: Connection, object_name: str, rows: Sequence[BatchRow], id_param: str | None
+    connection: Connection,
+    object_name: str,
+    rows: Sequence[BatchRow],
+    id_param: str | None,
 ) -> list[tuple[BatchRow, Attachment]]:
     """The attachments that rows without errors name, each with its row; a row that names none gets an error."""
     good = [row for row in rows if not row.errors]
     found: dict[object, Attachment]
     if id_param:
-        found = await table.by_external_id(connection, object_name, [row.text(EXTERNAL_ID) for row in good])
+        found = await table.by_external_id(
+            connection, object_name, [row.text(EXTERNAL_ID) for row in good]
+        )
     else:
-        found = await table.by_id(connection, object_name, [int(row.text(ATTACHMENT_ID)) for row in good])
+        found = await table.by_id(
+            connection, object_name, [int(row.text(ATTACHMENT_ID)) for row in good]
+        )
     pairs: list[tuple[BatchRow, Attachment]] = []
     seen: set[int] = set()
     for row in good:
-        attachment = found.get(row.text(EXTERNAL_ID) if id_param else int(row.text(ATTACHMENT_ID)))
+        attachment = found.get(
+            row.text(EXTERNAL_ID) if id_param else int(row.text(ATTACHMENT_ID))
+        )
         if attachment is None or row.text("id") not in ("", attachment.record_id):
             row.fail(VaultFault(ErrorType.INVALID_DATA, "There is no such attachment"))
         elif attachment.id in seen:
-            row.fail(VaultFault(ErrorType.INVALID_DATA, "The attachment is repeated in this call"))
+            row.fail(
+                VaultFault(
+                    ErrorType.INVALID_DATA, "The attachment is repeated in this call"
+                )
+            )
         else:
             seen.add(attachment.id)
             row.done(attachment.id, attachment.latest.number)

@@ -6,11 +6,12 @@ from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
+from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Operation
 from shared.vault.attachments.attachment_writing import AttachmentWriter
 from shared.vault.attachments.titles import record_title
 from shared.vault.components.schema import table as record_table
-from shared.vault.errors import ErrorType, VaultFault
+from shared.vault.errors import VaultFault
 from shared.vault.files import attachment_table as table
 from shared.vault.files.attachment_model import (
     MAX_DESCRIPTION,
@@ -63,7 +64,11 @@ class AttachmentService:
     """
 
     def __init__(
-        self, database: Database, components: ComponentService, records: RecordService, content: ContentService
+        self,
+        database: Database,
+        components: ComponentService,
+        records: RecordService,
+        content: ContentService,
     ) -> None:
         self._database = database
         self._components = components
@@ -71,16 +76,23 @@ class AttachmentService:
         self._content = content
         self.max_file = MAX_FILE
 
-    def target(self, caller: Caller, object_name: str, operation: Operation) -> VaultObject:
+    def target(
+        self, caller: Caller, object_name: str, operation: Operation
+    ) -> VaultObject:
         """The object, when the caller may do this with attachments of its records, and it allows them."""
         target = self._records.target(caller, object_name, [{}], operation)
         if not target.allow_attachments:
-            raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, f"Object [{object_name}] does not allow attachments")
+            raise VaultFault(
+                ErrorType.OPERATION_NOT_ALLOWED,
+                f"Object [{object_name}] does not allow attachments",
+            )
         return target
 
     async def all(self, of: Of) -> list[Attachment]:
         """The attachments of a record, the oldest first."""
-        await self._records.state_of(self.target(of.caller, of.object_name, Operation.READ), of.record_id)
+        await self._records.state_of(
+            self.target(of.caller, of.object_name, Operation.READ), of.record_id
+        )
         async with self._database.connection() as connection:
             return await table.of_record(connection, of.object_name, of.record_id)
 
@@ -90,7 +102,9 @@ class AttachmentService:
         async with self._database.connection() as connection:
             return await _own(connection, of, attachment_id)
 
-    def bytes_of(self, version: Version, start: int = 0, length: int | None = None) -> AsyncIterator[bytes]:
+    def bytes_of(
+        self, version: Version, start: int = 0, length: int | None = None
+    ) -> AsyncIterator[bytes]:
         """The bytes of a version from ``start`` on, at most ``length`` of them."""
         return self._content.read(version.content, start, length)
 
@@ -98,14 +112,24 @@ class AttachmentService:
         """What the file of all attachments of a record is called."""
         target = self.target(of.caller, of.object_name, Operation.READ)
         async with self._database.connection() as connection:
-            title = await record_title(connection, self._components.registry, target, of.record_id)
+            title = await record_title(
+                connection, self._components.registry, target, of.record_id
+            )
         return f"{title} - attachments.zip"
 
     async def require_record(self, of: Of) -> None:
         """Refuse a file for a record that is not there or may not have it, before the file is read."""
-        await self._records.state_of(self.target(of.caller, of.object_name, Operation.EDIT), of.record_id)
+        await self._records.state_of(
+            self.target(of.caller, of.object_name, Operation.EDIT), of.record_id
+        )
 
-    async def add(self, of: Of, filename: str, content: AsyncIterable[bytes], description: str | None) -> Added:
+    async def add(
+        self,
+        of: Of,
+        filename: str,
+        content: AsyncIterable[bytes],
+        description: str | None,
+    ) -> Added:
         """Attach a file to a record; a file name that the record has gets a new version."""
         self.target(of.caller, of.object_name, Operation.EDIT)
         name = checked_filename(filename)
@@ -124,11 +148,18 @@ class AttachmentService:
             attachment = await _own(connection, of, attachment_id)
             version = attachment.version(number)
             sha256, text = version.content.sha256, version.description
-            return await _add(writer, Addition(of.record_id, attachment.filename, sha256, text, restored=True))
+            return await _add(
+                writer,
+                Addition(
+                    of.record_id, attachment.filename, sha256, text, restored=True
+                ),
+            )
 
         return await self._change(of, work)
 
-    async def describe(self, of: Of, attachment_id: int, description: str | None) -> None:
+    async def describe(
+        self, of: Of, attachment_id: int, description: str | None
+    ) -> None:
         """Change the description of the latest version."""
         text = checked_text("description__v", description, MAX_DESCRIPTION)
 
@@ -149,11 +180,15 @@ class AttachmentService:
         """Delete one version; the attachment goes with the last one."""
 
         async def work(connection: Connection, writer: AttachmentWriter) -> None:
-            await writer.remove_version(await _own(connection, of, attachment_id), number)
+            await writer.remove_version(
+                await _own(connection, of, attachment_id), number
+            )
 
         await self._change(of, work)
 
-    async def _change(self, of: Of, work: Callable[[Connection, AttachmentWriter], Awaitable[T]]) -> T:
+    async def _change(
+        self, of: Of, work: Callable[[Connection, AttachmentWriter], Awaitable[T]]
+    ) -> T:
         """Run the work in a transaction that has locked the record."""
         results: list[T] = []
 
@@ -163,7 +198,9 @@ class AttachmentService:
             sql = LOCK.format(table=record_table(target.name))
             if not known or await connection.fetchval(sql, of.record_id) is None:
                 raise VaultFault(ErrorType.INVALID_DATA, NO_RECORD)
-            writer = AttachmentWriter(connection, self._components.registry, of.caller, target.name)
+            writer = AttachmentWriter(
+                connection, self._components.registry, of.caller, target.name
+            )
             results.append(await work(connection, writer))
             return []
 
@@ -172,9 +209,13 @@ class AttachmentService:
 
 
 async def _own(connection: Connection, of: Of, attachment_id: int) -> Attachment:
-    found = (await table.by_id(connection, of.object_name, [attachment_id])).get(attachment_id)
+    found = (await table.by_id(connection, of.object_name, [attachment_id])).get(
+        attachment_id
+    )
     if found is None or found.record_id != of.record_id:
-        raise VaultFault(ErrorType.INVALID_DATA, f"The record has no attachment [{attachment_id}]")
+        raise VaultFault(
+            ErrorType.INVALID_DATA, f"The record has no attachment [{attachment_id}]"
+        )
     return found
 
 

@@ -23,7 +23,13 @@ Change = tuple[str, str | None, str | None]
 class AttachmentWriter:
     """Writes attachments of one object's records, for one caller."""
 
-    def __init__(self, connection: Connection, registry: Registry, caller: Caller, object_name: str) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        registry: Registry,
+        caller: Caller,
+        object_name: str,
+    ) -> None:
         self._connection = connection
         self._registry = registry
         self._caller = caller
@@ -43,7 +49,9 @@ class AttachmentWriter:
         """Places of additions whose external id another attachment has, or one that comes before them."""
         ids = list({each.external_id for each in additions if each.external_id})
         found = await table.by_external_id(self._connection, self._object_name, ids)
-        holders = {each.external_id: (each.record_id, each.filename) for each in found.values()}
+        holders = {
+            each.external_id: (each.record_id, each.filename) for each in found.values()
+        }
         taken: set[int] = set()
         for at, each in enumerate(additions):
             own = (each.record_id, each.filename)
@@ -51,12 +59,18 @@ class AttachmentWriter:
                 taken.add(at)
         return taken
 
-    async def describe(self, described: Sequence[tuple[Attachment, str | None]]) -> None:
+    async def describe(
+        self, described: Sequence[tuple[Attachment, str | None]]
+    ) -> None:
         """Give the latest versions of attachments new descriptions."""
         await table.describe(self._connection, described)
         await self._audit(
             [
-                (each.record_id, each.told(each.latest), told(each.filename, each.latest.number, description))
+                (
+                    each.record_id,
+                    each.told(each.latest),
+                    told(each.filename, each.latest.number, description),
+                )
                 for each, description in described
             ]
         )
@@ -64,7 +78,13 @@ class AttachmentWriter:
     async def remove(self, attachments: Sequence[Attachment]) -> None:
         """Delete attachments with all their versions."""
         await table.remove(self._connection, [each.id for each in attachments])
-        await self._audit([(each.record_id, each.told(v), None) for each in attachments for v in each.versions])
+        await self._audit(
+            [
+                (each.record_id, each.told(v), None)
+                for each in attachments
+                for v in each.versions
+            ]
+        )
 
     async def remove_version(self, attachment: Attachment, number: int) -> None:
         """Delete one version; the attachment goes with the last one."""
@@ -76,9 +96,18 @@ class AttachmentWriter:
         await self._audit([(attachment.record_id, attachment.told(version), None)])
 
     async def _audit(self, changes: Sequence[Change]) -> None:
-        edits = [({"id": record_id, FIELD: before}, {FIELD: after}) for record_id, before, after in changes]
-        await entries.edited(self._connection, self._registry, self._caller, self._object_name, edits)
+        edits = [
+            ({"id": record_id, FIELD: before}, {FIELD: after})
+            for record_id, before, after in changes
+        ]
+        await entries.edited(
+            self._connection, self._registry, self._caller, self._object_name, edits
+        )
 
 
 def _change(step: Step) -> Change:
-    return step.after.record_id, step.before.told if step.before else None, step.after.told
+    return (
+        step.after.record_id,
+        step.before.told if step.before else None,
+        step.after.told,
+    )

@@ -7,11 +7,18 @@ from collections.abc import AsyncIterable, AsyncIterator, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Operation
 from shared.vault.attachments.titles import record_title
 from shared.vault.components.schema import quote, table
-from shared.vault.errors import ErrorType, VaultFault
-from shared.vault.files.attachment_model import FieldFile, Handle, Unkept, checked_filename, media_type
+from shared.vault.errors import VaultFault
+from shared.vault.files.attachment_model import (
+    FieldFile,
+    Handle,
+    Unkept,
+    checked_filename,
+    media_type,
+)
 from shared.vault.files.content_references import unused_sql
 from shared.vault.files.content_service import Content
 from shared.vault.model.component_model import Field, FieldType, VaultObject
@@ -66,7 +73,9 @@ class AttachmentFields:
         self._staging = staging
         self.max_file = MAX_FILE
 
-    async def with_files(self, caller: Caller, object_name: str, rows: Source) -> Source:
+    async def with_files(
+        self, caller: Caller, object_name: str, rows: Source
+    ) -> Source:
         """The rows of a record call, with handles for the files that they name.
 
         A file is named by its path on the staging area, or by the handle that a field of a record holds. One that
@@ -74,13 +83,19 @@ class AttachmentFields:
         """
         target = self._components.registry.objects.get(object_name)
         names = [] if target is None else [field.name for field in _fields(target)]
-        given = {str(row[name]) for row in rows for name in names if row.get(name) not in (None, "")}
+        given = {
+            str(row[name])
+            for row in rows
+            for name in names
+            if row.get(name) not in (None, "")
+        }
         if not given:
             return rows
         self._records.target(caller, object_name, rows)
         known = await self._touched([text for text in given if HANDLE.fullmatch(text)])
         files: dict[str, Handle | Unkept] = {
-            text: known[text] if text in known else await self._staged(caller, text) for text in sorted(given)
+            text: known[text] if text in known else await self._staged(caller, text)
+            for text in sorted(given)
         }
         return [_replaced(row, names, files) for row in rows]
 
@@ -88,7 +103,10 @@ class AttachmentFields:
         if not handles:
             return {}
         async with self._database.connection() as connection:
-            return {row["handle"]: Handle(row["handle"]) for row in await connection.fetch(TOUCH, handles)}
+            return {
+                row["handle"]: Handle(row["handle"])
+                for row in await connection.fetch(TOUCH, handles)
+            }
 
     async def _staged(self, caller: Caller, path: str) -> Handle | Unkept:
         try:
@@ -101,16 +119,24 @@ class AttachmentFields:
     async def _keep(self, filename: str, content: AsyncIterable[bytes]) -> Handle:
         kept = await self._content.keep(content, limit=self.max_file)
         async with self._database.connection() as connection:
-            return Handle(await connection.fetchval(KEEP, filename, media_type(filename), kept.sha256))
+            return Handle(
+                await connection.fetchval(
+                    KEEP, filename, media_type(filename), kept.sha256
+                )
+            )
 
     async def require_record(self, of: Of, field_name: str) -> None:
         """Refuse a file for a record that is not there or may not have it, before the file is read."""
         target = self._records.target(of.caller, of.object_name, [{}], Operation.EDIT)
         if not _field(target, field_name).editable:
-            raise VaultFault(ErrorType.INVALID_DATA, f"Field [{field_name}] is set by the Vault")
+            raise VaultFault(
+                ErrorType.INVALID_DATA, f"Field [{field_name}] is set by the Vault"
+            )
         await self._records.state_of(target, of.record_id)
 
-    async def put(self, of: Of, field_name: str, filename: str, content: AsyncIterable[bytes]) -> list[RowResult]:
+    async def put(
+        self, of: Of, field_name: str, filename: str, content: AsyncIterable[bytes]
+    ) -> list[RowResult]:
         """Make a file that of the field, in place of the one before."""
         handle = await self._keep(checked_filename(filename), content)
         row = {"id": of.record_id, field_name: handle}
@@ -122,29 +148,48 @@ class AttachmentFields:
         field = _field(target, field_name)
         found = await self._of(target, [field], of.record_id)
         if field.name not in found:
-            raise VaultFault(ErrorType.INVALID_DATA, f"Field [{field.name}] of the record holds no file")
+            raise VaultFault(
+                ErrorType.INVALID_DATA,
+                f"Field [{field.name}] of the record holds no file",
+            )
         return found[field.name]
 
     async def all(self, of: Of) -> tuple[str, Mapping[str, FieldFile]]:
         """What an archive of a record's files is called, and the files by field."""
         target = self._records.target(of.caller, of.object_name, [{}], Operation.READ)
         async with self._database.connection() as connection:
-            title = await record_title(connection, self._components.registry, target, of.record_id)
-        return f"{title} - attachment fields.zip", await self._of(target, _fields(target), of.record_id)
+            title = await record_title(
+                connection, self._components.registry, target, of.record_id
+            )
+        return f"{title} - attachment fields.zip", await self._of(
+            target, _fields(target), of.record_id
+        )
 
-    def bytes_of(self, file: FieldFile, start: int = 0, length: int | None = None) -> AsyncIterator[bytes]:
+    def bytes_of(
+        self, file: FieldFile, start: int = 0, length: int | None = None
+    ) -> AsyncIterator[bytes]:
         """The bytes of a file from ``start`` on, at most ``length`` of them."""
         return self._content.read(file.content, start, length)
 
-    async def _of(self, target: VaultObject, fields: Sequence[Field], record_id: str) -> dict[str, FieldFile]:
+    async def _of(
+        self, target: VaultObject, fields: Sequence[Field], record_id: str
+    ) -> dict[str, FieldFile]:
         columns = "".join(f", {quote(field.name)}" for field in fields)
         sql = f"SELECT id{columns} FROM {table(target.name)} WHERE id = $1"
         async with self._database.connection() as connection:
-            record = None if "\x00" in record_id else await connection.fetchrow(sql, record_id)
+            record = (
+                None
+                if "\x00" in record_id
+                else await connection.fetchrow(sql, record_id)
+            )
             if record is None:
-                raise VaultFault(ErrorType.INVALID_DATA, "There is no record with this id")
+                raise VaultFault(
+                    ErrorType.INVALID_DATA, "There is no record with this id"
+                )
             held = {field.name: record[field.name] for field in fields}
-            rows = await connection.fetch(FILES, [handle for handle in held.values() if handle])
+            rows = await connection.fetch(
+                FILES, [handle for handle in held.values() if handle]
+            )
         files = {
             row["handle"]: FieldFile(
                 row["handle"],
@@ -162,22 +207,36 @@ class AttachmentFields:
         async with self._database.connection() as connection:
             unused = await unused_sql(connection, "platform.field_file")
             # One that a field came to hold meanwhile has been noted as stored again, and stays.
-            await connection.execute(f"DELETE FROM platform.field_file u WHERE u.last_stored < $1 AND {unused}", before)
+            await connection.execute(
+                f"DELETE FROM platform.field_file u WHERE u.last_stored < $1 AND {unused}",
+                before,
+            )
 
 
 def _fields(target: VaultObject) -> list[Field]:
-    return [field for field in target.fields.values() if field.type is FieldType.ATTACHMENT and field.active]
+    return [
+        field
+        for field in target.fields.values()
+        if field.type is FieldType.ATTACHMENT and field.active
+    ]
 
 
 def _field(target: VaultObject, name: str) -> Field:
     for field in _fields(target):
         if field.name == name:
             return field
-    raise VaultFault(ErrorType.INVALID_DATA, f"[{target.name}] has no attachment field [{name[:100]}]")
+    raise VaultFault(
+        ErrorType.INVALID_DATA,
+        f"[{target.name}] has no attachment field [{name[:100]}]",
+    )
 
 
 def _replaced(
-    row: Mapping[str, object], names: Sequence[str], files: Mapping[str, Handle | Unkept]
+    row: Mapping[str, object],
+    names: Sequence[str],
+    files: Mapping[str, Handle | Unkept],
 ) -> Mapping[str, object]:
-    held = {name: files[str(row[name])] for name in names if row.get(name) not in (None, "")}
+    held = {
+        name: files[str(row[name])] for name in names if row.get(name) not in (None, "")
+    }
     return {**row, **held} if held else row

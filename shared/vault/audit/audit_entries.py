@@ -72,7 +72,11 @@ def is_audited(registry: Registry, object_name: str) -> bool:
 
 
 async def created(
-    connection: Connection, registry: Registry, caller: Caller, object_name: str, ids: Sequence[str]
+    connection: Connection,
+    registry: Registry,
+    caller: Caller,
+    object_name: str,
+    ids: Sequence[str],
 ) -> None:
     """Records that have been created."""
     if ids and is_audited(registry, object_name):
@@ -96,7 +100,9 @@ async def edited(
         if before.get(name) != value
     ]
     if lines:
-        await connection.execute(EDITED, *author(caller), object_name, *map(list, zip(*lines, strict=True)))
+        await connection.execute(
+            EDITED, *author(caller), object_name, *map(list, zip(*lines, strict=True))
+        )
 
 
 async def document_changed(
@@ -119,15 +125,24 @@ async def documents_changed(
     """Documents that have been created, changed or deleted, each with its lines as there."""
     listed: list[tuple[str | None, ...]] = []
     for document_id, lines in changes.items():
-        listed += [(str(document_id), name, text_of(before), text_of(after)) for name, before, after in lines]
+        listed += [
+            (str(document_id), name, text_of(before), text_of(after))
+            for name, before, after in lines
+        ]
         if not lines and action != EDIT:
             listed.append((str(document_id), None, None, None))
     if listed:
-        await connection.execute(DOCUMENT, *author(caller), action, *map(list, zip(*listed, strict=True)))
+        await connection.execute(
+            DOCUMENT, *author(caller), action, *map(list, zip(*listed, strict=True))
+        )
 
 
 async def component_changed(
-    connection: Connection, caller: Caller, command: str, before: Component | None, after: Component | None
+    connection: Connection,
+    caller: Caller,
+    command: str,
+    before: Component | None,
+    after: Component | None,
 ) -> None:
     """A component that has been created, changed, renamed or dropped, as MDL before and after."""
     one = after or before
@@ -136,23 +151,36 @@ async def component_changed(
         await connection.execute(NOTED, *author(caller), SYSTEM, command, *values)
 
 
-async def signed_in(connection: Connection, user_id: int, delegate_user_id: int | None) -> None:
+async def signed_in(
+    connection: Connection, user_id: int, delegate_user_id: int | None
+) -> None:
     """A session that has been opened, by the user or by a delegate in the user's name."""
     if delegate_user_id is None:
         await connection.execute(SIGNED_IN, user_id, None, LOGIN, SUCCESS)
     else:
-        await connection.execute(SIGNED_IN, delegate_user_id, user_id, DELEGATED_LOGIN, SUCCESS)
+        await connection.execute(
+            SIGNED_IN, delegate_user_id, user_id, DELEGATED_LOGIN, SUCCESS
+        )
 
 
 async def sign_in_refused(connection: Connection, username: str, reason: str) -> None:
     """A sign-in that has been refused, with the error type; the name is kept only if it is a user's."""
-    await connection.execute(REFUSED, username.replace("\x00", "").encode(errors="ignore").decode(), LOGIN, reason)
+    await connection.execute(
+        REFUSED,
+        username.replace("\x00", "").encode(errors="ignore").decode(),
+        LOGIN,
+        reason,
+    )
 
 
-async def password_changed(connection: Connection, caller: Caller | None, user_id: int) -> None:
+async def password_changed(
+    connection: Connection, caller: Caller | None, user_id: int
+) -> None:
     """A user's password that has been changed; by the user, where there is no caller."""
     by = (user_id, None, None) if caller is None else author(caller)
-    await connection.execute(NOTED, *by, DOMAIN, "Change Password", f"User.{user_id}", None, None)
+    await connection.execute(
+        NOTED, *by, DOMAIN, "Change Password", f"User.{user_id}", None, None
+    )
 
 
 async def noted(
@@ -166,7 +194,9 @@ async def noted(
     after: str | None = None,
 ) -> None:
     """What is neither a record nor a component and has been changed: groups, delegations, tokens, queues' delivery."""
-    await connection.execute(NOTED, *author(caller), trail, action, item, text_of(before), text_of(after))
+    await connection.execute(
+        NOTED, *author(caller), trail, action, item, text_of(before), text_of(after)
+    )
 
 
 def _definition(component: Component | None) -> str | None:

@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from shared.protocol.error_types import ErrorType
 from shared.vault.access.moments import moment
 from shared.vault.access.permissions import Grant, authorize
 from shared.vault.audit.trails import DOCUMENT, OBJECT, SOURCE, TRAILS, Trail
-from shared.vault.errors import ErrorType, VaultFault
+from shared.vault.errors import VaultFault
 
 if TYPE_CHECKING:
     from shared.vault.access.caller import Caller
@@ -52,22 +53,34 @@ class AuditService:
         authorize(caller, Grant.READ_AUDIT)
         found = TRAILS.get(name)
         if found is None:
-            raise VaultFault(ErrorType.INVALID_DATA, f"There is no audit trail [{name[:100]}]")
+            raise VaultFault(
+                ErrorType.INVALID_DATA, f"There is no audit trail [{name[:100]}]"
+            )
         return found
 
-    async def page(self, caller: Caller, name: str, wanted: AuditFilter, *, limit: int, offset: int) -> AuditPage:
+    async def page(
+        self, caller: Caller, name: str, wanted: AuditFilter, *, limit: int, offset: int
+    ) -> AuditPage:
         """Entries of a trail; raises VaultFault ``INSUFFICIENT_ACCESS``, ``INVALID_DATA``."""
         return await self._page(self.trail(caller, name), wanted, limit, offset)
 
-    async def of_record(self, caller: Caller, wanted: AuditFilter, *, limit: int, offset: int) -> AuditPage:
+    async def of_record(
+        self, caller: Caller, wanted: AuditFilter, *, limit: int, offset: int
+    ) -> AuditPage:
         """What happened to the record that ``wanted`` names; raises VaultFault ``INSUFFICIENT_ACCESS``."""
         return await self._page(self.trail(caller, OBJECT.name), wanted, limit, offset)
 
-    async def of_document(self, caller: Caller, wanted: AuditFilter, *, limit: int, offset: int) -> AuditPage:
+    async def of_document(
+        self, caller: Caller, wanted: AuditFilter, *, limit: int, offset: int
+    ) -> AuditPage:
         """What happened to the document that ``wanted`` names; raises VaultFault ``INSUFFICIENT_ACCESS``."""
-        return await self._page(self.trail(caller, DOCUMENT.name), wanted, limit, offset)
+        return await self._page(
+            self.trail(caller, DOCUMENT.name), wanted, limit, offset
+        )
 
-    async def _page(self, trail: Trail, wanted: AuditFilter, limit: int, offset: int) -> AuditPage:
+    async def _page(
+        self, trail: Trail, wanted: AuditFilter, limit: int, offset: int
+    ) -> AuditPage:
         where, parameters = _conditions(trail, wanted)
         count = f"SELECT count(*) FROM platform.audit_entry a WHERE {where}"
         after = len(parameters)
@@ -78,7 +91,11 @@ class AuditService:
         async with self._database.connection() as connection:
             total = int(await connection.fetchval(count, *parameters))
             rows = await connection.fetch(select, *parameters, limit, offset)
-        return AuditPage(trail, total, [{**row, "timestamp": moment(row["timestamp"])} for row in rows])
+        return AuditPage(
+            trail,
+            total,
+            [{**row, "timestamp": moment(row["timestamp"])} for row in rows],
+        )
 
 
 def _conditions(trail: Trail, wanted: AuditFilter) -> tuple[str, list[object]]:
@@ -88,7 +105,10 @@ def _conditions(trail: Trail, wanted: AuditFilter) -> tuple[str, list[object]]:
         ("a.happened >= ${}", wanted.start),
         ("a.happened < ${}", wanted.end),
         ("a.item = ANY(${}::text[])", list(wanted.objects)),
-        ("lower(a.action) = ANY(${}::text[])", [action.lower() for action in wanted.actions]),
+        (
+            "lower(a.action) = ANY(${}::text[])",
+            [action.lower() for action in wanted.actions],
+        ),
         ("a.record_id = ${}", wanted.record_id),
     )
     values: list[object] = list(parameters)

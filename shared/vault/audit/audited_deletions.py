@@ -28,11 +28,17 @@ INSERT INTO platform.audit_entry
 SELECT 'object', $1, $2, $3, 'Edit', $4, t.id, $5, t.{column}
 FROM {table} t WHERE t.{column} = ANY($6::text[]) AND t.id <> ALL($7::text[])
 """
-GOING = "SELECT id FROM {table} WHERE {column} = ANY($1::text[]) AND id <> ALL($2::text[])"
+GOING = (
+    "SELECT id FROM {table} WHERE {column} = ANY($1::text[]) AND id <> ALL($2::text[])"
+)
 
 
 async def deleted(
-    connection: Connection, registry: Registry, caller: Caller, object_name: str, ids: Sequence[str]
+    connection: Connection,
+    registry: Registry,
+    caller: Caller,
+    object_name: str,
+    ids: Sequence[str],
 ) -> None:
     """Records that are about to be deleted, with all that the database does to others for it."""
     doomed: dict[str, set[str]] = defaultdict(set)
@@ -42,10 +48,17 @@ async def deleted(
         for owner, going in level.items():
             doomed[owner].update(going)
             if going and is_audited(registry, owner):
-                await connection.execute(DELETED.format(table=table(owner)), *author(caller), owner, going)
-            for child, field in _referring(registry, owner, RelationshipDeletion.CASCADE):
+                await connection.execute(
+                    DELETED.format(table=table(owner)), *author(caller), owner, going
+                )
+            for child, field in _referring(
+                registry, owner, RelationshipDeletion.CASCADE
+            ):
                 sql = GOING.format(table=table(child), column=quote(field.name))
-                found = [row["id"] for row in await connection.fetch(sql, going, list(doomed[child]))]
+                found = [
+                    row["id"]
+                    for row in await connection.fetch(sql, going, list(doomed[child]))
+                ]
                 doomed[child].update(found)
                 following[child] += found
         level = {owner: going for owner, going in following.items() if going}
@@ -54,10 +67,14 @@ async def deleted(
             if gone and is_audited(registry, child):
                 sql = EMPTIED.format(table=table(child), column=quote(field.name))
                 staying = list(doomed.get(child, ()))
-                await connection.execute(sql, *author(caller), child, field.name, list(gone), staying)
+                await connection.execute(
+                    sql, *author(caller), child, field.name, list(gone), staying
+                )
 
 
-def _referring(registry: Registry, object_name: str, deletion: RelationshipDeletion) -> Iterator[tuple[str, Field]]:
+def _referring(
+    registry: Registry, object_name: str, deletion: RelationshipDeletion
+) -> Iterator[tuple[str, Field]]:
     """The fields that refer to an object, and of which a deletion there does this."""
     for other in registry.objects.values():
         for field in other.fields.values():

@@ -29,7 +29,9 @@ COMMON = (
     TrailField("timestamp", "Timestamp", "a.happened", FieldType.DATE_TIME),
     TrailField("user_id", "User ID", "a.user_id::text"),
     TrailField("user_name", "User Name", "coalesce(a.user_name, c.username)"),
-    TrailField("full_name", "Full Name", "concat_ws(' ', u.first_name__sys, u.last_name__sys)"),
+    TrailField(
+        "full_name", "Full Name", "concat_ws(' ', u.first_name__sys, u.last_name__sys)"
+    ),
     TrailField("on_behalf_of", "On Behalf Of", "b.username"),
 )
 ACTION = TrailField("action", "Action", "a.action")
@@ -75,13 +77,27 @@ TRAILS: Mapping[str, Trail] = {
     for trail in (
         DOCUMENT,
         OBJECT,
-        Trail("system", "system_audit_trail", "System Audit Trail", (*COMMON, ACTION, ITEM, *VALUES[1:])),
-        Trail("domain", "domain_audit_trail", "Domain Audit Trail", (*COMMON, ACTION, ITEM, *VALUES)),
+        Trail(
+            "system",
+            "system_audit_trail",
+            "System Audit Trail",
+            (*COMMON, ACTION, ITEM, *VALUES[1:]),
+        ),
+        Trail(
+            "domain",
+            "domain_audit_trail",
+            "Domain Audit Trail",
+            (*COMMON, ACTION, ITEM, *VALUES),
+        ),
         Trail(
             "login",
             "login_audit_trail",
             "Login Audit Trail",
-            (*COMMON, TrailField("type", "Type", "a.action"), TrailField("status", "Status", "a.new_value")),
+            (
+                *COMMON,
+                TrailField("type", "Type", "a.action"),
+                TrailField("status", "Status", "a.new_value"),
+            ),
         ),
     )
 }
@@ -91,7 +107,11 @@ def query_targets() -> dict[str, vql.Target]:
     """The trails as VQL reads them."""
     found = {}
     for trail in TRAILS.values():
-        fields = {f.name: Field(f.name, f.label, f.type, editable=False) for f in trail.fields}
-        seen = VaultObject(trail.name, trail.label, f"{trail.label}s", "", fields=fields)
+        fields = {
+            f.name: Field(f.name, f.label, f.type, editable=False) for f in trail.fields
+        }
+        seen = VaultObject(
+            trail.name, trail.label, f"{trail.label}s", "", fields=fields
+        )
         found[trail.name] = vql.Target(seen, relation=trail.relation)
     return found

@@ -7,6 +7,7 @@ import zipfile
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Operation
 from shared.vault.bulk.merge import DUPLICATE, MAIN, MERGE, merge, merge_sets
 from shared.vault.bulk.tree_jobs import (
@@ -19,7 +20,7 @@ from shared.vault.bulk.tree_jobs import (
     deep_copy,
     sheet,
 )
-from shared.vault.errors import ErrorType, VaultFault
+from shared.vault.errors import VaultFault
 from shared.vault.jobs.job_logs import result_key
 from shared.vault.jobs.job_model import UNFINISHED, Job, JobStatus, JobType
 
@@ -29,42 +30,74 @@ if TYPE_CHECKING:
     from shared.vault.jobs.job_service import JobService
     from shared.vault.records.record_service import RecordService
 
-JOBS = {CASCADE_DELETE: JobType(cascade_delete), DEEP_COPY: JobType(deep_copy), MERGE: JobType(merge)}
+JOBS = {
+    CASCADE_DELETE: JobType(cascade_delete),
+    DEEP_COPY: JobType(deep_copy),
+    MERGE: JobType(merge),
+}
 
 
 class RecordJobs:
     """Cascade deletes, deep copies and merges; all methods raise VaultFault."""
 
-    def __init__(self, records: RecordService, jobs: JobService, files: FileStore) -> None:
+    def __init__(
+        self, records: RecordService, jobs: JobService, files: FileStore
+    ) -> None:
         self._records = records
         self._jobs = jobs
         self._files = files
 
-    async def cascade_delete(self, caller: Caller, object_name: str, record_id: str) -> int:
+    async def cascade_delete(
+        self, caller: Caller, object_name: str, record_id: str
+    ) -> int:
         """Submit the deletion of a record and all below it; the job's id."""
         target = self._records.target(caller, object_name, [{}], Operation.DELETE)
         await self._records.state_of(target, record_id)
         parameters = {"object": object_name, "id": record_id}
-        return await self._jobs.submit(caller, CASCADE_DELETE, f"Cascade delete [{object_name}]", parameters)
+        return await self._jobs.submit(
+            caller, CASCADE_DELETE, f"Cascade delete [{object_name}]", parameters
+        )
 
     async def deep_copy(
-        self, caller: Caller, object_name: str, record_id: str, rows: Sequence[Mapping[str, object]]
+        self,
+        caller: Caller,
+        object_name: str,
+        record_id: str,
+        rows: Sequence[Mapping[str, object]],
     ) -> int:
         """Submit a copy of a record and all below it, with the fields of the one row set; the job's id."""
-        target = self._records.target(caller, object_name, [{}], Operation.READ, Operation.CREATE)
+        target = self._records.target(
+            caller, object_name, [{}], Operation.READ, Operation.CREATE
+        )
         await self._records.state_of(target, record_id)
         if len(rows) > 1:
-            raise VaultFault(ErrorType.INVALID_DATA, "A deep copy takes the fields of one record")
-        for error in (e for row in self._records.reader(target).read(rows) for e in row.errors):
+            raise VaultFault(
+                ErrorType.INVALID_DATA, "A deep copy takes the fields of one record"
+            )
+        for error in (
+            e for row in self._records.reader(target).read(rows) for e in row.errors
+        ):
             raise VaultFault(error.type, error.message)
-        parameters = {"object": object_name, "id": record_id, "fields": dict(rows[0]) if rows else {}}
-        return await self._jobs.submit(caller, DEEP_COPY, f"Deep copy [{object_name}]", parameters)
+        parameters = {
+            "object": object_name,
+            "id": record_id,
+            "fields": dict(rows[0]) if rows else {},
+        }
+        return await self._jobs.submit(
+            caller, DEEP_COPY, f"Deep copy [{object_name}]", parameters
+        )
 
-    async def merge(self, caller: Caller, object_name: str, rows: Sequence[Mapping[str, object]]) -> int:
+    async def merge(
+        self, caller: Caller, object_name: str, rows: Sequence[Mapping[str, object]]
+    ) -> int:
         """Submit a merge; the job's id."""
-        self._records.target(caller, object_name, rows, Operation.EDIT, Operation.DELETE)
+        self._records.target(
+            caller, object_name, rows, Operation.EDIT, Operation.DELETE
+        )
         parameters = {"object": object_name, "merge_sets": merge_sets(rows)}
-        return await self._jobs.submit(caller, MERGE, f"Merge records [{object_name}]", parameters)
+        return await self._jobs.submit(
+            caller, MERGE, f"Merge records [{object_name}]", parameters
+        )
 
     async def result(
         self, caller: Caller, job_type: str, object_name: str, outcome: str, job_id: int
@@ -72,10 +105,14 @@ class RecordJobs:
         """A CSV file of a cascade delete or deep copy of the object that has ended; ``success`` or ``failure``."""
         job = await self._jobs.finished_job(caller, job_id, job_type)
         key = result_key(job_id, TASK, outcome)
-        known = outcome in (SUCCESS, FAILURE) and job.results.get("object") == object_name
+        known = (
+            outcome in (SUCCESS, FAILURE) and job.results.get("object") == object_name
+        )
         item = await self._files.find(key) if known else None
         if item is None:
-            raise VaultFault(ErrorType.INVALID_DATA, f"The job [{job_id}] has no such results")
+            raise VaultFault(
+                ErrorType.INVALID_DATA, f"The job [{job_id}] has no such results"
+            )
         return item, self._files.get(key)
 
     async def merge_status(self, caller: Caller, job_id: int) -> str:
@@ -106,5 +143,7 @@ class RecordJobs:
     async def _merge_job(self, caller: Caller, job_id: int) -> Job:
         job = await self._jobs.job(caller, job_id)
         if job.job_type != MERGE:
-            raise VaultFault(ErrorType.INVALID_DATA, f"The job [{job_id}] is not a merge")
+            raise VaultFault(
+                ErrorType.INVALID_DATA, f"The job [{job_id}] is not a merge"
+            )
         return job

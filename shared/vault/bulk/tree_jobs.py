@@ -40,7 +40,10 @@ class TreeRefused(Exception):
 
 async def cascade_delete(context: JobContext) -> JobResult:
     """Delete a record and all below it, the lowest first."""
-    object_name, record_id = str(context.parameters["object"]), str(context.parameters["id"])
+    object_name, record_id = (
+        str(context.parameters["object"]),
+        str(context.parameters["id"]),
+    )
 
     async def work(connection: Connection) -> Lines:
         registry = context.vault.components.registry
@@ -57,23 +60,36 @@ async def cascade_delete(context: JobContext) -> JobResult:
     return await _run(context, DELETE_HEADER, work, (object_name, record_id))
 
 
-async def _delete(context: JobContext, connection: Connection, target: VaultObject, ids: Sequence[str]) -> None:
-    rows = await context.vault.records.delete_in(connection, context.caller, target, ids)
+async def _delete(
+    context: JobContext, connection: Connection, target: VaultObject, ids: Sequence[str]
+) -> None:
+    rows = await context.vault.records.delete_in(
+        connection, context.caller, target, ids
+    )
     refused = [row for row in rows if row.errors]
     if refused:
-        raise TreeRefused(refused[0].errors[0], [(target.name, row.id or row.key) for row in refused])
+        raise TreeRefused(
+            refused[0].errors[0], [(target.name, row.id or row.key) for row in refused]
+        )
 
 
 async def deep_copy(context: JobContext) -> JobResult:
     """Copy a record and all below it, the highest first; the first with the caller's values over its own."""
-    object_name, record_id = str(context.parameters["object"]), str(context.parameters["id"])
+    object_name, record_id = (
+        str(context.parameters["object"]),
+        str(context.parameters["id"]),
+    )
 
     async def work(connection: Connection) -> Lines:
-        levels = await tree_of(connection, context.vault.components.registry, object_name, record_id)
+        levels = await tree_of(
+            connection, context.vault.components.registry, object_name, record_id
+        )
         copy = _Copy(context, connection)
         for level in levels:
             await copy.add(level)
-        return [(n, name, source, "") for n, (name, source) in enumerate(copy.copies, 1)]
+        return [
+            (n, name, source, "") for n, (name, source) in enumerate(copy.copies, 1)
+        ]
 
     return await _run(context, COPY_HEADER, work, (1, object_name, record_id))
 
@@ -97,12 +113,21 @@ class _Copy:
     async def _add(self, target: VaultObject, ids: Sequence[str]) -> None:
         fields, name = copied_fields(target), target.fields["name__v"]
         renamed = name.unique and not name.system_managed_name
-        found = await stored_values(self._connection, target, ids, [*fields, name] if renamed else fields)
-        rows = [self._row(target, index, found[each], each) for index, each in enumerate(ids) if each in found]
+        found = await stored_values(
+            self._connection, target, ids, [*fields, name] if renamed else fields
+        )
+        rows = [
+            self._row(target, index, found[each], each)
+            for index, each in enumerate(ids)
+            if each in found
+        ]
         if renamed:
             suffix = f" (copy {self._context.job_id})"
             for row in rows:
-                row.values["name__v"] = str(row.values["name__v"])[: (name.max_length or 128) - len(suffix)] + suffix
+                row.values["name__v"] = (
+                    str(row.values["name__v"])[: (name.max_length or 128) - len(suffix)]
+                    + suffix
+                )
         first = not self.copies
         records = self._context.vault.records
         batch = records.batch(self._connection, self._context.caller, target)
@@ -114,11 +139,21 @@ class _Copy:
         await records.insert(batch, [row for row in rows if not row.errors])
         refused = [row for row in rows if row.errors]
         if refused:
-            lines = [(len(self.copies) + row.index + 1, target.name, row.key, _text(row.errors[0])) for row in refused]
+            lines = [
+                (
+                    len(self.copies) + row.index + 1,
+                    target.name,
+                    row.key,
+                    _text(row.errors[0]),
+                )
+                for row in refused
+            ]
             raise TreeRefused(refused[0].errors[0], lines)
         self.copies |= {(target.name, str(row.key)): str(row.id) for row in rows}
 
-    def _row(self, target: VaultObject, index: int, values: dict[str, object], source: str) -> Row:
+    def _row(
+        self, target: VaultObject, index: int, values: dict[str, object], source: str
+    ) -> Row:
         for parent in {f.object or "" for f in target.fields.values() if f.object}:
             for child, reference in parent_fields(self._registry, parent):
                 copied = self.copies.get((parent, str(values.get(reference.name))))
@@ -128,7 +163,10 @@ class _Copy:
 
 
 async def _run(
-    context: JobContext, header: Sequence[str], work: Callable[[Connection], Awaitable[Lines]], first: Sequence[object]
+    context: JobContext,
+    header: Sequence[str],
+    work: Callable[[Connection], Awaitable[Lines]],
+    first: Sequence[object],
 ) -> JobResult:
     """Do the work and note its lines in one transaction, or note why not; then make files of them."""
     if not context.checkpoint:
@@ -146,12 +184,21 @@ async def _run(
             await context.vault.records.carry_out(noted)
         except TreeRefused as refusal:
             async with context.vault.database.transaction() as connection:
-                await _note(context, connection, header, {FAILURE: refusal.lines}, refusal.error)
+                await _note(
+                    context, connection, header, {FAILURE: refusal.lines}, refusal.error
+                )
     for log in (SUCCESS, FAILURE):
-        await JobLog(context.vault.database, context.job_id, TASK, log).publish(context.vault.files)
+        await JobLog(context.vault.database, context.job_id, TASK, log).publish(
+            context.vault.files
+        )
     error = context.checkpoint.get("error")
-    results = {"object": context.parameters["object"], **({"error": error} if error else {})}
-    return JobResult(JobStatus.ERRORS_ENCOUNTERED if error else JobStatus.SUCCESS, results)
+    results = {
+        "object": context.parameters["object"],
+        **({"error": error} if error else {}),
+    }
+    return JobResult(
+        JobStatus.ERRORS_ENCOUNTERED if error else JobStatus.SUCCESS, results
+    )
 
 
 async def _note(
@@ -163,7 +210,9 @@ async def _note(
 ) -> None:
     for log in (SUCCESS, FAILURE):
         text = sheet([header, *outcome.get(log, ())])
-        await JobLog(context.vault.database, context.job_id, TASK, log).append(connection, text)
+        await JobLog(context.vault.database, context.job_id, TASK, log).append(
+            connection, text
+        )
     counts = {log: len(outcome.get(log, ())) for log in (SUCCESS, FAILURE)}
     state = TaskState.ERRORS_ENCOUNTERED if error else TaskState.SUCCESS
     await context.progress(TASK, counts, state=state, connection=connection)

@@ -6,9 +6,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from shared.protocol.error_types import ErrorType
 from shared.vault.components.schema import quote, table
-from shared.vault.errors import ErrorType, VaultFault
-from shared.vault.model.component_model import Field, FieldType, RelationshipDeletion, VaultObject
+from shared.vault.errors import VaultFault
+from shared.vault.model.component_model import (
+    Field,
+    FieldType,
+    RelationshipDeletion,
+    VaultObject,
+)
 
 if TYPE_CHECKING:
     from shared.vault.components.registry import Registry
@@ -25,18 +31,23 @@ class Level:
     records: dict[str, list[str]] = field(default_factory=dict)
 
 
-def parent_fields(registry: Registry, object_name: str) -> Iterator[tuple[VaultObject, Field]]:
+def parent_fields(
+    registry: Registry, object_name: str
+) -> Iterator[tuple[VaultObject, Field]]:
     """The fields by which records are children of those of an object."""
     for child in registry.objects.values():
         for each in child.fields.values():
             refers = each.type is FieldType.OBJECT and each.object == object_name
             if refers and (
-                each.relationship_type == PARENT or each.relationship_deletion is RelationshipDeletion.CASCADE
+                each.relationship_type == PARENT
+                or each.relationship_deletion is RelationshipDeletion.CASCADE
             ):
                 yield child, each
 
 
-async def tree_of(connection: Connection, registry: Registry, object_name: str, record_id: str) -> list[Level]:
+async def tree_of(
+    connection: Connection, registry: Registry, object_name: str, record_id: str
+) -> list[Level]:
     """The record, its children, theirs, level by level; each is locked before its children are looked for.
 
     :raises VaultFault: INVALID_DATA when there is no such record, OPERATION_NOT_ALLOWED when there are too many.

@@ -8,7 +8,10 @@ from dataclasses import replace
 from shared.vault.components import platform
 from shared.vault.components.component_tree import Component
 from shared.vault.components.fields import stored_type
-from shared.vault.components.object_types import DEFAULT_LONG_TEXT_LENGTH, REDEFINABLE_FIELDS
+from shared.vault.components.object_types import (
+    DEFAULT_LONG_TEXT_LENGTH,
+    REDEFINABLE_FIELDS,
+)
 from shared.vault.components.platform import PLATFORM_FIELD_TYPES
 from shared.vault.model.component_model import (
     Field,
@@ -41,7 +44,9 @@ def build_object(component: Component) -> VaultObject:
     """The object of a valid ``Object`` component, platform fields included."""
     label = component.text("label")
     allow_types = component.flag("allow_types")
-    lifecycle = component.reference("lifecycle") or next(iter(component.references("available_lifecycles")), None)
+    lifecycle = component.reference("lifecycle") or next(
+        iter(component.references("available_lifecycles")), None
+    )
     return VaultObject(
         name=component.name,
         label=label,
@@ -55,8 +60,15 @@ def build_object(component: Component) -> VaultObject:
         allow_attachments=component.flag("allow_attachments"),
         raw=component.text("data_store") == "raw",
         lifecycle=lifecycle,
-        fields=_fields(component, allow_types=allow_types, has_lifecycle=lifecycle is not None),
-        actions=tuple(sorted(map(build_action, component.children_of("Objectaction")), key=lambda a: a.order)),
+        fields=_fields(
+            component, allow_types=allow_types, has_lifecycle=lifecycle is not None
+        ),
+        actions=tuple(
+            sorted(
+                map(build_action, component.children_of("Objectaction")),
+                key=lambda a: a.order,
+            )
+        ),
     )
 
 
@@ -74,12 +86,22 @@ def build_action(component: Component) -> ObjectUserAction:
         active=component.flag("active", True),
         order=component.whole("order") or 0,
         prompts=component.texts("prompts"),
-        parameters={n: v for n, v in component.attributes.items() if n not in _ACTION_ATTRIBUTES},
+        parameters={
+            n: v for n, v in component.attributes.items() if n not in _ACTION_ATTRIBUTES
+        },
     )
 
 
-def _fields(component: Component, *, allow_types: bool, has_lifecycle: bool) -> dict[str, Field]:
-    fields = [platform.ID, platform.GLOBAL_ID, platform.LINK, platform.NAME, platform.STATUS]
+def _fields(
+    component: Component, *, allow_types: bool, has_lifecycle: bool
+) -> dict[str, Field]:
+    fields = [
+        platform.ID,
+        platform.GLOBAL_ID,
+        platform.LINK,
+        platform.NAME,
+        platform.STATUS,
+    ]
     fields += [platform.OBJECT_TYPE] if allow_types else []
     fields += [platform.LIFECYCLE, platform.STATE] if has_lifecycle else []
     fields += [*platform.AUDIT, platform.SOURCE_MODIFIED]
@@ -115,8 +137,12 @@ def _field(component: Component, field_type: FieldType) -> Field:
         multi_value=component.flag("multi_value"),
         no_copy=component.flag("no_copy"),
         object=component.reference("object"),
-        relationship_type=(component.text("relationship_type") or "reference") if is_object else None,
-        relationship_deletion=RelationshipDeletion(component.text("relationship_deletion") or "block"),
+        relationship_type=(component.text("relationship_type") or "reference")
+        if is_object
+        else None,
+        relationship_deletion=RelationshipDeletion(
+            component.text("relationship_deletion") or "block"
+        ),
         relationship_outbound_name=outbound if is_object else None,
         relationship_inbound_name=component.optional_text("relationship_inbound_name"),
     )
@@ -124,7 +150,11 @@ def _field(component: Component, field_type: FieldType) -> Field:
 
 def _scale(component: Component) -> int:
     scale = component.whole("scale")
-    return (_DEFAULT_CURRENCY_SCALE if component.text("type") == "Currency" else 0) if scale is None else scale
+    return (
+        (_DEFAULT_CURRENCY_SCALE if component.text("type") == "Currency" else 0)
+        if scale is None
+        else scale
+    )
 
 
 def _redefined(field: Field, component: Component) -> Field:
@@ -142,7 +172,9 @@ def _redefined(field: Field, component: Component) -> Field:
         editable=component.flag("editable", field.editable) and not system_managed,
         max_length=length,
         system_managed_name=system_managed,
-        value_format=(component.text("value_format").replace("#", "0") or "{000000}") if system_managed else None,
+        value_format=(component.text("value_format").replace("#", "0") or "{000000}")
+        if system_managed
+        else None,
     )
 
 
@@ -196,10 +228,18 @@ def build_profiles(components: Iterable[Component]) -> Picklist:
     return replace(supplied, entries={**supplied.entries, **added})
 
 
-def _sorted(entries: dict[str, PicklistEntry], order_type: str) -> dict[str, PicklistEntry]:
+def _sorted(
+    entries: dict[str, PicklistEntry], order_type: str
+) -> dict[str, PicklistEntry]:
     if order_type in ("value_label_asc__sys", "value_label_desc__sys"):
         descending = order_type == "value_label_desc__sys"
-        return dict(sorted(entries.items(), key=lambda item: item[1].label.casefold(), reverse=descending))
+        return dict(
+            sorted(
+                entries.items(),
+                key=lambda item: item[1].label.casefold(),
+                reverse=descending,
+            )
+        )
     return dict(sorted(entries.items(), key=lambda item: item[1].order))
 
 
@@ -213,11 +253,17 @@ def build_queue(component: Component) -> Queue:
         description=component.text("description"),
         message_processor=component.optional_text("message_processor"),
         message_processor_user=component.optional_text("message_processor_user"),
-        message_delivery_event_handler=component.optional_text("message_delivery_event_handler"),
-        message_delivery_event_handler_user=component.optional_text("message_delivery_event_handler_user"),
+        message_delivery_event_handler=component.optional_text(
+            "message_delivery_event_handler"
+        ),
+        message_delivery_event_handler_user=component.optional_text(
+            "message_delivery_event_handler_user"
+        ),
         rollback_on_error=component.flag("rollback_on_error"),
         sequential=component.flag("sequential"),
-        connections=tuple(_queue_connection(c) for c in component.children_of("Queueconnection")),
+        connections=tuple(
+            _queue_connection(c) for c in component.children_of("Queueconnection")
+        ),
     )
 
 

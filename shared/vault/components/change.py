@@ -23,7 +23,10 @@ from shared.vault.components.statement import (
 
 __all__ = ["ComponentError", "altered", "apply"]
 
-_ENTRY_LABELS = {"label": "value", "value": "label"}  # two names of one thing: the one set last counts
+_ENTRY_LABELS = {
+    "label": "value",
+    "value": "label",
+}  # two names of one thing: the one set last counts
 
 
 def apply(statement: Statement, existing: Component | None) -> Component | None:
@@ -40,9 +43,13 @@ def apply(statement: Statement, existing: Component | None) -> Component | None:
         return existing
     match statement.command:
         case Command.CREATE if existing is not None:
-            raise ComponentError(f"{full_name} already exists; use ALTER or RECREATE.", Code.EXISTS)
+            raise ComponentError(
+                f"{full_name} already exists; use ALTER or RECREATE.", Code.EXISTS
+            )
         case Command.CREATE | Command.RECREATE:
-            return check(statement.component or Component(statement.type, statement.name))
+            return check(
+                statement.component or Component(statement.type, statement.name)
+            )
         case _ if existing is None:
             raise ComponentError(f"{full_name} does not exist.", Code.NOT_FOUND)
         case Command.RENAME:
@@ -76,7 +83,10 @@ def _apply_one(component: Component, change: Change, path: str) -> Component:
             if not condition.holds(exists=exists):
                 return component
             if exists:
-                raise ComponentError(f"{path} already has {child.type} {child.name}; use MODIFY.", Code.EXISTS)
+                raise ComponentError(
+                    f"{path} already has {child.type} {child.name}; use MODIFY.",
+                    Code.EXISTS,
+                )
             return replace(component, children=(*component.children, child))
     existing = component.child(change.type, change.name)
     if not change.condition.holds(exists=existing is not None):
@@ -84,22 +94,33 @@ def _apply_one(component: Component, change: Change, path: str) -> Component:
     return _with_child_changed(component, change, path)
 
 
-def _with_child_changed(component: Component, change: ModifyChild | RenameChild | DropChild, path: str) -> Component:
+def _with_child_changed(
+    component: Component, change: ModifyChild | RenameChild | DropChild, path: str
+) -> Component:
     child = _existing_child(component, change.type, change.name, path)
     where = f"{path}: {change.type} {change.name}"
     if isinstance(change, DropChild):
-        return replace(component, children=tuple(c for c in component.children if c is not child))
+        return replace(
+            component, children=tuple(c for c in component.children if c is not child)
+        )
     if isinstance(change, ModifyChild):
         changed = _changed(child, change.changes, where)
     else:
         if component.child(change.type, change.new_name) is not None:
-            raise ComponentError(f"{path} already has {change.type} {change.new_name}.", Code.EXISTS)
+            raise ComponentError(
+                f"{path} already has {change.type} {change.new_name}.", Code.EXISTS
+            )
         changed = replace(child, name=change.new_name)
-    return replace(component, children=tuple(changed if c is child else c for c in component.children))
+    return replace(
+        component,
+        children=tuple(changed if c is child else c for c in component.children),
+    )
 
 
 def _attributes(
-    component: Component, change: SetAttribute | AddValues | DropValues | DropAttribute, path: str
+    component: Component,
+    change: SetAttribute | AddValues | DropValues | DropAttribute,
+    path: str,
 ) -> dict[str, tuple[Scalar, ...]]:
     attributes = dict(component.attributes)
     former = attributes.get(change.name, ())
@@ -109,20 +130,30 @@ def _attributes(
             if component.type == "Picklistentry" and name in _ENTRY_LABELS:
                 attributes.pop(_ENTRY_LABELS[name], None)
         case AddValues(name, values):
-            attributes[name] = (*former, *(value for value in values if value not in former))
+            attributes[name] = (
+                *former,
+                *(value for value in values if value not in former),
+            )
         case DropValues(name, values):
             missing = [value for value in values if value not in former]
             if missing:
-                raise ComponentError(f"{path}: {name} does not have all of the values to drop.", Code.NOT_FOUND)
+                raise ComponentError(
+                    f"{path}: {name} does not have all of the values to drop.",
+                    Code.NOT_FOUND,
+                )
             attributes[name] = tuple(value for value in former if value not in values)
         case DropAttribute(name):
             if name not in attributes:
-                raise ComponentError(f"{path} has no attribute {name} to drop.", Code.NOT_FOUND)
+                raise ComponentError(
+                    f"{path} has no attribute {name} to drop.", Code.NOT_FOUND
+                )
             del attributes[name]
     return attributes
 
 
-def _existing_child(component: Component, type_name: str, name: str, path: str) -> Component:
+def _existing_child(
+    component: Component, type_name: str, name: str, path: str
+) -> Component:
     child = component.child(type_name, name)
     if child is None:
         raise ComponentError(f"{path} has no {type_name} {name}.", Code.NOT_FOUND)

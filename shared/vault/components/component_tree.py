@@ -93,7 +93,9 @@ class Component:
 
     def references(self, attribute: str) -> tuple[str, ...]:
         """The names in all component references of a multi-value attribute."""
-        return tuple(value.partition(".")[2] or value for value in self.texts(attribute))
+        return tuple(
+            value.partition(".")[2] or value for value in self.texts(attribute)
+        )
 
     def children_of(self, type_name: str) -> Iterator[Component]:
         """The sub-components of one type, in the order they were written."""
@@ -101,14 +103,19 @@ class Component:
 
     def child(self, type_name: str, name: str) -> Component | None:
         """One sub-component, or None."""
-        return next((child for child in self.children_of(type_name) if child.name == name), None)
+        return next(
+            (child for child in self.children_of(type_name) if child.name == name), None
+        )
 
     def to_json(self) -> dict[str, object]:
         """A JSON-ready ``{type, name, attributes: {name: [values]}, children: […]}``."""
         return {
             "type": self.type,
             "name": self.name,
-            "attributes": {name: [_json(value) for value in values] for name, values in self.attributes.items()},
+            "attributes": {
+                name: [_json(value) for value in values]
+                for name, values in self.attributes.items()
+            },
             "children": [child.to_json() for child in self.children],
         }
 
@@ -119,16 +126,27 @@ class Component:
         :raises ComponentError: if the document has another shape.
         """
         if not isinstance(document, Mapping):
-            raise ComponentError("A stored component is not a JSON object.", Code.SYNTAX)
+            raise ComponentError(
+                "A stored component is not a JSON object.", Code.SYNTAX
+            )
         type_name, name = document.get("type"), document.get("name")
-        attributes, children = document.get("attributes", {}), document.get("children", [])
+        attributes, children = (
+            document.get("attributes", {}),
+            document.get("children", []),
+        )
         shaped = isinstance(attributes, Mapping) and isinstance(children, list)
         if not (shaped and isinstance(type_name, str) and isinstance(name, str)):
-            raise ComponentError("A stored component lacks type, name, attributes or children.", Code.SYNTAX)
+            raise ComponentError(
+                "A stored component lacks type, name, attributes or children.",
+                Code.SYNTAX,
+            )
         return cls(
             type_name,
             name,
-            {attribute: _values(attribute, values) for attribute, values in attributes.items()},
+            {
+                attribute: _values(attribute, values)
+                for attribute, values in attributes.items()
+            },
             tuple(cls.from_json(child) for child in children),
         )
 
@@ -139,7 +157,9 @@ def _json(value: Scalar) -> object:
 
 def _values(attribute: str, values: object) -> tuple[Scalar, ...]:
     if not isinstance(values, list):
-        raise ComponentError(f"The stored attribute {attribute} is not a list of values.", Code.SYNTAX)
+        raise ComponentError(
+            f"The stored attribute {attribute} is not a list of values.", Code.SYNTAX
+        )
     return tuple(_value(attribute, value) for value in values)
 
 
@@ -148,4 +168,6 @@ def _value(attribute: str, value: object) -> Scalar:
         return Embedded(value["embedded"])
     if isinstance(value, str | bool | int | float):
         return value
-    raise ComponentError(f"The stored attribute {attribute} has something that is no value.", Code.SYNTAX)
+    raise ComponentError(
+        f"The stored attribute {attribute} has something that is no value.", Code.SYNTAX
+    )

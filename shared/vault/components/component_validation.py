@@ -9,7 +9,12 @@ from shared.vault.components.component_tree import Component, Embedded, Scalar
 from shared.vault.components.consistency import check_consistency
 from shared.vault.components.kept_types import MAX_KEPT_NAME
 from shared.vault.components.lifecycle_types import STATE
-from shared.vault.components.specification import Attribute, ComponentType, NameRule, ValueType
+from shared.vault.components.specification import (
+    Attribute,
+    ComponentType,
+    NameRule,
+    ValueType,
+)
 from shared.vault.components.types import COMPONENT_TYPES
 
 _STEM = r"[a-z0-9]+(?:_[a-z0-9]+)*"
@@ -48,7 +53,9 @@ def check(component: Component) -> Component:
     """
     kind = COMPONENT_TYPES.get(component.type)
     if kind is None:
-        raise ComponentError(f"There is no component type {component.type[:60]}.", Code.UNKNOWN_TYPE)
+        raise ComponentError(
+            f"There is no component type {component.type[:60]}.", Code.UNKNOWN_TYPE
+        )
     path = f"{component.type}.{component.name[:120]}"
     if kind.kept:
         _check_name(component, kind, path)
@@ -83,9 +90,16 @@ def _check_kept(component: Component, path: str) -> None:
     """Nothing but the form: values of any kind, sub-components of any type."""
     for name, values in component.attributes.items():
         if not _KEPT_ATTRIBUTE.fullmatch(name):
-            raise ComponentError(f"{path}: {name[:60]} is not an attribute name.", Code.INVALID_NAME)
-        if any(isinstance(value, str) and (len(value) > _MAX_KEPT_VALUE or "\0" in value) for value in values):
-            raise ComponentError(f"{path}: {name} is longer than {_MAX_KEPT_VALUE} characters or has a null character.")
+            raise ComponentError(
+                f"{path}: {name[:60]} is not an attribute name.", Code.INVALID_NAME
+            )
+        if any(
+            isinstance(value, str) and (len(value) > _MAX_KEPT_VALUE or "\0" in value)
+            for value in values
+        ):
+            raise ComponentError(
+                f"{path}: {name} is longer than {_MAX_KEPT_VALUE} characters or has a null character."
+            )
     for child in component.children:
         where = f"{path}: {child.type[:60]} {child.name[:120]}"
         if len(child.type) > _MAX_TYPE_NAME or len(child.name) > MAX_KEPT_NAME:
@@ -93,7 +107,9 @@ def _check_kept(component: Component, path: str) -> None:
         _check_kept(child, where)
 
 
-def _check_node(component: Component, kind: ComponentType, path: str, parent: str = "") -> None:
+def _check_node(
+    component: Component, kind: ComponentType, path: str, parent: str = ""
+) -> None:
     _check_name(component, kind, path, parent)
     for name, values in component.attributes.items():
         attribute = kind.attributes.get(name)
@@ -103,7 +119,9 @@ def _check_node(component: Component, kind: ComponentType, path: str, parent: st
             _check_parameter(name, values, path)
         else:
             allowed = ", ".join(kind.attributes)
-            raise ComponentError(f"{path}: {kind.name} has no attribute {name[:60]}; it has {allowed}.")
+            raise ComponentError(
+                f"{path}: {kind.name} has no attribute {name[:60]}; it has {allowed}."
+            )
     if component.name not in kind.redefinable:
         for attribute in kind.attributes.values():
             _check_given(component, attribute, path)
@@ -112,9 +130,15 @@ def _check_node(component: Component, kind: ComponentType, path: str, parent: st
         if child_kind is None:
             allowed = ", ".join(kind.subtypes) or "none"
             raise ComponentError(
-                f"{path}: {kind.name} has no sub-component {child.type[:60]}; it has {allowed}.", Code.UNKNOWN_TYPE
+                f"{path}: {kind.name} has no sub-component {child.type[:60]}; it has {allowed}.",
+                Code.UNKNOWN_TYPE,
             )
-        _check_node(child, child_kind, f"{path}: {child.type} {child.name[:120]}", component.type)
+        _check_node(
+            child,
+            child_kind,
+            f"{path}: {child.type} {child.name[:120]}",
+            component.type,
+        )
 
 
 def _check_given(component: Component, attribute: Attribute, path: str) -> None:
@@ -122,17 +146,26 @@ def _check_given(component: Component, attribute: Attribute, path: str) -> None:
         raise ComponentError(f"{path}: the attribute {attribute.name} is required.")
 
 
-def _check_name(component: Component, kind: ComponentType, path: str, parent: str = "") -> None:
+def _check_name(
+    component: Component, kind: ComponentType, path: str, parent: str = ""
+) -> None:
     name, rule = component.name, kind.name_rule
     if parent and parent == _OWNERS.get(rule):
         rule = NameRule.NAMESPACED
     if len(name) > kind.max_name_length:
-        raise ComponentError(f"{path}: the name is longer than {kind.max_name_length} characters.", Code.INVALID_NAME)
+        raise ComponentError(
+            f"{path}: the name is longer than {kind.max_name_length} characters.",
+            Code.INVALID_NAME,
+        )
     if name not in kind.redefinable and not _NAME_PATTERNS[rule].fullmatch(name):
-        raise ComponentError(f"{path}: the name must be {_NAME_HINTS[rule]}.", Code.INVALID_NAME)
+        raise ComponentError(
+            f"{path}: the name must be {_NAME_HINTS[rule]}.", Code.INVALID_NAME
+        )
 
 
-def _check_attribute(attribute: Attribute, values: tuple[Scalar, ...], path: str) -> None:
+def _check_attribute(
+    attribute: Attribute, values: tuple[Scalar, ...], path: str
+) -> None:
     where = f"{path}: {attribute.name}"
     if len(values) > 1 and not attribute.multi_value:
         raise ComponentError(f"{where} takes one value, not {len(values)}.")
@@ -148,8 +181,12 @@ def _check_attribute(attribute: Attribute, values: tuple[Scalar, ...], path: str
 
 
 def _check_number(attribute: Attribute, value: Scalar, where: str) -> None:
-    if isinstance(value, bool | str) or (isinstance(value, float) and not attribute.fractional):
-        raise ComponentError(f"{where} must be a {'number' if attribute.fractional else 'whole number'}.")
+    if isinstance(value, bool | str) or (
+        isinstance(value, float) and not attribute.fractional
+    ):
+        raise ComponentError(
+            f"{where} must be a {'number' if attribute.fractional else 'whole number'}."
+        )
     low = -_MAX_INTEGER if attribute.minimum is None else attribute.minimum
     high = _MAX_INTEGER if attribute.maximum is None else attribute.maximum
     if not low <= value <= high:
@@ -158,24 +195,39 @@ def _check_number(attribute: Attribute, value: Scalar, where: str) -> None:
 
 def _check_text(attribute: Attribute, value: Scalar, where: str) -> None:
     takes_embedded = attribute.type in (ValueType.XML, ValueType.EXPRESSION)
-    if not isinstance(value, str) or (isinstance(value, Embedded) and not takes_embedded):
+    if not isinstance(value, str) or (
+        isinstance(value, Embedded) and not takes_embedded
+    ):
         raise ComponentError(f"{where} must be a string in single quotes.")
     if "\0" in value:
         raise ComponentError(f"{where} contains a null character.")
     if attribute.max_length is not None and len(value) > attribute.max_length:
-        raise ComponentError(f"{where} is longer than {attribute.max_length} characters.")
+        raise ComponentError(
+            f"{where} is longer than {attribute.max_length} characters."
+        )
     if not value:
         return
     if attribute.enums and value not in attribute.enums:
         raise ComponentError(f"{where} must be one of {', '.join(attribute.enums)}.")
-    if attribute.component is not None and not (attribute.bare and _BARE_REFERENCE.fullmatch(value)):
+    if attribute.component is not None and not (
+        attribute.bare and _BARE_REFERENCE.fullmatch(value)
+    ):
         prefix, _, name = value.partition(".")
         if prefix != attribute.component or not name:
-            raise ComponentError(f"{where} must be a reference written '{attribute.component}.{{name}}'.")
+            raise ComponentError(
+                f"{where} must be a reference written '{attribute.component}.{{name}}'."
+            )
 
 
 def _check_parameter(name: str, values: tuple[Scalar, ...], path: str) -> None:
     if len(name) > 50 or not _OPEN_ATTRIBUTE.fullmatch(name):
-        raise ComponentError(f"{path}: {name[:60]} is not a parameter name.", Code.INVALID_NAME)
-    if any(isinstance(value, str) and (len(value) > _MAX_OPEN_VALUE or "\0" in value) for value in values):
-        raise ComponentError(f"{path}: {name} is longer than {_MAX_OPEN_VALUE} characters or has a null character.")
+        raise ComponentError(
+            f"{path}: {name[:60]} is not a parameter name.", Code.INVALID_NAME
+        )
+    if any(
+        isinstance(value, str) and (len(value) > _MAX_OPEN_VALUE or "\0" in value)
+        for value in values
+    ):
+        raise ComponentError(
+            f"{path}: {name} is longer than {_MAX_OPEN_VALUE} characters or has a null character."
+        )

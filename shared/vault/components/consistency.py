@@ -7,7 +7,11 @@ from collections.abc import Callable, Mapping
 
 from shared.vault.components.component_errors import Code, ComponentError
 from shared.vault.components.component_tree import Component
-from shared.vault.components.document_model import check_docfield, check_doclifecycle, check_doctype
+from shared.vault.components.document_model import (
+    check_docfield,
+    check_doclifecycle,
+    check_doctype,
+)
 from shared.vault.components.fields import PLATFORM_TYPE_ALIASES, stored_type
 from shared.vault.components.integration_rules import check_integration_rule
 from shared.vault.components.lifecycles import check_lifecycle
@@ -85,35 +89,63 @@ def _check_held_field(field: Component, field_type: FieldType, path: str) -> Non
         if field.first(attribute) in (None, False, "") or field_type in types:
             continue
         allowed = ", ".join(sorted(types))
-        raise ComponentError(f"{path}: {attribute} is only for fields of type {allowed}, not {field_type}.")
+        raise ComponentError(
+            f"{path}: {attribute} is only for fields of type {allowed}, not {field_type}."
+        )
     _check_field_limits(field, field_type, path)
-    if field_type is FieldType.PICKLIST and field.name not in REDEFINABLE_FIELDS and not field.text("picklist"):
+    if (
+        field_type is FieldType.PICKLIST
+        and field.name not in REDEFINABLE_FIELDS
+        and not field.text("picklist")
+    ):
         raise ComponentError(f"{path}: a Picklist field needs the attribute picklist.")
     if field_type is FieldType.OBJECT:
         _check_relationship(field, path)
-    if (field.flag("system_managed_name") or field.text("value_format")) and field.name != "name__v":
-        raise ComponentError(f"{path}: system_managed_name and value_format are only for name__v.")
-    if field.text("value_format") and not _VALUE_FORMAT.fullmatch(field.text("value_format")):
-        raise ComponentError(f"{path}: value_format needs one number in braces, such as CR-{{000000}}.")
+    if (
+        field.flag("system_managed_name") or field.text("value_format")
+    ) and field.name != "name__v":
+        raise ComponentError(
+            f"{path}: system_managed_name and value_format are only for name__v."
+        )
+    if field.text("value_format") and not _VALUE_FORMAT.fullmatch(
+        field.text("value_format")
+    ):
+        raise ComponentError(
+            f"{path}: value_format needs one number in braces, such as CR-{{000000}}."
+        )
 
 
 def _check_platform_field(field: Component, path: str) -> None:
     platform = PLATFORM_FIELD_TYPES[field.name]
     declared = field.optional_text("type")
     if declared not in (None, platform.value, PLATFORM_TYPE_ALIASES.get(field.name)):
-        raise ComponentError(f"{path}: type of this platform field is {platform.value}.")
+        raise ComponentError(
+            f"{path}: type of this platform field is {platform.value}."
+        )
     if field.name != "status__v":
         return
-    if field.reference("picklist") not in (None, DEFAULT_STATUS.name) or field.flag("multi_value"):
-        raise ComponentError(f"{path}: this platform field holds one value of Picklist.{DEFAULT_STATUS.name}.")
+    if field.reference("picklist") not in (None, DEFAULT_STATUS.name) or field.flag(
+        "multi_value"
+    ):
+        raise ComponentError(
+            f"{path}: this platform field holds one value of Picklist.{DEFAULT_STATUS.name}."
+        )
 
 
 def _check_field_limits(field: Component, field_type: FieldType, path: str) -> None:
     length = field.whole("max_length")
-    if field_type is FieldType.STRING and length is not None and length > MAX_STRING_LENGTH:
-        raise ComponentError(f"{path}: max_length of a String is at most {MAX_STRING_LENGTH}; use LongText.")
+    if (
+        field_type is FieldType.STRING
+        and length is not None
+        and length > MAX_STRING_LENGTH
+    ):
+        raise ComponentError(
+            f"{path}: max_length of a String is at most {MAX_STRING_LENGTH}; use LongText."
+        )
     if field.flag("unique") and length is not None and length > UNIQUE_MAX_LENGTH:
-        raise ComponentError(f"{path}: max_length of a unique field is at most {UNIQUE_MAX_LENGTH}.")
+        raise ComponentError(
+            f"{path}: max_length of a unique field is at most {UNIQUE_MAX_LENGTH}."
+        )
     low, high = field.number("min_value"), field.number("max_value")
     if low is not None and high is not None and low > high:
         raise ComponentError(f"{path}: min_value is greater than max_value.")
@@ -125,11 +157,16 @@ def _check_relationship(field: Component, path: str) -> None:
     for attribute in ("relationship_outbound_name", "relationship_inbound_name"):
         name = field.text(attribute)
         if name and not _RELATIONSHIP.fullmatch(name):
-            raise ComponentError(f"{path}: {attribute} must end in __vr, __cr or __sysr.", Code.INVALID_NAME)
+            raise ComponentError(
+                f"{path}: {attribute} must end in __vr, __cr or __sysr.",
+                Code.INVALID_NAME,
+            )
     if field.text("relationship_deletion") != "setnull":
         return
     if field.flag("required") or field.text("relationship_type") == "parent":
-        raise ComponentError(f"{path}: relationship_deletion setnull contradicts a required or parent reference.")
+        raise ComponentError(
+            f"{path}: relationship_deletion setnull contradicts a required or parent reference."
+        )
 
 
 _RELATIONSHIP = re.compile(r"[a-z0-9]+(?:_[a-z0-9]+)*__(?:vr|cr|sysr)")

@@ -25,25 +25,37 @@ def check_entry_criteria(registry: Registry) -> None:
                     check_criterion(criterion, vault_object.name, registry)
                 except vql.VqlError as error:
                     path = f"Objectlifecycle.{vault_object.lifecycle}: {state.name}: {criterion.name}"
-                    raise ComponentError(f"{path}: for Object.{vault_object.name}: {error}") from error
+                    raise ComponentError(
+                        f"{path}: for Object.{vault_object.name}: {error}"
+                    ) from error
 
 
-def check_criterion(criterion: EntryCriterion, object_name: str, registry: Registry) -> None:
+def check_criterion(
+    criterion: EntryCriterion, object_name: str, registry: Registry
+) -> None:
     """Check one criterion against an object's fields.
 
     :raises VqlError: if it is not VQL, or names what the object does not have.
     """
-    vql.check_criteria(vql.parse_criteria(criterion.criteria), object_name, registry, _everything)
+    vql.check_criteria(
+        vql.parse_criteria(criterion.criteria), object_name, registry, _everything
+    )
 
 
 def satisfied_query(
-    criterion: EntryCriterion, object_name: str, registry: Registry, ids: Collection[str]
+    criterion: EntryCriterion,
+    object_name: str,
+    registry: Registry,
+    ids: Collection[str],
 ) -> vql.CompiledQuery:
     """The query for those of the records that the criterion holds of; its one column is the id.
 
     :raises VqlError: as ``check_criterion`` does.
     """
-    named = ", ".join("'" + identifier.replace("\\", "\\\\").replace("'", "\\'") + "'" for identifier in ids)
+    named = ", ".join(
+        "'" + identifier.replace("\\", "\\\\").replace("'", "\\'") + "'"
+        for identifier in ids
+    )
     text = f"SELECT id FROM {object_name} WHERE id CONTAINS ({named}) AND ({criterion.criteria})"
     return vql.compile_query(vql.parse(text), registry, _everything)
 

@@ -35,7 +35,9 @@ class Dependency:
 def dependencies_of(component: Component) -> tuple[Dependency, ...]:
     """What a component refers to, in order of type and name; references to itself are left out."""
     found = {*_implied(component), *_written(component)}
-    return tuple(sorted(dependency for dependency in found if dependency.key != component.key))
+    return tuple(
+        sorted(dependency for dependency in found if dependency.key != component.key)
+    )
 
 
 def _implied(component: Component) -> Iterator[Dependency]:
@@ -44,7 +46,9 @@ def _implied(component: Component) -> Iterator[Dependency]:
         yield Dependency(OWNERS[component.type], component.name.partition(".")[0])
     if component.type == "Doctype" and "." in component.name:
         yield Dependency("Doctype", component.name.rpartition(".")[0])
-    default_type = component.optional_text("default_type") if component.type == "Object" else None
+    default_type = (
+        component.optional_text("default_type") if component.type == "Object" else None
+    )
     if default_type is not None and default_type != BASE_TYPE:
         yield Dependency("Objecttype", f"{component.name}.{default_type}")
 
@@ -56,7 +60,11 @@ def _written(component: Component) -> Iterator[Dependency]:
     if target is not None and field is not None:
         yield Dependency("Object", target, "Field", field)
     owner = component.reference("object") if component.type == "Field" else None
-    if owner is not None and owner not in UNHELD_OBJECTS and component.name not in PLATFORM_FIELD_TYPES:
+    if (
+        owner is not None
+        and owner not in UNHELD_OBJECTS
+        and component.name not in PLATFORM_FIELD_TYPES
+    ):
         yield Dependency("Object", owner)  # a Vault exports it without the type
     for values in component.attributes.values():
         for value in values:

@@ -17,7 +17,9 @@ RULE = "Integrationrule"
 _SOURCES = {"__c": "custom", "__sys": "system"}
 
 
-def configuration_json(component: Component, used_in: Iterable[tuple[str, str]] = ()) -> dict[str, object]:
+def configuration_json(
+    component: Component, used_in: Iterable[tuple[str, str]] = ()
+) -> dict[str, object]:
     """One component as ``GET /configuration/{Type}`` lists it.
 
     ``{name, label, active, {attribute}: value or None, {Subtype}: [{…}], used_in: ["Type.name"]}``; multi-value
@@ -33,7 +35,9 @@ def configuration_json(component: Component, used_in: Iterable[tuple[str, str]] 
 
 def object_type_json(object_type: ObjectType, owner: VaultObject) -> dict[str, object]:
     """One object type as ``GET /configuration/Objecttype`` lists it; without type fields of its own it has them all."""
-    names = object_type.fields or {field.name: field.required for field in owner.fields.values()}
+    names = object_type.fields or {
+        field.name: field.required for field in owner.fields.values()
+    }
     return {
         "name": object_type.name,
         "object": object_type.object,
@@ -43,13 +47,16 @@ def object_type_json(object_type: ObjectType, owner: VaultObject) -> dict[str, o
         "description": object_type.description,
         "additional_type_validations": list(object_type.validations),
         "type_fields": [
-            {"name": name, "required": required, "source": _source(name)} for name, required in names.items()
+            {"name": name, "required": required, "source": _source(name)}
+            for name, required in names.items()
         ],
     }
 
 
 def _source(name: str) -> str:
-    return next((word for suffix, word in _SOURCES.items() if name.endswith(suffix)), "standard")
+    return next(
+        (word for suffix, word in _SOURCES.items() if name.endswith(suffix)), "standard"
+    )
 
 
 def type_metadata(type_name: str) -> dict[str, object]:
@@ -76,13 +83,18 @@ def type_summary(type_name: str) -> dict[str, object]:
     :raises ComponentError: if the type is unknown.
     """
     metadata = type_metadata(type_name)
-    return {key: metadata[key] for key in ("name", "class", "abbreviation", "active", "label", "label_plural")}
+    return {
+        key: metadata[key]
+        for key in ("name", "class", "abbreviation", "active", "label", "label_plural")
+    }
 
 
 def _type(name: str) -> ComponentType:
     kind = COMPONENT_TYPES.get(name)
     if kind is None:
-        raise ComponentError(f"There is no component type {name[:60]}.", Code.UNKNOWN_TYPE)
+        raise ComponentError(
+            f"There is no component type {name[:60]}.", Code.UNKNOWN_TYPE
+        )
     return kind
 
 
@@ -100,10 +112,14 @@ def _node(component: Component, kind: ComponentType) -> dict[str, object]:
     subtypes = dict(kind.subtypes)
     if kind.kept:
         subtypes |= {
-            child.type: replace(kind, subtypes={}) for child in component.children if child.type not in subtypes
+            child.type: replace(kind, subtypes={})
+            for child in component.children
+            if child.type not in subtypes
         }
     for name, subtype in subtypes.items():
-        document[name] = [_node(child, subtype) for child in component.children_of(name)]
+        document[name] = [
+            _node(child, subtype) for child in component.children_of(name)
+        ]
     if component.type == RULE and not document["active"]:
         _inactivate(document, subtypes)
     return document
@@ -129,7 +145,9 @@ def _value(attribute: Attribute, component: Component) -> object:
 def _single_or_list(values: tuple[Scalar, ...]) -> object:
     if not values:
         return None
-    return _plain(values[0]) if len(values) == 1 else [_plain(value) for value in values]
+    return (
+        _plain(values[0]) if len(values) == 1 else [_plain(value) for value in values]
+    )
 
 
 def _plain(value: Scalar) -> Scalar:
@@ -143,7 +161,9 @@ def _subtype(kind: ComponentType) -> dict[str, object]:
         "attributes": _attributes(kind),
     }
     if kind.subtypes:
-        document["sub_components"] = [_subtype(child) for child in kind.subtypes.values()]
+        document["sub_components"] = [
+            _subtype(child) for child in kind.subtypes.values()
+        ]
     return document
 
 

@@ -7,7 +7,12 @@ from collections.abc import Iterable, Mapping
 
 from shared.vault.components.component_errors import Code, ComponentError
 from shared.vault.components.component_tree import Component
-from shared.vault.components.document_types import ENTRY_ACTION, LIFECYCLE, STATE, USER_ACTION
+from shared.vault.components.document_types import (
+    ENTRY_ACTION,
+    LIFECYCLE,
+    STATE,
+    USER_ACTION,
+)
 from shared.vault.components.lifecycles import entry_action
 from shared.vault.components.platform import LINK_MAX_LENGTH
 from shared.vault.model.component_model import (
@@ -75,21 +80,46 @@ _NEEDED: Mapping[str, str] = {"Picklist": "picklist", "ObjectReference": "object
 
 
 def _set(
-    name: str, label: str, kind: FieldType = FieldType.STRING, length: int | None = 255, shown: str | None = None
+    name: str,
+    label: str,
+    kind: FieldType = FieldType.STRING,
+    length: int | None = 255,
+    shown: str | None = None,
 ) -> Field:
     """A field that the Vault sets."""
     limit = length if kind is FieldType.STRING else None
-    return Field(name, label, kind, editable=False, system=True, max_length=limit, shown_type=shown)
+    return Field(
+        name,
+        label,
+        kind,
+        editable=False,
+        system=True,
+        max_length=limit,
+        shown_type=shown,
+    )
 
 
 STANDARD_FIELDS: tuple[Field, ...] = (
-    Field("id", "Version ID", FieldType.ID, required=True, unique=True, editable=False, system=True),
+    Field(
+        "id",
+        "Version ID",
+        FieldType.ID,
+        required=True,
+        unique=True,
+        editable=False,
+        system=True,
+    ),
     _set(DOCUMENT_ID, "ID", FieldType.NUMBER, shown="id"),
     _set("latest_version__sys", "Latest Version", FieldType.BOOLEAN),
     _set("global_id__sys", "Global ID"),
     _set("global_version_id__sys", "Global Version ID"),
     Field("link__sys", "Link", FieldType.STRING, max_length=LINK_MAX_LENGTH),
-    Field("version_link__sys", "Version Link", FieldType.STRING, max_length=LINK_MAX_LENGTH),
+    Field(
+        "version_link__sys",
+        "Version Link",
+        FieldType.STRING,
+        max_length=LINK_MAX_LENGTH,
+    ),
     _set("document_number__v", "Document Number"),
     _set("major_version_number__v", "Major Version Number", FieldType.NUMBER),
     _set("minor_version_number__v", "Minor Version Number", FieldType.NUMBER),
@@ -112,7 +142,14 @@ STANDARD_FIELDS: tuple[Field, ...] = (
 
 _RESERVED = frozenset(
     {field.name for field in STANDARD_FIELDS}
-    | {"version_id", "filename__v", "format__v", "size__v", "md5checksum__v", "binder__v"}
+    | {
+        "version_id",
+        "filename__v",
+        "format__v",
+        "size__v",
+        "md5checksum__v",
+        "binder__v",
+    }
 )
 
 
@@ -125,12 +162,20 @@ def build_documents(components: Iterable[Component]) -> DocumentModel:
     for component in components:
         by_type.setdefault(component.type, []).append(component)
     types = {c.name: _document_type(c) for c in by_type.get("Doctype", ())}
-    fields = [_field(c) for c in by_type.get("Docfield", ()) if c.text("type") in _HELD and c.name not in _RESERVED]
+    fields = [
+        _field(c)
+        for c in by_type.get("Docfield", ())
+        if c.text("type") in _HELD and c.name not in _RESERVED
+    ]
     model = DocumentModel(
         _versions(fields) if types or fields else None,
         types,
         {c.name: _lifecycle(c) for c in by_type.get(LIFECYCLE, ())},
-        {c.name: c.text("label") for c in by_type.get("Renditiontype", ()) if c.flag("active", True)},
+        {
+            c.name: c.text("label")
+            for c in by_type.get("Renditiontype", ())
+            if c.flag("active", True)
+        },
     )
     _check_types(model)
     return model
@@ -155,7 +200,9 @@ def _field(component: Component) -> Field:
     shown = component.text("type")
     held = _HELD[shown]
     is_object = held is FieldType.OBJECT
-    length = component.whole("max_length") or (URL_LENGTH if shown == "URL" else DEFAULT_LENGTH)
+    length = component.whole("max_length") or (
+        URL_LENGTH if shown == "URL" else DEFAULT_LENGTH
+    )
     outbound = component.text("relationship_outbound_name") or f"{component.name}r"
     return Field(
         name=component.name,
@@ -179,12 +226,24 @@ def _field(component: Component) -> Field:
 
 
 def _lifecycle(component: Component) -> Lifecycle:
-    labels = zip(component.references("labeled_states"), component.texts("state_labels"), strict=False)
+    labels = zip(
+        component.references("labeled_states"),
+        component.texts("state_labels"),
+        strict=False,
+    )
     labelled = {_last(state): state_type_name(label) for state, label in labels}
     children = list(component.children_of(STATE))
     states = {child.name: _state(child, labelled.get(child.name)) for child in children}
-    starting = _last(component.text("starting_state")) or (children[0].name if children else "")
-    return Lifecycle(component.name, component.text("label"), starting, component.flag("active", True), states)
+    starting = _last(component.text("starting_state")) or (
+        children[0].name if children else ""
+    )
+    return Lifecycle(
+        component.name,
+        component.text("label"),
+        starting,
+        component.flag("active", True),
+        states,
+    )
 
 
 def _state(component: Component, labelled: str | None) -> LifecycleState:
@@ -199,7 +258,9 @@ def _state(component: Component, labelled: str | None) -> LifecycleState:
         )
         for child in component.children_of(USER_ACTION)
     )
-    entry_actions = (entry_action(child) for child in component.children_of(ENTRY_ACTION))
+    entry_actions = (
+        entry_action(child) for child in component.children_of(ENTRY_ACTION)
+    )
     return LifecycleState(
         component.name,
         component.text("label"),
@@ -219,10 +280,15 @@ def _check_types(model: DocumentModel) -> None:
         path = f"Doctype.{name}"
         above = name.rpartition(".")[0]
         if above and above not in model.types:
-            raise ComponentError(f"{path}: there is no Doctype.{above}.", Code.BROKEN_REFERENCE)
+            raise ComponentError(
+                f"{path}: there is no Doctype.{above}.", Code.BROKEN_REFERENCE
+            )
         for lifecycle in document_type.lifecycles:
             if lifecycle not in model.lifecycles:
-                raise ComponentError(f"{path}: there is no {LIFECYCLE}.{lifecycle}.", Code.BROKEN_REFERENCE)
+                raise ComponentError(
+                    f"{path}: there is no {LIFECYCLE}.{lifecycle}.",
+                    Code.BROKEN_REFERENCE,
+                )
 
 
 def check_doctype(component: Component) -> None:
@@ -243,7 +309,9 @@ def check_docfield(component: Component) -> None:
         return  # a Vault exports its own fields as well; they are here already
     for attribute, types in _TAKEN_BY.items():
         if component.first(attribute) not in (None, "", False) and kind not in types:
-            raise ComponentError(f"{path}: {attribute} belongs to the types {', '.join(sorted(types))}.")
+            raise ComponentError(
+                f"{path}: {attribute} belongs to the types {', '.join(sorted(types))}."
+            )
     needed = _NEEDED.get(kind)
     if needed is not None and not component.text(needed):
         raise ComponentError(f"{path}: the type {kind} needs the attribute {needed}.")
@@ -254,11 +322,15 @@ def check_doclifecycle(component: Component) -> None:
     states = {state.name for state in component.children_of(STATE)}
     named = [*component.texts("starting_state"), *component.texts("labeled_states")]
     for state in component.children_of(STATE):
-        named += [action.text("next_state") for action in state.children_of(USER_ACTION)]
+        named += [
+            action.text("next_state") for action in state.children_of(USER_ACTION)
+        ]
         for entry in state.children_of(ENTRY_ACTION):
             if entry.text("action") in OF_RECORDS:
                 path = f"{component.full_name}: {state.name}: {entry.name}"
-                raise ComponentError(f"{path}: {entry.text('action')} is an action of records, not of documents.")
+                raise ComponentError(
+                    f"{path}: {entry.text('action')} is an action of records, not of documents."
+                )
     for name in named:
         if name and _last(name) not in states:
             message = f"{component.full_name}: there is no state {_last(name)[:100]}."

@@ -5,7 +5,11 @@ Real Vaults export further attributes with them, of features that are not here; 
 
 from __future__ import annotations
 
-from shared.vault.components.object_types import LABEL_LENGTH, MAX_STRING_LENGTH, NAME_LENGTH
+from shared.vault.components.object_types import (
+    LABEL_LENGTH,
+    MAX_STRING_LENGTH,
+    NAME_LENGTH,
+)
 from shared.vault.components.specification import (
     ComponentType,
     NameRule,
@@ -127,7 +131,17 @@ _STATE = ComponentType(
 def _member(name: str, label: str, abbreviation: str) -> ComponentType:
     """A sub-component whose form alone is checked."""
     attributes = by_name(text("label", 255), flag("active"), xml("rule"))
-    return ComponentType(name, label, f"{label}s", abbreviation, attributes, {}, NameRule.FREE, 255, open=True)
+    return ComponentType(
+        name,
+        label,
+        f"{label}s",
+        abbreviation,
+        attributes,
+        {},
+        NameRule.FREE,
+        255,
+        open=True,
+    )
 
 
 _LIFECYCLE = ComponentType(
@@ -145,8 +159,12 @@ _LIFECYCLE = ComponentType(
     ),
     {
         STATE: _STATE,
-        "Doclifecyclerole": _member("Doclifecyclerole", "Document Lifecycle Role", "DLR"),
-        "Doclifecycleevent": _member("Doclifecycleevent", "Document Lifecycle Event", "DLE"),
+        "Doclifecyclerole": _member(
+            "Doclifecyclerole", "Document Lifecycle Role", "DLR"
+        ),
+        "Doclifecycleevent": _member(
+            "Doclifecycleevent", "Document Lifecycle Event", "DLE"
+        ),
     },
     open=True,
 )
@@ -156,7 +174,11 @@ _RENDITION = ComponentType(
     "Rendition Type",
     "Rendition Types",
     "RET",
-    by_name(text("label", LABEL_LENGTH, required=True), flag("active"), text("description", 500)),
+    by_name(
+        text("label", LABEL_LENGTH, required=True),
+        flag("active"),
+        text("description", 500),
+    ),
     open=True,
 )
 

@@ -10,10 +10,17 @@ from shared.vault.components.component_errors import Code, ComponentError
 from shared.vault.components.component_tree import Component
 from shared.vault.components.criteria_definitions import check_entry_criteria
 from shared.vault.components.entry_action_definitions import check_entry_actions
-from shared.vault.components.permission_changes import check_permissions, refuse_supplied
+from shared.vault.components.permission_changes import (
+    check_permissions,
+    refuse_supplied,
+)
 from shared.vault.components.permission_types import PERMISSION_SET, PROFILE
 from shared.vault.components.registry import Key, Registry
-from shared.vault.components.renaming import renamed_component, renamed_field, renamed_state
+from shared.vault.components.renaming import (
+    renamed_component,
+    renamed_field,
+    renamed_state,
+)
 from shared.vault.components.rule_changes import RULE, check_rule_change
 from shared.vault.components.statement import Command, RenameChild, Statement
 
@@ -104,30 +111,47 @@ def _step(statement: Statement, registry: Registry) -> Step:
     existing = registry.components.get(statement.key)
     if statement.command is Command.RENAME:
         return _rename(statement, existing, registry)
-    if existing is not None and len(statement.changes) == 1 and isinstance(statement.changes[0], RenameChild):
+    if (
+        existing is not None
+        and len(statement.changes) == 1
+        and isinstance(statement.changes[0], RenameChild)
+    ):
         return _rename_child(statement.changes[0], existing, registry)
     result = change.apply(statement, existing)
     if result is None:
         _refuse_standard_drop(statement)
         return Step(registry, registry.without(*statement.key), {statement.key: None})
     following = registry.with_component(result)
-    return Step(registry, following, {statement.key: following.components[statement.key]})
+    return Step(
+        registry, following, {statement.key: following.components[statement.key]}
+    )
 
 
-def _rename(statement: Statement, existing: Component | None, registry: Registry) -> Step:
+def _rename(
+    statement: Statement, existing: Component | None, registry: Registry
+) -> Step:
     new_name = statement.new_name or ""
     change.apply(statement, existing)  # both names are checked there
     full_name = f"{statement.type} {statement.name}"
     _refuse_standard(full_name, statement.name, new_name)
     if statement.type == "Queue":
-        raise ComponentError(f"{full_name}: its messages go by its name; create a new queue.", Code.NOT_SUPPORTED)
+        raise ComponentError(
+            f"{full_name}: its messages go by its name; create a new queue.",
+            Code.NOT_SUPPORTED,
+        )
     if (statement.type, new_name) in registry.components:
-        raise ComponentError(f"{statement.type} {new_name} already exists.", Code.EXISTS)
+        raise ComponentError(
+            f"{statement.type} {new_name} already exists.", Code.EXISTS
+        )
     if statement.name.rpartition(".")[0] != new_name.rpartition(".")[0]:
-        raise ComponentError(f"{full_name} stays with the component it belongs to.", Code.INVALID_NAME)
+        raise ComponentError(
+            f"{full_name} stays with the component it belongs to.", Code.INVALID_NAME
+        )
     changes = renamed_component(registry, statement.key, new_name)
     following = registry.with_changes(changes)
-    return Step(registry, following, changes, Renaming(statement.type, statement.name, new_name))
+    return Step(
+        registry, following, changes, Renaming(statement.type, statement.name, new_name)
+    )
 
 
 def _rename_child(one: RenameChild, existing: Component, registry: Registry) -> Step:
@@ -139,9 +163,13 @@ def _rename_child(one: RenameChild, existing: Component, registry: Registry) -> 
     trees: dict[Key, Component | None] = {existing.key: result}
     begun = replace(registry, components={**registry.components, existing.key: result})
     if existing.type == "Object" and one.type == "Field":
-        trees |= {c.key: c for c in renamed_field(begun, result, one.name, one.new_name)}
+        trees |= {
+            c.key: c for c in renamed_field(begun, result, one.name, one.new_name)
+        }
     elif existing.type == "Objectlifecycle" and one.type == "Objectlifecyclestate":
-        trees |= {c.key: c for c in renamed_state(begun, result, one.name, one.new_name)}
+        trees |= {
+            c.key: c for c in renamed_state(begun, result, one.name, one.new_name)
+        }
     following = registry.with_changes(trees)
     changes = {key: following.components[key] for key in trees}
     return Step(
@@ -154,12 +182,19 @@ def _rename_child(one: RenameChild, existing: Component, registry: Registry) -> 
 
 def _refuse_standard(path: str, name: str, new_name: str) -> None:
     if name.endswith(_STANDARD):
-        raise ComponentError(f"{path} is standard; only custom components can be renamed.", Code.NOT_SUPPORTED)
+        raise ComponentError(
+            f"{path} is standard; only custom components can be renamed.",
+            Code.NOT_SUPPORTED,
+        )
     if new_name.endswith(_STANDARD):
-        raise ComponentError(f"{path}: the new name must be a custom one.", Code.INVALID_NAME)
+        raise ComponentError(
+            f"{path}: the new name must be a custom one.", Code.INVALID_NAME
+        )
 
 
 def _refuse_standard_drop(statement: Statement) -> None:
     if statement.name.endswith("__sys"):
         path = f"{statement.type} {statement.name}"
-        raise ComponentError(f"{path} belongs to the system and cannot be dropped.", Code.NOT_SUPPORTED)
+        raise ComponentError(
+            f"{path} belongs to the system and cannot be dropped.", Code.NOT_SUPPORTED
+        )

@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from shared.vault.components.component_tree import Component
-from shared.vault.components.object_types import STORED_AS, UNHELD_FIELD_TYPES, UNHELD_OBJECTS
+from shared.vault.components.object_types import (
+    STORED_AS,
+    UNHELD_FIELD_TYPES,
+    UNHELD_OBJECTS,
+)
 from shared.vault.model.component_model import FieldType
 
 __all__ = ["PLATFORM_TYPE_ALIASES", "stored_type"]

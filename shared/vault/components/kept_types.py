@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from shared.vault.components.specification import ComponentType, NameRule, by_name, flag, text
+from shared.vault.components.specification import (
+    ComponentType,
+    NameRule,
+    by_name,
+    flag,
+    text,
+)
 
 MAX_KEPT_NAME = 255
 
@@ -136,10 +142,18 @@ def _kept(table: str, *, code: bool) -> Iterator[ComponentType]:
         head, _, contents = line.partition(";")
         name, label = head.split(" ", 1)
         parts = (part.strip() for part in contents.split(",")) if contents else ()
-        yield _kept_type(name, label, tuple(_kept_type(part, part) for part in parts), code=code)
+        yield _kept_type(
+            name, label, tuple(_kept_type(part, part) for part in parts), code=code
+        )
 
 
-def _kept_type(name: str, label: str, subtypes: tuple[ComponentType, ...] = (), *, code: bool = False) -> ComponentType:
+def _kept_type(
+    name: str,
+    label: str,
+    subtypes: tuple[ComponentType, ...] = (),
+    *,
+    code: bool = False,
+) -> ComponentType:
     plural = f"{label[:-1]}ies" if label.endswith("y") else f"{label}s"
     return ComponentType(
         name,

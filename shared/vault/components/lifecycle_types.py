@@ -118,7 +118,9 @@ _PERMISSION = ComponentType(
     "Lifecycle Permission",
     "Lifecycle Permissions",
     "OLP",
-    by_name(text("states", 255, multi_value=True), text("role", 255), text("permission", 60)),
+    by_name(
+        text("states", 255, multi_value=True), text("role", 255), text("permission", 60)
+    ),
     name_rule=NameRule.FREE,
     max_name_length=_MEMBER_NAME_LENGTH,
 )
@@ -146,5 +148,11 @@ LIFECYCLE = ComponentType(
         text("state_labels", 255, multi_value=True),
         component("labeled_states", STATE, multi_value=True, bare=True),
     ),
-    {STATE: _STATE, **_MEMBERS, _ROLE.name: _ROLE, _PERMISSION.name: _PERMISSION, _EVENT.name: _EVENT},
+    {
+        STATE: _STATE,
+        **_MEMBERS,
+        _ROLE.name: _ROLE,
+        _PERMISSION.name: _PERMISSION,
+        _EVENT.name: _EVENT,
+    },
 )

@@ -54,7 +54,10 @@ def render(component: Component) -> str:
 
 def _render(component: Component, indent: str) -> str:
     inner = indent + "    "
-    lines = [f"{name}({', '.join(map(_literal, values))})" for name, values in component.attributes.items()]
+    lines = [
+        f"{name}({', '.join(map(_literal, values))})"
+        for name, values in component.attributes.items()
+    ]
     lines += [_render(child, inner) for child in component.children]
     head = f"{component.type} {component.name}"
     if not lines:
@@ -85,7 +88,9 @@ def _string(token: Token) -> str:
 def _number(token: Token) -> int | float:
     value = float(token) if any(mark in token for mark in ".eE") else int(token)
     if not isfinite(value):
-        raise MdlSyntaxError("The number is too large.", token.line or 1, token.column or 1)
+        raise MdlSyntaxError(
+            "The number is too large.", token.line or 1, token.column or 1
+        )
     return value
 
 
@@ -112,7 +117,12 @@ class _Builder(Transformer[Token, list[Statement]]):
 
     @v_args(inline=True)
     def create(
-        self, command: Token, type_: Token, condition: Condition | None, name: Token, items: list[_Item] | None
+        self,
+        command: Token,
+        type_: Token,
+        condition: Condition | None,
+        name: Token,
+        items: list[_Item] | None,
     ) -> Statement:
         component = _component(type_, name, items or [])
         return Statement(
@@ -128,7 +138,12 @@ class _Builder(Transformer[Token, list[Statement]]):
 
     @v_args(inline=True)
     def alter(
-        self, command: Token, type_: Token, condition: Condition | None, name: Token, changes: tuple[Change, ...]
+        self,
+        command: Token,
+        type_: Token,
+        condition: Condition | None,
+        name: Token,
+        changes: tuple[Change, ...],
     ) -> Statement:
         return Statement(
             Command.ALTER,
@@ -141,7 +156,12 @@ class _Builder(Transformer[Token, list[Statement]]):
 
     @v_args(inline=True)
     def rename(
-        self, command: Token, type_: Token, condition: Condition | None, name: Token, new_name: Token
+        self,
+        command: Token,
+        type_: Token,
+        condition: Condition | None,
+        name: Token,
+        new_name: Token,
     ) -> Statement:
         return Statement(
             Command.RENAME,
@@ -153,8 +173,16 @@ class _Builder(Transformer[Token, list[Statement]]):
         )
 
     @v_args(inline=True)
-    def drop(self, command: Token, type_: Token, condition: Condition | None, name: Token) -> Statement:
-        return Statement(Command.DROP, str(type_), str(name), _line(command), condition=condition or Condition.NONE)
+    def drop(
+        self, command: Token, type_: Token, condition: Condition | None, name: Token
+    ) -> Statement:
+        return Statement(
+            Command.DROP,
+            str(type_),
+            str(name),
+            _line(command),
+            condition=condition or Condition.NONE,
+        )
 
     @v_args(inline=True)
     def condition(self, token: Token) -> Condition:
@@ -171,7 +199,9 @@ class _Builder(Transformer[Token, list[Statement]]):
         return _Attribute(token, tuple(value for value in values if value is not None))
 
     @v_args(inline=True)
-    def subcomponent(self, type_: Token, name: Token, items: list[_Item]) -> _Subcomponent:
+    def subcomponent(
+        self, type_: Token, name: Token, items: list[_Item]
+    ) -> _Subcomponent:
         return _Subcomponent(type_, _component(type_, name, items))
 
     @v_args(inline=True)
@@ -180,11 +210,15 @@ class _Builder(Transformer[Token, list[Statement]]):
 
     @v_args(inline=True)
     def add_values(self, name: Token, _: Token, *values: Scalar | None) -> AddValues:
-        return AddValues(str(name), tuple(value for value in values if value is not None))
+        return AddValues(
+            str(name), tuple(value for value in values if value is not None)
+        )
 
     @v_args(inline=True)
     def drop_values(self, name: Token, _: Token, *values: Scalar | None) -> DropValues:
-        return DropValues(str(name), tuple(value for value in values if value is not None))
+        return DropValues(
+            str(name), tuple(value for value in values if value is not None)
+        )
 
     @v_args(inline=True)
     def drop_attribute(self, _: Token, name: Token) -> DropAttribute:
@@ -192,24 +226,43 @@ class _Builder(Transformer[Token, list[Statement]]):
 
     @v_args(inline=True)
     def add_child(
-        self, _: Token, type_: Token, condition: Condition | None, name: Token, items: list[_Item]
+        self,
+        _: Token,
+        type_: Token,
+        condition: Condition | None,
+        name: Token,
+        items: list[_Item],
     ) -> AddChild:
         return AddChild(_component(type_, name, items), condition or Condition.NONE)
 
     @v_args(inline=True)
     def modify_child(
-        self, _: Token, type_: Token, condition: Condition | None, name: Token, changes: tuple[Change, ...]
+        self,
+        _: Token,
+        type_: Token,
+        condition: Condition | None,
+        name: Token,
+        changes: tuple[Change, ...],
     ) -> ModifyChild:
         return ModifyChild(str(type_), str(name), changes, condition or Condition.NONE)
 
     @v_args(inline=True)
     def rename_child(
-        self, _: Token, type_: Token, condition: Condition | None, name: Token, new_name: Token
+        self,
+        _: Token,
+        type_: Token,
+        condition: Condition | None,
+        name: Token,
+        new_name: Token,
     ) -> RenameChild:
-        return RenameChild(str(type_), str(name), str(new_name), condition or Condition.NONE)
+        return RenameChild(
+            str(type_), str(name), str(new_name), condition or Condition.NONE
+        )
 
     @v_args(inline=True)
-    def drop_child(self, _: Token, type_: Token, condition: Condition | None, name: Token) -> DropChild:
+    def drop_child(
+        self, _: Token, type_: Token, condition: Condition | None, name: Token
+    ) -> DropChild:
         return DropChild(str(type_), str(name), condition or Condition.NONE)
 
     @v_args(inline=True)
@@ -252,7 +305,9 @@ def _component(type_: Token, name: Token, items: list[_Item]) -> Component:
 
 
 def _repeated(what: str, owner: Token, at: Token) -> MdlSyntaxError:
-    return MdlSyntaxError(f"The {what} of {owner} is written twice.", at.line or 1, at.column or 1)
+    return MdlSyntaxError(
+        f"The {what} of {owner} is written twice.", at.line or 1, at.column or 1
+    )
 
 
 def _line(token: Token) -> int:
@@ -260,7 +315,9 @@ def _line(token: Token) -> int:
 
 
 _PARSER = Lark(
-    files("shared.vault.components").joinpath("grammar.lark").read_text(encoding="utf-8"),
+    files("shared.vault.components")
+    .joinpath("grammar.lark")
+    .read_text(encoding="utf-8"),
     parser="lalr",
     transformer=_Builder(),
     maybe_placeholders=True,

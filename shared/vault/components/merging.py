@@ -16,7 +16,9 @@ class MergeConflict(Exception):
     """Both sides have changed the same thing, each in its own way; the message names it."""
 
 
-def merge(given: Component | None, current: Component | None, following: Component) -> Component | None:
+def merge(
+    given: Component | None, current: Component | None, following: Component
+) -> Component | None:
     """``following``, with what has been changed in ``current`` since it was ``given``.
 
     Attributes and sub-components are compared one by one, at every depth. None stands for a component that is not
@@ -28,9 +30,18 @@ def merge(given: Component | None, current: Component | None, following: Compone
 
 
 def _component(
-    given: Component | None, current: Component | None, following: Component | None, path: str
+    given: Component | None,
+    current: Component | None,
+    following: Component | None,
+    path: str,
 ) -> Component | None:
-    if given is None or current is None or following is None or following in (given, current) or current == given:
+    if (
+        given is None
+        or current is None
+        or following is None
+        or following in (given, current)
+        or current == given
+    ):
         return _changed_side(given, current, following, path)
     return Component(
         following.type,
@@ -51,18 +62,29 @@ def _changed_side(given: T, current: T, following: T, path: str) -> T:
 Attributes = Mapping[str, tuple[Scalar, ...]]
 
 
-def _attributes(given: Attributes, current: Attributes, following: Attributes, path: str) -> Attributes:
+def _attributes(
+    given: Attributes, current: Attributes, following: Attributes, path: str
+) -> Attributes:
     chosen = {
-        name: _changed_side(given.get(name), current.get(name), following.get(name), f"{path}: {name}")
+        name: _changed_side(
+            given.get(name), current.get(name), following.get(name), f"{path}: {name}"
+        )
         for name in _all(following, current)
     }
     return {name: values for name, values in chosen.items() if values is not None}
 
 
-def _children(given: Component, current: Component, following: Component, path: str) -> tuple[Component, ...]:
-    before, now, then = ({child.key: child for child in side.children} for side in (given, current, following))
+def _children(
+    given: Component, current: Component, following: Component, path: str
+) -> tuple[Component, ...]:
+    before, now, then = (
+        {child.key: child for child in side.children}
+        for side in (given, current, following)
+    )
     merged = (
-        _component(before.get(key), now.get(key), then.get(key), f"{path}: {key[0]} {key[1]}")
+        _component(
+            before.get(key), now.get(key), then.get(key), f"{path}: {key[0]} {key[1]}"
+        )
         for key in _all(then, now)
     )
     return tuple(child for child in merged if child is not None)

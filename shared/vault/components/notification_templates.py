@@ -22,18 +22,25 @@ def token_paths(text: str) -> tuple[str, ...]:
     :raises ComponentError: for a token that is not closed, or that names no field.
     """
     paths = [match.strip() for match in _TOKEN.findall(text)]
-    if text.count("${") != len(paths) or not all(_PATH.fullmatch(path) for path in paths):
+    if text.count("${") != len(paths) or not all(
+        _PATH.fullmatch(path) for path in paths
+    ):
         message = "a token is written ${field} or ${relationship.field}"
         raise ComponentError(message)
     return tuple(dict.fromkeys(paths))
 
 
-def values_query(paths: Collection[str], object_name: str, registry: Registry, ids: Sequence[str]) -> vql.CompiledQuery:
+def values_query(
+    paths: Collection[str], object_name: str, registry: Registry, ids: Sequence[str]
+) -> vql.CompiledQuery:
     """The query for these fields of the records; its first column is the id.
 
     :raises VqlError: if the object, or what it refers to, lacks one of them.
     """
-    named = ", ".join("'" + identifier.replace("\\", "\\\\").replace("'", "\\'") + "'" for identifier in ids)
+    named = ", ".join(
+        "'" + identifier.replace("\\", "\\\\").replace("'", "\\'") + "'"
+        for identifier in ids
+    )
     selected = ", ".join(dict.fromkeys(["id", *paths]))
     text = f"SELECT {selected} FROM {object_name} WHERE id CONTAINS ({named})"
     return vql.compile_query(vql.parse(text), registry, _everything)

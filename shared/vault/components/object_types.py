@@ -20,10 +20,14 @@ from shared.vault.components.specification import (
 from shared.vault.model.component_model import FieldType
 
 LABEL_LENGTH = 60
-NAME_LENGTH = 50  # leaves room for what schema object names add within PostgreSQL's 63 bytes
+NAME_LENGTH = (
+    50  # leaves room for what schema object names add within PostgreSQL's 63 bytes
+)
 MAX_STRING_LENGTH = 1500
 DEFAULT_LONG_TEXT_LENGTH = 32_000
-MAX_LONG_TEXT_LENGTH = 300_000  # room for the largest message body, which an exception record keeps whole
+MAX_LONG_TEXT_LENGTH = (
+    300_000  # room for the largest message body, which an exception record keeps whole
+)
 MAX_SCALE = 10
 
 REDEFINABLE_FIELDS = frozenset({"name__v", "link__sys", "status__v"})
@@ -182,7 +186,9 @@ OBJECT = ComponentType(
         text("default_type", NAME_LENGTH),
         component("default_obj_type", "Objecttype", bare=True),
         component("lifecycle", "Objectlifecycle"),
-        component("available_lifecycles", "Objectlifecycle", multi_value=True, bare=True),
+        component(
+            "available_lifecycles", "Objectlifecycle", multi_value=True, bare=True
+        ),
         text("user_role_setup_object", 100),
         text("security_tree_object", 100),
         text("summary_fields", 255, multi_value=True),

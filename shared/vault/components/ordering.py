@@ -15,7 +15,9 @@ __all__ = ["in_order"]
 Key = tuple[str, str]
 
 
-def in_order(components: Iterable[Component], present: Collection[Key] = ()) -> list[Component]:
+def in_order(
+    components: Iterable[Component], present: Collection[Key] = ()
+) -> list[Component]:
     """The components, each after those of them that it refers to, and otherwise as given.
 
     Where some refer to each other in a circle, one that is not ``present`` yet comes twice: first without what refers
@@ -25,7 +27,9 @@ def in_order(components: Iterable[Component], present: Collection[Key] = ()) -> 
 
 
 class _Ordering:
-    def __init__(self, components: Iterable[Component], present: Collection[Key]) -> None:
+    def __init__(
+        self, components: Iterable[Component], present: Collection[Key]
+    ) -> None:
         self._pending = {component.key: component for component in components}
         self._position = {key: position for position, key in enumerate(self._pending)}
         self._present = set(present)
@@ -33,10 +37,16 @@ class _Ordering:
         self._waits: dict[Key, set[Key]] = {}
         self._waiting_for: dict[Key, set[Key]] = defaultdict(set)
         for key, component in self._pending.items():
-            self._waits[key] = {d.key for d in dependencies_of(component) if d.key in self._pending}
+            self._waits[key] = {
+                d.key for d in dependencies_of(component) if d.key in self._pending
+            }
             for needed in self._waits[key]:
                 self._waiting_for[needed].add(key)
-        self._ready = [(self._position[key], key) for key, needed in self._waits.items() if not needed]
+        self._ready = [
+            (self._position[key], key)
+            for key, needed in self._waits.items()
+            if not needed
+        ]
         heapify(self._ready)
 
     def run(self) -> list[Component]:
@@ -78,11 +88,15 @@ class _Ordering:
 
 def _without(component: Component, missing: Collection[Key]) -> Component:
     """The component without the attributes and sub-components that refer to what is missing."""
-    children = tuple(child for child in component.children if not _refers(child, missing))
+    children = tuple(
+        child for child in component.children if not _refers(child, missing)
+    )
     attributes = {
         name: values
         for name, values in component.attributes.items()
-        if not _refers(replace(component, attributes={name: values}, children=()), missing)
+        if not _refers(
+            replace(component, attributes={name: values}, children=()), missing
+        )
     }
     if len(children) < len(component.children):
         for name in ("lifecycle", "available_lifecycles"):

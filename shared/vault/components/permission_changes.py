@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 
 __all__ = ["check_permissions", "is_supplied", "object_of", "refuse_supplied"]
 
-_STORED = ("__v", "__c")  # names of objects that MDL makes; others may be the platform's own
+_STORED = (
+    "__v",
+    "__c",
+)  # names of objects that MDL makes; others may be the platform's own
 
 
 def is_supplied(key: Key) -> bool:
@@ -41,7 +44,9 @@ def refuse_supplied(key: Key) -> None:
     :raises ComponentError: where the key is that of such a component.
     """
     if is_supplied(key):
-        raise ComponentError(f"{'.'.join(key)} belongs to the Vault and cannot be changed.", Code.LOCKED)
+        raise ComponentError(
+            f"{'.'.join(key)} belongs to the Vault and cannot be changed.", Code.LOCKED
+        )
 
 
 def check_permissions(component: Component, registry: Registry) -> None:
@@ -53,7 +58,10 @@ def check_permissions(component: Component, registry: Registry) -> None:
     for name in component.references("permission_sets"):
         used = PERMISSION_SET, name
         if used not in registry.components and not is_supplied(used):
-            raise ComponentError(f"{component.full_name}: there is no {'.'.join(used)}.", Code.BROKEN_REFERENCE)
+            raise ComponentError(
+                f"{component.full_name}: there is no {'.'.join(used)}.",
+                Code.BROKEN_REFERENCE,
+            )
     _check_objects(component, registry)
 
 
@@ -63,8 +71,13 @@ def _check_objects(component: Component, registry: Registry) -> None:
         name = object_of(entry)
         path = f"{component.full_name}: {OBJECT_PERMISSION} {entry.name}"
         if name in seen:
-            raise ComponentError(f"{path}: {name} has another object permission in this set.", Code.EXISTS)
+            raise ComponentError(
+                f"{path}: {name} has another object permission in this set.",
+                Code.EXISTS,
+            )
         seen.add(name)
         known = name in registry.objects or name in (ALL_OBJECTS, BUSINESS_OBJECTS)
         if not known and name.endswith(_STORED):
-            raise ComponentError(f"{path}: there is no Object.{name}.", Code.BROKEN_REFERENCE)
+            raise ComponentError(
+                f"{path}: there is no Object.{name}.", Code.BROKEN_REFERENCE
+            )

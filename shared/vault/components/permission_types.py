@@ -77,7 +77,10 @@ _OBJECT_PERMISSION = ComponentType(
     "Object Permissions",
     "OPE",
     # Without the attribute, the object is the one of the same name.
-    by_name(component("object", "Object", bare=True), *(flag(operation.value) for operation in Operation)),
+    by_name(
+        component("object", "Object", bare=True),
+        *(flag(operation.value) for operation in Operation),
+    ),
     name_rule=NameRule.OPTIONAL_NAMESPACE,
 )
 
@@ -90,7 +93,12 @@ _PERMISSION_SET = ComponentType(
     by_name(
         text("label", 60, required=True),
         flag("active"),
-        Attribute("permissions", ValueType.ENUM, multi_value=True, enums=tuple(grant.value for grant in Grant)),
+        Attribute(
+            "permissions",
+            ValueType.ENUM,
+            multi_value=True,
+            enums=tuple(grant.value for grant in Grant),
+        ),
     ),
     {OBJECT_PERMISSION: _OBJECT_PERMISSION},
     kept=True,

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from shared.vault.model.component_model import Field, FieldType, ObjectUserAction, Picklist, PicklistEntry
+from shared.vault.model.component_model import (
+    Field,
+    FieldType,
+    ObjectUserAction,
+    Picklist,
+    PicklistEntry,
+)
 
 DEFAULT_STATUS = Picklist(
     "default_status__v",
@@ -21,7 +27,9 @@ SECURITY_PROFILES = Picklist(
     "Security Profile",
     entries={
         "system_admin__v": PicklistEntry("system_admin__v", "System Admin", 0),
-        "integration_user__v": PicklistEntry("integration_user__v", "Integration User", 1),
+        "integration_user__v": PicklistEntry(
+            "integration_user__v", "Integration User", 1
+        ),
         "business_user__v": PicklistEntry("business_user__v", "Business User", 2),
     },
 )
@@ -37,20 +45,56 @@ LINK_MAX_LENGTH = 1500
 UNIQUE_MAX_LENGTH = 500
 """Characters in a unique text field: 2,000 bytes at most, which a PostgreSQL index row can hold."""
 
-NAME = Field("name__v", "Name", FieldType.STRING, required=True, max_length=NAME_MAX_LENGTH)
+NAME = Field(
+    "name__v", "Name", FieldType.STRING, required=True, max_length=NAME_MAX_LENGTH
+)
 STATUS = Field("status__v", "Status", FieldType.PICKLIST, picklist=DEFAULT_STATUS.name)
 LINK = Field("link__sys", "Link", FieldType.STRING, max_length=LINK_MAX_LENGTH)
 
 
-def _system(name: str, label: str, type_: FieldType, max_length: int | None = None, *, unique: bool = False) -> Field:
-    return Field(name, label, type_, required=True, unique=unique, editable=False, system=True, max_length=max_length)
+def _system(
+    name: str,
+    label: str,
+    type_: FieldType,
+    max_length: int | None = None,
+    *,
+    unique: bool = False,
+) -> Field:
+    return Field(
+        name,
+        label,
+        type_,
+        required=True,
+        unique=unique,
+        editable=False,
+        system=True,
+        max_length=max_length,
+    )
 
 
 ID = _system("id", "ID", FieldType.ID, 20, unique=True)
-GLOBAL_ID = _system("global_id__sys", "Global ID", FieldType.STRING, GLOBAL_ID_MAX_LENGTH, unique=True)
-OBJECT_TYPE = Field("object_type__v", "Object Type", FieldType.STRING, system=True, max_length=128)
-LIFECYCLE = Field("lifecycle__v", "Lifecycle", FieldType.STRING, editable=False, system=True, max_length=128)
-STATE = Field("state__v", "Lifecycle State", FieldType.STRING, editable=False, system=True, max_length=128)
+GLOBAL_ID = _system(
+    "global_id__sys", "Global ID", FieldType.STRING, GLOBAL_ID_MAX_LENGTH, unique=True
+)
+OBJECT_TYPE = Field(
+    "object_type__v", "Object Type", FieldType.STRING, system=True, max_length=128
+)
+LIFECYCLE = Field(
+    "lifecycle__v",
+    "Lifecycle",
+    FieldType.STRING,
+    editable=False,
+    system=True,
+    max_length=128,
+)
+STATE = Field(
+    "state__v",
+    "Lifecycle State",
+    FieldType.STRING,
+    editable=False,
+    system=True,
+    max_length=128,
+)
 AUDIT = (
     _system("created_by__v", "Created By", FieldType.NUMBER),
     _system("created_date__v", "Created Date", FieldType.DATE_TIME),
@@ -58,13 +102,28 @@ AUDIT = (
     _system("modified_date__v", "Last Modified Date", FieldType.DATE_TIME),
 )
 SOURCE_MODIFIED = Field(
-    "source_modified_date__sys", "Source Modified Date", FieldType.DATE_TIME, editable=False, system=True
+    "source_modified_date__sys",
+    "Source Modified Date",
+    FieldType.DATE_TIME,
+    editable=False,
+    system=True,
 )
 """Which state of its source record a copied record tells of; set by connections only."""
 
 PLATFORM_FIELD_TYPES: Mapping[str, FieldType] = {
     field.name: field.type
-    for field in (ID, GLOBAL_ID, LINK, NAME, STATUS, OBJECT_TYPE, LIFECYCLE, STATE, *AUDIT, SOURCE_MODIFIED)
+    for field in (
+        ID,
+        GLOBAL_ID,
+        LINK,
+        NAME,
+        STATUS,
+        OBJECT_TYPE,
+        LIFECYCLE,
+        STATE,
+        *AUDIT,
+        SOURCE_MODIFIED,
+    )
 }
 """The type of every platform field, by name."""
 

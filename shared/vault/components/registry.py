@@ -10,7 +10,10 @@ from typing import TypeVar
 
 from shared.vault.components import build, platform
 from shared.vault.components.component_errors import Code, ComponentError
-from shared.vault.components.component_references import check_references, relationships_into
+from shared.vault.components.component_references import (
+    check_references,
+    relationships_into,
+)
 from shared.vault.components.component_tree import Component
 from shared.vault.components.component_validation import check
 from shared.vault.components.consistency import OBJECT_TYPE_ID_PREFIX
@@ -19,7 +22,15 @@ from shared.vault.components.lifecycles import associated, build_lifecycle
 from shared.vault.components.permission_types import PROFILE
 from shared.vault.components.prefixes import with_prefix
 from shared.vault.components.uses import users_of
-from shared.vault.model.component_model import DocumentModel, Field, Lifecycle, ObjectType, Picklist, Queue, VaultObject
+from shared.vault.model.component_model import (
+    DocumentModel,
+    Field,
+    Lifecycle,
+    ObjectType,
+    Picklist,
+    Queue,
+    VaultObject,
+)
 
 __all__ = ["ComponentError", "Registry", "component_id", "object_type_id"]
 
@@ -27,7 +38,9 @@ Key = tuple[str, str]
 """Type and name of a component."""
 
 MAX_CUSTOM_OBJECTS = 500
-MAX_NAMED_USERS = 5  # of those that keep a component from being dropped, how many a message names
+MAX_NAMED_USERS = (
+    5  # of those that keep a component from being dropped, how many a message names
+)
 
 _Model = TypeVar("_Model")
 _NO_RELATIONSHIPS: Mapping[str, tuple[str, Field]] = {}
@@ -41,7 +54,9 @@ def object_type_id(object_name: str, type_name: str) -> str:
 
 def component_id(type_name: str, name: str) -> str:
     """The id of a component, the same in every Vault: ``VCM`` and 12 hexadecimal digits."""
-    return "VCM" + hashlib.sha256(f"{type_name}.{name}".encode()).hexdigest()[:12].upper()
+    return (
+        "VCM" + hashlib.sha256(f"{type_name}.{name}".encode()).hexdigest()[:12].upper()
+    )
 
 
 @dataclass(frozen=True)
@@ -94,13 +109,23 @@ class Registry:
             raise ComponentError(f"{type_name} {name} does not exist.", Code.NOT_FOUND)
         users = sorted(self.used_in.get(key, ()))
         if users:
-            named = ", ".join(f"{kind}.{user}" for kind, user in users[:MAX_NAMED_USERS])
-            more = f" and {len(users) - MAX_NAMED_USERS} more" if len(users) > MAX_NAMED_USERS else ""
-            raise ComponentError(f"{type_name} {name} is in use by {named}{more}.", Code.IN_USE)
+            named = ", ".join(
+                f"{kind}.{user}" for kind, user in users[:MAX_NAMED_USERS]
+            )
+            more = (
+                f" and {len(users) - MAX_NAMED_USERS} more"
+                if len(users) > MAX_NAMED_USERS
+                else ""
+            )
+            raise ComponentError(
+                f"{type_name} {name} is in use by {named}{more}.", Code.IN_USE
+            )
         try:
             return self.with_changes({key: None})
         except ComponentError as error:
-            raise ComponentError(f"{type_name} {name} is in use. {error.message}", Code.IN_USE) from None
+            raise ComponentError(
+                f"{type_name} {name} is in use. {error.message}", Code.IN_USE
+            ) from None
 
     def with_changes(self, changes: Mapping[Key, Component | None]) -> Registry:
         """A registry with several components added, replaced, or (None) taken out at once.
@@ -108,7 +133,11 @@ class Registry:
         :raises ComponentError: if one is invalid, or something then refers to what is not there.
         """
         components = dict(self.components)
-        taken = {other.prefix for name, other in self.objects.items() if ("Object", name) not in changes}
+        taken = {
+            other.prefix
+            for name, other in self.objects.items()
+            if ("Object", name) not in changes
+        }
         for key, component in changes.items():
             former = components.pop(key, None)
             if component is not None:
@@ -134,7 +163,9 @@ class Registry:
 
     def types_of(self, object_name: str) -> Mapping[str, ObjectType]:
         """The object types of one object, by name."""
-        return {t.name: t for t in self.object_types.values() if t.object == object_name}
+        return {
+            t.name: t for t in self.object_types.values() if t.object == object_name
+        }
 
     @cached_property
     def _inbound(self) -> Mapping[str, Mapping[str, tuple[str, Field]]]:
@@ -147,10 +178,17 @@ class Registry:
 
 def _assemble(components: Mapping[Key, Component]) -> Registry:
     """Build every component, add what the platform supplies, then check all references."""
-    objects = _with_actions(_built(components, "Object", build.build_object), components)
-    declared = {(t.object, t.name): t for t in _built(components, "Objecttype", build.build_object_type).values()}
+    objects = _with_actions(
+        _built(components, "Object", build.build_object), components
+    )
+    declared = {
+        (t.object, t.name): t
+        for t in _built(components, "Objecttype", build.build_object_type).values()
+    }
     implied = {
-        (o.name, platform.BASE_TYPE): ObjectType(platform.BASE_TYPE, o.name, f"Base {o.label}")
+        (o.name, platform.BASE_TYPE): ObjectType(
+            platform.BASE_TYPE, o.name, f"Base {o.label}"
+        )
         for o in objects.values()
         if o.allow_types
     }
@@ -159,30 +197,53 @@ def _assemble(components: Mapping[Key, Component]) -> Registry:
     registry = Registry(
         components,
         objects,
-        {platform.DEFAULT_STATUS.name: platform.DEFAULT_STATUS, **picklists, profiles.name: profiles},
-        associated(_built(components, "Objectlifecycle", build_lifecycle), components.values()),
+        {
+            platform.DEFAULT_STATUS.name: platform.DEFAULT_STATUS,
+            **picklists,
+            profiles.name: profiles,
+        },
+        associated(
+            _built(components, "Objectlifecycle", build_lifecycle), components.values()
+        ),
         {**implied, **declared},
         _built(components, "Queue", build.build_queue),
         build_documents(components.values()),
     )
     check_references(registry)
     if sum(name.endswith("__c") for name in objects) > MAX_CUSTOM_OBJECTS:
-        raise ComponentError(f"A Vault has at most {MAX_CUSTOM_OBJECTS} custom objects.", Code.LIMIT)
+        raise ComponentError(
+            f"A Vault has at most {MAX_CUSTOM_OBJECTS} custom objects.", Code.LIMIT
+        )
     return registry
 
 
 def _built(
-    components: Mapping[Key, Component], type_name: str, make: Callable[[Component], _Model]
+    components: Mapping[Key, Component],
+    type_name: str,
+    make: Callable[[Component], _Model],
 ) -> dict[str, _Model]:
-    return {component.name: make(component) for component in components.values() if component.type == type_name}
+    return {
+        component.name: make(component)
+        for component in components.values()
+        if component.type == type_name
+    }
 
 
-def _with_actions(objects: dict[str, VaultObject], components: Mapping[Key, Component]) -> dict[str, VaultObject]:
+def _with_actions(
+    objects: dict[str, VaultObject], components: Mapping[Key, Component]
+) -> dict[str, VaultObject]:
     """The objects with the user actions that are components of their own, and those that the Vault itself supplies."""
     for component in components.values():
-        owner = objects.get(component.name.partition(".")[0]) if component.type == "Objectaction" else None
+        owner = (
+            objects.get(component.name.partition(".")[0])
+            if component.type == "Objectaction"
+            else None
+        )
         if owner is not None:
-            actions = sorted((*owner.actions, build.build_action(component)), key=lambda action: action.order)
+            actions = sorted(
+                (*owner.actions, build.build_action(component)),
+                key=lambda action: action.order,
+            )
             objects[owner.name] = replace(owner, actions=tuple(actions))
     for name, supplied in platform.OBJECT_ACTIONS.items():
         if (owner := objects.get(name)) is not None:

@@ -29,14 +29,20 @@ def check_rule_change(before: Component | None, after: Component | None) -> None
     if before is not None:
         _check_locks(before, after)
     for part in after.children_of("Queryobjectrule") if after is not None else ():
-        _check_filter(part, f"{RULE}.{after.name if after else ''}: Queryobjectrule {part.name}")
+        _check_filter(
+            part, f"{RULE}.{after.name if after else ''}: Queryobjectrule {part.name}"
+        )
 
 
 def locked_attributes(rule: Component, part: Component) -> frozenset[str]:
     """The attributes of a rule, or of a part of it, that its locks keep as they are."""
     if part is not rule and not _delivered(part):
         return frozenset()
-    kind = COMPONENT_TYPES[RULE] if part is rule else COMPONENT_TYPES[RULE].subtypes[part.type]
+    kind = (
+        COMPONENT_TYPES[RULE]
+        if part is rule
+        else COMPONENT_TYPES[RULE].subtypes[part.type]
+    )
     locked = {lock for lock in _LOCKS if rule.flag(lock)} & kind.attributes.keys()
     if rule.flag(LOCK_ACTIVATION):
         locked.add(_ACTIVE)
@@ -65,16 +71,24 @@ def _check_locks(before: Component, after: Component | None) -> None:
     if any(not after.flag(lock) for lock in locks):
         raise _locked(f"{path}: {' and '.join(locks)} cannot be taken away.")
     if LOCK_ACTIVATION in locks and _activity(before) != _activity(after, before):
-        raise _locked(f"{path}: lock_activation forbids to activate or inactivate it or its delivered parts.")
+        raise _locked(
+            f"{path}: lock_activation forbids to activate or inactivate it or its delivered parts."
+        )
     if LOCK_DEFAULTS in locks:
         changed = next(_changed(before, after), None)
         if changed is not None:
-            raise _locked(f"{path}: lock_defaults forbids to change {changed}; add parts of your own ({_CUSTOM}).")
+            raise _locked(
+                f"{path}: lock_defaults forbids to change {changed}; add parts of your own ({_CUSTOM})."
+            )
 
 
 def _activity(rule: Component, delivered: Component | None = None) -> dict[str, bool]:
     """Whether the rule and each of its delivered parts is active; a part that is gone is not."""
-    parts = {f"{part.type} {part.name}": part.flag(_ACTIVE, True) for part in rule.children if _delivered(part)}
+    parts = {
+        f"{part.type} {part.name}": part.flag(_ACTIVE, True)
+        for part in rule.children
+        if _delivered(part)
+    }
     for part in delivered.children if delivered is not None else ():
         if _delivered(part):
             parts.setdefault(f"{part.type} {part.name}", False)
@@ -92,7 +106,9 @@ def _changed(before: Component, after: Component) -> Iterator[str]:
 
 
 def _content(part: Component) -> dict[str, object]:
-    return {name: values for name, values in part.attributes.items() if name not in _FREE}
+    return {
+        name: values for name, values in part.attributes.items() if name not in _FREE
+    }
 
 
 def _delivered(part: Component) -> bool:

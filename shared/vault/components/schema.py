@@ -7,7 +7,12 @@ import re
 from dataclasses import dataclass
 
 from shared.vault.components.component_errors import Code, ComponentError
-from shared.vault.model.component_model import Field, FieldType, RelationshipDeletion, VaultObject
+from shared.vault.model.component_model import (
+    Field,
+    FieldType,
+    RelationshipDeletion,
+    VaultObject,
+)
 
 SCHEMA = "records"
 FILES = "platform.field_file (handle)"  # what fields of type Attachment refer to
@@ -20,8 +25,18 @@ _ON_DELETE = {
     RelationshipDeletion.SET_NULL: "SET NULL",
     RelationshipDeletion.CASCADE: "CASCADE",
 }
-_INDEXED = frozenset({"modified_date__v", "document_id__sys", "version_modified_date__v"})
-_NOT_NULL = frozenset({"global_id__sys", "created_by__v", "created_date__v", "modified_by__v", "modified_date__v"})
+_INDEXED = frozenset(
+    {"modified_date__v", "document_id__sys", "version_modified_date__v"}
+)
+_NOT_NULL = frozenset(
+    {
+        "global_id__sys",
+        "created_by__v",
+        "created_date__v",
+        "modified_by__v",
+        "modified_date__v",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +61,10 @@ def quote(identifier: str) -> str:
     :raises ComponentError: if it has anything but lower-case letters, digits and underscores.
     """
     if not _IDENTIFIER.fullmatch(identifier):
-        raise ComponentError("A name has characters that a database identifier may not have.", Code.INVALID_NAME)
+        raise ComponentError(
+            "A name has characters that a database identifier may not have.",
+            Code.INVALID_NAME,
+        )
     return f'"{identifier}"'
 
 
@@ -90,9 +108,14 @@ def plan(old: VaultObject | None, new: VaultObject | None) -> SchemaChange:
 
 
 def _create(new: VaultObject) -> list[str]:
-    columns = [f"{quote(f.name)} {column_type(f)}{_column_suffix(f)}" for f in new.fields.values()]
+    columns = [
+        f"{quote(f.name)} {column_type(f)}{_column_suffix(f)}"
+        for f in new.fields.values()
+    ]
     constraints = [_foreign_key(new.name, f) for f in new.fields.values() if refers(f)]
-    statements = [f"CREATE TABLE {table(new.name)} ({', '.join(columns + constraints)})"]
+    statements = [
+        f"CREATE TABLE {table(new.name)} ({', '.join(columns + constraints)})"
+    ]
     for field in new.fields.values():
         statements += _indexes(new.name, field)
     if has_sequence(new):
@@ -103,7 +126,10 @@ def _create(new: VaultObject) -> list[str]:
 def _drop(old: VaultObject) -> SchemaChange:
     name = table(old.name)
     guards = (
-        Guard(f"SELECT EXISTS (SELECT 1 FROM {name})", f"Object {old.name} still has records."),
+        Guard(
+            f"SELECT EXISTS (SELECT 1 FROM {name})",
+            f"Object {old.name} still has records.",
+        ),
         Guard(
             "SELECT EXISTS (SELECT 1 FROM pg_constraint WHERE contype = 'f' "
             f"AND confrelid = to_regclass('{name}') AND conrelid <> confrelid)",
@@ -130,7 +156,9 @@ def refers(field: Field) -> bool:
 def _foreign_key(object_name: str, field: Field) -> str:
     constraint = quote(schema_name(object_name, field.name, "fkey"))
     referenced = FILES if field.object is None else f"{table(field.object)} (id)"
-    deletion = "NO ACTION" if field.object is None else _ON_DELETE[field.relationship_deletion]
+    deletion = (
+        "NO ACTION" if field.object is None else _ON_DELETE[field.relationship_deletion]
+    )
     return f"CONSTRAINT {constraint} FOREIGN KEY ({quote(field.name)}) REFERENCES {referenced} ON DELETE {deletion}"
 
 
@@ -180,13 +208,28 @@ class _Alteration:
     def plan(self) -> SchemaChange:
         if self._old.prefix != self._new.prefix:
             sql = f"SELECT EXISTS (SELECT 1 FROM {self._table})"
-            self._guards.append(Guard(sql, f"Object {self._new.name}: prefix is part of existing record ids."))
-        if self._old.lifecycle and self._new.lifecycle and self._old.lifecycle != self._new.lifecycle:
-            self._guard(self._new.fields["state__v"], "", "has records in states of the former lifecycle")
+            self._guards.append(
+                Guard(
+                    sql,
+                    f"Object {self._new.name}: prefix is part of existing record ids.",
+                )
+            )
+        if (
+            self._old.lifecycle
+            and self._new.lifecycle
+            and self._old.lifecycle != self._new.lifecycle
+        ):
+            self._guard(
+                self._new.fields["state__v"],
+                "",
+                "has records in states of the former lifecycle",
+            )
         for name, field in self._old.fields.items():
             if name not in self._new.fields:
                 self._guard_any_value(field)
-                self._statements.append(f"ALTER TABLE {self._table} DROP COLUMN {quote(name)}")
+                self._statements.append(
+                    f"ALTER TABLE {self._table} DROP COLUMN {quote(name)}"
+                )
         for name, field in self._new.fields.items():
             if name in self._old.fields:
                 self._alter_field(self._old.fields[name], field)
@@ -199,7 +242,9 @@ class _Alteration:
         column = quote(field.name)
         more = f" AND {condition.format(column=column)}" if condition else ""
         sql = f"SELECT EXISTS (SELECT 1 FROM {self._table} WHERE {column} IS NOT NULL{more})"
-        self._guards.append(Guard(sql, f"Object {self._new.name}: field {field.name} {problem}."))
+        self._guards.append(
+            Guard(sql, f"Object {self._new.name}: field {field.name} {problem}.")
+        )
 
     def _guard_any_value(self, field: Field) -> None:
         self._guard(field, "", "still has values, which would be lost")
@@ -211,18 +256,26 @@ class _Alteration:
 
     def _add_constraints(self, field: Field) -> None:
         if refers(field):
-            self._statements.append(f"ALTER TABLE {self._table} ADD {_foreign_key(self._new.name, field)}")
+            self._statements.append(
+                f"ALTER TABLE {self._table} ADD {_foreign_key(self._new.name, field)}"
+            )
         self._statements += _indexes(self._new.name, field)
 
     def _alter_field(self, old: Field, new: Field) -> None:
         if self._is_replacement(old, new):
             self._guard_any_value(old)
-            self._statements.append(f"ALTER TABLE {self._table} DROP COLUMN {quote(old.name)}")
+            self._statements.append(
+                f"ALTER TABLE {self._table} DROP COLUMN {quote(old.name)}"
+            )
             self._add_column(new)
             return
-        if new.max_length is not None and (old.max_length is None or new.max_length < old.max_length):
+        if new.max_length is not None and (
+            old.max_length is None or new.max_length < old.max_length
+        ):
             condition = f"char_length({{column}}) > {int(new.max_length)}"
-            self._guard(new, condition, f"has values longer than {new.max_length} characters")
+            self._guard(
+                new, condition, f"has values longer than {new.max_length} characters"
+            )
         self._alter_number(old, new)
         self._alter_multi_value(old, new)
         self._alter_reference(old, new)
@@ -239,9 +292,17 @@ class _Alteration:
             return
         scale = int(new.scale or 0)
         if scale < (old.scale or 0):
-            self._guard(new, f"{{column}} <> round({{column}}, {scale})", f"has more than {scale} decimals")
+            self._guard(
+                new,
+                f"{{column}} <> round({{column}}, {scale})",
+                f"has more than {scale} decimals",
+            )
         if scale == 0:
-            self._guard(new, "abs({column}) > 9223372036854775807", "has values too large for a whole number")
+            self._guard(
+                new,
+                "abs({column}) > 9223372036854775807",
+                "has values too large for a whole number",
+            )
         self._alter_type(old, new, f"{quote(new.name)}::{column_type(new)}")
 
     def _alter_multi_value(self, old: Field, new: Field) -> None:
@@ -249,22 +310,32 @@ class _Alteration:
             return
         column = quote(new.name)
         if new.multi_value:
-            self._alter_type(old, new, f"CASE WHEN {column} IS NOT NULL THEN ARRAY[{column}] END")
+            self._alter_type(
+                old, new, f"CASE WHEN {column} IS NOT NULL THEN ARRAY[{column}] END"
+            )
         else:
-            self._guard(new, "cardinality({column}) > 1", "has records with several values")
+            self._guard(
+                new, "cardinality({column}) > 1", "has records with several values"
+            )
             self._alter_type(old, new, f"{column}[1]")
 
     def _alter_type(self, old: Field, new: Field, using: str) -> None:
         if column_type(old) != column_type(new):
-            change = f"ALTER COLUMN {quote(new.name)} TYPE {column_type(new)} USING {using}"
+            change = (
+                f"ALTER COLUMN {quote(new.name)} TYPE {column_type(new)} USING {using}"
+            )
             self._statements.append(f"ALTER TABLE {self._table} {change}")
 
     def _alter_reference(self, old: Field, new: Field) -> None:
         if new.object is None or old.relationship_deletion is new.relationship_deletion:
             return
         constraint = quote(schema_name(self._new.name, new.name, "fkey"))
-        self._statements.append(f"ALTER TABLE {self._table} DROP CONSTRAINT {constraint}")
-        self._statements.append(f"ALTER TABLE {self._table} ADD {_foreign_key(self._new.name, new)}")
+        self._statements.append(
+            f"ALTER TABLE {self._table} DROP CONSTRAINT {constraint}"
+        )
+        self._statements.append(
+            f"ALTER TABLE {self._table} ADD {_foreign_key(self._new.name, new)}"
+        )
 
     def _alter_unique(self, old: Field, new: Field) -> None:
         before, after = needs_unique_index(old), needs_unique_index(new)
@@ -277,8 +348,15 @@ class _Alteration:
                 f"SELECT EXISTS (SELECT 1 FROM {self._table} WHERE {column} IS NOT NULL "
                 f"GROUP BY {column} HAVING count(*) > 1)"
             )
-            self._guards.append(Guard(sql, f"Object {self._new.name}: field {new.name} has duplicate values."))
-            self._statements.append(_create_index(self._new.name, new.name, "key", "UNIQUE INDEX"))
+            self._guards.append(
+                Guard(
+                    sql,
+                    f"Object {self._new.name}: field {new.name} has duplicate values.",
+                )
+            )
+            self._statements.append(
+                _create_index(self._new.name, new.name, "key", "UNIQUE INDEX")
+            )
 
     def _alter_sequence(self) -> None:
         before, after = has_sequence(self._old), has_sequence(self._new)

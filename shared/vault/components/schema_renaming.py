@@ -24,9 +24,13 @@ def rename_table(old: VaultObject, new_name: str) -> tuple[str, ...]:
     statements = [f"ALTER TABLE {table(old.name)} RENAME TO {quote(new_name)}"]
     if has_sequence(old):
         sequence = quote(f"{new_name}_name_seq")
-        statements.append(f"ALTER SEQUENCE {name_sequence(old.name)} RENAME TO {sequence}")
+        statements.append(
+            f"ALTER SEQUENCE {name_sequence(old.name)} RENAME TO {sequence}"
+        )
     for field in old.fields.values():
-        statements += _renamed_parts(field, (old.name, field.name), (new_name, field.name))
+        statements += _renamed_parts(
+            field, (old.name, field.name), (new_name, field.name)
+        )
     return tuple(statements)
 
 
@@ -38,14 +42,19 @@ def rename_column(owner: VaultObject, old: Field, new_name: str) -> tuple[str, .
     )
 
 
-def _renamed_parts(field: Field, before: tuple[str, str], after: tuple[str, str]) -> Iterator[str]:
+def _renamed_parts(
+    field: Field, before: tuple[str, str], after: tuple[str, str]
+) -> Iterator[str]:
     """Indexes and constraints; the table has its new name already."""
     if needs_unique_index(field):
         yield _rename_index(schema_name(*before, "key"), schema_name(*after, "key"))
     if refers(field) or field.name == "modified_date__v":
         yield _rename_index(schema_name(*before, "idx"), schema_name(*after, "idx"))
     if refers(field):
-        old, new = quote(schema_name(*before, "fkey")), quote(schema_name(*after, "fkey"))
+        old, new = (
+            quote(schema_name(*before, "fkey")),
+            quote(schema_name(*after, "fkey")),
+        )
         yield f"ALTER TABLE {table(after[0])} RENAME CONSTRAINT {old} TO {new}"
 
 

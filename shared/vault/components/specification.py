@@ -75,7 +75,9 @@ class ComponentType:
     code: bool = False  # class "code": what it holds is program text
 
 
-def text(name: str, max_length: int, *, required: bool = False, multi_value: bool = False) -> Attribute:
+def text(
+    name: str, max_length: int, *, required: bool = False, multi_value: bool = False
+) -> Attribute:
     """A text attribute of at most ``max_length`` characters a value."""
     return Attribute(name, ValueType.STRING, required, max_length, multi_value)
 
@@ -85,9 +87,17 @@ def flag(name: str) -> Attribute:
     return Attribute(name, ValueType.BOOLEAN)
 
 
-def number(name: str, minimum: int | None = None, maximum: int | None = None, *, fractional: bool = False) -> Attribute:
+def number(
+    name: str,
+    minimum: int | None = None,
+    maximum: int | None = None,
+    *,
+    fractional: bool = False,
+) -> Attribute:
     """A numeric attribute within inclusive bounds."""
-    return Attribute(name, ValueType.NUMBER, minimum=minimum, maximum=maximum, fractional=fractional)
+    return Attribute(
+        name, ValueType.NUMBER, minimum=minimum, maximum=maximum, fractional=fractional
+    )
 
 
 def enum(name: str, values: tuple[str, ...], *, required: bool = False) -> Attribute:
@@ -96,10 +106,23 @@ def enum(name: str, values: tuple[str, ...], *, required: bool = False) -> Attri
 
 
 def component(
-    name: str, type_name: str, *, required: bool = False, multi_value: bool = False, bare: bool = False
+    name: str,
+    type_name: str,
+    *,
+    required: bool = False,
+    multi_value: bool = False,
+    bare: bool = False,
 ) -> Attribute:
     """An attribute that refers to a component, written ``{type_name}.{name}``."""
-    return Attribute(name, ValueType.COMPONENT, required, None, multi_value, component=type_name, bare=bare)
+    return Attribute(
+        name,
+        ValueType.COMPONENT,
+        required,
+        None,
+        multi_value,
+        component=type_name,
+        bare=bare,
+    )
 
 
 def xml(name: str, max_length: int = 200_000) -> Attribute:

@@ -98,7 +98,16 @@ class DropChild:
     condition: Condition = Condition.NONE
 
 
-Change = SetAttribute | AddValues | DropValues | DropAttribute | AddChild | ModifyChild | RenameChild | DropChild
+Change = (
+    SetAttribute
+    | AddValues
+    | DropValues
+    | DropAttribute
+    | AddChild
+    | ModifyChild
+    | RenameChild
+    | DropChild
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,4 +44,8 @@ def syntax_error(error: UnexpectedInput, text: str) -> MdlSyntaxError:
         line, column = text.count("\n") + 1, len(text) - text.rfind("\n")
     options = ", ".join(sorted(_TERMINALS.get(name, name) for name in expected))
     suffix = f"; expected {options}" if options else ""
-    return MdlSyntaxError((f"Unexpected {found}" if found else "The text ends too soon") + suffix + ".", line, column)
+    return MdlSyntaxError(
+        (f"Unexpected {found}" if found else "The text ends too soon") + suffix + ".",
+        line,
+        column,
+    )

@@ -45,9 +45,9 @@ _DOCUMENT_QUERY_TYPES = (
     "boolean", "component", "date", "datetime", "formula", "lookup", "number", "object_reference", "picklist",
     "text", "url",
 )  # fmt: skip
-QUERY_FIELD_TYPES = tuple(f"vobject_{name}__sys" for name in _VOBJECT_QUERY_TYPES) + tuple(
-    f"document_{name}__sys" for name in _DOCUMENT_QUERY_TYPES
-)
+QUERY_FIELD_TYPES = tuple(
+    f"vobject_{name}__sys" for name in _VOBJECT_QUERY_TYPES
+) + tuple(f"document_{name}__sys" for name in _DOCUMENT_QUERY_TYPES)
 REFERENCE_LOOKUP_TYPES = (
     "picklist",
     "object",
@@ -71,7 +71,10 @@ _PICKLIST = ComponentType(
         flag("can_reorder_values"),
         flag("system_managed"),
         component("controlling_picklist", "Picklist", bare=True),
-        enum("order_type", ("order_asc__sys", "value_label_asc__sys", "value_label_desc__sys")),
+        enum(
+            "order_type",
+            ("order_asc__sys", "value_label_asc__sys", "value_label_desc__sys"),
+        ),
     ),
     {
         "Picklistentry": ComponentType(
@@ -200,5 +203,7 @@ _TYPED = (
     *DOCUMENT_TYPES,
 )
 
-COMPONENT_TYPES: Mapping[str, ComponentType] = {kind.name: kind for kind in (*_TYPED, *KEPT_TYPES)}
+COMPONENT_TYPES: Mapping[str, ComponentType] = {
+    kind.name: kind for kind in (*_TYPED, *KEPT_TYPES)
+}
 """Every component type by its name: those that this Vault acts on, and those that it keeps."""

@@ -46,9 +46,13 @@ def users_of(components: Mapping[Key, Component]) -> Mapping[Key, frozenset[Key]
     return {used: frozenset(keys) for used, keys in users.items()}
 
 
-def uses_of(component: Component, components: Mapping[Key, Component]) -> frozenset[Key]:
+def uses_of(
+    component: Component, components: Mapping[Key, Component]
+) -> frozenset[Key]:
     """Those of the components that one refers to; itself is left out."""
-    found = (_resolved(type_name, name, components) for type_name, name in _named(component))
+    found = (
+        _resolved(type_name, name, components) for type_name, name in _named(component)
+    )
     return frozenset(key for key in found if key is not None and key != component.key)
 
 
@@ -61,7 +65,9 @@ def _named(component: Component) -> Iterator[Key]:
     if component.type == "Object" and component.text("default_type"):
         yield "Objecttype", f"{component.name}.{component.text('default_type')}"
     if component.type == PERMISSION_SET:
-        yield from (("Object", entry.name) for entry in component.children_of(OBJECT_PERMISSION))
+        yield from (
+            ("Object", entry.name) for entry in component.children_of(OBJECT_PERMISSION)
+        )
     yield from _written(component)
 
 
@@ -80,7 +86,9 @@ def _written(component: Component) -> Iterator[Key]:
         yield from _written(child)
 
 
-def _resolved(type_name: str, name: str, components: Mapping[Key, Component]) -> Key | None:
+def _resolved(
+    type_name: str, name: str, components: Mapping[Key, Component]
+) -> Key | None:
     """The component meant: the name may go on, with a sub-component or a member."""
     if type_name not in COMPONENT_TYPES:
         return None

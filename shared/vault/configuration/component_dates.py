@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 OBJECT, FIELD = "Object", "Field"
 
 RENAME = "UPDATE platform.object_field SET name = $3 WHERE object = $1 AND name = $2"
-FORGET = "DELETE FROM platform.object_field WHERE object = $1 AND name = ANY($2::text[])"
+FORGET = (
+    "DELETE FROM platform.object_field WHERE object = $1 AND name = ANY($2::text[])"
+)
 NOTE = """
 INSERT INTO platform.object_field (object, name, created_by, modified_by)
 SELECT $1, n, $3, $3 FROM unnest($2::text[]) n
@@ -49,7 +51,12 @@ class ObjectDates:
 
     def field(self, name: str) -> Stamp:
         """The stamp of a field; those of the platform came with the object."""
-        created = Stamp(self.own.created_by, self.own.created_date, self.own.created_by, self.own.created_date)
+        created = Stamp(
+            self.own.created_by,
+            self.own.created_date,
+            self.own.created_by,
+            self.own.created_date,
+        )
         return self.fields.get(name, created)
 
 
@@ -57,7 +64,12 @@ async def object_dates(connection: Connection, object_name: str) -> ObjectDates 
     """The stamps of an object, None when there is no such object."""
     rows = await connection.fetch(DATES, object_name)
     stamps = {
-        row["name"]: Stamp(row["created_by"], row["created_date"], row["modified_by"], row["modified_date"])
+        row["name"]: Stamp(
+            row["created_by"],
+            row["created_date"],
+            row["modified_by"],
+            row["modified_date"],
+        )
         for row in rows
     }
     own = stamps.pop(None, None)
@@ -71,8 +83,14 @@ async def note_fields(connection: Connection, caller: Caller, step: Step) -> Non
         if key[0] != OBJECT or component is None:
             continue
         before, after = _fields(step.before.components.get(key)), _fields(component)
-        if renaming is not None and renaming.subtype == FIELD and (renaming.type, renaming.name) == key:
-            await connection.execute(RENAME, component.name, renaming.subname, renaming.new_name)
+        if (
+            renaming is not None
+            and renaming.subtype == FIELD
+            and (renaming.type, renaming.name) == key
+        ):
+            await connection.execute(
+                RENAME, component.name, renaming.subname, renaming.new_name
+            )
             before[renaming.new_name] = before.pop(renaming.subname)
         gone = [name for name in before if name not in after]
         written = [name for name, field in after.items() if before.get(name) != field]
@@ -83,4 +101,8 @@ async def note_fields(connection: Connection, caller: Caller, step: Step) -> Non
 
 
 def _fields(component: Component | None) -> dict[str, Component]:
-    return {} if component is None else {each.name: each for each in component.children_of(FIELD)}
+    return (
+        {}
+        if component is None
+        else {each.name: each for each in component.children_of(FIELD)}
+    )

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Grant, authorize
-from shared.vault.errors import ErrorType, VaultFault
+from shared.vault.errors import VaultFault
 
 if TYPE_CHECKING:
     from asyncpg import Record
@@ -67,36 +68,60 @@ class ComponentFiles:
         self._database = database
         self._components = components
 
-    async def upload(self, caller: Caller, original_name: str, content: bytes) -> ComponentFile:
+    async def upload(
+        self, caller: Caller, original_name: str, content: bytes
+    ) -> ComponentFile:
         """Keep a file for a component to name; the same content has the same name.
 
         :raises VaultFault: INSUFFICIENT_ACCESS, EXCEEDS_FILE_MAX_SIZE, OPERATION_NOT_ALLOWED when there are too many.
         """
         authorize(caller, Grant.EXECUTE_MDL)
         if len(content) > MAX_FILE_BYTES:
-            raise VaultFault(ErrorType.EXCEEDS_FILE_MAX_SIZE, f"A component's file has at most {MAX_FILE_BYTES} bytes")
-        plain_name = original_name.replace("\\", "/").rpartition("/")[2].replace("\0", "")[:MAX_NAME] or "file"
+            raise VaultFault(
+                ErrorType.EXCEEDS_FILE_MAX_SIZE,
+                f"A component's file has at most {MAX_FILE_BYTES} bytes",
+            )
+        plain_name = (
+            original_name.replace("\\", "/")
+            .rpartition("/")[2]
+            .replace("\0", "")[:MAX_NAME]
+            or "file"
+        )
         media_type = mimetypes.guess_type(plain_name)[0] or "application/octet-stream"
         name = hashlib.sha256(content).hexdigest()[:32]
         checksum = hashlib.sha1(content, usedforsecurity=False).hexdigest()
 
         async def work(connection: Connection) -> Record | None:
             await connection.execute(DELETE_UNUSED, UNUSED)
-            if await connection.fetchval("SELECT count(*) FROM platform.component_file") >= MAX_FILES:
+            if (
+                await connection.fetchval(
+                    "SELECT count(*) FROM platform.component_file"
+                )
+                >= MAX_FILES
+            ):
                 return None
-            return await connection.fetchrow(INSERT, name, plain_name, media_type, checksum, content, caller.user_id)
+            return await connection.fetchrow(
+                INSERT, name, plain_name, media_type, checksum, content, caller.user_id
+            )
 
         stored = await self._database.unit_of_work(work)
         if stored is None:
-            raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, f"A Vault keeps at most {MAX_FILES} component files")
+            raise VaultFault(
+                ErrorType.OPERATION_NOT_ALLOWED,
+                f"A Vault keeps at most {MAX_FILES} component files",
+            )
         return ComponentFile(**stored)
 
-    async def files_of(self, caller: Caller, component_name: str) -> Sequence[ComponentFile]:
+    async def files_of(
+        self, caller: Caller, component_name: str
+    ) -> Sequence[ComponentFile]:
         """The files that a component names; raises VaultFault ``INSUFFICIENT_ACCESS``, ``INVALID_DATA``."""
         names = list(_texts(self._components.component(caller, component_name)))
         sql = f"SELECT {COLUMNS} FROM platform.component_file WHERE name = ANY($1::text[]) ORDER BY name"
         async with self._database.connection() as connection:
-            return [ComponentFile(**record) for record in await connection.fetch(sql, names)]
+            return [
+                ComponentFile(**record) for record in await connection.fetch(sql, names)
+            ]
 
     async def content(self, caller: Caller, name: str) -> tuple[ComponentFile, bytes]:
         """A file and its bytes; raises VaultFault ``INSUFFICIENT_ACCESS``, ``INVALID_DATA``."""
@@ -105,7 +130,9 @@ class ComponentFiles:
         async with self._database.connection() as connection:
             record = await connection.fetchrow(sql, name)
         if record is None:
-            raise VaultFault(ErrorType.INVALID_DATA, f"There is no component file [{name[:100]}]")
+            raise VaultFault(
+                ErrorType.INVALID_DATA, f"There is no component file [{name[:100]}]"
+            )
         found = dict(record)
         content: bytes = found.pop("content")
         return ComponentFile(**found), content

@@ -12,6 +12,7 @@ import asyncpg
 import orjson
 import structlog
 
+from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Grant, authorize, authorize_components
 from shared.vault.access.profile_changes import check_change
 from shared.vault.access.profiles import supplied_components
@@ -23,11 +24,15 @@ from shared.vault.components.description import configuration_json, object_type_
 from shared.vault.components.mdl import parse, render
 from shared.vault.components.permission_types import PERMISSION_SET, PROFILE
 from shared.vault.components.registry import Registry
-from shared.vault.configuration.component_dates import ObjectDates, note_fields, object_dates
+from shared.vault.configuration.component_dates import (
+    ObjectDates,
+    note_fields,
+    object_dates,
+)
 from shared.vault.configuration.renamed_data import follow
 from shared.vault.configuration.scripts import ScriptExecution, StatementResult, refused
 from shared.vault.configuration.stored_data import carry_over
-from shared.vault.errors import ErrorType, VaultFault
+from shared.vault.errors import VaultFault
 from shared.vault.storage.channels import COMPONENT_CHANGED
 from shared.vault.storage.database import DatabaseUnavailable
 
@@ -44,13 +49,21 @@ Revision = tuple[int, Registry]
 """The components after so many changes."""
 
 OBJECT_TYPE = "Objecttype"
-TABLE_TYPES = frozenset({"Object", "Docfield", "Doctype"})  # whose change may change a table
-LOCK = 7_214_002  # advisory lock: exclusive to change components, shared to write records
+TABLE_TYPES = frozenset(
+    {"Object", "Docfield", "Doctype"}
+)  # whose change may change a table
+LOCK = (
+    7_214_002  # advisory lock: exclusive to change components, shared to write records
+)
 MAX_SCRIPT = 5_000_000
 READ_ATTEMPTS = 3
 
 # A query compiled for tables that a component change has replaced since.
-TABLES_CHANGED = (asyncpg.UndefinedColumnError, asyncpg.UndefinedTableError, asyncpg.DatatypeMismatchError)
+TABLES_CHANGED = (
+    asyncpg.UndefinedColumnError,
+    asyncpg.UndefinedTableError,
+    asyncpg.DatatypeMismatchError,
+)
 # The statement was undone; those before it stay, so the caller must learn which one it was.
 BUSY = (
     DatabaseUnavailable,
@@ -104,7 +117,10 @@ class ComponentService:
 
     async def hold(self, connection: Connection) -> None:
         """Keep the components as the registry has them until the transaction ends; raises ComponentsChanged."""
-        if await connection.fetchval("SELECT platform.hold_components($1)", LOCK) != self._revision:
+        if (
+            await connection.fetchval("SELECT platform.hold_components($1)", LOCK)
+            != self._revision
+        ):
             raise ComponentsChanged
 
     async def unless_changed(self, work: Callable[[], Awaitable[T]]) -> T:
@@ -121,15 +137,27 @@ class ComponentService:
 
     async def _current(self, connection: Connection) -> Revision:
         """The components now; the registry's, where those are they."""
-        revision = await connection.fetchval("SELECT revision FROM platform.component_revision")
-        return (revision, self.registry) if revision == self._revision else await self._read(connection)
+        revision = await connection.fetchval(
+            "SELECT revision FROM platform.component_revision"
+        )
+        return (
+            (revision, self.registry)
+            if revision == self._revision
+            else await self._read(connection)
+        )
 
     @staticmethod
     async def _read(connection: Connection) -> Revision:
         # The number first: components newer than it are read once more, never taken for current.
-        revision = await connection.fetchval("SELECT revision FROM platform.component_revision")
-        rows = await connection.fetch("SELECT definition FROM platform.component ORDER BY position")
-        return revision, Registry.build(Component.from_json(orjson.loads(row["definition"])) for row in rows)
+        revision = await connection.fetchval(
+            "SELECT revision FROM platform.component_revision"
+        )
+        rows = await connection.fetch(
+            "SELECT definition FROM platform.component ORDER BY position"
+        )
+        return revision, Registry.build(
+            Component.from_json(orjson.loads(row["definition"])) for row in rows
+        )
 
     async def execute(self, caller: Caller, text: str) -> ScriptExecution:
         """Carry out a script; stops at the first statement that is refused, what came before it stays.
@@ -155,7 +183,10 @@ class ComponentService:
         """The statements of a script that the caller may execute; raises VaultFault as ``execute`` does."""
         authorize_components(caller)
         if len(text) > MAX_SCRIPT:
-            raise VaultFault(ErrorType.EXCEEDS_FILE_MAX_SIZE, f"A script holds at most {MAX_SCRIPT} characters")
+            raise VaultFault(
+                ErrorType.EXCEEDS_FILE_MAX_SIZE,
+                f"A script holds at most {MAX_SCRIPT} characters",
+            )
         try:
             statements = await asyncio.to_thread(parse, text)
         except MdlSyntaxError as error:
@@ -163,7 +194,9 @@ class ComponentService:
         authorize_components(caller, {statement.type for statement in statements})
         return statements
 
-    async def execute_statement(self, caller: Caller, number: int, statement: Statement) -> StatementResult:
+    async def execute_statement(
+        self, caller: Caller, number: int, statement: Statement
+    ) -> StatementResult:
         """Carry out one statement, whole or not at all; raises what BUSY names when nothing could be tried."""
 
         async def work(connection: Connection) -> Revision:
@@ -180,10 +213,19 @@ class ComponentService:
         if affected and statement.type in TABLE_TYPES:
             await self._database.forget_statements()
         name = f"{statement.type}.{statement.name}"
-        log.info("component.changed", command=statement.command, component=name, user_id=caller.user_id)
-        return StatementResult(number, statement.command, name, statement.line, affected=affected)
+        log.info(
+            "component.changed",
+            command=statement.command,
+            component=name,
+            user_id=caller.user_id,
+        )
+        return StatementResult(
+            number, statement.command, name, statement.line, affected=affected
+        )
 
-    async def _change(self, connection: Connection, caller: Caller, statement: Statement) -> Revision:
+    async def _change(
+        self, connection: Connection, caller: Caller, statement: Statement
+    ) -> Revision:
         """One statement inside its transaction: the trees, the cross-references, the stored data, the rows."""
         revision, registry = await self._current(connection)
         taken = evolution.steps(statement, registry)
@@ -200,8 +242,12 @@ class ComponentService:
             await note_fields(connection, caller, step)
             for key, component in step.changes.items():
                 before = step.before.components.get(key)
-                await component_changed(connection, caller, statement.command, before, component)
-        await connection.execute("UPDATE platform.component_revision SET revision = revision + 1")
+                await component_changed(
+                    connection, caller, statement.command, before, component
+                )
+        await connection.execute(
+            "UPDATE platform.component_revision SET revision = revision + 1"
+        )
         await connection.execute("SELECT pg_notify($1, '')", COMPONENT_CHANGED)
         return revision + 1, taken[-1].after
 
@@ -209,7 +255,9 @@ class ComponentService:
     async def _store(connection: Connection, caller: Caller, step: Step) -> None:
         for key, component in step.changes.items():
             if component is None:
-                await connection.execute("DELETE FROM platform.component WHERE type = $1 AND name = $2", *key)
+                await connection.execute(
+                    "DELETE FROM platform.component WHERE type = $1 AND name = $2", *key
+                )
                 continue
             if component.key != key:
                 await connection.execute(RENAME, *key, component.name)
@@ -222,7 +270,9 @@ class ComponentService:
         kind, _, rest = name.partition(".")
         found = SUPPLIED.get((kind, rest)) or self.registry.components.get((kind, rest))
         if found is None:
-            raise VaultFault(ErrorType.INVALID_DATA, f"There is no component [{name[:200]}]")
+            raise VaultFault(
+                ErrorType.INVALID_DATA, f"There is no component [{name[:200]}]"
+            )
         return found
 
     async def dates(self, object_name: str) -> ObjectDates:
@@ -230,19 +280,26 @@ class ComponentService:
         async with self._database.connection() as connection:
             found = await object_dates(connection, object_name)
         if found is None:
-            raise VaultFault(ErrorType.INVALID_DATA, f"There is no object [{object_name[:100]}]")
+            raise VaultFault(
+                ErrorType.INVALID_DATA, f"There is no object [{object_name[:100]}]"
+            )
         return found
 
     def mdl(self, caller: Caller, name: str) -> str:
         """The component as MDL text that executes to the same thing."""
         return render(self.component(caller, name))
 
-    def configuration(self, caller: Caller, component_type: str) -> list[dict[str, object]]:
+    def configuration(
+        self, caller: Caller, component_type: str
+    ) -> list[dict[str, object]]:
         """All components of a type, as ``GET /configuration/{Type}`` returns them."""
         authorize(caller, Grant.READ_CONFIGURATION)
         registry = self.registry
         if component_type == OBJECT_TYPE:
-            return [object_type_json(t, registry.objects[t.object]) for t in registry.object_types.values()]
+            return [
+                object_type_json(t, registry.objects[t.object])
+                for t in registry.object_types.values()
+            ]
         return [
             configuration_json(component, registry.used_in.get(component.key, ()))
             for component in {**SUPPLIED, **registry.components, **SUPPLIED}.values()

@@ -41,20 +41,36 @@ def _updates(before: Registry, renaming: Renaming) -> Iterator[Update]:
     match renaming.type, renaming.subtype:
         case "Object", "":
             for kept in ("deletion", "record_role", "attachment", "lineage"):
-                yield f"UPDATE platform.{kept} SET object = $2 WHERE object = $1", name, new_name
+                yield (
+                    f"UPDATE platform.{kept} SET object = $2 WHERE object = $1",
+                    name,
+                    new_name,
+                )
             for type_name in before.types_of(name):
-                yield _type_update(new_name, object_type_id(name, type_name), object_type_id(new_name, type_name))
+                yield _type_update(
+                    new_name,
+                    object_type_id(name, type_name),
+                    object_type_id(new_name, type_name),
+                )
         case "Objecttype", "":
             (owner, _, old), new = name.partition("."), new_name.partition(".")[2]
-            yield _type_update(owner, object_type_id(owner, old), object_type_id(owner, new))
+            yield _type_update(
+                owner, object_type_id(owner, old), object_type_id(owner, new)
+            )
         case "Objectlifecycle", "":
             yield from _lifecycle_updates(before, name, "lifecycle__v", name, new_name)
         case "Objectlifecycle", "Objectlifecyclestate":
-            yield from _lifecycle_updates(before, name, "state__v", renaming.subname, new_name)
+            yield from _lifecycle_updates(
+                before, name, "state__v", renaming.subname, new_name
+            )
         case "Securityprofile", "":
             # The users' sign-ins follow their records.
             column = "security_profile__sys"
-            yield f"UPDATE {table('user__sys')} SET {column} = $2 WHERE {column} = $1", name, new_name
+            yield (
+                f"UPDATE {table('user__sys')} SET {column} = $2 WHERE {column} = $1",
+                name,
+                new_name,
+            )
             named = "UPDATE platform.user_group SET security_profiles = array_replace(security_profiles, $1, $2)"
             yield f"{named} WHERE $1 = ANY(security_profiles)", name, new_name
         case "Picklist", "Picklistentry":
@@ -62,16 +78,28 @@ def _updates(before: Registry, renaming: Renaming) -> Iterator[Update]:
 
 
 def _type_update(owner: str, old: str, new: str) -> Update:
-    return f"UPDATE {table(owner)} SET object_type__v = $2 WHERE object_type__v = $1", old, new
+    return (
+        f"UPDATE {table(owner)} SET object_type__v = $2 WHERE object_type__v = $1",
+        old,
+        new,
+    )
 
 
-def _lifecycle_updates(before: Registry, lifecycle: str, column: str, old: str, new: str) -> Iterator[Update]:
+def _lifecycle_updates(
+    before: Registry, lifecycle: str, column: str, old: str, new: str
+) -> Iterator[Update]:
     for owner in before.objects.values():
         if owner.lifecycle == lifecycle:
-            yield f"UPDATE {table(owner.name)} SET {column} = $2 WHERE {column} = $1", old, new
+            yield (
+                f"UPDATE {table(owner.name)} SET {column} = $2 WHERE {column} = $1",
+                old,
+                new,
+            )
 
 
-def _value_updates(before: Registry, picklist: str, old: str, new: str) -> Iterator[Update]:
+def _value_updates(
+    before: Registry, picklist: str, old: str, new: str
+) -> Iterator[Update]:
     for owner in before.objects.values():
         for field in owner.fields.values():
             column = quote(field.name)
@@ -79,6 +107,10 @@ def _value_updates(before: Registry, picklist: str, old: str, new: str) -> Itera
                 continue
             update = f"UPDATE {table(owner.name)} SET {column} ="
             if field.multi_value:
-                yield f"{update} array_replace({column}, $1, $2) WHERE {column} && ARRAY[$1]", old, new
+                yield (
+                    f"{update} array_replace({column}, $1, $2) WHERE {column} && ARRAY[$1]",
+                    old,
+                    new,
+                )
             else:
                 yield f"{update} $2 WHERE {column} = $1", old, new

@@ -51,10 +51,14 @@ class ScriptExecution:
                 "warnings": 0,
                 "failures": len(failures),
                 "exceptions": 0,
-                "components_affected": sum(s.ok and s.affected for s in self.statements),
+                "components_affected": sum(
+                    s.ok and s.affected for s in self.statements
+                ),
                 "execution_time": round(self.seconds, 3),
             },
-            "statement_execution": [self._statement_json(s, vault_name) for s in self.statements],
+            "statement_execution": [
+                self._statement_json(s, vault_name) for s in self.statements
+            ],
         }
 
     @staticmethod
@@ -71,12 +75,21 @@ class ScriptExecution:
         }
         if not result.ok:
             context = f"{result.command} {shown}"
-            error = {"line": result.line, "message": result.message, "context": context, "code": result.code}
+            error = {
+                "line": result.line,
+                "message": result.message,
+                "context": context,
+                "code": result.code,
+            }
             body["errors"] = [error]
         return body
 
 
-def refused(number: int, statement: Statement, code: str, message: str) -> StatementResult:
+def refused(
+    number: int, statement: Statement, code: str, message: str
+) -> StatementResult:
     """The result of a statement of which nothing was done."""
     name = f"{statement.type}.{statement.name}"
-    return StatementResult(number, statement.command, name, statement.line, code, message)
+    return StatementResult(
+        number, statement.command, name, statement.line, code, message
+    )

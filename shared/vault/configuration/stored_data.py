@@ -26,7 +26,9 @@ WHERE $1 = ANY(security_profiles)
 INTERNAL_USERS = "UPDATE platform.user_group SET security_profiles = $1 WHERE name = 'all_internal_users__v'"
 
 
-async def carry_over(connection: Connection, before: Registry, after: Registry, key: tuple[str, str]) -> None:
+async def carry_over(
+    connection: Connection, before: Registry, after: Registry, key: tuple[str, str]
+) -> None:
     """Make the stored data fit the component ``key``, changed, new or gone; raises ComponentError.
 
     Runs in the transaction of the change, while no records are being written.
@@ -34,17 +36,29 @@ async def carry_over(connection: Connection, before: Registry, after: Registry, 
     kind, name = key
     match kind:
         case "Object":
-            await _change_table(connection, before.components.get(key), after.components.get(key))
+            await _change_table(
+                connection, before.components.get(key), after.components.get(key)
+            )
             await _enter_lifecycle(connection, before, after, name)
             await _enter_types(connection, before, after, name)
         case "Picklist" if name in before.picklists:
             gone = _gone(
-                before.picklists[name].entries, after.picklists[name].entries if name in after.picklists else ()
+                before.picklists[name].entries,
+                after.picklists[name].entries if name in after.picklists else (),
             )
             await _keep_values(connection, after, name, gone)
-        case "Objectlifecycle" if name in before.lifecycles and name in after.lifecycles:
-            await _keep_states(connection, after, name, _gone(*(_usable(r, name) for r in (before, after))))
-        case "Objecttype" if name not in {f"{t.object}.{t.name}" for t in after.object_types.values()}:
+        case "Objectlifecycle" if (
+            name in before.lifecycles and name in after.lifecycles
+        ):
+            await _keep_states(
+                connection,
+                after,
+                name,
+                _gone(*(_usable(r, name) for r in (before, after))),
+            )
+        case "Objecttype" if name not in {
+            f"{t.object}.{t.name}" for t in after.object_types.values()
+        }:
             await _keep_types(connection, after, *name.split(".", 1))
         case "Queue" if key not in after.components:
             await _close_queue(connection, name)
@@ -55,11 +69,18 @@ async def carry_over(connection: Connection, before: Registry, after: Registry, 
             await _keep_documents(connection, before.documents, after.documents)
 
 
-async def _change_table(connection: Connection, before: Component | None, after: Component | None) -> None:
-    await _fit(connection, *(None if tree is None else build_object(tree) for tree in (before, after)))
+async def _change_table(
+    connection: Connection, before: Component | None, after: Component | None
+) -> None:
+    await _fit(
+        connection,
+        *(None if tree is None else build_object(tree) for tree in (before, after)),
+    )
 
 
-async def _fit(connection: Connection, old: VaultObject | None, new: VaultObject | None) -> None:
+async def _fit(
+    connection: Connection, old: VaultObject | None, new: VaultObject | None
+) -> None:
     """Make the table of ``old`` that of ``new``."""
     if old == new:
         return
@@ -71,7 +92,9 @@ async def _fit(connection: Connection, old: VaultObject | None, new: VaultObject
         await connection.execute(sql)
 
 
-async def _enter_lifecycle(connection: Connection, before: Registry, after: Registry, name: str) -> None:
+async def _enter_lifecycle(
+    connection: Connection, before: Registry, after: Registry, name: str
+) -> None:
     """Records that were there before their object had a lifecycle begin in its starting state."""
     old, new = before.objects.get(name), after.objects.get(name)
     if old is None or new is None or new.lifecycle is None or old.lifecycle is not None:
@@ -81,7 +104,9 @@ async def _enter_lifecycle(connection: Connection, before: Registry, after: Regi
     await connection.execute(sql, new.lifecycle, state)
 
 
-async def _enter_types(connection: Connection, before: Registry, after: Registry, name: str) -> None:
+async def _enter_types(
+    connection: Connection, before: Registry, after: Registry, name: str
+) -> None:
     """Records that were there before their object had types are of its default type."""
     old, new = before.objects.get(name), after.objects.get(name)
     if old is None or new is None or new.default_type is None or old.allow_types:
@@ -92,16 +117,25 @@ async def _enter_types(connection: Connection, before: Registry, after: Registry
 
 def _usable(registry: Registry, lifecycle: str) -> list[str]:
     """The states in which records may be."""
-    return [state.name for state in registry.lifecycles[lifecycle].states.values() if state.active]
+    return [
+        state.name
+        for state in registry.lifecycles[lifecycle].states.values()
+        if state.active
+    ]
 
 
 def _gone(before: Collection[str], after: Collection[str]) -> list[str]:
     return [name for name in before if name not in after]
 
 
-async def _keep_values(connection: Connection, registry: Registry, picklist: str, gone: list[str]) -> None:
+async def _keep_values(
+    connection: Connection, registry: Registry, picklist: str, gone: list[str]
+) -> None:
     versions = registry.documents.versions
-    for owner in (*registry.objects.values(), *([] if versions is None else [versions])):
+    for owner in (
+        *registry.objects.values(),
+        *([] if versions is None else [versions]),
+    ):
         for field in owner.fields.values():
             if gone and field.picklist == picklist:
                 holds = "&&" if field.multi_value else "= ANY"
@@ -110,17 +144,19 @@ async def _keep_values(connection: Connection, registry: Registry, picklist: str
                 await _refuse_if(connection, problem, sql, gone)
 
 
-async def _keep_states(connection: Connection, registry: Registry, lifecycle: str, gone: list[str]) -> None:
+async def _keep_states(
+    connection: Connection, registry: Registry, lifecycle: str, gone: list[str]
+) -> None:
     for owner in registry.objects.values():
         if gone and owner.lifecycle == lifecycle:
             sql = f"SELECT EXISTS (SELECT FROM {table(owner.name)} WHERE state__v = ANY ($1::text[]))"
-            problem = (
-                f"Objectlifecycle {lifecycle}: records of {owner.name} are in states that would go, or be inactive."
-            )
+            problem = f"Objectlifecycle {lifecycle}: records of {owner.name} are in states that would go, or be inactive."
             await _refuse_if(connection, problem, sql, gone)
 
 
-async def _keep_types(connection: Connection, registry: Registry, owner: str, name: str) -> None:
+async def _keep_types(
+    connection: Connection, registry: Registry, owner: str, name: str
+) -> None:
     sql = f"SELECT EXISTS (SELECT FROM {table(owner)} WHERE object_type__v = $1)"
     problem = f"Objecttype {owner}.{name}: there are records of this type."
     await _refuse_if(connection, problem, sql, registry.object_type_id(owner, name))
@@ -132,7 +168,12 @@ async def _keep_profiles(connection: Connection, after: Registry, name: str) -> 
     profile = profiles.get(name)
     held = "SELECT EXISTS (SELECT FROM platform.credential WHERE security_profile = $1"
     if profile is None:
-        await _refuse_if(connection, f"Securityprofile {name}: there are users who have it.", f"{held})", name)
+        await _refuse_if(
+            connection,
+            f"Securityprofile {name}: there are users who have it.",
+            f"{held})",
+            name,
+        )
         await connection.execute(FORGET_PROFILE, name)
     elif not profile.active:
         problem = f"Securityprofile {name}: there are active users who have it."
@@ -140,14 +181,21 @@ async def _keep_profiles(connection: Connection, after: Registry, name: str) -> 
     await connection.execute(INTERNAL_USERS, list(profiles))
 
 
-async def _keep_documents(connection: Connection, before: DocumentModel, after: DocumentModel) -> None:
+async def _keep_documents(
+    connection: Connection, before: DocumentModel, after: DocumentModel
+) -> None:
     """Refuse to take away the types and states that documents have."""
     if before.versions is None or after.versions is None:
         return
     of_type = f"""SELECT EXISTS (SELECT FROM {table(VERSIONS)}
         WHERE concat_ws('.', type__v, subtype__v, classification__v) = ANY ($1::text[]))"""
     for name in _gone(before.types, after.types):
-        await _refuse_if(connection, f"Doctype {name}: there are documents of this type.", of_type, [name])
+        await _refuse_if(
+            connection,
+            f"Doctype {name}: there are documents of this type.",
+            of_type,
+            [name],
+        )
     in_state = f"""SELECT EXISTS (SELECT FROM {table(VERSIONS)}
         WHERE concat_ws('.', lifecycle__v, status__v) = ANY ($1::text[]))"""
     gone = _gone(_document_states(before), _document_states(after))
@@ -157,16 +205,26 @@ async def _keep_documents(connection: Connection, before: DocumentModel, after: 
 
 
 def _document_states(model: DocumentModel) -> list[str]:
-    return [f"{lifecycle.name}.{state}" for lifecycle in model.lifecycles.values() for state in lifecycle.states]
+    return [
+        f"{lifecycle.name}.{state}"
+        for lifecycle in model.lifecycles.values()
+        for state in lifecycle.states
+    ]
 
 
 async def _close_queue(connection: Connection, name: str) -> None:
     sql = "SELECT EXISTS (SELECT FROM platform.outbox WHERE queue = $1)"
-    await _refuse_if(connection, f"Queue {name} still has messages; reset it first.", sql, name)
+    await _refuse_if(
+        connection, f"Queue {name} still has messages; reset it first.", sql, name
+    )
     for table_name in ("queue_delivery", "queue_trace", "queue_connection"):
-        await connection.execute(f"DELETE FROM platform.{table_name} WHERE queue = $1", name)
+        await connection.execute(
+            f"DELETE FROM platform.{table_name} WHERE queue = $1", name
+        )
 
 
-async def _refuse_if(connection: Connection, problem: str, sql: str, value: object) -> None:
+async def _refuse_if(
+    connection: Connection, problem: str, sql: str, value: object
+) -> None:
     if await connection.fetchval(sql, value):
         raise ComponentError(problem, Code.DATA_LOSS)

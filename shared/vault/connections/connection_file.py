@@ -59,7 +59,9 @@ class Document:
         return datetime.fromisoformat(self.expires) <= datetime.now(UTC)
 
 
-def write(document: Document, certificate: str, sign: Callable[[bytes], bytes]) -> bytes:
+def write(
+    document: Document, certificate: str, sign: Callable[[bytes], bytes]
+) -> bytes:
     """The document as JSON with the certificate (PEM) and signature of the Vault that issues it."""
     content = asdict(document)
     signature = base64.b64encode(sign(_signed_bytes(content))).decode()
@@ -76,7 +78,10 @@ def read(text: bytes) -> Document:
         raise InvalidDocument("The file is too large for a connection file")
     try:
         value = _saved(orjson.loads(text))
-        content, certificate = value["document"], x509.load_pem_x509_certificate(value["certificate"].encode())
+        content, certificate = (
+            value["document"],
+            x509.load_pem_x509_certificate(value["certificate"].encode()),
+        )
         signature = base64.b64decode(value["signature"], validate=True)
         key = certificate.public_key()
     except (ValueError, TypeError, KeyError, AttributeError, binascii.Error) as error:
@@ -84,9 +89,13 @@ def read(text: bytes) -> Document:
     if not isinstance(key, rsa.RSAPublicKey) or not isinstance(content, dict):
         raise InvalidDocument("The file is no connection file")
     try:
-        key.verify(signature, _signed_bytes(content), padding.PKCS1v15(), hashes.SHA256())
+        key.verify(
+            signature, _signed_bytes(content), padding.PKCS1v15(), hashes.SHA256()
+        )
     except (InvalidSignature, TypeError) as error:
-        raise InvalidDocument("The file has been changed since it was signed") from error
+        raise InvalidDocument(
+            "The file has been changed since it was signed"
+        ) from error
     return _typed(content)
 
 
@@ -114,7 +123,9 @@ def _typed(content: Mapping[str, object]) -> Document:
             url=_text(content, "url"),
             domain_type=DomainType(_text(content, "domain_type")),
             connection=_text(content, "connection"),
-            remote_vault_id=None if content["remote_vault_id"] is None else _id(content["remote_vault_id"]),
+            remote_vault_id=None
+            if content["remote_vault_id"] is None
+            else _id(content["remote_vault_id"]),
             remote_connection=_text(content, "remote_connection"),
             nonce=_text(content, "nonce"),
             expires=_text(content, "expires"),

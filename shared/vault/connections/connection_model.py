@@ -32,12 +32,21 @@ class DomainType(StrEnum):
 
 
 VAULT_TO_VAULT, EXTERNAL, UNTYPED = (
-    object_type_id(OBJECT, name) for name in ("vault_to_vault__sys", "external__sys", BASE_TYPE)
+    object_type_id(OBJECT, name)
+    for name in ("vault_to_vault__sys", "external__sys", BASE_TYPE)
 )
 """Object types, as ``object_type__v`` holds them; the last is that of connections from before they had types."""
 
-DETAILS = ("remote_vault_name__sys", "remote_dns__sys", "remote_domain_type__sys", "remote_connection__sys")
+DETAILS = (
+    "remote_vault_name__sys",
+    "remote_dns__sys",
+    "remote_domain_type__sys",
+    "remote_connection__sys",
+)
 """Remote Vault Details: filled in when a connection is established."""
 
-UNESTABLISHED: dict[str, object] = {"state__v": State.PENDING.value, **dict.fromkeys(DETAILS)}
+UNESTABLISHED: dict[str, object] = {
+    "state__v": State.PENDING.value,
+    **dict.fromkeys(DETAILS),
+}
 """The changes that take a connection back to where it can be established."""

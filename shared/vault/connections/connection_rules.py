@@ -6,10 +6,18 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from shared.protocol.error_types import ErrorType
 from shared.vault.access.caller import SYSTEM
 from shared.vault.access.permissions import holds_all_of
-from shared.vault.connections.connection_model import EXTERNAL, OBJECT, UNESTABLISHED, UNTYPED, VAULT_TO_VAULT, State
-from shared.vault.errors import ApiError, ErrorType, VaultFault
+from shared.vault.connections.connection_model import (
+    EXTERNAL,
+    OBJECT,
+    UNESTABLISHED,
+    UNTYPED,
+    VAULT_TO_VAULT,
+    State,
+)
+from shared.vault.errors import ApiError, VaultFault
 
 if TYPE_CHECKING:
     from asyncpg import Record
@@ -37,31 +45,52 @@ class ConnectionTrigger:
     A remote Vault is let in as a user by one who may do whatever that user may.
     """
 
-    columns = ("state__v", "api_name__sys", "remote_vault_id__sys", "system_managed__sys", "object_type__v")
+    columns = (
+        "state__v",
+        "api_name__sys",
+        "remote_vault_id__sys",
+        "system_managed__sys",
+        "object_type__v",
+    )
 
     def __init__(self, allowed_urls: Sequence[str], profiles: SecurityProfiles) -> None:
         """``allowed_urls`` are the beginnings that addresses of External connections may have."""
         self._allowed = tuple(allowed_urls)
         self._profiles = profiles
 
-    async def before_create(self, connection: Connection, caller: Caller, rows: Sequence[Row]) -> None:
+    async def before_create(
+        self, connection: Connection, caller: Caller, rows: Sequence[Row]
+    ) -> None:
         """Check new connections, which are Pending; those that the Vault brings itself are system-managed."""
-        mightier = await self._mightier(connection, caller, [row.values for row in rows])
+        mightier = await self._mightier(
+            connection, caller, [row.values for row in rows]
+        )
         for row in rows:
             if row.values.get(AUTHORIZED_USER) in mightier:
                 row.fail(ErrorType.INSUFFICIENT_ACCESS, MIGHTIER)
             if row.values.setdefault("object_type__v", VAULT_TO_VAULT) == UNTYPED:
-                row.fail(ErrorType.INVALID_DATA, "A connection is Vault to Vault, External or Local")
+                row.fail(
+                    ErrorType.INVALID_DATA,
+                    "A connection is Vault to Vault, External or Local",
+                )
             row.values |= {**UNESTABLISHED, "system_managed__sys": caller is SYSTEM}
             if refusal := self._check(row.values):
                 row.errors.append(refusal)
 
-    def before_update(self, caller: Caller, stored: Record, changes: dict[str, object]) -> ApiError | None:
+    def before_update(
+        self, caller: Caller, stored: Record, changes: dict[str, object]
+    ) -> ApiError | None:
         """Check what changes; another Remote Vault ID takes an established connection back to Pending."""
         if "object_type__v" in changes and stored["object_type__v"] != UNTYPED:
-            return ApiError(ErrorType.OPERATION_NOT_ALLOWED, "The type of a connection cannot be changed")
+            return ApiError(
+                ErrorType.OPERATION_NOT_ALLOWED,
+                "The type of a connection cannot be changed",
+            )
         if stored["system_managed__sys"] and "api_name__sys" in changes:
-            return ApiError(ErrorType.OPERATION_NOT_ALLOWED, "The API Name of a system-managed connection is fixed")
+            return ApiError(
+                ErrorType.OPERATION_NOT_ALLOWED,
+                "The API Name of a system-managed connection is fixed",
+            )
         if caller is SYSTEM and stored["object_type__v"] == UNTYPED:
             changes |= {"object_type__v": VAULT_TO_VAULT, "system_managed__sys": True}
         refusal = self._check(changes)
@@ -71,23 +100,39 @@ class ConnectionTrigger:
         return refusal
 
     async def after_update(
-        self, connection: Connection, caller: Caller, updated: Sequence[tuple[Record, Mapping[str, object]]]
+        self,
+        connection: Connection,
+        caller: Caller,
+        updated: Sequence[tuple[Record, Mapping[str, object]]],
     ) -> None:
         """End the sessions of remote Vaults whose connection is another one now.
 
         :raises VaultFault: INSUFFICIENT_ACCESS, of the whole call, where a user is named who may do more than the
             caller.
         """
-        if await self._mightier(connection, caller, [changes for _, changes in updated]):
+        if await self._mightier(
+            connection, caller, [changes for _, changes in updated]
+        ):
             raise VaultFault(ErrorType.INSUFFICIENT_ACCESS, MIGHTIER)
-        changed = [stored["id"] for stored, changes in updated if not SESSION_FIELDS.isdisjoint(changes)]
+        changed = [
+            stored["id"]
+            for stored, changes in updated
+            if not SESSION_FIELDS.isdisjoint(changes)
+        ]
         await connection.execute(END_SESSIONS, changed)
 
     async def _mightier(
-        self, connection: Connection, caller: Caller, named: Sequence[Mapping[str, object]]
+        self,
+        connection: Connection,
+        caller: Caller,
+        named: Sequence[Mapping[str, object]],
     ) -> frozenset[object]:
         """Those Authorized Connection Users among the values who may do more than the caller."""
-        users = [str(values[AUTHORIZED_USER]) for values in named if values.get(AUTHORIZED_USER)]
+        users = [
+            str(values[AUTHORIZED_USER])
+            for values in named
+            if values.get(AUTHORIZED_USER)
+        ]
         return frozenset(
             row["user_id"]
             for row in (await connection.fetch(PROFILES, users) if users else ())
@@ -98,25 +143,43 @@ class ConnectionTrigger:
         """Refuse to delete what the Vault brings, and what is active."""
         del caller
         if stored["system_managed__sys"]:
-            return ApiError(ErrorType.OPERATION_NOT_ALLOWED, "A system-managed connection cannot be deleted")
+            return ApiError(
+                ErrorType.OPERATION_NOT_ALLOWED,
+                "A system-managed connection cannot be deleted",
+            )
         if stored["state__v"] == State.ACTIVE:
-            return ApiError(ErrorType.OPERATION_NOT_ALLOWED, "An active connection cannot be deleted; inactivate it")
+            return ApiError(
+                ErrorType.OPERATION_NOT_ALLOWED,
+                "An active connection cannot be deleted; inactivate it",
+            )
         return None
 
     def _check(self, values: Mapping[str, object]) -> ApiError | None:
-        name, remote, url = (values.get(field) for field in ("api_name__sys", "remote_vault_id__sys", "url__sys"))
+        name, remote, url = (
+            values.get(field)
+            for field in ("api_name__sys", "remote_vault_id__sys", "url__sys")
+        )
         if name is not None and not API_NAME.fullmatch(str(name)):
             text = "[api_name__sys] takes lower-case letters, digits and underscores"
             return ApiError(ErrorType.INVALID_DATA, text)
         if remote is not None and not VAULT_ID.fullmatch(str(remote)):
-            return ApiError(ErrorType.INVALID_DATA, "[remote_vault_id__sys] is the number of a Vault")
+            return ApiError(
+                ErrorType.INVALID_DATA,
+                "[remote_vault_id__sys] is the number of a Vault",
+            )
         if url is not None and not self._allows(str(url)):
-            return ApiError(ErrorType.OPERATION_NOT_ALLOWED, "[url__sys] is not among the addresses that are allowed")
+            return ApiError(
+                ErrorType.OPERATION_NOT_ALLOWED,
+                "[url__sys] is not among the addresses that are allowed",
+            )
         return None
 
     def _allows(self, url: str) -> bool:
         """Whether an address is an allowed one, or below it."""
-        return any(url == allowed or url.startswith(f"{allowed.rstrip('/')}/") for allowed in self._allowed)
+        return any(
+            url == allowed or url.startswith(f"{allowed.rstrip('/')}/")
+            for allowed in self._allowed
+        )
 
 
 async def activate(context: ActionContext) -> Mapping[str, ApiError]:
@@ -127,7 +190,9 @@ async def activate(context: ActionContext) -> Mapping[str, ApiError]:
             text = "A Vault to Vault connection is established by its connection file"
             errors[row["id"]] = ApiError(ErrorType.OPERATION_NOT_ALLOWED, text)
         elif row["object_type__v"] == EXTERNAL and not row["url__sys"]:
-            errors[row["id"]] = ApiError(ErrorType.PARAMETER_REQUIRED, "An External connection needs a URL")
+            errors[row["id"]] = ApiError(
+                ErrorType.PARAMETER_REQUIRED, "An External connection needs a URL"
+            )
     return errors or await _set(context, {"state__v": State.ACTIVE.value})
 
 
@@ -141,10 +206,18 @@ async def release(context: ActionContext) -> Mapping[str, ApiError]:
     return await _set(context, UNESTABLISHED)
 
 
-async def _set(context: ActionContext, changes: Mapping[str, object]) -> Mapping[str, ApiError]:
-    rows = await context.records.change_in(context.connection, context.caller, context.object, context.ids, {}, changes)
+async def _set(
+    context: ActionContext, changes: Mapping[str, object]
+) -> Mapping[str, ApiError]:
+    rows = await context.records.change_in(
+        context.connection, context.caller, context.object, context.ids, {}, changes
+    )
     return {str(row.id): row.errors[0] for row in rows if row.errors}
 
 
-ACTIONS = {"activate_connection": activate, "reject_connection": reject, "release_connection": release}
+ACTIONS = {
+    "activate_connection": activate,
+    "reject_connection": reject,
+    "release_connection": release,
+}
 """By the names that the lifecycle uses."""

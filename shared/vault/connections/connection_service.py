@@ -29,7 +29,11 @@ class Connections:
         identity: Identity,
     ) -> None:
         self.signing = Signing(database, identity.vault_id)
-        self.handshake = Handshake(database, components, records, self.signing, identity)
-        self.sessions = ConnectionSessions(database, security.sessions, security.profiles)
+        self.handshake = Handshake(
+            database, components, records, self.signing, identity
+        )
+        self.sessions = ConnectionSessions(
+            database, security.sessions, security.profiles
+        )
         self.duplication = Duplication(database, components, records)
         self.messages = MessageSigning(database, self.signing, identity.vault_id)

@@ -13,11 +13,17 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Grant, Operation, authorize, require
 from shared.vault.connections import connection_file as document
 from shared.vault.connections.connection_file import Document, InvalidDocument, Kind
-from shared.vault.connections.connection_model import OBJECT, VAULT_TO_VAULT, DomainType, State
-from shared.vault.errors import ErrorType, VaultFault
+from shared.vault.connections.connection_model import (
+    OBJECT,
+    VAULT_TO_VAULT,
+    DomainType,
+    State,
+)
+from shared.vault.errors import VaultFault
 
 if TYPE_CHECKING:
     from asyncpg import Record
@@ -91,14 +97,28 @@ class Handshake:
         :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA for an unknown connection; OPERATION_NOT_ALLOWED.
         """
         self._authorize(caller)
-        nonce, expires = secrets.token_hex(32), datetime.now(UTC) + timedelta(days=self._identity.file_days)
+        nonce, expires = (
+            secrets.token_hex(32),
+            datetime.now(UTC) + timedelta(days=self._identity.file_days),
+        )
         async with self._database.transaction() as connection:
             row = await _pending(connection, api_name)
-            await connection.execute(ISSUE, _digest(nonce), row["id"], expires, caller.user_id)
+            await connection.execute(
+                ISSUE, _digest(nonce), row["id"], expires, caller.user_id
+            )
         remote = row["remote_vault_id__sys"]
-        return self._write(Kind.CONNECTION_FILE, api_name, int(remote) if remote else None, "", nonce, expires)
+        return self._write(
+            Kind.CONNECTION_FILE,
+            api_name,
+            int(remote) if remote else None,
+            "",
+            nonce,
+            expires,
+        )
 
-    async def upload(self, caller: Caller, text: bytes, api_name: str = "") -> Established:
+    async def upload(
+        self, caller: Caller, text: bytes, api_name: str = ""
+    ) -> Established:
         """Take a connection file or an acceptance; a file is for the connection ``api_name``, or that of its own name.
 
         :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA for what is no such file, has been changed, or names no
@@ -111,27 +131,50 @@ class Handshake:
             raise VaultFault(ErrorType.INVALID_DATA, str(fault)) from fault
         if given.expired:
             raise _refused("The file has expired; download a new one")
-        if given.remote_vault_id is not None and given.remote_vault_id != self._identity.vault_id:
-            raise _refused(f"The file is for Vault {given.remote_vault_id}, not for this one")
+        if (
+            given.remote_vault_id is not None
+            and given.remote_vault_id != self._identity.vault_id
+        ):
+            raise _refused(
+                f"The file is for Vault {given.remote_vault_id}, not for this one"
+            )
         if given.kind is Kind.ACCEPTANCE:
             return await self._complete(caller, given)
         if given.vault_id == self._identity.vault_id:
-            raise _refused("The file was issued by this Vault; upload it in the other one")
+            raise _refused(
+                "The file was issued by this Vault; upload it in the other one"
+            )
         return await self._accept(caller, given, api_name or given.connection)
 
-    async def _accept(self, caller: Caller, given: Document, api_name: str) -> Established:
+    async def _accept(
+        self, caller: Caller, given: Document, api_name: str
+    ) -> Established:
         expires = datetime.fromisoformat(given.expires)
 
         async def work(connection: Connection) -> list[Row]:
             row = await _pending(connection, api_name)
             _require_expected(row, given)
             digest = _digest(given.nonce)
-            if await connection.fetchval(TAKE, digest, row["id"], expires, caller.user_id) is None:
+            if (
+                await connection.fetchval(
+                    TAKE, digest, row["id"], expires, caller.user_id
+                )
+                is None
+            ):
                 raise _refused("The file has been used; download a new one")
-            return await self._establish(connection, caller, row["id"], given, State.ACTIVE)
+            return await self._establish(
+                connection, caller, row["id"], given, State.ACTIVE
+            )
 
         await self._carry_out(work)
-        acceptance = self._write(Kind.ACCEPTANCE, api_name, given.vault_id, given.connection, given.nonce, expires)
+        acceptance = self._write(
+            Kind.ACCEPTANCE,
+            api_name,
+            given.vault_id,
+            given.connection,
+            given.nonce,
+            expires,
+        )
         return Established(api_name, State.ACTIVE, acceptance)
 
     async def _complete(self, caller: Caller, given: Document) -> Established:
@@ -141,21 +184,30 @@ class Handshake:
             nonlocal name, state
             issued = await connection.fetchrow(ISSUED, _digest(given.nonce))
             if issued is None:
-                raise _refused("The acceptance answers no connection file of this Vault")
+                raise _refused(
+                    "The acceptance answers no connection file of this Vault"
+                )
             if issued["used"]:
                 raise _refused("The connection file has been used; download a new one")
             name = await connection.fetchval(BY_ID, issued["connection_id"]) or ""
             row = await _pending(connection, name)
             _require_expected(row, given)
             await connection.execute(USE, row["id"])
-            state = State.ACTIVE if row["remote_vault_id__sys"] else State.PENDING_APPROVAL
+            state = (
+                State.ACTIVE if row["remote_vault_id__sys"] else State.PENDING_APPROVAL
+            )
             return await self._establish(connection, caller, row["id"], given, state)
 
         await self._carry_out(work)
         return Established(name, state, None)
 
     async def _establish(
-        self, connection: Connection, caller: Caller, record_id: str, given: Document, state: State
+        self,
+        connection: Connection,
+        caller: Caller,
+        record_id: str,
+        given: Document,
+        state: State,
     ) -> list[Row]:
         changes = {
             "state__v": state.value,
@@ -167,15 +219,25 @@ class Handshake:
             "remote_connection__sys": given.connection[:40],
         }
         target = self._components.registry.objects[OBJECT]
-        return await self._records.change_in(connection, caller, target, [record_id], {}, changes)
+        return await self._records.change_in(
+            connection, caller, target, [record_id], {}, changes
+        )
 
-    async def _carry_out(self, work: Callable[[Connection], Awaitable[list[Row]]]) -> None:
+    async def _carry_out(
+        self, work: Callable[[Connection], Awaitable[list[Row]]]
+    ) -> None:
         for result in await self._records.carry_out(work):
             if result.errors:
                 raise VaultFault(result.errors[0].type, result.errors[0].message)
 
     def _write(
-        self, kind: Kind, api_name: str, remote: int | None, remote_connection: str, nonce: str, expires: datetime
+        self,
+        kind: Kind,
+        api_name: str,
+        remote: int | None,
+        remote_connection: str,
+        nonce: str,
+        expires: datetime,
     ) -> bytes:
         own = self._identity
         written = Document(
@@ -203,11 +265,15 @@ async def _pending(connection: Connection, api_name: str) -> Record:
     """The Vault to Vault connection of this API name, locked; raises VaultFault unless it is Pending."""
     row = await connection.fetchrow(FIND, api_name) if "\x00" not in api_name else None
     if row is None:
-        raise VaultFault(ErrorType.INVALID_DATA, f"There is no connection [{api_name[:40]}]")
+        raise VaultFault(
+            ErrorType.INVALID_DATA, f"There is no connection [{api_name[:40]}]"
+        )
     if row["object_type__v"] != VAULT_TO_VAULT:
         raise _refused(f"Connection [{api_name}] is no Vault to Vault connection")
     if row["state__v"] != State.PENDING:
-        raise _refused(f"Connection [{api_name}] is not Pending; inactivate it and establish it again")
+        raise _refused(
+            f"Connection [{api_name}] is not Pending; inactivate it and establish it again"
+        )
     return row
 
 

@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from shared.protocol.error_types import ErrorType
 from shared.spark.broker_errors import MalformedMessage
 from shared.spark.envelope import Envelope
 from shared.spark.signatures import SIGNATURE, signature_headers, signed_text
 from shared.vault.access.permissions import Grant, authorize
 from shared.vault.connections.connection_model import EXTERNAL, OBJECT, State
 from shared.vault.connections.signing import CERTIFICATE_ID
-from shared.vault.errors import ErrorType, VaultFault
+from shared.vault.errors import VaultFault
 
 if TYPE_CHECKING:
     from shared.vault.access.caller import Caller
@@ -46,7 +47,9 @@ class MessageSigning:
         self._signing = signing
         self._vault_id = vault_id
 
-    async def sign(self, caller: Caller, api_name: str, bodies: Sequence[bytes]) -> Signed:
+    async def sign(
+        self, caller: Caller, api_name: str, bodies: Sequence[bytes]
+    ) -> Signed:
         """Sign messages that are about to be sent over an Active External connection.
 
         :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA for an unknown connection, or what is no message;
@@ -54,22 +57,33 @@ class MessageSigning:
         """
         authorize(caller, Grant.SIGN_MESSAGES)
         if len(bodies) > MAX_MESSAGES:
-            raise VaultFault(ErrorType.INVALID_DATA, f"At most {MAX_MESSAGES} messages are signed at once")
+            raise VaultFault(
+                ErrorType.INVALID_DATA,
+                f"At most {MAX_MESSAGES} messages are signed at once",
+            )
         url = await self._address(api_name)
         message_ids = [_message_id(body) for body in bodies]
         return await asyncio.to_thread(self._signed, url, message_ids, bodies)
 
     async def _address(self, api_name: str) -> str:
         async with self._database.connection() as connection:
-            row = await connection.fetchrow(FIND, api_name) if "\x00" not in api_name else None
+            row = (
+                await connection.fetchrow(FIND, api_name)
+                if "\x00" not in api_name
+                else None
+            )
         if row is None:
-            raise VaultFault(ErrorType.INVALID_DATA, f"There is no connection [{api_name[:40]}]")
+            raise VaultFault(
+                ErrorType.INVALID_DATA, f"There is no connection [{api_name[:40]}]"
+            )
         if row["object_type__v"] != EXTERNAL or not row["active"]:
             text = f"Connection [{api_name}] is no Active External connection"
             raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, text)
         return str(row["url__sys"])
 
-    def _signed(self, url: str, message_ids: Sequence[str], bodies: Sequence[bytes]) -> Signed:
+    def _signed(
+        self, url: str, message_ids: Sequence[str], bodies: Sequence[bytes]
+    ) -> Signed:
         signed = []
         for message_id, body in zip(message_ids, bodies, strict=True):
             headers = signature_headers(
@@ -89,4 +103,6 @@ def _message_id(body: bytes) -> str:
     try:
         return Envelope.parse(body).message_id
     except MalformedMessage as problem:
-        raise VaultFault(ErrorType.INVALID_DATA, f"Not a message: {problem.reason}") from None
+        raise VaultFault(
+            ErrorType.INVALID_DATA, f"Not a message: {problem.reason}"
+        ) from None

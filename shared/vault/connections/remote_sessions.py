@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Grant, authorize, in_person
 from shared.vault.connections.connection_model import OBJECT, DomainType, State
-from shared.vault.errors import ErrorType, VaultFault
+from shared.vault.errors import VaultFault
 
 if TYPE_CHECKING:
     from asyncpg import Record
@@ -30,7 +31,9 @@ WHERE c.api_name__sys = $1 FOR SHARE OF c
 class ConnectionSessions:
     """Opens sessions for the Vaults at the other end of this Vault's connections."""
 
-    def __init__(self, database: Database, sessions: Sessions, profiles: SecurityProfiles) -> None:
+    def __init__(
+        self, database: Database, sessions: Sessions, profiles: SecurityProfiles
+    ) -> None:
         self._database = database
         self._profiles = profiles
         self._sessions = sessions
@@ -47,16 +50,32 @@ class ConnectionSessions:
         authorize(caller, Grant.OPEN_CONNECTION_SESSIONS)
         in_person(caller)
         async with self._database.transaction() as connection:
-            row = await connection.fetchrow(FIND, api_name, str(caller.user_id)) if "\x00" not in api_name else None
+            row = (
+                await connection.fetchrow(FIND, api_name, str(caller.user_id))
+                if "\x00" not in api_name
+                else None
+            )
             if row is None:
-                raise VaultFault(ErrorType.INVALID_DATA, f"There is no connection [{api_name[:40]}]")
+                raise VaultFault(
+                    ErrorType.INVALID_DATA, f"There is no connection [{api_name[:40]}]"
+                )
             profile = self._profiles.named(row["security_profile"] or "")
             if refusal := _refusal(row, profile):
-                raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, f"Connection [{api_name}] {refusal}")
+                raise VaultFault(
+                    ErrorType.OPERATION_NOT_ALLOWED,
+                    f"Connection [{api_name}] {refusal}",
+                )
             domains = row["domain_type__sys"], row["remote_domain_type__sys"]
-            read_only = domains == (DomainType.PRODUCTION.value_name, DomainType.SANDBOX.value_name)
+            read_only = domains == (
+                DomainType.PRODUCTION.value_name,
+                DomainType.SANDBOX.value_name,
+            )
             return await self._sessions.open_for(
-                connection, caller, row["user_id"], row["connection_id"], read_only=read_only
+                connection,
+                caller,
+                row["user_id"],
+                row["connection_id"],
+                read_only=read_only,
             )
 
 

@@ -11,7 +11,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.x509.oid import NameOID
 
-from shared.vault.errors import ErrorType, VaultFault
+from shared.protocol.error_types import ErrorType
+from shared.vault.errors import VaultFault
 
 if TYPE_CHECKING:
     from asyncpg import Record
@@ -66,14 +67,20 @@ class Signing:
         :raises VaultFault: INVALID_DATA when there is none of this id.
         """
         if certificate_id != CERTIFICATE_ID:
-            raise VaultFault(ErrorType.INVALID_DATA, f"There is no certificate [{certificate_id[:100]}]")
+            raise VaultFault(
+                ErrorType.INVALID_DATA,
+                f"There is no certificate [{certificate_id[:100]}]",
+            )
         return self.certificate
 
 
 def key_pair(subject: str) -> tuple[bytes, str]:
     """A new private key (PKCS #8, DER) and its self-signed certificate (PEM)."""
     key = rsa.generate_private_key(public_exponent=65537, key_size=KEY_BITS)
-    name, now = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, subject)]), datetime.now(UTC)
+    name, now = (
+        x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, subject)]),
+        datetime.now(UTC),
+    )
     certificate = (
         x509.CertificateBuilder()
         .subject_name(name)
@@ -85,5 +92,7 @@ def key_pair(subject: str) -> tuple[bytes, str]:
         .sign(key, hashes.SHA256())
     )
     plain = serialization.NoEncryption()
-    private = key.private_bytes(serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, plain)
+    private = key.private_bytes(
+        serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, plain
+    )
     return private, certificate.public_bytes(serialization.Encoding.PEM).decode()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Operation
 from shared.vault.audit import audit_entries as entries
 from shared.vault.components.document_model import DOCUMENT_ID, VERSIONS
@@ -14,8 +15,14 @@ from shared.vault.documents.document_content import file_name
 from shared.vault.documents.document_service import Begun, require_fields
 from shared.vault.documents.document_store import Place
 from shared.vault.documents.source_file import SourceFile, keep_file
-from shared.vault.documents.versions import CHOSEN, LIFECYCLE, first_number, lifecycle_of, type_of
-from shared.vault.errors import ErrorType, VaultFault
+from shared.vault.documents.versions import (
+    CHOSEN,
+    LIFECYCLE,
+    first_number,
+    lifecycle_of,
+    type_of,
+)
+from shared.vault.errors import VaultFault
 from shared.vault.model.component_model import FieldType
 from shared.vault.queries.document_target import SOURCE_FILE
 from shared.vault.records.row_results import CREATED, UPDATED, RowResult
@@ -58,7 +65,9 @@ class DocumentBatches:
         self._texts = texts
         self._limit = limit
 
-    async def create(self, caller: Caller, rows: Source, id_param: str | None = None) -> list[RowResult]:
+    async def create(
+        self, caller: Caller, rows: Source, id_param: str | None = None
+    ) -> list[RowResult]:
         """Documents in their first version, each with the ``file`` of the staging area that its row names, if any.
 
         With ``id_param``, a text field, a document is made once: the row of a value that one has already fails.
@@ -70,7 +79,10 @@ class DocumentBatches:
 
         async def work(connection: Connection) -> list[Row]:
             model, versions = self._documents.model(caller, Operation.CREATE)
-            own = [{n: v for n, v in row.items() if n not in CHOSEN and n != FILE} for row in given]
+            own = [
+                {n: v for n, v in row.items() if n not in CHOSEN and n != FILE}
+                for row in given
+            ]
             read = await self._read(connection, caller, versions, own)
             begun: dict[int, Begun] = {}
             for row, source, file in zip(read, given, files, strict=True):
@@ -82,13 +94,22 @@ class DocumentBatches:
                     begun[row.index] = begins
             if id_param is not None:
                 await _once(connection, versions, id_param, [read[at] for at in begun])
-                begun = {at: begins for at, begins in begun.items() if not read[at].errors}
-            ids = [int(row["id"]) for row in await connection.fetch(store.NEXT_IDS, len(begun))]
+                begun = {
+                    at: begins for at, begins in begun.items() if not read[at].errors
+                }
+            ids = [
+                int(row["id"])
+                for row in await connection.fetch(store.NEXT_IDS, len(begun))
+            ]
             now = await moment(connection)
             stored: list[dict[str, object]] = []
             for (at, begins), document_id in zip(begun.items(), ids, strict=True):
                 row = read[at]
-                stored.append(self._documents.first_version(caller, document_id, begins, row.values, now))
+                stored.append(
+                    self._documents.first_version(
+                        caller, document_id, begins, row.values, now
+                    )
+                )
                 row.id, row.event = str(document_id), CREATED
             if stored:
                 await store.insert(connection, versions, stored)
@@ -96,12 +117,16 @@ class DocumentBatches:
                 file = files[at]
                 if isinstance(file, SourceFile):
                     await keep_file(connection, str(version["id"]), SOURCE_FILE, file)
-            await entries.documents_changed(connection, caller, entries.CREATE, dict.fromkeys(ids, ()))
+            await entries.documents_changed(
+                connection, caller, entries.CREATE, dict.fromkeys(ids, ())
+            )
             return read
 
         return await self._records.carry_out(work)
 
-    async def update(self, caller: Caller, rows: Source, id_param: str | None) -> list[RowResult]:
+    async def update(
+        self, caller: Caller, rows: Source, id_param: str | None
+    ) -> list[RowResult]:
         """Change fields of the latest versions of documents, named by ``id`` or by a text field."""
         _bound(rows)
         given = [_text(row) for row in rows]
@@ -111,7 +136,9 @@ class DocumentBatches:
             _, versions = self._documents.model(caller, Operation.EDIT)
             own = [{n: v for n, v in row.items() if n != key} for row in given]
             read = await self._read(connection, caller, versions, own)
-            named = await _named(connection, versions, key, [row.get(key, "") for row in given])
+            named = await _named(
+                connection, versions, key, [row.get(key, "") for row in given]
+            )
             for row, document_id, source in zip(read, named, given, strict=True):
                 row.key = source.get(key) if id_param else None
                 row.id = None if document_id is None else str(document_id)
@@ -121,28 +148,47 @@ class DocumentBatches:
             for row in read:
                 if row.id is None or int(row.id) not in held:
                     if not row.errors:
-                        row.fail(ErrorType.INVALID_DATA, f"No document, or more than one, has this [{key[:100]}]")
+                        row.fail(
+                            ErrorType.INVALID_DATA,
+                            f"No document, or more than one, has this [{key[:100]}]",
+                        )
                 elif row.id in seen:
-                    row.fail(ErrorType.INVALID_DATA, f"[{key[:100]}] is repeated in this call")
+                    row.fail(
+                        ErrorType.INVALID_DATA,
+                        f"[{key[:100]}] is repeated in this call",
+                    )
                 seen.add(row.id or "")
             good = [row for row in read if not row.errors]
-            await self._documents.change(connection, caller, versions, [(held[int(r.id or 0)], r.values) for r in good])
+            await self._documents.change(
+                connection,
+                caller,
+                versions,
+                [(held[int(r.id or 0)], r.values) for r in good],
+            )
             for row in good:
                 row.event = UPDATED
             return read
 
         return await self._records.carry_out(work)
 
-    async def delete(self, caller: Caller, rows: Source, id_param: str | None) -> list[RowResult]:
+    async def delete(
+        self, caller: Caller, rows: Source, id_param: str | None
+    ) -> list[RowResult]:
         """Delete documents, each by itself."""
         _bound(rows)
         key = id_param or ID
         given = [_text(row).get(key, "") for row in rows]
         _, versions = self._documents.model(caller, Operation.DELETE)
-        named = await self._documents.with_connection(lambda c: _named(c, versions, key, given))
+        named = await self._documents.with_connection(
+            lambda c: _named(c, versions, key, given)
+        )
         results = []
         for value, document_id in zip(given, named, strict=True):
-            row = Row(0, key=value if id_param else None, id=None if document_id is None else str(document_id))
+            row = Row(
+                0,
+                key=value if id_param else None,
+                id=None if document_id is None else str(document_id),
+            )
             try:
                 await self._documents.delete(caller, Place(document_id or 0))
             except VaultFault as fault:
@@ -150,18 +196,28 @@ class DocumentBatches:
             results.append(row.result())
         return results
 
-    async def _read(self, connection: Connection, caller: Caller, versions: VaultObject, rows: Source) -> list[Row]:
+    async def _read(
+        self,
+        connection: Connection,
+        caller: Caller,
+        versions: VaultObject,
+        rows: Source,
+    ) -> list[Row]:
         read = self._records.reader(versions).read(rows)
         await self._records.batch(connection, caller, versions).resolve(read)
         return read
 
-    async def _kept(self, caller: Caller, path: str | None) -> SourceFile | VaultFault | None:
+    async def _kept(
+        self, caller: Caller, path: str | None
+    ) -> SourceFile | VaultFault | None:
         """The file that a row names, kept by now, or why it cannot be had."""
         if not path:
             return None
         try:
             item = await self._staging.file(caller, path)
-            kept = await self._content.keep(self._staging.content(item), limit=self._limit)
+            kept = await self._content.keep(
+                self._staging.content(item), limit=self._limit
+            )
             file = SourceFile(kept, file_name(path))
             await self._texts.note(kept, file.format)
         except VaultFault as fault:
@@ -171,7 +227,9 @@ class DocumentBatches:
 
 def _bound(rows: Source) -> None:
     if len(rows) > MAX_ROWS:
-        raise VaultFault(ErrorType.INVALID_DATA, f"A call takes at most {MAX_ROWS} rows")
+        raise VaultFault(
+            ErrorType.INVALID_DATA, f"A call takes at most {MAX_ROWS} rows"
+        )
 
 
 def _text(row: Mapping[str, object]) -> dict[str, str]:
@@ -191,16 +249,23 @@ def _begun(model: DocumentModel, row: Row, given: Mapping[str, str]) -> Begun | 
     """How a row's document begins; None for a row that now has an error."""
     try:
         kind = type_of(model, given)
-        return Begun(kind, lifecycle_of(model, kind, given.get(LIFECYCLE)), first_number(given))
+        return Begun(
+            kind, lifecycle_of(model, kind, given.get(LIFECYCLE)), first_number(given)
+        )
     except VaultFault as fault:
         row.errors.append(fault.error)
         return None
 
 
-async def _named(connection: Connection, versions: VaultObject, key: str, values: Sequence[str]) -> list[int | None]:
+async def _named(
+    connection: Connection, versions: VaultObject, key: str, values: Sequence[str]
+) -> list[int | None]:
     """The documents that values of ``id``, or of a text field, name; None for a value of none or of several."""
     if key == ID:
-        return [int(v) if v.isascii() and v.isdecimal() and int(v[:11]) <= MAX_ID else None for v in values]
+        return [
+            int(v) if v.isascii() and v.isdecimal() and int(v[:11]) <= MAX_ID else None
+            for v in values
+        ]
     _require_key(versions, key)
     rows = await connection.fetch(
         f"SELECT {quote(key)} AS key, {DOCUMENT_ID} AS id FROM {table(VERSIONS)} "
@@ -210,16 +275,23 @@ async def _named(connection: Connection, versions: VaultObject, key: str, values
     found: dict[str, list[int]] = {}
     for row in rows:
         found.setdefault(row["key"], []).append(row["id"])
-    return [found[value][0] if len(found.get(value, ())) == 1 else None for value in values]
+    return [
+        found[value][0] if len(found.get(value, ())) == 1 else None for value in values
+    ]
 
 
 def _require_key(versions: VaultObject, key: str) -> None:
     field = versions.fields.get(key)
     if field is None or field.type is not FieldType.STRING or field.multi_value:
-        raise VaultFault(ErrorType.INVALID_DATA, f"[{key[:100]}] is not a field that names a document")
+        raise VaultFault(
+            ErrorType.INVALID_DATA,
+            f"[{key[:100]}] is not a field that names a document",
+        )
 
 
-async def _once(connection: Connection, versions: VaultObject, key: str, rows: Sequence[Row]) -> None:
+async def _once(
+    connection: Connection, versions: VaultObject, key: str, rows: Sequence[Row]
+) -> None:
     """Fail rows whose key a document has already, or another row; those who create the same wait for each other."""
     _require_key(versions, key)
     values = [str(value) for row in rows if (value := row.values.get(key)) is not None]
@@ -227,7 +299,9 @@ async def _once(connection: Connection, versions: VaultObject, key: str, rows: S
     for row in rows:
         value = row.values.get(key)
         if value is None:
-            row.fail(ErrorType.PARAMETER_REQUIRED, f"Missing required parameter [{key}]")
+            row.fail(
+                ErrorType.PARAMETER_REQUIRED, f"Missing required parameter [{key}]"
+            )
         elif value in taken:
             row.fail(ErrorType.ITEM_NAME_EXISTS, f"A document has this [{key}] already")
         else:

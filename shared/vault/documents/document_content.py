@@ -6,12 +6,13 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Operation
 from shared.vault.audit import audit_entries as entries
 from shared.vault.documents import document_store as store
 from shared.vault.documents.document_store import Place
 from shared.vault.documents.source_file import SourceFile, keep_file
-from shared.vault.errors import ErrorType, VaultFault
+from shared.vault.errors import VaultFault
 from shared.vault.queries.document_target import SOURCE_FILE
 
 if TYPE_CHECKING:
@@ -41,19 +42,26 @@ def file_name(sent: str | None) -> str:
     """The name of a file without the folders of whoever sent it; raises VaultFault INVALID_DATA."""
     name = (sent or "").replace("\\", "/").rpartition("/")[2].strip()
     if not name or len(name) > MAX_FILENAME or not name.isprintable():
-        raise VaultFault(ErrorType.INVALID_DATA, f"A file has a name of 1 to {MAX_FILENAME} printable characters")
+        raise VaultFault(
+            ErrorType.INVALID_DATA,
+            f"A file has a name of 1 to {MAX_FILENAME} printable characters",
+        )
     return name
 
 
 class DocumentFiles:
     """The files of documents, for those who may read or change these."""
 
-    def __init__(self, database: Database, documents: DocumentService, content: ContentService) -> None:
+    def __init__(
+        self, database: Database, documents: DocumentService, content: ContentService
+    ) -> None:
         self._database = database
         self._documents = documents
         self._content = content
 
-    async def file(self, caller: Caller, place: Place, rendition: str = SOURCE_FILE) -> StoredFile:
+    async def file(
+        self, caller: Caller, place: Place, rendition: str = SOURCE_FILE
+    ) -> StoredFile:
         """A version's own file, or one of its renditions; raises VaultFault INVALID_DATA when it has none."""
         model, _ = self._documents.model(caller, Operation.READ)
         if rendition and rendition not in model.renditions:
@@ -63,10 +71,14 @@ class DocumentFiles:
             row = await connection.fetchrow(ONE, version, rendition)
         content = None if row is None else await self._content.find(row["sha256"])
         if row is None or content is None:
-            raise VaultFault(ErrorType.INVALID_DATA, "The version of the document has no such file")
+            raise VaultFault(
+                ErrorType.INVALID_DATA, "The version of the document has no such file"
+            )
         return StoredFile(content, row["filename"], row["format"])
 
-    def bytes_of(self, file: StoredFile, start: int = 0, length: int | None = None) -> AsyncIterator[bytes]:
+    def bytes_of(
+        self, file: StoredFile, start: int = 0, length: int | None = None
+    ) -> AsyncIterator[bytes]:
         """The bytes of a file."""
         return self._content.read(file.content, start, length)
 
@@ -77,7 +89,15 @@ class DocumentFiles:
             version = await store.find(connection, place)
             return [row["rendition"] for row in await connection.fetch(NAMES, version)]
 
-    async def put(self, caller: Caller, place: Place, rendition: str, file: SourceFile, *, replace: bool) -> None:
+    async def put(
+        self,
+        caller: Caller,
+        place: Place,
+        rendition: str,
+        file: SourceFile,
+        *,
+        replace: bool,
+    ) -> None:
         """Give a version a rendition, or, with ``replace``, another file for the one it has."""
 
         async def work(connection: Connection) -> None:
@@ -88,10 +108,21 @@ class DocumentFiles:
             before = await connection.fetchrow(ONE, version["id"], rendition)
             if replace != (before is not None):
                 have = "no" if replace else "a"
-                raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, f"The version has {have} rendition [{rendition}]")
+                raise VaultFault(
+                    ErrorType.OPERATION_NOT_ALLOWED,
+                    f"The version has {have} rendition [{rendition}]",
+                )
             await keep_file(connection, version["id"], rendition, file)
-            lines = [(rendition, None if before is None else before["filename"], file.filename)]
-            await entries.document_changed(connection, caller, entries.EDIT, place.document_id, lines)
+            lines = [
+                (
+                    rendition,
+                    None if before is None else before["filename"],
+                    file.filename,
+                )
+            ]
+            await entries.document_changed(
+                connection, caller, entries.EDIT, place.document_id, lines
+            )
 
         await self._database.unit_of_work(work)
 
@@ -103,13 +134,20 @@ class DocumentFiles:
             version = await store.locked(connection, versions, place)
             before = await connection.fetchrow(ONE, version["id"], rendition)
             if before is None or not rendition:
-                raise VaultFault(ErrorType.INVALID_DATA, "The version of the document has no such file")
+                raise VaultFault(
+                    ErrorType.INVALID_DATA,
+                    "The version of the document has no such file",
+                )
             await connection.execute(REMOVE, version["id"], rendition)
             lines = [(rendition, before["filename"], None)]
-            await entries.document_changed(connection, caller, entries.EDIT, place.document_id, lines)
+            await entries.document_changed(
+                connection, caller, entries.EDIT, place.document_id, lines
+            )
 
         await self._database.unit_of_work(work)
 
 
 def _no_type(rendition: str) -> VaultFault:
-    return VaultFault(ErrorType.INVALID_DATA, f"There is no rendition type [{rendition[:100]}]")
+    return VaultFault(
+        ErrorType.INVALID_DATA, f"There is no rendition type [{rendition[:100]}]"
+    )

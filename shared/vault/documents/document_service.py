@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, TypeVar
 
+from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Operation, require
 from shared.vault.audit import audit_entries as entries
 from shared.vault.components.document_model import DOCUMENT_ID, STEADY, SUPERSEDED
@@ -24,7 +25,7 @@ from shared.vault.documents.versions import (
     type_of,
     version_id,
 )
-from shared.vault.errors import ErrorType, VaultFault
+from shared.vault.errors import VaultFault
 from shared.vault.model.component_model import VaultObject
 from shared.vault.queries.document_target import DOCUMENTS, SOURCE_FILE
 from shared.vault.records.deletions import note_deletions
@@ -40,7 +41,13 @@ if TYPE_CHECKING:
 
     from shared.vault.access.caller import Caller
     from shared.vault.configuration.component_service import ComponentService
-    from shared.vault.model.component_model import DocumentModel, DocumentType, Lifecycle, LifecycleState, UserAction
+    from shared.vault.model.component_model import (
+        DocumentModel,
+        DocumentType,
+        Lifecycle,
+        LifecycleState,
+        UserAction,
+    )
     from shared.vault.records.record_service import RecordService
     from shared.vault.records.row_results import RowResult
     from shared.vault.storage.database import Connection, Database
@@ -63,21 +70,33 @@ class Begun:
 class DocumentService:
     """The document calls of the API; what a row of fields is refused for is in the result, all else is raised."""
 
-    def __init__(self, database: Database, components: ComponentService, records: RecordService, vault_id: int) -> None:
+    def __init__(
+        self,
+        database: Database,
+        components: ComponentService,
+        records: RecordService,
+        vault_id: int,
+    ) -> None:
         self._database = database
         self._components = components
         self._records = records
         self._vault_id = vault_id
 
-    def model(self, caller: Caller, operation: Operation) -> tuple[DocumentModel, VaultObject]:
+    def model(
+        self, caller: Caller, operation: Operation
+    ) -> tuple[DocumentModel, VaultObject]:
         """What documents are like; raises VaultFault for who may not do this with them, and where there are none."""
         require(caller, DOCUMENTS, operation)
         model = self._components.registry.documents
         if model.versions is None:
-            raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, "This Vault has no document types")
+            raise VaultFault(
+                ErrorType.OPERATION_NOT_ALLOWED, "This Vault has no document types"
+            )
         return model, model.versions
 
-    async def create(self, caller: Caller, fields: Mapping[str, str], file: SourceFile | None) -> RowResult:
+    async def create(
+        self, caller: Caller, fields: Mapping[str, str], file: SourceFile | None
+    ) -> RowResult:
         """A document in its first version; its result has the document's id."""
 
         async def work(connection: Connection) -> list[Row]:
@@ -92,17 +111,25 @@ class DocumentService:
                 return [row]
             document_id = await connection.fetchval(store.NEXT_ID)
             now = await moment(connection)
-            first = self.first_version(caller, document_id, Begun(kind, lifecycle, number), row.values, now)
+            first = self.first_version(
+                caller, document_id, Begun(kind, lifecycle, number), row.values, now
+            )
             await store.insert(connection, versions, [first])
             if file is not None:
-                await keep_file(connection, version_id(document_id, number), SOURCE_FILE, file)
-            await entries.document_changed(connection, caller, entries.CREATE, document_id)
+                await keep_file(
+                    connection, version_id(document_id, number), SOURCE_FILE, file
+                )
+            await entries.document_changed(
+                connection, caller, entries.CREATE, document_id
+            )
             row.id = str(document_id)
             return [row]
 
         return (await self._records.carry_out(work))[0]
 
-    async def new_version(self, caller: Caller, document_id: int, file: SourceFile | None) -> Number:
+    async def new_version(
+        self, caller: Caller, document_id: int, file: SourceFile | None
+    ) -> Number:
         """A draft after the latest version, with a file of its own or that of the latest; its number."""
 
         async def work(connection: Connection) -> Number:
@@ -111,9 +138,15 @@ class DocumentService:
             before = await store.locked(connection, versions, Place(document_id))
             number = Number.of(before).draft_after()
             lifecycle = model.lifecycles[before[LIFECYCLE]]
-            values = {name: before[name] for name in versions.fields if name in before and name not in NOT_COPIED}
+            values = {
+                name: before[name]
+                for name in versions.fields
+                if name in before and name not in NOT_COPIED
+            }
             await connection.execute(store.NOT_LATEST, document_id)
-            following = self._version(caller, lifecycle, values, number, await moment(connection))
+            following = self._version(
+                caller, lifecycle, values, number, await moment(connection)
+            )
             await store.insert(connection, versions, [following])
             version = version_id(document_id, number)
             if file is None:
@@ -121,12 +154,16 @@ class DocumentService:
             else:
                 await keep_file(connection, version, SOURCE_FILE, file)
             after = [("version", str(Number.of(before)), str(number))]
-            await entries.document_changed(connection, caller, entries.EDIT, document_id, after)
+            await entries.document_changed(
+                connection, caller, entries.EDIT, document_id, after
+            )
             return number
 
         return await self._database.unit_of_work(work)
 
-    async def update(self, caller: Caller, place: Place, fields: Mapping[str, str]) -> RowResult:
+    async def update(
+        self, caller: Caller, place: Place, fields: Mapping[str, str]
+    ) -> RowResult:
         """Change fields of a version, the latest where none is named."""
 
         async def work(connection: Connection) -> list[Row]:
@@ -149,23 +186,37 @@ class DocumentService:
             await self._components.hold(connection)
             _, versions = self.model(caller, Operation.DELETE)
             found = await store.locked(connection, versions, place)
-            ids = [row["id"] for row in await connection.fetch(store.IDS, place.document_id)]
+            ids = [
+                row["id"]
+                for row in await connection.fetch(store.IDS, place.document_id)
+            ]
             lines: Sequence[tuple[str, object, object]] = ()
             if place.number is None:
                 gone = str(place.document_id)
             elif len(ids) == 1:
-                raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, "The only version of a document goes with it")
+                raise VaultFault(
+                    ErrorType.OPERATION_NOT_ALLOWED,
+                    "The only version of a document goes with it",
+                )
             else:
-                gone, ids, lines = found["id"], [found["id"]], [("version", str(place.number), None)]
+                gone, ids, lines = (
+                    found["id"],
+                    [found["id"]],
+                    [("version", str(place.number), None)],
+                )
             await note_deletions(connection, {DOCUMENTS: [gone]})
             await connection.execute(store.DELETE_FILES, ids)
             await connection.execute(store.DELETE, ids)
             await connection.execute(store.MAKE_LATEST, place.document_id)
-            await entries.document_changed(connection, caller, entries.DELETE, place.document_id, lines)
+            await entries.document_changed(
+                connection, caller, entries.DELETE, place.document_id, lines
+            )
 
         await self._database.unit_of_work(work)
 
-    async def state(self, caller: Caller, place: Place) -> tuple[Lifecycle, LifecycleState]:
+    async def state(
+        self, caller: Caller, place: Place
+    ) -> tuple[Lifecycle, LifecycleState]:
         """In which state of which lifecycle a version is."""
         model, versions = self.model(caller, Operation.READ)
         async with self._database.transaction() as connection:
@@ -186,20 +237,34 @@ class DocumentService:
             lifecycle, state = _state(model, before)
             action = offered(state, action_name)
             following = lifecycle.states[action.next_state or ""]
-            await self.change(connection, caller, versions, [(before, {"status__v": following.name})])
+            await self.change(
+                connection, caller, versions, [(before, {"status__v": following.name})]
+            )
             if following.state_type == STEADY and state.state_type != STEADY:
-                await self._make_steady(connection, caller, lifecycle, before, following)
+                await self._make_steady(
+                    connection, caller, lifecycle, before, following
+                )
             await self._enter(connection, caller, following, place.document_id)
 
         await self._database.unit_of_work(work)
 
-    async def _enter(self, connection: Connection, caller: Caller, state: LifecycleState, document_id: int) -> None:
+    async def _enter(
+        self,
+        connection: Connection,
+        caller: Caller,
+        state: LifecycleState,
+        document_id: int,
+    ) -> None:
         """Run the entry actions of the state that a document has come into; one that refuses it refuses the whole."""
         documents = VaultObject(DOCUMENTS, "Document", "Documents", "")
         registry = self._components.registry
-        context = ActionContext(connection, caller, registry, documents, (), self._records)
+        context = ActionContext(
+            connection, caller, registry, documents, (), self._records
+        )
         try:
-            await self._records.actions.run_entry_actions(context, state, [Row(0, id=str(document_id))])
+            await self._records.actions.run_entry_actions(
+                context, state, [Row(0, id=str(document_id))]
+            )
         except RowsRefused as refusal:
             error = next(iter(refusal.errors.values()))
             raise VaultFault(error.type, error.message) from refusal
@@ -226,16 +291,29 @@ class DocumentService:
             await connection.execute(store.NOT_LATEST, document_id)
             await connection.execute(store.MAKE_LATEST, document_id)
             lines.append(("version", str(Number.of(before)), str(number)))
-        superseded = [state.name for state in lifecycle.states.values() if state.state_type == SUPERSEDED]
+        superseded = [
+            state.name
+            for state in lifecycle.states.values()
+            if state.state_type == SUPERSEDED
+        ]
         if superseded:
-            states = [s.name for s in lifecycle.states.values() if s.state_type == STEADY]
+            states = [
+                s.name for s in lifecycle.states.values() if s.state_type == STEADY
+            ]
             arguments = (document_id, lifecycle.name, superseded[0], states, version)
             gone = await connection.fetch(store.IN_STATE, *arguments)
             lines += [("status__v", steady.name, superseded[0]) for _ in gone]
-        await entries.document_changed(connection, caller, entries.EDIT, document_id, lines)
+        await entries.document_changed(
+            connection, caller, entries.EDIT, document_id, lines
+        )
 
     def first_version(
-        self, caller: Caller, document_id: int, begun: Begun, fields: Mapping[str, object], now: datetime
+        self,
+        caller: Caller,
+        document_id: int,
+        begun: Begun,
+        fields: Mapping[str, object],
+        now: datetime,
     ) -> dict[str, object]:
         """All that is stored of a new document with these fields."""
         values = {
@@ -251,7 +329,12 @@ class DocumentService:
         return self._version(caller, begun.lifecycle, values, begun.number, now)
 
     def _version(
-        self, caller: Caller, lifecycle: Lifecycle, values: Mapping[str, object], number: Number, now: datetime
+        self,
+        caller: Caller,
+        lifecycle: Lifecycle,
+        values: Mapping[str, object],
+        number: Number,
+        now: datetime,
     ) -> dict[str, object]:
         """All that is stored of a version that is the latest from now on, in the state in which drafts begin."""
         document_id = int(str(values[DOCUMENT_ID]))
@@ -285,19 +368,33 @@ class DocumentService:
         alike: dict[frozenset[str], dict[str, Mapping[str, object]]] = {}
         lines: dict[int, list[tuple[str, object, object]]] = {}
         for before, values in changes:
-            different = {name: value for name, value in values.items() if before[name] != value}
+            different = {
+                name: value for name, value in values.items() if before[name] != value
+            }
             if different:
                 # Of two states of a version the later one has the later date, also within a millisecond.
                 dated = max(now, before["version_modified_date__v"] + STEP)
-                stamp = {"last_modified_by__v": caller.user_id, "version_modified_date__v": dated}
-                alike.setdefault(frozenset(different), {})[before["id"]] = {**different, **stamp}
-                lines[before[DOCUMENT_ID]] = [(name, before[name], value) for name, value in different.items()]
+                stamp = {
+                    "last_modified_by__v": caller.user_id,
+                    "version_modified_date__v": dated,
+                }
+                alike.setdefault(frozenset(different), {})[before["id"]] = {
+                    **different,
+                    **stamp,
+                }
+                lines[before[DOCUMENT_ID]] = [
+                    (name, before[name], value) for name, value in different.items()
+                ]
         for rows in alike.values():
             await store.update(connection, versions, rows)
         await entries.documents_changed(connection, caller, entries.EDIT, lines)
 
     async def _read(
-        self, connection: Connection, caller: Caller, versions: VaultObject, fields: Mapping[str, str]
+        self,
+        connection: Connection,
+        caller: Caller,
+        versions: VaultObject,
+        fields: Mapping[str, str],
     ) -> Row:
         """The fields of a call as column values; what is wrong with them is in the row."""
         (row,) = self._records.reader(versions).read([fields])
@@ -310,7 +407,9 @@ def offered(state: LifecycleState, action_name: str) -> UserAction:
     for action in state.user_actions:
         if action.name == action_name:
             return action
-    message = f"The document offers no lifecycle action [{action_name[:100]}] in its state"
+    message = (
+        f"The document offers no lifecycle action [{action_name[:100]}] in its state"
+    )
     raise VaultFault(ErrorType.INSUFFICIENT_ACCESS, message)
 
 
@@ -323,5 +422,14 @@ def require_fields(versions: VaultObject, row: Row) -> None:
     """Fail a row of a new document that lacks a required field."""
     for field in versions.fields.values():
         given = row.values.get(field.name) is not None or field.name in row.lookups
-        if field.required and field.active and not field.system and not given and not row.errors:
-            row.fail(ErrorType.PARAMETER_REQUIRED, f"Missing required parameter [{field.name}]")
+        if (
+            field.required
+            and field.active
+            and not field.system
+            and not given
+            and not row.errors
+        ):
+            row.fail(
+                ErrorType.PARAMETER_REQUIRED,
+                f"Missing required parameter [{field.name}]",
+            )

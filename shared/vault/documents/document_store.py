@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from shared.protocol.error_types import ErrorType
 from shared.vault.components.document_model import DOCUMENT_ID, VERSIONS
 from shared.vault.components.schema import quote, table
 from shared.vault.documents.versions import Number
-from shared.vault.errors import ErrorType, VaultFault
+from shared.vault.errors import VaultFault
 from shared.vault.records import write_statements as statements
 
 if TYPE_CHECKING:
@@ -25,12 +26,16 @@ KEYS_ALONE = """SELECT pg_advisory_xact_lock(hashtextextended('document.' || $1:
 FROM unnest($2::text[]) AS key"""
 NEXT_ID = "SELECT nextval('platform.document_id')"
 NEXT_IDS = "SELECT nextval('platform.document_id') AS id FROM generate_series(1, $1)"
-LATEST = f"SELECT id FROM {table(VERSIONS)} WHERE {DOCUMENT_ID} = $1 AND latest_version__sys"
+LATEST = (
+    f"SELECT id FROM {table(VERSIONS)} WHERE {DOCUMENT_ID} = $1 AND latest_version__sys"
+)
 ALL_LATEST = f"SELECT id FROM {table(VERSIONS)} WHERE {DOCUMENT_ID} = ANY($1::bigint[]) AND latest_version__sys"
 NUMBERED = f"""SELECT id FROM {table(VERSIONS)}
 WHERE {DOCUMENT_ID} = $1 AND major_version_number__v = $2 AND minor_version_number__v = $3"""
 IDS = f"SELECT id FROM {table(VERSIONS)} WHERE {DOCUMENT_ID} = $1"
-NOT_LATEST = f"UPDATE {table(VERSIONS)} SET latest_version__sys = false WHERE {DOCUMENT_ID} = $1"
+NOT_LATEST = (
+    f"UPDATE {table(VERSIONS)} SET latest_version__sys = false WHERE {DOCUMENT_ID} = $1"
+)
 MAKE_LATEST = f"""UPDATE {table(VERSIONS)} SET latest_version__sys = true WHERE id = (
     SELECT id FROM {table(VERSIONS)} WHERE {DOCUMENT_ID} = $1
     ORDER BY major_version_number__v DESC, minor_version_number__v DESC LIMIT 1)"""
@@ -39,7 +44,9 @@ DELETE_FILES = "DELETE FROM platform.document_file WHERE version_id = ANY($1::te
 MAJOR = f"SELECT max(major_version_number__v) FROM {table(VERSIONS)} WHERE {DOCUMENT_ID} = $1"
 RENUMBER = f"""UPDATE {table(VERSIONS)}
 SET id = $2, global_version_id__sys = $3, major_version_number__v = $4, minor_version_number__v = $5 WHERE id = $1"""
-RENUMBER_FILES = "UPDATE platform.document_file SET version_id = $2 WHERE version_id = $1"
+RENUMBER_FILES = (
+    "UPDATE platform.document_file SET version_id = $2 WHERE version_id = $1"
+)
 COPY_FILE = """INSERT INTO platform.document_file (version_id, rendition, sha256, filename, format)
 SELECT $2, rendition, sha256, filename, format FROM platform.document_file WHERE version_id = $1 AND rendition = ''"""
 IN_STATE = f"""UPDATE {table(VERSIONS)} SET status__v = $3
@@ -54,19 +61,31 @@ class Place:
     number: Number | None = None
 
 
-async def insert(connection: Connection, versions: VaultObject, rows: Sequence[Mapping[str, object]]) -> None:
+async def insert(
+    connection: Connection, versions: VaultObject, rows: Sequence[Mapping[str, object]]
+) -> None:
     """Store versions that are new; what one of them does not have is empty."""
-    fields = [field for field in versions.fields.values() if any(field.name in values for values in rows)]
+    fields = [
+        field
+        for field in versions.fields.values()
+        if any(field.name in values for values in rows)
+    ]
     columns = ([values.get(field.name) for values in rows] for field in fields)
     await connection.fetch(statements.insert_statement(versions, fields), *columns)
 
 
-async def update(connection: Connection, versions: VaultObject, changes: Mapping[str, Mapping[str, object]]) -> None:
+async def update(
+    connection: Connection,
+    versions: VaultObject,
+    changes: Mapping[str, Mapping[str, object]],
+) -> None:
     """Change fields of stored versions, by their ids; all have the same fields."""
     names = next(iter(changes.values())).keys()
     fields = [field for field in versions.fields.values() if field.name in names]
     columns = ([values[field.name] for values in changes.values()] for field in fields)
-    await connection.execute(statements.update_statement(versions, fields), list(changes), *columns)
+    await connection.execute(
+        statements.update_statement(versions, fields), list(changes), *columns
+    )
 
 
 async def locked(connection: Connection, versions: VaultObject, place: Place) -> Record:
@@ -83,18 +102,27 @@ async def taken(connection: Connection, key: str, values: Sequence[str]) -> set[
     """Those of the values of a text field that a document has; nobody else makes one with any of them meanwhile."""
     await connection.execute(KEYS_ALONE, key, sorted(set(values)))
     named = f"{quote(key)} = ANY($1::text[]) AND latest_version__sys"
-    rows = await connection.fetch(f"SELECT {quote(key)} AS key FROM {table(VERSIONS)} WHERE {named}", values)
+    rows = await connection.fetch(
+        f"SELECT {quote(key)} AS key FROM {table(VERSIONS)} WHERE {named}", values
+    )
     return {row["key"] for row in rows}
 
 
-async def latest_locked(connection: Connection, versions: VaultObject, ids: Sequence[int]) -> dict[int, Record]:
+async def latest_locked(
+    connection: Connection, versions: VaultObject, ids: Sequence[int]
+) -> dict[int, Record]:
     """The latest versions of those documents that there are, held until the transaction ends."""
     await connection.execute(ALONE, sorted(ids))
     found = [row["id"] for row in await connection.fetch(ALL_LATEST, ids)]
-    return {record[DOCUMENT_ID]: record for record in await _held(connection, versions, found)}
+    return {
+        record[DOCUMENT_ID]: record
+        for record in await _held(connection, versions, found)
+    }
 
 
-async def _held(connection: Connection, versions: VaultObject, ids: Sequence[str]) -> list[Record]:
+async def _held(
+    connection: Connection, versions: VaultObject, ids: Sequence[str]
+) -> list[Record]:
     sql = statements.lock_statement(versions, versions.fields["id"], _others(versions))
     return list(await connection.fetch(sql, ids))
 
@@ -108,9 +136,14 @@ async def find(connection: Connection, place: Place) -> str:
     if place.number is None:
         found = await connection.fetchval(LATEST, place.document_id)
     else:
-        found = await connection.fetchval(NUMBERED, place.document_id, place.number.major, place.number.minor)
+        found = await connection.fetchval(
+            NUMBERED, place.document_id, place.number.major, place.number.minor
+        )
     if found is None:
-        raise VaultFault(ErrorType.INVALID_DATA, "There is no document, or no version of it, with this number")
+        raise VaultFault(
+            ErrorType.INVALID_DATA,
+            "There is no document, or no version of it, with this number",
+        )
     return str(found)
 
 

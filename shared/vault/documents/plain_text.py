@@ -9,7 +9,15 @@ import re
 MAX_BYTES = 2**20  # of a file that are looked at
 MAX_TEXT = 200_000  # characters that are kept
 
-_MARKUP = frozenset({"text/html", "application/xhtml+xml", "text/xml", "application/xml", "image/svg+xml"})
+_MARKUP = frozenset(
+    {
+        "text/html",
+        "application/xhtml+xml",
+        "text/xml",
+        "application/xml",
+        "image/svg+xml",
+    }
+)
 _PLAIN = frozenset({"application/json"})
 # Whatever is not closed goes to the end: a file is read once, however it is broken.
 _TAGS = re.compile(
@@ -17,12 +25,18 @@ _TAGS = re.compile(
     re.DOTALL | re.IGNORECASE,
 )
 _SPACE = re.compile(r"\s+")
-_MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
 
 
 def is_text(media_type: str) -> bool:
     """Whether files of this type are text that can be searched."""
-    return media_type.startswith("text/") or media_type in _MARKUP or media_type in _PLAIN
+    return (
+        media_type.startswith("text/") or media_type in _MARKUP or media_type in _PLAIN
+    )
 
 
 def plain_text(data: bytes, media_type: str) -> str:

@@ -1,4 +1,4 @@
-"""TODO DOCSTRING"""
+"""Keeps the source file of a document version."""
 
 from __future__ import annotations
 
@@ -34,6 +34,10 @@ class SourceFile:
         return mimetypes.guess_type(self.filename)[0] or OCTETS
 
 
-async def keep_file(connection: Connection, version: str, rendition: str, file: SourceFile) -> None:
+async def keep_file(
+    connection: Connection, version: str, rendition: str, file: SourceFile
+) -> None:
     """Make a file that of a version, in place of the one it had."""
-    await connection.execute(KEEP, version, rendition, file.content.sha256, file.filename, file.format)
+    await connection.execute(
+        KEEP, version, rendition, file.content.sha256, file.filename, file.format
+    )

@@ -38,7 +38,14 @@ class DocumentTexts:
         async with self._database.connection() as connection:
             if await connection.fetchval(KNOWN, content.sha256):
                 return
-        data = b"".join([chunk async for chunk in self._content.read(content, 0, min(content.size, MAX_BYTES))])
+        data = b"".join(
+            [
+                chunk
+                async for chunk in self._content.read(
+                    content, 0, min(content.size, MAX_BYTES)
+                )
+            ]
+        )
         text = await asyncio.to_thread(plain_text, data, media_type)
         async with self._database.connection() as connection:
             await connection.execute(KEEP, content.sha256, text)
@@ -50,7 +57,9 @@ class DocumentTexts:
             async with self._database.connection() as connection:
                 rows = await connection.fetch(MISSING, after, PAGE)
             for row in rows:
-                content = Content(row["sha256"], row["size"], row["md5"], row["stored_as"])
+                content = Content(
+                    row["sha256"], row["size"], row["md5"], row["stored_as"]
+                )
                 await self.note(content, row["format"])
             if len(rows) < PAGE:
                 return

@@ -7,12 +7,17 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
-from shared.vault.errors import ErrorType, VaultFault
+from shared.protocol.error_types import ErrorType
+from shared.vault.errors import VaultFault
 
 if TYPE_CHECKING:
     from asyncpg import Record
 
-    from shared.vault.model.component_model import DocumentModel, DocumentType, Lifecycle
+    from shared.vault.model.component_model import (
+        DocumentModel,
+        DocumentType,
+        Lifecycle,
+    )
 
 LEVELS = ("type__v", "subtype__v", "classification__v")
 LIFECYCLE = "lifecycle__v"
@@ -41,7 +46,10 @@ class Number:
     @property
     def fields(self) -> dict[str, object]:
         """The number as fields of a version."""
-        return {"major_version_number__v": self.major, "minor_version_number__v": self.minor}
+        return {
+            "major_version_number__v": self.major,
+            "minor_version_number__v": self.minor,
+        }
 
     def draft_after(self) -> Number:
         """The draft that follows."""
@@ -63,8 +71,14 @@ def first_number(fields: Mapping[str, str]) -> Number:
     given = [fields.get(name) or "" for name in NUMBERS]
     if not any(given):
         return FIRST
-    if not all(text.isascii() and text.isdigit() and int(text[:9]) <= MAX_NUMBER for text in given):
-        raise VaultFault(ErrorType.INVALID_DATA, f"[{NUMBERS[0]}] and [{NUMBERS[1]}] are whole numbers, both given")
+    if not all(
+        text.isascii() and text.isdigit() and int(text[:9]) <= MAX_NUMBER
+        for text in given
+    ):
+        raise VaultFault(
+            ErrorType.INVALID_DATA,
+            f"[{NUMBERS[0]}] and [{NUMBERS[1]}] are whole numbers, both given",
+        )
     return Number(*map(int, given))
 
 
@@ -79,19 +93,33 @@ def type_of(model: DocumentModel, fields: Mapping[str, str]) -> DocumentType:
     :raises VaultFault: PARAMETER_REQUIRED, INVALID_DATA.
     """
     if not fields.get(LEVELS[0]):
-        raise VaultFault(ErrorType.PARAMETER_REQUIRED, f"Missing required parameter [{LEVELS[0]}]")
+        raise VaultFault(
+            ErrorType.PARAMETER_REQUIRED, f"Missing required parameter [{LEVELS[0]}]"
+        )
     found: DocumentType | None = None
     for level in LEVELS:
         given = fields.get(level)
         if not given:
             break
         above = "" if found is None else f"{found.name}."
-        found = _named(given, (kind for kind in model.types.values() if kind.name == above + kind.path[-1]))
+        found = _named(
+            given,
+            (
+                kind
+                for kind in model.types.values()
+                if kind.name == above + kind.path[-1]
+            ),
+        )
         if found is None:
-            raise VaultFault(ErrorType.INVALID_DATA, f"Field [{level}] names no active document type at its place")
+            raise VaultFault(
+                ErrorType.INVALID_DATA,
+                f"Field [{level}] names no active document type at its place",
+            )
     given_levels = sum(bool(fields.get(level)) for level in LEVELS)
     if found is None or len(found.path) != given_levels:
-        raise VaultFault(ErrorType.INVALID_DATA, f"Field [{LEVELS[-1]}] needs the levels above it")
+        raise VaultFault(
+            ErrorType.INVALID_DATA, f"Field [{LEVELS[-1]}] needs the levels above it"
+        )
     return found
 
 
@@ -101,18 +129,33 @@ def _named(given: str, kinds: Iterable[DocumentType]) -> DocumentType | None:
     return next(iter(by_name or [kind for kind in active if kind.label == given]), None)
 
 
-def lifecycle_of(model: DocumentModel, kind: DocumentType, given: str | None) -> Lifecycle:
+def lifecycle_of(
+    model: DocumentModel, kind: DocumentType, given: str | None
+) -> Lifecycle:
     """The lifecycle of a new document: the one named, by name or label, or the only one that its type may have.
 
     :raises VaultFault: PARAMETER_REQUIRED, INVALID_DATA.
     """
-    offered = [model.lifecycles[name] for name in model.lifecycles_of(kind.name) if model.lifecycles[name].active]
+    offered = [
+        model.lifecycles[name]
+        for name in model.lifecycles_of(kind.name)
+        if model.lifecycles[name].active
+    ]
     if given:
-        offered = [lifecycle for lifecycle in offered if given in (lifecycle.name, lifecycle.label)]
+        offered = [
+            lifecycle
+            for lifecycle in offered
+            if given in (lifecycle.name, lifecycle.label)
+        ]
     if not offered:
-        raise VaultFault(ErrorType.INVALID_DATA, f"Documents of type [{kind.name}] have no such lifecycle")
+        raise VaultFault(
+            ErrorType.INVALID_DATA,
+            f"Documents of type [{kind.name}] have no such lifecycle",
+        )
     if len(offered) > 1:
-        raise VaultFault(ErrorType.PARAMETER_REQUIRED, f"Missing required parameter [{LIFECYCLE}]")
+        raise VaultFault(
+            ErrorType.PARAMETER_REQUIRED, f"Missing required parameter [{LIFECYCLE}]"
+        )
     return offered[0]
 
 

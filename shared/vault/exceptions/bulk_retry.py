@@ -7,11 +7,18 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Operation, require
 from shared.vault.components.entry_action_definitions import OBJECT_PREFIX
-from shared.vault.errors import ErrorType, VaultFault
+from shared.vault.errors import VaultFault
 from shared.vault.exceptions import items, recording
-from shared.vault.jobs.job_model import JobContext, JobResult, JobStatus, JobType, TaskState
+from shared.vault.jobs.job_model import (
+    JobContext,
+    JobResult,
+    JobStatus,
+    JobType,
+    TaskState,
+)
 from shared.vault.storage.database import also_in_unit_of_work
 
 if TYPE_CHECKING:
@@ -26,7 +33,9 @@ ACTION = f"{OBJECT_PREFIX}.{recording.OBJECT}.retry_transfer__sys"
 PAGE = 50
 MAX_MESSAGES = 10_000  # of one job; what is left then is for the next
 WATCH_SECONDS = 1.0
-STILL_SECONDS = 60.0  # without any change, after which the job no longer waits for outcomes
+STILL_SECONDS = (
+    60.0  # without any change, after which the job no longer waits for outcomes
+)
 
 # A delivery exception belongs to no integration: its queue tells the connection.
 OPEN = """
@@ -60,9 +69,16 @@ class BulkRetries:
         require(caller, items.OBJECT, Operation.READ)
         unknown = fields.keys() - {"connection", "integration"}
         if unknown:
-            raise VaultFault(ErrorType.ATTRIBUTE_NOT_SUPPORTED, f"There is no parameter [{min(unknown)[:100]}]")
-        scope = {name: value.replace("\x00", "") for name, value in fields.items() if value}
-        return await self._jobs.submit(caller, RETRY_EXCEPTIONS, "Retry user exceptions", scope)
+            raise VaultFault(
+                ErrorType.ATTRIBUTE_NOT_SUPPORTED,
+                f"There is no parameter [{min(unknown)[:100]}]",
+            )
+        scope = {
+            name: value.replace("\x00", "") for name, value in fields.items() if value
+        }
+        return await self._jobs.submit(
+            caller, RETRY_EXCEPTIONS, "Retry user exceptions", scope
+        )
 
 
 async def retry_exceptions(context: JobContext) -> JobResult:
@@ -75,35 +91,61 @@ async def retry_exceptions(context: JobContext) -> JobResult:
     refused = _number(context.checkpoint.get("refused"))
     clean = outcome.get("resolved", 0) == len(ids) and not refused
     results = {"messages": len(ids), "refused": refused, **outcome}
-    return JobResult(JobStatus.SUCCESS if clean else JobStatus.ERRORS_ENCOUNTERED, results)
+    return JobResult(
+        JobStatus.SUCCESS if clean else JobStatus.ERRORS_ENCOUNTERED, results
+    )
 
 
 async def _retry_page(context: JobContext) -> None:
-    done, refused = _texts(context.checkpoint.get("ids")), _number(context.checkpoint.get("refused"))
+    done, refused = (
+        _texts(context.checkpoint.get("ids")),
+        _number(context.checkpoint.get("refused")),
+    )
     after = str(context.checkpoint.get("after", ""))
     page = await _open(context, after) if len(done) < MAX_MESSAGES else []
     if not page:
-        await context.progress("retry", {"messages": len(done), "refused": refused}, state=TaskState.SUCCESS)
+        await context.progress(
+            "retry",
+            {"messages": len(done), "refused": refused},
+            state=TaskState.SUCCESS,
+        )
         await context.save({**context.checkpoint, "queued": True})
         return
 
     async def note(connection: Connection, rows: object) -> None:
-        written = {str(row.id) for row in rows if not row.errors} if isinstance(rows, list) else set()
+        written = (
+            {str(row.id) for row in rows if not row.errors}
+            if isinstance(rows, list)
+            else set()
+        )
         sent = [record_id for record_id in page if record_id in written]
-        counts = {"messages": len(done) + len(sent), "refused": refused + len(page) - len(sent)}
-        checkpoint = {"ids": [*done, *sent], "refused": counts["refused"], "after": page[-1]}
+        counts = {
+            "messages": len(done) + len(sent),
+            "refused": refused + len(page) - len(sent),
+        }
+        checkpoint = {
+            "ids": [*done, *sent],
+            "refused": counts["refused"],
+            "after": page[-1],
+        }
         await context.progress("retry", counts, connection=connection)
         await context.save(checkpoint, connection=connection)
 
     with also_in_unit_of_work(note):
-        await context.vault.actions.run(context.caller, recording.OBJECT, page, ACTION, {})
+        await context.vault.actions.run(
+            context.caller, recording.OBJECT, page, ACTION, {}
+        )
 
 
 async def _open(context: JobContext, after: str) -> list[str]:
-    connection_name, integration = (context.parameters.get(name) for name in ("connection", "integration"))
+    connection_name, integration = (
+        context.parameters.get(name) for name in ("connection", "integration")
+    )
     queues = _queues_of(context.vault.components.registry, str(connection_name))
     async with context.vault.database.connection() as connection:
-        rows = await connection.fetch(OPEN, after, connection_name, queues, integration, PAGE)
+        rows = await connection.fetch(
+            OPEN, after, connection_name, queues, integration, PAGE
+        )
     return [row["id"] for row in rows]
 
 
@@ -119,7 +161,11 @@ async def _follow(context: JobContext, ids: Sequence[str]) -> dict[str, int]:
             known, changed = outcome, time.monotonic()
             await context.progress("outcome", outcome)
         if not outcome.get("retrying") or time.monotonic() - changed > STILL_SECONDS:
-            state = TaskState.SUCCESS if outcome.get("resolved", 0) == len(ids) else TaskState.ERRORS_ENCOUNTERED
+            state = (
+                TaskState.SUCCESS
+                if outcome.get("resolved", 0) == len(ids)
+                else TaskState.ERRORS_ENCOUNTERED
+            )
             await context.progress("outcome", outcome, state=state)
             return outcome
         context.raise_if_stopped()

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from shared.vault.errors import ApiError, ErrorType
+from shared.protocol.error_types import ErrorType
+from shared.vault.errors import ApiError
 from shared.vault.exceptions import items, recording
 
 if TYPE_CHECKING:
@@ -22,14 +23,25 @@ RESOLVED = "SELECT id FROM records.{} WHERE id = ANY($1::text[]) AND error_statu
 
 async def ignore(context: ActionContext) -> Mapping[str, ApiError]:
     """Set the records to Ignored, of messages with all of their items that are not resolved; refuse resolved ones."""
-    settled = await context.connection.fetch(RESOLVED.format(context.object.name), list(context.ids))
+    settled = await context.connection.fetch(
+        RESOLVED.format(context.object.name), list(context.ids)
+    )
     if settled:
-        error = ApiError(ErrorType.OPERATION_NOT_ALLOWED, "The exception is resolved already")
+        error = ApiError(
+            ErrorType.OPERATION_NOT_ALLOWED, "The exception is resolved already"
+        )
         return {row["id"]: error for row in settled}
     if context.object.name == recording.OBJECT:
         change = {**IGNORED, "message_items_failed__sys": 0}
-        await context.records.change_in(context.connection, context.caller, context.object, context.ids, {}, change)
-    left = [row["id"] for row in await context.connection.fetch(UNRESOLVED_ITEMS, list(context.ids))]
+        await context.records.change_in(
+            context.connection, context.caller, context.object, context.ids, {}, change
+        )
+    left = [
+        row["id"]
+        for row in await context.connection.fetch(UNRESOLVED_ITEMS, list(context.ids))
+    ]
     target = context.registry.objects[items.OBJECT]
-    await context.records.change_in(context.connection, context.caller, target, left, {}, IGNORED)
+    await context.records.change_in(
+        context.connection, context.caller, target, left, {}, IGNORED
+    )
     return {}

@@ -45,7 +45,9 @@ class ItemTrigger:
 
     columns = ()
 
-    def before_update(self, caller: Caller, stored: Record, changes: dict[str, object]) -> ApiError | None:
+    def before_update(
+        self, caller: Caller, stored: Record, changes: dict[str, object]
+    ) -> ApiError | None:
         """Allow the update."""
         del caller, stored, changes
         return None
@@ -55,13 +57,20 @@ class ItemTrigger:
         del caller, stored
         return None
 
-    async def after_create(self, connection: Connection, caller: Caller, ids: Sequence[str]) -> None:
+    async def after_create(
+        self, connection: Connection, caller: Caller, ids: Sequence[str]
+    ) -> None:
         """Count again for the messages of these items."""
         messages = [row["id"] for row in await connection.fetch(LOCK_MESSAGES, ids)]
         await connection.execute(COUNT, messages, caller.user_id)
 
     async def after_update(
-        self, connection: Connection, caller: Caller, updated: Sequence[tuple[Record, Mapping[str, object]]]
+        self,
+        connection: Connection,
+        caller: Caller,
+        updated: Sequence[tuple[Record, Mapping[str, object]]],
     ) -> None:
         """Count again for the messages of these items."""
-        await self.after_create(connection, caller, [stored["id"] for stored, _ in updated])
+        await self.after_create(
+            connection, caller, [stored["id"] for stored, _ in updated]
+        )

@@ -64,25 +64,41 @@ async def record(
     """
     by_id = {failure.message_id: failure for failure in failures}
     known = {row[KEY] for row in await connection.fetch(KNOWN, list(by_id))}
-    new = [_row(failure) | _origin(failure) for failure in by_id.values() if failure.message_id not in known]
+    new = [
+        _row(failure) | _origin(failure)
+        for failure in by_id.values()
+        if failure.message_id not in known
+    ]
     again = [_row(failure) for failure in by_id.values() if failure.message_id in known]
     written: list[Row] = []
     for rows in (new, again):
         if rows:
-            written += await records.upsert_in(connection, caller, registry.objects[OBJECT], rows, KEY)
-    await _open_again(connection, records, registry, caller, [str(row.id) for row in written])
+            written += await records.upsert_in(
+                connection, caller, registry.objects[OBJECT], rows, KEY
+            )
+    await _open_again(
+        connection, records, registry, caller, [str(row.id) for row in written]
+    )
     for row in written:
         for error in row.errors:
-            raise VaultFault(error.type, f"The exception record was refused: {error.message}")
+            raise VaultFault(
+                error.type, f"The exception record was refused: {error.message}"
+            )
     return written
 
 
 async def _open_again(
-    connection: Connection, records: RecordService, registry: Registry, caller: Caller, messages: Sequence[str]
+    connection: Connection,
+    records: RecordService,
+    registry: Registry,
+    caller: Caller,
+    messages: Sequence[str],
 ) -> None:
     """Items that were being retried did not even come to be tried."""
     retried = [row["id"] for row in await connection.fetch(RETRIED_ITEMS, messages)]
-    await records.change_in(connection, caller, registry.objects[ITEM], retried, {}, OPEN)
+    await records.change_in(
+        connection, caller, registry.objects[ITEM], retried, {}, OPEN
+    )
 
 
 def _row(failure: MessageFailure) -> dict[str, object]:
@@ -97,4 +113,7 @@ def _row(failure: MessageFailure) -> dict[str, object]:
 
 
 def _origin(failure: MessageFailure) -> dict[str, object]:
-    return {"message_body_json__sys": failure.body, "message_items_received__sys": failure.items}
+    return {
+        "message_body_json__sys": failure.body,
+        "message_items_received__sys": failure.items,
+    }

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from shared.vault.errors import ErrorType, VaultFault
+from shared.protocol.error_types import ErrorType
+from shared.vault.errors import VaultFault
 
 if TYPE_CHECKING:
     from shared.vault.files.content_service import Content
@@ -17,7 +18,9 @@ MAX_FILENAME = 255
 MAX_DESCRIPTION = 1000
 MAX_EXTERNAL_ID = 250
 
-_TYPES = mimetypes.MimeTypes()  # those that Python knows, whatever this machine has registered
+_TYPES = (
+    mimetypes.MimeTypes()
+)  # those that Python knows, whatever this machine has registered
 TYPES: Mapping[str, str] = _TYPES.types_map[True]
 """Media types by the endings of file names, in lower case with their dot."""
 
@@ -89,7 +92,9 @@ class Attachment:
         for version in self.versions:
             if version.number == number:
                 return version
-        raise VaultFault(ErrorType.INVALID_DATA, f"The attachment has no version [{number}]")
+        raise VaultFault(
+            ErrorType.INVALID_DATA, f"The attachment has no version [{number}]"
+        )
 
     def told(self, version: Version) -> str:
         """The version as the audit trail tells of it."""
@@ -147,14 +152,18 @@ class Step:
     added: bool
 
 
-def plan(additions: Sequence[Addition], known: Sequence[Known], new_ids: Iterator[int]) -> list[Step]:
+def plan(
+    additions: Sequence[Addition], known: Sequence[Known], new_ids: Iterator[int]
+) -> list[Step]:
     """Steps for additions to records, in their order; a file name that a record has gets a new version."""
     named = {(each.record_id, each.filename): each for each in known}
     held = {(each.record_id, each.sha256): each for each in known}
     steps = []
     for addition in additions:
         same = held.get((addition.record_id, addition.sha256))
-        if same is not None and (same.filename == addition.filename or not addition.restored):
+        if same is not None and (
+            same.filename == addition.filename or not addition.restored
+        ):
             steps.append(Step(addition, same, same, added=False))
             continue
         before = named.get((addition.record_id, addition.filename))
@@ -166,11 +175,14 @@ def plan(additions: Sequence[Addition], known: Sequence[Known], new_ids: Iterato
             last_version=number,
             version=number,
             sha256=addition.sha256,
-            description=addition.description or (before.description if before else None),
+            description=addition.description
+            or (before.description if before else None),
         )
         if before is not None:
             held.pop((before.record_id, before.sha256), None)
-        named[after.record_id, after.filename] = held[after.record_id, after.sha256] = after
+        named[after.record_id, after.filename] = held[after.record_id, after.sha256] = (
+            after
+        )
         steps.append(Step(addition, after, before, added=True))
     return steps
 
@@ -182,7 +194,10 @@ def checked_filename(name: str) -> str:
     """
     plain = name.replace("\\", "/").rpartition("/")[2].strip()
     if plain in ("", ".", "..") or not plain.isprintable() or len(plain) > MAX_FILENAME:
-        raise VaultFault(ErrorType.INVALID_DATA, f"A file's name has 1 to {MAX_FILENAME} printable characters")
+        raise VaultFault(
+            ErrorType.INVALID_DATA,
+            f"A file's name has 1 to {MAX_FILENAME} printable characters",
+        )
     return plain
 
 
@@ -190,5 +205,7 @@ def checked_text(name: str, value: object, max_length: int) -> str | None:
     """A description or external id, None for an empty one; raises VaultFault ``INVALID_DATA``."""
     text = "" if value is None else str(value)
     if len(text) > max_length or "\x00" in text:
-        raise VaultFault(ErrorType.INVALID_DATA, f"[{name}] has at most {max_length} characters")
+        raise VaultFault(
+            ErrorType.INVALID_DATA, f"[{name}] has at most {max_length} characters"
+        )
     return text or None

@@ -6,7 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from shared.vault.files.attachment_model import Addition, Attachment, Known, Step, Version
+from shared.vault.files.attachment_model import (
+    Addition,
+    Attachment,
+    Known,
+    Step,
+    Version,
+)
 from shared.vault.files.content_service import Content
 from shared.vault.storage.clock import moment
 
@@ -78,36 +84,62 @@ WHERE a.object = $1 AND a.record_id = $2
 """
 
 
-async def of_record(connection: Connection, object_name: str, record_id: str) -> list[Attachment]:
+async def of_record(
+    connection: Connection, object_name: str, record_id: str
+) -> list[Attachment]:
     """The attachments of a record, the oldest first."""
     return list(_attachments(await connection.fetch(OF_RECORD, object_name, record_id)))
 
 
-async def by_id(connection: Connection, object_name: str, ids: Sequence[int]) -> dict[object, Attachment]:
+async def by_id(
+    connection: Connection, object_name: str, ids: Sequence[int]
+) -> dict[object, Attachment]:
     """Attachments of an object's records by their ids; they are not locked."""
-    return {each.id: each for each in _attachments(await connection.fetch(BY_ID, object_name, list(ids)))}
+    return {
+        each.id: each
+        for each in _attachments(await connection.fetch(BY_ID, object_name, list(ids)))
+    }
 
 
-async def by_external_id(connection: Connection, object_name: str, ids: Sequence[str]) -> dict[object, Attachment]:
+async def by_external_id(
+    connection: Connection, object_name: str, ids: Sequence[str]
+) -> dict[object, Attachment]:
     """Attachments of an object's records by their external ids; they are not locked."""
     rows = await connection.fetch(BY_EXTERNAL_ID, object_name, list(ids))
     return {each.external_id: each for each in _attachments(rows)}
 
 
 def _attachments(rows: Sequence[Record]) -> Iterator[Attachment]:
-    for (id_, record_id, filename, external_id), group in groupby(rows, lambda row: tuple(row.values())[:4]):
-        yield Attachment(id_, record_id, filename, external_id, tuple(map(_version, group)))
+    for (id_, record_id, filename, external_id), group in groupby(
+        rows, lambda row: tuple(row.values())[:4]
+    ):
+        yield Attachment(
+            id_, record_id, filename, external_id, tuple(map(_version, group))
+        )
 
 
 def _version(row: Record) -> Version:
     content = Content(row["sha256"], row["size"], row["md5"], row["stored_as"])
-    return Version(row["version"], row["description"], content, row["created_by"], row["created_date"])
+    return Version(
+        row["version"],
+        row["description"],
+        content,
+        row["created_by"],
+        row["created_date"],
+    )
 
 
-async def known_to(connection: Connection, object_name: str, additions: Sequence[Addition]) -> list[Known]:
+async def known_to(
+    connection: Connection, object_name: str, additions: Sequence[Addition]
+) -> list[Known]:
     """The attachments that matter to additions; their records are locked by the caller."""
-    columns = [[getattr(each, name) for each in additions] for name in ("record_id", "filename", "sha256")]
-    return [Known(**row) for row in await connection.fetch(KNOWN, object_name, *columns)]
+    columns = [
+        [getattr(each, name) for each in additions]
+        for name in ("record_id", "filename", "sha256")
+    ]
+    return [
+        Known(**row) for row in await connection.fetch(KNOWN, object_name, *columns)
+    ]
 
 
 async def new_ids(connection: Connection, count: int) -> Iterator[int]:
@@ -115,23 +147,42 @@ async def new_ids(connection: Connection, count: int) -> Iterator[int]:
     return iter([row[0] for row in await connection.fetch(NEW_IDS, count)])
 
 
-async def put(connection: Connection, caller: Caller, object_name: str, steps: Sequence[Step]) -> None:
+async def put(
+    connection: Connection, caller: Caller, object_name: str, steps: Sequence[Step]
+) -> None:
     """Store what the steps add."""
     if not steps:
         return
     lasting: Mapping[int, Step] = {step.after.id: step for step in steps}
-    external = {step.after.id: step.addition.external_id for step in steps if step.addition.external_id}
+    external = {
+        step.after.id: step.addition.external_id
+        for step in steps
+        if step.addition.external_id
+    }
     heads = [
-        (id_, step.after.record_id, step.after.filename, external.get(id_), step.after.last_version)
+        (
+            id_,
+            step.after.record_id,
+            step.after.filename,
+            external.get(id_),
+            step.after.last_version,
+        )
         for id_, step in lasting.items()
     ]
     await connection.execute(PUT, object_name, *map(list, zip(*heads, strict=True)))
-    versions = [(s.after.id, s.after.version, s.after.description, s.after.sha256) for s in steps]
+    versions = [
+        (s.after.id, s.after.version, s.after.description, s.after.sha256)
+        for s in steps
+    ]
     now = await moment(connection)
-    await connection.execute(PUT_VERSIONS, caller.user_id, now, *map(list, zip(*versions, strict=True)))
+    await connection.execute(
+        PUT_VERSIONS, caller.user_id, now, *map(list, zip(*versions, strict=True))
+    )
 
 
-async def describe(connection: Connection, described: Sequence[tuple[Attachment, str | None]]) -> None:
+async def describe(
+    connection: Connection, described: Sequence[tuple[Attachment, str | None]]
+) -> None:
     """Give the latest versions of attachments these descriptions."""
     lines = [(each.id, each.latest.number, text) for each, text in described]
     if lines:
@@ -143,16 +194,22 @@ async def remove(connection: Connection, ids: Sequence[int]) -> None:
     await connection.execute(REMOVE, list(ids))
 
 
-async def remove_version(connection: Connection, attachment_id: int, version: int) -> None:
+async def remove_version(
+    connection: Connection, attachment_id: int, version: int
+) -> None:
     """Delete a version that is not the only one, and list it as deleted."""
     await connection.execute(REMOVE_VERSION, attachment_id, version)
 
 
-async def forget(connection: Connection, objects: Sequence[str], record_ids: Sequence[str]) -> None:
+async def forget(
+    connection: Connection, objects: Sequence[str], record_ids: Sequence[str]
+) -> None:
     """Delete the attachments of records that are gone, and list them as deleted."""
     await connection.execute(FORGET, objects, record_ids)
 
 
-async def move(connection: Connection, object_name: str, source: str, target: str) -> None:
+async def move(
+    connection: Connection, object_name: str, source: str, target: str
+) -> None:
     """Give a record's attachments to another record of the object."""
     await connection.execute(MOVE, object_name, source, target)

@@ -54,7 +54,9 @@ class ContentService:
         self._database = database
         self._files = files
 
-    async def keep(self, content: AsyncIterable[bytes], *, limit: int, md5: str | None = None) -> Content:
+    async def keep(
+        self, content: AsyncIterable[bytes], *, limit: int, md5: str | None = None
+    ) -> Content:
         """Keep up to ``limit`` bytes, for a row to refer to within a day; ``md5`` (hex) is what they must come to.
 
         :raises VaultFault: EXCEEDS_FILE_MAX_SIZE, INVALID_DATA for bytes of another checksum.
@@ -64,7 +66,9 @@ class ContentService:
         with as_faults():
             stored = await self._files.put(key, content, limit=limit, md5=md5)
         async with self._database.connection() as connection:
-            row = await connection.fetchrow(KEEP, stored.sha256, stored.size, stored.md5, key)
+            row = await connection.fetchrow(
+                KEEP, stored.sha256, stored.size, stored.md5, key
+            )
         if row is None:
             raise AssertionError  # it is inserted, or updated
         kept = Content(**row)
@@ -78,7 +82,9 @@ class ContentService:
             row = await connection.fetchrow(ONE, sha256)
         return None if row is None else Content(**row)
 
-    def read(self, content: Content, start: int = 0, length: int | None = None) -> AsyncIterator[bytes]:
+    def read(
+        self, content: Content, start: int = 0, length: int | None = None
+    ) -> AsyncIterator[bytes]:
         """The bytes from ``start`` on, at most ``length`` of them, in chunks."""
         return self._files.get(content.stored_as, start, length)
 
@@ -101,7 +107,9 @@ class ContentService:
     async def remove_strays(self, before: datetime) -> None:
         """Delete older copies that no row names: their writer ended before it could say so, or lost and then ended."""
         after: str | None = None
-        while items := await self._files.list(ROOT, recursive=True, after=after, limit=PAGE):
+        while items := await self._files.list(
+            ROOT, recursive=True, after=after, limit=PAGE
+        ):
             old = [item.key for item in items if _is_older(item, before)]
             async with self._database.connection() as connection:
                 named = {row["stored_as"] for row in await connection.fetch(NAMED, old)}

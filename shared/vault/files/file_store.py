@@ -85,14 +85,21 @@ class FileStore(Protocol):
         Raises AlreadyThere, TooLarge, ChecksumMismatch.
         """
 
-    def get(self, key: str, start: int = 0, length: int | None = None) -> AsyncIterator[bytes]:
+    def get(
+        self, key: str, start: int = 0, length: int | None = None
+    ) -> AsyncIterator[bytes]:
         """The bytes of a file, from ``start``, at most ``length`` of them, in chunks; raises NotFound at the first."""
 
     async def find(self, key: str) -> Item | None:
         """The file or folder of this key, or None."""
 
     async def list(
-        self, folder: str, *, recursive: bool = False, after: str | None = None, limit: int = 1000
+        self,
+        folder: str,
+        *,
+        recursive: bool = False,
+        after: str | None = None,
+        limit: int = 1000,
     ) -> Sequence[Item]:
         """The items of a folder, from behind the position ``after`` on; each folder stands before what is in it."""
 
@@ -134,13 +141,17 @@ class Digest:
 
     def stored(self, key: str, md5: str | None) -> StoredFile:
         """What was stored; raises ChecksumMismatch when it does not come to ``md5``."""
-        found = StoredFile(key, self.size, self._md5.hexdigest(), self._sha256.hexdigest())
+        found = StoredFile(
+            key, self.size, self._md5.hexdigest(), self._sha256.hexdigest()
+        )
         if md5 is not None and md5 != found.md5:
             raise ChecksumMismatch
         return found
 
 
-async def in_blocks(content: AsyncIterable[bytes], size: int = CHUNK) -> AsyncIterator[bytes]:
+async def in_blocks(
+    content: AsyncIterable[bytes], size: int = CHUNK
+) -> AsyncIterator[bytes]:
     """The same bytes in blocks of ``size``, the last one shorter."""
     buffer = bytearray()
     async for chunk in content:

@@ -11,7 +11,16 @@ from pathlib import Path
 from typing import BinaryIO
 from uuid import uuid4
 
-from shared.vault.files.file_store import CHUNK, AlreadyThere, Digest, Item, NotEmpty, NotFound, StoredFile, in_blocks
+from shared.vault.files.file_store import (
+    CHUNK,
+    AlreadyThere,
+    Digest,
+    Item,
+    NotEmpty,
+    NotFound,
+    StoredFile,
+    in_blocks,
+)
 
 INCOMING = ".incoming"  # files on their way; no key begins with a dot
 FOLDER_MODE = 0o750
@@ -46,13 +55,17 @@ class LocalStore:
         finally:
             await asyncio.to_thread(_discard, file)
 
-    async def get(self, key: str, start: int = 0, length: int | None = None) -> AsyncIterator[bytes]:
+    async def get(
+        self, key: str, start: int = 0, length: int | None = None
+    ) -> AsyncIterator[bytes]:
         """See FileStore."""
         file = await asyncio.to_thread(_open, self._path(key), start)
         try:
             left = length
             while left is None or left > 0:
-                chunk = await asyncio.to_thread(file.read, CHUNK if left is None else min(CHUNK, left))
+                chunk = await asyncio.to_thread(
+                    file.read, CHUNK if left is None else min(CHUNK, left)
+                )
                 if not chunk:
                     return
                 if left is not None:
@@ -66,10 +79,19 @@ class LocalStore:
         return await asyncio.to_thread(_item, self._path(key), key)
 
     async def list(
-        self, folder: str, *, recursive: bool = False, after: str | None = None, limit: int = 1000
+        self,
+        folder: str,
+        *,
+        recursive: bool = False,
+        after: str | None = None,
+        limit: int = 1000,
     ) -> Sequence[Item]:
         """See FileStore."""
-        names = None if after is None else tuple(after.removeprefix(f"{folder}/").rstrip("/").split("/"))
+        names = (
+            None
+            if after is None
+            else tuple(after.removeprefix(f"{folder}/").rstrip("/").split("/"))
+        )
 
         def page() -> list[Item]:
             found = _walk(self._path(folder), folder, names, recursive=recursive)
@@ -99,7 +121,9 @@ class LocalStore:
     def _path(self, key: str) -> Path:
         """The place of a key; keys are made from checked names, and one that is not never leaves the folder."""
         names = key.split("/")
-        if not all(names) or any(name in (".", "..") or "\x00" in name for name in names):
+        if not all(names) or any(
+            name in (".", "..") or "\x00" in name for name in names
+        ):
             message = "a key of the store is malformed"
             raise ValueError(message)
         return self._root.joinpath(*names)
@@ -145,13 +169,22 @@ def _item(path: Path, key: str) -> Item | None:
         return None
     if path.is_dir():
         return Item(key, is_folder=True)
-    return Item(key, is_folder=False, size=status.st_size, modified=datetime.fromtimestamp(status.st_mtime, UTC))
+    return Item(
+        key,
+        is_folder=False,
+        size=status.st_size,
+        modified=datetime.fromtimestamp(status.st_mtime, UTC),
+    )
 
 
-def _walk(path: Path, key: str, after: tuple[str, ...] | None, *, recursive: bool) -> Iterator[Item]:
+def _walk(
+    path: Path, key: str, after: tuple[str, ...] | None, *, recursive: bool
+) -> Iterator[Item]:
     """Items in the order of their names, a folder before what is in it, from behind ``after`` on."""
     try:
-        names = sorted(entry.name for entry in path.iterdir() if not entry.name.startswith("."))
+        names = sorted(
+            entry.name for entry in path.iterdir() if not entry.name.startswith(".")
+        )
     except (FileNotFoundError, NotADirectoryError):
         return
     for name in names:

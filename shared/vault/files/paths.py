@@ -5,7 +5,8 @@ from __future__ import annotations
 import unicodedata
 from dataclasses import dataclass
 
-from shared.vault.errors import ErrorType, VaultFault
+from shared.protocol.error_types import ErrorType
+from shared.vault.errors import VaultFault
 
 ROOT = "staging"
 MAX_DEPTH = 32
@@ -38,7 +39,13 @@ class StagingArea:
     def own_key(self, path: str) -> str:
         """The key of a path inside the user's own folder."""
         names = split(path)
-        return "/".join((ROOT, self.user_folder, *(names[1:] if names[:1] == (self.user_folder,) else names)))
+        return "/".join(
+            (
+                ROOT,
+                self.user_folder,
+                *(names[1:] if names[:1] == (self.user_folder,) else names),
+            )
+        )
 
     def path(self, key: str) -> str:
         """The path by which the user knows a key of theirs."""
@@ -72,8 +79,13 @@ def checked_name(name: str) -> str:
     """The name of a file or folder, composed as Unicode recommends; raises VaultFault ``INVALID_DATA``."""
     composed = unicodedata.normalize("NFC", name)
     if composed != composed.strip() or composed.startswith(".") or not composed:
-        raise _invalid("a name is empty, begins with a dot, or begins or ends with a space")
-    if any(character in "/\\" or unicodedata.category(character) in ("Cc", "Cs") for character in composed):
+        raise _invalid(
+            "a name is empty, begins with a dot, or begins or ends with a space"
+        )
+    if any(
+        character in "/\\" or unicodedata.category(character) in ("Cc", "Cs")
+        for character in composed
+    ):
         raise _invalid("a name has a slash, a backslash or a control character")
     if len(composed.encode()) > MAX_NAME_BYTES:
         raise _invalid(f"a name is longer than {MAX_NAME_BYTES} bytes")

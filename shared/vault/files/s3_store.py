@@ -10,14 +10,29 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from shared.vault.files.file_store import CHUNK, AlreadyThere, Digest, Item, NotEmpty, NotFound, StoredFile, in_blocks
+from shared.vault.files.file_store import (
+    CHUNK,
+    AlreadyThere,
+    Digest,
+    Item,
+    NotEmpty,
+    NotFound,
+    StoredFile,
+    in_blocks,
+)
 
-PART = 16 * 2**20  # bytes; an upload has at most 10,000 parts, so that a file may have 156 GiB
+PART = (
+    16 * 2**20
+)  # bytes; an upload has at most 10,000 parts, so that a file may have 156 GiB
 COPY_PART = 2**30
 LAST = "\U0010ffff"  # behind every other character in a key
 MISSING = frozenset({"404", "NoSuchKey", "NotFound"})
 TAKEN = frozenset({"412", "PreconditionFailed"})
-TIMEOUTS = {"connect_timeout": 5, "read_timeout": 60, "retries": {"max_attempts": 4, "mode": "standard"}}
+TIMEOUTS = {
+    "connect_timeout": 5,
+    "read_timeout": 60,
+    "retries": {"max_attempts": 4, "mode": "standard"},
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +51,15 @@ class S3Store:
 
     def __init__(self, bucket: Bucket) -> None:
         self._bucket = bucket
-        self._session: Any = importlib.import_module("aiobotocore.session").get_session()
-        self._config: Any = importlib.import_module("aiobotocore.config").AioConfig(**TIMEOUTS)
-        self._error: type[Exception] = importlib.import_module("botocore.exceptions").ClientError
+        self._session: Any = importlib.import_module(
+            "aiobotocore.session"
+        ).get_session()
+        self._config: Any = importlib.import_module("aiobotocore.config").AioConfig(
+            **TIMEOUTS
+        )
+        self._error: type[Exception] = importlib.import_module(
+            "botocore.exceptions"
+        ).ClientError
         self._stack = AsyncExitStack()
         self._lock = asyncio.Lock()
         self._opened: Any = None
@@ -64,7 +85,9 @@ class S3Store:
             stored = digest.stored(key, md5)
             await self._conditional("put_object", Key=key, Body=first, **condition)
             return stored
-        return await self._put_parts(key, (first, following), blocks, digest, md5, condition)
+        return await self._put_parts(
+            key, (first, following), blocks, digest, md5, condition
+        )
 
     async def _put_parts(
         self,
@@ -80,7 +103,9 @@ class S3Store:
 
         async def send(block: bytes) -> None:
             number = len(parts) + 1
-            sent = await self._call("upload_part", Key=key, UploadId=upload, PartNumber=number, Body=block)
+            sent = await self._call(
+                "upload_part", Key=key, UploadId=upload, PartNumber=number, Body=block
+            )
             parts.append({"PartNumber": number, "ETag": sent["ETag"]})
 
         try:
@@ -91,14 +116,24 @@ class S3Store:
                 digest.update(block)
                 await send(block)
             stored = digest.stored(key, md5)
-            complete = {"Key": key, "UploadId": upload, "MultipartUpload": {"Parts": parts}}
-            await self._conditional("complete_multipart_upload", **complete, **condition)
+            complete = {
+                "Key": key,
+                "UploadId": upload,
+                "MultipartUpload": {"Parts": parts},
+            }
+            await self._conditional(
+                "complete_multipart_upload", **complete, **condition
+            )
         except BaseException:
-            await asyncio.shield(self._call("abort_multipart_upload", Key=key, UploadId=upload))
+            await asyncio.shield(
+                self._call("abort_multipart_upload", Key=key, UploadId=upload)
+            )
             raise
         return stored
 
-    async def get(self, key: str, start: int = 0, length: int | None = None) -> AsyncIterator[bytes]:
+    async def get(
+        self, key: str, start: int = 0, length: int | None = None
+    ) -> AsyncIterator[bytes]:
         """See FileStore."""
         item = await self._file(key)
         if item is None:
@@ -106,7 +141,9 @@ class S3Store:
         end = item.size if length is None else min(item.size, start + length)
         if start >= end:
             return
-        answer = await self._call("get_object", Key=key, Range=f"bytes={start}-{end - 1}")
+        answer = await self._call(
+            "get_object", Key=key, Range=f"bytes={start}-{end - 1}"
+        )
         body = answer["Body"]
         try:
             while chunk := await body.read(CHUNK):
@@ -123,21 +160,38 @@ class S3Store:
         return Item(key, is_folder=True) if inside.get("KeyCount") else None
 
     async def list(
-        self, folder: str, *, recursive: bool = False, after: str | None = None, limit: int = 1000
+        self,
+        folder: str,
+        *,
+        recursive: bool = False,
+        after: str | None = None,
+        limit: int = 1000,
     ) -> Sequence[Item]:
         """See FileStore."""
         prefix = f"{folder}/"
-        options: dict[str, object] = {"Prefix": prefix, "StartAfter": after or prefix, "MaxKeys": limit}
+        options: dict[str, object] = {
+            "Prefix": prefix,
+            "StartAfter": after or prefix,
+            "MaxKeys": limit,
+        }
         if not recursive:
             options["Delimiter"] = "/"
             if after and after.endswith("/"):
                 # What is in a folder stands behind it in the order of keys, and is not of this list.
                 options["StartAfter"] = after + LAST
         page = await self._call("list_objects_v2", **options)
-        items = [self._item(entry) for entry in page.get("Contents", ()) if not entry["Key"].endswith("/")]
+        items = [
+            self._item(entry)
+            for entry in page.get("Contents", ())
+            if not entry["Key"].endswith("/")
+        ]
         folders = [entry["Prefix"][:-1] for entry in page.get("CommonPrefixes", ())]
         if recursive:
-            folders = _folders_of([entry["Key"] for entry in page.get("Contents", ())], prefix, after or "")
+            folders = _folders_of(
+                [entry["Key"] for entry in page.get("Contents", ())],
+                prefix,
+                after or "",
+            )
         items += [Item(key, is_folder=True) for key in folders]
         return sorted(items, key=lambda item: item.position)[:limit]
 
@@ -169,9 +223,13 @@ class S3Store:
         if not item.is_folder:
             await self._move_object(source, target, item.size)
             return
-        while contents := (await self._call("list_objects_v2", Prefix=f"{source}/")).get("Contents"):
+        while contents := (
+            await self._call("list_objects_v2", Prefix=f"{source}/")
+        ).get("Contents"):
             for entry in contents:
-                await self._move_object(entry["Key"], target + entry["Key"][len(source) :], entry["Size"])
+                await self._move_object(
+                    entry["Key"], target + entry["Key"][len(source) :], entry["Size"]
+                )
 
     async def _move_object(self, source: str, target: str, size: int) -> None:
         origin = {"Bucket": self._bucket.name, "Key": source}
@@ -186,17 +244,33 @@ class S3Store:
         parts = []
         for number, start in enumerate(range(0, size, COPY_PART), 1):
             span = f"bytes={start}-{min(size, start + COPY_PART) - 1}"
-            options = {"CopySource": origin, "CopySourceRange": span, "UploadId": upload, "PartNumber": number}
+            options = {
+                "CopySource": origin,
+                "CopySourceRange": span,
+                "UploadId": upload,
+                "PartNumber": number,
+            }
             copied = await self._call("upload_part_copy", Key=target, **options)
-            parts.append({"PartNumber": number, "ETag": copied["CopyPartResult"]["ETag"]})
-        await self._call("complete_multipart_upload", Key=target, UploadId=upload, MultipartUpload={"Parts": parts})
+            parts.append(
+                {"PartNumber": number, "ETag": copied["CopyPartResult"]["ETag"]}
+            )
+        await self._call(
+            "complete_multipart_upload",
+            Key=target,
+            UploadId=upload,
+            MultipartUpload={"Parts": parts},
+        )
 
     async def tidy(self, before: datetime) -> None:
         """See FileStore."""
         begun = await self._call("list_multipart_uploads")
         for upload in begun.get("Uploads", ()):
             if upload["Initiated"] < before:
-                await self._call("abort_multipart_upload", Key=upload["Key"], UploadId=upload["UploadId"])
+                await self._call(
+                    "abort_multipart_upload",
+                    Key=upload["Key"],
+                    UploadId=upload["UploadId"],
+                )
 
     async def close(self) -> None:
         """See FileStore."""
@@ -220,11 +294,21 @@ class S3Store:
             head = await self._call("head_object", Key=key)
         except NotFound:
             return None
-        return Item(key, is_folder=False, size=head["ContentLength"], modified=head["LastModified"])
+        return Item(
+            key,
+            is_folder=False,
+            size=head["ContentLength"],
+            modified=head["LastModified"],
+        )
 
     @staticmethod
     def _item(entry: Any) -> Item:
-        return Item(entry["Key"], is_folder=False, size=entry["Size"], modified=entry["LastModified"])
+        return Item(
+            entry["Key"],
+            is_folder=False,
+            size=entry["Size"],
+            modified=entry["LastModified"],
+        )
 
     async def _conditional(self, operation: str, **options: object) -> None:
         try:

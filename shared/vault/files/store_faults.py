@@ -7,15 +7,31 @@ import binascii
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from shared.vault.errors import ErrorType, VaultFault
-from shared.vault.files.file_store import AlreadyThere, ChecksumMismatch, NotEmpty, NotFound, StoreError, TooLarge
+from shared.protocol.error_types import ErrorType
+from shared.vault.errors import VaultFault
+from shared.vault.files.file_store import (
+    AlreadyThere,
+    ChecksumMismatch,
+    NotEmpty,
+    NotFound,
+    StoreError,
+    TooLarge,
+)
 
 FAULTS: tuple[tuple[type[StoreError], ErrorType, str], ...] = (
     (NotFound, ErrorType.INVALID_DATA, "There is no such file or folder"),
     (AlreadyThere, ErrorType.ITEM_NAME_EXISTS, "There is an item of this name already"),
     (NotEmpty, ErrorType.OPERATION_NOT_ALLOWED, "The folder is not empty"),
-    (TooLarge, ErrorType.EXCEEDS_FILE_MAX_SIZE, "The file is larger than files may be here"),
-    (ChecksumMismatch, ErrorType.INVALID_DATA, "The content does not have the checksum that was given for it"),
+    (
+        TooLarge,
+        ErrorType.EXCEEDS_FILE_MAX_SIZE,
+        "The file is larger than files may be here",
+    ),
+    (
+        ChecksumMismatch,
+        ErrorType.INVALID_DATA,
+        "The content does not have the checksum that was given for it",
+    ),
 )
 MD5_HEX = 32
 
@@ -43,9 +59,15 @@ def given_md5(header: str | None) -> str | None:
         return None
     text = header.strip()
     try:
-        digest = bytes.fromhex(text) if len(text) == MD5_HEX else base64.b64decode(text, validate=True)
+        digest = (
+            bytes.fromhex(text)
+            if len(text) == MD5_HEX
+            else base64.b64decode(text, validate=True)
+        )
     except (ValueError, binascii.Error) as error:
-        raise VaultFault(ErrorType.INVALID_DATA, "Content-MD5 is not a checksum") from error
+        raise VaultFault(
+            ErrorType.INVALID_DATA, "Content-MD5 is not a checksum"
+        ) from error
     if len(digest) != MD5_HEX // 2:
         raise VaultFault(ErrorType.INVALID_DATA, "Content-MD5 is not a checksum")
     return digest.hex()

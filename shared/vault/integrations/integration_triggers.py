@@ -45,21 +45,31 @@ class IntegrationTrigger:
 
     columns = ("status__v", LAST_RUN, RUN_INTERVAL)
 
-    def before_update(self, caller: Caller, stored: Record, changes: dict[str, object]) -> ApiError | None:
+    def before_update(
+        self, caller: Caller, stored: Record, changes: dict[str, object]
+    ) -> ApiError | None:
         """Allow the update, with the run time beside an activation."""
         del caller
-        if changes.get("status__v") == ACTIVE_STATUS and stored["status__v"] != ACTIVE_STATUS:
+        if (
+            changes.get("status__v") == ACTIVE_STATUS
+            and stored["status__v"] != ACTIVE_STATUS
+        ):
             changes[LAST_RUN] = in_milliseconds(datetime.now(UTC))
         return None
 
     async def after_update(
-        self, connection: Connection, caller: Caller, updated: Sequence[tuple[Record, Mapping[str, object]]]
+        self,
+        connection: Connection,
+        caller: Caller,
+        updated: Sequence[tuple[Record, Mapping[str, object]]],
     ) -> None:
         """Run what was set back, and schedule what got another interval or became active."""
         for stored, changes in updated:
             if RUN_INTERVAL in changes or "status__v" in changes:
                 await schedule_next(connection, caller, stored["id"])
-            if stored["status__v"] == ACTIVE_STATUS and _set_back(stored[LAST_RUN], changes.get(LAST_RUN)):
+            if stored["status__v"] == ACTIVE_STATUS and _set_back(
+                stored[LAST_RUN], changes.get(LAST_RUN)
+            ):
                 await request_run(connection, caller, stored["id"])
 
     def before_delete(self, caller: Caller, stored: Record) -> ApiError | None:
@@ -79,4 +89,6 @@ async def active_with(connection: Connection, integration: str) -> set[int]:
 
 
 def _set_back(before: object, after: object) -> bool:
-    return isinstance(before, datetime) and isinstance(after, datetime) and after < before
+    return (
+        isinstance(before, datetime) and isinstance(after, datetime) and after < before
+    )

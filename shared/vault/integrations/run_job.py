@@ -6,13 +6,21 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from shared.protocol.error_types import ErrorType
 from shared.vault.access.caller import SYSTEM
-from shared.vault.errors import ErrorType, VaultFault
+from shared.vault.errors import VaultFault
 from shared.vault.integrations import run_table as table
 from shared.vault.integrations.integration_triggers import LAST_RUN, OBJECT, is_active
 from shared.vault.integrations.run_model import JOB_TYPE, RUN_EVENT, Run
 from shared.vault.integrations.run_requests import schedule_next
-from shared.vault.jobs.job_model import JobContext, JobResult, JobStatus, JobType, Parked, TaskState
+from shared.vault.jobs.job_model import (
+    JobContext,
+    JobResult,
+    JobStatus,
+    JobType,
+    Parked,
+    TaskState,
+)
 from shared.vault.queues.outbox import announce
 
 if TYPE_CHECKING:
@@ -22,7 +30,9 @@ if TYPE_CHECKING:
     from shared.vault.records.rows import Row
     from shared.vault.storage.database import Connection
 
-LOOK_SECONDS = 5.0  # between looks at a run; the last report of a stage makes it look at once
+LOOK_SECONDS = (
+    5.0  # between looks at a run; the last report of a stage makes it look at once
+)
 
 INTEGRATION = f"""
 SELECT i.integration_api_name__sys AS name, i.{LAST_RUN} AS last_run, c.api_name__sys AS connection,
@@ -54,7 +64,9 @@ async def run_integration(context: JobContext) -> JobResult | Parked:
         await table.under_way(connection, context.job_id)
         run = await table.read_run(connection, integration, context.job_id, patience)
         if run is None:
-            raise VaultFault(ErrorType.INVALID_DATA, "The integration of this run is gone")
+            raise VaultFault(
+                ErrorType.INVALID_DATA, "The integration of this run is gone"
+            )
         await _show(context, connection, run)
         if run.error is None and run.stage_done and run.more_stages:
             order = await _order(connection, vault.components.registry, integration)
@@ -66,14 +78,19 @@ async def run_integration(context: JobContext) -> JobResult | Parked:
     if run.stage_done:
         return await _finish(context, integration, run)
     if run.stalled:
-        return _errors(run, f"No connector has reported for {vault.settings.run_patience_minutes} minutes")
+        return _errors(
+            run,
+            f"No connector has reported for {vault.settings.run_patience_minutes} minutes",
+        )
     return Parked(LOOK_SECONDS)
 
 
 async def _begin(context: JobContext, integration: str) -> Parked:
     vault = context.vault
     # Before anything can go wrong: what keeps this run from beginning may be mended by the next.
-    await vault.database.unit_of_work(lambda own: schedule_next(own, SYSTEM, integration))
+    await vault.database.unit_of_work(
+        lambda own: schedule_next(own, SYSTEM, integration)
+    )
     async with vault.database.transaction() as connection:
         order = await _order(connection, vault.components.registry, integration)
         since = order.last_run or await connection.fetchval(CREATED, context.job_id)
@@ -86,10 +103,15 @@ async def _begin(context: JobContext, integration: str) -> Parked:
 async def _order(connection: Connection, registry: Registry, integration: str) -> Order:
     row = await connection.fetchrow(INTEGRATION, integration)
     if row is None or not await is_active(connection, row["name"]):
-        raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, "The integration or its connection is not active")
+        raise VaultFault(
+            ErrorType.OPERATION_NOT_ALLOWED,
+            "The integration or its connection is not active",
+        )
     remote = row["remote_vault"] or ""
     if not remote.isdecimal():
-        raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, "The connection has no Remote Vault ID")
+        raise VaultFault(
+            ErrorType.OPERATION_NOT_ALLOWED, "The connection has no Remote Vault ID"
+        )
     queue = inbound_queue(registry, row["connection"])
     if queue is None:
         text = f"No active inbound queue has the connection [{row['connection']}]"
@@ -122,19 +144,26 @@ async def _show(context: JobContext, connection: Connection, run: Run) -> None:
     for point, counts in run.by_point.items():
         ended = TaskState.ERRORS_ENCOUNTERED if counts.failed else TaskState.SUCCESS
         state = ended if run.stage_done else TaskState.RUNNING
-        await context.progress(point, counts.as_json(), state=state, connection=connection)
+        await context.progress(
+            point, counts.as_json(), state=state, connection=connection
+        )
 
 
 async def _finish(context: JobContext, integration: str, run: Run) -> JobResult:
     counts = run.counts
     if counts.failed:
-        return _errors(run, f"{counts.failed} of {counts.read} records failed; see User Exception Messages")
+        return _errors(
+            run,
+            f"{counts.failed} of {counts.read} records failed; see User Exception Messages",
+        )
     if run.source_time is not None:
         await _move_on(context, integration, run.found_time, run.source_time)
     return JobResult(JobStatus.SUCCESS, {"counts": counts.as_json()})
 
 
-async def _move_on(context: JobContext, integration: str, found: datetime | None, to: datetime) -> None:
+async def _move_on(
+    context: JobContext, integration: str, found: datetime | None, to: datetime
+) -> None:
     """Move Last Successful Run Time forward, unless somebody has set it since the run began."""
     vault = context.vault
 
@@ -143,14 +172,18 @@ async def _move_on(context: JobContext, integration: str, found: datetime | None
         if stored != found or (stored is not None and stored >= to):
             return []
         target = vault.components.registry.objects[OBJECT]
-        return await vault.records.change_in(connection, SYSTEM, target, [integration], {}, {LAST_RUN: to})
+        return await vault.records.change_in(
+            connection, SYSTEM, target, [integration], {}, {LAST_RUN: to}
+        )
 
     await vault.records.carry_out(work)
 
 
 def _errors(run: Run, text: str) -> JobResult:
     error = {"type": ErrorType.INVALID_DATA, "message": text}
-    return JobResult(JobStatus.ERRORS_ENCOUNTERED, {"counts": run.counts.as_json(), "error": error})
+    return JobResult(
+        JobStatus.ERRORS_ENCOUNTERED, {"counts": run.counts.as_json(), "error": error}
+    )
 
 
 JOBS = {JOB_TYPE: JobType(run_integration)}

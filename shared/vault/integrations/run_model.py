@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
 
-from shared.vault.errors import ErrorType, VaultFault
+from shared.protocol.error_types import ErrorType
+from shared.vault.errors import VaultFault
 from shared.vault.jobs.job_model import JobStatus
 
 JOB_TYPE = "integration_run"
@@ -28,12 +29,18 @@ class Counts:
 
     def __add__(self, other: Counts) -> Counts:
         """The counts of both together."""
-        return Counts(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
+        return Counts(
+            *(getattr(self, f.name) + getattr(other, f.name) for f in fields(self))
+        )
 
     def check(self) -> None:
         """Refuse counts that do not add up; raises VaultFault INVALID_DATA."""
         whole = self.read == self.skipped + self.written + self.failed
-        if min(self.skipped, self.failed) < 0 or not whole or not 0 <= self.written <= self.mapped <= self.most_mapped:
+        if (
+            min(self.skipped, self.failed) < 0
+            or not whole
+            or not 0 <= self.written <= self.mapped <= self.most_mapped
+        ):
             message = "Counts must add up: read = skipped + written + failed; written <= mapped <= written + failed"
             raise VaultFault(ErrorType.INVALID_DATA, message)
 

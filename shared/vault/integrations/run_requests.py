@@ -21,17 +21,27 @@ WHERE singleton_key = $1 AND status = 'SCHEDULED'
 """
 
 
-async def request_run(connection: Connection, caller: Caller, integration: str, run_at: datetime | None = None) -> int:
+async def request_run(
+    connection: Connection,
+    caller: Caller,
+    integration: str,
+    run_at: datetime | None = None,
+) -> int:
     """Have an integration (record id) run, in the transaction of the wish; the job's id.
 
     At most one run of an integration waits and at most one is under way. One that waits is brought forward.
     """
     title = f"Integration run: {await connection.fetchval(TITLE, integration)}"
     parameters = {"integration": integration}
-    return await insert_job(connection, NewJob(JOB_TYPE, title, parameters, caller.user_id, run_at, _key(integration)))
+    return await insert_job(
+        connection,
+        NewJob(JOB_TYPE, title, parameters, caller.user_id, run_at, _key(integration)),
+    )
 
 
-async def schedule_next(connection: Connection, caller: Caller, integration: str) -> None:
+async def schedule_next(
+    connection: Connection, caller: Caller, integration: str
+) -> None:
     """Have it run when its interval has passed, in place of what was scheduled before; not at all without one."""
     await connection.execute(FORGET_SCHEDULED, _key(integration))
     minutes = await connection.fetchval(INTERVAL, integration)

@@ -6,8 +6,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Grant, authorize
-from shared.vault.errors import ErrorType, VaultFault
+from shared.vault.errors import VaultFault
 from shared.vault.integrations import run_table as table
 from shared.vault.integrations.integration_triggers import is_active
 from shared.vault.integrations.run_model import Batch, Paging, Run
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
 
 MAX_ERROR = 1500
 MAX_ID = 2**31 - 1
-INTEGRATION = "SELECT id FROM records.integration__sys WHERE integration_api_name__sys = $1"
+INTEGRATION = (
+    "SELECT id FROM records.integration__sys WHERE integration_api_name__sys = $1"
+)
 
 
 class RunService:
@@ -44,16 +47,23 @@ class RunService:
         async def work(connection: Connection) -> int:
             record = await _record(connection, integration)
             if not await is_active(connection, integration):
-                raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, "The integration or its connection is not active")
+                raise VaultFault(
+                    ErrorType.OPERATION_NOT_ALLOWED,
+                    "The integration or its connection is not active",
+                )
             return await request_run(connection, caller, record)
 
         return await self._database.unit_of_work(work)
 
-    async def runs(self, caller: Caller, integration: str, *, limit: int, offset: int) -> Sequence[Run]:
+    async def runs(
+        self, caller: Caller, integration: str, *, limit: int, offset: int
+    ) -> Sequence[Run]:
         """Runs of an integration, the latest first; raises VaultFault."""
         authorize(caller, Grant.COPY_RECORDS)
         async with self._database.connection() as connection:
-            return await table.list_runs(connection, await _record(connection, integration), limit, offset)
+            return await table.list_runs(
+                connection, await _record(connection, integration), limit, offset
+            )
 
     async def run(self, caller: Caller, integration: str, job_id: int) -> Run:
         """One run; raises VaultFault."""
@@ -61,7 +71,9 @@ class RunService:
         async with self._database.connection() as connection:
             return await self._run(connection, integration, job_id)
 
-    async def begin_reading(self, caller: Caller, integration: str, job_id: int, source_time: datetime) -> Run:
+    async def begin_reading(
+        self, caller: Caller, integration: str, job_id: int, source_time: datetime
+    ) -> Run:
         """Note the source's clock as it was before anything was read: the first who tells it decides."""
 
         async def work(connection: Connection) -> None:
@@ -69,7 +81,9 @@ class RunService:
 
         return await self._tell(caller, integration, job_id, work)
 
-    async def read_on(self, caller: Caller, integration: str, job_id: int, paging: Paging) -> Run:
+    async def read_on(
+        self, caller: Caller, integration: str, job_id: int, paging: Paging
+    ) -> Run:
         """Note how far the reading has come; the run says from where to go on, and whether it does."""
 
         async def work(connection: Connection) -> None:
@@ -77,7 +91,9 @@ class RunService:
 
         return await self._tell(caller, integration, job_id, work)
 
-    async def give_up(self, caller: Caller, integration: str, job_id: int, reason: str) -> Run:
+    async def give_up(
+        self, caller: Caller, integration: str, job_id: int, reason: str
+    ) -> Run:
         """End a run that cannot be read."""
 
         async def work(connection: Connection) -> None:
@@ -85,7 +101,9 @@ class RunService:
 
         return await self._tell(caller, integration, job_id, work)
 
-    async def report(self, caller: Caller, integration: str, job_id: int, batch: Batch) -> Run:
+    async def report(
+        self, caller: Caller, integration: str, job_id: int, batch: Batch
+    ) -> Run:
         """Count a batch in, once however often it is reported; nothing is noted of a run that has ended."""
         batch.counts.check()
 
@@ -95,7 +113,11 @@ class RunService:
         return await self._tell(caller, integration, job_id, work)
 
     async def _tell(
-        self, caller: Caller, integration: str, job_id: int, note: Callable[[Connection], Awaitable[None]]
+        self,
+        caller: Caller,
+        integration: str,
+        job_id: int,
+        note: Callable[[Connection], Awaitable[None]],
     ) -> Run:
         authorize(caller, Grant.COPY_RECORDS)
 
@@ -112,9 +134,15 @@ class RunService:
 
     async def _run(self, connection: Connection, integration: str, job_id: int) -> Run:
         record = await _record(connection, integration)
-        run = await table.read_run(connection, record, job_id, self._patience) if 0 < job_id <= MAX_ID else None
+        run = (
+            await table.read_run(connection, record, job_id, self._patience)
+            if 0 < job_id <= MAX_ID
+            else None
+        )
         if run is None:
-            raise VaultFault(ErrorType.INVALID_DATA, f"The integration has no run [{job_id}]")
+            raise VaultFault(
+                ErrorType.INVALID_DATA, f"The integration has no run [{job_id}]"
+            )
         return run
 
 
@@ -123,5 +151,7 @@ async def _record(connection: Connection, integration: str) -> str:
     if "\x00" not in integration:
         record = await connection.fetchval(INTEGRATION, integration)
     if record is None:
-        raise VaultFault(ErrorType.INVALID_DATA, f"There is no integration [{integration[:100]}]")
+        raise VaultFault(
+            ErrorType.INVALID_DATA, f"There is no integration [{integration[:100]}]"
+        )
     return record

@@ -50,28 +50,44 @@ ON CONFLICT (job_id, batch) DO UPDATE SET read = excluded.read, mapped = exclude
     written = excluded.written, failed = excluded.failed
 WHERE excluded.failed > b.failed
 """
-PROGRESSED = "UPDATE platform.integration_run SET progress_date = now() WHERE job_id = $1"
+PROGRESSED = (
+    "UPDATE platform.integration_run SET progress_date = now() WHERE job_id = $1"
+)
 NEXT_STAGE = """
 UPDATE platform.integration_run SET stage = stage + 1, position = '', paged = false, progress_date = now()
 WHERE job_id = $1 RETURNING stage
 """
 
 
-async def begin(connection: Connection, job_id: int, found: datetime | None, changed_since: datetime) -> None:
+async def begin(
+    connection: Connection, job_id: int, found: datetime | None, changed_since: datetime
+) -> None:
     """Store a run that begins now."""
     await connection.execute(BEGIN, job_id, found, changed_since)
 
 
-async def read_run(connection: Connection, integration: str, job_id: int, patience: timedelta) -> Run | None:
+async def read_run(
+    connection: Connection, integration: str, job_id: int, patience: timedelta
+) -> Run | None:
     """A run of an integration (record id); ``stalled`` when it was not heard of for so long."""
-    rows = await connection.fetch(f"{RUNS} AND j.job_id = $3", patience, integration, job_id)
+    rows = await connection.fetch(
+        f"{RUNS} AND j.job_id = $3", patience, integration, job_id
+    )
     runs = await _runs(connection, rows)
     return runs[0] if runs else None
 
 
-async def list_runs(connection: Connection, integration: str, limit: int, offset: int) -> Sequence[Run]:
+async def list_runs(
+    connection: Connection, integration: str, limit: int, offset: int
+) -> Sequence[Run]:
     """A page of the runs of an integration, the latest first."""
-    rows = await connection.fetch(f"{RUNS} ORDER BY j.job_id DESC LIMIT $3 OFFSET $4", None, integration, limit, offset)
+    rows = await connection.fetch(
+        f"{RUNS} ORDER BY j.job_id DESC LIMIT $3 OFFSET $4",
+        None,
+        integration,
+        limit,
+        offset,
+    )
     return await _runs(connection, rows)
 
 
@@ -82,7 +98,13 @@ async def under_way(connection: Connection, job_id: int) -> bool:
 
 async def read_on(connection: Connection, job_id: int, paging: Paging) -> None:
     """Note how far the reading has come, unless that is known already."""
-    arguments = (paging.stage, paging.batches, paging.position, paging.ended, paging.more_stages)
+    arguments = (
+        paging.stage,
+        paging.batches,
+        paging.position,
+        paging.ended,
+        paging.more_stages,
+    )
     await connection.execute(READ_ON, job_id, *arguments)
 
 
@@ -90,7 +112,9 @@ async def report(connection: Connection, job_id: int, batch: Batch) -> None:
     """Count a batch in, once."""
     counts = batch.counts
     values = (counts.read, counts.mapped, counts.skipped, counts.written, counts.failed)
-    await connection.execute(REPORT, job_id, batch.number, batch.integration_point, *values)
+    await connection.execute(
+        REPORT, job_id, batch.number, batch.integration_point, *values
+    )
     await connection.execute(PROGRESSED, job_id)
 
 
@@ -102,7 +126,10 @@ async def next_stage(connection: Connection, job_id: int) -> int:
 
 async def _runs(connection: Connection, rows: Sequence[Record]) -> list[Run]:
     points = await connection.fetch(POINTS, [row["job_id"] for row in rows])
-    return [_run(row, [point for point in points if point["job_id"] == row["job_id"]]) for row in rows]
+    return [
+        _run(row, [point for point in points if point["job_id"] == row["job_id"]])
+        for row in rows
+    ]
 
 
 def _run(row: Record, points: Sequence[Record]) -> Run:
@@ -124,5 +151,10 @@ def _run(row: Record, points: Sequence[Record]) -> Run:
         more_stages=bool(row["more_stages"]),
         error=row["error"],
         stalled=bool(row["stalled"]),
-        by_point={point["integration_point"]: Counts(*(point[name] for name in Counts.__slots__)) for point in points},
+        by_point={
+            point["integration_point"]: Counts(
+                *(point[name] for name in Counts.__slots__)
+            )
+            for point in points
+        },
     )

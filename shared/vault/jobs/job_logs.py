@@ -12,7 +12,9 @@ if TYPE_CHECKING:
 
 PAGE = 20  # entries in memory at a time
 
-APPEND = "INSERT INTO platform.job_log (job_id, task_id, log, lines) VALUES ($1, $2, $3, $4)"
+APPEND = (
+    "INSERT INTO platform.job_log (job_id, task_id, log, lines) VALUES ($1, $2, $3, $4)"
+)
 READ = """
 SELECT position, lines FROM platform.job_log
 WHERE job_id = $1 AND task_id = $2 AND log = $3 AND position > $4 ORDER BY position LIMIT $5
@@ -44,7 +46,9 @@ class JobLog:
         position = 0
         while True:
             async with self.database.connection() as connection:
-                rows = await connection.fetch(READ, self.job_id, self.task_id, self.log, position, PAGE)
+                rows = await connection.fetch(
+                    READ, self.job_id, self.task_id, self.log, position, PAGE
+                )
             if not rows:
                 return
             position = rows[-1]["position"]
@@ -53,7 +57,9 @@ class JobLog:
 
     async def publish(self, files: FileStore) -> StoredFile:
         """Store what has been written under ``result_key``; may be done again until ``clear``."""
-        return await files.put(result_key(self.job_id, self.task_id, self.log), self.content())
+        return await files.put(
+            result_key(self.job_id, self.task_id, self.log), self.content()
+        )
 
     async def clear(self, connection: Connection) -> None:
         """Remove the lines, once they are a file."""

@@ -31,7 +31,9 @@ class JobStatus(StrEnum):
     MISSED_SCHEDULE = "MISSED_SCHEDULE"
 
 
-UNFINISHED = frozenset({JobStatus.SCHEDULED, JobStatus.QUEUED, JobStatus.QUEUEING, JobStatus.RUNNING})
+UNFINISHED = frozenset(
+    {JobStatus.SCHEDULED, JobStatus.QUEUED, JobStatus.QUEUEING, JobStatus.RUNNING}
+)
 FINISHED = frozenset(JobStatus) - UNFINISHED
 
 
@@ -139,14 +141,20 @@ class JobContext:
 
         :raises LeaseLost: when another process runs the job now.
         """
-        await self.run.table.save_task(self.run.lease, self.job_id, JobTask(task_id, state, counts), connection)
+        await self.run.table.save_task(
+            self.run.lease, self.job_id, JobTask(task_id, state, counts), connection
+        )
 
-    async def save(self, checkpoint: Mapping[str, object], *, connection: Connection | None = None) -> None:
+    async def save(
+        self, checkpoint: Mapping[str, object], *, connection: Connection | None = None
+    ) -> None:
         """Replace the checkpoint (JSON values), in the transaction of ``connection`` when one is given.
 
         :raises LeaseLost: when another process runs the job now.
         """
-        await self.run.table.save_checkpoint(self.run.lease, self.job_id, checkpoint, connection)
+        await self.run.table.save_checkpoint(
+            self.run.lease, self.job_id, checkpoint, connection
+        )
         self.checkpoint = checkpoint
 
 

@@ -57,7 +57,14 @@ class ClaimedJob:
 async def insert_job(connection: Connection, job: NewJob) -> int:
     """Store a job inside a transaction, and wake the workers when it commits."""
     parameters = _json(job.parameters)
-    arguments = (job.job_type, job.title, parameters, job.user_id, job.run_at, job.singleton_key)
+    arguments = (
+        job.job_type,
+        job.title,
+        parameters,
+        job.user_id,
+        job.run_at,
+        job.singleton_key,
+    )
     job_id: int = await connection.fetchval(statements.INSERT, *arguments)
     await connection.execute("SELECT pg_notify($1, '')", JOB)
     return job_id
@@ -82,21 +89,36 @@ class JobTable:
     async def job(self, job_id: int) -> Job | None:
         """One job, or None."""
         async with self._database.connection() as connection:
-            row = await connection.fetchrow(f"SELECT {statements.COLUMNS} FROM platform.job WHERE job_id = $1", job_id)
+            row = await connection.fetchrow(
+                f"SELECT {statements.COLUMNS} FROM platform.job WHERE job_id = $1",
+                job_id,
+            )
         return None if row is None else _job(row)
 
     async def note_poll(self, job_id: int, interval: timedelta) -> bool:
         """Count a status request; whether the last one is at least ``interval`` ago."""
         async with self._database.connection() as connection:
-            return await connection.fetchval(statements.NOTE_POLL, job_id, interval) is not None
+            return (
+                await connection.fetchval(statements.NOTE_POLL, job_id, interval)
+                is not None
+            )
 
-    async def tasks(self, job_id: int, *, limit: int, offset: int) -> tuple[Sequence[JobTask], int]:
+    async def tasks(
+        self, job_id: int, *, limit: int, offset: int
+    ) -> tuple[Sequence[JobTask], int]:
         """A page of a job's tasks, and their number."""
         async with self._database.connection() as connection:
             sql = f"{statements.TASKS} ORDER BY t.position LIMIT $3 OFFSET $4"
             rows = await connection.fetch(sql, job_id, sorted(FINISHED), limit, offset)
-            total: int = await connection.fetchval("SELECT count(*) FROM platform.job_task WHERE job_id = $1", job_id)
-        found = [JobTask(row["task_id"], TaskState(row["state"]), orjson.loads(row["counts"])) for row in rows]
+            total: int = await connection.fetchval(
+                "SELECT count(*) FROM platform.job_task WHERE job_id = $1", job_id
+            )
+        found = [
+            JobTask(
+                row["task_id"], TaskState(row["state"]), orjson.loads(row["counts"])
+            )
+            for row in rows
+        ]
         return found, total
 
     async def task_states(self, job_id: int) -> Mapping[TaskState, int]:
@@ -107,11 +129,21 @@ class JobTable:
         return {TaskState(row["state"]): row["number"] for row in rows}
 
     async def listed(
-        self, wanted: JobFilter, among: Collection[JobStatus], owner: int | None, *, limit: int, offset: int
+        self,
+        wanted: JobFilter,
+        among: Collection[JobStatus],
+        owner: int | None,
+        *,
+        limit: int,
+        offset: int,
     ) -> JobPage:
         """A page of the jobs that have a status of ``among``; only those of ``owner`` when one is given."""
         statuses = sorted((wanted.statuses or frozenset(among)) & frozenset(among))
-        dated, order = ("run_end_date", "DESC") if JobStatus.SUCCESS in among else ("created_date", "ASC")
+        dated, order = (
+            ("run_end_date", "DESC")
+            if JobStatus.SUCCESS in among
+            else ("created_date", "ASC")
+        )
         condition = (
             f"status = ANY($1::text[]) AND ($2::bigint IS NULL OR created_by = $2)"
             f" AND ($3::timestamptz IS NULL OR {dated} >= $3) AND ($4::timestamptz IS NULL OR {dated} <= $4)"
@@ -119,7 +151,9 @@ class JobTable:
         parameters = (statuses, owner, wanted.start, wanted.end)
         ordered = f"ORDER BY {'run_end_date' if order == 'DESC' else 'run_at'} {order}, job_id {order}"
         async with self._database.connection() as connection:
-            total: int = await connection.fetchval(f"SELECT count(*) FROM platform.job WHERE {condition}", *parameters)
+            total: int = await connection.fetchval(
+                f"SELECT count(*) FROM platform.job WHERE {condition}", *parameters
+            )
             sql = f"SELECT {statements.COLUMNS} FROM platform.job WHERE {condition} {ordered} LIMIT $5 OFFSET $6"
             rows = await connection.fetch(sql, *parameters, limit, offset)
         return JobPage([_job(row) for row in rows], total)
@@ -138,19 +172,29 @@ class JobTable:
             await connection.execute("SELECT pg_notify($1, '')", JOB)
         return changed is not None
 
-    async def claim(self, job_types: Collection[str], lease_time: timedelta) -> ClaimedJob | None:
+    async def claim(
+        self, job_types: Collection[str], lease_time: timedelta
+    ) -> ClaimedJob | None:
         """The next job to run, now leased to the caller; None when none is due."""
         lease = str(uuid4())
         try:
             async with self._database.connection() as connection:
-                row = await connection.fetchrow(statements.CLAIM, lease, lease_time, list(job_types))
+                row = await connection.fetchrow(
+                    statements.CLAIM, lease, lease_time, list(job_types)
+                )
         except asyncpg.UniqueViolationError:
-            return None  # another process has begun a job of the same key in this moment
+            return (
+                None  # another process has begun a job of the same key in this moment
+            )
         if row is None:
             return None
-        return ClaimedJob(_job(row), lease, row["attempts"], orjson.loads(row["checkpoint"]))
+        return ClaimedJob(
+            _job(row), lease, row["attempts"], orjson.loads(row["checkpoint"])
+        )
 
-    async def renew(self, leases: Collection[str], lease_time: timedelta) -> Mapping[str, bool]:
+    async def renew(
+        self, leases: Collection[str], lease_time: timedelta
+    ) -> Mapping[str, bool]:
         """Prolong leases; those still held, each with whether its job is to be cancelled."""
         async with self._database.connection() as connection:
             rows = await connection.fetch(statements.RENEW, list(leases), lease_time)
@@ -159,43 +203,81 @@ class JobTable:
     async def give_up(self, max_attempts: int) -> Sequence[int]:
         """End the jobs that have lost their process too often, or were to be cancelled; their ids."""
         async with self._database.connection() as connection:
-            return [row["job_id"] for row in await connection.fetch(statements.GIVE_UP, max_attempts)]
+            return [
+                row["job_id"]
+                for row in await connection.fetch(statements.GIVE_UP, max_attempts)
+            ]
 
     async def finish(self, claimed: ClaimedJob, result: JobResult) -> bool:
         """End a job; False when the lease is another's by now."""
         async with self._database.connection() as connection:
-            arguments = (claimed.job.job_id, claimed.lease, result.status.value, _json(result.results))
+            arguments = (
+                claimed.job.job_id,
+                claimed.lease,
+                result.status.value,
+                _json(result.results),
+            )
             return await connection.fetchval(statements.FINISH, *arguments) is not None
 
     async def park(self, claimed: ClaimedJob, pause: timedelta) -> bool:
         """Leave a job running without a process for ``pause``; False when the lease is another's by now."""
         async with self._database.connection() as connection:
-            return await connection.fetchval(statements.PARK, claimed.job.job_id, claimed.lease, pause) is not None
+            return (
+                await connection.fetchval(
+                    statements.PARK, claimed.job.job_id, claimed.lease, pause
+                )
+                is not None
+            )
 
-    async def release(self, claimed: ClaimedJob, pause: timedelta = timedelta(), *, counted: bool) -> bool:
+    async def release(
+        self, claimed: ClaimedJob, pause: timedelta = timedelta(), *, counted: bool
+    ) -> bool:
         """Put a job back into the queue, to be run after ``pause``; ``counted`` when the attempt was one."""
         async with self._database.transaction() as connection:
-            released = await connection.fetchval(statements.RELEASE, claimed.job.job_id, claimed.lease, pause, counted)
+            released = await connection.fetchval(
+                statements.RELEASE, claimed.job.job_id, claimed.lease, pause, counted
+            )
             await connection.execute("SELECT pg_notify($1, '')", JOB)
         return released is not None
 
-    async def save_task(self, lease: str, job_id: int, task: JobTask, connection: Connection | None) -> None:
+    async def save_task(
+        self, lease: str, job_id: int, task: JobTask, connection: Connection | None
+    ) -> None:
         """Store a task's state; raises LeaseLost."""
         async with self._held(lease, job_id, connection) as held:
-            await held.execute(statements.SAVE_TASK, job_id, task.task_id, task.state.value, _json(task.counts))
+            await held.execute(
+                statements.SAVE_TASK,
+                job_id,
+                task.task_id,
+                task.state.value,
+                _json(task.counts),
+            )
 
     async def save_checkpoint(
-        self, lease: str, job_id: int, checkpoint: Mapping[str, object], connection: Connection | None
+        self,
+        lease: str,
+        job_id: int,
+        checkpoint: Mapping[str, object],
+        connection: Connection | None,
     ) -> None:
         """Store a checkpoint; raises LeaseLost."""
         async with self._held(lease, job_id, connection) as held:
-            await held.execute("UPDATE platform.job SET checkpoint = $2 WHERE job_id = $1", job_id, _json(checkpoint))
+            await held.execute(
+                "UPDATE platform.job SET checkpoint = $2 WHERE job_id = $1",
+                job_id,
+                _json(checkpoint),
+            )
 
     @asynccontextmanager
-    async def _held(self, lease: str, job_id: int, connection: Connection | None) -> AsyncIterator[Connection]:
+    async def _held(
+        self, lease: str, job_id: int, connection: Connection | None
+    ) -> AsyncIterator[Connection]:
         """A transaction in which the job cannot be taken over; raises LeaseLost when it has been."""
         if connection is None:
-            async with self._database.transaction() as own, self._held(lease, job_id, own) as held:
+            async with (
+                self._database.transaction() as own,
+                self._held(lease, job_id, own) as held,
+            ):
                 yield held
             return
         if await connection.fetchrow(statements.HELD, job_id, lease) is None:
@@ -205,12 +287,18 @@ class JobTable:
     async def expired(self, older_than: timedelta) -> Sequence[int]:
         """Up to a hundred jobs that ended longer ago."""
         async with self._database.connection() as connection:
-            return [row["job_id"] for row in await connection.fetch(statements.EXPIRED, older_than)]
+            return [
+                row["job_id"]
+                for row in await connection.fetch(statements.EXPIRED, older_than)
+            ]
 
     async def remove(self, job_ids: Sequence[int]) -> None:
         """Forget jobs."""
         async with self._database.connection() as connection:
-            await connection.execute("DELETE FROM platform.job WHERE job_id = ANY($1::integer[])", list(job_ids))
+            await connection.execute(
+                "DELETE FROM platform.job WHERE job_id = ANY($1::integer[])",
+                list(job_ids),
+            )
 
 
 def _json(value: Mapping[str, object] | Mapping[str, int]) -> str:

@@ -12,10 +12,18 @@ from typing import TYPE_CHECKING
 import asyncpg
 import structlog
 
+from shared.protocol.error_types import ErrorType
 from shared.runtime.waiting import delays, state_log, wait_for
 from shared.spark.broker_errors import BrokerUnavailable
-from shared.vault.errors import ApiError, ErrorType, VaultFault
-from shared.vault.jobs.job_model import JobContext, JobResult, JobStatus, JobStopped, JobType, Parked
+from shared.vault.errors import ApiError, VaultFault
+from shared.vault.jobs.job_model import (
+    JobContext,
+    JobResult,
+    JobStatus,
+    JobStopped,
+    JobType,
+    Parked,
+)
 from shared.vault.storage.database import RETRYABLE, UNREACHABLE
 
 if TYPE_CHECKING:
@@ -46,7 +54,9 @@ class WorkerOptions:
 
     concurrency: int = 2
     lease: float = 30.0  # a process silent for so long has lost its jobs
-    poll: float = 2.0  # the look beneath the notifications: jobs that become due, leases that end
+    poll: float = (
+        2.0  # the look beneath the notifications: jobs that become due, leases that end
+    )
     max_attempts: int = 5
     grace: float = 8.0  # for handlers to notice that the process ends
 
@@ -82,7 +92,11 @@ class JobWorker:
     """Runs the jobs of one Vault; any number of processes may have one."""
 
     def __init__(
-        self, vault: Vault, table: JobTable, types: Mapping[str, JobType], options: WorkerOptions | None = None
+        self,
+        vault: Vault,
+        table: JobTable,
+        types: Mapping[str, JobType],
+        options: WorkerOptions | None = None,
     ) -> None:
         self._vault = vault
         self._table = table
@@ -132,7 +146,9 @@ class JobWorker:
             state_log.succeeded("postgresql (jobs)")
             pauses = delays(ceiling=MAX_PAUSE)
             try:
-                async with asyncio.timeout(min(self._options.poll, self._options.lease / 3)):
+                async with asyncio.timeout(
+                    min(self._options.poll, self._options.lease / 3)
+                ):
                     await self._wake.wait()
             except TimeoutError:
                 continue
@@ -144,7 +160,9 @@ class JobWorker:
                 return
             run = Run(claimed, self._table)
             self._runs.add(run)
-            run.task = asyncio.create_task(self._run(run), name=f"job {claimed.job.job_id}")
+            run.task = asyncio.create_task(
+                self._run(run), name=f"job {claimed.job.job_id}"
+            )
 
     async def _renew(self) -> None:
         """Keep the leases of running jobs; what is not held any more ends here."""
@@ -166,7 +184,12 @@ class JobWorker:
 
     async def _run(self, run: Run) -> None:
         job = run.claimed.job
-        log.info("job.started", job_id=job.job_id, job_type=job.job_type, attempt=run.claimed.attempts)
+        log.info(
+            "job.started",
+            job_id=job.job_id,
+            job_type=job.job_type,
+            attempt=run.claimed.attempts,
+        )
         try:
             outcome = await self._outcome(run)
             if not run.lost:
@@ -184,24 +207,37 @@ class JobWorker:
         except VaultFault as fault:
             return failed(fault.error)
         except PASSING as error:
-            log.warning("job.delayed", job_id=run.claimed.job.job_id, reason=type(error).__name__)
+            log.warning(
+                "job.delayed",
+                job_id=run.claimed.job.job_id,
+                reason=type(error).__name__,
+            )
             return self._later(run)
         except Exception as error:
             log.exception("job.failed", job_id=run.claimed.job.job_id, exc_info=error)
-            return failed(ApiError(ErrorType.UNEXPECTED_ERROR, "An unexpected error occurred"))
+            return failed(
+                ApiError(ErrorType.UNEXPECTED_ERROR, "An unexpected error occurred")
+            )
 
     def _later(self, run: Run) -> JobResult | timedelta:
         """After a fault that will pass: the growing pause before the next attempt, unless this was the last."""
         attempts = run.claimed.attempts
         if attempts < self._options.max_attempts:
             return timedelta(seconds=min(RETRY_CEILING, 2.0**attempts))
-        return failed(ApiError(ErrorType.UNEXPECTED_ERROR, "The database or the broker could not be reached"))
+        return failed(
+            ApiError(
+                ErrorType.UNEXPECTED_ERROR,
+                "The database or the broker could not be reached",
+            )
+        )
 
     async def _handled(self, run: Run) -> JobResult | Parked:
         job = run.claimed.job
         job_type = self._types[job.job_type]
         caller = await self._vault.security.caller_of(job.created_by)
-        context = JobContext(job.job_id, caller, job.parameters, self._vault, run.claimed.checkpoint, run)
+        context = JobContext(
+            job.job_id, caller, job.parameters, self._vault, run.claimed.checkpoint, run
+        )
         bound = asyncio.timeout(job_type.timeout)
         try:
             async with bound:
@@ -223,9 +259,16 @@ class JobWorker:
             return self._table.release(run.claimed, outcome, counted=bool(outcome))
 
         try:
-            await wait_for("postgresql (jobs)", settle, retry_on=PASSING, give_up_after=self._options.lease)
+            await wait_for(
+                "postgresql (jobs)",
+                settle,
+                retry_on=PASSING,
+                give_up_after=self._options.lease,
+            )
         except PASSING as error:
-            log.warning("job.not_settled", job_id=job.job_id, reason=type(error).__name__)
+            log.warning(
+                "job.not_settled", job_id=job.job_id, reason=type(error).__name__
+            )
             return
         if isinstance(outcome, Parked):
             return
@@ -235,4 +278,7 @@ class JobWorker:
 
 def failed(error: ApiError) -> JobResult:
     """The result of a job that could not be carried out."""
-    return JobResult(JobStatus.ERRORS_ENCOUNTERED, {"error": {"type": error.type, "message": error.message}})
+    return JobResult(
+        JobStatus.ERRORS_ENCOUNTERED,
+        {"error": {"type": error.type, "message": error.message}},
+    )

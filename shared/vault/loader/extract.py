@@ -35,7 +35,11 @@ async def extract(context: JobContext) -> JobResult:
         if task.task_id not in ended:
             ended[task.task_id] = await _TaskRun(context, task).run()
             await context.save(ended)
-    errors = {task_id: outcome["error"] for task_id, outcome in ended.items() if "error" in outcome}
+    errors = {
+        task_id: outcome["error"]
+        for task_id, outcome in ended.items()
+        if "error" in outcome
+    }
     status = JobStatus.ERRORS_ENCOUNTERED if errors else JobStatus.SUCCESS
     first = {"error": next(iter(errors.values()))} if errors else {}
     return JobResult(status, {"tasks": ended, **first})
@@ -55,7 +59,10 @@ class _TaskRun:
             await self._context.vault.files.put(key, self._content())
         except VaultFault as fault:
             await self._report(TaskState.ERRORS_ENCOUNTERED)
-            return {"rows": self._rows, "error": {"type": fault.error.type, "message": fault.error.message}}
+            return {
+                "rows": self._rows,
+                "error": {"type": fault.error.type, "message": fault.error.message},
+            }
         await self._report(TaskState.SUCCESS)
         return {"rows": self._rows}
 
@@ -64,7 +71,9 @@ class _TaskRun:
         await self._context.progress(self._task.task_id, counts, state=state)
 
     async def _content(self) -> AsyncIterator[bytes]:
-        target = self._context.vault.components.registry.objects.get(self._task.object_name)
+        target = self._context.vault.components.registry.objects.get(
+            self._task.object_name
+        )
         text = statement(self._task, target)
         async for page in self._pages(text):
             self._context.raise_if_stopped()
@@ -92,8 +101,12 @@ class _TaskRun:
 def statement(task: ExtractTask, target: VaultObject | None) -> str:
     """The query of a task; long text is taken whole."""
     fields = target.fields if target is not None else {}
-    selected = [_whole(fields[name]) if name in fields else name for name in task.fields]
-    return f"SELECT {', '.join(selected)} FROM {task.object_name} {task.criteria}".rstrip()
+    selected = [
+        _whole(fields[name]) if name in fields else name for name in task.fields
+    ]
+    return (
+        f"SELECT {', '.join(selected)} FROM {task.object_name} {task.criteria}".rstrip()
+    )
 
 
 def _whole(field: Field) -> str:

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from shared.vault.errors import ErrorType, VaultFault
+from shared.protocol.error_types import ErrorType
+from shared.vault.errors import VaultFault
 from shared.vault.jobs.job_model import JobContext, JobResult, JobStatus, TaskState
 from shared.vault.loader.load_logs import TaskLog
 from shared.vault.loader.load_writing import write
@@ -37,20 +38,31 @@ class Progress:
     @property
     def counts(self) -> dict[str, int]:
         """The task's counts as the API shows them."""
-        return {"total": self.rows, "success": self.rows - self.failure, "failure": self.failure}
+        return {
+            "total": self.rows,
+            "success": self.rows - self.failure,
+            "failure": self.failure,
+        }
 
     @property
     def state(self) -> TaskState:
         """The task's state."""
         if not self.done:
             return TaskState.RUNNING
-        return TaskState.ERRORS_ENCOUNTERED if self.failure or self.faulty else TaskState.SUCCESS
+        return (
+            TaskState.ERRORS_ENCOUNTERED
+            if self.failure or self.faulty
+            else TaskState.SUCCESS
+        )
 
 
 async def load(context: JobContext) -> JobResult:
     """Load the files of all tasks, in the order that the tasks give."""
     stored: Sequence[Mapping[str, object]] = context.parameters["tasks"]  # type: ignore[assignment]
-    tasks = sorted((LoadTask.from_json(task) for task in stored), key=lambda task: (task.order, int(task.task_id)))
+    tasks = sorted(
+        (LoadTask.from_json(task) for task in stored),
+        key=lambda task: (task.order, int(task.task_id)),
+    )
     saved: Mapping[str, Any] = context.checkpoint.get("tasks", {})  # type: ignore[assignment]
     progress = {task.task_id: Progress(**saved.get(task.task_id, {})) for task in tasks}
     for task in sorted(tasks, key=lambda task: int(task.task_id)):
@@ -61,13 +73,17 @@ async def load(context: JobContext) -> JobResult:
             await _TaskRun(context, task, progress).run()
     failed = any(each.state is not TaskState.SUCCESS for each in progress.values())
     status = JobStatus.ERRORS_ENCOUNTERED if failed else JobStatus.SUCCESS
-    return JobResult(status, {"tasks": {task_id: each.counts for task_id, each in progress.items()}})
+    return JobResult(
+        status, {"tasks": {task_id: each.counts for task_id, each in progress.items()}}
+    )
 
 
 class _TaskRun:
     """One task of a load, taken up where the run before has left it."""
 
-    def __init__(self, context: JobContext, task: LoadTask, progress: dict[str, Progress]) -> None:
+    def __init__(
+        self, context: JobContext, task: LoadTask, progress: dict[str, Progress]
+    ) -> None:
         self._context = context
         self._task = task
         self._all = progress
@@ -87,7 +103,10 @@ class _TaskRun:
         vault = self._context.vault
         item = await vault.files.find(self._task.key)
         if item is None or version_of(item) != self._task.version:
-            raise VaultFault(ErrorType.INVALID_DATA, "The file has been changed or removed since the job was submitted")
+            raise VaultFault(
+                ErrorType.INVALID_DATA,
+                "The file has been changed or removed since the job was submitted",
+            )
         reader = SheetReader(vault.files.get(item.key), MAX_ROWS)
         self._header = await reader.read_header()
         if not self._progress.begun:
@@ -107,7 +126,10 @@ class _TaskRun:
     async def _write(self, batch: Batch) -> None:
         """Write a batch and note it, both or neither; a batch that is refused as a whole is noted alone."""
         names = [None if name in LOG_COLUMNS else name for name in self._header]
-        rows = [{n: c for n, c in zip(names, cells, strict=True) if n is not None} for cells in batch.rows]
+        rows = [
+            {n: c for n, c in zip(names, cells, strict=True) if n is not None}
+            for cells in batch.rows
+        ]
         before = asdict(self._progress)
 
         async def note(connection: Connection, outcome: object) -> None:
@@ -118,7 +140,9 @@ class _TaskRun:
         vault = self._context.vault
         try:
             caller = self._context.caller
-            filled = await vault.attachment_fields.with_files(caller, self._task.object_name, rows)
+            filled = await vault.attachment_fields.with_files(
+                caller, self._task.object_name, rows
+            )
             with also_in_unit_of_work(note):
                 await write(vault.records, caller, self._task, filled)
         except VaultFault as fault:
@@ -126,8 +150,12 @@ class _TaskRun:
             async with vault.database.transaction() as connection:
                 await note(connection, refused)
 
-    async def _note(self, connection: Connection, batch: Batch, results: Sequence[RowResult]) -> None:
-        self._progress.failure += await self._log.add(connection, self._header, batch, results)
+    async def _note(
+        self, connection: Connection, batch: Batch, results: Sequence[RowResult]
+    ) -> None:
+        self._progress.failure += await self._log.add(
+            connection, self._header, batch, results
+        )
         self._progress.rows += len(results)
         await self._save(connection)
 
@@ -149,7 +177,12 @@ class _TaskRun:
 
     async def _save(self, connection: Connection) -> None:
         context, progress = self._context, self._progress
-        await context.progress(self._task.task_id, progress.counts, state=progress.state, connection=connection)
+        await context.progress(
+            self._task.task_id,
+            progress.counts,
+            state=progress.state,
+            connection=connection,
+        )
         saved = {task_id: asdict(each) for task_id, each in self._all.items()}
         await context.save({"tasks": saved}, connection=connection)
 

@@ -41,14 +41,22 @@ class TaskLog:
     async def begin(self, connection: Connection, header: Sequence[str]) -> None:
         """Write the header lines."""
         await self._success.append(connection, lines([SUCCESS_HEADER]))
-        await self._failure.append(connection, lines([(*LOG_COLUMNS, *_columns(header))]))
+        await self._failure.append(
+            connection, lines([(*LOG_COLUMNS, *_columns(header))])
+        )
 
     async def add(
-        self, connection: Connection, header: Sequence[str], batch: Batch, results: Sequence[RowResult]
+        self,
+        connection: Connection,
+        header: Sequence[str],
+        batch: Batch,
+        results: Sequence[RowResult],
     ) -> int:
         """Write what became of each row of a batch, and return how many failed."""
         succeeded, failed = [], []
-        for number, (cells, result) in enumerate(zip(batch.rows, results, strict=True), batch.first):
+        for number, (cells, result) in enumerate(
+            zip(batch.rows, results, strict=True), batch.first
+        ):
             row = dict(zip(header, cells, strict=True))
             if result.ok:
                 succeeded.append(self._success_line(row, result, number))
@@ -58,7 +66,9 @@ class TaskLog:
         await self._failure.append(connection, lines(failed))
         return len(failed)
 
-    async def refuse_rest(self, connection: Connection, header: Sequence[str], reason: str) -> None:
+    async def refuse_rest(
+        self, connection: Connection, header: Sequence[str], reason: str
+    ) -> None:
         """Write that the rest of the file could not be read."""
         line = ("FAILURE", f"INVALID_DATA|{reason}", *("" for _ in _columns(header)))
         await self._failure.append(connection, lines([line]))
@@ -73,7 +83,9 @@ class TaskLog:
         await self._success.clear(connection)
         await self._failure.clear(connection)
 
-    def _success_line(self, row: dict[str, str], result: RowResult, number: int) -> Sequence[object]:
+    def _success_line(
+        self, row: dict[str, str], result: RowResult, number: int
+    ) -> Sequence[object]:
         by_id = self._task.id_param is None and self._task.action is not Action.CREATE
         return (
             "WARNING" if result.warning else "SUCCESS",

@@ -6,8 +6,9 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Grant, Operation, authorize, require
-from shared.vault.errors import ErrorType, VaultFault
+from shared.vault.errors import VaultFault
 from shared.vault.jobs.job_logs import result_key
 from shared.vault.jobs.job_model import JobType
 from shared.vault.loader.extract import EXTRACT, extract
@@ -25,14 +26,21 @@ if TYPE_CHECKING:
 
 TIMEOUT = 12 * 3600.0  # seconds of one run; a run that takes over begins its own
 
-JOBS = {LOAD: JobType(load, timeout=TIMEOUT), EXTRACT: JobType(extract, timeout=TIMEOUT)}
+JOBS = {
+    LOAD: JobType(load, timeout=TIMEOUT),
+    EXTRACT: JobType(extract, timeout=TIMEOUT),
+}
 
 
 class LoaderService:
     """Loads and extracts of a Vault."""
 
     def __init__(
-        self, jobs: JobService, staging: StagingService, files: FileStore, components: ComponentService
+        self,
+        jobs: JobService,
+        staging: StagingService,
+        files: FileStore,
+        components: ComponentService,
     ) -> None:
         self._jobs = jobs
         self._staging = staging
@@ -49,8 +57,13 @@ class LoaderService:
             require_writable(self._components.registry, caller, task)
             item = await self._staging.file_to_load(caller, task.file)
             tasks.append(replace(task, key=item.key, version=version_of(item)))
-        parameters = {"tasks": [task.to_json() for task in tasks], "send_notification": notify}
-        return await self._jobs.submit(caller, LOAD, "Load data files", parameters), tasks
+        parameters = {
+            "tasks": [task.to_json() for task in tasks],
+            "send_notification": notify,
+        }
+        return await self._jobs.submit(
+            caller, LOAD, "Load data files", parameters
+        ), tasks
 
     async def extract(
         self, caller: Caller, rows: Sequence[Mapping[str, object]], *, notify: bool
@@ -62,18 +75,34 @@ class LoaderService:
             target = self._components.registry.objects.get(task.object_name)
             if target is None or not target.active:
                 raise VaultFault(
-                    ErrorType.INVALID_DATA, f"Task {task.task_id}: there is no object [{task.object_name}]"
+                    ErrorType.INVALID_DATA,
+                    f"Task {task.task_id}: there is no object [{task.object_name}]",
                 )
             require(caller, task.object_name, Operation.READ)
-        parameters = {"tasks": [task.to_json() for task in tasks], "send_notification": notify}
-        return await self._jobs.submit(caller, EXTRACT, "Extract data files", parameters), tasks
+        parameters = {
+            "tasks": [task.to_json() for task in tasks],
+            "send_notification": notify,
+        }
+        return await self._jobs.submit(
+            caller, EXTRACT, "Extract data files", parameters
+        ), tasks
 
-    async def log(self, caller: Caller, job_id: int, task_id: str, log: str) -> tuple[Item, AsyncIterator[bytes]]:
+    async def log(
+        self, caller: Caller, job_id: int, task_id: str, log: str
+    ) -> tuple[Item, AsyncIterator[bytes]]:
         """The results or a log of a task of a job that has ended; raises VaultFault."""
         authorize(caller, Grant.USE_LOADER)
-        await self._jobs.finished_job(caller, job_id, EXTRACT if log == RESULTS else LOAD)
+        await self._jobs.finished_job(
+            caller, job_id, EXTRACT if log == RESULTS else LOAD
+        )
         key = result_key(job_id, task_id, log)
-        item = await self._files.find(key) if task_id.isascii() and task_id.isdigit() else None
+        item = (
+            await self._files.find(key)
+            if task_id.isascii() and task_id.isdigit()
+            else None
+        )
         if item is None:
-            raise VaultFault(ErrorType.INVALID_DATA, f"The job [{job_id}] has no such results")
+            raise VaultFault(
+                ErrorType.INVALID_DATA, f"The job [{job_id}] has no such results"
+            )
         return item, self._files.get(key)

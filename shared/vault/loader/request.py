@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 
-from shared.vault.errors import ErrorType, VaultFault
+from shared.protocol.error_types import ErrorType
+from shared.vault.errors import VaultFault
 
 MAX_TASKS = 10
 MAX_FIELDS = 500
@@ -68,7 +69,12 @@ class ExtractTask:
     def from_json(cls, stored: Mapping[str, object]) -> ExtractTask:
         """The task of a job's parameters."""
         fields: Sequence[str] = stored["fields"]  # type: ignore[assignment]
-        return cls(str(stored["task_id"]), str(stored["object_name"]), tuple(fields), str(stored["criteria"]))
+        return cls(
+            str(stored["task_id"]),
+            str(stored["object_name"]),
+            tuple(fields),
+            str(stored["criteria"]),
+        )
 
 
 def load_tasks(rows: Sequence[Mapping[str, object]]) -> list[LoadTask]:
@@ -76,7 +82,9 @@ def load_tasks(rows: Sequence[Mapping[str, object]]) -> list[LoadTask]:
 
     :raises VaultFault: PARAMETER_REQUIRED, INVALID_DATA.
     """
-    return [_load_task(str(number), row) for number, row in enumerate(_bounded(rows), 1)]
+    return [
+        _load_task(str(number), row) for number, row in enumerate(_bounded(rows), 1)
+    ]
 
 
 def extract_tasks(rows: Sequence[Mapping[str, object]]) -> list[ExtractTask]:
@@ -84,7 +92,9 @@ def extract_tasks(rows: Sequence[Mapping[str, object]]) -> list[ExtractTask]:
 
     :raises VaultFault: PARAMETER_REQUIRED, INVALID_DATA.
     """
-    return [_extract_task(str(number), row) for number, row in enumerate(_bounded(rows), 1)]
+    return [
+        _extract_task(str(number), row) for number, row in enumerate(_bounded(rows), 1)
+    ]
 
 
 def _load_task(task_id: str, row: Mapping[str, object]) -> LoadTask:
@@ -113,7 +123,10 @@ def _extract_task(task_id: str, row: Mapping[str, object]) -> ExtractTask:
     listed = row.get("fields")
     fields = listed.split(",") if isinstance(listed, str) else listed
     if not fields or not isinstance(fields, list):
-        raise VaultFault(ErrorType.PARAMETER_REQUIRED, f"Task {task_id}: missing required parameter [fields]")
+        raise VaultFault(
+            ErrorType.PARAMETER_REQUIRED,
+            f"Task {task_id}: missing required parameter [fields]",
+        )
     names = tuple(dict.fromkeys(str(field).strip() for field in fields))
     if len(names) > MAX_FIELDS or not all(FIELD.fullmatch(field) for field in names):
         raise _invalid(task_id, "fields")
@@ -124,7 +137,19 @@ def _extract_task(task_id: str, row: Mapping[str, object]) -> ExtractTask:
 
 
 # What may follow FROM without WHERE.
-CLAUSES = frozenset({"WHERE", "FIND", "ORDER", "MAXROWS", "SKIP", "PAGESIZE", "PAGEOFFSET", "LIMIT", "OFFSET"})
+CLAUSES = frozenset(
+    {
+        "WHERE",
+        "FIND",
+        "ORDER",
+        "MAXROWS",
+        "SKIP",
+        "PAGESIZE",
+        "PAGEOFFSET",
+        "LIMIT",
+        "OFFSET",
+    }
+)
 
 
 def clause(criteria: str) -> str:
@@ -138,7 +163,10 @@ def _bounded(rows: Sequence[Mapping[str, object]]) -> Sequence[Mapping[str, obje
     if not rows:
         raise VaultFault(ErrorType.PARAMETER_REQUIRED, "The call has no tasks")
     if len(rows) > MAX_TASKS:
-        raise VaultFault(ErrorType.INVALID_DATA, f"A call takes at most {MAX_TASKS} tasks; {len(rows)} were sent")
+        raise VaultFault(
+            ErrorType.INVALID_DATA,
+            f"A call takes at most {MAX_TASKS} tasks; {len(rows)} were sent",
+        )
     return rows
 
 
@@ -146,7 +174,10 @@ def _object(task_id: str, row: Mapping[str, object]) -> str:
     # Later versions of the API say entity_type for it.
     kind = row.get("object_type") or row.get("entity_type")
     if not kind:
-        raise VaultFault(ErrorType.PARAMETER_REQUIRED, f"Task {task_id}: missing required parameter [object_type]")
+        raise VaultFault(
+            ErrorType.PARAMETER_REQUIRED,
+            f"Task {task_id}: missing required parameter [object_type]",
+        )
     if kind != OBJECTS:
         message = f"Task {task_id}: only object_type [{OBJECTS}] is supported"
         raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, message)
@@ -156,11 +187,16 @@ def _object(task_id: str, row: Mapping[str, object]) -> str:
     return name
 
 
-def _text(task_id: str, row: Mapping[str, object], name: str, *, required: bool = True) -> str:
+def _text(
+    task_id: str, row: Mapping[str, object], name: str, *, required: bool = True
+) -> str:
     value = row.get(name)
     if value is None or value == "":
         if required:
-            raise VaultFault(ErrorType.PARAMETER_REQUIRED, f"Task {task_id}: missing required parameter [{name}]")
+            raise VaultFault(
+                ErrorType.PARAMETER_REQUIRED,
+                f"Task {task_id}: missing required parameter [{name}]",
+            )
         return ""
     if not isinstance(value, str):
         raise _invalid(task_id, name)
@@ -172,4 +208,6 @@ def _flag(value: object) -> bool:
 
 
 def _invalid(task_id: str, name: str) -> VaultFault:
-    return VaultFault(ErrorType.INVALID_DATA, f"Task {task_id}: invalid value for parameter [{name}]")
+    return VaultFault(
+        ErrorType.INVALID_DATA, f"Task {task_id}: invalid value for parameter [{name}]"
+    )

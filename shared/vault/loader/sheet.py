@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 import orjson
 
-from shared.vault.errors import ErrorType, VaultFault
+from shared.protocol.error_types import ErrorType
+from shared.vault.errors import VaultFault
 
 MAX_RECORD = 4 * 2**20  # characters of one row
 FORMULA = re.compile(r"[=@\t\r]|[+-](?![\d.][\d.,\s]*\Z)")
@@ -79,7 +80,9 @@ class _Lines:
         self._ready.extendleft(reversed(self._taken))
         self._taken.clear()
         if self._held > MAX_RECORD:
-            raise VaultFault(ErrorType.INVALID_DATA, f"A row has more than {MAX_RECORD} characters")
+            raise VaultFault(
+                ErrorType.INVALID_DATA, f"A row has more than {MAX_RECORD} characters"
+            )
 
 
 class SheetReader:
@@ -168,7 +171,9 @@ class SheetReader:
 def lines(rows: Iterable[Sequence[object]]) -> str:
     """Rows as CSV text."""
     sheet = io.StringIO(newline="")
-    csv.writer(sheet, lineterminator="\r\n").writerows([cell(value) for value in row] for row in rows)
+    csv.writer(sheet, lineterminator="\r\n").writerows(
+        [cell(value) for value in row] for row in rows
+    )
     return sheet.getvalue()
 
 

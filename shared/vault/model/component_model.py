@@ -57,13 +57,19 @@ class Field:
     relationship_type: str | None = None  # "reference" or "parent"
     relationship_deletion: RelationshipDeletion = RelationshipDeletion.BLOCK
     relationship_outbound_name: str | None = None  # to-one name, e.g. account__vr
-    relationship_inbound_name: str | None = None  # to-many name on the referenced object, e.g. addresses__vr
+    relationship_inbound_name: str | None = (
+        None  # to-many name on the referenced object, e.g. addresses__vr
+    )
     system_managed_name: bool = False
-    encrypted: bool = False  # said, not done: the database's own encryption is for the whole of it
+    encrypted: bool = (
+        False  # said, not done: the database's own encryption is for the whole of it
+    )
     format_mask: str | None = None
     value_format: str | None = None  # e.g. CR-{000000}, for system-managed names
     no_copy: bool = False  # left out of copies of a record
-    shown_type: str | None = None  # the type that metadata tells, where it is none of FieldType: those of documents
+    shown_type: str | None = (
+        None  # the type that metadata tells, where it is none of FieldType: those of documents
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +83,9 @@ class ObjectType:
     description: str = ""
     label_plural: str = ""
     validations: tuple[str, ...] = ()  # additional_type_validations
-    fields: Mapping[str, bool] = field(default_factory=dict)  # declared type fields: whether required; none: all
+    fields: Mapping[str, bool] = field(
+        default_factory=dict
+    )  # declared type fields: whether required; none: all
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +123,11 @@ class VaultObject:
     @cached_property
     def outbound(self) -> Mapping[str, Field]:
         """Object-reference fields by their to-one relationship name."""
-        return {f.relationship_outbound_name: f for f in self.fields.values() if f.relationship_outbound_name}
+        return {
+            f.relationship_outbound_name: f
+            for f in self.fields.values()
+            if f.relationship_outbound_name
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +169,9 @@ class EntryCriterion:
     criteria: str
     message: str
     order: int = 0
-    required_field: str | None = None  # the field, where the criterion is no more than that it has a value
+    required_field: str | None = (
+        None  # the field, where the criterion is no more than that it has a value
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,7 +247,9 @@ class DocumentType:
     name: str
     label: str
     active: bool = True
-    lifecycles: tuple[str, ...] = ()  # those its documents may have; none: those of the level above
+    lifecycles: tuple[
+        str, ...
+    ] = ()  # those its documents may have; none: those of the level above
     number_format: str = ""
 
     @property
@@ -252,7 +268,9 @@ class DocumentModel:
     versions: VaultObject | None = None
     types: Mapping[str, DocumentType] = field(default_factory=dict)
     lifecycles: Mapping[str, Lifecycle] = field(default_factory=dict)
-    renditions: Mapping[str, str] = field(default_factory=dict)  # rendition types and their labels
+    renditions: Mapping[str, str] = field(
+        default_factory=dict
+    )  # rendition types and their labels
 
     def lifecycles_of(self, name: str) -> tuple[str, ...]:
         """The lifecycles that documents of a type may have: its own, or those of the nearest level above."""

@@ -16,7 +16,13 @@ from typing import TYPE_CHECKING
 import aiosmtplib
 
 from shared.vault.access.caller import SYSTEM
-from shared.vault.jobs.job_model import JobContext, JobResult, JobStatus, JobType, TaskState
+from shared.vault.jobs.job_model import (
+    JobContext,
+    JobResult,
+    JobStatus,
+    JobType,
+    TaskState,
+)
 
 if TYPE_CHECKING:
     from asyncpg import Record
@@ -26,7 +32,9 @@ if TYPE_CHECKING:
 EMAIL_JOB = "notification_email"
 TASK = "1"
 MAX_ATTEMPTS = 8  # the last one about an hour after the first
-FIRST_PAUSE = timedelta(seconds=30)  # before the second attempt, doubled for each further one
+FIRST_PAUSE = timedelta(
+    seconds=30
+)  # before the second attempt, doubled for each further one
 
 # In the order of their recipients, so that what a run has not come to is behind what it has.
 QUEUED = """
@@ -104,10 +112,20 @@ async def send_emails(context: JobContext) -> JobResult:
     if counts["left"]:
         async with database.connection() as connection:
             await connection.execute(GIVE_UP, ids)
-        counts = {"sent": counts["sent"], "failed": counts["failed"] + counts["left"], "left": 0}
+        counts = {
+            "sent": counts["sent"],
+            "failed": counts["failed"] + counts["left"],
+            "left": 0,
+        }
     failed = counts["failed"] > 0
-    await context.progress(TASK, counts, state=TaskState.ERRORS_ENCOUNTERED if failed else TaskState.SUCCESS)
-    return JobResult(JobStatus.ERRORS_ENCOUNTERED if failed else JobStatus.SUCCESS, counts)
+    await context.progress(
+        TASK,
+        counts,
+        state=TaskState.ERRORS_ENCOUNTERED if failed else TaskState.SUCCESS,
+    )
+    return JobResult(
+        JobStatus.ERRORS_ENCOUNTERED if failed else JobStatus.SUCCESS, counts
+    )
 
 
 def _parameters(context: JobContext) -> tuple[list[int], int]:
@@ -123,16 +141,25 @@ async def _send_later(context: JobContext, ids: Sequence[int], attempt: int) -> 
     parameters = {"notifications": list(ids), "attempt": attempt + 1}
     title = f"E-mail, attempt {attempt + 1}"
     key = f"{EMAIL_JOB} {ids[0]} {attempt + 1}"  # a run that is done again makes no second job
-    await context.vault.jobs.submit(SYSTEM, EMAIL_JOB, title, parameters, run_at=at, singleton_key=key)
+    await context.vault.jobs.submit(
+        SYSTEM, EMAIL_JOB, title, parameters, run_at=at, singleton_key=key
+    )
 
 
-async def _send_all(context: JobContext, server: MailServer, queued: Sequence[Record], counts: dict[str, int]) -> None:
+async def _send_all(
+    context: JobContext,
+    server: MailServer,
+    queued: Sequence[Record],
+    counts: dict[str, int],
+) -> None:
     """Send each e-mail by itself over one connection; raises NotNow when the server takes no more of them."""
     try:
         async with server.session() as client:
             for row in queued:
                 context.raise_if_stopped()
-                state = "sent" if await _taken(client, _message(server, row)) else "failed"
+                state = (
+                    "sent" if await _taken(client, _message(server, row)) else "failed"
+                )
                 await _note(context.vault.database, row, state)
                 counts[state] += 1
                 counts["left"] -= 1
@@ -173,7 +200,9 @@ def _message(server: MailServer, row: Record) -> EmailMessage:
     message["Subject"] = _header(row["subject"])
     message["Date"] = format_datetime(row["created_date"])
     # The same when it is sent again: a mail program shows it once.
-    message["Message-ID"] = f"<notification-{row['id']}-{row['user_id']}@{server.sender.rpartition('@')[2]}>"
+    message["Message-ID"] = (
+        f"<notification-{row['id']}-{row['user_id']}@{server.sender.rpartition('@')[2]}>"
+    )
     message["Auto-Submitted"] = "auto-generated"
     message.set_content(row["body"])
     return message

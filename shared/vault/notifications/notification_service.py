@@ -47,24 +47,33 @@ class NotificationService:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def listed(self, caller: Caller, *, unread: bool, limit: int, offset: int) -> NotificationPage:
+    async def listed(
+        self, caller: Caller, *, unread: bool, limit: int, offset: int
+    ) -> NotificationPage:
         """A page of the caller's notifications; only those not yet read with ``unread``."""
         async with self._database.connection() as connection:
-            total, unread_total = (await connection.fetch(COUNTS, caller.user_id, unread))[0]
+            total, unread_total = (
+                await connection.fetch(COUNTS, caller.user_id, unread)
+            )[0]
             rows = await connection.fetch(PAGE, caller.user_id, unread, limit, offset)
         return NotificationPage([_json(row) for row in rows], total, unread_total)
 
-    async def mark(self, caller: Caller, ids: Sequence[int] | None, *, read: bool) -> int:
+    async def mark(
+        self, caller: Caller, ids: Sequence[int] | None, *, read: bool
+    ) -> int:
         """Mark the caller's notifications of these ids, or all of them, as read or unread; how many changed."""
         async with self._database.connection() as connection:
-            status = await connection.execute(MARK, caller.user_id, read, None if ids is None else list(ids))
+            status = await connection.execute(
+                MARK, caller.user_id, read, None if ids is None else list(ids)
+            )
         return int(status.rpartition(" ")[2])
 
     async def purge(self) -> None:
         """Remove notifications that are older than 90 days."""
         async with self._database.connection() as connection:
             await connection.execute(
-                "DELETE FROM platform.notification WHERE created_date < $1", datetime.now(UTC) - KEPT
+                "DELETE FROM platform.notification WHERE created_date < $1",
+                datetime.now(UTC) - KEPT,
             )
 
 

@@ -6,12 +6,18 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from shared.protocol.error_types import ErrorType
 from shared.vault import vql
 from shared.vault.access.caller import SYSTEM
 from shared.vault.components.component_errors import ComponentError
 from shared.vault.components.entry_action_definitions import MAX_SUBJECT
-from shared.vault.components.notification_templates import rendered, token_paths, value_text, values_query
-from shared.vault.errors import ApiError, ErrorType, VaultFault
+from shared.vault.components.notification_templates import (
+    rendered,
+    token_paths,
+    value_text,
+    values_query,
+)
+from shared.vault.errors import ApiError, VaultFault
 from shared.vault.notifications.mail import EMAIL_JOB
 
 if TYPE_CHECKING:
@@ -69,13 +75,23 @@ class Notifier:
         recipients = [
             (record_id, user)
             for record_id in context.ids
-            for user in dict.fromkeys([*everyone, *(values[record_id][name] for name in fields)])
+            for user in dict.fromkeys(
+                [*everyone, *(values[record_id][name] for name in fields)]
+            )
             if user
         ]
         if len(recipients) > MAX_TOLD:
-            raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, f"There are more than {MAX_TOLD} notifications to make")
-        wanted = self._emailing and context.parameters.get("email", (True,))[0] is not False
-        subjects = [" ".join(rendered(subject, values[i]).split())[:MAX_SUBJECT] for i in context.ids]
+            raise VaultFault(
+                ErrorType.OPERATION_NOT_ALLOWED,
+                f"There are more than {MAX_TOLD} notifications to make",
+            )
+        wanted = (
+            self._emailing and context.parameters.get("email", (True,))[0] is not False
+        )
+        subjects = [
+            " ".join(rendered(subject, values[i]).split())[:MAX_SUBJECT]
+            for i in context.ids
+        ]
         told = await context.connection.fetch(
             STORE,
             context.object.name,
@@ -87,23 +103,34 @@ class Notifier:
             wanted,
         )
         if told and wanted:
-            parameters = {"notifications": [row["notification_id"] for row in told], "attempt": 1}
+            parameters = {
+                "notifications": [row["notification_id"] for row in told],
+                "attempt": 1,
+            }
             title = f"E-mail about {context.object.label_plural}"
-            await self._jobs.submit(SYSTEM, EMAIL_JOB, title, parameters, connection=context.connection)
+            await self._jobs.submit(
+                SYSTEM, EMAIL_JOB, title, parameters, connection=context.connection
+            )
         return {}
 
     @staticmethod
     async def _everyone(context: ActionContext) -> list[str]:
         """Ids of the users who are told about every record."""
-        rows = await context.connection.fetch(USERS, context.texts("users"), context.texts("groups"))
+        rows = await context.connection.fetch(
+            USERS, context.texts("users"), context.texts("groups")
+        )
         return [str(row["user_id"]) for row in rows]
 
 
-async def _values(context: ActionContext, subject: str, body: str, fields: Sequence[str]) -> Values:
+async def _values(
+    context: ActionContext, subject: str, body: str, fields: Sequence[str]
+) -> Values:
     """By record, what the templates and the recipients need of it."""
     try:
         paths = dict.fromkeys([*token_paths(subject), *token_paths(body), *fields])
-        compiled = values_query(paths, context.object.name, context.registry, context.ids)
+        compiled = values_query(
+            paths, context.object.name, context.registry, context.ids
+        )
     except (vql.VqlError, ComponentError) as error:
         message = f"The notification is no template for [{context.object.name}]"
         raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, message) from error
@@ -111,4 +138,9 @@ async def _values(context: ActionContext, subject: str, body: str, fields: Seque
     if compiled.deferred:
         parameters = vql.resolve(parameters, vql.Execution(datetime.now(UTC)))
     rows = await context.connection.fetch(sql, *parameters)
-    return {row[len(compiled.keys)]: dict(zip(compiled.keys, map(value_text, row), strict=False)) for row in rows}
+    return {
+        row[len(compiled.keys)]: dict(
+            zip(compiled.keys, map(value_text, row), strict=False)
+        )
+        for row in rows
+    }

@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING, NoReturn
 from shared.vault.components.mdl import render
 from shared.vault.errors import VaultFault
 from shared.vault.packages.deployment_plan import Action, actions
-from shared.vault.packages.package_model import ComponentStep, DataAction, DataStep, Package, Step
+from shared.vault.packages.package_model import (
+    ComponentStep,
+    DataAction,
+    DataStep,
+    Package,
+    Step,
+)
 from shared.vault.records.modes import WriteMode
 from shared.vault.records.rows import MAX_ROWS
 
@@ -52,10 +58,14 @@ class Deployment:
 
     def __init__(self, package: Package) -> None:
         self.package = package
-        self.outcomes: Sequence[StepOutcome] = [StepOutcome(step) for step in package.steps]
+        self.outcomes: Sequence[StepOutcome] = [
+            StepOutcome(step) for step in package.steps
+        ]
         self._by_step = {outcome.step.identity: outcome for outcome in self.outcomes}
 
-    async def carry_out(self, caller: Caller, components: ComponentService, records: RecordService) -> None:
+    async def carry_out(
+        self, caller: Caller, components: ComponentService, records: RecordService
+    ) -> None:
         """Deploy every step by services that work within one transaction.
 
         :raises DeploymentFailed: at the first step that is refused; its outcome says why.
@@ -63,7 +73,9 @@ class Deployment:
         for outcome in self.outcomes:
             if outcome.step.error:
                 self._fail(outcome, outcome.step.error)
-        for action in actions(self.package.steps, components.registry.components.keys()):
+        for action in actions(
+            self.package.steps, components.registry.components.keys()
+        ):
             outcome = self._by_step[action.step.identity]
             if isinstance(action.step, DataStep):
                 await self._save(caller, records, action.step, outcome)
@@ -73,12 +85,21 @@ class Deployment:
     def undone(self) -> None:
         """Note that what was deployed before the failure has been undone."""
         for outcome in self.outcomes:
-            if outcome.status in (StepStatus.DEPLOYED, StepStatus.DEPLOYED_WITH_WARNINGS):
+            if outcome.status in (
+                StepStatus.DEPLOYED,
+                StepStatus.DEPLOYED_WITH_WARNINGS,
+            ):
                 outcome.status = StepStatus.NOT_DEPLOYED
-                outcome.lines.append("Undone, because another step of the package failed")
+                outcome.lines.append(
+                    "Undone, because another step of the package failed"
+                )
 
     async def _execute(
-        self, caller: Caller, components: ComponentService, action: Action, outcome: StepOutcome
+        self,
+        caller: Caller,
+        components: ComponentService,
+        action: Action,
+        outcome: StepOutcome,
     ) -> None:
         try:
             script = await components.execute(caller, _text(action))
@@ -88,22 +109,40 @@ class Deployment:
             shown = f"{result.command} {result.component}"
             if not result.ok:
                 self._fail(outcome, f"{shown}: {result.message} [{result.code}]")
-            outcome.lines.append(shown if action.last else f"{shown}, without what refers to later steps")
+            outcome.lines.append(
+                shown if action.last else f"{shown}, without what refers to later steps"
+            )
         if action.last:
             outcome.status = StepStatus.DEPLOYED
 
-    async def _save(self, caller: Caller, records: RecordService, step: DataStep, outcome: StepOutcome) -> None:
+    async def _save(
+        self,
+        caller: Caller,
+        records: RecordService,
+        step: DataStep,
+        outcome: StepOutcome,
+    ) -> None:
         try:
             for start in range(0, len(step.rows), MAX_ROWS):
-                outcome.rows += await _write(caller, records, step, step.batch(start, MAX_ROWS))
+                outcome.rows += await _write(
+                    caller, records, step, step.batch(start, MAX_ROWS)
+                )
         except VaultFault as fault:
             self._fail(outcome, fault.error.message)
-        failed = [(number, row) for number, row in enumerate(outcome.rows, 1) if row.errors]
+        failed = [
+            (number, row) for number, row in enumerate(outcome.rows, 1) if row.errors
+        ]
         for number, row in failed[:MAX_LOGGED_ERRORS]:
-            outcome.lines.append(f"Record {number}: {row.errors[0].type}: {row.errors[0].message}")
+            outcome.lines.append(
+                f"Record {number}: {row.errors[0].type}: {row.errors[0].message}"
+            )
         if failed:
-            self._fail(outcome, f"{len(failed)} of {len(outcome.rows)} records were refused")
-        outcome.lines.append(f"{step.action} {step.object_name}: {len(outcome.rows)} records")
+            self._fail(
+                outcome, f"{len(failed)} of {len(outcome.rows)} records were refused"
+            )
+        outcome.lines.append(
+            f"{step.action} {step.object_name}: {len(outcome.rows)} records"
+        )
         outcome.status = StepStatus.DEPLOYED
 
     @staticmethod
@@ -124,15 +163,24 @@ def _text(action: Action) -> str:
 
 
 async def _write(
-    caller: Caller, records: RecordService, step: DataStep, rows: list[dict[str, object]]
+    caller: Caller,
+    records: RecordService,
+    step: DataStep,
+    rows: list[dict[str, object]],
 ) -> list[RowResult]:
     mode = WriteMode(migration=step.migration_mode)
     match step.action:
         case DataAction.CREATE:
             return await records.create(caller, step.object_name, rows, mode=mode)
         case DataAction.UPDATE:
-            return await records.update(caller, step.object_name, rows, step.id_param, mode=mode)
+            return await records.update(
+                caller, step.object_name, rows, step.id_param, mode=mode
+            )
         case DataAction.UPSERT:
-            return await records.upsert(caller, step.object_name, rows, step.id_param or "id", mode=mode)
+            return await records.upsert(
+                caller, step.object_name, rows, step.id_param or "id", mode=mode
+            )
         case DataAction.DELETE:
-            return await records.delete(caller, step.object_name, rows, step.id_param, mode=mode)
+            return await records.delete(
+                caller, step.object_name, rows, step.id_param, mode=mode
+            )

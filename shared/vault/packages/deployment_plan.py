@@ -22,7 +22,9 @@ class Action:
     last: bool = True
 
 
-def actions(steps: Sequence[Step], present: Collection[tuple[str, str]]) -> list[Action]:
+def actions(
+    steps: Sequence[Step], present: Collection[tuple[str, str]]
+) -> list[Action]:
     """What to do, in order; a component whose references come later in the package is begun without them.
 
     Only steps without an ``error`` are planned. ``present`` are the components that the Vault has.
@@ -33,7 +35,11 @@ def actions(steps: Sequence[Step], present: Collection[tuple[str, str]]) -> list
     for step in steps:
         if step.error:
             continue
-        if isinstance(step, ComponentStep) and step.statement and step.statement.command in WHOLE:
+        if (
+            isinstance(step, ComponentStep)
+            and step.statement
+            and step.statement.command in WHOLE
+        ):
             if any(other.key == step.key for other in run):
                 planned += _ordered(run, known)
                 run = []
@@ -41,13 +47,20 @@ def actions(steps: Sequence[Step], present: Collection[tuple[str, str]]) -> list
             continue
         planned += _ordered(run, known)
         run = []
-        planned.append(Action(step, None if isinstance(step, DataStep) else step.statement))
+        planned.append(
+            Action(step, None if isinstance(step, DataStep) else step.statement)
+        )
     return planned + list(_ordered(run, known))
 
 
-def _ordered(run: Sequence[ComponentStep], known: set[tuple[str, str]]) -> Iterator[Action]:
+def _ordered(
+    run: Sequence[ComponentStep], known: set[tuple[str, str]]
+) -> Iterator[Action]:
     steps = {step.key: step for step in run}
-    ordered = in_order([s.statement.component for s in run if s.statement and s.statement.component], known)
+    ordered = in_order(
+        [s.statement.component for s in run if s.statement and s.statement.component],
+        known,
+    )
     known |= set(steps)
     left = Counter(component.key for component in ordered)
     begun: set[tuple[str, str]] = set()

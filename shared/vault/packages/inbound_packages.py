@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from shared.protocol.error_types import ErrorType
 from shared.vault.access.caller import SYSTEM
 from shared.vault.access.permissions import Grant, authorize
-from shared.vault.errors import ErrorType, VaultFault
+from shared.vault.errors import VaultFault
 from shared.vault.packages import package_files as files
 from shared.vault.packages.deployment import Deployment, DeploymentFailed, StepStatus
 from shared.vault.packages.package_archive import PackageFault
@@ -80,19 +81,29 @@ class InboundPackages:
         package = await _read(content)
         return validation_document(package, await self._validated(package), started)
 
-    async def submit_import(self, caller: Caller, content: bytes, file_name: str) -> int:
+    async def submit_import(
+        self, caller: Caller, content: bytes, file_name: str
+    ) -> int:
         """Keep the file and queue its import; the job's id. Raises VaultFault when it is no package."""
         authorize(caller, Grant.MANAGE_PACKAGES)
         package = await _read(content)
         key = await files.put(self._store, content)
-        parameters = {"file_key": key, "file_name": file_name[:200] or f"{package.name}.vpk"}
-        return await self._jobs.submit(caller, IMPORT, f"Import package {package.name}", parameters)
+        parameters = {
+            "file_key": key,
+            "file_name": file_name[:200] or f"{package.name}.vpk",
+        }
+        return await self._jobs.submit(
+            caller, IMPORT, f"Import package {package.name}", parameters
+        )
 
     async def import_file(self, context: JobContext) -> str:
         """The import job: the record, its file and its first validation appear together; the record's id."""
         if context.checkpoint:
             return str(context.checkpoint["package_id"])
-        key, name = str(context.parameters["file_key"]), str(context.parameters["file_name"])
+        key, name = (
+            str(context.parameters["file_key"]),
+            str(context.parameters["file_name"]),
+        )
         try:
             package_id = await self._import(context, key, name)
         except VaultFault:
@@ -114,13 +125,21 @@ class InboundPackages:
             if result.errors or result.id is None:
                 raise VaultFault(result.errors[0].type, result.errors[0].message)
             document = validation_document(package, validation, started, result.id)
-            await self.table.store(connection, StoredPackage(result.id, key, name, len(content), document, None))
+            await self.table.store(
+                connection,
+                StoredPackage(result.id, key, name, len(content), document, None),
+            )
             await self._log_validation(connection, result.id, package, validation)
             await context.save({"package_id": result.id}, connection=connection)
             return result.id
 
         package_id = await self._database.unit_of_work(work)
-        log.info("package.imported", package_id=package_id, blocked=validation.blocked, user_id=context.caller.user_id)
+        log.info(
+            "package.imported",
+            package_id=package_id,
+            blocked=validation.blocked,
+            user_id=context.caller.user_id,
+        )
         return package_id
 
     async def validate(self, caller: Caller, package_id: str) -> Document:
@@ -135,7 +154,9 @@ class InboundPackages:
             await self.table.set_validation(connection, package_id, document)
             await self._log_validation(connection, package_id, package, validation)
             if stored.deployment is None:
-                await _set_status(self._within(connection), package_id, _status(validation))
+                await _set_status(
+                    self._within(connection), package_id, _status(validation)
+                )
 
         await self._database.unit_of_work(work)
         return document
@@ -146,7 +167,13 @@ class InboundPackages:
         stored, package = await self._package(package_id)
         parameters = {"package_id": stored.record_id}
         key = f"{DEPLOY}:{stored.record_id}"
-        return await self._jobs.submit(caller, DEPLOY, f"Deploy package {package.name}", parameters, singleton_key=key)
+        return await self._jobs.submit(
+            caller,
+            DEPLOY,
+            f"Deploy package {package.name}",
+            parameters,
+            singleton_key=key,
+        )
 
     async def deploy(self, context: JobContext) -> PackageStatus:
         """The deployment job: everything in one transaction, with the note that it is done."""
@@ -164,13 +191,20 @@ class InboundPackages:
             deployment.undone()
             status = PackageStatus.ERROR
             await self._database.unit_of_work(
-                lambda own: self._conclude(context, own, self._within(own), deployment, status)
+                lambda own: self._conclude(
+                    context, own, self._within(own), deployment, status
+                )
             )
         else:
             # The notification tells the other processes; this one does not wait for it.
             await self._components.load()
             await self._database.forget_statements()
-        log.info("package.deployed", package_id=package_id, status=status, user_id=context.caller.user_id)
+        log.info(
+            "package.deployed",
+            package_id=package_id,
+            status=status,
+            user_id=context.caller.user_id,
+        )
         return status
 
     async def results(self, caller: Caller, package_id: str) -> StoredPackage:
@@ -178,7 +212,9 @@ class InboundPackages:
         authorize(caller, Grant.MANAGE_PACKAGES)
         return await self._stored(package_id)
 
-    async def _carry_out(self, context: JobContext, connection: Connection, deployment: Deployment) -> RecordService:
+    async def _carry_out(
+        self, context: JobContext, connection: Connection, deployment: Deployment
+    ) -> RecordService:
         """Deploy within the transaction; what then writes records there as the package has made them."""
         transaction = OneTransaction(connection)
         components = await self._components.within(transaction)
@@ -199,22 +235,44 @@ class InboundPackages:
     ) -> None:
         """Results, logs, the record's status and the job's checkpoint."""
         package_id = str(context.parameters["package_id"])
-        await self.table.set_deployment(connection, package_id, deployment_document(deployment, package_id, status))
+        await self.table.set_deployment(
+            connection, package_id, deployment_document(deployment, package_id, status)
+        )
         text = deployment_log(deployment, status)
         await self.table.write_log(
-            connection, package_id, _log_name(deployment.package, DEPLOYMENT_LOG), "deployment", text
+            connection,
+            package_id,
+            _log_name(deployment.package, DEPLOYMENT_LOG),
+            "deployment",
+            text,
         )
         rows = data_log(deployment.outcomes)
         if rows is not None:
-            await self.table.write_log(connection, package_id, _log_name(deployment.package, DATA_LOG), "data", rows)
+            await self.table.write_log(
+                connection,
+                package_id,
+                _log_name(deployment.package, DATA_LOG),
+                "data",
+                rows,
+            )
         await _set_status(records, package_id, status)
         await context.save({"status": status}, connection=connection)
 
     async def _log_validation(
-        self, connection: Connection, package_id: str, package: Package, validation: Validation
+        self,
+        connection: Connection,
+        package_id: str,
+        package: Package,
+        validation: Validation,
     ) -> None:
         text = validation_log(package, validation)
-        await self.table.write_log(connection, package_id, _log_name(package, VALIDATION_LOG), "validation", text)
+        await self.table.write_log(
+            connection,
+            package_id,
+            _log_name(package, VALIDATION_LOG),
+            "validation",
+            text,
+        )
 
     async def _validated(self, package: Package) -> Validation:
         return await asyncio.to_thread(validate, package, self._components.registry)
@@ -222,7 +280,10 @@ class InboundPackages:
     async def _stored(self, package_id: str) -> StoredPackage:
         stored = await self.table.find(package_id)
         if stored is None:
-            raise VaultFault(ErrorType.INVALID_DATA, f"The resource [{package_id[:100]}] does not exist")
+            raise VaultFault(
+                ErrorType.INVALID_DATA,
+                f"The resource [{package_id[:100]}] does not exist",
+            )
         return stored
 
     async def _package(self, package_id: str) -> tuple[StoredPackage, Package]:
@@ -230,19 +291,27 @@ class InboundPackages:
         return stored, await _read(await files.get(self._store, stored.file_key))
 
 
-async def _set_status(records: RecordService, package_id: str, status: PackageStatus) -> None:
+async def _set_status(
+    records: RecordService, package_id: str, status: PackageStatus
+) -> None:
     """The status is the Vault's own finding, whoever asked for it."""
-    await records.update(SYSTEM, PACKAGE, [{"id": package_id, "package_status__v": status}])
+    await records.update(
+        SYSTEM, PACKAGE, [{"id": package_id, "package_status__v": status}]
+    )
 
 
 async def _read(content: bytes) -> Package:
     try:
         return await asyncio.to_thread(read_package, content)
     except PackageFault as fault:
-        raise VaultFault(ErrorType.INVALID_DATA, f"The file is not a valid package: {fault}") from fault
+        raise VaultFault(
+            ErrorType.INVALID_DATA, f"The file is not a valid package: {fault}"
+        ) from fault
 
 
-def _record(package: Package, validation: Validation, file_name: str) -> Mapping[str, object]:
+def _record(
+    package: Package, validation: Validation, file_name: str
+) -> Mapping[str, object]:
     return {
         "name__v": package.name[:128],
         "summary__v": package.summary,
@@ -264,5 +333,12 @@ def _status(validation: Validation) -> PackageStatus:
 
 
 def _outcome(deployment: Deployment) -> PackageStatus:
-    warned = any(outcome.status is StepStatus.DEPLOYED_WITH_WARNINGS for outcome in deployment.outcomes)
-    return PackageStatus.DEPLOYED_WITH_WARNINGS if warned or deployment.package.code else PackageStatus.DEPLOYED
+    warned = any(
+        outcome.status is StepStatus.DEPLOYED_WITH_WARNINGS
+        for outcome in deployment.outcomes
+    )
+    return (
+        PackageStatus.DEPLOYED_WITH_WARNINGS
+        if warned or deployment.package.code
+        else PackageStatus.DEPLOYED
+    )

@@ -25,7 +25,9 @@ def parse(text: bytes, name: str) -> Element:
     try:
         parser.Parse(text, True)
     except ExpatError as error:
-        raise PackageFault(f"{name} is not XML: line {error.lineno}, column {error.offset + 1}") from error
+        raise PackageFault(
+            f"{name} is not XML: line {error.lineno}, column {error.offset + 1}"
+        ) from error
     return builder.close()
 
 
@@ -66,7 +68,9 @@ class _Reader:
         self._depth += 1
         if self._depth > MAX_DEPTH:
             raise PackageFault(f"{self._name} is nested too deeply")
-        self._builder.start(_local(tag), {_local(name): value for name, value in attributes.items()})
+        self._builder.start(
+            _local(tag), {_local(name): value for name, value in attributes.items()}
+        )
 
     def _end(self, tag: str) -> None:
         self._depth -= 1

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Grant, authorize
 from shared.vault.components.registry import component_id
 from shared.vault.components.schema import table as table_of
-from shared.vault.errors import ErrorType, VaultFault
+from shared.vault.errors import VaultFault
 from shared.vault.packages import package_files as files
 from shared.vault.packages.package_model import MEMBER, OUTBOUND
 from shared.vault.packages.package_table import PackageTable, StoredPackage
@@ -50,7 +51,12 @@ class OutboundPackages:
     """The packages that a Vault gives out."""
 
     def __init__(
-        self, database: Database, components: ComponentService, jobs: JobService, store: FileStore, vault_id: int
+        self,
+        database: Database,
+        components: ComponentService,
+        jobs: JobService,
+        store: FileStore,
+        vault_id: int,
     ) -> None:
         self.table = PackageTable(database)
         self._database = database
@@ -63,10 +69,14 @@ class OutboundPackages:
         """Queue the export of the package of this name; the job's id."""
         authorize(caller, Grant.MANAGE_PACKAGES)
         if not name:
-            raise VaultFault(ErrorType.PARAMETER_REQUIRED, "Missing required parameter [packageName]")
+            raise VaultFault(
+                ErrorType.PARAMETER_REQUIRED, "Missing required parameter [packageName]"
+            )
         package = await self._package(None, name)
         await self._members(package["id"])
-        return await self._jobs.submit(caller, EXPORT, f"Export package {name}", {"package_id": package["id"]})
+        return await self._jobs.submit(
+            caller, EXPORT, f"Export package {name}", {"package_id": package["id"]}
+        )
 
     async def export(self, context: JobContext) -> str:
         """The export job: the file as the components are now, in place of an earlier one; the package's id."""
@@ -83,18 +93,31 @@ class OutboundPackages:
         content = await asyncio.to_thread(write_package, header, members, registry)
         earlier = await self.table.find(package["id"])
         key = await files.put(self._store, content)
-        stored = StoredPackage(package["id"], key, f"{header.name}.vpk", len(content), None, None)
-        await self._database.unit_of_work(lambda connection: self.table.store(connection, stored))
+        stored = StoredPackage(
+            package["id"], key, f"{header.name}.vpk", len(content), None, None
+        )
+        await self._database.unit_of_work(
+            lambda connection: self.table.store(connection, stored)
+        )
         if earlier is not None:
             await self._store.delete(earlier.file_key)
-        log.info("package.exported", package_id=package["id"], components=len(members), user_id=context.caller.user_id)
+        log.info(
+            "package.exported",
+            package_id=package["id"],
+            components=len(members),
+            user_id=context.caller.user_id,
+        )
         return stored.record_id
 
-    async def dependencies(self, caller: Caller, package_id: str) -> tuple[Document, list[Document]]:
+    async def dependencies(
+        self, caller: Caller, package_id: str
+    ) -> tuple[Document, list[Document]]:
         """``responseDetails`` and ``package_dependencies``: what the package's components refer to and it lacks."""
         authorize(caller, Grant.MANAGE_PACKAGES)
         package = await self._package(package_id, None)
-        missing = missing_from(await self._members(package_id), self._components.registry)
+        missing = missing_from(
+            await self._members(package_id), self._components.registry
+        )
         target = package["target_vault_id__v"]
         details: Document = {
             "total_dependencies": len(missing),
@@ -104,7 +127,9 @@ class OutboundPackages:
             "package_summary": package["summary__v"],
             "package_description": package["description__v"],
         }
-        return details, [_dependency(component, member) for component, member in missing]
+        return details, [
+            _dependency(component, member) for component, member in missing
+        ]
 
     async def _package(self, package_id: str | None, name: str | None) -> Record:
         self._require_objects()
@@ -112,7 +137,9 @@ class OutboundPackages:
             found = await connection.fetchrow(PACKAGE_BY, package_id, name)
         if found is None:
             shown = (package_id or name or "")[:100]
-            raise VaultFault(ErrorType.INVALID_DATA, f"The resource [{shown}] does not exist")
+            raise VaultFault(
+                ErrorType.INVALID_DATA, f"The resource [{shown}] does not exist"
+            )
         return found
 
     async def _members(self, package_id: str) -> Sequence[Component]:
@@ -120,9 +147,14 @@ class OutboundPackages:
         async with self._database.connection() as connection:
             rows = await connection.fetch(MEMBERS, package_id, MAX_MEMBERS + 1)
         if not rows:
-            raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, "The package has no components")
+            raise VaultFault(
+                ErrorType.OPERATION_NOT_ALLOWED, "The package has no components"
+            )
         if len(rows) > MAX_MEMBERS:
-            raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, f"The package has more than {MAX_MEMBERS} components")
+            raise VaultFault(
+                ErrorType.OPERATION_NOT_ALLOWED,
+                f"The package has more than {MAX_MEMBERS} components",
+            )
         known = _by_name(self._components.registry)
         members: dict[tuple[str, str], Component] = {}
         for row in rows:
@@ -141,8 +173,12 @@ class OutboundPackages:
 
 def _by_name(registry: Registry) -> dict[str, Component]:
     """Components by their id, and by ``Type.name``."""
-    by_id = {component_id(*key): component for key, component in registry.components.items()}
-    return by_id | {component.full_name: component for component in registry.components.values()}
+    by_id = {
+        component_id(*key): component for key, component in registry.components.items()
+    }
+    return by_id | {
+        component.full_name: component for component in registry.components.values()
+    }
 
 
 def _dependency(component: Component, member: Component) -> Document:

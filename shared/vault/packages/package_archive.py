@@ -12,7 +12,9 @@ MAX_ENTRIES = 5_000
 MAX_NAME = 300
 MAX_ENTRY_BYTES = 20 * 2**20
 MAX_UNPACKED_BYTES = 100 * 2**20
-MAX_RATIO = 200  # of an entry's size to what it takes up in the file; text seldom passes 20
+MAX_RATIO = (
+    200  # of an entry's size to what it takes up in the file; text seldom passes 20
+)
 RATIO_FROM = 2**20  # bytes: what is smaller may be packed as tightly as it likes
 METHODS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
 SYMBOLIC_LINK = 0o120000
@@ -37,8 +39,18 @@ def unpack(data: bytes, *, listed_only: str = "") -> dict[str, bytes]:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             entries = _checked(archive.infolist())
-            return {name: b"" if _below(name, listed_only) else archive.read(e) for name, e in entries.items()}
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
+            return {
+                name: b"" if _below(name, listed_only) else archive.read(e)
+                for name, e in entries.items()
+            }
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        EOFError,
+        NotImplementedError,
+        RuntimeError,
+        ValueError,
+    ) as error:
         raise PackageFault("The file is not a zip archive, or is damaged") from error
 
 
@@ -66,7 +78,9 @@ def _checked(entries: Sequence[zipfile.ZipInfo]) -> dict[str, zipfile.ZipInfo]:
         checked[path] = entry
     # What an entry says of its size is also the most that is ever read of it.
     if sum(entry.file_size for entry in checked.values()) > MAX_UNPACKED_BYTES:
-        raise PackageFault(f"The archive unpacks to more than {MAX_UNPACKED_BYTES} bytes")
+        raise PackageFault(
+            f"The archive unpacks to more than {MAX_UNPACKED_BYTES} bytes"
+        )
     return checked
 
 
@@ -75,7 +89,9 @@ def _names(entry: zipfile.ZipInfo) -> list[str]:
     path = entry.orig_filename
     names = path.removesuffix("/").split("/")
     if len(path) > MAX_NAME or not path.isprintable():
-        raise PackageFault("An entry's name is too long, or has characters that cannot be printed")
+        raise PackageFault(
+            "An entry's name is too long, or has characters that cannot be printed"
+        )
     if "\\" in path or ":" in path or any(name in ("", ".", "..") for name in names):
         raise PackageFault("An entry's name leads out of the archive")
     return names
@@ -89,9 +105,16 @@ def _check_entry(entry: zipfile.ZipInfo) -> None:
     if (entry.external_attr >> 16) & FILE_TYPE == SYMBOLIC_LINK:
         raise PackageFault("The archive has a symbolic link")
     if entry.file_size > MAX_ENTRY_BYTES:
-        raise PackageFault(f"An entry of the archive is larger than {MAX_ENTRY_BYTES} bytes")
-    if entry.file_size > RATIO_FROM and entry.file_size > MAX_RATIO * entry.compress_size:
-        raise PackageFault("An entry of the archive is packed more tightly than any real file")
+        raise PackageFault(
+            f"An entry of the archive is larger than {MAX_ENTRY_BYTES} bytes"
+        )
+    if (
+        entry.file_size > RATIO_FROM
+        and entry.file_size > MAX_RATIO * entry.compress_size
+    ):
+        raise PackageFault(
+            "An entry of the archive is packed more tightly than any real file"
+        )
 
 
 def _below(path: str, folder: str) -> bool:

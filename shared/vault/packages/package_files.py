@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from shared.vault.errors import ErrorType, VaultFault
+from shared.protocol.error_types import ErrorType
+from shared.vault.errors import VaultFault
 from shared.vault.files.file_store import NotFound
 from shared.vault.packages.package_archive import MAX_FILE_BYTES
 
@@ -34,5 +35,8 @@ async def get(files: FileStore, key: str) -> bytes:
         async for chunk in files.get(key):
             content += chunk
     except NotFound as error:
-        raise VaultFault(ErrorType.INVALID_DATA, "The file of the package is not in the store any more") from error
+        raise VaultFault(
+            ErrorType.INVALID_DATA,
+            "The file of the package is not in the store any more",
+        ) from error
     return bytes(content)

@@ -13,14 +13,22 @@ ARTIFACTS = "artifacts"
 
 async def _import(context: JobContext) -> JobResult:
     package_id = await context.vault.inbound_packages.import_file(context)
-    return _result(package_id, f"/vobject/{PACKAGE}/{package_id}/actions/import/results")
+    return _result(
+        package_id, f"/vobject/{PACKAGE}/{package_id}/actions/import/results"
+    )
 
 
 async def _deploy(context: JobContext) -> JobResult:
     status = await context.vault.inbound_packages.deploy(context)
     package_id = str(context.parameters["package_id"])
-    ended = JobStatus.ERRORS_ENCOUNTERED if status is PackageStatus.ERROR else JobStatus.SUCCESS
-    return _result(package_id, f"/vobject/{PACKAGE}/{package_id}/actions/deploy/results", ended)
+    ended = (
+        JobStatus.ERRORS_ENCOUNTERED
+        if status is PackageStatus.ERROR
+        else JobStatus.SUCCESS
+    )
+    return _result(
+        package_id, f"/vobject/{PACKAGE}/{package_id}/actions/deploy/results", ended
+    )
 
 
 async def _export(context: JobContext) -> JobResult:
@@ -28,7 +36,9 @@ async def _export(context: JobContext) -> JobResult:
     return _result(package_id, f"/services/package/{package_id}/content")
 
 
-def _result(package_id: str, artifact: str, status: JobStatus = JobStatus.SUCCESS) -> JobResult:
+def _result(
+    package_id: str, artifact: str, status: JobStatus = JobStatus.SUCCESS
+) -> JobResult:
     return JobResult(status, {"package_id": package_id, ARTIFACTS: [artifact]})
 
 

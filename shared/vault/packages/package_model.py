@@ -95,7 +95,10 @@ class DataStep:
 
     def batch(self, start: int, count: int) -> list[dict[str, object]]:
         """A batch of the rows, by field name."""
-        return [dict(zip(self.header, row, strict=True)) for row in self.rows[start : start + count]]
+        return [
+            dict(zip(self.header, row, strict=True))
+            for row in self.rows[start : start + count]
+        ]
 
 
 Step = ComponentStep | DataStep

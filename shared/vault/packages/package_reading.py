@@ -47,10 +47,16 @@ def _rooted(files: Mapping[str, bytes]) -> Mapping[str, bytes]:
     """The files by their paths from the folder of the manifest, which some tools wrap in one of its own."""
     if MANIFEST in files:
         return files
-    roots = [name.removesuffix(MANIFEST) for name in files if name.endswith(f"/{MANIFEST}")]
+    roots = [
+        name.removesuffix(MANIFEST) for name in files if name.endswith(f"/{MANIFEST}")
+    ]
     if len(roots) != 1:
         raise PackageFault(f"The archive has no {MANIFEST}")
-    return {name.removeprefix(roots[0]): data for name, data in files.items() if name.startswith(roots[0])}
+    return {
+        name.removeprefix(roots[0]): data
+        for name, data in files.items()
+        if name.startswith(roots[0])
+    }
 
 
 def _steps(files: Mapping[str, bytes]) -> tuple[Step, ...]:
@@ -62,9 +68,15 @@ def _steps(files: Mapping[str, bytes]) -> tuple[Step, ...]:
         if top != COMPONENTS:
             continue
         if not _NUMBER.fullmatch(number) or "/" in name or not name:
-            raise PackageFault(f"{COMPONENTS} has something other than numbered folders of files")
+            raise PackageFault(
+                f"{COMPONENTS} has something other than numbered folders of files"
+            )
         folders[number][name] = content
-    steps = [step for number in sorted(folders, key=int) for step in _folder_steps(number, folders[number])]
+    steps = [
+        step
+        for number in sorted(folders, key=int)
+        for step in _folder_steps(number, folders[number])
+    ]
     if len(steps) > MAX_STEPS:
         raise PackageFault(f"The package has more than {MAX_STEPS} steps")
     return tuple(steps)
@@ -86,4 +98,6 @@ def _step(number: str, stem: str, files: Folder) -> Step:
     if "csv" in files and "xml" in files:
         header: Element = parse(files["xml"], f"{stem}.xml")
         return data_step(number, stem, header, files["csv"])
-    raise PackageFault(f"{COMPONENTS}/{number} has neither MDL nor data with its description")
+    raise PackageFault(
+        f"{COMPONENTS}/{number} has neither MDL nor data with its description"
+    )

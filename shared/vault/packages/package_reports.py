@@ -21,11 +21,16 @@ DATA_LOG_COLUMNS = ("step", "rowId", "responseStatus", "id", "event", "errors")
 
 
 def validation_document(
-    package: Package, validation: Validation, started: datetime, package_id: str | None = None
+    package: Package,
+    validation: Validation,
+    started: datetime,
+    package_id: str | None = None,
 ) -> Document:
     """``responseDetails`` of a validation; steps have ids only when the package is imported."""
     blocked = validation.blocked
-    count = "total_steps_blocked" if package_id is None else "total_component_steps_blocked"
+    count = (
+        "total_steps_blocked" if package_id is None else "total_component_steps_blocked"
+    )
     return {
         "summary": package.summary,
         "author": package.author,
@@ -37,23 +42,37 @@ def validation_document(
         count: blocked,
         "start_time": started.strftime(TIME),
         "end_time": datetime.now(UTC).strftime(TIME),
-        "package_error": "; ".join(f"{s.step.number}: {s.errors[0]}" for s in validation.steps if s.errors)[:2000],
-        "package_steps": [*(_validated_step(s, package_id) for s in validation.steps), *_validated_code(package)],
+        "package_error": "; ".join(
+            f"{s.step.number}: {s.errors[0]}" for s in validation.steps if s.errors
+        )[:2000],
+        "package_steps": [
+            *(_validated_step(s, package_id) for s in validation.steps),
+            *_validated_code(package),
+        ],
     }
 
 
 def validation_log(package: Package, validation: Validation) -> str:
     """The log of a validation, a few lines a step."""
-    lines = [f"Package {package.name}: {len(package.steps)} steps, {validation.blocked} blocked"]
+    lines = [
+        f"Package {package.name}: {len(package.steps)} steps, {validation.blocked} blocked"
+    ]
     for step in validation.steps:
-        lines.append(f"{_title(step.step)}: {'Blocked' if step.blocked else 'Verified'}, {step.action}")
-        lines += [f"    {dependency.type} {dependency.name}: {status}" for dependency, status in step.dependencies]
+        lines.append(
+            f"{_title(step.step)}: {'Blocked' if step.blocked else 'Verified'}, {step.action}"
+        )
+        lines += [
+            f"    {dependency.type} {dependency.name}: {status}"
+            for dependency, status in step.dependencies
+        ]
         lines += [f"    {error}" for error in step.errors]
     lines += [f"{path}: skipped, code is not run here" for path in package.code]
     return "\n".join(lines) + "\n"
 
 
-def deployment_document(deployment: Deployment, package_id: str, package_status: str) -> Document:
+def deployment_document(
+    deployment: Deployment, package_id: str, package_status: str
+) -> Document:
     """``responseDetails`` without the logs, and ``package_steps``, of a deployment's results."""
     package = deployment.package
     counts = Counter(outcome.status for outcome in deployment.outcomes)
@@ -68,7 +87,10 @@ def deployment_document(deployment: Deployment, package_id: str, package_status:
         "package_status__v": package_status,
     }
     steps = [_deployed_step(outcome, package_id) for outcome in deployment.outcomes]
-    return {"details": details, "package_steps": [*steps, *_deployed_code(package, package_id)]}
+    return {
+        "details": details,
+        "package_steps": [*steps, *_deployed_code(package, package_id)],
+    }
 
 
 def deployment_log(deployment: Deployment, package_status: str) -> str:
@@ -77,7 +99,10 @@ def deployment_log(deployment: Deployment, package_status: str) -> str:
     for outcome in deployment.outcomes:
         lines.append(f"{_title(outcome.step)}: {outcome.status}")
         lines += [f"    {line}" for line in outcome.lines]
-    lines += [f"Warning: {path}: skipped, code is not run here" for path in deployment.package.code]
+    lines += [
+        f"Warning: {path}: skipped, code is not run here"
+        for path in deployment.package.code
+    ]
     return "\n".join(lines) + "\n"
 
 
@@ -92,14 +117,28 @@ def data_log(outcomes: Sequence[StepOutcome]) -> str | None:
         for number, row in enumerate(outcome.rows, 1):
             errors = "\n".join(f"{error.type}|{error.message}" for error in row.errors)
             status = "FAILURE" if row.errors else "SUCCESS"
-            kept = outcome.status in (StepStatus.DEPLOYED, StepStatus.DEPLOYED_WITH_WARNINGS)
-            writer.writerow((outcome.step.identity, number, status, row.id if kept else "", row.event or "", errors))
+            kept = outcome.status in (
+                StepStatus.DEPLOYED,
+                StepStatus.DEPLOYED_WITH_WARNINGS,
+            )
+            writer.writerow(
+                (
+                    outcome.step.identity,
+                    number,
+                    status,
+                    row.id if kept else "",
+                    row.event or "",
+                    errors,
+                )
+            )
     return sheet.getvalue()
 
 
 def _validated_step(validated: StepValidation, package_id: str | None) -> Document:
     step = validated.step
-    document: Document = {} if package_id is None else {"id": _step_id("0IS", package_id, step.identity)}
+    document: Document = (
+        {} if package_id is None else {"id": _step_id("0IS", package_id, step.identity)}
+    )
     return document | {
         "name__v": step.number,
         "step_type__v": _type(step),
@@ -131,7 +170,9 @@ def _deployed_step(outcome: StepOutcome, package_id: str) -> Document:
         "type__v": _component_type(step),
         "deployment_status__v": outcome.status,
         "step_label__v": step.label,
-        "package_components": [_component(step, package_id)] if isinstance(step, ComponentStep) else [],
+        "package_components": [_component(step, package_id)]
+        if isinstance(step, ComponentStep)
+        else [],
         "package_data": [_data(step, package_id)] if isinstance(step, DataStep) else [],
         "package_code": [],
     }
@@ -179,13 +220,25 @@ def _code(package: Package) -> Document:
 def _validated_code(package: Package) -> list[Document]:
     warning = "Code is not run here: the step is skipped when the package is deployed"
     return (
-        [_code(package) | {"deployment_action": "Skip", "warning": warning, "dependencies": []}] if package.code else []
+        [
+            _code(package)
+            | {"deployment_action": "Skip", "warning": warning, "dependencies": []}
+        ]
+        if package.code
+        else []
     )
 
 
 def _deployed_code(package: Package, package_id: str) -> list[Document]:
-    files = [{"id": _step_id("0PK", package_id, path), "name__v": path} for path in package.code]
-    document = {"id": _step_id("0IS", package_id, CODE), "package_components": [], "package_data": []}
+    files = [
+        {"id": _step_id("0PK", package_id, path), "name__v": path}
+        for path in package.code
+    ]
+    document = {
+        "id": _step_id("0IS", package_id, CODE),
+        "package_components": [],
+        "package_data": [],
+    }
     return [_code(package) | document | {"package_code": files}] if files else []
 
 
@@ -207,4 +260,7 @@ def _title(step: Step) -> str:
 
 def _step_id(prefix: str, package_id: str, identity: str) -> str:
     """Steps are no records; the same step of the same package always has the same id."""
-    return prefix + hashlib.sha256(f"{package_id}/{identity}".encode()).hexdigest()[:12].upper()
+    return (
+        prefix
+        + hashlib.sha256(f"{package_id}/{identity}".encode()).hexdigest()[:12].upper()
+    )

@@ -69,15 +69,21 @@ class PackageTable:
         if row is None:
             return None
         validation, deployment = (
-            None if row[c] is None else orjson.loads(row[c]) for c in ("validation", "deployment")
+            None if row[c] is None else orjson.loads(row[c])
+            for c in ("validation", "deployment")
         )
-        return StoredPackage(row["record_id"], row["file_key"], row["file_name"], row["size"], validation, deployment)
+        return StoredPackage(
+            row["record_id"],
+            row["file_key"],
+            row["file_name"],
+            row["size"],
+            validation,
+            deployment,
+        )
 
     async def logs(self, record_id: str) -> Sequence[PackageLog]:
         """The logs of a package, oldest first."""
-        sql = (
-            "SELECT name, kind, created_date FROM platform.package_log WHERE record_id = $1 ORDER BY created_date, name"
-        )
+        sql = "SELECT name, kind, created_date FROM platform.package_log WHERE record_id = $1 ORDER BY created_date, name"
         async with self._database.connection() as connection:
             return [PackageLog(*row) for row in await connection.fetch(sql, record_id)]
 
@@ -92,23 +98,34 @@ class PackageTable:
     async def store(connection: Connection, package: StoredPackage) -> None:
         """Store a package's file and validation, in place of those it had."""
         await connection.execute(
-            STORE, package.record_id, package.file_key, package.file_name, package.size, _json(package.validation)
+            STORE,
+            package.record_id,
+            package.file_key,
+            package.file_name,
+            package.size,
+            _json(package.validation),
         )
 
     @staticmethod
-    async def set_validation(connection: Connection, record_id: str, document: Mapping[str, object]) -> None:
+    async def set_validation(
+        connection: Connection, record_id: str, document: Mapping[str, object]
+    ) -> None:
         """Replace what validation came to."""
         sql = "UPDATE platform.package SET validation = $2 WHERE record_id = $1"
         await connection.execute(sql, record_id, _json(document))
 
     @staticmethod
-    async def set_deployment(connection: Connection, record_id: str, document: Mapping[str, object]) -> None:
+    async def set_deployment(
+        connection: Connection, record_id: str, document: Mapping[str, object]
+    ) -> None:
         """Replace what deployment came to."""
         sql = "UPDATE platform.package SET deployment = $2 WHERE record_id = $1"
         await connection.execute(sql, record_id, _json(document))
 
     @staticmethod
-    async def write_log(connection: Connection, record_id: str, name: str, kind: str, content: str) -> None:
+    async def write_log(
+        connection: Connection, record_id: str, name: str, kind: str, content: str
+    ) -> None:
         """Write a log, in place of the one of its name."""
         await connection.execute(LOG, record_id, name, kind, content)
 

@@ -16,7 +16,14 @@ from shared.vault.components.statement import Command, Statement
 from shared.vault.components.types import COMPONENT_TYPES
 from shared.vault.model.component_model import FieldType
 from shared.vault.packages.deployment_plan import Action, actions
-from shared.vault.packages.package_model import ComponentStep, DataAction, DataStep, Declared, Package, Step
+from shared.vault.packages.package_model import (
+    ComponentStep,
+    DataAction,
+    DataStep,
+    Declared,
+    Package,
+    Step,
+)
 
 
 class DependencyStatus(StrEnum):
@@ -58,17 +65,30 @@ class Validation:
 def validate(package: Package, registry: Registry) -> Validation:
     """Try the package on the components of a Vault."""
     refusals = _Trial(registry).run(package)
-    inside = {step.key: step for step in package.steps if isinstance(step, ComponentStep)}
-    return Validation(tuple(_validated(step, registry, inside, refusals.get(step.identity)) for step in package.steps))
+    inside = {
+        step.key: step for step in package.steps if isinstance(step, ComponentStep)
+    }
+    return Validation(
+        tuple(
+            _validated(step, registry, inside, refusals.get(step.identity))
+            for step in package.steps
+        )
+    )
 
 
 def _validated(
-    step: Step, registry: Registry, inside: Mapping[tuple[str, str], ComponentStep], refusal: str | None
+    step: Step,
+    registry: Registry,
+    inside: Mapping[tuple[str, str], ComponentStep],
+    refusal: str | None,
 ) -> StepValidation:
-    dependencies = [(d.dependency, _status(d, registry, inside)) for d in _dependencies(step)]
+    dependencies = [
+        (d.dependency, _status(d, registry, inside)) for d in _dependencies(step)
+    ]
     errors = [step.error] if step.error else []
     errors += [
-        f"{d.type} {d.name} is missing" + (f" its {d.subtype} {d.subname}" if d.subname else "")
+        f"{d.type} {d.name} is missing"
+        + (f" its {d.subtype} {d.subname}" if d.subname else "")
         for d, status in dependencies
         if status is DependencyStatus.MISSING_BLOCK
     ]
@@ -92,18 +112,25 @@ def _dependencies(step: Step) -> list[Declared]:
     declared = {d.dependency: d for d in step.declared}
     component = step.statement.component if step.statement else None
     for dependency in dependencies_of(component) if component else ():
-        declared.setdefault(dependency, Declared(dependency, blocking=_blocks(component, dependency)))
+        declared.setdefault(
+            dependency, Declared(dependency, blocking=_blocks(component, dependency))
+        )
     return [declared[dependency] for dependency in sorted(declared)]
 
 
 def _blocks(component: Component | None, dependency: Dependency) -> bool:
     """Whether the Vault would refuse the component without this; what it only keeps may name what is not there."""
-    types = [COMPONENT_TYPES.get(name) for name in (dependency.type, component.type if component else "")]
+    types = [
+        COMPONENT_TYPES.get(name)
+        for name in (dependency.type, component.type if component else "")
+    ]
     return all(kind is not None and not kind.kept for kind in types)
 
 
 def _status(
-    declared: Declared, registry: Registry, inside: Mapping[tuple[str, str], ComponentStep]
+    declared: Declared,
+    registry: Registry,
+    inside: Mapping[tuple[str, str], ComponentStep],
 ) -> DependencyStatus:
     dependency = declared.dependency
     if exists(registry, dependency):
@@ -112,26 +139,43 @@ def _status(
     component = step.statement.component if step and step.statement else None
     if component and _has_part(component, dependency):
         return DependencyStatus.IN_PACKAGE
-    return DependencyStatus.MISSING_BLOCK if declared.blocking else DependencyStatus.MISSING_IGNORE
+    return (
+        DependencyStatus.MISSING_BLOCK
+        if declared.blocking
+        else DependencyStatus.MISSING_IGNORE
+    )
 
 
 def _has_part(component: Component, dependency: Dependency) -> bool:
     """Whether a component of the package will have this; every object gets fields of the platform that no MDL names."""
-    if not dependency.subname or component.child(dependency.subtype, dependency.subname):
+    if not dependency.subname or component.child(
+        dependency.subtype, dependency.subname
+    ):
         return True
-    return dependency.type == "Object" and dependency.subtype == "Field" and dependency.subname in PLATFORM_FIELD_TYPES
+    return (
+        dependency.type == "Object"
+        and dependency.subtype == "Field"
+        and dependency.subname in PLATFORM_FIELD_TYPES
+    )
 
 
 def exists(registry: Registry, dependency: Dependency) -> bool:
     """Whether a Vault has a component, those included that the platform supplies."""
     component = registry.components.get(dependency.key)
-    owner = registry.objects.get(dependency.name) if dependency.type == "Object" else None
+    owner = (
+        registry.objects.get(dependency.name) if dependency.type == "Object" else None
+    )
     if component is None:
         object_name, _, type_name = dependency.name.partition(".")
-        return (dependency.type == "Picklist" and dependency.name in registry.picklists) or (
-            dependency.type == "Objecttype" and (object_name, type_name) in registry.object_types
+        return (
+            dependency.type == "Picklist" and dependency.name in registry.picklists
+        ) or (
+            dependency.type == "Objecttype"
+            and (object_name, type_name) in registry.object_types
         )
-    if not dependency.subname or (dependency.subtype == "Field" and owner and dependency.subname in owner.fields):
+    if not dependency.subname or (
+        dependency.subtype == "Field" and owner and dependency.subname in owner.fields
+    ):
         return True
     return component.child(dependency.subtype, dependency.subname) is not None
 
@@ -167,13 +211,19 @@ def _check_data(step: DataStep, registry: Registry) -> None:
     target = registry.objects.get(step.object_name)
     if target is None:
         raise ComponentError(f"There is no object {step.object_name[:100]}.")
-    key = step.id_param or ("id" if step.action in (DataAction.UPDATE, DataAction.DELETE) else None)
+    key = step.id_param or (
+        "id" if step.action in (DataAction.UPDATE, DataAction.DELETE) else None
+    )
     if key is None and step.action is DataAction.UPSERT:
-        raise ComponentError("The action Upsert needs the field that identifies a record.")
+        raise ComponentError(
+            "The action Upsert needs the field that identifies a record."
+        )
     if key is None:
         return
     named = target.fields.get(key)
     if named is None or not (named.unique or named.type is FieldType.ID):
-        raise ComponentError(f"{key[:100]} is not a unique field of {step.object_name}.")
+        raise ComponentError(
+            f"{key[:100]} is not a unique field of {step.object_name}."
+        )
     if key not in step.header:
         raise ComponentError(f"The data have no column {key[:100]}.")

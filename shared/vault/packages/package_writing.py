@@ -32,7 +32,9 @@ class Header:
     source_vault: str
 
 
-def write_package(header: Header, components: Sequence[Component], registry: Registry) -> bytes:
+def write_package(
+    header: Header, components: Sequence[Component], registry: Registry
+) -> bytes:
     """The file of a package with these components, each after those that it refers to."""
     files = {MANIFEST: _manifest(header).encode()}
     inside = {component.key for component in components}
@@ -48,7 +50,9 @@ def write_package(header: Header, components: Sequence[Component], registry: Reg
     return pack(files)
 
 
-def missing_from(components: Sequence[Component], registry: Registry) -> list[tuple[Component, Component]]:
+def missing_from(
+    components: Sequence[Component], registry: Registry
+) -> list[tuple[Component, Component]]:
     """Components that others refer to and that are not among them, each with one that refers to it."""
     inside = {component.key for component in components}
     missing: dict[tuple[str, str], tuple[Component, Component]] = {}
@@ -63,9 +67,14 @@ def missing_from(components: Sequence[Component], registry: Registry) -> list[tu
 def _manifest(header: Header) -> str:
     inner = INDENT * 2
     source = element(
-        "source", leaf("vault", header.source_vault, inner), leaf("author", header.author, inner), indent=INDENT
+        "source",
+        leaf("vault", header.source_vault, inner),
+        leaf("author", header.author, inner),
+        indent=INDENT,
     )
-    sdk = element("javasdk", leaf("deployment_option", "incremental", inner), indent=INDENT)
+    sdk = element(
+        "javasdk", leaf("deployment_option", "incremental", inner), indent=INDENT
+    )
     content = (
         leaf("name", header.name, INDENT),
         source,
@@ -73,10 +82,14 @@ def _manifest(header: Header) -> str:
         leaf("description", header.description, INDENT),
         sdk,
     )
-    return '<?xml version="1.0" encoding="UTF-8"?>\n' + element(f'vaultpackage xmlns="{NAMESPACE}"', *content)
+    return '<?xml version="1.0" encoding="UTF-8"?>\n' + element(
+        f'vaultpackage xmlns="{NAMESPACE}"', *content
+    )
 
 
-def _dependencies(component: Component, inside: Collection[tuple[str, str]], registry: Registry) -> str:
+def _dependencies(
+    component: Component, inside: Collection[tuple[str, str]], registry: Registry
+) -> str:
     sheet = io.StringIO(newline="")
     writer = csv.writer(sheet)
     writer.writerow(DEPENDENCY_HEADER)
@@ -86,7 +99,9 @@ def _dependencies(component: Component, inside: Collection[tuple[str, str]], reg
     return sheet.getvalue()
 
 
-def _line(source: Component, dependency: Dependency, target: Component | None, inside: bool) -> tuple[str, ...]:
+def _line(
+    source: Component, dependency: Dependency, target: Component | None, inside: bool
+) -> tuple[str, ...]:
     return (
         str(inside).lower(),
         BLOCK,

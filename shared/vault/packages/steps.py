@@ -14,7 +14,12 @@ from shared.vault.components.mdl import parse
 from shared.vault.components.statement import Statement
 from shared.vault.packages.markup import text_of
 from shared.vault.packages.package_archive import PackageFault
-from shared.vault.packages.package_model import ComponentStep, DataAction, DataStep, Declared
+from shared.vault.packages.package_model import (
+    ComponentStep,
+    DataAction,
+    DataStep,
+    Declared,
+)
 
 MAX_ROWS = 100_000
 MAX_COLUMNS = 500
@@ -46,7 +51,9 @@ def component_step(number: str, stem: str, files: Mapping[str, bytes]) -> Compon
     except StepFault as fault:
         error = str(fault)
     declared = tuple(_declared(files["dep"])) if "dep" in files else ()
-    return ComponentStep(number, kind, name, mdl, md5_of(content), statement, declared, error)
+    return ComponentStep(
+        number, kind, name, mdl, md5_of(content), statement, declared, error
+    )
 
 
 def data_step(number: str, stem: str, header: Element, content: bytes) -> DataStep:
@@ -116,7 +123,9 @@ def _check_md5(content: bytes, md5: bytes | None, stem: str) -> None:
 
 def _check_sum(content: bytes, expected: str) -> None:
     if expected and expected.lower() != md5_of(content):
-        raise StepFault("The file does not have the checksum that the package gives for it")
+        raise StepFault(
+            "The file does not have the checksum that the package gives for it"
+        )
 
 
 def _check_count(found: int, expected: str) -> None:
@@ -137,7 +146,12 @@ def _table(text: str) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:
         header = tuple(name.strip() for name in next(reader, []))
-        if not header or not all(header) or len(set(header)) != len(header) or len(header) > MAX_COLUMNS:
+        if (
+            not header
+            or not all(header)
+            or len(set(header)) != len(header)
+            or len(header) > MAX_COLUMNS
+        ):
             raise StepFault("The first line does not name the fields, each once")
         return header, tuple(_rows(reader, len(header)))
     except csv.Error as error:
@@ -151,7 +165,9 @@ def _rows(reader: Iterator[list[str]], width: int) -> Iterator[tuple[str, ...]]:
             continue
         count += 1
         if len(cells) != width:
-            raise StepFault(f"Record {count} has {len(cells)} cells; the first line has {width}")
+            raise StepFault(
+                f"Record {count} has {len(cells)} cells; the first line has {width}"
+            )
         if count > MAX_ROWS:
             raise StepFault(f"The file has more than {MAX_ROWS} records")
         yield tuple(cells)
@@ -166,10 +182,17 @@ def _declared(content: bytes) -> Iterator[Declared]:
         reader = csv.DictReader(io.StringIO(_text(content), newline=""), strict=True)
         for number, row in enumerate(reader):
             if number == MAX_DEPENDENCIES:
-                raise PackageFault(f"A component has more than {MAX_DEPENDENCIES} dependencies")
+                raise PackageFault(
+                    f"A component has more than {MAX_DEPENDENCIES} dependencies"
+                )
             kind, name, subname, subtype = (
                 (row.get(f"Target {column}") or "").strip()
-                for column in ("Component Type", "Component Name", "Sub Component Name", "Sub Component Type")
+                for column in (
+                    "Component Type",
+                    "Component Name",
+                    "Sub Component Name",
+                    "Sub Component Type",
+                )
             )
             if kind and name:
                 blocking = (row.get("Blocking Type") or BLOCK).strip() != IGNORE

@@ -60,4 +60,10 @@ def run(definition: VaultDefinition) -> None:
     settings = VaultSettings()
     configure_logging(settings, definition.name)
     app = create_app(Vault(definition, settings))
-    serve(app, settings.host, settings.port, tls=settings.tls, drain=settings.drain_seconds)
+    serve(
+        app,
+        settings.host,
+        settings.port,
+        tls=settings.tls,
+        drain=settings.drain_seconds,
+    )

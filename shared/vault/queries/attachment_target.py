@@ -54,11 +54,23 @@ def attachment_target(owner: VaultObject) -> vql.Target:
         relationship_outbound_name="object_record__sysr",
         relationship_inbound_name=RELATIONSHIP,
     )
-    fields = [record, *(Field(n, label, kind, editable=False) for n, (_, label, kind) in _FIELDS.items())]
+    fields = [
+        record,
+        *(
+            Field(n, label, kind, editable=False)
+            for n, (_, label, kind) in _FIELDS.items()
+        ),
+    ]
     name = f"{NAME}.{owner.name}"
     every = _relation(owner)
     return vql.Target(
-        VaultObject(name, "Attachment", "Attachments", "", fields={field.name: field for field in fields}),
+        VaultObject(
+            name,
+            "Attachment",
+            "Attachments",
+            "",
+            fields={field.name: field for field in fields},
+        ),
         relation=f"({every} AND {_LATEST})",
         options={"ALLVERSIONS": f"({every})"},
         key=_KEY,

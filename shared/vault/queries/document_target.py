@@ -6,9 +6,19 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from shared.vault import vql
-from shared.vault.components.document_model import DOCUMENT_ID, STEADY, SUPERSEDED, VERSIONS
+from shared.vault.components.document_model import (
+    DOCUMENT_ID,
+    STEADY,
+    SUPERSEDED,
+    VERSIONS,
+)
 from shared.vault.components.schema import quote, table
-from shared.vault.model.component_model import DocumentModel, Field, FieldType, VaultObject
+from shared.vault.model.component_model import (
+    DocumentModel,
+    Field,
+    FieldType,
+    VaultObject,
+)
 
 DOCUMENTS = "documents"
 SOURCE_FILE = ""  # the rendition type of a version's own file
@@ -41,17 +51,39 @@ def document_target(model: DocumentModel) -> vql.Target | None:
     versions = model.versions
     if versions is None:
         return None
-    stored = {name: field for name, field in versions.fields.items() if name not in ("id", DOCUMENT_ID, _LATEST)}
-    version_id = Field("version_id", "Version ID", FieldType.STRING, editable=False, system=True)
-    of_file = [Field(name, label, kind, editable=False, system=True) for name, (_, label, kind) in _FILE.items()]
-    shown = (replace(versions.fields[DOCUMENT_ID], name="id"), version_id, *stored.values(), *of_file)
+    stored = {
+        name: field
+        for name, field in versions.fields.items()
+        if name not in ("id", DOCUMENT_ID, _LATEST)
+    }
+    version_id = Field(
+        "version_id", "Version ID", FieldType.STRING, editable=False, system=True
+    )
+    of_file = [
+        Field(name, label, kind, editable=False, system=True)
+        for name, (_, label, kind) in _FILE.items()
+    ]
+    shown = (
+        replace(versions.fields[DOCUMENT_ID], name="id"),
+        version_id,
+        *stored.values(),
+        *of_file,
+    )
     every = _relation(list(stored))
     return vql.Target(
-        VaultObject(DOCUMENTS, "Document", "Documents", "", fields={field.name: field for field in shown}),
+        VaultObject(
+            DOCUMENTS,
+            "Document",
+            "Documents",
+            "",
+            fields={field.name: field for field in shown},
+        ),
         relation=f"({every} WHERE v.{quote(_LATEST)})",
         options={"ALLVERSIONS": f"({every})", "LATESTVERSION": f"({every})"},
         documents=True,
-        states={function: _states(model, kind) for function, kind in STATE_FUNCTIONS.items()},
+        states={
+            function: _states(model, kind) for function, kind in STATE_FUNCTIONS.items()
+        },
         labels=labels_of(model),
         key=version_id.name,
         newest=_NEWEST,
@@ -65,10 +97,18 @@ def labels_of(model: DocumentModel) -> Mapping[str, Mapping[str, str]]:
     levels: list[dict[str, str]] = [{}, {}, {}]
     for kind in model.types.values():
         levels[len(kind.path) - 1][kind.path[-1]] = kind.label
-    states = {state.name: state.label for lifecycle in model.lifecycles.values() for state in lifecycle.states.values()}
+    states = {
+        state.name: state.label
+        for lifecycle in model.lifecycles.values()
+        for state in lifecycle.states.values()
+    }
     return {
-        **dict(zip(("type__v", "subtype__v", "classification__v"), levels, strict=True)),
-        "lifecycle__v": {lifecycle.name: lifecycle.label for lifecycle in model.lifecycles.values()},
+        **dict(
+            zip(("type__v", "subtype__v", "classification__v"), levels, strict=True)
+        ),
+        "lifecycle__v": {
+            lifecycle.name: lifecycle.label for lifecycle in model.lifecycles.values()
+        },
         "status__v": states,
     }
 

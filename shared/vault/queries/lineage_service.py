@@ -59,7 +59,9 @@ class LineageService:
         self._database = database
         self._queries = queries
 
-    async def of_record(self, caller: Caller, object_name: str, record_id: str) -> list[dict[str, object]]:
+    async def of_record(
+        self, caller: Caller, object_name: str, record_id: str
+    ) -> list[dict[str, object]]:
         """Where each transferred field of a record comes from, by field name; for those who may read the record.
 
         ``changed_since`` says that somebody has set the field otherwise after that. By whom is for readers of the
@@ -68,9 +70,14 @@ class LineageService:
         await self._queries.record(caller, object_name, record_id)
         async with self._database.connection() as connection:
             rows = await connection.fetch(OF_RECORD, object_name, record_id)
-        return [_shown(dict(row), with_user=granted(caller, Grant.READ_AUDIT)) for row in rows]
+        return [
+            _shown(dict(row), with_user=granted(caller, Grant.READ_AUDIT))
+            for row in rows
+        ]
 
-    async def of_message(self, caller: Caller, message_id: str, *, limit: int, offset: int) -> MessagePage:
+    async def of_message(
+        self, caller: Caller, message_id: str, *, limit: int, offset: int
+    ) -> MessagePage:
         """The records and fields that a message has written; raises VaultFault ``INSUFFICIENT_ACCESS``."""
         authorize(caller, Grant.READ_AUDIT)
         async with self._database.connection() as connection:

@@ -10,12 +10,19 @@ from uuid import uuid4
 
 import asyncpg
 
+from shared.protocol.error_types import ErrorType
 from shared.vault import vql
 from shared.vault.access.permissions import Operation, require
-from shared.vault.errors import ErrorType, VaultFault
+from shared.vault.errors import VaultFault
 from shared.vault.model.component_model import FieldType
 from shared.vault.queries.query_cursors import Cursor, CursorStore, read_address
-from shared.vault.queries.query_pages import Extras, QueryPage, has_more_children, link, page_of
+from shared.vault.queries.query_pages import (
+    Extras,
+    QueryPage,
+    has_more_children,
+    link,
+    page_of,
+)
 from shared.vault.queries.query_properties import facet_json, record_properties
 from shared.vault.queries.query_slots import QueryLimits, QuerySlots
 from shared.vault.queries.query_statements import Statements, fault_of
@@ -51,7 +58,9 @@ class QueryService:
         self._database = database
         self._components = components
         self.cursors = CursorStore(database)
-        self._tokens = {name: kind() for name, kind in vql.TOKENS.items()} | dict(tokens or {})
+        self._tokens = {name: kind() for name, kind in vql.TOKENS.items()} | dict(
+            tokens or {}
+        )
         self._limits = limits or QueryLimits()
         self._slots = QuerySlots(self._limits)
         self._statements = Statements(components)
@@ -68,21 +77,33 @@ class QueryService:
         """The first page of a statement; raises VaultFault with the place of a fault in the text."""
         asked = extras or Extras(describe=describe)
         async with self._slots.slot(caller.user_id):
-            return await self._components.unless_changed(lambda: self._first_page(caller, text, version_path, asked))
+            return await self._components.unless_changed(
+                lambda: self._first_page(caller, text, version_path, asked)
+            )
 
-    async def _first_page(self, caller: Caller, text: str, version_path: str, asked: Extras) -> QueryPage:
+    async def _first_page(
+        self, caller: Caller, text: str, version_path: str, asked: Extras
+    ) -> QueryPage:
         compiled = self._statements.statement(caller, text)
         if isinstance(compiled, vql.Show):
             return self._statements.shown(caller, compiled, describe=asked.describe)
         cursor = Cursor(uuid4(), text, 0, datetime.now(UTC), {})
         execution = self._execution(caller, cursor, version_path)
-        rows = await self._fetch(compiled, execution, compiled.pagesize, compiled.pageoffset, None)
+        rows = await self._fetch(
+            compiled, execution, compiled.pagesize, compiled.pageoffset, None
+        )
         page = page_of(compiled, rows, compiled.pagesize, compiled.pageoffset)
         page.total = await self._total(compiled, execution, page)
         link(page, execution.address)
         if page.next_page or page.previous_page or has_more_children(compiled, rows):
-            positions = {str(page.pageoffset + page.size): rows[-1][-1]} if page.next_page else {}
-            await self.cursors.open(caller, Cursor(cursor.id, text, page.total, cursor.started, positions))
+            positions = (
+                {str(page.pageoffset + page.size): rows[-1][-1]}
+                if page.next_page
+                else {}
+            )
+            await self.cursors.open(
+                caller, Cursor(cursor.id, text, page.total, cursor.started, positions)
+            )
         return await self._completed(caller, compiled, execution, page, rows, asked)
 
     async def page(
@@ -98,11 +119,19 @@ class QueryService:
         asked = extras or Extras()
         async with self._slots.slot(caller.user_id):
             return await self._components.unless_changed(
-                lambda: self._later_page(caller, address, pagesize, pageoffset, version_path, asked)
+                lambda: self._later_page(
+                    caller, address, pagesize, pageoffset, version_path, asked
+                )
             )
 
     async def _later_page(
-        self, caller: Caller, address: str, pagesize: int | None, pageoffset: int, version_path: str, asked: Extras
+        self,
+        caller: Caller,
+        address: str,
+        pagesize: int | None,
+        pageoffset: int,
+        version_path: str,
+        asked: Extras,
     ) -> QueryPage:
         identifier, child = read_address(address)
         cursor = await self.cursors.find(caller, identifier)
@@ -110,8 +139,14 @@ class QueryService:
         compiled = self._statements.query(caller, cursor.query)
         if child is not None:
             compiled = self._statements.children(caller, compiled, child)
-        size = compiled.pagesize if pagesize is None else min(pagesize, compiled.pagesize)
-        after = cursor.positions.get(str(pageoffset)) if compiled.keyset and child is None else None
+        size = (
+            compiled.pagesize if pagesize is None else min(pagesize, compiled.pagesize)
+        )
+        after = (
+            cursor.positions.get(str(pageoffset))
+            if compiled.keyset and child is None
+            else None
+        )
         rows = await self._fetch(compiled, execution, size, pageoffset, after)
         page = page_of(compiled, rows, size, pageoffset)
         if child is None:
@@ -119,35 +154,67 @@ class QueryService:
         else:
             page.total = await self._total(compiled, execution, page)
         link(page, f"/api/{version_path}/query/{address}")
-        begins = (pageoffset + page.size, rows[-1][-1]) if page.next_page and child is None else None
+        begins = (
+            (pageoffset + page.size, rows[-1][-1])
+            if page.next_page and child is None
+            else None
+        )
         await self.cursors.keep(cursor, begins)
         return await self._completed(caller, compiled, execution, page, rows, asked)
 
-    async def record(self, caller: Caller, object_name: str, record_id: str) -> dict[str, Any]:
+    async def record(
+        self, caller: Caller, object_name: str, record_id: str
+    ) -> dict[str, Any]:
         """One record with all its fields, as ``GET /vobjects/{object}/{id}`` shows it; raises VaultFault."""
-        return await self._components.unless_changed(lambda: self._whole_record(caller, object_name, record_id))
+        return await self._components.unless_changed(
+            lambda: self._whole_record(caller, object_name, record_id)
+        )
 
-    async def _whole_record(self, caller: Caller, object_name: str, record_id: str) -> dict[str, Any]:
+    async def _whole_record(
+        self, caller: Caller, object_name: str, record_id: str
+    ) -> dict[str, Any]:
         target = self._components.registry.objects.get(object_name)
         if target is None:
-            raise VaultFault(ErrorType.INVALID_DATA, f"There is no object [{object_name[:100]}]")
+            raise VaultFault(
+                ErrorType.INVALID_DATA, f"There is no object [{object_name[:100]}]"
+            )
         require(caller, object_name, Operation.READ)
         active = [f for f in target.fields.values() if f.active]
-        fields = (f"{WHOLE[f.type]}({f.name})" if f.type in WHOLE else f.name for f in active)
+        fields = (
+            f"{WHOLE[f.type]}({f.name})" if f.type in WHOLE else f.name for f in active
+        )
         # An id of another form names no record; it must not reach the text.
         known = record_id if RECORD_ID.match(record_id) else ""
-        compiled = self._statements.query(caller, f"SELECT {', '.join(fields)} FROM {object_name} WHERE id = '{known}'")
+        compiled = self._statements.query(
+            caller,
+            f"SELECT {', '.join(fields)} FROM {object_name} WHERE id = '{known}'",
+        )
         rows = await self._fetch(compiled, None, 1, 0, None)
         if not rows:
-            raise VaultFault(ErrorType.INVALID_DATA, f"The resource [{record_id[:100]}] does not exist")
+            raise VaultFault(
+                ErrorType.INVALID_DATA,
+                f"The resource [{record_id[:100]}] does not exist",
+            )
         record = page_of(compiled, rows, 1, 0).rows[0]
         # Lists here, strings in query rows: clients rely on both (API reference, 2.2 and 3.2).
-        return record | {name: [record[name]] for name in ("state__v", "lifecycle__v") if record.get(name)}
+        return record | {
+            name: [record[name]]
+            for name in ("state__v", "lifecycle__v")
+            if record.get(name)
+        }
 
-    def _execution(self, caller: Caller, cursor: Cursor, version_path: str) -> vql.Execution:
+    def _execution(
+        self, caller: Caller, cursor: Cursor, version_path: str
+    ) -> vql.Execution:
         """One run: the moment is that of the first page, whichever page it is for."""
-        own = {"user.id": caller.user_id, "user.name": caller.username, "user.security_profile": caller.profile.name}
-        return vql.Execution(cursor.started, self._tokens | own, f"/api/{version_path}/query/{cursor.id}")
+        own = {
+            "user.id": caller.user_id,
+            "user.name": caller.username,
+            "user.security_profile": caller.profile.name,
+        }
+        return vql.Execution(
+            cursor.started, self._tokens | own, f"/api/{version_path}/query/{cursor.id}"
+        )
 
     async def _fetch(
         self,
@@ -158,9 +225,13 @@ class QueryService:
         after: str | None,
     ) -> Sequence[Record]:
         sql, parameters = compiled.page(pagesize, pageoffset, after)
-        return await self._rows(sql, parameters, execution if compiled.deferred else None)
+        return await self._rows(
+            sql, parameters, execution if compiled.deferred else None
+        )
 
-    async def _rows(self, sql: str, parameters: Sequence[object], execution: vql.Execution | None) -> Sequence[Record]:
+    async def _rows(
+        self, sql: str, parameters: Sequence[object], execution: vql.Execution | None
+    ) -> Sequence[Record]:
         if execution is not None:
             parameters = vql.resolve(parameters, execution)
         async with self._database.connection() as connection:
@@ -170,7 +241,9 @@ class QueryService:
                 message = f"The query was stopped after {self._limits.timeout_seconds:g} seconds [query timeout]"
                 raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, message) from error
 
-    async def _total(self, compiled: vql.CompiledQuery, execution: vql.Execution, page: QueryPage) -> int:
+    async def _total(
+        self, compiled: vql.CompiledQuery, execution: vql.Execution, page: QueryPage
+    ) -> int:
         """Rows of the whole result; counted only when the page does not tell."""
         if page.size < page.pagesize and (page.size or not page.pageoffset):
             return page.pageoffset + page.size
@@ -193,12 +266,17 @@ class QueryService:
             page.describe = vql.describe(compiled)
         if asked.properties is not None:
             stored = self._statements.is_object(compiled.object_name)
-            page.record_properties = record_properties(caller, compiled, rows, asked.properties, stored=stored)
+            page.record_properties = record_properties(
+                caller, compiled, rows, asked.properties, stored=stored
+            )
         if asked.facets:
             try:
                 facets = vql.facets_of(compiled, asked.facets)
             except vql.VqlError as error:
                 raise fault_of(error) from error
             counted = execution if compiled.deferred else None
-            page.facets = [facet_json(f, await self._rows(f.sql, f.parameters, counted)) for f in facets]
+            page.facets = [
+                facet_json(f, await self._rows(f.sql, f.parameters, counted))
+                for f in facets
+            ]
         return page

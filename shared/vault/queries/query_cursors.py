@@ -10,7 +10,8 @@ from uuid import UUID
 
 import orjson
 
-from shared.vault.errors import ErrorType, VaultFault
+from shared.protocol.error_types import ErrorType
+from shared.vault.errors import VaultFault
 
 if TYPE_CHECKING:
     from shared.vault.access.caller import Caller
@@ -83,7 +84,8 @@ class CursorStore:
         """Forget the cursors that are too old to be found."""
         async with self._database.connection() as connection:
             await connection.execute(
-                "DELETE FROM platform.query_cursor WHERE created_date < now() - $1 * interval '1 hour'", CURSOR_HOURS
+                "DELETE FROM platform.query_cursor WHERE created_date < now() - $1 * interval '1 hour'",
+                CURSOR_HOURS,
             )
 
     async def find(self, caller: Caller, identifier: UUID) -> Cursor:
@@ -100,7 +102,9 @@ class CursorStore:
             raise no_such_page()
         positions = orjson.loads(row["positions"])
         started = positions.pop(STARTED, None)
-        moment = row["created_date"] if started is None else datetime.fromisoformat(started)
+        moment = (
+            row["created_date"] if started is None else datetime.fromisoformat(started)
+        )
         return Cursor(identifier, row["query"], row["total"], moment, positions)
 
     async def keep(self, cursor: Cursor, following: tuple[int, str] | None) -> None:

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from shared.vault.components.registry import Registry
 
 TARGET = "vault_component__v"
-FIELDS = {"mdl_definition__v": "MDL Definition", "json_definition__v": "JSON Definition"}
+FIELDS = {
+    "mdl_definition__v": "MDL Definition",
+    "json_definition__v": "JSON Definition",
+}
 
 
 def wants_definitions(query: vql.Query) -> bool:
@@ -25,7 +28,9 @@ def wants_definitions(query: vql.Query) -> bool:
     return query.select.source == TARGET and any(name in query.text for name in FIELDS)
 
 
-def with_definitions(targets: vql.Targets, registry: Registry, caller: Caller) -> vql.Targets:
+def with_definitions(
+    targets: vql.Targets, registry: Registry, caller: Caller
+) -> vql.Targets:
     """The targets with the definitions; their rows are large, so that only statements that want them have them.
 
     :raises VaultFault: INSUFFICIENT_ACCESS, the caller may not read the configuration.
@@ -36,10 +41,17 @@ def with_definitions(targets: vql.Targets, registry: Registry, caller: Caller) -
         {
             **row,
             "mdl_definition__v": render(component),
-            "json_definition__v": json.dumps(configuration_json(component), ensure_ascii=False),
+            "json_definition__v": json.dumps(
+                configuration_json(component), ensure_ascii=False
+            ),
         }
-        for row, component in zip(json.loads(target.rows or "[]"), registry.components.values(), strict=True)
+        for row, component in zip(
+            json.loads(target.rows or "[]"), registry.components.values(), strict=True
+        )
     ]
-    fields = {name: Field(name, label, FieldType.STRING, editable=False) for name, label in FIELDS.items()}
+    fields = {
+        name: Field(name, label, FieldType.STRING, editable=False)
+        for name, label in FIELDS.items()
+    }
     shown = replace(target.object, fields={**target.object.fields, **fields})
     return {**targets, TARGET: replace(target, object=shown, rows=json.dumps(rows))}

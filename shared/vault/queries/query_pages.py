@@ -44,7 +44,9 @@ class QueryPage:
     facets: list[dict[str, Any]] | None = None
 
 
-def page_of(compiled: vql.CompiledQuery, rows: Sequence[Record], pagesize: int, pageoffset: int) -> QueryPage:
+def page_of(
+    compiled: vql.CompiledQuery, rows: Sequence[Record], pagesize: int, pageoffset: int
+) -> QueryPage:
     """The page that these rows of a compiled statement make; its total is yet to be told."""
     keys = compiled.keys
     data = [dict(zip(keys, row, strict=False)) for row in rows]

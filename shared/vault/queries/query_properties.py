@@ -25,7 +25,12 @@ class RecordProperties(StrEnum):
 
 
 def record_properties(
-    caller: Caller, compiled: vql.CompiledQuery, rows: Sequence[Record], asked: RecordProperties, *, stored: bool
+    caller: Caller,
+    compiled: vql.CompiledQuery,
+    rows: Sequence[Record],
+    asked: RecordProperties,
+    *,
+    stored: bool,
 ) -> list[dict[str, Any]]:
     """One entry a row: fields that the caller may edit, and what the caller may do with the record.
 
@@ -34,7 +39,12 @@ def record_properties(
     """
     permissions = {
         operation.value: stored and may(caller, compiled.object_name, operation)
-        for operation in (Operation.READ, Operation.EDIT, Operation.CREATE, Operation.DELETE)
+        for operation in (
+            Operation.READ,
+            Operation.EDIT,
+            Operation.CREATE,
+            Operation.DELETE,
+        )
     }
     permissions[Operation.READ.value] = True
     fields: dict[str, list[str]] = {}
@@ -43,16 +53,29 @@ def record_properties(
     if asked in (RecordProperties.ALL, RecordProperties.REDACTED):
         fields["redacted"] = []
     if asked is RecordProperties.ALL:
-        fields["edit"] = _editable(compiled) if permissions[Operation.EDIT.value] else []
-    shared: dict[str, Any] = {"field_properties": fields, "field_additional_data": {"web_link": []}}
+        fields["edit"] = (
+            _editable(compiled) if permissions[Operation.EDIT.value] else []
+        )
+    shared: dict[str, Any] = {
+        "field_properties": fields,
+        "field_additional_data": {"web_link": []},
+    }
     if asked is RecordProperties.ALL:
         shared |= {"permissions": permissions, "subquery_properties": {}}
     return [{"id": row[-1], **shared} for row in rows]
 
 
 def _editable(compiled: vql.CompiledQuery) -> list[str]:
-    columns = [column for column in compiled.columns if isinstance(column, vql.Column) and column.own]
-    return list(dict.fromkeys(c.field.name for c in columns if c.field.editable and not c.field.system))
+    columns = [
+        column
+        for column in compiled.columns
+        if isinstance(column, vql.Column) and column.own
+    ]
+    return list(
+        dict.fromkeys(
+            c.field.name for c in columns if c.field.editable and not c.field.system
+        )
+    )
 
 
 def facet_json(facet: vql.Facet, rows: Sequence[Record]) -> dict[str, Any]:
@@ -64,5 +87,7 @@ def facet_json(facet: vql.Facet, rows: Sequence[Record]) -> dict[str, Any]:
         "name": facet.field.name,
         "count": count,
         "truncated_list": count > len(rows),
-        "values": [{"value": row["value"], "result_count": row["result_count"]} for row in rows],
+        "values": [
+            {"value": row["value"], "result_count": row["result_count"]} for row in rows
+        ],
     }

@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from shared.vault.errors import ErrorType, VaultFault
+from shared.protocol.error_types import ErrorType
+from shared.vault.errors import VaultFault
 
 MAX_WAITING = 500  # queries of one user
 
@@ -37,7 +38,9 @@ class QuerySlots:
     @asynccontextmanager
     async def slot(self, user_id: int) -> AsyncIterator[None]:
         """Hold one of the user's slots for the block; raises VaultFault API_LIMIT_EXCEEDED when none comes free."""
-        slots = self._by_user.setdefault(user_id, _Slots(asyncio.Semaphore(self.limits.concurrent)))
+        slots = self._by_user.setdefault(
+            user_id, _Slots(asyncio.Semaphore(self.limits.concurrent))
+        )
         if slots.users >= self.limits.concurrent + MAX_WAITING:
             raise self._exceeded()
         slots.users += 1
@@ -57,7 +60,5 @@ class QuerySlots:
                 self._by_user.pop(user_id, None)
 
     def _exceeded(self) -> VaultFault:
-        message = (
-            f"At most {self.limits.concurrent} queries of a user run at once; try again when they have been answered"
-        )
+        message = f"At most {self.limits.concurrent} queries of a user run at once; try again when they have been answered"
         return VaultFault(ErrorType.API_LIMIT_EXCEEDED, message)

@@ -6,9 +6,10 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from shared.protocol.error_types import ErrorType
 from shared.vault import vql
 from shared.vault.access.permissions import readable
-from shared.vault.errors import ErrorType, VaultFault
+from shared.vault.errors import VaultFault
 from shared.vault.queries.query_cursors import ChildPage, no_such_page
 from shared.vault.queries.query_definitions import wants_definitions, with_definitions
 from shared.vault.queries.query_pages import QueryPage
@@ -33,7 +34,9 @@ class _Compiled:
 
     registry: Registry
     targets: vql.Targets
-    queries: OrderedDict[tuple[SecurityProfile, str], vql.CompiledQuery] = field(default_factory=OrderedDict)
+    queries: OrderedDict[tuple[SecurityProfile, str], vql.CompiledQuery] = field(
+        default_factory=OrderedDict
+    )
 
 
 def fault_of(error: vql.VqlError) -> VaultFault:
@@ -66,8 +69,14 @@ class Statements:
             if isinstance(statement, vql.Show):
                 return statement
             defining = wants_definitions(statement)
-            targets = with_definitions(kept.targets, kept.registry, caller) if defining else kept.targets
-            compiled = vql.compile_query(statement, kept.registry, readable(caller), OPTIONS, targets)
+            targets = (
+                with_definitions(kept.targets, kept.registry, caller)
+                if defining
+                else kept.targets
+            )
+            compiled = vql.compile_query(
+                statement, kept.registry, readable(caller), OPTIONS, targets
+            )
         except vql.VqlError as error:
             raise fault_of(error) from error
         if len(text) <= KEPT_TEXT and not defining:
@@ -83,12 +92,22 @@ class Statements:
             raise no_such_page()
         return compiled
 
-    def children(self, caller: Caller, compiled: vql.CompiledQuery, child: ChildPage) -> vql.CompiledQuery:
+    def children(
+        self, caller: Caller, compiled: vql.CompiledQuery, child: ChildPage
+    ) -> vql.CompiledQuery:
         """The statement behind further pages of a sub-select of one record; raises VaultFault."""
         kept = self._current()
         try:
-            query = vql.children_query(compiled.query, child.number, child.parent_id, kept.registry, kept.targets)
-            return vql.compile_query(query, kept.registry, readable(caller), CHILD_OPTIONS, kept.targets)
+            query = vql.children_query(
+                compiled.query,
+                child.number,
+                child.parent_id,
+                kept.registry,
+                kept.targets,
+            )
+            return vql.compile_query(
+                query, kept.registry, readable(caller), CHILD_OPTIONS, kept.targets
+            )
         except vql.VqlError as error:
             raise fault_of(error) from error
 
@@ -99,7 +118,13 @@ class Statements:
             rows = vql.show_rows(show, kept.registry, readable(caller), kept.targets)
         except vql.VqlError as error:
             raise fault_of(error) from error
-        page = QueryPage(rows=rows, pagesize=SHOWN_PAGESIZE, pageoffset=0, size=len(rows), total=len(rows))
+        page = QueryPage(
+            rows=rows,
+            pagesize=SHOWN_PAGESIZE,
+            pageoffset=0,
+            size=len(rows),
+            total=len(rows),
+        )
         if describe:
             page.describe = vql.describe_show(show, kept.registry, kept.targets)
         return page

@@ -20,7 +20,9 @@ USERS = "users"
 GROUP = "group__sys"
 GROUPS = "groups"
 MEMBERSHIP = "group_membership__sys"
-MEMBERSHIPS = "group_membership__sysr"  # the to-many relationship of users and of groups
+MEMBERSHIPS = (
+    "group_membership__sysr"  # the to-many relationship of users and of groups
+)
 
 USER_FIELDS: Mapping[str, str] = {
     "user_name__v": "username__sys",
@@ -61,9 +63,21 @@ def targets_of(registry: Components) -> dict[str, vql.Target]:
     """The query targets that a Vault has beside the objects of its registry, by name."""
     found = vql.registry_targets(registry)
     user = registry.objects.get(USER)
-    targets = [_groups(), _older_groups(), *([] if user is None else [_users(user), _memberships()])]
-    found |= {target.object.name: target for target in targets if target.object.name not in registry.objects}
-    attachments = [attachment_target(each) for each in registry.objects.values() if each.allow_attachments]
+    targets = [
+        _groups(),
+        _older_groups(),
+        *([] if user is None else [_users(user), _memberships()]),
+    ]
+    found |= {
+        target.object.name: target
+        for target in targets
+        if target.object.name not in registry.objects
+    }
+    attachments = [
+        attachment_target(each)
+        for each in registry.objects.values()
+        if each.allow_attachments
+    ]
     found |= {target.object.name: target for target in attachments}
     found |= audit_targets()
     documents = document_target(registry.documents)
@@ -73,12 +87,17 @@ def targets_of(registry: Components) -> dict[str, vql.Target]:
 
 
 def _users(user: VaultObject) -> vql.Target:
-    fields = [user.fields["id"], Field("active__v", "Active", FieldType.BOOLEAN, editable=False)]
+    fields = [
+        user.fields["id"],
+        Field("active__v", "Active", FieldType.BOOLEAN, editable=False),
+    ]
     columns = ["id", "status__v = 'active__v' AS active__v"]
     for name, source in USER_FIELDS.items():
         shown = user.fields.get(source)
         if shown is not None:
-            fields.append(replace(shown, name=name, editable=False, required=False, unique=False))
+            fields.append(
+                replace(shown, name=name, editable=False, required=False, unique=False)
+            )
             columns.append(f'"{source}" AS "{name}"')
     rows = f'(SELECT {", ".join(columns)} FROM records."{USER}")'
     return vql.Target(_seen(USERS, "User", *fields), relation=rows)
@@ -89,10 +108,22 @@ def _groups() -> vql.Target:
         GROUP,
         "Group",
         *_named(),
-        Field("status__v", "Status", FieldType.PICKLIST, editable=False, picklist="default_status__v"),
+        Field(
+            "status__v",
+            "Status",
+            FieldType.PICKLIST,
+            editable=False,
+            picklist="default_status__v",
+        ),
         _text("description__sys", "Description"),
         Field("system_group__sys", "System Group", FieldType.BOOLEAN, editable=False),
-        Field("type__sys", "Type", FieldType.PICKLIST, editable=False, picklist="group_types__sys"),
+        Field(
+            "type__sys",
+            "Type",
+            FieldType.PICKLIST,
+            editable=False,
+            picklist="group_types__sys",
+        ),
         *_audit(),
     )
     return vql.Target(seen, relation=GROUP_ROWS)
@@ -114,7 +145,10 @@ def _older_groups() -> vql.Target:
 
 
 def _memberships() -> vql.Target:
-    references = (("user_id__sys", "User", USER, "user__sysr"), ("group_id__sys", "Group", GROUP, "group__sysr"))
+    references = (
+        ("user_id__sys", "User", USER, "user__sysr"),
+        ("group_id__sys", "Group", GROUP, "group__sysr"),
+    )
     fields = [
         Field(
             name,
@@ -128,11 +162,15 @@ def _memberships() -> vql.Target:
         )
         for name, label, target, outbound in references
     ]
-    return vql.Target(_seen(MEMBERSHIP, "Group Membership", _id(), *fields), relation=MEMBERSHIP_ROWS)
+    return vql.Target(
+        _seen(MEMBERSHIP, "Group Membership", _id(), *fields), relation=MEMBERSHIP_ROWS
+    )
 
 
 def _seen(name: str, label: str, *fields: Field) -> VaultObject:
-    return VaultObject(name, label, f"{label}s", "", fields={field.name: field for field in fields})
+    return VaultObject(
+        name, label, f"{label}s", "", fields={field.name: field for field in fields}
+    )
 
 
 def _named() -> tuple[Field, ...]:
@@ -140,7 +178,15 @@ def _named() -> tuple[Field, ...]:
 
 
 def _id() -> Field:
-    return Field("id", "ID", FieldType.ID, required=True, unique=True, editable=False, system=True)
+    return Field(
+        "id",
+        "ID",
+        FieldType.ID,
+        required=True,
+        unique=True,
+        editable=False,
+        system=True,
+    )
 
 
 def _text(name: str, label: str) -> Field:
@@ -152,5 +198,10 @@ def _audit() -> tuple[Field, ...]:
         Field("created_by__v", "Created By", FieldType.NUMBER, editable=False),
         Field("created_date__v", "Created Date", FieldType.DATE_TIME, editable=False),
         Field("modified_by__v", "Last Modified By", FieldType.NUMBER, editable=False),
-        Field("modified_date__v", "Last Modified Date", FieldType.DATE_TIME, editable=False),
+        Field(
+            "modified_date__v",
+            "Last Modified Date",
+            FieldType.DATE_TIME,
+            editable=False,
+        ),
     )

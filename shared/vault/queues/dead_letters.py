@@ -37,13 +37,23 @@ class DeadLetters:
     """Empties the dead-letter queue of one Vault; any number of processes may."""
 
     def __init__(
-        self, broker: BrokerConnection, components: ComponentService, records: RecordService, vault_id: int
+        self,
+        broker: BrokerConnection,
+        components: ComponentService,
+        records: RecordService,
+        vault_id: int,
     ) -> None:
         self._components = components
         self._records = records
         self._vault_id = vault_id
         self._consumer = Consumer(
-            broker, DEAD_LETTER, self._record, prefetch=BATCH, concurrency=1, max_batch=BATCH, prepare=_declare
+            broker,
+            DEAD_LETTER,
+            self._record,
+            prefetch=BATCH,
+            concurrency=1,
+            max_batch=BATCH,
+            prepare=_declare,
         )
 
     async def start(self) -> None:
@@ -59,7 +69,9 @@ class DeadLetters:
         failures = [self._failure(delivery) for delivery in deliveries]
 
         async def work(connection: Connection) -> list[Row]:
-            return await recording.record(connection, self._records, self._components.registry, SYSTEM, failures)
+            return await recording.record(
+                connection, self._records, self._components.registry, SYSTEM, failures
+            )
 
         await self._records.carry_out(work)
 
@@ -69,18 +81,30 @@ class DeadLetters:
             envelope = Envelope.parse(delivery.body)
         except MalformedMessage as problem:
             return MessageFailure(
-                message_id=delivery.message_id or hashlib.sha256(delivery.body).hexdigest(),
+                message_id=delivery.message_id
+                or hashlib.sha256(delivery.body).hexdigest(),
                 queue=queue,
                 error_type=MessageErrorType.MALFORMED,
                 text=UNREADABLE.format(problem),
-                body=delivery.body[:MAX_BODY].decode(errors="replace").replace("\x00", ""),
+                body=delivery.body[:MAX_BODY]
+                .decode(errors="replace")
+                .replace("\x00", ""),
                 items=0,
             )
         sender = delivery.headers.get(VAULT_ID)
-        source = sender if isinstance(sender, int) and sender != self._vault_id else None
+        source = (
+            sender if isinstance(sender, int) and sender != self._vault_id else None
+        )
         items = len(envelope.message.items)
         body = envelope.recorded(source)
-        return MessageFailure(envelope.message_id, queue, MessageErrorType.PROCESSING, GIVEN_UP, body, items)
+        return MessageFailure(
+            envelope.message_id,
+            queue,
+            MessageErrorType.PROCESSING,
+            GIVEN_UP,
+            body,
+            items,
+        )
 
 
 async def _declare(broker: BrokerConnection) -> None:

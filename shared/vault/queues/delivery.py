@@ -1,18 +1,14 @@
-"""TODO DOCSTRING"""
+"""Reads one reported delivery, as a connector sends it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
+from shared.protocol.error_types import ErrorType
 from shared.spark.envelope import MAX_NAME_LENGTH
-from shared.vault.errors import ErrorType, VaultFault
-
-if TYPE_CHECKING:
-    pass
-
+from shared.vault.errors import VaultFault
 
 MAX_ATTEMPTS = 10_000
 
@@ -58,12 +54,22 @@ class Delivery:
         )
 
 
-def _text(row: Mapping[str, object], name: str, limit: int, *, required: bool = False) -> str:
+def _text(
+    row: Mapping[str, object], name: str, limit: int, *, required: bool = False
+) -> str:
     value = row.get(name)
     if value is None and not required:
         return ""
-    if not isinstance(value, str) or len(value) > limit or "\x00" in value or (required and not value):
-        raise VaultFault(ErrorType.INVALID_DATA, f"[{name}] of a delivery is no text of at most {limit} characters")
+    if (
+        not isinstance(value, str)
+        or len(value) > limit
+        or "\x00" in value
+        or (required and not value)
+    ):
+        raise VaultFault(
+            ErrorType.INVALID_DATA,
+            f"[{name}] of a delivery is no text of at most {limit} characters",
+        )
     return value
 
 
@@ -71,12 +77,18 @@ def _moment(row: Mapping[str, object], name: str) -> datetime:
     try:
         moment = datetime.fromisoformat(str(row.get(name)))
     except ValueError as error:
-        raise VaultFault(ErrorType.INVALID_DATA, f"[{name}] of a delivery is no date and time") from error
+        raise VaultFault(
+            ErrorType.INVALID_DATA, f"[{name}] of a delivery is no date and time"
+        ) from error
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _count(row: Mapping[str, object], name: str) -> int:
     value = row.get(name)
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 < value <= MAX_ATTEMPTS:
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, int)
+        or not 0 < value <= MAX_ATTEMPTS
+    ):
         raise VaultFault(ErrorType.INVALID_DATA, f"[{name}] of a delivery is no count")
     return value

@@ -70,7 +70,9 @@ class DeliveryEvents:
         name = queue.message_delivery_event_handler_user
         return await self._security.caller_named(name) if name else SYSTEM
 
-    async def on_error(self, connection: Connection, user: Caller, lost: LostMessage) -> str:
+    async def on_error(
+        self, connection: Connection, user: Caller, lost: LostMessage
+    ) -> str:
         """Run the handler after a message's last attempt; a sentence for the exception where it failed."""
         name = (lost.queue.message_delivery_event_handler or "").removeprefix(TYPE)
         if not name:
@@ -78,11 +80,18 @@ class DeliveryEvents:
         handler = self._handlers.get(name)
         if handler is None:
             return f"This Vault has no delivery event handler {name}"
-        event = DeliveryEvent(connection, user, self._components.registry, self._records, lost)
+        event = DeliveryEvent(
+            connection, user, self._components.registry, self._records, lost
+        )
         try:
             async with connection.transaction():
                 await handler(event)
         except VaultFault as fault:
-            log.warning("delivery event handler failed", queue=lost.queue.name, handler=name, error=fault.error.type)
+            log.warning(
+                "delivery event handler failed",
+                queue=lost.queue.name,
+                handler=name,
+                error=fault.error.type,
+            )
             return f"The delivery event handler {name} failed: {fault.error.message}"
         return ""

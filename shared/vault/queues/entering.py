@@ -17,11 +17,16 @@ if TYPE_CHECKING:
     from shared.vault.model.component_model import Queue
     from shared.vault.records.named_actions import ActionContext
 
-UNNAMED = "-"  # the sender's name and address, which the relay gives a message on its way
+UNNAMED = (
+    "-"  # the sender's name and address, which the relay gives a message on its way
+)
 
 
 async def send(
-    context: ActionContext, queue_name: str, attributes: Mapping[str, JsonValue], items: Sequence[str]
+    context: ActionContext,
+    queue_name: str,
+    attributes: Mapping[str, JsonValue],
+    items: Sequence[str],
 ) -> None:
     """Queue messages about ``items``, in the transaction of the records.
 
@@ -31,17 +36,32 @@ async def send(
     """
     queue = spark_queue(context.registry, queue_name)
     try:
-        await put(context.connection, open_queue(context.registry, queue_name), attributes, items)
+        await put(
+            context.connection,
+            open_queue(context.registry, queue_name),
+            attributes,
+            items,
+        )
     except VaultFault as fault:
         if queue.rollback_on_error or queue.active:
             raise
-        failures = [_failure(queue, Message(attributes, part), fault) for part in cut(items)]
-        await recording.record(context.connection, context.records, context.registry, context.caller, failures)
+        failures = [
+            _failure(queue, Message(attributes, part), fault) for part in cut(items)
+        ]
+        await recording.record(
+            context.connection,
+            context.records,
+            context.registry,
+            context.caller,
+            failures,
+        )
 
 
 def _failure(queue: Queue, message: Message, fault: VaultFault) -> MessageFailure:
     now = datetime.now(UTC)
-    envelope = Envelope(UNNAMED, UNNAMED, queue.name, now, now, 1, str(uuid4()), message)
+    envelope = Envelope(
+        UNNAMED, UNNAMED, queue.name, now, now, 1, str(uuid4()), message
+    )
     return MessageFailure(
         message_id=envelope.message_id,
         queue=queue.name,

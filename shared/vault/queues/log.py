@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING
 
+from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Grant, authorize
 from shared.vault.audit import audit_entries as entries
-from shared.vault.errors import ErrorType, VaultFault
+from shared.vault.errors import VaultFault
 
 if TYPE_CHECKING:
     from shared.vault.access.caller import Caller
@@ -25,7 +26,9 @@ TRACE = """
 INSERT INTO platform.queue_trace (queue, ends) VALUES ($1, now() + $2)
 ON CONFLICT (queue) DO UPDATE SET ends = excluded.ends RETURNING ends
 """
-IS_TRACED = "SELECT EXISTS (SELECT FROM platform.queue_trace WHERE queue = $1 AND ends > now())"
+IS_TRACED = (
+    "SELECT EXISTS (SELECT FROM platform.queue_trace WHERE queue = $1 AND ends > now())"
+)
 LOG = """
 INSERT INTO platform.queue_log (queue, connection, message_id, entry_type, queue_time, send_time, attempts, error)
 SELECT $1, u.* FROM
@@ -85,15 +88,29 @@ class QueueLog:
         self._database = database
         self._components = components
 
-    async def write(self, connection: Connection, queue: str, deliveries: Sequence[Delivery]) -> None:
+    async def write(
+        self, connection: Connection, queue: str, deliveries: Sequence[Delivery]
+    ) -> None:
         """Note the latest delivery over each connection, and log what is to be logged."""
         named = [d for d in deliveries if d.connection]
         if named:
-            columns = [(d.connection, d.message_id, d.send_time, d.error) for d in named]
-            await connection.execute(LATEST, queue, *map(list, zip(*columns, strict=True)))
+            columns = [
+                (d.connection, d.message_id, d.send_time, d.error) for d in named
+            ]
+            await connection.execute(
+                LATEST, queue, *map(list, zip(*columns, strict=True))
+            )
         traced = await connection.fetchval(IS_TRACED, queue)
         lines = [
-            (d.connection, d.message_id, entry_type, d.queue_time, d.send_time, d.attempts, d.error)
+            (
+                d.connection,
+                d.message_id,
+                entry_type,
+                d.queue_time,
+                d.send_time,
+                d.attempts,
+                d.error,
+            )
             for d in deliveries
             for entry_type, wanted in (("TRACE", traced), ("REMOVAL", d.removed))
             if wanted
@@ -109,31 +126,54 @@ class QueueLog:
         authorize(caller, Grant.MANAGE_QUEUES)
         found = self._components.registry.queues.get(queue)
         if found is None:
-            raise VaultFault(ErrorType.INVALID_DATA, f"There is no queue [{queue[:100]}]")
+            raise VaultFault(
+                ErrorType.INVALID_DATA, f"There is no queue [{queue[:100]}]"
+            )
         if found.type != "outbound":
-            raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, f"[{queue}] is no outbound queue")
+            raise VaultFault(
+                ErrorType.OPERATION_NOT_ALLOWED, f"[{queue}] is no outbound queue"
+            )
         async with self._database.transaction() as connection:
             ends: datetime = await connection.fetchval(TRACE, queue, TRACED)
-            await entries.noted(connection, caller, entries.SYSTEM, "Trace Queue Delivery", f"Queue.{queue}")
+            await entries.noted(
+                connection,
+                caller,
+                entries.SYSTEM,
+                "Trace Queue Delivery",
+                f"Queue.{queue}",
+            )
         return ends
 
     async def days(self, caller: Caller) -> list[LogDay]:
         """The days that have entries, the latest first; raises VaultFault."""
         authorize(caller, Grant.READ_QUEUE_LOG)
         async with self._database.connection() as connection:
-            return [LogDay(row["day"], row["removals"], row["traces"]) for row in await connection.fetch(DAYS)]
+            return [
+                LogDay(row["day"], row["removals"], row["traces"])
+                for row in await connection.fetch(DAYS)
+            ]
 
     async def page(
-        self, caller: Caller, day: date, *, queue: str | None = None, after: int = 0, limit: int = PAGE
+        self,
+        caller: Caller,
+        day: date,
+        *,
+        queue: str | None = None,
+        after: int = 0,
+        limit: int = PAGE,
     ) -> list[LogEntry]:
         """Up to ``limit`` lines of a day (UTC), those after the entry ``after``, in order; raises VaultFault."""
         authorize(caller, Grant.READ_QUEUE_LOG)
         begin = datetime.combine(day, time.min, UTC)
         async with self._database.connection() as connection:
-            rows = await connection.fetch(ROWS, begin, begin + timedelta(days=1), after, queue, limit)
+            rows = await connection.fetch(
+                ROWS, begin, begin + timedelta(days=1), after, queue, limit
+            )
         return [LogEntry(*row) for row in rows]
 
-    async def whole_day(self, caller: Caller, day: date, *, queue: str | None = None) -> AsyncIterator[list[LogEntry]]:
+    async def whole_day(
+        self, caller: Caller, day: date, *, queue: str | None = None
+    ) -> AsyncIterator[list[LogEntry]]:
         """All lines of a day, a page at a time."""
         page = await self.page(caller, day, queue=queue)
         while page:
@@ -144,5 +184,7 @@ class QueueLog:
         """Remove what is older than 30 days; how many entries that were."""
         async with self._database.connection() as connection:
             done: str = await connection.execute(EXPIRE, KEPT)
-            await connection.execute("DELETE FROM platform.queue_trace WHERE ends < now()")
+            await connection.execute(
+                "DELETE FROM platform.queue_trace WHERE ends < now()"
+            )
         return int(done.rpartition(" ")[2])

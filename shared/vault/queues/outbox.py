@@ -9,10 +9,18 @@ from uuid import uuid4
 
 import orjson
 
+from shared.protocol.error_types import ErrorType
 from shared.spark.broker_errors import MalformedMessage
-from shared.spark.envelope import MAX_BODY_BYTES, MAX_NAME_LENGTH, Envelope, JsonValue, Message, cut
+from shared.spark.envelope import (
+    MAX_BODY_BYTES,
+    MAX_NAME_LENGTH,
+    Envelope,
+    JsonValue,
+    Message,
+    cut,
+)
 from shared.spark.topology import Direction
-from shared.vault.errors import ErrorType, VaultFault
+from shared.vault.errors import VaultFault
 from shared.vault.storage.channels import OUTBOX
 
 if TYPE_CHECKING:
@@ -20,7 +28,9 @@ if TYPE_CHECKING:
     from shared.vault.model.component_model import Queue
     from shared.vault.storage.database import Connection
 
-SENDER_BYTES = 12 * MAX_NAME_LENGTH  # what the sender's name and address may come to in JSON
+SENDER_BYTES = (
+    12 * MAX_NAME_LENGTH
+)  # what the sender's name and address may come to in JSON
 
 INSERT = """
 INSERT INTO platform.outbox (queue, direction, message_id, message)
@@ -47,21 +57,33 @@ async def put(
     if message_id and len(parts) != 1:
         raise _refusal("it has no items, or too many for one message")
     identifiers = [message_id] if message_id else [str(uuid4()) for _ in parts]
-    await _store(connection, queue, attributes, dict(zip(identifiers, parts, strict=True)))
+    await _store(
+        connection, queue, attributes, dict(zip(identifiers, parts, strict=True))
+    )
 
 
-async def announce(connection: Connection, queue: Queue, attributes: Mapping[str, JsonValue]) -> None:
+async def announce(
+    connection: Connection, queue: Queue, attributes: Mapping[str, JsonValue]
+) -> None:
     """Queue a message that its attributes say all of; it has no items. Raises VaultFault as ``put`` does."""
     await _store(connection, queue, attributes, {str(uuid4()): ()})
 
 
 async def _store(
-    connection: Connection, queue: Queue, attributes: Mapping[str, JsonValue], items: Mapping[str, Sequence[str]]
+    connection: Connection,
+    queue: Queue,
+    attributes: Mapping[str, JsonValue],
+    items: Mapping[str, Sequence[str]],
 ) -> None:
     """Store messages with these attributes: items by message id."""
     for identifier, part in items.items():
-        _check_sendable(queue, identifier, Message(attributes=attributes, items=tuple(part)))
-    bodies = [orjson.dumps({"attributes": attributes, "items": part}).decode() for part in items.values()]
+        _check_sendable(
+            queue, identifier, Message(attributes=attributes, items=tuple(part))
+        )
+    bodies = [
+        orjson.dumps({"attributes": attributes, "items": part}).decode()
+        for part in items.values()
+    ]
     if queue.sequential:
         await connection.execute(IN_ORDER, queue.name)
     await connection.execute(INSERT, queue.name, queue.type, list(items), bodies)
@@ -79,14 +101,19 @@ def _check_sendable(queue: Queue, message_id: str, message: Message) -> None:
 
 
 def _refusal(reason: str) -> VaultFault:
-    return VaultFault(ErrorType.OPERATION_NOT_ALLOWED, f"The message cannot be sent: {reason}")
+    return VaultFault(
+        ErrorType.OPERATION_NOT_ALLOWED, f"The message cannot be sent: {reason}"
+    )
 
 
 def open_queue(registry: Registry, name: str) -> Queue:
     """The queue, when it takes messages; raises VaultFault ``OPERATION_NOT_ALLOWED``."""
     queue = spark_queue(registry, name)
     if not queue.active:
-        raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, f"Queue [{name}] is inactive and takes no messages")
+        raise VaultFault(
+            ErrorType.OPERATION_NOT_ALLOWED,
+            f"Queue [{name}] is inactive and takes no messages",
+        )
     return queue
 
 
@@ -94,7 +121,11 @@ def spark_queue(registry: Registry, name: str) -> Queue:
     """The queue, active or not; raises VaultFault ``OPERATION_NOT_ALLOWED`` where there is none of this name."""
     queue = registry.queues.get(name)
     if queue is None:
-        raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, f"There is no queue [{name[:100]}]")
+        raise VaultFault(
+            ErrorType.OPERATION_NOT_ALLOWED, f"There is no queue [{name[:100]}]"
+        )
     if queue.type not in tuple(Direction):
-        raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, f"Queue [{name}] is no Spark queue")
+        raise VaultFault(
+            ErrorType.OPERATION_NOT_ALLOWED, f"Queue [{name}] is no Spark queue"
+        )
     return queue

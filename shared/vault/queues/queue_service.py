@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from shared.protocol.error_types import ErrorType
 from shared.spark.broker_errors import BrokerUnavailable
 from shared.spark.envelope import format_moment
 from shared.spark.topology import Direction, purge_queue, queue_state, sequential_queue
 from shared.vault.access.permissions import Grant, authorize
 from shared.vault.audit import audit_entries as entries
-from shared.vault.errors import ErrorType, VaultFault
+from shared.vault.errors import VaultFault
 
 if TYPE_CHECKING:
     from asyncpg import Record
@@ -45,7 +46,11 @@ class QueueService:
     """The five queue calls of the API."""
 
     def __init__(
-        self, database: Database, broker: BrokerConnection, components: ComponentService, relay: Relay
+        self,
+        database: Database,
+        broker: BrokerConnection,
+        components: ComponentService,
+        relay: Relay,
     ) -> None:
         self._database = database
         self._broker = broker
@@ -55,20 +60,33 @@ class QueueService:
     async def list(self, caller: Caller) -> list[dict[str, object]]:
         """Every queue: name, status, type."""
         authorize(caller, Grant.READ_QUEUES)
-        return [self._summary(queue) for queue in self._components.registry.queues.values()]
+        return [
+            self._summary(queue) for queue in self._components.registry.queues.values()
+        ]
 
     @staticmethod
     def _summary(queue: Queue) -> dict[str, object]:
-        return {"name": queue.name, "status": "active" if queue.active else "inactive", "type": queue.type}
+        return {
+            "name": queue.name,
+            "status": "active" if queue.active else "inactive",
+            "type": queue.type,
+        }
 
     async def get(self, caller: Caller, name: str) -> dict[str, object]:
         """One queue with its delivery status, the messages it holds and its connections."""
         authorize(caller, Grant.READ_QUEUES)
         queue = self._queue(name)
         async with self._database.connection() as connection:
-            waiting = await connection.fetchval("SELECT count(*) FROM platform.outbox WHERE queue = $1", name)
-            enabled = await connection.fetchval("SELECT enabled FROM platform.queue_delivery WHERE queue = $1", name)
-            failed = {row["connection"]: row for row in await connection.fetch(LAST_DELIVERIES, name)}
+            waiting = await connection.fetchval(
+                "SELECT count(*) FROM platform.outbox WHERE queue = $1", name
+            )
+            enabled = await connection.fetchval(
+                "SELECT enabled FROM platform.queue_delivery WHERE queue = $1", name
+            )
+            failed = {
+                row["connection"]: row
+                for row in await connection.fetch(LAST_DELIVERIES, name)
+            }
         for kind in (name, sequential_queue(name)):
             state = await queue_state(self._broker, kind, BROKER_TIMEOUT)
             waiting += state.messages if state else 0
@@ -77,7 +95,11 @@ class QueueService:
             "delivery": "disabled" if enabled is False else "enabled",
             "messages_in_queue": waiting,
             "connections": [
-                {"name": c.connection_name, **_last_delivery(failed.get(c.connection_name))} for c in queue.connections
+                {
+                    "name": c.connection_name,
+                    **_last_delivery(failed.get(c.connection_name)),
+                }
+                for c in queue.connections
             ],
         }
 
@@ -91,7 +113,11 @@ class QueueService:
         for queue in self._components.registry.queues.values():
             own = waiting.get(queue.name)
             at_broker = None if at_broker is None else await self._at_broker(queue.name)
-            messages = None if at_broker is None else at_broker + (own["messages"] if own else 0)
+            messages = (
+                None
+                if at_broker is None
+                else at_broker + (own["messages"] if own else 0)
+            )
             found.append(QueueDepth(queue, messages, own["since"] if own else None))
         return found
 
@@ -118,7 +144,10 @@ class QueueService:
     async def _set_delivery(self, caller: Caller, name: str, *, enabled: bool) -> None:
         authorize(caller, Grant.MANAGE_QUEUES)
         if self._queue(name).type == "inbound":
-            raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, f"Delivery of inbound queue [{name}] cannot be changed")
+            raise VaultFault(
+                ErrorType.OPERATION_NOT_ALLOWED,
+                f"Delivery of inbound queue [{name}] cannot be changed",
+            )
         async with self._database.transaction() as connection:
             await connection.execute(
                 "INSERT INTO platform.queue_delivery (queue, enabled) VALUES ($1, $2)"
@@ -127,7 +156,9 @@ class QueueService:
                 enabled,
             )
             action = "Enable Delivery" if enabled else "Disable Delivery"
-            await entries.noted(connection, caller, entries.SYSTEM, action, f"Queue.{name}")
+            await entries.noted(
+                connection, caller, entries.SYSTEM, action, f"Queue.{name}"
+            )
 
     async def reset(self, caller: Caller, name: str) -> None:
         """Delete every message in the queue; there is no way back."""
@@ -136,16 +167,25 @@ class QueueService:
             return  # nothing queues there
         # Both or neither: without the broker nothing is deleted here either.
         async with self._database.transaction() as connection:
-            await connection.execute("DELETE FROM platform.outbox WHERE queue = $1", name)
-            await entries.noted(connection, caller, entries.SYSTEM, "Reset", f"Queue.{name}")
+            await connection.execute(
+                "DELETE FROM platform.outbox WHERE queue = $1", name
+            )
+            await entries.noted(
+                connection, caller, entries.SYSTEM, "Reset", f"Queue.{name}"
+            )
             await purge_queue(self._broker, name, BROKER_TIMEOUT)
-            if await queue_state(self._broker, sequential_queue(name), BROKER_TIMEOUT) is not None:
+            if (
+                await queue_state(self._broker, sequential_queue(name), BROKER_TIMEOUT)
+                is not None
+            ):
                 await purge_queue(self._broker, sequential_queue(name), BROKER_TIMEOUT)
 
     def _queue(self, name: str) -> Queue:
         queue = self._components.registry.queues.get(name)
         if queue is None:
-            raise VaultFault(ErrorType.INVALID_DATA, f"There is no queue [{name[:100]}]")
+            raise VaultFault(
+                ErrorType.INVALID_DATA, f"There is no queue [{name[:100]}]"
+            )
         return queue
 
 

@@ -36,8 +36,17 @@ log = structlog.get_logger(__name__)
 
 BATCH = 200
 MAX_PAUSE = 3.0  # seconds between attempts while the database or the broker is away
-IDLE_SECONDS = 2.0  # the poll beneath the notifications, for one that was lost with its connection
-FAULTS = (BrokerUnavailable, Unroutable, DatabaseUnavailable, asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
+IDLE_SECONDS = (
+    2.0  # the poll beneath the notifications, for one that was lost with its connection
+)
+FAULTS = (
+    BrokerUnavailable,
+    Unroutable,
+    DatabaseUnavailable,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    OSError,
+)
 
 # Rows another relay holds are skipped, and so are queues that are not declared here, and those whose delivery an
 # administrator has disabled.
@@ -73,7 +82,11 @@ class Relay:
     """Publishes the outbox of one Vault; any number of processes may run one."""
 
     def __init__(
-        self, database: Database, broker: BrokerConnection, components: ComponentService, sender: Sender
+        self,
+        database: Database,
+        broker: BrokerConnection,
+        components: ComponentService,
+        sender: Sender,
     ) -> None:
         self._database = database
         self._broker = broker
@@ -91,7 +104,9 @@ class Relay:
 
     async def start(self) -> None:
         """Relay until ``stop``."""
-        self._task = asyncio.create_task(run_until_cancelled("relay", self._run), name="relay")
+        self._task = asyncio.create_task(
+            run_until_cancelled("relay", self._run), name="relay"
+        )
 
     async def stop(self) -> None:
         """End; a batch under way is confirmed and deleted, or stays in the outbox."""
@@ -130,15 +145,25 @@ class Relay:
     async def declare_queues(self) -> None:
         """Make the broker's queues those of the Queue components; what is there already stays."""
         queues = self._components.registry.queues.values()
-        wanted = {DeclaredQueue(q.name, q.type, q.sequential) for q in queues if q.type != "job"}
+        wanted = {
+            DeclaredQueue(q.name, q.type, q.sequential)
+            for q in queues
+            if q.type != "job"
+        }
         if wanted == self._declared:
             return
         async with self._broker.short_channel() as channel:
             await declare_exchanges(channel)
             for queue in sorted(wanted - self._declared):
-                await declare_queue(channel, queue.name, queue.direction, sequential=queue.sequential)
+                await declare_queue(
+                    channel, queue.name, queue.direction, sequential=queue.sequential
+                )
         for queue in sorted(wanted - self._declared):
-            if not queue.sequential and await queue_state(self._broker, sequential_queue(queue.name)) is not None:
+            if (
+                not queue.sequential
+                and await queue_state(self._broker, sequential_queue(queue.name))
+                is not None
+            ):
                 async with self._broker.short_channel() as channel:
                     await unbind_sequential(channel, queue.name, queue.direction)
         self._declared = wanted
@@ -147,16 +172,23 @@ class Relay:
         """Publish up to a batch; whether there may be more. Raises Unroutable when all but some were published."""
         lost: Unroutable | None = None
         async with self._database.transaction() as connection:
-            rows = await connection.fetch(TAKE, BATCH, [q.name for q in self._declared if not q.sequential])
+            rows = await connection.fetch(
+                TAKE, BATCH, [q.name for q in self._declared if not q.sequential]
+            )
             kept: set[str] = set()
             for direction in Direction:
-                outgoing = [self._outgoing(row) for row in rows if row["direction"] == direction]
+                outgoing = [
+                    self._outgoing(row) for row in rows if row["direction"] == direction
+                ]
                 try:
                     await self._publisher(direction.exchange).publish_all(outgoing)
                 except Unroutable as error:
                     lost = error
                     kept.update(error.message_ids)
-            await self._delete(connection, [row["position"] for row in rows if row["message_id"] not in kept])
+            await self._delete(
+                connection,
+                [row["position"] for row in rows if row["message_id"] not in kept],
+            )
         if lost is not None:
             raise lost
         return len(rows) == BATCH
@@ -188,12 +220,17 @@ class Relay:
 
     async def _count_waiting(self) -> None:
         async with self._database.connection() as connection:
-            metrics.outbox_waiting.set(await connection.fetchval("SELECT count(*) FROM platform.outbox"))
+            metrics.outbox_waiting.set(
+                await connection.fetchval("SELECT count(*) FROM platform.outbox")
+            )
 
     @staticmethod
     async def _delete(connection: Connection, positions: list[int]) -> None:
         if positions:
-            await connection.execute("DELETE FROM platform.outbox WHERE position = ANY($1::bigint[])", positions)
+            await connection.execute(
+                "DELETE FROM platform.outbox WHERE position = ANY($1::bigint[])",
+                positions,
+            )
 
     def _publisher(self, exchange: str) -> Publisher:
         if exchange not in self._publishers:
@@ -210,7 +247,9 @@ class Relay:
             send_message_timestamp=datetime.now(UTC),
             send_attempt=1,
             message_id=row["message_id"],
-            message=Message(attributes=message["attributes"], items=tuple(message["items"])),
+            message=Message(
+                attributes=message["attributes"], items=tuple(message["items"])
+            ),
         )
         return Outgoing(
             queue=row["queue"],

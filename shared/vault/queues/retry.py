@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from shared.protocol.error_types import ErrorType
 from shared.spark.broker_errors import MalformedMessage
 from shared.spark.envelope import Envelope, Message
 from shared.vault.access.permissions import Operation, require
-from shared.vault.errors import ApiError, ErrorType, VaultFault
+from shared.vault.errors import ApiError, VaultFault
 from shared.vault.queues.outbox import open_queue, put
 
 if TYPE_CHECKING:
@@ -44,7 +45,10 @@ async def retry_transfer(context: ActionContext) -> Mapping[str, ApiError]:
     :raises VaultFault: INSUFFICIENT_ACCESS for a caller who may not see the items.
     """
     require(context.caller, ITEM, Operation.READ)
-    items = {row["message"]: row["items"] for row in await context.connection.fetch(ITEMS, list(context.ids))}
+    items = {
+        row["message"]: row["items"]
+        for row in await context.connection.fetch(ITEMS, list(context.ids))
+    }
     errors: dict[str, ApiError] = {}
     for row in await context.connection.fetch(MESSAGES, list(context.ids)):
         try:
@@ -52,18 +56,37 @@ async def retry_transfer(context: ActionContext) -> Mapping[str, ApiError]:
         except VaultFault as fault:
             errors[row["id"]] = fault.error
     if not errors:
-        open_items = [row["id"] for row in await context.connection.fetch(OPEN_ITEMS, list(context.ids))]
-        for target, ids in ((context.object, context.ids), (context.registry.objects[ITEM], open_items)):
-            await context.records.change_in(context.connection, context.caller, target, ids, {}, RETRYING)
+        open_items = [
+            row["id"]
+            for row in await context.connection.fetch(OPEN_ITEMS, list(context.ids))
+        ]
+        for target, ids in (
+            (context.object, context.ids),
+            (context.registry.objects[ITEM], open_items),
+        ):
+            await context.records.change_in(
+                context.connection, context.caller, target, ids, {}, RETRYING
+            )
     return errors
 
 
-async def _send_again(context: ActionContext, row: asyncpg.Record, items: list[str] | None) -> None:
+async def _send_again(
+    context: ActionContext, row: asyncpg.Record, items: list[str] | None
+) -> None:
     if row["error_status__sys"] in ("resolved__sys", "ignored__sys"):
-        raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, "The exception is resolved or ignored already")
+        raise VaultFault(
+            ErrorType.OPERATION_NOT_ALLOWED,
+            "The exception is resolved or ignored already",
+        )
     message = _original(row)
     queue = open_queue(context.registry, row["queue__sys"] or "")
-    await put(context.connection, queue, message.attributes, items or message.items, row["message_id__sys"])
+    await put(
+        context.connection,
+        queue,
+        message.attributes,
+        items or message.items,
+        row["message_id__sys"],
+    )
 
 
 def _original(row: asyncpg.Record) -> Message:

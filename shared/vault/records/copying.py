@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Operation, require
-from shared.vault.errors import ErrorType
 from shared.vault.model.component_model import Field, VaultObject
 from shared.vault.records import write_statements as statements
 
@@ -25,29 +25,48 @@ def copied_fields(target: VaultObject) -> list[Field]:
     return [
         f
         for f in target.fields.values()
-        if f.name == "object_type__v" or (f.active and not (f.system or f.unique or f.no_copy) and f.name not in OWN)
+        if f.name == "object_type__v"
+        or (f.active and not (f.system or f.unique or f.no_copy) and f.name not in OWN)
     ]
 
 
 async def stored_values(
-    connection: Connection, target: VaultObject, ids: Sequence[str], fields: Sequence[Field]
+    connection: Connection,
+    target: VaultObject,
+    ids: Sequence[str],
+    fields: Sequence[Field],
 ) -> dict[str, dict[str, object]]:
     """Values of records, which are locked, as the write path carries them: id → field → value, without empty ones."""
     sql = statements.lock_statement(target, target.fields["id"], fields)
     records = await connection.fetch(sql, list(ids))
-    return {r["id"]: {f.name: r[f.name] for f in fields if r[f.name] is not None} for r in records}
+    return {
+        r["id"]: {f.name: r[f.name] for f in fields if r[f.name] is not None}
+        for r in records
+    }
 
 
-def without_sources(rows: Sequence[Values]) -> tuple[Sequence[Values], dict[int, object]]:
+def without_sources(
+    rows: Sequence[Values],
+) -> tuple[Sequence[Values], dict[int, object]]:
     """The rows of a create without ``source_record_id``, and by index what it is where it is given."""
-    sources = {index: row[SOURCE] for index, row in enumerate(rows) if row.get(SOURCE) not in (None, "")}
+    sources = {
+        index: row[SOURCE]
+        for index, row in enumerate(rows)
+        if row.get(SOURCE) not in (None, "")
+    }
     if not any(SOURCE in row for row in rows):
         return rows, sources
-    return [{name: value for name, value in row.items() if name != SOURCE} for row in rows], sources
+    return [
+        {name: value for name, value in row.items() if name != SOURCE} for row in rows
+    ], sources
 
 
 async def copy_sources(
-    connection: Connection, caller: Caller, target: VaultObject, rows: Sequence[Row], sources: Mapping[int, object]
+    connection: Connection,
+    caller: Caller,
+    target: VaultObject,
+    rows: Sequence[Row],
+    sources: Mapping[int, object],
 ) -> None:
     """Give new rows the values of the records they are copies of, where they bring none of their own."""
     if not sources:
@@ -60,6 +79,11 @@ async def copy_sources(
             continue
         values = found.get(str(sources[row.index]))
         if values is None:
-            row.fail(ErrorType.INVALID_DATA, f"[{SOURCE}] names no record of [{target.name}]")
+            row.fail(
+                ErrorType.INVALID_DATA, f"[{SOURCE}] names no record of [{target.name}]"
+            )
             continue
-        row.values = {**{n: v for n, v in values.items() if n not in row.lookups}, **row.values}
+        row.values = {
+            **{n: v for n, v in values.items() if n not in row.lookups},
+            **row.values,
+        }

@@ -1,4 +1,4 @@
-"""TODO DOCSTRING"""
+"""Lists deleted records, attachments and documents, and purges the list."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Operation, require
-from shared.vault.errors import ErrorType, VaultFault
+from shared.vault.errors import VaultFault
 
 if TYPE_CHECKING:
     from shared.vault.access.caller import Caller
@@ -52,14 +53,23 @@ class DeletionService:
         self._database = database
         self._components = components
 
-    async def listed(self, caller: Caller, object_name: str, span: Span, *, attachments: bool = False) -> DeletionPage:
+    async def listed(
+        self, caller: Caller, object_name: str, span: Span, *, attachments: bool = False
+    ) -> DeletionPage:
         """A page of an object's deletions in a span of the last 30 days: records, or attachments; raises VaultFault."""
         target = self._components.registry.objects.get(object_name)
         if object_name != DOCUMENTS and (target is None or not target.active):
-            raise VaultFault(ErrorType.INVALID_DATA, f"There is no object [{object_name[:100]}]")
+            raise VaultFault(
+                ErrorType.INVALID_DATA, f"There is no object [{object_name[:100]}]"
+            )
         require(caller, object_name, Operation.READ)
         now = datetime.now(UTC)
-        listed = (object_name, max(span.start or now - KEPT, now - KEPT), span.end or now, attachments)
+        listed = (
+            object_name,
+            max(span.start or now - KEPT, now - KEPT),
+            span.end or now,
+            attachments,
+        )
         async with self._database.connection() as connection:
             total = await connection.fetchval(COUNT, *listed)
             rows = await connection.fetch(PAGE, *listed, span.limit, span.offset)
@@ -70,7 +80,9 @@ class DeletionService:
         removed = 0
         while True:
             async with self._database.connection() as connection:
-                status = await connection.execute(EXPIRED, datetime.now(UTC) - KEPT, PURGE)
+                status = await connection.execute(
+                    EXPIRED, datetime.now(UTC) - KEPT, PURGE
+                )
             count = int(status.rpartition(" ")[2])
             removed += count
             if count < PURGE:

@@ -32,14 +32,24 @@ class Reach:
 
     def gone(self) -> dict[str, list[str]]:
         """The records that go when those that are held stay, by object."""
-        return {name: [i for i, root in ids.items() if root not in self.held] for name, ids in self.going.items()}
+        return {
+            name: [i for i, root in ids.items() if root not in self.held]
+            for name, ids in self.going.items()
+        }
 
 
-async def reach_of(connection: Connection, registry: Registry, object_name: str, ids: Sequence[str]) -> Reach:
+async def reach_of(
+    connection: Connection, registry: Registry, object_name: str, ids: Sequence[str]
+) -> Reach:
     """What deleting these records of an object would come to; all that would go are locked."""
-    await connection.execute(f"SELECT FROM {table(object_name)} WHERE id = ANY($1::text[]) ORDER BY id FOR UPDATE", ids)
+    await connection.execute(
+        f"SELECT FROM {table(object_name)} WHERE id = ANY($1::text[]) ORDER BY id FOR UPDATE",
+        ids,
+    )
     found: dict[str, str] = {}
-    doomed = {record_id: record_id for record_id in ids}  # each record that would go → the one it goes with
+    doomed = {
+        record_id: record_id for record_id in ids
+    }  # each record that would go → the one it goes with
     going: dict[str, dict[str, str]] = defaultdict(dict, {object_name: dict(doomed)})
     level = {object_name: list(ids)}
     while level:
@@ -50,7 +60,9 @@ async def reach_of(connection: Connection, registry: Registry, object_name: str,
                     for held in await _held(connection, child, field, doomed_here):
                         found.setdefault(doomed[held], f"{child}.{field.name}")
                     continue
-                for record_id, parent in await _children(connection, child, field, doomed_here):
+                for record_id, parent in await _children(
+                    connection, child, field, doomed_here
+                ):
                     if record_id not in doomed:
                         doomed[record_id] = going[child][record_id] = doomed[parent]
                         following[child].append(record_id)
@@ -63,18 +75,25 @@ def _references(registry: Registry, object_name: str) -> Iterator[tuple[str, Fie
     for other in registry.objects.values():
         for field in other.fields.values():
             refers = field.type is FieldType.OBJECT and field.object == object_name
-            if refers and field.relationship_deletion is not RelationshipDeletion.SET_NULL:
+            if (
+                refers
+                and field.relationship_deletion is not RelationshipDeletion.SET_NULL
+            ):
                 yield other.name, field
 
 
-async def _held(connection: Connection, child: str, field: Field, ids: Sequence[str]) -> list[str]:
+async def _held(
+    connection: Connection, child: str, field: Field, ids: Sequence[str]
+) -> list[str]:
     """Which of the records another one refers to; a record does not hold itself."""
     name = quote(field.name)
     sql = f"SELECT DISTINCT {name} FROM {table(child)} WHERE {name} = ANY($1::text[]) AND id <> {name}"
     return [record[0] for record in await connection.fetch(sql, ids)]
 
 
-async def _children(connection: Connection, child: str, field: Field, ids: Sequence[str]) -> list[tuple[str, str]]:
+async def _children(
+    connection: Connection, child: str, field: Field, ids: Sequence[str]
+) -> list[tuple[str, str]]:
     """The records that go with these, each with the one it refers to; they are locked."""
     name = quote(field.name)
     sql = f"SELECT id, {name} FROM {table(child)} WHERE {name} = ANY($1::text[]) ORDER BY id FOR UPDATE"

@@ -33,11 +33,16 @@ DELETE FROM platform.deletion WHERE position IN
 """
 
 
-async def note_deletions(connection: Connection, gone: Mapping[str, Iterable[str]]) -> None:
+async def note_deletions(
+    connection: Connection, gone: Mapping[str, Iterable[str]]
+) -> None:
     """Add records, by object, to the list; in the transaction that deletes them."""
     pairs = [(name, record_id) for name, ids in gone.items() for record_id in ids]
     if pairs:
-        objects, ids = [name for name, _ in pairs], [record_id for _, record_id in pairs]
+        objects, ids = (
+            [name for name, _ in pairs],
+            [record_id for _, record_id in pairs],
+        )
         await connection.execute(NOTE, objects, ids)
         await forget_roles(connection, objects, ids)
         await forget(connection, objects, ids)

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from shared.protocol.error_types import ErrorType
 from shared.vault import vql
 from shared.vault.components.criteria_definitions import satisfied_query
-from shared.vault.errors import ApiError, ErrorType, VaultFault
+from shared.vault.errors import ApiError, VaultFault
 
 if TYPE_CHECKING:
     from shared.vault.components.registry import Registry
@@ -17,7 +18,11 @@ if TYPE_CHECKING:
 
 
 async def unsatisfied(
-    connection: Connection, registry: Registry, object_name: str, state: LifecycleState, ids: Sequence[str]
+    connection: Connection,
+    registry: Registry,
+    object_name: str,
+    state: LifecycleState,
+    ids: Sequence[str],
 ) -> Mapping[str, ApiError]:
     """The records (500 at most) that a criterion of the state does not hold of, each with the first that it fails.
 
@@ -35,12 +40,18 @@ async def unsatisfied(
 
 
 async def _satisfied(
-    connection: Connection, registry: Registry, object_name: str, criterion: EntryCriterion, ids: Sequence[str]
+    connection: Connection,
+    registry: Registry,
+    object_name: str,
+    criterion: EntryCriterion,
+    ids: Sequence[str],
 ) -> set[str]:
     try:
         compiled = satisfied_query(criterion, object_name, registry, ids)
     except vql.VqlError as error:
-        message = f"Entry criterion [{criterion.name}] is no condition on [{object_name}]"
+        message = (
+            f"Entry criterion [{criterion.name}] is no condition on [{object_name}]"
+        )
         raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, message) from error
     sql, parameters = compiled.page(len(ids), 0)
     if compiled.deferred:

@@ -8,7 +8,8 @@ from datetime import UTC, date, datetime
 from decimal import Context, Decimal
 from typing import TYPE_CHECKING
 
-from shared.vault.errors import ApiError, ErrorType
+from shared.protocol.error_types import ErrorType
+from shared.vault.errors import ApiError
 from shared.vault.files.attachment_model import Handle, Unkept
 from shared.vault.model.component_model import Field, FieldType, Picklist
 
@@ -58,7 +59,9 @@ def _text(field: Field) -> Coercion:
             raise InvalidValue(f"Field [{field.name}] takes text")
         text = value if isinstance(value, str) else str(value)
         if limit is not None and len(text) > limit:
-            raise InvalidValue(f"Field [{field.name}] holds at most {limit} characters; {len(text)} were given")
+            raise InvalidValue(
+                f"Field [{field.name}] holds at most {limit} characters; {len(text)} were given"
+            )
         if "\x00" in text:
             raise InvalidValue(f"Field [{field.name}] cannot hold the NUL character")
         return text
@@ -71,15 +74,25 @@ def _number(field: Field) -> Coercion:
 
     def convert(value: object) -> int | Decimal:
         text = str(value).strip()
-        if isinstance(value, bool) or len(text) > MAX_NUMBER_TEXT or not NUMBER.fullmatch(text):
+        if (
+            isinstance(value, bool)
+            or len(text) > MAX_NUMBER_TEXT
+            or not NUMBER.fullmatch(text)
+        ):
             raise InvalidValue(f"Field [{field.name}] takes a number")
         number = Decimal(text)
         if abs(number) >= BIGINT:
-            raise InvalidValue(f"Field [{field.name}] takes a number of less than {BIGINT} either way")
+            raise InvalidValue(
+                f"Field [{field.name}] takes a number of less than {BIGINT} either way"
+            )
         if number != (rounded := _rounded(number, scale)):
             raise InvalidValue(f"Field [{field.name}] takes at most {scale} decimals")
-        if (low is not None and number < Decimal(str(low))) or (high is not None and number > Decimal(str(high))):
-            raise InvalidValue(f"Field [{field.name}] is outside its range of {low} to {high}")
+        if (low is not None and number < Decimal(str(low))) or (
+            high is not None and number > Decimal(str(high))
+        ):
+            raise InvalidValue(
+                f"Field [{field.name}] is outside its range of {low} to {high}"
+            )
         return rounded if scale else int(rounded)
 
     return convert
@@ -90,7 +103,12 @@ def _rounded(number: Decimal, scale: int) -> Decimal:
 
 
 def _boolean(field: Field) -> Coercion:
-    known: Mapping[object, bool] = {True: True, False: False, "true": True, "false": False}
+    known: Mapping[object, bool] = {
+        True: True,
+        False: False,
+        "true": True,
+        "false": False,
+    }
 
     def convert(value: object) -> bool:
         key = value.lower() if isinstance(value, str) else value
@@ -120,7 +138,9 @@ def _date_time(field: Field) -> Coercion:
                 return in_milliseconds(datetime.fromisoformat(value))
         except (ValueError, OverflowError):
             pass  # answered below, with the form that is wanted
-        raise InvalidValue(f"Field [{field.name}] takes a date and time as YYYY-MM-DDTHH:MM:SS.sssZ")
+        raise InvalidValue(
+            f"Field [{field.name}] takes a date and time as YYYY-MM-DDTHH:MM:SS.sssZ"
+        )
 
     return convert
 
@@ -137,10 +157,18 @@ def _picklist(field: Field, picklist: Picklist) -> Coercion:
     def coerce(value: object) -> object:
         if value is None or value in ("", []):
             return None
-        given = _names(value) if field.multi_value else value if isinstance(value, list) else [value]
+        given = (
+            _names(value)
+            if field.multi_value
+            else value
+            if isinstance(value, list)
+            else [value]
+        )
         chosen = [name for name in given if isinstance(name, str) and name in names]
         if len(chosen) != len(given):
-            raise InvalidValue(f"Field [{field.name}] takes values of picklist [{picklist.name}]")
+            raise InvalidValue(
+                f"Field [{field.name}] takes values of picklist [{picklist.name}]"
+            )
         if field.multi_value:
             return ",".join(dict.fromkeys(chosen))
         if len(chosen) != 1:
@@ -151,7 +179,11 @@ def _picklist(field: Field, picklist: Picklist) -> Coercion:
 
 
 def _names(value: object) -> list[object]:
-    return value if isinstance(value, list) else [name.strip() for name in str(value).split(",")]
+    return (
+        value
+        if isinstance(value, list)
+        else [name.strip() for name in str(value).split(",")]
+    )
 
 
 def _file(field: Field) -> Coercion:
@@ -159,7 +191,9 @@ def _file(field: Field) -> Coercion:
         if isinstance(value, Unkept):
             raise InvalidValue(f"Field [{field.name}]: {value.reason}")
         if not isinstance(value, Handle):
-            raise InvalidValue(f"Field [{field.name}] holds a file, which this call cannot take")
+            raise InvalidValue(
+                f"Field [{field.name}] holds a file, which this call cannot take"
+            )
         return str(value)
 
     return convert

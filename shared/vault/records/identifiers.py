@@ -31,17 +31,26 @@ class IdAllocator:
         self._next = 0
         self._end = 0
 
-    async def take(self, connection: Connection, target: VaultObject, count: int) -> list[str]:
+    async def take(
+        self, connection: Connection, target: VaultObject, count: int
+    ) -> list[str]:
         """``count`` ids never given before, by any process on this database."""
         if target.name == USER:
-            rows = await connection.fetch("SELECT nextval('platform.user_id') FROM generate_series(1, $1)", count)
+            rows = await connection.fetch(
+                "SELECT nextval('platform.user_id') FROM generate_series(1, $1)", count
+            )
             return [str(row[0]) for row in rows]
         ids: list[str] = []
         while len(ids) < count:
             if self._next == self._end:
-                block = await connection.fetchval("SELECT nextval('platform.record_id_block')")
+                block = await connection.fetchval(
+                    "SELECT nextval('platform.record_id_block')"
+                )
                 self._next, self._end = block * BLOCK, (block + 1) * BLOCK
             size = min(self._end - self._next, count - len(ids))
             first, self._next = self._next, self._next + size
-            ids.extend(record_id(target.prefix, number) for number in range(first, first + size))
+            ids.extend(
+                record_id(target.prefix, number)
+                for number in range(first, first + size)
+            )
         return ids

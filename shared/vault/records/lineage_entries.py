@@ -10,8 +10,8 @@ from uuid import UUID
 
 import orjson
 
+from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import authorize_copying
-from shared.vault.errors import ErrorType
 
 if TYPE_CHECKING:
     from shared.vault.access.caller import Caller
@@ -58,7 +58,9 @@ WHERE l.record_id = ANY($1::text[]) AND o.id = l.origin AND NOT EXISTS (
 """
 
 
-def check_lineage(caller: Caller, rows: Sequence[Row], told: CallLineage | None) -> None:
+def check_lineage(
+    caller: Caller, rows: Sequence[Row], told: CallLineage | None
+) -> None:
     """Fail rows that tell of an origin that the call does not.
 
     :raises VaultFault: INSUFFICIENT_ACCESS for a caller who copies no records.
@@ -68,10 +70,18 @@ def check_lineage(caller: Caller, rows: Sequence[Row], told: CallLineage | None)
     known = len(told.origins) if told else 0
     for row in rows:
         if row.lineage is not None and row.lineage.origin >= known:
-            row.fail(ErrorType.INVALID_DATA, f"The header {HEADER} has no origin {row.lineage.origin}")
+            row.fail(
+                ErrorType.INVALID_DATA,
+                f"The header {HEADER} has no origin {row.lineage.origin}",
+            )
 
 
-async def note_lineage(connection: Connection, object_name: str, rows: Sequence[Row], told: CallLineage | None) -> None:
+async def note_lineage(
+    connection: Connection,
+    object_name: str,
+    rows: Sequence[Row],
+    told: CallLineage | None,
+) -> None:
     """Keep where the fields come from that these rows have changed, or set first."""
     if told is None:
         return
@@ -83,19 +93,32 @@ async def note_lineage(connection: Connection, object_name: str, rows: Sequence[
         kind = (row.lineage.origin, row.changed)
         if kind not in origins:
             origins[kind] = _origin(told, *kind)
-        lines.append((row.id, origins[kind][0], row.lineage.message_id, row.lineage.source_record))
+        lines.append(
+            (
+                row.id,
+                origins[kind][0],
+                row.lineage.message_id,
+                row.lineage.source_record,
+            )
+        )
     if lines:
         head = (told.source_vault_id, told.integration, told.integration_point)
         middle = (object_name, told.run, told.time)
-        await connection.execute(NOTE, *head, *_columns(list(origins.values())), *middle, *_columns(lines))
+        await connection.execute(
+            NOTE, *head, *_columns(list(origins.values())), *middle, *_columns(lines)
+        )
 
 
-def _origin(told: CallLineage, number: int, fields: frozenset[str]) -> tuple[object, ...]:
+def _origin(
+    told: CallLineage, number: int, fields: frozenset[str]
+) -> tuple[object, ...]:
     """Its id, object, rule, and fields of either kind."""
     origin = told.origins[number]
     ruled, own = (",".join(names) for names in origin.split(fields))
     parts = (origin.object, origin.rule, ruled, own)
-    whole = orjson.dumps((told.source_vault_id, told.integration, told.integration_point, *parts))
+    whole = orjson.dumps(
+        (told.source_vault_id, told.integration, told.integration_point, *parts)
+    )
     return UUID(bytes=hashlib.blake2b(whole, digest_size=16).digest()), *parts
 
 
@@ -103,7 +126,9 @@ def _columns(lines: Sequence[tuple[object, ...]]) -> list[list[object]]:
     return [list(column) for column in zip(*lines, strict=True)]
 
 
-async def forget_lineage(connection: Connection, objects: Sequence[str], record_ids: Sequence[str]) -> None:
+async def forget_lineage(
+    connection: Connection, objects: Sequence[str], record_ids: Sequence[str]
+) -> None:
     """Remove the lineage of records that are deleted."""
     await connection.execute(FORGET, objects, record_ids)
 

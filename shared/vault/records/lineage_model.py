@@ -54,8 +54,12 @@ def read_row(value: object) -> RowLineage | None:
     Whether the call has such an origin is not known here.
     """
     match value:
-        case [int(origin), str(message), (str() | None) as record] if not isinstance(origin, bool):
-            fits = _is_id(message) and (record is None or _is_id(record)) and origin >= 0
+        case [int(origin), str(message), (str() | None) as record] if not isinstance(
+            origin, bool
+        ):
+            fits = (
+                _is_id(message) and (record is None or _is_id(record)) and origin >= 0
+            )
             return RowLineage(origin, message, record) if fits else None
     return None
 

@@ -21,7 +21,9 @@ AUDIT_NAMES = frozenset(field.name for field in AUDIT)
 Conversion = Callable[[object], object]
 
 
-def migrated_field(name: str, target: VaultObject, registry: Registry) -> tuple[str, Conversion] | None:
+def migrated_field(
+    name: str, target: VaultObject, registry: Registry
+) -> tuple[str, Conversion] | None:
     """The field that a key sets in migration mode only, and its conversion; None for every other key.
 
     The conversion raises InvalidValue, and returns None where the Vault is to set the field itself.
@@ -41,11 +43,15 @@ def _state(target: VaultObject, registry: Registry, value: object) -> str | None
         return None
     states = registry.lifecycles[target.lifecycle or ""].states
     if not isinstance(name, str) or name not in states or not states[name].active:
-        raise InvalidValue(f"Field [{STATE}] takes a state of lifecycle [{target.lifecycle}]")
+        raise InvalidValue(
+            f"Field [{STATE}] takes a state of lifecycle [{target.lifecycle}]"
+        )
     return name
 
 
-def _state_of_type(target: VaultObject, registry: Registry, value: object) -> str | None:
+def _state_of_type(
+    target: VaultObject, registry: Registry, value: object
+) -> str | None:
     if value is None or value == "":
         return None
     if not isinstance(value, str) or not value.startswith(STATE_LABEL_PREFIX):

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from shared.protocol.error_types import ErrorType
 from shared.vault.components.entry_action_definitions import (
     CHANGE_STATE,
     LIFECYCLE_PREFIX,
@@ -13,8 +14,13 @@ from shared.vault.components.entry_action_definitions import (
     lifecycle_action,
     object_action,
 )
-from shared.vault.errors import ApiError, ErrorType, VaultFault
-from shared.vault.model.component_model import LifecycleState, ObjectUserAction, UserAction, VaultObject
+from shared.vault.errors import ApiError, VaultFault
+from shared.vault.model.component_model import (
+    LifecycleState,
+    ObjectUserAction,
+    UserAction,
+    VaultObject,
+)
 from shared.vault.records.entry_criteria import unsatisfied
 
 if TYPE_CHECKING:
@@ -51,7 +57,9 @@ class ActionContext:
         """A parameter's first value as text; raises VaultFault when the configuration does not give it."""
         values = self.parameters.get(name)
         if not values:
-            raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, f"The action has no parameter [{name}]")
+            raise VaultFault(
+                ErrorType.OPERATION_NOT_ALLOWED, f"The action has no parameter [{name}]"
+            )
         return str(values[0])
 
     def texts(self, name: str) -> list[str]:
@@ -77,7 +85,9 @@ class NamedActions:
     def __init__(self, handlers: Mapping[str, ActionHandler]) -> None:
         self._handlers = {**handlers, RUN_ACTION: run_action}
 
-    async def run(self, context: ActionContext, name: str, fields: Mapping[str, object]) -> list[Row]:
+    async def run(
+        self, context: ActionContext, name: str, fields: Mapping[str, object]
+    ) -> list[Row]:
         """Run a user action by its full name; ``fields`` are its start prompts.
 
         :raises VaultFault: INSUFFICIENT_ACCESS where there is none of that name; as its action raises.
@@ -94,52 +104,86 @@ class NamedActions:
             found = lifecycle_action(context.registry, context.object, state, short)
             if found is not None:
                 return await self._run_user_action(context, state, found, fields)
-        raise VaultFault(ErrorType.INSUFFICIENT_ACCESS, f"[{context.object.name}] has no action [{name[:200]}]")
+        raise VaultFault(
+            ErrorType.INSUFFICIENT_ACCESS,
+            f"[{context.object.name}] has no action [{name[:200]}]",
+        )
 
-    async def run_entry_actions(self, context: ActionContext, state: LifecycleState, rows: Sequence[Row]) -> None:
+    async def run_entry_actions(
+        self, context: ActionContext, state: LifecycleState, rows: Sequence[Row]
+    ) -> None:
         """Run the entry actions of a state on the records that have entered it; raises as ``run`` does."""
         for entry in state.entry_actions:
             entered = replace(context, parameters=entry.parameters, state=state.name)
             await self._handle(entered, entry.action, rows)
 
     async def _run_object_action(
-        self, context: ActionContext, action: ObjectUserAction, fields: Mapping[str, object]
+        self,
+        context: ActionContext,
+        action: ObjectUserAction,
+        fields: Mapping[str, object],
     ) -> list[Row]:
         _refuse_unknown(fields, action.prompts)
         rows = await context.records.change_in(
             context.connection, context.caller, context.object, context.ids, fields, {}
         )
-        await self._handle(replace(context, parameters=action.parameters), action.action, rows)
+        await self._handle(
+            replace(context, parameters=action.parameters), action.action, rows
+        )
         return rows
 
     async def _run_user_action(
-        self, context: ActionContext, state: str, action: UserAction, fields: Mapping[str, object]
+        self,
+        context: ActionContext,
+        state: str,
+        action: UserAction,
+        fields: Mapping[str, object],
     ) -> list[Row]:
         _refuse_unknown(fields, action.prompts)
-        changes = _state_change(context, action.next_state) if action.action == CHANGE_STATE else {}
+        changes = (
+            _state_change(context, action.next_state)
+            if action.action == CHANGE_STATE
+            else {}
+        )
         rows = await context.records.change_in(
-            context.connection, context.caller, context.object, context.ids, fields, changes, state=state
+            context.connection,
+            context.caller,
+            context.object,
+            context.ids,
+            fields,
+            changes,
+            state=state,
         )
         if action.action == CHANGE_STATE:
             await self._enter(context, action.next_state or "", rows)
         else:
-            await self._handle(replace(context, parameters={}, state=state), action.action, rows)
+            await self._handle(
+                replace(context, parameters={}, state=state), action.action, rows
+            )
         return rows
 
-    async def _enter(self, context: ActionContext, state: str, rows: Sequence[Row]) -> None:
+    async def _enter(
+        self, context: ActionContext, state: str, rows: Sequence[Row]
+    ) -> None:
         """Hold the entry criteria of a state against the records that reach it, then run its entry actions on them."""
         entered = _state(context, state)
         good = [str(row.id) for row in rows if not row.errors]
-        refused = await unsatisfied(context.connection, context.registry, context.object.name, entered, good)
+        refused = await unsatisfied(
+            context.connection, context.registry, context.object.name, entered, good
+        )
         if refused:
             raise RowsRefused(refused)
         await self.run_entry_actions(context, entered, rows)
 
-    async def _handle(self, context: ActionContext, name: str, rows: Sequence[Row]) -> None:
+    async def _handle(
+        self, context: ActionContext, name: str, rows: Sequence[Row]
+    ) -> None:
         """Call a handler with the records that are still good; what it refuses is run again without."""
         handler = self._handlers.get(name)
         if handler is None:
-            raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, f"This Vault has no action [{name}]")
+            raise VaultFault(
+                ErrorType.OPERATION_NOT_ALLOWED, f"This Vault has no action [{name}]"
+            )
         good = [str(row.id) for row in rows if not row.errors]
         if not good:
             return
@@ -157,31 +201,49 @@ async def run_action(context: ActionContext) -> Mapping[str, ApiError]:
     An action of the state that the records have just entered comes before one of the object of the same name.
     """
     if context.depth >= MAX_DEPTH:
-        raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, f"More than {MAX_DEPTH} actions run one another")
+        raise VaultFault(
+            ErrorType.OPERATION_NOT_ALLOWED,
+            f"More than {MAX_DEPTH} actions run one another",
+        )
     name, target = context.parameter("user_action"), context.object
     if "." not in name:
-        in_state = lifecycle_action(context.registry, target, context.state, name) is not None
-        head = f"{LIFECYCLE_PREFIX}.{target.name}.{context.state}" if in_state else f"{OBJECT_PREFIX}.{target.name}"
+        in_state = (
+            lifecycle_action(context.registry, target, context.state, name) is not None
+        )
+        head = (
+            f"{LIFECYCLE_PREFIX}.{target.name}.{context.state}"
+            if in_state
+            else f"{OBJECT_PREFIX}.{target.name}"
+        )
         name = f"{head}.{name}"
-    rows = await context.records.actions.run(replace(context, depth=context.depth + 1), name, {})
+    rows = await context.records.actions.run(
+        replace(context, depth=context.depth + 1), name, {}
+    )
     return {str(row.id): row.errors[0] for row in rows if row.errors}
 
 
 def _refuse_unknown(fields: Mapping[str, object], prompts: Sequence[str]) -> None:
     for name in fields:
         if name not in prompts:
-            raise VaultFault(ErrorType.ATTRIBUTE_NOT_SUPPORTED, f"The action takes no field [{name[:100]}]")
+            raise VaultFault(
+                ErrorType.ATTRIBUTE_NOT_SUPPORTED,
+                f"The action takes no field [{name[:100]}]",
+            )
 
 
 def _state(context: ActionContext, name: str | None) -> LifecycleState:
-    return context.registry.lifecycles[context.object.lifecycle or ""].states[name or ""]
+    return context.registry.lifecycles[context.object.lifecycle or ""].states[
+        name or ""
+    ]
 
 
 def _state_change(context: ActionContext, name: str | None) -> dict[str, object]:
     """What entering a state sets: the state, and the record's status where the state says one."""
     changes: dict[str, object] = {"state__v": name}
     state = _state(context, name)
-    statuses = context.registry.picklists[context.object.fields["status__v"].picklist or ""].entries
+    statuses = context.registry.picklists[
+        context.object.fields["status__v"].picklist or ""
+    ].entries
     if state.record_status in statuses:
         changes["status__v"] = state.record_status
     return changes

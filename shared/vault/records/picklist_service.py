@@ -6,19 +6,30 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
+from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Grant, authorize
 from shared.vault.components.naming import name_of_label
 from shared.vault.components.platform import DEFAULT_STATUS
-from shared.vault.errors import ErrorType, VaultFault
+from shared.vault.errors import VaultFault
 
 if TYPE_CHECKING:
     from shared.vault.access.caller import Caller
     from shared.vault.configuration.component_service import ComponentService
-    from shared.vault.model.component_model import Field, Picklist, PicklistEntry, VaultObject
+    from shared.vault.model.component_model import (
+        Field,
+        Picklist,
+        PicklistEntry,
+        VaultObject,
+    )
 
 MAX_VALUES = 2000
 STEM = re.compile(r"[a-z0-9]+(_[a-z0-9]+)*")
-STATUSES = {"active": "true", "active__v": "true", "inactive": "false", "inactive__v": "false"}
+STATUSES = {
+    "active": "true",
+    "active__v": "true",
+    "inactive": "false",
+    "inactive__v": "false",
+}
 
 Value = dict[str, str]
 
@@ -39,7 +50,8 @@ class PicklistService:
                 "kind": "global",
                 "systemManaged": _is_system_managed(picklist.name),
                 "usedIn": [
-                    {"objectName": target.name, "propertyName": field.name} for target, field in used.get(name, ())
+                    {"objectName": target.name, "propertyName": field.name}
+                    for target, field in used.get(name, ())
                 ],
             }
             for name, picklist in self._components.registry.picklists.items()
@@ -50,7 +62,11 @@ class PicklistService:
 
         :raises VaultFault: INVALID_DATA.
         """
-        return [{"name": v.name, "label": v.label} for v in self._picklist(name).entries.values() if v.active]
+        return [
+            {"name": v.name, "label": v.label}
+            for v in self._picklist(name).entries.values()
+            if v.active
+        ]
 
     async def add(self, caller: Caller, name: str, labels: list[str]) -> list[Value]:
         """Add values, each named after its label.
@@ -59,13 +75,21 @@ class PicklistService:
         """
         picklist = self._changeable(caller, name)
         if not labels or "" in labels:
-            raise VaultFault(ErrorType.PARAMETER_REQUIRED, "Missing required parameter [value_1]")
+            raise VaultFault(
+                ErrorType.PARAMETER_REQUIRED, "Missing required parameter [value_1]"
+            )
         if len(picklist.entries) + len(labels) > MAX_VALUES:
-            raise VaultFault(ErrorType.INVALID_DATA, f"A picklist has at most {MAX_VALUES} values")
+            raise VaultFault(
+                ErrorType.INVALID_DATA, f"A picklist has at most {MAX_VALUES} values"
+            )
         added = {name_of_label(label): label for label in labels}
         taken = next((new for new in added if new in picklist.entries), None)
         if taken is not None or len(added) < len(labels):
-            message = f"Another resource already exists with [name={taken}]" if taken else "A value is repeated"
+            message = (
+                f"Another resource already exists with [name={taken}]"
+                if taken
+                else "A value is repeated"
+            )
             raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, message)
         first = 1 + max((entry.order for entry in picklist.entries.values()), default=0)
         await self._alter(
@@ -78,7 +102,9 @@ class PicklistService:
         )
         return [{"name": new, "label": label} for new, label in added.items()]
 
-    async def relabel(self, caller: Caller, name: str, labels: Mapping[str, str]) -> list[Value]:
+    async def relabel(
+        self, caller: Caller, name: str, labels: Mapping[str, str]
+    ) -> list[Value]:
         """Give values new labels; their names stay.
 
         :raises VaultFault: INSUFFICIENT_ACCESS, INVALID_DATA, PARAMETER_REQUIRED, OPERATION_NOT_ALLOWED.
@@ -88,11 +114,16 @@ class PicklistService:
             raise VaultFault(ErrorType.PARAMETER_REQUIRED, "The call has no new labels")
         for value in labels:
             _entry(picklist, value)
-        changes = (f"MODIFY Picklistentry {value} (label({_text(label)}))" for value, label in labels.items())
+        changes = (
+            f"MODIFY Picklistentry {value} (label({_text(label)}))"
+            for value, label in labels.items()
+        )
         await self._alter(caller, name, changes)
         return [{"name": value, "label": label} for value, label in labels.items()]
 
-    async def change(self, caller: Caller, name: str, value: str, new_name: str, status: str) -> str:
+    async def change(
+        self, caller: Caller, name: str, value: str, new_name: str, status: str
+    ) -> str:
         """Rename a value, in the records that hold it too, or make it active or inactive; returns its name.
 
         :raises VaultFault: INSUFFICIENT_ACCESS, INVALID_DATA, PARAMETER_REQUIRED, OPERATION_NOT_ALLOWED.
@@ -100,17 +131,32 @@ class PicklistService:
         picklist = self._changeable(caller, name)
         entry = _entry(picklist, value)
         if not new_name and not status:
-            raise VaultFault(ErrorType.PARAMETER_REQUIRED, "Missing required parameter [name] or [status]")
-        active = STATUSES.get(status.lower(), "") if status else str(entry.active).lower()
+            raise VaultFault(
+                ErrorType.PARAMETER_REQUIRED,
+                "Missing required parameter [name] or [status]",
+            )
+        active = (
+            STATUSES.get(status.lower(), "") if status else str(entry.active).lower()
+        )
         if not active:
-            raise VaultFault(ErrorType.INVALID_DATA, "[status] takes active or inactive")
+            raise VaultFault(
+                ErrorType.INVALID_DATA, "[status] takes active or inactive"
+            )
         renamed = _value_name(new_name) if new_name else value
         if renamed == value:
-            await self._alter(caller, name, [f"MODIFY Picklistentry {value} (active({active}))"])
+            await self._alter(
+                caller, name, [f"MODIFY Picklistentry {value} (active({active}))"]
+            )
             return value
         if renamed in picklist.entries:
-            raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, f"Another resource already exists with [name={renamed}]")
-        changes = [f"RENAME Picklistentry {value} TO {renamed}", f"MODIFY Picklistentry {renamed} (active({active}))"]
+            raise VaultFault(
+                ErrorType.OPERATION_NOT_ALLOWED,
+                f"Another resource already exists with [name={renamed}]",
+            )
+        changes = [
+            f"RENAME Picklistentry {value} TO {renamed}",
+            f"MODIFY Picklistentry {renamed} (active({active}))",
+        ]
         await self._alter(caller, name, changes)
         return renamed
 
@@ -121,18 +167,25 @@ class PicklistService:
     def _picklist(self, name: str) -> Picklist:
         picklist = self._components.registry.picklists.get(name)
         if picklist is None:
-            raise VaultFault(ErrorType.INVALID_DATA, f"There is no picklist [{name[:100]}]")
+            raise VaultFault(
+                ErrorType.INVALID_DATA, f"There is no picklist [{name[:100]}]"
+            )
         return picklist
 
     def _changeable(self, caller: Caller, name: str) -> Picklist:
         authorize(caller, Grant.EXECUTE_MDL)
         picklist = self._picklist(name)
         if _is_system_managed(name):
-            raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, f"Picklist [{name}] is managed by the system")
+            raise VaultFault(
+                ErrorType.OPERATION_NOT_ALLOWED,
+                f"Picklist [{name}] is managed by the system",
+            )
         return picklist
 
     async def _alter(self, caller: Caller, name: str, changes: Iterable[str]) -> None:
-        script = await self._components.execute(caller, f"ALTER Picklist {name} (\n{','.join(changes)}\n);")
+        script = await self._components.execute(
+            caller, f"ALTER Picklist {name} (\n{','.join(changes)}\n);"
+        )
         if script.failures:
             raise VaultFault(ErrorType.INVALID_DATA, script.failures[0].message)
 
@@ -148,7 +201,10 @@ class PicklistService:
 def _entry(picklist: Picklist, value: str) -> PicklistEntry:
     entry = picklist.entries.get(value)
     if entry is None:
-        raise VaultFault(ErrorType.INVALID_DATA, f"Picklist [{picklist.name}] has no value [{value[:100]}]")
+        raise VaultFault(
+            ErrorType.INVALID_DATA,
+            f"Picklist [{picklist.name}] has no value [{value[:100]}]",
+        )
     return entry
 
 

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from shared.protocol.error_types import ErrorType
 from shared.vault.audit import audit_entries as entries
 from shared.vault.audit.audited_deletions import deleted
 from shared.vault.components.schema import table
-from shared.vault.errors import ErrorType
 from shared.vault.model.component_model import Field, VaultObject
 from shared.vault.records import write_statements as statements
 from shared.vault.records.deletion import reach_of
@@ -21,7 +21,12 @@ from shared.vault.records.row_results import CREATED, NEWER_STORED, UPDATED
 from shared.vault.records.source_states import FIELD as SOURCE_MODIFIED
 from shared.vault.records.source_states import advance, newer_stored
 from shared.vault.records.triggers import CreationFollower, Follower, Preparer
-from shared.vault.records.uniqueness import explain_refused, fail_repeats, fail_taken, in_key_order
+from shared.vault.records.uniqueness import (
+    explain_refused,
+    fail_repeats,
+    fail_taken,
+    in_key_order,
+)
 from shared.vault.storage.clock import moment
 
 if TYPE_CHECKING:
@@ -66,7 +71,9 @@ class Batch:
 
     async def resolve(self, rows: Sequence[Row]) -> None:
         """Find every record that the rows refer to."""
-        await resolve_references(self.connection, self.registry, self.object, self.caller, rows)
+        await resolve_references(
+            self.connection, self.registry, self.object, self.caller, rows
+        )
 
     async def insert(self, rows: Sequence[Row], key: Field | None = None) -> None:
         """Create records; a row that breaks a unique field fails alone.
@@ -75,7 +82,9 @@ class Batch:
         """
         for row in rows:
             if row.lineage is not None:
-                row.changed = frozenset(name for name, value in row.values.items() if value is not None)
+                row.changed = frozenset(
+                    name for name, value in row.values.items() if value is not None
+                )
         if isinstance(self._trigger, Preparer):
             await self._trigger.before_create(self.connection, self.caller, rows)
         self._check_required(rows)
@@ -91,7 +100,9 @@ class Batch:
         ordered = in_key_order(self.object, rows)
         arrays = [[row.values.get(f.name) for row in ordered] for f in fields]
         sql = statements.insert_statement(self.object, fields)
-        stored = await self.connection.fetch(sql, *arrays, *statements.name_parameters(self.object))
+        stored = await self.connection.fetch(
+            sql, *arrays, *statements.name_parameters(self.object)
+        )
         kept = {record["id"] for record in stored}
         refused = [row for row in rows if row.values["id"] not in kept]
         for row in rows:
@@ -100,24 +111,39 @@ class Batch:
             row.id = row.event = None
         if refused:
             await explain_refused(self.connection, self.object, refused, key)
-        await entries.created(self.connection, self.registry, self.caller, self.object.name, list(kept))
+        await entries.created(
+            self.connection, self.registry, self.caller, self.object.name, list(kept)
+        )
         if kept and isinstance(self._trigger, CreationFollower):
             await self._trigger.after_create(self.connection, self.caller, list(kept))
 
     def _check_required(self, rows: Sequence[Row]) -> None:
-        required = [f.name for f in self.object.fields.values() if f.required and not f.system and f.active]
+        required = [
+            f.name
+            for f in self.object.fields.values()
+            if f.required and not f.system and f.active
+        ]
         if self.mode.migration:
             required = [name for name in required if name == "name__v"]
         for row in rows:
             for name in row.guarded:
                 row.fail(ErrorType.INVALID_DATA, f"Field [{name}] is set by the Vault")
             for name in required:
-                if row.values.get(name) is None and not row.errors and not self._is_supplied(name):
-                    row.fail(ErrorType.PARAMETER_REQUIRED, f"Missing required parameter [{name}]")
+                if (
+                    row.values.get(name) is None
+                    and not row.errors
+                    and not self._is_supplied(name)
+                ):
+                    row.fail(
+                        ErrorType.PARAMETER_REQUIRED,
+                        f"Missing required parameter [{name}]",
+                    )
 
     def _is_supplied(self, name: str) -> bool:
         """Whether the Vault itself gives this required field its value."""
-        return name == "status__v" or (name == "name__v" and self.object.fields[name].system_managed_name)
+        return name == "status__v" or (
+            name == "name__v" and self.object.fields[name].system_managed_name
+        )
 
     async def _now(self) -> datetime:
         """When this batch changes records: one moment for all of them."""
@@ -136,12 +162,21 @@ class Batch:
             values[SOURCE_MODIFIED] = row.source_modified
         if values.get("status__v") is None:
             values["status__v"] = "active__v"
-        if self.object.allow_types and values.get("object_type__v") is None and self.object.default_type:
-            type_id = self.registry.object_type_id(self.object.name, self.object.default_type)
+        if (
+            self.object.allow_types
+            and values.get("object_type__v") is None
+            and self.object.default_type
+        ):
+            type_id = self.registry.object_type_id(
+                self.object.name, self.object.default_type
+            )
             values["object_type__v"] = type_id
         if self.object.lifecycle:
             values["lifecycle__v"] = self.object.lifecycle
-            values.setdefault("state__v", self.registry.lifecycles[self.object.lifecycle].starting_state)
+            values.setdefault(
+                "state__v",
+                self.registry.lifecycles[self.object.lifecycle].starting_state,
+            )
 
     def _insert_fields(self, rows: Sequence[Row]) -> list[Field]:
         used = {name for row in rows for name in row.values}
@@ -152,19 +187,33 @@ class Batch:
 
     async def lock(self, rows: Sequence[Row], key: Field) -> dict[object, Record]:
         """Lock the stored records that the rows name; by key, with the columns about to change."""
-        names = {name for row in rows for name in (*row.values, *row.guarded)} - {key.name}
+        names = {name for row in rows for name in (*row.values, *row.guarded)} - {
+            key.name
+        }
         names |= set(self._trigger.columns if self._trigger else ())
-        names |= {SOURCE_MODIFIED} if any(row.source_modified for row in rows) else set()
-        fields = [f for f in self.object.fields.values() if f.name in names and f.name != "id"]
+        names |= (
+            {SOURCE_MODIFIED} if any(row.source_modified for row in rows) else set()
+        )
+        fields = [
+            f for f in self.object.fields.values() if f.name in names and f.name != "id"
+        ]
         sql = statements.lock_statement(self.object, key, fields)
         keys = list({row.key for row in rows if row.key is not None and not row.errors})
         records = await self.connection.fetch(sql, keys)
         return {record["key"]: record for record in records}
 
-    async def update(self, rows: Sequence[Row], stored: Mapping[object, Record], *, warn_unchanged: bool) -> None:
+    async def update(
+        self,
+        rows: Sequence[Row],
+        stored: Mapping[object, Record],
+        *,
+        warn_unchanged: bool,
+    ) -> None:
         """Update records that ``lock`` returned; rows whose values are stored already are not written."""
         changed: list[Row] = []
-        told: list[Row] = []  # their source has changed, but none of the values that are kept of it
+        told: list[
+            Row
+        ] = []  # their source has changed, but none of the values that are kept of it
         for row in rows:
             record = stored[row.key]
             row.id = record["id"]
@@ -172,7 +221,11 @@ class Batch:
             if row.errors:
                 continue
             again = self.mode.unchanged is UnchangedFields.NEVER_IGNORE
-            changes = {n: v for n, v in row.values.items() if n in record and (again or record[n] != v)}
+            changes = {
+                n: v
+                for n, v in row.values.items()
+                if n in record and (again or record[n] != v)
+            }
             if not changes:
                 row.event = UPDATED
                 row.warning = UNCHANGED if warn_unchanged else None
@@ -185,11 +238,24 @@ class Batch:
                 row.warning = NEWER_STORED
                 continue
             if row.lineage is not None:
-                row.changed = frozenset(name for name in changes if record[name] != row.values[name])
-            if record.get("object_type__v") and "object_type__v" in changes and not self.mode.may_change_type:
-                row.fail(ErrorType.OPERATION_NOT_ALLOWED, "The type of a record cannot be changed by an update")
+                row.changed = frozenset(
+                    name for name in changes if record[name] != row.values[name]
+                )
+            if (
+                record.get("object_type__v")
+                and "object_type__v" in changes
+                and not self.mode.may_change_type
+            ):
+                row.fail(
+                    ErrorType.OPERATION_NOT_ALLOWED,
+                    "The type of a record cannot be changed by an update",
+                )
                 continue
-            refusal = self._trigger.before_update(self.caller, record, changes) if self._trigger else None
+            refusal = (
+                self._trigger.before_update(self.caller, record, changes)
+                if self._trigger
+                else None
+            )
             if refusal:
                 row.errors.append(refusal)
                 continue
@@ -198,12 +264,16 @@ class Batch:
         await self._write(told)
         await self._change(changed, stored)
 
-    async def _change(self, changed: Sequence[Row], stored: Mapping[object, Record]) -> None:
+    async def _change(
+        self, changed: Sequence[Row], stored: Mapping[object, Record]
+    ) -> None:
         """Write rows whose values are changes, with their audit, and let the object's own rules follow."""
         await fail_taken(self.connection, self.object, changed)
         written = [row for row in changed if not row.errors]
         edits = [(stored[row.key], row.values) for row in written]
-        await entries.edited(self.connection, self.registry, self.caller, self.object.name, edits)
+        await entries.edited(
+            self.connection, self.registry, self.caller, self.object.name, edits
+        )
         for row in written:
             row.event = UPDATED
             row.values |= advance(row, stored[row.key])
@@ -236,21 +306,32 @@ class Batch:
             sql = statements.update_statement(self.object, fields, later=later)
             await self.connection.execute(sql, [row.id for row in group], *arrays)
 
-    async def delete(self, rows: Sequence[Row], stored: Mapping[object, Record]) -> None:
+    async def delete(
+        self, rows: Sequence[Row], stored: Mapping[object, Record]
+    ) -> None:
         """Delete records that ``lock`` returned, unless another record that must not lose them refers to them."""
         for row in rows:
             record = stored[row.key]
             row.id = record["id"]
-            refusal = self._trigger.before_delete(self.caller, record) if self._trigger else None
+            refusal = (
+                self._trigger.before_delete(self.caller, record)
+                if self._trigger
+                else None
+            )
             if refusal:
                 row.errors.append(refusal)
         ids = [row.id for row in rows if row.id and not row.errors]
         reach = await reach_of(self.connection, self.registry, self.object.name, ids)
         for row in rows:
             if row.id and row.id in reach.held:
-                row.fail(ErrorType.OPERATION_NOT_ALLOWED, f"The record is referred to by [{reach.held[row.id]}]")
+                row.fail(
+                    ErrorType.OPERATION_NOT_ALLOWED,
+                    f"The record is referred to by [{reach.held[row.id]}]",
+                )
         going = [row.id for row in rows if row.id and not row.errors]
-        await deleted(self.connection, self.registry, self.caller, self.object.name, going)
+        await deleted(
+            self.connection, self.registry, self.caller, self.object.name, going
+        )
         sql = f"DELETE FROM {table(self.object.name)} WHERE id = ANY($1::text[])"
         await self.connection.execute(sql, going)
         # After it: what was being added to a record that goes is there by now, and goes with it.

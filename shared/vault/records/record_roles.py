@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from shared.protocol.error_types import ErrorType
 from shared.vault.audit import audit_entries as entries
-from shared.vault.errors import ErrorType
 from shared.vault.records.field_values import InvalidValue
 from shared.vault.records.role_rows import GROUPS, USERS, Assignments, read_assignments
 
@@ -32,7 +32,9 @@ COLUMN = {USERS: "user_id", GROUPS: "group_id"}
 
 
 async def wanted_roles(
-    connection: Connection, rows: Sequence[Row], columns: Sequence[Mapping[tuple[str, str], object]]
+    connection: Connection,
+    rows: Sequence[Row],
+    columns: Sequence[Mapping[tuple[str, str], object]],
 ) -> list[tuple[Row, Assignments]]:
     """What the rows without errors assign; a row that names who is not there gets an error."""
     wanted: list[tuple[Row, Assignments]] = []
@@ -43,11 +45,23 @@ async def wanted_roles(
         except InvalidValue as fault:
             row.errors.append(fault.error)
     for kind, sql in UNKNOWN.items():
-        named = {each for _, roles in wanted for (_, of), ids in roles.items() if of == kind for each in ids}
-        unknown = {record[0] for record in await connection.fetch(sql, list(named))} if named else set()
+        named = {
+            each
+            for _, roles in wanted
+            for (_, of), ids in roles.items()
+            if of == kind
+            for each in ids
+        }
+        unknown = (
+            {record[0] for record in await connection.fetch(sql, list(named))}
+            if named
+            else set()
+        )
         for row, roles in wanted:
             if any(of == kind and ids & unknown for (_, of), ids in roles.items()):
-                row.fail(ErrorType.INVALID_DATA, f"A role names {kind} that do not exist")
+                row.fail(
+                    ErrorType.INVALID_DATA, f"A role names {kind} that do not exist"
+                )
     return [(row, roles) for row, roles in wanted if not row.errors]
 
 
@@ -74,31 +88,49 @@ async def store_roles(
             if of == kind
         ]
         if clear:
-            all_of_them = "true" if add else f"r.{column} = ANY(string_to_array(u.ids, ',')::bigint[])"
+            all_of_them = (
+                "true"
+                if add
+                else f"r.{column} = ANY(string_to_array(u.ids, ',')::bigint[])"
+            )
             await connection.execute(
                 f"DELETE FROM platform.record_role r USING unnest($2::text[], $3::text[], $4::text[])"
                 f" AS u(record_id, role, ids) WHERE r.object = $1 AND r.record_id = u.record_id AND r.role = u.role"
                 f" AND r.{column} IS NOT NULL AND {all_of_them}",
                 object_name,
-                *_arrays((record_id, role, ",".join(map(str, given))) for record_id, role, given in lines),
+                *_arrays(
+                    (record_id, role, ",".join(map(str, given)))
+                    for record_id, role, given in lines
+                ),
             )
         if add:
             await connection.execute(
                 f"INSERT INTO platform.record_role (object, record_id, role, {column})"
                 f" SELECT $1, * FROM unnest($2::text[], $3::text[], $4::bigint[]) ON CONFLICT DO NOTHING",
                 object_name,
-                *_arrays((record_id, role, each) for record_id, role, given in lines for each in given),
+                *_arrays(
+                    (record_id, role, each)
+                    for record_id, role, given in lines
+                    for each in given
+                ),
             )
     after = await _columns(connection, object_name, ids)
-    names = {name for columns in (*before.values(), *after.values()) for name in columns}
+    names = {
+        name for columns in (*before.values(), *after.values()) for name in columns
+    }
     changes = [
-        ({"id": i, **before.get(i, {})}, {name: after.get(i, {}).get(name) for name in names})
+        (
+            {"id": i, **before.get(i, {})},
+            {name: after.get(i, {}).get(name) for name in names},
+        )
         for i in dict.fromkeys(ids)
     ]
     await entries.edited(connection, registry, caller, object_name, changes)
 
 
-async def forget_roles(connection: Connection, objects: Sequence[str], record_ids: Sequence[str]) -> None:
+async def forget_roles(
+    connection: Connection, objects: Sequence[str], record_ids: Sequence[str]
+) -> None:
     """Remove the roles of records that are deleted."""
     await connection.execute(
         "DELETE FROM platform.record_role r USING unnest($1::text[], $2::text[]) AS u(object, record_id)"
@@ -108,13 +140,17 @@ async def forget_roles(connection: Connection, objects: Sequence[str], record_id
     )
 
 
-async def _columns(connection: Connection, object_name: str, ids: Sequence[str]) -> dict[str, dict[str, str]]:
+async def _columns(
+    connection: Connection, object_name: str, ids: Sequence[str]
+) -> dict[str, dict[str, str]]:
     """By record, the role columns as the audit trail tells them: ``{role}.users`` → ids with commas."""
     found: dict[str, dict[str, str]] = {}
     for row in await connection.fetch(STORED, object_name, ids):
         for kind in COLUMN:
             if row[kind]:
-                found.setdefault(row["record_id"], {})[f"{row['role']}.{kind}"] = ",".join(map(str, row[kind]))
+                found.setdefault(row["record_id"], {})[f"{row['role']}.{kind}"] = (
+                    ",".join(map(str, row[kind]))
+                )
     return found
 
 

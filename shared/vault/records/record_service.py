@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 import asyncpg
 
+from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Operation, require
 from shared.vault.components.schema import table
 from shared.vault.configuration.component_service import ComponentsChanged
-from shared.vault.errors import ErrorType, VaultFault
+from shared.vault.errors import VaultFault
 from shared.vault.model.component_model import Field, FieldType, VaultObject
 from shared.vault.records.copying import copy_sources, without_sources
 from shared.vault.records.identifiers import IdAllocator
@@ -62,7 +63,9 @@ class RecordService:
         self._readers: dict[tuple[str, WriteMode], RowReader] = {}
         self._readers_of: Registry | None = None
 
-    def within(self, transaction: OneTransaction, components: ComponentService) -> RecordService:
+    def within(
+        self, transaction: OneTransaction, components: ComponentService
+    ) -> RecordService:
         """The same service as a part of one transaction, with the components as that transaction sees them."""
         own = copy.copy(self)
         own._database, own._components = transaction, components  # noqa: SLF001  a copy of itself
@@ -124,11 +127,15 @@ class RecordService:
             fail_unnamed(read, stored, key)
             refuse_bulk_status(batch, read, stored)
             wanted = await wanted_roles(connection, read, columns)
-            await batch.update([row for row in read if not row.errors], stored, warn_unchanged=True)
+            await batch.update(
+                [row for row in read if not row.errors], stored, warn_unchanged=True
+            )
             changed = [(row, roles) for row, roles in wanted if not row.errors]
             for row, _ in changed:
                 row.warning = None if row.newer is None else row.warning
-            await store_roles(connection, registry, caller, object_name, changed, add=True, clear=True)
+            await store_roles(
+                connection, registry, caller, object_name, changed, add=True, clear=True
+            )
             await note_lineage(connection, object_name, read, lineage)
             return read
 
@@ -148,8 +155,12 @@ class RecordService:
 
         async def work(connection: Connection) -> list[Row]:
             authorize_mode(caller, mode)
-            target = self.target(caller, object_name, rows, Operation.CREATE, Operation.EDIT)
-            return await self.upsert_in(connection, caller, target, rows, id_param, mode=mode, lineage=lineage)
+            target = self.target(
+                caller, object_name, rows, Operation.CREATE, Operation.EDIT
+            )
+            return await self.upsert_in(
+                connection, caller, target, rows, id_param, mode=mode, lineage=lineage
+            )
 
         return await self.carry_out(work)
 
@@ -179,7 +190,9 @@ class RecordService:
         refuse_bulk_status(batch, read, stored)
         refuse_inactive(batch, [row for row in read if row.key not in stored])
         good = [row for row in read if not row.errors]
-        await batch.update([row for row in good if row.key in stored], stored, warn_unchanged=False)
+        await batch.update(
+            [row for row in good if row.key in stored], stored, warn_unchanged=False
+        )
         await self.insert(batch, [row for row in good if row.key not in stored], key)
         await note_lineage(connection, target.name, read, lineage)
         return read
@@ -210,7 +223,9 @@ class RecordService:
 
         return await self.carry_out(work)
 
-    async def insert(self, batch: Batch, rows: Sequence[Row], key: Field | None = None) -> None:
+    async def insert(
+        self, batch: Batch, rows: Sequence[Row], key: Field | None = None
+    ) -> None:
         """Create the rows of a batch and run the entry actions of the state they begin in.
 
         A row that an entry action refuses fails alone: what was done is undone, and done again without it.
@@ -222,7 +237,9 @@ class RecordService:
         if begins is None:
             await batch.insert(rows, key)
             return
-        context = ActionContext(batch.connection, batch.caller, batch.registry, batch.object, (), self)
+        context = ActionContext(
+            batch.connection, batch.caller, batch.registry, batch.object, (), self
+        )
         while rows:
             try:
                 async with batch.connection.transaction():
@@ -236,18 +253,27 @@ class RecordService:
                         row.id = row.event = None
             rows = [row for row in rows if not row.errors]
 
-    async def _insert_together(self, batch: Batch, rows: Sequence[Row], key: Field | None) -> None:
+    async def _insert_together(
+        self, batch: Batch, rows: Sequence[Row], key: Field | None
+    ) -> None:
         """Create the rows of a raw object: one that breaks a unique field fails them all."""
         try:
             async with batch.connection.transaction():
                 await batch.insert(rows, key)
-                if any(error.type is ErrorType.OPERATION_NOT_ALLOWED for row in rows for error in row.errors):
+                if any(
+                    error.type is ErrorType.OPERATION_NOT_ALLOWED
+                    for row in rows
+                    for error in row.errors
+                ):
                     raise RowsRefused({})
         except RowsRefused:
             for row in rows:
                 row.id = row.event = None
                 if not row.errors:
-                    row.fail(ErrorType.OPERATION_NOT_ALLOWED, "Another row of the call breaks a unique field")
+                    row.fail(
+                        ErrorType.OPERATION_NOT_ALLOWED,
+                        "Another row of the call breaks a unique field",
+                    )
 
     def _begins_in(self, target: VaultObject, mode: WriteMode) -> LifecycleState | None:
         """The state in which new records begin, where it has entry actions; none of them run in migration mode."""
@@ -286,7 +312,9 @@ class RecordService:
         With ``state``, only on records that are in it; the others' rows get an error. All are locked.
         """
         key = target.fields["id"]
-        rows = self.reader(target).read([{"id": record_id, **fields} for record_id in ids], key)
+        rows = self.reader(target).read(
+            [{"id": record_id, **fields} for record_id in ids], key
+        )
         # Locking reads the state even where it does not change.
         before = {"state__v": state, **changes} if state else dict(changes)
         for row, record_id in zip(rows, ids, strict=True):
@@ -298,12 +326,21 @@ class RecordService:
         fail_unnamed(rows, stored, key)
         for row in rows:
             if state and not row.errors and stored[row.key]["state__v"] != state:
-                row.fail(ErrorType.OPERATION_NOT_ALLOWED, f"The record is not in state [{state}]")
-        await batch.update([row for row in rows if not row.errors], stored, warn_unchanged=False)
+                row.fail(
+                    ErrorType.OPERATION_NOT_ALLOWED,
+                    f"The record is not in state [{state}]",
+                )
+        await batch.update(
+            [row for row in rows if not row.errors], stored, warn_unchanged=False
+        )
         return rows
 
     async def delete_in(
-        self, connection: Connection, caller: Caller, target: VaultObject, ids: Sequence[str]
+        self,
+        connection: Connection,
+        caller: Caller,
+        target: VaultObject,
+        ids: Sequence[str],
     ) -> list[Row]:
         """Delete records in a transaction that has begun; those that must stay get an error."""
         key = target.fields["id"]
@@ -314,17 +351,24 @@ class RecordService:
         await batch.delete([row for row in rows if not row.errors], stored)
         return rows
 
-    def target(self, caller: Caller, object_name: str, rows: Source, *operations: Operation) -> VaultObject:
+    def target(
+        self, caller: Caller, object_name: str, rows: Source, *operations: Operation
+    ) -> VaultObject:
         """The object of a call with these rows; raises VaultFault when the caller may not make it."""
         target = self._components.registry.objects.get(object_name)
         if target is None or not target.active:
-            raise VaultFault(ErrorType.INVALID_DATA, f"There is no object [{object_name[:100]}]")
+            raise VaultFault(
+                ErrorType.INVALID_DATA, f"There is no object [{object_name[:100]}]"
+            )
         for operation in operations:
             require(caller, object_name, operation)
         if not rows:
             raise VaultFault(ErrorType.PARAMETER_REQUIRED, "The call has no rows")
         if len(rows) > MAX_ROWS:
-            raise VaultFault(ErrorType.INVALID_DATA, f"A call takes at most {MAX_ROWS} rows; {len(rows)} were sent")
+            raise VaultFault(
+                ErrorType.INVALID_DATA,
+                f"A call takes at most {MAX_ROWS} rows; {len(rows)} were sent",
+            )
         return target
 
     def reader(self, target: VaultObject, mode: WriteMode = NORMAL) -> RowReader:
@@ -336,7 +380,13 @@ class RecordService:
             self._readers[target.name, mode] = RowReader(target, registry, mode)
         return self._readers[target.name, mode]
 
-    def batch(self, connection: Connection, caller: Caller, target: VaultObject, mode: WriteMode = NORMAL) -> Batch:
+    def batch(
+        self,
+        connection: Connection,
+        caller: Caller,
+        target: VaultObject,
+        mode: WriteMode = NORMAL,
+    ) -> Batch:
         """Rows of an object on their way to the tables, in the transaction of ``connection``."""
         ruled = mode.triggers or target.name in ALWAYS_RULED
         return Batch(
@@ -350,7 +400,9 @@ class RecordService:
             mode=mode,
         )
 
-    async def carry_out(self, work: Callable[[Connection], Awaitable[list[Row]]]) -> list[RowResult]:
+    async def carry_out(
+        self, work: Callable[[Connection], Awaitable[list[Row]]]
+    ) -> list[RowResult]:
         """Run the unit of work, with the components held as they are.
 
         When another transaction won a race, or changed the components, again: what it stored is then seen.
@@ -369,7 +421,10 @@ class RecordService:
                 await self._components.load()
                 continue
             return [row.result() for row in rows]
-        raise VaultFault(ErrorType.RACE_CONDITION, "The records are being changed by someone else at this moment")
+        raise VaultFault(
+            ErrorType.RACE_CONDITION,
+            "The records are being changed by someone else at this moment",
+        )
 
 
 def key_field(target: VaultObject, id_param: str | None) -> Field:
@@ -381,7 +436,9 @@ def key_field(target: VaultObject, id_param: str | None) -> Field:
     return key
 
 
-def fail_unnamed(rows: Sequence[Row], stored: Mapping[object, object], key: Field) -> None:
+def fail_unnamed(
+    rows: Sequence[Row], stored: Mapping[object, object], key: Field
+) -> None:
     """Fail rows whose record is not among the stored ones, and those that name one a second time."""
     seen: set[object] = set()
     for row in rows:
@@ -397,4 +454,6 @@ def fail_unnamed(rows: Sequence[Row], stored: Mapping[object, object], key: Fiel
 def _refuse_repeated_keys(rows: Sequence[Row], key: Field) -> None:
     keys = [row.key for row in rows if row.key is not None]
     if len(set(keys)) != len(keys):
-        raise VaultFault(ErrorType.INVALID_DATA, f"[{key.name}] is repeated in this call")
+        raise VaultFault(
+            ErrorType.INVALID_DATA, f"[{key.name}] is repeated in this call"
+        )

@@ -53,12 +53,23 @@ def read_assignments(columns: Mapping[tuple[str, str], object]) -> Assignments:
 
     :raises InvalidValue: when they are anything else, or too many.
     """
-    return {(role, kind): _ids(value, f"{role}.{kind}") for (role, kind), value in columns.items()}
+    return {
+        (role, kind): _ids(value, f"{role}.{kind}")
+        for (role, kind), value in columns.items()
+    }
 
 
 def _ids(value: object, column: str) -> frozenset[int]:
-    items: Iterable[object] = value if isinstance(value, list) else str("" if value is None else value).split(",")
+    items: Iterable[object] = (
+        value
+        if isinstance(value, list)
+        else str("" if value is None else value).split(",")
+    )
     texts = [text for item in items if (text := str(item).strip())]
-    if len(texts) > MAX_ASSIGNED or not all(text.isascii() and text.isdigit() and len(text) <= 18 for text in texts):
-        raise InvalidValue(f"[{column}] takes ids separated by commas, at most {MAX_ASSIGNED}")
+    if len(texts) > MAX_ASSIGNED or not all(
+        text.isascii() and text.isdigit() and len(text) <= 18 for text in texts
+    ):
+        raise InvalidValue(
+            f"[{column}] takes ids separated by commas, at most {MAX_ASSIGNED}"
+        )
     return frozenset(map(int, texts))

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, cast
 
+from shared.protocol.error_types import ErrorType
 from shared.vault.components.platform import SOURCE_MODIFIED
-from shared.vault.errors import ApiError, ErrorType
+from shared.vault.errors import ApiError
 from shared.vault.model.component_model import Field, FieldType, VaultObject
 from shared.vault.records.field_values import InvalidValue, coercion
 from shared.vault.records.lineage_model import FIELD as LINEAGE
@@ -30,12 +31,22 @@ class Row:
 
     index: int
     values: dict[str, object] = field(default_factory=dict)
-    lookups: dict[str, tuple[str, object]] = field(default_factory=dict)  # field → (unique field, key)
-    guarded: dict[str, object] = field(default_factory=dict)  # fields that may be named, but not changed
-    source_modified: datetime | None = None  # which state of its source record the row tells of
-    newer: datetime | None = None  # the stored state, when the row may tell of an older one
+    lookups: dict[str, tuple[str, object]] = field(
+        default_factory=dict
+    )  # field → (unique field, key)
+    guarded: dict[str, object] = field(
+        default_factory=dict
+    )  # fields that may be named, but not changed
+    source_modified: datetime | None = (
+        None  # which state of its source record the row tells of
+    )
+    newer: datetime | None = (
+        None  # the stored state, when the row may tell of an older one
+    )
     lineage: RowLineage | None = None  # where the row comes from
-    changed: frozenset[str] = frozenset()  # of a row with lineage, the fields that it has changed or set first
+    changed: frozenset[str] = (
+        frozenset()
+    )  # of a row with lineage, the fields that it has changed or set first
     errors: list[ApiError] = field(default_factory=list)
     key: object = None
     id: str | None = None
@@ -51,7 +62,13 @@ class Row:
         key = None if self.key is None else str(self.key)
         if self.errors:
             return RowResult(id=self.id, id_param_value=key, errors=tuple(self.errors))
-        return RowResult(id=self.id, event=self.event, id_param_value=key, warning=self.warning, newer=self.newer)
+        return RowResult(
+            id=self.id,
+            event=self.event,
+            id_param_value=key,
+            warning=self.warning,
+            newer=self.newer,
+        )
 
 
 Setter = Callable[[Row, object], None]
@@ -60,16 +77,23 @@ Setter = Callable[[Row, object], None]
 class RowReader:
     """Reads rows for one object; made once per object, mode and component revision."""
 
-    def __init__(self, target: VaultObject, registry: Registry, mode: WriteMode = NORMAL) -> None:
+    def __init__(
+        self, target: VaultObject, registry: Registry, mode: WriteMode = NORMAL
+    ) -> None:
         self.object = target
         self._mode = mode
         self._registry = registry
         self._setters: dict[str, Setter | None] = {}
 
-    def read(self, rows: Sequence[Mapping[str, object]], key_field: Field | None = None) -> list[Row]:
+    def read(
+        self, rows: Sequence[Mapping[str, object]], key_field: Field | None = None
+    ) -> list[Row]:
         """Rows in input order, each with its values or its errors; ``key_field`` names the row (``id``, idParam)."""
         key_of = coercion(key_field, self._registry) if key_field else None
-        return [self._row(index, source, key_field, key_of) for index, source in enumerate(rows)]
+        return [
+            self._row(index, source, key_field, key_of)
+            for index, source in enumerate(rows)
+        ]
 
     def _row(
         self,
@@ -82,20 +106,30 @@ class RowReader:
         setters = self._setters
         for name, value in source.items():
             try:
-                if key_field is not None and key_of is not None and name == key_field.name:
+                if (
+                    key_field is not None
+                    and key_of is not None
+                    and name == key_field.name
+                ):
                     row.key = key_of(value)
                     if not key_field.system:
                         row.values[name] = row.key
                     continue
                 setter = setters[name] if name in setters else self._prepare(name)
                 if setter is None:
-                    row.fail(ErrorType.ATTRIBUTE_NOT_SUPPORTED, f"[{self.object.name}] has no field [{name[:100]}]")
+                    row.fail(
+                        ErrorType.ATTRIBUTE_NOT_SUPPORTED,
+                        f"[{self.object.name}] has no field [{name[:100]}]",
+                    )
                 else:
                     setter(row, value)
             except InvalidValue as fault:
                 row.errors.append(fault.error)
         if key_field is not None and row.key is None and not row.errors:
-            row.fail(ErrorType.PARAMETER_REQUIRED, f"Missing required parameter [{key_field.name}]")
+            row.fail(
+                ErrorType.PARAMETER_REQUIRED,
+                f"Missing required parameter [{key_field.name}]",
+            )
         return row
 
     def _prepare(self, name: str) -> Setter | None:
@@ -106,7 +140,11 @@ class RowReader:
         return setter
 
     def _setter(self, name: str) -> Setter | None:
-        migrated = migrated_field(name, self.object, self._registry) if self._mode.migration else None
+        migrated = (
+            migrated_field(name, self.object, self._registry)
+            if self._mode.migration
+            else None
+        )
         if migrated is not None:
             return self._set_given(*migrated)
         if name == TYPE_NAME_KEY and self.object.allow_types:
@@ -116,7 +154,9 @@ class RowReader:
         target = self.object.fields.get(name)
         if target is None or not target.active:
             return self._lookup_setter(name)
-        return self._set_type if name == "object_type__v" else self._field_setter(target)
+        return (
+            self._set_type if name == "object_type__v" else self._field_setter(target)
+        )
 
     def _field_setter(self, target: Field) -> Setter:
         name = target.name
@@ -141,13 +181,18 @@ class RowReader:
         def set_value(row: Row, value: object) -> None:
             stored = coerce(value)
             if stored is None:
-                row.fail(ErrorType.PARAMETER_REQUIRED, f"Missing required parameter [{target.name}]")
+                row.fail(
+                    ErrorType.PARAMETER_REQUIRED,
+                    f"Missing required parameter [{target.name}]",
+                )
             _give(row, target.name, stored)
 
         return set_value
 
     def _set_source_modified(self, target: Field) -> Setter:
-        coerce = cast("Callable[[object], datetime | None]", coercion(target, self._registry))
+        coerce = cast(
+            "Callable[[object], datetime | None]", coercion(target, self._registry)
+        )
 
         def set_source_modified(row: Row, value: object) -> None:
             row.source_modified = coerce(value)
@@ -181,7 +226,9 @@ class RowReader:
         """For ``rel__vr.unique_field``: the reference is found by that field of the referenced object."""
         relationship, _, unique = name.partition(".")
         reference = self.object.outbound.get(relationship)
-        referenced = self._registry.objects.get(reference.object or "") if reference else None
+        referenced = (
+            self._registry.objects.get(reference.object or "") if reference else None
+        )
         target = referenced.fields.get(unique) if referenced else None
         if reference is None or target is None:
             return None
@@ -192,7 +239,10 @@ class RowReader:
         def set_lookup(row: Row, value: object) -> None:
             key = coerce(value)
             if key is None and reference.required:
-                row.fail(ErrorType.PARAMETER_REQUIRED, f"Missing required parameter [{reference.name}]")
+                row.fail(
+                    ErrorType.PARAMETER_REQUIRED,
+                    f"Missing required parameter [{reference.name}]",
+                )
             elif key is None:
                 _give(row, reference.name, None)
             elif reference.name in row.values or reference.name in row.lookups:
@@ -208,13 +258,21 @@ class RowReader:
         chosen = self._registry.object_types.get((self.object.name, str(value)))
         if chosen is None or not chosen.active:
             raise InvalidValue(f"[{self.object.name}] has no such object type")
-        _give(row, "object_type__v", self._registry.object_type_id(self.object.name, chosen.name))
+        _give(
+            row,
+            "object_type__v",
+            self._registry.object_type_id(self.object.name, chosen.name),
+        )
 
     def _set_type(self, row: Row, value: object) -> None:
         if value is None or value == "":
             return
         for (owner, name), chosen in self._registry.object_types.items():
-            if owner == self.object.name and chosen.active and value == self._registry.object_type_id(owner, name):
+            if (
+                owner == self.object.name
+                and chosen.active
+                and value == self._registry.object_type_id(owner, name)
+            ):
                 _give(row, "object_type__v", value)
                 return
         raise InvalidValue(f"[{self.object.name}] has no such object type")
@@ -223,7 +281,9 @@ class RowReader:
 def _set_lineage(row: Row, value: object) -> None:
     row.lineage = read_row(value)
     if row.lineage is None:
-        raise InvalidValue(f"[{LINEAGE}] takes the number of an origin, a message id, and a source record's id or null")
+        raise InvalidValue(
+            f"[{LINEAGE}] takes the number of an origin, a message id, and a source record's id or null"
+        )
 
 
 def _give(row: Row, name: str, value: object) -> None:

@@ -34,7 +34,9 @@ def authorize_states(caller: Caller, rows: Sequence[Row]) -> None:
         authorize(caller, Grant.COPY_RECORDS)
 
 
-def newer_stored(row: Row, stored: Record, changes: Mapping[str, object]) -> datetime | None:
+def newer_stored(
+    row: Row, stored: Record, changes: Mapping[str, object]
+) -> datetime | None:
     """The stored moment, when the row's changes may be those of an older state; the same moment may be either."""
     if row.source_modified is None or not changes:
         return None

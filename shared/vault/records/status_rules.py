@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from shared.protocol.error_types import ErrorType
 from shared.vault.access.caller import SYSTEM
-from shared.vault.errors import ErrorType
 
 if TYPE_CHECKING:
     from asyncpg import Record
@@ -28,12 +28,21 @@ def refuse_inactive(batch: Batch, rows: Sequence[Row]) -> None:
     """Fail rows that would create a record that is not active."""
     for row in rows:
         if row.values.get(STATUS) not in (None, ACTIVE) and _is_bound(batch, row):
-            row.fail(ErrorType.OPERATION_NOT_ALLOWED, "Records are created inactive in migration mode only")
+            row.fail(
+                ErrorType.OPERATION_NOT_ALLOWED,
+                "Records are created inactive in migration mode only",
+            )
 
 
-def refuse_bulk_status(batch: Batch, rows: Sequence[Row], stored: Mapping[object, Record]) -> None:
+def refuse_bulk_status(
+    batch: Batch, rows: Sequence[Row], stored: Mapping[object, Record]
+) -> None:
     """Fail rows of a call of several that would change the status of a record whose object is a parent."""
-    naming = [row for row in rows if STATUS in row.values and row.key in stored and _is_bound(batch, row)]
+    naming = [
+        row
+        for row in rows
+        if STATUS in row.values and row.key in stored and _is_bound(batch, row)
+    ]
     if len(rows) == 1 or not naming or not _is_parent(batch.registry, batch.object):
         return
     for row in naming:
@@ -43,7 +52,11 @@ def refuse_bulk_status(batch: Batch, rows: Sequence[Row], stored: Mapping[object
 
 
 def _is_bound(batch: Batch, row: Row) -> bool:
-    exempt = batch.mode.migration or batch.object.name.endswith(PLATFORM) or batch.caller == SYSTEM
+    exempt = (
+        batch.mode.migration
+        or batch.object.name.endswith(PLATFORM)
+        or batch.caller == SYSTEM
+    )
     return not exempt and row.lineage is None
 
 

@@ -25,7 +25,9 @@ class Trigger(Protocol):
     def columns(self) -> tuple[str, ...]:
         """The columns of the stored record that the rules look at."""
 
-    def before_update(self, caller: Caller, stored: Record, changes: dict[str, object]) -> ApiError | None:
+    def before_update(
+        self, caller: Caller, stored: Record, changes: dict[str, object]
+    ) -> ApiError | None:
         """Refuse the update with an error, or allow it; may add to ``changes``."""
 
     def before_delete(self, caller: Caller, stored: Record) -> ApiError | None:
@@ -37,7 +39,10 @@ class Follower(Protocol):
     """A trigger that also does something once records have been updated, in the same transaction."""
 
     async def after_update(
-        self, connection: Connection, caller: Caller, updated: Sequence[tuple[Record, Mapping[str, object]]]
+        self,
+        connection: Connection,
+        caller: Caller,
+        updated: Sequence[tuple[Record, Mapping[str, object]]],
     ) -> None:
         """Follow updates: each record as it was stored, and its changes."""
 
@@ -46,7 +51,9 @@ class Follower(Protocol):
 class CreationFollower(Protocol):
     """A trigger that also does something once records have been created, in the same transaction."""
 
-    async def after_create(self, connection: Connection, caller: Caller, ids: Sequence[str]) -> None:
+    async def after_create(
+        self, connection: Connection, caller: Caller, ids: Sequence[str]
+    ) -> None:
         """Follow the creation of these records."""
 
 
@@ -54,5 +61,7 @@ class CreationFollower(Protocol):
 class Preparer(Protocol):
     """A trigger that also looks at records before they are created."""
 
-    async def before_create(self, connection: Connection, caller: Caller, rows: Sequence[Row]) -> None:
+    async def before_create(
+        self, connection: Connection, caller: Caller, rows: Sequence[Row]
+    ) -> None:
         """Add to the values of new records, or fail their rows."""

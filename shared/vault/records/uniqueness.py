@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from shared.vault.errors import ErrorType
+from shared.protocol.error_types import ErrorType
 from shared.vault.model.component_model import Field, VaultObject
 from shared.vault.records import write_statements as statements
 
@@ -34,33 +34,47 @@ def fail_repeats(target: VaultObject, rows: Sequence[Row]) -> None:
 def in_key_order(target: VaultObject, rows: Sequence[Row]) -> list[Row]:
     """The rows in an order that every call uses: two that insert the same keys wait for each other, never both."""
     names = [field.name for field in statements.unique_fields(target)]
-    return sorted(rows, key=lambda row: [str(row.values.get(name) or "") for name in names])
+    return sorted(
+        rows, key=lambda row: [str(row.values.get(name) or "") for name in names]
+    )
 
 
-async def fail_taken(connection: Connection, target: VaultObject, rows: Sequence[Row]) -> None:
+async def fail_taken(
+    connection: Connection, target: VaultObject, rows: Sequence[Row]
+) -> None:
     """Fail every row that sets a unique value which another record, or an earlier row, has."""
     for field in statements.unique_fields(target):
         setting = [row for row in rows if row.values.get(field.name) is not None]
         if not setting:
             continue
         values = [row.values[field.name] for row in setting]
-        taken = await connection.fetch(statements.taken_statement(target, field), values)
+        taken = await connection.fetch(
+            statements.taken_statement(target, field), values
+        )
         holders: dict[object, str] = {record["key"]: record["id"] for record in taken}
         for row in setting:
             if holders.setdefault(row.values[field.name], row.id or "") != row.id:
                 row.fail(ErrorType.OPERATION_NOT_ALLOWED, _taken(field))
 
 
-async def explain_refused(connection: Connection, target: VaultObject, rows: Sequence[Row], key: Field | None) -> None:
+async def explain_refused(
+    connection: Connection, target: VaultObject, rows: Sequence[Row], key: Field | None
+) -> None:
     """Say which unique field kept each row from being inserted.
 
     :raises RaceLost: the value has gone since, or it is the upsert's ``key`` and there is a record to update now.
     """
     for field in statements.unique_fields(target):
-        values = [row.values[field.name] for row in rows if row.values.get(field.name) is not None]
+        values = [
+            row.values[field.name]
+            for row in rows
+            if row.values.get(field.name) is not None
+        ]
         if not values:
             continue
-        taken = await connection.fetch(statements.taken_statement(target, field), values)
+        taken = await connection.fetch(
+            statements.taken_statement(target, field), values
+        )
         known = {record["key"] for record in taken}
         if known and key is not None and field.name == key.name:
             raise RaceLost

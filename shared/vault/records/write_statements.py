@@ -54,16 +54,22 @@ def name_parameters(target: VaultObject) -> tuple[str, int, str] | tuple[()]:
     return match["head"], len(match["digits"]), match["tail"]
 
 
-def update_statement(target: VaultObject, fields: Sequence[Field], *, later: str | None = None) -> str:
+def update_statement(
+    target: VaultObject, fields: Sequence[Field], *, later: str | None = None
+) -> str:
     """Update a batch by id: array of ids, then one array a field.
 
     The date field ``later`` gets a date after the stored one, a millisecond at least: two states of a record never
     share it, and the later state has the later date.
     """
-    arrays = ", ".join(["$1::text[]", *(f"${n}::{column_type(f)}[]" for n, f in enumerate(fields, 2))])
+    arrays = ", ".join(
+        ["$1::text[]", *(f"${n}::{column_type(f)}[]" for n, f in enumerate(fields, 2))]
+    )
     aliases = ", ".join(["id", *(f"c{n}" for n in range(2, len(fields) + 2))])
     values = {
-        f.name: f"greatest(u.c{n}, t.{quote(f.name)} + interval '1 ms')" if f.name == later else _carried(f, f"u.c{n}")
+        f.name: f"greatest(u.c{n}, t.{quote(f.name)} + interval '1 ms')"
+        if f.name == later
+        else _carried(f, f"u.c{n}")
         for n, f in enumerate(fields, 2)
     }
     sets = ", ".join(f"{quote(name)} = {value}" for name, value in values.items())
@@ -72,7 +78,9 @@ def update_statement(target: VaultObject, fields: Sequence[Field], *, later: str
 
 def lock_statement(target: VaultObject, key: Field, fields: Sequence[Field]) -> str:
     """Lock the records of a batch by key, in the order of their ids so that two batches never wait for each other."""
-    columns = ", ".join(["id", f"{quote(key.name)} AS key", *(_stored(f) for f in fields)])
+    columns = ", ".join(
+        ["id", f"{quote(key.name)} AS key", *(_stored(f) for f in fields)]
+    )
     return (
         f"SELECT {columns} FROM {table(target.name)} "
         f"WHERE {quote(key.name)} = ANY($1::{column_type(key)}[]) ORDER BY id FOR NO KEY UPDATE"
@@ -92,4 +100,8 @@ def taken_statement(target: VaultObject, field: Field) -> str:
 
 def unique_fields(target: VaultObject) -> list[Field]:
     """The fields whose values may occur once."""
-    return [f for f in target.fields.values() if f.unique and f.type is not FieldType.ID and not f.system]
+    return [
+        f
+        for f in target.fields.values()
+        if f.unique and f.type is not FieldType.ID and not f.system
+    ]

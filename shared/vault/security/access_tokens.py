@@ -6,11 +6,17 @@ import secrets
 from datetime import UTC, date, datetime, time
 from typing import TYPE_CHECKING
 
+from shared.protocol.error_types import ErrorType
 from shared.vault.access.caller import Caller
 from shared.vault.access.moments import moment
-from shared.vault.access.permissions import Operation, in_person, require_all_of, require_own
+from shared.vault.access.permissions import (
+    Operation,
+    in_person,
+    require_all_of,
+    require_own,
+)
 from shared.vault.audit import audit_entries as entries
-from shared.vault.errors import ErrorType, VaultFault
+from shared.vault.errors import VaultFault
 from shared.vault.security.sessions import digest, invalid_session
 
 if TYPE_CHECKING:
@@ -36,7 +42,9 @@ SELECT id, name, user_id, expiry_date, last_used_date, created_date,
     expiry_date IS NULL OR expiry_date > now() AS active
 FROM platform.api_access_token WHERE user_id = $1 ORDER BY created_date, id
 """
-REMOVE = "DELETE FROM platform.api_access_token WHERE id = $1 AND user_id = $2 RETURNING id"
+REMOVE = (
+    "DELETE FROM platform.api_access_token WHERE id = $1 AND user_id = $2 RETURNING id"
+)
 FIND = """
 SELECT t.id, c.user_id, c.username, c.security_profile,
     coalesce(t.last_used_date, '-infinity') <= now() - interval '1 minute' AS stale
@@ -54,7 +62,9 @@ class AccessTokens:
         self._database = database
         self._profiles = profiles
 
-    async def generate(self, caller: Caller, user_id: int, name: str, expiry: str) -> dict[str, str]:
+    async def generate(
+        self, caller: Caller, user_id: int, name: str, expiry: str
+    ) -> dict[str, str]:
         """A new token as ``{id, token__sys}``; its value is never to be had again.
 
         ``expiry`` is a date or a date and time in UTC; empty for a token that does not expire.
@@ -65,25 +75,43 @@ class AccessTokens:
         in_person(caller)
         require_own(caller, user_id, OBJECT, Operation.CREATE)
         if not name:
-            raise VaultFault(ErrorType.PARAMETER_REQUIRED, "Missing required parameter [name__v]")
+            raise VaultFault(
+                ErrorType.PARAMETER_REQUIRED, "Missing required parameter [name__v]"
+            )
         if len(name) > MAX_NAME or "\x00" in name:
-            raise VaultFault(ErrorType.INVALID_DATA, f"[name__v] holds at most {MAX_NAME} characters")
+            raise VaultFault(
+                ErrorType.INVALID_DATA, f"[name__v] holds at most {MAX_NAME} characters"
+            )
         expires = _expiry(expiry)
         token = TOKEN + secrets.token_hex(32)
         async with self._database.transaction() as connection:
             # One at a time, so that the number of a user's tokens stays within its bound.
             user = await connection.fetchrow(LOCK, user_id)
             if user is None:
-                raise VaultFault(ErrorType.USER_NOT_FOUND, "There is no active user with this id")
+                raise VaultFault(
+                    ErrorType.USER_NOT_FOUND, "There is no active user with this id"
+                )
             if user_id != caller.user_id:
                 require_all_of(caller, self._profiles.in_full(user["security_profile"]))
             created = caller.user_id
-            token_id = await connection.fetchval(ADD, user_id, name, digest(token), expires, created, MAX_TOKENS)
+            token_id = await connection.fetchval(
+                ADD, user_id, name, digest(token), expires, created, MAX_TOKENS
+            )
             item = f"Token.{token_id}"
             if token_id is not None:
-                await entries.noted(connection, caller, entries.DOMAIN, entries.CREATE, item, after=str(user_id))
+                await entries.noted(
+                    connection,
+                    caller,
+                    entries.DOMAIN,
+                    entries.CREATE,
+                    item,
+                    after=str(user_id),
+                )
         if token_id is None:
-            raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, f"A user has at most {MAX_TOKENS} active tokens")
+            raise VaultFault(
+                ErrorType.OPERATION_NOT_ALLOWED,
+                f"A user has at most {MAX_TOKENS} active tokens",
+            )
         return {"id": token_id, "token__sys": token}
 
     async def of_user(self, caller: Caller, user_id: int) -> list[dict[str, object]]:
@@ -103,10 +131,20 @@ class AccessTokens:
         in_person(caller)
         require_own(caller, user_id, OBJECT, Operation.DELETE)
         async with self._database.transaction() as connection:
-            if "\x00" in token_id or await connection.fetchval(REMOVE, token_id, user_id) is None:
+            if (
+                "\x00" in token_id
+                or await connection.fetchval(REMOVE, token_id, user_id) is None
+            ):
                 raise VaultFault(ErrorType.INVALID_DATA, "The user has no such token")
             item = f"Token.{token_id}"
-            await entries.noted(connection, caller, entries.DOMAIN, entries.DELETE, item, before=str(user_id))
+            await entries.noted(
+                connection,
+                caller,
+                entries.DOMAIN,
+                entries.DELETE,
+                item,
+                before=str(user_id),
+            )
 
     async def caller(self, token: str) -> Caller:
         """Whose token this is; counts as use of it.
@@ -119,7 +157,11 @@ class AccessTokens:
                 raise invalid_session()
             if row["stale"]:
                 await connection.execute(TOUCH, row["id"])
-        return Caller(row["user_id"], row["username"], self._profiles.named(row["security_profile"]))
+        return Caller(
+            row["user_id"],
+            row["username"],
+            self._profiles.named(row["security_profile"]),
+        )
 
 
 def _expiry(text: str) -> datetime | None:
@@ -131,10 +173,14 @@ def _expiry(text: str) -> datetime | None:
             expires = datetime.combine(date.fromisoformat(text), time(23, 59, 59), UTC)
         else:
             given = datetime.fromisoformat(text)
-            expires = (given if given.tzinfo else given.replace(tzinfo=UTC)).astimezone(UTC)
+            expires = (given if given.tzinfo else given.replace(tzinfo=UTC)).astimezone(
+                UTC
+            )
     except (ValueError, OverflowError) as error:
         form = "YYYY-MM-DDTHH:MM:SSZ"
-        raise VaultFault(ErrorType.INVALID_DATA, f"[expiry_date__v] takes a date and time as {form}") from error
+        raise VaultFault(
+            ErrorType.INVALID_DATA, f"[expiry_date__v] takes a date and time as {form}"
+        ) from error
     if expires <= datetime.now(UTC):
         raise VaultFault(ErrorType.INVALID_DATA, "[expiry_date__v] has passed")
     return expires

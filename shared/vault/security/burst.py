@@ -91,7 +91,9 @@ class BurstLimits:
         limit = self._limits.connections if connects(caller) else self._limits.users
         calls = count.shared + count.own
         exceeded = calls > limit
-        return Usage(limit, max(0, limit - calls), self._delay if exceeded else 0.0, exceeded)
+        return Usage(
+            limit, max(0, limit - calls), self._delay if exceeded else 0.0, exceeded
+        )
 
     async def start(self) -> None:
         """Share the counts until ``stop``."""
@@ -107,9 +109,13 @@ class BurstLimits:
         """Add what this process has counted, and learn what the others have."""
         self._counted.clear()
         window = self._window
-        counted = {user_id: count.own for user_id, count in self._counts.items() if count.own}
+        counted = {
+            user_id: count.own for user_id, count in self._counts.items() if count.own
+        }
         async with self._database.connection() as connection:
-            rows = await connection.fetch(SHARE, window, list(counted), list(counted.values()))
+            rows = await connection.fetch(
+                SHARE, window, list(counted), list(counted.values())
+            )
             await connection.execute(FORGET, window)
         if window != self._window:
             return
@@ -124,7 +130,11 @@ class BurstLimits:
             await asyncio.sleep(SHARE_SECONDS)
             try:
                 await self.share()
-            except (*UNREACHABLE, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            except (
+                *UNREACHABLE,
+                asyncpg.PostgresError,
+                asyncpg.InterfaceError,
+            ) as error:
                 self._counted.set()
                 state_log.failed(NAME, error)
             else:

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Grant, authorize, granted
-from shared.vault.errors import ErrorType, VaultFault
+from shared.vault.errors import VaultFault
 from shared.vault.storage.channels import COMPONENT_CHANGED
 
 if TYPE_CHECKING:
@@ -27,13 +28,17 @@ class ConfigurationMode:
     async def load(self) -> None:
         """Read whether it is on, at start and whenever components or the mode have changed."""
         async with self._database.connection() as connection:
-            self.enabled = await connection.fetchval("SELECT enabled FROM platform.configuration_mode")
+            self.enabled = await connection.fetchval(
+                "SELECT enabled FROM platform.configuration_mode"
+            )
 
     async def switch(self, caller: Caller, *, enabled: bool) -> None:
         """Switch the mode on or off; raises VaultFault."""
         authorize(caller, Grant.EXECUTE_MDL)
         async with self._database.transaction() as connection:
-            await connection.execute("UPDATE platform.configuration_mode SET enabled = $1", enabled)
+            await connection.execute(
+                "UPDATE platform.configuration_mode SET enabled = $1", enabled
+            )
             await connection.execute("SELECT pg_notify($1, '')", COMPONENT_CHANGED)
         self.enabled = enabled
         log.info("configuration_mode.switched", enabled=enabled, user_id=caller.user_id)
@@ -41,5 +46,7 @@ class ConfigurationMode:
     def admit(self, caller: Caller) -> None:
         """Refuse everyone but administrators while the mode is on; raises VaultFault ``CONFIGURATION_MODE_ENABLED``."""
         if self.enabled and not granted(caller, Grant.EXECUTE_MDL):
-            message = "The Vault is in configuration mode; only administrators have access"
+            message = (
+                "The Vault is in configuration mode; only administrators have access"
+            )
             raise VaultFault(ErrorType.CONFIGURATION_MODE_ENABLED, message)

@@ -7,10 +7,17 @@ from typing import TYPE_CHECKING
 
 import asyncpg
 
+from shared.protocol.error_types import ErrorType
 from shared.vault.access.moments import moment
-from shared.vault.access.permissions import Operation, in_person, may, require_all_of, require_own
+from shared.vault.access.permissions import (
+    Operation,
+    in_person,
+    may,
+    require_all_of,
+    require_own,
+)
 from shared.vault.audit import audit_entries as entries
-from shared.vault.errors import ErrorType, VaultFault
+from shared.vault.errors import VaultFault
 
 if TYPE_CHECKING:
     from asyncpg import Record
@@ -56,7 +63,9 @@ AND NOT EXISTS (SELECT FROM platform.user_group_member m WHERE m.group_id = g.id
 class Delegations:
     """Who may act for whom in this Vault."""
 
-    def __init__(self, database: Database, sessions: Sessions, profiles: SecurityProfiles) -> None:
+    def __init__(
+        self, database: Database, sessions: Sessions, profiles: SecurityProfiles
+    ) -> None:
         self._database = database
         self._profiles = profiles
         self._sessions = sessions
@@ -64,7 +73,10 @@ class Delegations:
     async def delegators(self, caller: Caller) -> list[int]:
         """The users in whose names the caller may act now."""
         async with self._database.connection() as connection:
-            return [row["delegator_user_id"] for row in await connection.fetch(GRANTED, caller.user_id)]
+            return [
+                row["delegator_user_id"]
+                for row in await connection.fetch(GRANTED, caller.user_id)
+            ]
 
     async def sign_in(self, caller: Caller, delegator_user_id: int) -> Session:
         """A session in the delegator's name.
@@ -73,17 +85,28 @@ class Delegations:
         """
         in_person(caller)
         if delegator_user_id not in await self.delegators(caller):
-            raise VaultFault(ErrorType.INSUFFICIENT_ACCESS, "The user has not granted delegate access to the caller")
+            raise VaultFault(
+                ErrorType.INSUFFICIENT_ACCESS,
+                "The user has not granted delegate access to the caller",
+            )
         return await self._sessions.open(delegator_user_id, caller.user_id)
 
     async def all(self, caller: Caller) -> list[dict[str, object]]:
         """Delegations by and to the caller; all of them for one who may read those of others."""
         everyone = may(caller, OBJECT, Operation.READ)
         async with self._database.connection() as connection:
-            return [_json(row) for row in await connection.fetch(LIST, caller.user_id, everyone)]
+            return [
+                _json(row)
+                for row in await connection.fetch(LIST, caller.user_id, everyone)
+            ]
 
     async def grant(
-        self, caller: Caller, delegator: int, delegate: int, start: datetime | None, end: datetime | None
+        self,
+        caller: Caller,
+        delegator: int,
+        delegate: int,
+        start: datetime | None,
+        end: datetime | None,
     ) -> int:
         """Let ``delegate`` act for ``delegator`` from ``start`` (now) to ``end`` (revocation).
 
@@ -92,29 +115,47 @@ class Delegations:
         in_person(caller)
         require_own(caller, delegator, OBJECT, Operation.CREATE)
         if delegator == delegate:
-            raise VaultFault(ErrorType.INVALID_DATA, "A user cannot be their own delegate")
+            raise VaultFault(
+                ErrorType.INVALID_DATA, "A user cannot be their own delegate"
+            )
         if end is not None and end <= (start or datetime.now(UTC)):
-            raise VaultFault(ErrorType.INVALID_DATA, "[end_date] is not later than the start")
+            raise VaultFault(
+                ErrorType.INVALID_DATA, "[end_date] is not later than the start"
+            )
         try:
             async with self._database.transaction() as connection:
                 rows = await connection.fetch(ACTIVE, [delegator, delegate])
                 active = {row["user_id"]: row["security_profile"] for row in rows}
                 if len(active) != 2:
-                    raise VaultFault(ErrorType.USER_NOT_FOUND, "There is no active user with this id")
+                    raise VaultFault(
+                        ErrorType.USER_NOT_FOUND, "There is no active user with this id"
+                    )
                 if delegator != caller.user_id:
                     require_all_of(caller, self._profiles.in_full(active[delegator]))
                 if await connection.fetchval(CLOSED, delegator, delegate):
                     message = "Members of a group of the user may only delegate to other members of it"
                     raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, message)
                 created = caller.user_id
-                added = await connection.fetchval(ADD, delegator, delegate, start, end, created, MAX_DELEGATES)
+                added = await connection.fetchval(
+                    ADD, delegator, delegate, start, end, created, MAX_DELEGATES
+                )
                 item, after = f"Delegation.{added}", f"{delegator} to {delegate}"
-                await entries.noted(connection, caller, entries.DOMAIN, entries.CREATE, item, after=after)
+                await entries.noted(
+                    connection,
+                    caller,
+                    entries.DOMAIN,
+                    entries.CREATE,
+                    item,
+                    after=after,
+                )
         except asyncpg.UniqueViolationError as error:
             message = "The user has granted delegate access to this user already"
             raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, message) from error
         if added is None:
-            raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, f"A user has at most {MAX_DELEGATES} delegates")
+            raise VaultFault(
+                ErrorType.OPERATION_NOT_ALLOWED,
+                f"A user has at most {MAX_DELEGATES} delegates",
+            )
         return int(added)
 
     async def revoke(self, caller: Caller, delegation_id: int) -> None:
@@ -126,12 +167,16 @@ class Delegations:
         async with self._database.transaction() as connection:
             owner = await connection.fetchval(OWNER, delegation_id)
             # What does not exist and what is another user's look the same to one who may see neither.
-            require_own(caller, -1 if owner is None else owner, OBJECT, Operation.DELETE)
+            require_own(
+                caller, -1 if owner is None else owner, OBJECT, Operation.DELETE
+            )
             if owner is None:
                 raise VaultFault(ErrorType.INVALID_DATA, "There is no such delegation")
             await connection.execute(REMOVE, delegation_id)
             item = f"Delegation.{delegation_id}"
-            await entries.noted(connection, caller, entries.DOMAIN, entries.DELETE, item)
+            await entries.noted(
+                connection, caller, entries.DOMAIN, entries.DELETE, item
+            )
 
 
 def _json(row: Record) -> dict[str, object]:

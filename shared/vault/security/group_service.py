@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 import asyncpg
 
+from shared.protocol.error_types import ErrorType
 from shared.vault.access.moments import moment
 from shared.vault.access.permissions import Operation, require
 from shared.vault.audit import audit_entries as entries
 from shared.vault.components.naming import name_of_label
 from shared.vault.components.platform import SECURITY_PROFILES
-from shared.vault.errors import ErrorType, VaultFault
+from shared.vault.errors import VaultFault
 
 if TYPE_CHECKING:
     from asyncpg import Record
@@ -26,7 +27,9 @@ OBJECT = "group__sys"
 MAX_LABEL = 255
 MAX_DESCRIPTION = 200
 MAX_MEMBERS = 10_000
-MEMBERS = re.compile(r"\s*(?:(add|delete)\s*\(([\d\s,]*)\)|([\d\s,]*))\s*", re.IGNORECASE)
+MEMBERS = re.compile(
+    r"\s*(?:(add|delete)\s*\(([\d\s,]*)\)|([\d\s,]*))\s*", re.IGNORECASE
+)
 
 SELECT = """
 SELECT g.*, array(SELECT m.user_id FROM platform.user_group_member m WHERE m.group_id = g.id ORDER BY 1) AS members,
@@ -59,16 +62,23 @@ class GroupService:
         self._database = database
         self._components = components
 
-    async def all(self, caller: Caller, *, implied: bool = False) -> list[dict[str, object]]:
+    async def all(
+        self, caller: Caller, *, implied: bool = False
+    ) -> list[dict[str, object]]:
         """All groups; with ``implied`` also the members by security profile.
 
         :raises VaultFault: INSUFFICIENT_ACCESS.
         """
         require(caller, OBJECT, Operation.READ)
         async with self._database.connection() as connection:
-            return [_json(row, implied=implied) for row in await connection.fetch(f"{SELECT} ORDER BY g.id")]
+            return [
+                _json(row, implied=implied)
+                for row in await connection.fetch(f"{SELECT} ORDER BY g.id")
+            ]
 
-    async def get(self, caller: Caller, group_id: int, *, implied: bool = False) -> dict[str, object]:
+    async def get(
+        self, caller: Caller, group_id: int, *, implied: bool = False
+    ) -> dict[str, object]:
         """One group.
 
         :raises VaultFault: INSUFFICIENT_ACCESS, INVALID_DATA.
@@ -89,11 +99,21 @@ class GroupService:
         require(caller, OBJECT, Operation.CREATE)
         values, members = self._read(fields)
         if not values.get("label"):
-            raise VaultFault(ErrorType.PARAMETER_REQUIRED, "Missing required parameter [label__v]")
-        values |= {"name": name_of_label(str(values["label"])), "created_by": caller.user_id}
+            raise VaultFault(
+                ErrorType.PARAMETER_REQUIRED, "Missing required parameter [label__v]"
+            )
+        values |= {
+            "name": name_of_label(str(values["label"])),
+            "created_by": caller.user_id,
+        }
         values["modified_by"] = caller.user_id
-        names, places = ", ".join(values), ", ".join(f"${n}" for n in range(1, len(values) + 1))
-        sql = f"INSERT INTO platform.user_group ({names}) VALUES ({places}) RETURNING id"
+        names, places = (
+            ", ".join(values),
+            ", ".join(f"${n}" for n in range(1, len(values) + 1)),
+        )
+        sql = (
+            f"INSERT INTO platform.user_group ({names}) VALUES ({places}) RETURNING id"
+        )
         try:
             async with self._database.transaction() as connection:
                 group_id = int(await connection.fetchval(sql, *values.values()))
@@ -104,7 +124,9 @@ class GroupService:
             raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, message) from error
         return group_id
 
-    async def update(self, caller: Caller, group_id: int, fields: Mapping[str, str]) -> None:
+    async def update(
+        self, caller: Caller, group_id: int, fields: Mapping[str, str]
+    ) -> None:
         """Change a group; ``members__v`` replaces its members, or adds or deletes some.
 
         :raises VaultFault: INSUFFICIENT_ACCESS, INVALID_DATA, ATTRIBUTE_NOT_SUPPORTED, USER_NOT_FOUND,
@@ -113,12 +135,17 @@ class GroupService:
         require(caller, OBJECT, Operation.EDIT)
         values, members = self._read(fields)
         if not values.get("label", "x"):
-            raise VaultFault(ErrorType.PARAMETER_REQUIRED, "Missing required parameter [label__v]")
+            raise VaultFault(
+                ErrorType.PARAMETER_REQUIRED, "Missing required parameter [label__v]"
+            )
         sets = "".join(f", {name} = ${n}" for n, name in enumerate(values, 3))
         sql = f"UPDATE platform.user_group SET modified_by = $2, modified_date = now(){sets} WHERE id = $1"
         async with self._database.transaction() as connection:
             await _open_group(
-                connection, group_id, changing=set(values) - {"allow_delegation_among_members"}, members=members
+                connection,
+                group_id,
+                changing=set(values) - {"allow_delegation_among_members"},
+                members=members,
             )
             before = await connection.fetchval(STATE, group_id)
             await connection.execute(sql, group_id, caller.user_id, *values.values())
@@ -135,50 +162,85 @@ class GroupService:
         async with self._database.transaction() as connection:
             await _open_group(connection, group_id, changing={"id"}, members=None)
             before = await connection.fetchval(STATE, group_id)
-            await connection.execute("DELETE FROM platform.user_group WHERE id = $1", group_id)
+            await connection.execute(
+                "DELETE FROM platform.user_group WHERE id = $1", group_id
+            )
             await _note(connection, caller, group_id, entries.DELETE, before)
 
-    def _read(self, fields: Mapping[str, str]) -> tuple[dict[str, object], tuple[str, list[int]] | None]:
+    def _read(
+        self, fields: Mapping[str, str]
+    ) -> tuple[dict[str, object], tuple[str, list[int]] | None]:
         values, members = _read(fields)
         known = self._components.registry.picklists[SECURITY_PROFILES.name].entries
         named = values.get(COLUMNS[PROFILES_FIELD], [])
         if isinstance(named, list) and not set(named) <= set(known):
-            raise VaultFault(ErrorType.INVALID_DATA, f"[{PROFILES_FIELD}] names a security profile that does not exist")
+            raise VaultFault(
+                ErrorType.INVALID_DATA,
+                f"[{PROFILES_FIELD}] names a security profile that does not exist",
+            )
         return values, members
 
 
-async def _note(connection: Connection, caller: Caller, group_id: int, action: str, before: str | None) -> None:
+async def _note(
+    connection: Connection,
+    caller: Caller,
+    group_id: int,
+    action: str,
+    before: str | None,
+) -> None:
     """The change of a group on the audit trail, with its members."""
     after = await connection.fetchval(STATE, group_id)
-    await entries.noted(connection, caller, entries.DOMAIN, action, f"Group.{group_id}", before=before, after=after)
+    await entries.noted(
+        connection,
+        caller,
+        entries.DOMAIN,
+        action,
+        f"Group.{group_id}",
+        before=before,
+        after=after,
+    )
 
 
 async def _open_group(
-    connection: Connection, group_id: int, *, changing: set[str], members: tuple[str, list[int]] | None
+    connection: Connection,
+    group_id: int,
+    *,
+    changing: set[str],
+    members: tuple[str, list[int]] | None,
 ) -> None:
     """Lock the group; of one that the system has made only delegation among its members may be changed."""
     system = await connection.fetchval(
-        "SELECT system_group FROM platform.user_group WHERE id = $1 FOR UPDATE", group_id
+        "SELECT system_group FROM platform.user_group WHERE id = $1 FOR UPDATE",
+        group_id,
     )
     if system is None:
         raise _unknown()
     if system and (changing or members is not None):
-        raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, "The group is managed by the system")
+        raise VaultFault(
+            ErrorType.OPERATION_NOT_ALLOWED, "The group is managed by the system"
+        )
 
 
-async def _change_members(connection: Connection, group_id: int, change: tuple[str, list[int]]) -> None:
+async def _change_members(
+    connection: Connection, group_id: int, change: tuple[str, list[int]]
+) -> None:
     how, users = change
     if how == "delete":
         sql = "DELETE FROM platform.user_group_member WHERE group_id = $1 AND user_id = ANY($2::bigint[])"
         await connection.execute(sql, group_id, users)
         return
     if how == "set":
-        await connection.execute("DELETE FROM platform.user_group_member WHERE group_id = $1", group_id)
+        await connection.execute(
+            "DELETE FROM platform.user_group_member WHERE group_id = $1", group_id
+        )
     known = await connection.fetchval(
-        "SELECT count(*) FROM platform.credential WHERE user_id = ANY($1::bigint[])", users
+        "SELECT count(*) FROM platform.credential WHERE user_id = ANY($1::bigint[])",
+        users,
     )
     if known != len(users):
-        raise VaultFault(ErrorType.USER_NOT_FOUND, "[members__v] names a user who does not exist")
+        raise VaultFault(
+            ErrorType.USER_NOT_FOUND, "[members__v] names a user who does not exist"
+        )
     await connection.execute(
         "INSERT INTO platform.user_group_member (group_id, user_id) SELECT $1, unnest($2::bigint[])"
         " ON CONFLICT DO NOTHING",
@@ -187,7 +249,9 @@ async def _change_members(connection: Connection, group_id: int, change: tuple[s
     )
 
 
-def _read(fields: Mapping[str, str]) -> tuple[dict[str, object], tuple[str, list[int]] | None]:
+def _read(
+    fields: Mapping[str, str],
+) -> tuple[dict[str, object], tuple[str, list[int]] | None]:
     """Column values, and the change of members: ``set``, ``add`` or ``delete`` and the users."""
     values: dict[str, object] = {}
     members = None
@@ -195,7 +259,10 @@ def _read(fields: Mapping[str, str]) -> tuple[dict[str, object], tuple[str, list
         if name == MEMBERS_FIELD:
             members = read_members(text)
         elif name not in COLUMNS:
-            raise VaultFault(ErrorType.ATTRIBUTE_NOT_SUPPORTED, f"A group has no field [{name[:100]}]")
+            raise VaultFault(
+                ErrorType.ATTRIBUTE_NOT_SUPPORTED,
+                f"A group has no field [{name[:100]}]",
+            )
         else:
             values[COLUMNS[name]] = _value(name, text)
     return values, members
@@ -210,7 +277,9 @@ def _value(name: str, text: str) -> object:
         profiles = [part.strip() for part in text.split(",") if part.strip()]
         return sorted(set(profiles))
     if len(text) > LENGTHS[name] or "\x00" in text:
-        raise VaultFault(ErrorType.INVALID_DATA, f"[{name}] holds at most {LENGTHS[name]} characters")
+        raise VaultFault(
+            ErrorType.INVALID_DATA, f"[{name}] holds at most {LENGTHS[name]} characters"
+        )
     return text.strip()
 
 
@@ -221,11 +290,21 @@ def read_members(text: str) -> tuple[str, list[int]]:
     """
     match = MEMBERS.fullmatch(text)
     if match is None:
-        raise VaultFault(ErrorType.INVALID_DATA, "[members__v] takes ids of users, or add (…) or delete (…) with them")
+        raise VaultFault(
+            ErrorType.INVALID_DATA,
+            "[members__v] takes ids of users, or add (…) or delete (…) with them",
+        )
     parts = (match[2] if match[1] else match[3]).split(",")
     users = sorted({int(part) for part in parts if part.strip().isdigit()})
-    if len(users) > MAX_MEMBERS or any(" " in part.strip() for part in parts) or (users and users[-1] >= 2**63):
-        raise VaultFault(ErrorType.INVALID_DATA, f"[members__v] takes at most {MAX_MEMBERS} ids of users")
+    if (
+        len(users) > MAX_MEMBERS
+        or any(" " in part.strip() for part in parts)
+        or (users and users[-1] >= 2**63)
+    ):
+        raise VaultFault(
+            ErrorType.INVALID_DATA,
+            f"[members__v] takes at most {MAX_MEMBERS} ids of users",
+        )
     return (match[1] or "set").lower(), users
 
 
@@ -235,7 +314,9 @@ def _json(group: Record, *, implied: bool) -> dict[str, object]:
         "name__v": group["name"],
         "label__v": group["label"],
         "active__v": group["active"],
-        "type__v": "System Provided Group" if group["system_group"] else "User Managed Group",
+        "type__v": "System Provided Group"
+        if group["system_group"]
+        else "User Managed Group",
         "editable__v": not group["system_group"],
         "system_group__v": group["system_group"],
         "allow_delegation_among_members__v": group["allow_delegation_among_members"],

@@ -8,11 +8,14 @@ from collections.abc import Awaitable, Callable
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from shared.vault.errors import ErrorType, VaultFault
+from shared.protocol.error_types import ErrorType
+from shared.vault.errors import VaultFault
 
 CONCURRENCY = 2
 QUEUE_TIMEOUT = 10.0  # seconds a sign-in waits for its turn
-BATCH_TIMEOUT = 60.0  # the same of a password to be stored, of which a call may bring 500
+BATCH_TIMEOUT = (
+    60.0  # the same of a password to be stored, of which a call may bring 500
+)
 MAX_PASSWORD_LENGTH = 1024
 
 
@@ -36,7 +39,11 @@ class Passwords:
             self._turn.release()
 
     async def verify(
-        self, password_hash: str | None, password: str, *, before: Callable[[], Awaitable[None]] | None = None
+        self,
+        password_hash: str | None,
+        password: str,
+        *,
+        before: Callable[[], Awaitable[None]] | None = None,
     ) -> bool:
         """Whether the password is the hash's own; without a hash the same work is done and the answer is no.
 
@@ -48,7 +55,9 @@ class Passwords:
         try:
             if before is not None:
                 await before()
-            matches = await asyncio.to_thread(self._matches, password_hash or self._nobody, password)
+            matches = await asyncio.to_thread(
+                self._matches, password_hash or self._nobody, password
+            )
         finally:
             self._turn.release()
         return matches and password_hash is not None
@@ -63,6 +72,8 @@ class Passwords:
 
     def _matches(self, password_hash: str, password: str) -> bool:
         try:
-            return self._hasher.verify(password_hash, password[: MAX_PASSWORD_LENGTH + 1])
+            return self._hasher.verify(
+                password_hash, password[: MAX_PASSWORD_LENGTH + 1]
+            )
         except (VerificationError, InvalidHashError):
             return False

@@ -1,4 +1,4 @@
-"""TODO DOCSTRING"""
+"""Resolves the security profiles of a Vault, once for each version of its components."""
 
 from __future__ import annotations
 
@@ -26,7 +26,10 @@ class SecurityProfiles:
         """The active profile of a name; one that there is not allows nothing."""
         registry = self._components.registry
         if registry is not self._registry:
-            self._registry, self._resolved = registry, active_profiles(registry.components)
+            self._registry, self._resolved = (
+                registry,
+                active_profiles(registry.components),
+            )
         return self._resolved.get(name) or SecurityProfile(name)
 
     def in_full(self, name: str) -> SecurityProfile:
@@ -35,4 +38,8 @@ class SecurityProfiles:
         if name in SUPPLIED:
             return SUPPLIED[name]
         component = components.get((PROFILE, name))
-        return SecurityProfile(name) if component is None else profile_of(component, components)
+        return (
+            SecurityProfile(name)
+            if component is None
+            else profile_of(component, components)
+        )

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from shared.protocol.error_types import ErrorType
 from shared.vault.access.caller import Caller
 from shared.vault.audit.audit_entries import signed_in
-from shared.vault.errors import ErrorType, VaultFault
+from shared.vault.errors import VaultFault
 
 if TYPE_CHECKING:
     from shared.vault.security.security_profiles import SecurityProfiles
@@ -58,7 +59,9 @@ class Session:
 class Sessions:
     """The live sessions of a Vault; ``idle`` is how long one lasts without a call."""
 
-    def __init__(self, database: Database, profiles: SecurityProfiles, idle: timedelta) -> None:
+    def __init__(
+        self, database: Database, profiles: SecurityProfiles, idle: timedelta
+    ) -> None:
         self._database = database
         self._profiles = profiles
         self._idle = idle
@@ -66,16 +69,33 @@ class Sessions:
     async def open(self, user_id: int, delegate_user_id: int | None = None) -> Session:
         """A new session for a user whose password has been checked, or for a delegate in the user's name."""
         async with self._database.transaction() as connection:
-            session = await self._open(connection, user_id, delegate_user_id, None, read_only=False)
+            session = await self._open(
+                connection, user_id, delegate_user_id, None, read_only=False
+            )
             await signed_in(connection, user_id, delegate_user_id)
         return session
 
     async def open_for(
-        self, connection: Connection, caller: Caller, user_id: int, connection_id: str, *, read_only: bool
+        self,
+        connection: Connection,
+        caller: Caller,
+        user_id: int,
+        connection_id: str,
+        *,
+        read_only: bool,
     ) -> Session:
         """A session of this user that the caller opens for a connection's remote Vault, in a transaction."""
-        session = await self._open(connection, user_id, None, connection_id, read_only=read_only)
-        await signed_in(connection, *((user_id, None) if caller.user_id == user_id else (user_id, caller.user_id)))
+        session = await self._open(
+            connection, user_id, None, connection_id, read_only=read_only
+        )
+        await signed_in(
+            connection,
+            *(
+                (user_id, None)
+                if caller.user_id == user_id
+                else (user_id, caller.user_id)
+            ),
+        )
         return session
 
     async def _open(
@@ -89,7 +109,13 @@ class Sessions:
     ) -> Session:
         session = Session(secrets.token_hex(32).upper(), user_id)
         await connection.execute(PURGE, self._idle, MAXIMUM_AGE)
-        values = digest(session.session_id), user_id, delegate_user_id, connection_id, read_only
+        values = (
+            digest(session.session_id),
+            user_id,
+            delegate_user_id,
+            connection_id,
+            read_only,
+        )
         await connection.execute(OPEN, *values)
         return session
 
@@ -127,7 +153,9 @@ class Sessions:
         async with self._database.connection() as connection:
             await connection.execute(END, digest(session_id))
 
-    async def end_others(self, connection: Connection, user_id: int, session_id: str | None) -> None:
+    async def end_others(
+        self, connection: Connection, user_id: int, session_id: str | None
+    ) -> None:
         """End a user's sessions but this one, inside a transaction that does more."""
         await connection.execute(END_OTHERS, user_id, digest(session_id or ""))
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
-from shared.vault.errors import ErrorType, VaultFault
+from shared.protocol.error_types import ErrorType
+from shared.vault.errors import VaultFault
 from shared.vault.security.burst import Usage
 
 if TYPE_CHECKING:
@@ -49,9 +50,16 @@ class SignInLimits:
         """Count one call; from half of the limit on it is to be delayed, and beyond the limit refused."""
         async with self._database.connection() as connection:
             await connection.execute(PURGE)
-            attempts = int(await connection.fetchval(COUNT, _key("calls", username, dns), NEVER))
+            attempts = int(
+                await connection.fetchval(COUNT, _key("calls", username, dns), NEVER)
+            )
         delay = self._delay if attempts > self._calls / 2 else 0.0
-        return Usage(self._calls, max(0, self._calls - attempts), delay, exceeded=attempts > self._calls)
+        return Usage(
+            self._calls,
+            max(0, self._calls - attempts),
+            delay,
+            exceeded=attempts > self._calls,
+        )
 
     async def check(self, username: str) -> None:
         """Refuse a user name that is locked out now.
@@ -61,7 +69,10 @@ class SignInLimits:
         async with self._database.connection() as connection:
             failures = await connection.fetchval(FAILURES, _key("failures", username))
         if failures is not None and failures >= MAX_FAILURES:
-            raise VaultFault(ErrorType.USER_LOCKED_OUT, "Too many failed sign-ins; try again in a minute")
+            raise VaultFault(
+                ErrorType.USER_LOCKED_OUT,
+                "Too many failed sign-ins; try again in a minute",
+            )
 
     async def failed(self, username: str) -> None:
         """Count a wrong password."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from shared.protocol.error_types import ErrorType
 from shared.vault.access.caller import SYSTEM, Caller
 from shared.vault.access.permissions import in_person
 from shared.vault.audit.audit_entries import password_changed, sign_in_refused
-from shared.vault.errors import ErrorType, VaultFault
+from shared.vault.errors import VaultFault
 from shared.vault.security.access_tokens import TOKEN, AccessTokens
 from shared.vault.security.passwords import MAX_PASSWORD_LENGTH, Passwords
 from shared.vault.security.sessions import Session, Sessions, invalid_session
@@ -48,7 +49,9 @@ class SecurityService:
         self.profiles = profiles
         self.passwords = Passwords()
         self._limits = SignInLimits(database, sign_in_limit, delay)
-        self.sessions = Sessions(database, profiles, timedelta(minutes=session_idle_minutes))
+        self.sessions = Sessions(
+            database, profiles, timedelta(minutes=session_idle_minutes)
+        )
         self.tokens = AccessTokens(database, profiles)
 
     async def count_sign_in(self, username: str, dns: str) -> Usage:
@@ -83,14 +86,19 @@ class SecurityService:
     async def _checked(self, username: str, password: str) -> Record:
         """The active user whose name and password these are; wrong ones are counted."""
         if not password:
-            raise VaultFault(ErrorType.NO_PASSWORD_PROVIDED, "No password was provided for the login call.")
+            raise VaultFault(
+                ErrorType.NO_PASSWORD_PROVIDED,
+                "No password was provided for the login call.",
+            )
         if not 0 < len(username) <= MAX_USERNAME_LENGTH or "\x00" in username:
             raise _incorrect()
         await self._limits.check(username)
         async with self._database.connection() as connection:
             user = await connection.fetchrow(CREDENTIAL, username)
         password_hash = user["password_hash"] if user else None
-        verified = await self.passwords.verify(password_hash, password, before=lambda: self._limits.check(username))
+        verified = await self.passwords.verify(
+            password_hash, password, before=lambda: self._limits.check(username)
+        )
         if user is None or not verified or len(password) > MAX_PASSWORD_LENGTH:
             await self._limits.failed(username)
             raise _incorrect()
@@ -121,7 +129,9 @@ class SecurityService:
             user = await connection.fetchrow(ACTIVE, user_id)
         if user is None:
             raise VaultFault(ErrorType.INACTIVE_USER, "The user is inactive.")
-        return Caller(user_id, user["username"], self.profiles.named(user["security_profile"]))
+        return Caller(
+            user_id, user["username"], self.profiles.named(user["security_profile"])
+        )
 
     async def caller_named(self, username: str) -> Caller:
         """A user by name, for work that the configuration says is done in their name.
@@ -131,8 +141,12 @@ class SecurityService:
         async with self._database.connection() as connection:
             user = await connection.fetchrow(NAMED, username)
         if user is None:
-            raise VaultFault(ErrorType.INACTIVE_USER, f"There is no active user [{username[:100]}].")
-        return Caller(user["user_id"], username, self.profiles.named(user["security_profile"]))
+            raise VaultFault(
+                ErrorType.INACTIVE_USER, f"There is no active user [{username[:100]}]."
+            )
+        return Caller(
+            user["user_id"], username, self.profiles.named(user["security_profile"])
+        )
 
     async def keep_alive(self, caller: Caller) -> None:
         """Start the idle time of the caller's session again."""
@@ -144,7 +158,9 @@ class SecurityService:
         if caller.session_id is not None:
             await self.sessions.end(caller.session_id)
 
-    async def change_password(self, username: str, current: str, new: str, caller: Caller | None) -> None:
+    async def change_password(
+        self, username: str, current: str, new: str, caller: Caller | None
+    ) -> None:
         """Change a password for which the current one is known; the user's other sessions end.
 
         A user who must change it has no session, and so no ``caller``.
@@ -156,13 +172,18 @@ class SecurityService:
             in_person(caller)
         _check_new(new)
         if new == current:
-            raise VaultFault(ErrorType.INVALID_DATA, "The new password must differ from the current one")
+            raise VaultFault(
+                ErrorType.INVALID_DATA,
+                "The new password must differ from the current one",
+            )
         user = await self._verified(username, current)
         password_hash = await self.passwords.hash(new)
         async with self._database.transaction() as connection:
             await self.set_password(connection, user["user_id"], password_hash)
             await password_changed(connection, caller, user["user_id"])
-            await self.sessions.end_others(connection, user["user_id"], caller.session_id if caller else None)
+            await self.sessions.end_others(
+                connection, user["user_id"], caller.session_id if caller else None
+            )
 
     async def hash_new(self, password: str) -> str:
         """The hash of a password that a user may have.
@@ -173,7 +194,12 @@ class SecurityService:
         return await self.passwords.hash(password)
 
     async def set_password(
-        self, connection: Connection, user_id: int, password_hash: str, *, change_required: bool = False
+        self,
+        connection: Connection,
+        user_id: int,
+        password_hash: str,
+        *,
+        change_required: bool = False,
     ) -> None:
         """Store a password inside a transaction that does more."""
         await connection.execute(STORE_HASH, user_id, password_hash, change_required)

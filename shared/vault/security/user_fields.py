@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from shared.protocol.error_types import ErrorType
 from shared.vault.access.moments import moment
 from shared.vault.access.permission_sets import BUSINESS_USER, SYSTEM_ADMIN
-from shared.vault.errors import ApiError, ErrorType
+from shared.vault.errors import ApiError
 
 if TYPE_CHECKING:
     from asyncpg import Record
@@ -70,12 +71,17 @@ class UserRow:
         self.errors.append(ApiError(error_type, message))
 
 
-def read_user(source: Mapping[str, object], vault_id: int, *, own: bool = False) -> UserRow:
+def read_user(
+    source: Mapping[str, object], vault_id: int, *, own: bool = False
+) -> UserRow:
     """A user of a call; ``own`` when callers change themselves, and then only what is theirs to change."""
     row = UserRow()
     for name, value in source.items():
         if own and name not in OWN:
-            row.fail(ErrorType.INSUFFICIENT_ACCESS, f"Users may not change [{name[:100]}] of themselves")
+            row.fail(
+                ErrorType.INSUFFICIENT_ACCESS,
+                f"Users may not change [{name[:100]}] of themselves",
+            )
         elif name in TEXTS:
             row.record[TEXTS[name]] = value
         elif name in CHOICES:
@@ -91,7 +97,9 @@ def read_user(source: Mapping[str, object], vault_id: int, *, own: bool = False)
         elif name == CHANGE_PASSWORD:
             row.change_required = _truth(row, name, value)
         elif name not in WITHOUT_EFFECT:
-            row.fail(ErrorType.ATTRIBUTE_NOT_SUPPORTED, f"A user has no field [{name[:100]}]")
+            row.fail(
+                ErrorType.ATTRIBUTE_NOT_SUPPORTED, f"A user has no field [{name[:100]}]"
+            )
     return row
 
 
@@ -99,11 +107,15 @@ def complete(row: UserRow) -> None:
     """Add to a new user what the call has left out, and refuse one without what every user has."""
     for name in REQUIRED:
         if not row.record.get(TEXTS[name]):
-            row.fail(ErrorType.PARAMETER_REQUIRED, f"Missing required parameter [{name}]")
+            row.fail(
+                ErrorType.PARAMETER_REQUIRED, f"Missing required parameter [{name}]"
+            )
     for name, value in DEFAULTS.items():
         if not row.record.get(name):
             row.record[name] = value
-    row.record["name__v"] = f"{row.record.get('first_name__sys')} {row.record.get('last_name__sys')}"
+    row.record["name__v"] = (
+        f"{row.record.get('first_name__sys')} {row.record.get('last_name__sys')}"
+    )
     row.record.pop("id", None)
 
 
@@ -119,7 +131,10 @@ def _set_membership(row: UserRow, value: object, vault_id: int) -> None:
         return
     vault, *rest = str(value).split(":")
     if vault.strip() != str(vault_id) or len(rest) > 3:
-        row.fail(ErrorType.INVALID_DATA, f"[{MEMBERSHIP}] takes this Vault's id, active, profile and license type")
+        row.fail(
+            ErrorType.INVALID_DATA,
+            f"[{MEMBERSHIP}] takes this Vault's id, active, profile and license type",
+        )
         return
     for target, given in zip((STATUS, PROFILE, LICENSE), rest, strict=False):
         if target == STATUS:
@@ -136,11 +151,16 @@ def _truth(row: UserRow, name: str, value: object) -> bool | None:
     return truth
 
 
-def user_json(user: Record, vault_id: int, *, membership: bool = False, licensing: bool = False) -> dict[str, object]:
+def user_json(
+    user: Record, vault_id: int, *, membership: bool = False, licensing: bool = False
+) -> dict[str, object]:
     """A user as ``GET /objects/users/{id}`` shows one (the value of ``user``)."""
     shown: dict[str, object] = {"id": user["user_id"]}
     # Fields that an administrator's own user__sys may lack.
-    shown |= {name: user.get(column) or DEFAULTS.get(column) for name, column in {**TEXTS, **CHOICES}.items()}
+    shown |= {
+        name: user.get(column) or DEFAULTS.get(column)
+        for name, column in {**TEXTS, **CHOICES}.items()
+    }
     shown |= {
         NAME: user["username"],
         "security_profile__v": user["security_profile"],

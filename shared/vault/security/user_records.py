@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from shared.protocol.error_types import ErrorType
 from shared.vault.access.caller import SYSTEM
 from shared.vault.access.permission_sets import SYSTEM_ADMIN
 from shared.vault.access.permissions import holds_all_of
-from shared.vault.errors import ApiError, ErrorType, VaultFault
+from shared.vault.errors import ApiError, VaultFault
 
 if TYPE_CHECKING:
     from asyncpg import Record
@@ -61,30 +62,49 @@ class UserTrigger:
     def __init__(self, profiles: SecurityProfiles) -> None:
         self._profiles = profiles
 
-    async def before_create(self, connection: Connection, caller: Caller, rows: Sequence[Row]) -> None:
+    async def before_create(
+        self, connection: Connection, caller: Caller, rows: Sequence[Row]
+    ) -> None:
         """Refuse users who would be allowed more than the caller is."""
         del connection
         for row in rows:
             if refusal := self._refusal(caller, row.values.get(PROFILE)):
                 row.errors.append(refusal)
 
-    def before_update(self, caller: Caller, stored: Record, changes: dict[str, object]) -> ApiError | None:
+    def before_update(
+        self, caller: Caller, stored: Record, changes: dict[str, object]
+    ) -> ApiError | None:
         """Refuse to change the Vault's own user or a mightier one, and to let callers lock themselves out."""
         if stored["id"] == str(SYSTEM.user_id):
-            return ApiError(ErrorType.OPERATION_NOT_ALLOWED, "The user belongs to the Vault and cannot be changed")
-        if stored["id"] == str(caller.user_id) and changes.get(STATUS, ACTIVE) != ACTIVE:
-            return ApiError(ErrorType.OPERATION_NOT_ALLOWED, "Users cannot make themselves inactive")
+            return ApiError(
+                ErrorType.OPERATION_NOT_ALLOWED,
+                "The user belongs to the Vault and cannot be changed",
+            )
+        if (
+            stored["id"] == str(caller.user_id)
+            and changes.get(STATUS, ACTIVE) != ACTIVE
+        ):
+            return ApiError(
+                ErrorType.OPERATION_NOT_ALLOWED, "Users cannot make themselves inactive"
+            )
         former = None if stored["id"] == str(caller.user_id) else stored[PROFILE]
-        return self._refusal(caller, former) or self._refusal(caller, changes.get(PROFILE))
+        return self._refusal(caller, former) or self._refusal(
+            caller, changes.get(PROFILE)
+        )
 
     def _refusal(self, caller: Caller, profile: object) -> ApiError | None:
-        if profile is None or holds_all_of(caller, self._profiles.in_full(str(profile))):
+        if profile is None or holds_all_of(
+            caller, self._profiles.in_full(str(profile))
+        ):
             return None
         message = f"Security profile [{profile}] allows more than the caller's own"
         return ApiError(ErrorType.INSUFFICIENT_ACCESS, message)
 
     async def after_update(
-        self, connection: Connection, caller: Caller, updated: Sequence[tuple[Record, Mapping[str, object]]]
+        self,
+        connection: Connection,
+        caller: Caller,
+        updated: Sequence[tuple[Record, Mapping[str, object]]],
     ) -> None:
         """Keep one active System Admin.
 
@@ -94,14 +114,25 @@ class UserTrigger:
         administrator = SYSTEM_ADMIN.name
         if any(
             stored[PROFILE] == administrator
-            and (changes.get(PROFILE, administrator) != administrator or changes.get(STATUS, ACTIVE) != ACTIVE)
+            and (
+                changes.get(PROFILE, administrator) != administrator
+                or changes.get(STATUS, ACTIVE) != ACTIVE
+            )
             for stored, changes in updated
         ):
             await connection.execute("SELECT pg_advisory_xact_lock($1)", ADMIN_LOCK)
-            if not await connection.fetchval(ADMINISTERED, administrator, SYSTEM.user_id):
-                raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, "The Vault would have no active System Admin")
+            if not await connection.fetchval(
+                ADMINISTERED, administrator, SYSTEM.user_id
+            ):
+                raise VaultFault(
+                    ErrorType.OPERATION_NOT_ALLOWED,
+                    "The Vault would have no active System Admin",
+                )
 
     def before_delete(self, caller: Caller, stored: Record) -> ApiError | None:
         """Refuse every deletion."""
         del caller, stored
-        return ApiError(ErrorType.OPERATION_NOT_ALLOWED, "Users cannot be deleted, only made inactive")
+        return ApiError(
+            ErrorType.OPERATION_NOT_ALLOWED,
+            "Users cannot be deleted, only made inactive",
+        )

@@ -6,13 +6,27 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from shared.protocol.error_types import ErrorType
 from shared.vault.access.caller import Caller, on_behalf_of
-from shared.vault.access.permissions import Operation, in_person, may, require, require_all_of, require_own
+from shared.vault.access.permissions import (
+    Operation,
+    in_person,
+    may,
+    require,
+    require_all_of,
+    require_own,
+)
 from shared.vault.audit.audit_entries import password_changed
-from shared.vault.errors import ErrorType, VaultFault
+from shared.vault.errors import VaultFault
 from shared.vault.records.row_results import RowResult
 from shared.vault.records.rows import MAX_ROWS, Row
-from shared.vault.security.user_fields import TEXTS, UserRow, complete, read_user, user_json
+from shared.vault.security.user_fields import (
+    TEXTS,
+    UserRow,
+    complete,
+    read_user,
+    user_json,
+)
 from shared.vault.security.user_records import OBJECT
 from shared.vault.storage.database import also_in_unit_of_work
 
@@ -31,7 +45,9 @@ FROM platform.credential c JOIN records.user__sys u ON u.id = c.user_id::text
 """
 ONE = f"{SELECT} WHERE c.user_id = $1"
 COUNT = "SELECT count(*) FROM records.user__sys"
-MUST_CHANGE = "UPDATE platform.credential SET password_change_required = $2 WHERE user_id = $1"
+MUST_CHANGE = (
+    "UPDATE platform.credential SET password_change_required = $2 WHERE user_id = $1"
+)
 PROFILES = "SELECT DISTINCT security_profile FROM platform.credential WHERE user_id = ANY($1::bigint[])"
 SORTS = {"id": "c.user_id", **{name: f"u.{column}" for name, column in TEXTS.items()}}
 
@@ -42,14 +58,25 @@ Source = Sequence[Mapping[str, object]]
 class UserService:
     """The user calls of the API; ``vault_id`` is of the only Vault that its users are members of."""
 
-    def __init__(self, database: Database, records: RecordService, security: SecurityService, vault_id: int) -> None:
+    def __init__(
+        self,
+        database: Database,
+        records: RecordService,
+        security: SecurityService,
+        vault_id: int,
+    ) -> None:
         self._database = database
         self._records = records
         self._security = security
         self._vault_id = vault_id
 
     async def get(
-        self, caller: Caller, user_id: int, *, membership: bool = False, licensing: bool = False
+        self,
+        caller: Caller,
+        user_id: int,
+        *,
+        membership: bool = False,
+        licensing: bool = False,
     ) -> dict[str, object]:
         """A user; in a delegated session one's own shows the delegate, too.
 
@@ -60,7 +87,9 @@ class UserService:
             user = await connection.fetchrow(ONE, user_id)
         if user is None:
             raise VaultFault(ErrorType.USER_NOT_FOUND, "There is no user with this id")
-        shown = user_json(user, self._vault_id, membership=membership, licensing=licensing)
+        shown = user_json(
+            user, self._vault_id, membership=membership, licensing=licensing
+        )
         if user_id == caller.user_id and caller.delegate_user_id is not None:
             shown["delegate_user_id"] = caller.delegate_user_id
         return shown
@@ -82,11 +111,18 @@ class UserService:
         require(caller, OBJECT, Operation.READ)
         name, _, direction = sort.strip().partition(" ")
         if name not in SORTS or direction.strip().lower() not in ("", "asc", "desc"):
-            raise VaultFault(ErrorType.INVALID_DATA, "[sort] takes a field of a user and asc or desc")
+            raise VaultFault(
+                ErrorType.INVALID_DATA, "[sort] takes a field of a user and asc or desc"
+            )
         order = f"{SORTS[name]} {direction.strip() or 'asc'}, c.user_id"
         async with self._database.connection() as connection:
-            rows = await connection.fetch(f"{SELECT} ORDER BY {order} LIMIT $1 OFFSET $2", limit, start)
-        return [user_json(row, self._vault_id, membership=membership, licensing=licensing) for row in rows]
+            rows = await connection.fetch(
+                f"{SELECT} ORDER BY {order} LIMIT $1 OFFSET $2", limit, start
+            )
+        return [
+            user_json(row, self._vault_id, membership=membership, licensing=licensing)
+            for row in rows
+        ]
 
     async def create(self, caller: Caller, rows: Source) -> list[RowResult]:
         """Create users, each with or without a password; results in input order."""
@@ -94,9 +130,15 @@ class UserService:
         read = self._read(rows)
         for row in read:
             complete(row)
-        return await self._store(caller, read, lambda as_, records: self._records.create(as_, OBJECT, records))
+        return await self._store(
+            caller,
+            read,
+            lambda as_, records: self._records.create(as_, OBJECT, records),
+        )
 
-    async def upsert(self, caller: Caller, rows: Source, id_param: str) -> list[RowResult]:
+    async def upsert(
+        self, caller: Caller, rows: Source, id_param: str
+    ) -> list[RowResult]:
         """Create users or change those who exist; ``id_param`` is ``user_name__v``, or ``id`` of those who exist."""
         if id_param == "id":
             return await self.update(caller, rows)
@@ -109,7 +151,11 @@ class UserService:
             if row.record.get(key) not in stored:
                 complete(row)
             row.record.pop("id", None)
-        return await self._store(caller, read, lambda as_, records: self._records.upsert(as_, OBJECT, records, key))
+        return await self._store(
+            caller,
+            read,
+            lambda as_, records: self._records.upsert(as_, OBJECT, records, key),
+        )
 
     async def update(self, caller: Caller, rows: Source) -> list[RowResult]:
         """Change users, each named by ``id``; results in input order."""
@@ -117,10 +163,18 @@ class UserService:
         read = self._read(rows)
         for row in read:
             if not row.record.get("id"):
-                row.fail(ErrorType.PARAMETER_REQUIRED, "Missing required parameter [id]")
-        return await self._store(caller, read, lambda as_, records: self._records.update(as_, OBJECT, records))
+                row.fail(
+                    ErrorType.PARAMETER_REQUIRED, "Missing required parameter [id]"
+                )
+        return await self._store(
+            caller,
+            read,
+            lambda as_, records: self._records.update(as_, OBJECT, records),
+        )
 
-    async def update_one(self, caller: Caller, user_id: int, fields: Mapping[str, object]) -> RowResult:
+    async def update_one(
+        self, caller: Caller, user_id: int, fields: Mapping[str, object]
+    ) -> RowResult:
         """Change a user; callers may change of themselves what is theirs, whatever else they may do."""
         if user_id != caller.user_id or may(caller, OBJECT, Operation.EDIT):
             (result,) = await self.update(caller, [{**fields, "id": user_id}])
@@ -136,10 +190,15 @@ class UserService:
         if not rows:
             raise VaultFault(ErrorType.PARAMETER_REQUIRED, "The call has no rows")
         if len(rows) > MAX_ROWS:
-            raise VaultFault(ErrorType.INVALID_DATA, f"A call takes at most {MAX_ROWS} rows; {len(rows)} were sent")
+            raise VaultFault(
+                ErrorType.INVALID_DATA,
+                f"A call takes at most {MAX_ROWS} rows; {len(rows)} were sent",
+            )
         return [read_user(row, self._vault_id) for row in rows]
 
-    async def _store(self, caller: Caller, read: list[UserRow], write: Write) -> list[RowResult]:
+    async def _store(
+        self, caller: Caller, read: list[UserRow], write: Write
+    ) -> list[RowResult]:
         """Write the records of the rows without errors, and in the same transaction their passwords."""
         await asyncio.gather(*(self._hash(row) for row in read))
         good = [row for row in read if not row.errors]
@@ -154,7 +213,12 @@ class UserService:
         if good:
             with also_in_unit_of_work(keep_passwords):
                 results = iter(await write(caller, [row.record for row in good]))
-        return [RowResult(id=_id(row), errors=tuple(row.errors)) if row.errors else next(results) for row in read]
+        return [
+            RowResult(id=_id(row), errors=tuple(row.errors))
+            if row.errors
+            else next(results)
+            for row in read
+        ]
 
     async def _hash(self, row: UserRow) -> None:
         if row.password is None or row.errors:
@@ -165,7 +229,11 @@ class UserService:
             row.errors.append(fault.error)
 
     async def _refuse_mightier(
-        self, connection: Connection, caller: Caller, rows: list[UserRow], records: list[Row]
+        self,
+        connection: Connection,
+        caller: Caller,
+        rows: list[UserRow],
+        records: list[Row],
     ) -> None:
         """Refuse a call that sets how users sign in who may do more than the caller; it would be a way to be them."""
         concerned = [
@@ -176,14 +244,20 @@ class UserService:
             and (row.password_hash is not None or row.change_required is not None)
         ]
         for held in await connection.fetch(PROFILES, concerned) if concerned else ():
-            require_all_of(caller, self._security.profiles.in_full(held["security_profile"]))
+            require_all_of(
+                caller, self._security.profiles.in_full(held["security_profile"])
+            )
 
-    async def _keep_password(self, connection: Connection, caller: Caller, row: UserRow, record: Row) -> None:
+    async def _keep_password(
+        self, connection: Connection, caller: Caller, row: UserRow, record: Row
+    ) -> None:
         if record.errors or record.id is None:
             return
         user_id, required = int(record.id), row.change_required
         if row.password_hash is not None:
-            await self._security.set_password(connection, user_id, row.password_hash, change_required=bool(required))
+            await self._security.set_password(
+                connection, user_id, row.password_hash, change_required=bool(required)
+            )
             await password_changed(connection, caller, user_id)
             await self._security.sessions.end_others(connection, user_id, None)
             record.warning = None
@@ -192,9 +266,16 @@ class UserService:
             record.warning = None
 
     async def _stored_names(self, names: Sequence[str]) -> set[str]:
-        sql = "SELECT username FROM platform.credential WHERE username = ANY($1::text[])"
+        sql = (
+            "SELECT username FROM platform.credential WHERE username = ANY($1::text[])"
+        )
         async with self._database.connection() as connection:
-            return {row["username"] for row in await connection.fetch(sql, [n.replace("\x00", "") for n in names])}
+            return {
+                row["username"]
+                for row in await connection.fetch(
+                    sql, [n.replace("\x00", "") for n in names]
+                )
+            }
 
 
 def _id(row: UserRow) -> str | None:

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 async def move(context: JobContext) -> JobResult:
     """Move an item; a run that takes over from one that was cut off completes it."""
-    source, target = str(context.parameters["source"]), str(context.parameters["target"])
+    source, target = (
+        str(context.parameters["source"]),
+        str(context.parameters["target"]),
+    )
     resumed = bool(context.checkpoint)
     if not resumed:
         await context.save({"begun": True})
@@ -54,17 +57,28 @@ async def commit(context: JobContext) -> JobResult:
     return JobResult()
 
 
-async def _put_together(context: JobContext, session: UploadSession, *, resumed: bool) -> None:
+async def _put_together(
+    context: JobContext, session: UploadSession, *, resumed: bool
+) -> None:
     files, sessions = context.vault.files, context.vault.uploads
     parts = await sessions.stored_parts(session.id)
     content = sessions.joined(parts)
     try:
-        await files.put(session.key, content, overwrite=session.overwrite, limit=session.size)
+        await files.put(
+            session.key, content, overwrite=session.overwrite, limit=session.size
+        )
     except AlreadyThere:
         there = await files.find(session.key)
-        if not resumed or there is None or there.is_folder or there.size != session.size:
+        if (
+            not resumed
+            or there is None
+            or there.is_folder
+            or there.size != session.size
+        ):
             raise
-        if await uploads.md5_of(files.get(session.key)) != await uploads.md5_of(sessions.joined(parts)):
+        if await uploads.md5_of(files.get(session.key)) != await uploads.md5_of(
+            sessions.joined(parts)
+        ):
             raise
 
 

@@ -10,8 +10,9 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Grant, authorize_own, granted
-from shared.vault.errors import ErrorType, VaultFault
+from shared.vault.errors import VaultFault
 from shared.vault.files.file_store import delete_tree
 from shared.vault.files.store_faults import as_faults
 
@@ -58,7 +59,9 @@ COMMITTED = """
 UPDATE platform.upload_session SET job_id = $2, expiration_date = greatest(expiration_date, now() + interval '1 day')
 WHERE id = $1 AND job_id IS NULL RETURNING id
 """
-EXPIRED = "DELETE FROM platform.upload_session WHERE expiration_date < now() RETURNING id"
+EXPIRED = (
+    "DELETE FROM platform.upload_session WHERE expiration_date < now() RETURNING id"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,25 +94,42 @@ class UploadedPart:
 class UploadService:
     """Uploads of a Vault; owners see theirs, who holds ``Grant.MANAGE_STAGING`` sees all."""
 
-    def __init__(self, database: Database, files: FileStore, staging: StagingService, jobs: JobService) -> None:
+    def __init__(
+        self,
+        database: Database,
+        files: FileStore,
+        staging: StagingService,
+        jobs: JobService,
+    ) -> None:
         self._database = database
         self._files = files
         self._staging = staging
         self._jobs = jobs
 
-    async def create(self, caller: Caller, path: str, size: int, *, overwrite: bool) -> UploadSession:
+    async def create(
+        self, caller: Caller, path: str, size: int, *, overwrite: bool
+    ) -> UploadSession:
         """Open a session for a file of ``size`` bytes; raises VaultFault."""
         key = self._staging.area(caller).key(path)
         if size < 1:
-            raise VaultFault(ErrorType.INVALID_DATA, "Invalid value for parameter [size]")
+            raise VaultFault(
+                ErrorType.INVALID_DATA, "Invalid value for parameter [size]"
+            )
         await self._staging.require_room(key, size)
         if not overwrite and await self._files.find(key) is not None:
-            raise VaultFault(ErrorType.ITEM_NAME_EXISTS, "There is an item of this name already")
+            raise VaultFault(
+                ErrorType.ITEM_NAME_EXISTS, "There is an item of this name already"
+            )
         session_id = secrets.token_hex(16)
         async with self._database.connection() as connection:
-            created = await connection.fetchval(CREATE, session_id, caller.user_id, key, size, overwrite, LIFETIME)
+            created = await connection.fetchval(
+                CREATE, session_id, caller.user_id, key, size, overwrite, LIFETIME
+            )
         if created is None:
-            raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, f"At most {MAX_SESSIONS} uploads are open at a time")
+            raise VaultFault(
+                ErrorType.OPERATION_NOT_ALLOWED,
+                f"At most {MAX_SESSIONS} uploads are open at a time",
+            )
         return await self.session(caller, session_id)
 
     async def session(self, caller: Caller, session_id: str) -> UploadSession:
@@ -130,7 +150,12 @@ class UploadService:
             return [_session(row) for row in await connection.fetch(ACTIVE, owner)]
 
     async def put_part(
-        self, caller: Caller, session_id: str, number: int, content: AsyncIterable[bytes], md5: str | None
+        self,
+        caller: Caller,
+        session_id: str,
+        number: int,
+        content: AsyncIterable[bytes],
+        md5: str | None,
     ) -> UploadedPart:
         """Store a part; parts come in the order of their numbers, a part sent again takes the place of the first.
 
@@ -138,17 +163,27 @@ class UploadService:
         """
         session = await self.session(caller, session_id)
         if not 1 <= number <= min(session.uploaded_parts + 1, MAX_PARTS):
-            raise VaultFault(ErrorType.INVALID_DATA, "Parts are numbered from 1 on, and come in that order")
+            raise VaultFault(
+                ErrorType.INVALID_DATA,
+                "Parts are numbered from 1 on, and come in that order",
+            )
         stored_as = f"{number:05d}-{uuid4()}"
         key = f"{UPLOADS}/{session_id}/{stored_as}"
         with as_faults():
-            stored = await self._files.put(key, content, limit=min(MAX_PART, session.size), md5=md5)
+            stored = await self._files.put(
+                key, content, limit=min(MAX_PART, session.size), md5=md5
+            )
         parts = await self.stored_parts(session_id)
         async with self._database.connection() as connection:
-            kept = await connection.fetchval(PUT_PART, session_id, number, stored.size, stored.md5, stored_as)
+            kept = await connection.fetchval(
+                PUT_PART, session_id, number, stored.size, stored.md5, stored_as
+            )
         if kept is None:
             await self._files.delete(key)
-            raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, "The upload session has been committed or aborted")
+            raise VaultFault(
+                ErrorType.OPERATION_NOT_ALLOWED,
+                "The upload session has been committed or aborted",
+            )
         for replaced in parts:
             if replaced.part_number == number:
                 await self._files.delete(replaced.key)
@@ -164,7 +199,12 @@ class UploadService:
         async with self._database.connection() as connection:
             rows = await connection.fetch(PARTS, session_id)
         return [
-            UploadedPart(row["part_number"], row["size"], row["md5"], f"{UPLOADS}/{session_id}/{row['stored_as']}")
+            UploadedPart(
+                row["part_number"],
+                row["size"],
+                row["md5"],
+                f"{UPLOADS}/{session_id}/{row['stored_as']}",
+            )
             for row in rows
         ]
 
@@ -178,29 +218,43 @@ class UploadService:
             raise VaultFault(ErrorType.INVALID_DATA, message)
         async with self._database.transaction() as connection:
             job_id = await self._jobs.submit(
-                caller, COMMIT, "Commit upload session", {"session": session_id}, connection=connection
+                caller,
+                COMMIT,
+                "Commit upload session",
+                {"session": session_id},
+                connection=connection,
             )
             if await connection.fetchval(COMMITTED, session_id, job_id) is None:
-                raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, "The upload session has been committed or aborted")
+                raise VaultFault(
+                    ErrorType.OPERATION_NOT_ALLOWED,
+                    "The upload session has been committed or aborted",
+                )
         return job_id
 
     async def abort(self, caller: Caller, session_id: str) -> None:
         """End a session and remove its parts; raises VaultFault."""
         session = await self.session(caller, session_id)
         if session.job_id is not None:
-            raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, "The upload session has been committed")
+            raise VaultFault(
+                ErrorType.OPERATION_NOT_ALLOWED, "The upload session has been committed"
+            )
         await self.remove(session_id)
 
     async def remove(self, session_id: str) -> None:
         """Remove a session and its parts."""
         async with self._database.connection() as connection:
-            await connection.execute("DELETE FROM platform.upload_session WHERE id = $1", session_id)
+            await connection.execute(
+                "DELETE FROM platform.upload_session WHERE id = $1", session_id
+            )
         await delete_tree(self._files, f"{UPLOADS}/{session_id}")
 
     async def reopen(self, session_id: str) -> None:
         """Let a session be committed again after its file could not be put in place."""
         async with self._database.connection() as connection:
-            await connection.execute("UPDATE platform.upload_session SET job_id = NULL WHERE id = $1", session_id)
+            await connection.execute(
+                "UPDATE platform.upload_session SET job_id = NULL WHERE id = $1",
+                session_id,
+            )
 
     async def purge(self) -> int:
         """Remove the sessions that have expired; how many."""

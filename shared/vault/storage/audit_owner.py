@@ -25,12 +25,16 @@ TAKE_OVER = (
 
 
 @asynccontextmanager
-async def as_owner(dsn: str, service: str, patience: float) -> AsyncIterator[Connection]:
+async def as_owner(
+    dsn: str, service: str, patience: float
+) -> AsyncIterator[Connection]:
     """A transaction of the owner's, in which whatever is made is the service's; the audit table is not, at its end.
 
     The owner must be a member of the service's role, and own the database.
     """
-    connection: Connection = await asyncpg.connect(dsn, timeout=CONNECT_TIMEOUT, command_timeout=patience)
+    connection: Connection = await asyncpg.connect(
+        dsn, timeout=CONNECT_TIMEOUT, command_timeout=patience
+    )
     try:
         async with connection.transaction():
             role = await connection.fetchval("SELECT quote_ident($1)", service)

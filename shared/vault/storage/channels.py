@@ -36,7 +36,9 @@ class Notifications:
 
     async def start(self) -> None:
         """Listen until ``stop``."""
-        self._task = asyncio.create_task(run_until_cancelled("notifications", self._listen), name="notifications")
+        self._task = asyncio.create_task(
+            run_until_cancelled("notifications", self._listen), name="notifications"
+        )
 
     async def stop(self) -> None:
         """End the listening connection."""

@@ -79,7 +79,13 @@ def also_in_unit_of_work(addition: Addition) -> Iterator[None]:
 class Database:
     """Connections to one Vault's database."""
 
-    def __init__(self, dsn: str, *, max_size: int = 12, statement_timeout: float = STATEMENT_TIMEOUT) -> None:
+    def __init__(
+        self,
+        dsn: str,
+        *,
+        max_size: int = 12,
+        statement_timeout: float = STATEMENT_TIMEOUT,
+    ) -> None:
         self._dsn = dsn
         self._max_size = max_size
         self._statement_timeout = statement_timeout
@@ -94,7 +100,8 @@ class Database:
             command_timeout=self._statement_timeout + CANCEL_TIME,
             timeout=ACQUIRE_TIMEOUT,
             max_cached_statement_lifetime=300,
-            server_settings=SERVER_SETTINGS | {"statement_timeout": str(int(self._statement_timeout * 1000))},
+            server_settings=SERVER_SETTINGS
+            | {"statement_timeout": str(int(self._statement_timeout * 1000))},
             init=_carry_every_date,
             reset=_keep_session,
         )
@@ -169,7 +176,11 @@ class Database:
             except RETRYABLE as error:
                 if attempt == ATTEMPTS:
                     raise
-                if isinstance(error, asyncpg.InvalidCachedStatementError | asyncpg.OutdatedSchemaCacheError):
+                if isinstance(
+                    error,
+                    asyncpg.InvalidCachedStatementError
+                    | asyncpg.OutdatedSchemaCacheError,
+                ):
                     await self.forget_statements()
                 await asyncio.sleep(0.01 * 2**attempt)
         raise AssertionError  # the loop returns or raises
@@ -196,7 +207,9 @@ class OneTransaction(Database):
             return await work(connection)
 
 
-async def _give_back(pool: asyncpg.Pool[asyncpg.Record], connection: Connection) -> None:
+async def _give_back(
+    pool: asyncpg.Pool[asyncpg.Record], connection: Connection
+) -> None:
     """Return a connection to its pool; one that is lost by now is replaced, and what was done on it stays done."""
     try:
         await pool.release(connection)

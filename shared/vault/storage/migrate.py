@@ -53,8 +53,13 @@ async def _apply(connection: Connection | asyncpg.Connection[asyncpg.Record]) ->
         "CREATE TABLE IF NOT EXISTS public.vault_migration"
         " (name text PRIMARY KEY, applied_date timestamptz NOT NULL DEFAULT now())"
     )
-    applied = {row["name"] for row in await connection.fetch("SELECT name FROM public.vault_migration")}
+    applied = {
+        row["name"]
+        for row in await connection.fetch("SELECT name FROM public.vault_migration")
+    }
     for file in sorted(FOLDER.glob("*.sql")):
         if file.name not in applied:
             await connection.execute(file.read_text(encoding="utf-8"))
-            await connection.execute("INSERT INTO public.vault_migration (name) VALUES ($1)", file.name)
+            await connection.execute(
+                "INSERT INTO public.vault_migration (name) VALUES ($1)", file.name
+            )

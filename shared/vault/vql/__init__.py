@@ -2,7 +2,14 @@
 
 from shared.vault.vql.children import children_query
 from shared.vault.vql.columns import Column, SubSelectColumn
-from shared.vault.vql.compiler import NO_TARGETS, CompiledQuery, Options, Targets, check_criteria, compile_query
+from shared.vault.vql.compiler import (
+    NO_TARGETS,
+    CompiledQuery,
+    Options,
+    Targets,
+    check_criteria,
+    compile_query,
+)
 from shared.vault.vql.deferred import TOKENS, Execution, resolve
 from shared.vault.vql.describe import describe
 from shared.vault.vql.facets import Facet, facets_of
@@ -11,7 +18,12 @@ from shared.vault.vql.resolve import Readable, Registry
 from shared.vault.vql.show import describe_show, show_rows
 from shared.vault.vql.syntax_tree import Criteria, Query, Show
 from shared.vault.vql.targets import Target, registry_targets
-from shared.vault.vql.vql_errors import VqlError, VqlLimitError, VqlNameError, VqlSyntaxError
+from shared.vault.vql.vql_errors import (
+    VqlError,
+    VqlLimitError,
+    VqlNameError,
+    VqlSyntaxError,
+)
 from shared.vault.vql.vql_tokens import literal
 
 __all__ = [

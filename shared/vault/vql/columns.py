@@ -30,13 +30,17 @@ class Column:
     field: Field
     function: str | None = None
     alias: bool = False
-    own: bool = True  # a field of the object selected from, not of one behind a relationship
+    own: bool = (
+        True  # a field of the object selected from, not of one behind a relationship
+    )
 
     @property
     def is_decimal(self) -> bool:
         """Whether it holds numbers with decimals, whose every digit counts: they travel as text, and are JSON so."""
         plain = self.function in (None, "TONAME")
-        return plain and self.field.type is FieldType.NUMBER and not is_integer(self.field)
+        return (
+            plain and self.field.type is FieldType.NUMBER and not is_integer(self.field)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +63,30 @@ def field_columns(scope: Scope, items: Sequence[Item]) -> list[tuple[str, Column
         key = item.key
         earlier = found.setdefault(key, item)
         if earlier is not item:
-            if earlier.path.parts != item.path.parts or earlier.function != item.function:
-                message = f"[{key}] is selected twice in different ways; give one an alias"
+            if (
+                earlier.path.parts != item.path.parts
+                or earlier.function != item.function
+            ):
+                message = (
+                    f"[{key}] is selected twice in different ways; give one an alias"
+                )
                 raise scope.statement.fault(message, item.path.at)
             continue
         sql, field = selected_sql(scope, item.path, item.function)
         if key == DOCUMENT_ID:
             key = field.name
-        columns.append((sql, Column(key, field, item.function, item.alias is not None, len(item.path.parts) == 1)))
+        columns.append(
+            (
+                sql,
+                Column(
+                    key,
+                    field,
+                    item.function,
+                    item.alias is not None,
+                    len(item.path.parts) == 1,
+                ),
+            )
+        )
     return columns
 
 
@@ -87,7 +107,9 @@ def order_sql(scope: Scope, order: Sequence[Order | Rank], find: Find | None) ->
             terms.append(f"{rank_sql(scope, find)} DESC")
         else:
             empty = "FIRST" if scope.object.raw and not term.descending else "LAST"
-            terms.append(f"{_sorted_by(scope, term)} {'DESC' if term.descending else 'ASC'} NULLS {empty}")
+            terms.append(
+                f"{_sorted_by(scope, term)} {'DESC' if term.descending else 'ASC'} NULLS {empty}"
+            )
     terms.append(scope.key)
     return ", ".join(terms)
 
@@ -128,7 +150,9 @@ def latest_sql(scope: Scope, where: str) -> str:
     )
 
 
-def sub_select(scope: Scope, select: Select, rows: int, number: int) -> tuple[str, SubSelectColumn]:
+def sub_select(
+    scope: Scope, select: Select, rows: int, number: int
+) -> tuple[str, SubSelectColumn]:
     """A to-many sub-select as one correlated expression that yields its answer as JSON text.
 
     ``rows`` is the most rows it answers with, whatever its PAGESIZE says; ``number`` is the place of the sub-select
@@ -136,9 +160,13 @@ def sub_select(scope: Scope, select: Select, rows: int, number: int) -> tuple[st
     """
     statement = scope.statement
     child, reference = statement.child(scope.object, select.source, select.at)
-    pagesize = rows if select.limits.pagesize is None else min(select.limits.pagesize, rows)
+    pagesize = (
+        rows if select.limits.pagesize is None else min(select.limits.pagesize, rows)
+    )
     if pagesize < 1:
-        message = f"PAGESIZE of a sub-select is at least 1 ({statement.place(select.at)})"
+        message = (
+            f"PAGESIZE of a sub-select is at least 1 ({statement.place(select.at)})"
+        )
         raise VqlLimitError(message)
     # The parser leaves no sub-select within a sub-select.
     items = [item for item in select.items if isinstance(item, Item)]
@@ -160,7 +188,9 @@ def sub_select(scope: Scope, select: Select, rows: int, number: int) -> tuple[st
         f" FROM (SELECT {row} AS data, count(*) OVER () AS total"
         f" FROM {sub} WHERE {where} ORDER BY {order} LIMIT {size}) {page})"
     )
-    return sql, SubSelectColumn(select.source, child, tuple(column for _, column in columns))
+    return sql, SubSelectColumn(
+        select.source, child, tuple(column for _, column in columns)
+    )
 
 
 def _row_json(statement: Statement, columns: Sequence[tuple[str, Column]]) -> str:

@@ -92,7 +92,10 @@ class CompiledQuery:
         return (*self.matching_parameters, self.maxrows, self.skip)
 
     def page(
-        self, pagesize: int | None = None, pageoffset: int | None = None, after: str | None = None
+        self,
+        pagesize: int | None = None,
+        pageoffset: int | None = None,
+        after: str | None = None,
     ) -> tuple[str, tuple[object, ...]]:
         """SQL and parameters of one page: ``pagesize`` rows behind the first ``pageoffset`` of the result.
 
@@ -130,9 +133,15 @@ def compile_query(
         where = latest_sql(scope, where)
     matching = f" FROM {scope.source()}{f' WHERE {where}' if where else ''}"
     matching_parameters = tuple(statement.parameters)
-    selected = [(_as_json(sql, column), column) for sql, column in _columns(scope, select, options)]
+    selected = [
+        (_as_json(sql, column), column)
+        for sql, column in _columns(scope, select, options)
+    ]
     order = order_sql(scope, select.order, select.find)
-    keyset = order in (scope.key, *(f"{scope.key} ASC NULLS {empty}, {scope.key}" for empty in ("FIRST", "LAST")))
+    keyset = order in (
+        scope.key,
+        *(f"{scope.key} ASC NULLS {empty}, {scope.key}" for empty in ("FIRST", "LAST")),
+    )
     columns = tuple(column for _, column in selected)
     limits: Limits = select.limits
     pagesize = options.max_pagesize if limits.pagesize is None else limits.pagesize
@@ -141,7 +150,9 @@ def compile_query(
         source=scope.object,
         columns=columns,
         keys=tuple(column.key for column in columns),
-        json_keys=frozenset(c.key for c in columns if isinstance(c, SubSelectColumn) or c.is_decimal),
+        json_keys=frozenset(
+            c.key for c in columns if isinstance(c, SubSelectColumn) or c.is_decimal
+        ),
         sql=_page_sql(scope, [sql for sql, _ in selected], where, order, keyset=keyset),
         parameters=tuple(statement.parameters),
         matching=matching,
@@ -157,29 +168,43 @@ def compile_query(
 
 
 def check_criteria(
-    criteria: Criteria, object_name: str, registry: Registry, readable: Readable, targets: Targets = NO_TARGETS
+    criteria: Criteria,
+    object_name: str,
+    registry: Registry,
+    readable: Readable,
+    targets: Targets = NO_TARGETS,
 ) -> None:
     """Check a filter clause against an object's fields; raises VqlNameError, VqlLimitError."""
     compile_query(criteria.query(object_name), registry, readable, targets=targets)
 
 
-def _columns(scope: Scope, select: Select, options: Options) -> list[tuple[str, Column | SubSelectColumn]]:
+def _columns(
+    scope: Scope, select: Select, options: Options
+) -> list[tuple[str, Column | SubSelectColumn]]:
     """SQL and column of each item, in the order of the statement."""
     subselects = [item for item in select.items if isinstance(item, Select)]
     if not subselects:
-        return [*field_columns(scope, [item for item in select.items if isinstance(item, Item)])]
+        return [
+            *field_columns(
+                scope, [item for item in select.items if isinstance(item, Item)]
+            )
+        ]
     if len(subselects) > MAX_SUBSELECTS:
         message = f"a statement takes at most {MAX_SUBSELECTS} sub-selects"
         raise VqlLimitError(message)
     found: dict[str, tuple[str, Column | SubSelectColumn]] = {}
-    for sql, column in field_columns(scope, [item for item in select.items if isinstance(item, Item)]):
+    for sql, column in field_columns(
+        scope, [item for item in select.items if isinstance(item, Item)]
+    ):
         found[column.key] = sql, column
     for number, item in enumerate(subselects):
         if item.source in found:
             message = f"[{item.source}] is selected twice"
             raise scope.statement.fault(message, item.at)
         found[item.source] = sub_select(scope, item, options.subselect_rows, number)
-    keys = (item.source if isinstance(item, Select) else item.key for item in select.items)
+    keys = (
+        item.source if isinstance(item, Select) else item.key for item in select.items
+    )
     return [found[key] for key in dict.fromkeys(keys)]
 
 
@@ -187,7 +212,9 @@ def _as_json(sql: str, column: Column | SubSelectColumn) -> str:
     return f"{sql}::text" if isinstance(column, Column) and column.is_decimal else sql
 
 
-def _page_sql(scope: Scope, selected: list[str], where: str, order: str, *, keyset: bool) -> str:
+def _page_sql(
+    scope: Scope, selected: list[str], where: str, order: str, *, keyset: bool
+) -> str:
     number = len(scope.statement.parameters)
     key = scope.key
     conditions = [where] if where else []

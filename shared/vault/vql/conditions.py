@@ -48,7 +48,10 @@ def _expression(scope: Scope, expression: Expression) -> tuple[str, Sources]:
         if isinstance(expression, Or) and len(sources) > 1:
             message = "OR combines conditions on different objects"
             raise scope.statement.fault(message, _first_at(term))
-    return f"({(' OR ' if isinstance(expression, Or) else ' AND ').join(parts)})", sources
+    return (
+        f"({(' OR ' if isinstance(expression, Or) else ' AND ').join(parts)})",
+        sources,
+    )
 
 
 def _first_at(expression: Expression) -> int:
@@ -84,7 +87,9 @@ def _comparison(column: Column, condition: Comparison) -> str:
     if isinstance(value, StateType):
         if operator not in _EQUALITY:
             raise column.unsuitable(_STATES_EQUAL, at)
-        return _among(column.scope, column.sql, operator, _states_of_type(column, value, at))
+        return _among(
+            column.scope, column.sql, operator, _states_of_type(column, value, at)
+        )
     if operator not in _EQUALITY:
         column.require_order()
         return f"{column.sql} {operator} {column.bind(value, at)}"
@@ -99,7 +104,9 @@ def _comparison(column: Column, condition: Comparison) -> str:
 def _date_literal(column: Column, operator: str, literal: RelativeDate, at: int) -> str:
     """A comparison with a span: below its begin, from its end on, within or outside of it."""
     if column.field.type not in DATES:
-        raise column.unsuitable("date literals go with comparison operators and with dates only", at)
+        raise column.unsuitable(
+            "date literals go with comparison operators and with dates only", at
+        )
     days = column.field.type is FieldType.DATE
     sql_type = "date" if days else "timestamptz"
 
@@ -120,14 +127,22 @@ def _among(scope: Scope, sql: str, operator: str, names: list[str]) -> str:
 
 
 def _states_of_type(column: Column, value: StateType, at: int) -> list[str]:
-    lifecycle = column.scope.statement.registry.lifecycles.get(column.owner.lifecycle or "")
+    lifecycle = column.scope.statement.registry.lifecycles.get(
+        column.owner.lifecycle or ""
+    )
     if column.field.name != "state__v" or lifecycle is None or column.label:
-        raise column.unsuitable("STATETYPE goes with state__v of objects that have a lifecycle", at)
+        raise column.unsuitable(
+            "STATETYPE goes with state__v of objects that have a lifecycle", at
+        )
     wanted = state_type_name(value.name)
-    return [state.name for state in lifecycle.states.values() if state.state_type == wanted]
+    return [
+        state.name for state in lifecycle.states.values() if state.state_type == wanted
+    ]
 
 
-def _in_document_states(scope: Scope, condition: Comparison, value: StateFunction) -> str:
+def _in_document_states(
+    scope: Scope, condition: Comparison, value: StateFunction
+) -> str:
     """A state counts with its lifecycle: those of the same name in two lifecycles may be of different types."""
     path, function = scope.aliased(condition.operand.path, condition.operand.function)
     status, field, owner = scope.column(path)
@@ -139,9 +154,13 @@ def _in_document_states(scope: Scope, condition: Comparison, value: StateFunctio
         raise scope.statement.fault(f"{value.name} goes with status__v", condition.at)
     if condition.operator not in _EQUALITY:
         raise scope.statement.fault(_STATES_EQUAL, condition.at)
-    lifecycle, _, _ = scope.column(Path((*path.parts[:-1], "lifecycle__v"), condition.at))
+    lifecycle, _, _ = scope.column(
+        Path((*path.parts[:-1], "lifecycle__v"), condition.at)
+    )
     states = list(target.states.get(value.name, ()))
-    return _among(scope, f"concat_ws('.', {lifecycle}, {status})", condition.operator, states)
+    return _among(
+        scope, f"concat_ws('.', {lifecycle}, {status})", condition.operator, states
+    )
 
 
 def _contains(column: Column, condition: Contains) -> str:
@@ -164,6 +183,7 @@ def _like(column: Column, condition: Like) -> str:
     if not column.is_text:
         raise column.unsuitable("LIKE takes text fields only", column.at)
     pattern = "%".join(
-        segment.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_") for segment in condition.segments
+        segment.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
+        for segment in condition.segments
     )
     return f"{column.sql} LIKE {column.bind(pattern, condition.at)}"

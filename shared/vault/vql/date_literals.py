@@ -83,4 +83,8 @@ class Edge(Deferred):
         begin, end = span(self.literal, execution.now)
         if not self.days:
             return end if self.end else begin
-        return (end - timedelta(microseconds=1)).date() + _ONE_DAY if self.end else begin.date()
+        return (
+            (end - timedelta(microseconds=1)).date() + _ONE_DAY
+            if self.end
+            else begin.date()
+        )

@@ -71,4 +71,6 @@ def is_deferred(parameters: Sequence[object]) -> bool:
 
 def resolve(parameters: Sequence[object], execution: Execution) -> tuple[object, ...]:
     """The parameters as one run of the statement sends them."""
-    return tuple(p.value(execution) if isinstance(p, Deferred) else p for p in parameters)
+    return tuple(
+        p.value(execution) if isinstance(p, Deferred) else p for p in parameters
+    )

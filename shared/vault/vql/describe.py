@@ -14,7 +14,10 @@ Json = dict[str, object]
 def describe(compiled: CompiledQuery) -> Json:
     """``{"type": …, "object": {…}, "fields": […]}``, and ``"subqueries"`` with the same per to-many relationship."""
     described: Json = {"type": "select__sys"}
-    described |= _block(compiled.source, [column for column in compiled.columns if isinstance(column, Column)])
+    described |= _block(
+        compiled.source,
+        [column for column in compiled.columns if isinstance(column, Column)],
+    )
     subqueries = [
         {"relationship": column.key, **_block(column.source, column.columns)}
         for column in compiled.columns
@@ -27,7 +30,11 @@ def describe(compiled: CompiledQuery) -> Json:
 
 def _block(source: VaultObject, columns: Sequence[Column]) -> Json:
     return {
-        "object": {"name": source.name, "label": source.label, "label_plural": source.label_plural},
+        "object": {
+            "name": source.name,
+            "label": source.label,
+            "label_plural": source.label_plural,
+        },
         "fields": [_field(column) for column in columns],
     }
 

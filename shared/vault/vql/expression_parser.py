@@ -35,7 +35,9 @@ NO_LIMITS = Limits()
 
 _COMPARISONS = frozenset(("=", "!=", "<", ">", "<=", ">="))
 _LITERALS: dict[str, Scalar] = {"true": True, "false": False, "null": None}
-_STATE_FUNCTIONS = frozenset(("STEADYSTATE", "OBSOLETESTATE", "SUPERSEDEDSTATE", "DELETEDSTATE"))
+_STATE_FUNCTIONS = frozenset(
+    ("STEADYSTATE", "OBSOLETESTATE", "SUPERSEDEDSTATE", "DELETEDSTATE")
+)
 
 
 class ExpressionParser(TokenReader):
@@ -82,7 +84,9 @@ class ExpressionParser(TokenReader):
     def _deeper(self) -> None:
         self._depth += 1
         if self._depth > MAX_DEPTH:
-            message = f"parentheses go deeper than {MAX_DEPTH} ({self._place(self._next)})"
+            message = (
+                f"parentheses go deeper than {MAX_DEPTH} ({self._place(self._next)})"
+            )
             raise VqlLimitError(message)
 
     def _condition(self) -> Expression:
@@ -126,7 +130,9 @@ class ExpressionParser(TokenReader):
         self._expect("(")
         select = self.select(nested=True)
         if select.order or select.limits is not NO_LIMITS:
-            self._refuse("a sub-select of IN takes neither ORDER BY nor limits", select.at)
+            self._refuse(
+                "a sub-select of IN takes neither ORDER BY nor limits", select.at
+            )
         self._expect(")")
         return InSelect(operand, select, at)
 
@@ -168,14 +174,21 @@ class ExpressionParser(TokenReader):
         span = relative_date(name)
         if span is not None:
             return self._counted(span)
-        return self._refuse("expected a value: 'text', a number, true, false, null or a date literal", at)
+        return self._refuse(
+            "expected a value: 'text', a number, true, false, null or a date literal",
+            at,
+        )
 
     def _state_type(self) -> StateType:
         """The parenthesis with its one string is one token, as every list of strings is."""
         at = self._next
-        values = self._value_of(lexical.list_values) if is_list(self._tokens[at]) else ()
+        values = (
+            self._value_of(lexical.list_values) if is_list(self._tokens[at]) else ()
+        )
         if len(values) != 1 or not isinstance(values[0], str):
-            self._refuse("STATETYPE takes the name of one state type in single quotes", at)
+            self._refuse(
+                "STATETYPE takes the name of one state type in single quotes", at
+            )
         return StateType(values[0])
 
     def _counted(self, span: RelativeDate) -> RelativeDate:

@@ -40,7 +40,9 @@ def facets_of(compiled: CompiledQuery, names: Sequence[str]) -> list[Facet]:
 def _facet(compiled: CompiledQuery, name: str) -> Facet:
     field = compiled.source.fields.get(name)
     if field is None or not (field.type in _FACETABLE or field.name in _STATES):
-        message = f"field [{name[:128]}] of object [{compiled.source.name}] cannot be a facet"
+        message = (
+            f"field [{name[:128]}] of object [{compiled.source.name}] cannot be a facet"
+        )
         raise VqlNameError("INVALID_DATA", message)
     column = f"t0.{quoted(field.name)}"
     value = f"unnest({column})" if field.multi_value else f"{column}::text"

@@ -9,7 +9,15 @@ from shared.vault.model.component_model import Field, FieldType
 from shared.vault.vql.functions import named_file
 from shared.vault.vql.labels import searched_labels
 from shared.vault.vql.resolve import Scope
-from shared.vault.vql.syntax_tree import Find, Operand, Path, Phrase, Search, SearchTerm, Word
+from shared.vault.vql.syntax_tree import (
+    Find,
+    Operand,
+    Path,
+    Phrase,
+    Search,
+    SearchTerm,
+    Word,
+)
 from shared.vault.vql.vql_errors import VqlLimitError
 
 MAX_WORDS = 100  # in one FIND
@@ -28,7 +36,9 @@ _ID = re.compile(r"(?=.*\d)(?=.*[^\W\d])|.*\w[^\w\s]+\w", re.DOTALL)
 def find_sql(scope: Scope, find: Find) -> str:
     """The condition of a FIND; raises VqlNameError for scopes that are not text, VqlLimitError for many words."""
     if sum(1 for _ in _words(find.search)) > MAX_WORDS:
-        message = f"FIND takes at most {MAX_WORDS} words ({scope.statement.place(find.at)})"
+        message = (
+            f"FIND takes at most {MAX_WORDS} words ({scope.statement.place(find.at)})"
+        )
         raise VqlLimitError(message)
     return _search_sql(scope, find.search)
 
@@ -37,8 +47,15 @@ def rank_sql(scope: Scope, find: Find) -> str:
     """How well a record matches: larger is better."""
     phrases = list(_phrases(find.search))
     lexemes = [_lexeme(word) for phrase in phrases for word in _words(phrase.terms)]
-    holder = scope.statement.bind(" | ".join(lexeme for lexeme in lexemes if lexeme), "text")
-    text = " || ' ' || ".join(dict.fromkeys(_text_sql(scope, phrase) for phrase in phrases)) or "''"
+    holder = scope.statement.bind(
+        " | ".join(lexeme for lexeme in lexemes if lexeme), "text"
+    )
+    text = (
+        " || ' ' || ".join(
+            dict.fromkeys(_text_sql(scope, phrase) for phrase in phrases)
+        )
+        or "''"
+    )
     return f"ts_rank(to_tsvector('simple', left({text}, {RANKED_TEXT})), to_tsquery('simple', {holder}))"
 
 
@@ -47,22 +64,33 @@ def _search_sql(scope: Scope, search: Phrase | Search) -> str:
         # The last of several words is the beginning of one in content only.
         prefix = isinstance(search.terms, Word) or not search.fields
         return _terms_sql(scope, search.terms, _text_sql(scope, search), prefix=prefix)
-    parts = [_search_sql(scope, term) for term in search.terms if isinstance(term, Phrase | Search)]
+    parts = [
+        _search_sql(scope, term)
+        for term in search.terms
+        if isinstance(term, Phrase | Search)
+    ]
     return _operator_sql(search.operator, parts)
 
 
 def _terms_sql(scope: Scope, term: SearchTerm, text: str, *, prefix: bool) -> str:
     if isinstance(term, Word):
-        return f"{text} ~* {scope.statement.bind(_pattern(term, prefix=prefix), 'text')}"
+        return (
+            f"{text} ~* {scope.statement.bind(_pattern(term, prefix=prefix), 'text')}"
+        )
     if isinstance(term, Phrase):
         return _search_sql(scope, term)
     last = len(term.terms) - 1
-    parts = [_terms_sql(scope, t, text, prefix=prefix and n == last) for n, t in enumerate(term.terms)]
+    parts = [
+        _terms_sql(scope, t, text, prefix=prefix and n == last)
+        for n, t in enumerate(term.terms)
+    ]
     return _operator_sql(term.operator, parts)
 
 
 def _operator_sql(operator: str, parts: list[str]) -> str:
-    return f"NOT {parts[0]}" if operator == "NOT" else f"({f' {operator} '.join(parts)})"
+    return (
+        f"NOT {parts[0]}" if operator == "NOT" else f"({f' {operator} '.join(parts)})"
+    )
 
 
 def _pattern(word: Word, *, prefix: bool) -> str:
@@ -73,9 +101,18 @@ def _pattern(word: Word, *, prefix: bool) -> str:
     """
     parts = list(word.parts)
     text = "".join(parts)
-    if prefix and not word.exact and len(parts) == 1 and len(text) > 1 and not _ID.match(text):
+    if (
+        prefix
+        and not word.exact
+        and len(parts) == 1
+        and len(text) > 1
+        and not _ID.match(text)
+    ):
         parts.append("")
-    escaped = [r"\s+".join(_PUNCTUATION.sub(r"\\\1", text) for text in _SPACE.split(part)) for part in parts]
+    escaped = [
+        r"\s+".join(_PUNCTUATION.sub(r"\\\1", text) for text in _SPACE.split(part))
+        for part in parts
+    ]
     begin = r"\m" if _WORD_CHARACTER.match(text) else ""
     end = r"\M" if _WORD_CHARACTER.match(parts[-1][-1:]) else ""
     return begin + r"\w*".join(escaped) + end
@@ -83,7 +120,9 @@ def _pattern(word: Word, *, prefix: bool) -> str:
 
 def _lexeme(word: Word) -> str:
     """A word as a term of a text search query, quoted; of parts between wildcards the first."""
-    text = "".join(character if character.isalnum() else " " for character in word.parts[0]).strip()
+    text = "".join(
+        character if character.isalnum() else " " for character in word.parts[0]
+    ).strip()
     return f"'{text}':*" if text else ""
 
 
@@ -97,7 +136,9 @@ def _text_sql(scope: Scope, phrase: Phrase) -> str:
             columns = [_own(scope, f) for f in scope.text_fields()]
         if phrase.content:
             columns += _content(scope, phrase)
-        text = scope.searched[wanted] = f"concat_ws(' ', {', '.join(columns) or 'NULL'})"
+        text = scope.searched[wanted] = (
+            f"concat_ws(' ', {', '.join(columns) or 'NULL'})"
+        )
     return text
 
 
@@ -114,7 +155,11 @@ def _content(scope: Scope, phrase: Phrase) -> list[str]:
 
 def _own(scope: Scope, field: Field) -> str:
     sql, _, owner = scope.column(Path((field.name,), 0))
-    return searched_labels(scope.statement, sql, field, owner) if field.type is FieldType.PICKLIST else sql
+    return (
+        searched_labels(scope.statement, sql, field, owner)
+        if field.type is FieldType.PICKLIST
+        else sql
+    )
 
 
 def _scoped(scope: Scope, operand: Operand) -> str:
@@ -124,7 +169,11 @@ def _scoped(scope: Scope, operand: Operand) -> str:
         return named_file(scope, path, function)[0]
     sql, field, owner = scope.column(path)
     if field.type is FieldType.OBJECT and field.relationship_outbound_name is not None:
-        return scope.column(Path((*path.parts[:-1], field.relationship_outbound_name, "name__v"), path.at))[0]
+        return scope.column(
+            Path(
+                (*path.parts[:-1], field.relationship_outbound_name, "name__v"), path.at
+            )
+        )[0]
     if field.type not in _TEXT:
         message = f"field [{field.name}] of object [{owner.name}]: SCOPE takes text fields and references only"
         raise scope.statement.fault(message, path.at)

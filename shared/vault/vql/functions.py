@@ -64,10 +64,14 @@ def named_file(scope: Scope, path: Path, function: str) -> tuple[str, Field]:
     if function in SELECTED_ONLY:
         message = f"function [{function}] is available in SELECT only"
         raise scope.statement.fault(message, path.at, "ATTRIBUTE_NOT_SUPPORTED")
-    return file_sql(function, sql), Field(field.name, field.label, FILE_FUNCTIONS[function][1])
+    return file_sql(function, sql), Field(
+        field.name, field.label, FILE_FUNCTIONS[function][1]
+    )
 
 
-def _require_file(scope: Scope, path: Path, function: str, field: Field, owner: VaultObject) -> None:
+def _require_file(
+    scope: Scope, path: Path, function: str, field: Field, owner: VaultObject
+) -> None:
     reason = ""
     if field.type is not FieldType.ATTACHMENT:
         reason = "takes attachment fields, and this is none"
@@ -108,11 +112,15 @@ def _applied(function: str, sql: str, field: Field) -> str:
     return encoded(sql, field) if function == "TONAME" else sql
 
 
-def _check(scope: Scope, path: Path, function: str, field: Field, owner: VaultObject) -> None:
+def _check(
+    scope: Scope, path: Path, function: str, field: Field, owner: VaultObject
+) -> None:
     if function == "TONAME":
         target = scope.statement.targets.get(owner.name)
         if target is None or not target.documents:
-            message = "function [TONAME] is for queries of documents; objects have TOLABEL"
+            message = (
+                "function [TONAME] is for queries of documents; objects have TOLABEL"
+            )
             raise scope.statement.fault(message, path.at, "ATTRIBUTE_NOT_SUPPORTED")
         return
     if function in FILE_FUNCTIONS:

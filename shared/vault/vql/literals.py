@@ -46,7 +46,9 @@ def parameters(field: Field, values: Sequence[Scalar]) -> tuple[str, list[object
         return "boolean", _all_of(values, bool, "true or false")
     if field.type is FieldType.DATE:
         return "date", _dates(values, _date, "a date, 'YYYY-MM-DD'")
-    return "timestamptz", _dates(values, _date_time, "a date and time, 'YYYY-MM-DDTHH:MM:SS.mmmZ'")
+    return "timestamptz", _dates(
+        values, _date_time, "a date and time, 'YYYY-MM-DDTHH:MM:SS.mmmZ'"
+    )
 
 
 def is_integer(field: Field) -> bool:
@@ -65,8 +67,14 @@ def _numbers(field: Field, values: Sequence[Scalar]) -> tuple[str, list[object]]
     whole = is_integer(field)
     for given in values:
         value = given
-        if field.shown_type == "id" and isinstance(given, str) and _DIGITS.fullmatch(given):
-            value = int(given)  # a document's id is a number; who knows ids as text writes it in quotes
+        if (
+            field.shown_type == "id"
+            and isinstance(given, str)
+            and _DIGITS.fullmatch(given)
+        ):
+            value = int(
+                given
+            )  # a document's id is a number; who knows ids as text writes it in quotes
         if isinstance(value, bool) or not isinstance(value, int | Decimal):
             message = "a number"
             raise UnsuitableLiteral(message)
@@ -78,9 +86,13 @@ def _numbers(field: Field, values: Sequence[Scalar]) -> tuple[str, list[object]]
     return "numeric", [Decimal(str(number)) for number in numbers]
 
 
-def _dates(values: Sequence[Scalar], read: Callable[[str], date], expected: str) -> list[object]:
+def _dates(
+    values: Sequence[Scalar], read: Callable[[str], date], expected: str
+) -> list[object]:
     try:
-        return [read(value) if isinstance(value, str) else _refuse() for value in values]
+        return [
+            read(value) if isinstance(value, str) else _refuse() for value in values
+        ]
     except (ValueError, OverflowError):
         raise UnsuitableLiteral(expected) from None
 
@@ -98,4 +110,6 @@ def _date_time(text: str) -> date:
         return _refuse()
     moment = datetime.fromisoformat(text)
     # Vault's date-times are UTC, also where the statement leaves the zone out.
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    return (
+        moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    )

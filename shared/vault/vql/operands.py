@@ -12,10 +12,20 @@ from shared.vault.vql.functions import FILE_FUNCTIONS, named_file
 from shared.vault.vql.labels import label_sql
 from shared.vault.vql.literals import TEXT, UnsuitableLiteral, parameters
 from shared.vault.vql.resolve import Scope
-from shared.vault.vql.syntax_tree import Literal, Operand, RelativeDate, Scalar, StateFunction, StateType, Token
+from shared.vault.vql.syntax_tree import (
+    Literal,
+    Operand,
+    RelativeDate,
+    Scalar,
+    StateFunction,
+    StateType,
+    Token,
+)
 from shared.vault.vql.vql_errors import VqlNameError
 
-PLAIN_TEXT = frozenset((FieldType.ID, FieldType.STRING, FieldType.LONG_TEXT, FieldType.RICH_TEXT))
+PLAIN_TEXT = frozenset(
+    (FieldType.ID, FieldType.STRING, FieldType.LONG_TEXT, FieldType.RICH_TEXT)
+)
 DATES = frozenset((FieldType.DATE, FieldType.DATE_TIME))
 _UNORDERED = frozenset((FieldType.PICKLIST, FieldType.BOOLEAN, FieldType.ATTACHMENT))
 _WHOLE = frozenset(("LONGTEXT", "RICHTEXT"))  # an alias of these stands for the field
@@ -25,14 +35,26 @@ _SCALARS = frozenset((str, int, Decimal, bool, type(None)))
 class Column:
     """The left side of a condition, found in the registry."""
 
-    __slots__ = ("at", "field", "ignore_case", "label", "multi_value", "owner", "path", "scope", "sql")
+    __slots__ = (
+        "at",
+        "field",
+        "ignore_case",
+        "label",
+        "multi_value",
+        "owner",
+        "path",
+        "scope",
+        "sql",
+    )
 
     def __init__(self, scope: Scope, operand: Operand) -> None:
         self.scope = scope
         self.at = operand.path.at
         self.path, function = scope.aliased(operand.path, operand.function)
         self.sql, self.field, self.owner = scope.column(self.path)
-        self.label = function == "TOLABEL" or (function is None and scope.shows_label(self.field, self.owner))
+        self.label = function == "TOLABEL" or (
+            function is None and scope.shows_label(self.field, self.owner)
+        )
         if self.label:
             self.sql, self.field, self.owner = label_sql(scope, self.path)
         self.multi_value = self.field.multi_value
@@ -45,8 +67,14 @@ class Column:
             self._require_documents(function)
         elif function in FILE_FUNCTIONS:
             self.sql, self.field = named_file(scope, self.path, function)
-        elif function is not None and not self.label and (operand.function is not None or function not in _WHOLE):
-            raise self.unsupported(f"function [{function[:40]}] is not available in WHERE")
+        elif (
+            function is not None
+            and not self.label
+            and (operand.function is not None or function not in _WHOLE)
+        ):
+            raise self.unsupported(
+                f"function [{function[:40]}] is not available in WHERE"
+            )
 
     @property
     def is_text(self) -> bool:
@@ -71,9 +99,13 @@ class Column:
     def require_order(self) -> None:
         """Refuse what has no order; raises VqlNameError."""
         if self.ignore_case:
-            raise self.unsuitable("CASEINSENSITIVE goes with =, !=, LIKE and CONTAINS only", self.at)
+            raise self.unsuitable(
+                "CASEINSENSITIVE goes with =, !=, LIKE and CONTAINS only", self.at
+            )
         if self.field.type in _UNORDERED:
-            raise self.unsuitable("it is compared with =, != and CONTAINS only", self.at)
+            raise self.unsuitable(
+                "it is compared with =, != and CONTAINS only", self.at
+            )
 
     def unsuitable(self, reason: str, at: int) -> VqlNameError:
         """The error about a value or operator that does not suit the field."""
@@ -91,11 +123,18 @@ class Column:
 
     def _scalar(self, value: Literal, at: int) -> Scalar:
         if isinstance(value, RelativeDate):
-            raise self.unsuitable("date literals go with comparison operators and with dates only", at)
+            raise self.unsuitable(
+                "date literals go with comparison operators and with dates only", at
+            )
         if isinstance(value, StateType | StateFunction):
-            raise self.unsuitable("functions of states go with = and != only, and with the field of a state", at)
+            raise self.unsuitable(
+                "functions of states go with = and != only, and with the field of a state",
+                at,
+            )
         if isinstance(value, Token):
-            raise self.unsuitable("Vault tokens go with comparison operators and BETWEEN only", at)
+            raise self.unsuitable(
+                "Vault tokens go with comparison operators and BETWEEN only", at
+            )
         return value
 
     def _bind_token(self, token: Token, at: int) -> str:
@@ -105,8 +144,12 @@ class Column:
             raise self.scope.statement.fault(message, at)
         text = self.label or self.field.type in TEXT
         if not text and not (self.field.type is FieldType.NUMBER and kind is int):
-            raise self.unsuitable(f"Vault token [{token.name}] is no value of its type", at)
-        holder = self.scope.statement.bind(TokenValue(token.name, text), "text" if text else "bigint")
+            raise self.unsuitable(
+                f"Vault token [{token.name}] is no value of its type", at
+            )
+        holder = self.scope.statement.bind(
+            TokenValue(token.name, text), "text" if text else "bigint"
+        )
         return f"lower({holder})" if self.ignore_case else holder
 
     def _typed(self, values: Sequence[Scalar], at: int) -> tuple[str, list[object]]:

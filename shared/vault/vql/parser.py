@@ -92,7 +92,9 @@ class _Parser(ExpressionParser):
         order = self._order() if self._take("ORDER") else ()
         limits = self._limits() if self._tokens[self._next] in _LIMITS else NO_LIMITS
         self._nested = False
-        return Select(tuple(items), source, at, where, order, limits, find, option, latest)
+        return Select(
+            tuple(items), source, at, where, order, limits, find, option, latest
+        )
 
     def _option(self) -> str | None:
         word = self._tokens[self._next].upper()
@@ -105,8 +107,14 @@ class _Parser(ExpressionParser):
         if self._take("("):
             select = self.select(nested=True)
             limits = select.limits
-            if limits.maxrows is not None or limits.skip is not None or limits.pageoffset is not None:
-                self._refuse("of the limits a sub-select takes PAGESIZE only", select.at)
+            if (
+                limits.maxrows is not None
+                or limits.skip is not None
+                or limits.pageoffset is not None
+            ):
+                self._refuse(
+                    "of the limits a sub-select takes PAGESIZE only", select.at
+                )
             self._expect(")")
             return select
         path, function = self._function()
@@ -114,7 +122,9 @@ class _Parser(ExpressionParser):
         if self._take("AS"):
             alias = self._name("an alias")
             if len(alias) > MAX_ALIAS:
-                self._refuse(f"an alias takes at most {MAX_ALIAS} characters", self._next - 1)
+                self._refuse(
+                    f"an alias takes at most {MAX_ALIAS} characters", self._next - 1
+                )
         return Item(path, function, alias)
 
     def _order(self) -> tuple[Order | Rank, ...]:
@@ -169,7 +179,9 @@ class _Parser(ExpressionParser):
     def _only_phrase(self) -> Phrase | None:
         """``('words')``: a parenthesis with one string is one token."""
         at = self._next
-        strings = lexical.strings_of(self._tokens[at]) if is_list(self._tokens[at]) else []
+        strings = (
+            lexical.strings_of(self._tokens[at]) if is_list(self._tokens[at]) else []
+        )
         if not strings:
             return None
         if len(strings) > 1:

@@ -13,7 +13,9 @@ MAX_WILDCARD_WORDS = 10  # in one phrase
 MAX_PARENTHESES = 20  # within one another
 
 # Possessive, as all of VQL is: a phrase is read once. An open double quote ends with the phrase.
-_PIECE = re.compile(r"""\s*+([()]|"(?:[^"\\]|\\.)*+"?+|(?:[^\s()"\\]|\\.)++)""", re.DOTALL)
+_PIECE = re.compile(
+    r"""\s*+([()]|"(?:[^"\\]|\\.)*+"?+|(?:[^\s()"\\]|\\.)++)""", re.DOTALL
+)
 _OPERATORS = frozenset(("AND", "OR", "NOT"))
 _WILDCARD = "*"
 
@@ -28,12 +30,19 @@ def read_phrase(token: str) -> Word | Search:
     if len(body) > MAX_PHRASE:
         message = f"a search phrase takes at most {MAX_PHRASE} characters"
         raise VqlLimitError(message)
-    pieces: list[str] = _PIECE.findall(body.rstrip() if not body.endswith("\\ ") else body)
+    pieces: list[str] = _PIECE.findall(
+        body.rstrip() if not body.endswith("\\ ") else body
+    )
     if not pieces:
         message = "a search phrase has at least one character"
         raise ValueError(message)
-    if sum(_WILDCARD in piece.replace("\\*", "") for piece in pieces) > MAX_WILDCARD_WORDS:
-        message = f"a search phrase takes at most {MAX_WILDCARD_WORDS} words with wildcards"
+    if (
+        sum(_WILDCARD in piece.replace("\\*", "") for piece in pieces)
+        > MAX_WILDCARD_WORDS
+    ):
+        message = (
+            f"a search phrase takes at most {MAX_WILDCARD_WORDS} words with wildcards"
+        )
         raise VqlLimitError(message)
     return _Phrase(pieces).read()
 
@@ -67,7 +76,9 @@ class _Phrase:
 
     def _conjunction(self) -> Word | Search:
         terms = [self._term()]
-        while (piece := self._piece()) == "AND" or (self._implied == "AND" and piece not in ("", ")")):
+        while (piece := self._piece()) == "AND" or (
+            self._implied == "AND" and piece not in ("", ")")
+        ):
             self._next += piece == "AND"
             terms.append(self._term())
         return _joined("AND", terms)

@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
-from shared.vault.model.component_model import Field, FieldType, Lifecycle, Picklist, VaultObject
+from shared.vault.model.component_model import (
+    Field,
+    FieldType,
+    Lifecycle,
+    Picklist,
+    VaultObject,
+)
 from shared.vault.vql.deferred import TokenValue
 from shared.vault.vql.syntax_tree import Item, Operand, Path, Select
 from shared.vault.vql.targets import ABSENT, OBJECT_TYPE, USER_OBJECT, Target
@@ -77,7 +83,9 @@ def outbound(owner: VaultObject, relationship: str) -> tuple[str, str, str] | No
     return found if found is not None and found[0] in owner.fields else None
 
 
-def inbound(registry: Registry, targets: Mapping[str, Target], object_name: str) -> Mapping[str, tuple[str, Field]]:
+def inbound(
+    registry: Registry, targets: Mapping[str, Target], object_name: str
+) -> Mapping[str, tuple[str, Field]]:
     """To-many relationships of an object by name, those from targets included: the child and its referring field."""
     found = {
         field.relationship_inbound_name: (name, field)
@@ -85,7 +93,11 @@ def inbound(registry: Registry, targets: Mapping[str, Target], object_name: str)
         for field in target.object.outbound.values()
         if field.object == object_name and field.relationship_inbound_name is not None
     }
-    return {**found, **registry.inbound(object_name)} if found else registry.inbound(object_name)
+    return (
+        {**found, **registry.inbound(object_name)}
+        if found
+        else registry.inbound(object_name)
+    )
 
 
 def readable_by(targets: Mapping[str, Target], name: str) -> str:
@@ -97,9 +109,24 @@ def readable_by(targets: Mapping[str, Target], name: str) -> str:
 class Statement:
     """What one SQL statement collects while it is compiled: parameters, table aliases, objects allowed."""
 
-    __slots__ = ("_aliases", "_allowed", "_readable", "_semi_joins", "_text", "parameters", "registry", "targets")
+    __slots__ = (
+        "_aliases",
+        "_allowed",
+        "_readable",
+        "_semi_joins",
+        "_text",
+        "parameters",
+        "registry",
+        "targets",
+    )
 
-    def __init__(self, registry: Registry, readable: Readable, text: str, targets: Mapping[str, Target]) -> None:
+    def __init__(
+        self,
+        registry: Registry,
+        readable: Readable,
+        text: str,
+        targets: Mapping[str, Target],
+    ) -> None:
         self.registry = registry
         self.targets = targets
         self.parameters: list[object] = []
@@ -119,7 +146,9 @@ class Statement:
         self._aliases += 1
         return f"t{self._aliases - 1}"
 
-    def fault(self, message: str, at: int, error: NameErrorType = "INVALID_DATA") -> VqlNameError:
+    def fault(
+        self, message: str, at: int, error: NameErrorType = "INVALID_DATA"
+    ) -> VqlNameError:
         """The error to raise about the token ``at``."""
         return VqlNameError(error, f"{message} ({self.place(at)})")
 
@@ -144,7 +173,9 @@ class Statement:
             self._allowed.add(name)
         return found
 
-    def relation(self, source: VaultObject, alias: str, option: str | None = None) -> str:
+    def relation(
+        self, source: VaultObject, alias: str, option: str | None = None
+    ) -> str:
         """What stands in FROM for an object or target: its table, or its rows as a parameter."""
         target = self.targets.get(source.name)
         changed = self._changed(source)
@@ -162,7 +193,11 @@ class Statement:
         option = LATEST if select.latest else select.option
         target = self.targets.get(source.name)
         offered = () if target is None else target.options
-        if option is not None and option not in offered and not (option in OWN and self._changed(source)):
+        if (
+            option is not None
+            and option not in offered
+            and not (option in OWN and self._changed(source))
+        ):
             message = f"{option} is not available for query target [{source.name}]"
             raise self.fault(message, select.at, "ATTRIBUTE_NOT_SUPPORTED")
         return option
@@ -183,7 +218,9 @@ class Statement:
         latest = f"ORDER BY q.{quoted(when)} DESC LIMIT {RECENT_ROWS}"
         return f"(SELECT * FROM {every} q WHERE q.{quoted(who)} = {caller} {latest})"
 
-    def child(self, parent: VaultObject, relationship: str, at: int) -> tuple[VaultObject, Field]:
+    def child(
+        self, parent: VaultObject, relationship: str, at: int
+    ) -> tuple[VaultObject, Field]:
         """The child object of a to-many relationship and its referring field; raises VqlNameError."""
         found = inbound(self.registry, self.targets, parent.name).get(relationship)
         if found is None:
@@ -203,9 +240,21 @@ class Statement:
 class Scope:
     """One SELECT's object and the to-one joins that its paths need, one join a path however often it is used."""
 
-    __slots__ = ("_aliases", "_joined", "_relation", "alias", "joins", "key", "object", "searched", "statement")
+    __slots__ = (
+        "_aliases",
+        "_joined",
+        "_relation",
+        "alias",
+        "joins",
+        "key",
+        "object",
+        "searched",
+        "statement",
+    )
 
-    def __init__(self, statement: Statement, source: VaultObject, select: Select | None = None) -> None:
+    def __init__(
+        self, statement: Statement, source: VaultObject, select: Select | None = None
+    ) -> None:
         self.statement = statement
         self.object = source
         self.alias = statement.alias()
@@ -216,9 +265,13 @@ class Scope:
         self.joins: list[str] = []
         # Text that FIND looks through, by the fields of a scope, and whether it takes content and all fields.
         self.searched: dict[tuple[tuple[Operand, ...], bool, bool], str] = {}
-        self._joined: dict[tuple[str, ...], tuple[str, VaultObject]] = {(): (self.alias, source)}
+        self._joined: dict[tuple[str, ...], tuple[str, VaultObject]] = {
+            (): (self.alias, source)
+        }
         items = () if select is None else select.items
-        self._aliases = {item.alias: item for item in items if isinstance(item, Item) and item.alias}
+        self._aliases = {
+            item.alias: item for item in items if isinstance(item, Item) and item.alias
+        }
 
     def source(self) -> str:
         """The FROM list: the object's table and, so far, the joins."""
@@ -238,7 +291,11 @@ class Scope:
             # The reference itself is the id of the record behind it: no join.
             alias, owner = self._at(parts[:-2], path)
             name, target, cast = self._reference(owner, parts[-2], path.at)
-            return f"{alias}.{quoted(name)}{cast}", self._field(target, "id", path.at), target
+            return (
+                f"{alias}.{quoted(name)}{cast}",
+                self._field(target, "id", path.at),
+                target,
+            )
         alias, owner = self._at(parts[:-1], path)
         field = self._field(owner, parts[-1], path.at)
         return f"{alias}.{quoted(field.name)}", field, owner
@@ -250,7 +307,11 @@ class Scope:
 
     def text_fields(self) -> list[Field]:
         """The object's own fields that FIND looks through where it names none: text and picklists."""
-        return [f for f in self.object.fields.values() if f.active and not f.system and f.type in _SEARCHED]
+        return [
+            f
+            for f in self.object.fields.values()
+            if f.active and not f.system and f.type in _SEARCHED
+        ]
 
     def _field(self, owner: VaultObject, name: str, at: int) -> Field:
         target = self.statement.targets.get(owner.name)
@@ -261,7 +322,9 @@ class Scope:
             raise self.statement.fault(message, at)
         return field
 
-    def _reference(self, owner: VaultObject, relationship: str, at: int) -> tuple[str, VaultObject, str]:
+    def _reference(
+        self, owner: VaultObject, relationship: str, at: int
+    ) -> tuple[str, VaultObject, str]:
         found = outbound(owner, relationship)
         if found is None:
             message = f"unknown relationship [{_shown(relationship)}] of object [{owner.name}]"
@@ -269,7 +332,9 @@ class Scope:
         name, target, cast = found
         return name, self.statement.object(target, at), cast
 
-    def _at(self, relationships: tuple[str, ...], path: Path) -> tuple[str, VaultObject]:
+    def _at(
+        self, relationships: tuple[str, ...], path: Path
+    ) -> tuple[str, VaultObject]:
         """The alias and object behind a chain of to-one relationships, joined when they are not yet."""
         known = self._joined.get(relationships)
         if known is not None:
@@ -281,12 +346,16 @@ class Scope:
         name, target, cast = self._reference(owner, relationships[-1], path.at)
         alias = self.statement.alias()
         relation = self.statement.relation(target, alias)
-        self.joins.append(f' LEFT JOIN {relation} ON {alias}."id" = {near}.{quoted(name)}{cast}')
+        self.joins.append(
+            f' LEFT JOIN {relation} ON {alias}."id" = {near}.{quoted(name)}{cast}'
+        )
         self._joined[relationships] = alias, target
         return alias, target
 
 
-_SEARCHED = frozenset((FieldType.STRING, FieldType.LONG_TEXT, FieldType.RICH_TEXT, FieldType.PICKLIST))
+_SEARCHED = frozenset(
+    (FieldType.STRING, FieldType.LONG_TEXT, FieldType.RICH_TEXT, FieldType.PICKLIST)
+)
 
 
 def _shown(name: str) -> str:

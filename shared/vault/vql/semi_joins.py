@@ -27,7 +27,12 @@ def semi_join_sql(scope: Scope, condition: InSelect, compile_where: Compile) -> 
     sql, field, owner = scope.column(path)
     target, selected, allowed = _joined(scope, condition, owner, field)
     item = select.items[0]
-    if len(select.items) != 1 or not isinstance(item, Item) or item.function or item.path.text not in allowed:
+    if (
+        len(select.items) != 1
+        or not isinstance(item, Item)
+        or item.function
+        or item.path.text not in allowed
+    ):
         message = f"a sub-select of IN through [{select.source}] selects {' or '.join(allowed)}"
         raise statement.fault(message, select.at)
     inner = Scope(statement, target, select)

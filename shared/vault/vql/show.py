@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from shared.vault.model.component_model import FieldType, VaultObject
 from shared.vault.vql.compiler import NO_TARGETS, Targets
-from shared.vault.vql.resolve import Readable, Registry, Statement, inbound, outbound, readable_by
+from shared.vault.vql.resolve import (
+    Readable,
+    Registry,
+    Statement,
+    inbound,
+    outbound,
+    readable_by,
+)
 from shared.vault.vql.syntax_tree import Show
 from shared.vault.vql.targets import OBJECT_TYPE, USER_OBJECT
 
@@ -14,13 +21,21 @@ _TYPES = {FieldType.OBJECT: "ObjectReference"}
 Row = dict[str, object]
 
 
-def show_rows(show: Show, registry: Registry, readable: Readable, targets: Targets = NO_TARGETS) -> list[Row]:
+def show_rows(
+    show: Show, registry: Registry, readable: Readable, targets: Targets = NO_TARGETS
+) -> list[Row]:
     """The rows of a SHOW, sorted by name; raises VqlNameError for targets that are not there or may not be read."""
     if show.source is None:
         rows = _targets(registry, readable, targets)
     else:
-        source = Statement(registry, readable, show.text, targets).object(show.source, show.at)
-        rows = _fields(source) if show.kind == "FIELDS" else _relationships(source, registry, readable, targets)
+        source = Statement(registry, readable, show.text, targets).object(
+            show.source, show.at
+        )
+        rows = (
+            _fields(source)
+            if show.kind == "FIELDS"
+            else _relationships(source, registry, readable, targets)
+        )
     if show.pattern is not None:
         rows = [row for row in rows if _matches(str(row["name"]), show.pattern)]
     return sorted(rows, key=lambda row: str(row["name"]))
@@ -32,18 +47,32 @@ def describe_show(show: Show, registry: Registry, targets: Targets = NO_TARGETS)
     if show.source is not None:
         target = targets.get(show.source)
         source = registry.objects[show.source] if target is None else target.object
-    shown: Row = {"name": None, "label": None, "label_plural": None} if source is None else _target(source)
+    shown: Row = (
+        {"name": None, "label": None, "label_plural": None}
+        if source is None
+        else _target(source)
+    )
     return {"type": f"show_{show.kind.lower()}__sys", "object": shown, "fields": []}
 
 
 def _targets(registry: Registry, readable: Readable, targets: Targets) -> list[Row]:
-    whole = {name: target.object for name, target in targets.items() if not target.part_of}
+    whole = {
+        name: target.object for name, target in targets.items() if not target.part_of
+    }
     found = {**registry.objects, **whole}
-    return [_target(source) for name, source in found.items() if source.active and readable(name)]
+    return [
+        _target(source)
+        for name, source in found.items()
+        if source.active and readable(name)
+    ]
 
 
 def _target(source: VaultObject) -> Row:
-    return {"name": source.name, "label": source.label, "label_plural": source.label_plural}
+    return {
+        "name": source.name,
+        "label": source.label,
+        "label_plural": source.label_plural,
+    }
 
 
 def _fields(source: VaultObject) -> list[Row]:
@@ -58,14 +87,23 @@ def _fields(source: VaultObject) -> list[Row]:
     return rows
 
 
-def _relationships(source: VaultObject, registry: Registry, readable: Readable, targets: Targets) -> list[Row]:
+def _relationships(
+    source: VaultObject, registry: Registry, readable: Readable, targets: Targets
+) -> list[Row]:
     there = {OBJECT_TYPE, USER_OBJECT} & {*targets, *registry.objects}
-    found = [(name, reference[1], "outbound") for name in source.outbound if (reference := outbound(source, name))]
+    found = [
+        (name, reference[1], "outbound")
+        for name in source.outbound
+        if (reference := outbound(source, name))
+    ]
     for name in _PLATFORM:
         reference = outbound(source, name)
         if reference is not None and reference[1] in there:
             found.append((name, reference[1], "outbound"))
-    found += [(name, child, "inbound") for name, (child, _) in inbound(registry, targets, source.name).items()]
+    found += [
+        (name, child, "inbound")
+        for name, (child, _) in inbound(registry, targets, source.name).items()
+    ]
     return [
         {"name": name, "target": target.partition(".")[0], "type": kind}
         for name, target, kind in found

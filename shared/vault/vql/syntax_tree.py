@@ -257,4 +257,7 @@ class Criteria:
 
     def query(self, object_name: str) -> Query:
         """The statement that selects the ids of an object's records that meet the criteria."""
-        return Query(Select((Item(Path(("id",), 0)),), object_name, 0, self.expression), self.text)
+        return Query(
+            Select((Item(Path(("id",), 0)),), object_name, 0, self.expression),
+            self.text,
+        )

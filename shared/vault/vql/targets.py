@@ -9,7 +9,13 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from shared.vault.components.component_tree import Component
-from shared.vault.model.component_model import DocumentModel, Field, FieldType, ObjectType, VaultObject
+from shared.vault.model.component_model import (
+    DocumentModel,
+    Field,
+    FieldType,
+    ObjectType,
+    VaultObject,
+)
 
 OBJECT_TYPE = "object_type__v"
 COMPONENT = "vault_component__v"
@@ -19,12 +25,20 @@ _WORKFLOWS = ("workflow", "workflow_item", "workflow_task", "workflow_task_item"
 ABSENT = frozenset(
     (
         *("documents", "binders", "relationships", "events", "workflows"),
-        *(f"{status}_{part}__sys" for status in ("active", "inactive") for part in _WORKFLOWS),
+        *(
+            f"{status}_{part}__sys"
+            for status in ("active", "inactive")
+            for part in _WORKFLOWS
+        ),
     )
 )
 """Targets of the public API that a Vault may lack."""
 
-_SQL_TYPES = {FieldType.BOOLEAN: "boolean", FieldType.NUMBER: "bigint", FieldType.DATE_TIME: "timestamptz"}
+_SQL_TYPES = {
+    FieldType.BOOLEAN: "boolean",
+    FieldType.NUMBER: "bigint",
+    FieldType.DATE_TIME: "timestamptz",
+}
 _ACTIVE = ("inactive__v", "active__v")
 
 
@@ -47,7 +61,9 @@ class Target:
     relation: str = ""
     rows: str | None = None
     options: Mapping[str, str] = field(default_factory=dict)
-    documents: bool = False  # takes what VQL knows for documents only: TONAME, SCOPE CONTENT
+    documents: bool = (
+        False  # takes what VQL knows for documents only: TONAME, SCOPE CONTENT
+    )
     states: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     labels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     key: str = "id"
@@ -58,7 +74,10 @@ class Target:
 
     def recordset(self) -> str:
         """The column definitions of ``rows`` for ``jsonb_to_recordset``."""
-        return ", ".join(f'"{f.name}" {_SQL_TYPES.get(f.type, "text")}' for f in self.object.fields.values())
+        return ", ".join(
+            f'"{f.name}" {_SQL_TYPES.get(f.type, "text")}'
+            for f in self.object.fields.values()
+        )
 
 
 class Components(Protocol):
@@ -92,7 +111,11 @@ class Components(Protocol):
 def registry_targets(registry: Components) -> dict[str, Target]:
     """The targets whose records are the registry's own: ``object_type__v`` and ``vault_component__v``."""
     found = (_object_types(registry), _components(registry.components.values()))
-    return {target.object.name: target for target in found if target.object.name not in registry.objects}
+    return {
+        target.object.name: target
+        for target in found
+        if target.object.name not in registry.objects
+    }
 
 
 def _object_types(registry: Components) -> Target:
@@ -107,8 +130,14 @@ def _object_types(registry: Components) -> Target:
         }
         for t in registry.object_types.values()
     ]
-    names = {"api_name__v": "API Name", "object_name__v": "Object", "description__v": "Description"}
-    return Target(_object(OBJECT_TYPE, "Object Type", "OOT", names), rows=json.dumps(rows))
+    names = {
+        "api_name__v": "API Name",
+        "object_name__v": "Object",
+        "description__v": "Description",
+    }
+    return Target(
+        _object(OBJECT_TYPE, "Object Type", "OOT", names), rows=json.dumps(rows)
+    )
 
 
 def _components(components: Iterable[Component]) -> Target:
@@ -123,15 +152,42 @@ def _components(components: Iterable[Component]) -> Target:
         }
         for c in components
     ]
-    names = {"label__v": "Label", "component_name__v": "Component Name", "component_type__v": "Component Type"}
-    return Target(_object(COMPONENT, "Vault Component", "VCM", names), rows=json.dumps(rows))
+    names = {
+        "label__v": "Label",
+        "component_name__v": "Component Name",
+        "component_type__v": "Component Type",
+    }
+    return Target(
+        _object(COMPONENT, "Vault Component", "VCM", names), rows=json.dumps(rows)
+    )
 
 
-def _object(name: str, label: str, prefix: str, names: Mapping[str, str]) -> VaultObject:
+def _object(
+    name: str, label: str, prefix: str, names: Mapping[str, str]
+) -> VaultObject:
     fields = [
-        Field("id", "ID", FieldType.ID, required=True, unique=True, editable=False, system=True),
+        Field(
+            "id",
+            "ID",
+            FieldType.ID,
+            required=True,
+            unique=True,
+            editable=False,
+            system=True,
+        ),
         Field("name__v", "Name", FieldType.STRING, required=True, editable=False),
-        *(Field(n, text, FieldType.STRING, editable=False) for n, text in names.items()),
-        Field("status__v", "Status", FieldType.PICKLIST, editable=False, picklist="default_status__v"),
+        *(
+            Field(n, text, FieldType.STRING, editable=False)
+            for n, text in names.items()
+        ),
+        Field(
+            "status__v",
+            "Status",
+            FieldType.PICKLIST,
+            editable=False,
+            picklist="default_status__v",
+        ),
     ]
-    return VaultObject(name, label, f"{label}s", prefix, fields={f.name: f for f in fields})
+    return VaultObject(
+        name, label, f"{label}s", prefix, fields={f.name: f for f in fields}
+    )

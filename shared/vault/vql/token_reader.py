@@ -8,7 +8,14 @@ from typing import NoReturn, TypeVar
 from shared.vault.vql import vql_tokens as lexical
 from shared.vault.vql.syntax_tree import Path
 from shared.vault.vql.vql_errors import VqlSyntaxError
-from shared.vault.vql.vql_tokens import END, KEYWORDS, is_list, is_number, is_string, is_word
+from shared.vault.vql.vql_tokens import (
+    END,
+    KEYWORDS,
+    is_list,
+    is_number,
+    is_string,
+    is_word,
+)
 
 T = TypeVar("T")
 
@@ -43,7 +50,9 @@ class TokenReader:
 
     def _is_before_word(self) -> bool:
         """Whether the next token is a word, and the one behind it too."""
-        return is_word(self._tokens[self._next]) and is_word(self._tokens[self._next + 1])
+        return is_word(self._tokens[self._next]) and is_word(
+            self._tokens[self._next + 1]
+        )
 
     def _expect(self, token: str) -> None:
         if self._tokens[self._next] != token:
@@ -87,7 +96,9 @@ class TokenReader:
 
     def _refuse(self, message: str, at: int | None = None) -> NoReturn:
         position = lexical.position_of(self._text, self._next if at is None else at)
-        raise VqlSyntaxError(f"{message} ({lexical.place(self._text, position)})", position)
+        raise VqlSyntaxError(
+            f"{message} ({lexical.place(self._text, position)})", position
+        )
 
     def _refuse_token(self, expected: str) -> NoReturn:
         self._refuse(f"expected {expected}, found {_shown(self._tokens[self._next])}")

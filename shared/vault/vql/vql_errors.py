@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-NameErrorType = Literal["INVALID_DATA", "ATTRIBUTE_NOT_SUPPORTED", "INSUFFICIENT_ACCESS"]
+NameErrorType = Literal[
+    "INVALID_DATA", "ATTRIBUTE_NOT_SUPPORTED", "INSUFFICIENT_ACCESS"
+]
 
 
 class VqlError(Exception):

@@ -17,7 +17,18 @@ QUOTE = "'"
 
 KEYWORDS = frozenset(
     (
-        *("SELECT", "FROM", "WHERE", "ORDER", "BY", "ASC", "DESC", "AS", "FIND", "SHOW"),
+        *(
+            "SELECT",
+            "FROM",
+            "WHERE",
+            "ORDER",
+            "BY",
+            "ASC",
+            "DESC",
+            "AS",
+            "FIND",
+            "SHOW",
+        ),
         *("AND", "OR", "NOT", "CONTAINS", "BETWEEN", "LIKE", "IN"),
         *("MAXROWS", "SKIP", "PAGESIZE", "PAGEOFFSET", "LIMIT", "OFFSET"),
     )
@@ -43,7 +54,16 @@ _TOKEN = re.compile(
 _STRING_BODY = re.compile(r"'((?:[^'\\]++|\\.|'')*+)'", re.DOTALL)
 _NUMBER_BODY = re.compile(r"-?\d++(?:\.\d++)?+", re.ASCII)
 _ESCAPE = re.compile(r"\\(.)|''|(%)", re.DOTALL)
-_ESCAPED = {"\\": "\\", "'": "'", '"': '"', "%": "%", "*": "*", "n": "\n", "t": "\t", "r": "\r"}
+_ESCAPED = {
+    "\\": "\\",
+    "'": "'",
+    '"': '"',
+    "%": "%",
+    "*": "*",
+    "n": "\n",
+    "t": "\t",
+    "r": "\r",
+}
 
 MAX_DIGITS = 40  # characters of one number; beyond it no field has such values
 
@@ -65,7 +85,10 @@ def tokenize(text: str) -> list[str]:
     # Without trailing space every match ends in a token, and none is tried twice.
     tokens: list[str] = _TOKEN.findall(text.rstrip())
     tokens = [
-        word if len(token) <= _LONGEST_KEYWORD and (word := token.upper()) in KEYWORDS else token for token in tokens
+        word
+        if len(token) <= _LONGEST_KEYWORD and (word := token.upper()) in KEYWORDS
+        else token
+        for token in tokens
     ]
     tokens.append(END)
     return tokens

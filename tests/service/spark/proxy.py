@@ -39,17 +39,23 @@ class Proxy:
         self._accepting = True
         self._flowing.set()
 
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _accept(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
         self.accepted += 1
         if not self._accepting:
             writer.transport.abort()
             return
-        there, back = await asyncio.open_connection(self._target.host, self._target.port)
+        there, back = await asyncio.open_connection(
+            self._target.host, self._target.port
+        )
         self._writers |= {writer, back}
         await asyncio.gather(self._pump(reader, back), self._pump(there, writer))
         self._writers -= {writer, back}
 
-    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _pump(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
         with suppress(OSError):
             while data := await reader.read(65536):
                 await self._flowing.wait()

@@ -13,7 +13,13 @@ import pytest
 from shared.spark.connection import BrokerConnection
 from shared.spark.consumer import Consumer, Delivery, Handler
 from shared.spark.publisher import Outgoing, Publisher
-from shared.spark.topology import DEAD_LETTER, DELIVERY_LIMIT, Direction, declare_exchanges, declare_queue
+from shared.spark.topology import (
+    DEAD_LETTER,
+    DELIVERY_LIMIT,
+    Direction,
+    declare_exchanges,
+    declare_queue,
+)
 from tests.service.spark.proxy import proxy_to
 from tests.service.spark.waiting import emptied, until
 
@@ -21,10 +27,14 @@ INBOUND = Direction.INBOUND.exchange
 FAST = (0.001, 0.001)
 
 
-async def publish(connection: BrokerConnection, queue: str, count: int, prefix: str = "m") -> list[str]:
+async def publish(
+    connection: BrokerConnection, queue: str, count: int, prefix: str = "m"
+) -> list[str]:
     ids = [f"{prefix}{number}" for number in range(count)]
     publisher = Publisher(connection, INBOUND)
-    await publisher.publish_all([Outgoing(queue, name.encode(), name, {"vault_id": 1}) for name in ids])
+    await publisher.publish_all(
+        [Outgoing(queue, name.encode(), name, {"vault_id": 1}) for name in ids]
+    )
     await publisher.close()
     return ids
 
@@ -66,7 +76,12 @@ async def test_all_are_handled_and_acknowledged(
     assert sorted(recorder.ids) == sorted(ids)
     assert max(map(len, recorder.batches)) <= 20
     first = recorder.batches[0][0]
-    assert (first.body, first.headers["vault_id"], first.redelivered, first.queue) == (b"m0", 1, False, queue)
+    assert (first.body, first.headers["vault_id"], first.redelivered, first.queue) == (
+        b"m0",
+        1,
+        False,
+        queue,
+    )
 
 
 async def test_one_message_is_not_made_to_wait_for_more(
@@ -78,7 +93,9 @@ async def test_one_message_is_not_made_to_wait_for_more(
         await until(lambda: recorder.ids == ["m0"])
 
 
-async def test_what_waits_is_grouped(connection: BrokerConnection, publishing: BrokerConnection, queue: str) -> None:
+async def test_what_waits_is_grouped(
+    connection: BrokerConnection, publishing: BrokerConnection, queue: str
+) -> None:
     await publish(publishing, queue, 1, "first")
     entered, go_on = asyncio.Event(), asyncio.Event()
     recorder = Recorder()
@@ -88,10 +105,17 @@ async def test_what_waits_is_grouped(connection: BrokerConnection, publishing: B
         entered.set()
         await go_on.wait()
 
-    async with consuming(connection, queue, handler, concurrency=1, max_batch=10) as consumer:
+    async with consuming(
+        connection, queue, handler, concurrency=1, max_batch=10
+    ) as consumer:
         await entered.wait()
         await publish(publishing, queue, 25)
-        await until(lambda: consumer._subscription is not None and consumer._subscription.holding == 26)
+        await until(
+            lambda: (
+                consumer._subscription is not None
+                and consumer._subscription.holding == 26
+            )
+        )
         go_on.set()
         await until(lambda: len(recorder.ids) == 26)
     assert [len(batch) for batch in recorder.batches] == [1, 10, 10, 5]
@@ -127,11 +151,16 @@ async def test_a_failed_batch_returns_and_each_is_given_alone(
     async def handler(deliveries: list[Delivery]) -> None:
         for delivery in deliveries:
             sizes[delivery.message_id].append(len(deliveries))
-        if any(delivery.message_id == "m7" for delivery in deliveries) and sum(map(len, sizes.values())) < 60:
+        if (
+            any(delivery.message_id == "m7" for delivery in deliveries)
+            and sum(map(len, sizes.values())) < 60
+        ):
             raise ValueError("m7 is bad")
         handled.extend(delivery.message_id for delivery in deliveries)
 
-    async with consuming(connection, queue, handler, concurrency=1, max_batch=20, pauses=FAST):
+    async with consuming(
+        connection, queue, handler, concurrency=1, max_batch=20, pauses=FAST
+    ):
         await until(lambda: len(set(handled)) >= 19)
         assert set(handled) >= set(ids) - {"m7"}
     assert all(size == 1 for name in ids for size in sizes[name][1:])
@@ -161,7 +190,9 @@ async def test_a_message_that_always_fails_ends_in_the_dead_letter_queue(
     await emptied(publishing, queue)
 
 
-async def test_failures_do_not_spin(connection: BrokerConnection, publishing: BrokerConnection, queue: str) -> None:
+async def test_failures_do_not_spin(
+    connection: BrokerConnection, publishing: BrokerConnection, queue: str
+) -> None:
     """With a long pause a failed message is held, its worker is free, and stopping does not wait for it."""
     await publish(publishing, queue, 1, "bad")
     recorder = Recorder()
@@ -171,7 +202,9 @@ async def test_failures_do_not_spin(connection: BrokerConnection, publishing: Br
         if deliveries[0].message_id == "bad0":
             raise ValueError
 
-    async with consuming(connection, queue, handler, concurrency=1, pauses=(3600, 3600)):
+    async with consuming(
+        connection, queue, handler, concurrency=1, pauses=(3600, 3600)
+    ):
         await until(lambda: recorder.ids == ["bad0"])
         await publish(publishing, queue, 20, "good")
         await until(lambda: len(recorder.ids) == 21)
@@ -214,7 +247,11 @@ async def test_stopping_lets_handlers_finish_and_returns_the_rest(
     consumer = Consumer(connection, queue, handler, concurrency=2, max_batch=3)
     await consumer.start()
     await entered.wait()
-    await until(lambda: consumer._subscription is not None and consumer._subscription.holding == 30)
+    await until(
+        lambda: (
+            consumer._subscription is not None and consumer._subscription.holding == 30
+        )
+    )
     stopping = asyncio.create_task(consumer.stop(grace=30))
     await until(lambda: consumer._subscription is None)
     go_on.set()
@@ -246,7 +283,9 @@ async def test_a_handler_that_does_not_finish_is_ended_and_its_delivery_returns(
         await until(lambda: recorder.ids == ["m0"])
 
 
-async def test_it_can_be_started_again(connection: BrokerConnection, publishing: BrokerConnection, queue: str) -> None:
+async def test_it_can_be_started_again(
+    connection: BrokerConnection, publishing: BrokerConnection, queue: str
+) -> None:
     recorder = Recorder()
     consumer = Consumer(connection, queue, recorder)
     for number in range(3):
@@ -260,7 +299,9 @@ async def test_it_can_be_started_again(connection: BrokerConnection, publishing:
     await emptied(publishing, queue)
 
 
-async def test_a_cut_connection_loses_nothing(amqp_url: str, publishing: BrokerConnection, queue: str) -> None:
+async def test_a_cut_connection_loses_nothing(
+    amqp_url: str, publishing: BrokerConnection, queue: str
+) -> None:
     ids = await publish(publishing, queue, 200)
     entered, go_on = asyncio.Event(), asyncio.Event()
     recorder = Recorder()
@@ -272,7 +313,9 @@ async def test_a_cut_connection_loses_nothing(amqp_url: str, publishing: BrokerC
 
     async with proxy_to(amqp_url) as proxy:
         connection = BrokerConnection(proxy.url, "cut")
-        async with consuming(connection, queue, handler, prefetch=50, max_batch=5) as consumer:
+        async with consuming(
+            connection, queue, handler, prefetch=50, max_batch=5
+        ) as consumer:
             await entered.wait()
             proxy.cut()
             await until(lambda: not consumer.is_subscribed)
@@ -294,7 +337,9 @@ async def test_a_frozen_connection_is_replaced_by_the_watchdog(
     recorder = Recorder()
     async with proxy_to(amqp_url) as proxy:
         connection = BrokerConnection(proxy.url, "frozen")
-        async with consuming(connection, queue, recorder, watch_interval=0.1) as consumer:
+        async with consuming(
+            connection, queue, recorder, watch_interval=0.1
+        ) as consumer:
             await consumer.subscribed()
             proxy.freeze()
             await until(lambda: not consumer.is_subscribed)
@@ -333,7 +378,9 @@ async def test_a_queue_of_its_own_is_declared_before_the_first_subscription(
     async with consuming(connection, name, handler, prepare=prepare) as consumer:
         async with asyncio.timeout(10):
             await consumer.subscribed()
-        assert prepared == [name]  # a first subscription without it would have failed, and been tried again
+        assert prepared == [
+            name
+        ]  # a first subscription without it would have failed, and been tried again
         await publish(publishing, name, 1)
         await until(lambda: handler.ids == ["m0"])
 
@@ -353,9 +400,13 @@ async def test_a_queue_that_is_not_there_yet_is_waited_for(
         await channel.queue_delete(late)
 
 
-async def test_many_consumers_share_a_queue(amqp_url: str, publishing: BrokerConnection, queue: str) -> None:
+async def test_many_consumers_share_a_queue(
+    amqp_url: str, publishing: BrokerConnection, queue: str
+) -> None:
     recorders = [Recorder() for _ in range(3)]
-    connections = [BrokerConnection(amqp_url, f"shared {number}") for number in range(3)]
+    connections = [
+        BrokerConnection(amqp_url, f"shared {number}") for number in range(3)
+    ]
     consumers = [
         Consumer(connection, queue, recorder, prefetch=10, max_batch=5)
         for connection, recorder in zip(connections, recorders, strict=True)
@@ -368,5 +419,7 @@ async def test_many_consumers_share_a_queue(amqp_url: str, publishing: BrokerCon
     for consumer, connection in zip(consumers, connections, strict=True):
         await consumer.stop()
         await connection.close()
-    assert sorted(name for recorder in recorders for name in recorder.ids) == sorted(ids)
+    assert sorted(name for recorder in recorders for name in recorder.ids) == sorted(
+        ids
+    )
     assert all(recorder.ids for recorder in recorders)

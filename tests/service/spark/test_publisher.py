@@ -10,7 +10,14 @@ import pytest
 from shared.spark.broker_errors import BrokerUnavailable, Unroutable
 from shared.spark.connection import BrokerConnection
 from shared.spark.publisher import Outgoing, Publisher
-from shared.spark.topology import DEAD_LETTER, Direction, declare_exchanges, declare_queue, purge_queue, queue_state
+from shared.spark.topology import (
+    DEAD_LETTER,
+    Direction,
+    declare_exchanges,
+    declare_queue,
+    purge_queue,
+    queue_state,
+)
 from tests.service.spark.proxy import proxy_to
 from tests.service.spark.waiting import until
 
@@ -18,7 +25,9 @@ INBOUND = Direction.INBOUND.exchange
 
 
 def outgoing(queue: str, number: int = 0) -> Outgoing:
-    return Outgoing(queue, b'{"n": %d}' % number, f"{uuid4()}", {"vault_id": 10101, "x-attempt": 1})
+    return Outgoing(
+        queue, b'{"n": %d}' % number, f"{uuid4()}", {"vault_id": 10101, "x-attempt": 1}
+    )
 
 
 async def waiting(connection: BrokerConnection, queue: str) -> int:
@@ -27,7 +36,9 @@ async def waiting(connection: BrokerConnection, queue: str) -> int:
     return state.messages
 
 
-async def test_what_is_published_is_on_its_queue_in_order(publishing: BrokerConnection, queue: str) -> None:
+async def test_what_is_published_is_on_its_queue_in_order(
+    publishing: BrokerConnection, queue: str
+) -> None:
     publisher = Publisher(publishing, INBOUND, in_flight=50)
     messages = [outgoing(queue, number) for number in range(300)]
     await publisher.publish_all(messages)
@@ -38,8 +49,17 @@ async def test_what_is_published_is_on_its_queue_in_order(publishing: BrokerConn
         for _ in messages:
             message = await source.get(no_ack=True)
             assert message is not None
-            read.append((message.message_id, message.body, message.headers["vault_id"], message.delivery_mode))
-    assert read == [(message.message_id, message.body, 10101, 2) for message in messages]
+            read.append(
+                (
+                    message.message_id,
+                    message.body,
+                    message.headers["vault_id"],
+                    message.delivery_mode,
+                )
+            )
+    assert read == [
+        (message.message_id, message.body, 10101, 2) for message in messages
+    ]
     await publisher.close()
 
 
@@ -49,7 +69,9 @@ async def test_a_message_without_a_queue_is_unroutable_and_the_others_arrive(
     publisher = Publisher(publishing, INBOUND)
     lost = [outgoing("no_such_queue__v"), outgoing("no_such_queue__v")]
     with pytest.raises(Unroutable) as caught:
-        await publisher.publish_all([lost[0], *(outgoing(queue) for _ in range(20)), lost[1]])
+        await publisher.publish_all(
+            [lost[0], *(outgoing(queue) for _ in range(20)), lost[1]]
+        )
     assert caught.value.queue == "no_such_queue__v"
     assert set(caught.value.message_ids) == {message.message_id for message in lost}
     assert await waiting(publishing, queue) == 20
@@ -57,16 +79,23 @@ async def test_a_message_without_a_queue_is_unroutable_and_the_others_arrive(
     assert await waiting(publishing, queue) == 21
 
 
-async def test_twins_of_one_id_are_told_apart(publishing: BrokerConnection, queue: str) -> None:
+async def test_twins_of_one_id_are_told_apart(
+    publishing: BrokerConnection, queue: str
+) -> None:
     publisher = Publisher(publishing, INBOUND)
     for number in range(20):
-        good, bad = Outgoing(queue, b"1", f"twin {number}"), Outgoing("no_such_queue__v", b"1", f"twin {number}")
+        good, bad = (
+            Outgoing(queue, b"1", f"twin {number}"),
+            Outgoing("no_such_queue__v", b"1", f"twin {number}"),
+        )
         with pytest.raises(Unroutable):
             await publisher.publish_all([good, bad] if number % 2 else [bad, good])
     assert await waiting(publishing, queue) == 20
 
 
-async def test_a_missing_exchange_is_told_and_does_not_hang(publishing: BrokerConnection, queue: str) -> None:
+async def test_a_missing_exchange_is_told_and_does_not_hang(
+    publishing: BrokerConnection, queue: str
+) -> None:
     publisher = Publisher(publishing, "no.such.exchange", timeout=5)
     for _ in range(2):
         with pytest.raises(BrokerUnavailable):
@@ -74,12 +103,20 @@ async def test_a_missing_exchange_is_told_and_does_not_hang(publishing: BrokerCo
     assert publishing.is_open
 
 
-async def test_a_cut_connection_is_told_and_the_next_call_connects_again(amqp_url: str, queue: str) -> None:
-    async with proxy_to(amqp_url) as proxy, BrokerConnection(proxy.url, "cut") as connection:
+async def test_a_cut_connection_is_told_and_the_next_call_connects_again(
+    amqp_url: str, queue: str
+) -> None:
+    async with (
+        proxy_to(amqp_url) as proxy,
+        BrokerConnection(proxy.url, "cut") as connection,
+    ):
         publisher = Publisher(connection, INBOUND, timeout=3)
         await publisher.publish(outgoing(queue))
         proxy.freeze()
-        under_way = asyncio.gather(publisher.publish_all([outgoing(queue) for _ in range(10)]), return_exceptions=True)
+        under_way = asyncio.gather(
+            publisher.publish_all([outgoing(queue) for _ in range(10)]),
+            return_exceptions=True,
+        )
         await until(lambda: bool(publisher._sending))
         proxy.cut()
         (outcome,) = await under_way
@@ -90,8 +127,13 @@ async def test_a_cut_connection_is_told_and_the_next_call_connects_again(amqp_ur
         await publisher.publish(outgoing(queue))
 
 
-async def test_a_silent_broker_is_unavailable_after_the_timeout(amqp_url: str, queue: str) -> None:
-    async with proxy_to(amqp_url) as proxy, BrokerConnection(proxy.url, "frozen") as connection:
+async def test_a_silent_broker_is_unavailable_after_the_timeout(
+    amqp_url: str, queue: str
+) -> None:
+    async with (
+        proxy_to(amqp_url) as proxy,
+        BrokerConnection(proxy.url, "frozen") as connection,
+    ):
         publisher = Publisher(connection, INBOUND, timeout=0.3)
         await publisher.publish(outgoing(queue))
         proxy.freeze()
@@ -100,7 +142,10 @@ async def test_a_silent_broker_is_unavailable_after_the_timeout(amqp_url: str, q
 
 
 async def test_cancelling_is_cancelling(amqp_url: str, queue: str) -> None:
-    async with proxy_to(amqp_url) as proxy, BrokerConnection(proxy.url, "cancelled") as connection:
+    async with (
+        proxy_to(amqp_url) as proxy,
+        BrokerConnection(proxy.url, "cancelled") as connection,
+    ):
         publisher = Publisher(connection, INBOUND, timeout=60)
         await publisher.publish(outgoing(queue))
         proxy.freeze()
@@ -123,7 +168,9 @@ async def test_declaring_again_changes_nothing_and_differing_arguments_are_told(
     assert publishing.is_open
 
 
-async def test_the_state_of_a_queue_and_emptying_it(publishing: BrokerConnection, queue: str) -> None:
+async def test_the_state_of_a_queue_and_emptying_it(
+    publishing: BrokerConnection, queue: str
+) -> None:
     publisher = Publisher(publishing, INBOUND)
     await publisher.publish_all([outgoing(queue) for _ in range(3)])
     assert await waiting(publishing, queue) == 3

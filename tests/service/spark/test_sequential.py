@@ -93,7 +93,9 @@ async def test_several_consumers_keep_the_order_also_when_the_active_one_goes(
         await connection.close()
 
 
-async def test_the_routing_follows_the_mode_and_nothing_is_lost(publishing: BrokerConnection, name: str) -> None:
+async def test_the_routing_follows_the_mode_and_nothing_is_lost(
+    publishing: BrokerConnection, name: str
+) -> None:
     await publish(publishing, name, ["a"])
     async with publishing.short_channel() as channel:
         await declare_queue(channel, name, Direction.INBOUND)
@@ -102,5 +104,7 @@ async def test_the_routing_follows_the_mode_and_nothing_is_lost(publishing: Brok
     async with publishing.short_channel() as channel:
         await declare_queue(channel, name, Direction.INBOUND, sequential=True)
     await publish(publishing, name, ["d"])
-    states = [await queue_state(publishing, queue) for queue in (sequential_queue(name), name)]
+    states = [
+        await queue_state(publishing, queue) for queue in (sequential_queue(name), name)
+    ]
     assert [state.messages for state in states if state] == [2, 2]

@@ -13,7 +13,23 @@ from yarl import URL
 
 from tests.service.vault.served import PASSWORD, USERNAMES
 
-VOID = frozenset({"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"})
+VOID = frozenset(
+    {
+        "area",
+        "base",
+        "br",
+        "col",
+        "embed",
+        "hr",
+        "img",
+        "input",
+        "link",
+        "meta",
+        "source",
+        "track",
+        "wbr",
+    }
+)
 INLINE = frozenset({"a", "code", "small", "span", "strong", "time", "wbr"})
 HIDDEN = frozenset({"style", "script", "head"})
 
@@ -51,12 +67,18 @@ class _Reader(HTMLParser):
             self._open.append(tag)
         if tag in ("a", "button", "option", "textarea"):
             self._within = []
-        name = given.get("name", "")
         if tag == "form":
-            kind = given.get("enctype") == "multipart/form-data"
-            self._form = Form(given.get("action", ""), given.get("method", "get"), kind)
-            self.forms.append(self._form)
-        elif tag == "a":
+            self._begin_form(given)
+        else:
+            self._control(tag, given.get("name", ""), given)
+
+    def _begin_form(self, given: dict[str, str]) -> None:
+        kind = given.get("enctype") == "multipart/form-data"
+        self._form = Form(given.get("action", ""), given.get("method", "get"), kind)
+        self.forms.append(self._form)
+
+    def _control(self, tag: str, name: str, given: dict[str, str]) -> None:
+        if tag == "a":
             self._link = given.get("href", "")
         elif tag == "button":
             self._button = {name: given.get("value", "")} if name else {}
@@ -70,7 +92,7 @@ class _Reader(HTMLParser):
                 self._fields[self._select] = self._option
         elif tag == "textarea":
             self._area = name
-        elif tag == "input" and name and (given.get("type") not in ("file", "checkbox") or "checked" in given):
+        elif tag == "input" and name and _is_sent(given):
             self._fields[name] = given.get("value", "")
 
     def _part(self, tag: str) -> None:
@@ -109,7 +131,9 @@ class _Reader(HTMLParser):
 class Page:
     """One answer, as a person finds their way on it."""
 
-    def __init__(self, status: int, url: URL, headers: Mapping[str, str], html: str) -> None:
+    def __init__(
+        self, status: int, url: URL, headers: Mapping[str, str], html: str
+    ) -> None:
         self.status, self.url, self.headers, self.html = status, url, headers, html
         reader = _Reader()
         reader.feed(html)
@@ -137,9 +161,16 @@ class Browser:
 
     async def request(self, method: str, path: str, **options: Any) -> Page:
         """Send a request and follow where it leads."""
-        async with self._http.request(method, URL(self.url).join(URL(path)), **options) as answer:
+        async with self._http.request(
+            method, URL(self.url).join(URL(path)), **options
+        ) as answer:
             html = answer.content_type == "text/html"
-            return Page(answer.status, answer.url, answer.headers, await answer.text() if html else "")
+            return Page(
+                answer.status,
+                answer.url,
+                answer.headers,
+                await answer.text() if html else "",
+            )
 
     async def open(self, path: str, **options: Any) -> Page:
         """Open a page."""
@@ -150,13 +181,24 @@ class Browser:
         assert label in page.links, (label, sorted(page.links))
         return await self.open(page.links[label])
 
-    def filled(self, page: Page, label: str, fields: Mapping[str, str]) -> tuple[Form, dict[str, str]]:
+    def filled(
+        self, page: Page, label: str, fields: Mapping[str, str]
+    ) -> tuple[Form, dict[str, str]]:
         """The form with this button, with these fields filled in; choices may be made by their label."""
         form = page.form(label)
-        ticked = {given.get("name") for tag, given in page.tags if given.get("type") == "checkbox"}
-        unknown = [name for name in fields if name not in form.fields and name not in ticked]
+        ticked = {
+            given.get("name")
+            for tag, given in page.tags
+            if given.get("type") == "checkbox"
+        }
+        unknown = [
+            name for name in fields if name not in form.fields and name not in ticked
+        ]
         assert not unknown, (unknown, form.fields)
-        chosen = {name: form.options.get(name, {}).get(value, value) for name, value in fields.items()}
+        chosen = {
+            name: form.options.get(name, {}).get(value, value)
+            for name, value in fields.items()
+        }
         return form, {**form.fields, **chosen, **form.labels[label]}
 
     async def press(self, page: Page, label: str, /, **fields: str) -> Page:
@@ -166,9 +208,13 @@ class Browser:
             return await self.open(form.action or page.path, params=values)
         headers = {"Referer": str(page.url)}
         data = aiohttp.FormData(values, default_to_multipart=form.multipart)
-        return await self.request("POST", form.action or page.path, data=data, headers=headers)
+        return await self.request(
+            "POST", form.action or page.path, data=data, headers=headers
+        )
 
-    async def send_file(self, page: Page, label: str, content: bytes, name: str = "file.json") -> Page:
+    async def send_file(
+        self, page: Page, label: str, content: bytes, name: str = "file.json"
+    ) -> Page:
         """Choose a file in a form and press its button."""
         form, values = self.filled(page, label, {})
         assert form.multipart
@@ -179,11 +225,17 @@ class Browser:
     async def download(self, page: Page, label: str) -> bytes:
         """Press a button that is answered with a file."""
         form, values = self.filled(page, label, {})
-        async with self._http.post(URL(self.url).join(URL(form.action)), data=values) as answer:
-            assert answer.headers["Content-Disposition"].startswith("attachment"), await answer.text()
+        async with self._http.post(
+            URL(self.url).join(URL(form.action)), data=values
+        ) as answer:
+            assert answer.headers["Content-Disposition"].startswith("attachment"), (
+                await answer.text()
+            )
             return await answer.read()
 
-    async def sign_in(self, username: str, password: str = PASSWORD, path: str = "/ui/") -> Page:
+    async def sign_in(
+        self, username: str, password: str = PASSWORD, path: str = "/ui/"
+    ) -> Page:
         """Open a page and sign in on the way."""
         page = await self.open(path)
         return await self.press(page, "Sign in", username=username, password=password)
@@ -198,9 +250,17 @@ class Browser:
 async def browser(url: str, role: str | None = None) -> AsyncIterator[Browser]:
     """A browser with cookies of its own, signed in when a role is given."""
     jar = aiohttp.CookieJar(unsafe=True)  # hosts that are numbers have cookies, too
-    async with aiohttp.ClientSession(cookie_jar=jar, timeout=aiohttp.ClientTimeout(total=30)) as http:
+    async with aiohttp.ClientSession(
+        cookie_jar=jar, timeout=aiohttp.ClientTimeout(total=30)
+    ) as http:
         made = Browser(http, url)
         if role is not None:
             page = await made.sign_in(USERNAMES[role])
             assert page.status == 200, page.text
         yield made
+
+
+def _is_sent(attributes: dict[str, str]) -> bool:
+    """Return whether a browser sends this input along as it stands."""
+    unsent_alone = attributes.get("type") in ("file", "checkbox")
+    return not unsent_alone or "checked" in attributes

@@ -17,18 +17,34 @@ from tests.public_client import client_of
 from tests.servers import fresh_database, fresh_vhost
 from tests.service.vault import objects
 from tests.service.vault.remote_end import establish
-from tests.service.vault.served import MDL, PASSWORD, USERNAMES, Api, served, settings, started
+from tests.service.vault.served import (
+    MDL,
+    PASSWORD,
+    USERNAMES,
+    Api,
+    served,
+    settings,
+    started,
+)
 
 Call = Callable[..., Any]
 
 
 @pytest.fixture(scope="session")
 async def vault(
-    postgres_server: PostgresServer, rabbitmq_server: RabbitServer, tmp_path_factory: pytest.TempPathFactory
+    postgres_server: PostgresServer,
+    rabbitmq_server: RabbitServer,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> AsyncIterator[Vault]:
     """A Vault with the standard configuration of the Medical Vault; started by the application that serves it."""
-    async with fresh_database(postgres_server) as dsn, fresh_vhost(rabbitmq_server) as vhost:
-        yield Vault(MEDICAL_VAULT, settings(dsn, vhost.amqp_url, tmp_path_factory.mktemp("files")))
+    async with (
+        fresh_database(postgres_server) as dsn,
+        fresh_vhost(rabbitmq_server) as vhost,
+    ):
+        yield Vault(
+            MEDICAL_VAULT,
+            settings(dsn, vhost.amqp_url, tmp_path_factory.mktemp("files")),
+        )
 
 
 @pytest.fixture(scope="session")
@@ -66,7 +82,10 @@ async def client(api: Api) -> VaultClient:
     """The Python client on PyPI, signed in as the System Admin."""
     made, host = client_of(api.url)
     await asyncio.to_thread(
-        made.authenticate, vaultURL=api.url, vaultUserName=USERNAMES["admin"], vaultPassword=PASSWORD
+        made.authenticate,
+        vaultURL=api.url,
+        vaultUserName=USERNAMES["admin"],
+        vaultPassword=PASSWORD,
     )
     assert host.asked == ["/auth/discovery"]
     return made

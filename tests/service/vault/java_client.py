@@ -44,7 +44,10 @@ class Body:
 
 def form(**fields: str) -> Body:
     """FormBody: percent-encoded, spaces included."""
-    pairs = (f"{quote(name, safe='')}={quote(value, safe='*-._')}" for name, value in fields.items())
+    pairs = (
+        f"{quote(name, safe='')}={quote(value, safe='*-._')}"
+        for name, value in fields.items()
+    )
     return Body("&".join(pairs).encode(), FORM)
 
 
@@ -56,8 +59,17 @@ def raw(content_type: str, text: str) -> Body:
 def file(content: bytes, name: str, **fields: str) -> Body:
     """A multipart form with a file behind its fields; each part tells its length."""
     parts = [_part(f'name="{key}"', value.encode()) for key, value in fields.items()]
-    parts.append(_part(f'name="file"; filename="{name}"', content, "Content-Type: application/octet-stream\r\n"))
-    return Body(b"".join(parts) + f"--{BOUNDARY}--\r\n".encode(), f"{MULTIPART}; boundary={BOUNDARY}")
+    parts.append(
+        _part(
+            f'name="file"; filename="{name}"',
+            content,
+            "Content-Type: application/octet-stream\r\n",
+        )
+    )
+    return Body(
+        b"".join(parts) + f"--{BOUNDARY}--\r\n".encode(),
+        f"{MULTIPART}; boundary={BOUNDARY}",
+    )
 
 
 def _part(disposition: str, content: bytes, content_type: str = "") -> bytes:
@@ -74,7 +86,9 @@ class JavaClient:
     dns: str
     session_id: str = ""
 
-    async def send(self, method: str, path: str, body: Body | None = None, **headers: str) -> Answer:
+    async def send(
+        self, method: str, path: str, body: Body | None = None, **headers: str
+    ) -> Answer:
         """Call a path below ``/api/v24.3``, or one that begins with ``/api``; headers by keyword, ``_`` for ``-``."""
         named = {"User-Agent": "okhttp/4.9.3", "X-VaultAPI-ClientID": "java-client"}
         named |= {name.replace("_", "-"): value for name, value in headers.items()}
@@ -94,7 +108,12 @@ class JavaClient:
         async with self.http.request(method, url, **options) as response:
             text = await response.text()
             is_json = response.content_type == JSON
-            return Answer(response.status, response.headers, text, await response.json() if is_json else None)
+            return Answer(
+                response.status,
+                response.headers,
+                text,
+                await response.json() if is_json else None,
+            )
 
 
 def misfits(body: Any, types: Types) -> list[str]:
@@ -102,7 +121,11 @@ def misfits(body: Any, types: Types) -> list[str]:
     found = []
     for path, kind in types.items():
         values = list(_values(body, path.split(".")))
-        found += [f"{path}: {value!r} is no {kind.__name__}" for value in values if not _fits(value, kind)]
+        found += [
+            f"{path}: {value!r} is no {kind.__name__}"
+            for value in values
+            if not _fits(value, kind)
+        ]
     return found
 
 
@@ -117,7 +140,9 @@ def _values(value: Any, path: list[str]) -> Iterator[Any]:
         return
     member = value.get(name)
     if not each or not isinstance(member, list):
-        yield from _values(member, path[1:]) if member is not None and not each else [member]
+        yield from (
+            _values(member, path[1:]) if member is not None and not each else [member]
+        )
         return
     for item in member:
         yield from _values(item, path[1:])

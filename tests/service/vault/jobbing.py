@@ -82,9 +82,18 @@ class Jobs:
         self.service = JobService(self.database)
         self.table = JobTable(self.database)
 
-    def worker(self, handlers: Mapping[str, JobHandler | JobType], options: WorkerOptions = FAST) -> JobWorker:
-        types = {name: h if isinstance(h, JobType) else JobType(h) for name, h in handlers.items()}
-        vault = cast("Vault", SimpleNamespace(security=Callers(), database=self.database))
+    def worker(
+        self,
+        handlers: Mapping[str, JobHandler | JobType],
+        options: WorkerOptions = FAST,
+    ) -> JobWorker:
+        types = {
+            name: h if isinstance(h, JobType) else JobType(h)
+            for name, h in handlers.items()
+        }
+        vault = cast(
+            "Vault", SimpleNamespace(security=Callers(), database=self.database)
+        )
         return JobWorker(vault, self.table, types, options)
 
     @asynccontextmanager
@@ -97,7 +106,9 @@ class Jobs:
             await asyncio.gather(*(worker.stop() for worker in workers))
 
     async def submit(self, job_type: str = "test", **options: Any) -> int:
-        return await self.service.submit(SYSTEM, job_type, "A test's job", options.pop("parameters", {}), **options)
+        return await self.service.submit(
+            SYSTEM, job_type, "A test's job", options.pop("parameters", {}), **options
+        )
 
     async def job(self, job_id: int) -> Job:
         return await self.service.job(SYSTEM, job_id)

@@ -91,7 +91,9 @@ def action(state: str, name: str) -> str:
 
 
 async def owner(api: Api, **values: Any) -> str:
-    return (await api.post(OWNERS, json=[{"name__v": "owner", "key__c": key(), **values}])).ids[0]
+    return (
+        await api.post(OWNERS, json=[{"name__v": "owner", "key__c": key(), **values}])
+    ).ids[0]
 
 
 async def items(api: Api, number: int, **values: Any) -> list[str]:
@@ -106,4 +108,7 @@ async def record(api: Api, object_name: str, record_id: str) -> dict[str, Any]:
 
 def outcomes(answer: Answer) -> list[str]:
     """Each row's error type, or its status where there is none."""
-    return [row["errors"][0]["type"] if row.get("errors") else row["responseStatus"] for row in answer.data]
+    return [
+        row["errors"][0]["type"] if row.get("errors") else row["responseStatus"]
+        for row in answer.data
+    ]

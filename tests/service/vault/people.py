@@ -27,7 +27,9 @@ def person(**fields: Any) -> dict[str, Any]:
 async def new_user(admin: Api, **fields: Any) -> tuple[int, str]:
     """Create a user; their id and name."""
     sent = person(**fields)
-    answer = await admin.post("/objects/users", data={name: str(value) for name, value in sent.items()})
+    answer = await admin.post(
+        "/objects/users", data={name: str(value) for name, value in sent.items()}
+    )
     assert answer.status == "SUCCESS", answer.text
     return answer.body["id"], sent["user_name__v"]
 

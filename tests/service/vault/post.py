@@ -32,17 +32,26 @@ class Post:
     def to(self, address: str) -> list[EmailMessage]:
         return [message for message in self.received if message["To"] == address]
 
-    async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802
+    async def handle_DATA(  # noqa: N802
+        self, _server: SMTP, _session: Session, envelope: Envelope
+    ) -> str:
         waiting = self.answers.get(envelope.rcpt_tos[0])
         if waiting:
             return waiting.pop(0)
-        message = BytesParser(policy=default).parsebytes(cast("bytes", envelope.content))
+        message = BytesParser(policy=default).parsebytes(
+            cast("bytes", envelope.content)
+        )
         self.received.append(message)
         return "250 OK"
 
 
-def _authenticated(_server: SMTP, _session: Session, _envelope: Envelope, _mechanism: str, data: Any) -> AuthResult:
-    known = isinstance(data, LoginPassword) and (data.login, data.password) == (USERNAME.encode(), SECRET.encode())
+def _authenticated(
+    _server: SMTP, _session: Session, _envelope: Envelope, _mechanism: str, data: Any
+) -> AuthResult:
+    known = isinstance(data, LoginPassword) and (data.login, data.password) == (
+        USERNAME.encode(),
+        SECRET.encode(),
+    )
     return AuthResult(success=known)
 
 
@@ -54,7 +63,13 @@ async def post_office(tls: LocalTls) -> AsyncIterator[Post]:
     post = Post(tls.ca_file)
 
     def protocol() -> SMTP:
-        return SMTP(post, tls_context=context, require_starttls=True, authenticator=_authenticated, auth_required=True)
+        return SMTP(
+            post,
+            tls_context=context,
+            require_starttls=True,
+            authenticator=_authenticated,
+            auth_required=True,
+        )
 
     server = await asyncio.get_running_loop().create_server(protocol, "localhost", 0)
     post.port = server.sockets[0].getsockname()[1]

@@ -47,8 +47,15 @@ class Fleet:
             "VAULT_BURST_LIMIT": "1000000",
             "VAULT_SIGN_IN_LIMIT": "100000",
         }
-        for role, variable in (("admin", "ADMIN"), ("integration", "INTEGRATION"), ("user", "BUSINESS")):
-            settings |= {f"VAULT_{variable}_USERNAME": USERNAMES[role], f"VAULT_{variable}_PASSWORD": PASSWORD}
+        for role, variable in (
+            ("admin", "ADMIN"),
+            ("integration", "INTEGRATION"),
+            ("user", "BUSINESS"),
+        ):
+            settings |= {
+                f"VAULT_{variable}_USERNAME": USERNAMES[role],
+                f"VAULT_{variable}_PASSWORD": PASSWORD,
+            }
         service = Service(self.state, "medical_vault", folder, settings, number)
         self.state.ports[service.name] = int(settings["VAULT_PORT"])
         self.processes.append(service)
@@ -68,7 +75,10 @@ class Fleet:
         first, *others = self.apis
         session = await first.signed_in(role)
         assert session.session_id is not None
-        return [session, *(Api(self.http, api.url, session.session_id) for api in others)]
+        return [
+            session,
+            *(Api(self.http, api.url, session.session_id) for api in others),
+        ]
 
     async def fetchval(self, sql: str, *values: object) -> object:
         """A value of the database, asked past all processes."""
@@ -80,7 +90,9 @@ class Fleet:
 
 
 @asynccontextmanager
-async def fleet(dsn: str, amqp_url: str, folder: Path, size: int = 3) -> AsyncIterator[Fleet]:
+async def fleet(
+    dsn: str, amqp_url: str, folder: Path, size: int = 3
+) -> AsyncIterator[Fleet]:
     """So many processes, started at the same moment on an empty database."""
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60)) as http:
         made = Fleet(State.load(folder / "state.json"), dsn, amqp_url, http)
@@ -107,18 +119,24 @@ class Balancer:
     async def watch(self) -> None:
         """Ask every process again and again whether it is ready."""
         while True:
-            reasons = await asyncio.gather(*(process.not_ready() for process in self._processes))
+            reasons = await asyncio.gather(
+                *(process.not_ready() for process in self._processes)
+            )
             known = zip(self._processes, reasons, strict=True)
             self._ready = {process.name for process, reason in known if reason is None}
             await asyncio.sleep(READY_INTERVAL)
 
-    async def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def accept(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
         for _ in range(self._size):
             process = next(self._turns)
             if process.name not in self._ready:
                 continue
             with suppress(OSError):
-                there, back = await asyncio.open_connection("127.0.0.1", process.state.ports[process.name])
+                there, back = await asyncio.open_connection(
+                    "127.0.0.1", process.state.ports[process.name]
+                )
                 await asyncio.gather(_pump(reader, back), _pump(there, writer))
                 return
         writer.close()

@@ -20,7 +20,11 @@ async def execute(api: Api, text: str) -> Answer:
 
 
 def quoted(values: object) -> str:
-    return ", ".join(f"'{value}'" for value in values) if isinstance(values, set | list | tuple) else ""
+    return (
+        ", ".join(f"'{value}'" for value in values)
+        if isinstance(values, set | list | tuple)
+        else ""
+    )
 
 
 def permission_set(own: str, grants: set[str], entries: Mapping[str, str]) -> str:
@@ -30,7 +34,12 @@ def permission_set(own: str, grants: set[str], entries: Mapping[str, str]) -> st
         f"Objectpermission {target} ({', '.join(f'{letters[o]}(true)' for o in allowed)})"
         for target, allowed in entries.items()
     ]
-    parts = [f"label('{own}')", "active(true)", f"permissions({quoted(sorted(grants))})", *written]
+    parts = [
+        f"label('{own}')",
+        "active(true)",
+        f"permissions({quoted(sorted(grants))})",
+        *written,
+    ]
     return f"RECREATE Permissionset {own} ({', '.join(parts)});"
 
 
@@ -42,7 +51,9 @@ def security_profile(own: str, *sets: str) -> str:
 async def with_profile(admin: Api, grants: set[str], entries: Mapping[str, str]) -> Api:
     """A new user's session, whose profile has one permission set with these."""
     own = name()
-    made = await execute(admin, permission_set(own, grants, entries) + security_profile(own, own))
+    made = await execute(
+        admin, permission_set(own, grants, entries) + security_profile(own, own)
+    )
     assert made.status == "SUCCESS", made.text
     _, username = await new_user(admin, security_profile__v=own)
     return await as_user(admin, username)

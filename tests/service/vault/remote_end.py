@@ -19,8 +19,12 @@ from tests.service.vault.served import Api
 async def establish(admin: Api, name: str = "medical_crm__v") -> None:
     """Answer the connection file of a Pending connection as the Vault that it is for would."""
     file = (await admin.get(f"/services/connections/{name}/file")).data["document"]
-    answer = await admin.post("/services/connections/actions/upload", data={"file": acceptance(file).decode()})
-    assert answer.data == {"connection": name, "state": "active_state__sys"}, answer.text
+    answer = await admin.post(
+        "/services/connections/actions/upload", data={"file": acceptance(file).decode()}
+    )
+    assert answer.data == {"connection": name, "state": "active_state__sys"}, (
+        answer.text
+    )
 
 
 def acceptance(file: Mapping[str, Any]) -> bytes:
@@ -45,7 +49,9 @@ def connection_file(connection: str, vault_id: int, remote_vault_id: int) -> byt
     )
 
 
-def _signed(kind: Kind, *, vault_id: int, remote_vault_id: int, connection: str, nonce: str) -> bytes:
+def _signed(
+    kind: Kind, *, vault_id: int, remote_vault_id: int, connection: str, nonce: str
+) -> bytes:
     document = Document(
         kind=kind,
         vault_id=vault_id,
@@ -62,4 +68,8 @@ def _signed(kind: Kind, *, vault_id: int, remote_vault_id: int, connection: str,
     private, certificate = key_pair("Remote Vault")
     key = serialization.load_der_private_key(private, None)
     assert isinstance(key, rsa.RSAPrivateKey)
-    return write(document, certificate, lambda data: key.sign(data, padding.PKCS1v15(), hashes.SHA256()))
+    return write(
+        document,
+        certificate,
+        lambda data: key.sign(data, padding.PKCS1v15(), hashes.SHA256()),
+    )

@@ -20,7 +20,11 @@ from shared.vault.assembly.vault import Vault
 from shared.vault.assembly.vault_settings import VaultSettings
 
 PASSWORD = "a test's password"
-USERNAMES = {"admin": "admin@vault.example", "integration": "integration@vault.example", "user": "user@vault.example"}
+USERNAMES = {
+    "admin": "admin@vault.example",
+    "integration": "integration@vault.example",
+    "user": "user@vault.example",
+}
 
 MDL = """
 RECREATE Picklist colour__c ( label('Colour'), Picklistentry red__c ( label('Red') ),
@@ -81,11 +85,22 @@ class Api:
         """Call a path below ``/api/{version}``, or any path that begins with ``/api`` or ``/auth/``."""
         headers = {"Authorization": self.session_id} if self.session_id else {}
         headers |= options.pop("headers", {})
-        url = path if path.startswith(("/api", "/auth/")) else f"/api/{self.version}{path}"
-        async with self.http.request(method, self.url + url, headers=headers, **options) as response:
+        url = (
+            path
+            if path.startswith(("/api", "/auth/"))
+            else f"/api/{self.version}{path}"
+        )
+        async with self.http.request(
+            method, self.url + url, headers=headers, **options
+        ) as response:
             text = await response.text()
             is_json = response.content_type == "application/json"
-            return Answer(response.status, response.headers, text, await response.json() if is_json else None)
+            return Answer(
+                response.status,
+                response.headers,
+                text,
+                await response.json() if is_json else None,
+            )
 
     async def get(self, path: str, **options: Any) -> Answer:
         return await self.call("GET", path, **options)
@@ -104,7 +119,9 @@ class Api:
 
     async def signed_in(self, role: str) -> Api:
         """The same API with a session of its own; ``role`` is one of USERNAMES."""
-        answer = await self.post("/auth", data={"username": USERNAMES[role], "password": PASSWORD})
+        answer = await self.post(
+            "/auth", data={"username": USERNAMES[role], "password": PASSWORD}
+        )
         return replace(self, session_id=answer.body["sessionId"])
 
 
@@ -129,14 +146,18 @@ def settings(dsn: str, amqp_url: str, files: Path) -> VaultSettings:
 @asynccontextmanager
 async def served(app: FastAPI) -> AsyncIterator[Api]:
     """The application on a free port, for as long as the block lasts."""
-    config = uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, access_log=False, lifespan="on")
+    config = uvicorn.Config(
+        app, host="127.0.0.1", port=0, log_config=None, access_log=False, lifespan="on"
+    )
     server = uvicorn.Server(config)
     serving = asyncio.create_task(server.serve())
 
     try:
         assert await holds_within(30, lambda: server.started or serving.done())
         port = server.servers[0].sockets[0].getsockname()[1]
-        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as http:
+        async with aiohttp.ClientSession(
+            timeout=aiohttp.ClientTimeout(total=30)
+        ) as http:
             yield Api(http, f"http://127.0.0.1:{port}")
     finally:
         server.should_exit = True

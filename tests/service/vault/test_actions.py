@@ -7,16 +7,30 @@ from typing import Any
 
 import pytest
 
-from tests.service.vault.objects import ITEMS, action, items, key, outcomes, owner, record
+from tests.service.vault.objects import (
+    ITEMS,
+    action,
+    items,
+    key,
+    outcomes,
+    owner,
+    record,
+)
 from tests.service.vault.served import Answer, Api
 
 GO = action("first__c", "go__c")
-NOT_ALLOWED, INVALID, NO_ACCESS = "OPERATION_NOT_ALLOWED", "INVALID_DATA", "INSUFFICIENT_ACCESS"
+NOT_ALLOWED, INVALID, NO_ACCESS = (
+    "OPERATION_NOT_ALLOWED",
+    "INVALID_DATA",
+    "INSUFFICIENT_ACCESS",
+)
 RETRY = "Objectaction.exception_message__sys.retry_transfer__sys"
 
 
 async def run(api: Api, ids: list[str], name: str, **prompts: str) -> Answer:
-    return await api.post(f"{ITEMS}/actions/{name}", data={"ids": ",".join(ids), **prompts})
+    return await api.post(
+        f"{ITEMS}/actions/{name}", data={"ids": ",".join(ids), **prompts}
+    )
 
 
 async def state(api: Api, record_id: str) -> str:
@@ -29,25 +43,48 @@ async def test_results_in_the_order_of_the_ids(user: Api) -> None:
     named = [ids[2], ids[1], "x" * 30, "a\x00b", "nobody", ids[0], ids[2]]
     answer = await run(user, named, GO)
     assert [row["id"] for row in answer.data] == named
-    assert outcomes(answer) == ["SUCCESS", NOT_ALLOWED, INVALID, INVALID, INVALID, "SUCCESS", "SUCCESS"]
+    assert outcomes(answer) == [
+        "SUCCESS",
+        NOT_ALLOWED,
+        INVALID,
+        INVALID,
+        INVALID,
+        "SUCCESS",
+        "SUCCESS",
+    ]
     assert [await state(user, i) for i in ids] == ["second__c"] * 3
 
 
 async def test_prompts_are_checked_as_any_value(user: Api) -> None:
     (record_id,) = await items(user, 1)
-    for prompts in ({"text__c": "x" * 11}, {"owner__c": "nobody"}, {"sizes__c": "medium__c"}):
+    for prompts in (
+        {"text__c": "x" * 11},
+        {"owner__c": "nobody"},
+        {"sizes__c": "medium__c"},
+    ):
         assert outcomes(await run(user, [record_id], GO, **prompts)) == [INVALID]
     for refused in ("key__c", "state__v", "id", "owner__cr.key__c"):
-        assert (await run(user, [record_id], GO, **{refused: "x"})).error == "ATTRIBUTE_NOT_SUPPORTED"
+        assert (
+            await run(user, [record_id], GO, **{refused: "x"})
+        ).error == "ATTRIBUTE_NOT_SUPPORTED"
     wanted = await owner(user)
-    assert outcomes(await run(user, [record_id], GO, owner__c=wanted, sizes__c="small__c,huge__c")) == ["SUCCESS"]
+    assert outcomes(
+        await run(user, [record_id], GO, owner__c=wanted, sizes__c="small__c,huge__c")
+    ) == ["SUCCESS"]
     stored = await record(user, "item__c", record_id)
     assert (stored["owner__c"], stored["sizes__c"]) == (wanted, ["small__c", "huge__c"])
 
 
 @pytest.mark.parametrize(
     "name",
-    ["x", "Objectlifecyclestateuseraction...", action("", "go__c"), action("first__c", "x"), f"{GO}.x", RETRY],
+    [
+        "x",
+        "Objectlifecyclestateuseraction...",
+        action("", "go__c"),
+        action("first__c", "x"),
+        f"{GO}.x",
+        RETRY,
+    ],
 )
 async def test_actions_that_are_not_there(user: Api, name: str) -> None:
     ids = await items(user, 1)
@@ -59,19 +96,28 @@ async def test_an_action_by_one_name_in_two_states(user: Api) -> None:
     (record_id,) = await items(user, 1)
     await run(user, [record_id], GO)
     assert outcomes(await run(user, [record_id], GO)) == [NOT_ALLOWED]
-    assert outcomes(await run(user, [record_id], action("second__c", "go__c"))) == ["SUCCESS"]
+    assert outcomes(await run(user, [record_id], action("second__c", "go__c"))) == [
+        "SUCCESS"
+    ]
     assert await state(user, record_id) == "first__c"
 
 
-async def test_a_message_that_cannot_enter_its_queue_stops_nobody_where_the_queue_says_so(admin: Api) -> None:
+async def test_a_message_that_cannot_enter_its_queue_stops_nobody_where_the_queue_says_so(
+    admin: Api,
+) -> None:
     """``rollback_on_error``: refused with it (below); without it an exception is kept, and sent when it can be."""
     closed = "RECREATE Queue closed__c ( label('Closed'), type('outbound'), active({}), rollback_on_error({}) );"
     await admin.post("/api/mdl/execute", data=closed.format("false", "false"))
     ids = await items(admin, 2)
     try:
-        answer = await admin.post(f"{ITEMS}/actions/{action('first__c', 'shut__c')}", data={"ids": ",".join(ids)})
+        answer = await admin.post(
+            f"{ITEMS}/actions/{action('first__c', 'shut__c')}",
+            data={"ids": ",".join(ids)},
+        )
         assert outcomes(answer) == ["SUCCESS"] * 2
-        assert [(await record(admin, "item__c", i))["state__v"] for i in ids] == [["shut__c"]] * 2
+        assert [(await record(admin, "item__c", i))["state__v"] for i in ids] == [
+            ["shut__c"]
+        ] * 2
         query = (
             "SELECT id, error_type__sys, error_message__sys, message_items_failed__sys, "
             "LONGTEXT(message_body_json__sys) FROM exception_message__sys "
@@ -82,17 +128,23 @@ async def test_a_message_that_cannot_enter_its_queue_stops_nobody_where_the_queu
         assert "Queue [closed__c] is inactive" in exception["error_message__sys"]
         assert exception["message_items_failed__sys"] == 2
         assert all(i in exception["message_body_json__sys"] for i in ids)
-        refused = await admin.post(f"/vobjects/exception_message__sys/{exception['id']}/actions/{RETRY}")
+        refused = await admin.post(
+            f"/vobjects/exception_message__sys/{exception['id']}/actions/{RETRY}"
+        )
         assert refused.error == "OPERATION_NOT_ALLOWED"
         await admin.post("/api/mdl/execute", data=closed.format("true", "false"))
-        sent = await admin.post(f"/vobjects/exception_message__sys/{exception['id']}/actions/{RETRY}")
+        sent = await admin.post(
+            f"/vobjects/exception_message__sys/{exception['id']}/actions/{RETRY}"
+        )
         assert sent.status == "SUCCESS"
     finally:
         await admin.post("/api/mdl/execute", data=closed.format("false", "true"))
 
 
 @pytest.mark.parametrize("name", ["none__c", "shut__c", "job__c", "wrong__c"])
-async def test_an_action_that_the_vault_cannot_carry_out_changes_nothing(user: Api, name: str) -> None:
+async def test_an_action_that_the_vault_cannot_carry_out_changes_nothing(
+    user: Api, name: str
+) -> None:
     ids = await items(user, 2)
     answer = await run(user, ids, action("first__c", name))
     assert (answer.http_status, answer.error) == (200, NOT_ALLOWED)
@@ -115,7 +167,9 @@ async def test_an_entry_action_with_a_reference_that_leads_nowhere(user: Api) ->
 
 async def test_entry_actions_set_their_fields(user: Api) -> None:
     (record_id,) = await items(user, 1)
-    assert outcomes(await run(user, [record_id], action("first__c", "stamp__c"))) == ["SUCCESS"]
+    assert outcomes(await run(user, [record_id], action("first__c", "stamp__c"))) == [
+        "SUCCESS"
+    ]
     stored = await record(user, "item__c", record_id)
     assert stored["sizes__c"] == ["small__c", "huge__c"]
     assert stored["moment__c"] >= stored["created_date__v"]
@@ -124,7 +178,9 @@ async def test_entry_actions_set_their_fields(user: Api) -> None:
 
 async def test_one_of_many_callers_changes_the_state(user: Api) -> None:
     ids = await items(user, 20)
-    answers = await asyncio.gather(*(run(user, ids[n:] + ids[:n], GO) for n in range(8)))
+    answers = await asyncio.gather(
+        *(run(user, ids[n:] + ids[:n], GO) for n in range(8))
+    )
     found = [outcome for answer in answers for outcome in outcomes(answer)]
     assert sorted(found) == [NOT_ALLOWED] * 140 + ["SUCCESS"] * 20
 
@@ -144,7 +200,9 @@ async def exception(api: Api, body: str, **values: str) -> str:
         "error_status__sys": "open__sys",
         "message_body_json__sys": body,
     }
-    return (await api.post("/vobjects/exception_message__sys", json=[row | values])).ids[0]
+    return (
+        await api.post("/vobjects/exception_message__sys", json=[row | values])
+    ).ids[0]
 
 
 @pytest.mark.parametrize(
@@ -175,7 +233,11 @@ async def test_retry_needs_an_open_queue(admin: Api) -> None:
     body = envelope('{"attributes":{},"items":["a"]}')
     for queue in ("closed__c", "job__c", "none__c", ""):
         record_id = await exception(admin, body, queue__sys=queue)
-        assert (await admin.post(f"/vobjects/exception_message__sys/{record_id}/actions/{RETRY}")).error == NOT_ALLOWED
+        assert (
+            await admin.post(
+                f"/vobjects/exception_message__sys/{record_id}/actions/{RETRY}"
+            )
+        ).error == NOT_ALLOWED
 
 
 async def test_retry_is_not_for_business_users(admin: Api, user: Api) -> None:

@@ -22,14 +22,20 @@ def multipart(fields: dict[str, str]) -> aiohttp.FormData:
 
 @pytest.mark.parametrize(
     "body",
-    [{"data": ADMIN}, {"data": {**ADMIN, "vaultDNS": "", "extra": "x"}}, {"json": ADMIN}],
+    [
+        {"data": ADMIN},
+        {"data": {**ADMIN, "vaultDNS": "", "extra": "x"}},
+        {"json": ADMIN},
+    ],
     ids=["form", "empty vaultDNS", "json"],
 )
 async def test_sign_in(api: Api, vault: Vault, body: dict[str, Any]) -> None:
     answer = await api.post("/auth", **body)
     assert answer.status == "SUCCESS"
     assert answer.body["vaultId"] == vault.vault_id
-    assert answer.body["vaultIds"] == [{"id": vault.vault_id, "name": "Medical Vault", "url": f"{api.url}/api"}]
+    assert answer.body["vaultIds"] == [
+        {"id": vault.vault_id, "name": "Medical Vault", "url": f"{api.url}/api"}
+    ]
     assert answer.headers["X-VaultAPI-UserId"] == str(answer.body["userId"])
 
 
@@ -45,8 +51,14 @@ async def test_the_vault_answers_by_the_name_it_was_asked_for(api: Api) -> None:
 @pytest.mark.parametrize(
     ("fields", "error"),
     [
-        ({"username": USERNAMES["user"], "password": "wrong"}, "USERNAME_OR_PASSWORD_INCORRECT"),
-        ({"username": "nobody@vault.example", "password": PASSWORD}, "USERNAME_OR_PASSWORD_INCORRECT"),
+        (
+            {"username": USERNAMES["user"], "password": "wrong"},
+            "USERNAME_OR_PASSWORD_INCORRECT",
+        ),
+        (
+            {"username": "nobody@vault.example", "password": PASSWORD},
+            "USERNAME_OR_PASSWORD_INCORRECT",
+        ),
         ({"password": PASSWORD}, "USERNAME_OR_PASSWORD_INCORRECT"),
         ({"username": USERNAMES["user"]}, "NO_PASSWORD_PROVIDED"),
         ({"username": USERNAMES["user"], "password": ""}, "NO_PASSWORD_PROVIDED"),
@@ -61,21 +73,36 @@ async def test_refused_sign_ins(api: Api, fields: dict[str, str], error: str) ->
 
 async def test_a_user_who_guesses_is_locked_out(api: Api) -> None:
     guess = {"username": "guessed@vault.example", "password": "guess"}
-    errors = [(await api.post("/auth", data=guess)).error for _ in range(MAX_FAILURES + 1)]
-    assert errors == ["USERNAME_OR_PASSWORD_INCORRECT"] * MAX_FAILURES + ["USER_LOCKED_OUT"]
+    errors = [
+        (await api.post("/auth", data=guess)).error for _ in range(MAX_FAILURES + 1)
+    ]
+    assert errors == ["USERNAME_OR_PASSWORD_INCORRECT"] * MAX_FAILURES + [
+        "USER_LOCKED_OUT"
+    ]
 
 
 async def test_a_session_may_be_sent_raw_or_as_bearer(admin: Api, api: Api) -> None:
     for header in (admin.session_id, f"Bearer {admin.session_id}"):
         answer = await api.post("/keep-alive", headers={"Authorization": str(header)})
         assert answer.status == "SUCCESS"
-        assert answer.headers["X-VaultAPI-TruncatedSessionId"] == str(admin.session_id)[:8]
+        assert (
+            answer.headers["X-VaultAPI-TruncatedSessionId"] == str(admin.session_id)[:8]
+        )
 
 
-@pytest.mark.parametrize("header", [None, "unknown", "Bearer unknown", "Bearer ", "x" * 5000])
+@pytest.mark.parametrize(
+    "header", [None, "unknown", "Bearer unknown", "Bearer ", "x" * 5000]
+)
 async def test_without_a_live_session(api: Api, header: str | None) -> None:
-    answer = await api.get("/objects/users/me", headers={"Authorization": header} if header is not None else {})
-    assert (answer.http_status, answer.status, answer.error) == (200, "FAILURE", "INVALID_SESSION_ID")
+    answer = await api.get(
+        "/objects/users/me",
+        headers={"Authorization": header} if header is not None else {},
+    )
+    assert (answer.http_status, answer.status, answer.error) == (
+        200,
+        "FAILURE",
+        "INVALID_SESSION_ID",
+    )
 
 
 async def test_sign_out_ends_this_session_and_no_other(api: Api) -> None:
@@ -94,14 +121,18 @@ async def test_sign_out_ends_this_session_and_no_other(api: Api) -> None:
         ("created_date = now() - interval '49 hours'", False),
     ],
 )
-async def test_sessions_expire(api: Api, vault: Vault, change: str, alive: bool) -> None:
+async def test_sessions_expire(
+    api: Api, vault: Vault, change: str, alive: bool
+) -> None:
     client = await api.signed_in("user")
     async with vault.database.connection() as connection:
         await connection.execute(
             f"UPDATE platform.session SET {change} WHERE token_hash = sha256($1::bytea)",
             str(client.session_id).encode(),
         )
-    assert (await client.get("/objects/users/me")).status == ("SUCCESS" if alive else "FAILURE")
+    assert (await client.get("/objects/users/me")).status == (
+        "SUCCESS" if alive else "FAILURE"
+    )
     async with vault.database.connection() as connection:
         fresh = await connection.fetchval(
             "SELECT used_date > now() - interval '1 minute' FROM platform.session WHERE token_hash = sha256($1::bytea)",
@@ -114,21 +145,31 @@ async def test_sessions_expire(api: Api, vault: Vault, change: str, alive: bool)
 async def test_session_ids_are_not_stored(admin: Api, vault: Vault) -> None:
     async with vault.database.connection() as connection:
         stored = await connection.fetch("SELECT token_hash FROM platform.session")
-    assert all(str(admin.session_id).encode() not in row["token_hash"] for row in stored)
+    assert all(
+        str(admin.session_id).encode() not in row["token_hash"] for row in stored
+    )
 
 
 async def test_versions(api: Api, admin: Api) -> None:
-    for answer in (await api.get("/api"), await api.get("/api/"), await admin.get("/api/v24.3")):
+    for answer in (
+        await api.get("/api"),
+        await api.get("/api/"),
+        await admin.get("/api/v24.3"),
+    ):
         values = answer.body["values"]
         assert values["v25.1"] == f"{api.url}/api/v25.1"
         assert {"v24.1", "v26.3"} <= set(values)
     assert (await api.get("/api/v25.1")).error == "INVALID_SESSION_ID"
-    assert (await api.get("/api/", headers={"Authorization": "unknown"})).error == "INVALID_SESSION_ID"
+    assert (
+        await api.get("/api/", headers={"Authorization": "unknown"})
+    ).error == "INVALID_SESSION_ID"
 
 
 async def test_versions_behind_a_proxy(api: Api) -> None:
     headers = {"X-Forwarded-Proto": "https", "X-Forwarded-Host": "vault.example"}
-    assert (await api.get("/api/", headers=headers)).body["values"]["v25.1"] == "https://vault.example/api/v25.1"
+    assert (await api.get("/api/", headers=headers)).body["values"][
+        "v25.1"
+    ] == "https://vault.example/api/v25.1"
 
 
 @pytest.mark.parametrize("version", ["v7.0", "v24.3", "v26.3", "v99.1"])
@@ -136,7 +177,9 @@ async def test_every_well_formed_version_is_served(admin: Api, version: str) -> 
     assert (await admin.post(f"/api/{version}/keep-alive")).status == "SUCCESS"
 
 
-@pytest.mark.parametrize("path", ["/nothing", "/vobjects", "/api/25.1/auth", "/api/v25/auth", "/api/mdl"])
+@pytest.mark.parametrize(
+    "path", ["/nothing", "/vobjects", "/api/25.1/auth", "/api/v25/auth", "/api/mdl"]
+)
 async def test_unknown_paths(admin: Api, path: str) -> None:
     answer = await admin.get(path)
     assert (answer.http_status, answer.error) == (200, "MALFORMED_URL")

@@ -19,13 +19,24 @@ async def test_objects(admin: Api, user: Api) -> None:
 
 
 async def test_one_object_and_one_field(integration: Api) -> None:
-    target = (await integration.get("/metadata/vobjects/thing__c?loc=true")).body["object"]
-    assert (target["prefix"], target["available_lifecycles"]) == ("ZTH", ["thing_lifecycle__c"])
-    field = (await integration.get("/metadata/vobjects/thing__c/fields/key__c")).body["field"]
+    target = (await integration.get("/metadata/vobjects/thing__c?loc=true")).body[
+        "object"
+    ]
+    assert (target["prefix"], target["available_lifecycles"]) == (
+        "ZTH",
+        ["thing_lifecycle__c"],
+    )
+    field = (await integration.get("/metadata/vobjects/thing__c/fields/key__c")).body[
+        "field"
+    ]
     assert (field["type"], field["unique"], field["max_length"]) == ("String", True, 40)
     assert field in target["fields"]
-    assert (await integration.get("/metadata/vobjects/thing__c/fields/nothing__c")).error == "INVALID_DATA"
-    assert (await integration.get("/metadata/vobjects/nothing__c")).error == "INVALID_DATA"
+    assert (
+        await integration.get("/metadata/vobjects/thing__c/fields/nothing__c")
+    ).error == "INVALID_DATA"
+    assert (
+        await integration.get("/metadata/vobjects/nothing__c")
+    ).error == "INVALID_DATA"
 
 
 async def test_what_mdl_says_of_fields_and_types_is_told(admin: Api) -> None:
@@ -33,10 +44,16 @@ async def test_what_mdl_says_of_fields_and_types_is_told(admin: Api) -> None:
     mdl = f"""RECREATE Object told__c ( label('Told'), prefix('ZTL'), allow_types(true), {field} );
         RECREATE Objecttype told__c.story__c ( label('Story'), label_plural('Stories') );"""
     assert (await admin.post("/api/mdl/execute", data=mdl)).status == "SUCCESS"
-    types = (await admin.get("/metadata/vobjects/told__c")).body["object"]["object_types"]
-    assert ("Story", "Stories") in {(each["label"], each["label_plural"]) for each in types}
+    types = (await admin.get("/metadata/vobjects/told__c")).body["object"][
+        "object_types"
+    ]
+    assert ("Story", "Stories") in {
+        (each["label"], each["label_plural"]) for each in types
+    }
     described = {"X-VaultAPI-DescribeQuery": "true"}
-    answer = await admin.query("SELECT id, name__v, code__c FROM told__c", headers=described)
+    answer = await admin.query(
+        "SELECT id, name__v, code__c FROM told__c", headers=described
+    )
     _, name, code = answer.body["queryDescribe"]["fields"]
     assert (code["encrypted"], code["format_mask"]) == (True, "Upper(text)")
     assert not {"encrypted", "format_mask"} & name.keys()
@@ -44,10 +61,19 @@ async def test_what_mdl_says_of_fields_and_types_is_told(admin: Api) -> None:
 
 async def test_component_types(integration: Api) -> None:
     types = {t["name"]: t for t in (await integration.get("/metadata/components")).data}
-    assert {"Object", "Picklist", "Objecttype", "Objectlifecycle", "Queue", "Integrationrule"} <= set(types)
+    assert {
+        "Object",
+        "Picklist",
+        "Objecttype",
+        "Objectlifecycle",
+        "Queue",
+        "Integrationrule",
+    } <= set(types)
     rule = (await integration.get(types["Integrationrule"]["url"])).data
     assert "Fieldrule" in {sub["name"] for sub in rule["sub_components"]}
-    assert (await integration.get("/metadata/components/Nothing")).error == "INVALID_DATA"
+    assert (
+        await integration.get("/metadata/components/Nothing")
+    ).error == "INVALID_DATA"
 
 
 async def test_configuration(integration: Api) -> None:
@@ -55,13 +81,19 @@ async def test_configuration(integration: Api) -> None:
     single = (await integration.get("/configuration/Picklist.colour__c")).data
     assert single in listed
     assert [entry["name"] for entry in single["Picklistentry"]] == ["red__c", "blue__c"]
-    assert (await integration.get("/configuration/Picklist.nothing__c")).error == "INVALID_DATA"
+    assert (
+        await integration.get("/configuration/Picklist.nothing__c")
+    ).error == "INVALID_DATA"
     assert (await integration.get("/configuration/Nothing")).error == "INVALID_DATA"
 
 
 @pytest.mark.parametrize("path", ["/api/mdl/execute", "/api/v25.1/api/mdl/execute"])
-@pytest.mark.parametrize("content_type", ["application/json", "text/plain; charset=utf-8", "text/csv"])
-async def test_mdl_under_any_content_type(admin: Api, path: str, content_type: str) -> None:
+@pytest.mark.parametrize(
+    "content_type", ["application/json", "text/plain; charset=utf-8", "text/csv"]
+)
+async def test_mdl_under_any_content_type(
+    admin: Api, path: str, content_type: str
+) -> None:
     text = "RECREATE Picklist shape__c ( label('Shape'), Picklistentry round__c ( label('Round') ) );"
     answer = await admin.post(path, data=text, headers={"Content-Type": content_type})
     assert answer.status == "SUCCESS"
@@ -74,14 +106,23 @@ async def test_a_component_as_mdl_is_executable(admin: Api) -> None:
     assert answer.headers["Content-Type"].startswith("text/plain")
     assert answer.text.startswith("RECREATE Object thing__c")
     assert (await admin.post("/api/mdl/execute", data=answer.text)).status == "SUCCESS"
-    assert (await admin.get("/api/mdl/components/Object.nothing__c")).error == "INVALID_DATA"
+    assert (
+        await admin.get("/api/mdl/components/Object.nothing__c")
+    ).error == "INVALID_DATA"
 
 
 async def test_a_refused_statement_is_named(admin: Api) -> None:
     answer = await admin.post("/api/mdl/execute", data="DROP Object nothing__c;")
-    assert (answer.http_status, answer.status, answer.error) == (200, "FAILURE", "INVALID_DATA")
+    assert (answer.http_status, answer.status, answer.error) == (
+        200,
+        "FAILURE",
+        "INVALID_DATA",
+    )
     statement = answer.body["statement_execution"][0]
-    assert (statement["component"], statement["response"]) == ("Object.nothing__c", "FAILURE")
+    assert (statement["component"], statement["response"]) == (
+        "Object.nothing__c",
+        "FAILURE",
+    )
     assert statement["errors"][0]["line"] == 1
 
 
@@ -91,23 +132,33 @@ async def test_text_that_is_no_mdl(admin: Api, body: bytes) -> None:
 
 
 async def test_an_mdl_script_above_five_megabytes(admin: Api) -> None:
-    assert (await admin.post("/api/mdl/execute", data=b" " * (5 * 2**20 + 1))).error == "EXCEEDS_FILE_MAX_SIZE"
+    assert (
+        await admin.post("/api/mdl/execute", data=b" " * (5 * 2**20 + 1))
+    ).error == "EXCEEDS_FILE_MAX_SIZE"
 
 
 async def test_queues(integration: Api) -> None:
     queues = {q["name"]: q for q in (await integration.get("/services/queues")).data}
     assert (queues[QUEUE]["status"], queues[QUEUE]["type"]) == ("active", "outbound")
-    assert queues[QUEUE]["url"] == f"{integration.url}/api/v25.1/services/queues/{QUEUE}"
+    assert (
+        queues[QUEUE]["url"] == f"{integration.url}/api/v25.1/services/queues/{QUEUE}"
+    )
     (queue,) = (await integration.get(f"/services/queues/{QUEUE}")).data
     assert (queue["delivery"], queue["messages_in_queue"]) == ("enabled", 0)
-    assert queue["connections"] == [{"name": "medical_crm__v", "last_message_delivered": "ok"}]
-    assert (await integration.get("/services/queues/nothing__c")).error == "INVALID_DATA"
+    assert queue["connections"] == [
+        {"name": "medical_crm__v", "last_message_delivered": "ok"}
+    ]
+    assert (
+        await integration.get("/services/queues/nothing__c")
+    ).error == "INVALID_DATA"
 
 
 async def test_delivery_and_reset(admin: Api, vault: Vault) -> None:
     path = f"/services/queues/{QUEUE}"
     headers = {"Content-Type": "application/json"}
-    assert (await admin.put(f"{path}/actions/disable_delivery", headers=headers)).body == {"responseStatus": "SUCCESS"}
+    assert (
+        await admin.put(f"{path}/actions/disable_delivery", headers=headers)
+    ).body == {"responseStatus": "SUCCESS"}
     assert (await admin.get(path)).data[0]["delivery"] == "disabled"
     async with vault.database.connection() as connection:
         await connection.execute(
@@ -117,7 +168,10 @@ async def test_delivery_and_reset(admin: Api, vault: Vault) -> None:
         )
     assert (await admin.get(path)).data[0]["messages_in_queue"] == 1
     reset = await admin.put(f"{path}/actions/reset")
-    assert reset.body == {"responseStatus": "SUCCESS", "responseMessage": "Deleted messages in queue."}
+    assert reset.body == {
+        "responseStatus": "SUCCESS",
+        "responseMessage": "Deleted messages in queue.",
+    }
     assert (await admin.get(path)).data[0]["messages_in_queue"] == 0
     assert (await admin.put(f"{path}/actions/enable_delivery")).status == "SUCCESS"
     assert (await admin.get(path)).data[0]["delivery"] == "enabled"
@@ -127,5 +181,10 @@ async def test_the_api_is_described(api: Api) -> None:
     document = (await api.http.get(f"{api.url}/openapi.json")).json
     described = await document()
     assert {"Queries", "Spark queues"} <= {tag["name"] for tag in described["tags"]}
-    operations = [o for path in described["paths"].values() for o in path.values() if isinstance(o, dict)]
+    operations = [
+        o
+        for path in described["paths"].values()
+        for o in path.values()
+        if isinstance(o, dict)
+    ]
     assert all(operation["summary"] and operation["tags"] for operation in operations)

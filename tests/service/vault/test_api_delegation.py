@@ -15,8 +15,16 @@ GRANTS = "/services/delegations"
 
 async def pair(admin: Api, api: Api) -> tuple[int, Api, int, Api]:
     """Two users, the first of whom is to be the delegator."""
-    (first, first_name), (second, second_name) = await new_user(admin), await new_user(admin)
-    return first, await as_user(api, first_name), second, await as_user(api, second_name)
+    (first, first_name), (second, second_name) = (
+        await new_user(admin),
+        await new_user(admin),
+    )
+    return (
+        first,
+        await as_user(api, first_name),
+        second,
+        await as_user(api, second_name),
+    )
 
 
 async def login(delegate: Api, vault: Vault, delegator: int) -> Api:
@@ -43,7 +51,9 @@ async def test_a_delegate_acts_for_a_user(admin: Api, api: Api, vault: Vault) ->
     assert (me["id"], me["delegate_user_id"]) == (delegator, delegate)
     row = {"name__v": "made for another", "key__c": f"D-{delegator}"}
     (record,) = (await acting.post("/vobjects/thing__c", json=[row])).ids
-    assert (await acting.get(f"/vobjects/thing__c/{record}")).data["created_by__v"] == delegator
+    assert (await acting.get(f"/vobjects/thing__c/{record}")).data[
+        "created_by__v"
+    ] == delegator
 
     assert (await granting.delete(f"{GRANTS}/{granted.data['id']}")).status == "SUCCESS"
     assert (await acting.post("/keep-alive")).error == "INVALID_SESSION_ID"
@@ -58,16 +68,24 @@ async def test_what_a_delegate_may_not_do(admin: Api, api: Api, vault: Vault) ->
     again = {"vault_id": str(vault.vault_id), "delegator_userid": str(delegator)}
     for answer in (
         await acting.post("/objects/users/me/password", data=passwords),
-        await acting.post("/objects/users/me/api_access_token__sys", data={"name__v": "x"}),
+        await acting.post(
+            "/objects/users/me/api_access_token__sys", data={"name__v": "x"}
+        ),
         await acting.post(GRANTS, data={"delegate_userid": "2"}),
         await acting.post("/delegation/login", data=again),
-        await acting.put("/objects/users/me", data={"user_email__v": "x@vault.example"}),
+        await acting.put(
+            "/objects/users/me", data={"user_email__v": "x@vault.example"}
+        ),
     ):
         assert answer.error == "INSUFFICIENT_ACCESS"
 
 
-@pytest.mark.parametrize("ends", ["end_date = now()", "start_date = now() + interval '1 hour'"])
-async def test_a_delegation_is_bounded_in_time(admin: Api, api: Api, vault: Vault, ends: str) -> None:
+@pytest.mark.parametrize(
+    "ends", ["end_date = now()", "start_date = now() + interval '1 hour'"]
+)
+async def test_a_delegation_is_bounded_in_time(
+    admin: Api, api: Api, vault: Vault, ends: str
+) -> None:
     delegator, granting, delegate, session = await pair(admin, api)
     fields = {"delegate_userid": str(delegate), "end_date": "2099-01-01T00:00:00Z"}
     granted = await granting.post(GRANTS, data=fields)
@@ -77,15 +95,21 @@ async def test_a_delegation_is_bounded_in_time(admin: Api, api: Api, vault: Vaul
         await connection.execute(sql, granted.data["id"])
     assert (await acting.post("/keep-alive")).error == "INVALID_SESSION_ID"
     again = {"vault_id": str(vault.vault_id), "delegator_userid": str(delegator)}
-    assert (await session.post("/delegation/login", data=again)).error == "INSUFFICIENT_ACCESS"
+    assert (
+        await session.post("/delegation/login", data=again)
+    ).error == "INSUFFICIENT_ACCESS"
 
 
 @pytest.mark.parametrize("who", ["delegator", "delegate"])
-async def test_it_ends_when_either_user_becomes_inactive(admin: Api, api: Api, vault: Vault, who: str) -> None:
+async def test_it_ends_when_either_user_becomes_inactive(
+    admin: Api, api: Api, vault: Vault, who: str
+) -> None:
     delegator, granting, delegate, session = await pair(admin, api)
     await granting.post(GRANTS, data={"delegate_userid": str(delegate)})
     acting = await login(session, vault, delegator)
-    await admin.delete(f"/objects/users/{delegator if who == 'delegator' else delegate}")
+    await admin.delete(
+        f"/objects/users/{delegator if who == 'delegator' else delegate}"
+    )
     assert (await acting.post("/keep-alive")).error == "INVALID_SESSION_ID"
 
 
@@ -106,20 +130,31 @@ async def test_grants_that_cannot_be(admin: Api, api: Api) -> None:
     assert (await granting.post(GRANTS, data=good)).status == "SUCCESS"
     assert (await granting.post(GRANTS, data=good)).error == "OPERATION_NOT_ALLOWED"
     (listed,) = (await session.get(GRANTS)).data
-    assert (listed["delegator_userid"], listed["delegate_userid"]) == (str(delegator), str(delegate))
-    assert (await session.delete(f"{GRANTS}/{listed['id']}")).error == "INSUFFICIENT_ACCESS"
+    assert (listed["delegator_userid"], listed["delegate_userid"]) == (
+        str(delegator),
+        str(delegate),
+    )
+    assert (
+        await session.delete(f"{GRANTS}/{listed['id']}")
+    ).error == "INSUFFICIENT_ACCESS"
     assert (await session.delete(f"{GRANTS}/987654")).error == "INSUFFICIENT_ACCESS"
     assert (await admin.delete(f"{GRANTS}/987654")).error == "INVALID_DATA"
     assert listed in (await admin.get(GRANTS)).data
 
 
-async def test_members_of_a_group_that_delegates_among_themselves(admin: Api, api: Api) -> None:
+async def test_members_of_a_group_that_delegates_among_themselves(
+    admin: Api, api: Api
+) -> None:
     delegator, granting, delegate, _ = await pair(admin, api)
     fields = {"label__v": f"Closed {delegator}", "members__v": str(delegator)}
-    group = await admin.post("/objects/groups", data={**fields, "allow_delegation_among_members__v": "true"})
+    group = await admin.post(
+        "/objects/groups", data={**fields, "allow_delegation_among_members__v": "true"}
+    )
     grant = {"delegate_userid": str(delegate)}
     assert (await granting.post(GRANTS, data=grant)).error == "OPERATION_NOT_ALLOWED"
-    await admin.put(f"/objects/groups/{group.body['id']}", data={"members__v": f"add ({delegate})"})
+    await admin.put(
+        f"/objects/groups/{group.body['id']}", data={"members__v": f"add ({delegate})"}
+    )
     assert (await granting.post(GRANTS, data=grant)).status == "SUCCESS"
 
 

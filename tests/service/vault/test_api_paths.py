@@ -21,14 +21,24 @@ ODD_NAMES = [
     "/objects/users/1/2/3",
     "/objects/groups/1/members",
 ]
-ODD = ["/api/25.1/auth", "/api/v25/auth", "/api/mdl", "/api/v25.1//query", "/api/v25.1/..%2f..%2fetc", "/api/%00"]
+ODD = [
+    "/api/25.1/auth",
+    "/api/v25/auth",
+    "/api/mdl",
+    "/api/v25.1//query",
+    "/api/v25.1/..%2f..%2fetc",
+    "/api/%00",
+]
 VERBS = ["GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"]
 
 
 def assert_refused(answer: Answer, *errors: str) -> None:
     assert answer.http_status == 200
     assert answer.headers["Content-Type"].startswith("application/json")
-    assert (answer.status, answer.headers["X-VaultAPI-Status"]) == ("FAILURE", "FAILURE")
+    assert (answer.status, answer.headers["X-VaultAPI-Status"]) == (
+        "FAILURE",
+        "FAILURE",
+    )
     assert answer.error in errors
     assert "Traceback" not in answer.text
     for name in ("ExecutionId", "BurstLimit", "BurstLimitRemaining"):
@@ -51,8 +61,15 @@ async def test_odd_paths(admin: Api, path: str) -> None:
 async def test_known_paths_and_other_verbs(admin: Api) -> None:
     for chapter in CHAPTERS:
         for route in chapter.router.routes:
-            path = route.path.replace("{version:vault_version}", "v25.1").replace(":path}", "}")
-            path = path.replace("{user_id}", "1").replace("{group_id}", "1").replace("{", "").replace("}", "")
+            path = route.path.replace("{version:vault_version}", "v25.1").replace(
+                ":path}", "}"
+            )
+            path = (
+                path.replace("{user_id}", "1")
+                .replace("{group_id}", "1")
+                .replace("{", "")
+                .replace("}", "")
+            )
             assert_refused(await admin.call("PATCH", path), "METHOD_NOT_SUPPORTED")
 
 
@@ -64,11 +81,20 @@ async def test_without_a_session_as_well(api: Api) -> None:
 
 
 async def test_how_users_sign_in(api: Api) -> None:
-    for options in ({"params": {"username": "anyone@vault.example"}}, {"data": {"username": "anyone@vault.example"}}):
+    for options in (
+        {"params": {"username": "anyone@vault.example"}},
+        {"data": {"username": "anyone@vault.example"}},
+    ):
         answer = await api.post("/auth/discovery", **options)
-        assert answer.body == {"responseStatus": "SUCCESS", "errors": [], "data": {"auth_type": "password"}}
+        assert answer.body == {
+            "responseStatus": "SUCCESS",
+            "errors": [],
+            "data": {"auth_type": "password"},
+        }
     assert (await api.post("/auth/discovery")).error == "PARAMETER_REQUIRED"
-    refused = await api.post("/auth/oauth/session/_profile", headers={"Authorization": "Bearer x"})
+    refused = await api.post(
+        "/auth/oauth/session/_profile", headers={"Authorization": "Bearer x"}
+    )
     assert (refused.http_status, refused.error) == (200, "INVALID_DATA")
     assert refused.body["errorType"] == "AUTHENTICATION_FAILED"
 
@@ -78,12 +104,19 @@ async def test_the_version_map_with_a_slash(admin: Api, api: Api) -> None:
     assert (await api.get("/api/v25.1/")).error == "INVALID_SESSION_ID"
 
 
-@pytest.mark.parametrize("content_type", ["application/json", "text/csv", "text/plain", "application/x-thing", ""])
+@pytest.mark.parametrize(
+    "content_type",
+    ["application/json", "text/csv", "text/plain", "application/x-thing", ""],
+)
 async def test_an_empty_body_of_any_type(admin: Api, content_type: str) -> None:
     session = await admin.signed_in("user")
     headers = {"Content-Type": content_type} if content_type else {}
-    assert (await session.post("/keep-alive", data=b"", headers=headers)).status == "SUCCESS"
-    assert (await session.delete("/session", data=b"", headers=headers)).status == "SUCCESS"
+    assert (
+        await session.post("/keep-alive", data=b"", headers=headers)
+    ).status == "SUCCESS"
+    assert (
+        await session.delete("/session", data=b"", headers=headers)
+    ).status == "SUCCESS"
 
 
 async def test_bodies_in_chunks_and_on_delete(user: Api, admin: Api) -> None:
@@ -92,13 +125,25 @@ async def test_bodies_in_chunks_and_on_delete(user: Api, admin: Api) -> None:
             yield piece
             await asyncio.sleep(0)
 
-    answer = await user.post("/vobjects/thing__c", data=chunks(), headers={"Content-Type": "application/json"})
+    answer = await user.post(
+        "/vobjects/thing__c",
+        data=chunks(),
+        headers={"Content-Type": "application/json"},
+    )
     (record,) = answer.ids
-    deleted = await admin.delete("/vobjects/thing__c", data=f"id\n{record}\n", headers={"Content-Type": "text/csv"})
+    deleted = await admin.delete(
+        "/vobjects/thing__c",
+        data=f"id\n{record}\n",
+        headers={"Content-Type": "text/csv"},
+    )
     assert deleted.data[0]["responseStatus"] == "SUCCESS"
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=150,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 @given(
     verb=st.sampled_from(["GET", "POST", "PUT", "DELETE"]),
     parts=st.lists(
@@ -118,13 +163,17 @@ async def test_bodies_in_chunks_and_on_delete(user: Api, admin: Api) -> None:
                     "metadata",
                 ]
             ),
-            st.text(st.characters(codec="utf-8"), max_size=12).filter(lambda part: part not in (".", "..")),
+            st.text(st.characters(codec="utf-8"), max_size=12).filter(
+                lambda part: part not in (".", "..")
+            ),
         ),
         max_size=6,
     ),
     body=st.binary(max_size=40),
 )
-async def test_any_path_at_all(api: Api, verb: str, parts: list[str], body: bytes) -> None:
+async def test_any_path_at_all(
+    api: Api, verb: str, parts: list[str], body: bytes
+) -> None:
     path = "/api/v25.1/" + "/".join(quote(part, safe="") for part in parts)
     answer = await api.call(verb, path, data=body)
     assert answer.http_status == 200

@@ -28,12 +28,20 @@ async def picklist(admin: Api) -> str:
 
 
 async def names(api: Api, name: str) -> list[str]:
-    return [value["name"] for value in (await api.get(f"/objects/picklists/{name}")).body["picklistValues"]]
+    return [
+        value["name"]
+        for value in (await api.get(f"/objects/picklists/{name}")).body[
+            "picklistValues"
+        ]
+    ]
 
 
 async def test_all_picklists(user: Api, admin: Api) -> None:
     name = await picklist(admin)
-    shown = {entry["name"]: entry for entry in (await user.get("/objects/picklists")).body["picklists"]}
+    shown = {
+        entry["name"]: entry
+        for entry in (await user.get("/objects/picklists")).body["picklists"]
+    }
     assert shown[name]["label"] == "Region"
     assert (shown[name]["kind"], shown[name]["systemManaged"]) == ("global", False)
     owner = name.replace("region", "place")
@@ -44,7 +52,10 @@ async def test_all_picklists(user: Api, admin: Api) -> None:
 async def test_values_in_order(user: Api, admin: Api) -> None:
     name = await picklist(admin)
     values = (await user.get(f"/objects/picklists/{name}")).body["picklistValues"]
-    assert values == [{"name": "north__c", "label": "North"}, {"name": "south__c", "label": "South"}]
+    assert values == [
+        {"name": "north__c", "label": "North"},
+        {"name": "south__c", "label": "South"},
+    ]
     assert (await user.get("/objects/picklists/nothing__c")).error == "INVALID_DATA"
 
 
@@ -52,53 +63,99 @@ async def test_values_are_added_by_label(admin: Api) -> None:
     name = await picklist(admin)
     labels = ["Far West", "L'Est \\ 'east'", "Östlich", "東"]
     answer = await admin.post(
-        f"/objects/picklists/{name}", data={f"value_{n}": label for n, label in enumerate(labels, 1)}
+        f"/objects/picklists/{name}",
+        data={f"value_{n}": label for n, label in enumerate(labels, 1)},
     )
     added = answer.body["picklistValues"]
     assert [value["label"] for value in added] == labels
-    assert [value["name"] for value in added][:3] == ["far_west__c", "l_est_east__c", "ostlich__c"]
-    assert await names(admin, name) == ["north__c", "south__c", *(value["name"] for value in added)]
+    assert [value["name"] for value in added][:3] == [
+        "far_west__c",
+        "l_est_east__c",
+        "ostlich__c",
+    ]
+    assert await names(admin, name) == [
+        "north__c",
+        "south__c",
+        *(value["name"] for value in added),
+    ]
     values = (await admin.get(f"/objects/picklists/{name}")).body["picklistValues"]
     assert [value["label"] for value in values][2:] == labels
     again = await admin.post(f"/objects/picklists/{name}", data={"value_1": "far west"})
     assert again.error == "OPERATION_NOT_ALLOWED"
-    twice = await admin.post(f"/objects/picklists/{name}", data={"value_1": "A b", "value_2": "a B"})
+    twice = await admin.post(
+        f"/objects/picklists/{name}", data={"value_1": "A b", "value_2": "a B"}
+    )
     assert twice.error == "OPERATION_NOT_ALLOWED"
 
 
 async def test_labels_are_changed(admin: Api) -> None:
     name = await picklist(admin)
-    answer = await admin.put(f"/objects/picklists/{name}", data={"north__c": "The North"})
+    answer = await admin.put(
+        f"/objects/picklists/{name}", data={"north__c": "The North"}
+    )
     assert answer.body["picklistValues"] == [{"name": "north__c", "label": "The North"}]
-    assert (await admin.get(f"/objects/picklists/{name}")).body["picklistValues"][0]["label"] == "The North"
-    assert (await admin.put(f"/objects/picklists/{name}", data={"west__c": "W"})).error == "INVALID_DATA"
+    assert (await admin.get(f"/objects/picklists/{name}")).body["picklistValues"][0][
+        "label"
+    ] == "The North"
+    assert (
+        await admin.put(f"/objects/picklists/{name}", data={"west__c": "W"})
+    ).error == "INVALID_DATA"
 
 
 async def test_a_renamed_value_stays_with_its_records(admin: Api) -> None:
     name = await picklist(admin)
     owner = name.replace("region", "place")
-    row = {"name__v": "A place", "region__c": "north__c", "regions__c": ["south__c", "north__c"]}
+    row = {
+        "name__v": "A place",
+        "region__c": "north__c",
+        "regions__c": ["south__c", "north__c"],
+    }
     (record,) = (await admin.post(f"/vobjects/{owner}", json=[row])).ids
-    answer = await admin.put(f"/objects/picklists/{name}/north__c", data={"name": "arctic"})
+    answer = await admin.put(
+        f"/objects/picklists/{name}/north__c", data={"name": "arctic"}
+    )
     assert answer.status == "SUCCESS", answer.text
     assert answer.body["name"] == "arctic__c"
     stored = (await admin.get(f"/vobjects/{owner}/{record}")).data
-    assert (stored["region__c"], stored["regions__c"]) == (["arctic__c"], ["south__c", "arctic__c"])
+    assert (stored["region__c"], stored["regions__c"]) == (
+        ["arctic__c"],
+        ["south__c", "arctic__c"],
+    )
     assert sorted(await names(admin, name)) == ["arctic__c", "south__c"]
-    for new, error in (("south", "OPERATION_NOT_ALLOWED"), ("a__b", "INVALID_DATA"), ("A b", "INVALID_DATA")):
-        assert (await admin.put(f"/objects/picklists/{name}/arctic__c", data={"name": new})).error == error
+    for new, error in (
+        ("south", "OPERATION_NOT_ALLOWED"),
+        ("a__b", "INVALID_DATA"),
+        ("A b", "INVALID_DATA"),
+    ):
+        assert (
+            await admin.put(f"/objects/picklists/{name}/arctic__c", data={"name": new})
+        ).error == error
 
 
 async def test_an_inactive_value_is_kept_by_its_records(admin: Api) -> None:
     name = await picklist(admin)
     owner = name.replace("region", "place")
-    (record,) = (await admin.post(f"/vobjects/{owner}", json=[{"name__v": "A", "region__c": "north__c"}])).ids
-    assert (await admin.delete(f"/objects/picklists/{name}/north__c")).body["name"] == "north__c"
+    (record,) = (
+        await admin.post(
+            f"/vobjects/{owner}", json=[{"name__v": "A", "region__c": "north__c"}]
+        )
+    ).ids
+    assert (await admin.delete(f"/objects/picklists/{name}/north__c")).body[
+        "name"
+    ] == "north__c"
     assert await names(admin, name) == ["south__c"]
-    assert (await admin.get(f"/vobjects/{owner}/{record}")).data["region__c"] == ["north__c"]
-    refused = await admin.post(f"/vobjects/{owner}", json=[{"name__v": "B", "region__c": "north__c"}])
+    assert (await admin.get(f"/vobjects/{owner}/{record}")).data["region__c"] == [
+        "north__c"
+    ]
+    refused = await admin.post(
+        f"/vobjects/{owner}", json=[{"name__v": "B", "region__c": "north__c"}]
+    )
     assert refused.data[0]["responseStatus"] == "FAILURE"
-    assert (await admin.put(f"/objects/picklists/{name}/north__c", data={"status": "active"})).status == "SUCCESS"
+    assert (
+        await admin.put(
+            f"/objects/picklists/{name}/north__c", data={"status": "active"}
+        )
+    ).status == "SUCCESS"
     assert await names(admin, name) == ["north__c", "south__c"]
 
 
@@ -117,7 +174,9 @@ async def test_an_inactive_value_is_kept_by_its_records(admin: Api) -> None:
         ("DELETE", "/west__c", {}, "INVALID_DATA"),
     ],
 )
-async def test_refused_changes(admin: Api, method: str, path: str, fields: dict[str, str], error: str) -> None:
+async def test_refused_changes(
+    admin: Api, method: str, path: str, fields: dict[str, str], error: str
+) -> None:
     name = await picklist(admin)
     answer = await admin.call(method, f"/objects/picklists/{name}{path}", data=fields)
     assert (answer.status, answer.error) == ("FAILURE", error)
@@ -126,11 +185,19 @@ async def test_refused_changes(admin: Api, method: str, path: str, fields: dict[
 @pytest.mark.parametrize("name", ["security_profile__sys", "default_status__v"])
 async def test_picklists_of_the_system_stay(admin: Api, name: str) -> None:
     value = (await names(admin, name))[0]
-    assert (await admin.post(f"/objects/picklists/{name}", data={"value_1": "x"})).error == "OPERATION_NOT_ALLOWED"
-    assert (await admin.delete(f"/objects/picklists/{name}/{value}")).error == "OPERATION_NOT_ALLOWED"
+    assert (
+        await admin.post(f"/objects/picklists/{name}", data={"value_1": "x"})
+    ).error == "OPERATION_NOT_ALLOWED"
+    assert (
+        await admin.delete(f"/objects/picklists/{name}/{value}")
+    ).error == "OPERATION_NOT_ALLOWED"
 
 
-async def test_only_an_administrator_changes_picklists(user: Api, integration: Api) -> None:
+async def test_only_an_administrator_changes_picklists(
+    user: Api, integration: Api
+) -> None:
     for client in (user, integration):
-        answer = await client.post("/objects/picklists/colour__c", data={"value_1": "Green"})
+        answer = await client.post(
+            "/objects/picklists/colour__c", data={"value_1": "Green"}
+        )
         assert answer.error == "INSUFFICIENT_ACCESS"

@@ -12,8 +12,13 @@ ROWS = 25
 @pytest.fixture(scope="module", autouse=True)
 async def rows(integration: Api) -> None:
     """Records that only these tests ask for."""
-    things = [{"name__v": f"query {i:02}", "key__c": f"Q-{i:02}", "note__c": "queried"} for i in range(ROWS)]
-    assert (await integration.post("/vobjects/thing__c?idParam=key__c", json=things)).status == "SUCCESS"
+    things = [
+        {"name__v": f"query {i:02}", "key__c": f"Q-{i:02}", "note__c": "queried"}
+        for i in range(ROWS)
+    ]
+    assert (
+        await integration.post("/vobjects/thing__c?idParam=key__c", json=things)
+    ).status == "SUCCESS"
 
 
 QUERY = "SELECT id, key__c FROM thing__c WHERE note__c = 'queried' ORDER BY key__c ASC"
@@ -22,12 +27,19 @@ QUERY = "SELECT id, key__c FROM thing__c WHERE note__c = 'queried' ORDER BY key_
 async def test_one_page(integration: Api) -> None:
     answer = await integration.query(QUERY)
     assert answer.status == "SUCCESS"
-    assert answer.body["responseDetails"] == {"pagesize": 1000, "pageoffset": 0, "size": ROWS, "total": ROWS}
+    assert answer.body["responseDetails"] == {
+        "pagesize": 1000,
+        "pageoffset": 0,
+        "size": ROWS,
+        "total": ROWS,
+    }
     assert [row["key__c"] for row in answer.data] == [f"Q-{i:02}" for i in range(ROWS)]
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-async def test_pages_follow_each_other_and_lead_back(integration: Api, method: str) -> None:
+async def test_pages_follow_each_other_and_lead_back(
+    integration: Api, method: str
+) -> None:
     answer = await integration.query(f"{QUERY} PAGESIZE 10")
     seen = [row["key__c"] for row in answer.data]
     sizes = [answer.body["responseDetails"]["size"]]
@@ -39,23 +51,33 @@ async def test_pages_follow_each_other_and_lead_back(integration: Api, method: s
         sizes.append(answer.body["responseDetails"]["size"])
     assert sizes == [10, 10, 5]
     assert seen == [f"Q-{i:02}" for i in range(ROWS)]
-    back = await integration.call(method, answer.body["responseDetails"]["previous_page"])
+    back = await integration.call(
+        method, answer.body["responseDetails"]["previous_page"]
+    )
     assert [row["key__c"] for row in back.data] == [f"Q-{i:02}" for i in range(10, 20)]
 
 
 async def test_a_page_belongs_to_who_asked(integration: Api, admin: Api) -> None:
-    next_page = (await integration.query(f"{QUERY} PAGESIZE 10")).body["responseDetails"]["next_page"]
+    next_page = (await integration.query(f"{QUERY} PAGESIZE 10")).body[
+        "responseDetails"
+    ]["next_page"]
     assert (await admin.get(next_page)).error == "INVALID_DATA"
     assert (await integration.get("/query/not-a-cursor")).error == "INVALID_DATA"
-    assert (await integration.get(f"{next_page.partition('?')[0]}?pagesize=0")).error == "INVALID_DATA"
+    assert (
+        await integration.get(f"{next_page.partition('?')[0]}?pagesize=0")
+    ).error == "INVALID_DATA"
 
 
 async def test_description_on_request(integration: Api) -> None:
-    described = await integration.query(QUERY, headers={"X-VaultAPI-DescribeQuery": "true"})
+    described = await integration.query(
+        QUERY, headers={"X-VaultAPI-DescribeQuery": "true"}
+    )
     description = described.body["queryDescribe"]
     assert description["object"]["name"] == "thing__c"
     assert [field["name"] for field in description["fields"]] == ["id", "key__c"]
-    plain = await integration.query(QUERY, headers={"X-VaultAPI-DescribeQuery": "false"})
+    plain = await integration.query(
+        QUERY, headers={"X-VaultAPI-DescribeQuery": "false"}
+    )
     assert "queryDescribe" not in plain.body
 
 
@@ -65,7 +87,10 @@ async def test_description_on_request(integration: Api) -> None:
         ("SELECT FROM thing__c", "INCORRECT_QUERY_SYNTAX_ERROR"),
         ("", "PARAMETER_REQUIRED"),
         ("   ", "PARAMETER_REQUIRED"),
-        ("SELECT id FROM thing__c WHERE note__c = '" + "x" * 50_000 + "'", "INVALID_DATA"),
+        (
+            "SELECT id FROM thing__c WHERE note__c = '" + "x" * 50_000 + "'",
+            "INVALID_DATA",
+        ),
         ("SELECT id FROM nothing__c", "INVALID_DATA"),
     ],
 )
@@ -76,8 +101,13 @@ async def test_refused_queries(integration: Api, text: str, error: str) -> None:
 
 async def test_the_query_field_is_required(integration: Api) -> None:
     answer = await integration.post("/query")
-    assert (answer.error, answer.message) == ("PARAMETER_REQUIRED", "Missing required parameter [q]")
+    assert (answer.error, answer.message) == (
+        "PARAMETER_REQUIRED",
+        "Missing required parameter [q]",
+    )
 
 
 async def test_objects_that_the_caller_may_not_read(user: Api) -> None:
-    assert (await user.query("SELECT id FROM connection__sys")).error == "INSUFFICIENT_ACCESS"
+    assert (
+        await user.query("SELECT id FROM connection__sys")
+    ).error == "INSUFFICIENT_ACCESS"

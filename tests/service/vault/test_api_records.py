@@ -26,7 +26,9 @@ def key() -> str:
 
 
 async def created(api: Api, **values: Any) -> str:
-    answer = await api.post(THINGS, json=[{"name__v": "thing", "key__c": key(), **values}])
+    answer = await api.post(
+        THINGS, json=[{"name__v": "thing", "key__c": key(), **values}]
+    )
     return answer.ids[0]
 
 
@@ -53,7 +55,11 @@ async def test_create_answers_row_by_row(user: Api) -> None:
     assert first["url"] == f"/api/v25.1{THINGS}/{first['id']}"
     assert answer.data[1]["errors"][0]["type"] == "INVALID_DATA"
     stored = await record(user, first["id"])
-    assert (stored["name__v"], stored["colour__c"], stored["amount__c"]) == ("one", ["red__c"], 1.25)
+    assert (stored["name__v"], stored["colour__c"], stored["amount__c"]) == (
+        "one",
+        ["red__c"],
+        1.25,
+    )
     assert stored["status__v"] == ["active__v"]
     assert stored["state__v"] == ["new_state__c"]
     assert isinstance(stored["created_by__v"], int)
@@ -62,28 +68,43 @@ async def test_create_answers_row_by_row(user: Api) -> None:
 async def test_upsert_tells_created_from_updated(user: Api) -> None:
     old, new = key(), key()
     await user.post(UPSERT, json=[{"key__c": old, "name__v": "before"}])
-    answer = await user.post(UPSERT, json=[{"key__c": old, "name__v": "after"}, {"key__c": new, "name__v": "new"}])
-    assert [row["data"]["event"] for row in answer.data] == ["updated__sys", "created__sys"]
+    answer = await user.post(
+        UPSERT,
+        json=[{"key__c": old, "name__v": "after"}, {"key__c": new, "name__v": "new"}],
+    )
+    assert [row["data"]["event"] for row in answer.data] == [
+        "updated__sys",
+        "created__sys",
+    ]
     assert [row["data"]["id_param_value"] for row in answer.data] == [old, new]
 
 
 async def test_id_param_is_an_alias(user: Api) -> None:
     name = key()
-    first = await user.post(f"{THINGS}?id_param=key__c", json=[{"key__c": name, "name__v": "a"}])
-    second = await user.post(f"{THINGS}?id_param=key__c", json=[{"key__c": name, "name__v": "b"}])
+    first = await user.post(
+        f"{THINGS}?id_param=key__c", json=[{"key__c": name, "name__v": "a"}]
+    )
+    second = await user.post(
+        f"{THINGS}?id_param=key__c", json=[{"key__c": name, "name__v": "b"}]
+    )
     assert first.ids == second.ids
 
 
 async def test_a_key_twice_fails_the_whole_upsert(user: Api) -> None:
     name = key()
-    answer = await user.post(UPSERT, json=[{"key__c": name, "name__v": "a"}, {"key__c": name, "name__v": "b"}])
+    answer = await user.post(
+        UPSERT,
+        json=[{"key__c": name, "name__v": "a"}, {"key__c": name, "name__v": "b"}],
+    )
     assert (answer.status, answer.error) == ("FAILURE", "INVALID_DATA")
     assert "data" not in answer.body
 
 
 @pytest.mark.parametrize("key_field", ["colour__c", "nothing__c"])
 async def test_upsert_needs_a_unique_field(user: Api, key_field: str) -> None:
-    answer = await user.post(f"{THINGS}?idParam={key_field}", json=[{key_field: "x", "name__v": "a"}])
+    answer = await user.post(
+        f"{THINGS}?idParam={key_field}", json=[{key_field: "x", "name__v": "a"}]
+    )
     assert (answer.status, answer.error) == ("FAILURE", "INVALID_DATA")
 
 
@@ -96,21 +117,27 @@ async def test_update_by_id_and_by_key(user: Api) -> None:
         "url": f"/api/v25.1{THINGS}/{record_id}",
         "event": "updated__sys",
     }
-    answer = await user.put(f"{THINGS}?idParam=key__c", json=[{"key__c": name, "note__c": "two"}])
+    answer = await user.put(
+        f"{THINGS}?idParam=key__c", json=[{"key__c": name, "note__c": "two"}]
+    )
     assert answer.data[0]["data"]["id_param_value"] == name
     assert (await record(user, record_id))["note__c"] == "two"
 
 
 async def test_an_unchanged_row_is_a_warning(user: Api) -> None:
     same, other = await created(user, note__c="x"), await created(user)
-    answer = await user.put(THINGS, json=[{"id": same, "note__c": "x"}, {"id": other, "note__c": "x"}])
+    answer = await user.put(
+        THINGS, json=[{"id": same, "note__c": "x"}, {"id": other, "note__c": "x"}]
+    )
     assert (answer.status, statuses(answer)) == ("WARNING", ["WARNING", "SUCCESS"])
     assert answer.body["warnings"][0]["warning_type"] == "NO_DATA_CHANGES"
 
 
 async def test_rows_without_a_record_fail_alone(user: Api) -> None:
     good = await created(user)
-    answer = await user.put(THINGS, json=[{"id": "ZTH999", "note__c": "x"}, {"id": good, "note__c": "x"}])
+    answer = await user.put(
+        THINGS, json=[{"id": "ZTH999", "note__c": "x"}, {"id": good, "note__c": "x"}]
+    )
     assert statuses(answer) == ["FAILURE", "SUCCESS"]
     assert answer.data[0]["data"] == {"id": "ZTH999"}
 
@@ -118,10 +145,16 @@ async def test_rows_without_a_record_fail_alone(user: Api) -> None:
 async def test_csv_in_and_out(user: Api) -> None:
     names = [key(), key()]
     body = f'name__v,key__c,note__c\r\n"a, ""b""",{names[0]},=1+1\r\n,{names[1]},x\r\n'.encode()
-    answer = await user.post(UPSERT, data=b"\xef\xbb\xbf" + body, headers={**CSV, "Accept": "text/csv"})
+    answer = await user.post(
+        UPSERT, data=b"\xef\xbb\xbf" + body, headers={**CSV, "Accept": "text/csv"}
+    )
     assert answer.headers["Content-Type"] == "text/csv;charset=UTF-8"
     good, bad = csv.DictReader(io.StringIO(answer.text))
-    assert (good["responseStatus"], good["event"], good["id_param_value"]) == ("SUCCESS", "created__sys", names[0])
+    assert (good["responseStatus"], good["event"], good["id_param_value"]) == (
+        "SUCCESS",
+        "created__sys",
+        names[0],
+    )
     assert bad["responseStatus"] == "FAILURE"
     assert bad["errors"].startswith("PARAMETER_REQUIRED|")
     stored = await record(user, good["id"])
@@ -146,7 +179,9 @@ async def test_a_chunked_body(user: Api) -> None:
             yield piece
             await asyncio.sleep(0)
 
-    answer = await user.post(THINGS, data=chunks(), headers={"Content-Type": "application/json"})
+    answer = await user.post(
+        THINGS, data=chunks(), headers={"Content-Type": "application/json"}
+    )
     assert statuses(answer) == ["SUCCESS"]
 
 
@@ -155,7 +190,9 @@ async def test_delete_with_a_body(admin: Api) -> None:
     answer = await admin.delete(THINGS, json=[{"id": first}, {"id": "ZTH999"}])
     assert answer.data[0] == {"responseStatus": "SUCCESS", "data": {"id": first}}
     assert statuses(answer) == ["SUCCESS", "FAILURE"]
-    assert (await admin.delete(THINGS, data=f"id\n{second}\n", headers=CSV)).ids == [second]
+    assert (await admin.delete(THINGS, data=f"id\n{second}\n", headers=CSV)).ids == [
+        second
+    ]
     assert (await admin.delete(f"{THINGS}/{third}")).status == "SUCCESS"
     for record_id in (first, second, third):
         assert (await admin.get(f"{THINGS}/{record_id}")).error == "INVALID_DATA"
@@ -176,7 +213,9 @@ async def test_delete_with_a_body(admin: Api) -> None:
         (b"nonsense", "multipart/form-data; boundary=b", "INVALID_DATA"),
     ],
 )
-async def test_bodies_that_cannot_be_read(user: Api, body: bytes, content_type: str, error: str) -> None:
+async def test_bodies_that_cannot_be_read(
+    user: Api, body: bytes, content_type: str, error: str
+) -> None:
     answer = await user.post(THINGS, data=body, headers={"Content-Type": content_type})
     assert (answer.http_status, answer.status, answer.error) == (200, "FAILURE", error)
 
@@ -195,20 +234,28 @@ async def test_a_body_above_fifty_megabytes(user: Api) -> None:
             yield b" " * 2**20
 
     try:
-        answer = await user.post(THINGS, data=endless(), headers={"Content-Type": "application/json"})
+        answer = await user.post(
+            THINGS, data=endless(), headers={"Content-Type": "application/json"}
+        )
     except aiohttp.ClientConnectionError:
         return  # the server may close the connection before it has taken the rest
     assert answer.error == "EXCEEDS_FILE_MAX_SIZE"
 
 
-@pytest.mark.parametrize("field", ["id", "global_id__sys", "created_by__v", "modified_date__v", "state__v"])
+@pytest.mark.parametrize(
+    "field", ["id", "global_id__sys", "created_by__v", "modified_date__v", "state__v"]
+)
 async def test_system_fields_cannot_be_set(user: Api, field: str) -> None:
-    answer = await user.post(THINGS, json=[{"name__v": "x", "key__c": key(), field: "1"}])
+    answer = await user.post(
+        THINGS, json=[{"name__v": "x", "key__c": key(), field: "1"}]
+    )
     assert statuses(answer) == ["FAILURE"]
 
 
 async def test_unknown_objects_and_records(admin: Api) -> None:
-    assert (await admin.post("/vobjects/nothing__c", json=[{"name__v": "x"}])).error == "INVALID_DATA"
+    assert (
+        await admin.post("/vobjects/nothing__c", json=[{"name__v": "x"}])
+    ).error == "INVALID_DATA"
     assert (await admin.get("/vobjects/nothing__c/ZTH1")).error == "INVALID_DATA"
     assert (await admin.get(f"{THINGS}/' OR 1=1 --")).error == "INVALID_DATA"
 
@@ -234,7 +281,9 @@ async def test_collection(user: Api) -> None:
     assert second.body["responseDetails"]["previous_page"].endswith("offset=0")
 
 
-@pytest.mark.parametrize("query", ["limit=0", "limit=x", "offset=-1", "fields=id;drop", "limit=100000"])
+@pytest.mark.parametrize(
+    "query", ["limit=0", "limit=x", "offset=-1", "fields=id;drop", "limit=100000"]
+)
 async def test_collection_parameters(user: Api, query: str) -> None:
     answer = await user.get(f"{THINGS}?{query}")
     assert (answer.http_status, answer.error) == (200, "INVALID_DATA")

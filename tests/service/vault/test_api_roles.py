@@ -295,14 +295,27 @@ BODIES: dict[str, dict[str, Any]] = {
     "PUT /vobjects/{object_name}": {"json": [{"id": "0000"}]},
     "DELETE /vobjects/{object_name}": {"json": [{"id": "0000"}]},
     "POST /vobjects/{object_name}/actions/{action_name}": {"data": {"ids": "0000"}},
-    "PUT /services/integrations/{integration}/runs/{job_id}": {"json": {"error": "nothing"}},
+    "PUT /services/integrations/{integration}/runs/{job_id}": {
+        "json": {"error": "nothing"}
+    },
     "PUT /services/integrations/{integration}/runs/{job_id}/batches/{batch}": {
-        "json": {"integration_point": "a__v", "read": 0, "mapped": 0, "skipped": 0, "written": 0, "failed": 0}
+        "json": {
+            "integration_point": "a__v",
+            "read": 0,
+            "mapped": 0,
+            "skipped": 0,
+            "written": 0,
+            "failed": 0,
+        }
     },
     "POST /services/connections/{api_name}/signatures": {"json": {"messages": []}},
-    "POST /services/connections/{api_name}/actions/duplicate": {"data": {"name": "x", "api_name": "x__c"}},
+    "POST /services/connections/{api_name}/actions/duplicate": {
+        "data": {"name": "x", "api_name": "x__c"}
+    },
     "POST /services/connections/actions/upload": {"data": {"file": "{}"}},
-    "PUT /services/file_staging/upload/{upload_session_id}": {"headers": {"X-VaultAPI-FilePartNumber": "1"}},
+    "PUT /services/file_staging/upload/{upload_session_id}": {
+        "headers": {"X-VaultAPI-FilePartNumber": "1"}
+    },
 }
 
 
@@ -329,7 +342,9 @@ def served_routes(routes: Sequence[BaseRoute]) -> Iterator[str]:
         else:
             assert isinstance(route, Route), route
             path = route.path.removeprefix(PREFIX).replace(":path}", "}")
-            yield from (f"{method} {path}" for method in (route.methods or set()) - {"HEAD"})
+            yield from (
+                f"{method} {path}" for method in (route.methods or set()) - {"HEAD"}
+            )
 
 
 def test_every_route_has_an_entry(vault: Vault) -> None:
@@ -340,8 +355,14 @@ def test_every_route_has_an_entry(vault: Vault) -> None:
 @pytest.mark.parametrize("role", sorted(ANYONE))
 @pytest.mark.parametrize("page", PAGES)
 async def test_who_sees_a_page(api: Api, page: str, role: str) -> None:
-    headers = {} if role == "nobody" else {"Authorization": (await api.signed_in(role)).session_id or ""}
-    async with api.http.get(api.url + page.removeprefix("GET "), headers=headers) as response:
+    headers = (
+        {}
+        if role == "nobody"
+        else {"Authorization": (await api.signed_in(role)).session_id or ""}
+    )
+    async with api.http.get(
+        api.url + page.removeprefix("GET "), headers=headers
+    ) as response:
         assert response.status == 200
         assert "X-VaultAPI-Status" not in response.headers
 
@@ -351,35 +372,52 @@ async def test_who_sees_a_page(api: Api, page: str, role: str) -> None:
 async def test_who_is_let_in(api: Api, route: str, role: str) -> None:
     client = api if role == "nobody" else await api.signed_in(role)
     method, _, template = route.partition(" ")
-    answer = await client.call(method, template.format(**VALUES) or "/api/v25.1", **BODIES.get(route, {}))
+    answer = await client.call(
+        method, template.format(**VALUES) or "/api/v25.1", **BODIES.get(route, {})
+    )
     error = answer.error if answer.body and answer.status == "FAILURE" else ""
     if role == "admin" and route.endswith("/configuration_mode/actions/enable"):
-        await client.post("/services/configuration_mode/actions/disable")  # for those that come after
+        await client.post(
+            "/services/configuration_mode/actions/disable"
+        )  # for those that come after
     assert answer.http_status == 200
     if role in ROUTES[route]:
         assert error != "INVALID_SESSION_ID"
         assert "sufficient privileges" not in answer.text
     else:
-        assert error == ("INVALID_SESSION_ID" if role == "nobody" else "INSUFFICIENT_ACCESS")
+        assert error == (
+            "INVALID_SESSION_ID" if role == "nobody" else "INSUFFICIENT_ACCESS"
+        )
 
 
 @pytest.fixture(scope="module")
 async def foreign_session(
-    postgres_server: PostgresServer, rabbitmq_server: RabbitServer, tmp_path_factory: pytest.TempPathFactory
+    postgres_server: PostgresServer,
+    rabbitmq_server: RabbitServer,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> AsyncIterator[str]:
     """A live session of an administrator of the other Vault."""
     files = tmp_path_factory.mktemp("files")
-    async with fresh_database(postgres_server) as dsn, fresh_vhost(rabbitmq_server) as vhost:
+    async with (
+        fresh_database(postgres_server) as dsn,
+        fresh_vhost(rabbitmq_server) as vhost,
+    ):
         other = Vault(CRM_VAULT, settings(dsn, vhost.amqp_url, files))
         async with served(create_app(other)) as crm:
             await started(other)
             yield str((await crm.signed_in("admin")).session_id)
 
 
-async def test_a_session_of_another_vault_opens_nothing(api: Api, foreign_session: str) -> None:
+async def test_a_session_of_another_vault_opens_nothing(
+    api: Api, foreign_session: str
+) -> None:
     foreign = {"Authorization": foreign_session}
     without_session = ("POST /auth", "GET /services/certificate")
-    for route in sorted(route for route in ROUTES if not route.startswith(without_session)):
+    for route in sorted(
+        route for route in ROUTES if not route.startswith(without_session)
+    ):
         method, _, template = route.partition(" ")
-        answer = await api.call(method, template.format(**VALUES) or "/api/v25.1", headers=foreign)
+        answer = await api.call(
+            method, template.format(**VALUES) or "/api/v25.1", headers=foreign
+        )
         assert answer.error == "INVALID_SESSION_ID", route

@@ -18,12 +18,16 @@ async def generated(session: Api, path: str = PATH, **fields: str) -> tuple[str,
     answer = await session.post(path, data={"name__v": "key", **fields})
     assert answer.status == "SUCCESS", answer.text
     assert answer.data["token__sys"].startswith("veeva-vault-")
-    return answer.data["id"], replace(session, session_id=f"Bearer {answer.data['token__sys']}")
+    return answer.data["id"], replace(
+        session, session_id=f"Bearer {answer.data['token__sys']}"
+    )
 
 
 async def test_a_token_is_used_instead_of_a_session(admin: Api, api: Api) -> None:
     user_id, username = await new_user(admin)
-    token_id, bearer = await generated(await as_user(api, username), expiry_date__v="2099-12-31T12:00:00Z")
+    token_id, bearer = await generated(
+        await as_user(api, username), expiry_date__v="2099-12-31T12:00:00Z"
+    )
     answer = await bearer.get("/objects/users/me")
     assert answer.body["users"][0]["user"]["id"] == user_id
     assert answer.headers["X-VaultAPI-UserId"] == str(user_id)
@@ -31,7 +35,11 @@ async def test_a_token_is_used_instead_of_a_session(admin: Api, api: Api) -> Non
     assert (await bearer.delete("/session")).status == "SUCCESS"
     assert (await bearer.post("/keep-alive")).status == "SUCCESS"
     (listed,) = (await bearer.get(PATH)).data
-    assert (listed["id"], listed["name__v"], listed["user__sys"]) == (token_id, "key", str(user_id))
+    assert (listed["id"], listed["name__v"], listed["user__sys"]) == (
+        token_id,
+        "key",
+        str(user_id),
+    )
     assert listed["expiry_date__sys"] == "2099-12-31T12:00:00.000Z"
     assert listed["last_used_date__sys"].endswith("Z")
     assert "token__sys" not in listed
@@ -40,7 +48,9 @@ async def test_a_token_is_used_instead_of_a_session(admin: Api, api: Api) -> Non
 async def test_tokens_are_stored_as_digests(admin: Api, vault: Vault) -> None:
     _, bearer = await generated(admin)
     async with vault.database.connection() as connection:
-        rows = await connection.fetch("SELECT t::text AS row FROM platform.api_access_token t")
+        rows = await connection.fetch(
+            "SELECT t::text AS row FROM platform.api_access_token t"
+        )
     assert all(str(bearer.session_id)[-20:] not in row["row"] for row in rows)
 
 
@@ -60,7 +70,9 @@ async def test_an_expired_token(admin: Api, vault: Vault) -> None:
         sql = "UPDATE platform.api_access_token SET expiry_date = now() - interval '1 second' WHERE id = $1"
         await connection.execute(sql, token_id)
     assert (await bearer.post("/keep-alive")).error == "INVALID_SESSION_ID"
-    shown = next(token for token in (await admin.get(PATH)).data if token["id"] == token_id)
+    shown = next(
+        token for token in (await admin.get(PATH)).data if token["id"] == token_id
+    )
     assert shown["status__v"] == ["inactive__v"]
 
 
@@ -78,10 +90,15 @@ async def test_tokens_of_an_inactive_user(admin: Api, api: Api) -> None:
         ({"name__v": "x" * 129}, "INVALID_DATA"),
         ({"name__v": "x", "expiry_date__v": "soon"}, "INVALID_DATA"),
         ({"name__v": "x", "expiry_date__v": "2020-01-01T00:00:00Z"}, "INVALID_DATA"),
-        ({"name__v": "x", "expiry_date__v": "9999-12-31T23:59:59-23:59"}, "INVALID_DATA"),
+        (
+            {"name__v": "x", "expiry_date__v": "9999-12-31T23:59:59-23:59"},
+            "INVALID_DATA",
+        ),
     ],
 )
-async def test_tokens_that_cannot_be(admin: Api, fields: dict[str, str], error: str) -> None:
+async def test_tokens_that_cannot_be(
+    admin: Api, fields: dict[str, str], error: str
+) -> None:
     assert (await admin.post(PATH, data=fields)).error == error
 
 
@@ -90,21 +107,29 @@ async def test_a_user_has_so_many(admin: Api, api: Api) -> None:
     session = await as_user(api, username)
     for _ in range(MAX_TOKENS):
         await generated(session)
-    assert (await session.post(PATH, data={"name__v": "key"})).error == "OPERATION_NOT_ALLOWED"
+    assert (
+        await session.post(PATH, data={"name__v": "key"})
+    ).error == "OPERATION_NOT_ALLOWED"
 
 
 async def test_an_administrator_makes_tokens_for_others(admin: Api, user: Api) -> None:
     user_id, _ = await new_user(admin)
     path = f"/objects/users/{user_id}/api_access_token__sys"
     _, bearer = await generated(admin, path)
-    assert (await bearer.get("/objects/users/me")).body["users"][0]["user"]["id"] == user_id
+    assert (await bearer.get("/objects/users/me")).body["users"][0]["user"][
+        "id"
+    ] == user_id
     assert (await user.post(path, data={"name__v": "x"})).error == "INSUFFICIENT_ACCESS"
     assert (await user.get(path)).error == "INSUFFICIENT_ACCESS"
     nobody = "/objects/users/987654/api_access_token__sys"
     assert (await admin.post(nobody, data={"name__v": "x"})).error == "USER_NOT_FOUND"
 
 
-@pytest.mark.parametrize("token", ["veeva-vault-", "veeva-vault-" + "0" * 64, "veeva-vault-" + "x" * 5000])
+@pytest.mark.parametrize(
+    "token", ["veeva-vault-", "veeva-vault-" + "0" * 64, "veeva-vault-" + "x" * 5000]
+)
 async def test_tokens_that_nobody_has(api: Api, token: str) -> None:
-    answer = await api.get("/objects/users/me", headers={"Authorization": f"Bearer {token}"})
+    answer = await api.get(
+        "/objects/users/me", headers={"Authorization": f"Bearer {token}"}
+    )
     assert answer.error == "INVALID_SESSION_ID"

@@ -11,12 +11,22 @@ from tests.service.vault.served import PASSWORD, USERNAMES, served, settings
 
 
 async def test_before_the_database_is_there(tmp_path: Path) -> None:
-    nowhere = settings("postgresql://nobody@127.0.0.1:1/none", "amqp://nobody@127.0.0.1:1/", tmp_path)
+    nowhere = settings(
+        "postgresql://nobody@127.0.0.1:1/none", "amqp://nobody@127.0.0.1:1/", tmp_path
+    )
     vault = Vault(MEDICAL_VAULT, nowhere)
     async with served(create_api(vault)) as api:
-        signing_in = await api.post("/auth", data={"username": USERNAMES["admin"], "password": PASSWORD})
-        asking = await api.get("/metadata/vobjects", headers={"Authorization": "0" * 64})
+        signing_in = await api.post(
+            "/auth", data={"username": USERNAMES["admin"], "password": PASSWORD}
+        )
+        asking = await api.get(
+            "/metadata/vobjects", headers={"Authorization": "0" * 64}
+        )
         for answer in (signing_in, asking):
-            assert (answer.http_status, answer.status, answer.error) == (503, "EXCEPTION", "UNEXPECTED_ERROR")
+            assert (answer.http_status, answer.status, answer.error) == (
+                503,
+                "EXCEPTION",
+                "UNEXPECTED_ERROR",
+            )
             assert answer.headers["X-VaultAPI-ExecutionId"]
         assert (await api.get("/api/")).status == "SUCCESS"

@@ -54,7 +54,13 @@ def path_of(record_id: str, field: str = "scan__c") -> str:
     return f"{DOSSIERS}/{record_id}/attachment_fields/{field}/file"
 
 
-async def put(api: Api, record_id: str, data: bytes = SCAN, name: str = "scan.pdf", field: str = "scan__c") -> Answer:
+async def put(
+    api: Api,
+    record_id: str,
+    data: bytes = SCAN,
+    name: str = "scan.pdf",
+    field: str = "scan__c",
+) -> Answer:
     form = aiohttp.FormData(quote_fields=False)
     form.add_field("file", data, filename=name, content_type="application/octet-stream")
     return await api.post(path_of(record_id, field), data=form)
@@ -72,7 +78,10 @@ async def test_a_file_is_set_read_replaced_and_removed(user: Api) -> None:
     answer = await put(user, record_id)
     url = f"/api/v25.1{DOSSIERS}/{record_id}"
     assert answer.data == [
-        {"responseStatus": "SUCCESS", "data": {"id": record_id, "url": url, "event": "updated__sys"}}
+        {
+            "responseStatus": "SUCCESS",
+            "data": {"id": record_id, "url": url, "event": "updated__sys"},
+        }
     ]
     after = await record(user, record_id)
     assert after["scan__c"].startswith("ATF-")
@@ -85,8 +94,12 @@ async def test_a_file_is_set_read_replaced_and_removed(user: Api) -> None:
 
     assert (await put(user, record_id, b"another", "other.txt")).status == "SUCCESS"
     assert await content(user, path_of(record_id)) == b"another"
-    assert (await put(user, record_id, b"another", "other.txt")).data[0]["responseStatus"] == "WARNING"
-    assert (await user.put(f"{DOSSIERS}/{record_id}", data={"scan__c": ""})).status == "SUCCESS"
+    assert (await put(user, record_id, b"another", "other.txt")).data[0][
+        "responseStatus"
+    ] == "WARNING"
+    assert (
+        await user.put(f"{DOSSIERS}/{record_id}", data={"scan__c": ""})
+    ).status == "SUCCESS"
     assert (await record(user, record_id))["scan__c"] is None
     assert (await user.get(path_of(record_id))).error == "INVALID_DATA"
 
@@ -102,16 +115,24 @@ async def test_all_files_of_a_record_in_an_archive(user: Api) -> None:
         "letter__c/scan.pdf": b"Dear",
     }
     async with user.http.get(
-        f"{user.url}/api/v25.1{all_files}", headers={"Authorization": str(user.session_id)}
+        f"{user.url}/api/v25.1{all_files}",
+        headers={"Authorization": str(user.session_id)},
     ) as response:
         name = "Dossier Congress - attachment fields.zip"
-        assert response.headers["Content-Disposition"] == f'attachment;filename="{name}"'
+        assert (
+            response.headers["Content-Disposition"] == f'attachment;filename="{name}"'
+        )
 
 
-async def test_rows_name_files_of_the_staging_area_or_of_other_records(admin: Api) -> None:
+async def test_rows_name_files_of_the_staging_area_or_of_other_records(
+    admin: Api,
+) -> None:
     path = await staged(admin, "/dossier/staged.csv", b"a,b\n")
     one, two = f"D-{next(numbers)}", f"D-{next(numbers)}"
-    rows = [{"name__v": "staged", "key__c": one, "scan__c": path}, {"name__v": "none", "key__c": two, "scan__c": "/no"}]
+    rows = [
+        {"name__v": "staged", "key__c": one, "scan__c": path},
+        {"name__v": "none", "key__c": two, "scan__c": "/no"},
+    ]
     created = (await admin.post(DOSSIERS, json=rows)).data
     assert [each["responseStatus"] for each in created] == ["SUCCESS", "FAILURE"]
     assert created[1]["errors"][0]["type"] == "INVALID_DATA"
@@ -120,7 +141,9 @@ async def test_rows_name_files_of_the_staging_area_or_of_other_records(admin: Ap
 
     handle = (await record(admin, first))["scan__c"]
     body = f"key__c,name__v,scan__c,letter__c\n{two},copy,{handle},{path}\n{one},staged,{handle},\n"
-    upserted = await admin.post(f"{DOSSIERS}?idParam=key__c", data=body, headers={"Content-Type": "text/csv"})
+    upserted = await admin.post(
+        f"{DOSSIERS}?idParam=key__c", data=body, headers={"Content-Type": "text/csv"}
+    )
     assert [each["responseStatus"] for each in upserted.data] == ["SUCCESS", "SUCCESS"]
     second = await record(admin, upserted.ids[0])
     assert (second["scan__c"], second["letter__c"]) == (handle, handle)
@@ -136,15 +159,28 @@ async def test_a_load_takes_files(admin: Api) -> None:
     key = f"D-{next(numbers)}"
     sheet = f"name__v,key__c,scan__c\nloaded,{key},{file}\nbad,{key}x,/nowhere\n"
     source = await staged(admin, "/dossier/rows.csv", sheet.encode())
-    task = {"object_type": "vobjects__v", "object": "dossier__c", "action": "create", "file": source}
+    task = {
+        "object_type": "vobjects__v",
+        "object": "dossier__c",
+        "action": "create",
+        "file": source,
+    }
     job_id = (await admin.post("/services/loader/load", json=[task])).body["job_id"]
     await finished(admin, job_id)
-    (row,) = (await admin.query(f"SELECT FILENAME(scan__c) AS name FROM dossier__c WHERE key__c LIKE '{key}%'")).data
+    (row,) = (
+        await admin.query(
+            f"SELECT FILENAME(scan__c) AS name FROM dossier__c WHERE key__c LIKE '{key}%'"
+        )
+    ).data
     assert row["name"] == "loaded.txt"
 
 
 async def test_queries_tell_of_files(user: Api) -> None:
-    record_id, other, empty = await dossier(user), await dossier(user), await dossier(user)
+    record_id, other, empty = (
+        await dossier(user),
+        await dossier(user),
+        await dossier(user),
+    )
     await put(user, record_id, SCAN, "b.pdf")
     await put(user, other, b"text", "a.txt")
     md5 = hashlib.md5(SCAN).hexdigest()  # noqa: S324  as the API names it
@@ -153,7 +189,9 @@ async def test_queries_tell_of_files(user: Api) -> None:
         "SELECT id, scan__c, FILENAME(scan__c) AS name, FILESIZE(scan__c) AS size, MIMETYPE(scan__c) AS type,"
         f" MD5CHECKSUM(scan__c) AS md5 FROM dossier__c WHERE {ids}"
     )
-    answer = await user.query(f"{select} ORDER BY name", headers={"X-VaultAPI-DescribeQuery": "true"})
+    answer = await user.query(
+        f"{select} ORDER BY name", headers={"X-VaultAPI-DescribeQuery": "true"}
+    )
     assert [row["id"] for row in answer.data] == [other, record_id, empty]
     handle = (await record(user, record_id))["scan__c"]
     assert answer.data[1] == {
@@ -164,9 +202,16 @@ async def test_queries_tell_of_files(user: Api) -> None:
         "type": "application/pdf",
         "md5": md5,
     }
-    assert {answer.data[2][name] for name in ("scan__c", "name", "size", "type", "md5")} == {None}
-    described = {field["name"]: field for field in answer.body["queryDescribe"]["fields"]}
-    assert (described["scan__c"]["type"], described["name"]["function"]) == ("Attachment", "FILENAME")
+    assert {
+        answer.data[2][name] for name in ("scan__c", "name", "size", "type", "md5")
+    } == {None}
+    described = {
+        field["name"]: field for field in answer.body["queryDescribe"]["fields"]
+    }
+    assert (described["scan__c"]["type"], described["name"]["function"]) == (
+        "Attachment",
+        "FILENAME",
+    )
     for condition, expected in {
         "FILENAME(scan__c) = 'b.pdf'": {record_id},
         "name LIKE 'a%'": {other},
@@ -182,7 +227,11 @@ async def test_queries_tell_of_files(user: Api) -> None:
         found = (await user.query(searched.format(scope, record_id, other))).data
         assert found == [{"id": record_id, "name": "b.pdf"}]
     child = await dossier(user, parent__c=record_id)
-    (row,) = (await user.query(f"SELECT FILENAME(parent__cr.scan__c) FROM dossier__c WHERE id = '{child}'")).data
+    (row,) = (
+        await user.query(
+            f"SELECT FILENAME(parent__cr.scan__c) FROM dossier__c WHERE id = '{child}'"
+        )
+    ).data
     assert row == {"parent__cr.scan__c": "b.pdf"}
 
 
@@ -190,24 +239,38 @@ async def test_raw_objects_tell_names_of_files_only(admin: Api) -> None:
     field = "Field scan__c ( type('Attachment'), label('Scan') )"
     script = f"RECREATE Object raw_dossier__c ( label('Raw'), prefix('ZRD'), data_store('raw'), {field} );"
     assert (await admin.post("/api/mdl/execute", data=script)).status == "SUCCESS"
-    assert (await admin.query("SELECT FILENAME(scan__c) FROM raw_dossier__c")).data == []
+    assert (
+        await admin.query("SELECT FILENAME(scan__c) FROM raw_dossier__c")
+    ).data == []
     for function in ("FILESIZE", "MIMETYPE", "MD5CHECKSUM"):
         answer = await admin.query(f"SELECT {function}(scan__c) FROM raw_dossier__c")
         assert answer.error == "ATTRIBUTE_NOT_SUPPORTED"
 
 
-async def test_what_is_refused(admin: Api, user: Api, vault: Vault, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_what_is_refused(
+    admin: Api, user: Api, vault: Vault, monkeypatch: pytest.MonkeyPatch
+) -> None:
     record_id = await dossier(user)
     assert (await put(user, record_id, field="key__c")).error == "INVALID_DATA"
     assert (await put(user, record_id, field="nothing__c")).error == "INVALID_DATA"
     assert (await put(user, record_id, field="sealed__c")).error == "INVALID_DATA"
     assert (await put(user, "0000")).error == "INVALID_DATA"
     assert (await put(user, record_id, name="..")).error == "INVALID_DATA"
-    form = aiohttp.FormData({"description__v": "without a file"}, default_to_multipart=True)
-    assert (await user.post(path_of(record_id), data=form)).error == "PARAMETER_REQUIRED"
-    for path in (path_of("0000"), path_of(record_id, "key__c"), f"{DOSSIERS}/0000/attachment_fields/file"):
+    form = aiohttp.FormData(
+        {"description__v": "without a file"}, default_to_multipart=True
+    )
+    assert (
+        await user.post(path_of(record_id), data=form)
+    ).error == "PARAMETER_REQUIRED"
+    for path in (
+        path_of("0000"),
+        path_of(record_id, "key__c"),
+        f"{DOSSIERS}/0000/attachment_fields/file",
+    ):
         assert (await user.get(path)).error == "INVALID_DATA"
-    assert (await user.get("/vobjects/connection__sys/0/attachment_fields/file")).error == "INSUFFICIENT_ACCESS"
+    assert (
+        await user.get("/vobjects/connection__sys/0/attachment_fields/file")
+    ).error == "INSUFFICIENT_ACCESS"
     assert (await user.delete(path_of(record_id))).error == "METHOD_NOT_SUPPORTED"
     monkeypatch.setattr(vault.attachment_fields, "max_file", 100)
     assert (await put(user, record_id, b"0" * 101)).error == "EXCEEDS_FILE_MAX_SIZE"
@@ -217,16 +280,25 @@ async def test_what_is_refused(admin: Api, user: Api, vault: Vault, monkeypatch:
     assert (await record(user, record_id))["scan__c"] is None
 
 
-async def test_copies_share_a_file_and_it_is_swept_after_the_last(admin: Api, vault: Vault) -> None:
+async def test_copies_share_a_file_and_it_is_swept_after_the_last(
+    admin: Api, vault: Vault
+) -> None:
     unique = f"only here {next(numbers)}".encode()
     sha256 = hashlib.sha256(unique).hexdigest()
     original = await dossier(admin)
     await put(admin, original, unique)
     copy = await dossier(admin, source_record_id=original)
-    deep = (await admin.post(f"{DOSSIERS}/{original}/actions/deepcopy", json=[{"key__c": f"D-{next(numbers)}"}])).body
+    deep = (
+        await admin.post(
+            f"{DOSSIERS}/{original}/actions/deepcopy",
+            json=[{"key__c": f"D-{next(numbers)}"}],
+        )
+    ).body
     await finished(admin, deep["job_id"])
     handle = (await record(admin, original))["scan__c"]
-    sharing = (await admin.query(f"SELECT id FROM dossier__c WHERE scan__c = '{handle}'")).data
+    sharing = (
+        await admin.query(f"SELECT id FROM dossier__c WHERE scan__c = '{handle}'")
+    ).data
     assert len(sharing) == 3
     await admin.delete(DOSSIERS, json=[row for row in sharing if row["id"] != copy])
     await vault.attachment_fields.remove_unused(TOMORROW)
@@ -243,7 +315,11 @@ async def test_a_change_is_audited(admin: Api) -> None:
     await put(admin, record_id)
     handle = (await record(admin, record_id))["scan__c"]
     entries = (await admin.get(f"{DOSSIERS}/{record_id}/audittrail")).data
-    assert [(e["old_value"], e["new_value"]) for e in entries if e["field_name"] == "scan__c"] == [(None, handle)]
+    assert [
+        (e["old_value"], e["new_value"])
+        for e in entries
+        if e["field_name"] == "scan__c"
+    ] == [(None, handle)]
 
 
 async def test_a_field_is_renamed_with_its_files(admin: Api) -> None:
@@ -268,7 +344,9 @@ OLD_OBJECT = f"""{{"type": "Object", "name": "old__c", "attributes": {{}}, "chil
       "children": []}}]}}"""
 
 
-async def test_fields_from_before_they_held_files_get_their_columns(postgres_server: PostgresServer) -> None:
+async def test_fields_from_before_they_held_files_get_their_columns(
+    postgres_server: PostgresServer,
+) -> None:
     async with fresh_database(postgres_server) as dsn:
         connection = await asyncpg.connect(dsn)
         migration = "0020_field_files.sql"

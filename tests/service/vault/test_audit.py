@@ -38,7 +38,9 @@ async def audited(admin: Api) -> None:
     assert (await admin.post("/api/mdl/execute", data=MDL)).status == "SUCCESS"
 
 
-async def trail_of(admin: Api, record: str, object_name: str = "audited__c") -> list[dict[str, Any]]:
+async def trail_of(
+    admin: Api, record: str, object_name: str = "audited__c"
+) -> list[dict[str, Any]]:
     answer = await admin.get(f"/vobjects/{object_name}/{record}/audittrail")
     assert answer.status == "SUCCESS", answer.text
     rows: list[dict[str, Any]] = answer.data
@@ -51,7 +53,9 @@ async def made(client: Api, **fields: object) -> str:
 
 
 async def latest(admin: Api, trail: str) -> dict[str, Any]:
-    row: dict[str, Any] = (await admin.get(f"/audittrail/{trail}", params={"limit": 1})).data[0]
+    row: dict[str, Any] = (
+        await admin.get(f"/audittrail/{trail}", params={"limit": 1})
+    ).data[0]
     return row
 
 
@@ -61,8 +65,13 @@ async def test_the_life_of_a_record(admin: Api, integration: Api) -> None:
     await admin.put(RECORDS, json=[{"id": record, "text__c": "after"}])
     await admin.delete(RECORDS, json=[{"id": record}])
     deleted, *edits, created = await trail_of(admin, record)
-    assert (created["action"], created["user_name"]) == ("Create", USERNAMES["integration"])
-    assert {(e["action"], e["field_name"], e["old_value"], e["new_value"]) for e in edits} == {
+    assert (created["action"], created["user_name"]) == (
+        "Create",
+        USERNAMES["integration"],
+    )
+    assert {
+        (e["action"], e["field_name"], e["old_value"], e["new_value"]) for e in edits
+    } == {
         ("Edit", "text__c", "before", "after"),
         ("Edit", "day__c", "2026-01-02", None),
     }
@@ -81,7 +90,11 @@ async def test_an_upsert_and_a_bulk_call(admin: Api) -> None:
     await admin.post("/vobjects/thing__c?idParam=key__c", json=rows)
     for record in ids:
         edit, created = await trail_of(admin, record, "thing__c")
-        assert (edit["field_name"], edit["old_value"], edit["new_value"]) == ("note__c", "x", "y")
+        assert (edit["field_name"], edit["old_value"], edit["new_value"]) == (
+            "note__c",
+            "x",
+            "y",
+        )
         assert created["action"] == "Create"
 
 
@@ -98,11 +111,22 @@ async def test_a_refused_row_leaves_no_entry(admin: Api) -> None:
 
 
 async def test_a_user_action_is_on_the_trail(admin: Api, user: Api) -> None:
-    (record,) = (await user.post("/vobjects/thing__c", json=[{"name__v": "a", "key__c": uuid4().hex}])).ids
+    (record,) = (
+        await user.post(
+            "/vobjects/thing__c", json=[{"name__v": "a", "key__c": uuid4().hex}]
+        )
+    ).ids
     action = "Objectlifecyclestateuseraction.thing__c.new_state__c.start__c"
-    assert (await user.post(f"/vobjects/thing__c/{record}/actions/{action}")).status == "SUCCESS"
+    assert (
+        await user.post(f"/vobjects/thing__c/{record}/actions/{action}")
+    ).status == "SUCCESS"
     edit = (await trail_of(admin, record, "thing__c"))[0]
-    assert (edit["field_name"], edit["old_value"], edit["new_value"], edit["user_name"]) == (
+    assert (
+        edit["field_name"],
+        edit["old_value"],
+        edit["new_value"],
+        edit["user_name"],
+    ) == (
         "state__v",
         "new_state__c",
         "started_state__c",
@@ -121,10 +145,16 @@ async def test_what_goes_with_a_deleted_record(admin: Api) -> None:
     parent = await made(admin)
     child = await made(admin, parent__c=parent)
     friend = await made(admin, friend__c=child)
-    assert (await admin.delete(RECORDS, json=[{"id": parent}])).data[0]["responseStatus"] == "SUCCESS"
+    assert (await admin.delete(RECORDS, json=[{"id": parent}])).data[0][
+        "responseStatus"
+    ] == "SUCCESS"
     assert (await trail_of(admin, child))[0]["action"] == "Delete"
     emptied = (await trail_of(admin, friend))[0]
-    assert (emptied["field_name"], emptied["old_value"], emptied["new_value"]) == ("friend__c", child, None)
+    assert (emptied["field_name"], emptied["old_value"], emptied["new_value"]) == (
+        "friend__c",
+        child,
+        None,
+    )
 
 
 async def test_an_object_may_be_left_out(admin: Api) -> None:
@@ -135,7 +165,10 @@ async def test_an_object_may_be_left_out(admin: Api) -> None:
 
 
 async def test_a_delegate_is_named(admin: Api, api: Api, vault: Vault) -> None:
-    (first, first_name), (second, second_name) = await new_user(admin), await new_user(admin)
+    (first, first_name), (second, second_name) = (
+        await new_user(admin),
+        await new_user(admin),
+    )
     granting, session = await as_user(api, first_name), await as_user(api, second_name)
     await granting.post("/services/delegations", data={"delegate_userid": str(second)})
     fields = {"vault_id": str(vault.vault_id), "delegator_userid": str(first)}
@@ -146,7 +179,12 @@ async def test_a_delegate_is_named(admin: Api, api: Api, vault: Vault) -> None:
         second_name,
         first_name,
     )
-    created = (await trail_of(admin, await made(replace(session, session_id=opened.body["delegated_sessionid"]))))[0]
+    created = (
+        await trail_of(
+            admin,
+            await made(replace(session, session_id=opened.body["delegated_sessionid"])),
+        )
+    )[0]
     assert (created["user_name"], created["user_id"], created["on_behalf_of"]) == (
         second_name,
         str(second),
@@ -162,9 +200,15 @@ async def test_configuration(admin: Api) -> None:
         f"DROP Picklist {name};",
     ):
         assert (await admin.post("/api/mdl/execute", data=text)).status == "SUCCESS"
-    answer = await admin.get("/audittrail/system_audit_trail", params={"objects": f"Picklist.{name}"})
+    answer = await admin.get(
+        "/audittrail/system_audit_trail", params={"objects": f"Picklist.{name}"}
+    )
     dropped, altered, created = answer.data
-    assert [row["action"] for row in (created, altered, dropped)] == ["RECREATE", "ALTER", "DROP"]
+    assert [row["action"] for row in (created, altered, dropped)] == [
+        "RECREATE",
+        "ALTER",
+        "DROP",
+    ]
     assert created["old_value"] is None
     assert "'Before'" in created["new_value"]
     assert altered["old_value"] == created["new_value"]
@@ -176,15 +220,31 @@ async def test_configuration(admin: Api) -> None:
 async def test_sign_ins(admin: Api, api: Api) -> None:
     await api.signed_in("user")
     entry = await latest(admin, "login_audit_trail")
-    assert (entry["type"], entry["status"], entry["user_name"]) == ("Login", "SUCCESS", USERNAMES["user"])
-    await api.post("/auth", data={"username": USERNAMES["user"], "password": "a wrong one"})
+    assert (entry["type"], entry["status"], entry["user_name"]) == (
+        "Login",
+        "SUCCESS",
+        USERNAMES["user"],
+    )
+    await api.post(
+        "/auth", data={"username": USERNAMES["user"], "password": "a wrong one"}
+    )
     entry = await latest(admin, "login_audit_trail")
-    assert (entry["status"], entry["user_name"]) == ("USERNAME_OR_PASSWORD_INCORRECT", USERNAMES["user"])
+    assert (entry["status"], entry["user_name"]) == (
+        "USERNAME_OR_PASSWORD_INCORRECT",
+        USERNAMES["user"],
+    )
     await api.signed_in("user")
-    await api.post("/auth", data={"username": "what may be a password", "password": "a wrong one"})
+    await api.post(
+        "/auth", data={"username": "what may be a password", "password": "a wrong one"}
+    )
     answer = await admin.get("/audittrail/login_audit_trail", params={"limit": 1})
-    assert (answer.data[0]["status"], answer.data[0]["user_name"]) == ("USERNAME_OR_PASSWORD_INCORRECT", None)
-    everything = await admin.get("/audittrail/login_audit_trail", params={"limit": 1000})
+    assert (answer.data[0]["status"], answer.data[0]["user_name"]) == (
+        "USERNAME_OR_PASSWORD_INCORRECT",
+        None,
+    )
+    everything = await admin.get(
+        "/audittrail/login_audit_trail", params={"limit": 1000}
+    )
     assert "a wrong one" not in everything.text
     assert "what may be" not in everything.text
 
@@ -201,13 +261,21 @@ async def test_a_changed_password_is_on_the_trail(admin: Api) -> None:
 
 async def test_groups_tokens_and_delegations(admin: Api, api: Api) -> None:
     user_id, username = await new_user(admin)
-    created = await admin.post("/objects/groups", data={"label__v": f"G {uuid4().hex[:8]}"})
+    created = await admin.post(
+        "/objects/groups", data={"label__v": f"G {uuid4().hex[:8]}"}
+    )
     group = created.body["id"]
     await admin.put(f"/objects/groups/{group}", data={"members__v": str(user_id)})
     await admin.delete(f"/objects/groups/{group}")
     named = {"objects": f"Group.{group}"}
-    deleted, edited, made_ = (await admin.get("/audittrail/domain_audit_trail", params=named)).data
-    assert [row["action"] for row in (made_, edited, deleted)] == ["Create", "Edit", "Delete"]
+    deleted, edited, made_ = (
+        await admin.get("/audittrail/domain_audit_trail", params=named)
+    ).data
+    assert [row["action"] for row in (made_, edited, deleted)] == [
+        "Create",
+        "Edit",
+        "Delete",
+    ]
     assert (made_["old_value"], deleted["new_value"]) == (None, None)
     assert f'"members": [{user_id}]' in edited["new_value"]
     assert edited["new_value"] == deleted["old_value"]
@@ -220,16 +288,29 @@ async def test_groups_tokens_and_delegations(admin: Api, api: Api) -> None:
     assert (entry["action"], entry["user_name"]) == ("Create", username)
     assert entry["item"].startswith("Token.")
     other, _ = await new_user(admin)
-    granted = await session.post("/services/delegations", data={"delegate_userid": str(other)})
+    granted = await session.post(
+        "/services/delegations", data={"delegate_userid": str(other)}
+    )
     entry = await latest(admin, "domain_audit_trail")
-    assert (entry["item"], entry["new_value"]) == (f"Delegation.{granted.data['id']}", f"{user_id} to {other}")
+    assert (entry["item"], entry["new_value"]) == (
+        f"Delegation.{granted.data['id']}",
+        f"{user_id} to {other}",
+    )
 
 
 async def test_the_delivery_of_a_queue(admin: Api) -> None:
     for action in ("disable_delivery", "enable_delivery", "reset"):
-        assert (await admin.put(f"/services/queues/out__c/actions/{action}")).status == "SUCCESS"
-    answer = await admin.get("/audittrail/system_audit_trail", params={"objects": "Queue.out__c", "limit": 3})
-    assert [row["action"] for row in answer.data] == ["Reset", "Enable Delivery", "Disable Delivery"]
+        assert (
+            await admin.put(f"/services/queues/out__c/actions/{action}")
+        ).status == "SUCCESS"
+    answer = await admin.get(
+        "/audittrail/system_audit_trail", params={"objects": "Queue.out__c", "limit": 3}
+    )
+    assert [row["action"] for row in answer.data] == [
+        "Reset",
+        "Enable Delivery",
+        "Disable Delivery",
+    ]
 
 
 async def test_shapes(admin: Api) -> None:
@@ -247,10 +328,16 @@ async def test_shapes(admin: Api) -> None:
         assert (described["name"], described["label"]) == (one["name"], one["label"])
         names = [field["name"] for field in described["fields"]]
         assert {"id", "timestamp", *WHOSE} <= set(names)
-        answer = await admin.get(f"/audittrail/{one['name']}", params={"limit": 2, "all_dates": "true"})
+        answer = await admin.get(
+            f"/audittrail/{one['name']}", params={"limit": 2, "all_dates": "true"}
+        )
         details = answer.body["responseDetails"]
         assert details["object"] == one
-        assert (details["offset"], details["limit"], details["size"]) == (0, 2, len(answer.data))
+        assert (details["offset"], details["limit"], details["size"]) == (
+            0,
+            2,
+            len(answer.data),
+        )
         assert all(list(row) == names for row in answer.data)
 
 
@@ -266,8 +353,13 @@ async def test_pages_and_filters(admin: Api) -> None:
     assert second.body["responseDetails"]["previous_page"].endswith("limit=2&offset=0")
     creations = await admin.get(path, params={"events": "create"})
     assert [row["action"] for row in creations.data] == ["Create"]
-    entries = await admin.get("/audittrail/object_audit_trail", params={"objects": "audited__c", "events": "Edit"})
-    assert {(row["object_name"], row["action"]) for row in entries.data} == {("audited__c", "Edit")}
+    entries = await admin.get(
+        "/audittrail/object_audit_trail",
+        params={"objects": "audited__c", "events": "Edit"},
+    )
+    assert {(row["object_name"], row["action"]) for row in entries.data} == {
+        ("audited__c", "Edit")
+    }
     past = {"start_date": "2001-01-01", "end_date": "2001-01-02T00:00:00Z"}
     assert (await admin.get("/audittrail/object_audit_trail", params=past)).data == []
 
@@ -275,7 +367,9 @@ async def test_pages_and_filters(admin: Api) -> None:
 async def test_a_page_as_csv(admin: Api) -> None:
     record = await made(admin)
     await admin.put(RECORDS, json=[{"id": record, "text__c": '=1+"2",\n'}])
-    answer = await admin.get(f"{RECORDS}/{record}/audittrail", params={"format_result": "csv"})
+    answer = await admin.get(
+        f"{RECORDS}/{record}/audittrail", params={"format_result": "csv"}
+    )
     assert answer.headers["Content-Type"].startswith("text/csv")
     edit, created = csv.DictReader(io.StringIO(answer.text, newline=""))
     assert created["action"] == "Create"
@@ -301,14 +395,20 @@ async def test_parameters_that_do_not_fit(admin: Api, params: dict[str, str]) ->
 
 async def test_an_unknown_trail(admin: Api) -> None:
     assert (await admin.get("/audittrail/nothing_audit_trail")).error == "INVALID_DATA"
-    assert (await admin.get("/metadata/audittrail/nothing_audit_trail")).error == "INVALID_DATA"
+    assert (
+        await admin.get("/metadata/audittrail/nothing_audit_trail")
+    ).error == "INVALID_DATA"
 
 
 async def test_queries(admin: Api, integration: Api, user: Api) -> None:
     record = await made(admin, text__c="a")
     text = f"SELECT user_name, action, record_id FROM object_audit_trail WHERE record_id = '{record}'"
     (row,) = (await admin.query(text)).data
-    assert (row["user_name"], row["action"], row["record_id"]) == (USERNAMES["admin"], "Create", record)
+    assert (row["user_name"], row["action"], row["record_id"]) == (
+        USERNAMES["admin"],
+        "Create",
+        record,
+    )
     counted = await admin.query(
         "SELECT id, timestamp, status FROM login_audit_trail ORDER BY timestamp DESC PAGESIZE 3"
     )
@@ -333,17 +433,23 @@ async def test_an_entry_stays_as_it_was_written(vault: Vault, statement: str) ->
             await connection.execute(statement)
 
 
-async def test_the_vaults_own_role_has_no_permission_to_change_entries(vault: Vault) -> None:
+async def test_the_vaults_own_role_has_no_permission_to_change_entries(
+    vault: Vault,
+) -> None:
     sql = """
     SELECT count(*) FROM pg_class c, aclexplode(c.relacl) a WHERE c.oid = 'platform.audit_entry'::regclass
     AND a.privilege_type IN ('UPDATE', 'DELETE', 'TRUNCATE')
     """
     async with vault.database.connection() as connection:
         assert await connection.fetchval(sql) == 0
-        assert await connection.fetchval("SELECT relacl IS NOT NULL FROM pg_class WHERE relname = 'audit_entry'")
+        assert await connection.fetchval(
+            "SELECT relacl IS NOT NULL FROM pg_class WHERE relname = 'audit_entry'"
+        )
 
 
-async def test_a_change_that_is_undone_leaves_no_entry(admin: Api, vault: Vault) -> None:
+async def test_a_change_that_is_undone_leaves_no_entry(
+    admin: Api, vault: Vault
+) -> None:
     before = await latest(admin, "object_audit_trail")
     async with vault.database.connection() as connection:
         transaction = connection.transaction()

@@ -47,15 +47,30 @@ class Prepared:
 @pytest.fixture(scope="module")
 async def prepared(postgres_server: PostgresServer) -> AsyncIterator[Prepared]:
     """A database that the service's role owns, as it was before there was an owner's role."""
-    name, passwords = f"test_{secrets.token_hex(6)}", Passwords(secrets.token_hex(8), secrets.token_hex(8))
-    administrator = await asyncpg.connect(postgres_server.dsn, timeout=30, command_timeout=30)
+    name, passwords = (
+        f"test_{secrets.token_hex(6)}",
+        Passwords(secrets.token_hex(8), secrets.token_hex(8)),
+    )
+    administrator = await asyncpg.connect(
+        postgres_server.dsn, timeout=30, command_timeout=30
+    )
     try:
-        await administrator.execute(f"CREATE ROLE {name} LOGIN PASSWORD '{passwords.service}'")
+        await administrator.execute(
+            f"CREATE ROLE {name} LOGIN PASSWORD '{passwords.service}'"
+        )
         await administrator.execute(f"CREATE DATABASE {name} OWNER {name}")
         service = postgres_server.database_dsn(name, passwords.service)
         place = urlsplit(service).netloc.rpartition("@")[2]
-        owner = urlunsplit(urlsplit(service)._replace(netloc=f"{owner_of(name)}:{passwords.owner}@{place}"))
-        yield Prepared(service, owner, lambda: prepare_databases(postgres_server.dsn, {name: passwords}))
+        owner = urlunsplit(
+            urlsplit(service)._replace(
+                netloc=f"{owner_of(name)}:{passwords.owner}@{place}"
+            )
+        )
+        yield Prepared(
+            service,
+            owner,
+            lambda: prepare_databases(postgres_server.dsn, {name: passwords}),
+        )
     finally:
         await administrator.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
         await administrator.execute(f"DROP ROLE IF EXISTS {owner_of(name)}")
@@ -65,7 +80,9 @@ async def prepared(postgres_server: PostgresServer) -> AsyncIterator[Prepared]:
 
 @pytest.fixture(scope="module")
 async def database(
-    prepared: Prepared, rabbitmq_server: RabbitServer, tmp_path_factory: pytest.TempPathFactory
+    prepared: Prepared,
+    rabbitmq_server: RabbitServer,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> AsyncIterator[asyncpg.Connection[asyncpg.Record]]:
     """A connection of the service's role, to a Vault that works: components changed, records written and read."""
     files = tmp_path_factory.mktemp("files")
@@ -86,9 +103,15 @@ async def work(vault: Vault) -> None:
         await started(vault)
         admin = await api.signed_in("admin")
         assert (await admin.post("/api/mdl/execute", data=MDL)).status == "SUCCESS"
-        (record,) = (await admin.post("/vobjects/thing__c", json=[{"name__v": "one"}])).ids
-        assert (await admin.get(f"/vobjects/thing__c/{record}/audittrail")).data[0]["action"] == "Create"
-        assert (await admin.delete("/vobjects/thing__c", json=[{"id": record}])).status == "SUCCESS"
+        (record,) = (
+            await admin.post("/vobjects/thing__c", json=[{"name__v": "one"}])
+        ).ids
+        assert (await admin.get(f"/vobjects/thing__c/{record}/audittrail")).data[0][
+            "action"
+        ] == "Create"
+        assert (
+            await admin.delete("/vobjects/thing__c", json=[{"id": record}])
+        ).status == "SUCCESS"
 
 
 @pytest.mark.parametrize("statement", FORBIDDEN)
@@ -96,18 +119,37 @@ async def test_the_service_changes_nothing_of_the_trail(
     database: asyncpg.Connection[asyncpg.Record], statement: str
 ) -> None:
     before = await database.fetchval("SELECT count(*) FROM platform.audit_entry")
-    with pytest.raises(asyncpg.InsufficientPrivilegeError, match=r"permission denied|must be"):
+    with pytest.raises(
+        asyncpg.InsufficientPrivilegeError, match=r"permission denied|must be"
+    ):
         await database.execute(statement)
-    assert await database.fetchval("SELECT count(*) FROM platform.audit_entry") == before > 0
+    assert (
+        await database.fetchval("SELECT count(*) FROM platform.audit_entry")
+        == before
+        > 0
+    )
 
 
 async def test_the_service_may_insert_and_select_and_gives_itself_no_more(
     database: asyncpg.Connection[asyncpg.Record],
 ) -> None:
-    await database.execute("GRANT ALL ON platform.audit_entry TO CURRENT_USER")  # warns that nothing was granted
-    rights = ("INSERT", "SELECT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "TRIGGER")
+    await database.execute(
+        "GRANT ALL ON platform.audit_entry TO CURRENT_USER"
+    )  # warns that nothing was granted
+    rights = (
+        "INSERT",
+        "SELECT",
+        "UPDATE",
+        "DELETE",
+        "TRUNCATE",
+        "REFERENCES",
+        "TRIGGER",
+    )
     sql = "SELECT has_table_privilege('platform.audit_entry', $1)"
-    assert [right for right in rights if await database.fetchval(sql, right)] == ["INSERT", "SELECT"]
+    assert [right for right in rights if await database.fetchval(sql, right)] == [
+        "INSERT",
+        "SELECT",
+    ]
 
 
 async def test_the_trigger_refuses_the_owner_too(
@@ -116,6 +158,8 @@ async def test_the_trigger_refuses_the_owner_too(
     assert await database.fetchval("SELECT count(*) FROM platform.audit_entry") > 0
     owner = await asyncpg.connect(prepared.owner, timeout=30, command_timeout=30)
     for statement in FORBIDDEN[:3]:
-        with pytest.raises(asyncpg.InsufficientPrivilegeError, match=r"append-only|permission denied"):
+        with pytest.raises(
+            asyncpg.InsufficientPrivilegeError, match=r"append-only|permission denied"
+        ):
             await owner.execute(statement)
     await owner.close(timeout=30)

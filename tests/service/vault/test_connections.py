@@ -30,7 +30,8 @@ from tests.service.vault.served import Answer, Api, served, settings, started
 OBJECT = "/vobjects/connection__sys"
 ACTION = "Objectlifecyclestateuseraction.connection__sys"
 PENDING, APPROVAL, ACTIVE, INACTIVE = (
-    f"{name}_state__sys" for name in ("pending", "pending_approval", "active", "inactive")
+    f"{name}_state__sys"
+    for name in ("pending", "pending_approval", "active", "inactive")
 )
 NOT_ALLOWED, INVALID = "OPERATION_NOT_ALLOWED", "INVALID_DATA"
 ENDED = "INVALID_SESSION_ID"
@@ -41,12 +42,22 @@ _numbers = count(1)
 
 @pytest.fixture(scope="module")
 async def crm_vault(
-    postgres_server: PostgresServer, rabbitmq_server: RabbitServer, tmp_path_factory: pytest.TempPathFactory
+    postgres_server: PostgresServer,
+    rabbitmq_server: RabbitServer,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> AsyncIterator[Vault]:
     """The other Vault, which is a sandbox."""
-    async with fresh_database(postgres_server) as dsn, fresh_vhost(rabbitmq_server) as vhost:
+    async with (
+        fresh_database(postgres_server) as dsn,
+        fresh_vhost(rabbitmq_server) as vhost,
+    ):
         given = settings(dsn, vhost.amqp_url, tmp_path_factory.mktemp("crm"))
-        yield Vault(CRM_VAULT, given.model_copy(update={"domain_type": DomainType.SANDBOX, "host_name": "crm.example"}))
+        yield Vault(
+            CRM_VAULT,
+            given.model_copy(
+                update={"domain_type": DomainType.SANDBOX, "host_name": "crm.example"}
+            ),
+        )
 
 
 @pytest.fixture(scope="module")
@@ -77,23 +88,31 @@ class End:
 
     async def upload(self, content: object, **fields: str) -> Answer:
         return await self.api.post(
-            "/services/connections/actions/upload", data={"file": orjson.dumps(content).decode(), **fields}
+            "/services/connections/actions/upload",
+            data={"file": orjson.dumps(content).decode(), **fields},
         )
 
     async def act(self, state: str, action: str) -> Answer:
-        return await self.api.post(f"{OBJECT}/{self.id}/actions/{ACTION}.{state}.{action}")
+        return await self.api.post(
+            f"{OBJECT}/{self.id}/actions/{ACTION}.{state}.{action}"
+        )
 
     async def update(self, **fields: Any) -> Answer:
         return await self.api.put(OBJECT, json=[{"id": self.id, **fields}])
 
 
 async def end(api: Api, name: str, **fields: Any) -> End:
-    answer = await api.post(OBJECT, json=[{"name__v": name, "api_name__sys": name, **fields}])
+    answer = await api.post(
+        OBJECT, json=[{"name__v": name, "api_name__sys": name, **fields}]
+    )
     return End(api, name, answer.ids[0])
 
 
 async def pair(
-    medical: Api, crm: Api, medical_remote: str | None = CRM_ID, crm_remote: str | None = MEDICAL_ID
+    medical: Api,
+    crm: Api,
+    medical_remote: str | None = CRM_ID,
+    crm_remote: str | None = MEDICAL_ID,
 ) -> tuple[End, End]:
     """A new Pending connection in both Vaults; the CRM one issues the file."""
     name = f"pair_{next(_numbers)}__c"
@@ -113,7 +132,9 @@ async def test_the_standard_connection_is_pending_and_system_managed(crm: Api) -
     text = "SELECT state__v, system_managed__sys, id FROM connection__sys WHERE api_name__sys = 'medical_crm__v'"
     (row,) = (await crm.query(text)).data
     assert (row["state__v"], row["system_managed__sys"]) == (PENDING, True)
-    renamed = await crm.put(OBJECT, json=[{"id": row["id"], "api_name__sys": "other__c"}])
+    renamed = await crm.put(
+        OBJECT, json=[{"id": row["id"], "api_name__sys": "other__c"}]
+    )
     assert renamed.data[0]["errors"][0]["type"] == NOT_ALLOWED
     deleted = await crm.delete(OBJECT, json=[{"id": row["id"]}])
     assert deleted.data[0]["errors"][0]["type"] == NOT_ALLOWED
@@ -130,14 +151,24 @@ async def test_a_named_remote_vault_needs_no_approval(admin: Api, crm: Api) -> N
     assert completed.data == {"connection": issuer.name, "state": ACTIVE}
     ours, theirs = await other.record(), await issuer.record()
     assert ours["remote_vault_name__sys"] == "Vault CRM"
-    assert (ours["remote_dns__sys"], ours["remote_connection__sys"]) == ("crm.example", issuer.name)
-    assert (ours["domain_type__sys"], ours["remote_domain_type__sys"]) == (["production__sys"], ["sandbox__sys"])
-    assert (theirs["domain_type__sys"], theirs["remote_domain_type__sys"]) == (["sandbox__sys"], ["production__sys"])
+    assert (ours["remote_dns__sys"], ours["remote_connection__sys"]) == (
+        "crm.example",
+        issuer.name,
+    )
+    assert (ours["domain_type__sys"], ours["remote_domain_type__sys"]) == (
+        ["production__sys"],
+        ["sandbox__sys"],
+    )
+    assert (theirs["domain_type__sys"], theirs["remote_domain_type__sys"]) == (
+        ["sandbox__sys"],
+        ["production__sys"],
+    )
     assert theirs["remote_vault_name__sys"] == "Medical Vault"
 
 
 @pytest.mark.parametrize(
-    ("action", "state", "remote"), [("approve__sys", ACTIVE, MEDICAL_ID), ("reject__sys", PENDING, None)]
+    ("action", "state", "remote"),
+    [("approve__sys", ACTIVE, MEDICAL_ID), ("reject__sys", PENDING, None)],
 )
 async def test_an_unnamed_remote_vault_needs_approval(
     admin: Api, crm: Api, action: str, state: str, remote: str | None
@@ -155,7 +186,9 @@ async def test_an_unnamed_remote_vault_needs_approval(
     assert row["remote_vault_name__sys"] == ("Medical Vault" if remote else None)
 
 
-async def test_a_file_works_once_and_in_the_right_vault_only(admin: Api, crm: Api) -> None:
+async def test_a_file_works_once_and_in_the_right_vault_only(
+    admin: Api, crm: Api
+) -> None:
     other, issuer = await pair(admin, crm)
     file = (await issuer.file()).data
     assert (await issuer.upload(file)).error == NOT_ALLOWED  # it is for the other one
@@ -181,7 +214,9 @@ async def test_two_uploads_of_one_file_at_once(admin: Api, crm: Api) -> None:
 async def test_a_changed_file_is_refused(admin: Api, crm: Api) -> None:
     other, issuer = await pair(admin, crm)
     file = (await issuer.file()).data
-    changed = await other.upload({**file, "document": {**file["document"], "vault_id": 30303}})
+    changed = await other.upload(
+        {**file, "document": {**file["document"], "vault_id": 30303}}
+    )
     assert (changed.error, "changed" in changed.message) == (INVALID, True)
     assert (await other.upload({})).error == INVALID
     assert await other.state() == PENDING
@@ -198,12 +233,16 @@ async def test_a_file_expires(admin: Api, crm: Api, crm_vault: Vault) -> None:
     other, issuer = await pair(admin, crm)
     identity = replace(crm_vault.identity, file_days=0)
     signing = crm_vault.connections.signing
-    short = Handshake(crm_vault.database, crm_vault.components, crm_vault.records, signing, identity)
+    short = Handshake(
+        crm_vault.database, crm_vault.components, crm_vault.records, signing, identity
+    )
     answer = await other.upload(orjson.loads(await short.file(SYSTEM, issuer.name)))
     assert (answer.error, "expired" in answer.message) == (NOT_ALLOWED, True)
 
 
-async def test_each_side_inactivates_for_itself_and_establishes_again(admin: Api, crm: Api) -> None:
+async def test_each_side_inactivates_for_itself_and_establishes_again(
+    admin: Api, crm: Api
+) -> None:
     other, issuer = await pair(admin, crm)
     await established(issuer, other)
     assert (await other.act(ACTIVE, "inactivate__sys")).status == "SUCCESS"
@@ -218,7 +257,9 @@ async def test_each_side_inactivates_for_itself_and_establishes_again(admin: Api
     await established(issuer, other)
 
 
-async def test_another_remote_vault_id_means_establishing_again(admin: Api, crm: Api) -> None:
+async def test_another_remote_vault_id_means_establishing_again(
+    admin: Api, crm: Api
+) -> None:
     other, issuer = await pair(admin, crm)
     await established(issuer, other)
     await other.update(description__sys="unchanged otherwise")
@@ -239,18 +280,25 @@ async def test_another_remote_vault_id_means_establishing_again(admin: Api, crm:
         ({"object_type__v.api_name__v": "base__v"}, INVALID),
     ],
 )
-async def test_what_a_record_may_not_hold(admin: Api, fields: dict[str, Any], error: str) -> None:
+async def test_what_a_record_may_not_hold(
+    admin: Api, fields: dict[str, Any], error: str
+) -> None:
     row = {"name__v": "x", "api_name__sys": f"held_{next(_numbers)}__c"} | fields
     answer = await admin.post(OBJECT, json=[row])
     assert answer.data[0]["errors"][0]["type"] == error
 
 
 async def test_the_type_of_a_connection_is_its_own_for_good(admin: Api) -> None:
-    local = await end(admin, f"typed_{next(_numbers)}__c", **{"object_type__v.api_name__v": "local__sys"})
+    local = await end(
+        admin,
+        f"typed_{next(_numbers)}__c",
+        **{"object_type__v.api_name__v": "local__sys"},
+    )
     changed = await local.update(**{"object_type__v.api_name__v": "external__sys"})
     assert changed.data[0]["errors"][0]["type"] == NOT_ALLOWED
     answer = await admin.post(
-        f"{OBJECT}/actions/changetype", json=[{"id": local.id, "object_type__v.api_name__v": "external__sys"}]
+        f"{OBJECT}/actions/changetype",
+        json=[{"id": local.id, "object_type__v.api_name__v": "external__sys"}],
     )
     assert answer.data[0]["errors"][0]["type"] == NOT_ALLOWED
     assert (await local.file()).error == NOT_ALLOWED
@@ -258,20 +306,33 @@ async def test_the_type_of_a_connection_is_its_own_for_good(admin: Api) -> None:
     assert await local.state() == ACTIVE
 
 
-async def test_an_external_connection_needs_an_allowed_address(admin: Api, crm: Api) -> None:
+async def test_an_external_connection_needs_an_allowed_address(
+    admin: Api, crm: Api
+) -> None:
     other, _ = await pair(admin, crm)
     assert (await other.act(PENDING, "activate__sys")).error == NOT_ALLOWED
-    external = await end(admin, f"external_{next(_numbers)}__c", **{"object_type__v.api_name__v": "external__sys"})
+    external = await end(
+        admin,
+        f"external_{next(_numbers)}__c",
+        **{"object_type__v.api_name__v": "external__sys"},
+    )
     assert (await external.act(PENDING, "activate__sys")).error == "PARAMETER_REQUIRED"
     refused = await external.update(url__sys="https://partner.example.evil/in")
     assert refused.data[0]["errors"][0]["type"] == NOT_ALLOWED
-    assert (await external.update(url__sys="https://partner.example/in")).data[0]["responseStatus"] == "SUCCESS"
+    assert (await external.update(url__sys="https://partner.example/in")).data[0][
+        "responseStatus"
+    ] == "SUCCESS"
     assert (await external.act(PENDING, "activate__sys")).status == "SUCCESS"
 
 
-async def test_the_certificate_is_public_and_the_key_is_nowhere(api: Api, admin: Api, crm: Api) -> None:
+async def test_the_certificate_is_public_and_the_key_is_nowhere(
+    api: Api, admin: Api, crm: Api
+) -> None:
     answer = await api.get("/services/certificate/00001")
-    assert x509.load_pem_x509_certificate(answer.text.encode()).subject.rfc4514_string() == "CN=Vault 10101"
+    assert (
+        x509.load_pem_x509_certificate(answer.text.encode()).subject.rfc4514_string()
+        == "CN=Vault 10101"
+    )
     assert (await api.get("/services/certificate/00002")).error == INVALID
     _, issuer = await pair(admin, crm)
     assert "PRIVATE" not in answer.text + (await issuer.file()).text
@@ -289,22 +350,36 @@ async def test_the_remote_vault_reads_as_the_authorized_connection_user(
     await established(issuer, other)
     assert (await session_of(other, user)).error == "INSUFFICIENT_ACCESS"
     own = await session_of(other, integration)
-    assert (own.body["userId"], own.body["vaultId"]) == (INTEGRATION_USER, int(MEDICAL_ID))
+    assert (own.body["userId"], own.body["vaultId"]) == (
+        INTEGRATION_USER,
+        int(MEDICAL_ID),
+    )
     await other.update(authorized_connection_user__sys=str(BUSINESS_USER))
-    assert (await replace(admin, session_id=own.body["sessionId"]).get("/objects/users/me")).error == ENDED
+    assert (
+        await replace(admin, session_id=own.body["sessionId"]).get("/objects/users/me")
+    ).error == ENDED
     opened = await session_of(other, integration)
     assert opened.body["userId"] == BUSINESS_USER
     remote = replace(admin, session_id=opened.body["sessionId"])
     assert (await remote.query("SELECT id FROM person__sys")).status == "SUCCESS"
-    assert (await integration.query("SELECT id FROM exception_message__sys")).status == "SUCCESS"
-    assert (await remote.query("SELECT id FROM exception_message__sys")).status == "FAILURE"
-    token = await remote.post(f"/objects/users/{BUSINESS_USER}/api_access_token__sys", data={"name__v": "mine"})
+    assert (
+        await integration.query("SELECT id FROM exception_message__sys")
+    ).status == "SUCCESS"
+    assert (
+        await remote.query("SELECT id FROM exception_message__sys")
+    ).status == "FAILURE"
+    token = await remote.post(
+        f"/objects/users/{BUSINESS_USER}/api_access_token__sys",
+        data={"name__v": "mine"},
+    )
     assert token.error == "INSUFFICIENT_ACCESS"
     await other.act(ACTIVE, "inactivate__sys")
     assert (await remote.query("SELECT id FROM person__sys")).error == ENDED
 
 
-async def test_no_system_admin_is_an_authorized_connection_user(admin: Api, integration: Api, crm: Api) -> None:
+async def test_no_system_admin_is_an_authorized_connection_user(
+    admin: Api, integration: Api, crm: Api
+) -> None:
     other, issuer = await pair(admin, crm)
     await established(issuer, other)
     await other.update(authorized_connection_user__sys="2")
@@ -314,54 +389,92 @@ async def test_no_system_admin_is_an_authorized_connection_user(admin: Api, inte
     assert nothing.error == INVALID
 
 
-async def test_a_sandbox_vault_may_only_read_in_a_production_vault(admin: Api, integration: Api, crm: Api) -> None:
+async def test_a_sandbox_vault_may_only_read_in_a_production_vault(
+    admin: Api, integration: Api, crm: Api
+) -> None:
     other, issuer = await pair(admin, crm)
     await established(issuer, other)
-    sandbox = replace(admin, session_id=(await session_of(other, integration)).body["sessionId"])
+    sandbox = replace(
+        admin, session_id=(await session_of(other, integration)).body["sessionId"]
+    )
     assert (await sandbox.query("SELECT id FROM person__sys")).status == "SUCCESS"
     row = {"name__v": "Written from a sandbox"}
-    assert (await integration.post("/vobjects/product__v", json=[row])).data[0]["responseStatus"] == "SUCCESS"
-    assert (await sandbox.post("/vobjects/product__v", json=[row])).error == "INSUFFICIENT_ACCESS"
+    assert (await integration.post("/vobjects/product__v", json=[row])).data[0][
+        "responseStatus"
+    ] == "SUCCESS"
+    assert (
+        await sandbox.post("/vobjects/product__v", json=[row])
+    ).error == "INSUFFICIENT_ACCESS"
     back = await crm.post(f"/services/connections/{issuer.name}/session")
     assert back.error == NOT_ALLOWED  # an administrator
     production = await crm.signed_in("integration")
     opened = await session_of(issuer, production)
     writing = replace(production, session_id=opened.body["sessionId"])
-    assert (await writing.post("/vobjects/product__v", json=[row])).data[0]["responseStatus"] == "SUCCESS"
+    assert (await writing.post("/vobjects/product__v", json=[row])).data[0][
+        "responseStatus"
+    ] == "SUCCESS"
 
 
-async def test_connections_are_for_those_who_manage_them(integration: Api, user: Api, admin: Api, crm: Api) -> None:
+async def test_connections_are_for_those_who_manage_them(
+    integration: Api, user: Api, admin: Api, crm: Api
+) -> None:
     other, _ = await pair(admin, crm)
     for api in (integration, user):
-        assert (await api.put(OBJECT, json=[{"id": other.id, "description__sys": "x"}])).error == "INSUFFICIENT_ACCESS"
-        for attempt in (replace(other, api=api).file(), replace(other, api=api).upload({})):
+        assert (
+            await api.put(OBJECT, json=[{"id": other.id, "description__sys": "x"}])
+        ).error == "INSUFFICIENT_ACCESS"
+        for attempt in (
+            replace(other, api=api).file(),
+            replace(other, api=api).upload({}),
+        ):
             assert (await attempt).error == "INSUFFICIENT_ACCESS"
-        assert (await replace(other, api=api).act(PENDING, "activate__sys")).error == "INSUFFICIENT_ACCESS"
+        assert (
+            await replace(other, api=api).act(PENDING, "activate__sys")
+        ).error == "INSUFFICIENT_ACCESS"
 
 
-async def test_messages_to_an_external_connection_are_signed(admin: Api, integration: Api, user: Api) -> None:
+async def test_messages_to_an_external_connection_are_signed(
+    admin: Api, integration: Api, user: Api
+) -> None:
     url = "https://partner.example/in?from=vault"
     name = f"external_{next(_numbers)}__c"
-    external = await end(admin, name, url__sys=url, **{"object_type__v.api_name__v": "external__sys"})
+    external = await end(
+        admin, name, url__sys=url, **{"object_type__v.api_name__v": "external__sys"}
+    )
     path = f"/services/connections/{name}/signatures"
     now = datetime.now(UTC)
-    envelope = Envelope("Medical Vault", "localhost", "q__c", now, now, 1, "a-message", Message({}, ("V1",)))
+    envelope = Envelope(
+        "Medical Vault",
+        "localhost",
+        "q__c",
+        now,
+        now,
+        1,
+        "a-message",
+        Message({}, ("V1",)),
+    )
     body = {"messages": [envelope.encode().decode()]}
     assert (await integration.post(path, json=body)).error == NOT_ALLOWED  # Pending
     assert (await external.act(PENDING, "activate__sys")).status == "SUCCESS"
     assert (await user.post(path, json=body)).error == "INSUFFICIENT_ACCESS"
-    assert (await integration.post(path, json={"messages": ["anything else"]})).error == INVALID
+    assert (
+        await integration.post(path, json={"messages": ["anything else"]})
+    ).error == INVALID
     assert (await integration.post(path, json={"messages": "text"})).error == INVALID
     answer = await integration.post(path, json=body)
     (headers,) = answer.data["headers"]
     assert (answer.data["url"], headers["X-VaultAPISignature-URL"]) == (url, url)
     assert headers["X-VaultAPISignature-RequestId"] == "a-message"
     assert headers["X-VaultAPISignature-VaultId"] == MEDICAL_ID
-    pem = await admin.get(f"/services/certificate/{headers['X-VaultAPISignature-CertificateId']}")
+    pem = await admin.get(
+        f"/services/certificate/{headers['X-VaultAPISignature-CertificateId']}"
+    )
     key = x509.load_pem_x509_certificate(pem.text.encode()).public_key()
     assert isinstance(key, rsa.RSAPublicKey)
     signature = base64.b64decode(headers["X-VaultAPI-SignatureV2"])
-    lines = sorted(f"{k.lower()}:{v}" for k, v in headers.items() if k != "X-VaultAPI-SignatureV2")
+    lines = sorted(
+        f"{k.lower()}:{v}" for k, v in headers.items() if k != "X-VaultAPI-SignatureV2"
+    )
     text = "\n".join([*lines, body["messages"][0], url])
     key.verify(signature, text.encode(), padding.PKCS1v15(), hashes.SHA256())
 
@@ -371,19 +484,35 @@ async def rows(api: Api, text: str) -> list[dict[str, Any]]:
     return found
 
 
-async def test_a_copy_of_the_connection_has_everything_of_its_own(admin: Api, integration: Api) -> None:
+async def test_a_copy_of_the_connection_has_everything_of_its_own(
+    admin: Api, integration: Api
+) -> None:
     name = f"copy_{next(_numbers)}__c"
     path = "/services/connections/{}/actions/duplicate"
     fields = {"name": "A Copy", "api_name": name, "remote_vault_id": "20203"}
-    assert (await integration.post(path.format("medical_crm__v"), data=fields)).error == "INSUFFICIENT_ACCESS"
+    assert (
+        await integration.post(path.format("medical_crm__v"), data=fields)
+    ).error == "INSUFFICIENT_ACCESS"
     assert (await admin.post(path.format("nothing__v"), data=fields)).error == INVALID
-    assert (await admin.post(path.format("medical_crm__v"), data={**fields, "api_name": "copy"})).error == INVALID
+    assert (
+        await admin.post(
+            path.format("medical_crm__v"), data={**fields, "api_name": "copy"}
+        )
+    ).error == INVALID
     made = await admin.post(path.format("medical_crm__v"), data=fields)
     assert made.status == "SUCCESS", made.text
     copied = await admin.get(f"{OBJECT}/{made.data['id']}")
-    assert (copied.data["state__v"], copied.data["remote_vault_id__sys"]) == ([PENDING], "20203")
-    assert (copied.data["system_managed__sys"], copied.data["remote_vault_name__sys"]) == (False, None)
-    assert (await admin.post(path.format("medical_crm__v"), data=fields)).status == "FAILURE"  # the name is taken
+    assert (copied.data["state__v"], copied.data["remote_vault_id__sys"]) == (
+        [PENDING],
+        "20203",
+    )
+    assert (
+        copied.data["system_managed__sys"],
+        copied.data["remote_vault_name__sys"],
+    ) == (False, None)
+    assert (
+        await admin.post(path.format("medical_crm__v"), data=fields)
+    ).status == "FAILURE"  # the name is taken
 
     counts = []
     for connection in ("medical_crm__v", name):
@@ -407,15 +536,24 @@ async def test_a_copy_of_the_connection_has_everything_of_its_own(admin: Api, in
     (original, copy) = counts
     assert [len(part) for part in copy] == [len(part) for part in original]
     assert len(copy[0]) == 8
-    assert {row["copy_of__sys"] for row in copy[0]} == {row["integration_api_name__sys"] for row in original[0]}
-    assert {row["copy_of__sys"] for row in copy[1]} == {row["integration_point_api_name__sys"] for row in original[1]}
+    assert {row["copy_of__sys"] for row in copy[0]} == {
+        row["integration_api_name__sys"] for row in original[0]
+    }
+    assert {row["copy_of__sys"] for row in copy[1]} == {
+        row["integration_point_api_name__sys"] for row in original[1]
+    }
     assert {tuple(row["status__v"]) for row in copy[0]} == {("inactive__v",)}
     assert {row["last_successful_run_time__sys"] for row in copy[0]} == {None}
     assert all(row["lookup_key__sys"].startswith(f"{name}:") for row in copy[2])
 
     components = (await admin.get("/configuration/Integrationrule")).data
-    of = {c: [rule for rule in components if rule["connection"] == c] for c in ("medical_crm__v", name)}
-    assert {rule["copy_of"] for rule in of[name]} == {rule["name"] for rule in of["medical_crm__v"]}
+    of = {
+        c: [rule for rule in components if rule["connection"] == c]
+        for c in ("medical_crm__v", name)
+    }
+    assert {rule["copy_of"] for rule in of[name]} == {
+        rule["name"] for rule in of["medical_crm__v"]
+    }
     own_points = {row["integration_point_api_name__sys"] for row in copy[1]}
     assert {rule["integration_point"] for rule in of[name]} <= own_points
     by_name = {rule["name"]: rule for rule in of["medical_crm__v"]}
@@ -427,14 +565,23 @@ async def test_a_copy_of_the_connection_has_everything_of_its_own(admin: Api, in
         drop = f"ALTER Queue {queue} ( DROP Queueconnection {name} );"
         assert (await admin.post("/api/mdl/execute", data=drop)).status == "SUCCESS"
     drops = "".join(f"DROP Integrationrule {rule['name']};" for rule in of[name])
-    assert (await admin.post("/api/mdl/execute", data=drops)).status == "SUCCESS"  # the original has its own
-    assert len((await admin.get("/configuration/Integrationrule")).data) == len(components) - len(of[name])
+    assert (
+        await admin.post("/api/mdl/execute", data=drops)
+    ).status == "SUCCESS"  # the original has its own
+    assert len((await admin.get("/configuration/Integrationrule")).data) == len(
+        components
+    ) - len(of[name])
     for object_name, by in (
         ("reference_lookup__sys", "connection__sysr.api_name__sys"),
         ("integration_point__sys", "integration__sysr.connection__sysr.api_name__sys"),
         ("integration__sys", "connection__sysr.api_name__sys"),
         ("connection__sys", "api_name__sys"),
     ):
-        own = [{"id": row["id"]} for row in await rows(admin, f"SELECT id FROM {object_name} WHERE {by} = '{name}'")]
+        own = [
+            {"id": row["id"]}
+            for row in await rows(
+                admin, f"SELECT id FROM {object_name} WHERE {by} = '{name}'"
+            )
+        ]
         deleted = await admin.delete(f"/vobjects/{object_name}", json=own)
         assert {row["responseStatus"] for row in deleted.data} == {"SUCCESS"}

@@ -33,8 +33,12 @@ def endpoint() -> Iterator[str]:
 
 
 @pytest.fixture(params=["folder", "bucket"])
-async def store(request: pytest.FixtureRequest, tmp_path: Path, endpoint: str) -> AsyncIterator[FileStore]:
-    opened = folder_store(tmp_path) if request.param == "folder" else bucket_store(endpoint)
+async def store(
+    request: pytest.FixtureRequest, tmp_path: Path, endpoint: str
+) -> AsyncIterator[FileStore]:
+    opened = (
+        folder_store(tmp_path) if request.param == "folder" else bucket_store(endpoint)
+    )
     async with opened as found:
         yield found
 
@@ -51,7 +55,9 @@ async def database(postgres_server: PostgresServer) -> AsyncIterator[Database]:
 
 
 @pytest.fixture
-async def service(database: Database, store: FileStore) -> AsyncIterator[ContentService]:
+async def service(
+    database: Database, store: FileStore
+) -> AsyncIterator[ContentService]:
     yield ContentService(database, store)
     async with database.connection() as connection:
         await connection.execute("DROP TABLE IF EXISTS platform.content_of_a_test")
@@ -69,10 +75,16 @@ async def refer(database: Database, service: ContentService) -> str:
 
 
 async def copies(store: FileStore) -> list[str]:
-    return [item.key for item in await store.list(ROOT, recursive=True) if not item.is_folder]
+    return [
+        item.key
+        for item in await store.list(ROOT, recursive=True)
+        if not item.is_folder
+    ]
 
 
-async def bytes_of(service: ContentService, content: Content, start: int = 0, length: int | None = None) -> bytes:
+async def bytes_of(
+    service: ContentService, content: Content, start: int = 0, length: int | None = None
+) -> bytes:
     return b"".join([chunk async for chunk in service.read(content, start, length)])
 
 
@@ -87,13 +99,19 @@ async def test_bytes_are_kept_under_their_checksum(service: ContentService) -> N
     assert await bytes_of(service, kept, 5, 4) == b"cont"
 
 
-async def test_the_same_bytes_are_stored_once(service: ContentService, store: FileStore) -> None:
-    kept = await asyncio.gather(*(service.keep(chunks(b"same"), limit=LIMIT) for _ in range(8)))
+async def test_the_same_bytes_are_stored_once(
+    service: ContentService, store: FileStore
+) -> None:
+    kept = await asyncio.gather(
+        *(service.keep(chunks(b"same"), limit=LIMIT) for _ in range(8))
+    )
     assert set(kept) == {kept[0]}
     assert await copies(store) == [kept[0].stored_as]
 
 
-async def test_what_is_refused_leaves_nothing(service: ContentService, store: FileStore) -> None:
+async def test_what_is_refused_leaves_nothing(
+    service: ContentService, store: FileStore
+) -> None:
     with pytest.raises(VaultFault) as too_large:
         await service.keep(chunks(b"x" * 600, b"x" * 600), limit=1000)
     with pytest.raises(VaultFault) as other:
@@ -139,13 +157,17 @@ async def test_the_sweep_is_safe_beside_writers(
     async def write(content: bytes) -> str | None:
         kept = await service.keep(chunks(content), limit=LIMIT)
         async with database.connection() as connection:
-            with suppress(asyncpg.ForeignKeyViolationError):  # removed already, which a day's time prevents
+            with suppress(
+                asyncpg.ForeignKeyViolationError
+            ):  # removed already, which a day's time prevents
                 await connection.execute(refer, kept.sha256)
                 return kept.sha256
         return None
 
     writes = [write(b"content %d" % (number % 5)) for number in range(40)]
-    results = await asyncio.gather(*writes, *(service.remove_unused(TOMORROW) for _ in range(10)))
+    results = await asyncio.gather(
+        *writes, *(service.remove_unused(TOMORROW) for _ in range(10))
+    )
     referred = {result for result in results if isinstance(result, str)}
     assert referred
     for sha256 in referred:

@@ -30,7 +30,9 @@ FIELDS = (
 def message(message_id: str, items: Sequence[str] = ("V4T1", "V4T2")) -> bytes:
     now = datetime.now(UTC)
     content = Message({"object": "x__c", "integration_point": "p__c"}, tuple(items))
-    return Envelope("Vault CRM", "localhost", QUEUE, now, now, 1, message_id, content).encode()
+    return Envelope(
+        "Vault CRM", "localhost", QUEUE, now, now, 1, message_id, content
+    ).encode()
 
 
 async def put(vault: Vault, message_id: str, body: bytes) -> None:
@@ -64,49 +66,76 @@ async def given_up(vault: Vault) -> None:
 @asynccontextmanager
 async def broker_of(vault: Vault) -> AsyncIterator[BrokerConnection]:
     """The Vault's broker, once the Vault has declared its queues."""
-    async with BrokerConnection(vault.settings.amqp_url.get_secret_value(), "tests") as broker:
+    async with BrokerConnection(
+        vault.settings.amqp_url.get_secret_value(), "tests"
+    ) as broker:
 
         async def declared() -> str | None:
-            return None if await queue_state(broker, QUEUE) and await queue_state(broker, DEAD_LETTER) else "no queue"
+            return (
+                None
+                if await queue_state(broker, QUEUE)
+                and await queue_state(broker, DEAD_LETTER)
+                else "no queue"
+            )
 
         assert await answers_within(30, declared) is None
         yield broker
 
 
-async def exception_of(admin: Api, message_id: str, status: str = "open__sys") -> dict[str, Any]:
+async def exception_of(
+    admin: Api, message_id: str, status: str = "open__sys"
+) -> dict[str, Any]:
     """The one exception of the message, once it has this status."""
     found: list[dict[str, Any]] = []
 
     async def recorded() -> str | None:
         query = f"SELECT {FIELDS} FROM exception_message__sys WHERE message_id__sys = '{message_id}'"
         found[:] = (await admin.query(query)).data
-        return None if [row["error_status__sys"] for row in found] == [[status]] else f"recorded: {len(found)}"
+        return (
+            None
+            if [row["error_status__sys"] for row in found] == [[status]]
+            else f"recorded: {len(found)}"
+        )
 
     assert await answers_within(30, recorded) is None
     (row,) = found
     return row
 
 
-async def test_a_message_that_no_consumer_finishes_is_an_exception_to_retry(vault: Vault, admin: Api) -> None:
+async def test_a_message_that_no_consumer_finishes_is_an_exception_to_retry(
+    vault: Vault, admin: Api
+) -> None:
     message_id = key()
     await put(vault, message_id, message(message_id))
     await given_up(vault)
     row = await exception_of(admin, message_id)
-    assert (row["queue__sys"], row["error_type__sys"]) == (QUEUE, ["message_processing_error__sys"])
-    assert (row["message_items_received__sys"], row["message_items_failed__sys"]) == (2, 2)
+    assert (row["queue__sys"], row["error_type__sys"]) == (
+        QUEUE,
+        ["message_processing_error__sys"],
+    )
+    assert (row["message_items_received__sys"], row["message_items_failed__sys"]) == (
+        2,
+        2,
+    )
     recorded = Envelope.parse(row["message_body_json__sys"].encode())
     assert recorded.message.attributes["source_vault_id"] == SENDER
     assert recorded.message.items == ("V4T1", "V4T2")
 
     again = "Objectaction.exception_message__sys.retry_transfer__sys"
-    assert (await admin.post(f"/vobjects/exception_message__sys/{row['id']}/actions/{again}")).status == "SUCCESS"
+    assert (
+        await admin.post(
+            f"/vobjects/exception_message__sys/{row['id']}/actions/{again}"
+        )
+    ).status == "SUCCESS"
     await exception_of(admin, message_id, "retrying__sys")
     await given_up(vault)
     assert (await exception_of(admin, message_id))["id"] == row["id"]
 
 
 @pytest.mark.parametrize("body", [b"not json", b"\x00\xff"], ids=["text", "bytes"])
-async def test_what_is_no_message_is_an_exception_too(vault: Vault, admin: Api, body: bytes) -> None:
+async def test_what_is_no_message_is_an_exception_too(
+    vault: Vault, admin: Api, body: bytes
+) -> None:
     message_id = key()
     await put(vault, message_id, body)
     await given_up(vault)

@@ -41,7 +41,9 @@ async def trees(admin: Api) -> None:
 
 
 async def made(api: Api, name: str, **values: str) -> str:
-    return (await api.post(f"/vobjects/{name}", json=[{"name__v": key(), **values}])).ids[0]
+    return (
+        await api.post(f"/vobjects/{name}", json=[{"name__v": key(), **values}])
+    ).ids[0]
 
 
 async def listed(api: Api, name: str) -> set[str]:
@@ -53,7 +55,9 @@ async def waits_for(vault: Vault, blocker: int) -> None:
 
     async def reason() -> str | None:
         async with vault.database.connection() as connection:
-            return None if await connection.fetchval(BLOCKED, blocker) else "nobody waits"
+            return (
+                None if await connection.fetchval(BLOCKED, blocker) else "nobody waits"
+            )
 
     assert await answers_within(20, reason) is None
 
@@ -78,13 +82,17 @@ async def meanwhile(
         return late, await deleting
 
 
-async def test_a_child_that_is_being_added_goes_and_is_listed(admin: Api, vault: Vault) -> None:
+async def test_a_child_that_is_being_added_goes_and_is_listed(
+    admin: Api, vault: Vault
+) -> None:
     root = await made(admin, "root__c")
     call = admin.delete("/vobjects/root__c", json=[{"id": root}])
     late, answer = await meanwhile(vault, "stem__c", "root__c", root, call)
     assert outcomes(answer) == ["SUCCESS"]
     assert late in await listed(admin, "stem__c")
-    trail = await admin.query(f"SELECT action FROM object_audit_trail WHERE record_id = '{late}'")
+    trail = await admin.query(
+        f"SELECT action FROM object_audit_trail WHERE record_id = '{late}'"
+    )
     assert trail.status == "SUCCESS", trail.text
     assert [row["action"] for row in trail.data] == ["Delete"]
 
@@ -99,15 +107,21 @@ async def test_so_does_a_child_of_a_child(admin: Api, vault: Vault) -> None:
     assert late in await listed(admin, "leaf__c")
 
 
-async def test_a_reference_that_is_being_set_is_emptied_and_audited(admin: Api, vault: Vault) -> None:
+async def test_a_reference_that_is_being_set_is_emptied_and_audited(
+    admin: Api, vault: Vault
+) -> None:
     root = await made(admin, "root__c")
     call = admin.delete("/vobjects/root__c", json=[{"id": root}])
     late, answer = await meanwhile(vault, "leaf__c", "root__c", root, call)
     assert outcomes(answer) == ["SUCCESS"]
     left = await admin.query(f"SELECT root__c FROM leaf__c WHERE id = '{late}'")
     assert left.data == [{"root__c": None}]
-    trail = await admin.query(f"SELECT field_name, old_value FROM object_audit_trail WHERE record_id = '{late}'")
-    assert ("root__c", root) in {(row["field_name"], row["old_value"]) for row in trail.data}, trail.text
+    trail = await admin.query(
+        f"SELECT field_name, old_value FROM object_audit_trail WHERE record_id = '{late}'"
+    )
+    assert ("root__c", root) in {
+        (row["field_name"], row["old_value"]) for row in trail.data
+    }, trail.text
 
 
 async def test_a_cascade_delete_tells_of_it(admin: Api, vault: Vault) -> None:
@@ -115,15 +129,25 @@ async def test_a_cascade_delete_tells_of_it(admin: Api, vault: Vault) -> None:
     stem = await made(admin, "stem__c", root__c=root)
     async with vault.database.connection() as connection, connection.transaction():
         late = await begin(connection, "leaf__c", "stem__c", stem)
-        job = (await admin.post(f"/vobjects/root__c/{root}/actions/cascadedelete")).body["job_id"]
+        job = (
+            await admin.post(f"/vobjects/root__c/{root}/actions/cascadedelete")
+        ).body["job_id"]
         await waits_for(vault, connection.get_server_pid())
     await finished(admin, job)
-    told = (await admin.get(f"/vobjects/cascadedelete/results/root__c/success/{job}")).text
-    assert set(told.split("\r\n")[1:-1]) == {f"root__c,{root}", f"stem__c,{stem}", f"leaf__c,{late}"}
+    told = (
+        await admin.get(f"/vobjects/cascadedelete/results/root__c/success/{job}")
+    ).text
+    assert set(told.split("\r\n")[1:-1]) == {
+        f"root__c,{root}",
+        f"stem__c,{stem}",
+        f"leaf__c,{late}",
+    }
     assert late in await listed(admin, "leaf__c")
 
 
-async def test_children_of_what_is_gone_are_refused_whoever_comes_first(admin: Api) -> None:
+async def test_children_of_what_is_gone_are_refused_whoever_comes_first(
+    admin: Api,
+) -> None:
     for _ in range(10):
         root = await made(admin, "root__c")
         rows = [{"name__v": "stem", "root__c": root}] * 20
@@ -133,6 +157,13 @@ async def test_children_of_what_is_gone_are_refused_whoever_comes_first(admin: A
             *(admin.post("/vobjects/stem__c", json=rows) for _ in range(3)),
         )
         assert outcomes(answers[3]) == ["SUCCESS"]
-        ids = {row["data"]["id"] for answer in answers for row in answer.data if row["responseStatus"] == "SUCCESS"}
+        ids = {
+            row["data"]["id"]
+            for answer in answers
+            for row in answer.data
+            if row["responseStatus"] == "SUCCESS"
+        }
         assert ids - {root} <= await listed(admin, "stem__c")
-        assert (await admin.query(f"SELECT id FROM stem__c WHERE root__c = '{root}'")).data == []
+        assert (
+            await admin.query(f"SELECT id FROM stem__c WHERE root__c = '{root}'")
+        ).data == []

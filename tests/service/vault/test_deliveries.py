@@ -28,24 +28,46 @@ MOMENT = datetime(2026, 1, 2, 12, tzinfo=UTC)
 async def new_queue(admin: Api, *connections: str) -> str:
     """An outbound queue of the test's own with these connections."""
     name = f"{key().lower().replace('-', '_')}__c"
-    parts = "".join(f", Queueconnection {c} ( connection_name('{c}'), deliver_to_queue('in__c') )" for c in connections)
+    parts = "".join(
+        f", Queueconnection {c} ( connection_name('{c}'), deliver_to_queue('in__c') )"
+        for c in connections
+    )
     answer = await admin.post(
-        "/api/mdl/execute", data=f"RECREATE Queue {name} ( label('Q'), type('outbound'){parts} );"
+        "/api/mdl/execute",
+        data=f"RECREATE Queue {name} ( label('Q'), type('outbound'){parts} );",
     )
     assert answer.status == "SUCCESS", answer.text
     return name
 
 
-def row(message_id: str, connection: str, *, seconds: int = 0, **more: object) -> dict[str, object]:
+def row(
+    message_id: str, connection: str, *, seconds: int = 0, **more: object
+) -> dict[str, object]:
     moment = format_moment(MOMENT + timedelta(seconds=seconds))
     times = {"queue_time": moment, "send_time": moment, "attempts": 1}
     return {"message_id": message_id, "connection_name": connection, **times, **more}
 
 
-def lost(message_id: str, connection: str, items: tuple[str, ...] = ("V4T1",), seconds: int = 0) -> dict[str, object]:
-    message = Message({"object": "medical_inquiry__v", "integration_point": "p__c"}, items)
-    body = Envelope("Vault", "localhost", "q", MOMENT, MOMENT, 1, message_id, message).recorded(None)
-    return row(message_id, connection, attempts=5, error="connection a__c is inactive", message=body, seconds=seconds)
+def lost(
+    message_id: str,
+    connection: str,
+    items: tuple[str, ...] = ("V4T1",),
+    seconds: int = 0,
+) -> dict[str, object]:
+    message = Message(
+        {"object": "medical_inquiry__v", "integration_point": "p__c"}, items
+    )
+    body = Envelope(
+        "Vault", "localhost", "q", MOMENT, MOMENT, 1, message_id, message
+    ).recorded(None)
+    return row(
+        message_id,
+        connection,
+        attempts=5,
+        error="connection a__c is inactive",
+        message=body,
+        seconds=seconds,
+    )
 
 
 async def report(api: Api, queue: str, *rows: dict[str, object]) -> None:
@@ -55,7 +77,9 @@ async def report(api: Api, queue: str, *rows: dict[str, object]) -> None:
 
 async def log_of(admin: Api, queue: str) -> list[dict[str, Any]]:
     today = datetime.now(UTC).date().isoformat()
-    found: list[dict[str, Any]] = (await admin.get(f"/services/queue_logs/{today}?queue={queue}")).data
+    found: list[dict[str, Any]] = (
+        await admin.get(f"/services/queue_logs/{today}?queue={queue}")
+    ).data
     return found
 
 
@@ -66,10 +90,16 @@ async def exceptions(admin: Api, message_id: str) -> list[dict[str, Any]]:
     return found
 
 
-async def test_each_connection_shows_its_latest_delivery(integration: Api, admin: Api) -> None:
+async def test_each_connection_shows_its_latest_delivery(
+    integration: Api, admin: Api
+) -> None:
     queue, message_id = await new_queue(admin, "a__c", "b__c"), key()
-    await report(integration, queue, row(message_id, "a__c"), lost(message_id, "b__c", seconds=5))
-    await report(integration, queue, row(key(), "b__c", seconds=1))  # an earlier one, reported by another connector
+    await report(
+        integration, queue, row(message_id, "a__c"), lost(message_id, "b__c", seconds=5)
+    )
+    await report(
+        integration, queue, row(key(), "b__c", seconds=1)
+    )  # an earlier one, reported by another connector
     (shown,) = (await admin.get(f"{QUEUES}/{queue}")).data
     assert shown["connections"] == [
         {"name": "a__c", "last_message_delivered": "ok"},
@@ -88,33 +118,57 @@ async def test_each_connection_shows_its_latest_delivery(integration: Api, admin
     assert [c["last_message_delivered"] for c in shown["connections"]] == ["ok", "ok"]
 
 
-async def test_a_lost_message_is_one_exception_until_it_is_delivered(integration: Api, admin: Api) -> None:
+async def test_a_lost_message_is_one_exception_until_it_is_delivered(
+    integration: Api, admin: Api
+) -> None:
     queue, message_id = await new_queue(admin, "a__c", "b__c"), key()
     for _ in range(2):
         await report(
-            integration, queue, lost(message_id, "a__c", ("V4T1", "V4T2")), lost(message_id, "b__c", ("V4T1", "V4T2"))
+            integration,
+            queue,
+            lost(message_id, "a__c", ("V4T1", "V4T2")),
+            lost(message_id, "b__c", ("V4T1", "V4T2")),
         )
     (exception,) = await exceptions(admin, message_id)
     assert exception["error_type__sys"] == ["message_delivery_error__sys"]
     assert exception["error_status__sys"] == ["open__sys"]
     assert exception["message_items_failed__sys"] == 2
-    assert "after 5 attempts: connection a__c is inactive. Then run Retry Transfer" in exception["error_message__sys"]
+    assert (
+        "after 5 attempts: connection a__c is inactive. Then run Retry Transfer"
+        in exception["error_message__sys"]
+    )
     await report(integration, queue, row(message_id, "a__c"), lost(message_id, "b__c"))
-    assert (await exceptions(admin, message_id))[0]["error_status__sys"] == ["open__sys"], "one connection is missing"
+    assert (await exceptions(admin, message_id))[0]["error_status__sys"] == [
+        "open__sys"
+    ], "one connection is missing"
     await report(integration, queue, row(message_id, "a__c"), row(message_id, "b__c"))
     (exception,) = await exceptions(admin, message_id)
-    assert (exception["error_status__sys"], exception["message_items_failed__sys"]) == (["resolved__sys"], 0)
+    assert (exception["error_status__sys"], exception["message_items_failed__sys"]) == (
+        ["resolved__sys"],
+        0,
+    )
 
 
-async def test_what_is_no_message_is_kept_as_it_is(integration: Api, admin: Api) -> None:
+async def test_what_is_no_message_is_kept_as_it_is(
+    integration: Api, admin: Api
+) -> None:
     queue, message_id = await new_queue(admin), key()
-    await report(integration, queue, row(message_id, "", error="body is not JSON", message="nonsense"))
+    await report(
+        integration,
+        queue,
+        row(message_id, "", error="body is not JSON", message="nonsense"),
+    )
     (exception,) = await exceptions(admin, message_id)
     assert exception["error_type__sys"] == ["malformed_message__sys"]
 
 
-async def test_removals_are_logged_always_and_deliveries_while_traced(integration: Api, admin: Api) -> None:
-    queue, (first, second, third) = await new_queue(admin, "a__c"), (key(), key(), key())
+async def test_removals_are_logged_always_and_deliveries_while_traced(
+    integration: Api, admin: Api
+) -> None:
+    queue, (first, second, third) = (
+        await new_queue(admin, "a__c"),
+        (key(), key(), key()),
+    )
     await report(integration, queue, row(first, "a__c"), lost(second, "a__c"))
     (line,) = await log_of(admin, queue)
     assert line["timestamp"].endswith("Z")
@@ -141,12 +195,21 @@ async def test_removals_are_logged_always_and_deliveries_while_traced(integratio
 
 async def test_a_day_is_a_file_and_pages(integration: Api, admin: Api) -> None:
     queue = await new_queue(admin, "a__c")
-    await report(integration, queue, *[lost(key(), "a__c") for _ in range(3)], lost("=1+1", "a__c"))
+    await report(
+        integration,
+        queue,
+        *[lost(key(), "a__c") for _ in range(3)],
+        lost("=1+1", "a__c"),
+    )
     today = datetime.now(UTC).date().isoformat()
-    listed = {day["log_date"]: day for day in (await admin.get("/services/queue_logs")).data}
+    listed = {
+        day["log_date"]: day for day in (await admin.get("/services/queue_logs")).data
+    }
     assert listed[today]["removals"] >= 4
     assert listed[today]["url"] == f"/api/v25.1/services/queue_logs/{today}"
-    sheet = await admin.get(f"/services/queue_logs/{today}?queue={queue}", headers={"Accept": "text/csv"})
+    sheet = await admin.get(
+        f"/services/queue_logs/{today}?queue={queue}", headers={"Accept": "text/csv"}
+    )
     lines = list(csv.DictReader(io.StringIO(sheet.text)))
     assert [line["EntryType"] for line in lines] == ["REMOVAL"] * 4
     assert lines[3]["MessageId"] == "'=1+1", "no spreadsheet takes it for a formula"
@@ -157,7 +220,9 @@ async def test_a_day_is_a_file_and_pages(integration: Api, admin: Api) -> None:
     assert (await admin.get("/services/queue_logs/yesterday")).error == "INVALID_DATA"
 
 
-async def test_entries_are_kept_thirty_days(vault: Vault, integration: Api, admin: Api) -> None:
+async def test_entries_are_kept_thirty_days(
+    vault: Vault, integration: Api, admin: Api
+) -> None:
     queue = await new_queue(admin, "a__c")
     await report(integration, queue, lost("old", "a__c"), lost("new", "a__c"))
     async with vault.database.connection() as connection:
@@ -171,7 +236,9 @@ async def test_entries_are_kept_thirty_days(vault: Vault, integration: Api, admi
 
     assert await answers_within(30, done) is None
     async with vault.database.connection() as connection:
-        ids = await connection.fetch("SELECT message_id FROM platform.queue_log WHERE queue = $1", queue)
+        ids = await connection.fetch(
+            "SELECT message_id FROM platform.queue_log WHERE queue = $1", queue
+        )
     assert [found["message_id"] for found in ids] == ["new"]
 
 
@@ -196,7 +263,9 @@ async def test_a_report_that_cannot_be_read_changes_nothing(
     answer = await integration.post(f"{QUEUES}/{queue}/deliveries", json=rows)
     assert answer.error == "INVALID_DATA"
     assert await log_of(admin, queue) == []
-    assert (await integration.post(f"{QUEUES}/in__c/deliveries", json=[row(key(), "a__c")])).error == "INVALID_DATA"
+    assert (
+        await integration.post(f"{QUEUES}/in__c/deliveries", json=[row(key(), "a__c")])
+    ).error == "INVALID_DATA"
 
 
 async def test_the_handler_of_the_crm_queue_fails_the_transfer(crm: Crm) -> None:
@@ -213,14 +282,23 @@ async def test_the_handler_of_the_crm_queue_fails_the_transfer(crm: Crm) -> None
 @pytest.mark.parametrize(
     ("attributes", "said"),
     [
-        ("message_delivery_event_handler('nothing__c')", "has no delivery event handler nothing__c"),
-        ("message_delivery_event_handler('Messagedeliveryeventhandler.fail_transfer__v')", "run Retry Transfer."),
+        (
+            "message_delivery_event_handler('nothing__c')",
+            "has no delivery event handler nothing__c",
+        ),
+        (
+            "message_delivery_event_handler('Messagedeliveryeventhandler.fail_transfer__v')",
+            "run Retry Transfer.",
+        ),
     ],
 )
-async def test_an_exception_says_when_the_handler_failed(crm: Crm, attributes: str, said: str) -> None:
+async def test_an_exception_says_when_the_handler_failed(
+    crm: Crm, attributes: str, said: str
+) -> None:
     name = f"{key().lower().replace('-', '_')}__c"
     await crm.admin.post(
-        "/api/mdl/execute", data=f"RECREATE Queue {name} ( label('Q'), type('outbound'), {attributes} );"
+        "/api/mdl/execute",
+        data=f"RECREATE Queue {name} ( label('Q'), type('outbound'), {attributes} );",
     )
     message_id = key()
     await report(crm.integration, name, lost(message_id, ""))

@@ -36,12 +36,16 @@ async def types(admin: Api) -> None:
     assert answer.status == "SUCCESS", answer.text
 
 
-def form(content: bytes | None = None, filename: str = "letter.html", **fields: str) -> aiohttp.FormData:
+def form(
+    content: bytes | None = None, filename: str = "letter.html", **fields: str
+) -> aiohttp.FormData:
     data = aiohttp.FormData()
     for name, value in fields.items():
         data.add_field(name, value)
     if content is not None:
-        data.add_field("file", content, filename=filename, content_type="application/octet-stream")
+        data.add_field(
+            "file", content, filename=filename, content_type="application/octet-stream"
+        )
     return data
 
 
@@ -49,8 +53,15 @@ def template(**fields: str) -> dict[str, str]:
     return {"name__v": f"Template {key()}", "type__v": "email_template__v", **fields}
 
 
-async def created(client: Api, content: bytes | None = None, filename: str = "letter.html", **fields: str) -> int:
-    answer = await client.post(DOCUMENTS, data=form(content, filename, **template(**fields)))
+async def created(
+    client: Api,
+    content: bytes | None = None,
+    filename: str = "letter.html",
+    **fields: str,
+) -> int:
+    answer = await client.post(
+        DOCUMENTS, data=form(content, filename, **template(**fields))
+    )
     assert answer.status == "SUCCESS", answer.text
     assert answer.body["responseMessage"] == "successfully created document"
     return int(answer.body["id"])
@@ -65,17 +76,23 @@ async def document(client: Api, document_id: int, version: str = "") -> dict[str
 
 async def download(client: Api, path: str, **headers: str) -> tuple[int, Any, bytes]:
     url = f"{client.url}/api/v25.1{path}"
-    async with client.http.get(url, headers={"Authorization": client.session_id or "", **headers}) as answer:
+    async with client.http.get(
+        url, headers={"Authorization": client.session_id or "", **headers}
+    ) as answer:
         return answer.status, answer.headers, await answer.read()
 
 
 async def run(client: Api, document_id: int, version: str, action: str) -> Answer:
-    return await client.put(f"{DOCUMENTS}/{document_id}/versions/{version}/lifecycle_actions/{action}")
+    return await client.put(
+        f"{DOCUMENTS}/{document_id}/versions/{version}/lifecycle_actions/{action}"
+    )
 
 
 async def test_a_document_is_created_with_its_file(user: Api, vault: Vault) -> None:
     content = b"<p>Dear reader</p>"
-    document_id = await created(user, content, title__v="Welcome", language__v="french__v")
+    document_id = await created(
+        user, content, title__v="Welcome", language__v="french__v"
+    )
     answer = await user.get(f"{DOCUMENTS}/{document_id}")
     shown = answer.body["document"]
     assert (shown["id"], shown["version_id"]) == (document_id, f"{document_id}_0_1")
@@ -85,26 +102,52 @@ async def test_a_document_is_created_with_its_file(user: Api, vault: Vault) -> N
         "Content Lifecycle",
         "Draft",
     )
-    assert (shown["major_version_number__v"], shown["minor_version_number__v"]) == (0, 1)
+    assert (shown["major_version_number__v"], shown["minor_version_number__v"]) == (
+        0,
+        1,
+    )
     assert (shown["title__v"], shown["language__v"]) == ("Welcome", ["french__v"])
     assert shown["global_id__sys"] == f"{vault.vault_id}_{document_id}"
-    assert shown["md5checksum__v"] == hashlib.md5(content, usedforsecurity=False).hexdigest()
-    assert (shown["filename__v"], shown["format__v"], shown["size__v"]) == ("letter.html", "text/html", len(content))
+    assert (
+        shown["md5checksum__v"]
+        == hashlib.md5(content, usedforsecurity=False).hexdigest()
+    )
+    assert (shown["filename__v"], shown["format__v"], shown["size__v"]) == (
+        "letter.html",
+        "text/html",
+        len(content),
+    )
     assert [version["number"] for version in answer.body["versions"]] == ["0.1"]
     assert (answer.body["renditions"], answer.body["attachments"]) == ({}, [])
 
     status, headers, body = await download(user, f"{DOCUMENTS}/{document_id}/file")
     assert (status, body) == (200, content)
     assert headers["Content-Disposition"] == 'attachment;filename="letter.html"'
-    status, headers, body = await download(user, f"{DOCUMENTS}/{document_id}/versions/0/1/file", Range="bytes=3-6")
-    assert (status, body, headers["Content-Range"]) == (206, b"Dear", f"bytes 3-6/{len(content)}")
+    status, headers, body = await download(
+        user, f"{DOCUMENTS}/{document_id}/versions/0/1/file", Range="bytes=3-6"
+    )
+    assert (status, body, headers["Content-Range"]) == (
+        206,
+        b"Dear",
+        f"bytes 3-6/{len(content)}",
+    )
 
 
 async def test_types_are_named_level_by_level(user: Api) -> None:
-    levels = {"type__v": "Promotion", "subtype__v": "leaflet__c", "classification__v": "Folded"}
-    made = await user.post(DOCUMENTS, data={**template(), **levels, "lifecycle__v": "Short"})
+    levels = {
+        "type__v": "Promotion",
+        "subtype__v": "leaflet__c",
+        "classification__v": "Folded",
+    }
+    made = await user.post(
+        DOCUMENTS, data={**template(), **levels, "lifecycle__v": "Short"}
+    )
     shown = await document(user, made.body["id"])
-    assert (shown["type__v"], shown["subtype__v"], shown["classification__v"]) == ("Promotion", "Leaflet", "Folded")
+    assert (shown["type__v"], shown["subtype__v"], shown["classification__v"]) == (
+        "Promotion",
+        "Leaflet",
+        "Folded",
+    )
     assert (shown["status__v"], shown["filename__v"]) == ("Only", None)
     assert shown["document_number__v"] == f"VV-{made.body['id']:05}"
 
@@ -126,26 +169,42 @@ async def test_types_are_named_level_by_level(user: Api) -> None:
         ({"status__v": "approved__v"}, "INVALID_DATA"),
         ({"nothing__c": "1"}, "ATTRIBUTE_NOT_SUPPORTED"),
         ({"major_version_number__v": "1"}, "INVALID_DATA"),
-        ({"major_version_number__v": "1", "minor_version_number__v": "-1"}, "INVALID_DATA"),
+        (
+            {"major_version_number__v": "1", "minor_version_number__v": "-1"},
+            "INVALID_DATA",
+        ),
     ],
 )
-async def test_what_no_document_can_be_made_of(user: Api, fields: dict[str, str], error: str) -> None:
+async def test_what_no_document_can_be_made_of(
+    user: Api, fields: dict[str, str], error: str
+) -> None:
     answer = await user.post(DOCUMENTS, data={**template(), **fields})
     assert answer.error == error, answer.text
 
 
 async def test_fields_are_changed_and_read_back(user: Api, admin: Api) -> None:
     document_id = await created(user)
-    answer = await user.put(f"{DOCUMENTS}/{document_id}", data={"channels__c": "small__c,large__c", "rank__c": "3"})
+    answer = await user.put(
+        f"{DOCUMENTS}/{document_id}",
+        data={"channels__c": "small__c,large__c", "rank__c": "3"},
+    )
     assert answer.body == {"responseStatus": "SUCCESS", "id": document_id}
     shown = await document(user, document_id)
     assert (shown["channels__c"], shown["rank__c"]) == (["small__c", "large__c"], 3)
-    await user.put(f"{DOCUMENTS}/{document_id}/versions/0/1", json={"rank__c": None, "title__v": "It's"})
+    await user.put(
+        f"{DOCUMENTS}/{document_id}/versions/0/1",
+        json={"rank__c": None, "title__v": "It's"},
+    )
     shown = await document(user, document_id, "0/1")
     assert (shown["rank__c"], shown["title__v"]) == (None, "It's")
-    assert (await user.put(f"{DOCUMENTS}/{document_id}", data={"rank__c": "x"})).error == "INVALID_DATA"
+    assert (
+        await user.put(f"{DOCUMENTS}/{document_id}", data={"rank__c": "x"})
+    ).error == "INVALID_DATA"
     trail = await admin.get(f"{DOCUMENTS}/{document_id}/audittrail")
-    seen = [(row["action"], row["field_name"], row["old_value"], row["new_value"]) for row in trail.data]
+    seen = [
+        (row["action"], row["field_name"], row["old_value"], row["new_value"])
+        for row in trail.data
+    ]
     assert ("Edit", "rank__c", "3", None) in seen
     assert seen[-1] == ("Create", None, None, None)
     assert trail.body["responseDetails"]["object"]["name"] == "document_audit_trail"
@@ -153,34 +212,61 @@ async def test_fields_are_changed_and_read_back(user: Api, admin: Api) -> None:
 
 async def test_an_approved_draft_is_the_next_major_version(user: Api) -> None:
     document_id = await created(user, b"one")
-    actions = await user.get(f"{DOCUMENTS}/{document_id}/versions/0/1/lifecycle_actions")
+    actions = await user.get(
+        f"{DOCUMENTS}/{document_id}/versions/0/1/lifecycle_actions"
+    )
     (approve,) = actions.body["lifecycle_actions__v"]
-    assert (approve["name__v"], approve["state__v"], approve["executable__v"]) == ("approve__v", "draft__v", True)
+    assert (approve["name__v"], approve["state__v"], approve["executable__v"]) == (
+        "approve__v",
+        "draft__v",
+        True,
+    )
     needed = await user.get(approve["entry_requirements__v"].removeprefix(user.url))
     assert needed.body["properties"] == []
-    assert (await run(user, document_id, "0/1", "expire__v")).error == "INSUFFICIENT_ACCESS"
+    assert (
+        await run(user, document_id, "0/1", "expire__v")
+    ).error == "INSUFFICIENT_ACCESS"
     assert (await run(user, document_id, "0/1", "approve__v")).body["id"] == document_id
     shown = await document(user, document_id)
-    assert (shown["version_id"], shown["status__v"]) == (f"{document_id}_1_0", "Approved")
-    assert (await user.get(f"{DOCUMENTS}/{document_id}/versions/0/1")).error == "INVALID_DATA"
-    assert (await download(user, f"{DOCUMENTS}/{document_id}/versions/1/0/file"))[2] == b"one"
+    assert (shown["version_id"], shown["status__v"]) == (
+        f"{document_id}_1_0",
+        "Approved",
+    )
+    assert (
+        await user.get(f"{DOCUMENTS}/{document_id}/versions/0/1")
+    ).error == "INVALID_DATA"
+    assert (await download(user, f"{DOCUMENTS}/{document_id}/versions/1/0/file"))[
+        2
+    ] == b"one"
 
     drafted = await user.post(f"{DOCUMENTS}/{document_id}", data=form(b"two"))
-    assert (drafted.body["major_version_number__v"], drafted.body["minor_version_number__v"]) == (1, 1)
+    assert (
+        drafted.body["major_version_number__v"],
+        drafted.body["minor_version_number__v"],
+    ) == (1, 1)
     assert (await document(user, document_id))["status__v"] == "Draft"
     await run(user, document_id, "1/1", "approve__v")
     states = {
         row["version_id"]: row["status__v"]
         for row in (
-            await user.query(f"SELECT version_id, status__v FROM ALLVERSIONS documents WHERE id = {document_id}")
+            await user.query(
+                f"SELECT version_id, status__v FROM ALLVERSIONS documents WHERE id = {document_id}"
+            )
         ).data
     }
-    assert states == {f"{document_id}_1_0": "Superseded", f"{document_id}_2_0": "Approved"}
-    steady = await user.query(f"SELECT id FROM documents WHERE id = {document_id} AND status__v = STEADYSTATE()")
+    assert states == {
+        f"{document_id}_1_0": "Superseded",
+        f"{document_id}_2_0": "Approved",
+    }
+    steady = await user.query(
+        f"SELECT id FROM documents WHERE id = {document_id} AND status__v = STEADYSTATE()"
+    )
     assert len(steady.data) == 1
 
 
-async def test_changes_are_dated_in_milliseconds_by_the_clock_of_the_vault(admin: Api, user: Api) -> None:
+async def test_changes_are_dated_in_milliseconds_by_the_clock_of_the_vault(
+    admin: Api, user: Api
+) -> None:
     """So that those who ask what changed since a moment miss nothing, and find a version by the date that it shows."""
     told = (await admin.get("/services/clock")).data["date_time"]
     document_id = await created(user)
@@ -198,10 +284,16 @@ async def test_changes_are_dated_in_milliseconds_by_the_clock_of_the_vault(admin
 async def test_a_version_goes_on_with_the_file_of_the_latest(user: Api) -> None:
     document_id = await created(user, b"same", rank__c="4")
     assert (await user.post(f"{DOCUMENTS}/{document_id}")).error == "PARAMETER_REQUIRED"
-    assert (await user.post(f"{DOCUMENTS}/{document_id}?createDraft=other")).error == "INVALID_DATA"
+    assert (
+        await user.post(f"{DOCUMENTS}/{document_id}?createDraft=other")
+    ).error == "INVALID_DATA"
     await user.post(f"{DOCUMENTS}/{document_id}", data={"createDraft": "latestContent"})
     shown = await document(user, document_id)
-    assert (shown["version_id"], shown["rank__c"], shown["size__v"]) == (f"{document_id}_0_2", 4, 4)
+    assert (shown["version_id"], shown["rank__c"], shown["size__v"]) == (
+        f"{document_id}_0_2",
+        4,
+        4,
+    )
     numbers = await user.get(f"{DOCUMENTS}/{document_id}/versions")
     assert [version["number"] for version in numbers.body["versions"]] == ["0.1", "0.2"]
 
@@ -209,32 +301,57 @@ async def test_a_version_goes_on_with_the_file_of_the_latest(user: Api) -> None:
 async def test_versions_made_at_once_follow_each_other(user: Api) -> None:
     document_id = await created(user)
     answers = await asyncio.gather(
-        *(user.post(f"{DOCUMENTS}/{document_id}", data=form(str(n).encode())) for n in range(5))
+        *(
+            user.post(f"{DOCUMENTS}/{document_id}", data=form(str(n).encode()))
+            for n in range(5)
+        )
     )
-    assert sorted(answer.body["minor_version_number__v"] for answer in answers) == [2, 3, 4, 5, 6]
-    latest = await user.query(f"SELECT version_id FROM documents WHERE id = {document_id}")
+    assert sorted(answer.body["minor_version_number__v"] for answer in answers) == [
+        2,
+        3,
+        4,
+        5,
+        6,
+    ]
+    latest = await user.query(
+        f"SELECT version_id FROM documents WHERE id = {document_id}"
+    )
     assert [row["version_id"] for row in latest.data] == [f"{document_id}_0_6"]
 
 
 async def test_renditions_are_added_replaced_and_removed(user: Api) -> None:
     document_id = await created(user, b"source")
     path = f"{DOCUMENTS}/{document_id}/renditions/viewable_rendition__v"
-    assert (await user.put(path, data=form(b"pdf", "x.pdf"))).error == "OPERATION_NOT_ALLOWED"
+    assert (
+        await user.put(path, data=form(b"pdf", "x.pdf"))
+    ).error == "OPERATION_NOT_ALLOWED"
     assert (await user.post(path)).error == "PARAMETER_REQUIRED"
-    assert (await user.post(path, data=form(b"pdf", "C:\\work\\x.pdf"))).status == "SUCCESS"
-    assert (await user.post(path, data=form(b"pdf", "x.pdf"))).error == "OPERATION_NOT_ALLOWED"
+    assert (
+        await user.post(path, data=form(b"pdf", "C:\\work\\x.pdf"))
+    ).status == "SUCCESS"
+    assert (
+        await user.post(path, data=form(b"pdf", "x.pdf"))
+    ).error == "OPERATION_NOT_ALLOWED"
     _, headers, body = await download(user, path)
     assert (body, headers["Content-Type"]) == (b"pdf", "application/pdf;charset=UTF-8")
     assert (await user.put(path, data=form(b"new", "y.pdf"))).status == "SUCCESS"
     version = f"{DOCUMENTS}/{document_id}/versions/0/1/renditions"
     listed = (await user.get(version)).body["renditions"]
     assert list(listed) == ["viewable_rendition__v"]
-    assert (await download(user, listed["viewable_rendition__v"].removeprefix(f"{user.url}/api/v25.1")))[2] == b"new"
+    assert (
+        await download(
+            user, listed["viewable_rendition__v"].removeprefix(f"{user.url}/api/v25.1")
+        )
+    )[2] == b"new"
     assert (await user.delete(f"{version}/viewable_rendition__v")).status == "SUCCESS"
-    assert (await user.get(f"{DOCUMENTS}/{document_id}/renditions")).body["renditions"] == {}
+    assert (await user.get(f"{DOCUMENTS}/{document_id}/renditions")).body[
+        "renditions"
+    ] == {}
     assert (await user.get(path)).error == "INVALID_DATA"
     for verb in (user.get, user.delete):
-        assert (await verb(f"{DOCUMENTS}/{document_id}/renditions/nothing__c")).error == "INVALID_DATA"
+        assert (
+            await verb(f"{DOCUMENTS}/{document_id}/renditions/nothing__c")
+        ).error == "INVALID_DATA"
     assert (await document(user, document_id))["size__v"] == 6
 
 
@@ -242,18 +359,27 @@ async def test_documents_are_listed_and_searched(user: Api, admin: Api) -> None:
     word = f"w{key()}".replace("-", "").lower()
     ids = [await created(user, name__v=f"{word} {n}") for n in range(3)]
     await created(admin, name__v=f"{word} of another")
-    page = await user.get(f"{DOCUMENTS}?search={word}&limit=2&start=1&named_filter=My Documents")
+    page = await user.get(
+        f"{DOCUMENTS}?search={word}&limit=2&start=1&named_filter=My Documents"
+    )
     assert (page.body["size"], page.body["start"], page.body["limit"]) == (3, 1, 2)
     assert [row["document"]["id"] for row in page.body["documents"]] == ids[1:]
     await user.post(f"{DOCUMENTS}/{ids[0]}", data={"createDraft": "latestContent"})
     every = await user.get(f"{DOCUMENTS}?search={word}&versionscope=all")
     assert every.body["size"] == 5
     assert (await user.get(f"{DOCUMENTS}?search={word}&scope=all")).body["size"] == 4
-    assert (await user.get(f"{DOCUMENTS}?search={word}&scope=contents")).body["size"] == 0
-    assert (await user.get(f"{DOCUMENTS}?search={word}&scope=nowhere")).error == "INVALID_DATA"
+    assert (await user.get(f"{DOCUMENTS}?search={word}&scope=contents")).body[
+        "size"
+    ] == 0
+    assert (
+        await user.get(f"{DOCUMENTS}?search={word}&scope=nowhere")
+    ).error == "INVALID_DATA"
     assert (await user.get(f"{DOCUMENTS}?named_filter=Other")).error == "INVALID_FILTER"
     assert (await user.get(f"{DOCUMENTS}?versionscope=Other")).error == "INVALID_DATA"
-    assert (await user.get(f"{DOCUMENTS}?search=it's \\ (")).error in ("INVALID_DATA", "INCORRECT_QUERY_SYNTAX_ERROR")
+    assert (await user.get(f"{DOCUMENTS}?search=it's \\ (")).error in (
+        "INVALID_DATA",
+        "INCORRECT_QUERY_SYNTAX_ERROR",
+    )
 
 
 async def test_documents_and_versions_are_deleted(user: Api, admin: Api) -> None:
@@ -264,54 +390,108 @@ async def test_documents_and_versions_are_deleted(user: Api, admin: Api) -> None
     await user.post(path, data=form(b"second"))
     assert (await admin.delete(f"{path}/versions/0/2")).status == "SUCCESS"
     assert (await document(user, document_id))["version_id"] == f"{document_id}_0_1"
-    assert (await admin.delete(path)).body == {"responseStatus": "SUCCESS", "id": document_id}
+    assert (await admin.delete(path)).body == {
+        "responseStatus": "SUCCESS",
+        "id": document_id,
+    }
     for gone in (path, f"{path}/file", f"{path}/versions"):
         assert (await user.get(gone)).error == "INVALID_DATA"
     deletions = await user.get("/objects/deletions/documents")
     version, whole = [row for row in deletions.data if row["id"] == document_id]
     assert version["global_version_id__sys"] == f"{version['global_id__sys']}_0_2"
-    assert (version["major_version_number__v"], version["minor_version_number__v"]) == (0, 2)
-    assert (whole["major_version_number__v"], whole["minor_version_number__v"]) == ("", "")
-    assert (whole["global_id__sys"], whole["global_version_id__sys"]) == (version["global_id__sys"], None)
-    assert [row["deletion_type"] for row in (version, whole)] == ["document_version__sys", "document__sys"]
+    assert (version["major_version_number__v"], version["minor_version_number__v"]) == (
+        0,
+        2,
+    )
+    assert (whole["major_version_number__v"], whole["minor_version_number__v"]) == (
+        "",
+        "",
+    )
+    assert (whole["global_id__sys"], whole["global_version_id__sys"]) == (
+        version["global_id__sys"],
+        None,
+    )
+    assert [row["deletion_type"] for row in (version, whole)] == [
+        "document_version__sys",
+        "document__sys",
+    ]
     trail = await admin.get(f"{path}/audittrail?events=Delete")
     assert [row["field_name"] for row in trail.data] == [None, "version"]
 
 
-async def test_bad_files_and_places_are_refused(user: Api, vault: Vault, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_bad_files_and_places_are_refused(
+    user: Api, vault: Vault, monkeypatch: pytest.MonkeyPatch
+) -> None:
     document_id = await created(user)
     assert (await user.get(f"{DOCUMENTS}/{document_id}/file")).error == "INVALID_DATA"
     for path in ("0", "x", "99999999999", "2147483000", f"{document_id}/versions/7/7"):
         assert (await user.get(f"{DOCUMENTS}/{path}")).error == "INVALID_DATA", path
-    assert (await user.post(DOCUMENTS, data=form(b"x", "x" * 300, **template()))).error == "INVALID_DATA"
-    monkeypatch.setattr(vault, "settings", vault.settings.model_copy(update={"document_file_bytes": 10}))
-    assert (await user.post(DOCUMENTS, data=form(b"x" * 11, **template()))).error == "EXCEEDS_FILE_MAX_SIZE"
+    assert (
+        await user.post(DOCUMENTS, data=form(b"x", "x" * 300, **template()))
+    ).error == "INVALID_DATA"
+    monkeypatch.setattr(
+        vault, "settings", vault.settings.model_copy(update={"document_file_bytes": 10})
+    )
+    assert (
+        await user.post(DOCUMENTS, data=form(b"x" * 11, **template()))
+    ).error == "EXCEEDS_FILE_MAX_SIZE"
 
 
 async def test_what_documents_are_like(user: Api) -> None:
     path = "/metadata/objects/documents"
-    properties = {row["name"]: row for row in (await user.get(f"{path}/properties")).body["properties"]}
-    assert (properties["name__v"]["required"], properties["name__v"]["maxLength"]) == (True, 100)
-    assert (properties["country__v"]["type"], properties["country__v"]["objectType"]) == (
+    properties = {
+        row["name"]: row
+        for row in (await user.get(f"{path}/properties")).body["properties"]
+    }
+    assert (properties["name__v"]["required"], properties["name__v"]["maxLength"]) == (
+        True,
+        100,
+    )
+    assert (
+        properties["country__v"]["type"],
+        properties["country__v"]["objectType"],
+    ) == (
         "ObjectReference",
         "country__v",
     )
-    assert (properties["rank__c"]["minValue"], properties["channels__c"]["repeating"]) == (1, True)
-    listed = {row["name"]: row["value"] for row in (await user.get(f"{path}/types")).body["types"]}
+    assert (
+        properties["rank__c"]["minValue"],
+        properties["channels__c"]["repeating"],
+    ) == (1, True)
+    listed = {
+        row["name"]: row["value"]
+        for row in (await user.get(f"{path}/types")).body["types"]
+    }
     one = (await user.get(listed["promotion__c"].removeprefix(user.url))).body
-    assert [row["name"] for row in one["availableLifecycles"]] == ["content_lifecycle__v", "short__c"]
+    assert [row["name"] for row in one["availableLifecycles"]] == [
+        "content_lifecycle__v",
+        "short__c",
+    ]
     below = (await user.get(one["subtypes"][0]["value"].removeprefix(user.url))).body
-    last = (await user.get(below["classifications"][0]["value"].removeprefix(user.url))).body
-    assert (below["name"], last["name"], last["label"]) == ("leaflet__c", "folded__c", "Folded")
+    last = (
+        await user.get(below["classifications"][0]["value"].removeprefix(user.url))
+    ).body
+    assert (below["name"], last["name"], last["label"]) == (
+        "leaflet__c",
+        "folded__c",
+        "Folded",
+    )
     assert (await user.get(f"{path}/types/nothing__c")).error == "INVALID_DATA"
 
 
 async def test_what_files_say_is_found(user: Api, vault: Vault) -> None:
-    word, other = f"w{key().lower().replace('-', '')}x", f"q{key().lower().replace('-', '')}x"
+    word, other = (
+        f"w{key().lower().replace('-', '')}x",
+        f"q{key().lower().replace('-', '')}x",
+    )
     html = f"<p title='{other}'>Take <b>{word}</b> with food</p>".encode()
     first = await created(user, html, title__v=other)
-    second = await created(user, filename="data.csv", content=f"name,dose\n{word},10\n".encode())
-    unread = await created(user, filename="scan.pdf", content=f"%PDF-1.4 {word}".encode())
+    second = await created(
+        user, filename="data.csv", content=f"name,dose\n{word},10\n".encode()
+    )
+    unread = await created(
+        user, filename="scan.pdf", content=f"%PDF-1.4 {word}".encode()
+    )
     named = await created(user, title__v=word)
     found = {
         f"'{word}' SCOPE CONTENT": {first, second},
@@ -331,18 +511,30 @@ async def test_what_files_say_is_found(user: Api, vault: Vault) -> None:
     assert unread not in found[f"'{word}' SCOPE ALL"]
 
     # The latest version says something else now; the one before is still there.
-    assert (await user.post(f"{DOCUMENTS}/{first}", data=form(b"nothing of it", "letter.txt"))).status == "SUCCESS"
+    assert (
+        await user.post(
+            f"{DOCUMENTS}/{first}", data=form(b"nothing of it", "letter.txt")
+        )
+    ).status == "SUCCESS"
     find = f"FIND ('{word}' SCOPE CONTENT)"
-    assert [row["id"] for row in (await user.query(f"SELECT id FROM documents {find}")).data] == [second]
-    versions = (await user.query(f"SELECT version_id FROM ALLVERSIONS documents {find}")).data
+    assert [
+        row["id"] for row in (await user.query(f"SELECT id FROM documents {find}")).data
+    ] == [second]
+    versions = (
+        await user.query(f"SELECT version_id FROM ALLVERSIONS documents {find}")
+    ).data
     assert {row["version_id"] for row in versions} == {f"{first}_0_1", f"{second}_0_1"}
 
     # Texts that were not kept, as of files from before there were any, are kept by the job of the day.
     async with vault.database.connection() as connection:
-        await connection.execute("DELETE FROM platform.content_text WHERE text LIKE $1", f"%{word}%")
+        await connection.execute(
+            "DELETE FROM platform.content_text WHERE text LIKE $1", f"%{word}%"
+        )
     assert (await user.query(f"SELECT id FROM documents {find}")).data == []
     await vault.document_texts.note_missing()
-    assert [row["id"] for row in (await user.query(f"SELECT id FROM documents {find}")).data] == [second]
+    assert [
+        row["id"] for row in (await user.query(f"SELECT id FROM documents {find}")).data
+    ] == [second]
 
 
 async def test_texts_go_with_their_content(admin: Api, vault: Vault) -> None:
@@ -376,7 +568,9 @@ RECREATE Doctype telling__c ( label('Telling'), available_lifecycles('Doclifecyc
 """
 
 
-async def test_a_state_sends_a_message_of_the_document_that_comes_into_it(admin: Api, user: Api) -> None:
+async def test_a_state_sends_a_message_of_the_document_that_comes_into_it(
+    admin: Api, user: Api
+) -> None:
     assert (await admin.post("/api/mdl/execute", data=SENDING)).status == "SUCCESS"
     await admin.put("/services/queues/promoted__c/actions/disable_delivery")
     document_id = await created(user, type__v="telling__c")
@@ -389,8 +583,14 @@ async def test_a_state_sends_a_message_of_the_document_that_comes_into_it(admin:
     await admin.put("/services/queues/promoted__c/actions/reset")
 
 
-async def test_what_works_on_records_is_no_entry_action_of_a_document(admin: Api) -> None:
-    text = SENDING[SENDING.index("RECREATE Doclifecycle") : SENDING.index("RECREATE Doctype")]
-    answer = await admin.post("/api/mdl/execute", data=text.replace("'send_message'", "'set_field'", 1))
+async def test_what_works_on_records_is_no_entry_action_of_a_document(
+    admin: Api,
+) -> None:
+    text = SENDING[
+        SENDING.index("RECREATE Doclifecycle") : SENDING.index("RECREATE Doctype")
+    ]
+    answer = await admin.post(
+        "/api/mdl/execute", data=text.replace("'send_message'", "'set_field'", 1)
+    )
     assert answer.status == "FAILURE"
     assert "set_field is an action of records" in answer.text

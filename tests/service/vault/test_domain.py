@@ -10,23 +10,42 @@ from tests.service.vault.served import Api
 async def test_the_domain_and_its_only_vault(admin: Api, user: Api) -> None:
     (domain,) = (await user.get("/objects/domains")).body["domains"]
     assert domain["type"] == "Production"
-    own = (await admin.get("/objects/domain", params={"include_application": "true"})).body["domain__v"]
-    assert (own["domain_name__v"], own["domain_type__v"]) == (domain["name"], domain["type"])
+    own = (
+        await admin.get("/objects/domain", params={"include_application": "true"})
+    ).body["domain__v"]
+    assert (own["domain_name__v"], own["domain_type__v"]) == (
+        domain["name"],
+        domain["type"],
+    )
     (vault,) = own["vaults__v"]
-    assert vault["id"] == (await admin.get("/objects/users/me")).headers["X-VaultAPI-VaultId"]
+    assert (
+        vault["id"]
+        == (await admin.get("/objects/users/me")).headers["X-VaultAPI-VaultId"]
+    )
     assert vault["vault_status__v"] == "Active"
 
 
 async def test_the_security_policy_says_what_passwords_are_held_to(admin: Api) -> None:
-    (policy,) = (await admin.get("/objects/securitypolicies")).body["security_policies__v"]
+    (policy,) = (await admin.get("/objects/securitypolicies")).body[
+        "security_policies__v"
+    ]
     user = (await admin.get("/objects/users/me")).body["users"][0]["user"]
     assert policy["name__v"] == str(user["security_policy_id__v"])
     assert policy["value__v"].endswith(f"/objects/securitypolicies/{policy['name__v']}")
-    shown = (await admin.get(f"/objects/securitypolicies/{policy['name__v']}")).body["security_policy__v"]
+    shown = (await admin.get(f"/objects/securitypolicies/{policy['name__v']}")).body[
+        "security_policy__v"
+    ]
     assert shown["policy_details__v"]["label__v"] == policy["label__v"]
     shortest = shown["policy_security_settings__v"]["min_password_length__v"]
-    first = {"user_name__v": "short@vault.example", "user_first_name__v": "S", "user_last_name__v": "Hort"}
-    first |= {"user_email__v": "short@vault.example", "password__v": "x" * (shortest - 1)}
+    first = {
+        "user_name__v": "short@vault.example",
+        "user_first_name__v": "S",
+        "user_last_name__v": "Hort",
+    }
+    first |= {
+        "user_email__v": "short@vault.example",
+        "password__v": "x" * (shortest - 1),
+    }
     refused = await admin.post("/objects/users", data=first)
     assert (refused.status, refused.error) == ("FAILURE", "INVALID_DATA")
     assert (await admin.get("/objects/securitypolicies/none")).error == "INVALID_DATA"
@@ -34,18 +53,29 @@ async def test_the_security_policy_says_what_passwords_are_held_to(admin: Api) -
 
 async def test_definitions_of_components_by_vql(admin: Api, user: Api) -> None:
     text = "SELECT component_name__v, mdl_definition__v AS mdl, json_definition__v FROM vault_component__v"
-    picklists = f"{text} WHERE component_type__v = 'Picklist' ORDER BY component_name__v"
+    picklists = (
+        f"{text} WHERE component_type__v = 'Picklist' ORDER BY component_name__v"
+    )
     page = await admin.post("/query/components", data={"q": f"{picklists} PAGESIZE 2"})
     following = await admin.get(page.body["responseDetails"]["next_page"])
     for row in (*page.data, *following.data):
         name = row["component_name__v"]
-        assert row["mdl"] == (await admin.get(f"/api/mdl/components/Picklist.{name}")).text
+        assert (
+            row["mdl"] == (await admin.get(f"/api/mdl/components/Picklist.{name}")).text
+        )
         assert json.loads(row["json_definition__v"])["name"] == name
-    found = await admin.post("/query/components", data={"q": f"{text} WHERE mdl_definition__v LIKE 'RECREATE Queue %'"})
+    found = await admin.post(
+        "/query/components",
+        data={"q": f"{text} WHERE mdl_definition__v LIKE 'RECREATE Queue %'"},
+    )
     assert found.status == "SUCCESS", found.body
-    assert found.data and all(row["mdl"].startswith("RECREATE Queue ") for row in found.data)
+    assert found.data and all(
+        row["mdl"].startswith("RECREATE Queue ") for row in found.data
+    )
     refused = await user.post("/query/components", data={"q": picklists})
     assert (refused.status, refused.error) == ("FAILURE", "INSUFFICIENT_ACCESS")
     for name in ("mdl_definition__v", "json_definition__v"):
-        plain = await user.query(f"SELECT id FROM object_type__v WHERE name__v = '{name}'")
+        plain = await user.query(
+            f"SELECT id FROM object_type__v WHERE name__v = '{name}'"
+        )
         assert plain.data == []

@@ -27,10 +27,19 @@ class Watched(VaultClient):
 
 async def failed(admin: Api, point: str, messages: int) -> list[Row]:
     """Open exceptions of an integration point: their message ids and record ids, each with one item."""
-    kind = {"error_type__sys": "message_processing_error__sys", "error_status__sys": OPEN}
-    rows = [{"message_id__sys": key(), "integration_point__sys": point, **kind} for _ in range(messages)]
+    kind = {
+        "error_type__sys": "message_processing_error__sys",
+        "error_status__sys": OPEN,
+    }
+    rows = [
+        {"message_id__sys": key(), "integration_point__sys": point, **kind}
+        for _ in range(messages)
+    ]
     made = await admin.post(MESSAGES, json=rows)
-    found = [{"id": record, "message": row["message_id__sys"]} for record, row in zip(made.ids, rows, strict=True)]
+    found = [
+        {"id": record, "message": row["message_id__sys"]}
+        for record, row in zip(made.ids, rows, strict=True)
+    ]
     items = [
         {
             "item_key__sys": f"{each['message']}:R",
@@ -49,11 +58,15 @@ async def failed(admin: Api, point: str, messages: int) -> list[Row]:
 async def statuses(admin: Api, records: list[Row]) -> list[object]:
     ids = ",".join(f"'{each['id']}'" for each in records)
     text = f"SELECT id, error_status__sys FROM exception_message__sys WHERE id CONTAINS ({ids})"
-    found = {row["id"]: row["error_status__sys"][0] for row in (await admin.query(text)).data}
+    found = {
+        row["id"]: row["error_status__sys"][0] for row in (await admin.query(text)).data
+    }
     return [found[each["id"]] for each in records]
 
 
-async def test_what_is_resolved_is_found_among_many_that_are_not_concerned(api: Api, admin: Api) -> None:
+async def test_what_is_resolved_is_found_among_many_that_are_not_concerned(
+    api: Api, admin: Api
+) -> None:
     text = f"SELECT id FROM integration_point__sys WHERE integration_point_api_name__sys = '{POINT}'"
     point = str((await admin.query(text)).data[0]["id"])
     others = await failed(admin, point, 100)
@@ -62,10 +75,16 @@ async def test_what_is_resolved_is_found_among_many_that_are_not_concerned(api: 
         await ExceptionRecords(client).resolve((), point, [f"R-{by_item['message']}"])
         assert client.rows < 10
         message = str(by_message["message"])
-        many = [f"{number:0200}" for number in range(400)]  # more than one statement holds
+        many = [
+            f"{number:0200}" for number in range(400)
+        ]  # more than one statement holds
         await ExceptionRecords(client).resolve([message, *many], None, ())
         assert client.rows < 20
-    assert await statuses(admin, [by_item, by_message, others[0]]) == ["resolved__sys", OPEN, OPEN]
+    assert await statuses(admin, [by_item, by_message, others[0]]) == [
+        "resolved__sys",
+        OPEN,
+        OPEN,
+    ]
     await admin.post(
         f"{MESSAGES}/actions/Objectaction.exception_message__sys.ignore__sys",
         data={"ids": ",".join(str(each["id"]) for each in [*others, by_message])},

@@ -12,7 +12,11 @@ import pytest
 
 from local.polling import answers_within
 from services.connector.points.outcome import ItemFailure
-from services.connector.processing.exception_records import ExceptionRecords, MessageErrorType, MessageFailure
+from services.connector.processing.exception_records import (
+    ExceptionRecords,
+    MessageErrorType,
+    MessageFailure,
+)
 from services.connector.rules.field_errors import ItemErrorType
 from shared.client import VaultClient
 from shared.spark.envelope import Envelope, Message
@@ -26,27 +30,39 @@ MESSAGES, ITEMS = "/vobjects/exception_message__sys", "/vobjects/exception_item_
 RETRY = "Objectaction.exception_message__sys.retry_transfer__sys"
 IGNORE = "Objectaction.exception_message__sys.ignore__sys"
 IGNORE_ITEM = "Objectaction.exception_item__sys.ignore__sys"
-REASON = ItemFailure(ItemErrorType.FIELD_VALUE, "too long", "a_rule__c", "a_field_rule__c", "a_field__c")
+REASON = ItemFailure(
+    ItemErrorType.FIELD_VALUE, "too long", "a_rule__c", "a_field_rule__c", "a_field__c"
+)
 
 
 @pytest.fixture
 async def connectors(api: Api) -> AsyncIterator[list[ExceptionRecords]]:
     """What four connectors write exceptions with."""
     async with AsyncExitStack() as stack:
-        made = [VaultClient(api.url, USERNAMES["integration"], PASSWORD) for _ in range(4)]
-        yield [ExceptionRecords(await stack.enter_async_context(client)) for client in made]
+        made = [
+            VaultClient(api.url, USERNAMES["integration"], PASSWORD) for _ in range(4)
+        ]
+        yield [
+            ExceptionRecords(await stack.enter_async_context(client)) for client in made
+        ]
 
 
-def failure(message_id: str, items: dict[str, ItemFailure], queue: str = "in__c", **ids: str) -> MessageFailure:
+def failure(
+    message_id: str, items: dict[str, ItemFailure], queue: str = "in__c", **ids: str
+) -> MessageFailure:
     names = tuple(items) or ("V4T1", "V4T2")
     now = datetime.now(UTC)
     message = Message({"object": "x__c", "integration_point": "p__c"}, names)
     return MessageFailure(
         message_id=message_id,
         queue=queue,
-        error_type=MessageErrorType.PROCESSING if items else MessageErrorType.CONFIGURATION,
+        error_type=MessageErrorType.PROCESSING
+        if items
+        else MessageErrorType.CONFIGURATION,
         text="failed",
-        body=Envelope("V", "h", queue, now, now, 1, message_id, message).recorded(20202),
+        body=Envelope("V", "h", queue, now, now, 1, message_id, message).recorded(
+            20202
+        ),
         received=len(names),
         failed=len(names),
         object="x__c",
@@ -57,10 +73,15 @@ def failure(message_id: str, items: dict[str, ItemFailure], queue: str = "in__c"
 
 
 async def message(admin: Api, message_id: str) -> dict[str, Any]:
-    fields = "id, error_status__sys, message_items_failed__sys, message_items_received__sys"
+    fields = (
+        "id, error_status__sys, message_items_failed__sys, message_items_received__sys"
+    )
     query = f"SELECT {fields} FROM exception_message__sys WHERE message_id__sys = '{message_id}'"
     (row,) = (await admin.query(query)).data
-    return {**row, "error_status__sys": row["error_status__sys"][0].removesuffix("__sys")}
+    return {
+        **row,
+        "error_status__sys": row["error_status__sys"][0].removesuffix("__sys"),
+    }
 
 
 async def items(admin: Api, message_id: str) -> dict[str, tuple[str, str]]:
@@ -70,11 +91,16 @@ async def items(admin: Api, message_id: str) -> dict[str, tuple[str, str]]:
         f"WHERE exception_message__sysr.message_id__sys = '{message_id}'"
     )
     rows = (await admin.query(query)).data
-    return {row["item__sys"]: (row["id"], row["error_status__sys"][0].removesuffix("__sys")) for row in rows}
+    return {
+        row["item__sys"]: (row["id"], row["error_status__sys"][0].removesuffix("__sys"))
+        for row in rows
+    }
 
 
 async def statuses(admin: Api, message_id: str) -> dict[str, str]:
-    return {item: status for item, (_, status) in (await items(admin, message_id)).items()}
+    return {
+        item: status for item, (_, status) in (await items(admin, message_id)).items()
+    }
 
 
 async def shown(admin: Api, message_id: str) -> tuple[str, int]:
@@ -84,11 +110,23 @@ async def shown(admin: Api, message_id: str) -> tuple[str, int]:
 
 async def point(admin: Api) -> dict[str, str]:
     """An integration and a point of the test's own."""
-    connection = (await admin.query("SELECT id FROM connection__sys WHERE api_name__sys = 'medical_crm__v'")).data[0]
+    connection = (
+        await admin.query(
+            "SELECT id FROM connection__sys WHERE api_name__sys = 'medical_crm__v'"
+        )
+    ).data[0]
     name = key().lower().replace("-", "_") + "__c"
-    row = {"name__v": name, "integration_api_name__sys": name, "connection__sys": connection["id"]}
+    row = {
+        "name__v": name,
+        "integration_api_name__sys": name,
+        "connection__sys": connection["id"],
+    }
     (integration,) = (await admin.post("/vobjects/integration__sys", json=[row])).ids
-    row = {"name__v": name, "integration_point_api_name__sys": name, "integration__sys": integration}
+    row = {
+        "name__v": name,
+        "integration_point_api_name__sys": name,
+        "integration__sys": integration,
+    }
     row["direction__sys"] = "inbound__sys"
     (made,) = (await admin.post("/vobjects/integration_point__sys", json=[row])).ids
     return {"integration": integration, "integration_point": made, "name": name}
@@ -99,10 +137,14 @@ async def run(admin: Api, path: str, record_id: str, action: str) -> str:
     return answer.status if answer.status == "SUCCESS" else answer.error
 
 
-async def test_several_connectors_record_a_large_message_once(connectors: list[ExceptionRecords], admin: Api) -> None:
+async def test_several_connectors_record_a_large_message_once(
+    connectors: list[ExceptionRecords], admin: Api
+) -> None:
     message_id = key()
     failed = {f"V4T{n:012d}": REASON for n in range(500)}
-    await asyncio.gather(*(each.record([failure(message_id, failed)]) for each in connectors))
+    await asyncio.gather(
+        *(each.record([failure(message_id, failed)]) for each in connectors)
+    )
     assert await shown(admin, message_id) == ("open", 500)
     assert len(await items(admin, message_id)) == 500
 
@@ -111,33 +153,56 @@ async def test_several_connectors_resolve_one_message_between_them(
     connectors: list[ExceptionRecords], admin: Api
 ) -> None:
     message_id, at = key(), await point(admin)
-    ids = {"integration": at["integration"], "integration_point": at["integration_point"]}
+    ids = {
+        "integration": at["integration"],
+        "integration_point": at["integration_point"],
+    }
     names = [f"V4T{message_id}{n}" for n in range(4)]
-    await connectors[0].record([failure(message_id, dict.fromkeys(names, REASON), **ids)])
+    await connectors[0].record(
+        [failure(message_id, dict.fromkeys(names, REASON), **ids)]
+    )
     resolving = (
-        each.resolve((), ids["integration_point"], [name]) for each, name in zip(connectors, names, strict=True)
+        each.resolve((), ids["integration_point"], [name])
+        for each, name in zip(connectors, names, strict=True)
     )
     await asyncio.gather(*resolving)
     assert await statuses(admin, message_id) == dict.fromkeys(names, "resolved")
     assert await shown(admin, message_id) == ("resolved", 0)
 
 
-async def test_a_retry_sends_what_failed_and_ends_as_it_ends(connectors: list[ExceptionRecords], admin: Api) -> None:
+async def test_a_retry_sends_what_failed_and_ends_as_it_ends(
+    connectors: list[ExceptionRecords], admin: Api
+) -> None:
     connector, message_id, at = connectors[0], key(), await point(admin)
-    ids = {"integration": at["integration"], "integration_point": at["integration_point"]}
-    await connector.record([failure(message_id, {"a": REASON, "b": REASON, "c": REASON}, **ids)])
+    ids = {
+        "integration": at["integration"],
+        "integration_point": at["integration_point"],
+    }
+    await connector.record(
+        [failure(message_id, {"a": REASON, "b": REASON, "c": REASON}, **ids)]
+    )
     await connector.resolve((), ids["integration_point"], ["a"])
     assert await shown(admin, message_id) == ("open", 2)
     record_id = str((await message(admin, message_id))["id"])
     assert await run(admin, MESSAGES, record_id, RETRY) == "SUCCESS"
-    assert await statuses(admin, message_id) == {"a": "resolved", "b": "retrying", "c": "retrying"}
+    assert await statuses(admin, message_id) == {
+        "a": "resolved",
+        "b": "retrying",
+        "c": "retrying",
+    }
     assert await shown(admin, message_id) == ("retrying", 2)
     await connector.record([failure(message_id, {"c": REASON}, **ids)])
     await connector.resolve((), ids["integration_point"], ["b"])
-    assert await statuses(admin, message_id) == {"a": "resolved", "b": "resolved", "c": "open"}
+    assert await statuses(admin, message_id) == {
+        "a": "resolved",
+        "b": "resolved",
+        "c": "open",
+    }
     row = await message(admin, message_id)
     assert (row["error_status__sys"], row["message_items_failed__sys"]) == ("open", 1)
-    assert row["message_items_received__sys"] == 3, "the first record of a message keeps what was received"
+    assert row["message_items_received__sys"] == 3, (
+        "the first record of a message keeps what was received"
+    )
 
 
 async def test_a_retry_that_fails_as_a_whole_opens_the_items_again(
@@ -151,7 +216,9 @@ async def test_a_retry_that_fails_as_a_whole_opens_the_items_again(
     assert await shown(admin, message_id) == ("open", 2)
 
 
-async def test_what_is_ignored_stays_ignored(connectors: list[ExceptionRecords], admin: Api) -> None:
+async def test_what_is_ignored_stays_ignored(
+    connectors: list[ExceptionRecords], admin: Api
+) -> None:
     connector, message_id = connectors[0], key()
     failed = failure(message_id, {"a": REASON, "b": REASON})
     await connector.record([failed])
@@ -169,7 +236,9 @@ async def test_what_is_ignored_stays_ignored(connectors: list[ExceptionRecords],
     assert await run(admin, MESSAGES, record_id, RETRY) == "OPERATION_NOT_ALLOWED"
 
 
-async def test_what_is_resolved_cannot_be_ignored(connectors: list[ExceptionRecords], admin: Api) -> None:
+async def test_what_is_resolved_cannot_be_ignored(
+    connectors: list[ExceptionRecords], admin: Api
+) -> None:
     message_id = key()
     await connectors[0].record([failure(message_id, {})])
     await connectors[0].resolve([message_id], None, ())
@@ -178,7 +247,9 @@ async def test_what_is_resolved_cannot_be_ignored(connectors: list[ExceptionReco
     assert await run(admin, MESSAGES, record_id, IGNORE) == "OPERATION_NOT_ALLOWED"
 
 
-async def test_a_lifecycle_of_ones_own_stops_nothing(connectors: list[ExceptionRecords], admin: Api) -> None:
+async def test_a_lifecycle_of_ones_own_stops_nothing(
+    connectors: list[ExceptionRecords], admin: Api
+) -> None:
     lifecycle = """
     RECREATE Objectlifecycle exception_states__c ( label('States'), starting_state('new__c'),
       Objectlifecyclestate new__c ( label('New'),
@@ -190,19 +261,30 @@ async def test_a_lifecycle_of_ones_own_stops_nothing(connectors: list[ExceptionR
     assert answer.status == "SUCCESS", answer.text
     try:
         connector, message_id, at = connectors[0], key(), await point(admin)
-        ids = {"integration": at["integration"], "integration_point": at["integration_point"]}
+        ids = {
+            "integration": at["integration"],
+            "integration_point": at["integration_point"],
+        }
         await connector.record([failure(message_id, {"a": REASON, "b": REASON}, **ids)])
         record_id = str((await message(admin, message_id))["id"])
-        assert (await admin.get(f"{MESSAGES}/{record_id}")).data["state__v"] == ["new__c"]
+        assert (await admin.get(f"{MESSAGES}/{record_id}")).data["state__v"] == [
+            "new__c"
+        ]
         seen = "Objectlifecyclestateuseraction.exception_message__sys.new__c.seen__c"
         assert await run(admin, MESSAGES, record_id, seen) == "SUCCESS"
         assert await run(admin, MESSAGES, record_id, RETRY) == "SUCCESS"
         await connector.record([failure(message_id, {"b": REASON}, **ids)])
         await connector.resolve((), ids["integration_point"], ["a", "b"])
         row = (await admin.get(f"{MESSAGES}/{record_id}")).data
-        assert (row["state__v"], row["error_status__sys"]) == (["seen__c"], ["resolved__sys"])
+        assert (row["state__v"], row["error_status__sys"]) == (
+            ["seen__c"],
+            ["resolved__sys"],
+        )
     finally:
-        await admin.post("/api/mdl/execute", data="ALTER Object exception_message__sys ( lifecycle('') );")
+        await admin.post(
+            "/api/mdl/execute",
+            data="ALTER Object exception_message__sys ( lifecycle('') );",
+        )
 
 
 async def ended(vault: Vault, job_id: int) -> Job:
@@ -220,12 +302,21 @@ async def test_all_that_is_open_of_an_integration_is_retried_by_a_job(
     vault: Vault, connectors: list[ExceptionRecords], admin: Api
 ) -> None:
     connector, at = connectors[0], await point(admin)
-    ids = {"integration": at["integration"], "integration_point": at["integration_point"]}
+    ids = {
+        "integration": at["integration"],
+        "integration_point": at["integration_point"],
+    }
     good, bad, closed, elsewhere = [key() for _ in range(60)], key(), key(), key()
-    await connector.record([failure(message_id, {f"i{message_id}": REASON}, **ids) for message_id in good])
-    await connector.record([failure(bad, {"bad": REASON}, **ids), failure(elsewhere, {"e": REASON})])
+    await connector.record(
+        [failure(message_id, {f"i{message_id}": REASON}, **ids) for message_id in good]
+    )
+    await connector.record(
+        [failure(bad, {"bad": REASON}, **ids), failure(elsewhere, {"e": REASON})]
+    )
     await connector.record([failure(closed, {"c": REASON}, queue="closed__c", **ids)])
-    answer = await admin.post("/services/exceptions/actions/retry", data={"integration": at["name"]})
+    answer = await admin.post(
+        "/services/exceptions/actions/retry", data={"integration": at["name"]}
+    )
     assert answer.body["url"] == f"/api/v25.1/services/jobs/{answer.body['job_id']}"
 
     async def retried() -> str | None:
@@ -233,11 +324,18 @@ async def test_all_that_is_open_of_an_integration_is_retried_by_a_job(
         return None if states == ["retrying"] * 2 else str(states)
 
     assert await answers_within(60, retried) is None
-    await connector.resolve(good, ids["integration_point"], [f"i{message_id}" for message_id in good])
+    await connector.resolve(
+        good, ids["integration_point"], [f"i{message_id}" for message_id in good]
+    )
     await connector.record([failure(bad, {"bad": REASON}, **ids)])
     job = await ended(vault, answer.body["job_id"])
     assert job.status is JobStatus.ERRORS_ENCOUNTERED
-    assert dict(job.results) == {"messages": 61, "refused": 1, "resolved": 60, "open": 1}
+    assert dict(job.results) == {
+        "messages": 61,
+        "refused": 1,
+        "resolved": 60,
+        "open": 1,
+    }
     assert (await shown(admin, elsewhere))[0] == "open", "of another integration"
     tasks = (await admin.get(f"/services/jobs/{job.job_id}/tasks")).body["tasks"]
     assert {task["id"]: task["counts"] for task in tasks} == {
@@ -246,10 +344,17 @@ async def test_all_that_is_open_of_an_integration_is_retried_by_a_job(
     }
 
 
-async def test_a_connection_without_open_exceptions_has_nothing_to_retry(vault: Vault, admin: Api) -> None:
-    answer = await admin.post("/services/exceptions/actions/retry", data={"connection": "nothing__c"})
+async def test_a_connection_without_open_exceptions_has_nothing_to_retry(
+    vault: Vault, admin: Api
+) -> None:
+    answer = await admin.post(
+        "/services/exceptions/actions/retry", data={"connection": "nothing__c"}
+    )
     job = await ended(vault, answer.body["job_id"])
-    assert (job.status, dict(job.results)) == (JobStatus.SUCCESS, {"messages": 0, "refused": 0})
+    assert (job.status, dict(job.results)) == (
+        JobStatus.SUCCESS,
+        {"messages": 0, "refused": 0},
+    )
     assert (
         await admin.post("/services/exceptions/actions/retry", data={"queue": "x"})
     ).error == "ATTRIBUTE_NOT_SUPPORTED"

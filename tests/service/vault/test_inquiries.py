@@ -20,7 +20,9 @@ OBJECT = "medical_inquiry__v"
 INQUIRIES = f"/vobjects/{OBJECT}"
 QUEUE = "/services/queues/crm_to_medical_outbound_queue__v"
 SUBMIT = f"Objectlifecyclestateuseraction.{OBJECT}.saved_state__v.submit__v"
-TRANSFER = f"Objectlifecyclestateuseraction.{OBJECT}.submitted_state__v.transfer_to_medical__v"
+TRANSFER = (
+    f"Objectlifecyclestateuseraction.{OBJECT}.submitted_state__v.transfer_to_medical__v"
+)
 RUNS = "SELECT last_successful_run_time__sys, modified_date__v FROM integration__sys"
 LOCKED = "OPERATION_NOT_ALLOWED"
 
@@ -32,34 +34,65 @@ class Crm:
     rep: Api
 
     async def activate(self, status: str) -> None:
-        row = {"integration_api_name__sys": "medical_inquiry_details__v", "status__v": status}
-        await self.admin.put("/vobjects/integration__sys?idParam=integration_api_name__sys", json=[row])
+        row = {
+            "integration_api_name__sys": "medical_inquiry_details__v",
+            "status__v": status,
+        }
+        await self.admin.put(
+            "/vobjects/integration__sys?idParam=integration_api_name__sys", json=[row]
+        )
 
     async def submitted(self, number: int) -> list[str]:
-        ids = (await self.rep.post(INQUIRIES, json=[{"inquiry_text__v": "?"} for _ in range(number)])).ids
-        await self.rep.post(f"{INQUIRIES}/actions/{SUBMIT}", data={"ids": ",".join(ids)})
+        ids = (
+            await self.rep.post(
+                INQUIRIES, json=[{"inquiry_text__v": "?"} for _ in range(number)]
+            )
+        ).ids
+        await self.rep.post(
+            f"{INQUIRIES}/actions/{SUBMIT}", data={"ids": ",".join(ids)}
+        )
         return ids
 
     async def transfer(self, ids: list[str]) -> list[str]:
-        return outcomes(await self.rep.post(f"{INQUIRIES}/actions/{TRANSFER}", data={"ids": ",".join(ids)}))
+        return outcomes(
+            await self.rep.post(
+                f"{INQUIRIES}/actions/{TRANSFER}", data={"ids": ",".join(ids)}
+            )
+        )
 
     async def succeed(self, record_id: str) -> None:
         row = {"id": record_id, "transfer_status__v": "success__v"}
-        assert outcomes(await self.integration.put(INQUIRIES, json=[row])) == ["SUCCESS"]
+        assert outcomes(await self.integration.put(INQUIRIES, json=[row])) == [
+            "SUCCESS"
+        ]
 
     async def statuses(self, ids: list[str]) -> list[object]:
-        return [(await record(self.admin, OBJECT, i))["transfer_status__v"] for i in ids]
+        return [
+            (await record(self.admin, OBJECT, i))["transfer_status__v"] for i in ids
+        ]
 
 
 @pytest.fixture(scope="module")
 async def crm(
-    postgres_server: PostgresServer, rabbitmq_server: RabbitServer, tmp_path_factory: pytest.TempPathFactory
+    postgres_server: PostgresServer,
+    rabbitmq_server: RabbitServer,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> AsyncIterator[Crm]:
-    async with fresh_database(postgres_server) as dsn, fresh_vhost(rabbitmq_server) as vhost:
-        vault = Vault(CRM_VAULT, settings(dsn, vhost.amqp_url, tmp_path_factory.mktemp("files")))
+    async with (
+        fresh_database(postgres_server) as dsn,
+        fresh_vhost(rabbitmq_server) as vhost,
+    ):
+        vault = Vault(
+            CRM_VAULT, settings(dsn, vhost.amqp_url, tmp_path_factory.mktemp("files"))
+        )
         async with served(create_app(vault)) as api:
             await started(vault)
-            made = Crm(*[await api.signed_in(role) for role in ("admin", "integration", "user")])
+            made = Crm(
+                *[
+                    await api.signed_in(role)
+                    for role in ("admin", "integration", "user")
+                ]
+            )
             await establish(made.admin)
             yield made
 
@@ -76,7 +109,10 @@ async def test_activation_sets_the_last_successful_run_time(crm: Crm) -> None:
     before = (await crm.admin.query(RUNS)).data[0]
     await crm.activate("active__v")
     after = (await crm.admin.query(RUNS)).data[0]
-    assert after["last_successful_run_time__sys"] != before["last_successful_run_time__sys"]
+    assert (
+        after["last_successful_run_time__sys"]
+        != before["last_successful_run_time__sys"]
+    )
     assert after["last_successful_run_time__sys"] >= before["modified_date__v"]
     await crm.activate("active__v")
     assert (await crm.admin.query(RUNS)).data[0] == after
@@ -95,21 +131,33 @@ async def test_one_call_transfers_what_may_be_transferred(crm: Crm) -> None:
     await crm.admin.put(f"{QUEUE}/actions/enable_delivery")
 
 
-async def test_a_transferred_inquiry_changes_through_the_connection_only(crm: Crm) -> None:
+async def test_a_transferred_inquiry_changes_through_the_connection_only(
+    crm: Crm,
+) -> None:
     await crm.activate("active__v")
     (record_id,) = await crm.submitted(1)
     await crm.succeed(record_id)
     for caller in (crm.rep, crm.admin):
-        assert outcomes(await caller.put(INQUIRIES, json=[{"id": record_id, "email__v": "a@example.org"}])) == [LOCKED]
-    assert outcomes(await crm.admin.delete(INQUIRIES, json=[{"id": record_id}])) == [LOCKED]
-    assert outcomes(await crm.rep.put(INQUIRIES, json=[{"id": record_id, "transfer_status__v": ""}])) == [LOCKED]
+        assert outcomes(
+            await caller.put(
+                INQUIRIES, json=[{"id": record_id, "email__v": "a@example.org"}]
+            )
+        ) == [LOCKED]
+    assert outcomes(await crm.admin.delete(INQUIRIES, json=[{"id": record_id}])) == [
+        LOCKED
+    ]
+    assert outcomes(
+        await crm.rep.put(INQUIRIES, json=[{"id": record_id, "transfer_status__v": ""}])
+    ) == [LOCKED]
     row = {"id": record_id, "inquiry_status__v": None, "response__v": "answered"}
     assert outcomes(await crm.integration.put(INQUIRIES, json=[row])) == ["SUCCESS"]
     assert (await record(crm.rep, OBJECT, record_id))["response__v"] == "answered"
 
 
 async def test_a_session_is_of_one_vault_only(crm: Crm, api: Api) -> None:
-    answer = await api.get("/objects/users/me", headers={"Authorization": crm.admin.session_id})
+    answer = await api.get(
+        "/objects/users/me", headers={"Authorization": crm.admin.session_id}
+    )
     assert (answer.http_status, answer.error) == (200, "INVALID_SESSION_ID")
 
 
@@ -121,4 +169,7 @@ async def test_what_a_business_user_may_not_see_by_any_path(crm: Crm) -> None:
         "SELECT id FROM user__sys",
         "SELECT id FROM medical_inquiry__v WHERE id IN (SELECT id FROM exception_items__sysr)",
     ):
-        assert (await crm.rep.query(text)).error in ("INSUFFICIENT_ACCESS", "INVALID_DATA")
+        assert (await crm.rep.query(text)).error in (
+            "INSUFFICIENT_ACCESS",
+            "INVALID_DATA",
+        )

@@ -24,7 +24,9 @@ async def scheduled(vault: Vault, client: Api, **options: Any) -> int:
     """A job of the client's user that would run in an hour."""
     caller = await vault.security.caller(client.session_id)
     options.setdefault("run_at", datetime.now(UTC) + LATER)
-    return await vault.jobs.submit(caller, "housekeeping", "A test's job", {}, **options)
+    return await vault.jobs.submit(
+        caller, "housekeeping", "A test's job", {}, **options
+    )
 
 
 async def test_status_of_a_job(vault: Vault, user: Api) -> None:
@@ -34,9 +36,13 @@ async def test_status_of_a_job(vault: Vault, user: Api) -> None:
     data = answer.data
     assert (data["id"], data["status"], data["method"]) == (job_id, "SCHEDULED", "POST")
     url = f"/api/v25.1/services/jobs/{job_id}"
-    assert data["links"] == [{"rel": "self", "href": url, "method": "GET", "accept": "application/json"}]
+    assert data["links"] == [
+        {"rel": "self", "href": url, "method": "GET", "accept": "application/json"}
+    ]
     assert isinstance(data["created_by"], int)
-    assert datetime.fromisoformat(data["run_start_date"]) > datetime.fromisoformat(data["created_date"])
+    assert datetime.fromisoformat(data["run_start_date"]) > datetime.fromisoformat(
+        data["created_date"]
+    )
     assert "run_end_date" not in data
 
 
@@ -51,7 +57,9 @@ async def test_start_now_and_end(vault: Vault, user: Api) -> None:
     data = await finished(user, job_id)
     assert data["status"] == "SUCCESS"
     assert data["created_date"] <= data["run_start_date"] <= data["run_end_date"]
-    assert (await user.post(f"/services/jobs/start_now/{job_id}")).error == "OPERATION_NOT_ALLOWED"
+    assert (
+        await user.post(f"/services/jobs/start_now/{job_id}")
+    ).error == "OPERATION_NOT_ALLOWED"
 
 
 async def test_tasks(vault: Vault, user: Api) -> None:
@@ -76,14 +84,20 @@ async def test_tasks(vault: Vault, user: Api) -> None:
             {"id": "Task3", "state": "SUCCESS"},
         ],
     }
-    assert (await user.get(f"/services/jobs/{job_id}")).data["tasks"] == {"size": 3, "success": 3}
+    assert (await user.get(f"/services/jobs/{job_id}")).data["tasks"] == {
+        "size": 3,
+        "success": 3,
+    }
     page = await user.get(f"/services/jobs/{job_id}/tasks?limit=1&offset=1")
     assert [task["id"] for task in page.body["tasks"]] == ["Task2"]
 
 
 async def test_monitors_and_histories(api: Api, vault: Vault) -> None:
     user = await api.signed_in("user")
-    waiting = [await scheduled(vault, user, run_at=datetime.now(UTC) + n * LATER) for n in (3, 1, 2)]
+    waiting = [
+        await scheduled(vault, user, run_at=datetime.now(UTC) + n * LATER)
+        for n in (3, 1, 2)
+    ]
     listed = await user.get("/services/jobs/monitors?status=scheduled&limit=200")
     found = [job for job in listed.body["jobs"] if job["job_id"] in waiting]
     assert [job["job_id"] for job in found] == [waiting[1], waiting[2], waiting[0]]
@@ -92,17 +106,29 @@ async def test_monitors_and_histories(api: Api, vault: Vault) -> None:
         *("modified_by", "modified_date", "run_start_date"),
     }
     assert found[0]["title"] == "A test's job" and found[0]["status"] == "SCHEDULED"
-    assert listed.body["url"] == "/api/v25.1/services/jobs/monitors?status=scheduled&limit=200&offset=0"
+    assert (
+        listed.body["url"]
+        == "/api/v25.1/services/jobs/monitors?status=scheduled&limit=200&offset=0"
+    )
     assert listed.body["responseMessage"] == "OK"
 
     for job_id in waiting:
         await user.post(f"/services/jobs/start_now/{job_id}")
         await finished(user, job_id)
-    listed = await user.get("/services/jobs/histories?status=success,errors_encountered")
+    listed = await user.get(
+        "/services/jobs/histories?status=success,errors_encountered"
+    )
     assert [job["job_id"] for job in listed.body["jobs"]][:3] == waiting[::-1]
-    assert all(job["run_start_date"] <= job["run_end_date"] for job in listed.body["jobs"][:3])
-    assert not {job["job_id"] for job in (await user.get("/services/jobs/monitors")).body["jobs"]} & set(waiting)
-    assert (await user.get("/services/jobs/histories?status=timeout")).body["jobs"] == []
+    assert all(
+        job["run_start_date"] <= job["run_end_date"] for job in listed.body["jobs"][:3]
+    )
+    assert not {
+        job["job_id"]
+        for job in (await user.get("/services/jobs/monitors")).body["jobs"]
+    } & set(waiting)
+    assert (await user.get("/services/jobs/histories?status=timeout")).body[
+        "jobs"
+    ] == []
 
 
 async def test_pages_and_dates(vault: Vault, api: Api) -> None:
@@ -112,7 +138,10 @@ async def test_pages_and_dates(vault: Vault, api: Api) -> None:
     details = first.body["responseDetails"]
     assert details["limit"] == 2 and details["offset"] == 0 and details["total"] >= 3
     assert "previous_page" not in details
-    seen, following = [job["job_id"] for job in first.body["jobs"]], details.get("next_page")
+    seen, following = (
+        [job["job_id"] for job in first.body["jobs"]],
+        details.get("next_page"),
+    )
     while following:
         page = await user.get(following)
         assert "previous_page" in page.body["responseDetails"]
@@ -126,8 +155,13 @@ async def test_pages_and_dates(vault: Vault, api: Api) -> None:
         (now + LATER, now + 2 * LATER, set()),
         (now - 2 * LATER, now - LATER, set()),
     ):
-        params = {"start_date": start.strftime("%Y-%m-%dT%H:%M:%SZ"), "end_date": end.strftime("%Y-%m-%dT%H:%M:%SZ")}
-        listed = await user.get("/services/jobs/monitors", params={**params, "limit": "200"})
+        params = {
+            "start_date": start.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "end_date": end.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        }
+        listed = await user.get(
+            "/services/jobs/monitors", params={**params, "limit": "200"}
+        )
         assert {job["job_id"] for job in listed.body["jobs"]} & set(jobs) == expected
 
 
@@ -153,13 +187,20 @@ async def test_everyone_sees_their_own_and_an_administrator_sees_all(
 ) -> None:
     job_id = await scheduled(vault, user)
     for path in (f"/{job_id}", f"/{job_id}/tasks"):
-        assert (await integration.get(f"/services/jobs{path}")).error == "INSUFFICIENT_ACCESS"
+        assert (
+            await integration.get(f"/services/jobs{path}")
+        ).error == "INSUFFICIENT_ACCESS"
         assert (await admin.get(f"/services/jobs{path}")).status == "SUCCESS"
-    assert (await integration.post(f"/services/jobs/start_now/{job_id}")).error == "INSUFFICIENT_ACCESS"
+    assert (
+        await integration.post(f"/services/jobs/start_now/{job_id}")
+    ).error == "INSUFFICIENT_ACCESS"
     for client, visible in ((user, True), (integration, False), (admin, True)):
         listed = await client.get("/services/jobs/monitors?limit=200")
         assert (job_id in {job["job_id"] for job in listed.body["jobs"]}) is visible
-    titles = [job["title"] for job in (await admin.get("/services/jobs/monitors?limit=200")).body["jobs"]]
+    titles = [
+        job["title"]
+        for job in (await admin.get("/services/jobs/monitors?limit=200")).body["jobs"]
+    ]
     assert TITLE in titles
 
 
@@ -169,7 +210,9 @@ async def test_a_job_that_does_not_exist(user: Api, job_id: str) -> None:
     assert (await user.get(f"/services/jobs/{job_id}/tasks")).error == "INVALID_DATA"
 
 
-async def test_the_status_may_be_asked_for_once_in_a_while(vault: Vault, user: Api) -> None:
+async def test_the_status_may_be_asked_for_once_in_a_while(
+    vault: Vault, user: Api
+) -> None:
     job_id = await scheduled(vault, user)
     other = await scheduled(vault, user)
     patient = JobService(vault.database, poll_seconds=10)
@@ -180,7 +223,8 @@ async def test_the_status_may_be_asked_for_once_in_a_while(vault: Vault, user: A
     await patient.poll(SYSTEM, other)
     async with vault.database.connection() as connection:
         await connection.execute(
-            "UPDATE platform.job SET polled_date = now() - interval '10 seconds' WHERE job_id = $1", job_id
+            "UPDATE platform.job SET polled_date = now() - interval '10 seconds' WHERE job_id = $1",
+            job_id,
         )
     await patient.poll(SYSTEM, job_id)
 
@@ -190,7 +234,9 @@ async def test_a_user_who_is_inactive_by_then_is_not_acted_for(vault: Vault) -> 
     job_id = await vault.jobs.submit(caller, "housekeeping", "A test's job", {})
 
     async def reason() -> str | None:
-        return None if (await vault.jobs.job(SYSTEM, job_id)).run_end_date else "it runs"
+        return (
+            None if (await vault.jobs.job(SYSTEM, job_id)).run_end_date else "it runs"
+        )
 
     assert await answers_within(30, reason) is None
     job = await vault.jobs.job(SYSTEM, job_id)
@@ -198,7 +244,10 @@ async def test_a_user_who_is_inactive_by_then_is_not_acted_for(vault: Vault) -> 
 
 
 async def test_housekeeping_removes_what_has_expired(vault: Vault, admin: Api) -> None:
-    old, recent = [await vault.jobs.submit(SYSTEM, "housekeeping", "A test's job", {}) for _ in range(2)]
+    old, recent = [
+        await vault.jobs.submit(SYSTEM, "housekeeping", "A test's job", {})
+        for _ in range(2)
+    ]
     for job_id in (old, recent):
         await finished(admin, job_id)
         log = JobLog(vault.database, job_id, "1", "log")
@@ -207,9 +256,12 @@ async def test_housekeeping_removes_what_has_expired(vault: Vault, admin: Api) -
         assert (await log.publish(vault.files)).size == 8
     async with vault.database.connection() as connection:
         await connection.execute(
-            "UPDATE platform.job SET run_end_date = now() - interval '31 days' WHERE job_id = $1", old
+            "UPDATE platform.job SET run_end_date = now() - interval '31 days' WHERE job_id = $1",
+            old,
         )
-    await finished(admin, await vault.jobs.submit(SYSTEM, "housekeeping", "A test's job", {}))
+    await finished(
+        admin, await vault.jobs.submit(SYSTEM, "housekeeping", "A test's job", {})
+    )
     assert (await admin.get(f"/services/jobs/{old}")).error == "INVALID_DATA"
     assert await vault.files.find(result_key(old, "1", "log")) is None
     assert (await admin.get(f"/services/jobs/{recent}")).status == "SUCCESS"

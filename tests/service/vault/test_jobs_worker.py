@@ -10,9 +10,18 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from local.polling import holds_within
+from shared.protocol.error_types import ErrorType
 from shared.vault.access.caller import SYSTEM
-from shared.vault.errors import ErrorType, VaultFault
-from shared.vault.jobs.job_model import JobContext, JobResult, JobStatus, JobTask, JobType, LeaseLost, TaskState
+from shared.vault.errors import VaultFault
+from shared.vault.jobs.job_model import (
+    JobContext,
+    JobResult,
+    JobStatus,
+    JobTask,
+    JobType,
+    LeaseLost,
+    TaskState,
+)
 from shared.vault.jobs.job_table import JobTable
 from shared.vault.storage.database import Database, also_in_unit_of_work
 from shared.vault.storage.migrate import migrate
@@ -35,7 +44,9 @@ async def tasks_of(jobs: Jobs, job_id: int) -> list[JobTask]:
     return list((await jobs.service.tasks(SYSTEM, job_id, limit=50, offset=0))[0])
 
 
-async def test_a_job_runs_with_its_parameters_and_tells_of_its_tasks(jobs: Jobs) -> None:
+async def test_a_job_runs_with_its_parameters_and_tells_of_its_tasks(
+    jobs: Jobs,
+) -> None:
     async def handle(context: JobContext) -> JobResult:
         assert context.caller == SYSTEM
         await context.progress("Task1", {"success": 2})
@@ -91,10 +102,14 @@ async def test_faults_end_a_job_and_tell_no_more_than_they_should(jobs: Jobs) ->
         refusal = await jobs.becomes(first, "ERRORS_ENCOUNTERED")
         defect = await jobs.becomes(second, "ERRORS_ENCOUNTERED")
     assert refusal.results == {"error": {"type": "INVALID_DATA", "message": "not so"}}
-    assert defect.results == {"error": {"type": "UNEXPECTED_ERROR", "message": "An unexpected error occurred"}}
+    assert defect.results == {
+        "error": {"type": "UNEXPECTED_ERROR", "message": "An unexpected error occurred"}
+    }
 
 
-async def test_a_killed_process_loses_its_job_to_another_that_goes_on_where_it_was(jobs: Jobs) -> None:
+async def test_a_killed_process_loses_its_job_to_another_that_goes_on_where_it_was(
+    jobs: Jobs,
+) -> None:
     async def handle(context: JobContext) -> JobResult:
         return JobResult(results={"went on from": context.checkpoint})
 
@@ -105,7 +120,9 @@ async def test_a_killed_process_loses_its_job_to_another_that_goes_on_where_it_w
     assert await jobs.table.claim(["test"], LATER) is None
     await jobs.table.renew([claimed.lease], DEAD)
     async with jobs.working(jobs.worker({"test": handle})):
-        assert (await jobs.becomes(job_id, "SUCCESS")).results == {"went on from": {"rows": 500}}
+        assert (await jobs.becomes(job_id, "SUCCESS")).results == {
+            "went on from": {"rows": 500}
+        }
 
 
 async def test_what_the_slower_of_two_still_writes_is_refused(jobs: Jobs) -> None:
@@ -116,9 +133,13 @@ async def test_what_the_slower_of_two_still_writes_is_refused(jobs: Jobs) -> Non
     with pytest.raises(LeaseLost):
         await jobs.table.save_checkpoint(first.lease, job_id, {"rows": 1}, None)
     with pytest.raises(LeaseLost):
-        await jobs.table.save_task(first.lease, job_id, JobTask("1", TaskState.SUCCESS, {}), None)
+        await jobs.table.save_task(
+            first.lease, job_id, JobTask("1", TaskState.SUCCESS, {}), None
+        )
     assert not await jobs.table.finish(first, JobResult())
-    assert await jobs.table.renew([first.lease, second.lease], LATER) == {second.lease: False}
+    assert await jobs.table.renew([first.lease, second.lease], LATER) == {
+        second.lease: False
+    }
     assert await jobs.table.finish(second, JobResult())
 
 
@@ -129,7 +150,9 @@ async def test_a_run_whose_lease_is_lost_ends(jobs: Jobs) -> None:
     async with jobs.working(worker):
         await asyncio.wait_for(gate.entered.wait(), 10)
         async with jobs.database.connection() as connection:
-            await connection.execute("UPDATE platform.job SET leased_until = now() - interval '1 second'")
+            await connection.execute(
+                "UPDATE platform.job SET leased_until = now() - interval '1 second'"
+            )
             other = None
             while other is None:
                 other = await jobs.table.claim(["test"], LATER)
@@ -142,7 +165,9 @@ async def test_a_run_whose_lease_is_lost_ends(jobs: Jobs) -> None:
 class Unreachable(JobTable):
     """The database, for a process that is cut off from it once it has its job."""
 
-    async def renew(self, leases: Collection[str], lease_time: timedelta) -> Mapping[str, bool]:
+    async def renew(
+        self, leases: Collection[str], lease_time: timedelta
+    ) -> Mapping[str, bool]:
         del leases, lease_time
         raise ConnectionResetError
 
@@ -168,7 +193,9 @@ async def test_a_job_that_ends_its_processes_is_given_up(jobs: Jobs) -> None:
     assert "ended 3 times" in str(job.results)
 
 
-async def test_shutdown_hands_a_job_back_and_another_process_runs_it(jobs: Jobs) -> None:
+async def test_shutdown_hands_a_job_back_and_another_process_runs_it(
+    jobs: Jobs,
+) -> None:
     job_id = await jobs.submit()
     async with jobs.working(jobs.worker({"test": watchful})):
         await jobs.becomes(job_id, "RUNNING")
@@ -184,7 +211,9 @@ async def test_shutdown_waits_for_no_one_long(jobs: Jobs) -> None:
     job_id = await jobs.submit()
     for _ in range(FAST.max_attempts + 1):  # handing a job back is no failed attempt
         gate.entered.clear()
-        async with jobs.working(jobs.worker({"test": gate.handle}, replace(FAST, grace=0.01))):
+        async with jobs.working(
+            jobs.worker({"test": gate.handle}, replace(FAST, grace=0.01))
+        ):
             await asyncio.wait_for(gate.entered.wait(), 10)
         assert (await jobs.job(job_id)).status is JobStatus.QUEUED
 
@@ -197,18 +226,24 @@ async def test_cancelling(jobs: Jobs) -> None:
         await jobs.service.cancel(SYSTEM, waiting)
         assert (await jobs.job(waiting)).status is JobStatus.CANCELLED
         await jobs.becomes(running, "CANCELLED")
-    assert [task.state for task in await tasks_of(jobs, running)] == [TaskState.CANCELLED]
+    assert [task.state for task in await tasks_of(jobs, running)] == [
+        TaskState.CANCELLED
+    ]
     with pytest.raises(VaultFault, match="has ended"):
         await jobs.service.cancel(SYSTEM, running)
 
 
 async def test_a_run_takes_no_longer_than_its_type_allows(jobs: Jobs) -> None:
     job_id = await jobs.submit()
-    async with jobs.working(jobs.worker({"test": JobType(Gate().handle, timeout=0.05)})):
+    async with jobs.working(
+        jobs.worker({"test": JobType(Gate().handle, timeout=0.05)})
+    ):
         await jobs.becomes(job_id, "TIMEOUT")
 
 
-async def test_a_fault_that_will_pass_is_tried_again_later_and_not_for_ever(jobs: Jobs) -> None:
+async def test_a_fault_that_will_pass_is_tried_again_later_and_not_for_ever(
+    jobs: Jobs,
+) -> None:
     async def unlucky(context: JobContext) -> JobResult:
         raise ConnectionRefusedError
 
@@ -247,7 +282,9 @@ async def test_of_a_key_one_waits_and_one_runs(jobs: Jobs) -> None:
     assert (await jobs.job(first)).status is JobStatus.SCHEDULED
     assert await jobs.submit(singleton_key="k") == first
     other = await jobs.submit(singleton_key="other")
-    async with jobs.working(jobs.worker({"test": gate.handle}), jobs.worker({"test": gate.handle})):
+    async with jobs.working(
+        jobs.worker({"test": gate.handle}), jobs.worker({"test": gate.handle})
+    ):
         await jobs.becomes(first, "RUNNING")
         second = await jobs.submit(singleton_key="k")
         assert second not in (first, other)
@@ -259,13 +296,20 @@ async def test_of_a_key_one_waits_and_one_runs(jobs: Jobs) -> None:
     assert sorted(gate.runs) == sorted([first, other, second])
 
 
-async def test_processes_share_the_work_and_do_nothing_twice(jobs: Jobs, postgres_dsn: str) -> None:
+async def test_processes_share_the_work_and_do_nothing_twice(
+    jobs: Jobs, postgres_dsn: str
+) -> None:
     gate = Gate()
     gate.open.set()
     elsewhere = Database(postgres_dsn)
     await elsewhere.open()
-    submitted = [await jobs.submit(singleton_key=f"k{number % 7}" if number % 2 else None) for number in range(60)]
-    workers = [place.worker({"test": gate.handle}) for place in (jobs, Jobs(elsewhere), jobs)]
+    submitted = [
+        await jobs.submit(singleton_key=f"k{number % 7}" if number % 2 else None)
+        for number in range(60)
+    ]
+    workers = [
+        place.worker({"test": gate.handle}) for place in (jobs, Jobs(elsewhere), jobs)
+    ]
     async with jobs.working(*workers):
         for job_id in set(submitted):
             await jobs.becomes(job_id, "SUCCESS")
@@ -276,7 +320,9 @@ async def test_processes_share_the_work_and_do_nothing_twice(jobs: Jobs, postgre
 async def test_no_more_at_once_than_the_options_say(jobs: Jobs) -> None:
     gate = Gate()
     submitted = [await jobs.submit() for _ in range(5)]
-    async with jobs.working(jobs.worker({"test": gate.handle}, replace(FAST, concurrency=2))):
+    async with jobs.working(
+        jobs.worker({"test": gate.handle}, replace(FAST, concurrency=2))
+    ):
         await asyncio.wait_for(gate.entered.wait(), 10)
         gate.open.set()
         for job_id in submitted:
@@ -284,7 +330,9 @@ async def test_no_more_at_once_than_the_options_say(jobs: Jobs) -> None:
     assert gate.most_at_once <= 2
 
 
-async def test_a_checkpoint_stands_or_falls_with_the_change_it_tells_of(jobs: Jobs) -> None:
+async def test_a_checkpoint_stands_or_falls_with_the_change_it_tells_of(
+    jobs: Jobs,
+) -> None:
     async def change(connection: object) -> str:
         return "changed"
 
@@ -303,11 +351,17 @@ async def test_a_checkpoint_stands_or_falls_with_the_change_it_tells_of(jobs: Jo
         with pytest.raises(ZeroDivisionError):
             await jobs.database.unit_of_work(change)
         async with jobs.database.connection() as connection:
-            assert await connection.fetchval("SELECT checkpoint::text FROM platform.job") == "{}"
+            assert (
+                await connection.fetchval("SELECT checkpoint::text FROM platform.job")
+                == "{}"
+            )
         assert await jobs.database.unit_of_work(change) == "changed"
     await jobs.database.unit_of_work(change)
     async with jobs.database.connection() as connection:
-        assert await connection.fetchval("SELECT checkpoint::text FROM platform.job") == '{"rows": 1}'
+        assert (
+            await connection.fetchval("SELECT checkpoint::text FROM platform.job")
+            == '{"rows": 1}'
+        )
     assert seen == ["changed", "changed"]
 
 

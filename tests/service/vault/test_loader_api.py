@@ -14,15 +14,32 @@ from shared.vault.loader import load_writing as writing
 from tests.service.vault.served import Answer, Api
 from tests.service.vault.test_staging_api import create
 
-SUCCESS_COLUMNS = ["responseStatus", "id", "name__v", "external_id__v", "errors", "rowId", "event", "id_param_value"]
+SUCCESS_COLUMNS = [
+    "responseStatus",
+    "id",
+    "name__v",
+    "external_id__v",
+    "errors",
+    "rowId",
+    "event",
+    "id_param_value",
+]
 
 
 def task(action: str, file: str, **more: Any) -> dict[str, Any]:
-    return {"object_type": "vobjects__v", "object": "thing__c", "action": action, "file": file, **more}
+    return {
+        "object_type": "vobjects__v",
+        "object": "thing__c",
+        "action": action,
+        "file": file,
+        **more,
+    }
 
 
 async def stage(client: Api, path: str, text: str) -> None:
-    assert (await create(client, path, text.encode(), overwrite="true")).status == "SUCCESS"
+    assert (
+        await create(client, path, text.encode(), overwrite="true")
+    ).status == "SUCCESS"
 
 
 async def ended(client: Api, answer: Answer) -> str:
@@ -37,7 +54,9 @@ async def ended(client: Api, answer: Answer) -> str:
     return str((await client.get(path)).data["status"])
 
 
-async def rows(client: Api, job_id: int, task_id: str, log: str) -> list[dict[str, str]]:
+async def rows(
+    client: Api, job_id: int, task_id: str, log: str
+) -> list[dict[str, str]]:
     answer = await client.get(f"/services/loader/{job_id}/tasks/{task_id}/{log}")
     assert answer.headers["Content-Type"].startswith("text/csv"), answer.text
     return list(csv.DictReader(io.StringIO(answer.text, newline="")))
@@ -56,11 +75,13 @@ async def counts(client: Api, job_id: int) -> list[tuple[str, dict[str, int]]]:
 
 async def test_a_load_and_its_logs(admin: Api) -> None:
     text = "name__v,key__c,colour__c,amount__c\n" + "".join(
-        f'"Thing, {n}",load-{n},{"green__c" if n in (3, 700) else "red__c"},{n}\n' for n in range(1, 1202)
+        f'"Thing, {n}",load-{n},{"green__c" if n in (3, 700) else "red__c"},{n}\n'
+        for n in range(1, 1202)
     )
     await stage(admin, "/things.csv", text)
     answer = await admin.post(
-        "/services/loader/load?sendNotification=false", json=[task("create", "/things.csv", order=1)]
+        "/services/loader/load?sendNotification=false",
+        json=[task("create", "/things.csv", order=1)],
     )
     job_id = answer.body["job_id"]
     assert answer.body == {
@@ -70,35 +91,54 @@ async def test_a_load_and_its_logs(admin: Api) -> None:
         "tasks": [{"task_id": "1", **task("create", "/things.csv")}],
     }
     assert await ended(admin, answer) == "ERRORS_ENCOUNTERED"
-    assert await counts(admin, job_id) == [("ERRORS_ENCOUNTERED", {"total": 1201, "success": 1199, "failure": 2})]
+    assert await counts(admin, job_id) == [
+        ("ERRORS_ENCOUNTERED", {"total": 1201, "success": 1199, "failure": 2})
+    ]
 
     succeeded = await rows(admin, job_id, "1", "successlog")
     assert list(succeeded[0]) == SUCCESS_COLUMNS
-    assert [int(row["rowId"]) for row in succeeded] == [n for n in range(1, 1202) if n not in (3, 700)]
+    assert [int(row["rowId"]) for row in succeeded] == [
+        n for n in range(1, 1202) if n not in (3, 700)
+    ]
     assert {row["responseStatus"] for row in succeeded} == {"SUCCESS"}
     assert {row["event"] for row in succeeded} == {"created__sys"}
     assert succeeded[0]["name__v"] == "Thing, 1"
     assert len({row["id"] for row in succeeded}) == 1199
 
     failed = await rows(admin, job_id, "1", "failurelog")
-    assert list(failed[0]) == ["responseStatus", "errors", "name__v", "key__c", "colour__c", "amount__c"]
+    assert list(failed[0]) == [
+        "responseStatus",
+        "errors",
+        "name__v",
+        "key__c",
+        "colour__c",
+        "amount__c",
+    ]
     assert [row["key__c"] for row in failed] == ["load-3", "load-700"]
-    assert failed[0]["responseStatus"] == "FAILURE" and failed[0]["errors"].startswith("INVALID_DATA|")
+    assert failed[0]["responseStatus"] == "FAILURE" and failed[0]["errors"].startswith(
+        "INVALID_DATA|"
+    )
 
     # The failure log, corrected, is loaded as it is.
     log = (await admin.get(f"/services/loader/{job_id}/tasks/1/failurelog")).text
     await stage(admin, "/corrected.csv", log.replace("green__c", "blue__c"))
     again, status = await load(admin, task("create", "corrected.csv"))
     assert status == "SUCCESS"
-    assert await counts(admin, again) == [("SUCCESS", {"total": 2, "success": 2, "failure": 0})]
+    assert await counts(admin, again) == [
+        ("SUCCESS", {"total": 2, "success": 2, "failure": 0})
+    ]
     found = await admin.query("SELECT id FROM thing__c WHERE key__c LIKE 'load-%'")
     assert found.body["responseDetails"]["total"] == 1201
 
 
 async def test_update_upsert_and_delete_in_their_order(admin: Api) -> None:
     await stage(admin, "/o/new.csv", "name__v,key__c\nFirst,order-1\nSecond,order-2\n")
-    await stage(admin, "/o/upsert.csv", "key__c,name__v\norder-2,Second again\norder-3,Third\n")
-    await stage(admin, "/o/update.csv", "key__c,note__c\norder-1,noted\norder-9,nobody\n")
+    await stage(
+        admin, "/o/upsert.csv", "key__c,name__v\norder-2,Second again\norder-3,Third\n"
+    )
+    await stage(
+        admin, "/o/update.csv", "key__c,note__c\norder-1,noted\norder-9,nobody\n"
+    )
     await stage(admin, "/o/delete.csv", "key__c\norder-3\n")
     job_id, status = await load(
         admin,
@@ -116,9 +156,16 @@ async def test_update_upsert_and_delete_in_their_order(admin: Api) -> None:
         ("updated__sys", "order-2"),
         ("created__sys", "order-3"),
     ]
-    assert [row["key__c"] for row in await rows(admin, job_id, "2", "failurelog")] == ["order-9"]
-    answer = await admin.query("SELECT name__v, note__c FROM thing__c WHERE key__c LIKE 'order-%' ORDER BY key__c ASC")
-    assert [(row["name__v"], row["note__c"]) for row in answer.data] == [("First", "noted"), ("Second again", None)]
+    assert [row["key__c"] for row in await rows(admin, job_id, "2", "failurelog")] == [
+        "order-9"
+    ]
+    answer = await admin.query(
+        "SELECT name__v, note__c FROM thing__c WHERE key__c LIKE 'order-%' ORDER BY key__c ASC"
+    )
+    assert [(row["name__v"], row["note__c"]) for row in answer.data] == [
+        ("First", "noted"),
+        ("Second again", None),
+    ]
 
     ids = "\n".join(row["id"] for row in await rows(admin, job_id, "4", "successlog"))
     await stage(admin, "/o/by_id.csv", f"id\n{ids}\n")
@@ -129,24 +176,41 @@ async def test_update_upsert_and_delete_in_their_order(admin: Api) -> None:
     assert {row["id_param_value"] for row in deleted} == {""}
 
 
-async def test_a_batch_that_is_refused_as_a_whole_and_a_row_without_change(admin: Api) -> None:
+async def test_a_batch_that_is_refused_as_a_whole_and_a_row_without_change(
+    admin: Api,
+) -> None:
     await stage(admin, "/twice.csv", "key__c,name__v\ntwice,One\ntwice,Two\n")
     job_id, status = await load(admin, task("upsert", "/twice.csv", idparam="key__c"))
     assert status == "ERRORS_ENCOUNTERED"
-    assert ["repeated" in row["errors"] for row in await rows(admin, job_id, "1", "failurelog")] == [True, True]
+    assert [
+        "repeated" in row["errors"]
+        for row in await rows(admin, job_id, "1", "failurelog")
+    ] == [True, True]
     await stage(admin, "/once.csv", "key__c,name__v\nonce,One\n")
     await load(admin, task("create", "/once.csv"))
     job_id, status = await load(admin, task("update", "/once.csv", idparam="key__c"))
     assert status == "SUCCESS"
-    assert [row["responseStatus"] for row in await rows(admin, job_id, "1", "successlog")] == ["WARNING"]
+    assert [
+        row["responseStatus"] for row in await rows(admin, job_id, "1", "successlog")
+    ] == ["WARNING"]
 
 
 async def test_a_file_that_ends_in_nonsense_is_loaded_up_to_there(admin: Api) -> None:
-    await stage(admin, "/broken.csv", "key__c,name__v\nbroken-1,One\nbroken-2,Two\nbroken-3,Three,Four\nbroken-4,x\n")
+    await stage(
+        admin,
+        "/broken.csv",
+        "key__c,name__v\nbroken-1,One\nbroken-2,Two\nbroken-3,Three,Four\nbroken-4,x\n",
+    )
     job_id, status = await load(admin, task("create", "/broken.csv"))
     assert status == "ERRORS_ENCOUNTERED"
-    assert [row["rowId"] for row in await rows(admin, job_id, "1", "successlog")] == ["1", "2"]
-    assert "row 3 has 3 cells" in (await rows(admin, job_id, "1", "failurelog"))[0]["errors"]
+    assert [row["rowId"] for row in await rows(admin, job_id, "1", "successlog")] == [
+        "1",
+        "2",
+    ]
+    assert (
+        "row 3 has 3 cells"
+        in (await rows(admin, job_id, "1", "failurelog"))[0]["errors"]
+    )
     await stage(admin, "/headless.csv", "")
     job_id, status = await load(admin, task("create", "/headless.csv"))
     assert status == "ERRORS_ENCOUNTERED"
@@ -170,20 +234,30 @@ async def test_a_load_that_was_cut_off_goes_on_where_it_was(
     monkeypatch.setattr("shared.vault.loader.load.write", ends)
     text = "name__v,key__c\n" + "".join(f"Cut {n},cut-{n}\n" for n in range(1, 1402))
     await stage(admin, "/cut.csv", text)
-    answer = await admin.post("/services/loader/load", json=[task("create", "/cut.csv")])
+    answer = await admin.post(
+        "/services/loader/load", json=[task("create", "/cut.csv")]
+    )
     assert await ended(admin, answer) == "SUCCESS"
     assert calls == 3
     job_id = answer.body["job_id"]
-    assert [int(row["rowId"]) for row in await rows(admin, job_id, "1", "successlog")] == list(range(1, 1402))
+    assert [
+        int(row["rowId"]) for row in await rows(admin, job_id, "1", "successlog")
+    ] == list(range(1, 1402))
     found = await admin.query("SELECT id FROM thing__c WHERE key__c LIKE 'cut-%'")
     assert found.body["responseDetails"]["total"] == 1401
     async with vault.database.connection() as connection:
-        assert await connection.fetchval("SELECT count(*) FROM platform.job_log WHERE job_id = $1", job_id) == 0
+        assert (
+            await connection.fetchval(
+                "SELECT count(*) FROM platform.job_log WHERE job_id = $1", job_id
+            )
+            == 0
+        )
 
 
 async def test_an_extract(admin: Api) -> None:
     text = "name__v,key__c,colour__c,amount__c,note__c\n" + "".join(
-        f'Extracted {n},extract-{n:04},red__c,{n}.5,"=cmd, {n}"\n' for n in range(1, 1151)
+        f'Extracted {n},extract-{n:04},red__c,{n}.5,"=cmd, {n}"\n'
+        for n in range(1, 1151)
     )
     await stage(admin, "/extracted.csv", text)
     assert (await load(admin, task("create", "/extracted.csv")))[1] == "SUCCESS"
@@ -191,7 +265,14 @@ async def test_an_extract(admin: Api) -> None:
         {
             "object_type": "vobjects__v",
             "object": "thing__c",
-            "fields": ["key__c", "colour__c", "amount__c", "note__c", "status__v", "state__v"],
+            "fields": [
+                "key__c",
+                "colour__c",
+                "amount__c",
+                "note__c",
+                "status__v",
+                "state__v",
+            ],
             "vql_criteria__v": "key__c LIKE 'extract-%'",
         },
         {
@@ -200,7 +281,12 @@ async def test_an_extract(admin: Api) -> None:
             "fields": ["id", "name__v"],
             "vql_criteria__v": "key__c = 'nobody'",
         },
-        {"object_type": "vobjects__v", "object": "thing__c", "fields": ["id"], "vql_criteria__v": "MAXROWS 7"},
+        {
+            "object_type": "vobjects__v",
+            "object": "thing__c",
+            "fields": ["id"],
+            "vql_criteria__v": "MAXROWS 7",
+        },
     ]
     answer = await admin.post("/services/loader/extract", json=requests)
     assert [each["task_id"] for each in answer.body["tasks"]] == ["1", "2", "3"]
@@ -223,14 +309,29 @@ async def test_an_extract(admin: Api) -> None:
 
 
 async def test_an_extract_whose_query_is_refused(admin: Api) -> None:
-    bad = {"object_type": "vobjects__v", "object": "thing__c", "fields": ["id"], "vql_criteria__v": "nothing__c = 1"}
-    good = {"object_type": "vobjects__v", "object": "thing__c", "fields": ["id"], "vql_criteria__v": "MAXROWS 1"}
+    bad = {
+        "object_type": "vobjects__v",
+        "object": "thing__c",
+        "fields": ["id"],
+        "vql_criteria__v": "nothing__c = 1",
+    }
+    good = {
+        "object_type": "vobjects__v",
+        "object": "thing__c",
+        "fields": ["id"],
+        "vql_criteria__v": "MAXROWS 1",
+    }
     answer = await admin.post("/services/loader/extract", json=[bad, good])
     assert await ended(admin, answer) == "ERRORS_ENCOUNTERED"
     job_id = answer.body["job_id"]
-    assert [state for state, _ in await counts(admin, job_id)] == ["ERRORS_ENCOUNTERED", "SUCCESS"]
+    assert [state for state, _ in await counts(admin, job_id)] == [
+        "ERRORS_ENCOUNTERED",
+        "SUCCESS",
+    ]
     assert "nothing__c" in (await admin.get(f"/services/jobs/{job_id}")).text
-    assert (await admin.get(f"/services/loader/{job_id}/tasks/1/results")).error == "INVALID_DATA"
+    assert (
+        await admin.get(f"/services/loader/{job_id}/tasks/1/results")
+    ).error == "INVALID_DATA"
     assert len(await rows(admin, job_id, "2", "results")) == 1
 
 
@@ -239,34 +340,71 @@ async def test_an_extract_whose_query_is_refused(admin: Api) -> None:
     [
         ("load", [task("create", "/nothing.csv")], "INVALID_DATA"),
         ("load", [task("create", "/../x.csv")], "INVALID_DATA"),
-        ("load", [{**task("create", "/once.csv"), "object": "nothing__c"}], "INVALID_DATA"),
+        (
+            "load",
+            [{**task("create", "/once.csv"), "object": "nothing__c"}],
+            "INVALID_DATA",
+        ),
         ("load", [task("upsert", "/once.csv", idparam="nothing__c")], "INVALID_DATA"),
         ("load", [task("upsert", "/once.csv")], "PARAMETER_REQUIRED"),
         ("load", [], "PARAMETER_REQUIRED"),
         ("load", [1], "INVALID_DATA"),
-        ("load", [{"object_type": "documents__v", "action": "create", "file": "x"}], "OPERATION_NOT_ALLOWED"),
-        ("extract", [{"object_type": "vobjects__v", "object": "nothing__c", "fields": ["id"]}], "INVALID_DATA"),
-        ("extract", [{"object_type": "vobjects__v", "object": "thing__c"}], "PARAMETER_REQUIRED"),
+        (
+            "load",
+            [{"object_type": "documents__v", "action": "create", "file": "x"}],
+            "OPERATION_NOT_ALLOWED",
+        ),
+        (
+            "extract",
+            [{"object_type": "vobjects__v", "object": "nothing__c", "fields": ["id"]}],
+            "INVALID_DATA",
+        ),
+        (
+            "extract",
+            [{"object_type": "vobjects__v", "object": "thing__c"}],
+            "PARAMETER_REQUIRED",
+        ),
     ],
 )
 async def test_refused_calls(admin: Api, path: str, body: Any, error: str) -> None:
     assert (await admin.post(f"/services/loader/{path}", json=body)).error == error
 
 
-async def test_a_load_has_the_callers_rights_and_no_more(integration: Api, user: Api) -> None:
+async def test_a_load_has_the_callers_rights_and_no_more(
+    integration: Api, user: Api
+) -> None:
     await stage(integration, "/mine.csv", "name__v\nMine\n")
-    refused = await integration.post("/services/loader/load", json=[task("delete", "/mine.csv", idparam="key__c")])
+    refused = await integration.post(
+        "/services/loader/load", json=[task("delete", "/mine.csv", idparam="key__c")]
+    )
     assert refused.error == "INSUFFICIENT_ACCESS"
-    foreign = {"object_type": "vobjects__v", "object": "exception_message__sys", "fields": ["id"]}
-    assert (await user.post("/services/loader/extract", json=[foreign])).error == "INSUFFICIENT_ACCESS"
+    foreign = {
+        "object_type": "vobjects__v",
+        "object": "exception_message__sys",
+        "fields": ["id"],
+    }
+    assert (
+        await user.post("/services/loader/extract", json=[foreign])
+    ).error == "INSUFFICIENT_ACCESS"
     job_id, status = await load(integration, task("create", "/mine.csv"))
     assert status == "SUCCESS"
-    assert (await user.get(f"/services/loader/{job_id}/tasks/1/successlog")).error == "INSUFFICIENT_ACCESS"
+    assert (
+        await user.get(f"/services/loader/{job_id}/tasks/1/successlog")
+    ).error == "INSUFFICIENT_ACCESS"
 
 
 async def test_results_that_are_not_there(admin: Api) -> None:
     await stage(admin, "/once.csv", "key__c,name__v\nonce-more,One\n")
     job_id, _ = await load(admin, task("create", "/once.csv"))
-    for path in (f"{job_id}/tasks/2/successlog", f"{job_id}/tasks/1/results", f"{job_id}/tasks/..%2F1/successlog"):
-        assert (await admin.get(f"/services/loader/{path}")).error in ("INVALID_DATA", "MALFORMED_URL")
-    assert (await admin.get("/services/loader/999999999/tasks/1/successlog")).error == "INVALID_DATA"
+    for path in (
+        f"{job_id}/tasks/2/successlog",
+        f"{job_id}/tasks/1/results",
+        f"{job_id}/tasks/..%2F1/successlog",
+    ):
+        assert (await admin.get(f"/services/loader/{path}")).error in (
+            "INVALID_DATA",
+            "MALFORMED_URL",
+        )
+    assert (
+        await admin.get("/services/loader/999999999/tasks/1/successlog")
+    ).error == "INVALID_DATA"

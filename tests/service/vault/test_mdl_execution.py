@@ -20,7 +20,9 @@ from shared.vault.configuration.scripts import StatementResult
 from shared.vault.jobs.job_model import JobContext, JobRun, JobStatus
 from tests.service.vault.served import Answer, Api
 
-SHAPES = (Path(tests.unit.components.__path__[0]) / "real_shapes.mdl").read_text(encoding="utf-8")
+SHAPES = (Path(tests.unit.components.__path__[0]) / "real_shapes.mdl").read_text(
+    encoding="utf-8"
+)
 BARREL = """
 RECREATE Picklist weight__c (label('Weight'), Picklistentry light__c (label('Light')),
   Picklistentry heavy__c (label('Heavy')));
@@ -62,7 +64,9 @@ async def test_renamed_components_take_their_data_along(admin: Api) -> None:
                "object_type__v.api_name__v": "wooden__c"}],
     )  # fmt: skip
     (barrel,) = made.ids
-    await admin.post("/vobjects/barrel__c", json=[{"code__c": "2", "inside__c": barrel}])
+    await admin.post(
+        "/vobjects/barrel__c", json=[{"code__c": "2", "inside__c": barrel}]
+    )
     answer = await executed(
         admin,
         """ALTER Picklist weight__c (RENAME Picklistentry heavy__c TO weighty__c);
@@ -79,17 +83,36 @@ async def test_renamed_components_take_their_data_along(admin: Api) -> None:
         " (SELECT number__c FROM barrels__cr) FROM cask__c WHERE number__c = '1'"
     )
     (row,) = rows.data
-    types = {t["name"] for t in (await admin.get("/metadata/vobjects/cask__c")).body["object"]["object_types"]}
+    types = {
+        t["name"]
+        for t in (await admin.get("/metadata/vobjects/cask__c")).body["object"][
+            "object_types"
+        ]
+    }
     assert types == {"base__v", "timber__c"}
-    assert (row["id"], row["name__v"], row["state__v"]) == (barrel, "C-001", "opened__c")
-    assert (row["weight__c"], sorted(row["weights__c"])) == (["weighty__c"], ["light__c", "weighty__c"])
+    assert (row["id"], row["name__v"], row["state__v"]) == (
+        barrel,
+        "C-001",
+        "opened__c",
+    )
+    assert (row["weight__c"], sorted(row["weights__c"])) == (
+        ["weighty__c"],
+        ["light__c", "weighty__c"],
+    )
     assert row["lifecycle__v"] == "cask_lifecycle__c"
     assert [inner["number__c"] for inner in row["barrels__cr"]["data"]] == ["2"]
-    timber = await admin.query(f"SELECT id FROM cask__c WHERE object_type__v = '{row['object_type__v']}'")
+    timber = await admin.query(
+        f"SELECT id FROM cask__c WHERE object_type__v = '{row['object_type__v']}'"
+    )
     assert [found["id"] for found in timber.data] == [barrel]
     # Names, keys and references go on as before, and the old names are free.
-    assert (await admin.post("/vobjects/cask__c", json=[{"number__c": "1"}])).data[0]["responseStatus"] == "FAILURE"
-    again = await admin.post("/vobjects/cask__c", json=[{"number__c": "3", "object_type__v.api_name__v": "timber__c"}])
+    assert (await admin.post("/vobjects/cask__c", json=[{"number__c": "1"}])).data[0][
+        "responseStatus"
+    ] == "FAILURE"
+    again = await admin.post(
+        "/vobjects/cask__c",
+        json=[{"number__c": "3", "object_type__v.api_name__v": "timber__c"}],
+    )
     (third,) = again.ids
     assert (await admin.get(f"/vobjects/cask__c/{third}")).data["name__v"] > "C-002"
     assert (await admin.get("/metadata/vobjects/barrel__c")).error == "INVALID_DATA"
@@ -125,10 +148,17 @@ async def test_data_is_not_lost_by_a_change_of_the_configuration(admin: Api) -> 
             RECREATE Object {name} (label('G'),
               Field pick__c (label('P'), type('Picklist'), picklist('Picklist.guard__c')));""",
     )
-    (record,) = (await admin.post(f"/vobjects/{name}", json=[{"name__v": "x", "pick__c": "a__c"}])).ids
-    assert (await refused(admin, "ALTER Picklist guard__c (DROP Picklistentry a__c);"))[0] == "GEN-F-410"
+    (record,) = (
+        await admin.post(
+            f"/vobjects/{name}", json=[{"name__v": "x", "pick__c": "a__c"}]
+        )
+    ).ids
+    assert (await refused(admin, "ALTER Picklist guard__c (DROP Picklistentry a__c);"))[
+        0
+    ] == "GEN-F-410"
     await executed(
-        admin, "ALTER Picklist guard__c (DROP Picklistentry b__c, MODIFY Picklistentry a__c (active(false)));"
+        admin,
+        "ALTER Picklist guard__c (DROP Picklistentry b__c, MODIFY Picklistentry a__c (active(false)));",
     )
     await executed(
         admin,
@@ -137,14 +167,22 @@ async def test_data_is_not_lost_by_a_change_of_the_configuration(admin: Api) -> 
             ALTER Object {name} (available_lifecycles('Objectlifecycle.guard_lifecycle__c'), allow_types(true));""",
     )
     data = (await admin.get(f"/vobjects/{name}/{record}")).data
-    assert (data["state__v"], data["lifecycle__v"]) == (["one__c"], ["guard_lifecycle__c"])
+    assert (data["state__v"], data["lifecycle__v"]) == (
+        ["one__c"],
+        ["guard_lifecycle__c"],
+    )
     (base,) = (await admin.query(f"SELECT object_type__v FROM {name}")).data
     assert base["object_type__v"].startswith("OOT")
     inactive = "MODIFY Objectlifecyclestate one__c (active(false))"
     for change in (inactive, f"starting_state('two__c'), {inactive}", "starting_state('two__c'), DROP Objectlifecyclestate one__c"):  # fmt: skip  # noqa: E501
-        assert (await refused(admin, f"ALTER Objectlifecycle guard_lifecycle__c ({change});"))[0] == "GEN-F-410"
+        assert (
+            await refused(
+                admin, f"ALTER Objectlifecycle guard_lifecycle__c ({change});"
+            )
+        )[0] == "GEN-F-410"
     await executed(
-        admin, "ALTER Objectlifecycle guard_lifecycle__c (MODIFY Objectlifecyclestate two__c (active(false)));"
+        admin,
+        "ALTER Objectlifecycle guard_lifecycle__c (MODIFY Objectlifecyclestate two__c (active(false)));",
     )
 
 
@@ -163,13 +201,23 @@ async def test_a_component_in_use_is_not_dropped(admin: Api) -> None:
 
 async def test_exported_shapes_are_executed_and_read_back(admin: Api) -> None:
     await executed(admin, "\ufeff" + SHAPES.replace("\n", "\r\n"))
-    for name in ("Object.sample_request__c", "Objectlifecycle.sample_request_lifecycle__c", "Tab.samples__c"):
+    for name in (
+        "Object.sample_request__c",
+        "Objectlifecycle.sample_request_lifecycle__c",
+        "Tab.samples__c",
+    ):
         text = (await admin.get(f"/api/mdl/components/{name}")).text
         await executed(admin, text)
         assert (await admin.get(f"/api/mdl/components/{name}")).text == text
-    layout = (await admin.get("/configuration/Pagelayout.sample_request_detail_page_layout__c")).data
+    layout = (
+        await admin.get(
+            "/configuration/Pagelayout.sample_request_detail_page_layout__c"
+        )
+    ).data
     assert layout["page_markup"].startswith("<vault:page ")
-    assert layout["used_in"] == ["Layoutrule.sample_request_detail_page_layout__c.initial__c"]
+    assert layout["used_in"] == [
+        "Layoutrule.sample_request_detail_page_layout__c.initial__c"
+    ]
     made = await admin.post("/vobjects/sample_recipient__c", json=[{"name__v": "R"}])
     row = {"recipient__c": made.ids[0], "cost__c": "1.50", "urgency__c": "high__c"}
     (request,) = (await admin.post("/vobjects/sample_request__c", json=[row])).ids
@@ -198,8 +246,12 @@ async def test_object_types_as_configuration(admin: Api) -> None:
     }
     assert single in listed
     base = (await admin.get("/configuration/Objecttype.typed__c.base__v")).data
-    assert {"name": "link__sys", "required": False, "source": "system"} in base["type_fields"]
-    assert (await admin.get("/configuration/Objecttype.typed__c.never__c")).error == "INVALID_DATA"
+    assert {"name": "link__sys", "required": False, "source": "system"} in base[
+        "type_fields"
+    ]
+    assert (
+        await admin.get("/configuration/Objecttype.typed__c.never__c")
+    ).error == "INVALID_DATA"
 
 
 async def test_component_types_that_are_kept_are_listed_too(integration: Api) -> None:
@@ -208,7 +260,9 @@ async def test_component_types_that_are_kept_are_listed_too(integration: Api) ->
     assert types["Recordtrigger"]["class"] == "code"
     tab = (await integration.get("/metadata/components/Tab")).data
     assert [sub["json_collection_name"] for sub in tab["sub_components"]] == ["Subtab"]
-    field = (await integration.get("/metadata/components/Object")).data["sub_components"][0]
+    field = (await integration.get("/metadata/components/Object")).data[
+        "sub_components"
+    ][0]
     attributes = {a["name"]: a for a in field["attributes"]}
     assert attributes["type"]["requiredness"] == "required"
     assert {"name": "String"} in attributes["type"]["enums"]
@@ -220,7 +274,11 @@ async def test_limits_count_custom_objects(admin: Api, user: Api) -> None:
     assert before[0]["max"] == MAX_CUSTOM_OBJECTS
     await executed(admin, "CREATE Object counted__c (label('C'));")
     (after,) = (await user.get("/limits")).data
-    assert after == {"name": "custom_objects", "remaining": before[0]["remaining"] - 1, "max": MAX_CUSTOM_OBJECTS}
+    assert after == {
+        "name": "custom_objects",
+        "remaining": before[0]["remaining"] - 1,
+        "max": MAX_CUSTOM_OBJECTS,
+    }
 
 
 async def finished(api: Api, job_id: int) -> Answer:
@@ -228,7 +286,11 @@ async def finished(api: Api, job_id: int) -> Answer:
 
     async def reason() -> str | None:
         answer = await api.get(f"/api/mdl/execute_async/{job_id}/results")
-        return "runs" if answer.status == "FAILURE" and "has not finished" in answer.message else None
+        return (
+            "runs"
+            if answer.status == "FAILURE" and "has not finished" in answer.message
+            else None
+        )
 
     assert await answers_within(20, reason) is None
     return await api.get(f"/api/mdl/execute_async/{job_id}/results")
@@ -236,31 +298,50 @@ async def finished(api: Api, job_id: int) -> Answer:
 
 async def test_a_script_as_a_job(admin: Api, integration: Api, vault: Vault) -> None:
     script = "CREATE Picklist later__c (label('L')); CREATE Picklist later__c (label('M')); DROP Picklist later__c;"
-    answer = await admin.post("/api/mdl/execute_async", data=script, headers={"Content-Type": "application/json"})
+    answer = await admin.post(
+        "/api/mdl/execute_async",
+        data=script,
+        headers={"Content-Type": "application/json"},
+    )
     job_id = answer.body["job_id"]
     assert answer.body["url"].endswith(f"/services/jobs/{job_id}")
     assert answer.body["script_execution"]["code"] == "GEN-S-0"
     results = await finished(admin, job_id)
     assert results.status == "FAILURE"
     assert results.body["script_execution"]["components_affected"] == 1
-    assert [s["response"] for s in results.body["statement_execution"]] == ["SUCCESS", "FAILURE"]
+    assert [s["response"] for s in results.body["statement_execution"]] == [
+        "SUCCESS",
+        "FAILURE",
+    ]
     assert results.body["statement_execution"][1]["errors"][0]["code"] == "GEN-F-409"
-    assert (await integration.get(f"/api/mdl/execute_async/{job_id}/results")).error == "INSUFFICIENT_ACCESS"
+    assert (
+        await integration.get(f"/api/mdl/execute_async/{job_id}/results")
+    ).error == "INSUFFICIENT_ACCESS"
     async with vault.database.connection() as connection:
-        noted = await connection.fetchval("SELECT checkpoint FROM platform.job WHERE job_id = $1", job_id)
-    assert [s["component"] for s in orjson.loads(noted)["statements"]] == ["Picklist.later__c"]
+        noted = await connection.fetchval(
+            "SELECT checkpoint FROM platform.job WHERE job_id = $1", job_id
+        )
+    assert [s["component"] for s in orjson.loads(noted)["statements"]] == [
+        "Picklist.later__c"
+    ]
 
 
 @pytest.mark.parametrize("body", ["not MDL", "CREATE Picklist x__c (label('a'"])
 async def test_a_job_is_not_begun_with_what_is_no_mdl(admin: Api, body: str) -> None:
-    assert (await admin.post("/api/mdl/execute_async", data=body)).error == "INVALID_DATA"
+    assert (
+        await admin.post("/api/mdl/execute_async", data=body)
+    ).error == "INVALID_DATA"
 
 
 async def test_results_of_other_jobs_are_not_told(admin: Api) -> None:
-    assert (await admin.get("/api/mdl/execute_async/999999/results")).error == "INVALID_DATA"
+    assert (
+        await admin.get("/api/mdl/execute_async/999999/results")
+    ).error == "INVALID_DATA"
 
 
-async def test_a_job_taken_up_again_goes_on_behind_what_was_done(vault: Vault, admin: Api) -> None:
+async def test_a_job_taken_up_again_goes_on_behind_what_was_done(
+    vault: Vault, admin: Api
+) -> None:
     await executed(admin, "RECREATE Picklist resumed__c (label('R'));")
     done = asdict(StatementResult(1, "CREATE", "Picklist.resumed__c", 1))
     run = cast("JobRun", SimpleNamespace(stopping=False))
@@ -270,10 +351,14 @@ async def test_a_job_taken_up_again_goes_on_behind_what_was_done(vault: Vault, a
     assert result.status is JobStatus.SUCCESS
 
 
-async def test_a_deployment_is_cancelled_while_it_waits(admin: Api, vault: Vault) -> None:
+async def test_a_deployment_is_cancelled_while_it_waits(
+    admin: Api, vault: Vault
+) -> None:
     path = "/metadata/vobjects/thing__c/actions/canceldeployment"
     assert (await admin.post(path)).error == "OPERATION_NOT_ALLOWED"
-    assert (await admin.post(path.replace("thing__c", "nothing__c"))).error == "INVALID_DATA"
+    assert (
+        await admin.post(path.replace("thing__c", "nothing__c"))
+    ).error == "INVALID_DATA"
     async with vault.database.connection() as connection:
         job_id = await connection.fetchval(
             "INSERT INTO platform.job (job_type, title, status, parameters, created_by, modified_by, run_at)"
@@ -283,4 +368,7 @@ async def test_a_deployment_is_cancelled_while_it_waits(admin: Api, vault: Vault
         )
     assert (await admin.post(path)).status == "SUCCESS"
     results = await admin.get(f"/api/mdl/execute_async/{job_id}/results")
-    assert (results.error, "CANCELLED" in results.message) == ("OPERATION_NOT_ALLOWED", True)
+    assert (results.error, "CANCELLED" in results.message) == (
+        "OPERATION_NOT_ALLOWED",
+        True,
+    )

@@ -74,7 +74,9 @@ def entry(**parameters: str) -> str:
 
 async def deploy(admin: Api, entry_action: str, ended: str = QUIET) -> Any:
     """The lifecycle of the tests' object with this entry action of its starting state."""
-    return await admin.post("/api/mdl/execute", data=TALE.format(entry=entry_action, ended=ended))
+    return await admin.post(
+        "/api/mdl/execute", data=TALE.format(entry=entry_action, ended=ended)
+    )
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +89,10 @@ async def post(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Post]:
 
 @pytest.fixture(scope="module")
 async def vault(
-    postgres_server: PostgresServer, rabbitmq_server: RabbitServer, tmp_path_factory: pytest.TempPathFactory, post: Post
+    postgres_server: PostgresServer,
+    rabbitmq_server: RabbitServer,
+    tmp_path_factory: pytest.TempPathFactory,
+    post: Post,
 ) -> AsyncIterator[Vault]:
     mail = {
         "smtp_host": "localhost",
@@ -97,7 +102,10 @@ async def vault(
         "smtp_ca_file": post.ca_file,
         "smtp_sender": "vault@medical.example",
     }
-    async with fresh_database(postgres_server) as dsn, fresh_vhost(rabbitmq_server) as vhost:
+    async with (
+        fresh_database(postgres_server) as dsn,
+        fresh_vhost(rabbitmq_server) as vhost,
+    ):
         own = settings(dsn, vhost.amqp_url, tmp_path_factory.mktemp("files"))
         yield Vault(MEDICAL_VAULT, own.model_copy(update=mail))
 
@@ -141,7 +149,11 @@ async def tale(api: Api, **values: Any) -> str:
 
 async def arrive(post: Post, address: str, number: int = 1) -> None:
     async def reason() -> str | None:
-        return None if len(post.to(address)) == number else f"{len(post.to(address))} of {number} mails"
+        return (
+            None
+            if len(post.to(address)) == number
+            else f"{len(post.to(address))} of {number} mails"
+        )
 
     assert await answers_within(20, reason) is None
 
@@ -152,17 +164,42 @@ async def test_an_administrator_is_told_of_user_exceptions(
     """The story of docs/administration.md: a lifecycle on User Exception Message that notifies a user and a group."""
     _, username = await new_user(admin)
     member_id, member = await new_user(admin)
-    group = await admin.post("/objects/groups", data={"label__v": "Support", "members__v": str(member_id)})
-    named = (await admin.get(f"/objects/groups/{group.body['id']}")).body["groups"][0]["group"]["name__v"]
-    before = {"message_id__sys": "before", "error_type__sys": "message_processing_error__sys"}
-    values = {"queue__sys": "medical_crm_inbound_queue__v", "error_status__sys": "open__sys"}
-    earlier = (await integration.post("/vobjects/exception_message__sys", json=[values | before])).ids[0]
+    group = await admin.post(
+        "/objects/groups", data={"label__v": "Support", "members__v": str(member_id)}
+    )
+    named = (await admin.get(f"/objects/groups/{group.body['id']}")).body["groups"][0][
+        "group"
+    ]["name__v"]
+    before = {
+        "message_id__sys": "before",
+        "error_type__sys": "message_processing_error__sys",
+    }
+    values = {
+        "queue__sys": "medical_crm_inbound_queue__v",
+        "error_status__sys": "open__sys",
+    }
+    earlier = (
+        await integration.post(
+            "/vobjects/exception_message__sys", json=[values | before]
+        )
+    ).ids[0]
 
-    deployed = await admin.post("/api/mdl/execute", data=LIFECYCLE.format(username=username, group=named))
+    deployed = await admin.post(
+        "/api/mdl/execute", data=LIFECYCLE.format(username=username, group=named)
+    )
     assert deployed.status == "SUCCESS", deployed.text
 
-    row = values | before | {"message_id__sys": "after", "error_message__sys": "[status__v] of [case__v] is refused"}
-    answer = await integration.post("/vobjects/exception_message__sys?idParam=message_id__sys", json=[row])
+    row = (
+        values
+        | before
+        | {
+            "message_id__sys": "after",
+            "error_message__sys": "[status__v] of [case__v] is refused",
+        }
+    )
+    answer = await integration.post(
+        "/vobjects/exception_message__sys?idParam=message_id__sys", json=[row]
+    )
     (record_id,) = answer.ids
     stored = (await admin.get(f"/vobjects/exception_message__sys/{record_id}")).data
     assert stored["state__v"] == ["open_state__c"]
@@ -175,15 +212,23 @@ async def test_an_administrator_is_told_of_user_exceptions(
         assert seen["url"] == f"/api/v25.1/vobjects/exception_message__sys/{record_id}"
         await arrive(post, name)
         (mail,) = post.to(name)
-        assert (mail["From"], mail["Subject"], mail.get_content().strip()) == ("vault@medical.example", subject, body)
+        assert (mail["From"], mail["Subject"], mail.get_content().strip()) == (
+            "vault@medical.example",
+            subject,
+            body,
+        )
     assert await told(user, record_id) == []
     assert await told(await as_user(api, username), earlier) == []
 
     # A later outcome of the same message is an update, and tells nobody again; Retry Transfer is still offered.
-    again = await integration.post("/vobjects/exception_message__sys?idParam=message_id__sys", json=[row])
+    again = await integration.post(
+        "/vobjects/exception_message__sys?idParam=message_id__sys", json=[row]
+    )
     assert again.data[0]["data"]["event"] == "updated__sys"
     assert len(await told(await as_user(api, username), record_id)) == 1
-    offered = (await admin.get(f"/vobjects/exception_message__sys/{record_id}/actions")).data
+    offered = (
+        await admin.get(f"/vobjects/exception_message__sys/{record_id}/actions")
+    ).data
     assert [action["name"].rpartition(".")[2] for action in offered] == [
         "retry_transfer__sys",
         "ignore__sys",
@@ -204,26 +249,43 @@ async def test_the_lifecycle_reads_back_as_it_was_written(admin: Api) -> None:
         email="false",
     )
     assert (await deploy(admin, written)).status == "SUCCESS"
-    text = (await admin.get("/api/mdl/components/Objectlifecycle.tale_lifecycle__c")).text
-    assert "users('a@vault.example', 'b@vault.example')" in text and "email(false)" in text
+    text = (
+        await admin.get("/api/mdl/components/Objectlifecycle.tale_lifecycle__c")
+    ).text
+    assert (
+        "users('a@vault.example', 'b@vault.example')" in text and "email(false)" in text
+    )
     assert (await admin.post("/api/mdl/execute", data=text)).status == "SUCCESS"
-    again = (await admin.get("/api/mdl/components/Objectlifecycle.tale_lifecycle__c")).text
-    assert sorted(_lines(again)) == sorted(_lines(text))  # parameters have no order of their own
+    again = (
+        await admin.get("/api/mdl/components/Objectlifecycle.tale_lifecycle__c")
+    ).text
+    assert sorted(_lines(again)) == sorted(
+        _lines(text)
+    )  # parameters have no order of their own
 
 
 @pytest.mark.parametrize(
     ("parameters", "refusal"),
     [
         ({"users": "'a'", "subject": "'${nmae__v}'", "body": "'x'"}, "nmae__v"),
-        ({"users": "'a'", "subject": "'x'", "body": "'${teller__cr.nobody__v}'"}, "nobody__v"),
+        (
+            {"users": "'a'", "subject": "'x'", "body": "'${teller__cr.nobody__v}'"},
+            "nobody__v",
+        ),
         ({"users": "'a'", "subject": "'x'", "body": "'${name__v'"}, "token"),
         ({"users": "'a'", "subject": "'x'", "body": "'${}'"}, "token"),
         ({"users": "'a'", "subject": "'x'"}, "needs the parameter body"),
         ({"subject": "'x'", "body": "'x'"}, "needs recipients"),
         ({"fields": "'name__v'", "subject": "'x'", "body": "'x'"}, "neither a field"),
         ({"fields": "'thing__c'", "subject": "'x'", "body": "'x'"}, "neither a field"),
-        ({"users": "'a'", "subject": "'x'", "body": "'x'", "colour": "'red'"}, "no parameter colour"),
-        ({"users": "'a'", "subject": "'x'", "body": "'x'", "email": "'yes'"}, "true or false"),
+        (
+            {"users": "'a'", "subject": "'x'", "body": "'x'", "colour": "'red'"},
+            "no parameter colour",
+        ),
+        (
+            {"users": "'a'", "subject": "'x'", "body": "'x'", "email": "'yes'"},
+            "true or false",
+        ),
         ({"users": "'a'", "subject": f"'{'x' * 256}'", "body": "'x'"}, "255"),
     ],
 )
@@ -235,7 +297,9 @@ async def test_what_a_notification_says_is_checked_when_it_is_configured(
     assert refusal in answer.text
 
 
-async def test_whom_the_fields_of_a_record_name(api: Api, admin: Api, user: Api) -> None:
+async def test_whom_the_fields_of_a_record_name(
+    api: Api, admin: Api, user: Api
+) -> None:
     teller_id, teller = await new_user(admin)
     written = entry(
         action="'notify'",
@@ -245,19 +309,35 @@ async def test_whom_the_fields_of_a_record_name(api: Api, admin: Api, user: Api)
         email="false",
     )
     assert (await deploy(admin, written)).status == "SUCCESS"
-    with_teller, without = await tale(user, teller__c=str(teller_id), told__c=True), await tale(user)
+    with_teller, without = (
+        await tale(user, teller__c=str(teller_id), told__c=True),
+        await tale(user),
+    )
     as_teller = await as_user(api, teller)
-    (own,), (theirs,) = await told(user, with_teller), await told(as_teller, with_teller)
-    assert (own["subject"], own["body"]) == ("By user@vault.example", f"{teller}, true.")
+    (own,), (theirs,) = (
+        await told(user, with_teller),
+        await told(as_teller, with_teller),
+    )
+    assert (own["subject"], own["body"]) == (
+        "By user@vault.example",
+        f"{teller}, true.",
+    )
     assert theirs["body"] == own["body"]
     assert [each["body"] for each in await told(user, without)] == [", ."]
     assert await told(as_teller, without) == []
 
 
-async def test_only_active_users_are_told_and_each_once(api: Api, admin: Api, user: Api) -> None:
+async def test_only_active_users_are_told_and_each_once(
+    api: Api, admin: Api, user: Api
+) -> None:
     gone_id, gone = await new_user(admin)
-    group = await admin.post("/objects/groups", data={"label__v": "Reps", "security_profiles__v": "business_user__v"})
-    named = (await admin.get(f"/objects/groups/{group.body['id']}")).body["groups"][0]["group"]["name__v"]
+    group = await admin.post(
+        "/objects/groups",
+        data={"label__v": "Reps", "security_profiles__v": "business_user__v"},
+    )
+    named = (await admin.get(f"/objects/groups/{group.body['id']}")).body["groups"][0][
+        "group"
+    ]["name__v"]
     await admin.delete(f"/objects/users/{gone_id}")
     written = entry(
         action="'notify'", users=f"'{gone}', 'user@vault.example', 'nobody'", groups=f"'{named}', 'none__c'",
@@ -269,9 +349,16 @@ async def test_only_active_users_are_told_and_each_once(api: Api, admin: Api, us
     assert await told(admin, record_id) == []
 
 
-async def test_values_are_text_and_no_template(api: Api, admin: Api, user: Api, post: Post) -> None:
+async def test_values_are_text_and_no_template(
+    api: Api, admin: Api, user: Api, post: Post
+) -> None:
     _, person = await new_user(admin)
-    written = entry(action="'notify'", users=f"'{person}'", subject="'Re: ${name__v}'", body="'${name__v}'")
+    written = entry(
+        action="'notify'",
+        users=f"'{person}'",
+        subject="'Re: ${name__v}'",
+        body="'${name__v}'",
+    )
     assert (await deploy(admin, written)).status == "SUCCESS"
     name = "${key__c}\r\nBcc: other@vault.example ümlaut"
     record_id = await tale(user, name__v=name)
@@ -283,17 +370,23 @@ async def test_values_are_text_and_no_template(api: Api, admin: Api, user: Api, 
     assert mail["Bcc"] is None and mail.get_content().split() == name.split()
 
 
-async def test_a_server_that_takes_nothing_now_is_asked_again(api: Api, admin: Api, user: Api, post: Post) -> None:
+async def test_a_server_that_takes_nothing_now_is_asked_again(
+    api: Api, admin: Api, user: Api, post: Post
+) -> None:
     _, patient = await new_user(admin)
     _, refused = await new_user(admin)
     post.answers[patient] = ["451 later", "451 later"]
     post.answers[refused] = ["554 never"]
-    written = entry(action="'notify'", users=f"'{patient}', '{refused}'", subject="'x'", body="'x'")
+    written = entry(
+        action="'notify'", users=f"'{patient}', '{refused}'", subject="'x'", body="'x'"
+    )
     assert (await deploy(admin, written)).status == "SUCCESS"
     await tale(user)
     for attempt in (2, 3):
         job_id = await scheduled(admin, f"E-mail, attempt {attempt}")
-        assert (await admin.post(f"/services/jobs/start_now/{job_id}")).status == "SUCCESS"
+        assert (
+            await admin.post(f"/services/jobs/start_now/{job_id}")
+        ).status == "SUCCESS"
     await arrive(post, patient)
     assert post.to(refused) == [] and post.answers[refused] == []
 
@@ -311,16 +404,32 @@ async def scheduled(admin: Api, title: str) -> int:
     return found[0]
 
 
-async def test_the_record_and_its_notification_are_stored_together(admin: Api, user: Api) -> None:
+async def test_the_record_and_its_notification_are_stored_together(
+    admin: Api, user: Api
+) -> None:
     """A row that an action refuses leaves neither; its neighbours have both."""
     ended = entry(action="'set_field'", field="'key__c'", value="'the same for all'")
-    start = entry(action="'notify'", fields="'created_by__v'", subject="'x'", body="'${name__v}'", email="false")
+    start = entry(
+        action="'notify'",
+        fields="'created_by__v'",
+        subject="'x'",
+        body="'${name__v}'",
+        email="false",
+    )
     second = ended.replace("e__c", "f__c").replace("order(1)", "order(2)")
     assert (await deploy(admin, f"{start}, {second}")).status == "SUCCESS"
-    before = (await user.get("/services/notifications")).body["responseDetails"]["total"]
-    rows = [{"name__v": f"row {number}", "key__c": f"R-{number}"} for number in range(3)]
+    before = (await user.get("/services/notifications")).body["responseDetails"][
+        "total"
+    ]
+    rows = [
+        {"name__v": f"row {number}", "key__c": f"R-{number}"} for number in range(3)
+    ]
     answer = await user.post("/vobjects/tale__c", json=rows)
-    assert [row["responseStatus"] for row in answer.data] == ["SUCCESS", "FAILURE", "FAILURE"]
+    assert [row["responseStatus"] for row in answer.data] == [
+        "SUCCESS",
+        "FAILURE",
+        "FAILURE",
+    ]
     listed = await user.get("/services/notifications")
     assert listed.body["responseDetails"]["total"] == before + 1
     assert listed.data[0]["record_id"] == answer.data[0]["data"]["id"]
@@ -329,10 +438,18 @@ async def test_the_record_and_its_notification_are_stored_together(admin: Api, u
 
 
 async def test_migration_mode_tells_nobody(admin: Api) -> None:
-    written = entry(action="'notify'", fields="'created_by__v'", subject="'x'", body="'x'", email="false")
+    written = entry(
+        action="'notify'",
+        fields="'created_by__v'",
+        subject="'x'",
+        body="'x'",
+        email="false",
+    )
     assert (await deploy(admin, written)).status == "SUCCESS"
     rows = [{"name__v": "migrated", "key__c": "M-1"}]
-    answer = await admin.post("/vobjects/tale__c", json=rows, headers={"X-VaultAPI-MigrationMode": "true"})
+    answer = await admin.post(
+        "/vobjects/tale__c", json=rows, headers={"X-VaultAPI-MigrationMode": "true"}
+    )
     assert answer.status == "SUCCESS"
     assert await told(admin, answer.ids[0]) == []
 
@@ -345,31 +462,55 @@ async def test_reading_ones_notifications(api: Api, admin: Api, user: Api) -> No
     path = "/vobjects/tale__c/actions/Objectaction.tale__c.tell__c"
     assert (await as_reader.post(path, data={"ids": ",".join(ids)})).status == "SUCCESS"
     first = await as_reader.get("/services/notifications?limit=2")
-    assert first.body["responseDetails"] == {"total": 3, "unread": 3, "limit": 2, "offset": 0, "size": 2}
+    assert first.body["responseDetails"] == {
+        "total": 3,
+        "unread": 3,
+        "limit": 2,
+        "offset": 0,
+        "size": 2,
+    }
     second = await as_reader.get("/services/notifications?limit=2&offset=2")
     newest = [each["id"] for each in first.data + second.data]
-    assert newest == sorted(newest, reverse=True) and {e["body"] for e in first.data} == {"Again: A tale"}
+    assert newest == sorted(newest, reverse=True) and {
+        e["body"] for e in first.data
+    } == {"Again: A tale"}
 
-    assert (await as_reader.put("/services/notifications", data={"ids": str(newest[0])})).data == {"changed": 1}
+    assert (
+        await as_reader.put("/services/notifications", data={"ids": str(newest[0])})
+    ).data == {"changed": 1}
     unread = await as_reader.get("/services/notifications?unread=true")
     assert [each["id"] for each in unread.data] == newest[1:]
-    assert (await user.put("/services/notifications", data={"ids": str(newest[1])})).data == {"changed": 0}
-    assert (await as_reader.put("/services/notifications", data={"ids": "all"})).data == {"changed": 2}
-    assert (await as_reader.put("/services/notifications", data={"ids": "all", "read": "false"})).data == {"changed": 3}
+    assert (
+        await user.put("/services/notifications", data={"ids": str(newest[1])})
+    ).data == {"changed": 0}
+    assert (
+        await as_reader.put("/services/notifications", data={"ids": "all"})
+    ).data == {"changed": 2}
+    assert (
+        await as_reader.put(
+            "/services/notifications", data={"ids": "all", "read": "false"}
+        )
+    ).data == {"changed": 3}
     for fields, error in [
         ({}, "PARAMETER_REQUIRED"),
         ({"ids": "x"}, "INVALID_DATA"),
         ({"ids": "1", "read": "perhaps"}, "INVALID_DATA"),
         ({"ids": "1", "colour": "red"}, "ATTRIBUTE_NOT_SUPPORTED"),
     ]:
-        assert (await as_reader.put("/services/notifications", data=fields)).error == error
+        assert (
+            await as_reader.put("/services/notifications", data=fields)
+        ).error == error
 
 
 async def test_actions_of_an_object_are_its_components(user: Api) -> None:
     record_id = await tale(user)
     offered = (await user.get(f"/vobjects/tale__c/{record_id}/actions")).data
-    assert [(a["name"], a["type"]) for a in offered] == [("Objectaction.tale__c.tell__c", "object_action")]
-    answer = await user.post(f"/vobjects/tale__c/{record_id}/actions/Objectaction.tale__c.silent__c")
+    assert [(a["name"], a["type"]) for a in offered] == [
+        ("Objectaction.tale__c.tell__c", "object_action")
+    ]
+    answer = await user.post(
+        f"/vobjects/tale__c/{record_id}/actions/Objectaction.tale__c.silent__c"
+    )
     assert answer.error == "INSUFFICIENT_ACCESS"
 
 
@@ -378,7 +519,11 @@ async def test_an_entry_action_runs_another_action(admin: Api, user: Api) -> Non
         "Objectlifecyclestateuseraction end__c (label('End'), action('change_state'), next_state('ended_state__c')), "
         + entry(action="'run_action'", user_action="'end__c'")
     )
-    ended = QUIET + ", " + entry(action="'run_action'", user_action="'Objectaction.tale__c.tell__c'")
+    ended = (
+        QUIET
+        + ", "
+        + entry(action="'run_action'", user_action="'Objectaction.tale__c.tell__c'")
+    )
     assert (await deploy(admin, onward, ended)).status == "SUCCESS"
     record_id = await tale(user)
     record = (await user.get(f"/vobjects/tale__c/{record_id}")).data
@@ -386,22 +531,39 @@ async def test_an_entry_action_runs_another_action(admin: Api, user: Api) -> Non
     assert [each["subject"] for each in await told(user, record_id)] == ["Told"]
 
 
-async def test_actions_that_run_each_other_without_end_are_refused(admin: Api, user: Api) -> None:
+async def test_actions_that_run_each_other_without_end_are_refused(
+    admin: Api, user: Api
+) -> None:
     def to(state: str) -> str:
         return (
             f"Objectlifecyclestateuseraction on__c (label('On'), action('change_state'), next_state('{state}')), "
             + entry(action="'run_action'", user_action="'on__c'")
         )
 
-    assert (await deploy(admin, to("ended_state__c"), to("told_state__c"))).status == "SUCCESS"
-    answer = await user.post("/vobjects/tale__c", json=[{"name__v": "x", "key__c": "endless"}])
+    assert (
+        await deploy(admin, to("ended_state__c"), to("told_state__c"))
+    ).status == "SUCCESS"
+    answer = await user.post(
+        "/vobjects/tale__c", json=[{"name__v": "x", "key__c": "endless"}]
+    )
     assert (answer.http_status, answer.error) == (200, "OPERATION_NOT_ALLOWED")
-    assert (await user.query("SELECT id FROM tale__c WHERE key__c = 'endless'")).data == []
+    assert (
+        await user.query("SELECT id FROM tale__c WHERE key__c = 'endless'")
+    ).data == []
 
 
 @pytest.mark.parametrize(
-    "named", ["nothing__c", "Objectaction.tale__c.silent__c", "Objectaction.thing__c.tell__c", "tale__c.tell__c", "."]
+    "named",
+    [
+        "nothing__c",
+        "Objectaction.tale__c.silent__c",
+        "Objectaction.thing__c.tell__c",
+        "tale__c.tell__c",
+        ".",
+    ],
 )
-async def test_an_action_that_is_not_there_is_refused_when_it_is_configured(admin: Api, named: str) -> None:
+async def test_an_action_that_is_not_there_is_refused_when_it_is_configured(
+    admin: Api, named: str
+) -> None:
     answer = await deploy(admin, entry(action="'run_action'", user_action=f"'{named}'"))
     assert answer.status == "FAILURE" and "there is no action" in answer.text

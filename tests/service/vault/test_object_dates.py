@@ -26,7 +26,10 @@ async def stamps(api: Api) -> dict[str, dict[str, Any]]:
     """Those of the object (``""``) and of its fields."""
     document = (await api.get(METADATA)).body["object"]
     named = {"": document, **{field["name"]: field for field in document["fields"]}}
-    return {name: {member: each[member] for member in STAMPS} for name, each in named.items()}
+    return {
+        name: {member: each[member] for member in STAMPS}
+        for name, each in named.items()
+    }
 
 
 @pytest.fixture(autouse=True)
@@ -38,8 +41,14 @@ async def test_each_field_has_its_own_dates(admin: Api) -> None:
     first = await stamps(admin)
     me = (await admin.get("/objects/users/me")).body["users"][0]["user"]["id"]
     assert first[""]["created_by"] == first["width__c"]["modified_by"] == me
-    assert first["id"]["created_date"] == first["id"]["modified_date"] == first[""]["created_date"]
-    await execute(admin, "ALTER Object shelf__c ( MODIFY Field width__c ( label('Breadth') ) );")
+    assert (
+        first["id"]["created_date"]
+        == first["id"]["modified_date"]
+        == first[""]["created_date"]
+    )
+    await execute(
+        admin, "ALTER Object shelf__c ( MODIFY Field width__c ( label('Breadth') ) );"
+    )
     second = await stamps(admin)
     assert second["note__c"] == first["note__c"]
     assert second["width__c"]["created_date"] == first["width__c"]["created_date"]
@@ -50,17 +59,24 @@ async def test_each_field_has_its_own_dates(admin: Api) -> None:
 
 async def test_dates_follow_names(admin: Api) -> None:
     first = await stamps(admin)
-    await execute(admin, "ALTER Object shelf__c ( RENAME Field width__c TO breadth__c );")
+    await execute(
+        admin, "ALTER Object shelf__c ( RENAME Field width__c TO breadth__c );"
+    )
     second = await stamps(admin)
     assert "width__c" not in second
     assert second["breadth__c"]["created_date"] == first["width__c"]["created_date"]
     assert second["breadth__c"]["modified_date"] > first["width__c"]["modified_date"]
     await execute(admin, "RENAME Object shelf__c TO rack__c;")
-    document = (await admin.get("/metadata/vobjects/rack__c/fields/breadth__c")).body["field"]
+    document = (await admin.get("/metadata/vobjects/rack__c/fields/breadth__c")).body[
+        "field"
+    ]
     assert {name: document[name] for name in STAMPS} == second["breadth__c"]
     await execute(admin, "RENAME Object rack__c TO shelf__c;")
     await execute(admin, "ALTER Object shelf__c ( DROP Field breadth__c );")
-    await execute(admin, "ALTER Object shelf__c ( ADD Field breadth__c ( type('Number'), label('Breadth') ) );")
+    await execute(
+        admin,
+        "ALTER Object shelf__c ( ADD Field breadth__c ( type('Number'), label('Breadth') ) );",
+    )
     third = await stamps(admin)
     assert third["breadth__c"]["created_date"] > second["breadth__c"]["modified_date"]
 
@@ -79,5 +95,9 @@ async def test_a_copy_leaves_out_what_is_not_copied(admin: Api) -> None:
     (original,) = (await admin.post(path, json=[row])).ids
     (copy,) = (await admin.post(path, json=[{"source_record_id": original}])).ids
     stored = (await admin.get(f"{path}/{copy}")).data
-    assert (stored["name__v"], stored["width__c"], stored["note__c"]) == ("shelf", 3, None)
+    assert (stored["name__v"], stored["width__c"], stored["note__c"]) == (
+        "shelf",
+        3,
+        None,
+    )
     await admin.delete(path, json=[{"id": original}, {"id": copy}])

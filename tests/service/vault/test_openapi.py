@@ -18,8 +18,8 @@ from schemathesis.core.result import Ok
 from local.servers import PostgresServer, RabbitServer
 from services.crm_vault.definition import CRM_VAULT
 from services.medical_vault.definition import MEDICAL_VAULT
+from shared.protocol.error_types import ErrorType
 from shared.vault.assembly.vault import Vault
-from shared.vault.errors import ErrorType
 from shared.vault.process.application import create_app
 from tests.servers import fresh_database, fresh_vhost
 from tests.service.vault import served
@@ -27,7 +27,10 @@ from tests.service.vault import served
 SERVICES = {definition.name: definition for definition in (MEDICAL_VAULT, CRM_VAULT)}
 EXAMPLES = 8  # calls of an operation
 STATUSES = {"SUCCESS", "WARNING", "FAILURE", "EXCEPTION"}
-HEADERS = {f"x-vaultapi-{name}" for name in ("executionid", "burstlimit", "burstlimitremaining", "status")}
+HEADERS = {
+    f"x-vaultapi-{name}"
+    for name in ("executionid", "burstlimit", "burstlimitremaining", "status")
+}
 
 # What half of the calls name in the path: things that are there, so that more than the first check is reached.
 THERE = {
@@ -43,7 +46,9 @@ THERE = {
 
 def document() -> dict[str, Any]:
     """The OpenAPI document, which both services share but for the title; nothing is connected to for it."""
-    return create_app(Vault(MEDICAL_VAULT, served.settings("", "", Path("nowhere")))).openapi()
+    return create_app(
+        Vault(MEDICAL_VAULT, served.settings("", "", Path("nowhere")))
+    ).openapi()
 
 
 def operations() -> Iterator[APIOperation[Any, Any, Any, Any]]:
@@ -64,8 +69,13 @@ async def url(
 ) -> AsyncIterator[str]:
     """A Vault for these calls alone, since they may change anything; its address."""
     files = tmp_path_factory.mktemp("files")
-    async with fresh_database(postgres_server) as dsn, fresh_vhost(rabbitmq_server) as vhost:
-        vault = Vault(SERVICES[request.param], served.settings(dsn, vhost.amqp_url, files))
+    async with (
+        fresh_database(postgres_server) as dsn,
+        fresh_vhost(rabbitmq_server) as vhost,
+    ):
+        vault = Vault(
+            SERVICES[request.param], served.settings(dsn, vhost.amqp_url, files)
+        )
         async with served.served(create_app(vault)) as api:
             await served.started(vault)
             yield api.url
@@ -79,7 +89,9 @@ def sign_in(url: str, role: str = "admin") -> dict[str, str]:
 
 def assert_answered(response: Response, label: str) -> None:
     """An answer as documented: HTTP 200, and an envelope unless it is a file."""
-    assert response.status_code == 200, f"{label}: {response.status_code} {response.text[:300]}"
+    assert response.status_code == 200, (
+        f"{label}: {response.status_code} {response.text[:300]}"
+    )
     if label.split(" ")[1].startswith(("/api", "/auth")):
         assert response.headers.keys() >= HEADERS, label
     if not response.headers["content-type"][0].startswith("application/json"):
@@ -108,10 +120,15 @@ async def test_calls_of_the_document(url: str, label: str) -> None:
         phases=[Phase.generate, Phase.shrink],
         suppress_health_check=list(HealthCheck),
     )
-    @given(case=st.one_of(*(operation.as_strategy(mode) for mode in GenerationMode)), there=st.booleans())
+    @given(
+        case=st.one_of(*(operation.as_strategy(mode) for mode in GenerationMode)),
+        there=st.booleans(),
+    )
     def run(case: Case[Any], there: bool) -> None:
         if there:
-            case.path_parameters.update({k: v for k, v in THERE.items() if k in case.path_parameters})
+            case.path_parameters.update(
+                {k: v for k, v in THERE.items() if k in case.path_parameters}
+            )
         response = case.call(base_url=url, session=session, headers=headers, timeout=30)
         assert_answered(response, label)
         case.operation.validate_response(response)

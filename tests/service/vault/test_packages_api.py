@@ -26,7 +26,9 @@ JAVA = {"javasdk/src/main/java/com/example/Action.java": "class Action {}"}
 
 def form(content: bytes, name: str = "test.vpk") -> aiohttp.FormData:
     data = aiohttp.FormData()
-    data.add_field("file", content, filename=name, content_type="application/octet-stream")
+    data.add_field(
+        "file", content, filename=name, content_type="application/octet-stream"
+    )
     return data
 
 
@@ -44,28 +46,39 @@ async def finished(api: Api, job_id: int) -> dict[str, Any]:
 
 def artifact(job: dict[str, Any]) -> str:
     """Where the job says that its outcome is."""
-    return next((str(link["href"]) for link in job["links"] if link["rel"] == "artifacts"), "no artifact")
+    return next(
+        (str(link["href"]) for link in job["links"] if link["rel"] == "artifacts"),
+        "no artifact",
+    )
 
 
 async def imported(admin: Api, content: bytes) -> str:
     """The id of the package that this file has become."""
     answer = await admin.put("/services/package", data=form(content))
-    assert answer.body["url"] == f"/api/v25.1/services/jobs/{answer.body['job_id']}", answer.text
+    assert answer.body["url"] == f"/api/v25.1/services/jobs/{answer.body['job_id']}", (
+        answer.text
+    )
     job = await finished(admin, answer.body["job_id"])
     assert job["status"] == "SUCCESS", job
     package = (await admin.get(artifact(job))).body["vaultPackage"]
     return str(package["id"])
 
 
-async def deployed(admin: Api, package_id: str, method: str = "POST") -> tuple[str, dict[str, Any]]:
+async def deployed(
+    admin: Api, package_id: str, method: str = "POST"
+) -> tuple[str, dict[str, Any]]:
     """How the job ended, and the results that it points at."""
-    answer = await admin.call(method, f"/vobject/vault_package__v/{package_id}/actions/deploy")
+    answer = await admin.call(
+        method, f"/vobject/vault_package__v/{package_id}/actions/deploy"
+    )
     job = await finished(admin, answer.body["job_id"])
     return job["status"], (await admin.get(artifact(job))).body
 
 
 async def package_status(admin: Api, package_id: str) -> list[str]:
-    found: list[str] = (await admin.get(f"/vobjects/vault_package__v/{package_id}")).data["package_status__v"]
+    found: list[str] = (
+        await admin.get(f"/vobjects/vault_package__v/{package_id}")
+    ).data["package_status__v"]
     return found
 
 
@@ -80,7 +93,12 @@ async def test_a_package_with_components_data_and_code(admin: Api) -> None:
     assert package_id.startswith("0PI")
     assert await package_status(admin, package_id) == ["verified__v"]
     record = (await admin.get(f"/vobjects/vault_package__v/{package_id}")).data
-    assert (record["name__v"], record["author__v"], record["source_vault__v"], record["file_name__v"]) == (
+    assert (
+        record["name__v"],
+        record["author__v"],
+        record["source_vault__v"],
+        record["file_name__v"],
+    ) == (
         "PKG-0004",
         "jennie@pharma.example",
         "51577",
@@ -123,15 +141,25 @@ async def test_a_package_with_components_data_and_code(admin: Api) -> None:
         "record_migration_mode__sys": False,
         "record_count__sys": "2",
     }.items() <= data["package_data"][0].items()
-    assert (code["step_type__v"], code["deployment_status__v"]) == ("Code", "skipped__v")
+    assert (code["step_type__v"], code["deployment_status__v"]) == (
+        "Code",
+        "skipped__v",
+    )
     assert code["package_code"][0]["name__v"] == next(iter(JAVA))
 
-    rows = (await admin.query("SELECT key__c, shade__c FROM pkg_box__c ORDER BY key__c ASC")).data
-    assert [(row["key__c"], row["shade__c"]) for row in rows] == [("B1", ["dark__c"]), ("B2", None)]
+    rows = (
+        await admin.query("SELECT key__c, shade__c FROM pkg_box__c ORDER BY key__c ASC")
+    ).data
+    assert [(row["key__c"], row["shade__c"]) for row in rows] == [
+        ("B1", ["dark__c"]),
+        ("B2", None),
+    ]
 
     logs = {log["filename"]: log["url"] for log in details["deployment_log"]}
     assert set(logs) == {"PKG-0004-Validation.log", "PKG-0004-Deployment.log"}
-    text = (await admin.get(logs["PKG-0004-Deployment.log"].removeprefix(admin.url))).text
+    text = (
+        await admin.get(logs["PKG-0004-Deployment.log"].removeprefix(admin.url))
+    ).text
     assert "RECREATE Object.pkg_box__c" in text
     assert "Action.java: skipped" in text
     (data_log,) = details["data_deployment_log"]
@@ -141,19 +169,34 @@ async def test_a_package_with_components_data_and_code(admin: Api) -> None:
 
 
 async def test_deploying_again_changes_nothing(admin: Api) -> None:
-    content = vpk(component_files(10, "Picklist.pkg_twice__c", SHADE.replace("pkg_shade", "pkg_twice")))
+    content = vpk(
+        component_files(
+            10, "Picklist.pkg_twice__c", SHADE.replace("pkg_shade", "pkg_twice")
+        )
+    )
     package_id = await imported(admin, content)
     for _ in range(2):
         ended, results = await deployed(admin, package_id)
-        assert (ended, results["responseDetails"]["package_status__v"]) == ("SUCCESS", "deployed__v")
+        assert (ended, results["responseDetails"]["package_status__v"]) == (
+            "SUCCESS",
+            "deployed__v",
+        )
 
 
 async def test_a_package_deploys_whole_or_not_at_all(admin: Api) -> None:
     content = vpk(
-        component_files(10, "Object.pkg_whole__c", BOX.replace("pkg_box", "pkg_whole").replace("ZPB", "ZPW")),
+        component_files(
+            10,
+            "Object.pkg_whole__c",
+            BOX.replace("pkg_box", "pkg_whole").replace("ZPB", "ZPW"),
+        ),
         data_files(20, "pkg_whole__c", "Create", "key__c,name__v\nK1,One\nK2,Two\n"),
-        data_files(30, "pkg_whole__c", "Create", "key__c,name__v\nK3,Three\nK1,Again\n"),
-        component_files(40, "Picklist.pkg_never__c", SHADE.replace("pkg_shade", "pkg_never")),
+        data_files(
+            30, "pkg_whole__c", "Create", "key__c,name__v\nK3,Three\nK1,Again\n"
+        ),
+        component_files(
+            40, "Picklist.pkg_never__c", SHADE.replace("pkg_shade", "pkg_never")
+        ),
         component_files(5, "Picklist.pkg_shade__c", SHADE),
         name="PKG/0005",
     )
@@ -174,7 +217,11 @@ async def test_a_package_deploys_whole_or_not_at_all(admin: Api) -> None:
     for name in ("Object.pkg_whole__c", "Picklist.pkg_never__c"):
         assert (await admin.get(f"/api/mdl/components/{name}")).error == "INVALID_DATA"
     assert (await admin.query("SELECT id FROM pkg_whole__c")).status == "FAILURE"
-    log = next(log for log in details["deployment_log"] if log["filename"].endswith("Deployment.log"))
+    log = next(
+        log
+        for log in details["deployment_log"]
+        if log["filename"].endswith("Deployment.log")
+    )
     text = (await admin.get(log["url"].removeprefix(admin.url))).text
     assert "1 of 2 records were refused" in text
     assert "Again" not in text
@@ -185,10 +232,15 @@ async def test_components_that_refer_to_each_other(admin: Api) -> None:
       Field hen__c ( type('Object'), label('Hen'), object('Object.pkg_hen__c') ) );"""
     hen = """CREATE Object pkg_hen__c ( label('Hen'), prefix('ZPH'),
       Field egg__c ( type('Object'), label('Egg'), object('Object.pkg_egg__c') ) );"""
-    content = vpk(component_files(10, "Object.pkg_egg__c", egg), component_files(20, "Object.pkg_hen__c", hen))
+    content = vpk(
+        component_files(10, "Object.pkg_egg__c", egg),
+        component_files(20, "Object.pkg_hen__c", hen),
+    )
     ended, results = await deployed(admin, await imported(admin, content))
     assert (ended, results["responseDetails"]["deployed"]) == ("SUCCESS", 2)
-    fields = (await admin.get("/metadata/vobjects/pkg_egg__c/fields/hen__c")).body["field"]
+    fields = (await admin.get("/metadata/vobjects/pkg_egg__c/fields/hen__c")).body[
+        "field"
+    ]
     assert fields["object"]["name"] == "pkg_hen__c"
 
 
@@ -202,44 +254,84 @@ async def test_validation_without_import(admin: Api) -> None:
         "true,block__sys,Lid,pkg_lid__c,Object,Colour,colour__c,Picklist,red__c,Picklistentry\n"
     )
     lid = "RECREATE Object pkg_lid__c ( label('Lid'), prefix('ZPL') );"
-    content = vpk(component_files(10, "Object.pkg_lid__c", lid, dep), component_files(20, "Picklist.colour__c", SHADE))
+    content = vpk(
+        component_files(10, "Object.pkg_lid__c", lid, dep),
+        component_files(20, "Picklist.colour__c", SHADE),
+    )
     answer = await admin.post("/services/package/actions/validate", data=form(content))
     details = answer.body["responseDetails"]
     assert details["package_status"] == "Blocked"
-    assert (details["package_id"], details["total_steps"], details["total_steps_blocked"]) == ("N/A", 2, 2)
-    assert (details["summary"], details["author"]) == ("A test's package", "jennie@pharma.example")
+    assert (
+        details["package_id"],
+        details["total_steps"],
+        details["total_steps_blocked"],
+    ) == ("N/A", 2, 2)
+    assert (details["summary"], details["author"]) == (
+        "A test's package",
+        "jennie@pharma.example",
+    )
     lid_step, colour_step = details["package_steps"]
-    assert (lid_step["deployment_status__v"], lid_step["deployment_action"]) == ("Blocked", "Add (missing in Vault)")
+    assert (lid_step["deployment_status__v"], lid_step["deployment_action"]) == (
+        "Blocked",
+        "Add (missing in Vault)",
+    )
     assert {d["component_name"]: d["status"] for d in lid_step["dependencies"]} == {
         "pkg_gone__c": "Missing - Block",
         "lid_layout__c": "Missing - Ignore",
         "colour__c": "In Target",
     }
-    assert (colour_step["deployment_status__v"], colour_step["deployment_action"]) == ("Blocked", "Update")
-    listed = (await admin.query("SELECT id FROM vault_package__v WHERE summary__v = 'nothing'")).data
+    assert (colour_step["deployment_status__v"], colour_step["deployment_action"]) == (
+        "Blocked",
+        "Update",
+    )
+    listed = (
+        await admin.query(
+            "SELECT id FROM vault_package__v WHERE summary__v = 'nothing'"
+        )
+    ).data
     assert listed == []
 
 
 async def test_validation_of_an_imported_package(admin: Api) -> None:
-    box = BOX.replace("pkg_box", "pkg_later").replace("pkg_shade", "pkg_later_shade").replace("ZPB", "ZPQ")
-    package_id = await imported(admin, vpk(component_files(10, "Object.pkg_later__c", box)))
+    box = (
+        BOX.replace("pkg_box", "pkg_later")
+        .replace("pkg_shade", "pkg_later_shade")
+        .replace("ZPB", "ZPQ")
+    )
+    package_id = await imported(
+        admin, vpk(component_files(10, "Object.pkg_later__c", box))
+    )
     assert await package_status(admin, package_id) == ["blocked__v"]
     shade = SHADE.replace("pkg_shade", "pkg_later_shade")
     assert (await admin.post("/api/mdl/execute", data=shade)).status == "SUCCESS"
     for name in ("vault_package__v", "vault_package_v"):
-        answer = await admin.post(f"/services/vobject/{name}/{package_id}/actions/validate")
+        answer = await admin.post(
+            f"/services/vobject/{name}/{package_id}/actions/validate"
+        )
         details = answer.body["responseDetails"]
-        assert (details["package_status"], details["total_component_steps_blocked"]) == ("Verified", 0)
+        assert (
+            details["package_status"],
+            details["total_component_steps_blocked"],
+        ) == ("Verified", 0)
         assert details["package_steps"][0]["id"].startswith("0IS")
     assert await package_status(admin, package_id) == ["verified__v"]
 
 
 async def test_files_that_are_no_packages(admin: Api) -> None:
-    for content in (b"", b"not a zip", zipped({"readme.txt": "x"}), zipped({"../vaultpackage.xml": "x"})):
+    for content in (
+        b"",
+        b"not a zip",
+        zipped({"readme.txt": "x"}),
+        zipped({"../vaultpackage.xml": "x"}),
+    ):
         for call in (admin.put("/services/package", data=form(content)),):
             assert (await call).error == "INVALID_DATA"
-        assert (await admin.post("/services/package/actions/validate", data=form(content))).error == "INVALID_DATA"
-    assert (await admin.put("/services/package", data={"file": "x.vpk"})).error == "PARAMETER_REQUIRED"
+        assert (
+            await admin.post("/services/package/actions/validate", data=form(content))
+        ).error == "INVALID_DATA"
+    assert (
+        await admin.put("/services/package", data={"file": "x.vpk"})
+    ).error == "PARAMETER_REQUIRED"
     path = "/vobject/vault_package__v/0PI000000000000/actions"
     assert (await admin.post(f"{path}/deploy")).error == "INVALID_DATA"
     assert (await admin.get(f"{path}/deploy/results")).error == "INVALID_DATA"
@@ -250,20 +342,40 @@ async def test_export_of_chosen_components(admin: Api) -> None:
     RECREATE Object pkg_crate__c ( label('Crate'), prefix('ZPC'),
       Field size__c ( type('Picklist'), label('Size'), picklist('Picklist.pkg_size__c') ) );"""
     assert (await admin.post("/api/mdl/execute", data=mdl)).status == "SUCCESS"
-    row = {"summary__v": "Crates", "description__v": "For <deployment>", "target_vault_id__v": "20202"}
+    row = {
+        "summary__v": "Crates",
+        "description__v": "For <deployment>",
+        "target_vault_id__v": "20202",
+    }
     (package_id,) = (await admin.post("/vobjects/outbound_package__v", json=[row])).ids
-    name = (await admin.get(f"/vobjects/outbound_package__v/{package_id}")).data["name__v"]
+    name = (await admin.get(f"/vobjects/outbound_package__v/{package_id}")).data[
+        "name__v"
+    ]
     assert name.startswith("PKG-")
-    assert (await admin.post("/services/package", data={"packageName": name})).error == "OPERATION_NOT_ALLOWED"
-    member = {"outbound_package__v": package_id, "vault_component__v": "Object.pkg_crate__c"}
-    assert (await admin.post("/vobjects/package_component__v", json=[member])).data[0]["responseStatus"] == "SUCCESS"
+    assert (
+        await admin.post("/services/package", data={"packageName": name})
+    ).error == "OPERATION_NOT_ALLOWED"
+    member = {
+        "outbound_package__v": package_id,
+        "vault_component__v": "Object.pkg_crate__c",
+    }
+    assert (await admin.post("/vobjects/package_component__v", json=[member])).data[0][
+        "responseStatus"
+    ] == "SUCCESS"
 
     answer = await admin.get(f"/vobjects/outbound_package__v/{package_id}/dependencies")
     details = answer.body["responseDetails"]
-    assert (details["total_dependencies"], details["target_vault_id"], details["package_name"]) == (1, 20202, name)
+    assert (
+        details["total_dependencies"],
+        details["target_vault_id"],
+        details["package_name"],
+    ) == (1, 20202, name)
     assert details["url"] == f"{admin.url}/api/v25.1/vobjects/package_component__v"
     (missing,) = answer.body["package_dependencies"]
-    assert (missing["component_name__v"], missing["component_type__v"]) == ("pkg_size__c", "Picklist")
+    assert (missing["component_name__v"], missing["component_type__v"]) == (
+        "pkg_size__c",
+        "Picklist",
+    )
     assert missing["referenced_component_name"] == "pkg_crate__c"
     added = {"outbound_package__v": package_id, "vault_component__v": missing["id"]}
     await admin.post("/vobjects/package_component__v", json=[added])
@@ -271,38 +383,79 @@ async def test_export_of_chosen_components(admin: Api) -> None:
     assert again.body["responseDetails"]["total_dependencies"] == 0
     assert "package_dependencies" not in again.body
 
-    job = await finished(admin, (await admin.post("/services/package", data={"packageName": name})).body["job_id"])
-    async with admin.http.get(admin.url + artifact(job), headers={"Authorization": admin.session_id or ""}) as response:
+    job = await finished(
+        admin,
+        (await admin.post("/services/package", data={"packageName": name})).body[
+            "job_id"
+        ],
+    )
+    async with admin.http.get(
+        admin.url + artifact(job), headers={"Authorization": admin.session_id or ""}
+    ) as response:
         content = await response.read()
-        assert response.headers["Content-Disposition"] == f'attachment;filename="{name}.vpk"'
+        assert (
+            response.headers["Content-Disposition"]
+            == f'attachment;filename="{name}.vpk"'
+        )
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         assert [entry for entry in archive.namelist() if entry.endswith(".mdl")] == [
             "components/00010/Picklist.pkg_size__c.mdl",
             "components/00020/Object.pkg_crate__c.mdl",
         ]
-    assert (await admin.post("/api/mdl/execute", data="DROP Object pkg_crate__c; DROP Picklist pkg_size__c;")).status
+    assert (
+        await admin.post(
+            "/api/mdl/execute",
+            data="DROP Object pkg_crate__c; DROP Picklist pkg_size__c;",
+        )
+    ).status
     ended, results = await deployed(admin, await imported(admin, content))
-    assert (ended, results["responseDetails"]["package_status__v"]) == ("SUCCESS", "deployed__v")
-    assert (await admin.get("/api/mdl/components/Object.pkg_crate__c")).text.startswith("RECREATE")
+    assert (ended, results["responseDetails"]["package_status__v"]) == (
+        "SUCCESS",
+        "deployed__v",
+    )
+    assert (await admin.get("/api/mdl/components/Object.pkg_crate__c")).text.startswith(
+        "RECREATE"
+    )
 
 
 async def test_export_of_what_is_not_there(admin: Api) -> None:
     assert (await admin.post("/services/package")).error == "PARAMETER_REQUIRED"
-    assert (await admin.post("/services/package", data={"packageName": "PKG-none"})).error == "INVALID_DATA"
-    (package_id,) = (await admin.post("/vobjects/outbound_package__v", json=[{"summary__v": "Broken"}])).ids
+    assert (
+        await admin.post("/services/package", data={"packageName": "PKG-none"})
+    ).error == "INVALID_DATA"
+    (package_id,) = (
+        await admin.post(
+            "/vobjects/outbound_package__v", json=[{"summary__v": "Broken"}]
+        )
+    ).ids
     member = {"outbound_package__v": package_id, "vault_component__v": "Object.gone__c"}
     await admin.post("/vobjects/package_component__v", json=[member])
-    assert (await admin.get(f"/vobjects/outbound_package__v/{package_id}/dependencies")).error == "INVALID_DATA"
+    assert (
+        await admin.get(f"/vobjects/outbound_package__v/{package_id}/dependencies")
+    ).error == "INVALID_DATA"
 
 
-async def test_a_deployment_that_is_done_is_not_done_again(admin: Api, vault: Vault) -> None:
+async def test_a_deployment_that_is_done_is_not_done_again(
+    admin: Api, vault: Vault
+) -> None:
     """A process may end after the commit and before it has said so: the next one finds the note."""
     content = vpk(data_files(10, "thing__c", "Create", "key__c,name__v\nPKG1,One\n"))
     package_id = await imported(admin, content)
     assert (await deployed(admin, package_id))[0] == "SUCCESS"
-    done = JobContext(0, SYSTEM, {"package_id": package_id}, vault, {"status": "deployed__v"}, cast("JobRun", None))
+    done = JobContext(
+        0,
+        SYSTEM,
+        {"package_id": package_id},
+        vault,
+        {"status": "deployed__v"},
+        cast("JobRun", None),
+    )
     assert await vault.inbound_packages.deploy(done) is PackageStatus.DEPLOYED
     (row,) = (await admin.query("SELECT id FROM thing__c WHERE key__c = 'PKG1'")).data
     await admin.delete("/vobjects/thing__c", json=[row])
     await admin.delete("/vobjects/vault_package__v", json=[{"id": package_id}])
-    assert (await admin.get(f"/vobject/vault_package__v/{package_id}/actions/deploy/results")).status == "FAILURE"
+    assert (
+        await admin.get(
+            f"/vobject/vault_package__v/{package_id}/actions/deploy/results"
+        )
+    ).status == "FAILURE"

@@ -14,8 +14,14 @@ async def test_layouts_of_an_object(admin: Api, user: Api) -> None:
         deployed = MDL.format(name.removesuffix("__c"), MARKUP.format(name))
         assert (await admin.post("/api/mdl/execute", data=deployed)).status == "SUCCESS"
     (listed,) = (await user.get(PATH)).data
-    assert (listed["name"], listed["label"], listed["object"]) == ("item_page_layout__c", "Layout", "item__c")
+    assert (listed["name"], listed["label"], listed["object"]) == (
+        "item_page_layout__c",
+        "Layout",
+        "item__c",
+    )
     one = (await user.get(listed["url"])).data
     assert one == {**listed, "page_markup": f"{{{MARKUP.format('item__c')}}}"}
     assert (await user.get(f"{PATH}/owner_page_layout__c")).error == "INVALID_DATA"
-    assert (await user.get("/metadata/vobjects/connection__sys/page_layouts")).error == "INSUFFICIENT_ACCESS"
+    assert (
+        await user.get("/metadata/vobjects/connection__sys/page_layouts")
+    ).error == "INSUFFICIENT_ACCESS"

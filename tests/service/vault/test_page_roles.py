@@ -85,7 +85,10 @@ PAGES = {
     "POST /objects/{object_name}/{connection}/actions/{action_name}": ADMIN,
 }
 WITHOUT_SESSION = {page for page, roles in PAGES.items() if "nobody" in roles}
-FIELDS = {"POST /exceptions/retry": {"connection": "nothing__c"}, "POST /exceptions/actions": {"action": "ignore__sys"}}
+FIELDS = {
+    "POST /exceptions/retry": {"connection": "nothing__c"},
+    "POST /exceptions/actions": {"action": "ignore__sys"},
+}
 NAMES = {
     "/connections/{connection}": "/connections/{record_id}",
     "/integrations/{integration}": "/integrations/{record_id}",
@@ -96,7 +99,9 @@ NAMES = {
 
 def _route(page: str) -> str:
     """The route that an entry stands for."""
-    page = page.replace("/objects/{object_name}/{connection}", "/objects/{object_name}/{record_id}")
+    page = page.replace(
+        "/objects/{object_name}/{connection}", "/objects/{object_name}/{record_id}"
+    )
     for own, route in NAMES.items():
         page = page.replace(own, route)
     return page
@@ -104,7 +109,11 @@ def _route(page: str) -> str:
 
 async def _values(admin: Api) -> dict[str, str]:
     async def first(object_name: str) -> str:
-        return str((await admin.query(f"SELECT id FROM {object_name} ORDER BY id MAXROWS 1")).data[0]["id"])
+        return str(
+            (
+                await admin.query(f"SELECT id FROM {object_name} ORDER BY id MAXROWS 1")
+            ).data[0]["id"]
+        )
 
     return {
         "connection": await first("connection__sys"),
@@ -154,26 +163,40 @@ async def test_who_sees_which_page(api: Api, admin: Api, role: str) -> None:
             data = None
             if method == "POST" and page not in WITHOUT_SESSION:
                 data = {"token": await _token(visitor, role), **FIELDS.get(page, {})}
-            answer = await visitor.request(method, f"/ui{path.format(**values)}", data=data)
+            answer = await visitor.request(
+                method, f"/ui{path.format(**values)}", data=data
+            )
             if role in allowed:
                 assert "sufficient privileges" not in answer.text, page
                 assert answer.status < 500, (page, answer.text)
-                assert answer.path != "/ui/sign-in" or page in WITHOUT_SESSION | {"POST /sign-out"}, page
+                assert answer.path != "/ui/sign-in" or page in WITHOUT_SESSION | {
+                    "POST /sign-out"
+                }, page
             elif role == "nobody":
                 assert answer.path == "/ui/sign-in", page
             else:
                 assert answer.status == 403, page
-                assert "INSUFFICIENT_ACCESS" in answer.text and "sufficient privileges" in answer.text, page
+                assert (
+                    "INSUFFICIENT_ACCESS" in answer.text
+                    and "sufficient privileges" in answer.text
+                ), page
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if page.startswith("POST")])
-async def test_no_form_is_taken_that_another_site_had_sent(api: Api, admin: Api, page: str) -> None:
+async def test_no_form_is_taken_that_another_site_had_sent(
+    api: Api, admin: Api, page: str
+) -> None:
     path = page.partition(" ")[2].format(**await _values(admin))
-    async with browser(api.url, None if page in WITHOUT_SESSION else "admin") as visitor:
+    async with browser(
+        api.url, None if page in WITHOUT_SESSION else "admin"
+    ) as visitor:
         for data in ({}, {"token": "0" * 64}, {"token": "\u00e9"}):
             answer = await visitor.request("POST", f"/ui{path}", data=data)
             assert answer.status == 400
-            assert "OPERATION_NOT_ALLOWED The form does not come from a page of this session" in answer.text
+            assert (
+                "OPERATION_NOT_ALLOWED The form does not come from a page of this session"
+                in answer.text
+            )
 
 
 async def test_the_menu_shows_what_one_may_see(api: Api) -> None:
@@ -189,5 +212,9 @@ async def test_the_menu_shows_what_one_may_see(api: Api) -> None:
                 "Queue Logs",
             }
     assert shown["user"] == {"Records", "Jobs"}
-    assert shown["integration"] == shown["user"] | {"Connections", "Spark Queues", "User Exception Messages"}
+    assert shown["integration"] == shown["user"] | {
+        "Connections",
+        "Spark Queues",
+        "User Exception Messages",
+    }
     assert shown["admin"] == shown["integration"] | {"Queue Logs"}

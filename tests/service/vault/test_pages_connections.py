@@ -27,8 +27,12 @@ def api_name() -> str:
 
 
 async def new_connection(visitor: Browser, name: str, **fields: str) -> Page:
-    page = await visitor.click(await visitor.click(await visitor.open("/ui/"), "Connections"), "Create")
-    page = await visitor.press(page, "Save", name__v=f"Connection {name}", api_name__sys=name, **fields)
+    page = await visitor.click(
+        await visitor.click(await visitor.open("/ui/"), "Connections"), "Create"
+    )
+    page = await visitor.press(
+        page, "Save", name__v=f"Connection {name}", api_name__sys=name, **fields
+    )
     assert "The Connection was created." in page.text, page.text
     return page
 
@@ -36,14 +40,22 @@ async def new_connection(visitor: Browser, name: str, **fields: str) -> Page:
 async def integration_of(visitor: Browser, connection: Page, name: str) -> Page:
     """An integration of the connection, made by its form."""
     page = await visitor.click(connection, "Create an integration")
-    page = await visitor.press(page, "Save", name__v=f"Integration {name}", integration_api_name__sys=name)
+    page = await visitor.press(
+        page, "Save", name__v=f"Integration {name}", integration_api_name__sys=name
+    )
     assert "The Integration was created." in page.text, page.text
     return page
 
 
-async def record(admin: Api, object_name: str, field: str, value: str) -> dict[str, Any]:
-    (row,) = (await admin.query(f"SELECT id FROM {object_name} WHERE {field} = '{value}'")).data
-    found: dict[str, Any] = (await admin.get(f"/vobjects/{object_name}/{row['id']}")).data
+async def record(
+    admin: Api, object_name: str, field: str, value: str
+) -> dict[str, Any]:
+    (row,) = (
+        await admin.query(f"SELECT id FROM {object_name} WHERE {field} = '{value}'")
+    ).data
+    found: dict[str, Any] = (
+        await admin.get(f"/vobjects/{object_name}/{row['id']}")
+    ).data
     return found
 
 
@@ -51,10 +63,15 @@ async def test_a_file_goes_out_and_its_acceptance_comes_back(visitor: Browser) -
     name = api_name()
     page = await new_connection(visitor, name, remote_vault_id__sys="20202")
     assert f"Connection {name} Pending" in page.text
-    file = json.loads(await visitor.download(page, "Download Connection File"))["document"]
+    file = json.loads(await visitor.download(page, "Download Connection File"))[
+        "document"
+    ]
     assert (file["connection"], file["remote_vault_id"]) == (name, 20202)
     page = await visitor.send_file(page, "Upload Connection File", acceptance(file))
-    assert "The connection is established." in page.text and f"Connection {name} Active" in page.text
+    assert (
+        "The connection is established." in page.text
+        and f"Connection {name} Active" in page.text
+    )
     assert "Remote Vault Name Remote Vault" in page.text
     page = await visitor.press(page, "Inactivate")
     assert f"Connection {name} Inactive" in page.text
@@ -69,36 +86,62 @@ async def test_a_file_of_another_vault_is_answered_by_an_acceptance_to_take_ther
     file = connection_file(name, 20202, vault.vault_id)
     shown = await visitor.send_file(page, "Upload Connection File", file)
     address = shown.links["Download Acceptance"]
-    document = json.loads(base64.b64decode(address.removeprefix("data:application/json;base64,")))["document"]
+    document = json.loads(
+        base64.b64decode(address.removeprefix("data:application/json;base64,"))
+    )["document"]
     assert (document["kind"], document["remote_connection"]) == ("acceptance", name)
-    assert f"Connection {name} Active" in (await visitor.click(shown, "Back to the connection")).text
+    assert (
+        f"Connection {name} Active"
+        in (await visitor.click(shown, "Back to the connection")).text
+    )
     again = await visitor.send_file(page, "Upload Connection File", file)
-    assert again.status == 400 and "OPERATION_NOT_ALLOWED" in again.text and "is not Pending" in again.text
+    assert (
+        again.status == 400
+        and "OPERATION_NOT_ALLOWED" in again.text
+        and "is not Pending" in again.text
+    )
 
 
-async def test_without_a_remote_vault_id_the_upload_is_approved(visitor: Browser) -> None:
+async def test_without_a_remote_vault_id_the_upload_is_approved(
+    visitor: Browser,
+) -> None:
     name = api_name()
     page = await new_connection(visitor, name)
-    file = json.loads(await visitor.download(page, "Download Connection File"))["document"]
+    file = json.loads(await visitor.download(page, "Download Connection File"))[
+        "document"
+    ]
     page = await visitor.send_file(page, "Upload Connection File", acceptance(file))
     assert f"Connection {name} Pending Approval" in page.text
     assert f"Connection {name} Active" in (await visitor.press(page, "Approve")).text
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b"\x00", b"x" * 70_000])
-async def test_what_is_no_connection_file_is_told_on_the_page(visitor: Browser, content: bytes) -> None:
+async def test_what_is_no_connection_file_is_told_on_the_page(
+    visitor: Browser, content: bytes
+) -> None:
     page = await new_connection(visitor, api_name())
     page = await visitor.send_file(page, "Upload Connection File", content)
     assert page.status == 400 and page.form("Upload Connection File")
 
 
-async def test_what_a_connection_may_not_be_called_is_told_in_the_form(visitor: Browser, admin: Api) -> None:
+async def test_what_a_connection_may_not_be_called_is_told_in_the_form(
+    visitor: Browser, admin: Api
+) -> None:
     page = await visitor.open("/ui/objects/connection__sys/new")
-    page = await visitor.press(page, "Save", name__v="Mine", api_name__sys="Not A Name", object_type__v="Local")
-    assert page.status == 400 and "INVALID_DATA [api_name__sys] takes lower-case letters" in page.text
+    page = await visitor.press(
+        page, "Save", name__v="Mine", api_name__sys="Not A Name", object_type__v="Local"
+    )
+    assert (
+        page.status == 400
+        and "INVALID_DATA [api_name__sys] takes lower-case letters" in page.text
+    )
     name = api_name()
-    page = await visitor.press(page, "Save", api_name__sys=name)  # the rest is as it was filled in
-    assert (await record(admin, "connection__sys", "api_name__sys", name))["name__v"] == "Mine"
+    page = await visitor.press(
+        page, "Save", api_name__sys=name
+    )  # the rest is as it was filled in
+    assert (await record(admin, "connection__sys", "api_name__sys", name))[
+        "name__v"
+    ] == "Mine"
     assert "Mine Active" in (await visitor.press(page, "Activate")).text
 
 
@@ -106,19 +149,34 @@ async def test_a_connection_is_duplicated(visitor: Browser, admin: Api) -> None:
     name = api_name()
     await integration_of(visitor, await new_connection(visitor, name), name)
     original = await record(admin, "connection__sys", "api_name__sys", name)
-    page = await visitor.click(await visitor.open(f"/ui/connections/{original['id']}"), "Duplicate")
+    page = await visitor.click(
+        await visitor.open(f"/ui/connections/{original['id']}"), "Duplicate"
+    )
     page = await visitor.press(page, "Duplicate", name="Copy", api_name="no_ending")
-    assert page.status == 400 and "INVALID_DATA The API name of a copy ends in __c" in page.text
-    page = await visitor.press(page, "Duplicate", api_name=f"copy_{name}", remote_vault_id="20203")
-    assert "Copy Pending" in page.text and f"Integration {name}" in page.links and "20203" in page.text
+    assert (
+        page.status == 400
+        and "INVALID_DATA The API name of a copy ends in __c" in page.text
+    )
+    page = await visitor.press(
+        page, "Duplicate", api_name=f"copy_{name}", remote_vault_id="20203"
+    )
+    assert (
+        "Copy Pending" in page.text
+        and f"Integration {name}" in page.links
+        and "20203" in page.text
+    )
 
 
-async def test_an_integration_is_activated_as_the_guide_says(visitor: Browser, admin: Api) -> None:
+async def test_an_integration_is_activated_as_the_guide_says(
+    visitor: Browser, admin: Api
+) -> None:
     name = api_name()
     connection = await new_connection(visitor, name)
     await integration_of(visitor, connection, name)
     await visitor.press(
-        await visitor.click(await visitor.open(connection.path), f"Integration {name}"), "Save", status__v="Inactive"
+        await visitor.click(await visitor.open(connection.path), f"Integration {name}"),
+        "Save",
+        status__v="Inactive",
     )
     # In the Medical Vault: open the integration, Status = Active, Save.
     page = await visitor.open(connection.path)
@@ -126,13 +184,20 @@ async def test_an_integration_is_activated_as_the_guide_says(visitor: Browser, a
     page = await visitor.click(page, f"Integration {name}")
     assert f"Integration {name} Inactive" in page.text
     page = await visitor.press(page, "Save", status__v="Active")
-    assert f"Integration {name} Active" in page.text and "The integration was saved." in page.text
+    assert (
+        f"Integration {name} Active" in page.text
+        and "The integration was saved." in page.text
+    )
     stored = await record(admin, "integration__sys", "integration_api_name__sys", name)
     activated = stored["last_successful_run_time__sys"]
     assert activated and activated[:19].replace("T", " ") in page.text
     # In Vault CRM: Edit, System Information, Status.
-    page = await visitor.press(await visitor.click(page, "Edit"), "Save", status__v="Inactive")
-    page = await visitor.press(await visitor.click(page, "Edit"), "Save", status__v="Active")
+    page = await visitor.press(
+        await visitor.click(page, "Edit"), "Save", status__v="Inactive"
+    )
+    page = await visitor.press(
+        await visitor.click(page, "Edit"), "Save", status__v="Active"
+    )
     assert f"Integration {name} Active" in page.text
     assert (await record(admin, "integration__sys", "integration_api_name__sys", name))[
         "last_successful_run_time__sys"
@@ -141,34 +206,63 @@ async def test_an_integration_is_activated_as_the_guide_says(visitor: Browser, a
 
 async def test_the_time_set_back_makes_a_run(visitor: Browser, admin: Api) -> None:
     page = await visitor.open("/ui/connections")
-    page = await visitor.click(await visitor.click(page, "Medical-CRM Connection"), "CLM Integration")
+    page = await visitor.click(
+        await visitor.click(page, "Medical-CRM Connection"), "CLM Integration"
+    )
     page = await visitor.press(page, "Save", status__v="Active")
-    page = await visitor.press(page, "Save", last_successful_run_time__sys="2020-01-02T03:04")
+    page = await visitor.press(
+        page, "Save", last_successful_run_time__sys="2020-01-02T03:04"
+    )
     assert "The integration was saved." in page.text
-    stored = await record(admin, "integration__sys", "integration_api_name__sys", "clm__v")
+    stored = await record(
+        admin, "integration__sys", "integration_api_name__sys", "clm__v"
+    )
     assert stored["last_successful_run_time__sys"] == "2020-01-02T03:04:00.000Z"
     runs = (await admin.get("/services/integrations/clm__v/runs")).data
     page = await visitor.click(page, str(runs[0]["job_id"]))
-    assert f"Run {runs[0]['job_id']}" in page.text and "Batches reported 0 of 0" in page.text
+    assert (
+        f"Run {runs[0]['job_id']}" in page.text
+        and "Batches reported 0 of 0" in page.text
+    )
     assert str(runs[0]["job_id"]) in (await visitor.click(page, "Runs")).links
-    page = await visitor.press(await visitor.open(page.path.partition("/runs")[0]), "Run now")
+    page = await visitor.press(
+        await visitor.open(page.path.partition("/runs")[0]), "Run now"
+    )
     assert "The run was requested." in page.text
-    page = await visitor.press(await visitor.open(page.path.partition("/runs")[0]), "Save", status__v="Inactive")
+    page = await visitor.press(
+        await visitor.open(page.path.partition("/runs")[0]),
+        "Save",
+        status__v="Inactive",
+    )
     assert "CLM Integration Inactive" in page.text
 
 
-async def test_a_time_that_is_none_is_told_in_the_form(visitor: Browser, admin: Api) -> None:
-    stored = await record(admin, "integration__sys", "integration_api_name__sys", "country__v")
+async def test_a_time_that_is_none_is_told_in_the_form(
+    visitor: Browser, admin: Api
+) -> None:
+    stored = await record(
+        admin, "integration__sys", "integration_api_name__sys", "country__v"
+    )
     page = await visitor.open(f"/ui/integrations/{stored['id']}")
-    page = await visitor.press(page, "Save", last_successful_run_time__sys="yesterday", run_interval__sys="0")
-    assert page.status == 400 and "INVALID_DATA Field [last_successful_run_time__sys] takes a date" in page.text
+    page = await visitor.press(
+        page, "Save", last_successful_run_time__sys="yesterday", run_interval__sys="0"
+    )
+    assert (
+        page.status == 400
+        and "INVALID_DATA Field [last_successful_run_time__sys] takes a date"
+        in page.text
+    )
     assert page.form("Save").fields["last_successful_run_time__sys"] == "yesterday"
 
 
-async def test_queues_show_their_delivery_and_are_reset_when_confirmed(visitor: Browser) -> None:
+async def test_queues_show_their_delivery_and_are_reset_when_confirmed(
+    visitor: Browser,
+) -> None:
     page = await visitor.click(await visitor.open("/ui/"), "Spark Queues")
     page = await visitor.click(page, "Medical to CRM")
-    assert "medical_crm_outbound_queue__v" in page.text and "Delivery Enabled" in page.text
+    assert (
+        "medical_crm_outbound_queue__v" in page.text and "Delivery Enabled" in page.text
+    )
     assert "Medical-CRM Connection OK" in page.text
     page = await visitor.press(page, "Disable Delivery")
     assert "Delivery is disabled." in page.text and "Delivery Disabled" in page.text
@@ -179,11 +273,16 @@ async def test_queues_show_their_delivery_and_are_reset_when_confirmed(visitor: 
     page = await visitor.click(page, "Reset")
     assert "cannot be undone" in page.text
     assert "Medical to CRM" in (await visitor.click(page, "Cancel")).text
-    assert "Deleted messages in queue." in (await visitor.press(page, "Delete all messages")).text
+    assert (
+        "Deleted messages in queue."
+        in (await visitor.press(page, "Delete all messages")).text
+    )
 
 
 async def test_a_note_is_shown_once(visitor: Browser) -> None:
-    page = await visitor.press(await visitor.open("/ui/queues/out__c"), "Disable Delivery")
+    page = await visitor.press(
+        await visitor.open("/ui/queues/out__c"), "Disable Delivery"
+    )
     assert "Delivery is disabled." in page.text
     page = await visitor.open("/ui/queues/out__c")
     assert "Delivery is disabled." not in page.text

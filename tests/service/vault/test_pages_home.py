@@ -10,19 +10,30 @@ from tests.service.vault.served import Api
 
 
 async def test_an_administrator_sees_how_the_vault_stands(api: Api, admin: Api) -> None:
-    error = {"error_type__sys": "message_processing_error__sys", "error_status__sys": "open__sys"}
-    await admin.post("/vobjects/exception_message__sys", json=[{"message_id__sys": key(), **error}])
+    error = {
+        "error_type__sys": "message_processing_error__sys",
+        "error_status__sys": "open__sys",
+    }
+    await admin.post(
+        "/vobjects/exception_message__sys", json=[{"message_id__sys": key(), **error}]
+    )
     async with browser(api.url, "admin") as visitor:
         page = await visitor.open("/ui/")
         assert "Medical Inquiries of Vault CRM arrive here as Cases" in page.text
         assert "Connections Name Lifecycle State Status Remote Vault Name" in page.text
         assert "Medical-CRM Connection" in page.links
-        assert "Active integrations Name Connection Last Successful Run Time" in page.text
+        assert (
+            "Active integrations Name Connection Last Successful Run Time" in page.text
+        )
         assert "Spark Queues Queue Type Messages Waiting since" in page.text
         assert "Latest jobs" in page.text and page.links["All jobs"] == "/ui/jobs"
-        listed = next(label for label in page.links if "open User Exception Message" in label)
+        listed = next(
+            label for label in page.links if "open User Exception Message" in label
+        )
         assert (await visitor.click(page, listed)).path == "/ui/exceptions"
-        assert (await visitor.click(page, "Case Requests")).path == "/ui/objects/case_request__v"
+        assert (
+            await visitor.click(page, "Case Requests")
+        ).path == "/ui/objects/case_request__v"
 
 
 async def test_others_see_what_they_may_work_with(api: Api) -> None:
@@ -47,7 +58,11 @@ async def test_what_waits_in_a_queue_is_seen_with_its_age(api: Api, admin: Api) 
     ids = (await admin.post("/vobjects/lagging__c", json=[{"name__v": key()}])).ids
     async with browser(api.url, "admin") as visitor:
         assert "Lagging Outbound 0" in (await visitor.open("/ui/")).text
-        await admin.post(f"/vobjects/lagging__c/{ids[0]}/actions/Objectaction.lagging__c.send__c")
+        await admin.post(
+            f"/vobjects/lagging__c/{ids[0]}/actions/Objectaction.lagging__c.send__c"
+        )
         page = await visitor.open("/ui/")
-        assert re.search(r"Lagging Outbound 1 \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC", page.text), page.text
+        assert re.search(
+            r"Lagging Outbound 1 \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC", page.text
+        ), page.text
     await admin.put("/services/queues/lagging__c/actions/reset")

@@ -27,23 +27,42 @@ async def visitor(api: Api) -> AsyncIterator[Browser]:
         yield made
 
 
-async def test_a_record_is_created_edited_and_moved_on(visitor: Browser, user: Api) -> None:
+async def test_a_record_is_created_edited_and_moved_on(
+    visitor: Browser, user: Api
+) -> None:
     name = key()
     page = await visitor.click(await visitor.open("/ui/objects"), "Things")
     page = await visitor.press(
-        await visitor.click(page, "Create"), "Save", name__v=name, key__c=name, colour__c="Red", amount__c="1.50"
+        await visitor.click(page, "Create"),
+        "Save",
+        name__v=name,
+        key__c=name,
+        colour__c="Red",
+        amount__c="1.50",
     )
-    assert f"{name} New" in page.text and "Colour Red" in page.text and "Amount 1.50" in page.text
-    page = await visitor.press(await visitor.click(page, "Edit"), "Save", colour__c="Blue", amount__c="")
+    assert (
+        f"{name} New" in page.text
+        and "Colour Red" in page.text
+        and "Amount 1.50" in page.text
+    )
+    page = await visitor.press(
+        await visitor.click(page, "Edit"), "Save", colour__c="Blue", amount__c=""
+    )
     assert "The Thing was saved." in page.text and "Colour Blue" in page.text
     record_id = page.path.rpartition("/")[2]
     page = await visitor.press(page, "Start", note__c="begun")
     assert "Start: done." in page.text and f"{name} Started" in page.text
     stored = await record(user, "thing__c", record_id)
-    assert (stored["note__c"], stored["amount__c"], stored["colour__c"]) == ("begun", None, ["blue__c"])
+    assert (stored["note__c"], stored["amount__c"], stored["colour__c"]) == (
+        "begun",
+        None,
+        ["blue__c"],
+    )
 
 
-async def test_every_type_of_field_goes_through_a_form_unchanged(visitor: Browser, user: Api) -> None:
+async def test_every_type_of_field_goes_through_a_form_unchanged(
+    visitor: Browser, user: Api
+) -> None:
     name = key()
     values = {
         "name__v": name,
@@ -59,18 +78,30 @@ async def test_every_type_of_field_goes_through_a_form_unchanged(visitor: Browse
     (record_id,) = (await user.post("/vobjects/item__c", json=[values])).ids
     before = await record(user, "item__c", record_id)
     page = await visitor.open(f"/ui/objects/item__c/{record_id}")
-    assert "Moment 2026-01-02 03:04:05 UTC" in page.text and "Sizes Small, Huge" in page.text and "Yes Yes" in page.text
+    assert (
+        "Moment 2026-01-02 03:04:05 UTC" in page.text
+        and "Sizes Small, Huge" in page.text
+        and "Yes Yes" in page.text
+    )
     page = await visitor.press(await visitor.click(page, "Edit"), "Save")
     assert await record(user, "item__c", record_id) == before
-    fields = {"sizes__c.large__c": "on", "yes__c": "No", "moment__c": "2026-02-03T04:05"}
+    fields = {
+        "sizes__c.large__c": "on",
+        "yes__c": "No",
+        "moment__c": "2026-02-03T04:05",
+    }
     await visitor.press(await visitor.click(page, "Edit"), "Save", **fields)
     after = await record(user, "item__c", record_id)
     assert sorted(after["sizes__c"]) == ["huge__c", "large__c", "small__c"]
     assert (after["yes__c"], after["moment__c"]) == (False, "2026-02-03T04:05:00.000Z")
 
 
-async def test_what_somebody_else_has_changed_is_not_overwritten(visitor: Browser, user: Api) -> None:
-    (record_id,) = (await user.post("/vobjects/thing__c", json=[{"name__v": key()}])).ids
+async def test_what_somebody_else_has_changed_is_not_overwritten(
+    visitor: Browser, user: Api
+) -> None:
+    (record_id,) = (
+        await user.post("/vobjects/thing__c", json=[{"name__v": key()}])
+    ).ids
     form = await visitor.open(f"/ui/objects/thing__c/{record_id}/edit")
     await user.put(f"/vobjects/thing__c/{record_id}", data={"note__c": "theirs"})
     page = await visitor.press(form, "Save", note__c="mine")
@@ -80,11 +111,18 @@ async def test_what_somebody_else_has_changed_is_not_overwritten(visitor: Browse
     assert "Note mine" in (await visitor.press(page, "Save")).text
 
 
-async def test_records_are_searched_filtered_and_paged(visitor: Browser, user: Api) -> None:
+async def test_records_are_searched_filtered_and_paged(
+    visitor: Browser, user: Api
+) -> None:
     word = key().replace("-", "")
-    rows = [{"name__v": f"{word} {n:03}", "colour__c": "red__c" if n % 2 else "blue__c"} for n in range(60)]
+    rows = [
+        {"name__v": f"{word} {n:03}", "colour__c": "red__c" if n % 2 else "blue__c"}
+        for n in range(60)
+    ]
     await user.post("/vobjects/thing__c", json=rows)
-    page = await visitor.press(await visitor.open("/ui/objects/thing__c"), "Search", q=word)
+    page = await visitor.press(
+        await visitor.open("/ui/objects/thing__c"), "Search", q=word
+    )
     assert "1 to 50 of 60" in page.text
     assert word not in str(page.url)
     page = await visitor.press(page, "Next")
@@ -94,14 +132,31 @@ async def test_records_are_searched_filtered_and_paged(visitor: Browser, user: A
     page = await visitor.open("/ui/objects/thing__c", params={"colour__c": "red__c"})
     page = await visitor.press(page, "Search", q=word)
     assert "1 to 30 of 30" in page.text and "Only where Colour is red__c." in page.text
-    page = await visitor.press(await visitor.click(page, "Show all"), "Search", q=f"{word} 007")
+    page = await visitor.press(
+        await visitor.click(page, "Show all"), "Search", q=f"{word} 007"
+    )
     assert "1 to 1 of 1" in page.text
-    for words in ("' OR 1", "(", "NOT", 'a"b', "\\", "*", "%", "a AND", "\u0000", "${user.id}"):
+    for words in (
+        "' OR 1",
+        "(",
+        "NOT",
+        'a"b',
+        "\\",
+        "*",
+        "%",
+        "a AND",
+        "\u0000",
+        "${user.id}",
+    ):
         assert (await visitor.press(page, "Search", q=words)).status == 200, words
-        assert (await visitor.open("/ui/objects/thing__c", params={"name__v": words})).status == 200, words
+        assert (
+            await visitor.open("/ui/objects/thing__c", params={"name__v": words})
+        ).status == 200, words
 
 
-async def test_references_are_chosen_by_name_and_lead_to_their_record(visitor: Browser, user: Api) -> None:
+async def test_references_are_chosen_by_name_and_lead_to_their_record(
+    visitor: Browser, user: Api
+) -> None:
     owner, name = f"Owner {key()}", key()
     (owner_id,) = (await user.post("/vobjects/owner__c", json=[{"name__v": owner}])).ids
     page = await visitor.open("/ui/objects/item__c/new", params={"owner__c": owner_id})
@@ -110,17 +165,31 @@ async def test_references_are_chosen_by_name_and_lead_to_their_record(visitor: B
     assert page.path == f"/ui/objects/owner__c/{owner_id}"
 
 
-async def test_a_deletion_is_confirmed_and_the_audit_trail_tells_of_the_record(api: Api, admin: Api) -> None:
-    (record_id,) = (await admin.post("/vobjects/thing__c", json=[{"name__v": "Gone", "note__c": "before"}])).ids
+async def test_a_deletion_is_confirmed_and_the_audit_trail_tells_of_the_record(
+    api: Api, admin: Api
+) -> None:
+    (record_id,) = (
+        await admin.post(
+            "/vobjects/thing__c", json=[{"name__v": "Gone", "note__c": "before"}]
+        )
+    ).ids
     await admin.put(f"/vobjects/thing__c/{record_id}", data={"note__c": "after"})
     async with browser(api.url, "admin") as visitor:
         page = await visitor.open(f"/ui/objects/thing__c/{record_id}")
         trail = await visitor.click(page, "Audit Trail")
-        assert "Edit" in trail.text and "note__c" in trail.text and "before" in trail.text and "after" in trail.text
+        assert (
+            "Edit" in trail.text
+            and "note__c" in trail.text
+            and "before" in trail.text
+            and "after" in trail.text
+        )
         page = await visitor.click(page, "Delete")
         assert "cannot be undone" in page.text
         page = await visitor.press(page, "Delete")
-        assert "The Thing was deleted." in page.text and page.path == "/ui/objects/thing__c"
+        assert (
+            "The Thing was deleted." in page.text
+            and page.path == "/ui/objects/thing__c"
+        )
         assert (await visitor.open(f"/ui/objects/thing__c/{record_id}")).status == 400
 
 
@@ -141,7 +210,9 @@ async def test_text_is_never_markup(visitor: Browser, user: Api, text: str) -> N
         page = await visitor.open(address, params=params)
         tags = [tag for tag, _ in page.tags]
         assert not {"script", "img", "b"}.intersection(tags), address
-        assert not [name for _, given in page.tags for name in given if name.startswith("on")], address
+        assert not [
+            name for _, given in page.tags for name in given if name.startswith("on")
+        ], address
     page = await visitor.open(path)
     assert " ".join(text.split()) in page.text
     form = (await visitor.open(f"{path}/edit")).form("Save")
@@ -154,23 +225,40 @@ async def test_a_record_that_may_not_be_read_is_not_shown(visitor: Browser) -> N
     assert "Users" not in (await visitor.open("/ui/objects")).links
 
 
-async def test_of_many_records_one_is_named_by_its_name_or_its_id(api: Api, admin: Api) -> None:
+async def test_of_many_records_one_is_named_by_its_name_or_its_id(
+    api: Api, admin: Api
+) -> None:
     script = """RECREATE Object picked__c ( label('Picked'), label_plural('Picked'), prefix('ZPK') );
     RECREATE Object picking__c ( label('Picking'), label_plural('Picking'), prefix('ZPJ'),
       Field picked__c ( label('Choice'), type('Object'), object('Object.picked__c') ) );"""
     assert (await admin.post("/api/mdl/execute", data=script)).status == "SUCCESS"
     names = [f"Number {n}" for n in range(101)] + ["O'Neil", "Twice", "Twice"]
-    ids = (await admin.post("/vobjects/picked__c", json=[{"name__v": name} for name in names])).ids
+    ids = (
+        await admin.post(
+            "/vobjects/picked__c", json=[{"name__v": name} for name in names]
+        )
+    ).ids
     async with browser(api.url, "admin") as visitor:
-        for given, found in (("Number 7", ids[7]), ("O'Neil", ids[101]), (ids[3], ids[3])):
+        for given, found in (
+            ("Number 7", ids[7]),
+            ("O'Neil", ids[101]),
+            (ids[3], ids[3]),
+        ):
             page = await visitor.open("/ui/objects/picking__c/new")
             assert "Name or ID of a record of Picked" in page.text
             page = await visitor.press(page, "Save", name__v=given, picked__c=given)
             assert "was created" in page.text
-            rows = (await admin.query(f"SELECT picked__c FROM picking__c WHERE id = '{page.path.split('/')[-1]}'")).data
+            rows = (
+                await admin.query(
+                    f"SELECT picked__c FROM picking__c WHERE id = '{page.path.split('/')[-1]}'"
+                )
+            ).data
             assert rows == [{"picked__c": found}]
         for given in ("Twice", "Nobody"):
             page = await visitor.press(
-                await visitor.open("/ui/objects/picking__c/new"), "Save", name__v=given, picked__c=given
+                await visitor.open("/ui/objects/picking__c/new"),
+                "Save",
+                name__v=given,
+                picked__c=given,
             )
             assert "Field [picked__c] refers to no record" in page.text

@@ -35,7 +35,10 @@ def api_name() -> str:
 async def test_field_rules_are_reviewed_as_the_guide_says(visitor: Browser) -> None:
     page = await visitor.click(await visitor.open("/ui/"), "Integration Rules")
     page = await visitor.click(page, "Medical Inquiries Integration Rule")
-    assert page.links["Field Rules"] == "#field-rules" and page.links["Query Object Rules"] == "#query-object-rules"
+    assert (
+        page.links["Field Rules"] == "#field-rules"
+        and page.links["Query Object Rules"] == "#query-object-rules"
+    )
     for told in (
         "medical_inquiry_details_inbound__v",
         "request_question__v case_request__v question__v",
@@ -52,10 +55,14 @@ async def execute(visitor: Browser, page: Page, mdl: str | None = None) -> Page:
     return await visitor.press(page, "Execute")
 
 
-async def test_a_rule_is_written_changed_and_refused_statement_by_statement(visitor: Browser) -> None:
+async def test_a_rule_is_written_changed_and_refused_statement_by_statement(
+    visitor: Browser,
+) -> None:
     name = api_name()
     page = await execute(
-        visitor, await visitor.click(await visitor.open("/ui/rules"), "Create with MDL"), RULE.format(name=name)
+        visitor,
+        await visitor.click(await visitor.open("/ui/rules"), "Create with MDL"),
+        RULE.format(name=name),
     )
     assert f"Carried out: RECREATE Integrationrule.{name}." in page.text
     page = await visitor.click(await visitor.open("/ui/rules"), f"Rule of {name}")
@@ -73,21 +80,38 @@ async def test_a_rule_is_written_changed_and_refused_statement_by_statement(visi
     page = await execute(visitor, page, script)
     assert page.status == 400
     assert f"1 1 ALTER Integrationrule.{name} Carried out" in page.text
-    assert f"2 2 ALTER Integrationrule.{name} Refused GEN-" in page.text and "broken__c" in page.text
+    assert (
+        f"2 2 ALTER Integrationrule.{name} Refused GEN-" in page.text
+        and "broken__c" in page.text
+    )
     assert f"3 4 DROP Integrationrule.{name}" not in page.text
     assert page.form("Review").fields["mdl"] == script
     assert "Renamed" in (await visitor.open("/ui/rules")).links
 
 
-async def test_a_script_is_carried_out_as_it_was_reviewed_only(visitor: Browser) -> None:
+async def test_a_script_is_carried_out_as_it_was_reviewed_only(
+    visitor: Browser,
+) -> None:
     name = api_name()
-    create = f"CREATE Integrationrule {name} (label('A'), connection('medical_crm__v'));"
-    page = await visitor.press(await visitor.open("/ui/components/mdl"), "Review", mdl=create)
+    create = (
+        f"CREATE Integrationrule {name} (label('A'), connection('medical_crm__v'));"
+    )
+    page = await visitor.press(
+        await visitor.open("/ui/components/mdl"), "Review", mdl=create
+    )
     assert f"1 1 CREATE Integrationrule.{name} Not there" in page.text
-    page = await visitor.press(page, "Execute", mdl=f"{create}\nDROP Integrationrule {name};")
-    assert f"2 2 DROP Integrationrule.{name} Not there" in page.text and "Carried out:" not in page.text
+    page = await visitor.press(
+        page, "Execute", mdl=f"{create}\nDROP Integrationrule {name};"
+    )
+    assert (
+        f"2 2 DROP Integrationrule.{name} Not there" in page.text
+        and "Carried out:" not in page.text
+    )
     page = await visitor.press(page, "Execute")
-    assert f"Carried out: CREATE Integrationrule.{name}, DROP Integrationrule.{name}." in page.text
+    assert (
+        f"Carried out: CREATE Integrationrule.{name}, DROP Integrationrule.{name}."
+        in page.text
+    )
 
 
 @pytest.mark.parametrize(
@@ -98,8 +122,12 @@ async def test_a_script_is_carried_out_as_it_was_reviewed_only(visitor: Browser)
         ("</textarea><script>alert(1)</script>", "INVALID_DATA"),
     ],
 )
-async def test_what_is_no_mdl_is_told_and_stays_in_the_form(visitor: Browser, script: str, told: str) -> None:
-    page = await visitor.press(await visitor.open("/ui/components/mdl"), "Review", mdl=script)
+async def test_what_is_no_mdl_is_told_and_stays_in_the_form(
+    visitor: Browser, script: str, told: str
+) -> None:
+    page = await visitor.press(
+        await visitor.open("/ui/components/mdl"), "Review", mdl=script
+    )
     assert page.status == 400 and told in page.text
     assert page.form("Review").fields["mdl"] == script
     assert "script" not in [tag for tag, _ in page.tags]
@@ -120,33 +148,62 @@ async def a_rule(visitor: Browser, *, locked: bool = False) -> str:
     name = api_name()
     script = RULE.format(name=name)
     if locked:
-        script = script.replace("active(false)", "lock_activation(true), lock_defaults(true)")
+        script = script.replace(
+            "active(false)", "lock_activation(true), lock_defaults(true)"
+        )
     added = "(target_object('Object.thing__c'), target_object_field('Field.name__v'), field_default('x'))"
-    script = script.replace("first__c", "first__v") + f"ALTER Integrationrule {name} (ADD Fieldrule own__c {added});"
+    script = (
+        script.replace("first__c", "first__v")
+        + f"ALTER Integrationrule {name} (ADD Fieldrule own__c {added});"
+    )
     page = await execute(visitor, await visitor.open("/ui/components/mdl"), script)
     assert "Carried out:" in page.text, page.text
     return name
 
 
-async def test_field_rules_are_added_changed_and_deleted_by_form(visitor: Browser) -> None:
+async def test_field_rules_are_added_changed_and_deleted_by_form(
+    visitor: Browser,
+) -> None:
     name = await a_rule(visitor)
     page = await visitor.click(await visitor.open(f"/ui/rules/{name}"), "first__v")
     assert page.form("Save").fields["query_field"] == "text__v"
     assert page.form("Save").fields["target_object"] == "thing__c"
-    page = await visitor.press(page, "Save", query_field="other__v", field_default="none", active="Inactive")
+    page = await visitor.press(
+        page, "Save", query_field="other__v", field_default="none", active="Inactive"
+    )
     assert "The Field Rule was saved." in page.text
-    assert f"first__v thing__c note__c thing__v other__v {NONE} none Inactive" in page.text
-    page = await visitor.press(await visitor.click(page, "first__v"), "Save", field_default="", active="Active")
-    assert f"first__v thing__c note__c thing__v other__v {NONE} {NONE} Active" in page.text
+    assert (
+        f"first__v thing__c note__c thing__v other__v {NONE} none Inactive" in page.text
+    )
+    page = await visitor.press(
+        await visitor.click(page, "first__v"), "Save", field_default="", active="Active"
+    )
+    assert (
+        f"first__v thing__c note__c thing__v other__v {NONE} {NONE} Active" in page.text
+    )
     page = await visitor.click(page, "Add Field Rule")
-    page = await visitor.press(page, "Save", part_name="third__c", target_object="thing__c", target_object_field="x__c")
+    page = await visitor.press(
+        page,
+        "Save",
+        part_name="third__c",
+        target_object="thing__c",
+        target_object_field="x__c",
+    )
     assert page.status == 400 and "INVALID_DATA" in page.text
-    fields = {"target_object_field": "note__c", "query_object": "thing__v", "query_field": "third__v"}
+    fields = {
+        "target_object_field": "note__c",
+        "query_object": "thing__v",
+        "query_field": "third__v",
+    }
     page = await visitor.press(page, "Save", **fields)
     assert "third__c thing__c note__c thing__v third__v" in page.text
-    page = await visitor.press(await visitor.click(page, "third__c"), "Delete Field Rule")
+    page = await visitor.press(
+        await visitor.click(page, "third__c"), "Delete Field Rule"
+    )
     assert "third__v" not in page.text
-    page = await visitor.press(await visitor.click(page, "only__c"), "Save", filter_clause="not a condition ((")
+    page = await visitor.press(
+        await visitor.click(page, "only__c"), "Save", filter_clause="not a condition (("
+    )
     assert page.status == 400 and "filter_clause" in page.text
     assert page.form("Save").fields["filter_clause"] == "not a condition (("
 
@@ -155,8 +212,13 @@ async def test_a_rule_itself_is_changed_by_form(visitor: Browser) -> None:
     name = await a_rule(visitor)
     page = await visitor.click(await visitor.open(f"/ui/rules/{name}"), "Edit")
     stale = page
-    page = await visitor.press(page, "Save", label=f"Relabelled {name}", active="Active")
-    assert "The Integration Rule was saved." in page.text and f"Relabelled {name} Active" in page.text
+    page = await visitor.press(
+        page, "Save", label=f"Relabelled {name}", active="Active"
+    )
+    assert (
+        "The Integration Rule was saved." in page.text
+        and f"Relabelled {name} Active" in page.text
+    )
     page = await visitor.press(stale, "Save", label="Late")
     assert page.status == 409 and "RACE_CONDITION" in page.text
     page = await visitor.press(page, "Save")
@@ -165,27 +227,41 @@ async def test_a_rule_itself_is_changed_by_form(visitor: Browser) -> None:
     assert "Nothing was changed." in page.text
 
 
-async def test_what_a_lock_keeps_is_shown_and_not_to_be_changed(visitor: Browser) -> None:
+async def test_what_a_lock_keeps_is_shown_and_not_to_be_changed(
+    visitor: Browser,
+) -> None:
     name = await a_rule(visitor, locked=True)
     page = await visitor.click(await visitor.open(f"/ui/rules/{name}"), "first__v")
-    inputs = {given["name"]: given for _, given in page.tags if given.get("name") and given.get("id")}
+    inputs = {
+        given["name"]: given
+        for _, given in page.tags
+        if given.get("name") and given.get("id")
+    }
     assert "disabled" in inputs["query_field"] and "disabled" in inputs["active"]
     assert "disabled" not in inputs["label"]
-    page = await visitor.press(page, "Save", query_field="other__v")  # as if it were not disabled
+    page = await visitor.press(
+        page, "Save", query_field="other__v"
+    )  # as if it were not disabled
     assert page.status == 400 and "lock_defaults forbids" in page.text
-    page = await visitor.press(await visitor.open(f"/ui/rules/{name}/Fieldrule/first__v"), "Delete Field Rule")
+    page = await visitor.press(
+        await visitor.open(f"/ui/rules/{name}/Fieldrule/first__v"), "Delete Field Rule"
+    )
     assert page.status == 400 and "lock" in page.text
     page = await visitor.click(await visitor.open(f"/ui/rules/{name}"), "own__c")
     page = await visitor.press(page, "Save", field_default="y")
     assert "The Field Rule was saved." in page.text
 
 
-async def test_who_may_read_the_configuration_sees_it_and_changes_nothing(api: Api) -> None:
+async def test_who_may_read_the_configuration_sees_it_and_changes_nothing(
+    api: Api,
+) -> None:
     async with browser(api.url, "integration") as reader:
         page = await reader.open("/ui/components/Integrationrule/medical_inquiries__v")
         assert "Fieldrule" in page.html and "readonly" in page.html
         assert not [form for form in page.forms if "Review" in form.labels]
-        assert "Show as MDL" in (await reader.open("/ui/rules/medical_inquiries__v")).links
+        assert (
+            "Show as MDL" in (await reader.open("/ui/rules/medical_inquiries__v")).links
+        )
 
 
 def csv(*lines: str) -> bytes:
@@ -196,22 +272,42 @@ def csv(*lines: str) -> bytes:
 async def upload(visitor: Browser, content: bytes) -> Page:
     page = await visitor.click(await visitor.open("/ui/"), "Reference Lookups")
     page = await visitor.press(page, "Search", connection="Medical-CRM Connection")
-    return await visitor.send_file(await visitor.click(page, "Upload CSV"), "Upload", content, "lookups.csv")
+    return await visitor.send_file(
+        await visitor.click(page, "Upload CSV"), "Upload", content, "lookups.csv"
+    )
 
 
 async def test_a_file_of_lookups_is_told_of_row_by_row(visitor: Browser) -> None:
     name = f"set_{api_name()}"
-    rows = [f"{name},generic__sys,{source},target" for source in ("a__v", "b__v", "a__v")]
+    rows = [
+        f"{name},generic__sys,{source},target" for source in ("a__v", "b__v", "a__v")
+    ]
     page = await upload(visitor, csv(*rows, f"{name},generic__sys,c__v,"))
     assert "2 of 4 rows were taken; 2 were refused." in page.text
     assert "1 a__v Created" in page.text and "2 b__v Created" in page.text
-    assert "3 a__v Refused OPERATION_NOT_ALLOWED" in page.text and "4 c__v Refused PARAMETER_REQUIRED" in page.text
-    report = base64.b64decode(page.links["Download Result"].partition("base64,")[2]).decode()
-    assert [line.partition(",")[0] for line in report.splitlines()[1:]] == ["SUCCESS", "SUCCESS", "FAILURE", "FAILURE"]
-    page = await visitor.press(await visitor.click(page, "Reference Lookups"), "Search", q=name)
+    assert (
+        "3 a__v Refused OPERATION_NOT_ALLOWED" in page.text
+        and "4 c__v Refused PARAMETER_REQUIRED" in page.text
+    )
+    report = base64.b64decode(
+        page.links["Download Result"].partition("base64,")[2]
+    ).decode()
+    assert [line.partition(",")[0] for line in report.splitlines()[1:]] == [
+        "SUCCESS",
+        "SUCCESS",
+        "FAILURE",
+        "FAILURE",
+    ]
+    page = await visitor.press(
+        await visitor.click(page, "Reference Lookups"), "Search", q=name
+    )
     assert "1 to 2 of 2" in page.text and f"{name} Generic a__v target" in page.text
-    page = await visitor.click(page, next(label for label in page.links if label.startswith("RL-")))
-    page = await visitor.press(await visitor.click(page, "Edit"), "Save", target_key__sys="another")
+    page = await visitor.click(
+        page, next(label for label in page.links if label.startswith("RL-"))
+    )
+    page = await visitor.press(
+        await visitor.click(page, "Edit"), "Save", target_key__sys="another"
+    )
     assert "Target Key another" in page.text
 
 
@@ -219,7 +315,10 @@ async def test_a_file_with_lookup_keys_updates_rows(visitor: Browser) -> None:
     name = f"set_{api_name()}"
     await upload(visitor, csv(f"{name},generic__sys,a__v,old"))
     head = "lookup_key__sys,reference_lookup_name__sys,reference_lookup_type__sys,source_key__sys,target_key__sys"
-    rows = [f"medical_crm__v:{name}:{source},{name},generic__sys,{source},new" for source in ("a__v", "b__v")]
+    rows = [
+        f"medical_crm__v:{name}:{source},{name},generic__sys,{source},new"
+        for source in ("a__v", "b__v")
+    ]
     page = await upload(visitor, "\n".join((head, *rows)).encode())
     assert "1 a__v Updated" in page.text and "2 b__v Created" in page.text
     page = await upload(visitor, "\n".join((head, *rows)).encode())
@@ -232,9 +331,14 @@ async def test_a_file_with_lookup_keys_updates_rows(visitor: Browser) -> None:
         (b"", "PARAMETER_REQUIRED"),
         (b"\xff\xfe", "INVALID_DATA"),
         (b"a,a\n1,2", "INVALID_DATA"),
-        (csv(*["x,generic__sys,a__v,b"] * 501), "INVALID_DATA A call takes at most 500 rows"),
+        (
+            csv(*["x,generic__sys,a__v,b"] * 501),
+            "INVALID_DATA A call takes at most 500 rows",
+        ),
     ],
 )
-async def test_what_is_no_file_of_lookups_is_told_in_the_form(visitor: Browser, content: bytes, told: str) -> None:
+async def test_what_is_no_file_of_lookups_is_told_in_the_form(
+    visitor: Browser, content: bytes, told: str
+) -> None:
     page = await upload(visitor, content)
     assert page.status == 400 and told in page.text and page.form("Upload")

@@ -14,18 +14,32 @@ from tests.service.vault.served import PASSWORD, USERNAMES, Api
 
 async def test_sign_in_leads_back_to_the_page_that_was_asked_for(api: Api) -> None:
     async with browser(api.url) as visitor:
-        page = await visitor.sign_in(USERNAMES["admin"], path="/ui/objects/thing__c?page=2")
-        assert (page.status, str(page.url.relative())) == (200, "/ui/objects/thing__c?page=2")
+        page = await visitor.sign_in(
+            USERNAMES["admin"], path="/ui/objects/thing__c?page=2"
+        )
+        assert (page.status, str(page.url.relative())) == (
+            200,
+            "/ui/objects/thing__c?page=2",
+        )
 
 
 @pytest.mark.parametrize(
     "target",
-    ["https://elsewhere.example/ui/", "//elsewhere.example/ui/", "/api/", "/ui/\\\\x", "javascript:1", "/ui/\u00e9"],
+    [
+        "https://elsewhere.example/ui/",
+        "//elsewhere.example/ui/",
+        "/api/",
+        "/ui/\\\\x",
+        "javascript:1",
+        "/ui/\u00e9",
+    ],
 )
 async def test_sign_in_leads_to_pages_of_this_vault_only(api: Api, target: str) -> None:
     async with browser(api.url) as visitor:
         form = await visitor.open("/ui/sign-in", params={"next": target})
-        page = await visitor.press(form, "Sign in", username=USERNAMES["user"], password=PASSWORD, next=target)
+        page = await visitor.press(
+            form, "Sign in", username=USERNAMES["user"], password=PASSWORD, next=target
+        )
         assert str(page.url) == f"{api.url}/ui/"
 
 
@@ -38,25 +52,42 @@ async def test_a_wrong_password_is_told_by_its_type_and_not_kept(api: Api) -> No
         assert "not the password" not in page.html
 
 
-async def test_the_cookie_is_for_this_site_and_no_script(api: Api, vault: Vault) -> None:
+async def test_the_cookie_is_for_this_site_and_no_script(
+    api: Api, vault: Vault
+) -> None:
     async with browser(api.url) as visitor:
         form, values = visitor.filled(
-            await visitor.open("/ui/sign-in"), "Sign in", {"username": USERNAMES["user"], "password": PASSWORD}
+            await visitor.open("/ui/sign-in"),
+            "Sign in",
+            {"username": USERNAMES["user"], "password": PASSWORD},
         )
         for headers, secure in (({}, False), ({"X-Forwarded-Proto": "https"}, True)):
             async with visitor._http.post(
-                api.url + form.action, data=values, headers=headers, allow_redirects=False
+                api.url + form.action,
+                data=values,
+                headers=headers,
+                allow_redirects=False,
             ) as answer:
                 cookie = answer.cookies[f"vault_{vault.vault_id}_session"]
-                assert (cookie["httponly"], cookie["samesite"], cookie["path"]) == (True, "strict", "/ui")
+                assert (cookie["httponly"], cookie["samesite"], cookie["path"]) == (
+                    True,
+                    "strict",
+                    "/ui",
+                )
                 assert bool(cookie["secure"]) is secure
-            visitor._http.cookie_jar.update_cookies({f"vault_{vault.vault_id}_visitor": values["token"]}, URL(api.url))
+            visitor._http.cookie_jar.update_cookies(
+                {f"vault_{vault.vault_id}_visitor": values["token"]}, URL(api.url)
+            )
             form, values = visitor.filled(
-                await visitor.open("/ui/sign-in"), "Sign in", {"username": USERNAMES["user"], "password": PASSWORD}
+                await visitor.open("/ui/sign-in"),
+                "Sign in",
+                {"username": USERNAMES["user"], "password": PASSWORD},
             )
 
 
-async def test_each_sign_in_is_a_session_of_its_own_and_sign_out_ends_it(api: Api, vault: Vault) -> None:
+async def test_each_sign_in_is_a_session_of_its_own_and_sign_out_ends_it(
+    api: Api, vault: Vault
+) -> None:
     name = f"vault_{vault.vault_id}_session"
     async with browser(api.url, "user") as visitor:
         first = visitor.cookies()[name]
@@ -69,44 +100,80 @@ async def test_each_sign_in_is_a_session_of_its_own_and_sign_out_ends_it(api: Ap
         assert answer.error == "INVALID_SESSION_ID"
 
 
-async def test_an_ended_session_leads_to_the_sign_in_and_back(api: Api, vault: Vault) -> None:
+async def test_an_ended_session_leads_to_the_sign_in_and_back(
+    api: Api, vault: Vault
+) -> None:
     async with browser(api.url, "admin") as visitor:
         page = await visitor.open("/ui/queues/out__c")
         session = visitor.cookies()[f"vault_{vault.vault_id}_session"]
         await api.delete("/session", headers={"Authorization": session})
         page = await visitor.press(page, "Disable Delivery")
         assert page.path == "/ui/sign-in"
-        page = await visitor.press(page, "Sign in", username=USERNAMES["admin"], password=PASSWORD)
+        page = await visitor.press(
+            page, "Sign in", username=USERNAMES["admin"], password=PASSWORD
+        )
         assert page.path == "/ui/queues/out__c"
         assert "Disable Delivery" in page.text  # nothing was done without a session
 
 
-async def test_a_password_that_has_to_be_changed_is_changed_first(api: Api, admin: Api) -> None:
+async def test_a_password_that_has_to_be_changed_is_changed_first(
+    api: Api, admin: Api
+) -> None:
     _, username = await new_user(admin, user_needs_to_change_password__v="true")
     async with browser(api.url) as visitor:
         page = await visitor.sign_in(username)
         assert "PASSWORD_CHANGE_REQUIRED" in page.text
         page = await visitor.click(page, "Change the password")
-        words = {"username": username, "password": PASSWORD, "new_password": "another word", "repeated": "other word"}
+        words = {
+            "username": username,
+            "password": PASSWORD,
+            "new_password": "another word",
+            "repeated": "other word",
+        }
         page = await visitor.press(page, "Change the password", **words)
         assert "INVALID_DATA The new password and its repetition differ" in page.text
-        page = await visitor.press(page, "Change the password", **{**words, "repeated": "another word"})
-        page = await visitor.press(page, "Sign in", username=username, password="another word")
+        page = await visitor.press(
+            page, "Change the password", **{**words, "repeated": "another word"}
+        )
+        page = await visitor.press(
+            page, "Sign in", username=username, password="another word"
+        )
         assert (page.status, page.path) == (200, "/ui/")
 
 
-@pytest.mark.parametrize("path", ["/ui/", "/ui/sign-in", "/ui/nothing", "/ui/connections", "/ui/static/style.css"])
-async def test_every_answer_forbids_scripts_and_other_hosts(api: Api, path: str) -> None:
+@pytest.mark.parametrize(
+    "path",
+    ["/ui/", "/ui/sign-in", "/ui/nothing", "/ui/connections", "/ui/static/style.css"],
+)
+async def test_every_answer_forbids_scripts_and_other_hosts(
+    api: Api, path: str
+) -> None:
     async with browser(api.url, "admin") as visitor:
         page = await visitor.open(path)
-    policy = dict(part.split(" ", 1) for part in page.headers["Content-Security-Policy"].split("; "))
+    policy = dict(
+        part.split(" ", 1)
+        for part in page.headers["Content-Security-Policy"].split("; ")
+    )
     assert policy["default-src"] == "'none'" and "script-src" not in policy
-    assert policy["frame-ancestors"] == policy["base-uri"] == "'none'" and policy["form-action"] == "'self'"
+    assert (
+        policy["frame-ancestors"] == policy["base-uri"] == "'none'"
+        and policy["form-action"] == "'self'"
+    )
     assert page.headers["X-Content-Type-Options"] == "nosniff"
-    assert page.headers["Cache-Control"] == ("no-cache" if "static" in path else "no-store")
+    assert page.headers["Cache-Control"] == (
+        "no-cache" if "static" in path else "no-store"
+    )
     for tag, given in page.tags:
-        assert tag != "script" and "style" not in given and not [name for name in given if name.startswith("on")]
-        assert not [value for name, value in given.items() if name in ("src", "href", "action") and "//" in value]
+        assert (
+            tag != "script"
+            and "style" not in given
+            and not [name for name in given if name.startswith("on")]
+        )
+        assert not [
+            value
+            for name, value in given.items()
+            if name in ("src", "href", "action") and "//" in value
+        ]
 
 
 async def test_faults_are_pages_with_their_type(api: Api) -> None:
@@ -114,24 +181,52 @@ async def test_faults_are_pages_with_their_type(api: Api) -> None:
         for path, status, told in (
             ("/ui/nothing", 404, "MALFORMED_URL There is no such page"),
             ("/ui/sign-out", 405, "METHOD_NOT_SUPPORTED The page does not take GET"),
-            ("/ui/objects/nothing__c", 400, "INVALID_DATA There is no object [nothing__c]"),
-            ("/ui/objects/thing__c?page=nothing", 400, "INVALID_DATA Invalid value for parameter [page]"),
-            ("/ui/objects/thing__c/0000", 400, "INVALID_DATA The resource [0000] does not exist"),
-            ("/ui/queues/nothing__v", 400, "INVALID_DATA There is no queue [nothing__v]"),
+            (
+                "/ui/objects/nothing__c",
+                400,
+                "INVALID_DATA There is no object [nothing__c]",
+            ),
+            (
+                "/ui/objects/thing__c?page=nothing",
+                400,
+                "INVALID_DATA Invalid value for parameter [page]",
+            ),
+            (
+                "/ui/objects/thing__c/0000",
+                400,
+                "INVALID_DATA The resource [0000] does not exist",
+            ),
+            (
+                "/ui/queues/nothing__v",
+                400,
+                "INVALID_DATA There is no queue [nothing__v]",
+            ),
         ):
             page = await visitor.open(path)
             assert (page.status, told in page.text) == (status, True), page.text
-            assert ("Sign out" in page.text) is ("objects" in path or "queues" in path)  # unknown paths have no menu
+            assert ("Sign out" in page.text) is (
+                "objects" in path or "queues" in path
+            )  # unknown paths have no menu
 
 
 async def test_pages_are_no_part_of_the_api(api: Api) -> None:
-    async with aiohttp.ClientSession() as http, http.get(f"{api.url}/openapi.json") as answer:
-        assert not [path for path in (await answer.json())["paths"] if path.startswith("/ui")]
-    async with aiohttp.ClientSession() as http, http.get(f"{api.url}/ui", allow_redirects=False) as answer:
+    async with (
+        aiohttp.ClientSession() as http,
+        http.get(f"{api.url}/openapi.json") as answer,
+    ):
+        assert not [
+            path for path in (await answer.json())["paths"] if path.startswith("/ui")
+        ]
+    async with (
+        aiohttp.ClientSession() as http,
+        http.get(f"{api.url}/ui", allow_redirects=False) as answer,
+    ):
         assert (answer.status, answer.headers["Location"]) == (307, "/ui/")
 
 
 async def test_a_session_of_the_api_alone_opens_no_page(api: Api, admin: Api) -> None:
     async with browser(api.url) as visitor:
-        page = await visitor.open("/ui/", headers={"Authorization": admin.session_id or ""})
+        page = await visitor.open(
+            "/ui/", headers={"Authorization": admin.session_id or ""}
+        )
         assert page.path == "/ui/sign-in"

@@ -20,7 +20,13 @@ from tests.service.vault.objects import ITEMS, action
 from tests.service.vault.people import as_user, new_user
 from tests.service.vault.processes import Fleet, balanced, fleet
 from tests.service.vault.served import MDL, Answer, Api
-from tests.service.vault.test_packages_api import BOX, SHADE, finished, imported, package_status
+from tests.service.vault.test_packages_api import (
+    BOX,
+    SHADE,
+    finished,
+    imported,
+    package_status,
+)
 from tests.unit.packages.building import component_files, data_files, vpk
 
 THINGS = "/vobjects/thing__c"
@@ -29,7 +35,9 @@ ROWS = 6000
 
 @pytest.fixture(scope="module")
 async def processes(
-    postgres_server: PostgresServer, rabbitmq_server: RabbitServer, tmp_path_factory: pytest.TempPathFactory
+    postgres_server: PostgresServer,
+    rabbitmq_server: RabbitServer,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> AsyncIterator[Fleet]:
     async with (
         fresh_database(postgres_server) as dsn,
@@ -37,7 +45,9 @@ async def processes(
         fleet(dsn, vhost.amqp_url, tmp_path_factory.mktemp("fleet")) as started,
     ):
         admin = (await started.signed_in())[0]
-        assert (await admin.post("/api/mdl/execute", data=MDL + objects.MDL)).status == "SUCCESS"
+        assert (
+            await admin.post("/api/mdl/execute", data=MDL + objects.MDL)
+        ).status == "SUCCESS"
         yield started
 
 
@@ -58,24 +68,35 @@ async def becomes(ask: Callable[[], Awaitable[object]], wanted: object) -> None:
 
 async def test_a_component_change_reaches_every_process(admins: list[Api]) -> None:
     for number, changing in enumerate(admins):
-        await changing.post("/api/mdl/execute", data=f"RECREATE Picklist told_{number}__c ( label('Told') );")
+        await changing.post(
+            "/api/mdl/execute",
+            data=f"RECREATE Picklist told_{number}__c ( label('Told') );",
+        )
         for other in admins:
 
             async def known(api: Api = other, name: str = f"told_{number}__c") -> bool:
-                return (await api.get(f"/api/mdl/components/Picklist.{name}")).body is None
+                return (
+                    await api.get(f"/api/mdl/components/Picklist.{name}")
+                ).body is None
 
             await becomes(known, wanted=True)
 
 
-async def test_a_change_of_permissions_reaches_the_sessions_at_every_process(admins: list[Api]) -> None:
+async def test_a_change_of_permissions_reaches_the_sessions_at_every_process(
+    admins: list[Api],
+) -> None:
     granted = "RECREATE Permissionset told__c (label('Told'), Objectpermission thing__c (read({})));"
     profile = "RECREATE Securityprofile told__c (label('Told'), active(true), permission_sets('told__c'));"
-    made = await admins[0].post("/api/mdl/execute", data=granted.format("true") + profile)
+    made = await admins[0].post(
+        "/api/mdl/execute", data=granted.format("true") + profile
+    )
     assert made.status == "SUCCESS", made.text
     _, username = await new_user(admins[0], security_profile__v="told__c")
     session = (await as_user(admins[0], username)).session_id
     users = [replace(api, session_id=session) for api in admins]
-    for changing, (flag, wanted) in zip(admins, (("true", "SUCCESS"), ("false", "FAILURE")) * 2, strict=False):
+    for changing, (flag, wanted) in zip(
+        admins, (("true", "SUCCESS"), ("false", "FAILURE")) * 2, strict=False
+    ):
         await changing.post("/api/mdl/execute", data=granted.format(flag))
         for user in users:
 
@@ -85,15 +106,23 @@ async def test_a_change_of_permissions_reaches_the_sessions_at_every_process(adm
             await becomes(status, wanted)
 
 
-async def test_sessions_cursors_and_configuration_mode_are_of_the_vault(processes: Fleet, admins: list[Api]) -> None:
+async def test_sessions_cursors_and_configuration_mode_are_of_the_vault(
+    processes: Fleet, admins: list[Api]
+) -> None:
     first, second, third = admins
-    await first.post(THINGS, json=[{"name__v": "paged", "key__c": f"paged-{n}"} for n in range(30)])
-    page = await first.query("SELECT key__c FROM thing__c WHERE name__v = 'paged' PAGESIZE 20")
+    await first.post(
+        THINGS, json=[{"name__v": "paged", "key__c": f"paged-{n}"} for n in range(30)]
+    )
+    page = await first.query(
+        "SELECT key__c FROM thing__c WHERE name__v = 'paged' PAGESIZE 20"
+    )
     cursor = page.body["responseDetails"]["next_page"]
     assert len((await second.get(cursor)).data) == 10
 
     users = await processes.signed_in("user")
-    assert (await third.post("/services/configuration_mode/actions/enable")).status == "SUCCESS"
+    assert (
+        await third.post("/services/configuration_mode/actions/enable")
+    ).status == "SUCCESS"
     for user in users:
 
         async def refusal(api: Api = user) -> str:
@@ -101,7 +130,9 @@ async def test_sessions_cursors_and_configuration_mode_are_of_the_vault(processe
             return answer.error if answer.status == "FAILURE" else ""
 
         await becomes(refusal, "CONFIGURATION_MODE_ENABLED")
-    assert (await first.post("/services/configuration_mode/actions/disable")).status == "SUCCESS"
+    assert (
+        await first.post("/services/configuration_mode/actions/disable")
+    ).status == "SUCCESS"
     for user in users:
 
         async def status(api: Api = user) -> str:
@@ -109,14 +140,20 @@ async def test_sessions_cursors_and_configuration_mode_are_of_the_vault(processe
 
         await becomes(status, "SUCCESS")
     assert (await users[1].delete("/session")).status == "SUCCESS"
-    assert {(await user.get("/objects/users/me")).error for user in users} == {"INVALID_SESSION_ID"}
+    assert {(await user.get("/objects/users/me")).error for user in users} == {
+        "INVALID_SESSION_ID"
+    }
 
 
-async def test_wrong_passwords_at_all_processes_count_together(processes: Fleet) -> None:
+async def test_wrong_passwords_at_all_processes_count_together(
+    processes: Fleet,
+) -> None:
     await processes.all_run()
 
     async def attempt(api: Api) -> Answer:
-        return await api.post("/auth", data={"username": "nobody@vault.example", "password": "wrong"})
+        return await api.post(
+            "/auth", data={"username": "nobody@vault.example", "password": "wrong"}
+        )
 
     apis = processes.apis
     for n in range(10):
@@ -124,14 +161,18 @@ async def test_wrong_passwords_at_all_processes_count_together(processes: Fleet)
     assert {(await attempt(api)).error for api in apis} == {"USER_LOCKED_OUT"}
 
 
-async def test_relays_share_the_outbox_and_send_each_message_once(processes: Fleet, admins: list[Api]) -> None:
+async def test_relays_share_the_outbox_and_send_each_message_once(
+    processes: Fleet, admins: list[Api]
+) -> None:
     rows = [{"name__v": "item", "key__c": f"relayed-{n}"} for n in range(240)]
     ids = (await admins[0].post(ITEMS, json=rows)).ids
     send = action("first__c", "send__c")
 
     async def sending(api: Api, mine: list[str]) -> None:
         for record_id in mine:
-            assert (await api.post(f"{ITEMS}/{record_id}/actions/{send}")).status == "SUCCESS"
+            assert (
+                await api.post(f"{ITEMS}/{record_id}/actions/{send}")
+            ).status == "SUCCESS"
 
     await asyncio.gather(*(sending(api, ids[n::3]) for n, api in enumerate(admins)))
 
@@ -149,25 +190,46 @@ async def test_relays_share_the_outbox_and_send_each_message_once(processes: Fle
     assert received == Counter(ids)
 
 
-async def test_each_job_and_schedule_runs_once(processes: Fleet, admins: list[Api]) -> None:
+async def test_each_job_and_schedule_runs_once(
+    processes: Fleet, admins: list[Api]
+) -> None:
     folder = {"kind": "folder", "path": "/shared"}
-    assert (await admins[0].post("/services/file_staging/items", data=folder)).status == "SUCCESS"
+    assert (
+        await admins[0].post("/services/file_staging/items", data=folder)
+    ).status == "SUCCESS"
     submitted = []
     for n in range(9):
         api = admins[n % 3]
         csv = "name__v,note__c\n" + "".join(f"shared,{n}-{row}\n" for row in range(50))
         item = {"kind": "file", "path": f"/shared/{n}.csv", "file": csv.encode()}
-        assert (await api.post("/services/file_staging/items", data=item)).status == "SUCCESS"
-        task = {"object_type": "vobjects__v", "object": "thing__c", "action": "create", "file": f"/shared/{n}.csv"}
-        submitted.append((await api.post("/services/loader/load", json=[task])).body["job_id"])
-    assert {(await finished(admins[0], job_id))["status"] for job_id in submitted} == {"SUCCESS"}
-    found = await admins[0].query("SELECT note__c FROM thing__c WHERE name__v = 'shared'")
-    assert Counter(row["note__c"] for row in found.data) == Counter(f"{n}-{r}" for n in range(9) for r in range(50))
+        assert (
+            await api.post("/services/file_staging/items", data=item)
+        ).status == "SUCCESS"
+        task = {
+            "object_type": "vobjects__v",
+            "object": "thing__c",
+            "action": "create",
+            "file": f"/shared/{n}.csv",
+        }
+        submitted.append(
+            (await api.post("/services/loader/load", json=[task])).body["job_id"]
+        )
+    assert {(await finished(admins[0], job_id))["status"] for job_id in submitted} == {
+        "SUCCESS"
+    }
+    found = await admins[0].query(
+        "SELECT note__c FROM thing__c WHERE name__v = 'shared'"
+    )
+    assert Counter(row["note__c"] for row in found.data) == Counter(
+        f"{n}-{r}" for n in range(9) for r in range(50)
+    )
     scheduled = "SELECT count(*) FROM platform.job WHERE job_type = 'housekeeping' AND status = 'SCHEDULED'"
     assert await processes.fetchval(scheduled) == 1
 
 
-async def test_a_rolling_restart_loses_no_request(processes: Fleet, admins: list[Api]) -> None:
+async def test_a_rolling_restart_loses_no_request(
+    processes: Fleet, admins: list[Api]
+) -> None:
     session_id = admins[0].session_id
     acknowledged: list[str] = []
     faults: list[object] = []
@@ -181,13 +243,18 @@ async def test_a_rolling_restart_loses_no_request(processes: Fleet, admins: list
                 answer = await api.post(THINGS, json=rows)
                 assert answer.status == "SUCCESS", answer.text
                 acknowledged.extend(keys)
-                answer = await api.query("SELECT id FROM thing__c WHERE name__v = 'rolling'")
+                answer = await api.query(
+                    "SELECT id FROM thing__c WHERE name__v = 'rolling'"
+                )
                 assert answer.status == "SUCCESS", answer.text
             except Exception as fault:  # noqa: BLE001  whatever it is, a client has lost a request
                 faults.append(fault)
 
     async with balanced(processes.processes) as url:
-        writers = [asyncio.create_task(write(Api(processes.http, url, session_id))) for _ in range(4)]
+        writers = [
+            asyncio.create_task(write(Api(processes.http, url, session_id)))
+            for _ in range(4)
+        ]
         for process in processes.processes:
             before = len(acknowledged)
             await process.stop()
@@ -201,7 +268,9 @@ async def test_a_rolling_restart_loses_no_request(processes: Fleet, admins: list
         await asyncio.gather(*writers)
     assert faults == []
     names = Counter[str]()
-    page = await admins[0].query("SELECT key__c FROM thing__c WHERE name__v = 'rolling'")
+    page = await admins[0].query(
+        "SELECT key__c FROM thing__c WHERE name__v = 'rolling'"
+    )
     names.update(row["key__c"] for row in page.data)
     while (following := page.body["responseDetails"].get("next_page")) is not None:
         page = await admins[0].get(following)
@@ -214,12 +283,16 @@ async def killed_in_a_job(processes: Fleet, job_id: int, nothing_of: str = "") -
     first, second, _ = processes.processes
 
     async def status() -> object:
-        return await processes.fetchval("SELECT status FROM platform.job WHERE job_id = $1", job_id)
+        return await processes.fetchval(
+            "SELECT status FROM platform.job WHERE job_id = $1", job_id
+        )
 
     await becomes(status, "RUNNING")
     await first.kill()
     assert await status() == "RUNNING"
-    assert await processes.fetchval("SELECT to_regclass($1) IS NULL", nothing_of or "records.nothing__c")
+    assert await processes.fetchval(
+        "SELECT to_regclass($1) IS NULL", nothing_of or "records.nothing__c"
+    )
     await second.start()
     return await processes.apis[1].signed_in("admin")
 
@@ -235,8 +308,15 @@ async def test_a_load_is_taken_over_from_a_killed_process(processes: Fleet) -> N
     admin = await alone(processes)
     csv = "name__v,note__c\n" + "".join(f"killed,{n}\n" for n in range(ROWS))
     item = {"kind": "file", "path": "/killed.csv", "file": csv.encode()}
-    assert (await admin.post("/services/file_staging/items", data=item)).status == "SUCCESS"
-    task = {"object_type": "vobjects__v", "object": "thing__c", "action": "create", "file": "/killed.csv"}
+    assert (
+        await admin.post("/services/file_staging/items", data=item)
+    ).status == "SUCCESS"
+    task = {
+        "object_type": "vobjects__v",
+        "object": "thing__c",
+        "action": "create",
+        "file": "/killed.csv",
+    }
     job_id = (await admin.post("/services/loader/load", json=[task])).body["job_id"]
     admin = await killed_in_a_job(processes, job_id)
     assert (await finished(admin, job_id))["status"] == "SUCCESS"
@@ -244,11 +324,20 @@ async def test_a_load_is_taken_over_from_a_killed_process(processes: Fleet) -> N
     assert await processes.fetchval(sql) == f"{ROWS} of {ROWS}"
 
 
-async def test_a_cascade_delete_is_taken_over_from_a_killed_process(processes: Fleet) -> None:
+async def test_a_cascade_delete_is_taken_over_from_a_killed_process(
+    processes: Fleet,
+) -> None:
     admin = await alone(processes)
-    owner = (await admin.post("/vobjects/owner__c", json=[{"name__v": "owner", "key__c": "killed"}])).ids[0]
+    owner = (
+        await admin.post(
+            "/vobjects/owner__c", json=[{"name__v": "owner", "key__c": "killed"}]
+        )
+    ).ids[0]
     for _ in range(ROWS // 500):
-        await admin.post("/vobjects/part__c", json=[{"name__v": "part", "owner__c": owner} for _ in range(500)])
+        await admin.post(
+            "/vobjects/part__c",
+            json=[{"name__v": "part", "owner__c": owner} for _ in range(500)],
+        )
     answer = await admin.post(f"/vobjects/owner__c/{owner}/actions/cascadedelete")
     admin = await killed_in_a_job(processes, answer.body["job_id"])
     assert (await finished(admin, answer.body["job_id"]))["status"] == "SUCCESS"
@@ -258,13 +347,24 @@ async def test_a_cascade_delete_is_taken_over_from_a_killed_process(processes: F
     assert await processes.fetchval(gone) == ROWS + 1
 
 
-async def test_a_deployment_is_taken_over_from_a_killed_process(processes: Fleet) -> None:
+async def test_a_deployment_is_taken_over_from_a_killed_process(
+    processes: Fleet,
+) -> None:
     admin = await alone(processes)
-    rows = "key__c,name__v,shade__c\r\n" + "".join(f"killed-{n},First,dark__c\r\n" for n in range(ROWS))
-    steps = (component_files(10, "Picklist.pkg_shade__c", SHADE), component_files(20, "Object.pkg_box__c", BOX))
-    package_id = await imported(admin, vpk(*steps, data_files(30, "pkg_box__c", "Upsert", rows, "key__c")))
+    rows = "key__c,name__v,shade__c\r\n" + "".join(
+        f"killed-{n},First,dark__c\r\n" for n in range(ROWS)
+    )
+    steps = (
+        component_files(10, "Picklist.pkg_shade__c", SHADE),
+        component_files(20, "Object.pkg_box__c", BOX),
+    )
+    package_id = await imported(
+        admin, vpk(*steps, data_files(30, "pkg_box__c", "Upsert", rows, "key__c"))
+    )
     answer = await admin.post(f"/vobject/vault_package__v/{package_id}/actions/deploy")
-    admin = await killed_in_a_job(processes, answer.body["job_id"], nothing_of="records.pkg_box__c")
+    admin = await killed_in_a_job(
+        processes, answer.body["job_id"], nothing_of="records.pkg_box__c"
+    )
     assert (await finished(admin, answer.body["job_id"]))["status"] == "SUCCESS"
     assert await processes.fetchval("SELECT count(*) FROM records.pkg_box__c") == ROWS
     assert await package_status(admin, package_id) == ["deployed__v"]

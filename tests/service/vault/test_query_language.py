@@ -68,7 +68,12 @@ CRATES: list[dict[str, object]] = [
         "sent__c": moment(days=40),
         "text__c": "insulin insulin insulin",
     },
-    {"key__c": "C-3", "name__v": "CC-123 (50%)", "due__c": day(3), "text__c": "sugar in blood"},
+    {
+        "key__c": "C-3",
+        "name__v": "CC-123 (50%)",
+        "due__c": day(3),
+        "text__c": "sugar in blood",
+    },
 ]
 
 
@@ -76,7 +81,12 @@ CRATES: list[dict[str, object]] = [
 async def crates(admin: Api, integration: Api) -> None:
     answer = await admin.post("/api/mdl/execute", data=MDL)
     assert answer.status == "SUCCESS", answer.text
-    rows = [row | {"object_type__v.api_name__v": "cold__c"} if row["key__c"] == "C-1" else row for row in CRATES]
+    rows = [
+        row | {"object_type__v.api_name__v": "cold__c"}
+        if row["key__c"] == "C-1"
+        else row
+        for row in CRATES
+    ]
     answer = await integration.post("/vobjects/crate__c?idParam=key__c", json=rows)
     assert all(row["responseStatus"] == "SUCCESS" for row in answer.data), answer.text
 
@@ -101,24 +111,40 @@ async def keys(api: Api, rest: str) -> list[str]:
         ("sent__c = DAYS_AGO:2", ["C-1"]),
         ("sent__c != LAST_DAYS:3", ["C-2", "C-3"]),
         ("sent__c >= LAST_YEARS:1", ["C-1", "C-2"]),
-        ("created_date__v = THIS_YEAR AND created_date__v = THIS_MONTH", ["C-1", "C-2", "C-3"]),
+        (
+            "created_date__v = THIS_YEAR AND created_date__v = THIS_MONTH",
+            ["C-1", "C-2", "C-3"],
+        ),
         ("created_date__v = LAST_MONTHS:1", []),
     ],
 )
-async def test_date_literals(integration: Api, condition: str, found: list[str]) -> None:
+async def test_date_literals(
+    integration: Api, condition: str, found: list[str]
+) -> None:
     assert await keys(integration, f"WHERE {condition} ORDER BY key__c") == found
 
 
-async def test_vault_tokens_stand_for_who_and_where(integration: Api, admin: Api, vault: Vault) -> None:
-    assert await keys(integration, "WHERE created_by__v = ${User.id} AND key__c = 'C-1'") == ["C-1"]
+async def test_vault_tokens_stand_for_who_and_where(
+    integration: Api, admin: Api, vault: Vault
+) -> None:
+    assert await keys(
+        integration, "WHERE created_by__v = ${User.id} AND key__c = 'C-1'"
+    ) == ["C-1"]
     assert await keys(admin, "WHERE created_by__v = ${User.id}") == []
     text = "SELECT id FROM user__sys WHERE username__sys = ${User.name}"
     for role in ("admin", "integration"):
         client = {"admin": admin, "integration": integration}[role]
-        named = await client.query(f"{text.replace('SELECT id', 'SELECT username__sys')}")
+        named = await client.query(
+            f"{text.replace('SELECT id', 'SELECT username__sys')}"
+        )
         assert [row["username__sys"] for row in named.data] == [USERNAMES[role]]
-    assert await keys(admin, "WHERE name__v = ${Vault.name} OR name__v = ${Vault.dns}") == []
-    assert (await admin.query("SELECT id FROM crate__c WHERE key__c = ${Vault.secret}")).error == "INVALID_DATA"
+    assert (
+        await keys(admin, "WHERE name__v = ${Vault.name} OR name__v = ${Vault.dns}")
+        == []
+    )
+    assert (
+        await admin.query("SELECT id FROM crate__c WHERE key__c = ${Vault.secret}")
+    ).error == "INVALID_DATA"
 
 
 @pytest.mark.parametrize(
@@ -148,11 +174,17 @@ async def test_find(integration: Api, find: str, found: set[str]) -> None:
     assert set(await keys(integration, f"FIND ({find})")) == found
 
 
-async def test_what_find_has_found_is_sorted_by_rank_and_named(integration: Api) -> None:
-    answer = await integration.query("SELECT key__c FROM crate__c FIND ('insulin' SCOPE text__c) WHERE key__c != null")
+async def test_what_find_has_found_is_sorted_by_rank_and_named(
+    integration: Api,
+) -> None:
+    answer = await integration.query(
+        "SELECT key__c FROM crate__c FIND ('insulin' SCOPE text__c) WHERE key__c != null"
+    )
     assert [row["key__c"] for row in answer.data] == ["C-2", "C-1"]
     assert answer.body["responseDetails"]["find"] == "('insulin' SCOPE text__c)"
-    ranked = await integration.query("SELECT key__c FROM crate__c FIND ('insulin' SCOPE text__c) ORDER BY RANK")
+    ranked = await integration.query(
+        "SELECT key__c FROM crate__c FIND ('insulin' SCOPE text__c) ORDER BY RANK"
+    )
     assert [row["key__c"] for row in ranked.data] == ["C-2", "C-1"]
     assert await keys(integration, "FIND ('insulin') ORDER BY key__c") == ["C-1", "C-2"]
 
@@ -184,13 +216,20 @@ async def test_functions(integration: Api) -> None:
             "markup": "<p>Keep <b>cold</b></p>",
         }
     ]
-    described = {field["name"]: field for field in answer.body["queryDescribe"]["fields"]}
-    assert (described["ware"]["function"], described["ware"]["alias"]) == ("TOLABEL", True)
+    described = {
+        field["name"]: field for field in answer.body["queryDescribe"]["fields"]
+    }
+    assert (described["ware"]["function"], described["ware"]["alias"]) == (
+        "TOLABEL",
+        True,
+    )
     assert answer.body["queryDescribe"]["type"] == "select__sys"
 
 
 async def test_a_record_read_by_itself_has_its_markup(integration: Api) -> None:
-    record_id = (await integration.query("SELECT id FROM crate__c WHERE key__c = 'C-1'")).data[0]["id"]
+    record_id = (
+        await integration.query("SELECT id FROM crate__c WHERE key__c = 'C-1'")
+    ).data[0]["id"]
     record = (await integration.get(f"/vobjects/crate__c/{record_id}")).data
     assert record["markup__c"] == "<p>Keep <b>cold</b></p>"
     assert record["text__c"] == CRATES[0]["text__c"]
@@ -201,20 +240,34 @@ async def test_a_record_read_by_itself_has_its_markup(integration: Api) -> None:
     [
         ("WHERE TOLABEL(ware__c) = 'Tea'", ["C-1"]),
         ("WHERE TOLABEL(wares__c) CONTAINS ('Red Wine', 'Milk')", ["C-1"]),
-        ("WHERE TOLABEL(state__v) LIKE 'Packed%' ORDER BY TOLABEL(ware__c), key__c", ["C-2", "C-1", "C-3"]),
+        (
+            "WHERE TOLABEL(state__v) LIKE 'Packed%' ORDER BY TOLABEL(ware__c), key__c",
+            ["C-2", "C-1", "C-3"],
+        ),
         ("WHERE object_type__vr.api_name__v = 'cold__c'", ["C-1"]),
-        ("WHERE state__v = STATETYPE('initial_state__sys') AND key__c = 'C-1'", ["C-1"]),
-        ("WHERE state__v = STATETYPE('base:object_lifecycle:initial') AND key__c = 'C-1'", ["C-1"]),
+        (
+            "WHERE state__v = STATETYPE('initial_state__sys') AND key__c = 'C-1'",
+            ["C-1"],
+        ),
+        (
+            "WHERE state__v = STATETYPE('base:object_lifecycle:initial') AND key__c = 'C-1'",
+            ["C-1"],
+        ),
         ("WHERE state__v != STATETYPE('initial_state__sys')", []),
         ("WHERE state__v = STATETYPE('complete_state__sys')", []),
-        ("WHERE created_by__vr.username__sys = 'integration@vault.example' ORDER BY key__c", ["C-1", "C-2", "C-3"]),
+        (
+            "WHERE created_by__vr.username__sys = 'integration@vault.example' ORDER BY key__c",
+            ["C-1", "C-2", "C-3"],
+        ),
         ("WHERE CASEINSENSITIVE(name__v) = 'insulin PENS'", ["C-1"]),
         ("WHERE fragile__c = null", ["C-3"]),
         ("ORDER BY weight__c, key__c DESC", ["C-1", "C-3", "C-2"]),
         ("ORDER BY key__c MAXROWS 2 SKIP 1 PAGESIZE 5", ["C-2", "C-3"]),
     ],
 )
-async def test_conditions_and_order(integration: Api, rest: str, found: list[str]) -> None:
+async def test_conditions_and_order(
+    integration: Api, rest: str, found: list[str]
+) -> None:
     assert await keys(integration, rest) == found
 
 
@@ -223,11 +276,15 @@ async def test_targets_made_of_the_configuration(integration: Api) -> None:
         "SELECT id, name__v, api_name__v, object_name__v, status__v FROM object_type__v"
         " WHERE object_name__v = 'crate__c' ORDER BY api_name__v DESC"
     )
-    assert [(row["api_name__v"], row["name__v"], row["status__v"]) for row in types.data] == [
+    assert [
+        (row["api_name__v"], row["name__v"], row["status__v"]) for row in types.data
+    ] == [
         ("cold__c", "Cold Crate", ["active__v"]),
         ("base__v", "Base Crate", ["active__v"]),
     ]
-    record = await integration.query("SELECT object_type__v FROM crate__c WHERE key__c = 'C-1'")
+    record = await integration.query(
+        "SELECT object_type__v FROM crate__c WHERE key__c = 'C-1'"
+    )
     assert record.data[0]["object_type__v"] == types.data[0]["id"]
     components = await integration.query(
         "SELECT label__v, component_name__v FROM vault_component__v"
@@ -235,7 +292,9 @@ async def test_targets_made_of_the_configuration(integration: Api) -> None:
     )
     assert components.data == [{"label__v": "Ware", "component_name__v": "ware__c"}]
     pages = await integration.query("SELECT id FROM vault_component__v PAGESIZE 10")
-    assert (await integration.get(pages.body["responseDetails"]["next_page"])).body["responseDetails"]["size"] == 10
+    assert (await integration.get(pages.body["responseDetails"]["next_page"])).body[
+        "responseDetails"
+    ]["size"] == 10
 
 
 async def test_users_and_groups(integration: Api, user: Api) -> None:
@@ -251,31 +310,46 @@ async def test_users_and_groups(integration: Api, user: Api) -> None:
             "security_profile__v": ["business_user__v"],
         }
     ]
-    groups = await integration.query("SELECT id, label__v, system_group__v FROM groups WHERE name__v LIKE 'all_int%'")
-    assert groups.data == [{"id": "1", "label__v": "All Internal Users", "system_group__v": True}]
+    groups = await integration.query(
+        "SELECT id, label__v, system_group__v FROM groups WHERE name__v LIKE 'all_int%'"
+    )
+    assert groups.data == [
+        {"id": "1", "label__v": "All Internal Users", "system_group__v": True}
+    ]
     members = await integration.query(
         "SELECT name__v, (SELECT user__sysr.username__sys FROM group_membership__sysr"
         " WHERE user__sysr.username__sys = 'user@vault.example') FROM group__sys WHERE id = '1'"
     )
-    assert members.data[0]["group_membership__sysr"]["data"] == [{"user__sysr.username__sys": "user@vault.example"}]
-    assert [(await user.query(f"SELECT id FROM {name}")).error for name in ("users", "groups", "user__sys")] == [
-        "INSUFFICIENT_ACCESS"
-    ] * 3
+    assert members.data[0]["group_membership__sysr"]["data"] == [
+        {"user__sysr.username__sys": "user@vault.example"}
+    ]
+    assert [
+        (await user.query(f"SELECT id FROM {name}")).error
+        for name in ("users", "groups", "user__sys")
+    ] == ["INSUFFICIENT_ACCESS"] * 3
 
 
 async def test_a_target_is_no_object_of_the_record_calls(integration: Api) -> None:
     listed = await integration.get("/vobjects/object_type__v?fields=id,api_name__v")
     assert listed.body["responseDetails"]["object"]["name"] == "object_type__v"
-    assert (await integration.get("/vobjects/object_type__v/OOT1")).error == "INVALID_DATA"
+    assert (
+        await integration.get("/vobjects/object_type__v/OOT1")
+    ).error == "INVALID_DATA"
 
 
 @pytest.mark.parametrize(
     ("text", "error"),
     [
-        ("SELECT id FROM crate__c WHERE status__v = STEADYSTATE()", "ATTRIBUTE_NOT_SUPPORTED"),
+        (
+            "SELECT id FROM crate__c WHERE status__v = STEADYSTATE()",
+            "ATTRIBUTE_NOT_SUPPORTED",
+        ),
         ("SELECT id FROM crate__c FIND ('x' SCOPE CONTENT)", "ATTRIBUTE_NOT_SUPPORTED"),
         ("SELECT id FROM workflows", "ATTRIBUTE_NOT_SUPPORTED"),
-        ("SELECT id, owner__sys FROM active_workflow_task__sys", "ATTRIBUTE_NOT_SUPPORTED"),
+        (
+            "SELECT id, owner__sys FROM active_workflow_task__sys",
+            "ATTRIBUTE_NOT_SUPPORTED",
+        ),
         ("SHOW TABLES", "INCORRECT_QUERY_SYNTAX_ERROR"),
     ],
 )
@@ -289,39 +363,75 @@ async def test_show(integration: Api, user: Api) -> None:
     described = {"X-VaultAPI-DescribeQuery": "true"}
     targets = await integration.query("SHOW TARGETS LIKE 'crate%'", headers=described)
     assert [row["name"] for row in targets.data] == ["crate__c", "crate_item__c"]
-    assert targets.body["responseDetails"] == {"pagesize": 1000, "pageoffset": 0, "size": 2, "total": 2}
+    assert targets.body["responseDetails"] == {
+        "pagesize": 1000,
+        "pageoffset": 0,
+        "size": 2,
+        "total": 2,
+    }
     assert targets.body["queryDescribe"]["type"] == "show_targets__sys"
     fields = await integration.query("SHOW FIELDS FROM crate_item__c LIKE 'crate%'")
-    expected = {"name": "crate__c", "label": "Crate", "type": "ObjectReference", "relationship_name": "crate__cr"}
+    expected = {
+        "name": "crate__c",
+        "label": "Crate",
+        "type": "ObjectReference",
+        "relationship_name": "crate__cr",
+    }
     assert fields.data == [expected]
     related = await integration.query("SHOW RELATIONSHIPS FROM crate__c LIKE '%__cr'")
-    assert related.data == [{"name": "items__cr", "target": "crate_item__c", "type": "inbound"}]
-    assert "connection__sys" not in [row["name"] for row in (await user.query("SHOW TARGETS")).data]
-    assert (await user.query("SHOW FIELDS FROM connection__sys")).error == "INSUFFICIENT_ACCESS"
+    assert related.data == [
+        {"name": "items__cr", "target": "crate_item__c", "type": "inbound"}
+    ]
+    assert "connection__sys" not in [
+        row["name"] for row in (await user.query("SHOW TARGETS")).data
+    ]
+    assert (
+        await user.query("SHOW FIELDS FROM connection__sys")
+    ).error == "INSUFFICIENT_ACCESS"
 
 
 async def properties(api: Api, text: str, asked: str) -> Answer:
     return await api.query(text, headers={"X-VaultAPI-RecordProperties": asked})
 
 
-async def test_record_properties_say_what_the_caller_may_do(integration: Api, admin: Api) -> None:
+async def test_record_properties_say_what_the_caller_may_do(
+    integration: Api, admin: Api
+) -> None:
     text = "SELECT name__v, ware__c, created_by__v, object_type__vr.name__v FROM crate__c WHERE key__c = 'C-1'"
     answer = await properties(integration, text, "all")
-    record_id = (await integration.query("SELECT id FROM crate__c WHERE key__c = 'C-1'")).data[0]["id"]
+    record_id = (
+        await integration.query("SELECT id FROM crate__c WHERE key__c = 'C-1'")
+    ).data[0]["id"]
     expected: dict[str, Any] = {
         "id": record_id,
-        "field_properties": {"hidden": [], "redacted": [], "edit": ["name__v", "ware__c"]},
+        "field_properties": {
+            "hidden": [],
+            "redacted": [],
+            "edit": ["name__v", "ware__c"],
+        },
         "permissions": {"read": True, "edit": True, "create": True, "delete": False},
         "subquery_properties": {},
         "field_additional_data": {"web_link": []},
     }
     assert answer.body["record_properties"] == [expected]
-    assert (await properties(admin, text, "ALL")).body["record_properties"][0]["permissions"]["delete"] is True
+    assert (await properties(admin, text, "ALL")).body["record_properties"][0][
+        "permissions"
+    ]["delete"] is True
     hidden = (await properties(integration, text, "hidden")).body["record_properties"]
-    assert hidden == [{"id": record_id, "field_properties": {"hidden": []}, "field_additional_data": {"web_link": []}}]
-    read_only = await properties(integration, "SELECT api_name__sys FROM connection__sys", "all")
+    assert hidden == [
+        {
+            "id": record_id,
+            "field_properties": {"hidden": []},
+            "field_additional_data": {"web_link": []},
+        }
+    ]
+    read_only = await properties(
+        integration, "SELECT api_name__sys FROM connection__sys", "all"
+    )
     assert read_only.body["record_properties"][0]["field_properties"]["edit"] == []
-    types = await properties(admin, "SELECT api_name__v FROM object_type__v MAXROWS 1", "all")
+    types = await properties(
+        admin, "SELECT api_name__v FROM object_type__v MAXROWS 1", "all"
+    )
     assert not any(list(types.body["record_properties"][0]["permissions"].values())[1:])
     assert (await properties(integration, text, "everything")).error == "INVALID_DATA"
     assert "record_properties" not in (await integration.query(text)).body
@@ -329,7 +439,9 @@ async def test_record_properties_say_what_the_caller_may_do(integration: Api, ad
 
 async def test_facets_count_the_whole_result(integration: Api) -> None:
     headers = {"X-VaultAPI-Facets": "wares__c, fragile__c,state__v"}
-    answer = await integration.query("SELECT id FROM crate__c WHERE key__c != 'x' PAGESIZE 1", headers=headers)
+    answer = await integration.query(
+        "SELECT id FROM crate__c WHERE key__c != 'x' PAGESIZE 1", headers=headers
+    )
     facets = {facet["name"]: facet for facet in answer.body["facets"]}
     assert facets["wares__c"] == {
         "label": "Wares",
@@ -337,23 +449,44 @@ async def test_facets_count_the_whole_result(integration: Api) -> None:
         "name": "wares__c",
         "count": 2,
         "truncated_list": False,
-        "values": [{"value": "red_wine__c", "result_count": 1}, {"value": "tea__c", "result_count": 1}],
+        "values": [
+            {"value": "red_wine__c", "result_count": 1},
+            {"value": "tea__c", "result_count": 1},
+        ],
     }
-    assert [value["value"] for value in facets["fragile__c"]["values"]] == ["false", "true"]
+    assert [value["value"] for value in facets["fragile__c"]["values"]] == [
+        "false",
+        "true",
+    ]
     assert facets["state__v"]["values"] == [{"value": "packed__c", "result_count": 3}]
     for wrong in ("name__v", "nothing__c", "a b"):
-        refused = await integration.query("SELECT id FROM crate__c", headers={"X-VaultAPI-Facets": wrong})
+        refused = await integration.query(
+            "SELECT id FROM crate__c", headers={"X-VaultAPI-Facets": wrong}
+        )
         assert refused.error == "INVALID_DATA"
 
 
 async def test_what_the_caller_changed_last(integration: Api, admin: Api) -> None:
     mine = [{"key__c": f"own-{n}", "name__v": "Own"} for n in range(25)]
-    assert (await integration.post("/vobjects/crate__c?idParam=key__c", json=mine)).status == "SUCCESS"
-    await admin.post("/vobjects/crate__c?idParam=key__c", json=[{"key__c": "other", "name__v": "Other"}])
-    await integration.post("/vobjects/crate__c?idParam=key__c", json=[{"key__c": "own-0", "name__v": "Again"}])
-    recent = [row["key__c"] for row in (await integration.query("SELECT key__c FROM RECENT crate__c")).data]
+    assert (
+        await integration.post("/vobjects/crate__c?idParam=key__c", json=mine)
+    ).status == "SUCCESS"
+    await admin.post(
+        "/vobjects/crate__c?idParam=key__c",
+        json=[{"key__c": "other", "name__v": "Other"}],
+    )
+    await integration.post(
+        "/vobjects/crate__c?idParam=key__c",
+        json=[{"key__c": "own-0", "name__v": "Again"}],
+    )
+    recent = [
+        row["key__c"]
+        for row in (await integration.query("SELECT key__c FROM RECENT crate__c")).data
+    ]
     assert len(recent) == 20 and "own-0" in recent and "other" not in recent
-    theirs = await admin.query("SELECT key__c FROM RECENT crate__c WHERE key__c = 'other'")
+    theirs = await admin.query(
+        "SELECT key__c FROM RECENT crate__c WHERE key__c = 'other'"
+    )
     assert [row["key__c"] for row in theirs.data] == ["other"]
     assert (await admin.query("SELECT id FROM FAVORITES crate__c")).data == []
 
@@ -363,17 +496,23 @@ async def test_numbers_have_all_their_decimals(integration: Api, given: str) -> 
     """Exactly as given, and padded to the decimals of their field; a floating point number would hold 15 digits."""
     rows = [{"key__c": "exact", "name__v": "Exact", "weight__c": given}]
     written = await integration.post("/vobjects/crate__c?idParam=key__c", json=rows)
-    answer = await integration.query("SELECT id, weight__c, length__c FROM crate__c WHERE key__c = 'exact'")
+    answer = await integration.query(
+        "SELECT id, weight__c, length__c FROM crate__c WHERE key__c = 'exact'"
+    )
     assert f'"weight__c":{given}' in answer.text and '"length__c":null' in answer.text
     read = await integration.get(f"/vobjects/crate__c/{written.data[0]['data']['id']}")
     assert f'"weight__c":{given}' in read.text
     items = [{"key__c": "exact", "name__v": "Exact", "crate__cr.key__c": "exact"}]
     await integration.post("/vobjects/crate_item__c?idParam=key__c", json=items)
-    above = await integration.query("SELECT crate__cr.weight__c FROM crate_item__c WHERE key__c = 'exact'")
+    above = await integration.query(
+        "SELECT crate__cr.weight__c FROM crate_item__c WHERE key__c = 'exact'"
+    )
     assert f'"crate__cr.weight__c":{given}' in above.text
 
 
-@pytest.mark.parametrize(("store", "ascending"), [("raw", [None, 1, 2]), ("standard", [1, 2, None])])
+@pytest.mark.parametrize(
+    ("store", "ascending"), [("raw", [None, 1, 2]), ("standard", [1, 2, None])]
+)
 async def test_records_without_a_value_come_last_but_in_raw_objects(
     admin: Api, store: str, ascending: list[int | None]
 ) -> None:
@@ -381,14 +520,24 @@ async def test_records_without_a_value_come_last_but_in_raw_objects(
     mdl = f"RECREATE Object {name} ( label('Row'), prefix('Z{store[:2].upper()}'), data_store('{store}'),"
     mdl += " Field rank__c ( type('Number'), label('Rank') ) );"
     assert (await admin.post("/api/mdl/execute", data=mdl)).status == "SUCCESS"
-    await admin.post(f"/vobjects/{name}", json=[{"name__v": "row", "rank__c": rank} for rank in (2, None, 1)])
+    await admin.post(
+        f"/vobjects/{name}",
+        json=[{"name__v": "row", "rank__c": rank} for rank in (2, None, 1)],
+    )
 
     async def ranks(order: str) -> list[int | None]:
-        pages = [await admin.query(f"SELECT rank__c FROM {name} ORDER BY rank__c {order} PAGESIZE 2")]
+        pages = [
+            await admin.query(
+                f"SELECT rank__c FROM {name} ORDER BY rank__c {order} PAGESIZE 2"
+            )
+        ]
         pages.append(await admin.get(pages[0].body["responseDetails"]["next_page"]))
         return [row["rank__c"] for page in pages for row in page.data]
 
     assert await ranks("ASC") == ascending
     assert await ranks("DESC") == [2, 1, None]
-    ids = [row["id"] for row in (await admin.query(f"SELECT id FROM {name} ORDER BY id ASC")).data]
+    ids = [
+        row["id"]
+        for row in (await admin.query(f"SELECT id FROM {name} ORDER BY id ASC")).data
+    ]
     assert ids == sorted(ids)

@@ -11,9 +11,10 @@ import asyncpg
 import pytest
 
 from services.medical_vault.definition import MEDICAL_VAULT
+from shared.protocol.error_types import ErrorType
 from shared.vault.access.caller import SYSTEM
 from shared.vault.assembly.vault import Vault
-from shared.vault.errors import ErrorType, VaultFault
+from shared.vault.errors import VaultFault
 from shared.vault.process.application import create_app
 from shared.vault.queries.queries import QueryService
 from shared.vault.queries.query_slots import QueryLimits
@@ -37,14 +38,24 @@ async def books(admin: Api, integration: Api) -> None:
     answer = await admin.post("/api/mdl/execute", data=MDL)
     assert answer.status == "SUCCESS", answer.text
     shelves = [{"key__c": f"S-{n}", "name__v": f"Shelf {n}"} for n in range(3)]
-    assert (await integration.post("/vobjects/shelf__c?idParam=key__c", json=shelves)).status == "SUCCESS"
+    assert (
+        await integration.post("/vobjects/shelf__c?idParam=key__c", json=shelves)
+    ).status == "SUCCESS"
     rows = [
-        {"key__c": f"B-{n:04}", "name__v": f"Book {n}", "shelf__cr.key__c": f"S-{0 if n < BOOKS else 1}"}
+        {
+            "key__c": f"B-{n:04}",
+            "name__v": f"Book {n}",
+            "shelf__cr.key__c": f"S-{0 if n < BOOKS else 1}",
+        }
         for n in range(BOOKS + 2)
     ]
     for start in range(0, len(rows), 500):
-        answer = await integration.post("/vobjects/book__c?idParam=key__c", json=rows[start : start + 500])
-        assert all(row["responseStatus"] == "SUCCESS" for row in answer.data), answer.text
+        answer = await integration.post(
+            "/vobjects/book__c?idParam=key__c", json=rows[start : start + 500]
+        )
+        assert all(row["responseStatus"] == "SUCCESS" for row in answer.data), (
+            answer.text
+        )
 
 
 def details(answer: Answer) -> dict[str, Any]:
@@ -53,13 +64,23 @@ def details(answer: Answer) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-async def test_all_children_of_a_record_can_be_had(integration: Api, admin: Api, method: str) -> None:
-    answer = await integration.query(f"SELECT key__c, {SUBSELECT} FROM shelf__c ORDER BY key__c")
+async def test_all_children_of_a_record_can_be_had(
+    integration: Api, admin: Api, method: str
+) -> None:
+    answer = await integration.query(
+        f"SELECT key__c, {SUBSELECT} FROM shelf__c ORDER BY key__c"
+    )
     assert "next_page" not in details(answer)
     first, second, third = (row["books__cr"] for row in answer.data)
-    assert (second["responseDetails"]["total"], third["responseDetails"]["total"]) == (2, 0)
+    assert (second["responseDetails"]["total"], third["responseDetails"]["total"]) == (
+        2,
+        0,
+    )
     assert "next_page" not in second["responseDetails"]
-    assert {name: first["responseDetails"][name] for name in ("pagesize", "pageoffset", "size", "total")} == {
+    assert {
+        name: first["responseDetails"][name]
+        for name in ("pagesize", "pageoffset", "size", "total")
+    } == {
         "pagesize": 250,
         "pageoffset": 0,
         "size": 250,
@@ -82,26 +103,39 @@ async def test_all_children_of_a_record_can_be_had(integration: Api, admin: Api,
 async def test_pages_of_records_and_of_their_children(integration: Api) -> None:
     text = f"SELECT key__c, {SUBSELECT[:-1]} PAGESIZE 100) FROM shelf__c ORDER BY key__c PAGESIZE 1"
     first = await integration.query(text)
-    children = await integration.get(first.data[0]["books__cr"]["responseDetails"]["next_page"])
+    children = await integration.get(
+        first.data[0]["books__cr"]["responseDetails"]["next_page"]
+    )
     assert [row["key__c"] for row in children.data[:2]] == ["B-0100", "B-0101"]
     second = await integration.get(details(first)["next_page"])
-    assert (second.data[0]["key__c"], second.data[0]["books__cr"]["responseDetails"]["size"]) == ("S-1", 2)
+    assert (
+        second.data[0]["key__c"],
+        second.data[0]["books__cr"]["responseDetails"]["size"],
+    ) == ("S-1", 2)
     again = await integration.get(details(second)["previous_page"])
     assert again.data[0]["books__cr"] == first.data[0]["books__cr"]
     assert "previous_page" not in details(again)
 
 
-@pytest.mark.parametrize("suffix", [".0", ".0.", ".1.X", ".x.Y", ".-1.X", ".0.a'b", ".0.0.0"])
+@pytest.mark.parametrize(
+    "suffix", [".0", ".0.", ".1.X", ".x.Y", ".-1.X", ".0.a'b", ".0.0.0"]
+)
 async def test_addresses_that_no_page_gave(integration: Api, suffix: str) -> None:
-    first = await integration.query(f"SELECT key__c, {SUBSELECT} FROM shelf__c ORDER BY key__c")
-    address = first.data[0]["books__cr"]["responseDetails"]["next_page"].partition("?")[0]
+    first = await integration.query(
+        f"SELECT key__c, {SUBSELECT} FROM shelf__c ORDER BY key__c"
+    )
+    address = first.data[0]["books__cr"]["responseDetails"]["next_page"].partition("?")[
+        0
+    ]
     cursor = address.partition(".0.")[0]
     answer = await integration.get(f"{cursor}{suffix}")
     assert answer.status == "FAILURE" or answer.data == []
 
 
 async def test_a_page_in_the_midst_leads_both_ways(integration: Api) -> None:
-    answer = await integration.query("SELECT key__c FROM book__c ORDER BY key__c PAGESIZE 100 PAGEOFFSET 200")
+    answer = await integration.query(
+        "SELECT key__c FROM book__c ORDER BY key__c PAGESIZE 100 PAGEOFFSET 200"
+    )
     before = await integration.get(details(answer)["previous_page"])
     behind = await integration.get(details(answer)["next_page"])
     starts = [page.data[0]["key__c"] for page in (before, answer, behind)]
@@ -111,19 +145,28 @@ async def test_a_page_in_the_midst_leads_both_ways(integration: Api) -> None:
 
 async def test_older_versions_have_older_names(integration: Api) -> None:
     older = replace(integration, version="v20.2")
-    answer = await older.query("SELECT key__c FROM book__c ORDER BY key__c LIMIT 100 OFFSET 100")
-    assert {name: details(answer)[name] for name in ("limit", "offset", "size", "total")} == {
+    answer = await older.query(
+        "SELECT key__c FROM book__c ORDER BY key__c LIMIT 100 OFFSET 100"
+    )
+    assert {
+        name: details(answer)[name] for name in ("limit", "offset", "size", "total")
+    } == {
         "limit": 100,
         "offset": 100,
         "size": 100,
         "total": BOOKS + 2,
     }
     following = await older.get(details(answer)["next_page"])
-    assert (following.data[0]["key__c"], details(following)["offset"]) == ("B-0200", 200)
+    assert (following.data[0]["key__c"], details(following)["offset"]) == (
+        "B-0200",
+        200,
+    )
 
 
 async def test_a_cursor_outlives_the_process(vault: Vault, integration: Api) -> None:
-    first = await integration.query("SELECT key__c FROM book__c WHERE created_date__v <= TODAY PAGESIZE 300")
+    first = await integration.query(
+        "SELECT key__c FROM book__c WHERE created_date__v <= TODAY PAGESIZE 300"
+    )
     seen = [row["key__c"] for row in first.data]
     async with served(create_app(Vault(MEDICAL_VAULT, vault.settings))) as other:
         restarted = replace(integration, http=other.http, url=other.url)
@@ -147,54 +190,86 @@ async def started_again(api: Api) -> None:
 @pytest.fixture
 async def impatient(vault: Vault, integration: Api) -> AsyncIterator[QueryService]:
     """The queries of the Vault in a process whose statements may take a fifth of a second."""
-    database = Database(vault.settings.database_dsn.get_secret_value(), statement_timeout=0.2)
+    database = Database(
+        vault.settings.database_dsn.get_secret_value(), statement_timeout=0.2
+    )
     await database.open()
     yield QueryService(database, vault.components, limits=QueryLimits(1, 0, 0.2))
     await database.close()
 
 
-async def test_a_query_that_takes_too_long_is_stopped(vault: Vault, impatient: QueryService) -> None:
+async def test_a_query_that_takes_too_long_is_stopped(
+    vault: Vault, impatient: QueryService
+) -> None:
     dsn = vault.settings.database_dsn.get_secret_value()
     holder: asyncpg.Connection[asyncpg.Record] = await asyncpg.connect(dsn)
     try:
         async with holder.transaction():
             await holder.execute("LOCK TABLE records.book__c IN ACCESS EXCLUSIVE MODE")
-            with pytest.raises(VaultFault, match=r"stopped after 0.2 seconds \[query timeout\]") as stopped:
-                await impatient.run(SYSTEM, "SELECT id FROM book__c", version_path="v25.1")
+            with pytest.raises(
+                VaultFault, match=r"stopped after 0.2 seconds \[query timeout\]"
+            ) as stopped:
+                await impatient.run(
+                    SYSTEM, "SELECT id FROM book__c", version_path="v25.1"
+                )
             assert stopped.value.error.type is ErrorType.OPERATION_NOT_ALLOWED
     finally:
         await holder.close()
-    assert (await impatient.run(SYSTEM, "SELECT id FROM book__c MAXROWS 1", version_path="v25.1")).size == 1
+    assert (
+        await impatient.run(
+            SYSTEM, "SELECT id FROM book__c MAXROWS 1", version_path="v25.1"
+        )
+    ).size == 1
 
 
-async def test_one_query_too_many_is_refused(vault: Vault, impatient: QueryService) -> None:
+async def test_one_query_too_many_is_refused(
+    vault: Vault, impatient: QueryService
+) -> None:
     dsn = vault.settings.database_dsn.get_secret_value()
     holder: asyncpg.Connection[asyncpg.Record] = await asyncpg.connect(dsn)
     try:
         async with holder.transaction():
             await holder.execute("LOCK TABLE records.book__c IN ACCESS EXCLUSIVE MODE")
-            runs = [impatient.run(SYSTEM, "SELECT id FROM book__c", version_path="v25.1") for _ in range(3)]
+            runs = [
+                impatient.run(SYSTEM, "SELECT id FROM book__c", version_path="v25.1")
+                for _ in range(3)
+            ]
             faults = await asyncio.gather(*runs, return_exceptions=True)
     finally:
         await holder.close()
     types = [fault.error.type for fault in faults if isinstance(fault, VaultFault)]
-    assert types == [ErrorType.OPERATION_NOT_ALLOWED, ErrorType.API_LIMIT_EXCEEDED, ErrorType.API_LIMIT_EXCEEDED]
+    assert types == [
+        ErrorType.OPERATION_NOT_ALLOWED,
+        ErrorType.API_LIMIT_EXCEEDED,
+        ErrorType.API_LIMIT_EXCEEDED,
+    ]
 
 
 async def test_more_queries_than_run_at_once_are_all_answered(integration: Api) -> None:
-    answers = await asyncio.gather(*(integration.query("SELECT id FROM shelf__c") for _ in range(20)))
+    answers = await asyncio.gather(
+        *(integration.query("SELECT id FROM shelf__c") for _ in range(20))
+    )
     assert {(answer.status, len(answer.data)) for answer in answers} == {("SUCCESS", 3)}
 
 
-async def test_the_longest_text_is_answered_and_the_next_one_refused(integration: Api) -> None:
+async def test_the_longest_text_is_answered_and_the_next_one_refused(
+    integration: Api,
+) -> None:
     head, tail = "SELECT id FROM shelf__c WHERE key__c CONTAINS ('", "')"
     longest = head + "x" * (50_000 - len(head) - len(tail)) + tail
     assert (await integration.query(longest)).data == []
-    assert (await integration.query(longest.replace("xx", "xxx", 1))).error == "INVALID_DATA"
+    assert (
+        await integration.query(longest.replace("xx", "xxx", 1))
+    ).error == "INVALID_DATA"
 
 
-async def test_cursors_that_nobody_used_for_long_are_removed(vault: Vault, admin: Api) -> None:
-    old, recent = [details(await admin.query("SELECT id FROM book__c PAGESIZE 10"))["next_page"] for _ in range(2)]
+async def test_cursors_that_nobody_used_for_long_are_removed(
+    vault: Vault, admin: Api
+) -> None:
+    old, recent = [
+        details(await admin.query("SELECT id FROM book__c PAGESIZE 10"))["next_page"]
+        for _ in range(2)
+    ]
     ids = [page.rpartition("/")[2].partition("?")[0] for page in (old, recent)]
     count = "SELECT count(*) FROM platform.query_cursor WHERE id = ANY($1::uuid[])"
     async with vault.database.connection() as connection:

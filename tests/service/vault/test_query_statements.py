@@ -74,7 +74,9 @@ async def run(connection: Connection, query: CompiledQuery) -> None:
     sql, parameters = query.page(min(query.pagesize, 50))
     rows = await connection.fetch(sql, *resolve(parameters, EXECUTION))
     assert all(len(row) == len(query.keys) + 1 for row in rows)
-    counted = await connection.fetchval(query.count_sql, *resolve(query.count_parameters, EXECUTION))
+    counted = await connection.fetchval(
+        query.count_sql, *resolve(query.count_parameters, EXECUTION)
+    )
     assert counted >= len(rows)
 
 
@@ -94,16 +96,25 @@ def indexed() -> Iterator[tuple[str, str]]:
             yield kind, text
 
 
-COLUMNS = {"id": r"\(id\b|\bid ", "unique": "npi__v", "modified": "modified_date__v", "reference": "account__v"}
+COLUMNS = {
+    "id": r"\(id\b|\bid ",
+    "unique": "npi__v",
+    "modified": "modified_date__v",
+    "reference": "account__v",
+}
 
 
 @pytest.mark.parametrize(("kind", "text"), list(indexed()))
-async def test_the_class_of_a_plan_is_what_the_database_can_do(database: Database, kind: str, text: str) -> None:
+async def test_the_class_of_a_plan_is_what_the_database_can_do(
+    database: Database, kind: str, text: str
+) -> None:
     query = compiled(text)
     assert query is not None
     async with read_only(database) as connection:
         await connection.execute("SET LOCAL enable_seqscan = off")
-        plan = await connection.fetch(f"EXPLAIN {query.count_sql}", *resolve(query.count_parameters, EXECUTION))
+        plan = await connection.fetch(
+            f"EXPLAIN {query.count_sql}", *resolve(query.count_parameters, EXECUTION)
+        )
     conditions = " ".join(row[0] for row in plan if "Index Cond" in row[0])
     assert re.search(COLUMNS[kind], conditions), "\n".join(row[0] for row in plan)
 
@@ -117,7 +128,12 @@ async def tried(database: Database, text: str) -> None:
 
 
 @many
-@given(st.sampled_from(STATEMENTS), st.integers(0, 200), st.integers(0, 20), st.sampled_from(["", *WORDS]))
+@given(
+    st.sampled_from(STATEMENTS),
+    st.integers(0, 200),
+    st.integers(0, 20),
+    st.sampled_from(["", *WORDS]),
+)
 async def test_statements_with_a_piece_replaced(
     database: Database, text: str, start: int, length: int, word: str
 ) -> None:
@@ -128,40 +144,65 @@ async def test_statements_with_a_piece_replaced(
 @given(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])))
 async def test_any_value(database: Database, text: str) -> None:
     value = "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
-    await tried(database, f"SELECT id FROM account__v WHERE name__v = {value} OR npi__v > {value}")
-    await tried(database, f"SELECT id FROM account__v WHERE CASEINSENSITIVE(name__v) CONTAINS ({value}, 'x')")
-    await tried(database, f"SELECT id, (SELECT id AS {text[:40]} FROM addresses__vr) FROM account__v")
+    await tried(
+        database,
+        f"SELECT id FROM account__v WHERE name__v = {value} OR npi__v > {value}",
+    )
+    await tried(
+        database,
+        f"SELECT id FROM account__v WHERE CASEINSENSITIVE(name__v) CONTAINS ({value}, 'x')",
+    )
+    await tried(
+        database,
+        f"SELECT id, (SELECT id AS {text[:40]} FROM addresses__vr) FROM account__v",
+    )
     await tried(database, f"SELECT id FROM account__v FIND ({value})")
 
 
 @many
 @given(st.text(st.sampled_from("ab*\"()\\.[]{}^$+?|-_ ANDORT'é\u0301"), max_size=40))
 async def test_any_search_phrase(database: Database, text: str) -> None:
-    await tried(database, f"SELECT id FROM account__v FIND ('{text}' SCOPE name__v, biography__v)")
+    await tried(
+        database,
+        f"SELECT id FROM account__v FIND ('{text}' SCOPE name__v, biography__v)",
+    )
 
 
 async def test_a_value_is_data_to_the_database_as_well(database: Database) -> None:
-    query = compiled("SELECT id FROM account__v WHERE name__v = '\\'; DROP TABLE records.account__v; --'")
+    query = compiled(
+        "SELECT id FROM account__v WHERE name__v = '\\'; DROP TABLE records.account__v; --'"
+    )
     assert query is not None
     async with database.connection() as connection:
         await run(connection, query)
-        assert await connection.fetchval("SELECT count(*) FROM records.account__v") == ROWS
+        assert (
+            await connection.fetchval("SELECT count(*) FROM records.account__v") == ROWS
+        )
 
 
 async def test_facets_count_what_the_statement_selects(database: Database) -> None:
-    query = compiled("SELECT id FROM account__v WHERE birth_date__v < '2000-01-12' AND created_by__v != ${User.id}")
+    query = compiled(
+        "SELECT id FROM account__v WHERE birth_date__v < '2000-01-12' AND created_by__v != ${User.id}"
+    )
     assert query is not None
     async with read_only(database) as connection:
         found = {
-            facet.field.name: await connection.fetch(facet.sql, *resolve(facet.parameters, EXECUTION))
-            for facet in facets_of(query, ["status__v", "languages__v", "do_not_call__v", "parent_account__v"])
+            facet.field.name: await connection.fetch(
+                facet.sql, *resolve(facet.parameters, EXECUTION)
+            )
+            for facet in facets_of(
+                query,
+                ["status__v", "languages__v", "do_not_call__v", "parent_account__v"],
+            )
         }
     assert [tuple(row) for row in found["status__v"]] == [("active__v", 10, 1)]
     assert [tuple(row) for row in found["languages__v"]] == [("fr__v", 10, 1)]
     assert found["do_not_call__v"] == found["parent_account__v"] == []
 
 
-async def test_what_is_stored_in_an_odd_way_is_shown_all_the_same(database: Database) -> None:
+async def test_what_is_stored_in_an_odd_way_is_shown_all_the_same(
+    database: Database,
+) -> None:
     """Long texts at their limits, and names that are no entries of their picklist."""
     query = compiled(
         "SELECT id, TOLABEL(status__v) AS s, TOLABEL(languages__v) AS l, TRIM(languages__v) AS t, notes__v,"
@@ -177,4 +218,6 @@ async def test_what_is_stored_in_an_odd_way_is_shown_all_the_same(database: Data
         row = (await connection.fetch(sql, *parameters))[0]
         assert row[1:4] == (["gone__c"], ["French", "gone__c"], ["fr", "gone"])
         assert (row[4], row[5]) == ("x" * 250, "x" * 300)
-        await connection.execute("UPDATE records.account__v SET status__v = 'active__v' WHERE id = 'ACC1'")
+        await connection.execute(
+            "UPDATE records.account__v SET status__v = 'active__v' WHERE id = 'ACC1'"
+        )

@@ -21,7 +21,9 @@ async def roles(api: Api, record_id: str) -> dict[str, Any]:
 
 
 async def group(admin: Api, label: str) -> int:
-    return int((await admin.post("/objects/groups", data={"label__v": label})).body["id"])
+    return int(
+        (await admin.post("/objects/groups", data={"label__v": label})).body["id"]
+    )
 
 
 async def test_roles_are_given_and_taken_away(admin: Api) -> None:
@@ -30,20 +32,34 @@ async def test_roles_are_given_and_taken_away(admin: Api) -> None:
     team = await group(admin, "Role team")
     one, two = await items(admin, 2)
     rows = [
-        {"id": one, "viewer__v.users": f"{first},{second}", "reviewer__c.groups": str(team)},
+        {
+            "id": one,
+            "viewer__v.users": f"{first},{second}",
+            "reviewer__c.groups": str(team),
+        },
         {"id": two, "owner__v.users": [first]},
     ]
     answer = await admin.post(ROLES, json=rows)
-    assert answer.data == [{"responseStatus": "SUCCESS", "data": {"id": each}} for each in (one, two)]
+    assert answer.data == [
+        {"responseStatus": "SUCCESS", "data": {"id": each}} for each in (one, two)
+    ]
     assert (await admin.post(ROLES, json=rows)).status == "SUCCESS"
-    assert await roles(admin, one) == {"viewer__v": ([first, second], []), "reviewer__c": ([], [team])}
+    assert await roles(admin, one) == {
+        "viewer__v": ([first, second], []),
+        "reviewer__c": ([], [team]),
+    }
     (only,) = (await admin.get(f"{ITEMS}/{one}/roles/reviewer__c")).data
     assert only["groups"] == [team]
     assert (await admin.get(f"{ITEMS}/{one}/roles/owner__v")).data == []
 
     csv = f"id,viewer__v.users\n{one},{second}\n"
-    assert (await admin.delete(ROLES, data=csv, headers={"Content-Type": "text/csv"})).status == "SUCCESS"
-    assert await roles(admin, one) == {"viewer__v": ([first], []), "reviewer__c": ([], [team])}
+    assert (
+        await admin.delete(ROLES, data=csv, headers={"Content-Type": "text/csv"})
+    ).status == "SUCCESS"
+    assert await roles(admin, one) == {
+        "viewer__v": ([first], []),
+        "reviewer__c": ([], [team]),
+    }
     record = (await admin.get(f"{ITEMS}/{one}")).body
     assert record["manually_assigned_sharing_roles"] == {
         "viewer__v": {"users": [first], "groups": None},
@@ -56,13 +72,26 @@ async def test_an_update_replaces_who_has_a_role(admin: Api) -> None:
     (first, _), (second, _) = await new_user(admin), await new_user(admin)
     team = await group(admin, "Update team")
     one, two = await items(admin, 2)
-    await admin.post(ROLES, json=[{"id": one, "viewer__v.users": str(first), "viewer__v.groups": str(team)}])
-    rows = [{"id": one, "viewer__v.users": str(second)}, {"id": two, "text__c": "x", "owner__v.groups": [team]}]
+    await admin.post(
+        ROLES,
+        json=[
+            {"id": one, "viewer__v.users": str(first), "viewer__v.groups": str(team)}
+        ],
+    )
+    rows = [
+        {"id": one, "viewer__v.users": str(second)},
+        {"id": two, "text__c": "x", "owner__v.groups": [team]},
+    ]
     answer = await admin.put(ITEMS, json=rows)
-    assert (answer.status, [row["responseStatus"] for row in answer.data]) == ("SUCCESS", ["SUCCESS"] * 2)
+    assert (answer.status, [row["responseStatus"] for row in answer.data]) == (
+        "SUCCESS",
+        ["SUCCESS"] * 2,
+    )
     assert await roles(admin, one) == {"viewer__v": ([second], [team])}
     assert await roles(admin, two) == {"owner__v": ([], [team])}
-    await admin.put(ITEMS, json=[{"id": one, "viewer__v.users": "", "viewer__v.groups": ""}])
+    await admin.put(
+        ITEMS, json=[{"id": one, "viewer__v.users": "", "viewer__v.groups": ""}]
+    )
     assert await roles(admin, one) == {}
 
 
@@ -75,13 +104,23 @@ async def test_an_update_replaces_who_has_a_role(admin: Api) -> None:
         ({"none__c.users": "1"}, "ATTRIBUTE_NOT_SUPPORTED"),
     ],
 )
-async def test_a_row_that_cannot_be_carried_out_fails_alone(admin: Api, row: dict[str, str], error: str) -> None:
+async def test_a_row_that_cannot_be_carried_out_fails_alone(
+    admin: Api, row: dict[str, str], error: str
+) -> None:
     user_id, _ = await new_user(admin)
     bad, good = await items(admin, 2)
-    rows = [{"id": bad, **row}, {"id": good, "viewer__v.users": str(user_id)}, {"id": "none", "viewer__v.users": "1"}]
+    rows = [
+        {"id": bad, **row},
+        {"id": good, "viewer__v.users": str(user_id)},
+        {"id": "none", "viewer__v.users": "1"},
+    ]
     for call in (admin.post, admin.put):
         answer = await call(ROLES if call == admin.post else ITEMS, json=rows)
-        assert [r["responseStatus"] for r in answer.data] == ["FAILURE", "SUCCESS", "FAILURE"]
+        assert [r["responseStatus"] for r in answer.data] == [
+            "FAILURE",
+            "SUCCESS",
+            "FAILURE",
+        ]
         assert answer.data[0]["errors"][0]["type"] == error
     assert await roles(admin, bad) == {}
     assert await roles(admin, good) == {"viewer__v": ([user_id], [])}

@@ -12,22 +12,36 @@ LIST = "/objects/deletions/vobjects"
 
 
 async def total(api: Api, object_name: str) -> int:
-    return int((await api.get(f"{LIST}/{object_name}?limit=1")).body["responseDetails"]["total"])
+    return int(
+        (await api.get(f"{LIST}/{object_name}?limit=1")).body["responseDetails"][
+            "total"
+        ]
+    )
 
 
-async def test_deleted_records_are_listed_with_those_that_went_with_them(admin: Api) -> None:
+async def test_deleted_records_are_listed_with_those_that_went_with_them(
+    admin: Api,
+) -> None:
     one, two = await owner(admin), await owner(admin)
-    part = (await admin.post("/vobjects/part__c", json=[{"name__v": key(), "owner__c": one}])).ids[0]
+    part = (
+        await admin.post(
+            "/vobjects/part__c", json=[{"name__v": key(), "owner__c": one}]
+        )
+    ).ids[0]
     kept = await owner(admin)
     await admin.post("/vobjects/owner__c", json=[{"name__v": key(), "mentor__c": kept}])
     before, parts = await total(admin, "owner__c"), await total(admin, "part__c")
-    await admin.delete("/vobjects/owner__c", json=[{"id": one}, {"id": kept}, {"id": two}])
+    await admin.delete(
+        "/vobjects/owner__c", json=[{"id": one}, {"id": kept}, {"id": two}]
+    )
     answer = await admin.get(f"{LIST}/owner__c?offset={before}")
     assert {row["id"] for row in answer.data} == {one, two}
     assert answer.body["responseDetails"]["total"] == before + 2
     moment = datetime.fromisoformat(answer.data[0]["date_deleted"])
     assert abs(datetime.now(UTC) - moment) < timedelta(hours=1)
-    assert [row["id"] for row in (await admin.get(f"{LIST}/part__c?offset={parts}")).data] == [part]
+    assert [
+        row["id"] for row in (await admin.get(f"{LIST}/part__c?offset={parts}")).data
+    ] == [part]
 
 
 async def test_pages_and_dates(admin: Api) -> None:

@@ -22,7 +22,9 @@ async def test_change_type(admin: Api, user: Api) -> None:
     row = {"name__v": key(), NAME: "wide__c", "shared__c": "s", "only__c": "o"}
     one, two = (await admin.post(TYPED, json=[row, {**row, "name__v": key()}])).ids
     wide = (await record(admin, "typed__c", one))["object_type__v"]
-    assert outcomes(await user.put(TYPED, json=[{"id": one, NAME: "narrow__c"}])) == ["OPERATION_NOT_ALLOWED"]
+    assert outcomes(await user.put(TYPED, json=[{"id": one, NAME: "narrow__c"}])) == [
+        "OPERATION_NOT_ALLOWED"
+    ]
     rows = [
         {"id": one, NAME: "narrow__c"},
         {"id": two, NAME: "wide__c"},
@@ -32,26 +34,45 @@ async def test_change_type(admin: Api, user: Api) -> None:
         {"id": "ZTY0", NAME: "narrow__c"},
     ]
     answer = await user.post(CHANGE, json=rows)
-    expected = ["SUCCESS", "WARNING", "INVALID_DATA", "PARAMETER_REQUIRED", "ATTRIBUTE_NOT_SUPPORTED", "INVALID_DATA"]
+    expected = [
+        "SUCCESS",
+        "WARNING",
+        "INVALID_DATA",
+        "PARAMETER_REQUIRED",
+        "ATTRIBUTE_NOT_SUPPORTED",
+        "INVALID_DATA",
+    ]
     assert outcomes(answer) == expected
     changed = await record(admin, "typed__c", one)
     assert changed["object_type__v"] != wide
     assert (changed["shared__c"], changed["only__c"]) == ("s", None)
     back = f"id,object_type__v\n{one},{wide}\n"
-    answer = await user.post(CHANGE, data=back, headers={"Content-Type": "text/csv", "Accept": "text/csv"})
+    answer = await user.post(
+        CHANGE, data=back, headers={"Content-Type": "text/csv", "Accept": "text/csv"}
+    )
     assert answer.text.splitlines()[1].startswith("SUCCESS")
     migration = {"X-VaultAPI-MigrationMode": "true"}
-    assert outcomes(await admin.put(TYPED, json=[{"id": one, NAME: "narrow__c"}], headers=migration)) == ["SUCCESS"]
+    assert outcomes(
+        await admin.put(TYPED, json=[{"id": one, NAME: "narrow__c"}], headers=migration)
+    ) == ["SUCCESS"]
 
 
 async def test_objects_without_types(user: Api) -> None:
-    answer = await user.post("/vobjects/item__c/actions/changetype", json=[{"id": "0", NAME: "base__v"}])
+    answer = await user.post(
+        "/vobjects/item__c/actions/changetype", json=[{"id": "0", NAME: "base__v"}]
+    )
     assert (answer.status, answer.error) == ("FAILURE", "OPERATION_NOT_ALLOWED")
 
 
 async def test_nothing_to_recalculate(user: Api, admin: Api) -> None:
     path = "/vobjects/item__c/actions"
-    assert (await user.post(f"{path}/recalculaterollups")).body == {"responseStatus": "SUCCESS"}
-    assert (await user.get(f"{path}/recalculaterollups")).data == {"status": "NOT_RUNNING"}
+    assert (await user.post(f"{path}/recalculaterollups")).body == {
+        "responseStatus": "SUCCESS"
+    }
+    assert (await user.get(f"{path}/recalculaterollups")).data == {
+        "status": "NOT_RUNNING"
+    }
     assert (await user.put(f"{path}/updatecorporatecurrency")).status == "SUCCESS"
-    assert (await admin.post("/vobjects/nothing__c/actions/recalculaterollups")).error == "INVALID_DATA"
+    assert (
+        await admin.post("/vobjects/nothing__c/actions/recalculaterollups")
+    ).error == "INVALID_DATA"

@@ -24,10 +24,18 @@ UPSERT = f"{ROWS}?idParam=lookup_key__sys"
 
 @pytest.fixture(scope="module")
 async def admin(
-    postgres_server: PostgresServer, rabbitmq_server: RabbitServer, tmp_path_factory: pytest.TempPathFactory
+    postgres_server: PostgresServer,
+    rabbitmq_server: RabbitServer,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> AsyncIterator[Api]:
-    async with fresh_database(postgres_server) as dsn, fresh_vhost(rabbitmq_server) as vhost:
-        vault = Vault(MEDICAL_VAULT, settings(dsn, vhost.amqp_url, tmp_path_factory.mktemp("files")))
+    async with (
+        fresh_database(postgres_server) as dsn,
+        fresh_vhost(rabbitmq_server) as vhost,
+    ):
+        vault = Vault(
+            MEDICAL_VAULT,
+            settings(dsn, vhost.amqp_url, tmp_path_factory.mktemp("files")),
+        )
         async with served(create_app(vault)) as api:
             await started(vault)
             yield await api.signed_in("admin")
@@ -48,17 +56,35 @@ def row(name: str, source: str = "a__v", **fields: str) -> dict[str, str]:
     }
 
 
-async def test_a_csv_has_an_answer_for_each_row_and_a_source_key_stands_once(admin: Api) -> None:
+async def test_a_csv_has_an_answer_for_each_row_and_a_source_key_stands_once(
+    admin: Api,
+) -> None:
     name = new_set()
     text = io.StringIO()
     writer = csv.DictWriter(text, row(name))
     writer.writeheader()
-    writer.writerows([row(name, "a__v"), row(name, "b__v"), row(name, "a__v"), row(name, "c__v", target_key__sys="")])
-    answer = await admin.post(ROWS, data=text.getvalue().encode(), headers={"Content-Type": "text/csv"})
-    assert outcomes(answer) == ["SUCCESS", "SUCCESS", "OPERATION_NOT_ALLOWED", "PARAMETER_REQUIRED"]
+    writer.writerows(
+        [
+            row(name, "a__v"),
+            row(name, "b__v"),
+            row(name, "a__v"),
+            row(name, "c__v", target_key__sys=""),
+        ]
+    )
+    answer = await admin.post(
+        ROWS, data=text.getvalue().encode(), headers={"Content-Type": "text/csv"}
+    )
+    assert outcomes(answer) == [
+        "SUCCESS",
+        "SUCCESS",
+        "OPERATION_NOT_ALLOWED",
+        "PARAMETER_REQUIRED",
+    ]
     again = await admin.post(ROWS, json=[row(name, "b__v"), row(name, "d__v")])
     assert outcomes(again) == ["OPERATION_NOT_ALLOWED", "SUCCESS"]
-    found = await admin.query(f"SELECT lookup_key__sys FROM {OBJECT} WHERE reference_lookup_name__sys = '{name}'")
+    found = await admin.query(
+        f"SELECT lookup_key__sys FROM {OBJECT} WHERE reference_lookup_name__sys = '{name}'"
+    )
     assert {each["lookup_key__sys"] for each in found.data} == {
         f"medical_crm__v:{name}:{source}" for source in ("a__v", "b__v", "d__v")
     }
@@ -67,14 +93,19 @@ async def test_a_csv_has_an_answer_for_each_row_and_a_source_key_stands_once(adm
 async def test_an_upsert_by_its_key_changes_the_target_key(admin: Api) -> None:
     name = new_set()
     key = {"lookup_key__sys": f"medical_crm__v:{name}:a__v"}
-    one, two = [await admin.post(UPSERT, json=[row(name, target_key__sys=n) | key]) for n in ("one", "two")]
+    one, two = [
+        await admin.post(UPSERT, json=[row(name, target_key__sys=n) | key])
+        for n in ("one", "two")
+    ]
     assert one.ids == two.ids
     assert (await record(admin, OBJECT, two.ids[0]))["target_key__sys"] == "two"
     refused = await admin.post(UPSERT, json=[row(name) | {"lookup_key__sys": "mine"}])
     assert "or left out" in refused.data[0]["errors"][0]["message"]
 
 
-@pytest.mark.parametrize("field", ["source_key__sys", "reference_lookup_name__sys", "lookup_key__sys"])
+@pytest.mark.parametrize(
+    "field", ["source_key__sys", "reference_lookup_name__sys", "lookup_key__sys"]
+)
 async def test_a_row_stays_the_row_of_its_source_key(admin: Api, field: str) -> None:
     (identifier,) = (await admin.post(ROWS, json=[row(new_set())])).ids
     answer = await admin.put(ROWS, json=[{"id": identifier, field: "other__c"}])
@@ -91,15 +122,22 @@ async def test_a_row_stays_the_row_of_its_source_key(admin: Api, field: str) -> 
         ({"connection__sysr.api_name__sys": ""}, "[connection__sys]"),
     ],
 )
-async def test_what_a_row_has_to_say(admin: Api, fields: dict[str, str], said: str) -> None:
+async def test_what_a_row_has_to_say(
+    admin: Api, fields: dict[str, str], said: str
+) -> None:
     answer = await admin.post(ROWS, json=[row(new_set()) | fields])
     assert said in answer.data[0]["errors"][0]["message"]
 
 
 async def test_a_target_object_is_not_taken_from_a_set_of_objects(admin: Api) -> None:
-    fields = {"reference_lookup_type__sys": "object__sys", "target_object__sys": "specialty__v"}
+    fields = {
+        "reference_lookup_type__sys": "object__sys",
+        "target_object__sys": "specialty__v",
+    }
     (identifier,) = (await admin.post(ROWS, json=[row(new_set(), **fields)])).ids
     answer = await admin.put(ROWS, json=[{"id": identifier, "target_object__sys": ""}])
     assert outcomes(answer) == ["PARAMETER_REQUIRED"]
-    kept = await admin.put(ROWS, json=[{"id": identifier, "target_key_field__sys": "specialty_code__v"}])
+    kept = await admin.put(
+        ROWS, json=[{"id": identifier, "target_key_field__sys": "specialty_code__v"}]
+    )
     assert outcomes(kept) == ["SUCCESS"]

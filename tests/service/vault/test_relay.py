@@ -47,12 +47,16 @@ class Apart:
         """Make items and send them, each by a message of its own, in this order."""
         ids = await items(self.admin, number)
         for record_id in ids:
-            assert (await self.admin.post(f"{ITEMS}/{record_id}/actions/{SEND}")).status == "SUCCESS"
+            assert (
+                await self.admin.post(f"{ITEMS}/{record_id}/actions/{SEND}")
+            ).status == "SUCCESS"
         return ids
 
     async def waiting(self, queue: str = "out__c") -> int:
         """Messages in the queue, as the API counts them."""
-        return int((await self.admin.get(f"{QUEUES}/{queue}")).data[0]["messages_in_queue"])
+        return int(
+            (await self.admin.get(f"{QUEUES}/{queue}")).data[0]["messages_in_queue"]
+        )
 
     async def received(self, number: int, queue: str = "out__c") -> list[Envelope]:
         """Take this many messages off the queue as they come; there are then no more."""
@@ -63,7 +67,11 @@ class Apart:
                 source = await channel.get_queue(queue, ensure=False)
                 while message := await source.get(no_ack=True, fail=False):
                     envelopes.append(Envelope.parse(message.body))
-            return None if len(envelopes) >= number else f"{len(envelopes)} of {number} messages came"
+            return (
+                None
+                if len(envelopes) >= number
+                else f"{len(envelopes)} of {number} messages came"
+            )
 
         await self.declared(queue)
         assert await answers_within(30, take) is None
@@ -81,7 +89,14 @@ class Apart:
             if len(envelopes) == number:
                 complete.set()
 
-        consumer = Consumer(self.broker, "out__c.sequential", take, prefetch=1, concurrency=1, max_batch=1)
+        consumer = Consumer(
+            self.broker,
+            "out__c.sequential",
+            take,
+            prefetch=1,
+            concurrency=1,
+            max_batch=1,
+        )
         await consumer.start()
         async with asyncio.timeout(60):
             await complete.wait()
@@ -93,14 +108,20 @@ class Apart:
 
         async def ask() -> str | None:
             state = await queue_state(self.broker, queue)
-            return None if state and state.messages >= messages else f"{queue} is not there: {state}"
+            return (
+                None
+                if state and state.messages >= messages
+                else f"{queue} is not there: {state}"
+            )
 
         assert await answers_within(30, ask) is None
 
 
 @pytest.fixture(scope="module")
 async def apart(
-    postgres_server: PostgresServer, rabbitmq_server: RabbitServer, tmp_path_factory: pytest.TempPathFactory
+    postgres_server: PostgresServer,
+    rabbitmq_server: RabbitServer,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> AsyncIterator[Apart]:
     files = tmp_path_factory.mktemp("files")
     async with (
@@ -144,7 +165,9 @@ async def test_many_records_are_one_message(apart: Apart) -> None:
 
 
 async def test_disabled_delivery_takes_messages_and_sends_none(apart: Apart) -> None:
-    assert (await apart.admin.put(f"{QUEUES}/out__c/actions/disable_delivery")).status == "SUCCESS"
+    assert (
+        await apart.admin.put(f"{QUEUES}/out__c/actions/disable_delivery")
+    ).status == "SUCCESS"
     ids = await apart.sent(3)
     shown = (await apart.admin.get(f"{QUEUES}/out__c")).data[0]
     assert (shown["delivery"], shown["messages_in_queue"]) == ("disabled", 3)
@@ -179,8 +202,13 @@ async def test_a_sequential_queue_keeps_the_order_of_the_commits(apart: Apart) -
         await started(other)
         second = await api.signed_in("admin")
         ids = await items(apart.admin, 40)
-        sending = [(apart.admin, second)[n % 2].post(f"{ITEMS}/{i}/actions/{SEND}") for n, i in enumerate(ids)]
-        assert {answer.status for answer in await asyncio.gather(*sending)} == {"SUCCESS"}
+        sending = [
+            (apart.admin, second)[n % 2].post(f"{ITEMS}/{i}/actions/{SEND}")
+            for n, i in enumerate(ids)
+        ]
+        assert {answer.status for answer in await asyncio.gather(*sending)} == {
+            "SUCCESS"
+        }
         apart.proxy.cut()
         later = await apart.sent(5)
         apart.proxy.restore()
@@ -203,7 +231,8 @@ async def test_a_sequential_queue_keeps_the_order_of_the_commits(apart: Apart) -
 async def test_what_each_kind_of_queue_refuses(apart: Apart) -> None:
     listed = {queue["name"]: queue for queue in (await apart.admin.get(QUEUES)).data}
     kinds = {
-        name: (listed[name]["type"], listed[name]["status"]) for name in ("out__c", "in__c", "closed__c", "job__c")
+        name: (listed[name]["type"], listed[name]["status"])
+        for name in ("out__c", "in__c", "closed__c", "job__c")
     }
     assert kinds == {
         "out__c": ("outbound", "active"),
@@ -212,10 +241,16 @@ async def test_what_each_kind_of_queue_refuses(apart: Apart) -> None:
         "job__c": ("job", "active"),
     }
     for verb in ("disable_delivery", "enable_delivery"):
-        assert (await apart.admin.put(f"{QUEUES}/in__c/actions/{verb}")).error == "OPERATION_NOT_ALLOWED"
-        assert (await apart.admin.put(f"{QUEUES}/none__c/actions/{verb}")).error == "INVALID_DATA"
+        assert (
+            await apart.admin.put(f"{QUEUES}/in__c/actions/{verb}")
+        ).error == "OPERATION_NOT_ALLOWED"
+        assert (
+            await apart.admin.put(f"{QUEUES}/none__c/actions/{verb}")
+        ).error == "INVALID_DATA"
     for name in ("closed__c", "in__c", "job__c"):
-        assert (await apart.admin.put(f"{QUEUES}/{name}/actions/reset")).status == "SUCCESS"
+        assert (
+            await apart.admin.put(f"{QUEUES}/{name}/actions/reset")
+        ).status == "SUCCESS"
         assert await apart.waiting(name) == 0
 
 
@@ -229,12 +264,18 @@ async def test_a_queue_with_messages_is_not_dropped(apart: Apart) -> None:
     used = await apart.admin.post("/api/mdl/execute", data="DROP Queue passing__c;")
     assert used.body["script_execution"]["code"] == "GEN-F-406"
     unused = state.format("out__c")
-    refused = await apart.admin.post("/api/mdl/execute", data=unused + "DROP Queue passing__c;")
+    refused = await apart.admin.post(
+        "/api/mdl/execute", data=unused + "DROP Queue passing__c;"
+    )
     assert refused.body["script_execution"]["code"] == "GEN-F-410"
     await apart.admin.put(f"{QUEUES}/passing__c/actions/reset")
-    dropped = await apart.admin.post("/api/mdl/execute", data="DROP Queue passing__c; " + queue)
+    dropped = await apart.admin.post(
+        "/api/mdl/execute", data="DROP Queue passing__c; " + queue
+    )
     assert dropped.status == "SUCCESS"
-    assert (await apart.admin.get(f"{QUEUES}/passing__c")).data[0]["delivery"] == "enabled"
+    assert (await apart.admin.get(f"{QUEUES}/passing__c")).data[0][
+        "delivery"
+    ] == "enabled"
     await apart.admin.post("/api/mdl/execute", data="DROP Queue passing__c;")
 
 
@@ -249,7 +290,9 @@ async def test_a_broker_that_is_away_is_waited_for(apart: Apart) -> None:
     assert len({envelope.message_id for envelope in envelopes}) == 3
 
 
-async def test_a_queue_that_the_broker_lost_holds_up_nothing_and_is_made_again(apart: Apart) -> None:
+async def test_a_queue_that_the_broker_lost_holds_up_nothing_and_is_made_again(
+    apart: Apart,
+) -> None:
     ids = await items(apart.admin, 2)
     async with apart.broker.short_channel() as channel:
         await channel.queue_delete("out__c")
@@ -264,9 +307,13 @@ async def test_a_queue_that_the_broker_lost_holds_up_nothing_and_is_made_again(a
         "error_status__sys": "open__sys",
         "message_body_json__sys": envelope,
     }
-    (exception,) = (await apart.admin.post("/vobjects/exception_message__sys", json=[row])).ids
+    (exception,) = (
+        await apart.admin.post("/vobjects/exception_message__sys", json=[row])
+    ).ids
     retry = "Objectaction.exception_message__sys.retry_transfer__sys"
-    await apart.admin.post(f"/vobjects/exception_message__sys/{exception}/actions/{retry}")
+    await apart.admin.post(
+        f"/vobjects/exception_message__sys/{exception}/actions/{retry}"
+    )
     (again,) = await apart.received(1, "in__c")
     assert (again.message_id, again.message.items) == (row["message_id__sys"], ("x",))
     assert subjects(await apart.received(1)) == ids[:1]
@@ -278,18 +325,25 @@ async def test_two_processes_share_components_and_messages(apart: Apart) -> None
         await started(other)
         second = await api.signed_in("admin")
         await second.post(
-            "/api/mdl/execute", data="ALTER Object item__c ( ADD Field late__c ( type('String'), label('L') ) );"
+            "/api/mdl/execute",
+            data="ALTER Object item__c ( ADD Field late__c ( type('String'), label('L') ) );",
         )
         for n in range(5):
             await second.post(
-                "/api/mdl/execute", data=f"ALTER Object item__c ( MODIFY Field late__c ( label('{n}') ) );"
+                "/api/mdl/execute",
+                data=f"ALTER Object item__c ( MODIFY Field late__c ( label('{n}') ) );",
             )
             rows = [{"name__v": "item", "late__c": "x"}]
             assert outcomes(await apart.admin.post(ITEMS, json=rows)) == ["SUCCESS"]
         batches = await asyncio.gather(items(apart.admin, 30), items(second, 30))
         ids = [record_id for batch in batches for record_id in batch]
-        sending = [(apart.admin, second)[n % 2].post(f"{ITEMS}/{i}/actions/{SEND}") for n, i in enumerate(ids)]
-        assert {answer.status for answer in await asyncio.gather(*sending)} == {"SUCCESS"}
+        sending = [
+            (apart.admin, second)[n % 2].post(f"{ITEMS}/{i}/actions/{SEND}")
+            for n, i in enumerate(ids)
+        ]
+        assert {answer.status for answer in await asyncio.gather(*sending)} == {
+            "SUCCESS"
+        }
         envelopes = await apart.received(60)
     assert sorted(subjects(envelopes)) == sorted(ids)
     assert len({envelope.message_id for envelope in envelopes}) == 60
@@ -305,7 +359,10 @@ async def test_a_process_stops_under_load_and_keeps_its_word(apart: Apart) -> No
 
         async def load() -> None:
             while True:
-                answer = await second.post(ITEMS, json=[{"name__v": "item", "key__c": key()} for _ in range(20)])
+                answer = await second.post(
+                    ITEMS,
+                    json=[{"name__v": "item", "key__c": key()} for _ in range(20)],
+                )
                 assert (answer.http_status, outcomes(answer)) == (200, ["SUCCESS"] * 20)
                 kept.extend(answer.ids)
                 busy.set()
@@ -315,7 +372,9 @@ async def test_a_process_stops_under_load_and_keeps_its_word(apart: Apart) -> No
     failures = await asyncio.gather(*load_tasks, return_exceptions=True)
     assert not [failure for failure in failures if isinstance(failure, AssertionError)]
     listed = ", ".join(f"'{record_id}'" for record_id in kept)
-    found = await apart.admin.query(f"SELECT id FROM item__c WHERE id CONTAINS ({listed}) PAGESIZE 1000")
+    found = await apart.admin.query(
+        f"SELECT id FROM item__c WHERE id CONTAINS ({listed}) PAGESIZE 1000"
+    )
     assert found.body["responseDetails"]["total"] == len(kept)
 
 
@@ -325,13 +384,18 @@ WHERE datname = current_database() AND pid <> pg_backend_pid()
 """
 
 
-async def test_lost_connections_to_the_database_are_said_and_made_again(apart: Apart) -> None:
+async def test_lost_connections_to_the_database_are_said_and_made_again(
+    apart: Apart,
+) -> None:
     connection = await asyncpg.connect(apart.dsn)
     answers = []
     try:
         for _ in range(3):
             names = [key() for _ in range(12)]
-            asking = [apart.admin.post(ITEMS, json=[{"name__v": "item", "key__c": name}]) for name in names]
+            asking = [
+                apart.admin.post(ITEMS, json=[{"name__v": "item", "key__c": name}])
+                for name in names
+            ]
             results = asyncio.gather(*asking)
             await connection.fetchval(CUT)
             answers += list(zip(names, await results, strict=True))
@@ -339,7 +403,9 @@ async def test_lost_connections_to_the_database_are_said_and_made_again(apart: A
         await connection.close()
     assert {answer.http_status for _, answer in answers} <= {200, 503, 504}
     for name, answer in answers:
-        stored = await apart.admin.query(f"SELECT id FROM item__c WHERE key__c = '{name}'")
+        stored = await apart.admin.query(
+            f"SELECT id FROM item__c WHERE key__c = '{name}'"
+        )
         if answer.http_status != 504:  # it says that the outcome is not known
             assert len(stored.data) == (answer.http_status == 200), answer.text
     ids = await apart.sent(2)

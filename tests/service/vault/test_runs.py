@@ -26,11 +26,17 @@ class Runs:
         self.admin, self.connector = admin, connector
 
     async def set(self, **fields: Any) -> Answer:
-        return await self.admin.put(RECORDS, json=[{"integration_api_name__sys": INTEGRATION, **fields}])
+        return await self.admin.put(
+            RECORDS, json=[{"integration_api_name__sys": INTEGRATION, **fields}]
+        )
 
     async def time(self) -> str:
         text = "SELECT last_successful_run_time__sys FROM integration__sys"
-        (row,) = (await self.admin.query(f"{text} WHERE integration_api_name__sys = '{INTEGRATION}'")).data
+        (row,) = (
+            await self.admin.query(
+                f"{text} WHERE integration_api_name__sys = '{INTEGRATION}'"
+            )
+        ).data
         return str(row["last_successful_run_time__sys"])
 
     async def run(self, job_id: int) -> dict[str, Any]:
@@ -41,13 +47,21 @@ class Runs:
         async def reason() -> str | None:
             run = await self.run(job_id)
             begun = status != "RUNNING" or run["changed_since"]
-            return None if run["status"] == status and begun else f"the run is {run['status']}"
+            return (
+                None
+                if run["status"] == status and begun
+                else f"the run is {run['status']}"
+            )
 
         assert await answers_within(20, reason) is None
         return await self.run(job_id)
 
     async def listed(self, *statuses: str) -> list[dict[str, Any]]:
-        return [run for run in (await self.admin.get(RUNS)).data if run["status"] in statuses]
+        return [
+            run
+            for run in (await self.admin.get(RUNS)).data
+            if run["status"] in statuses
+        ]
 
     async def requested(self) -> int:
         job_id: int = (await self.admin.post(RUNS)).body["job_id"]
@@ -55,7 +69,9 @@ class Runs:
         return job_id
 
     async def tell(self, job_id: int, **told: Any) -> dict[str, Any]:
-        data: dict[str, Any] = (await self.connector.put(f"{RUNS}/{job_id}", json=told)).data
+        data: dict[str, Any] = (
+            await self.connector.put(f"{RUNS}/{job_id}", json=told)
+        ).data
         return data
 
     async def report(self, job_id: int, batch: int, **counts: int) -> Answer:
@@ -90,7 +106,9 @@ async def runs(admin: Api, integration: Api) -> AsyncIterator[Runs]:
     await made.set(status__v="inactive__v")
 
 
-async def test_a_run_without_errors_moves_the_time_to_the_sources_clock(runs: Runs) -> None:
+async def test_a_run_without_errors_moves_the_time_to_the_sources_clock(
+    runs: Runs,
+) -> None:
     before = (await runs.admin.get(QUEUE)).data[0]["messages_in_queue"]
     since, job_id = await runs.time(), await runs.requested()
 
@@ -109,7 +127,9 @@ async def test_a_run_without_errors_moves_the_time_to_the_sources_clock(runs: Ru
     assert run["integration_points"] == {"account_inbound__v": run["counts"]}
     assert await runs.time() == now > since
     tasks = (await runs.admin.get(f"/services/jobs/{job_id}/tasks")).body["tasks"]
-    assert tasks == [{"id": "account_inbound__v", "state": "SUCCESS", "counts": run["counts"]}]
+    assert tasks == [
+        {"id": "account_inbound__v", "state": "SUCCESS", "counts": run["counts"]}
+    ]
 
 
 async def test_a_failure_leaves_the_time_where_it_is(runs: Runs) -> None:
@@ -118,7 +138,13 @@ async def test_a_failure_leaves_the_time_where_it_is(runs: Runs) -> None:
     await runs.report(job_id, 1, written=7, failed=1)
     await runs.report(job_id, 2)
     run = await runs.becomes(job_id, "ERRORS_ENCOUNTERED")
-    assert run["counts"] == {"read": 20, "mapped": 16, "skipped": 4, "written": 15, "failed": 1}
+    assert run["counts"] == {
+        "read": 20,
+        "mapped": 16,
+        "skipped": 4,
+        "written": 15,
+        "failed": 1,
+    }
     assert await runs.time() == since
 
 
@@ -130,21 +156,33 @@ async def test_a_batch_counts_once_as_the_worst_of_its_deliveries(runs: Runs) ->
     await runs.read(job_id, 1)
     await runs.becomes(job_id, "ERRORS_ENCOUNTERED")
     refused = await runs.report(job_id, 1, written=0, failed=8)
-    assert refused.data["counts"]["failed"] == 3, "nothing is noted of a run that has ended"
+    assert refused.data["counts"]["failed"] == 3, (
+        "nothing is noted of a run that has ended"
+    )
 
 
 @pytest.mark.parametrize(
-    "counts", [{"read": 11}, {"mapped": 9}, {"mapped": 7}, {"written": 7}, {"failed": -1}], ids=str
+    "counts",
+    [{"read": 11}, {"mapped": 9}, {"mapped": 7}, {"written": 7}, {"failed": -1}],
+    ids=str,
 )
-async def test_counts_that_do_not_add_up_are_refused(runs: Runs, counts: dict[str, int]) -> None:
+async def test_counts_that_do_not_add_up_are_refused(
+    runs: Runs, counts: dict[str, int]
+) -> None:
     job_id = await runs.requested()
     assert (await runs.report(job_id, 1, **counts)).error == "INVALID_DATA"
 
 
-async def test_who_reads_a_second_time_goes_on_where_the_first_one_was(runs: Runs) -> None:
+async def test_who_reads_a_second_time_goes_on_where_the_first_one_was(
+    runs: Runs,
+) -> None:
     job_id = await runs.requested()
-    first = (await runs.tell(job_id, source_time="2026-01-31T12:00:00.000Z"))["source_time"]
-    assert (await runs.tell(job_id, source_time="2026-01-31T13:00:00.000Z"))["source_time"] == first
+    first = (await runs.tell(job_id, source_time="2026-01-31T12:00:00.000Z"))[
+        "source_time"
+    ]
+    assert (await runs.tell(job_id, source_time="2026-01-31T13:00:00.000Z"))[
+        "source_time"
+    ] == first
     await runs.tell(job_id, stage=0, batches=1, position="1")
     await runs.tell(job_id, stage=0, batches=2, position="2")
     known = await runs.tell(job_id, stage=0, batches=1, position="another")
@@ -164,7 +202,11 @@ async def test_the_next_stage_begins_when_the_one_before_is_in(runs: Runs) -> No
 
     async def next_stage() -> str | None:
         run = await runs.run(job_id)
-        return None if (run["stage"], run["paged"]) == (1, False) else f"stage {run['stage']}"
+        return (
+            None
+            if (run["stage"], run["paged"]) == (1, False)
+            else f"stage {run['stage']}"
+        )
 
     assert await answers_within(20, next_stage) is None
     await runs.tell(job_id, stage=1, batches=1, ended=True)
@@ -180,19 +222,29 @@ async def test_set_back_by_hand_it_runs_at_once(runs: Runs) -> None:
     assert await runs.time() > LONG_AGO
 
 
-async def test_what_is_set_by_hand_meanwhile_wins_and_another_run_is_due(runs: Runs) -> None:
+async def test_what_is_set_by_hand_meanwhile_wins_and_another_run_is_due(
+    runs: Runs,
+) -> None:
     job_id = await runs.requested()
     for second in ("00", "01"):
-        await runs.set(last_successful_run_time__sys=LONG_AGO.replace("00.000", f"{second}.000"))
+        await runs.set(
+            last_successful_run_time__sys=LONG_AGO.replace("00.000", f"{second}.000")
+        )
     assert len(await runs.listed("RUNNING")) == 1
     assert len(await runs.listed("QUEUED")) == 1
     await runs.finish(job_id)
     (after,) = await runs.listed("QUEUED", "RUNNING")
     run = await runs.becomes(after["job_id"], "RUNNING")
-    assert run["changed_since"] == await runs.time() == LONG_AGO.replace("00.000", "01.000")
+    assert (
+        run["changed_since"]
+        == await runs.time()
+        == LONG_AGO.replace("00.000", "01.000")
+    )
 
 
-@pytest.mark.parametrize("time", ["2999-01-31T12:00:00.000Z", None], ids=["later", "none"])
+@pytest.mark.parametrize(
+    "time", ["2999-01-31T12:00:00.000Z", None], ids=["later", "none"]
+)
 async def test_set_otherwise_it_does_not_run(runs: Runs, time: str | None) -> None:
     await runs.set(last_successful_run_time__sys=time)
     assert await runs.listed("QUEUED", "RUNNING", "SCHEDULED") == []
@@ -202,7 +254,9 @@ async def test_an_interval_schedules_the_next_run(runs: Runs) -> None:
     await runs.set(run_interval__sys=60)
     await runs.set(run_interval__sys=30)
     (scheduled,) = await runs.listed("SCHEDULED")
-    monitors = (await runs.admin.get("/services/jobs/monitors", params={"status": "scheduled"})).body["jobs"]
+    monitors = (
+        await runs.admin.get("/services/jobs/monitors", params={"status": "scheduled"})
+    ).body["jobs"]
     assert scheduled["job_id"] in [job["job_id"] for job in monitors]
     await runs.admin.post(f"/services/jobs/start_now/{scheduled['job_id']}")
     await runs.becomes(scheduled["job_id"], "RUNNING")
@@ -213,7 +267,9 @@ async def test_an_interval_schedules_the_next_run(runs: Runs) -> None:
     assert await runs.listed("SCHEDULED") == []
 
 
-async def test_a_run_that_nobody_carries_out_ends_with_errors(runs: Runs, vault: Vault) -> None:
+async def test_a_run_that_nobody_carries_out_ends_with_errors(
+    runs: Runs, vault: Vault
+) -> None:
     job_id = await runs.requested()
     async with vault.database.connection() as connection:
         sql = "UPDATE platform.integration_run SET progress_date = now() - interval '1 day' WHERE job_id = $1"
@@ -232,12 +288,20 @@ async def test_the_clock_never_goes_back(runs: Runs, vault: Vault) -> None:
     ahead = "2999-01-31 12:00:00+00"
     async with vault.database.connection() as connection:
         before = await connection.fetchval("SELECT given FROM platform.clock")
-        await connection.execute("UPDATE platform.clock SET given = $1::text::timestamptz", ahead)
+        await connection.execute(
+            "UPDATE platform.clock SET given = $1::text::timestamptz", ahead
+        )
     try:
-        assert (await runs.connector.get("/services/clock")).data["date_time"] == "2999-01-31T12:00:00.000Z"
-        created = await runs.admin.post("/vobjects/thing__c", json=[{"name__v": "thing"}])
+        assert (await runs.connector.get("/services/clock")).data[
+            "date_time"
+        ] == "2999-01-31T12:00:00.000Z"
+        created = await runs.admin.post(
+            "/vobjects/thing__c", json=[{"name__v": "thing"}]
+        )
         record = (await runs.admin.get(f"/vobjects/thing__c/{created.ids[0]}")).data
-        assert record["modified_date__v"] == "2999-01-31T12:00:00.000Z", "nothing is dated before what it has told"
+        assert record["modified_date__v"] == "2999-01-31T12:00:00.000Z", (
+            "nothing is dated before what it has told"
+        )
     finally:
         async with vault.database.connection() as connection:
             await connection.execute("UPDATE platform.clock SET given = $1", before)

@@ -15,7 +15,9 @@ UPSERT = f"{ITEMS}?idParam=key__c"
 EARLIER, NOON, LATER = (f"2025-01-31T{hour}:00:00.000Z" for hour in (11, 12, 13))
 
 
-async def upsert(api: Api, name: str, number: int, moment: str | None) -> dict[str, Any]:
+async def upsert(
+    api: Api, name: str, number: int, moment: str | None
+) -> dict[str, Any]:
     row = {"name__v": "item", "key__c": name, "number__c": number, FIELD: moment}
     answer = await api.post(UPSERT, json=[row])
     result: dict[str, Any] = answer.data[0]
@@ -23,14 +25,20 @@ async def upsert(api: Api, name: str, number: int, moment: str | None) -> dict[s
 
 
 async def stored(api: Api, name: str) -> tuple[int, str]:
-    (row,) = (await api.query(f"SELECT number__c, {FIELD} FROM item__c WHERE key__c = '{name}'")).data
+    (row,) = (
+        await api.query(
+            f"SELECT number__c, {FIELD} FROM item__c WHERE key__c = '{name}'"
+        )
+    ).data
     return row["number__c"], row[FIELD]
 
 
 async def test_a_later_state_is_written_and_kept(integration: Api) -> None:
     name = key()
     for number, moment in ((1, NOON), (2, LATER)):
-        assert (await upsert(integration, name, number, moment))["responseStatus"] == "SUCCESS"
+        assert (await upsert(integration, name, number, moment))[
+            "responseStatus"
+        ] == "SUCCESS"
         assert await stored(integration, name) == (number, moment)
 
 
@@ -48,15 +56,27 @@ async def test_an_older_state_is_left_out(integration: Api) -> None:
 async def test_the_same_values_again_change_the_moment_alone(integration: Api) -> None:
     name = key()
     await upsert(integration, name, 1, NOON)
-    before = await integration.query(f"SELECT modified_date__v FROM item__c WHERE key__c = '{name}'")
-    for moment, kept in ((EARLIER, NOON[:-2] + "1Z"), (NOON, NOON[:-2] + "2Z"), (LATER, LATER)):
-        assert (await upsert(integration, name, 1, moment))["responseStatus"] == "SUCCESS"
+    before = await integration.query(
+        f"SELECT modified_date__v FROM item__c WHERE key__c = '{name}'"
+    )
+    for moment, kept in (
+        (EARLIER, NOON[:-2] + "1Z"),
+        (NOON, NOON[:-2] + "2Z"),
+        (LATER, LATER),
+    ):
+        assert (await upsert(integration, name, 1, moment))[
+            "responseStatus"
+        ] == "SUCCESS"
         assert await stored(integration, name) == (1, kept)
-    after = await integration.query(f"SELECT modified_date__v FROM item__c WHERE key__c = '{name}'")
+    after = await integration.query(
+        f"SELECT modified_date__v FROM item__c WHERE key__c = '{name}'"
+    )
     assert after.data == before.data, "the record itself has not changed"
 
 
-async def test_a_value_that_came_and_went_keeps_the_states_between_out(integration: Api) -> None:
+async def test_a_value_that_came_and_went_keeps_the_states_between_out(
+    integration: Api,
+) -> None:
     name = key()
     await upsert(integration, name, 1, EARLIER)
     await upsert(integration, name, 1, LATER)
@@ -89,22 +109,37 @@ async def test_what_users_change_is_not_guarded(integration: Api, user: Api) -> 
 
 
 async def test_the_state_is_no_business_of_users(user: Api) -> None:
-    answer = await user.post(ITEMS, json=[{"name__v": "item", "key__c": key(), FIELD: NOON}])
+    answer = await user.post(
+        ITEMS, json=[{"name__v": "item", "key__c": key(), FIELD: NOON}]
+    )
     assert answer.error == "INSUFFICIENT_ACCESS"
 
 
 async def test_of_many_states_sent_at_once_the_last_one_stays(integration: Api) -> None:
     names = [key() for _ in range(50)]
-    moments = [datetime(2025, 1, 31, 12, tzinfo=UTC) + timedelta(milliseconds=n) for n in range(20)]
+    moments = [
+        datetime(2025, 1, 31, 12, tzinfo=UTC) + timedelta(milliseconds=n)
+        for n in range(20)
+    ]
 
     async def send(number: int) -> Answer:
-        moment = moments[number].isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        moment = (
+            moments[number].isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        )
         mixed = random.Random(number).sample(names, len(names))
-        rows = [{"name__v": "item", "key__c": name, "number__c": number, FIELD: moment} for name in mixed]
+        rows = [
+            {"name__v": "item", "key__c": name, "number__c": number, FIELD: moment}
+            for name in mixed
+        ]
         return await integration.post(UPSERT, json=rows)
 
-    answers = await asyncio.gather(*(send(n) for n in random.Random(0).sample(range(20), 20)))
-    assert {row["responseStatus"] for answer in answers for row in answer.data} <= {"SUCCESS", "WARNING"}
+    answers = await asyncio.gather(
+        *(send(n) for n in random.Random(0).sample(range(20), 20))
+    )
+    assert {row["responseStatus"] for answer in answers for row in answer.data} <= {
+        "SUCCESS",
+        "WARNING",
+    }
     for name in names:
         assert (await stored(integration, name))[0] == 19
 
@@ -112,8 +147,16 @@ async def test_of_many_states_sent_at_once_the_last_one_stays(integration: Api) 
 async def test_every_change_has_a_later_modified_date(integration: Api) -> None:
     name = key()
     created = await upsert(integration, name, 0, None)
-    dates = [(await record(integration, "item__c", created["data"]["id"]))["modified_date__v"]]
+    dates = [
+        (await record(integration, "item__c", created["data"]["id"]))[
+            "modified_date__v"
+        ]
+    ]
     for number in range(1, 30):
         await upsert(integration, name, number, None)
-        dates.append((await record(integration, "item__c", created["data"]["id"]))["modified_date__v"])
+        dates.append(
+            (await record(integration, "item__c", created["data"]["id"]))[
+                "modified_date__v"
+            ]
+        )
     assert dates == sorted(set(dates))

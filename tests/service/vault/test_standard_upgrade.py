@@ -61,7 +61,9 @@ class Installation:
 
     def process(self) -> Vault:
         definition = replace(CRM_VAULT, standard=self.folder)
-        return Vault(definition, settings(self.dsn, self.amqp_url, self.folder.parent / "files"))
+        return Vault(
+            definition, settings(self.dsn, self.amqp_url, self.folder.parent / "files")
+        )
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Api]:
@@ -92,13 +94,17 @@ async def withheld(admin: Api) -> dict[str, str]:
     return {f"{item['kind']}.{item['name']}": item["reason"] for item in answer.data}
 
 
-async def test_what_nobody_has_changed_becomes_as_shipped(installation: Installation) -> None:
+async def test_what_nobody_has_changed_becomes_as_shipped(
+    installation: Installation,
+) -> None:
     async with installation.running():
         pass
     installation.install(NEW, NEW_ROWS)
     async with installation.running() as admin:
         assert await notes(admin) == dict.fromkeys("ABCD", "second")
-        assert "brush__v" in (await admin.get("/api/mdl/components/Object.paint__v")).text
+        assert (
+            "brush__v" in (await admin.get("/api/mdl/components/Object.paint__v")).text
+        )
         assert await withheld(admin) == {}
 
 
@@ -109,7 +115,9 @@ async def test_what_was_changed_in_the_vault_stays(installation: Installation) -
         ALTER Object paint__v ( ADD Field own__c ( type('String'), label('Own'), max_length(5) ) );
         """
         assert (await admin.post("/api/mdl/execute", data=mdl)).status == "SUCCESS"
-        await admin.put(f"{PAINTS}?idParam=code__v", json=[{"code__v": "B", "note__v": "mine"}])
+        await admin.put(
+            f"{PAINTS}?idParam=code__v", json=[{"code__v": "B", "note__v": "mine"}]
+        )
         await admin.delete(f"{PAINTS}?idParam=code__v", json=[{"code__v": "C"}])
     installation.install(NEW, NEW_ROWS)
     async with installation.running() as admin:
@@ -123,19 +131,26 @@ async def test_what_was_changed_in_the_vault_stays(installation: Installation) -
         listed = await withheld(admin)
         assert set(listed) == {"Picklist.shade__v", "paint__v.B"}
         assert "pale__v: label" in listed["Picklist.shade__v"]
-        resolved = (await admin.get("/services/standard_configuration")).data[0]["shipped"]
+        resolved = (await admin.get("/services/standard_configuration")).data[0][
+            "shipped"
+        ]
         assert (await admin.post("/api/mdl/execute", data=resolved)).status == "SUCCESS"
     installation.install(NEW.replace("'Deep'", "'Deeper'"), NEW_ROWS)
     async with installation.running() as admin:
-        assert "Deeper" in (await admin.get("/api/mdl/components/Picklist.shade__v")).text
+        assert (
+            "Deeper" in (await admin.get("/api/mdl/components/Picklist.shade__v")).text
+        )
         assert set(await withheld(admin)) == {"paint__v.B"}
 
 
-async def test_a_version_that_would_lose_data_is_withheld(installation: Installation) -> None:
+async def test_a_version_that_would_lose_data_is_withheld(
+    installation: Installation,
+) -> None:
     async with installation.running():
         pass
     without_note = OLD.replace(
-        "Field note__v ( type('String'), label('Note'), max_length(20) )", "active(true)"
+        "Field note__v ( type('String'), label('Note'), max_length(20) )",
+        "active(true)",
     )  # no field
     installation.install(without_note, OLD_ROWS)
     async with installation.running() as admin:
@@ -154,7 +169,9 @@ async def test_an_older_process_takes_nothing_back(installation: Installation) -
         assert set((await notes(admin)).values()) == {"second"}
 
 
-async def test_processes_that_start_together_give_it_once(installation: Installation) -> None:
+async def test_processes_that_start_together_give_it_once(
+    installation: Installation,
+) -> None:
     async with installation.running():
         pass
     installation.install(NEW, NEW_ROWS)
@@ -164,16 +181,29 @@ async def test_processes_that_start_together_give_it_once(installation: Installa
     async with installation.running() as admin:
         assert await notes(admin) == dict.fromkeys("ABCD", "second")
         trail = await admin.get("/audittrail/system_audit_trail")
-        created = [entry for entry in trail.data if "brush__v" in str(entry) and entry["action"] == "RECREATE"]
-        assert len([entry for entry in created if "Object.brush__v" in str(entry["item"])]) == 1
+        created = [
+            entry
+            for entry in trail.data
+            if "brush__v" in str(entry) and entry["action"] == "RECREATE"
+        ]
+        assert (
+            len([entry for entry in created if "Object.brush__v" in str(entry["item"])])
+            == 1
+        )
 
 
-async def test_a_vault_from_before_it_was_noted_what_is_given(installation: Installation) -> None:
+async def test_a_vault_from_before_it_was_noted_what_is_given(
+    installation: Installation,
+) -> None:
     vault = installation.process()
     await vault.start()
     async with vault.database.transaction() as connection:
-        await connection.execute("TRUNCATE platform.standard_item, platform.standard_load")
-        await connection.execute("INSERT INTO platform.standard_load (name) VALUES ('components'), ('records')")
+        await connection.execute(
+            "TRUNCATE platform.standard_item, platform.standard_load"
+        )
+        await connection.execute(
+            "INSERT INTO platform.standard_load (name) VALUES ('components'), ('records')"
+        )
     await vault.stop()
     installation.install(NEW, NEW_ROWS)
     async with installation.running() as admin:
@@ -187,15 +217,21 @@ def as_before_the_lifecycle(folder: Path) -> None:
     (components / "35_platform_lifecycles.mdl").unlink()
     objects = components / "40_platform_objects.mdl"
     text = objects.read_text(encoding="utf-8")
-    head, tail = text.index("RECREATE Object connection__sys"), text.index("RECREATE Object integration__sys")
+    head, tail = (
+        text.index("RECREATE Object connection__sys"),
+        text.index("RECREATE Object integration__sys"),
+    )
     objects.write_text(text[:head] + OLD_CONNECTION + text[tail:], encoding="utf-8")
     row = "medical_crm__v,Medical-CRM Connection,10101,active__sys"
     (folder / "records" / "10_connection__sys.csv").write_text(
-        f"api_name__sys,name__v,remote_vault_id__sys,connection_state__sys\n{row}\n", encoding="utf-8"
+        f"api_name__sys,name__v,remote_vault_id__sys,connection_state__sys\n{row}\n",
+        encoding="utf-8",
     )
 
 
-async def test_a_connection_from_before_its_lifecycle_is_there_to_be_established(installation: Installation) -> None:
+async def test_a_connection_from_before_its_lifecycle_is_there_to_be_established(
+    installation: Installation,
+) -> None:
     as_before_the_lifecycle(installation.folder)
     text = "SELECT {} FROM connection__sys WHERE api_name__sys = 'medical_crm__v'"
     async with installation.running() as admin:
@@ -203,11 +239,19 @@ async def test_a_connection_from_before_its_lifecycle_is_there_to_be_established
         assert row["connection_state__sys"] == ["active__sys"]
     # The next version begins with its migration, which that database has not seen.
     connection = await asyncpg.connect(installation.dsn)
-    await connection.execute("UPDATE records.connection__sys SET connection_state__sys = NULL")
+    await connection.execute(
+        "UPDATE records.connection__sys SET connection_state__sys = NULL"
+    )
     await connection.close()
     shutil.copytree(CRM_VAULT.standard, installation.folder, dirs_exist_ok=True)
     async with installation.running() as admin:
-        (row,) = (await admin.query(text.format("state__v, object_type__vr.api_name__v, system_managed__sys"))).data
+        (row,) = (
+            await admin.query(
+                text.format(
+                    "state__v, object_type__vr.api_name__v, system_managed__sys"
+                )
+            )
+        ).data
         assert row == {
             "state__v": "pending_state__sys",
             "object_type__vr.api_name__v": "vault_to_vault__sys",

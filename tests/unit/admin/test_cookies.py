@@ -5,7 +5,13 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.vault.admin.cookies import MAX_NOTE, form_token, is_form_token, read_note, write_note
+from shared.vault.admin.cookies import (
+    MAX_NOTE,
+    form_token,
+    is_form_token,
+    read_note,
+    write_note,
+)
 
 TEXT = st.text()
 

@@ -7,7 +7,9 @@ import pytest
 from shared.vault.admin.visit import HOME, safe_target
 
 
-@pytest.mark.parametrize("target", ["/ui/", "/ui/queues/out__c", "/ui/objects/thing__c?q=a&page=2"])
+@pytest.mark.parametrize(
+    "target", ["/ui/", "/ui/queues/out__c", "/ui/objects/thing__c?q=a&page=2"]
+)
 def test_pages_of_ours(target: str) -> None:
     assert safe_target(target) == target
 

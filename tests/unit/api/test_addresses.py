@@ -6,7 +6,13 @@ import re
 
 import pytest
 
-from shared.vault.api.addresses import VERSIONS, VersionConvertor, base_path, origin, version_of
+from shared.vault.api.addresses import (
+    VERSIONS,
+    VersionConvertor,
+    base_path,
+    origin,
+    version_of,
+)
 from tests.unit.api.requests import request
 
 
@@ -17,7 +23,11 @@ from tests.unit.api.requests import request
         ({"Host": "localhost:8080"}, "", "http://localhost:8080"),
         ({"Host": "localhost:8080"}, "vault.example:8443", "http://vault.example:8443"),
         ({"Host": "localhost:8080"}, 'x"><script>', "http://localhost:8080"),
-        ({"Host": "a", "X-Forwarded-Proto": "https", "X-Forwarded-Host": "b, c"}, None, "https://b"),
+        (
+            {"Host": "a", "X-Forwarded-Proto": "https", "X-Forwarded-Host": "b, c"},
+            None,
+            "https://b",
+        ),
         ({"Host": "a", "X-Forwarded-Proto": "javascript"}, None, "http://a"),
         ({"Host": "[::1]:80"}, None, "http://[::1]:80"),
         ({"Host": "a b"}, None, "http://localhost"),
@@ -36,7 +46,8 @@ def test_paths_without_a_version_answer_with_the_latest() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "well_formed"), [("v25.1", True), ("v7.0", True), ("v99.9", True), ("25.1", False), ("v25", False)]
+    ("text", "well_formed"),
+    [("v25.1", True), ("v7.0", True), ("v99.9", True), ("25.1", False), ("v25", False)],
 )
 def test_well_formed_versions(text: str, well_formed: bool) -> None:
     assert bool(re.fullmatch(VersionConvertor.regex, text)) is well_formed

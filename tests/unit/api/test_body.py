@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.protocol.error_types import ErrorType
 from shared.vault.api import body as module
 from shared.vault.api.body import (
     FORM,
@@ -22,19 +23,30 @@ from shared.vault.api.body import (
     read_rows,
     read_text,
 )
-from shared.vault.errors import ErrorType, VaultFault
+from shared.vault.errors import VaultFault
 from shared.vault.records.rows import MAX_ROWS
 from tests.unit.api.requests import request
 
-SCALAR = st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False)
+SCALAR = (
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**53), 2**53)
+    | st.floats(allow_nan=False, allow_infinity=False)
+)
 TEXT = st.text(st.characters(codec="utf-8"), max_size=12)
-ROWS = st.lists(st.dictionaries(TEXT, SCALAR | TEXT | st.lists(TEXT, max_size=3), max_size=4), max_size=5)
+ROWS = st.lists(
+    st.dictionaries(TEXT, SCALAR | TEXT | st.lists(TEXT, max_size=3), max_size=4),
+    max_size=5,
+)
 
 MULTIPART = "multipart/form-data; boundary=XX"
 
 
 def multipart(*parts: tuple[str, str]) -> bytes:
-    lines = [f"--XX\r\nContent-Disposition: form-data; {head}\r\n\r\n{value}\r\n" for head, value in parts]
+    lines = [
+        f"--XX\r\nContent-Disposition: form-data; {head}\r\n\r\n{value}\r\n"
+        for head, value in parts
+    ]
     return ("".join(lines) + "--XX--\r\n").encode()
 
 
@@ -62,7 +74,11 @@ def test_digits_that_a_float_would_lose_come_as_text(number: str, read: object) 
 
 
 @pytest.mark.parametrize(
-    "body", [b"[" * 1020 + b"12345678901234567.5" + b"]" * 1020, b'[{"number":%s}]' % (b"1" * 5000)]
+    "body",
+    [
+        b"[" * 1020 + b"12345678901234567.5" + b"]" * 1020,
+        b'[{"number":%s}]' % (b"1" * 5000),
+    ],
 )
 def test_long_numbers_out_of_bounds_are_refused(body: bytes) -> None:
     with pytest.raises(VaultFault):
@@ -76,7 +92,10 @@ def test_any_bytes_are_rows_or_invalid_data(data: bytes) -> None:
     except VaultFault as fault:
         rows = [{"refused": fault.error.type}]
     assert all(isinstance(row, dict) for row in rows)
-    assert not rows or rows[0].get("refused", ErrorType.INVALID_DATA) is ErrorType.INVALID_DATA
+    assert (
+        not rows
+        or rows[0].get("refused", ErrorType.INVALID_DATA) is ErrorType.INVALID_DATA
+    )
 
 
 @pytest.mark.parametrize(
@@ -92,7 +111,9 @@ def test_any_bytes_are_rows_or_invalid_data(data: bytes) -> None:
         (b'[{"a":"\xff"}]', "not JSON"),
     ],
 )
-def test_malformed_json_names_the_place_and_not_the_value(data: bytes, reason: str) -> None:
+def test_malformed_json_names_the_place_and_not_the_value(
+    data: bytes, reason: str
+) -> None:
     with pytest.raises(VaultFault, match=reason) as refused:
         parse_json_rows(data)
     assert refused.value.error.type is ErrorType.INVALID_DATA
@@ -114,7 +135,9 @@ def test_forms_are_read_back(fields: dict[str, str]) -> None:
     assert parse_form(urlencode(fields).encode()) == fields
 
 
-@pytest.mark.parametrize("data", [b"a=1&a=2", b"a=%ff", b"a", b"\xff=1", b"&".join([b"a=1"] * 2000)])
+@pytest.mark.parametrize(
+    "data", [b"a=1&a=2", b"a=%ff", b"a", b"\xff=1", b"&".join([b"a=1"] * 2000)]
+)
 def test_malformed_forms_are_refused(data: bytes) -> None:
     with pytest.raises(VaultFault) as refused:
         parse_form(data)
@@ -139,18 +162,27 @@ def test_text_may_begin_with_a_byte_order_mark() -> None:
         (MULTIPART, multipart(('name="id"', "1"), ('name="x"', "y z")), True),
     ],
 )
-async def test_rows_of_every_content_type(content_type: str, data: bytes, single: bool) -> None:
-    rows = await read_rows(request(data, {"Content-Type": content_type} if content_type else {}, chunk=5))
+async def test_rows_of_every_content_type(
+    content_type: str, data: bytes, single: bool
+) -> None:
+    rows = await read_rows(
+        request(data, {"Content-Type": content_type} if content_type else {}, chunk=5)
+    )
     assert rows.rows == [{"id": "1", "x": "y z"}]
     assert rows.single is single
 
 
-@pytest.mark.parametrize("content_type", ["application/json", "text/csv", FORM, MULTIPART, "text/plain"])
+@pytest.mark.parametrize(
+    "content_type", ["application/json", "text/csv", FORM, MULTIPART, "text/plain"]
+)
 async def test_an_empty_body_has_no_rows(content_type: str) -> None:
     assert (await read_rows(request(b"", {"Content-Type": content_type}))).rows == []
 
 
-@pytest.mark.parametrize("content_type", ["application/json", FORM, MULTIPART, "application/octet-stream", ""])
+@pytest.mark.parametrize(
+    "content_type",
+    ["application/json", FORM, MULTIPART, "application/octet-stream", ""],
+)
 async def test_an_empty_body_has_no_fields(content_type: str) -> None:
     assert await read_fields(request(b"", {"Content-Type": content_type})) == {}
 
@@ -167,7 +199,9 @@ async def test_fields_of_a_json_object_become_text() -> None:
 
 async def test_one_record_from_a_form_or_a_json_object() -> None:
     assert await read_record(request(b"a=1", {"Content-Type": FORM})) == {"a": "1"}
-    assert await read_record(request(b'{"a":1}', {"Content-Type": "application/json"})) == {"a": 1}
+    assert await read_record(
+        request(b'{"a":1}', {"Content-Type": "application/json"})
+    ) == {"a": 1}
     with pytest.raises(VaultFault, match="not a JSON object"):
         await read_record(request(b"[]", {"Content-Type": "application/json"}))
 
@@ -189,7 +223,12 @@ async def test_malformed_fields_are_refused(content_type: str, data: bytes) -> N
 
 
 async def test_text_is_read_under_any_content_type() -> None:
-    assert await read_text(request(b"DROP Object x__v;", {"Content-Type": "application/json"})) == "DROP Object x__v;"
+    assert (
+        await read_text(
+            request(b"DROP Object x__v;", {"Content-Type": "application/json"})
+        )
+        == "DROP Object x__v;"
+    )
 
 
 async def test_a_body_above_its_limit_is_refused() -> None:
@@ -199,7 +238,9 @@ async def test_a_body_above_its_limit_is_refused() -> None:
     assert refused.value.error.type is ErrorType.EXCEEDS_FILE_MAX_SIZE
 
 
-async def test_a_body_that_does_not_arrive_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_body_that_does_not_arrive_is_given_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(module, "ARRIVAL_TIMEOUT", 0.01)
     stalled = request()
     stalled._receive = asyncio.Event().wait  # type: ignore[assignment]

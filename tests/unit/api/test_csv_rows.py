@@ -9,26 +9,36 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.protocol.error_types import ErrorType
 from shared.vault.api.csv_rows import FORMULA_STARTS, parse_csv, results_csv, safe_cell
-from shared.vault.errors import ApiError, ErrorType, VaultFault
+from shared.vault.errors import ApiError, VaultFault
 from shared.vault.records.row_results import CREATED, RowResult
 
-NAMES = st.lists(st.from_regex(r"[a-z_.]{1,12}", fullmatch=True), min_size=1, max_size=5, unique=True)
+NAMES = st.lists(
+    st.from_regex(r"[a-z_.]{1,12}", fullmatch=True), min_size=1, max_size=5, unique=True
+)
 CELL = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=20)
 
 
 @given(st.data())
 def test_what_a_csv_writer_wrote_is_read_back(data: st.DataObject) -> None:
     names = data.draw(NAMES)
-    rows = data.draw(st.lists(st.lists(CELL, min_size=len(names), max_size=len(names)), max_size=6))
+    rows = data.draw(
+        st.lists(st.lists(CELL, min_size=len(names), max_size=len(names)), max_size=6)
+    )
     sheet = io.StringIO(newline="")
     csv.writer(sheet, quoting=csv.QUOTE_ALL).writerows([names, *rows])
-    assert parse_csv(sheet.getvalue(), 500) == [dict(zip(names, row, strict=True)) for row in rows]
+    assert parse_csv(sheet.getvalue(), 500) == [
+        dict(zip(names, row, strict=True)) for row in rows
+    ]
 
 
 def test_quotes_line_breaks_and_empty_lines() -> None:
     text = 'id,note__v\r\n1,"a ""b"",\r\nc"\r\n\r\n2,\r\n'
-    assert parse_csv(text, 500) == [{"id": "1", "note__v": 'a "b",\r\nc'}, {"id": "2", "note__v": ""}]
+    assert parse_csv(text, 500) == [
+        {"id": "1", "note__v": 'a "b",\r\nc'},
+        {"id": "2", "note__v": ""},
+    ]
 
 
 @pytest.mark.parametrize(
@@ -55,8 +65,17 @@ def test_no_rows() -> None:
 
 
 def test_results() -> None:
-    errors = (ApiError(ErrorType.INVALID_DATA, "Bad, bad"), ApiError(ErrorType.PARAMETER_REQUIRED, "Missing"))
-    response = results_csv([RowResult("1", CREATED, "=K"), RowResult(errors=errors), RowResult("2", warning="same")])
+    errors = (
+        ApiError(ErrorType.INVALID_DATA, "Bad, bad"),
+        ApiError(ErrorType.PARAMETER_REQUIRED, "Missing"),
+    )
+    response = results_csv(
+        [
+            RowResult("1", CREATED, "=K"),
+            RowResult(errors=errors),
+            RowResult("2", warning="same"),
+        ]
+    )
     assert bytes(response.body).decode().splitlines() == [
         "responseStatus,id,event,id_param_value,errors",
         "SUCCESS,1,created__sys,'=K,",

@@ -7,8 +7,9 @@ from typing import Any
 import orjson
 from starlette.responses import Response
 
+from shared.protocol.error_types import ErrorType
 from shared.vault.api import response_envelope as envelope
-from shared.vault.errors import ApiError, ErrorType
+from shared.vault.errors import ApiError
 from shared.vault.records.row_results import CREATED, UPDATED, RowResult
 
 URL = "/api/v25.1/vobjects/product__v"
@@ -39,9 +40,9 @@ def test_failure_is_http_200() -> None:
 
 
 def test_failed_sign_in_names_the_kind_of_error() -> None:
-    assert body(envelope.failure(INVALID, error_type=envelope.AUTHENTICATION_FAILED))["errorType"] == (
-        "AUTHENTICATION_FAILED"
-    )
+    assert body(envelope.failure(INVALID, error_type=envelope.AUTHENTICATION_FAILED))[
+        "errorType"
+    ] == ("AUTHENTICATION_FAILED")
 
 
 def test_exception_carries_its_http_status() -> None:
@@ -63,20 +64,39 @@ def test_batch_rows_stand_in_input_order_and_failures_leave_it_success() -> None
         "data": [
             {
                 "responseStatus": "SUCCESS",
-                "data": {"id": "00P1", "url": f"{URL}/00P1", "event": "updated__sys", "id_param_value": "E-1"},
+                "data": {
+                    "id": "00P1",
+                    "url": f"{URL}/00P1",
+                    "event": "updated__sys",
+                    "id_param_value": "E-1",
+                },
             },
-            {"responseStatus": "FAILURE", "data": {"id_param_value": "E-2"}, "errors": errors},
             {
                 "responseStatus": "FAILURE",
-                "errors": [*errors, {"type": "PARAMETER_REQUIRED", "message": "Missing"}],
+                "data": {"id_param_value": "E-2"},
+                "errors": errors,
             },
-            {"responseStatus": "SUCCESS", "data": {"id": "00P2", "url": f"{URL}/00P2", "event": "created__sys"}},
+            {
+                "responseStatus": "FAILURE",
+                "errors": [
+                    *errors,
+                    {"type": "PARAMETER_REQUIRED", "message": "Missing"},
+                ],
+            },
+            {
+                "responseStatus": "SUCCESS",
+                "data": {"id": "00P2", "url": f"{URL}/00P2", "event": "created__sys"},
+            },
         ],
     }
 
 
 def test_an_unchanged_row_makes_the_envelope_a_warning() -> None:
-    document = body(envelope.batch([RowResult("1", warning="No changes"), RowResult("2", UPDATED)], URL))
+    document = body(
+        envelope.batch(
+            [RowResult("1", warning="No changes"), RowResult("2", UPDATED)], URL
+        )
+    )
     warning = [{"warning_type": "NO_DATA_CHANGES", "message": "No changes"}]
     assert (document["responseStatus"], document["warnings"]) == ("WARNING", warning)
     assert [row["responseStatus"] for row in document["data"]] == ["WARNING", "SUCCESS"]
@@ -84,7 +104,9 @@ def test_an_unchanged_row_makes_the_envelope_a_warning() -> None:
 
 
 def test_deleted_rows_have_no_address() -> None:
-    assert body(envelope.batch([RowResult("1")], None))["data"] == [{"responseStatus": "SUCCESS", "data": {"id": "1"}}]
+    assert body(envelope.batch([RowResult("1")], None))["data"] == [
+        {"responseStatus": "SUCCESS", "data": {"id": "1"}}
+    ]
 
 
 def test_one_record_is_an_object() -> None:
@@ -92,12 +114,26 @@ def test_one_record_is_an_object() -> None:
         "responseStatus": "SUCCESS",
         "data": {"id": "1", "url": f"{URL}/1", "event": "created__sys"},
     }
-    assert body(envelope.single(RowResult(errors=(INVALID,)), URL))["responseStatus"] == "FAILURE"
-    assert body(envelope.single(RowResult("1", warning="No changes"), URL))["responseStatus"] == "WARNING"
+    assert (
+        body(envelope.single(RowResult(errors=(INVALID,)), URL))["responseStatus"]
+        == "FAILURE"
+    )
+    assert (
+        body(envelope.single(RowResult("1", warning="No changes"), URL))[
+            "responseStatus"
+        ]
+        == "WARNING"
+    )
 
 
 def test_bulk_action_rows_carry_the_id_beside_the_status() -> None:
-    assert body(envelope.action_batch([RowResult("a"), RowResult("b", errors=(INVALID,))]))["data"] == [
+    assert body(
+        envelope.action_batch([RowResult("a"), RowResult("b", errors=(INVALID,))])
+    )["data"] == [
         {"responseStatus": "SUCCESS", "id": "a"},
-        {"responseStatus": "FAILURE", "id": "b", "errors": [{"type": "INVALID_DATA", "message": "Invalid id"}]},
+        {
+            "responseStatus": "FAILURE",
+            "id": "b",
+            "errors": [{"type": "INVALID_DATA", "message": "Invalid id"}],
+        },
     ]

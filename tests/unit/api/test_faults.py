@@ -33,9 +33,13 @@ from tests.unit.api.requests import request
         (asyncpg.UndefinedTableError("x"), 500, 200),
     ],
 )
-def test_a_write_is_never_answered_so_that_it_is_sent_twice(error: Exception, reading: int, writing: int) -> None:
+def test_a_write_is_never_answered_so_that_it_is_sent_twice(
+    error: Exception, reading: int, writing: int
+) -> None:
     assert status_of(error, "GET") == reading
-    assert {status_of(error, method) for method in ("POST", "PUT", "DELETE")} == {writing}
+    assert {status_of(error, method) for method in ("POST", "PUT", "DELETE")} == {
+        writing
+    }
 
 
 async def answer_to(error: BaseException, *, begun: bool = False) -> list[Message]:
@@ -61,7 +65,12 @@ async def test_a_defect_is_told_without_its_text() -> None:
     assert orjson.loads(content["body"]) == {
         "responseStatus": "EXCEPTION",
         "responseMessage": None,
-        "errors": [{"type": "UNEXPECTED_ERROR", "message": "An unexpected error occurred; execution E-1"}],
+        "errors": [
+            {
+                "type": "UNEXPECTED_ERROR",
+                "message": "An unexpected error occurred; execution E-1",
+            }
+        ],
     }
 
 

@@ -16,7 +16,10 @@ from tests.unit.api.requests import request
 
 
 async def headers_of(
-    asked: Request, user_id: int | None = None, usage: Usage | None = None, given: dict[str, str] | None = None
+    asked: Request,
+    user_id: int | None = None,
+    usage: Usage | None = None,
+    given: dict[str, str] | None = None,
 ) -> dict[str, str]:
     async def endpoint(scope: Scope, receive: Receive, send: Send) -> None:
         state = Request(scope).state
@@ -31,7 +34,9 @@ async def headers_of(
     async def send(message: Message) -> None:
         sent.append(message)
 
-    await ApiHeaders(endpoint, 10101, burst_limit=2000)(asked.scope, asked.receive, send)
+    await ApiHeaders(endpoint, 10101, burst_limit=2000)(
+        asked.scope, asked.receive, send
+    )
     return {name.decode(): value.decode() for name, value in sent[0]["headers"]}
 
 
@@ -41,7 +46,11 @@ async def test_without_a_session() -> None:
     assert headers["x-vaultapi-burstlimit"] == "2000"
     assert headers["x-vaultapi-burstlimitremaining"] == "2000"
     assert headers["x-vaultapi-status"] == "SUCCESS"
-    assert not {"x-vaultapi-userid", "x-vaultapi-responsedelay", "x-vaultapi-connection"} & set(headers)
+    assert not {
+        "x-vaultapi-userid",
+        "x-vaultapi-responsedelay",
+        "x-vaultapi-connection",
+    } & set(headers)
 
 
 async def test_with_a_session() -> None:
@@ -56,13 +65,17 @@ async def test_with_a_session() -> None:
 
 
 async def test_a_delay_is_told() -> None:
-    headers = await headers_of(request(), user_id=42, usage=Usage(10, 0, 0.5, exceeded=True))
+    headers = await headers_of(
+        request(), user_id=42, usage=Usage(10, 0, 0.5, exceeded=True)
+    )
     assert headers["x-vaultapi-burstlimit"] == "10"
     assert headers["x-vaultapi-responsedelay"] == "500"
 
 
 async def test_an_answer_that_says_its_status_keeps_it() -> None:
-    assert (await headers_of(request(), given={"X-VaultAPI-Status": "WARNING"}))["x-vaultapi-status"] == "WARNING"
+    assert (await headers_of(request(), given={"X-VaultAPI-Status": "WARNING"}))[
+        "x-vaultapi-status"
+    ] == "WARNING"
 
 
 @pytest.mark.parametrize(
@@ -81,24 +94,33 @@ async def test_an_answer_that_says_its_status_keeps_it() -> None:
         ("header", "client_id=a" + "&x=1" * 1000, "invalid"),
     ],
 )
-def test_the_client_id_of_a_call(header: str | None, query: str, client_id: str) -> None:
+def test_the_client_id_of_a_call(
+    header: str | None, query: str, client_id: str
+) -> None:
     asked = request(headers={} if header is None else {"X-VaultAPI-ClientID": header})
     asked.scope["query_string"] = query.encode()
     assert client_id_of(asked.scope) == client_id
 
 
 async def test_a_call_of_a_connection_is_told_its_name() -> None:
-    headers = await headers_of(request(headers={"X-VaultAPI-ClientID": "veeva-vault-medical_crm__v"}))
+    headers = await headers_of(
+        request(headers={"X-VaultAPI-ClientID": "veeva-vault-medical_crm__v"})
+    )
     assert headers["x-vaultapi-connection"] == "medical_crm__v"
 
 
 @pytest.mark.parametrize("value", ["x" * 101, "a\x01b", ""])
 async def test_a_reference_id_that_is_none_is_not_echoed(value: str) -> None:
-    assert "x-vaultapi-referenceid" not in await headers_of(request(headers={"X-VaultAPI-ReferenceId": value}))
+    assert "x-vaultapi-referenceid" not in await headers_of(
+        request(headers={"X-VaultAPI-ReferenceId": value})
+    )
 
 
 async def test_other_paths_are_left_alone() -> None:
-    assert not any(name.startswith("x-vaultapi") for name in await headers_of(request(path="/healthz")))
+    assert not any(
+        name.startswith("x-vaultapi")
+        for name in await headers_of(request(path="/healthz"))
+    )
 
 
 def test_what_belongs_to_the_api() -> None:
@@ -136,5 +158,7 @@ def test_what_belongs_to_the_api() -> None:
         ("BearerABC", "BearerABC"),
     ],
 )
-def test_the_session_id_of_an_authorization_header(header: str | None, session_id: str | None) -> None:
+def test_the_session_id_of_an_authorization_header(
+    header: str | None, session_id: str | None
+) -> None:
     assert session_id_in(header) == session_id

@@ -7,14 +7,24 @@ from typing import Any
 
 import pytest
 
-from shared.vault.api.object_json import field_document, object_document, object_summary, source
+from shared.vault.api.object_json import (
+    field_document,
+    object_document,
+    object_summary,
+    source,
+)
 from shared.vault.components.mdl import parse
 from shared.vault.components.registry import Registry
 from shared.vault.configuration.component_dates import ObjectDates, Stamp
 
 PATH = "/api/v25.1"
-MADE, CHANGED = datetime(2026, 1, 31, 10, tzinfo=UTC), datetime(2026, 2, 28, 10, tzinfo=UTC)
-DATES = ObjectDates(Stamp(1, MADE, 2, CHANGED), {"color__c": Stamp(2, CHANGED, 2, CHANGED)})
+MADE, CHANGED = (
+    datetime(2026, 1, 31, 10, tzinfo=UTC),
+    datetime(2026, 2, 28, 10, tzinfo=UTC),
+)
+DATES = ObjectDates(
+    Stamp(1, MADE, 2, CHANGED), {"color__c": Stamp(2, CHANGED, 2, CHANGED)}
+)
 MDL = """
 RECREATE Picklist color__v ( label('Color'), Picklistentry red__v ( label('Red') ) );
 RECREATE Object country__v ( label('Country'), label_plural('Countries'), prefix('00C') );
@@ -31,7 +41,11 @@ RECREATE Object case__v ( label('Case'), prefix('0CS'), allow_types(true), in_me
 
 @pytest.fixture(scope="module")
 def registry() -> Registry:
-    return Registry.build(statement.component for statement in parse(MDL) if statement.component is not None)
+    return Registry.build(
+        statement.component
+        for statement in parse(MDL)
+        if statement.component is not None
+    )
 
 
 def fields(registry: Registry) -> dict[str, Any]:
@@ -42,7 +56,11 @@ def fields(registry: Registry) -> dict[str, Any]:
 def test_object(registry: Registry) -> None:
     document: Any = object_document(registry.objects["case__v"], registry, PATH, DATES)
     assert document["url"] == "/api/v25.1/metadata/vobjects/case__v"
-    assert (document["label_plural"], document["prefix"], document["in_menu"]) == ("Cases", "0CS", False)
+    assert (document["label_plural"], document["prefix"], document["in_menu"]) == (
+        "Cases",
+        "0CS",
+        False,
+    )
     assert (document["allow_types"], document["default_obj_type"]) == (True, "base__v")
     assert [t["name"] for t in document["object_types"]] == ["base__v"]
     assert document["status"] == ["active__v"]
@@ -65,7 +83,9 @@ def test_object(registry: Registry) -> None:
 
 
 def test_the_other_side_of_a_relationship(registry: Registry) -> None:
-    document: Any = object_document(registry.objects["country__v"], registry, PATH, DATES)
+    document: Any = object_document(
+        registry.objects["country__v"], registry, PATH, DATES
+    )
     (relationship,) = document["relationships"]
     assert relationship["relationship_name"] == "cases__vr"
     assert relationship["relationship_type"] == "child"
@@ -77,7 +97,10 @@ def test_fields(registry: Registry) -> None:
     assert by_name["country__v"]["object"]["name"] == "country__v"
     assert by_name["country__v"]["relationship_outbound_name"] == "country__vr"
     assert by_name["country__v"]["relationship_inbound_name"] == "cases__vr"
-    assert (by_name["color__c"]["picklist"], by_name["color__c"]["multi_value"]) == ("color__v", True)
+    assert (by_name["color__c"]["picklist"], by_name["color__c"]["multi_value"]) == (
+        "color__v",
+        True,
+    )
     assert by_name["color__c"]["source"] == "custom"
     assert (by_name["amount__v"]["scale"], by_name["amount__v"]["min_value"]) == (2, 0)
     assert by_name["amount__v"]["required"]
@@ -89,7 +112,10 @@ def test_fields(registry: Registry) -> None:
 
 def test_one_field_is_the_same_as_in_the_list(registry: Registry) -> None:
     listed = fields(registry)["amount__v"]
-    assert field_document(registry.objects["case__v"], "amount__v", registry, PATH, DATES) == listed
+    assert (
+        field_document(registry.objects["case__v"], "amount__v", registry, PATH, DATES)
+        == listed
+    )
 
 
 def test_summary(registry: Registry) -> None:
@@ -107,7 +133,10 @@ def test_who_made_what_and_when(registry: Registry) -> None:
     added = {"created_by": 2, "created_date": changed["modified_date"], **changed}
     assert by_name["color__c"].items() >= added.items()
     # What the platform brings came with the object.
-    assert by_name["id"].items() >= (made | {"modified_by": 1, "modified_date": made["created_date"]}).items()
+    assert (
+        by_name["id"].items()
+        >= (made | {"modified_by": 1, "modified_date": made["created_date"]}).items()
+    )
 
 
 def test_what_mdl_says_of_order_and_kept_attributes(registry: Registry) -> None:
@@ -116,15 +145,29 @@ def test_what_mdl_says_of_order_and_kept_attributes(registry: Registry) -> None:
     assert document["order"] == 7
     assert [by_name[name]["order"] for name in ("id", "amount__v")] == [0, 40]
     amount = by_name["amount__v"]
-    assert (amount["list_column"], amount["facetable"], amount["no_copy"], amount["encrypted"]) == (
+    assert (
+        amount["list_column"],
+        amount["facetable"],
+        amount["no_copy"],
+        amount["encrypted"],
+    ) == (
         True,
         True,
         True,
         False,
     )
-    assert (amount["help_content"], amount["description"], amount["format_mask"]) == ("How much", "In all", "0.00")
+    assert (amount["help_content"], amount["description"], amount["format_mask"]) == (
+        "How much",
+        "In all",
+        "0.00",
+    )
     assert "checkbox" not in amount and "subtype" not in amount
 
 
 def test_source_is_told_by_the_suffix() -> None:
-    assert [source(n) for n in ("a__v", "a__c", "a__sys", "id")] == ["standard", "custom", "system", "standard"]
+    assert [source(n) for n in ("a__v", "a__c", "a__sys", "id")] == [
+        "standard",
+        "custom",
+        "system",
+        "standard",
+    ]

@@ -33,16 +33,24 @@ STRING, NUMBER, NULL = {"type": "string"}, {"type": "number"}, {"type": "null"}
 @pytest.mark.parametrize("label", OPERATIONS)
 def test_an_operation_is_told_in_full(label: str) -> None:
     operation = OPERATIONS[label]
-    assert label in examples(), f"shared/vault/api/openapi/examples has no answer of {label}"
+    assert label in examples(), (
+        f"shared/vault/api/openapi/examples has no answer of {label}"
+    )
     assert operation["summary"] and operation["description"]
     assert operation["tags"][0] in {tag["name"] for tag in TAGS}
     for parameter in operation["parameters"]:
         assert "$ref" in parameter or parameter.get("description"), parameter["name"]
-        assert parameter.get("in") != "path" or "example" in parameter, parameter["name"]
+        assert parameter.get("in") != "path" or "example" in parameter, parameter[
+            "name"
+        ]
     for media, body in operation.get("requestBody", {"content": {}})["content"].items():
         assert "example" in body or media in FILES, media
     (answer,) = operation["responses"].values()
-    assert all(content.get("examples") for media, content in answer["content"].items() if media not in FILES)
+    assert all(
+        content.get("examples")
+        for media, content in answer["content"].items()
+        if media not in FILES
+    )
 
 
 def test_no_example_is_of_an_operation_that_is_not_there() -> None:
@@ -67,8 +75,14 @@ def test_operations_have_names_of_their_own() -> None:
         (["a", None], {"anyOf": [STRING, NULL]}),
         ([["a"], "a"], {"anyOf": [{"type": "array", "items": STRING}, STRING]}),
         ([[]], {"type": "array", "items": {}}),
-        ([[1.5, None], ["a"]], {"type": "array", "items": {"anyOf": [NUMBER, STRING, NULL]}}),
-        ([{"a": "x"}, {"b": 1.5}], {"type": "object", "properties": {"a": STRING, "b": NUMBER}}),
+        (
+            [[1.5, None], ["a"]],
+            {"type": "array", "items": {"anyOf": [NUMBER, STRING, NULL]}},
+        ),
+        (
+            [{"a": "x"}, {"b": 1.5}],
+            {"type": "object", "properties": {"a": STRING, "b": NUMBER}},
+        ),
     ],
 )
 def test_the_schema_of_examples(shown: list[Any], expected: dict[str, Any]) -> None:

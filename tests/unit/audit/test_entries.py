@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 from shared.vault.access.caller import Caller
-from shared.vault.access.permission_sets import BUSINESS_USER, SUPPLIED, SYSTEM_ADMIN, SecurityProfile
+from shared.vault.access.permission_sets import (
+    BUSINESS_USER,
+    SUPPLIED,
+    SYSTEM_ADMIN,
+    SecurityProfile,
+)
 from shared.vault.access.permissions import Grant, Operation, granted, may
 from shared.vault.audit.audit_entries import author, is_audited
 from shared.vault.audit.trails import TRAILS
@@ -40,5 +45,7 @@ def test_only_administrators_read_the_trails() -> None:
     for profile in SUPPLIED.values():
         admin = profile is SYSTEM_ADMIN
         assert granted(caller(profile), Grant.READ_AUDIT) is admin
-        assert all(may(caller(profile), name, Operation.READ) is admin for name in TRAILS)
+        assert all(
+            may(caller(profile), name, Operation.READ) is admin for name in TRAILS
+        )
         assert not any(may(caller(profile), name, Operation.DELETE) for name in TRAILS)

@@ -23,15 +23,22 @@ from shared.vault.audit.audited_values import CUT, MAX_VALUE, cut, text_of
         ("", ""),
         ("red__c,blue__c", "red__c,blue__c"),
         (date(2026, 2, 3), "2026-02-03"),
-        (datetime(2026, 2, 3, 4, 5, 6, 789_000, tzinfo=UTC), "2026-02-03T04:05:06.789Z"),
+        (
+            datetime(2026, 2, 3, 4, 5, 6, 789_000, tzinfo=UTC),
+            "2026-02-03T04:05:06.789Z",
+        ),
     ],
 )
 def test_values_as_text(value: object, text: str | None) -> None:
     assert text_of(value) == text
 
 
-@given(st.text(max_size=3 * MAX_VALUE), st.integers(min_value=1, max_value=2 * MAX_VALUE))
+@given(
+    st.text(max_size=3 * MAX_VALUE), st.integers(min_value=1, max_value=2 * MAX_VALUE)
+)
 def test_text_is_cut_to_its_bound(text: str, length: int) -> None:
     kept = cut(text, length)
     assert len(kept) <= length
-    assert kept == text or (kept.endswith(CUT) and text.startswith(kept[:-1]) and len(text) > length)
+    assert kept == text or (
+        kept.endswith(CUT) and text.startswith(kept[:-1]) and len(text) > length
+    )

@@ -17,7 +17,9 @@ def success(**members: object) -> web.Response:
 
 
 def failure(type: str, message: str = "text") -> web.Response:
-    return web.json_response({"responseStatus": "FAILURE", "errors": [{"type": type, "message": message}]})
+    return web.json_response(
+        {"responseStatus": "FAILURE", "errors": [{"type": type, "message": message}]}
+    )
 
 
 class FaultyVault:
@@ -58,7 +60,9 @@ class FaultyVault:
         if form.get("password") != "right":
             return failure("USERNAME_OR_PASSWORD_INCORRECT")
         self.valid_sessions.add(f"session-{number}")
-        return success(sessionId=f"session-{number}", userId=7, vaultId=10101, vaultIds=[])
+        return success(
+            sessionId=f"session-{number}", userId=7, vaultId=10101, vaultIds=[]
+        )
 
 
 @asynccontextmanager

@@ -9,7 +9,14 @@ import orjson
 import pytest
 from aiohttp import web
 
-from shared.client import ApiError, Page, RowResult, UnexpectedAnswer, VaultClient, VaultUnavailable
+from shared.client import (
+    ApiError,
+    Page,
+    RowResult,
+    UnexpectedAnswer,
+    VaultClient,
+    VaultUnavailable,
+)
 from tests.unit.client.fake_vault import FaultyVault, success
 
 API = "/api/v25.1"
@@ -43,22 +50,34 @@ class Pages:
         if number + 1 < len(self.sizes):
             details["next_page"] = f"{self.address}?page={number + 1}"
         rows = [{"id": f"V{start + row}"} for row in range(self.sizes[number])]
-        return success(data=rows, responseDetails=details, queryDescribe={"object": {"name": "account__v"}})
+        return success(
+            data=rows,
+            responseDetails=details,
+            queryDescribe={"object": {"name": "account__v"}},
+        )
 
 
-async def test_a_query_follows_its_pages(vault: FaultyVault, client: VaultClient) -> None:
+async def test_a_query_follows_its_pages(
+    vault: FaultyVault, client: VaultClient
+) -> None:
     pages = Pages(vault, [2, 2, 1])
-    result = await client.query("SELECT id FROM account__v WHERE x = 'a&b'", describe=True)
+    result = await client.query(
+        "SELECT id FROM account__v WHERE x = 'a&b'", describe=True
+    )
     assert [row["id"] for row in result.rows] == ["V0", "V1", "V2", "V3", "V4"]
     assert result.describe == {"object": {"name": "account__v"}}
-    first = next(request for request in vault.requests if request.path == f"{API}/query")
+    first = next(
+        request for request in vault.requests if request.path == f"{API}/query"
+    )
     assert first.headers["X-VaultAPI-DescribeQuery"] == "true"
     assert first.headers["X-VaultAPI-ClientID"] == "medical-crm-connector"
     assert (await first.post())["q"] == "SELECT id FROM account__v WHERE x = 'a&b'"
     assert pages.asked == [0, 1, 2]
 
 
-async def test_an_absolute_page_of_the_same_vault_is_followed(vault: FaultyVault, client: VaultClient) -> None:
+async def test_an_absolute_page_of_the_same_vault_is_followed(
+    vault: FaultyVault, client: VaultClient
+) -> None:
     Pages(vault, [1, 1], address=f"{vault.url}{API}/query/cursor")
     assert len((await client.query("SELECT id FROM account__v")).rows) == 2
 
@@ -75,14 +94,18 @@ async def test_an_absolute_page_of_the_same_vault_is_followed(vault: FaultyVault
         "javascript:alert(1)",
     ],
 )
-async def test_a_page_elsewhere_is_not_followed(vault: FaultyVault, client: VaultClient, address: str) -> None:
+async def test_a_page_elsewhere_is_not_followed(
+    vault: FaultyVault, client: VaultClient, address: str
+) -> None:
     Pages(vault, [1, 1], address=address)
     with pytest.raises(UnexpectedAnswer):
         await client.query("SELECT id FROM account__v")
     assert vault.calls[-1][1] == f"{API}/query"
 
 
-async def test_the_next_page_is_fetched_while_the_last_is_worked_on(vault: FaultyVault, client: VaultClient) -> None:
+async def test_the_next_page_is_fetched_while_the_last_is_worked_on(
+    vault: FaultyVault, client: VaultClient
+) -> None:
     pages = Pages(vault, [1, 1, 1, 1])
     seen: list[Page] = []
     async with aclosing(client.query_pages("SELECT id FROM account__v")) as following:
@@ -97,7 +120,9 @@ async def test_the_next_page_is_fetched_while_the_last_is_worked_on(vault: Fault
     assert {page.total for page in seen} == {4}
 
 
-async def test_leaving_early_gives_the_page_under_way_up(vault: FaultyVault, client: VaultClient) -> None:
+async def test_leaving_early_gives_the_page_under_way_up(
+    vault: FaultyVault, client: VaultClient
+) -> None:
     pages = Pages(vault, [1, 1, 1])
     async with aclosing(client.query_pages("SELECT id FROM account__v")) as following:
         async for _ in following:
@@ -106,7 +131,9 @@ async def test_leaving_early_gives_the_page_under_way_up(vault: FaultyVault, cli
     assert pages.asked == [0, 1]
 
 
-async def test_a_page_that_fails_is_raised_after_the_ones_before(vault: FaultyVault, client: VaultClient) -> None:
+async def test_a_page_that_fails_is_raised_after_the_ones_before(
+    vault: FaultyVault, client: VaultClient
+) -> None:
     Pages(vault, [1, 1])
 
     async def fails(_request: web.Request) -> web.StreamResponse:
@@ -149,9 +176,15 @@ def keeping_rows(vault: FaultyVault, path: str) -> list[Rows]:
         calls.append(rows)
         return success(
             data=[
-                {"responseStatus": "FAILURE", "errors": [{"type": "INVALID_DATA", "message": "bad"}]}
+                {
+                    "responseStatus": "FAILURE",
+                    "errors": [{"type": "INVALID_DATA", "message": "bad"}],
+                }
                 if row.get("bad")
-                else {"responseStatus": "SUCCESS", "data": {"id": row["link__sys"], "event": "created__sys"}}
+                else {
+                    "responseStatus": "SUCCESS",
+                    "data": {"id": row["link__sys"], "event": "created__sys"},
+                }
                 for row in rows
             ]
         )
@@ -160,22 +193,32 @@ def keeping_rows(vault: FaultyVault, path: str) -> list[Rows]:
     return calls
 
 
-async def test_an_upsert_is_cut_at_500_and_keeps_the_order(vault: FaultyVault, client: VaultClient) -> None:
+async def test_an_upsert_is_cut_at_500_and_keeps_the_order(
+    vault: FaultyVault, client: VaultClient
+) -> None:
     calls = keeping_rows(vault, f"{API}/vobjects/account__v")
     rows: Rows = [{"link__sys": f"L{n}", "bad": n == 700} for n in range(1201)]
     results = await client.upsert("account__v", rows, id_param="link__sys")
     assert [len(call) for call in calls] == [500, 500, 201]
-    assert [result.id for result in results if result.ok] == [f"L{n}" for n in range(1201) if n != 700]
-    assert results[700] == RowResult(False, None, None, (ApiError("INVALID_DATA", "bad"),))
+    assert [result.id for result in results if result.ok] == [
+        f"L{n}" for n in range(1201) if n != 700
+    ]
+    assert results[700] == RowResult(
+        False, None, None, (ApiError("INVALID_DATA", "bad"),)
+    )
     assert results[0] == RowResult(True, "L0", "created__sys")
     assert vault.calls[-1] == ("POST", f"{API}/vobjects/account__v?idParam=link__sys")
     assert vault.requests[-1].headers["Content-Type"] == "application/json"
 
 
-async def test_create_update_and_delete(vault: FaultyVault, client: VaultClient) -> None:
+async def test_create_update_and_delete(
+    vault: FaultyVault, client: VaultClient
+) -> None:
     async def handler(request: web.Request) -> web.StreamResponse:
         assert orjson.loads(await request.read()) == [{"id": "V1"}]
-        return success(data=[{"responseStatus": "WARNING", "data": {"id": "V1"}, "warnings": [{}]}])
+        return success(
+            data=[{"responseStatus": "WARNING", "data": {"id": "V1"}, "warnings": [{}]}]
+        )
 
     vault.on(f"{API}/vobjects/account__v", handler)
     rows: Rows = [{"id": "V1"}]
@@ -183,11 +226,17 @@ async def test_create_update_and_delete(vault: FaultyVault, client: VaultClient)
     assert await client.create("account__v", rows) == expected
     assert await client.update("account__v", rows) == expected
     assert await client.delete("account__v", ["V1"]) == expected
-    assert [method for method, path in vault.calls if "vobjects" in path] == ["POST", "PUT", "DELETE"]
+    assert [method for method, path in vault.calls if "vobjects" in path] == [
+        "POST",
+        "PUT",
+        "DELETE",
+    ]
     assert await client.upsert("account__v", [], id_param="link__sys") == []
 
 
-async def test_results_that_do_not_match_the_rows_are_refused(vault: FaultyVault, client: VaultClient) -> None:
+async def test_results_that_do_not_match_the_rows_are_refused(
+    vault: FaultyVault, client: VaultClient
+) -> None:
     async def handler(_request: web.Request) -> web.StreamResponse:
         return success(data=[])
 
@@ -200,7 +249,9 @@ async def test_user_actions(vault: FaultyVault, client: VaultClient) -> None:
     base = f"{API}/vobjects/account__v"
 
     async def listing(_request: web.Request) -> web.StreamResponse:
-        return success(data=[{"name": "Objectaction.account__v.sync__v", "label": "Sync"}])
+        return success(
+            data=[{"name": "Objectaction.account__v.sync__v", "label": "Sync"}]
+        )
 
     async def one(request: web.Request) -> web.StreamResponse:
         assert request.content_type == "application/x-www-form-urlencoded"
@@ -213,7 +264,11 @@ async def test_user_actions(vault: FaultyVault, client: VaultClient) -> None:
             data=[
                 {"responseStatus": "SUCCESS", "id": record}
                 if record != "V2"
-                else {"responseStatus": "FAILURE", "id": record, "errors": [{"type": "INSUFFICIENT_ACCESS"}]}
+                else {
+                    "responseStatus": "FAILURE",
+                    "id": record,
+                    "errors": [{"type": "INSUFFICIENT_ACCESS"}],
+                }
                 for record in ids
             ]
         )
@@ -225,13 +280,17 @@ async def test_user_actions(vault: FaultyVault, client: VaultClient) -> None:
     assert (await client.actions("account__v", "V1"))[0]["label"] == "Sync"
     await client.run_action("account__v", "V1", name)
     await client.run_action("account__v", "V1", name, {"reason__v": "x"})
-    results = await client.run_bulk_action("account__v", [f"V{n}" for n in range(600)], name)
+    results = await client.run_bulk_action(
+        "account__v", [f"V{n}" for n in range(600)], name
+    )
     assert [result.id for result in results] == [f"V{n}" for n in range(600)]
     assert [result.id for result in results if not result.ok] == ["V2"]
     assert results[2].errors == (ApiError("INSUFFICIENT_ACCESS", ""),)
 
 
-async def test_components_queues_and_users(vault: FaultyVault, client: VaultClient) -> None:
+async def test_components_queues_and_users(
+    vault: FaultyVault, client: VaultClient
+) -> None:
     async def answer(request: web.Request) -> web.StreamResponse:
         if request.path.endswith("/execute"):
             assert (await request.read()) == b"DROP Queue q__c;"
@@ -256,7 +315,9 @@ async def test_components_queues_and_users(vault: FaultyVault, client: VaultClie
         f"{API}/services/queues/q__c/deliveries",
     ):
         vault.on(path, answer)
-    assert (await client.execute_mdl("DROP Queue q__c;"))["script_execution"] == {"failures": 0}
+    assert (await client.execute_mdl("DROP Queue q__c;"))["script_execution"] == {
+        "failures": 0
+    }
     assert await client.users_me() == {"id": 7}
     assert await client.object_metadata("account__v") == {"name": "account__v"}
     assert await client.configuration("Integrationrule") == [{"name": "q__c"}]
@@ -269,7 +330,9 @@ async def test_components_queues_and_users(vault: FaultyVault, client: VaultClie
     assert [path for method, path in vault.calls if method == "POST"][-2:] == [
         f"{API}/services/queues/q__c/deliveries"
     ] * 2
-    assert [path.rsplit("/", 1)[1] for method, path in vault.calls if method == "PUT"] == [
+    assert [
+        path.rsplit("/", 1)[1] for method, path in vault.calls if method == "PUT"
+    ] == [
         "enable_delivery",
         "disable_delivery",
         "reset",

@@ -24,7 +24,9 @@ async def test_a_component_as_text(vault: FaultyVault, client: VaultClient) -> N
     assert vault.sign_ins == 2
 
 
-async def test_an_error_in_place_of_a_text(vault: FaultyVault, client: VaultClient) -> None:
+async def test_an_error_in_place_of_a_text(
+    vault: FaultyVault, client: VaultClient
+) -> None:
     async def refused(_: web.Request) -> web.Response:
         return failure("INVALID_DATA")
 
@@ -34,7 +36,11 @@ async def test_an_error_in_place_of_a_text(vault: FaultyVault, client: VaultClie
     async def binary(_: web.Request) -> web.Response:
         return web.Response(body=b"\xff\xff")
 
-    for answer, error in ((refused, VaultRefused), (envelope, UnexpectedAnswer), (binary, VaultUnavailable)):
+    for answer, error in (
+        (refused, VaultRefused),
+        (envelope, UnexpectedAnswer),
+        (binary, VaultUnavailable),
+    ):
         vault.on(PATH, answer)
         with pytest.raises(error):
             await client.component_mdl("Picklist.colour__c")

@@ -8,7 +8,13 @@ import socket
 import pytest
 from aiohttp import web
 
-from shared.client import UnexpectedAnswer, VaultClient, VaultRefused, VaultUnavailable, transport
+from shared.client import (
+    UnexpectedAnswer,
+    VaultClient,
+    VaultRefused,
+    VaultUnavailable,
+    transport,
+)
 from tests.unit.client.fake_vault import FaultyVault, Handler, success
 
 RECORD = "/api/v25.1/vobjects/account__v/V1"
@@ -33,7 +39,9 @@ async def test_a_slow_answer_will_pass(vault: FaultyVault) -> None:
             await client.record("account__v", "V1")
 
 
-def answering(status: int, body: bytes, headers: dict[str, str] | None = None) -> Handler:
+def answering(
+    status: int, body: bytes, headers: dict[str, str] | None = None
+) -> Handler:
     async def handler(_request: web.Request) -> web.StreamResponse:
         return web.Response(status=status, body=body, headers=headers)
 
@@ -68,13 +76,17 @@ async def breaking_off(request: web.Request) -> web.StreamResponse:
         breaking_off,
     ],
 )
-async def test_no_readable_answer_will_pass(vault: FaultyVault, client: VaultClient, handler: Handler) -> None:
+async def test_no_readable_answer_will_pass(
+    vault: FaultyVault, client: VaultClient, handler: Handler
+) -> None:
     vault.on(RECORD, handler)
     with pytest.raises(VaultUnavailable):
         await client.record("account__v", "V1")
 
 
-async def test_a_redirect_is_not_followed(vault: FaultyVault, client: VaultClient) -> None:
+async def test_a_redirect_is_not_followed(
+    vault: FaultyVault, client: VaultClient
+) -> None:
     vault.on(RECORD, answering(307, b"", {"Location": "/api/v25.1/elsewhere"}))
     with pytest.raises(VaultUnavailable, match="307"):
         await client.record("account__v", "V1")
@@ -83,9 +95,18 @@ async def test_a_redirect_is_not_followed(vault: FaultyVault, client: VaultClien
 
 @pytest.mark.parametrize(
     "body",
-    [b"[]", b"null", b'"text"', b"{}", b'{"responseStatus":"MAYBE"}', b'{"responseStatus":"SUCCESS","data":[]}'],
+    [
+        b"[]",
+        b"null",
+        b'"text"',
+        b"{}",
+        b'{"responseStatus":"MAYBE"}',
+        b'{"responseStatus":"SUCCESS","data":[]}',
+    ],
 )
-async def test_json_of_another_shape_will_not_pass(vault: FaultyVault, client: VaultClient, body: bytes) -> None:
+async def test_json_of_another_shape_will_not_pass(
+    vault: FaultyVault, client: VaultClient, body: bytes
+) -> None:
     vault.on(RECORD, answering(200, body))
     with pytest.raises(UnexpectedAnswer):
         await client.record("account__v", "V1")
@@ -109,7 +130,9 @@ async def test_too_large_an_answer_is_not_read(
 
 
 @pytest.mark.parametrize("status", ["FAILURE", "EXCEPTION"])
-async def test_an_error_of_the_api_is_handed_on(vault: FaultyVault, client: VaultClient, status: str) -> None:
+async def test_an_error_of_the_api_is_handed_on(
+    vault: FaultyVault, client: VaultClient, status: str
+) -> None:
     body = f'{{"responseStatus":"{status}","errors":[{{"type":"INVALID_DATA","message":"Invalid id"}}]}}'
     vault.on(RECORD, answering(200, body.encode()))
     with pytest.raises(VaultRefused) as caught:
@@ -122,7 +145,10 @@ async def test_an_error_of_the_api_is_handed_on(vault: FaultyVault, client: Vaul
 async def test_a_failure_without_errors_is_an_error_all_the_same(
     vault: FaultyVault, client: VaultClient, errors: str
 ) -> None:
-    vault.on(RECORD, answering(200, f'{{"responseStatus":"FAILURE","errors":{errors}}}'.encode()))
+    vault.on(
+        RECORD,
+        answering(200, f'{{"responseStatus":"FAILURE","errors":{errors}}}'.encode()),
+    )
     with pytest.raises(VaultRefused) as caught:
         await client.record("account__v", "V1")
     assert caught.value.type == "UNEXPECTED_ERROR"
@@ -154,10 +180,15 @@ def test_only_addresses_of_the_web_are_accepted(url: str) -> None:
         VaultClient(url, "u", "p")
 
 
-async def test_names_cannot_leave_their_place_in_the_path(vault: FaultyVault, client: VaultClient) -> None:
+async def test_names_cannot_leave_their_place_in_the_path(
+    vault: FaultyVault, client: VaultClient
+) -> None:
     with pytest.raises(VaultRefused):
         await client.record("../account__v", "V1?x=/../#")
-    assert vault.calls[-1] == ("GET", "/api/v25.1/vobjects/..%2Faccount__v/V1%3Fx%3D%2F..%2F%23")
+    assert vault.calls[-1] == (
+        "GET",
+        "/api/v25.1/vobjects/..%2Faccount__v/V1%3Fx%3D%2F..%2F%23",
+    )
     sent = len(vault.calls)
     for name in ("", ".", ".."):
         with pytest.raises(VaultRefused):

@@ -17,7 +17,9 @@ async def record(_request: web.Request) -> web.StreamResponse:
     return success(data={"id": "V1"})
 
 
-async def test_many_tasks_share_one_sign_in(vault: FaultyVault, client: VaultClient) -> None:
+async def test_many_tasks_share_one_sign_in(
+    vault: FaultyVault, client: VaultClient
+) -> None:
     vault.on(RECORD, record)
     await asyncio.gather(*(client.record("account__v", "V1") for _ in range(20)))
     assert vault.sign_ins == 1
@@ -35,12 +37,16 @@ async def test_an_expired_session_is_renewed_once_for_all_and_the_calls_replayed
     vault.on(RECORD, record)
     await client.sign_in()
     vault.valid_sessions.clear()
-    answers = await asyncio.gather(*(client.record("account__v", "V1") for _ in range(20)))
+    answers = await asyncio.gather(
+        *(client.record("account__v", "V1") for _ in range(20))
+    )
     assert answers == [{"id": "V1"}] * 20
     assert vault.sign_ins == 2
 
 
-async def test_a_call_is_replayed_once_only(vault: FaultyVault, client: VaultClient) -> None:
+async def test_a_call_is_replayed_once_only(
+    vault: FaultyVault, client: VaultClient
+) -> None:
     await client.sign_in()
 
     class Never(set[str]):
@@ -54,31 +60,43 @@ async def test_a_call_is_replayed_once_only(vault: FaultyVault, client: VaultCli
     assert vault.sign_ins == 2
 
 
-async def test_a_wrong_password_is_not_tried_again_by_those_who_waited(vault: FaultyVault) -> None:
+async def test_a_wrong_password_is_not_tried_again_by_those_who_waited(
+    vault: FaultyVault,
+) -> None:
     vault.sign_in_gate = asyncio.Event()
     async with VaultClient(vault.url, "connector", "wrong") as client:
-        tasks = [asyncio.create_task(client.record("account__v", "V1")) for _ in range(10)]
+        tasks = [
+            asyncio.create_task(client.record("account__v", "V1")) for _ in range(10)
+        ]
         await vault.signing_in.wait()
         vault.sign_in_gate.set()
         outcomes = await asyncio.gather(*tasks, return_exceptions=True)
-        assert [getattr(outcome, "type", None) for outcome in outcomes] == ["USERNAME_OR_PASSWORD_INCORRECT"] * 10
+        assert [getattr(outcome, "type", None) for outcome in outcomes] == [
+            "USERNAME_OR_PASSWORD_INCORRECT"
+        ] * 10
         assert vault.sign_ins == 1
         with pytest.raises(VaultRefused):
             await client.sign_in()
         assert vault.sign_ins == 2
 
 
-async def test_one_that_gives_up_does_not_take_the_others_with_it(vault: FaultyVault, client: VaultClient) -> None:
+async def test_one_that_gives_up_does_not_take_the_others_with_it(
+    vault: FaultyVault, client: VaultClient
+) -> None:
     vault.on(RECORD, record)
     vault.sign_in_gate = asyncio.Event()
-    first, *others = [asyncio.create_task(client.record("account__v", "V1")) for _ in range(3)]
+    first, *others = [
+        asyncio.create_task(client.record("account__v", "V1")) for _ in range(3)
+    ]
     await vault.signing_in.wait()
     first.cancel()
     vault.sign_in_gate.set()
     assert await asyncio.gather(*others) == [{"id": "V1"}] * 2
 
 
-async def test_signing_out_ends_the_session(vault: FaultyVault, client: VaultClient) -> None:
+async def test_signing_out_ends_the_session(
+    vault: FaultyVault, client: VaultClient
+) -> None:
     async def end(_request: web.Request) -> web.StreamResponse:
         return success()
 
@@ -104,7 +122,10 @@ async def test_signing_out_ends_the_session(vault: FaultyVault, client: VaultCli
     ],
 )
 async def test_a_session_of_another_shape_is_refused(
-    vault: FaultyVault, client: VaultClient, answer: dict[str, object], monkeypatch: pytest.MonkeyPatch
+    vault: FaultyVault,
+    client: VaultClient,
+    answer: dict[str, object],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     async def auth(_request: web.Request) -> web.StreamResponse:
         return success(**answer)

@@ -7,20 +7,39 @@ from typing import Any
 import pytest
 
 from shared.vault.components.component_errors import ComponentError
-from shared.vault.components.description import configuration_json, object_type_json, type_metadata, type_summary
+from shared.vault.components.description import (
+    configuration_json,
+    object_type_json,
+    type_metadata,
+    type_summary,
+)
 from shared.vault.components.mdl import parse
 from shared.vault.components.types import COMPONENT_TYPES
 from tests.unit.components.builders import run
 
 
 def test_configuration_of_a_picklist() -> None:
-    (statement,) = parse("CREATE Picklist c__c (label('C'), Picklistentry r__c (label('Red'), order(1)));")
+    (statement,) = parse(
+        "CREATE Picklist c__c (label('C'), Picklistentry r__c (label('Red'), order(1)));"
+    )
     assert statement.component is not None
-    document = configuration_json(statement.component, [("Object", "b__c"), ("Object", "a__c")])
+    document = configuration_json(
+        statement.component, [("Object", "b__c"), ("Object", "a__c")]
+    )
     assert document["Picklistentry"] == [
-        {"name": "r__c", "label": "Red", "active": True, "value": None, "order": 1, "controlling_entries": []}
+        {
+            "name": "r__c",
+            "label": "Red",
+            "active": True,
+            "value": None,
+            "order": 1,
+            "controlling_entries": [],
+        }
     ]
-    assert {name: document[name] for name in ("name", "label", "active", "description", "used_in")} == {
+    assert {
+        name: document[name]
+        for name in ("name", "label", "active", "description", "used_in")
+    } == {
         "name": "c__c",
         "label": "C",
         "active": True,
@@ -54,10 +73,20 @@ def test_an_object_type_lists_its_fields_or_all_of_them() -> None:
         "CREATE Object o__c (label('O'), allow_types(true));"
         "CREATE Objecttype o__c.t__c (label('T'), Typefield name__v (required(true)));"
     )
-    listed = {name: object_type_json(t, registry.objects["o__c"]) for (_, name), t in registry.object_types.items()}
-    assert listed["t__c"]["type_fields"] == [{"name": "name__v", "required": True, "source": "standard"}]
-    assert {"name": "global_id__sys", "required": True, "source": "system"} in listed["base__v"]["type_fields"]  # type: ignore[operator]
-    assert (listed["base__v"]["name"], listed["base__v"]["object"]) == ("base__v", "o__c")
+    listed = {
+        name: object_type_json(t, registry.objects["o__c"])
+        for (_, name), t in registry.object_types.items()
+    }
+    assert listed["t__c"]["type_fields"] == [
+        {"name": "name__v", "required": True, "source": "standard"}
+    ]
+    assert {"name": "global_id__sys", "required": True, "source": "system"} in listed[
+        "base__v"
+    ]["type_fields"]  # type: ignore[operator]
+    assert (listed["base__v"]["name"], listed["base__v"]["object"]) == (
+        "base__v",
+        "o__c",
+    )
 
 
 def test_configuration_of_nested_and_open_types() -> None:
@@ -79,14 +108,25 @@ def test_configuration_of_nested_and_open_types() -> None:
 def test_metadata_of_every_type(name: str) -> None:
     metadata: dict[str, Any] = type_metadata(name)
     assert metadata["class"] == ("code" if COMPONENT_TYPES[name].code else "metadata")
-    assert {"name", "type", "requiredness", "max_length", "editable", "multi_value"} <= set(metadata["attributes"][0])
+    assert {
+        "name",
+        "type",
+        "requiredness",
+        "max_length",
+        "editable",
+        "multi_value",
+    } <= set(metadata["attributes"][0])
     assert "attributes" not in type_summary(name)
 
 
 def test_metadata_lists_what_an_enumeration_allows() -> None:
     metadata: dict[str, Any] = type_metadata("Queue")
     attributes = {a["name"]: a for a in metadata["attributes"]}
-    assert attributes["type"]["enums"] == [{"name": "inbound"}, {"name": "outbound"}, {"name": "job"}]
+    assert attributes["type"]["enums"] == [
+        {"name": "inbound"},
+        {"name": "outbound"},
+        {"name": "job"},
+    ]
     assert attributes["label"]["max_length"] == 60
 
 

@@ -62,7 +62,10 @@ def refused(text: str, registry: Registry) -> ComponentError:
         ("ALTER Picklist IF EXISTS size__c (label('Other'));", 1),
         ("RENAME Picklist IF EXISTS other__c TO more__c;", 0),
         ("DROP Picklist IF EXISTS other__c;", 0),
-        ("ALTER Picklist size__c (label('A'), RENAME Picklistentry big__c TO large__c, label('B'));", 3),
+        (
+            "ALTER Picklist size__c (label('A'), RENAME Picklistentry big__c TO large__c, label('B'));",
+            3,
+        ),
     ],
 )
 def test_steps_of_a_statement(registry: Registry, text: str, count: int) -> None:
@@ -80,7 +83,9 @@ def test_conditions_inside_alter(registry: Registry) -> None:
              DROP Picklistentry IF EXISTS none__c);""",
         registry,
     )
-    labels = {entry.name: entry.label for entry in after.picklists["size__c"].entries.values()}
+    labels = {
+        entry.name: entry.label for entry in after.picklists["size__c"].entries.values()
+    }
     assert labels == {"big__c": "Big", "small__v": "Small", "tiny__c": "Tiny"}
 
 
@@ -90,7 +95,10 @@ def test_values_are_added_to_and_dropped_from_an_attribute() -> None:
         "ALTER Doctype d__c (fields ADD ('b', 'c'), fields DROP ('a'), filters ADD ('x'));"
     )
     component = after.components["Doctype", "d__c"]
-    assert (component.texts("fields"), component.texts("filters")) == (("b", "c"), ("x",))
+    assert (component.texts("fields"), component.texts("filters")) == (
+        ("b", "c"),
+        ("x",),
+    )
 
 
 def test_a_value_of_a_picklist_has_one_label() -> None:
@@ -101,7 +109,9 @@ def test_a_value_of_a_picklist_has_one_label() -> None:
     assert after.picklists["p__c"].entries["a__c"].label == "B"
 
 
-def test_a_renamed_object_takes_its_types_and_references_along(registry: Registry) -> None:
+def test_a_renamed_object_takes_its_types_and_references_along(
+    registry: Registry,
+) -> None:
     (statement,) = parse("RENAME Object thing__c TO object__c;")
     (step,) = steps(statement, registry)
     assert step.renaming == Renaming("Object", "thing__c", "object__c")
@@ -112,10 +122,14 @@ def test_a_renamed_object_takes_its_types_and_references_along(registry: Registr
     assert ("thing__c", "special__c") not in after.object_types
     rule = after.components["Integrationrule", "rule__c"]
     assert rule.children[0].text("target_object") == "Object.object__c"
-    assert 'c="Object.object__c"' in after.components["Pagelayout", "page__c"].text("page_markup")
+    assert 'c="Object.object__c"' in after.components["Pagelayout", "page__c"].text(
+        "page_markup"
+    )
 
 
-def test_a_renamed_field_is_renamed_in_rules_types_and_its_lifecycle(registry: Registry) -> None:
+def test_a_renamed_field_is_renamed_in_rules_types_and_its_lifecycle(
+    registry: Registry,
+) -> None:
     after = run("ALTER Object thing__c (RENAME Field note__c TO memo__c);", registry)
     assert "memo__c" in after.objects["thing__c"].fields
     rule = after.components["Integrationrule", "rule__c"]
@@ -124,14 +138,19 @@ def test_a_renamed_field_is_renamed_in_rules_types_and_its_lifecycle(registry: R
     assert list(after.object_types["thing__c", "special__c"].fields) == ["memo__c"]
     states = after.lifecycles["life__c"].states
     assert states["new__c"].user_actions[0].prompts == ("memo__c",)
-    assert states["old__c"].entry_actions[0].parameters == {"field": ("memo__c",), "value": ("note__c",)}
+    assert states["old__c"].entry_actions[0].parameters == {
+        "field": ("memo__c",),
+        "value": ("note__c",),
+    }
     assert [c.criteria for c in states["old__c"].entry_criteria] == [
         "memo__c != null",
         "size__c = 'big__c' AND memo__c != 'note__c'",
     ]
 
 
-def test_a_field_named_in_a_shared_lifecycle_cannot_be_renamed(registry: Registry) -> None:
+def test_a_field_named_in_a_shared_lifecycle_cannot_be_renamed(
+    registry: Registry,
+) -> None:
     shared = run(
         "CREATE Object twin__c (label('T'), lifecycle('Objectlifecycle.life__c'), Field size__c (label('S'),"
         " type('Picklist'), picklist('Picklist.size__c')), Field note__c (label('N'), type('String')));",
@@ -141,17 +160,26 @@ def test_a_field_named_in_a_shared_lifecycle_cannot_be_renamed(registry: Registr
     assert "prompts" in error.message
 
 
-def test_a_renamed_state_is_renamed_in_its_lifecycle_and_elsewhere(registry: Registry) -> None:
+def test_a_renamed_state_is_renamed_in_its_lifecycle_and_elsewhere(
+    registry: Registry,
+) -> None:
     after = run(
         "ALTER Objectlifecycle life__c (RENAME Objectlifecyclestate old__c TO done__c,"
         " RENAME Objectlifecyclestate new__c TO fresh__c);",
         registry,
     )
     lifecycle = after.lifecycles["life__c"]
-    assert (lifecycle.starting_state, list(lifecycle.states)) == ("fresh__c", ["fresh__c", "done__c"])
+    assert (lifecycle.starting_state, list(lifecycle.states)) == (
+        "fresh__c",
+        ["fresh__c", "done__c"],
+    )
     assert lifecycle.states["fresh__c"].user_actions[0].next_state == "done__c"
-    assert [action.name for action in lifecycle.states["done__c"].entry_actions] == ["mark__c"]
-    assert "life__c.done__c" in after.components["Pagelayout", "page__c"].text("page_markup")
+    assert [action.name for action in lifecycle.states["done__c"].entry_actions] == [
+        "mark__c"
+    ]
+    assert "life__c.done__c" in after.components["Pagelayout", "page__c"].text(
+        "page_markup"
+    )
 
 
 def test_a_renamed_type_stays_the_default(registry: Registry) -> None:
@@ -160,10 +188,15 @@ def test_a_renamed_type_stays_the_default(registry: Registry) -> None:
 
 
 def test_a_renamed_picklist_and_lifecycle_are_followed(registry: Registry) -> None:
-    after = run("RENAME Picklist size__c TO width__c; RENAME Objectlifecycle life__c TO way__c;", registry)
+    after = run(
+        "RENAME Picklist size__c TO width__c; RENAME Objectlifecycle life__c TO way__c;",
+        registry,
+    )
     thing = after.objects["thing__c"]
     assert (thing.fields["size__c"].picklist, thing.lifecycle) == ("width__c", "way__c")
-    assert "Objectlifecyclestate.way__c.old__c" in after.components["Pagelayout", "page__c"].text("page_markup")
+    assert "Objectlifecyclestate.way__c.old__c" in after.components[
+        "Pagelayout", "page__c"
+    ].text("page_markup")
 
 
 @pytest.mark.parametrize(
@@ -172,17 +205,37 @@ def test_a_renamed_picklist_and_lifecycle_are_followed(registry: Registry) -> No
         ("RENAME Picklist size__c TO size__v;", Code.INVALID_NAME),
         ("RENAME Picklist size__c TO size__sys;", Code.INVALID_NAME),
         ("RENAME Object thing__c TO part__c;", Code.EXISTS),
-        ("RENAME Objecttype thing__c.special__c TO part__c.special__c;", Code.INVALID_NAME),
+        (
+            "RENAME Objecttype thing__c.special__c TO part__c.special__c;",
+            Code.INVALID_NAME,
+        ),
         ("RENAME Integrationrule other__c TO more__c;", Code.NOT_FOUND),
-        ("ALTER Picklist size__c (RENAME Picklistentry small__v TO tiny__c);", Code.NOT_SUPPORTED),
-        ("ALTER Picklist size__c (RENAME Picklistentry big__c TO big__v);", Code.INVALID_NAME),
-        ("CREATE Picklist s__v (label('S')); RENAME Picklist s__v TO s__c;", Code.NOT_SUPPORTED),
-        ("CREATE Queue q__c (label('Q'), type('inbound')); RENAME Queue q__c TO r__c;", Code.NOT_SUPPORTED),
-        ("CREATE Picklist s__sys (label('S')); DROP Picklist s__sys;", Code.NOT_SUPPORTED),
+        (
+            "ALTER Picklist size__c (RENAME Picklistentry small__v TO tiny__c);",
+            Code.NOT_SUPPORTED,
+        ),
+        (
+            "ALTER Picklist size__c (RENAME Picklistentry big__c TO big__v);",
+            Code.INVALID_NAME,
+        ),
+        (
+            "CREATE Picklist s__v (label('S')); RENAME Picklist s__v TO s__c;",
+            Code.NOT_SUPPORTED,
+        ),
+        (
+            "CREATE Queue q__c (label('Q'), type('inbound')); RENAME Queue q__c TO r__c;",
+            Code.NOT_SUPPORTED,
+        ),
+        (
+            "CREATE Picklist s__sys (label('S')); DROP Picklist s__sys;",
+            Code.NOT_SUPPORTED,
+        ),
         ("ALTER Object thing__c (DROP Field note__c);", Code.BROKEN_REFERENCE),
     ],
 )
-def test_what_cannot_be_renamed_or_dropped(registry: Registry, text: str, code: Code) -> None:
+def test_what_cannot_be_renamed_or_dropped(
+    registry: Registry, text: str, code: Code
+) -> None:
     assert refused(text, registry).code is code
 
 
@@ -210,14 +263,26 @@ def test_entry_criteria_are_vql_on_every_object_of_the_lifecycle(
 
 def test_criteria_say_what_is_missing(registry: Registry) -> None:
     noted, big = registry.lifecycles["life__c"].states["old__c"].entry_criteria
-    assert (noted.message, noted.required_field) == ("Field [note__c] needs a value", "note__c")
-    assert (big.message, big.required_field) == ("Entry criterion [big__c] does not hold", None)
+    assert (noted.message, noted.required_field) == (
+        "Field [note__c] needs a value",
+        "note__c",
+    )
+    assert (big.message, big.required_field) == (
+        "Entry criterion [big__c] does not hold",
+        None,
+    )
 
 
 def test_a_vault_has_so_many_custom_objects_each_with_a_prefix_of_its_own() -> None:
-    objects = [Component("Object", f"o{number}__c", {"label": ("O",)}) for number in range(MAX_CUSTOM_OBJECTS + 1)]
+    objects = [
+        Component("Object", f"o{number}__c", {"label": ("O",)})
+        for number in range(MAX_CUSTOM_OBJECTS + 1)
+    ]
     full = Registry.build(objects[:-1])
-    assert len({vault_object.prefix for vault_object in full.objects.values()}) == MAX_CUSTOM_OBJECTS
+    assert (
+        len({vault_object.prefix for vault_object in full.objects.values()})
+        == MAX_CUSTOM_OBJECTS
+    )
     with pytest.raises(ComponentError) as caught:
         full.with_component(objects[-1])
     assert caught.value.code is Code.LIMIT

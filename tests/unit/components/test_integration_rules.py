@@ -17,7 +17,9 @@ SOURCE = "query_object('b__v'), query_field('x__v')"
 LOOKUP = "reference_lookup('set__c'), reference_lookup_type('generic')"
 
 
-def rule(part: str, head: str = "primary_query_object('b__v')", command: str = "CREATE") -> str:
+def rule(
+    part: str, head: str = "primary_query_object('b__v')", command: str = "CREATE"
+) -> str:
     return f"{command} Integrationrule r__c (label('R'), connection('c__c'), {head}, {part});"
 
 
@@ -28,17 +30,38 @@ def field_rule(attributes: str) -> str:
 @pytest.mark.parametrize(
     ("attributes", "said"),
     [
-        (f"{SOURCE}, query_field_select('TOLABEL(x__v) AS y__v')", "alias in query_field_select must be the query_f"),
-        (f"{SOURCE}, query_field_select('TOLABEL(x__v) y__v')", "alias in query_field_select must be the query_f"),
+        (
+            f"{SOURCE}, query_field_select('TOLABEL(x__v) AS y__v')",
+            "alias in query_field_select must be the query_f",
+        ),
+        (
+            f"{SOURCE}, query_field_select('TOLABEL(x__v) y__v')",
+            "alias in query_field_select must be the query_f",
+        ),
         (f"{SOURCE}, query_field_select('x__v, id')", "must be a field or FUNCTION"),
-        (f"{SOURCE}, query_field_type('document_text__sys')", "for the query_object documents"),
+        (
+            f"{SOURCE}, query_field_type('document_text__sys')",
+            "for the query_object documents",
+        ),
         (f"{SOURCE}, query_field_type('text')", "must be one of vobject_boolean__sys"),
-        (f"{SOURCE}, missing_lookup('warning')", "missing_lookup needs reference_lookup"),
+        (
+            f"{SOURCE}, missing_lookup('warning')",
+            "missing_lookup needs reference_lookup",
+        ),
         (f"{SOURCE}, {LOOKUP}, missing_lookup('default')", "needs field_default"),
-        (f"{SOURCE}, {LOOKUP}, missing_lookup('null')", "must be one of error, default, warning"),
+        (
+            f"{SOURCE}, {LOOKUP}, missing_lookup('null')",
+            "must be one of error, default, warning",
+        ),
         (f"field_default('x'), {LOOKUP}", "reference_lookup needs query_field"),
-        (f"{SOURCE}, field_default_type('text')", "field_default_type needs field_default"),
-        ("field_default('now'), field_default_type('code')", "must be one of source_id"),
+        (
+            f"{SOURCE}, field_default_type('text')",
+            "field_default_type needs field_default",
+        ),
+        (
+            "field_default('now'), field_default_type('code')",
+            "must be one of source_id",
+        ),
         (f"{SOURCE}, evaluate_field_length('maybe')", "must be one of error, truncate"),
     ],
 )
@@ -71,11 +94,21 @@ def test_relationships_need_a_primary_query_object(attribute: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "clause", ["x__v = ", "x__v = 1) OR (id != null", "x__v = 1 ORDER BY id", "SELECT id FROM b__v"]
+    "clause",
+    [
+        "x__v = ",
+        "x__v = 1) OR (id != null",
+        "x__v = 1 ORDER BY id",
+        "SELECT id FROM b__v",
+    ],
 )
 def test_a_filter_is_one_condition(clause: str) -> None:
     with pytest.raises(ComponentError, match="Queryobjectrule q__v: filter_clause"):
-        run(rule(f"Queryobjectrule q__v (query_object('b__v'), filter_clause('{clause}'))"))
+        run(
+            rule(
+                f"Queryobjectrule q__v (query_object('b__v'), filter_clause('{clause}'))"
+            )
+        )
 
 
 LOCKED = CONTEXT + rule(
@@ -87,17 +120,34 @@ LOCKED = CONTEXT + rule(
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ("ALTER Integrationrule r__c (active(false));", "forbids to activate or inactivate"),
-        ("ALTER Integrationrule r__c (MODIFY Fieldrule f__v (active(false)));", "forbids to activate or inactivate"),
+        (
+            "ALTER Integrationrule r__c (active(false));",
+            "forbids to activate or inactivate",
+        ),
+        (
+            "ALTER Integrationrule r__c (MODIFY Fieldrule f__v (active(false)));",
+            "forbids to activate or inactivate",
+        ),
         (
             "ALTER Integrationrule r__c (MODIFY Fieldrule f__v (field_default('y')));",
             "forbids to change Fieldrule f",
         ),
-        ("ALTER Integrationrule r__c (connection('other__c'));", "the rule's own attributes"),
+        (
+            "ALTER Integrationrule r__c (connection('other__c'));",
+            "the rule's own attributes",
+        ),
         ("ALTER Integrationrule r__c (DROP Fieldrule f__v);", "forbids"),
-        ("ALTER Integrationrule r__c (lock_defaults(false));", "lock_defaults cannot be taken away"),
+        (
+            "ALTER Integrationrule r__c (lock_defaults(false));",
+            "lock_defaults cannot be taken away",
+        ),
         ("DROP Integrationrule r__c;", "cannot be dropped"),
-        (rule(f"Fieldrule own__c ({TARGET}, field_default('x'))", command="RECREATE"), "cannot be taken away"),
+        (
+            rule(
+                f"Fieldrule own__c ({TARGET}, field_default('x'))", command="RECREATE"
+            ),
+            "cannot be taken away",
+        ),
     ],
 )
 def test_what_locks_forbid(change: str, said: str) -> None:
@@ -120,10 +170,17 @@ def test_what_locks_leave_open(change: str) -> None:
 
 
 def test_parts_are_inactive_with_their_rule_and_active_again_with_it() -> None:
-    registry = run(CONTEXT + rule(f"{field_rule(SOURCE)}, Fieldrule off__c ({TARGET}, active(false), {SOURCE})"))
+    registry = run(
+        CONTEXT
+        + rule(
+            f"{field_rule(SOURCE)}, Fieldrule off__c ({TARGET}, active(false), {SOURCE})"
+        )
+    )
 
     def activity(registry: Registry) -> list[bool]:
-        document: Any = configuration_json(registry.components["Integrationrule", "r__c"])
+        document: Any = configuration_json(
+            registry.components["Integrationrule", "r__c"]
+        )
         return [document["active"], *(part["active"] for part in document["Fieldrule"])]
 
     assert activity(registry) == [True, True, False]
@@ -132,4 +189,6 @@ def test_parts_are_inactive_with_their_rule_and_active_again_with_it() -> None:
     registry = run("ALTER Integrationrule r__c (active(true));", registry)
     assert activity(registry) == [True, True, False]
     dropped = run("DROP Integrationrule r__c;", registry)
-    assert not [key for key in dropped.components if "Rule" in key[0] or "rule" in key[0]]
+    assert not [
+        key for key in dropped.components if "Rule" in key[0] or "rule" in key[0]
+    ]

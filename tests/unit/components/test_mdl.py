@@ -21,26 +21,55 @@ from shared.vault.components.statement import (
 
 _T = TypeVar("_T")
 
-_names = st.from_regex(r"[a-z][a-z0-9]{0,5}(_[a-z0-9]{1,4}){0,2}__(v|c|sys)", fullmatch=True) | st.sampled_from(
-    ["drop", "add", "modify", "to", "true", "false", "create", "person__sys.case_contact__v", "5__c"]
+_names = st.from_regex(
+    r"[a-z][a-z0-9]{0,5}(_[a-z0-9]{1,4}){0,2}__(v|c|sys)", fullmatch=True
+) | st.sampled_from(
+    [
+        "drop",
+        "add",
+        "modify",
+        "to",
+        "true",
+        "false",
+        "create",
+        "person__sys.case_contact__v",
+        "5__c",
+    ]
 )
 _types = st.sampled_from(["Object", "Field", "Create", "Drop", "Picklistentry"])
-_text = st.text(st.characters(exclude_categories=["Cs"]), max_size=30) | st.text("'\\\n();/*", max_size=12)
-_scalars: st.SearchStrategy[Scalar] = st.one_of(
-    st.booleans(), st.integers(-(10**18), 10**18), st.floats(allow_nan=False, allow_infinity=False), _text
+_text = st.text(st.characters(exclude_categories=["Cs"]), max_size=30) | st.text(
+    "'\\\n();/*", max_size=12
 )
-_attributes = st.dictionaries(_names, st.lists(_scalars, max_size=3).map(tuple), max_size=4)
+_scalars: st.SearchStrategy[Scalar] = st.one_of(
+    st.booleans(),
+    st.integers(-(10**18), 10**18),
+    st.floats(allow_nan=False, allow_infinity=False),
+    _text,
+)
+_attributes = st.dictionaries(
+    _names, st.lists(_scalars, max_size=3).map(tuple), max_size=4
+)
 
 
 def _unique(children: list[Component]) -> tuple[Component, ...]:
     return tuple({child.key: child for child in children}.values())
 
 
-def _with_children(children: st.SearchStrategy[Component]) -> st.SearchStrategy[Component]:
-    return st.builds(Component, _types, _names, _attributes, st.lists(children, max_size=3).map(_unique))
+def _with_children(
+    children: st.SearchStrategy[Component],
+) -> st.SearchStrategy[Component]:
+    return st.builds(
+        Component,
+        _types,
+        _names,
+        _attributes,
+        st.lists(children, max_size=3).map(_unique),
+    )
 
 
-_components = st.recursive(st.builds(Component, _types, _names, _attributes), _with_children, max_leaves=8)
+_components = st.recursive(
+    st.builds(Component, _types, _names, _attributes), _with_children, max_leaves=8
+)
 
 
 @given(_components)
@@ -104,14 +133,21 @@ def test_statements_of_every_command_with_their_lines() -> None:
         DROP Picklist b__c;
     """
     create, recreate, alter, rename, drop = parse(script)
-    assert (create.command, create.type, create.name, create.line) == (Command.CREATE, "Picklist", "a__c", 3)
+    assert (create.command, create.type, create.name, create.line) == (
+        Command.CREATE,
+        "Picklist",
+        "a__c",
+        3,
+    )
     assert (recreate.command, recreate.line) == (Command.RECREATE, 4)
     assert alter.line == 5
     assert alter.changes == (
         SetAttribute("label", ("x",)),
         DropAttribute("description"),
         AddChild(Component("Field", "d__c", {"label": ("d",)})),
-        ModifyChild("Field", "e__c", (SetAttribute("label", ("e",)), DropAttribute("unique"))),
+        ModifyChild(
+            "Field", "e__c", (SetAttribute("label", ("e",)), DropAttribute("unique"))
+        ),
         DropChild("Field", "f__c"),
     )
     assert (rename.name, rename.new_name) == ("a__c", "g__c")

@@ -14,7 +14,11 @@ NEW_FIELD = "Field new__v (type('String'), label('New'), max_length(5))"
 
 
 def thing(text: str | None) -> Component | None:
-    return None if text is None else parse(f"RECREATE Object thing__v ({text});")[0].component
+    return (
+        None
+        if text is None
+        else parse(f"RECREATE Object thing__v ({text});")[0].component
+    )
 
 
 def merged(given: str | None, current: str | None, following: str) -> Component | None:
@@ -27,11 +31,27 @@ def merged(given: str | None, current: str | None, following: str) -> Component 
     ("given", "current", "following", "expected"),
     [
         pytest.param(None, None, GIVEN, GIVEN, id="new"),
-        pytest.param(GIVEN, GIVEN, f"{GIVEN}, {NEW_FIELD}", f"{GIVEN}, {NEW_FIELD}", id="untouched"),
-        pytest.param(GIVEN, f"{GIVEN}, {OWN_FIELD}", GIVEN, f"{GIVEN}, {OWN_FIELD}", id="changed here only"),
+        pytest.param(
+            GIVEN,
+            GIVEN,
+            f"{GIVEN}, {NEW_FIELD}",
+            f"{GIVEN}, {NEW_FIELD}",
+            id="untouched",
+        ),
+        pytest.param(
+            GIVEN,
+            f"{GIVEN}, {OWN_FIELD}",
+            GIVEN,
+            f"{GIVEN}, {OWN_FIELD}",
+            id="changed here only",
+        ),
         pytest.param(GIVEN, None, GIVEN, None, id="dropped here only"),
         pytest.param(
-            GIVEN, f"{GIVEN}, {OWN_FIELD}", f"{GIVEN}, {NEW_FIELD}", f"{GIVEN}, {NEW_FIELD}, {OWN_FIELD}", id="both add"
+            GIVEN,
+            f"{GIVEN}, {OWN_FIELD}",
+            f"{GIVEN}, {NEW_FIELD}",
+            f"{GIVEN}, {NEW_FIELD}, {OWN_FIELD}",
+            id="both add",
         ),
         pytest.param(
             GIVEN,
@@ -47,9 +67,19 @@ def merged(given: str | None, current: str | None, following: str) -> Component 
             f"{GIVEN}, {OWN_FIELD}",
             id="taken away",
         ),
-        pytest.param(f"{GIVEN}, {NEW_FIELD}", GIVEN, f"{GIVEN}, {NEW_FIELD}", GIVEN, id="field dropped here"),
         pytest.param(
-            GIVEN, GIVEN.replace("'A'", "'B'"), GIVEN.replace("'A'", "'B'"), GIVEN.replace("'A'", "'B'"), id="the same"
+            f"{GIVEN}, {NEW_FIELD}",
+            GIVEN,
+            f"{GIVEN}, {NEW_FIELD}",
+            GIVEN,
+            id="field dropped here",
+        ),
+        pytest.param(
+            GIVEN,
+            GIVEN.replace("'A'", "'B'"),
+            GIVEN.replace("'A'", "'B'"),
+            GIVEN.replace("'A'", "'B'"),
+            id="the same",
         ),
     ],
 )
@@ -62,10 +92,34 @@ def test_what_was_changed_on_one_side_is_taken(
 @pytest.mark.parametrize(
     ("given", "current", "following", "what"),
     [
-        pytest.param(GIVEN, GIVEN.replace("'A'", "'B'"), GIVEN.replace("'A'", "'C'"), "a__v: label", id="attribute"),
-        pytest.param(GIVEN, None, f"{GIVEN}, {NEW_FIELD}", "Object.thing__v", id="dropped and changed"),
-        pytest.param(None, GIVEN, f"{GIVEN}, {NEW_FIELD}", "Object.thing__v", id="made here and shipped"),
-        pytest.param(GIVEN, "label('Thing'), prefix('ZTH')", GIVEN.replace("'A'", "'C'"), "a__v", id="dropped field"),
+        pytest.param(
+            GIVEN,
+            GIVEN.replace("'A'", "'B'"),
+            GIVEN.replace("'A'", "'C'"),
+            "a__v: label",
+            id="attribute",
+        ),
+        pytest.param(
+            GIVEN,
+            None,
+            f"{GIVEN}, {NEW_FIELD}",
+            "Object.thing__v",
+            id="dropped and changed",
+        ),
+        pytest.param(
+            None,
+            GIVEN,
+            f"{GIVEN}, {NEW_FIELD}",
+            "Object.thing__v",
+            id="made here and shipped",
+        ),
+        pytest.param(
+            GIVEN,
+            "label('Thing'), prefix('ZTH')",
+            GIVEN.replace("'A'", "'C'"),
+            "a__v",
+            id="dropped field",
+        ),
         pytest.param(
             GIVEN,
             f"{GIVEN}, {NEW_FIELD}",

@@ -11,19 +11,30 @@ from shared.vault.components.ordering import in_order
 
 
 def vault_object(name: str, *references: str, **attributes: str) -> Component:
-    fields = [Component("Field", f"{r}_of__c", {"object": (f"Object.{r}",)}) for r in references]
-    return Component("Object", name, {k: (v,) for k, v in attributes.items()}, tuple(fields))
+    fields = [
+        Component("Field", f"{r}_of__c", {"object": (f"Object.{r}",)})
+        for r in references
+    ]
+    return Component(
+        "Object", name, {k: (v,) for k, v in attributes.items()}, tuple(fields)
+    )
 
 
 def test_what_a_component_refers_to() -> None:
     component = Component(
         "Object",
         "thing__c",
-        {"label": ("Object of desire",), "lifecycle": ("Objectlifecycle.life__c",), "default_type": ("big__c",)},
+        {
+            "label": ("Object of desire",),
+            "lifecycle": ("Objectlifecycle.life__c",),
+            "default_type": ("big__c",),
+        },
         (
             Component("Field", "a__c", {"picklist": ("Picklist.colour__c",)}),
             Component("Field", "b__c", {"object": ("Object.thing__c",)}),
-            Component("Field", "c__c", {"object": ("Object.other__c",), "max_length": (3,)}),
+            Component(
+                "Field", "c__c", {"object": ("Object.other__c",), "max_length": (3,)}
+            ),
         ),
     )
     assert dependencies_of(component) == (
@@ -32,21 +43,39 @@ def test_what_a_component_refers_to() -> None:
         Dependency("Objecttype", "thing__c.big__c"),
         Dependency("Picklist", "colour__c"),
     )
-    assert dependencies_of(Component("Objecttype", "thing__c.big__c")) == (Dependency("Object", "thing__c"),)
-    rule = {"target_object": ("Object.thing__c",), "target_object_field": ("Field.a__c",)}
-    found = dependencies_of(Component("Integrationrule", "r__c", {}, (Component("Fieldrule", "f", rule),)))
-    assert found == (Dependency("Object", "thing__c"), Dependency("Object", "thing__c", "Field", "a__c"))
+    assert dependencies_of(Component("Objecttype", "thing__c.big__c")) == (
+        Dependency("Object", "thing__c"),
+    )
+    rule = {
+        "target_object": ("Object.thing__c",),
+        "target_object_field": ("Field.a__c",),
+    }
+    found = dependencies_of(
+        Component("Integrationrule", "r__c", {}, (Component("Fieldrule", "f", rule),))
+    )
+    assert found == (
+        Dependency("Object", "thing__c"),
+        Dependency("Object", "thing__c", "Field", "a__c"),
+    )
     assert dependencies_of(vault_object("a__c", default_type="base__v")) == ()
 
 
 def test_each_comes_after_what_it_refers_to_and_else_as_given() -> None:
-    a, b, c, d = vault_object("a__c", "c__c"), vault_object("b__c"), vault_object("c__c"), vault_object("d__c")
+    a, b, c, d = (
+        vault_object("a__c", "c__c"),
+        vault_object("b__c"),
+        vault_object("c__c"),
+        vault_object("d__c"),
+    )
     assert in_order([a, b, c, d]) == [b, c, a, d]
     assert in_order([a], [("Object", "c__c")]) == [a]
 
 
 def test_a_circle_is_begun_without_what_comes_later() -> None:
-    a, b = vault_object("a__c", "b__c", lifecycle="Objectlifecycle.l__c"), vault_object("b__c", "a__c")
+    a, b = (
+        vault_object("a__c", "b__c", lifecycle="Objectlifecycle.l__c"),
+        vault_object("b__c", "a__c"),
+    )
     assert in_order([a, b]) == [vault_object("a__c"), b, a]
 
 
@@ -62,9 +91,17 @@ def test_what_is_present_is_never_begun_anew() -> None:
     assert in_order([a, b], [("Object", "a__c"), ("Object", "b__c")]) == [a, b]
 
 
-@given(st.lists(st.tuples(st.integers(0, 7), st.integers(0, 7)), max_size=30), st.sets(st.integers(0, 7)))
-def test_every_component_comes_whole_when_everything_is_there(edges: list[tuple[int, int]], there: set[int]) -> None:
-    wanted = [vault_object(f"o{n}__c", *sorted({f"o{b}__c" for a, b in edges if a == n})) for n in range(8)]
+@given(
+    st.lists(st.tuples(st.integers(0, 7), st.integers(0, 7)), max_size=30),
+    st.sets(st.integers(0, 7)),
+)
+def test_every_component_comes_whole_when_everything_is_there(
+    edges: list[tuple[int, int]], there: set[int]
+) -> None:
+    wanted = [
+        vault_object(f"o{n}__c", *sorted({f"o{b}__c" for a, b in edges if a == n}))
+        for n in range(8)
+    ]
     present = {("Object", f"o{n}__c") for n in there}
     known = set(present)
     ordered = in_order(wanted, present)

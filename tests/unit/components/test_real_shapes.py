@@ -48,17 +48,31 @@ def test_fields_of_an_exported_object() -> None:
     assert request.lifecycle == "sample_request_lifecycle__c"
     assert len(request.prefix) == 3
     fields = request.fields
-    assert fields["created_by__v"].type is FieldType.NUMBER  # what the Vault sets stays as it sets it
+    assert (
+        fields["created_by__v"].type is FieldType.NUMBER
+    )  # what the Vault sets stays as it sets it
     assert fields["state__v"].type is FieldType.STRING
-    assert (fields["name__v"].value_format, fields["name__v"].unique) == ("SR-{000000}", True)
+    assert (fields["name__v"].value_format, fields["name__v"].unique) == (
+        "SR-{000000}",
+        True,
+    )
     assert fields["link__sys"].max_length == 255
-    assert (fields["cost__c"].type, fields["cost__c"].scale, fields["cost__c"].min_value) == (FieldType.NUMBER, 2, 0.5)
+    assert (
+        fields["cost__c"].type,
+        fields["cost__c"].scale,
+        fields["cost__c"].min_value,
+    ) == (FieldType.NUMBER, 2, 0.5)
     assert fields["carrier__c"].type is FieldType.STRING
-    assert (fields["recipient__c"].object, fields["recipient__c"].relationship_type) == (
+    assert (
+        fields["recipient__c"].object,
+        fields["recipient__c"].relationship_type,
+    ) == (
         "sample_recipient__c",
         "parent",
     )
-    assert not {"days_open__c", "form__c", "recipient_name__c", "stage__sys"} & set(fields)
+    assert not {"days_open__c", "form__c", "recipient_name__c", "stage__sys"} & set(
+        fields
+    )
     assert plan(None, request).statements
 
 
@@ -72,11 +86,21 @@ def test_what_records_do_not_hold_is_kept_with_the_object() -> None:
 def test_states_of_an_exported_lifecycle() -> None:
     lifecycle = registry().lifecycles["sample_request_lifecycle__c"]
     assert lifecycle.starting_state == "opened_state__c"
-    opened, shipped = lifecycle.states["opened_state__c"], lifecycle.states["shipped_state__c"]
-    assert (opened.state_type, shipped.state_type) == ("initial_state__sys", "complete_state__sys")
+    opened, shipped = (
+        lifecycle.states["opened_state__c"],
+        lifecycle.states["shipped_state__c"],
+    )
+    assert (opened.state_type, shipped.state_type) == (
+        "initial_state__sys",
+        "complete_state__sys",
+    )
     assert (opened.record_status, shipped.record_status) == ("active__v", "inactive__v")
     # Rules are kept; nothing here is done by them.
-    assert (opened.user_actions, shipped.entry_actions, shipped.entry_criteria) == ((), (), ())
+    assert (opened.user_actions, shipped.entry_actions, shipped.entry_criteria) == (
+        (),
+        (),
+        (),
+    )
 
 
 def test_values_of_an_exported_picklist() -> None:
@@ -100,21 +124,41 @@ def test_an_exported_action_belongs_to_its_object() -> None:
     ("used", "user"),
     [
         (("Object", REQUEST), ("Tab", "samples__c")),  # a bare name
-        (("Object", REQUEST), ("Pagelayout", "sample_request_detail_page_layout__c")),  # within XML
-        (("Object", REQUEST), ("Objectvalidation", f"{REQUEST}.address_needed__c")),  # by its own name
-        (("Object", REQUEST), ("Permissionset", "sample_permissions__c")),  # from a sub-component
+        (
+            ("Object", REQUEST),
+            ("Pagelayout", "sample_request_detail_page_layout__c"),
+        ),  # within XML
+        (
+            ("Object", REQUEST),
+            ("Objectvalidation", f"{REQUEST}.address_needed__c"),
+        ),  # by its own name
+        (
+            ("Object", REQUEST),
+            ("Permissionset", "sample_permissions__c"),
+        ),  # from a sub-component
         (("Object", "sample_recipient__c"), ("Object", REQUEST)),
-        (("Objectworkflow", "sample_shipment__c"), ("Objectlifecycle", "sample_request_lifecycle__c")),
-        (("Objectlifecycle", "sample_request_lifecycle__c"), ("Objectworkflow", "sample_shipment__c")),
+        (
+            ("Objectworkflow", "sample_shipment__c"),
+            ("Objectlifecycle", "sample_request_lifecycle__c"),
+        ),
+        (
+            ("Objectlifecycle", "sample_request_lifecycle__c"),
+            ("Objectworkflow", "sample_shipment__c"),
+        ),
         (
             ("Messageprocessor", "com.example.processors.SampleMessageProcessor"),
             ("Queue", "sample_inbound__c"),
         ),
-        (("Permissionset", "sample_permissions__c"), ("Securityprofile", "sample_profile__c")),
+        (
+            ("Permissionset", "sample_permissions__c"),
+            ("Securityprofile", "sample_profile__c"),
+        ),
         (("Pagelayout", "sample_request_detail_page_layout__c"), None),
     ],
 )
-def test_what_is_used_cannot_be_dropped(used: tuple[str, str], user: tuple[str, str] | None) -> None:
+def test_what_is_used_cannot_be_dropped(
+    used: tuple[str, str], user: tuple[str, str] | None
+) -> None:
     users = registry().used_in[used]
     assert user is None or user in users
     with pytest.raises(ComponentError, match="is in use by") as caught:

@@ -57,14 +57,23 @@ def test_objects_have_platform_fields_and_their_own(registry: Registry) -> None:
     assert (name.system_managed_name, name.value_format, name.required, name.editable) == (
         True, "C-{0000}", False, False,
     )  # fmt: skip
-    assert (child.fields["link__sys"].unique, child.fields["link__sys"].max_length) == (True, 500)
-    assert (child.fields["amount__c"].scale, child.fields["amount__c"].min_value) == (2, 0.5)
+    assert (child.fields["link__sys"].unique, child.fields["link__sys"].max_length) == (
+        True,
+        500,
+    )
+    assert (child.fields["amount__c"].scale, child.fields["amount__c"].min_value) == (
+        2,
+        0.5,
+    )
     assert child.fields["color__c"].multi_value
     parent = registry.objects["parent__c"]
     assert (parent.label_plural, parent.default_type, parent.fields["object_type__v"].type) == (
         "Parents", "base__v", FieldType.STRING,
     )  # fmt: skip
-    assert (parent.fields["link__sys"].unique, parent.fields["link__sys"].max_length) == (False, 1500)
+    assert (
+        parent.fields["link__sys"].unique,
+        parent.fields["link__sys"].max_length,
+    ) == (False, 1500)
 
 
 def test_relationships_are_found_from_both_ends(registry: Registry) -> None:
@@ -75,19 +84,30 @@ def test_relationships_are_found_from_both_ends(registry: Registry) -> None:
     assert registry.inbound("child__c") == {}
 
 
-def test_picklists_keep_their_order_and_the_default_status_is_there(registry: Registry) -> None:
+def test_picklists_keep_their_order_and_the_default_status_is_there(
+    registry: Registry,
+) -> None:
     assert list(registry.picklists["color__c"].entries) == ["blue__c", "red__c"]
     assert not registry.picklists["color__c"].entries["blue__c"].active
-    assert set(registry.picklists["default_status__v"].entries) == {"active__v", "inactive__v"}
+    assert set(registry.picklists["default_status__v"].entries) == {
+        "active__v",
+        "inactive__v",
+    }
 
 
 def test_lifecycles_have_ordered_actions_and_parameters(registry: Registry) -> None:
     lifecycle = registry.lifecycles["life__c"]
     assert lifecycle.starting_state == "new__c"
-    assert [action.name for action in lifecycle.states["new__c"].user_actions] == ["send__c", "close__c"]
+    assert [action.name for action in lifecycle.states["new__c"].user_actions] == [
+        "send__c",
+        "close__c",
+    ]
     assert lifecycle.states["new__c"].user_actions[1].prompts == ("color__c", "name__v")
     (entry,) = lifecycle.states["closed__c"].entry_actions
-    assert (entry.action, dict(entry.parameters)) == ("send_message", {"queue": ("q__c",), "level": (3,)})
+    assert (entry.action, dict(entry.parameters)) == (
+        "send_message",
+        {"queue": ("q__c",), "level": (3,)},
+    )
 
 
 def test_object_types_have_lasting_ids(registry: Registry) -> None:
@@ -104,7 +124,10 @@ def test_object_types_have_lasting_ids(registry: Registry) -> None:
 
 def test_queues_know_their_connections(registry: Registry) -> None:
     (connection,) = registry.queues["q__c"].connections
-    assert (connection.connection_name, connection.deliver_to_queue) == ("medical_crm__v", "r__c")
+    assert (connection.connection_name, connection.deliver_to_queue) == (
+        "medical_crm__v",
+        "r__c",
+    )
 
 
 def test_order_of_components_does_not_matter_to_build(registry: Registry) -> None:
@@ -114,7 +137,10 @@ def test_order_of_components_does_not_matter_to_build(registry: Registry) -> Non
 
 
 def test_changes_leave_the_former_registry_as_it_was(registry: Registry) -> None:
-    changed = run("ALTER Object parent__c (label('Other')); DROP Integrationrule rule__c;", registry)
+    changed = run(
+        "ALTER Object parent__c (label('Other')); DROP Integrationrule rule__c;",
+        registry,
+    )
     assert changed.objects["parent__c"].label == "Other"
     assert registry.objects["parent__c"].label == "Parent"
     assert ("Integrationrule", "rule__c") in registry.components
@@ -155,9 +181,18 @@ def test_what_is_referred_to_cannot_be_dropped(registry: Registry, text: str) ->
 @pytest.mark.parametrize(
     ("text", "parts"),
     [
-        ("ALTER Object child__c (DROP Field color__c);", ["life__c", "close__c", "color__c"]),
-        ("ALTER Object parent__c (DROP Field key__c);", ["Integrationrule.rule__c", "no unique field key__c"]),
-        ("ALTER Object parent__c (allow_types(false));", ["Objecttype.parent__c.special__c", "allow types"]),
+        (
+            "ALTER Object child__c (DROP Field color__c);",
+            ["life__c", "close__c", "color__c"],
+        ),
+        (
+            "ALTER Object parent__c (DROP Field key__c);",
+            ["Integrationrule.rule__c", "no unique field key__c"],
+        ),
+        (
+            "ALTER Object parent__c (allow_types(false));",
+            ["Objecttype.parent__c.special__c", "allow types"],
+        ),
         (
             "ALTER Object parent__c (ADD Field x__c (label('X'), type('Picklist'), picklist('Picklist.y__c')));",
             ["Object.parent__c: Field x__c", "Picklist.y__c"],
@@ -166,11 +201,26 @@ def test_what_is_referred_to_cannot_be_dropped(registry: Registry, text: str) ->
             "ALTER Object parent__c (ADD Field x__c (label('X'), type('Object'), object('Object.y__c')));",
             ["Object.parent__c: Field x__c", "Object.y__c"],
         ),
-        ("ALTER Object parent__c (lifecycle('Objectlifecycle.y__c'));", ["Object.parent__c: lifecycle"]),
-        ("ALTER Object parent__c (lifecycle('Objectlifecycle.life__c'));", ["Object.parent__c has no", "color__c"]),
-        ("ALTER Object parent__c (default_type('y__c'));", ["default_type", "Objecttype.parent__c.y__c"]),
-        ("CREATE Objecttype y__c.z__c (label('Z'));", ["Objecttype.y__c.z__c", "no Object.y__c"]),
-        ("CREATE Object y__c (label('Y'), prefix('V0P'));", ["prefix V0P belongs to Object.parent__c"]),
+        (
+            "ALTER Object parent__c (lifecycle('Objectlifecycle.y__c'));",
+            ["Object.parent__c: lifecycle"],
+        ),
+        (
+            "ALTER Object parent__c (lifecycle('Objectlifecycle.life__c'));",
+            ["Object.parent__c has no", "color__c"],
+        ),
+        (
+            "ALTER Object parent__c (default_type('y__c'));",
+            ["default_type", "Objecttype.parent__c.y__c"],
+        ),
+        (
+            "CREATE Objecttype y__c.z__c (label('Z'));",
+            ["Objecttype.y__c.z__c", "no Object.y__c"],
+        ),
+        (
+            "CREATE Object y__c (label('Y'), prefix('V0P'));",
+            ["prefix V0P belongs to Object.parent__c"],
+        ),
         (
             (
                 "CREATE Object y__c (label('Y'), prefix('V0Y'), Field p__c (label('P'), type('Object'),"
@@ -208,7 +258,9 @@ def test_what_is_referred_to_cannot_be_dropped(registry: Registry, text: str) ->
         ),
     ],
 )
-def test_references_must_lead_somewhere(registry: Registry, text: str, parts: list[str]) -> None:
+def test_references_must_lead_somewhere(
+    registry: Registry, text: str, parts: list[str]
+) -> None:
     with pytest.raises(ComponentError) as caught:
         run(text, registry)
     assert caught.value.code is Code.BROKEN_REFERENCE
@@ -219,8 +271,14 @@ def test_references_must_lead_somewhere(registry: Registry, text: str, parts: li
 @pytest.mark.parametrize(
     ("text", "part"),
     [
-        ("CREATE Objectaction none__c.go__c (label('Go'), action('x'));", "there is no such object"),
-        ("CREATE Object a__c (label('A'), available_lifecycles('none__c'));", "no Objectlifecycle.none__c"),
+        (
+            "CREATE Objectaction none__c.go__c (label('Go'), action('x'));",
+            "there is no such object",
+        ),
+        (
+            "CREATE Object a__c (label('A'), available_lifecycles('none__c'));",
+            "no Objectlifecycle.none__c",
+        ),
         (
             "CREATE Object a__c (label('A'), Objectaction go__c (label('Go'), action('x'), prompts('none__c')));",
             "no such field none__c",
@@ -230,7 +288,10 @@ def test_references_must_lead_somewhere(registry: Registry, text: str, parts: li
                CREATE Objectaction a__c.go__c (label('Go'), action('x'));""",
             "there twice",
         ),
-        ("CREATE Picklist p__c (label('P'), controlling_picklist('none__c'));", "no Picklist.none__c"),
+        (
+            "CREATE Picklist p__c (label('P'), controlling_picklist('none__c'));",
+            "no Picklist.none__c",
+        ),
     ],
 )
 def test_references_of_actions_lifecycles_and_picklists(text: str, part: str) -> None:

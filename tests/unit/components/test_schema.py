@@ -5,7 +5,13 @@ from __future__ import annotations
 import pytest
 
 from shared.vault.components.component_errors import ComponentError
-from shared.vault.components.schema import SchemaChange, name_sequence, plan, quote, table
+from shared.vault.components.schema import (
+    SchemaChange,
+    name_sequence,
+    plan,
+    quote,
+    table,
+)
 from tests.unit.components.builders import object_of
 
 CONTEXT = """
@@ -78,12 +84,21 @@ def test_nothing_changes_without_a_difference() -> None:
     same = object_of(field("type('String')"))
     assert plan(same, same) == SchemaChange()
     assert plan(None, None) == SchemaChange()
-    assert change(field("type('String')"), field("type('String'), required(true), help_content('?')")) == SchemaChange()
+    assert (
+        change(
+            field("type('String')"),
+            field("type('String'), required(true), help_content('?')"),
+        )
+        == SchemaChange()
+    )
 
 
 def test_drop_needs_an_empty_table_that_nothing_refers_to() -> None:
     dropped = plan(object_of("Field name__v (system_managed_name(true))"), None)
-    assert dropped.statements == ('DROP TABLE records."a__c"', 'DROP SEQUENCE records."a__c_name_seq"')
+    assert dropped.statements == (
+        'DROP TABLE records."a__c"',
+        'DROP SEQUENCE records."a__c_name_seq"',
+    )
     assert [guard.message for guard in dropped.guards] == [
         "Object a__c still has records.",
         "Other objects still refer to object a__c.",
@@ -91,7 +106,10 @@ def test_drop_needs_an_empty_table_that_nothing_refers_to() -> None:
 
 
 def test_added_field() -> None:
-    added = change(NAME, field("type('Object'), object('Object.b__c'), relationship_type('parent')"))
+    added = change(
+        NAME,
+        field("type('Object'), object('Object.b__c'), relationship_type('parent')"),
+    )
     assert added.guards == ()
     assert added.statements == (
         'ALTER TABLE records."a__c" ADD COLUMN "f__c" text',
@@ -107,19 +125,32 @@ def test_dropped_field_must_be_empty() -> None:
     dropped = change(field("type('String')"), NAME)
     assert dropped.statements == ('ALTER TABLE records."a__c" DROP COLUMN "f__c"',)
     (guard,) = dropped.guards
-    assert guard.sql == 'SELECT EXISTS (SELECT 1 FROM records."a__c" WHERE "f__c" IS NOT NULL)'
+    assert (
+        guard.sql
+        == 'SELECT EXISTS (SELECT 1 FROM records."a__c" WHERE "f__c" IS NOT NULL)'
+    )
     assert "f__c" in guard.message
 
 
 @pytest.mark.parametrize(
     ("old", "new", "condition"),
     [
-        ("type('String'), max_length(50)", "type('String'), max_length(20)", 'char_length("f__c") > 20'),
-        ("type('LongText')", "type('String'), max_length(20)", 'char_length("f__c") > 20'),
+        (
+            "type('String'), max_length(50)",
+            "type('String'), max_length(20)",
+            'char_length("f__c") > 20',
+        ),
+        (
+            "type('LongText')",
+            "type('String'), max_length(20)",
+            'char_length("f__c") > 20',
+        ),
         ("type('Number'), scale(3)", "type('Number'), scale(1)", 'round("f__c", 1)'),
     ],
 )
-def test_narrowing_is_guarded_and_needs_no_ddl(old: str, new: str, condition: str) -> None:
+def test_narrowing_is_guarded_and_needs_no_ddl(
+    old: str, new: str, condition: str
+) -> None:
     narrowed = change(field(old), field(new))
     assert narrowed.statements == ()
     (guard,) = narrowed.guards
@@ -143,7 +174,9 @@ def test_widening_is_free(old: str, new: str) -> None:
 def test_whole_numbers_become_exact_ones_and_back() -> None:
     widened = change(field("type('Number')"), field("type('Number'), scale(2)"))
     assert widened.guards == ()
-    assert widened.statements == ('ALTER TABLE records."a__c" ALTER COLUMN "f__c" TYPE numeric USING "f__c"::numeric',)
+    assert widened.statements == (
+        'ALTER TABLE records."a__c" ALTER COLUMN "f__c" TYPE numeric USING "f__c"::numeric',
+    )
     narrowed = change(field("type('Number'), scale(2)"), field("type('Number')"))
     assert len(narrowed.guards) == 2
     assert narrowed.statements[0].endswith('TYPE bigint USING "f__c"::bigint')
@@ -155,8 +188,14 @@ def test_whole_numbers_become_exact_ones_and_back() -> None:
         ("type('String')", "type('Number')"),
         ("type('Date')", "type('DateTime')"),
         ("type('String')", "type('Picklist'), picklist('Picklist.p__c')"),
-        ("type('Picklist'), picklist('Picklist.p__c')", "type('Picklist'), picklist('Picklist.q__c')"),
-        ("type('Object'), object('Object.b__c')", "type('Object'), object('Object.c__c')"),
+        (
+            "type('Picklist'), picklist('Picklist.p__c')",
+            "type('Picklist'), picklist('Picklist.q__c')",
+        ),
+        (
+            "type('Object'), object('Object.b__c')",
+            "type('Object'), object('Object.c__c')",
+        ),
         ("type('Object'), object('Object.b__c')", "type('String')"),
     ],
 )
@@ -164,16 +203,21 @@ def test_other_types_replace_the_empty_column(old: str, new: str) -> None:
     replaced = change(field(old), field(new))
     assert replaced.guards[0].sql.endswith('WHERE "f__c" IS NOT NULL)')
     assert replaced.statements[0] == 'ALTER TABLE records."a__c" DROP COLUMN "f__c"'
-    assert replaced.statements[1].startswith('ALTER TABLE records."a__c" ADD COLUMN "f__c"')
+    assert replaced.statements[1].startswith(
+        'ALTER TABLE records."a__c" ADD COLUMN "f__c"'
+    )
 
 
 def test_multi_value_on_and_off() -> None:
     single, multiple = (
-        field(f"type('Picklist'), picklist('Picklist.p__c'), multi_value({v})") for v in ("false", "true")
+        field(f"type('Picklist'), picklist('Picklist.p__c'), multi_value({v})")
+        for v in ("false", "true")
     )
     on, off = change(single, multiple), change(multiple, single)
     assert on.guards == ()
-    assert on.statements[0].endswith('TYPE text[] USING CASE WHEN "f__c" IS NOT NULL THEN ARRAY["f__c"] END')
+    assert on.statements[0].endswith(
+        'TYPE text[] USING CASE WHEN "f__c" IS NOT NULL THEN ARRAY["f__c"] END'
+    )
     assert 'cardinality("f__c") > 1' in off.guards[0].sql
     assert off.statements[0].endswith('TYPE text USING "f__c"[1]')
 
@@ -182,7 +226,9 @@ def test_unique_on_and_off() -> None:
     plain, unique = field("type('String')"), field("type('String'), unique(true)")
     on, off = change(plain, unique), change(unique, plain)
     assert "HAVING count(*) > 1" in on.guards[0].sql
-    assert on.statements == ('CREATE UNIQUE INDEX "a__c_f__c_key" ON records."a__c" ("f__c")',)
+    assert on.statements == (
+        'CREATE UNIQUE INDEX "a__c_f__c_key" ON records."a__c" ("f__c")',
+    )
     assert off == SchemaChange(('DROP INDEX records."a__c_f__c_key"',))
 
 
@@ -190,16 +236,26 @@ def test_relationship_deletion_replaces_the_constraint() -> None:
     reference = "type('Object'), object('Object.b__c'), relationship_deletion('%s')"
     changed = change(field(reference % "block"), field(reference % "cascade"))
     assert changed.guards == ()
-    assert [s.split(" ", 3)[3].split(" ")[0] for s in changed.statements] == ["DROP", "ADD"]
+    assert [s.split(" ", 3)[3].split(" ")[0] for s in changed.statements] == [
+        "DROP",
+        "ADD",
+    ]
 
 
 def test_lifecycle_types_prefix_and_names() -> None:
     old = object_of(NAME, context=CONTEXT)
-    lifecycled = object_of(NAME, attributes=", lifecycle('Objectlifecycle.l__c')", context=CONTEXT)
-    assert [s.rsplit(" ", 2)[1] for s in plan(old, lifecycled).statements] == ['"lifecycle__v"', '"state__v"']
+    lifecycled = object_of(
+        NAME, attributes=", lifecycle('Objectlifecycle.l__c')", context=CONTEXT
+    )
+    assert [s.rsplit(" ", 2)[1] for s in plan(old, lifecycled).statements] == [
+        '"lifecycle__v"',
+        '"state__v"',
+    ]
     assert len(plan(lifecycled, old).guards) == 2
     numbered = object_of("Field name__v (system_managed_name(true))")
-    assert plan(old, numbered).statements == (f"CREATE SEQUENCE {name_sequence('a__c')}",)
+    assert plan(old, numbered).statements == (
+        f"CREATE SEQUENCE {name_sequence('a__c')}",
+    )
     assert plan(numbered, old).statements == (f"DROP SEQUENCE {name_sequence('a__c')}",)
 
 

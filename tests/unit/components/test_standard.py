@@ -22,7 +22,10 @@ from shared.vault.queries.document_target import DOCUMENTS
 from shared.vault.queries.query_targets import targets_of
 from tests.unit.components.builders import run
 
-MEDICAL, CRM = (Path(package.__path__[0]) / "standard" for package in (services.medical_vault, services.crm_vault))
+MEDICAL, CRM = (
+    Path(package.__path__[0]) / "standard"
+    for package in (services.medical_vault, services.crm_vault)
+)
 VAULTS = [pytest.param(MEDICAL, id="medical"), pytest.param(CRM, id="crm")]
 SOURCE = {MEDICAL: CRM, CRM: MEDICAL}
 
@@ -38,7 +41,11 @@ def mdl_of(standard: Path) -> list[Path]:
 
 
 def csv_of(standard: Path) -> list[Path]:
-    return [file for part in ("records", "data") for file in sorted((standard / part).glob("*.csv"))]
+    return [
+        file
+        for part in ("records", "data")
+        for file in sorted((standard / part).glob("*.csv"))
+    ]
 
 
 @cache
@@ -61,13 +68,17 @@ def object_of(standard: Path, file: Path) -> VaultObject:
 
 def types_of(registry: Registry, object_name: str) -> set[str]:
     """The object types that an object was given beside the base type."""
-    return {name for owner, name in registry.object_types if owner == object_name} - {BASE_TYPE}
+    return {name for owner, name in registry.object_types if owner == object_name} - {
+        BASE_TYPE
+    }
 
 
 def queried_by(source: Registry, rule: Component) -> VaultObject:
     """What a rule reads in the other Vault: an object, or its documents."""
     name = rule.text("primary_query_object")
-    return targets_of(source)[name].object if name == DOCUMENTS else source.objects[name]
+    return (
+        targets_of(source)[name].object if name == DOCUMENTS else source.objects[name]
+    )
 
 
 def column(standard: Path, owner: VaultObject, header: str) -> tuple[Field, Field]:
@@ -104,8 +115,15 @@ def test_every_object_has_a_table_plan(standard: Path) -> None:
 
 
 def test_platform_components_are_the_same_in_both_vaults() -> None:
-    for name in ("10_platform_picklists.mdl", "35_platform_lifecycles.mdl", "40_platform_objects.mdl"):
-        medical, crm = ((standard / "components" / name).read_text(encoding="utf-8") for standard in (MEDICAL, CRM))
+    for name in (
+        "10_platform_picklists.mdl",
+        "35_platform_lifecycles.mdl",
+        "40_platform_objects.mdl",
+    ):
+        medical, crm = (
+            (standard / "components" / name).read_text(encoding="utf-8")
+            for standard in (MEDICAL, CRM)
+        )
         assert medical == crm
 
 
@@ -118,14 +136,22 @@ def test_columns_are_fields_and_the_first_is_a_unique_key(standard: Path) -> Non
         for name in set(header) - {OBJECT_TYPE}:
             field, key = column(standard, owner, name)
             assert field is key or key.unique, (file.name, name)
-        required = {field.name for field in owner.fields.values() if field.required and not field.system}
-        assert required <= {column(standard, owner, n)[0].name for n in set(header) - {OBJECT_TYPE}}, file.name
+        required = {
+            field.name
+            for field in owner.fields.values()
+            if field.required and not field.system
+        }
+        assert required <= {
+            column(standard, owner, n)[0].name for n in set(header) - {OBJECT_TYPE}
+        }, file.name
         keys = [row[header[0]] for row in rows]
         assert len(keys) == len(set(keys)) > 0, file.name
 
 
 @pytest.mark.parametrize("standard", VAULTS)
-def test_values_fit_their_fields_and_references_are_loaded_before(standard: Path) -> None:
+def test_values_fit_their_fields_and_references_are_loaded_before(
+    standard: Path,
+) -> None:
     loaded: dict[tuple[str, str], set[str]] = {}
     for file in csv_of(standard):
         owner = object_of(standard, file)
@@ -141,10 +167,15 @@ def test_values_fit_their_fields_and_references_are_loaded_before(standard: Path
             if field is not key:
                 assert values <= loaded[field.object or "", key.name], (file.name, name)
             elif field.type is FieldType.PICKLIST:
-                assert values <= set(registry_of(standard).picklists[field.picklist or ""].entries), (file.name, name)
+                assert values <= set(
+                    registry_of(standard).picklists[field.picklist or ""].entries
+                ), (file.name, name)
             elif field.type is FieldType.BOOLEAN:
                 assert values <= {"true", "false"}
-            assert max(map(len, values), default=0) <= (key.max_length or 100), (file.name, name)
+            assert max(map(len, values), default=0) <= (key.max_length or 100), (
+                file.name,
+                name,
+            )
             if key.unique and field is key:
                 loaded[owner.name, name] = values
 
@@ -171,14 +202,20 @@ def test_rules_read_fields_of_the_other_vault(standard: Path) -> None:
         for relationship in path[:-1]:
             owner = source.objects[owner.outbound[relationship].object or ""]
         read = SELECTED.fullmatch(rule.text("query_field_select"))
-        assert (read["field"] if read else path[-1]) in owner.fields, (component.name, rule.name)
+        assert (read["field"] if read else path[-1]) in owner.fields, (
+            component.name,
+            rule.name,
+        )
 
 
 @pytest.mark.parametrize("standard", VAULTS)
 def test_rules_use_lookups_that_are_loaded(standard: Path) -> None:
     (file,) = (standard / "records").glob("*_reference_lookup__sys.csv")
     sets = {
-        (row["reference_lookup_name__sys"], row["reference_lookup_type__sys"].removesuffix("__sys"))
+        (
+            row["reference_lookup_name__sys"],
+            row["reference_lookup_type__sys"].removesuffix("__sys"),
+        )
         for row in rows_of(file)[1]
     }
     used = {
@@ -194,8 +231,14 @@ def source_keys(source: Registry, queried: VaultObject, field: str) -> set[str]:
     if field == READ_TYPE:
         return types_of(source, queried.name)
     if queried.name == DOCUMENTS:
-        states = [state for lifecycle in source.documents.lifecycles.values() for state in lifecycle.states.values()]
-        return {state.name for state in states if state.state_type != "initial_state__sys"}
+        states = [
+            state
+            for lifecycle in source.documents.lifecycles.values()
+            for state in lifecycle.states.values()
+        ]
+        return {
+            state.name for state in states if state.state_type != "initial_state__sys"
+        }
     if field == "state__v":
         return set(source.lifecycles[queried.lifecycle or ""].states)
     return set(source.picklists[queried.fields[field].picklist or ""].entries)
@@ -210,7 +253,9 @@ def test_lookups_lead_from_all_source_values_to_target_values(standard: Path) ->
         if not name:
             continue
         keys = {
-            row["source_key__sys"]: row["target_key__sys"] for row in rows if row["reference_lookup_name__sys"] == name
+            row["source_key__sys"]: row["target_key__sys"]
+            for row in rows
+            if row["reference_lookup_name__sys"] == name
         }
         queried = queried_by(source, component)
         assert set(keys) == source_keys(source, queried, rule.text("query_field"))
@@ -224,8 +269,13 @@ def test_lookups_lead_from_all_source_values_to_target_values(standard: Path) ->
 @pytest.mark.parametrize("standard", VAULTS)
 def test_rules_and_queues_use_the_connection_and_its_points(standard: Path) -> None:
     records = standard / "records"
-    connections = {row["api_name__sys"] for row in rows_of(records / "10_connection__sys.csv")[1]}
-    points = {row["integration_point_api_name__sys"] for row in rows_of(records / "30_integration_point__sys.csv")[1]}
+    connections = {
+        row["api_name__sys"] for row in rows_of(records / "10_connection__sys.csv")[1]
+    }
+    points = {
+        row["integration_point_api_name__sys"]
+        for row in rows_of(records / "30_integration_point__sys.csv")[1]
+    }
     remote = registry_of(SOURCE[standard])
     for component in registry_of(standard).components.values():
         if component.type == "Integrationrule":
@@ -234,23 +284,44 @@ def test_rules_and_queues_use_the_connection_and_its_points(standard: Path) -> N
     for queue in registry_of(standard).queues.values():
         for connection in queue.connections:
             assert connection.connection_name in connections
-            assert (connection.deliver_to_queue in remote.queues) == (queue.type == "outbound")
+            assert (connection.deliver_to_queue in remote.queues) == (
+                queue.type == "outbound"
+            )
 
 
 def test_the_names_that_the_documentation_settles() -> None:
     medical, crm = registry_of(MEDICAL), registry_of(CRM)
-    assert set(medical.queues) == {"medical_crm_outbound_queue__v", "medical_crm_inbound_queue__v"}
-    assert set(crm.queues) == {"crm_to_medical_outbound_queue__v", "medical_to_crm_inbound__v"}
-    assert (MEDICAL / "records" / "20_integration__sys.csv").read_text(encoding="utf-8").endswith("inactive__v\n")
-    for name in ("person__sys", "case_contact_source_data__v", "case__v", "case_request__v"):
+    assert set(medical.queues) == {
+        "medical_crm_outbound_queue__v",
+        "medical_crm_inbound_queue__v",
+    }
+    assert set(crm.queues) == {
+        "crm_to_medical_outbound_queue__v",
+        "medical_to_crm_inbound__v",
+    }
+    assert (
+        (MEDICAL / "records" / "20_integration__sys.csv")
+        .read_text(encoding="utf-8")
+        .endswith("inactive__v\n")
+    )
+    for name in (
+        "person__sys",
+        "case_contact_source_data__v",
+        "case__v",
+        "case_request__v",
+    ):
         assert medical.objects[name].fields["link__sys"].unique
     assert ("person__sys", "case_contact__v") in medical.object_types
 
 
 def test_eight_integrations_with_fifteen_points() -> None:
     records = MEDICAL / "records"
-    integrations = [row["name__v"] for row in rows_of(records / "20_integration__sys.csv")[1]]
-    points = [row["name__v"] for row in rows_of(records / "30_integration_point__sys.csv")[1]]
+    integrations = [
+        row["name__v"] for row in rows_of(records / "20_integration__sys.csv")[1]
+    ]
+    points = [
+        row["name__v"] for row in rows_of(records / "30_integration_point__sys.csv")[1]
+    ]
     assert (len(integrations), len(points)) == (8, 15)
     assert all(name.endswith(" Integration") for name in integrations)
     assert all(name.endswith(" Integration Point") for name in points)
@@ -259,7 +330,10 @@ def test_eight_integrations_with_fifteen_points() -> None:
 
 def test_one_crm_product_is_unknown_to_medical_and_every_agreement_is_there() -> None:
     medical, crm = (
-        {row["external_id__v"]: row["name__v"] for row in rows_of(standard / "data" / "20_product__v.csv")[1]}
+        {
+            row["external_id__v"]: row["name__v"]
+            for row in rows_of(standard / "data" / "20_product__v.csv")[1]
+        }
         for standard in (MEDICAL, CRM)
     )
     assert medical.items() < crm.items()

@@ -12,7 +12,14 @@ import pytest
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
-from shared.vault.connections.connection_file import MAX_BYTES, Document, InvalidDocument, Kind, read, write
+from shared.vault.connections.connection_file import (
+    MAX_BYTES,
+    Document,
+    InvalidDocument,
+    Kind,
+    read,
+    write,
+)
 from shared.vault.connections.connection_model import DomainType
 from shared.vault.connections.signing import key_pair
 
@@ -53,7 +60,10 @@ def test_a_document_is_read_as_it_was_written() -> None:
     # As an answer of the API was saved, and written anew by another program.
     value = orjson.loads(text)
     assert read(orjson.dumps({"responseStatus": "SUCCESS", "data": value})) == written
-    saved = {"responseStatus": "SUCCESS", "data": {"state": "active_state__sys", "acceptance": value}}
+    saved = {
+        "responseStatus": "SUCCESS",
+        "data": {"state": "active_state__sys", "acceptance": value},
+    }
     assert read(orjson.dumps(saved, option=orjson.OPT_INDENT_2)) == written
 
 
@@ -61,7 +71,9 @@ def test_a_document_ends() -> None:
     assert document(timedelta(seconds=-1)).expired
 
 
-@pytest.mark.parametrize("name", [field for field in orjson.loads(TEXT)["document"] if field != "kind"])
+@pytest.mark.parametrize(
+    "name", [field for field in orjson.loads(TEXT)["document"] if field != "kind"]
+)
 def test_no_member_can_be_changed(name: str) -> None:
     value = orjson.loads(TEXT)
     old = value["document"][name]
@@ -119,6 +131,10 @@ def test_a_signature_does_not_make_up_for_form(member: dict[str, Any]) -> None:
     content = value["document"] | member
     sign = signer(PRIVATE)
     signature = sign(orjson.dumps(content, option=orjson.OPT_SORT_KEYS))
-    text = {"document": content, "certificate": CERTIFICATE, "signature": base64.b64encode(signature).decode()}
+    text = {
+        "document": content,
+        "certificate": CERTIFICATE,
+        "signature": base64.b64encode(signature).decode(),
+    }
     with pytest.raises(InvalidDocument, match="no connection file"):
         read(orjson.dumps(text))

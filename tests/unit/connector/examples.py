@@ -19,13 +19,23 @@ def field(name: str, type: str = "String", **attributes: object) -> Json:
     return {"name": name, "type": type, **attributes}
 
 
-def reference(name: str, target: str, outbound: str | None = None, **attributes: object) -> Json:
+def reference(
+    name: str, target: str, outbound: str | None = None, **attributes: object
+) -> Json:
     """One object reference field."""
     outbound = outbound or name.replace("__v", "__vr")
-    return field(name, "Object", object={"name": target}, relationship_outbound_name=outbound, **attributes)
+    return field(
+        name,
+        "Object",
+        object={"name": target},
+        relationship_outbound_name=outbound,
+        **attributes,
+    )
 
 
-def metadata(name: str, *fields: Json, children: dict[str, str] | None = None) -> ObjectMetadata:
+def metadata(
+    name: str, *fields: Json, children: dict[str, str] | None = None
+) -> ObjectMetadata:
     """Object metadata with the platform fields the rules use."""
     platform = [
         field("id", "ID"),
@@ -33,9 +43,18 @@ def metadata(name: str, *fields: Json, children: dict[str, str] | None = None) -
         field("link__sys", unique=True, max_length=1500),
         field("modified_date__v", "DateTime", editable=False),
     ]
-    relationships = [{"relationship_name": key, "object": {"name": value}} for key, value in (children or {}).items()]
+    relationships = [
+        {"relationship_name": key, "object": {"name": value}}
+        for key, value in (children or {}).items()
+    ]
     return ObjectMetadata.from_json(
-        {"object": {"name": name, "fields": platform + list(fields), "relationships": relationships}}
+        {
+            "object": {
+                "name": name,
+                "fields": platform + list(fields),
+                "relationships": relationships,
+            }
+        }
     )
 
 
@@ -85,7 +104,11 @@ TARGETS = {"case__v": CASE, "case_request__v": CASE_REQUEST, "person__sys": PERS
 SOURCES = {"medical_inquiry__v": INQUIRY, "account__v": ACCOUNT}
 
 
-def rule_json(*field_rules: Json, primary: str = "medical_inquiry__v", queries: tuple[Json, ...] = ()) -> Json:
+def rule_json(
+    *field_rules: Json,
+    primary: str = "medical_inquiry__v",
+    queries: tuple[Json, ...] = (),
+) -> Json:
     """One integration rule as the configuration endpoint returns it."""
     return {
         "name": "medical_inquiries__v",
@@ -98,7 +121,12 @@ def rule_json(*field_rules: Json, primary: str = "medical_inquiry__v", queries: 
     }
 
 
-def field_rule(target: str, query: str | None = None, query_object: str = "medical_inquiry__v", **more: Any) -> Json:
+def field_rule(
+    target: str,
+    query: str | None = None,
+    query_object: str = "medical_inquiry__v",
+    **more: Any,
+) -> Json:
     """One field rule; ``target`` is ``object.field``."""
     target_object, _, target_field = target.partition(".")
     rule: Json = {
@@ -113,7 +141,11 @@ def field_rule(target: str, query: str | None = None, query_object: str = "medic
     return rule
 
 
-def compiled(*field_rules: Json, lookups: Lookups | None = None, primary: str = "medical_inquiry__v") -> CompiledRule:
+def compiled(
+    *field_rules: Json,
+    lookups: Lookups | None = None,
+    primary: str = "medical_inquiry__v",
+) -> CompiledRule:
     """A rule of these field rules, compiled against the example metadata."""
     (rule,) = read_rule(rule_json(*field_rules, primary=primary))
     return compile_rule(rule, plan(rule, SOURCES[primary]), TARGETS, lookups or {})

@@ -23,7 +23,9 @@ async def test_overlapping_keys_never_run_together_and_others_do() -> None:
                 seen.append(frozenset(running))
             running.discard(name)
 
-    await asyncio.gather(work("x", "1", "2"), work("y", "2", "3"), work("z", "4"), work("w"))
+    await asyncio.gather(
+        work("x", "1", "2"), work("y", "2", "3"), work("z", "4"), work("w")
+    )
     assert not any({"x", "y"} <= group for group in seen)
     assert any({"x", "z", "w"} <= group for group in seen)
 
@@ -73,7 +75,13 @@ async def test_a_group_raises_its_failure_itself() -> None:
 
 
 async def test_patience_outlasts_what_passes_and_nothing_else() -> None:
-    answers = iter([VaultUnavailable("down"), VaultRefused("INVALID_SESSION_ID", ""), VaultRefused("INVALID_DATA", "")])
+    answers = iter(
+        [
+            VaultUnavailable("down"),
+            VaultRefused("INVALID_SESSION_ID", ""),
+            VaultRefused("INVALID_DATA", ""),
+        ]
+    )
 
     async def attempt() -> None:
         raise next(answers)

@@ -10,7 +10,12 @@ from services.connector.delivery.destinations import Destination, Routes, read_r
 from services.connector.points.points import fills_documents
 from services.connector.rules.object_metadata import ObjectMetadata
 from services.connector.rules.rule import RuleError, read_rule
-from services.connector.vaults.configuration import Configuration, ConfigurationFault, Integration, IntegrationPoint
+from services.connector.vaults.configuration import (
+    Configuration,
+    ConfigurationFault,
+    Integration,
+    IntegrationPoint,
+)
 from services.connector.vaults.connection_rows import Connection, read_connections
 from tests.unit.connector.examples import field, metadata, rule_json
 
@@ -23,7 +28,9 @@ ROW: dict[str, object] = {
 }
 
 
-def configuration(*, connection: bool = True, integration: bool = True, point: bool = True) -> Configuration:
+def configuration(
+    *, connection: bool = True, integration: bool = True, point: bool = True
+) -> Configuration:
     return Configuration(
         connections={"C1": Connection("C1", "medical_crm__v", 20202, connection)},
         integrations={"I1": Integration("I1", "details__v", "C1", integration)},
@@ -45,14 +52,24 @@ def configuration(*, connection: bool = True, integration: bool = True, point: b
         ({"status__v": ["inactive__v"]}, False),
     ],
 )
-def test_a_connection_is_active_when_its_state_and_status_are(change: dict[str, object], active: bool) -> None:
+def test_a_connection_is_active_when_its_state_and_status_are(
+    change: dict[str, object], active: bool
+) -> None:
     (connection,) = read_connections([ROW | change])
-    assert (connection.api_name, connection.remote_vault_id, connection.active) == ("medical_crm__v", 20202, active)
+    assert (connection.api_name, connection.remote_vault_id, connection.active) == (
+        "medical_crm__v",
+        20202,
+        active,
+    )
 
 
 def test_a_route_leads_to_the_point_of_the_connection_with_the_source() -> None:
     route = configuration().route("inbound__v", 20202)
-    assert (route.point.id, route.integration.id, route.connection.id) == ("P1", "I1", "C1")
+    assert (route.point.id, route.integration.id, route.connection.id) == (
+        "P1",
+        "I1",
+        "C1",
+    )
 
 
 @pytest.mark.parametrize(
@@ -60,12 +77,29 @@ def test_a_route_leads_to_the_point_of_the_connection_with_the_source() -> None:
     [
         (configuration(), "other__v", 20202, "other__v does not exist"),
         (configuration(), "inbound__v", 30303, "no connection with Vault 30303"),
-        (configuration(connection=False), "inbound__v", 20202, "Connection medical_crm__v is inactive"),
-        (configuration(integration=False), "inbound__v", 20202, "Integration details__v is inactive"),
-        (configuration(point=False), "inbound__v", 20202, "point inbound__v is inactive"),
+        (
+            configuration(connection=False),
+            "inbound__v",
+            20202,
+            "Connection medical_crm__v is inactive",
+        ),
+        (
+            configuration(integration=False),
+            "inbound__v",
+            20202,
+            "Integration details__v is inactive",
+        ),
+        (
+            configuration(point=False),
+            "inbound__v",
+            20202,
+            "point inbound__v is inactive",
+        ),
     ],
 )
-def test_what_leads_nowhere_says_what_to_change(given: Configuration, point: str, source: int, said: str) -> None:
+def test_what_leads_nowhere_says_what_to_change(
+    given: Configuration, point: str, source: int, said: str
+) -> None:
     with pytest.raises(ConfigurationFault, match=said):
         given.route(point, source)
 
@@ -77,8 +111,16 @@ def test_documents_are_filled_only_where_rules_are_all_there_is() -> None:
         "query_object": "x__v",
         "query_field": "name__v",
     }
-    key: dict[str, object] = {**part, "name": "key", "target_docfield": "link__sys", "query_field": "global_id__sys"}
-    properties = [{"name": name, "type": "String", "editable": True} for name in ("title__v", "link__sys")]
+    key: dict[str, object] = {
+        **part,
+        "name": "key",
+        "target_docfield": "link__sys",
+        "query_field": "global_id__sys",
+    }
+    properties = [
+        {"name": name, "type": "String", "editable": True}
+        for name in ("title__v", "link__sys")
+    ]
     given = replace(
         configuration(),
         sources={"x__v": metadata("x__v", field("name__v"))},
@@ -86,22 +128,32 @@ def test_documents_are_filled_only_where_rules_are_all_there_is() -> None:
     )
     (rule,) = read_rule(rule_json(part, key, primary="x__v"))
     route = given.route("inbound__v", 20202)
-    assert given.compiled(route, rule, documents=True).keys == {"documents": "link__sys"}
+    assert given.compiled(route, rule, documents=True).keys == {
+        "documents": "link__sys"
+    }
     with pytest.raises(RuleError, match="fills no fields of documents"):
         given.compiled(route, rule)
     assert fills_documents(route)
-    assert not fills_documents(replace(route, point=replace(route.point, api_name="country_inbound__v")))
+    assert not fills_documents(
+        replace(route, point=replace(route.point, api_name="country_inbound__v"))
+    )
 
 
 def queue(*connections: dict[str, object]) -> list[dict[str, object]]:
     return [{"name": "out__v", "Queueconnection": list(connections)}]
 
 
-LINK: dict[str, object] = {"connection_name": "medical_crm__v", "deliver_to_queue": "in__v", "active": True}
+LINK: dict[str, object] = {
+    "connection_name": "medical_crm__v",
+    "deliver_to_queue": "in__v",
+    "active": True,
+}
 
 
 def test_a_queue_delivers_over_each_of_its_active_connections() -> None:
-    routes = read_routes("out__v", queue(LINK, LINK | {"active": False}), read_connections([ROW]))
+    routes = read_routes(
+        "out__v", queue(LINK, LINK | {"active": False}), read_connections([ROW])
+    )
     assert routes == Routes((Destination("medical_crm__v", 20202, "in__v"),), ())
 
 
@@ -112,14 +164,20 @@ BOTH = queue(LINK, LINK | {"connection_name": "copy__c"})
 def test_a_message_for_one_vault_goes_to_that_one_only() -> None:
     routes = read_routes("out__v", BOTH, read_connections([ROW, SECOND]))
     assert len(routes.destinations) == 2
-    assert routes.only_to(20203) == Routes((Destination("copy__c", 20203, "in__v"),), ())
+    assert routes.only_to(20203) == Routes(
+        (Destination("copy__c", 20203, "in__v"),), ()
+    )
     (fault,) = routes.only_to(30303).faults
     assert "no active connection with Vault 30303" in fault.reason
 
 
 def test_what_is_wrong_with_another_connection_does_not_keep_it() -> None:
-    routes = read_routes("out__v", BOTH, read_connections([ROW | {"status__v": ["inactive__v"]}, SECOND]))
-    assert routes.only_to(20203) == Routes((Destination("copy__c", 20203, "in__v"),), ())
+    routes = read_routes(
+        "out__v", BOTH, read_connections([ROW | {"status__v": ["inactive__v"]}, SECOND])
+    )
+    assert routes.only_to(20203) == Routes(
+        (Destination("copy__c", 20203, "in__v"),), ()
+    )
     assert [fault.connection for fault in routes.faults] == ["medical_crm__v"]
     assert "is inactive" in routes.only_to(20202).faults[0].reason
 
@@ -128,7 +186,11 @@ def test_a_connection_that_was_never_established_is_not_missed() -> None:
     pending = SECOND | {"state__v": ["pending_state__sys"]}
     routes = read_routes("out__v", BOTH, read_connections([ROW, pending]))
     assert routes == Routes((Destination("medical_crm__v", 20202, "in__v"),), ())
-    alone = read_routes("out__v", queue(LINK | {"connection_name": "copy__c"}), read_connections([pending]))
+    alone = read_routes(
+        "out__v",
+        queue(LINK | {"connection_name": "copy__c"}),
+        read_connections([pending]),
+    )
     assert "is inactive" in alone.faults[0].reason
 
 
@@ -154,8 +216,13 @@ def test_the_point_of_a_copy_has_its_originals_role_for_its_own_vault() -> None:
 
 
 def test_an_external_connection_needs_no_queue() -> None:
-    row = ROW | {"object_type__vr.api_name__v": "external__sys", "remote_vault_id__sys": None}
-    routes = read_routes("out__v", queue(LINK | {"deliver_to_queue": None}), read_connections([row]))
+    row = ROW | {
+        "object_type__vr.api_name__v": "external__sys",
+        "remote_vault_id__sys": None,
+    }
+    routes = read_routes(
+        "out__v", queue(LINK | {"deliver_to_queue": None}), read_connections([row])
+    )
     assert routes == Routes((Destination("medical_crm__v"),), ())
 
 

@@ -4,8 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from services.connector.points.contacts import Ambiguous, Candidates, Contact, match, read_candidates
-from services.connector.points.pull_rules import DO_NOT_PULL, account_rule, read_pull_rules
+from services.connector.points.contacts import (
+    Ambiguous,
+    Candidates,
+    Contact,
+    match,
+    read_candidates,
+)
+from services.connector.points.pull_rules import (
+    DO_NOT_PULL,
+    account_rule,
+    read_pull_rules,
+)
 from services.connector.points.saving import KeyedRows, without_values
 from services.connector.points.unit_lineage import Origin
 
@@ -19,7 +29,9 @@ CANDIDATES = read_candidates(
 )
 
 
-def contact(veeva_id: str | None, external_id: str | None, link: str = "G-0") -> Contact:
+def contact(
+    veeva_id: str | None, external_id: str | None, link: str = "G-0"
+) -> Contact:
     values = {"veeva_id__v": veeva_id, "external_id__v": external_id}
     person = {name: value for name, value in values.items() if value}
     return Contact("A1", "account__v", "pull_accounts__v", "A1", link, "", person, {})
@@ -56,12 +68,21 @@ def test_the_most_restrictive_rule_holds_where_nothing_is_said() -> None:
     rules = read_pull_rules(
         [
             {"country_code__v": "ES", "pull_accounts_rule__v": ["pull_accounts__v"]},
-            {"country_code__v": "GB", "pull_accounts_rule__v": ["only_accounts_with_inquiries__v"]},
-            {"country_code__v": "CH", "pull_accounts_rule__v": ["do_not_pull_accounts__v"]},
+            {
+                "country_code__v": "GB",
+                "pull_accounts_rule__v": ["only_accounts_with_inquiries__v"],
+            },
+            {
+                "country_code__v": "CH",
+                "pull_accounts_rule__v": ["do_not_pull_accounts__v"],
+            },
             {"country_code__v": "JP", "pull_accounts_rule__v": None},
         ]
     )
-    chosen = {code: account_rule(rules, code, "A1") for code in ("ES", "GB", "CH", "JP", "XX", "")}
+    chosen = {
+        code: account_rule(rules, code, "A1")
+        for code in ("ES", "GB", "CH", "JP", "XX", "")
+    }
     assert chosen == {
         "ES": "account__v",
         "GB": "only_accounts_with_inquiries__v",

@@ -9,7 +9,9 @@ from services.connector.rules.object_metadata import ObjectMetadata
 from services.connector.rules.query_plan import plan
 from services.connector.rules.rule import read_rule
 
-USED = Countries({"clm__v": frozenset({"DE", "FR"}), "approved_email__v": frozenset({"FR"})})
+USED = Countries(
+    {"clm__v": frozenset({"DE", "FR"}), "approved_email__v": frozenset({"FR"})}
+)
 
 
 @pytest.mark.parametrize(
@@ -23,7 +25,9 @@ USED = Countries({"clm__v": frozenset({"DE", "FR"}), "approved_email__v": frozen
         ("sample__c", "DE", True),
     ],
 )
-def test_a_document_is_wanted_where_its_feature_is_used(object_name: str, country: str, wanted: bool) -> None:
+def test_a_document_is_wanted_where_its_feature_is_used(
+    object_name: str, country: str, wanted: bool
+) -> None:
     assert USED.wants(object_name, country) is wanted
     assert not Countries({}).wants(object_name, country)
 
@@ -32,7 +36,12 @@ def test_a_rule_reads_the_newest_version_that_fits() -> None:
     documents = ObjectMetadata.from_json(
         {
             "properties": [
-                {"name": "name__v", "type": "String", "editable": True, "maxLength": 100},
+                {
+                    "name": "name__v",
+                    "type": "String",
+                    "editable": True,
+                    "maxLength": 100,
+                },
                 {
                     "name": "product__v",
                     "type": "ObjectReference",
@@ -42,7 +51,10 @@ def test_a_rule_reads_the_newest_version_that_fits() -> None:
             ]
         }
     )
-    assert (documents.fields["name__v"].max_length, documents.fields["product__v"].outbound) == (100, "product__vr")
+    assert (
+        documents.fields["name__v"].max_length,
+        documents.fields["product__v"].outbound,
+    ) == (100, "product__vr")
     target = {"target_object": "Object.sample__c", "query_object": "documents"}
     (rule,) = read_rule(
         {
@@ -51,10 +63,19 @@ def test_a_rule_reads_the_newest_version_that_fits() -> None:
             "integration_point": "sample__c",
             "primary_query_object": "documents",
             "Queryobjectrule": [
-                {"name": "a__c", "query_object": "documents", "filter_clause": "status__v = STEADYSTATE()"}
+                {
+                    "name": "a__c",
+                    "query_object": "documents",
+                    "filter_clause": "status__v = STEADYSTATE()",
+                }
             ],
             "Fieldrule": [
-                {**target, "name": "b__c", "target_object_field": "Field.name__v", "query_field": "name__v"},
+                {
+                    **target,
+                    "name": "b__c",
+                    "target_object_field": "Field.name__v",
+                    "query_field": "name__v",
+                },
                 {
                     **target,
                     "name": "c__c",

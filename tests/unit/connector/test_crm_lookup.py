@@ -11,7 +11,12 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from services.connector.crm_lookup.account_search import AccountSearch, statement
-from services.connector.points.pull_rules import DO_NOT_PULL, WITH_INQUIRIES, WITH_TRANSFERRED_INQUIRY, visible
+from services.connector.points.pull_rules import (
+    DO_NOT_PULL,
+    WITH_INQUIRIES,
+    WITH_TRANSFERRED_INQUIRY,
+    visible,
+)
 from services.connector.rules.compile import compile_rule
 from services.connector.rules.compiled import CompiledRule
 from services.connector.rules.query_plan import plan
@@ -19,17 +24,23 @@ from services.connector.rules.rule import RuleError, read_rule
 from shared.vault.vql.parser import parse
 from tests.unit.connector.examples import field, field_rule, metadata, rule_json
 
-ACCOUNT = metadata("account__v", field("name__v"), field("veevaid__v"), field("external_id__v"))
+ACCOUNT = metadata(
+    "account__v", field("name__v"), field("veevaid__v"), field("external_id__v")
+)
 TARGETS = {"copy__v": metadata("copy__v", field("name__v"), field("veeva_id__v"))}
 COUNTRY = "primary_country__vr.country_code__v"
 AGREEMENT = f"{COUNTRY} CONTAINS ('FR')"
-HEAD = "SELECT id, global_id__sys, modified_date__v, name__v, veevaid__v FROM account__v"
+HEAD = (
+    "SELECT id, global_id__sys, modified_date__v, name__v, veevaid__v FROM account__v"
+)
 END = "ORDER BY name__v, id MAXROWS 21"
 
 
 def shown(*names: str, queries: tuple[dict[str, object], ...] = ()) -> CompiledRule:
     targets = {"name__v": "name__v", "veevaid__v": "veeva_id__v"}
-    parts = [field_rule(f"copy__v.{targets[name]}", name, "account__v") for name in names]
+    parts = [
+        field_rule(f"copy__v.{targets[name]}", name, "account__v") for name in names
+    ]
     (rule,) = read_rule(rule_json(*parts, primary="account__v", queries=queries))
     return compile_rule(rule, plan(rule, ACCOUNT), TARGETS, {})
 
@@ -38,8 +49,14 @@ def shown(*names: str, queries: tuple[dict[str, object], ...] = ()) -> CompiledR
     ("asked", "expected"),
     [
         ({"veeva_id": "V1"}, f"{HEAD} WHERE {AGREEMENT} AND veevaid__v = 'V1' {END}"),
-        ({"ids": ["A1", "A2"]}, f"{HEAD} WHERE {AGREEMENT} AND id CONTAINS ('A1','A2') {END}"),
-        ({"name": "jane o'do"}, f"{HEAD} FIND ('jane* o* do*' SCOPE name__v) WHERE {AGREEMENT} {END}"),
+        (
+            {"ids": ["A1", "A2"]},
+            f"{HEAD} WHERE {AGREEMENT} AND id CONTAINS ('A1','A2') {END}",
+        ),
+        (
+            {"name": "jane o'do"},
+            f"{HEAD} FIND ('jane* o* do*' SCOPE name__v) WHERE {AGREEMENT} {END}",
+        ),
         (
             {"name": "NOT (a OR b*)", "limit": 5},
             f"{HEAD} FIND ('NOT* a* OR* b*' SCOPE name__v) WHERE {AGREEMENT} ORDER BY name__v, id MAXROWS 6",
@@ -47,12 +64,22 @@ def shown(*names: str, queries: tuple[dict[str, object], ...] = ()) -> CompiledR
     ],
 )
 def test_the_statement(asked: dict[str, Any], expected: str) -> None:
-    assert statement(AccountSearch(**asked), shown("name__v", "veevaid__v"), AGREEMENT) == expected
+    assert (
+        statement(AccountSearch(**asked), shown("name__v", "veevaid__v"), AGREEMENT)
+        == expected
+    )
 
 
 def test_a_query_object_rule_narrows_it() -> None:
-    query = {"name": "q", "active": True, "query_object": "account__v", "filter_clause": "status__v = 'active__v'"}
-    text = statement(AccountSearch(ids=("A1",)), shown("name__v", queries=(query,)), AGREEMENT)
+    query = {
+        "name": "q",
+        "active": True,
+        "query_object": "account__v",
+        "filter_clause": "status__v = 'active__v'",
+    }
+    text = statement(
+        AccountSearch(ids=("A1",)), shown("name__v", queries=(query,)), AGREEMENT
+    )
     assert f"WHERE {AGREEMENT} AND ((status__v = 'active__v')) AND id" in text
 
 
@@ -83,16 +110,23 @@ storable = st.characters(exclude_categories=["Cs"], exclude_characters="\0")
 
 
 @given(
-    st.text(storable, min_size=2, max_size=100).filter(lambda text: re.search(r"\w", text)),
+    st.text(storable, min_size=2, max_size=100).filter(
+        lambda text: re.search(r"\w", text)
+    ),
     st.text(storable, min_size=1, max_size=100),
 )
 def test_whatever_is_searched_for_stays_a_value(name: str, identifier: str) -> None:
     rule = shown("name__v", "veevaid__v")
     searched, plain = (
         parse(statement(asked, rule, AGREEMENT)).select
-        for asked in (AccountSearch(name=name, veeva_id=identifier), AccountSearch(name="aa", veeva_id="V"))
+        for asked in (
+            AccountSearch(name=name, veeva_id=identifier),
+            AccountSearch(name="aa", veeva_id="V"),
+        )
     )
-    assert without_places(searched.where).replace(repr(identifier), "'V'") == without_places(plain.where)
+    assert without_places(searched.where).replace(
+        repr(identifier), "'V'"
+    ) == without_places(plain.where)
     assert (searched.source, searched.limits) == (plain.source, plain.limits)
 
 
@@ -108,9 +142,14 @@ def without_places(tree: object) -> str:
         ({"FR": "account__v", "CH": DO_NOT_PULL}, (f"{COUNTRY} CONTAINS ('FR')",)),
         (
             {"DE": WITH_INQUIRIES, "US": "account__v", "FR": "account__v"},
-            (f"{COUNTRY} CONTAINS ('FR','US')", f"{COUNTRY} CONTAINS ('DE') AND {WITH_TRANSFERRED_INQUIRY}"),
+            (
+                f"{COUNTRY} CONTAINS ('FR','US')",
+                f"{COUNTRY} CONTAINS ('DE') AND {WITH_TRANSFERRED_INQUIRY}",
+            ),
         ),
     ],
 )
-def test_what_an_agreement_lets_be_seen(rules: dict[str, str], conditions: tuple[str, ...]) -> None:
+def test_what_an_agreement_lets_be_seen(
+    rules: dict[str, str], conditions: tuple[str, ...]
+) -> None:
     assert visible(rules) == conditions

@@ -20,11 +20,21 @@ def test_rows_of_one_kind_share_an_origin() -> None:
     call = CallLineage(UNIT)
     ruled = {"city__v": "Rome", "name__v": "x"}
     rows = [
-        call.told({**ruled, "person__v": "N1"}, Origin("A1", "account__v", "A1", "pull__v", ruled)),
-        call.told({**ruled, "person__v": "N2"}, Origin("A2", "account__v", "A2", "pull__v", ruled)),
+        call.told(
+            {**ruled, "person__v": "N1"},
+            Origin("A1", "account__v", "A1", "pull__v", ruled),
+        ),
+        call.told(
+            {**ruled, "person__v": "N2"},
+            Origin("A2", "account__v", "A2", "pull__v", ruled),
+        ),
         call.told({"status__v": "x"}, Origin("A2", "account__v", "A2")),
     ]
-    assert [row["lineage__sys"] for row in rows] == [[0, "m-1", "A1"], [0, "m-2", "A2"], [1, "m-2", "A2"]]
+    assert [row["lineage__sys"] for row in rows] == [
+        [0, "m-1", "A1"],
+        [0, "m-2", "A2"],
+        [1, "m-2", "A2"],
+    ]
     assert rows[0]["person__v"] == "N1"
     header = json.loads(call.header())
     assert header.pop("time") >= "2026"
@@ -42,7 +52,16 @@ def test_rows_of_one_kind_share_an_origin() -> None:
 
 def test_a_value_that_the_point_puts_in_place_of_the_rules_is_its_own() -> None:
     origin = Origin(
-        "A1", "account__v", "A1", "pull__v", {"link__sys": "A1", "country__v.code__v": "IT", "city__v": None}
+        "A1",
+        "account__v",
+        "A1",
+        "pull__v",
+        {"link__sys": "A1", "country__v.code__v": "IT", "city__v": None},
     )
-    row = {"link__sys": "A1_IT", "country__v.code__v": "IT", "product__v.name__v": "X", "city__v": None}
+    row = {
+        "link__sys": "A1_IT",
+        "country__v.code__v": "IT",
+        "product__v.name__v": "X",
+        "city__v": None,
+    }
     assert origin.own(row) == ("link__sys", "product__v")

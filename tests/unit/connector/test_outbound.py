@@ -20,7 +20,11 @@ from shared.spark.publisher import Outgoing
 
 QUEUE = "out__v"
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
-CONNECTED = {"state__v": "active_state__sys", "status__v": "active__v", "object_type__vr.api_name__v": "vault_to_vault"}
+CONNECTED = {
+    "state__v": "active_state__sys",
+    "status__v": "active__v",
+    "object_type__vr.api_name__v": "vault_to_vault",
+}
 
 
 @dataclass
@@ -30,18 +34,28 @@ class Sender:
     reported: list[Mapping[str, object]] = field(default_factory=list)
 
     async def configuration(self, _kind: str) -> list[Row]:
-        entries = [{"connection_name": name, "deliver_to_queue": "in__v"} for name in ("steady__v", "away__v")]
+        entries = [
+            {"connection_name": name, "deliver_to_queue": "in__v"}
+            for name in ("steady__v", "away__v")
+        ]
         return [{"name": QUEUE, "Queueconnection": entries}]
 
     async def query(self, _vql: str) -> QueryResult:
         names = {"steady__v": "1", "away__v": "2"}
         rows: list[Row] = [
-            {"id": name, "api_name__sys": name, "remote_vault_id__sys": vault, **CONNECTED}
+            {
+                "id": name,
+                "api_name__sys": name,
+                "remote_vault_id__sys": vault,
+                **CONNECTED,
+            }
             for name, vault in names.items()
         ]
         return QueryResult(rows, None)
 
-    async def report_deliveries(self, _queue: str, rows: Sequence[Mapping[str, object]]) -> None:
+    async def report_deliveries(
+        self, _queue: str, rows: Sequence[Mapping[str, object]]
+    ) -> None:
         self.reported += rows
 
 
@@ -64,17 +78,32 @@ class Broker:
 
 
 def vault(number: int, broker: Broker) -> ConnectedVault:
-    return ConnectedVault(f"vault {number}", number, cast("Any", None), cast("Any", None), cast("Any", broker))
+    return ConnectedVault(
+        f"vault {number}",
+        number,
+        cast("Any", None),
+        cast("Any", None),
+        cast("Any", broker),
+    )
 
 
-async def test_what_one_vault_has_taken_is_not_sent_to_it_again_when_another_is_away() -> None:
+async def test_what_one_vault_has_taken_is_not_sent_to_it_again_when_another_is_away() -> (
+    None
+):
     sender, failed = Sender(), asyncio.Event()
     steady, away = Broker(failed), Broker(failed, away=True)
-    own = ConnectedVault("own", 3, cast("Any", sender), cast("Any", None), cast("Any", None))
+    own = ConnectedVault(
+        "own", 3, cast("Any", sender), cast("Any", None), cast("Any", None)
+    )
     known: dict[int, KnownVault] = {3: own, 1: vault(1, steady), 2: vault(2, away)}
     outbound = Outbound(Vaults(known), own, QUEUE, Attempts(), Patience(), Receivers(1))
-    body = Envelope("Vault", "localhost", QUEUE, NOW, NOW, 1, "m-1", Message({}, ("R1",))).encode()
+    body = Envelope(
+        "Vault", "localhost", QUEUE, NOW, NOW, 1, "m-1", Message({}, ("R1",))
+    ).encode()
     await outbound.handle([Delivery(body, "m-1", {}, redelivered=False, queue=QUEUE)])
     assert (steady.taken, away.taken) == (["m-1"], ["m-1"])
-    assert {row["connection_name"] for row in sender.reported} == {"steady__v", "away__v"}
+    assert {row["connection_name"] for row in sender.reported} == {
+        "steady__v",
+        "away__v",
+    }
     assert not any("error" in row for row in sender.reported)

@@ -13,7 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.connector.receiving.replays import Full, Replays
-from services.connector.receiving.verification import LONGEST, Claim, NotVerified, verify
+from services.connector.receiving.verification import (
+    LONGEST,
+    Claim,
+    NotVerified,
+    verify,
+)
 from shared.spark.signatures import SIGNATURE, signature_headers, signed_text
 from shared.vault.connections.signing import key_pair
 
@@ -24,30 +29,51 @@ URL = "https://connector.example/messages/medical/in__v"
 BODY = b'{"message_id": "m"}'
 
 
-def signed(moment: datetime = NOW, url: str = URL, body: bytes = BODY) -> dict[str, str]:
+def signed(
+    moment: datetime = NOW, url: str = URL, body: bytes = BODY
+) -> dict[str, str]:
     key = serialization.load_der_private_key(PRIVATE, None)
     assert isinstance(key, rsa.RSAPrivateKey)
     headers = signature_headers(
-        certificate_id="00001", execution_id="e", message_id="m", vault_id=20202, url=url, moment=moment
+        certificate_id="00001",
+        execution_id="e",
+        message_id="m",
+        vault_id=20202,
+        url=url,
+        moment=moment,
     )
-    signature = key.sign(signed_text(headers, body), padding.PKCS1v15(), hashes.SHA256())
+    signature = key.sign(
+        signed_text(headers, body), padding.PKCS1v15(), hashes.SHA256()
+    )
     return {**headers, SIGNATURE: base64.b64encode(signature).decode()}
 
 
-def checked(headers: dict[str, str], now: datetime = NOW, body: bytes = BODY, certificate: str = CERTIFICATE) -> Claim:
+def checked(
+    headers: dict[str, str],
+    now: datetime = NOW,
+    body: bytes = BODY,
+    certificate: str = CERTIFICATE,
+) -> Claim:
     claim = Claim.read(headers, URL, now)
     verify(claim, headers, body, certificate)
     return claim
 
 
 @pytest.mark.parametrize("case", [str.lower, str.upper, str.title, str])
-def test_a_signed_message_is_taken_whatever_became_of_the_case_of_its_headers(case: Callable[[str], str]) -> None:
+def test_a_signed_message_is_taken_whatever_became_of_the_case_of_its_headers(
+    case: Callable[[str], str],
+) -> None:
     claim = checked({case(name): f" {value} " for name, value in signed().items()})
-    assert (claim.vault_id, claim.certificate_id, claim.message_id) == (20202, "00001", "m")
+    assert (claim.vault_id, claim.certificate_id, claim.message_id) == (
+        20202,
+        "00001",
+        "m",
+    )
 
 
 @pytest.mark.parametrize(
-    ("seconds", "good"), [(-61, False), (-60, True), (0, True), (300, True), (301, False), (10**6, False)]
+    ("seconds", "good"),
+    [(-61, False), (-60, True), (0, True), (300, True), (301, False), (10**6, False)],
 )
 def test_a_signature_is_good_for_its_time_only(seconds: int, good: bool) -> None:
     now = NOW + timedelta(seconds=seconds)
@@ -59,7 +85,9 @@ def test_a_signature_is_good_for_its_time_only(seconds: int, good: bool) -> None
 
 
 def test_a_sender_does_not_choose_how_long() -> None:
-    headers = signed() | {"X-VaultAPISignature-RequestNotAfter": (NOW + LONGEST).isoformat()}
+    headers = signed() | {
+        "X-VaultAPISignature-RequestNotAfter": (NOW + LONGEST).isoformat()
+    }
     with pytest.raises(NotVerified, match="not good now"):
         Claim.read(headers, URL, NOW)
 
@@ -72,7 +100,14 @@ def test_no_header_can_be_changed(name: str) -> None:
         checked(headers)
 
 
-@pytest.mark.parametrize("name", [name for name in signed() if not name.endswith(("ExecutionId", "RequestDateTime"))])
+@pytest.mark.parametrize(
+    "name",
+    [
+        name
+        for name in signed()
+        if not name.endswith(("ExecutionId", "RequestDateTime"))
+    ],
+)
 @pytest.mark.parametrize("value", [None, "", "?"])
 def test_what_is_missing_or_misshapen_is_refused(name: str, value: str | None) -> None:
     headers = {key: text for key, text in signed().items() if key != name}

@@ -12,5 +12,7 @@ from shared.runtime.concurrency import KeyLocks
 
 async def test_a_message_about_nothing_asks_no_vault() -> None:
     nothing: Any = None
-    unit = Transfer(nothing, nothing, nothing, nothing, "medical_inquiry__v", (), KeyLocks())
+    unit = Transfer(
+        nothing, nothing, nothing, nothing, "medical_inquiry__v", (), KeyLocks()
+    )
     assert await transfer(unit) == Outcome()

@@ -21,16 +21,33 @@ LOOKUPS = read_lookups(
 
 
 @pytest.mark.parametrize("missing", ["error", "default", "warning"])
-def test_keys_without_a_row_are_counted_whatever_the_rule_does_about_them(missing: str) -> None:
-    channel = {"reference_lookup": "channel", "reference_lookup_type": "picklist", "missing_lookup": missing}
-    other = {"reference_lookup": "other", "reference_lookup_type": "generic", "missing_lookup": missing}
+def test_keys_without_a_row_are_counted_whatever_the_rule_does_about_them(
+    missing: str,
+) -> None:
+    channel = {
+        "reference_lookup": "channel",
+        "reference_lookup_type": "picklist",
+        "missing_lookup": missing,
+    }
+    other = {
+        "reference_lookup": "other",
+        "reference_lookup_type": "generic",
+        "missing_lookup": missing,
+    }
     rule = compiled(
         field_rule("case__v.origination_channel__v", "delivery_method__v", **channel),
         field_rule("case__v.priority__v", "delivery_method__v", **other),
         lookups=LOOKUPS,
     )
     found = MissingKeys()
-    for values in (["email__v"], ["fax__v"], ["fax__v", "email__v"], [], None, ["post__v"]):
+    for values in (
+        ["email__v"],
+        ["fax__v"],
+        ["fax__v", "email__v"],
+        [],
+        None,
+        ["post__v"],
+    ):
         found.count(rule, [{"delivery_method__v": values}])
     assert [(lookup.name, key, count) for lookup, key, count in found.listed()] == [
         ("other", "email__v", 2),

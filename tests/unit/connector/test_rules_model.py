@@ -12,7 +12,11 @@ from services.connector.rules.rule import RuleError, read_rule
 from tests.unit.connector.examples import field_rule, rule_json
 
 FILTERS: tuple[dict[str, object], ...] = (
-    {"name": "a", "query_object": "account__v", "filter_clause": "status__v = 'active__v'"},
+    {
+        "name": "a",
+        "query_object": "account__v",
+        "filter_clause": "status__v = 'active__v'",
+    },
 )
 
 
@@ -26,11 +30,19 @@ def test_without_a_primary_query_object_each_object_is_read_on_its_own() -> None
     )
     inquiries, accounts = read_rule(component)
     assert inquiries.primary_query_object == "medical_inquiry__v"
-    assert [part.target_field for part in inquiries.field_rules] == ["link__sys", "priority__v"]
+    assert [part.target_field for part in inquiries.field_rules] == [
+        "link__sys",
+        "priority__v",
+    ]
     assert inquiries.query_object_rules == ()
     assert accounts.primary_query_object == "account__v"
-    assert [part.target_field for part in accounts.field_rules] == ["city__v", "priority__v"]
-    assert [part.filter_clause for part in accounts.query_object_rules] == ["status__v = 'active__v'"]
+    assert [part.target_field for part in accounts.field_rules] == [
+        "city__v",
+        "priority__v",
+    ]
+    assert [part.filter_clause for part in accounts.query_object_rules] == [
+        "status__v = 'active__v'"
+    ]
 
 
 def test_settings_of_a_field_rule_and_what_they_are_when_unsaid() -> None:
@@ -61,7 +73,14 @@ def test_settings_of_a_field_rule_and_what_they_are_when_unsaid() -> None:
 
 def test_a_document_field_is_a_target() -> None:
     (rule,) = read_rule(
-        rule_json({"name": "title", "target_docfield": "title__v", "query_object": "x", "query_field": "y"})
+        rule_json(
+            {
+                "name": "title",
+                "target_docfield": "title__v",
+                "query_object": "x",
+                "query_field": "y",
+            }
+        )
     )
     assert rule.target_objects == ("documents",)
     assert rule.field_rules[0].target_field == "title__v"
@@ -71,14 +90,19 @@ def test_a_document_field_is_a_target() -> None:
     ("part", "said"),
     [
         ({"query_field_type": "vobject_url__sys"}, "no query_field_type"),
-        ({"reference_lookup": "x", "reference_lookup_type": "odd"}, "must be one of picklist"),
+        (
+            {"reference_lookup": "x", "reference_lookup_type": "odd"},
+            "must be one of picklist",
+        ),
         ({"missing_lookup": "never"}, "missing_lookup must be one of error"),
         ({"field_default_type": "guess"}, "field_default_type must be one of"),
         ({"evaluate_field_length": "no"}, "evaluate_field_length must be one of"),
         ({"target_object": None}, "or target_docfield"),
     ],
 )
-def test_what_cannot_be_read_names_the_field_rule(part: dict[str, Any], said: str) -> None:
+def test_what_cannot_be_read_names_the_field_rule(
+    part: dict[str, Any], said: str
+) -> None:
     with pytest.raises(RuleError, match=said) as caught:
         read_rule(rule_json(field_rule("case__v.link__sys", "id") | part))
     assert caught.value.field_rule == "link__sys"
@@ -87,10 +111,18 @@ def test_what_cannot_be_read_names_the_field_rule(part: dict[str, Any], said: st
 @pytest.mark.parametrize(
     ("parts", "said"),
     [
-        ([field_rule("case__v.priority__v", field_default="x")], "name no query object"),
-        ([field_rule("case__v.priority__v", "country__vr.code__v")], "no relationship can be read"),
+        (
+            [field_rule("case__v.priority__v", field_default="x")],
+            "name no query object",
+        ),
+        (
+            [field_rule("case__v.priority__v", "country__vr.code__v")],
+            "no relationship can be read",
+        ),
     ],
 )
-def test_relationships_need_a_primary_query_object(parts: list[dict[str, object]], said: str) -> None:
+def test_relationships_need_a_primary_query_object(
+    parts: list[dict[str, object]], said: str
+) -> None:
     with pytest.raises(RuleError, match=said):
         read_rule(rule_json(*parts, primary=""))

@@ -7,7 +7,11 @@ import pytest
 from services.connector.rules.defaults import CODES
 from services.connector.rules.field_errors import ItemErrorType
 from services.connector.rules.rows import Selection
-from services.connector.rules.source_types import QUERY_FIELD_TYPES, described_types, mismatch
+from services.connector.rules.source_types import (
+    QUERY_FIELD_TYPES,
+    described_types,
+    mismatch,
+)
 from shared.vault.components.integration_rules import DEFAULT_CODES
 from shared.vault.components.types import QUERY_FIELD_TYPES as MDL_TYPES
 from tests.unit.connector.examples import compiled, field_rule
@@ -34,7 +38,9 @@ ACCEPTED = {
 
 
 @pytest.mark.parametrize("declared", sorted(QUERY_FIELD_TYPES))
-def test_every_declared_type_takes_what_fits_and_names_what_does_not(declared: str) -> None:
+def test_every_declared_type_takes_what_fits_and_names_what_does_not(
+    declared: str,
+) -> None:
     fits, does_not = ACCEPTED[declared.partition("_")[2].removesuffix("__sys")]
     assert mismatch(declared, fits) is None
     if does_not is not None:
@@ -49,8 +55,16 @@ def test_the_types_are_those_that_mdl_takes() -> None:
 
 
 DESCRIBE: dict[str, object] = {
-    "fields": [{"name": "veevaid__v", "type": "String"}, {"name": "primary_country__vr.name__v", "type": "String"}],
-    "subqueries": [{"relationship": "addresses__vr", "fields": [{"name": "city_cda__v", "type": "Picklist"}]}],
+    "fields": [
+        {"name": "veevaid__v", "type": "String"},
+        {"name": "primary_country__vr.name__v", "type": "String"},
+    ],
+    "subqueries": [
+        {
+            "relationship": "addresses__vr",
+            "fields": [{"name": "city_cda__v", "type": "Picklist"}],
+        }
+    ],
 }
 
 
@@ -65,8 +79,18 @@ def test_columns_of_related_records_are_described_too() -> None:
 
 def test_a_mismatch_is_an_error_of_the_field() -> None:
     rule = compiled(
-        field_rule("person__sys.first_name__sys", "veevaid__v", "account__v", query_field_type="vobject_text__sys"),
-        field_rule("person__sys.city__v", "city_cda__v", "address__v", query_field_type="vobject_text__sys"),
+        field_rule(
+            "person__sys.first_name__sys",
+            "veevaid__v",
+            "account__v",
+            query_field_type="vobject_text__sys",
+        ),
+        field_rule(
+            "person__sys.city__v",
+            "city_cda__v",
+            "address__v",
+            query_field_type="vobject_text__sys",
+        ),
         primary="account__v",
     )
     (error,) = rule.mismatches(DESCRIBE)

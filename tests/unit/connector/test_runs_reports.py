@@ -38,16 +38,37 @@ def test_a_unit_that_failed_as_a_whole_has_failed_in_each_record() -> None:
 @pytest.mark.parametrize(
     ("attributes", "batch", "asks"),
     [
-        ({"event": "run", "integration": "i__v", "run": 1001}, RunBatch("i__v", 1001), True),
-        ({"event": "run_batch", "integration": "i__v", "run": 1001, "batch": 3}, RunBatch("i__v", 1001, 3), False),
+        (
+            {"event": "run", "integration": "i__v", "run": 1001},
+            RunBatch("i__v", 1001),
+            True,
+        ),
+        (
+            {"event": "run_batch", "integration": "i__v", "run": 1001, "batch": 3},
+            RunBatch("i__v", 1001, 3),
+            False,
+        ),
         ({"event": "transfer", "integration": "i__v", "run": 1001}, None, False),
         ({"event": "run", "run": 1001}, None, False),
         ({"event": "run", "integration": "i__v", "run": True}, None, False),
-        ({"event": "run_batch", "integration": "i__v", "run": 1001, "batch": "3"}, None, False),
+        (
+            {"event": "run_batch", "integration": "i__v", "run": 1001, "batch": "3"},
+            None,
+            False,
+        ),
     ],
-    ids=["request", "batch", "other event", "no integration", "no number", "batch as text"],
+    ids=[
+        "request",
+        "batch",
+        "other event",
+        "no integration",
+        "no number",
+        "batch as text",
+    ],
 )
-def test_runs_in_messages(attributes: dict[str, JsonValue], batch: RunBatch | None, *, asks: bool) -> None:
+def test_runs_in_messages(
+    attributes: dict[str, JsonValue], batch: RunBatch | None, *, asks: bool
+) -> None:
     message = Message(attributes, ())
     assert run_of(message) == batch
     assert (requested_run(message) is not None) == asks

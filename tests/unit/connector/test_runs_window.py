@@ -12,7 +12,13 @@ from hypothesis import strategies as st
 
 from services.connector.rules.sources import MODIFIED
 from services.connector.runs import window as module
-from services.connector.runs.window import Cursor, Reading, Window, page_statement, window
+from services.connector.runs.window import (
+    Cursor,
+    Reading,
+    Window,
+    page_statement,
+    window,
+)
 from shared.spark.envelope import format_moment
 
 START = datetime(2026, 1, 31, 12, tzinfo=UTC)
@@ -63,9 +69,15 @@ class Source:
 
     def page(self, part: Window, cursor: Cursor) -> list[dict[str, Any]]:
         """What the statement of this page selects."""
-        rows = sorted((format_moment(at(date)), record) for record, date in self.dates.items())
+        rows = sorted(
+            (format_moment(at(date)), record) for record, date in self.dates.items()
+        )
         behind = (cursor.modified, cursor.id)
-        found = [row for row in rows if part.since <= row[0] <= part.until and (not cursor.id or row > behind)]
+        found = [
+            row
+            for row in rows
+            if part.since <= row[0] <= part.until and (not cursor.id or row > behind)
+        ]
         return [{MODIFIED: modified, "id": record} for modified, record in found[:PAGE]]
 
 
@@ -99,7 +111,9 @@ class Target:
         self.seen |= {row["id"]: self.source.dates[row["id"]] for row in rows}
         self.run.cursor = Cursor.decode(self.run.cursor.after(READING, rows).encode())
         if self.run.cursor.reading:
-            self.last_run = self.last_run if fails else max(self.last_run, self.run.until)
+            self.last_run = (
+                self.last_run if fails else max(self.last_run, self.run.until)
+            )
             self.run = None
 
     def crash(self) -> None:
@@ -119,7 +133,9 @@ records = st.sampled_from("abcdef")
 events = st.one_of(
     st.tuples(st.just("change"), records),
     st.tuples(st.just("commit"), records),
-    st.tuples(st.just("clock"), st.sampled_from([-100_000, -60, -1, 1, 1, 20, 49, 200])),
+    st.tuples(
+        st.just("clock"), st.sampled_from([-100_000, -60, -1, 1, 1, 20, 49, 200])
+    ),
     st.tuples(st.just("read"), st.booleans()),
     st.tuples(st.just("crash"), st.none()),
 )
@@ -152,12 +168,20 @@ def test_no_change_is_missed(story: list[tuple[str, Any]]) -> None:
         assert target.seen == {**target.seen, **source.dates}
 
 
-@given(st.lists(st.tuples(st.integers(0, 5), records), unique_by=lambda row: row[1], max_size=6))
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 5), records), unique_by=lambda row: row[1], max_size=6
+    )
+)
 def test_a_quiet_source_is_read_once_and_whole(rows: list[tuple[int, str]]) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "MAX_ITEMS", PAGE)
         source = Source(dates={record: date for date, record in rows})
-        part, cursor, listed = Window(format_moment(at(0)), format_moment(at(5))), Cursor(), list[str]()
+        part, cursor, listed = (
+            Window(format_moment(at(0)), format_moment(at(5))),
+            Cursor(),
+            list[str](),
+        )
         while not cursor.reading:
             page = source.page(part, cursor)
             listed += [row["id"] for row in page]
@@ -167,7 +191,9 @@ def test_a_quiet_source_is_read_once_and_whole(rows: list[tuple[int, str]]) -> N
 
 def test_the_window_begins_before_the_last_run_and_ends_with_the_clock() -> None:
     overlap = timedelta(seconds=60)
-    assert window(at(0), at(5), overlap) == Window("2026-01-31T11:59:00.000Z", "2026-01-31T12:00:00.005Z")
+    assert window(at(0), at(5), overlap) == Window(
+        "2026-01-31T11:59:00.000Z", "2026-01-31T12:00:00.005Z"
+    )
     ahead = window(at(10_000), at(5), overlap)
     assert ahead == Window("2026-01-31T11:59:00.005Z", "2026-01-31T12:00:00.005Z")
 
@@ -203,7 +229,10 @@ MIDDLE = "2026-01-31T12:30:00.000Z"
     ids=["first", "next", "condition", "through"],
 )
 def test_pages_as_vql(reading: Reading, cursor: Cursor, where: str) -> None:
-    assert page_statement(reading, PART, cursor) == f"SELECT id, {MODIFIED} FROM account__v WHERE {where} MAXROWS 500"
+    assert (
+        page_statement(reading, PART, cursor)
+        == f"SELECT id, {MODIFIED} FROM account__v WHERE {where} MAXROWS 500"
+    )
 
 
 def test_documents_are_listed_by_the_newest_version_that_changed() -> None:

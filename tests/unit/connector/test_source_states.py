@@ -31,7 +31,12 @@ class Source:
         self.clock += timedelta(milliseconds=elapsed)
         date = self.states[-1][1]
         # A Vault dates each change of a record after the one before it, whatever its clock says.
-        self.states.append((value, date if related else max(self.clock, date + timedelta(milliseconds=1))))
+        self.states.append(
+            (
+                value,
+                date if related else max(self.clock, date + timedelta(milliseconds=1)),
+            )
+        )
 
 
 @dataclass
@@ -48,7 +53,9 @@ class Target:
         changes = row.values if value != self.value else {}
         newer = newer_stored(row, stored, changes)
         if newer is None:
-            assert not changes or version >= self.newest, "an older state overwrote a newer one"
+            assert not changes or version >= self.newest, (
+                "an older state overwrote a newer one"
+            )
             self.value, self.newest = value, max(self.newest, version)
             self.moment = advance(row, stored).get(FIELD, self.moment)  # type: ignore[assignment]
         return newer
@@ -67,17 +74,28 @@ class Writer:
             self.read = len(self.source.states) - 1
             return
         value, date = self.source.states[self.read]
-        moment = datetime.fromisoformat(self.states.moment("copy", "key", format_moment(date)))
+        moment = datetime.fromisoformat(
+            self.states.moment("copy", "key", format_moment(date))
+        )
         newer = self.target.write(self.read, value, moment)
         self.read = None
         try:
-            self.states.check("copy", {"key": RowResult(ok=True, newer=format_moment(newer) if newer else None)})
+            self.states.check(
+                "copy",
+                {
+                    "key": RowResult(
+                        ok=True, newer=format_moment(newer) if newer else None
+                    )
+                },
+            )
         except OutdatedRead:
             return
         self.states = SourceStates()
 
 
-changes = st.tuples(st.sampled_from("abc"), st.sampled_from([-60_000, -1, 0, 0, 1, 5]), st.booleans())
+changes = st.tuples(
+    st.sampled_from("abc"), st.sampled_from([-60_000, -1, 0, 0, 1, 5]), st.booleans()
+)
 steps = st.integers(0, WRITERS - 1)
 
 
@@ -101,7 +119,13 @@ def test_an_older_state_never_overwrites_a_newer_one(story: list[Any]) -> None:
 def test_a_row_that_met_a_newer_state_is_sent_just_after_it() -> None:
     states = SourceStates()
     with pytest.raises(OutdatedRead):
-        states.check("copy", {"a": RowResult(ok=True), "b": RowResult(ok=True, newer="2025-01-31T12:00:00.999Z")})
+        states.check(
+            "copy",
+            {
+                "a": RowResult(ok=True),
+                "b": RowResult(ok=True, newer="2025-01-31T12:00:00.999Z"),
+            },
+        )
     early, late = "2025-01-31T11:00:00.000Z", "2025-01-31T13:00:00.000Z"
     assert states.moment("copy", "a", early) == early
     assert states.moment("copy", "b", early) == "2025-01-31T12:00:01.000Z"

@@ -22,7 +22,10 @@ HTML, XML, TXT, CSV = "text/html", "application/xml", "text/plain", "text/csv"
         ("application/json", True),
         ("image/svg+xml", True),
         ("application/pdf", False),
-        ("application/vnd.openxmlformats-officedocument.wordprocessingml.document", False),
+        (
+            "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+            False,
+        ),
         ("application/octet-stream", False),
         ("image/png", False),
     ],
@@ -45,12 +48,20 @@ def test_what_is_text(media_type: str, expected: bool) -> None:
         (b"a\x00b", TXT, "a b"),
         (b"id,name\n1,Cholecap\n", CSV, "id,name 1,Cholecap"),
         (b"<p>Chole<b>cap</b> 10&nbsp;mg &lt;5&gt;</p>", HTML, "Chole cap 10 mg <5>"),
-        (b"<style>p { x }</style><SCRIPT a='b'>alert(1)</ScRiPt>text<!-- not <b>this</b> -->", HTML, "text"),
+        (
+            b"<style>p { x }</style><SCRIPT a='b'>alert(1)</ScRiPt>text<!-- not <b>this</b> -->",
+            HTML,
+            "text",
+        ),
         (b"text<!-- never closed <p>more", HTML, "text"),
         (b"text<script>never closed", HTML, "text"),
         (b"text <p never closed", HTML, "text"),
         (b"5 < 6 and a <b>", HTML, "5 < 6 and a"),
-        (b"<?xml version='1.0'?><a b='c'><![CDATA[raw]]> &amp; more</a>", XML, "raw & more"),
+        (
+            b"<?xml version='1.0'?><a b='c'><![CDATA[raw]]> &amp; more</a>",
+            XML,
+            "raw & more",
+        ),
         (b"&#0;a", HTML, "\ufffda"),
         (b"", HTML, ""),
     ],
@@ -72,8 +83,22 @@ def test_any_bytes_have_a_text_that_can_be_stored(data: bytes, media_type: str) 
 
 
 @pytest.mark.parametrize(
-    "piece", ["<!--", "<script", "<script>", "</script ", "<a ", "<", "&", "<![CDATA[", "]]", "<script></script "]
+    "piece",
+    [
+        "<!--",
+        "<script",
+        "<script>",
+        "</script ",
+        "<a ",
+        "<",
+        "&",
+        "<![CDATA[",
+        "]]",
+        "<script></script ",
+    ],
 )
 def test_broken_markup_is_read_once(piece: str) -> None:
     """A quadratic reading of a million characters would not end within the time of a test."""
-    assert len(plain_text((piece * (MAX_BYTES // len(piece))).encode(), HTML)) <= MAX_TEXT
+    assert (
+        len(plain_text((piece * (MAX_BYTES // len(piece))).encode(), HTML)) <= MAX_TEXT
+    )

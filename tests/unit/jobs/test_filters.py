@@ -42,7 +42,10 @@ def test_statuses_that_no_job_of_the_list_has(text: str) -> None:
     ("text", "found"),
     [
         ("2025-01-15T07:00:00Z", datetime(2025, 1, 15, 7, tzinfo=UTC)),
-        ("2025-01-15T07:00:00.250Z", datetime(2025, 1, 15, 7, 0, 0, 250_000, tzinfo=UTC)),
+        (
+            "2025-01-15T07:00:00.250Z",
+            datetime(2025, 1, 15, 7, 0, 0, 250_000, tzinfo=UTC),
+        ),
         ("2025-01-15T07:00:00", datetime(2025, 1, 15, 7, tzinfo=UTC)),
         ("2025-01-15T09:00:00+02:00", datetime(2025, 1, 15, 7, tzinfo=UTC)),
         ("2025-01-15", datetime(2025, 1, 15, tzinfo=UTC)),

@@ -6,22 +6,55 @@ from typing import Any
 
 import pytest
 
-from shared.vault.errors import ErrorType, VaultFault
-from shared.vault.loader.request import Action, ExtractTask, LoadTask, clause, extract_tasks, load_tasks
+from shared.protocol.error_types import ErrorType
+from shared.vault.errors import VaultFault
+from shared.vault.loader.request import (
+    Action,
+    ExtractTask,
+    LoadTask,
+    clause,
+    extract_tasks,
+    load_tasks,
+)
 
-LOAD: dict[str, object] = {"object_type": "vobjects__v", "object": "account__v", "action": "create", "file": "/a.csv"}
-EXTRACT: dict[str, object] = {"object_type": "vobjects__v", "object": "account__v", "fields": ["id", "name__v"]}
+LOAD: dict[str, object] = {
+    "object_type": "vobjects__v",
+    "object": "account__v",
+    "action": "create",
+    "file": "/a.csv",
+}
+EXTRACT: dict[str, object] = {
+    "object_type": "vobjects__v",
+    "object": "account__v",
+    "fields": ["id", "name__v"],
+}
 
 
 def test_load_tasks() -> None:
-    first, second = load_tasks([{**LOAD, "action": "UPSERT", "idparam": "key__c", "order": 5}, {**LOAD, "order": "2"}])
-    assert (first.task_id, first.action, first.id_param, first.order) == ("1", Action.UPSERT, "key__c", 5)
-    assert (second.task_id, second.action, second.id_param, second.order) == ("2", Action.CREATE, None, 2)
+    first, second = load_tasks(
+        [
+            {**LOAD, "action": "UPSERT", "idparam": "key__c", "order": 5},
+            {**LOAD, "order": "2"},
+        ]
+    )
+    assert (first.task_id, first.action, first.id_param, first.order) == (
+        "1",
+        Action.UPSERT,
+        "key__c",
+        5,
+    )
+    assert (second.task_id, second.action, second.id_param, second.order) == (
+        "2",
+        Action.CREATE,
+        None,
+        2,
+    )
     assert LoadTask.from_json(first.to_json()) == first
 
 
 @pytest.mark.parametrize(
-    ("value", "flag"), [(True, True), ("true", True), (False, False), (None, False), ("no", False)]
+    ("value", "flag"),
+    [(True, True), ("true", True), (False, False), (None, False), ("no", False)],
 )
 def test_flags(value: object, flag: bool) -> None:
     task = load_tasks([{**LOAD, "recordmigrationmode": value, "notriggers": value}])[0]
@@ -29,11 +62,17 @@ def test_flags(value: object, flag: bool) -> None:
 
 
 def test_extract_tasks() -> None:
-    task = extract_tasks([{**EXTRACT, "vql_criteria__v": "status__v = 'active__v' MAXROWS 5"}])[0]
+    task = extract_tasks(
+        [{**EXTRACT, "vql_criteria__v": "status__v = 'active__v' MAXROWS 5"}]
+    )[0]
     assert task.fields == ("id", "name__v")
     assert task.criteria == "WHERE status__v = 'active__v' MAXROWS 5"
     assert ExtractTask.from_json(task.to_json()) == task
-    later = {"entity_type": "vobjects__v", "object": "account__v", "fields": "id, country__vr.name__v,id"}
+    later = {
+        "entity_type": "vobjects__v",
+        "object": "account__v",
+        "fields": "id, country__vr.name__v,id",
+    }
     assert extract_tasks([later])[0].fields == ("id", "country__vr.name__v")
 
 
@@ -93,7 +132,10 @@ def test_refused_extracts(change: dict[str, Any], error: ErrorType) -> None:
 
 def test_at_most_ten_tasks() -> None:
     assert len(load_tasks([LOAD] * 10)) == 10
-    for rows, error in (([LOAD] * 11, ErrorType.INVALID_DATA), ([], ErrorType.PARAMETER_REQUIRED)):
+    for rows, error in (
+        ([LOAD] * 11, ErrorType.INVALID_DATA),
+        ([], ErrorType.PARAMETER_REQUIRED),
+    ):
         with pytest.raises(VaultFault) as raised:
             load_tasks(rows)
         assert raised.value.error.type is error

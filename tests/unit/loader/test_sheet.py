@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.vault.errors import ErrorType, VaultFault
+from shared.protocol.error_types import ErrorType
+from shared.vault.errors import VaultFault
 from shared.vault.loader import sheet
 from shared.vault.loader.sheet import Batch, SheetReader, cell, lines
 
@@ -21,24 +22,34 @@ async def cut(data: bytes, size: int) -> AsyncIterator[bytes]:
         yield data[start : start + size]
 
 
-async def read(data: bytes, size: int = 7, batch: int = 3, skip: int = 0) -> tuple[list[str], list[Batch]]:
+async def read(
+    data: bytes, size: int = 7, batch: int = 3, skip: int = 0
+) -> tuple[list[str], list[Batch]]:
     reader = SheetReader(cut(data, size), batch)
     header = await reader.read_header()
     await reader.skip(skip)
     return header, [batch async for batch in reader.batches()]
 
 
-CELLS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=12)
+CELLS = st.text(
+    st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=12
+)
 TABLES = st.integers(1, 4).flatmap(
-    lambda width: st.lists(st.lists(CELLS, min_size=width, max_size=width), min_size=0, max_size=12)
+    lambda width: st.lists(
+        st.lists(CELLS, min_size=width, max_size=width), min_size=0, max_size=12
+    )
 )
 
 
 @given(TABLES, st.integers(1, 40), st.sampled_from(["\n", "\r\n"]), st.booleans())
-async def test_any_cut_gives_the_same_rows(table: Sequence[list[str]], size: int, end: str, mark: bool) -> None:
+async def test_any_cut_gives_the_same_rows(
+    table: Sequence[list[str]], size: int, end: str, mark: bool
+) -> None:
     width = len(table[0]) if table else 1
     text = io.StringIO(newline="")
-    csv.writer(text, lineterminator=end, quoting=csv.QUOTE_ALL).writerows([[f"c{n}" for n in range(width)], *table])
+    csv.writer(text, lineterminator=end, quoting=csv.QUOTE_ALL).writerows(
+        [[f"c{n}" for n in range(width)], *table]
+    )
     data = text.getvalue().encode("utf-8-sig" if mark else "utf-8")
     header, batches = await read(data, size)
     assert header == [f"c{n}" for n in range(width)]

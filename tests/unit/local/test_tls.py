@@ -32,13 +32,21 @@ def test_it_is_made_once(files: LocalTls) -> None:
 
 def test_the_certificate_is_for_localhost(files: LocalTls) -> None:
     authority, certificate = (
-        x509.load_pem_x509_certificate(path.read_bytes()) for path in (files.ca_file, files.certificate)
+        x509.load_pem_x509_certificate(path.read_bytes())
+        for path in (files.ca_file, files.certificate)
     )
     certificate.verify_directly_issued_by(authority)
-    names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    names = certificate.extensions.get_extension_for_class(
+        x509.SubjectAlternativeName
+    ).value
     assert names.get_values_for_type(x509.DNSName) == ["localhost"]
-    assert [str(address) for address in names.get_values_for_type(x509.IPAddress)] == ["127.0.0.1", "::1"]
-    permitted = authority.extensions.get_extension_for_class(x509.NameConstraints).value.permitted_subtrees
+    assert [str(address) for address in names.get_values_for_type(x509.IPAddress)] == [
+        "127.0.0.1",
+        "::1",
+    ]
+    permitted = authority.extensions.get_extension_for_class(
+        x509.NameConstraints
+    ).value.permitted_subtrees
     assert permitted is not None
     assert len(permitted) == 3
     assert certificate.not_valid_after_utc > datetime.now(UTC) + timedelta(days=300)
@@ -60,7 +68,9 @@ def test_what_is_broken_is_made_anew(files: LocalTls, broken: str, how: str) -> 
     x509.load_pem_x509_certificate(files.ca_file.read_bytes())
 
 
-def test_what_is_about_to_end_is_renewed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_about_to_end_is_renewed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(tls, "CERTIFICATE_DAYS", tls.RENEW_DAYS)
     files = LocalTls(tmp_path / "tls")
     files.ensure()
@@ -70,7 +80,9 @@ def test_what_is_about_to_end_is_renewed(tmp_path: Path, monkeypatch: pytest.Mon
     assert contents(files) != before
 
 
-def test_a_pair_that_does_not_belong_together_is_made_anew(files: LocalTls, tmp_path: Path) -> None:
+def test_a_pair_that_does_not_belong_together_is_made_anew(
+    files: LocalTls, tmp_path: Path
+) -> None:
     other = LocalTls(tmp_path / "other")
     other.ensure()
     files.key.write_bytes(other.key.read_bytes())

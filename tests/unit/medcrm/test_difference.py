@@ -22,8 +22,16 @@ def configuration(*texts: str, **tables: Table) -> Configuration:
 
 def table(*rows: str) -> Table:
     cells = [row.split(",") for row in rows]
-    found = {key: {"api_name__sys": key, "name__v": name, "status__v": status} for key, name, status in cells}
-    return Table("api_name__sys", ("api_name__sys", "name__v", "status__v"), found, {key: f"V0{key}" for key in found})
+    found = {
+        key: {"api_name__sys": key, "name__v": name, "status__v": status}
+        for key, name, status in cells
+    }
+    return Table(
+        "api_name__sys",
+        ("api_name__sys", "name__v", "status__v"),
+        found,
+        {key: f"V0{key}" for key in found},
+    )
 
 
 def test_the_same_in_another_order_is_the_same() -> None:
@@ -63,19 +71,33 @@ def test_what_is_new_and_what_only_the_vault_has() -> None:
         "    + label 'Red'",
         "    + order 1",
     )
-    assert [c.name for c in difference.without_removals().components] == ["Picklist.colour__c"]
+    assert [c.name for c in difference.without_removals().components] == [
+        "Picklist.colour__c"
+    ]
 
 
 def test_types_that_are_not_known_are_compared_as_text() -> None:
     layout = "RECREATE Unknowntype layout__c ( markup({<a>1</a>}) );"
-    assert not compare(configuration(layout), configuration(layout.replace(" (", "\n  (")))
-    (found,) = compare(configuration(layout), configuration(layout.replace("1", "2"))).components
+    assert not compare(
+        configuration(layout), configuration(layout.replace(" (", "\n  ("))
+    )
+    (found,) = compare(
+        configuration(layout), configuration(layout.replace("1", "2"))
+    ).components
     assert found.kind is Kind.CHANGED
 
 
 def test_records() -> None:
-    wanted = configuration(connection__sys=table("a__v,A,active__v", "b__v,B,active__v", "c__v,C,inactive__v"))
-    present = configuration(connection__sys=table("a__v,A,active__v", "c__v,C,active__v", "d__v,D,active__v"))
+    wanted = configuration(
+        connection__sys=table(
+            "a__v,A,active__v", "b__v,B,active__v", "c__v,C,inactive__v"
+        )
+    )
+    present = configuration(
+        connection__sys=table(
+            "a__v,A,active__v", "c__v,C,active__v", "d__v,D,active__v"
+        )
+    )
     added, changed, removed = compare(wanted, present).records
     assert (added.kind, added.key, added.values) == (
         Kind.ADDED,
@@ -93,7 +115,10 @@ def test_records() -> None:
 
 
 def test_the_order_of_the_statements() -> None:
-    wanted, present = configuration(THING, COLOUR), configuration(THING.replace("thing__c", "old__c"), COLOUR)
+    wanted, present = (
+        configuration(THING, COLOUR),
+        configuration(THING.replace("thing__c", "old__c"), COLOUR),
+    )
     present = configuration(
         THING.replace("thing__c", "old__c").replace("colour__c')", "shade__c')"),
         COLOUR.replace("colour__c", "shade__c"),

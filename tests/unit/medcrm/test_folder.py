@@ -6,7 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from medcrm.configuration import Configuration, ConfigurationFault, Table, read_component
+from medcrm.configuration import (
+    Configuration,
+    ConfigurationFault,
+    Table,
+    read_component,
+)
 from medcrm.folder import read_folder, write_folder
 
 TEXT = "RECREATE Picklist colour__c ( label('Colour') );"
@@ -14,7 +19,9 @@ ROWS = {
     "b__v": {"api_name__sys": "b__v", "description__sys": 'with "quotes",\nand lines'},
     "a__v": {"api_name__sys": "a__v", "description__sys": ""},
 }
-TABLE = Table("api_name__sys", ("api_name__sys", "description__sys"), ROWS, {"a__v": "V0B1"})
+TABLE = Table(
+    "api_name__sys", ("api_name__sys", "description__sys"), ROWS, {"a__v": "V0B1"}
+)
 
 
 def configuration() -> Configuration:
@@ -26,7 +33,10 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     assert write_folder(tmp_path / "medical", configuration()) == (2, 0)
     found = read_folder(tmp_path / "medical")
     assert found.components == configuration().components
-    assert (found.tables["connection__sys"].rows, found.tables["connection__sys"].ids) == (ROWS, {})
+    assert (
+        found.tables["connection__sys"].rows,
+        found.tables["connection__sys"].ids,
+    ) == (ROWS, {})
     texts = "".join(file.read_text() for file in sorted(tmp_path.rglob("*.*")))
     assert "V0B1" not in texts
 
@@ -44,7 +54,11 @@ def test_writing_again_writes_nothing_and_removes_what_is_gone(tmp_path: Path) -
     [
         ("components/Picklist.colour__c.mdl", "RECREATE Picklist (", "Line 1"),
         ("components/Picklist.colour__c.mdl", TEXT * 2, "one RECREATE"),
-        ("components/Picklist.colour__c.mdl", "DROP Picklist colour__c;", "one RECREATE"),
+        (
+            "components/Picklist.colour__c.mdl",
+            "DROP Picklist colour__c;",
+            "one RECREATE",
+        ),
         ("components/Picklist.shape__c.mdl", TEXT, "another component"),
         ("records/case__v.csv", "id\n1\n", "not configuration"),
         ("records/connection__sys.csv", "name__v\nA\n", "api_name__sys among them"),
@@ -55,7 +69,9 @@ def test_writing_again_writes_nothing_and_removes_what_is_gone(tmp_path: Path) -
         ("readme.txt", "", "neither"),
     ],
 )
-def test_what_cannot_be_used_is_named(tmp_path: Path, name: str, content: str, reason: str) -> None:
+def test_what_cannot_be_used_is_named(
+    tmp_path: Path, name: str, content: str, reason: str
+) -> None:
     file = tmp_path / name
     file.parent.mkdir(exist_ok=True)
     file.write_text(content)

@@ -35,15 +35,26 @@ def md5(content: str) -> str:
     return hashlib.md5(content.encode(), usedforsecurity=False).hexdigest()
 
 
-def component_files(number: int, full_name: str, mdl: str, dep: str | None = None) -> dict[str, bytes | str]:
+def component_files(
+    number: int, full_name: str, mdl: str, dep: str | None = None
+) -> dict[str, bytes | str]:
     """The files of a component step."""
     stem = f"components/{number:05d}/{full_name}"
-    files: dict[str, bytes | str] = {f"{stem}.mdl": mdl, f"{stem}.md5": f"{md5(mdl)} {full_name}"}
+    files: dict[str, bytes | str] = {
+        f"{stem}.mdl": mdl,
+        f"{stem}.md5": f"{md5(mdl)} {full_name}",
+    }
     return files if dep is None else files | {f"{stem}.dep": dep}
 
 
 def data_files(
-    number: int, object_name: str, action: str, rows: str, id_param: str = "", *, migration: bool = False
+    number: int,
+    object_name: str,
+    action: str,
+    rows: str,
+    id_param: str = "",
+    *,
+    migration: bool = False,
 ) -> dict[str, bytes | str]:
     """The files of a data step; the first line of ``rows`` names the fields."""
     stem = f"components/{number:05d}/DSET-{number:05d}-{object_name}"

@@ -14,7 +14,13 @@ from shared.vault.packages.package_archive import PackageFault, pack, unpack
 from tests.unit.packages.building import zipped
 
 
-def special(name: str, *, attributes: int = 0, method: int = zipfile.ZIP_STORED, content: bytes = b"x") -> bytes:
+def special(
+    name: str,
+    *,
+    attributes: int = 0,
+    method: int = zipfile.ZIP_STORED,
+    content: bytes = b"x",
+) -> bytes:
     sheet = io.BytesIO()
     with zipfile.ZipFile(sheet, "w") as file:
         entry = zipfile.ZipInfo(name)
@@ -24,12 +30,26 @@ def special(name: str, *, attributes: int = 0, method: int = zipfile.ZIP_STORED,
 
 
 def test_files_by_path_without_folders_and_leavings() -> None:
-    data = zipped({"a/": b"", "a/b.txt": b"1", "c.txt": b"2", "__MACOSX/a/b.txt": b"3", "a/.DS_Store": b"4"})
+    data = zipped(
+        {
+            "a/": b"",
+            "a/b.txt": b"1",
+            "c.txt": b"2",
+            "__MACOSX/a/b.txt": b"3",
+            "a/.DS_Store": b"4",
+        }
+    )
     assert unpack(data) == {"a/b.txt": b"1", "c.txt": b"2"}
 
 
 def test_what_is_only_listed_is_not_read() -> None:
-    data = zipped({"javasdk/src/A.java": b"class A {}", "root/javasdk/B.java": b"class B {}", "javasdk.txt": b"1"})
+    data = zipped(
+        {
+            "javasdk/src/A.java": b"class A {}",
+            "root/javasdk/B.java": b"class B {}",
+            "javasdk.txt": b"1",
+        }
+    )
     assert unpack(data, listed_only="javasdk") == {
         "javasdk/src/A.java": b"",
         "root/javasdk/B.java": b"",
@@ -38,7 +58,20 @@ def test_what_is_only_listed_is_not_read() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["../a", "a/../b", "/a", "a//b", "./a", "C:a", "a\\b", "a\nb", "n" * 301, "a/..", "\u202ea"]
+    "name",
+    [
+        "../a",
+        "a/../b",
+        "/a",
+        "a//b",
+        "./a",
+        "C:a",
+        "a\\b",
+        "a\nb",
+        "n" * 301,
+        "a/..",
+        "\u202ea",
+    ],
 )
 def test_names_that_lead_elsewhere(name: str) -> None:
     with pytest.raises(PackageFault):
@@ -106,7 +139,9 @@ def test_anything_else_is_refused(data: bytes) -> None:
 
 @given(st.data())
 def test_damaged_files_are_refused_or_read(data: st.DataObject) -> None:
-    good = bytearray(zipped({"vaultpackage.xml": b"<a/>", "components/1/x.mdl": b"RECREATE"}))
+    good = bytearray(
+        zipped({"vaultpackage.xml": b"<a/>", "components/1/x.mdl": b"RECREATE"})
+    )
     at = data.draw(st.integers(0, len(good) - 1))
     good[at] = data.draw(st.integers(0, 255))
     try:
@@ -116,7 +151,11 @@ def test_damaged_files_are_refused_or_read(data: st.DataObject) -> None:
 
 
 @given(
-    st.dictionaries(st.from_regex(r"[a-z]{1,8}(/[a-z]{1,8})?\.x", fullmatch=True), st.binary(max_size=50), max_size=9)
+    st.dictionaries(
+        st.from_regex(r"[a-z]{1,8}(/[a-z]{1,8})?\.x", fullmatch=True),
+        st.binary(max_size=50),
+        max_size=9,
+    )
 )
 def test_what_is_packed_is_unpacked(files: dict[str, bytes]) -> None:
     assert unpack(pack(files)) == files

@@ -11,8 +11,15 @@ from shared.vault.packages.package_archive import PackageFault
 
 
 def test_elements_without_their_namespaces() -> None:
-    root = parse(b'<a xmlns="https://veevavault.com/"><b> x &amp; y </b><c z="1"/></a>', "a.xml")
-    assert (root.tag, text_of(root, "b"), text_of(root, "c"), text_of(root, "d/e")) == ("a", "x & y", "", "")
+    root = parse(
+        b'<a xmlns="https://veevavault.com/"><b> x &amp; y </b><c z="1"/></a>', "a.xml"
+    )
+    assert (root.tag, text_of(root, "b"), text_of(root, "c"), text_of(root, "d/e")) == (
+        "a",
+        "x & y",
+        "",
+        "",
+    )
 
 
 @pytest.mark.parametrize(
@@ -36,9 +43,15 @@ def test_what_is_refused(text: bytes) -> None:
         parse(text, "a.xml")
 
 
-@given(st.text(alphabet=st.characters(min_codepoint=32, exclude_categories=["Cs"]), min_size=1))
+@given(
+    st.text(
+        alphabet=st.characters(min_codepoint=32, exclude_categories=["Cs"]), min_size=1
+    )
+)
 def test_what_is_written_is_read(text: str) -> None:
-    if not all(c in "\t\n\r" or (ord(c) >= 32 and ord(c) not in (0xFFFE, 0xFFFF)) for c in text):
+    if not all(
+        c in "\t\n\r" or (ord(c) >= 32 and ord(c) not in (0xFFFE, 0xFFFF)) for c in text
+    ):
         return
     root = parse(element("a", leaf("b", text, "  "), leaf("c", "")).encode(), "a.xml")
     assert text_of(root, "b") == text.strip()

@@ -8,7 +8,14 @@ from shared.vault.components.dependencies import Dependency
 from shared.vault.packages.package_archive import PackageFault
 from shared.vault.packages.package_model import ComponentStep, DataAction, DataStep
 from shared.vault.packages.package_reading import read_package
-from tests.unit.packages.building import MANIFEST, component_files, data_files, md5, vpk, zipped
+from tests.unit.packages.building import (
+    MANIFEST,
+    component_files,
+    data_files,
+    md5,
+    vpk,
+    zipped,
+)
 
 COLOUR = "RECREATE Picklist colour__c ( label('Colour') );"
 
@@ -33,8 +40,15 @@ def test_header_and_steps_in_the_order_of_their_numbers() -> None:
             {"javasdk/src/main/java/A.java": "class A {}"},
         )
     )
-    assert (package.name, package.source_vault, package.author) == ("PKG-0004", "51577", "jennie@pharma.example")
-    assert (package.summary, package.description) == ("A test's package", "Shapes & colours")
+    assert (package.name, package.source_vault, package.author) == (
+        "PKG-0004",
+        "51577",
+        "jennie@pharma.example",
+    )
+    assert (package.summary, package.description) == (
+        "A test's package",
+        "Shapes & colours",
+    )
     assert [step.number for step in package.steps] == ["00020", "00100"]
     assert [step.error for step in package.steps] == ["", ""]
     assert package.code == ("javasdk/src/main/java/A.java",)
@@ -42,7 +56,10 @@ def test_header_and_steps_in_the_order_of_their_numbers() -> None:
 
 def test_a_package_in_a_folder_of_its_own() -> None:
     files = {"PKG/vaultpackage.xml": MANIFEST.format(name="Inner")}
-    files |= {f"PKG/{name}": str(text) for name, text in component_files(10, "Picklist.colour__c", COLOUR).items()}
+    files |= {
+        f"PKG/{name}": str(text)
+        for name, text in component_files(10, "Picklist.colour__c", COLOUR).items()
+    }
     package = read_package(zipped(files))
     assert (package.name, len(package.steps)) == ("Inner", 1)
 
@@ -56,7 +73,11 @@ def test_a_component_step() -> None:
         "true,ignore__sys,C,colour__c,Picklist,Y,thing_tab__c,Tab,,\n"
     )
     step = component_step(component_files(10, "Picklist.colour__c", COLOUR, dep))
-    assert (step.key, step.label, step.checksum) == (("Picklist", "colour__c"), "Colour", md5(COLOUR))
+    assert (step.key, step.label, step.checksum) == (
+        ("Picklist", "colour__c"),
+        "Colour",
+        md5(COLOUR),
+    )
     assert [(d.dependency, d.blocking) for d in step.declared] == [
         (Dependency("Object", "thing__c", "Field", "key__c"), True),
         (Dependency("Tab", "thing_tab__c"), False),
@@ -71,30 +92,56 @@ def test_a_component_step() -> None:
         (component_files(10, "Picklist.colour__c", ""), "0 statements"),
         (component_files(10, "Picklist.shape__c", COLOUR), "another component"),
         (
-            component_files(10, "Picklist.colour__c", COLOUR) | {"components/00010/Picklist.colour__c.md5": "00 x"},
+            component_files(10, "Picklist.colour__c", COLOUR)
+            | {"components/00010/Picklist.colour__c.md5": "00 x"},
             "checksum",
         ),
         (
             component_files(10, "Picklist.colour__c", COLOUR)
-            | {"components/00010/Picklist.colour__c.md5": "0" * 32 + " Picklist.colour__c"},
+            | {
+                "components/00010/Picklist.colour__c.md5": "0" * 32
+                + " Picklist.colour__c"
+            },
             "checksum",
         ),
         ({"components/10/Workflow.x__c.json": "{}"}, "JSON"),
         ({"components/10/Picklist.x__c.mdl": b"\xff"}, "UTF-8"),
     ],
 )
-def test_what_can_be_wrong_with_a_component_step(files: dict[str, bytes | str], reason: str) -> None:
+def test_what_can_be_wrong_with_a_component_step(
+    files: dict[str, bytes | str], reason: str
+) -> None:
     assert reason in component_step(files).error
 
 
 def test_a_data_step() -> None:
     step = data_step(
-        data_files(10, "thing__c", "UPSERT", 'key__c,name__v\r\nA,"One, two"\r\n\r\nB,\r\n', "key__c") | {}
+        data_files(
+            10,
+            "thing__c",
+            "UPSERT",
+            'key__c,name__v\r\nA,"One, two"\r\n\r\nB,\r\n',
+            "key__c",
+        )
+        | {}
     )
     # The blank line counts neither as a record nor against one.
     assert "records" in step.error
-    step = data_step(data_files(10, "thing__c", "UPSERT", 'key__c,name__v\r\nA,"One, two"\r\nB,\r\n', "key__c"))
-    assert (step.error, step.object_name, step.action, step.id_param) == ("", "thing__c", DataAction.UPSERT, "key__c")
+    step = data_step(
+        data_files(
+            10,
+            "thing__c",
+            "UPSERT",
+            'key__c,name__v\r\nA,"One, two"\r\nB,\r\n',
+            "key__c",
+        )
+    )
+    assert (step.error, step.object_name, step.action, step.id_param) == (
+        "",
+        "thing__c",
+        DataAction.UPSERT,
+        "key__c",
+    )
     assert step.batch(1, 5) == [{"key__c": "B", "name__v": ""}]
 
 
@@ -109,7 +156,9 @@ def test_a_data_step() -> None:
         ('key__c\n"A\n', "Create", "not CSV"),
     ],
 )
-def test_what_can_be_wrong_with_a_data_step(rows: str, action: str, reason: str) -> None:
+def test_what_can_be_wrong_with_a_data_step(
+    rows: str, action: str, reason: str
+) -> None:
     assert reason in data_step(data_files(10, "thing__c", action, rows)).error
 
 
@@ -118,8 +167,16 @@ def test_data_that_are_not_what_their_description_says() -> None:
     csv_name, xml_name = files
     xml = str(files[xml_name])
     assert "checksum" in data_step(files | {csv_name: "key__c\nB\n"}).error
-    assert "as many records" in data_step(files | {xml_name: xml.replace("<recordcount>1", "<recordcount>2")}).error
-    assert "not records" in data_step(files | {xml_name: xml.replace(">Object<", ">Document<")}).error
+    assert (
+        "as many records"
+        in data_step(
+            files | {xml_name: xml.replace("<recordcount>1", "<recordcount>2")}
+        ).error
+    )
+    assert (
+        "not records"
+        in data_step(files | {xml_name: xml.replace(">Object<", ">Document<")}).error
+    )
 
 
 @pytest.mark.parametrize(
@@ -132,9 +189,20 @@ def test_data_that_are_not_what_their_description_says() -> None:
         {"vaultpackage.xml": "<vaultpackage/>", "components/1a/x.mdl": ""},
         {"vaultpackage.xml": "<vaultpackage/>", "components/10/deep/x.mdl": ""},
         {"vaultpackage.xml": "<vaultpackage/>", "components/10/x.csv": "a\n"},
-        {"vaultpackage.xml": "<vaultpackage/>", "components/10/x.csv": "a\n", "components/10/x.CSV": "a\n"},
-        {"vaultpackage.xml": "<vaultpackage/>", "components/10/x.mdl": "", "components/10/x.dep": b"\xff"},
-        {"a/vaultpackage.xml": "<vaultpackage/>", "b/vaultpackage.xml": "<vaultpackage/>"},
+        {
+            "vaultpackage.xml": "<vaultpackage/>",
+            "components/10/x.csv": "a\n",
+            "components/10/x.CSV": "a\n",
+        },
+        {
+            "vaultpackage.xml": "<vaultpackage/>",
+            "components/10/x.mdl": "",
+            "components/10/x.dep": b"\xff",
+        },
+        {
+            "a/vaultpackage.xml": "<vaultpackage/>",
+            "b/vaultpackage.xml": "<vaultpackage/>",
+        },
     ],
 )
 def test_files_that_are_no_packages(files: dict[str, bytes | str]) -> None:

@@ -8,7 +8,11 @@ from shared.vault.components.mdl import parse
 from shared.vault.components.registry import Registry
 from shared.vault.packages.deployment_plan import actions
 from shared.vault.packages.package_reading import read_package
-from shared.vault.packages.package_validation import DependencyStatus, Validation, validate
+from shared.vault.packages.package_validation import (
+    DependencyStatus,
+    Validation,
+    validate,
+)
 from tests.unit.packages.building import component_files, data_files, vpk
 
 COLOUR = "RECREATE Picklist colour__c ( label('Colour'), Picklistentry red__c ( label('Red') ) );"
@@ -28,14 +32,20 @@ def tried(registry: Registry, *parts: dict[str, bytes | str]) -> Validation:
 
 
 def test_steps_that_can_be_deployed(registry: Registry) -> None:
-    box = THING.replace("thing__c", "box__c").replace("ZTH", "ZBX").replace("colour__c", "shade__c")
+    box = (
+        THING.replace("thing__c", "box__c")
+        .replace("ZTH", "ZBX")
+        .replace("colour__c", "shade__c")
+    )
     validation = tried(
         registry,
         component_files(10, "Picklist.colour__c", COLOUR),
         component_files(20, "Picklist.shade__c", SHADE),
         component_files(30, "Object.box__c", box),
         data_files(40, "box__c", "Upsert", "key__c,name__v\nA,One\n", "key__c"),
-        component_files(50, "Object.thing__c", "ALTER Object thing__c ( label('A thing') );"),
+        component_files(
+            50, "Object.thing__c", "ALTER Object thing__c ( label('A thing') );"
+        ),
     )
     assert [step.errors for step in validation.steps] == [[]] * 5
     assert [step.action for step in validation.steps] == [
@@ -56,34 +66,68 @@ def test_steps_that_can_be_deployed(registry: Registry) -> None:
 @pytest.mark.parametrize(
     ("files", "reason"),
     [
-        (component_files(10, "Object.box__c", THING.replace("thing__c", "box__c")), "prefix"),
         (
-            component_files(10, "Object.thing__c", THING.replace("colour__c')", "gone__c')")),
+            component_files(10, "Object.box__c", THING.replace("thing__c", "box__c")),
+            "prefix",
+        ),
+        (
+            component_files(
+                10, "Object.thing__c", THING.replace("colour__c')", "gone__c')")
+            ),
             "Picklist gone__c is missing",
         ),
-        (component_files(10, "Picklist.colour__c", "DROP Picklist colour__c;"), "in use"),
-        (component_files(10, "Picklist.gone__c", "DROP Picklist gone__c;"), "does not exist"),
-        (component_files(10, "Picklist.shade__c", "RECREATE Picklist shade__c ( labels('Shade') );"), "labels"),
-        (component_files(10, "Picklist.shade__c", "RECREATE Picklist shade__c ("), "Line 1"),
+        (
+            component_files(10, "Picklist.colour__c", "DROP Picklist colour__c;"),
+            "in use",
+        ),
+        (
+            component_files(10, "Picklist.gone__c", "DROP Picklist gone__c;"),
+            "does not exist",
+        ),
+        (
+            component_files(
+                10,
+                "Picklist.shade__c",
+                "RECREATE Picklist shade__c ( labels('Shade') );",
+            ),
+            "labels",
+        ),
+        (
+            component_files(10, "Picklist.shade__c", "RECREATE Picklist shade__c ("),
+            "Line 1",
+        ),
         (data_files(10, "gone__c", "Create", "a\n1\n"), "gone__c is missing"),
         (data_files(10, "thing__c", "Upsert", "name__v\nA\n"), "identifies"),
-        (data_files(10, "thing__c", "Upsert", "name__v\nA\n", "name__v"), "not a unique field"),
+        (
+            data_files(10, "thing__c", "Upsert", "name__v\nA\n", "name__v"),
+            "not a unique field",
+        ),
         (data_files(10, "thing__c", "Update", "name__v\nA\n"), "no column id"),
         (data_files(10, "thing__c", "Create", "name__v\nA,B\n"), "2 cells"),
     ],
 )
-def test_what_blocks_a_step(registry: Registry, files: dict[str, bytes | str], reason: str) -> None:
+def test_what_blocks_a_step(
+    registry: Registry, files: dict[str, bytes | str], reason: str
+) -> None:
     validation = tried(registry, files)
     assert validation.blocked == 1
     assert reason in validation.steps[0].errors[0]
 
 
-def test_dependencies_on_parts_and_on_what_the_platform_gives(registry: Registry) -> None:
+def test_dependencies_on_parts_and_on_what_the_platform_gives(
+    registry: Registry,
+) -> None:
     lines = [
         ("thing__c", "Object", "key__c", "Field", DependencyStatus.IN_TARGET),
         ("thing__c", "Object", "id", "Field", DependencyStatus.IN_TARGET),
         ("thing__c", "Object", "gone__c", "Field", DependencyStatus.MISSING_BLOCK),
-        ("colour__c", "Picklist", "red__c", "Picklistentry", DependencyStatus.IN_TARGET),
+        (
+            "colour__c",
+            "Picklist",
+            "red__c",
+            "Picklistentry",
+            DependencyStatus.IN_TARGET,
+        ),
         ("default_status__v", "Picklist", "", "", DependencyStatus.IN_TARGET),
         ("thing__c.base__v", "Objecttype", "", "", DependencyStatus.MISSING_BLOCK),
     ]
@@ -92,33 +136,55 @@ def test_dependencies_on_parts_and_on_what_the_platform_gives(registry: Registry
         "Target Component Label,Target Component Name,Target Component Type,Target Sub Component Name,"
         "Target Sub Component Type\n"
     )
-    dep = header + "".join(f"false,block__sys,,,,,{n},{t},{sn},{st}\n" for n, t, sn, st, _ in lines)
+    dep = header + "".join(
+        f"false,block__sys,,,,,{n},{t},{sn},{st}\n" for n, t, sn, st, _ in lines
+    )
     validation = tried(registry, component_files(10, "Picklist.shade__c", SHADE, dep))
-    assert {(d.name, d.subname): status for d, status in validation.steps[0].dependencies} == {
-        (name, subname): status for name, _, subname, _, status in lines
-    }
+    assert {
+        (d.name, d.subname): status for d, status in validation.steps[0].dependencies
+    } == {(name, subname): status for name, _, subname, _, status in lines}
 
 
-def test_a_rule_may_fill_what_the_platform_gives_to_an_object_of_the_package(registry: Registry) -> None:
+def test_a_rule_may_fill_what_the_platform_gives_to_an_object_of_the_package(
+    registry: Registry,
+) -> None:
     box = THING.replace("thing__c", "box__c").replace("ZTH", "ZBX")
     rule = """RECREATE Integrationrule box__c ( label('Box'), connection('medical_crm__v'), integration_point('box__c'),
       primary_query_object('crate__c'), Fieldrule {0} ( target_object('Object.box__c'),
       target_object_field('Field.{0}'), query_object('crate__c'), query_field('name__v') ) );"""
     parts = component_files(10, "Object.box__c", box)
-    given = tried(registry, parts, component_files(20, "Integrationrule.box__c", rule.format("name__v")))
+    given = tried(
+        registry,
+        parts,
+        component_files(20, "Integrationrule.box__c", rule.format("name__v")),
+    )
     assert [step.errors for step in given.steps] == [[], []]
-    gone = tried(registry, parts, component_files(20, "Integrationrule.box__c", rule.format("gone__c")))
+    gone = tried(
+        registry,
+        parts,
+        component_files(20, "Integrationrule.box__c", rule.format("gone__c")),
+    )
     assert gone.steps[1].errors == ["Object box__c is missing its Field gone__c"]
 
 
 def test_a_circle_across_steps_is_planned_in_three_statements() -> None:
     mdl = """CREATE Object {0} ( label('{0}'), prefix('{1}'),
       Field a__c ( type('Object'), label('A'), object('Object.{2}') ) );"""
-    egg, hen = mdl.format("egg__c", "ZEG", "hen__c"), mdl.format("hen__c", "ZHN", "egg__c")
-    parts = (component_files(10, "Object.egg__c", egg), component_files(20, "Object.hen__c", hen))
+    egg, hen = (
+        mdl.format("egg__c", "ZEG", "hen__c"),
+        mdl.format("hen__c", "ZHN", "egg__c"),
+    )
+    parts = (
+        component_files(10, "Object.egg__c", egg),
+        component_files(20, "Object.hen__c", hen),
+    )
     package = read_package(vpk(*parts))
     planned = actions(package.steps, ())
-    assert [(a.statement.name, str(a.statement.command), a.last) for a in planned if a.statement] == [
+    assert [
+        (a.statement.name, str(a.statement.command), a.last)
+        for a in planned
+        if a.statement
+    ] == [
         ("egg__c", "CREATE", False),
         ("hen__c", "CREATE", True),
         ("egg__c", "RECREATE", True),

@@ -28,12 +28,17 @@ def test_what_is_written_is_read_as_the_same_components() -> None:
         "admin@vault.example",
         "10101",
     )
-    assert [(s.number, s.error) for s in package.steps] == [("00010", ""), ("00020", "")]
+    assert [(s.number, s.error) for s in package.steps] == [
+        ("00010", ""),
+        ("00020", ""),
+    ]
     assert validate(package, Registry.build()).blocked == 0
 
 
 def test_what_is_missing_from_a_package() -> None:
-    colour, thing = sorted((s.component for s in parse(MDL) if s.component), key=lambda c: c.name)
+    colour, thing = sorted(
+        (s.component for s in parse(MDL) if s.component), key=lambda c: c.name
+    )
     registry = Registry.build([colour, thing])
     assert missing_from([thing], registry) == [(colour, thing)]
     assert missing_from([thing, colour], registry) == []

@@ -6,12 +6,15 @@ import asyncio
 
 import pytest
 
-from shared.vault.errors import ErrorType, VaultFault
+from shared.protocol.error_types import ErrorType
+from shared.vault.errors import VaultFault
 from shared.vault.queries import query_slots
 from shared.vault.queries.query_slots import QueryLimits, QuerySlots
 
 
-async def held(slots: QuerySlots, user_id: int, entered: asyncio.Event, leave: asyncio.Event) -> None:
+async def held(
+    slots: QuerySlots, user_id: int, entered: asyncio.Event, leave: asyncio.Event
+) -> None:
     async with slots.slot(user_id):
         entered.set()
         await leave.wait()

@@ -24,7 +24,9 @@ class _Server(uvicorn.Server):
 @asynccontextmanager
 async def serving(app: FastAPI) -> AsyncIterator[str]:
     listener = socket.create_server(("127.0.0.1", 0))
-    server = _Server(uvicorn.Config(app, log_config=None, access_log=False, lifespan="on"))
+    server = _Server(
+        uvicorn.Config(app, log_config=None, access_log=False, lifespan="on")
+    )
     task = asyncio.create_task(server._serve([listener]))
     await server.up.wait()
     try:

@@ -76,9 +76,17 @@ async def test_requests_are_counted_by_route() -> None:
             await (await http.get(path)).read()
         async with http.get("/metrics") as response:
             text = await response.text()
-    assert 'http_requests_total{method="GET",route="/records/{record}",status="200"} 2.0' in text
-    assert 'http_requests_total{method="GET",route="/records/{record}",status="500"} 1.0' in text
-    assert 'http_requests_total{method="GET",route="unmatched",status="404"} 2.0' in text
+    assert (
+        'http_requests_total{method="GET",route="/records/{record}",status="200"} 2.0'
+        in text
+    )
+    assert (
+        'http_requests_total{method="GET",route="/records/{record}",status="500"} 1.0'
+        in text
+    )
+    assert (
+        'http_requests_total{method="GET",route="unmatched",status="404"} 2.0' in text
+    )
 
 
 async def test_loop_lag_is_measured() -> None:

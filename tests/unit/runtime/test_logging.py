@@ -29,26 +29,41 @@ def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, object]]:
     return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
 
-def test_both_kinds_of_logger_write_the_same_lines(capsys: pytest.CaptureFixture[str]) -> None:
+def test_both_kinds_of_logger_write_the_same_lines(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     configure_logging(SimpleNamespace(log_level="INFO", log_format="json"), "connector")
     get_logger("one").info("published", queue="q", count=3)
     logging.getLogger("other").warning("lost %s", "peer")
     get_logger("one").debug("not written")
     first, second = lines(capsys)
-    assert (first["event"], first["queue"], first["count"], first["level"]) == ("published", "q", 3, "info")
-    assert (second["event"], second["level"], second["logger"]) == ("lost peer", "warning", "other")
+    assert (first["event"], first["queue"], first["count"], first["level"]) == (
+        "published",
+        "q",
+        3,
+        "info",
+    )
+    assert (second["event"], second["level"], second["logger"]) == (
+        "lost peer",
+        "warning",
+        "other",
+    )
     assert {first["service"], second["service"]} == {"connector"}
     assert str(first["timestamp"]).endswith("Z")
 
 
 @pytest.mark.parametrize("kind", ["structured", "standard"])
-def test_only_the_first_line_of_an_error_text_is_written(capsys: pytest.CaptureFixture[str], kind: str) -> None:
+def test_only_the_first_line_of_an_error_text_is_written(
+    capsys: pytest.CaptureFixture[str], kind: str
+) -> None:
     configure_logging(SimpleNamespace(log_level="INFO", log_format="json"), "vault")
     try:
         try:
             raise KeyError("cause")
         except KeyError as cause:
-            raise ValueError("duplicate key\nDETAIL:  Key (email)=(jane@example.com)") from cause
+            raise ValueError(
+                "duplicate key\nDETAIL:  Key (email)=(jane@example.com)"
+            ) from cause
     except ValueError:
         if kind == "structured":
             get_logger("one").exception("failed")

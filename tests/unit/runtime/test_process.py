@@ -91,7 +91,9 @@ class Process:
 
 
 @pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT])
-async def test_a_signal_ends_it_after_the_requests_under_way(sent: signal.Signals) -> None:
+async def test_a_signal_ends_it_after_the_requests_under_way(
+    sent: signal.Signals,
+) -> None:
     async with Process("plain") as process, aiohttp.ClientSession() as http:
         await process.answered()
         asked = asyncio.create_task(http.get(f"http://127.0.0.1:{process.port}/slow"))

@@ -82,30 +82,48 @@ async def served(files: LocalTls) -> AsyncIterator[Served]:
     http, https = free_port(), free_port()
     arguments = [str(http), str(https), str(files.certificate), str(files.key)]
     child = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", PROGRAM, *arguments, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
+        sys.executable,
+        "-c",
+        PROGRAM,
+        *arguments,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
     )
     try:
-        yield Served(child, http, https, ssl.create_default_context(cafile=files.ca_file))
+        yield Served(
+            child, http, https, ssl.create_default_context(cafile=files.ca_file)
+        )
     finally:
         with suppress(ProcessLookupError):
             child.kill()
         await child.wait()
 
 
-async def test_both_ports_serve_the_application_that_started_once(served: Served) -> None:
+async def test_both_ports_serve_the_application_that_started_once(
+    served: Served,
+) -> None:
     await served.answers()
     async with aiohttp.ClientSession() as client:
         async with client.get(f"http://127.0.0.1:{served.http}/scheme") as answer:
             assert await answer.json() == "http"
         for host in ("localhost", "127.0.0.1"):
-            async with client.get(f"https://{host}:{served.https}/scheme", ssl=served.trust) as answer:
+            async with client.get(
+                f"https://{host}:{served.https}/scheme", ssl=served.trust
+            ) as answer:
                 assert await answer.json() == "https"
     served.child.send_signal(signal.SIGTERM)
-    assert [await served.line() for _ in range(4)] == ["started", "stopped", "returned", ""]
+    assert [await served.line() for _ in range(4)] == [
+        "started",
+        "stopped",
+        "returned",
+        "",
+    ]
     assert await served.child.wait() == 0
 
 
-async def test_a_client_that_does_not_trust_the_authority_is_not_served(served: Served) -> None:
+async def test_a_client_that_does_not_trust_the_authority_is_not_served(
+    served: Served,
+) -> None:
     await served.answers()
     async with aiohttp.ClientSession() as client:
         with pytest.raises(aiohttp.ClientConnectorCertificateError):
@@ -118,13 +136,17 @@ async def test_plain_text_on_the_tls_port_harms_nobody(served: Served) -> None:
     writer.write(b"GET /scheme HTTP/1.1\r\nHost: x\r\n\r\n")
     try:
         answered = await reader.read(4096)
-    except ConnectionResetError:  # closed before all was read, which is no less of a refusal
+    except (
+        ConnectionResetError
+    ):  # closed before all was read, which is no less of a refusal
         answered = b""
     assert not answered.startswith(b"HTTP/")
     writer.close()
     async with (
         aiohttp.ClientSession() as client,
-        client.get(f"https://localhost:{served.https}/scheme", ssl=served.trust) as answer,
+        client.get(
+            f"https://localhost:{served.https}/scheme", ssl=served.trust
+        ) as answer,
     ):
         assert answer.status == 200
 
@@ -133,7 +155,9 @@ async def test_requests_under_way_by_tls_are_finished(served: Served) -> None:
     await served.answers()
     assert await served.line() == "started"
     async with aiohttp.ClientSession() as client:
-        asked = asyncio.create_task(client.get(f"https://localhost:{served.https}/slow", ssl=served.trust))
+        asked = asyncio.create_task(
+            client.get(f"https://localhost:{served.https}/slow", ssl=served.trust)
+        )
         assert await served.line() == "asked"
         served.child.send_signal(signal.SIGTERM)
         assert await (await asked).json() == "done"
@@ -141,11 +165,18 @@ async def test_requests_under_way_by_tls_are_finished(served: Served) -> None:
 
 
 async def test_a_tls_port_in_use_ends_the_process(files: LocalTls) -> None:
-    taken = await asyncio.start_server(lambda _reader, writer: writer.close(), "127.0.0.1", 0)
+    taken = await asyncio.start_server(
+        lambda _reader, writer: writer.close(), "127.0.0.1", 0
+    )
     port = taken.sockets[0].getsockname()[1]
     arguments = [str(free_port()), str(port), str(files.certificate), str(files.key)]
     child = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", PROGRAM, *arguments, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
+        sys.executable,
+        "-c",
+        PROGRAM,
+        *arguments,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
     )
     output, _ = await child.communicate()
     assert child.returncode == 3

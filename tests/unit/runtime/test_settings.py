@@ -20,10 +20,16 @@ class SampleSettings(RuntimeSettings):
 
 def test_defaults() -> None:
     settings = SampleSettings()
-    assert (settings.port, settings.log_level, settings.log_format) == (8080, "INFO", "json")
+    assert (settings.port, settings.log_level, settings.log_format) == (
+        8080,
+        "INFO",
+        "json",
+    )
 
 
-def test_environment_and_secret_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_environment_and_secret_files(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     (tmp_path / "sample_password").write_text("from file\n")
     (tmp_path / "sample_port").write_text("1")
     (tmp_path / "sample_vaults").write_text('[{"name": "crm"}]')

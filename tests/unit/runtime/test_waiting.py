@@ -33,8 +33,15 @@ class Peer:
         return self.calls
 
 
-@given(first=st.floats(0.001, 10), factor=st.floats(1, 10), ceiling=st.floats(0.001, 100), jitter=st.floats(0, 0.5))
-def test_delays_stay_within_their_bounds(first: float, factor: float, ceiling: float, jitter: float) -> None:
+@given(
+    first=st.floats(0.001, 10),
+    factor=st.floats(1, 10),
+    ceiling=st.floats(0.001, 100),
+    jitter=st.floats(0, 0.5),
+)
+def test_delays_stay_within_their_bounds(
+    first: float, factor: float, ceiling: float, jitter: float
+) -> None:
     pauses = list(islice(delays(first, factor, ceiling, jitter), 20))
     assert all(0 < pause <= ceiling for pause in pauses)
     assert all(pause >= min(first, ceiling) * (1 - jitter) * 0.999 for pause in pauses)
@@ -47,7 +54,9 @@ def test_delays_grow_to_the_ceiling() -> None:
 async def test_it_returns_the_first_answer_and_logs_both_changes_once() -> None:
     peer = Peer(failures=4)
     with capture_logs() as lines:
-        answer = await wait_for("peer one", peer.ask, retry_on=PeerAway, first=0.001, ceiling=0.001)
+        answer = await wait_for(
+            "peer one", peer.ask, retry_on=PeerAway, first=0.001, ceiling=0.001
+        )
     assert answer == 5
     assert [(line["log_level"], line["event"]) for line in lines] == [
         ("warning", "unavailable"),
@@ -69,7 +78,11 @@ async def test_many_waiting_for_one_peer_log_one_line_a_change() -> None:
     with capture_logs() as lines:
         async with asyncio.TaskGroup() as group:
             for _ in range(10):
-                group.create_task(wait_for("peer two", ask, retry_on=PeerAway, first=0.001, ceiling=0.001))
+                group.create_task(
+                    wait_for(
+                        "peer two", ask, retry_on=PeerAway, first=0.001, ceiling=0.001
+                    )
+                )
             for _ in range(30):
                 await asked.acquire()
             back.set()
@@ -94,13 +107,17 @@ async def test_other_faults_go_through() -> None:
 async def test_it_gives_up_with_the_last_error() -> None:
     peer = Peer(failures=1000)
     with pytest.raises(PeerAway):
-        await wait_for("peer five", peer.ask, retry_on=PeerAway, first=0.01, give_up_after=0.05)
+        await wait_for(
+            "peer five", peer.ask, retry_on=PeerAway, first=0.01, give_up_after=0.05
+        )
     assert peer.calls > 1
 
 
 async def test_cancelling_ends_the_wait() -> None:
     peer = Peer(failures=1000)
-    task = asyncio.create_task(wait_for("peer six", peer.ask, retry_on=PeerAway, first=60))
+    task = asyncio.create_task(
+        wait_for("peer six", peer.ask, retry_on=PeerAway, first=60)
+    )
     await peer.called.wait()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from shared.vault.access.caller import Caller
-from shared.vault.access.permission_sets import BUSINESS_USER, INTEGRATION_USER, SecurityProfile
+from shared.vault.access.permission_sets import (
+    BUSINESS_USER,
+    INTEGRATION_USER,
+    SecurityProfile,
+)
 from shared.vault.security.burst import BURST_WINDOW, BurstLimits, Limits
 from shared.vault.storage.database import Database
 
@@ -16,7 +20,9 @@ def caller(user_id: int, profile: SecurityProfile = BUSINESS_USER) -> Caller:
 
 def test_calls_are_counted_by_user_and_window() -> None:
     now = 10.0 * BURST_WINDOW
-    limits = BurstLimits(Database("postgresql://nobody@127.0.0.1:1/none"), LIMITS, 0.5, lambda: now)
+    limits = BurstLimits(
+        Database("postgresql://nobody@127.0.0.1:1/none"), LIMITS, 0.5, lambda: now
+    )
     usages = [limits.count(caller(1)) for _ in range(5)]
     assert [usage.remaining for usage in usages] == [2, 1, 0, 0, 0]
     assert [usage.delay for usage in usages] == [0, 0, 0, 0.5, 0.5]

@@ -6,7 +6,8 @@ import asyncio
 
 import pytest
 
-from shared.vault.errors import ErrorType, VaultFault
+from shared.protocol.error_types import ErrorType
+from shared.vault.errors import VaultFault
 from shared.vault.security import passwords as module
 from shared.vault.security.passwords import Passwords
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from shared.protocol.error_types import ErrorType
 from shared.vault.access.caller import Caller
 from shared.vault.access.permission_sets import (
     ALL,
@@ -32,7 +33,7 @@ from shared.vault.access.permissions import (
     require_all_of,
     require_own,
 )
-from shared.vault.errors import ErrorType, VaultFault
+from shared.vault.errors import VaultFault
 
 ADMIN, INTEGRATION, BUSINESS = SYSTEM_ADMIN, INTEGRATION_USER, BUSINESS_USER
 PROFILES = pytest.mark.parametrize("profile", SUPPLIED.values(), ids=list(SUPPLIED))
@@ -97,7 +98,9 @@ def test_grants(profile: SecurityProfile, grant: Grant) -> None:
 @pytest.mark.parametrize("object_name", RECORDS)
 @PROFILES
 def test_records(profile: SecurityProfile, object_name: str) -> None:
-    allowed = "".join(o.value[0] for o in Operation if may(caller(profile), object_name, o))
+    allowed = "".join(
+        o.value[0] for o in Operation if may(caller(profile), object_name, o)
+    )
     assert allowed == RECORDS[object_name][profile]
     assert readable(caller(profile))(object_name) == ("r" in allowed)
 
@@ -136,15 +139,22 @@ def test_a_remote_vault_is_not_the_user() -> None:
 
 def test_no_remote_vault_executes_mdl() -> None:
     remote = Caller(7, "someone", ADMIN, "session", connection_id="V0B1")
-    assert {grant for grant in Grant if not granted(remote, grant)} == {Grant.EXECUTE_MDL}
+    assert {grant for grant in Grant if not granted(remote, grant)} == {
+        Grant.EXECUTE_MDL
+    }
 
 
 def test_who_may_only_read_writes_nothing() -> None:
-    reader = Caller(7, "someone", INTEGRATION, "session", connection_id="V0B1", read_only=True)
+    reader = Caller(
+        7, "someone", INTEGRATION, "session", connection_id="V0B1", read_only=True
+    )
     for object_name, profiles in RECORDS.items():
         held = {o for o in Operation if may(reader, object_name, o)}
         assert held == ({Operation.READ} if profiles[INTEGRATION] else set())
-    assert {grant for grant in Grant if granted(reader, grant)} == {Grant.READ_CONFIGURATION, Grant.READ_QUEUES}
+    assert {grant for grant in Grant if granted(reader, grant)} == {
+        Grant.READ_CONFIGURATION,
+        Grant.READ_QUEUES,
+    }
 
 
 def profile_with(*sets: PermissionSet) -> SecurityProfile:
@@ -157,10 +167,21 @@ def grants(*held: Grant) -> PermissionSet:
 
 def test_an_entry_of_its_own_goes_before_those_for_many_and_sets_add_up() -> None:
     held = PermissionSet(
-        objects={"all_objects__sys": READ, "business_objects__sys": WRITE, "secret__c": frozenset(), "user__sys": ALL}
+        objects={
+            "all_objects__sys": READ,
+            "business_objects__sys": WRITE,
+            "secret__c": frozenset(),
+            "user__sys": ALL,
+        }
     )
     one = profile_with(held)
-    cases = {"account__v": WRITE, "group__sys": READ, "secret__c": frozenset(), "user__sys": ALL, "person__sys": WRITE}
+    cases = {
+        "account__v": WRITE,
+        "group__sys": READ,
+        "secret__c": frozenset(),
+        "user__sys": ALL,
+        "person__sys": WRITE,
+    }
     assert {name: allowed(one, name) for name in cases} == cases
     two = profile_with(held, PermissionSet(objects={"secret__c": READ}))
     assert allowed(two, "secret__c") == READ
@@ -171,12 +192,25 @@ def test_an_entry_of_its_own_goes_before_those_for_many_and_sets_add_up() -> Non
     ("grant", "writes"),
     [
         (Grant.MANAGE_CONNECTIONS, {"connection__sys", "reference_lookup__sys"}),
-        (Grant.MANAGE_INTEGRATIONS, {"integration__sys", "integration_point__sys", "reference_lookup__sys"}),
+        (
+            Grant.MANAGE_INTEGRATIONS,
+            {"integration__sys", "integration_point__sys", "reference_lookup__sys"},
+        ),
     ],
 )
-def test_what_a_grant_governs_is_written_with_it_and_never_without(grant: Grant, writes: set[str]) -> None:
-    governed = {"connection__sys", "integration__sys", "integration_point__sys", "reference_lookup__sys"}
-    with_it, without = profile_with(grants(grant)), profile_with(PermissionSet(objects={"all_objects__sys": ALL}))
+def test_what_a_grant_governs_is_written_with_it_and_never_without(
+    grant: Grant, writes: set[str]
+) -> None:
+    governed = {
+        "connection__sys",
+        "integration__sys",
+        "integration_point__sys",
+        "reference_lookup__sys",
+    }
+    with_it, without = (
+        profile_with(grants(grant)),
+        profile_with(PermissionSet(objects={"all_objects__sys": ALL})),
+    )
     assert {name for name in governed if allowed(with_it, name) == ALL} == writes
     assert all(Operation.READ in allowed(with_it, name) for name in governed)
     assert all(allowed(without, name) == READ for name in governed)
@@ -193,7 +227,9 @@ def test_what_a_grant_governs_is_written_with_it_and_never_without(grant: Grant,
         (Grant.MANAGE_QUEUES, "Queue", "Permissionset"),
     ],
 )
-def test_components_take_their_own_grant(grant: Grant, component: str, refused: str) -> None:
+def test_components_take_their_own_grant(
+    grant: Grant, component: str, refused: str
+) -> None:
     one = caller(profile_with(grants(grant)))
     authorize_components(one)
     authorize_components(one, [component])
@@ -205,8 +241,13 @@ def test_components_take_their_own_grant(grant: Grant, component: str, refused: 
 
 def test_grants_bring_what_they_are_of_no_use_without() -> None:
     assert profile_with(grants(Grant.MANAGE_QUEUES)).grants >= {Grant.READ_QUEUES}
-    assert profile_with(grants(Grant.MANAGE_INTEGRATIONS)).grants >= {Grant.READ_CONFIGURATION}
-    assert Grant.EXECUTE_MDL not in profile_with(*map(grants, set(Grant) - {Grant.EXECUTE_MDL})).grants
+    assert profile_with(grants(Grant.MANAGE_INTEGRATIONS)).grants >= {
+        Grant.READ_CONFIGURATION
+    }
+    assert (
+        Grant.EXECUTE_MDL
+        not in profile_with(*map(grants, set(Grant) - {Grant.EXECUTE_MDL})).grants
+    )
 
 
 LESS = (
@@ -239,12 +280,26 @@ def on_objects(**objects: frozenset[Operation]) -> SecurityProfile:
         (BUSINESS, on_objects(account__v=ALL), False),
         (BUSINESS, on_objects(user__sys=READ), False),
         # What is kept from the caller by an entry of its own.
-        (on_objects(all_objects__sys=ALL, group__sys=READ), on_objects(business_objects__sys=WRITE), True),
-        (on_objects(all_objects__sys=ALL, account__v=READ), on_objects(business_objects__sys=WRITE), False),
-        (profile_with(grants(Grant.MANAGE_QUEUES)), profile_with(grants(Grant.READ_QUEUES)), True),
+        (
+            on_objects(all_objects__sys=ALL, group__sys=READ),
+            on_objects(business_objects__sys=WRITE),
+            True,
+        ),
+        (
+            on_objects(all_objects__sys=ALL, account__v=READ),
+            on_objects(business_objects__sys=WRITE),
+            False,
+        ),
+        (
+            profile_with(grants(Grant.MANAGE_QUEUES)),
+            profile_with(grants(Grant.READ_QUEUES)),
+            True,
+        ),
     ],
 )
-def test_who_holds_all_of_another_profile(own: SecurityProfile, other: SecurityProfile, holds: bool) -> None:
+def test_who_holds_all_of_another_profile(
+    own: SecurityProfile, other: SecurityProfile, holds: bool
+) -> None:
     assert holds_all_of(caller(own), other) is holds
     if not holds:
         with pytest.raises(VaultFault, match="allows more than their own"):

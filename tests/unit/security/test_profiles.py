@@ -5,10 +5,22 @@ from __future__ import annotations
 import pytest
 
 from shared.vault.access.caller import Caller
-from shared.vault.access.permission_sets import ALL, READ, SUPPLIED, SYSTEM_ADMIN, PermissionSet, SecurityProfile
+from shared.vault.access.permission_sets import (
+    ALL,
+    READ,
+    SUPPLIED,
+    SYSTEM_ADMIN,
+    PermissionSet,
+    SecurityProfile,
+)
 from shared.vault.access.permissions import Grant, allowed
 from shared.vault.access.profile_changes import check_change
-from shared.vault.access.profiles import active_profiles, permission_set_of, profile_of, supplied_components
+from shared.vault.access.profiles import (
+    active_profiles,
+    permission_set_of,
+    profile_of,
+    supplied_components,
+)
 from shared.vault.components import evolution
 from shared.vault.components.mdl import parse, render
 from shared.vault.components.platform import SECURITY_PROFILES
@@ -38,7 +50,10 @@ def test_those_of_every_vault_are_what_their_components_say() -> None:
     for name, profile in SUPPLIED.items():
         assert permission_set_of(components["Permissionset", name]) == profile.sets[0]
         assert profile_of(components["Securityprofile", name], {}).sets == profile.sets
-        assert parse(render(components["Permissionset", name]))[0].component == components["Permissionset", name]
+        assert (
+            parse(render(components["Permissionset", name]))[0].component
+            == components["Permissionset", name]
+        )
 
 
 def test_a_profile_allows_what_its_sets_allow_together() -> None:
@@ -58,28 +73,56 @@ def test_a_profile_allows_what_its_sets_allow_together() -> None:
 
 def test_what_is_inactive_allows_nothing() -> None:
     inactive = registry(SET, PROFILE, "ALTER Permissionset own__c (active(false));")
-    assert active_profiles(inactive.components)["own__c"].grants == SUPPLIED["business_user__v"].grants
+    assert (
+        active_profiles(inactive.components)["own__c"].grants
+        == SUPPLIED["business_user__v"].grants
+    )
     without = registry(SET, PROFILE, "ALTER Securityprofile own__c (active(false));")
     assert "own__c" not in active_profiles(without.components)
 
 
 def test_an_object_keeps_its_permissions_by_another_name() -> None:
-    made = registry(SET, PROFILE, "RENAME Object thing__c TO item__c;", "RENAME Permissionset own__c TO mine__c;")
-    assert [e.name for e in made.components["Permissionset", "mine__c"].children] == ["item__c", "all_objects__sys"]
-    assert made.components["Securityprofile", "own__c"].references("permission_sets") == ("mine__c", "business_user__v")
+    made = registry(
+        SET,
+        PROFILE,
+        "RENAME Object thing__c TO item__c;",
+        "RENAME Permissionset own__c TO mine__c;",
+    )
+    assert [e.name for e in made.components["Permissionset", "mine__c"].children] == [
+        "item__c",
+        "all_objects__sys",
+    ]
+    assert made.components["Securityprofile", "own__c"].references(
+        "permission_sets"
+    ) == ("mine__c", "business_user__v")
 
 
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
         ("RECREATE Permissionset x__c (active(true));", "label is required"),
-        ("RECREATE Permissionset x__c (label('X'), permissions('everything'));", "must be one of execute_mdl"),
-        ("RECREATE Permissionset x__c (label('X'), Objectpermission gone__c (read(true)));", "no Object.gone__c"),
-        ("RECREATE Permissionset x__c (label('X'), Objectpermission thing__c (read('yes')));", "true or false"),
+        (
+            "RECREATE Permissionset x__c (label('X'), permissions('everything'));",
+            "must be one of execute_mdl",
+        ),
+        (
+            "RECREATE Permissionset x__c (label('X'), Objectpermission gone__c (read(true)));",
+            "no Object.gone__c",
+        ),
+        (
+            "RECREATE Permissionset x__c (label('X'), Objectpermission thing__c (read('yes')));",
+            "true or false",
+        ),
         (TWICE, "another object permission"),
-        ("RECREATE Securityprofile x__c (label('X'), permission_sets('gone__c'));", "no Permissionset.gone__c"),
+        (
+            "RECREATE Securityprofile x__c (label('X'), permission_sets('gone__c'));",
+            "no Permissionset.gone__c",
+        ),
         ("ALTER Securityprofile system_admin__v (label('X'));", "belongs to the Vault"),
-        ("RECREATE Securityprofile system_admin__v (label('X'));", "belongs to the Vault"),
+        (
+            "RECREATE Securityprofile system_admin__v (label('X'));",
+            "belongs to the Vault",
+        ),
         ("CREATE Permissionset business_user__v (label('X'));", "belongs to the Vault"),
         ("DROP Securityprofile business_user__v;", "belongs to the Vault"),
         ("DROP Permissionset own__c;", "in use by Securityprofile.own__c"),
@@ -102,7 +145,14 @@ MANAGER = SecurityProfile(
     "manager__c",
     (
         PermissionSet(
-            frozenset({Grant.EXECUTE_MDL, Grant.MANAGE_QUEUES, Grant.USE_LOADER, Grant.LOOK_UP_ACCOUNTS}),
+            frozenset(
+                {
+                    Grant.EXECUTE_MDL,
+                    Grant.MANAGE_QUEUES,
+                    Grant.USE_LOADER,
+                    Grant.LOOK_UP_ACCOUNTS,
+                }
+            ),
             {"all_objects__sys": READ, "business_objects__sys": ALL},
         ),
     ),
@@ -118,7 +168,10 @@ MORE = SET.replace("use_loader", "read_audit")
         ([MORE], False),
         ([SET, "ALTER Permissionset own__c (permissions ADD ('read_audit'));"], False),
         # To take away from those who hold more is refused as well.
-        ([MORE, "ALTER Permissionset own__c (permissions DROP ('read_audit'));"], False),
+        (
+            [MORE, "ALTER Permissionset own__c (permissions DROP ('read_audit'));"],
+            False,
+        ),
         ([MORE, "DROP Permissionset own__c;"], False),
         ([MORE, PROFILE], False),
         ([SET, MIGHTY], False),

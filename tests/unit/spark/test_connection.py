@@ -21,8 +21,12 @@ async def asking(answer: Exception | None) -> None:
             raise answer from None
 
 
-@pytest.mark.parametrize("answer", [None, ConnectionError("closed"), RuntimeError("closed")])
-async def test_a_cancellation_stays_one_whatever_the_driver_makes_of_it(answer: Exception | None) -> None:
+@pytest.mark.parametrize(
+    "answer", [None, ConnectionError("closed"), RuntimeError("closed")]
+)
+async def test_a_cancellation_stays_one_whatever_the_driver_makes_of_it(
+    answer: Exception | None,
+) -> None:
     task = asyncio.create_task(asking(answer))
     await asyncio.sleep(0)
     task.cancel()
@@ -30,8 +34,12 @@ async def test_a_cancellation_stays_one_whatever_the_driver_makes_of_it(answer: 
     assert task.cancelled()
 
 
-@pytest.mark.parametrize("fault", [asyncio.CancelledError(), ConnectionError("closed"), TimeoutError()])
-async def test_a_fault_of_the_driver_is_none_of_the_callers_doing(fault: BaseException) -> None:
+@pytest.mark.parametrize(
+    "fault", [asyncio.CancelledError(), ConnectionError("closed"), TimeoutError()]
+)
+async def test_a_fault_of_the_driver_is_none_of_the_callers_doing(
+    fault: BaseException,
+) -> None:
     with pytest.raises(BrokerUnavailable):
         async with bounded("ask", 30):
             raise fault

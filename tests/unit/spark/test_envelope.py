@@ -11,7 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.spark.broker_errors import MalformedMessage
-from shared.spark.envelope import MAX_BODY_BYTES, MAX_ITEMS, Envelope, JsonValue, Message, cut, format_moment
+from shared.spark.envelope import (
+    MAX_BODY_BYTES,
+    MAX_ITEMS,
+    Envelope,
+    JsonValue,
+    Message,
+    cut,
+    format_moment,
+)
 
 VALID: dict[str, Any] = {
     "vault_name": "Medical",
@@ -22,16 +30,29 @@ VALID: dict[str, Any] = {
     "send_attempt": 2,
     "message_id": "bb28d4ca-3a37-4fef-91ae-93c3a4ec1d8d",
     "message": {
-        "attributes": {"object": "product_brand__c", "has_related": True, "related_count": 100, "ids": ["a", 1, None]},
+        "attributes": {
+            "object": "product_brand__c",
+            "has_related": True,
+            "related_count": 100,
+            "ids": ["a", 1, None],
+        },
         "items": ["OP0000000010I13", "OP0000000000I09"],
     },
 }
 
 texts = st.text(st.characters(codec="utf-8"), min_size=1, max_size=60).filter(str.strip)
-scalars = st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False)
+scalars = (
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**53), 2**53)
+    | st.floats(allow_nan=False, allow_infinity=False)
+)
 values: st.SearchStrategy[JsonValue] = st.recursive(
     scalars | st.text(st.characters(codec="utf-8"), max_size=20),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.text(max_size=5), inner, max_size=3)
+    ),
     max_leaves=6,
 ).filter(lambda value: depth(value) <= 7)
 moments = st.datetimes(timezones=st.just(UTC), min_value=datetime(1970, 1, 2)).map(  # noqa: DTZ001
@@ -48,8 +69,12 @@ envelopes = st.builds(
     message_id=texts,
     message=st.builds(
         Message,
-        attributes=st.dictionaries(st.text(st.characters(codec="utf-8"), max_size=20), values, max_size=4),
-        items=st.lists(st.text(st.characters(codec="utf-8"), min_size=1, max_size=100), max_size=6).map(tuple),
+        attributes=st.dictionaries(
+            st.text(st.characters(codec="utf-8"), max_size=20), values, max_size=4
+        ),
+        items=st.lists(
+            st.text(st.characters(codec="utf-8"), min_size=1, max_size=100), max_size=6
+        ).map(tuple),
     ),
 )
 
@@ -82,9 +107,14 @@ def test_any_bytes_are_parsed_or_refused(body: bytes) -> None:
 
 @given(
     st.sampled_from([*VALID, "attributes", "items"]),
-    scalars | st.lists(scalars, max_size=2) | st.dictionaries(st.text(max_size=3), scalars, max_size=2) | texts,
+    scalars
+    | st.lists(scalars, max_size=2)
+    | st.dictionaries(st.text(max_size=3), scalars, max_size=2)
+    | texts,
 )
-def test_a_member_of_any_value_is_parsed_or_refused(name: str, value: JsonValue) -> None:
+def test_a_member_of_any_value_is_parsed_or_refused(
+    name: str, value: JsonValue
+) -> None:
     body: dict[str, Any] = VALID | {"message": dict(VALID["message"])}
     (body if name in body else body["message"])[name] = value
     reason = reason_of(orjson.dumps(body))
@@ -93,14 +123,19 @@ def test_a_member_of_any_value_is_parsed_or_refused(name: str, value: JsonValue)
 
 def test_the_documented_example_is_read() -> None:
     envelope = Envelope.parse(orjson.dumps(VALID))
-    assert envelope.send_message_timestamp == datetime(2012, 4, 25, 21, 49, 27, 719000, UTC)
+    assert envelope.send_message_timestamp == datetime(
+        2012, 4, 25, 21, 49, 27, 719000, UTC
+    )
     assert envelope.message.items == ("OP0000000010I13", "OP0000000000I09")
     assert envelope.message.attributes["related_count"] == 100
     assert envelope.message.attributes["has_related"] is True
 
 
 def test_unknown_members_are_ignored() -> None:
-    body = VALID | {"new_member": {"a": 1}, "message": VALID["message"] | {"priority": 1}}
+    body = VALID | {
+        "new_member": {"a": 1},
+        "message": VALID["message"] | {"priority": 1},
+    }
     assert Envelope.parse(orjson.dumps(body)) == Envelope.parse(orjson.dumps(VALID))
 
 
@@ -124,15 +159,33 @@ MALFORMED = [
     (b"[]", "body is not a JSON object"),
     (b"null", "body is not a JSON object"),
     *[({**VALID, name: None}, f"{name} is missing") for name in VALID],
-    *[({other: VALID[other] for other in VALID if other != name}, f"{name} is missing") for name in VALID],
+    *[
+        (
+            {other: VALID[other] for other in VALID if other != name},
+            f"{name} is missing",
+        )
+        for name in VALID
+    ],
     (VALID | {"message_id": ""}, "message_id is not a text"),
     (VALID | {"message_id": 7}, "message_id is not a text"),
     (VALID | {"message_id": "é" * 128}, "message_id is longer than 255 bytes"),
     (VALID | {"queue_name": ["q"]}, "queue_name is not a text"),
-    (VALID | {"enter_queue_timestamp": "yesterday"}, "enter_queue_timestamp is not a timestamp"),
-    (VALID | {"enter_queue_timestamp": "2012-04-25T21:49:25.719"}, "enter_queue_timestamp has no time zone"),
-    (VALID | {"enter_queue_timestamp": "0001-01-01T00:00:00+01:00"}, "enter_queue_timestamp is not a timestamp"),
-    (VALID | {"enter_queue_timestamp": 1335390565}, "enter_queue_timestamp is not a text"),
+    (
+        VALID | {"enter_queue_timestamp": "yesterday"},
+        "enter_queue_timestamp is not a timestamp",
+    ),
+    (
+        VALID | {"enter_queue_timestamp": "2012-04-25T21:49:25.719"},
+        "enter_queue_timestamp has no time zone",
+    ),
+    (
+        VALID | {"enter_queue_timestamp": "0001-01-01T00:00:00+01:00"},
+        "enter_queue_timestamp is not a timestamp",
+    ),
+    (
+        VALID | {"enter_queue_timestamp": 1335390565},
+        "enter_queue_timestamp is not a text",
+    ),
     (VALID | {"send_attempt": "2"}, "send_attempt is not a positive whole number"),
     (VALID | {"send_attempt": True}, "send_attempt is not a positive whole number"),
     (VALID | {"send_attempt": 0}, "send_attempt is not a positive whole number"),
@@ -140,8 +193,14 @@ MALFORMED = [
     (VALID | {"message": []}, "message is not a JSON object"),
     (message(attributes=None), "message.attributes is missing"),
     (message(attributes=[]), "message.attributes is not a JSON object"),
-    (message(attributes={str(n): n for n in range(101)}), "message.attributes has more than 100 members"),
-    (message(attributes={"a": nested(8)}), "message.attributes is nested deeper than 8"),
+    (
+        message(attributes={str(n): n for n in range(101)}),
+        "message.attributes has more than 100 members",
+    ),
+    (
+        message(attributes={"a": nested(8)}),
+        "message.attributes is nested deeper than 8",
+    ),
     (message(items=None), "message.items is missing"),
     (message(items="V4T1"), "message.items is not a list"),
     (message(items={"0": "V4T1"}), "message.items is not a list"),
@@ -154,7 +213,9 @@ MALFORMED = [
 
 
 @pytest.mark.parametrize(("body", "reason"), MALFORMED)
-def test_a_misshapen_body_is_refused_with_its_reason(body: bytes | dict[str, Any], reason: str) -> None:
+def test_a_misshapen_body_is_refused_with_its_reason(
+    body: bytes | dict[str, Any], reason: str
+) -> None:
     with pytest.raises(MalformedMessage) as caught:
         Envelope.parse(body if isinstance(body, bytes) else orjson.dumps(body))
     assert caught.value.reason == reason

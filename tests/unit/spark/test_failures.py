@@ -35,7 +35,9 @@ def test_what_the_broker_counted_elsewhere_counts_here() -> None:
 def test_messages_without_id_are_told_apart_by_body() -> None:
     failures = Failures("q", first_pause=1.0, longest_pause=60.0)
     one, other = Delivery(b"1", "", {}, False, "q"), Delivery(b"2", "", {}, False, "q")
-    assert [failures.failed([message], ValueError()) for message in (one, one, other)] == [1.0, 2.0, 1.0]
+    assert [
+        failures.failed([message], ValueError()) for message in (one, one, other)
+    ] == [1.0, 2.0, 1.0]
 
 
 def test_one_line_when_it_begins_and_one_when_all_is_well() -> None:

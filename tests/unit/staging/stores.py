@@ -34,9 +34,14 @@ def s3_server() -> Any:
 async def bucket_store(endpoint: str) -> AsyncIterator[S3Store]:
     """A store in an empty bucket of its own."""
     name = f"files-{uuid4()}"
-    async with aiohttp.ClientSession() as http, http.put(f"{endpoint}/{name}") as answer:
+    async with (
+        aiohttp.ClientSession() as http,
+        http.put(f"{endpoint}/{name}") as answer,
+    ):
         assert answer.status == 200
-    store = S3Store(Bucket(name, endpoint, "us-east-1", "a test's key", "a test's secret"))
+    store = S3Store(
+        Bucket(name, endpoint, "us-east-1", "a test's key", "a test's secret")
+    )
     try:
         yield store
     finally:
@@ -55,6 +60,8 @@ async def chunks(*parts: bytes) -> AsyncIterator[bytes]:
         yield part
 
 
-async def content(store: FileStore, key: str, start: int = 0, length: int | None = None) -> bytes:
+async def content(
+    store: FileStore, key: str, start: int = 0, length: int | None = None
+) -> bytes:
     """A file's bytes."""
     return b"".join([chunk async for chunk in store.get(key, start, length)])

@@ -7,7 +7,8 @@ import hashlib
 
 import pytest
 
-from shared.vault.errors import ErrorType, VaultFault
+from shared.protocol.error_types import ErrorType
+from shared.vault.errors import VaultFault
 from shared.vault.files import file_store as store
 from shared.vault.files.store_faults import as_faults, given_md5
 

@@ -29,7 +29,16 @@ def test_spans(header: str | None, span: Span) -> None:
 
 
 @pytest.mark.parametrize(
-    "header", ["bytes=100-", "bytes=-", "bytes=2-1", "bytes=a-b", "bytes=0-1,3-4", "0-1", "bytes=-0"]
+    "header",
+    [
+        "bytes=100-",
+        "bytes=-",
+        "bytes=2-1",
+        "bytes=a-b",
+        "bytes=0-1,3-4",
+        "0-1",
+        "bytes=-0",
+    ],
 )
 def test_no_spans(header: str) -> None:
     with pytest.raises(VaultFault):
@@ -60,4 +69,7 @@ def test_a_name_cannot_break_out_of_its_header(name: str) -> None:
 
 def test_names() -> None:
     assert disposition("a b.csv") == 'attachment;filename="a b.csv"'
-    assert disposition("é.csv") == "attachment;filename=\"_.csv\"; filename*=UTF-8''%C3%A9.csv"
+    assert (
+        disposition("é.csv")
+        == "attachment;filename=\"_.csv\"; filename*=UTF-8''%C3%A9.csv"
+    )

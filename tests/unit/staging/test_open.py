@@ -14,7 +14,14 @@ from tests.unit.staging.stores import chunks, content, s3_server
 
 
 async def test_a_folder_of_the_vaults_own(tmp_path: Path) -> None:
-    store = open_store(settings("postgresql://nobody@127.0.0.1:1/none", "amqp://nobody@127.0.0.1:1/", tmp_path), "one")
+    store = open_store(
+        settings(
+            "postgresql://nobody@127.0.0.1:1/none",
+            "amqp://nobody@127.0.0.1:1/",
+            tmp_path,
+        ),
+        "one",
+    )
     assert isinstance(store, LocalStore)
     assert not list(tmp_path.iterdir())
     await store.put("top/file", chunks(b"x"))
@@ -30,7 +37,11 @@ async def test_a_bucket_when_one_is_set(tmp_path: Path) -> None:
             "staging_s3_access_key": "a test's key",
             "staging_s3_secret_key": SecretStr("a test's secret"),
         }
-        base = settings("postgresql://nobody@127.0.0.1:1/none", "amqp://nobody@127.0.0.1:1/", tmp_path)
+        base = settings(
+            "postgresql://nobody@127.0.0.1:1/none",
+            "amqp://nobody@127.0.0.1:1/",
+            tmp_path,
+        )
         store = open_store(base.model_copy(update=changes), "one")
         assert isinstance(store, S3Store)
         client = await store._client()

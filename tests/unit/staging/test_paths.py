@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.vault.errors import ErrorType, VaultFault
+from shared.protocol.error_types import ErrorType
+from shared.vault.errors import VaultFault
 from shared.vault.files.paths import ROOT, StagingArea, checked_name, quota_root, split
 
 OWN = StagingArea("u7", everything=False)
@@ -69,7 +70,12 @@ def test_refused(path: str) -> None:
         assert raised.value.error.type is ErrorType.INVALID_DATA
 
 
-@given(st.text(max_size=60) | st.lists(st.sampled_from(["..", ".", "u8", "", "/", "a"]), max_size=8).map("/".join))
+@given(
+    st.text(max_size=60)
+    | st.lists(st.sampled_from(["..", ".", "u8", "", "/", "a"]), max_size=8).map(
+        "/".join
+    )
+)
 def test_nothing_reaches_out_of_the_own_folder(path: str) -> None:
     try:
         key = OWN.key(path)

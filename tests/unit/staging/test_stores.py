@@ -19,7 +19,13 @@ from shared.vault.files.file_store import (
     TooLarge,
     delete_tree,
 )
-from tests.unit.staging.stores import bucket_store, chunks, content, folder_store, s3_server
+from tests.unit.staging.stores import (
+    bucket_store,
+    chunks,
+    content,
+    folder_store,
+    s3_server,
+)
 
 
 @pytest.fixture(scope="module")
@@ -29,8 +35,12 @@ def endpoint() -> Iterator[str]:
 
 
 @pytest.fixture(params=["folder", "bucket"])
-async def store(request: pytest.FixtureRequest, tmp_path: Path, endpoint: str) -> AsyncIterator[FileStore]:
-    opened = folder_store(tmp_path) if request.param == "folder" else bucket_store(endpoint)
+async def store(
+    request: pytest.FixtureRequest, tmp_path: Path, endpoint: str
+) -> AsyncIterator[FileStore]:
+    opened = (
+        folder_store(tmp_path) if request.param == "folder" else bucket_store(endpoint)
+    )
     async with opened as found:
         yield found
 
@@ -82,10 +92,17 @@ async def test_what_does_not_come_whole_is_not_there(store: FileStore) -> None:
     with pytest.raises(ChecksumMismatch):
         await store.put("top/file", chunks(b"content"), md5="0" * 32)
     assert await store.find("top/file") is None
-    await store.put("top/file", chunks(b"12345"), limit=5, md5=hashlib.md5(b"12345", usedforsecurity=False).hexdigest())
+    await store.put(
+        "top/file",
+        chunks(b"12345"),
+        limit=5,
+        md5=hashlib.md5(b"12345", usedforsecurity=False).hexdigest(),
+    )
 
 
-async def test_files_and_folders_do_not_take_each_others_place(store: FileStore) -> None:
+async def test_files_and_folders_do_not_take_each_others_place(
+    store: FileStore,
+) -> None:
     await store.put("top/file", chunks(b"content"))
     await store.make_folder("top/folder")
     for attempt in ("top/folder", "top/file/below"):
@@ -109,12 +126,16 @@ async def test_lists(store: FileStore) -> None:
 
 @pytest.mark.parametrize("recursive", [False, True])
 @pytest.mark.parametrize("size", [1, 2, 3, 100])
-async def test_pages_of_a_list_are_the_list(store: FileStore, recursive: bool, size: int) -> None:
+async def test_pages_of_a_list_are_the_list(
+    store: FileStore, recursive: bool, size: int
+) -> None:
     for key in ("b/1", "b/2", "b-d", "c", "e/f/3", "e/f/4", "b0"):
         await store.put(f"top/{key}", chunks(b"x"))
     whole = await keys(store, "top", recursive=recursive)
     paged: list[str] = []
-    while page := await store.list("top", recursive=recursive, after=paged[-1] if paged else None, limit=size):
+    while page := await store.list(
+        "top", recursive=recursive, after=paged[-1] if paged else None, limit=size
+    ):
         assert len(page) <= size
         paged += [item.position for item in page]
     assert paged == whole
@@ -184,14 +205,18 @@ async def test_what_is_half_written_is_tidied_away(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("key", ["../x", "a/../../x", "/x", "a//b", "a\x00b", ""])
-async def test_a_malformed_key_never_leaves_the_folder(tmp_path: Path, key: str) -> None:
+async def test_a_malformed_key_never_leaves_the_folder(
+    tmp_path: Path, key: str
+) -> None:
     async with folder_store(tmp_path / "store") as store:
         with pytest.raises(ValueError, match="malformed"):
             await store.put(key, chunks(b"x"))
     assert not (tmp_path / "x").exists()
 
 
-async def test_a_large_file_goes_up_in_parts(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_large_file_goes_up_in_parts(
+    endpoint: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(s3, "PART", 5 * 2**20)  # the least that S3 takes
     monkeypatch.setattr(s3, "COPY_PART", 6 * 2**20)
     block = bytes(range(256)) * 4096

@@ -32,15 +32,27 @@ def plan_class(compiled: CompiledQuery, targets: Targets) -> str:
     select = compiled.query.select
     semi = any(isinstance(condition, InSelect) for condition in _all(select.where))
     sub = any(isinstance(column, SubSelectColumn) for column in compiled.columns)
-    also = {"join": compiled.joins > 0, "semi": semi, "sub": sub, "find": select.find is not None}
-    parts = [f"{_access(compiled, targets)}/{_pages(compiled, select)}", *(name for name, has in also.items() if has)]
+    also = {
+        "join": compiled.joins > 0,
+        "semi": semi,
+        "sub": sub,
+        "find": select.find is not None,
+    }
+    parts = [
+        f"{_access(compiled, targets)}/{_pages(compiled, select)}",
+        *(name for name, has in also.items() if has),
+    ]
     return "+".join(parts)
 
 
 def _pages(compiled: CompiledQuery, select: Select) -> str:
     if compiled.keyset:
         return "keyset"
-    ranked = any(isinstance(term, Rank) for term in select.order) if select.order else select.find is not None
+    ranked = (
+        any(isinstance(term, Rank) for term in select.order)
+        if select.order
+        else select.find is not None
+    )
     return "rank" if ranked else "offset"
 
 
@@ -48,7 +60,10 @@ def _access(compiled: CompiledQuery, targets: Targets) -> str:
     target = targets.get(compiled.object_name)
     if target is not None and target.rows is not None:
         return "rows"
-    kinds = {_index(compiled, condition) for condition in _required(compiled.query.select.where)}
+    kinds = {
+        _index(compiled, condition)
+        for condition in _required(compiled.query.select.where)
+    }
     return next((kind for kind in INDEXES if kind in kinds), "scan")
 
 
@@ -56,13 +71,27 @@ def _index(compiled: CompiledQuery, condition: Condition) -> str:
     """What index a condition that every record must meet leads through."""
     operand = condition.operand
     field = compiled.source.fields.get(operand.path.text)
-    if field is None or operand.function is not None or not isinstance(condition, Comparison | Contains | Between):
+    if (
+        field is None
+        or operand.function is not None
+        or not isinstance(condition, Comparison | Contains | Between)
+    ):
         return ""
-    if isinstance(condition, Comparison) and (condition.value is None or condition.operator == "!="):
+    if isinstance(condition, Comparison) and (
+        condition.value is None or condition.operator == "!="
+    ):
         return ""
     if field.name == "modified_date__v":
         return "modified"
-    return "id" if field.name == "id" else "unique" if field.unique else "reference" if field.object else ""
+    return (
+        "id"
+        if field.name == "id"
+        else "unique"
+        if field.unique
+        else "reference"
+        if field.object
+        else ""
+    )
 
 
 def _required(where: Expression | None) -> Iterator[Condition]:

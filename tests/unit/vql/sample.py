@@ -23,7 +23,12 @@ from shared.vault.queries.query_targets import targets_of
 
 
 def a_field(name: str, type_: FieldType, **attributes: object) -> Field:
-    return Field(name=name, label=name.partition("__")[0].replace("_", " ").title(), type=type_, **attributes)  # type: ignore[arg-type]
+    return Field(
+        name=name,
+        label=name.partition("__")[0].replace("_", " ").title(),
+        type=type_,
+        **attributes,  # type: ignore[arg-type]
+    )
 
 
 def a_reference(name: str, target: str, inbound: str | None = None) -> Field:
@@ -41,7 +46,9 @@ def a_reference(name: str, target: str, inbound: str | None = None) -> Field:
 def platform_fields() -> list[Field]:
     return [
         a_field("id", FieldType.ID, required=True, unique=True, system=True),
-        a_field("global_id__sys", FieldType.STRING, unique=True, system=True, max_length=200),
+        a_field(
+            "global_id__sys", FieldType.STRING, unique=True, system=True, max_length=200
+        ),
         a_field("link__sys", FieldType.STRING, max_length=1500),
         a_field("name__v", FieldType.STRING, required=True, max_length=128),
         a_field("status__v", FieldType.PICKLIST, picklist="default_status__v"),
@@ -53,11 +60,21 @@ def platform_fields() -> list[Field]:
 
 
 def an_object(
-    name: str, label: str, *fields: Field, lifecycle: str | None = None, attachments: bool = False
+    name: str,
+    label: str,
+    *fields: Field,
+    lifecycle: str | None = None,
+    attachments: bool = False,
 ) -> VaultObject:
     every = {field.name: field for field in (*platform_fields(), *fields)}
     return VaultObject(
-        name, label, f"{label}s", name[:3].upper(), lifecycle=lifecycle, allow_attachments=attachments, fields=every
+        name,
+        label,
+        f"{label}s",
+        name[:3].upper(),
+        lifecycle=lifecycle,
+        allow_attachments=attachments,
+        fields=every,
     )
 
 
@@ -82,7 +99,12 @@ OBJECTS = {
             a_field("do_not_call__v", FieldType.BOOLEAN),
             a_field("birth_date__v", FieldType.DATE),
             a_field("portrait__v", FieldType.ATTACHMENT),
-            a_field("languages__v", FieldType.PICKLIST, picklist="language__v", multi_value=True),
+            a_field(
+                "languages__v",
+                FieldType.PICKLIST,
+                picklist="language__v",
+                multi_value=True,
+            ),
             a_field("object_type__v", FieldType.STRING, system=True),
             a_field("lifecycle__v", FieldType.STRING, system=True),
             a_field("state__v", FieldType.STRING, system=True),
@@ -115,11 +137,19 @@ OBJECTS = {
         an_object(
             "user__sys",
             "User",
-            a_field("username__sys", FieldType.STRING, required=True, unique=True, max_length=255),
+            a_field(
+                "username__sys",
+                FieldType.STRING,
+                required=True,
+                unique=True,
+                max_length=255,
+            ),
             a_field("first_name__sys", FieldType.STRING, max_length=80),
             a_field("email__sys", FieldType.STRING, max_length=255),
         ),
-        an_object("holder__v", "Holder", a_reference("secret__v", "secret__v", "holders__vr")),
+        an_object(
+            "holder__v", "Holder", a_reference("secret__v", "secret__v", "holders__vr")
+        ),
     )
 }
 
@@ -128,9 +158,14 @@ PICKLISTS = {
     "default_status__v": Picklist(
         "default_status__v",
         "Status",
-        entries={"active__v": PicklistEntry("active__v", "Active"), "inactive__v": PicklistEntry("inactive__v", "Off")},
+        entries={
+            "active__v": PicklistEntry("active__v", "Active"),
+            "inactive__v": PicklistEntry("inactive__v", "Off"),
+        },
     ),
-    "language__v": Picklist("language__v", "Language", entries={"fr__v": PicklistEntry("fr__v", "French")}),
+    "language__v": Picklist(
+        "language__v", "Language", entries={"fr__v": PicklistEntry("fr__v", "French")}
+    ),
 }
 LIFECYCLES = {
     "account_lifecycle__v": Lifecycle(
@@ -138,8 +173,12 @@ LIFECYCLES = {
         "Account Lifecycle",
         "new_state__v",
         states={
-            "new_state__v": LifecycleState("new_state__v", "New", state_type="initial_state__sys"),
-            "done_state__v": LifecycleState("done_state__v", "Done", state_type="complete_state__sys"),
+            "new_state__v": LifecycleState(
+                "new_state__v", "New", state_type="initial_state__sys"
+            ),
+            "done_state__v": LifecycleState(
+                "done_state__v", "Done", state_type="complete_state__sys"
+            ),
         },
     )
 }
@@ -182,9 +221,15 @@ REGISTRY = SampleRegistry(
     OBJECTS,
     PICKLISTS,
     LIFECYCLES,
-    {("Picklist", "language__v"): Component("Picklist", "language__v", {"label": ("Language",)})},
+    {
+        ("Picklist", "language__v"): Component(
+            "Picklist", "language__v", {"label": ("Language",)}
+        )
+    },
     {("account__v", "hcp__v"): ObjectType("hcp__v", "account__v", "Professional")},
-    build_documents(statement.component for statement in parse(DOCUMENTS) if statement.component),
+    build_documents(
+        statement.component for statement in parse(DOCUMENTS) if statement.component
+    ),
 )
 TARGETS = targets_of(REGISTRY)
 

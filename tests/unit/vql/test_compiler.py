@@ -31,7 +31,9 @@ def where(condition: str, source: str = "account__v") -> tuple[str, tuple[object
 
 
 def test_keyset_page() -> None:
-    query = compiled("SELECT id, name__v FROM account__v WHERE npi__v = 'x' PAGESIZE 100")
+    query = compiled(
+        "SELECT id, name__v FROM account__v WHERE npi__v = 'x' PAGESIZE 100"
+    )
     assert query.sql == (
         'SELECT t0."id", t0."name__v", t0."id" FROM records."account__v" t0'
         ' WHERE t0."npi__v" = $1::text AND t0."id" > $2::text ORDER BY t0."id" LIMIT $3::bigint OFFSET $4::bigint'
@@ -42,7 +44,10 @@ def test_keyset_page() -> None:
     assert query.page(pageoffset=200)[1] == ("x", "", 100, 200)
     assert query.page(pageoffset=200, after="ACC1")[1] == ("x", "ACC1", 100, 0)
     assert query.page(pagesize=10)[1] == ("x", "", 10, 0)
-    assert query.count_sql == 'SELECT count(*) FROM records."account__v" t0 WHERE t0."npi__v" = $1::text'
+    assert (
+        query.count_sql
+        == 'SELECT count(*) FROM records."account__v" t0 WHERE t0."npi__v" = $1::text'
+    )
     assert query.count_parameters == ("x",)
 
 
@@ -106,21 +111,41 @@ def test_one_join_a_path() -> None:
         ("beds__v CONTAINS (1, 2)", 't0."beds__v" = ANY($1::bigint[])', ([1, 2],)),
         ("beds__v > 1.5", 't0."beds__v" > $1::numeric', (Decimal("1.5"),)),
         ("score__v = 3", 't0."score__v" = $1::numeric', (Decimal(3),)),
-        ("beds__v = 9223372036854775808", 't0."beds__v" = $1::numeric', (Decimal(2**63),)),
+        (
+            "beds__v = 9223372036854775808",
+            't0."beds__v" = $1::numeric',
+            (Decimal(2**63),),
+        ),
         ("do_not_call__v = true", 't0."do_not_call__v" = $1::boolean', (True,)),
-        ("birth_date__v < '2000-02-29'", 't0."birth_date__v" < $1::date', (date(2000, 2, 29),)),
+        (
+            "birth_date__v < '2000-02-29'",
+            't0."birth_date__v" < $1::date',
+            (date(2000, 2, 29),),
+        ),
         ("languages__v = 'fr__v'", 't0."languages__v" @> $1::text[]', (["fr__v"],)),
-        ("languages__v != 'fr__v'", '(t0."languages__v" @> $1::text[]) IS NOT TRUE', (["fr__v"],)),
+        (
+            "languages__v != 'fr__v'",
+            '(t0."languages__v" @> $1::text[]) IS NOT TRUE',
+            (["fr__v"],),
+        ),
         ("languages__v CONTAINS ('a')", 't0."languages__v" && $1::text[]', (["a"],)),
         ("status__v CONTAINS ('a')", 't0."status__v" = ANY($1::text[])', (["a"],)),
         (r"name__v LIKE '50\%_\\%'", 't0."name__v" LIKE $1::text', (r"50\%\_\\%",)),
-        ("CASEINSENSITIVE(name__v) = 'X'", 'lower(t0."name__v") = lower($1::text)', ("X",)),
+        (
+            "CASEINSENSITIVE(name__v) = 'X'",
+            'lower(t0."name__v") = lower($1::text)',
+            ("X",),
+        ),
         (
             "CASEINSENSITIVE(name__v) CONTAINS ('X')",
             'lower(t0."name__v") IN (SELECT lower(v) FROM unnest($1::text[]) AS v)',
             (["X"],),
         ),
-        ("beds__v BETWEEN 1 AND 2", 't0."beds__v" BETWEEN $1::bigint AND $2::bigint', (1, 2)),
+        (
+            "beds__v BETWEEN 1 AND 2",
+            't0."beds__v" BETWEEN $1::bigint AND $2::bigint',
+            (1, 2),
+        ),
         (
             "name__v = 'a' OR (name__v = 'b' AND npi__v = 'c')",
             '(t0."name__v" = $1::text OR (t0."name__v" = $2::text AND t0."npi__v" = $3::text))',
@@ -152,7 +177,9 @@ def test_date_times_are_utc(literal: str, moment: datetime) -> None:
 
 
 def test_values_are_encoded_by_sql() -> None:
-    query = compiled("SELECT status__v, languages__v, score__v, beds__v, birth_date__v, biography__v FROM account__v")
+    query = compiled(
+        "SELECT status__v, languages__v, score__v, beds__v, birth_date__v, biography__v FROM account__v"
+    )
     assert query.sql.partition(" FROM ")[0] == (
         'SELECT CASE WHEN t0."status__v" IS NULL THEN NULL ELSE ARRAY[t0."status__v"] END, t0."languages__v",'
         ' t0."score__v"::text, t0."beds__v", to_char(t0."birth_date__v", \'YYYY-MM-DD\'),'
@@ -164,22 +191,36 @@ def test_values_are_encoded_by_sql() -> None:
 
 
 def test_sub_select() -> None:
-    query = compiled("SELECT id, (SELECT id FROM addresses__vr WHERE city_cda__v = 'Rome' PAGESIZE 9) FROM account__v")
+    query = compiled(
+        "SELECT id, (SELECT id FROM addresses__vr WHERE city_cda__v = 'Rome' PAGESIZE 9) FROM account__v"
+    )
     assert query.keys == ("id", "addresses__vr")
     assert query.json_keys == {"addresses__vr"}
     assert query.parameters == ("Rome", '{"id":', 9, ChildAddress(0))
     assert query.deferred
-    assert 'WHERE t1."account__v" = t0."id" AND t1."city_cda__v" = $1::text ORDER BY t1."id" LIMIT $3' in query.sql
+    assert (
+        'WHERE t1."account__v" = t0."id" AND t1."city_cda__v" = $1::text ORDER BY t1."id" LIMIT $3'
+        in query.sql
+    )
     assert query.count_parameters == ()
 
 
 def test_sub_select_rows_have_a_ceiling() -> None:
-    query = parse("SELECT id, (SELECT id FROM addresses__vr PAGESIZE 9) FROM account__v")
-    assert compile_query(query, REGISTRY, readable, Options(subselect_rows=5)).parameters[-2] == 5
+    query = parse(
+        "SELECT id, (SELECT id FROM addresses__vr PAGESIZE 9) FROM account__v"
+    )
+    assert (
+        compile_query(query, REGISTRY, readable, Options(subselect_rows=5)).parameters[
+            -2
+        ]
+        == 5
+    )
 
 
 def test_columns_keep_the_order_of_the_statement() -> None:
-    query = compiled("SELECT (SELECT id FROM addresses__vr), name__v, name__v, id FROM account__v")
+    query = compiled(
+        "SELECT (SELECT id FROM addresses__vr), name__v, name__v, id FROM account__v"
+    )
     assert query.keys == ("addresses__vr", "name__v", "id")
 
 
@@ -215,7 +256,12 @@ def test_permission_is_asked_once_an_object() -> None:
 
 
 def test_criteria_are_checked_against_an_object() -> None:
-    criteria = parse_criteria("status__v = 'active__v' AND primary_country__vr.country_code__v = 'FR'")
+    criteria = parse_criteria(
+        "status__v = 'active__v' AND primary_country__vr.country_code__v = 'FR'"
+    )
     check_criteria(criteria, "account__v", REGISTRY, readable)
-    with pytest.raises(VqlNameError, match=r"unknown relationship \[primary_country__vr\].*line 1, column 29"):
+    with pytest.raises(
+        VqlNameError,
+        match=r"unknown relationship \[primary_country__vr\].*line 1, column 29",
+    ):
         check_criteria(criteria, "address__v", REGISTRY, readable)

@@ -11,9 +11,15 @@ def described(text: str) -> dict[str, object]:
 
 
 def test_object_and_fields() -> None:
-    assert described("SELECT id, name__v, status__v, score__v, primary_country__vr.name__v FROM account__v") == {
+    assert described(
+        "SELECT id, name__v, status__v, score__v, primary_country__vr.name__v FROM account__v"
+    ) == {
         "type": "select__sys",
-        "object": {"name": "account__v", "label": "Account", "label_plural": "Accounts"},
+        "object": {
+            "name": "account__v",
+            "label": "Account",
+            "label_plural": "Accounts",
+        },
         "fields": [
             {"name": "id", "type": "id", "required": True},
             {
@@ -57,7 +63,9 @@ def test_object_and_fields() -> None:
 
 
 def test_function_and_alias() -> None:
-    fields = described("SELECT LONGTEXT(biography__v) AS text FROM account__v")["fields"]
+    fields = described("SELECT LONGTEXT(biography__v) AS text FROM account__v")[
+        "fields"
+    ]
     assert fields == [
         {
             "name": "text",
@@ -78,7 +86,11 @@ def test_sub_selects() -> None:
     assert block["subqueries"] == [
         {
             "relationship": "addresses__vr",
-            "object": {"name": "address__v", "label": "Address", "label_plural": "Addresss"},
+            "object": {
+                "name": "address__v",
+                "label": "Address",
+                "label_plural": "Addresss",
+            },
             "fields": [{"name": "id", "type": "id", "required": True}],
         }
     ]

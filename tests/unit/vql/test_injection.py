@@ -30,11 +30,21 @@ from tests.unit.vql.sample import OBJECTS, REGISTRY, TARGETS, readable
 
 STATEMENTS = [
     line.partition(" ")[2].replace("␊", "\n")
-    for line in Path(__file__).with_name("statements.txt").read_text(encoding="utf-8").splitlines()
+    for line in Path(__file__)
+    .with_name("statements.txt")
+    .read_text(encoding="utf-8")
+    .splitlines()
     if line and line[0].islower()
 ]
-WORDS = sorted({word for text in STATEMENTS for word in re.findall(r"\w+|'[^']*'|[^\s\w]", text)} | set(OBJECTS))
-EXECUTION = Execution(datetime(2025, 1, 31, 12, tzinfo=UTC), {name: kind() for name, kind in TOKENS.items()}, "/api")
+WORDS = sorted(
+    {word for text in STATEMENTS for word in re.findall(r"\w+|'[^']*'|[^\s\w]", text)}
+    | set(OBJECTS)
+)
+EXECUTION = Execution(
+    datetime(2025, 1, 31, 12, tzinfo=UTC),
+    {name: kind() for name, kind in TOKENS.items()},
+    "/api",
+)
 
 
 def place_holders(sql: str) -> set[int]:
@@ -44,7 +54,9 @@ def place_holders(sql: str) -> set[int]:
 def assert_sound(query: CompiledQuery) -> None:
     sql, parameters = query.page()
     assert place_holders(sql) == set(range(1, len(parameters) + 1))
-    assert place_holders(query.count_sql) == set(range(1, len(query.count_parameters) + 1))
+    assert place_holders(query.count_sql) == set(
+        range(1, len(query.count_parameters) + 1)
+    )
     resolved = resolve(parameters, EXECUTION) if query.deferred else parameters
     assert not any(isinstance(parameter, Deferred) for parameter in resolved)
 
@@ -89,8 +101,15 @@ def test_any_order_of_words(words: list[str]) -> None:
 
 
 @many
-@given(st.sampled_from(STATEMENTS), st.integers(0, 200), st.integers(0, 20), st.sampled_from(["", *WORDS]))
-def test_statements_with_a_piece_replaced(text: str, start: int, length: int, word: str) -> None:
+@given(
+    st.sampled_from(STATEMENTS),
+    st.integers(0, 200),
+    st.integers(0, 20),
+    st.sampled_from(["", *WORDS]),
+)
+def test_statements_with_a_piece_replaced(
+    text: str, start: int, length: int, word: str
+) -> None:
     run(text[:start] + word + text[start + length :])
 
 
@@ -101,7 +120,9 @@ def test_every_parameter_is_used() -> None:
             assert_sound(query)
 
 
-LITERAL = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])).map(lambda text: f"Zq7{text}")
+LITERAL = st.text(
+    st.characters(exclude_characters="\0", exclude_categories=["Cs"])
+).map(lambda text: f"Zq7{text}")
 SHAPES = st.sampled_from(
     [
         "name__v = {0}",
@@ -122,7 +143,9 @@ SHAPES = st.sampled_from(
 
 
 def quoted(value: str) -> str:
-    return "'" + value.replace("\\", "\\\\").replace("'", "\\'").replace("%", "\\%") + "'"
+    return (
+        "'" + value.replace("\\", "\\\\").replace("'", "\\'").replace("%", "\\%") + "'"
+    )
 
 
 @many
@@ -142,7 +165,11 @@ def test_no_literal_enters_the_sql(shape: str, first: str, second: str) -> None:
 
 
 @many
-@given(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=60))
+@given(
+    st.text(
+        st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=60
+    )
+)
 def test_no_search_word_enters_the_sql(text: str) -> None:
     phrase = "'" + f"Zq7{text}".replace("\\", "\\\\").replace("'", "\\'") + "'"
     with suppress(VqlError):
@@ -153,4 +180,8 @@ def test_no_search_word_enters_the_sql(text: str) -> None:
 
 
 def str_values(parameters: tuple[object, ...]) -> list[object]:
-    return [value for entry in parameters for value in (entry if isinstance(entry, list) else [entry])]
+    return [
+        value
+        for entry in parameters
+        for value in (entry if isinstance(entry, list) else [entry])
+    ]

@@ -15,7 +15,12 @@ from shared.vault.vql import vql_tokens as tokens
 from tests.unit.vql.sample import REGISTRY, TARGETS, readable
 
 LONG = 40_000  # characters
-PATTERNS = [value for module in (tokens, phrase) for value in vars(module).values() if isinstance(value, re.Pattern)]
+PATTERNS = [
+    value
+    for module in (tokens, phrase)
+    for value in vars(module).values()
+    if isinstance(value, re.Pattern)
+]
 
 
 class Steps:
@@ -47,26 +52,50 @@ def steps_of(text: str) -> int:
 
 HOSTILE = {
     "conditions": ("SELECT id FROM account__v WHERE id = 'x'", " OR id = 'x'", ""),
-    "conjunctions": ("SELECT id FROM account__v WHERE id = 'x'", " AND beds__v > 1", ""),
+    "conjunctions": (
+        "SELECT id FROM account__v WHERE id = 'x'",
+        " AND beds__v > 1",
+        "",
+    ),
     "ids": ("SELECT id FROM account__v WHERE id CONTAINS ('x'", ",'x'", ")"),
     "ids not closed": ("SELECT id FROM account__v WHERE id CONTAINS ('x'", ",'x'", ""),
     "escapes": ("SELECT id FROM account__v WHERE id CONTAINS ('x'", ",'\\'%'", ")"),
     "mixed list": ("SELECT id FROM account__v WHERE id CONTAINS (null", ",'x'", ")"),
     "fields": ("SELECT id", ", name__v", " FROM account__v"),
     "paths": ("SELECT id", ", primary_country__vr.name__v", " FROM account__v"),
-    "deep path": ("SELECT parent_account__vr", ".parent_account__vr", ".id FROM account__v"),
+    "deep path": (
+        "SELECT parent_account__vr",
+        ".parent_account__vr",
+        ".id FROM account__v",
+    ),
     "opening parentheses": ("SELECT id FROM account__v WHERE ", "(", ""),
-    "sub-selects": ("SELECT id", ", (SELECT id FROM addresses__vr)", " FROM account__v"),
-    "semi-joins": ("SELECT id FROM account__v WHERE id = 'x'", " AND id IN (SELECT id FROM addresses__vr)", ""),
+    "sub-selects": (
+        "SELECT id",
+        ", (SELECT id FROM addresses__vr)",
+        " FROM account__v",
+    ),
+    "semi-joins": (
+        "SELECT id FROM account__v WHERE id = 'x'",
+        " AND id IN (SELECT id FROM addresses__vr)",
+        "",
+    ),
     "order": ("SELECT id FROM account__v ORDER BY id", ", name__v", ""),
     "quotes": ("SELECT id FROM account__v WHERE name__v = '", "''", "'"),
     "wildcards": ("SELECT id FROM account__v WHERE name__v LIKE 'a", "%_", "'"),
     "search words": ("SELECT id FROM account__v FIND ('a", " a*", "')"),
-    "search phrases": ("SELECT id FROM account__v FIND ('a'", " OR 'b' SCOPE name__v", ")"),
+    "search phrases": (
+        "SELECT id FROM account__v FIND ('a'",
+        " OR 'b' SCOPE name__v",
+        ")",
+    ),
     "search parentheses": ("SELECT id FROM account__v FIND (", "(", ")"),
     "search negations": ("SELECT id FROM account__v FIND (", "NOT ", "'a')"),
     "tokens not closed": ("SELECT id FROM account__v WHERE id = ", "${a.", ""),
-    "date literals": ("SELECT id FROM account__v WHERE id = 'x'", " AND birth_date__v != LAST_DAYS:3", ""),
+    "date literals": (
+        "SELECT id FROM account__v WHERE id = 'x'",
+        " AND birth_date__v != LAST_DAYS:3",
+        "",
+    ),
     "spaces": ("SELECT id FROM account__v", " ", ""),
 }
 
@@ -74,7 +103,10 @@ HOSTILE = {
 @pytest.mark.parametrize("head", HOSTILE)
 def test_twice_the_text_takes_at_most_twice_the_steps(head: str) -> None:
     begin, repeated, end = HOSTILE[head]
-    few, many = (steps_of(begin + repeated * (length // len(repeated)) + end) for length in (LONG // 4, LONG))
+    few, many = (
+        steps_of(begin + repeated * (length // len(repeated)) + end)
+        for length in (LONG // 4, LONG)
+    )
     assert many <= 4.2 * few + 2_000
 
 

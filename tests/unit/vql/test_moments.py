@@ -43,7 +43,9 @@ def test_spans(name: str, count: int, begin: str, end: str) -> None:
     assert literal is not None
     found = span(RelativeDate(literal.kind, literal.unit, count), NOW)
     assert tuple(moment.strftime(DAY) for moment in found) == (begin, end)
-    assert all(moment.tzinfo is UTC and moment.hour == moment.minute == 0 for moment in found)
+    assert all(
+        moment.tzinfo is UTC and moment.hour == moment.minute == 0 for moment in found
+    )
 
 
 def test_the_last_days_end_with_the_current_second() -> None:
@@ -86,10 +88,26 @@ def test_spans_of_any_day(kind: str, unit: str, count: int, now: datetime) -> No
             '(t0."birth_date__v" >= $1::date AND t0."birth_date__v" < $2::date) IS NOT TRUE',
             (date(2024, 9, 24), date(2024, 9, 25)),
         ),
-        ("birth_date__v > TODAY", 't0."birth_date__v" >= $1::date', (date(2024, 9, 25),)),
-        ("birth_date__v >= TODAY", 't0."birth_date__v" >= $1::date', (date(2024, 9, 24),)),
-        ("birth_date__v < TODAY", 't0."birth_date__v" < $1::date', (date(2024, 9, 24),)),
-        ("birth_date__v <= TODAY", 't0."birth_date__v" < $1::date', (date(2024, 9, 25),)),
+        (
+            "birth_date__v > TODAY",
+            't0."birth_date__v" >= $1::date',
+            (date(2024, 9, 25),),
+        ),
+        (
+            "birth_date__v >= TODAY",
+            't0."birth_date__v" >= $1::date',
+            (date(2024, 9, 24),),
+        ),
+        (
+            "birth_date__v < TODAY",
+            't0."birth_date__v" < $1::date',
+            (date(2024, 9, 24),),
+        ),
+        (
+            "birth_date__v <= TODAY",
+            't0."birth_date__v" < $1::date',
+            (date(2024, 9, 25),),
+        ),
         (
             "created_date__v < LAST_MONTHS:1",
             't0."created_date__v" < $1::timestamptz',
@@ -98,13 +116,21 @@ def test_spans_of_any_day(kind: str, unit: str, count: int, now: datetime) -> No
     ],
 )
 def test_comparisons(condition: str, sql: str, parameters: tuple[object, ...]) -> None:
-    query = compile_query(parse(f"SELECT id FROM account__v WHERE {condition}"), REGISTRY, readable)
+    query = compile_query(
+        parse(f"SELECT id FROM account__v WHERE {condition}"), REGISTRY, readable
+    )
     assert query.matching.partition(" WHERE ")[2] == sql
     assert query.deferred
     assert resolve(query.matching_parameters, Execution(NOW)) == parameters
 
 
 def test_a_kept_statement_follows_the_day() -> None:
-    query = compile_query(parse("SELECT id FROM account__v WHERE birth_date__v >= TODAY"), REGISTRY, readable)
-    days = [resolve(query.page()[1], Execution(NOW + timedelta(days=n)))[0] for n in (0, 1)]
+    query = compile_query(
+        parse("SELECT id FROM account__v WHERE birth_date__v >= TODAY"),
+        REGISTRY,
+        readable,
+    )
+    days = [
+        resolve(query.page()[1], Execution(NOW + timedelta(days=n)))[0] for n in (0, 1)
+    ]
     assert days == [date(2024, 9, 24), date(2024, 9, 25)]

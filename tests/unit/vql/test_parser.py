@@ -8,7 +8,14 @@ from decimal import Decimal
 
 import pytest
 
-from shared.vault.vql import VqlError, VqlLimitError, VqlSyntaxError, parse, parse_criteria, parse_statement
+from shared.vault.vql import (
+    VqlError,
+    VqlLimitError,
+    VqlSyntaxError,
+    parse,
+    parse_criteria,
+    parse_statement,
+)
 from shared.vault.vql.expression_parser import MAX_DEPTH
 from shared.vault.vql.syntax_tree import (
     And,
@@ -32,7 +39,10 @@ def operand(name: str, at: int) -> Operand:
 
 def test_items_and_source() -> None:
     select = parse("select a__vr.b__v, longtext(c__v) as d from e__v").select
-    assert select.items == (Item(Path(("a__vr", "b__v"), 1)), Item(Path(("c__v",), 5), "LONGTEXT", "d"))
+    assert select.items == (
+        Item(Path(("a__vr", "b__v"), 1)),
+        Item(Path(("c__v",), 5), "LONGTEXT", "d"),
+    )
     assert select.source == "e__v"
 
 
@@ -52,10 +62,18 @@ def test_and_binds_tighter_than_or() -> None:
 
 
 def test_conditions() -> None:
-    assert parse_criteria("a__v CONTAINS (true, 'x')").expression == Contains(operand("a__v", 0), (True, "x"), 2)
-    assert parse_criteria("a__v BETWEEN 1 AND 2").expression == Between(operand("a__v", 0), 1, 2, 2)
-    assert parse_criteria(r"a__v LIKE 'x%\%'").expression == Like(operand("a__v", 0), ("x", "%"), 2)
-    semi_join = parse_criteria("id IN (SELECT id FROM b__vr WHERE c__v = 'x')").expression
+    assert parse_criteria("a__v CONTAINS (true, 'x')").expression == Contains(
+        operand("a__v", 0), (True, "x"), 2
+    )
+    assert parse_criteria("a__v BETWEEN 1 AND 2").expression == Between(
+        operand("a__v", 0), 1, 2, 2
+    )
+    assert parse_criteria(r"a__v LIKE 'x%\%'").expression == Like(
+        operand("a__v", 0), ("x", "%"), 2
+    )
+    semi_join = parse_criteria(
+        "id IN (SELECT id FROM b__vr WHERE c__v = 'x')"
+    ).expression
     assert isinstance(semi_join, InSelect)
     assert semi_join.select.source == "b__vr"
 
@@ -76,10 +94,26 @@ def test_limits(text: str, limits: Limits) -> None:
 @pytest.mark.parametrize(
     ("text", "message", "position"),
     [
-        ("SELECT id,\n FROM a__v", "expected a field, found FROM (line 2, column 2)", 12),
-        ("SELECT id FROM a__v WHERE b__v c__v", "expected an operator, found c__v (line 1, column 32)", 31),
-        ("SELECT id", "expected FROM, found the end of the statement (line 1, column 10)", 9),
-        ("SELECT id FROM a__v 'x'", "expected the end of the statement, found a string (line 1, column 21)", 20),
+        (
+            "SELECT id,\n FROM a__v",
+            "expected a field, found FROM (line 2, column 2)",
+            12,
+        ),
+        (
+            "SELECT id FROM a__v WHERE b__v c__v",
+            "expected an operator, found c__v (line 1, column 32)",
+            31,
+        ),
+        (
+            "SELECT id",
+            "expected FROM, found the end of the statement (line 1, column 10)",
+            9,
+        ),
+        (
+            "SELECT id FROM a__v 'x'",
+            "expected the end of the statement, found a string (line 1, column 21)",
+            20,
+        ),
     ],
 )
 def test_a_syntax_error_names_its_place(text: str, message: str, position: int) -> None:

@@ -24,12 +24,21 @@ def word(*parts: str) -> Word:
         ("insulin", word("insulin")),
         ("a b", Search("AND", (word("a"), word("b")))),
         ("a b OR c", Search("OR", (word("a"), word("b"), word("c")))),
-        ("a OR b AND c", Search("OR", (word("a"), Search("AND", (word("b"), word("c")))))),
-        ("(a OR b) AND c", Search("AND", (Search("OR", (word("a"), word("b"))), word("c")))),
+        (
+            "a OR b AND c",
+            Search("OR", (word("a"), Search("AND", (word("b"), word("c"))))),
+        ),
+        (
+            "(a OR b) AND c",
+            Search("AND", (Search("OR", (word("a"), word("b"))), word("c"))),
+        ),
         ("NOT a", Search("NOT", (word("a"),))),
         ("a AND NOT b", Search("AND", (word("a"), Search("NOT", (word("b"),))))),
         ("and or not", Search("AND", (word("and"), word("or"), word("not")))),
-        ('"blood  sugar" x', Search("AND", (Word(("blood  sugar",), exact=True), word("x")))),
+        (
+            '"blood  sugar" x',
+            Search("AND", (Word(("blood  sugar",), exact=True), word("x"))),
+        ),
         ("o*olog*", word("o", "olog", "")),
         (r"50\% it''s a\*", Search("AND", (word("50%"), word("it's"), word("a*")))),
         (r"\"a", word('"a')),
@@ -40,21 +49,44 @@ def test_terms(phrase: str, terms: object) -> None:
 
 
 @pytest.mark.parametrize(
-    "phrase", ["", " ", "*a", "a*b*c*", "AND", "a OR", "NOT", "(", ")", "(a", "a)", '"', '""', '"a']
+    "phrase",
+    [
+        "",
+        " ",
+        "*a",
+        "a*b*c*",
+        "AND",
+        "a OR",
+        "NOT",
+        "(",
+        ")",
+        "(a",
+        "a)",
+        '"',
+        '""',
+        '"a',
+    ],
 )
 def test_what_is_no_phrase(phrase: str) -> None:
     with pytest.raises(ValueError, match=r"search|exact"):
         read_phrase(f"'{phrase}'")
 
 
-@pytest.mark.parametrize("phrase", ["x" * 251, " ".join(["a*"] * 11), "(" * 30 + "a" + ")" * 30, "NOT " * 30 + "a"])
+@pytest.mark.parametrize(
+    "phrase",
+    ["x" * 251, " ".join(["a*"] * 11), "(" * 30 + "a" + ")" * 30, "NOT " * 30 + "a"],
+)
 def test_bounds(phrase: str) -> None:
     with pytest.raises(VqlLimitError):
         read_phrase(f"'{phrase}'")
 
 
 def patterns(find: str) -> list[object]:
-    query = compile_query(parse(f"SELECT id FROM account__v FIND ({find} SCOPE name__v)"), REGISTRY, readable)
+    query = compile_query(
+        parse(f"SELECT id FROM account__v FIND ({find} SCOPE name__v)"),
+        REGISTRY,
+        readable,
+    )
     return list(query.matching_parameters)
 
 
@@ -78,7 +110,12 @@ def test_patterns(phrase: str, expected: list[str]) -> None:
     assert patterns(phrase) == expected
 
 
-@given(st.text(st.characters(exclude_characters="\0'\\", exclude_categories=["Cs"]), max_size=50))
+@given(
+    st.text(
+        st.characters(exclude_characters="\0'\\", exclude_categories=["Cs"]),
+        max_size=50,
+    )
+)
 def test_no_character_of_a_word_is_an_operator(text: str) -> None:
     try:
         found = patterns(f"'{text}'")
@@ -90,7 +127,11 @@ def test_no_character_of_a_word_is_an_operator(text: str) -> None:
 
 
 def test_find_keeps_its_text_and_ranks() -> None:
-    query = compile_query(parse("SELECT id FROM account__v FIND ( 'a b'  SCOPE name__v )"), REGISTRY, readable)
+    query = compile_query(
+        parse("SELECT id FROM account__v FIND ( 'a b'  SCOPE name__v )"),
+        REGISTRY,
+        readable,
+    )
     assert query.find == "( 'a b'  SCOPE name__v )"
     assert "ORDER BY ts_rank(" in query.sql
     assert query.parameters[-1] == "'a':* | 'b':*"

@@ -20,7 +20,11 @@ def rows(text: str) -> list[dict[str, object]]:
 
 def test_targets() -> None:
     found = rows("SHOW TARGETS")
-    assert {"name": "account__v", "label": "Account", "label_plural": "Accounts"} in found
+    assert {
+        "name": "account__v",
+        "label": "Account",
+        "label_plural": "Accounts",
+    } in found
     names = [str(row["name"]) for row in found]
     assert names == sorted(names)
     assert {"object_type__v", "vault_component__v", "users", "user__sys"} < set(names)
@@ -46,7 +50,11 @@ def test_targets_like(pattern: str, names: list[str]) -> None:
 
 def test_fields() -> None:
     found = {row["name"]: row for row in rows("SHOW FIELDS FROM address__v")}
-    assert found["city_cda__v"] == {"name": "city_cda__v", "label": "City Cda", "type": "String"}
+    assert found["city_cda__v"] == {
+        "name": "city_cda__v",
+        "label": "City Cda",
+        "type": "String",
+    }
     assert found["account__v"] == {
         "name": "account__v",
         "label": "Account",
@@ -63,8 +71,16 @@ def test_fields() -> None:
 def test_relationships() -> None:
     found = rows("SHOW RELATIONSHIPS FROM account__v")
     assert {"name": "addresses__vr", "target": "address__v", "type": "inbound"} in found
-    assert {"name": "primary_country__vr", "target": "country__v", "type": "outbound"} in found
-    assert {"name": "object_type__vr", "target": "object_type__v", "type": "outbound"} in found
+    assert {
+        "name": "primary_country__vr",
+        "target": "country__v",
+        "type": "outbound",
+    } in found
+    assert {
+        "name": "object_type__vr",
+        "target": "object_type__v",
+        "type": "outbound",
+    } in found
     assert "secrets__vr" not in {row["name"] for row in found}
 
 
@@ -75,4 +91,8 @@ def test_descriptions() -> None:
         "fields": [],
     }
     described = describe_show(statement("SHOW FIELDS FROM users"), REGISTRY, TARGETS)
-    assert described["object"] == {"name": "users", "label": "User", "label_plural": "Users"}
+    assert described["object"] == {
+        "name": "users",
+        "label": "User",
+        "label_plural": "Users",
+    }

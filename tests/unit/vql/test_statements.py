@@ -13,7 +13,10 @@ from tests.unit.vql.sample import REGISTRY, TARGETS, readable
 
 LINES = [
     line.partition(" ")[::2]
-    for line in Path(__file__).with_name("statements.txt").read_text(encoding="utf-8").splitlines()
+    for line in Path(__file__)
+    .with_name("statements.txt")
+    .read_text(encoding="utf-8")
+    .splitlines()
     if line and not line.startswith("#")
 ]
 
@@ -23,7 +26,9 @@ def outcome(text: str) -> str:
     if isinstance(statement, Show):
         show_rows(statement, REGISTRY, readable, TARGETS)
         return f"show_{statement.kind.lower()}"
-    return plan_class(compile_query(statement, REGISTRY, readable, targets=TARGETS), TARGETS)
+    return plan_class(
+        compile_query(statement, REGISTRY, readable, targets=TARGETS), TARGETS
+    )
 
 
 @pytest.mark.parametrize(("expected", "text"), LINES)

@@ -10,7 +10,15 @@ from hypothesis import strategies as st
 
 from shared.vault.vql import VqlLimitError, VqlSyntaxError
 from shared.vault.vql import vql_tokens as tokens
-from shared.vault.vql.vql_tokens import END, like_segments, list_values, literal, position_of, string_value, tokenize
+from shared.vault.vql.vql_tokens import (
+    END,
+    like_segments,
+    list_values,
+    literal,
+    position_of,
+    string_value,
+    tokenize,
+)
 
 IDS = [f"V4T{number:012d}" for number in range(500)]
 
@@ -37,7 +45,9 @@ def test_list_values(token: str, values: tuple[object, ...]) -> None:
     assert list_values(token) == values
 
 
-storable = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=40)
+storable = st.text(
+    st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=40
+)
 
 
 @given(st.lists(storable, min_size=1, max_size=8))
@@ -50,7 +60,14 @@ def test_any_text_survives_quoting(values: list[str]) -> None:
 
 @given(st.lists(storable, min_size=1, max_size=8))
 def test_doubled_quotes_survive_too(values: list[str]) -> None:
-    token = "(" + ",".join("'" + value.replace("\\", "\\\\").replace("'", "''") + "'" for value in values) + ")"
+    token = (
+        "("
+        + ",".join(
+            "'" + value.replace("\\", "\\\\").replace("'", "''") + "'"
+            for value in values
+        )
+        + ")"
+    )
     assert list_values(token) == tuple(values)
 
 

@@ -26,7 +26,9 @@ def schema_of(examples: Sequence[object], free: Sequence[str] = ()) -> Schema:
 
 def _types(examples: Sequence[object]) -> list[type]:
     """The types among the examples, in the order in which they appear; integers among fractions are numbers."""
-    types = list(dict.fromkeys(type(example) for example in examples if example is not None))
+    types = list(
+        dict.fromkeys(type(example) for example in examples if example is not None)
+    )
     return [each for each in types if not (each is int and float in types)]
 
 
@@ -34,14 +36,22 @@ def _kind(kind: type, examples: Sequence[object], free: Sequence[str]) -> Schema
     if kind in NAMES:
         return {"type": NAMES[kind]}
     if kind is list:
-        items = [item for example in examples if isinstance(example, list) for item in example]
+        items = [
+            item
+            for example in examples
+            if isinstance(example, list)
+            for item in example
+        ]
         return {"type": "array", "items": schema_of(items, free)}
     objects = [example for example in examples if isinstance(example, Mapping)]
     if "" in free:
         return {"type": "object", "additionalProperties": True}
     names = dict.fromkeys(name for each in objects for name in each)
     properties = {
-        name: schema_of([each[name] for each in objects if name in each], _below(name, free)) for name in names
+        name: schema_of(
+            [each[name] for each in objects if name in each], _below(name, free)
+        )
+        for name in names
     }
     return {"type": "object", "properties": properties}
 

@@ -8,7 +8,10 @@ PATH: dict[str, tuple[str, object]] = {
     "version": ("The API version; every well-formed one is answered alike.", "v25.1"),
     "profile": ("Name of an OAuth 2.0 / OpenID Connect profile.", "_9a2b"),
     "delegation_id": ("Id of a delegation.", 12),
-    "cursor": ("The part of `next_page` or `previous_page` that names the query.", "5b3f0c0e7d9a4f1c"),
+    "cursor": (
+        "The part of `next_page` or `previous_page` that names the query.",
+        "5b3f0c0e7d9a4f1c",
+    ),
     "object_name": ("Name of an object.", "product__v"),
     "record_id": ("Id of a record.", "V5P000000000101"),
     "field_name": ("Name of a field.", "name__v"),
@@ -46,8 +49,14 @@ PATH: dict[str, tuple[str, object]] = {
     "major": ("Major number of a version.", 0),
     "minor": ("Minor number of a version.", 1),
     "rendition_type": ("Name of a rendition type.", "viewable_rendition__v"),
-    "subtype_name": ("Name of a document subtype, without that of its type.", "leaflet__c"),
-    "classification_name": ("Name of a document classification, without those above it.", "folded__c"),
+    "subtype_name": (
+        "Name of a document subtype, without that of its type.",
+        "leaflet__c",
+    ),
+    "classification_name": (
+        "Name of a document classification, without those above it.",
+        "folded__c",
+    ),
     "attachment_id": ("Id of an attachment.", 12),
     "attachment_version": ("Number of a version of an attachment.", 1),
     "audit_trail_type": ("Name of an audit trail.", "object_audit_trail"),
@@ -87,7 +96,11 @@ VERSION: dict[str, object] = {
     "in": "path",
     "required": True,
     "description": PATH["version"][0],
-    "schema": {"type": "string", "pattern": f"^{VersionConvertor.regex}$", "example": PATH["version"][1]},
+    "schema": {
+        "type": "string",
+        "pattern": f"^{VersionConvertor.regex}$",
+        "example": PATH["version"][1],
+    },
 }
 """The parameter that every versioned path has and no endpoint declares."""
 
