@@ -7,9 +7,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from services.connector.points.points import transfer
-from services.connector.points.states import SourceStates
-from services.connector.points.transfer import Transfer
-from services.connector.vaults.configuration import ConfigurationReader
+from services.connector.points.transfer import SourceStates, Transfer
+from services.connector.vaults.configuration_reader import ConfigurationReader
 from shared.client import VaultClient
 from shared.client.results import QueryResult, RowResult
 from shared.runtime.concurrency import KeyLocks

@@ -10,7 +10,7 @@ import pytest
 
 from local.service import process_name
 from local.system import System
-from services.connector.points.pull_rules import WITH_TRANSFERRED_INQUIRY
+from services.connector.points.hcp import WITH_TRANSFERRED_INQUIRY
 from tests.system.asking import Asker
 from tests.system.conditions import Connected, eventually, new_run
 from tests.system.messages import envelope, put_on_queue

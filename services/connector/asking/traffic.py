@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from services.connector.vaults.configuration import Configuration, ConfigurationFault
-from services.connector.vaults.connection_rows import Connection
+from services.connector.vaults.configuration import (
+    Configuration,
+    ConfigurationFault,
+    Connection,
+)
 from services.connector.vaults.vaults import ConnectedVault, KnownVault, Vaults
 from shared.client.client import VaultClient
 

@@ -7,12 +7,16 @@ from dataclasses import dataclass
 
 from services.connector.asking.traffic import Traffic
 from services.connector.crm_lookup.account_search import NAME, AccountSearch, statement
-from services.connector.points.case_contacts import candidates_of
-from services.connector.points.contacts import Ambiguous, Candidates, Contact, match
-from services.connector.points.hcp import ACCOUNT
+from services.connector.points.case_contacts import (
+    Ambiguous,
+    Candidates,
+    Contact,
+    candidates_of,
+    match,
+)
+from services.connector.points.evaluation import query_all
+from services.connector.points.hcp import ACCOUNT, COUNTRIES, read_pull_rules, visible
 from services.connector.points.on_demand import CRM_LOOKUP
-from services.connector.points.pull_rules import COUNTRIES, read_pull_rules, visible
-from services.connector.points.source import query_all
 from services.connector.rules.compiled import CompiledRule
 from services.connector.vaults.configuration import ConfigurationFault
 from shared.client.errors import VaultRefused

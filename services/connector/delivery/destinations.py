@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from services.connector.vaults.connection_rows import (
-    CONNECTIONS,
-    Connection,
-    read_connections,
-)
+from services.connector.vaults.configuration import Connection
+from services.connector.vaults.configuration_reader import CONNECTIONS, read_connections
 from shared.client.client import VaultClient
 from shared.client.results import text
 from shared.runtime.concurrency import FreshValue, concurrently

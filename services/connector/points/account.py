@@ -3,25 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 
-from services.connector.points.case_contacts import save_contacts
-from services.connector.points.contacts import LINK, SOURCE_DATA, Contact
-from services.connector.points.evaluation import settle_references
-from services.connector.points.hcp import ACCOUNT, Partitions, read_hcps, read_heads
-from services.connector.points.outcome import ItemFailure, Outcome
-from services.connector.points.pull_rules import (
+from services.connector.points.case_contacts import (
+    LINK,
+    SOURCE_DATA,
+    Contact,
+    save_contacts,
+)
+from services.connector.points.evaluation import (
+    Row,
+    missing_record,
+    query_all,
+    settle_references,
+)
+from services.connector.points.hcp import (
+    ACCOUNT,
     ACCOUNT_COUNTRY,
+    ACCOUNT_POINT,
     COUNTRIES,
     DO_NOT_PULL,
     WITH_INQUIRIES,
+    Partitions,
     account_rule,
+    read_hcps,
+    read_heads,
     read_pull_rules,
+    readable,
 )
+from services.connector.points.point import FIRST, Point, Reading
 from services.connector.points.saving import KeyedRows, not_saved, save
-from services.connector.points.source import Row, missing_record, query_all
-from services.connector.points.transfer import Transfer
+from services.connector.points.transfer import Outcome, Transfer
+from services.connector.rules.item_failures import ItemFailure
 from services.connector.rules.vql_text import statements
 from services.connector.vaults.configuration import ConfigurationFault
+from services.connector.vaults.record_access import RecordAccess
 from shared.client.results import text
 
 EXISTING = f"SELECT id FROM {ACCOUNT}"  # noqa: S608  VQL of names
@@ -138,3 +154,15 @@ async def _save(unit: Transfer, contacts: dict[str, Contact], outcome: Outcome) 
         if result is not None and not result.ok:
             outcome.fail(account, not_saved(SOURCE_DATA, contact.rule, result))
     outcome.succeed(contacts)
+
+
+async def _readable(target: RecordAccess, reading: Reading) -> Reading | None:
+    """Accounts of countries whose agreement lets them be pulled at all; no other account is even listed."""
+    if reading.object != ACCOUNT:
+        return None  # a rule for what inquiries say of themselves
+    countries = (await target.query(COUNTRIES)).rows
+    condition = readable(read_pull_rules(countries))
+    return None if condition is None else replace(reading, condition=condition)
+
+
+POINT = Point(ACCOUNT_POINT, transfer, order=FIRST, narrow=_readable)

@@ -10,29 +10,26 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from services.connector.points.contacts import LINK
-from services.connector.points.evaluation import evaluate, settle_references
-from services.connector.points.outcome import Outcome
-from services.connector.points.saving import KeyedRows, not_saved, save
-from services.connector.points.source import (
+from services.connector.points.case_contacts import LINK
+from services.connector.points.evaluation import (
+    OutdatedRead,
     Row,
     SourceRows,
     fetch,
     missing_record,
     query_all,
+    settle_references,
 )
-from services.connector.points.states import OutdatedRead
-from services.connector.points.transfer import Transfer
-from services.connector.points.unit_lineage import Origin
+from services.connector.points.point import Point
+from services.connector.points.saving import KeyedRows, Origin, not_saved, save
+from services.connector.points.transfer import Outcome, Transfer
 from services.connector.rules.compiled import CompiledRule
 from services.connector.rules.object_metadata import DOCUMENTS
-from services.connector.rules.sources import MODIFIED
-from services.connector.rules.vql_text import literal, statements
+from services.connector.rules.vql_text import MODIFIED, literal, statements
 from services.connector.vaults.configuration import ConfigurationFault
 from shared.client.results import RowResult, text
 from shared.runtime.concurrency import concurrently
 
-POINT = "clm_inbound__v"
 EMAIL_DOCUMENT = "approved_document__v"
 CLM, APPROVED_EMAIL = "clm__v", "approved_email__v"
 COUNTRY, STATUS, INACTIVE = "country__v", "status__v", "inactive__v"
@@ -131,7 +128,7 @@ async def _publish(
         for item, row in found.rows.items()
         if item in wanted or _link(row) in published
     }
-    evaluation = evaluate(unit, rule, replace(found, rows=rows))
+    evaluation = unit.evaluate(rule, replace(found, rows=rows))
     await settle_references(unit.target, [evaluation])
     for item, failure in evaluation.failures.items():
         outcome.fail(item, failure)
@@ -222,3 +219,6 @@ async def _published(
 
 def _link(row: Row) -> str:
     return str(row["global_id__sys"])
+
+
+POINT = Point("clm_inbound__v", transfer, flags_deletions=True)

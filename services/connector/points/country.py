@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from typing import NamedTuple
 
 from services.connector.points.crm_copies import (
     DELETED,
@@ -11,17 +12,19 @@ from services.connector.points.crm_copies import (
     SOURCE_STATUS,
     Copies,
 )
-from services.connector.points.evaluated import Evaluation
-from services.connector.points.evaluation import evaluate, settle_references
+from services.connector.points.evaluation import (
+    Evaluation,
+    Row,
+    settle_references,
+)
 from services.connector.points.metadata_matching import CRM_ID, CRM_ORG, LINK
-from services.connector.points.outcome import Outcome
+from services.connector.points.point import Point
 from services.connector.points.saving import KeyedRows, no_key, save
-from services.connector.points.spreading import Part, spread, spread_field
-from services.connector.points.transfer import Transfer
-from services.connector.rules.compiled import Values
+from services.connector.points.transfer import Outcome, Transfer
+from services.connector.rules.compiled import CompiledRule, Values
+from services.connector.rules.rule import RuleError
 from shared.client.results import text
 
-POINT = "country_inbound__v"
 COUNTRY, FEATURE = "country__v", "feature__v"
 
 ACTIVE: Mapping[str, object] = {"status__v": "active__v"}
@@ -44,7 +47,7 @@ async def transfer(unit: Transfer) -> Outcome:
         for part in spread(copies.found.rows, spread_field(copies.rule, COUNTRY))
     }
     rows = {key: part.row for key, part in parts.items()}
-    evaluation = evaluate(unit, copies.rule, replace(copies.found, rows=rows))
+    evaluation = unit.evaluate(copies.rule, replace(copies.found, rows=rows))
     await settle_references(unit.target, [evaluation])
     for key, failure in evaluation.failures.items():
         copies.outcome.fail(parts[key].item, failure)
@@ -112,3 +115,51 @@ async def _take_out(copies: Copies, wanted: Iterable[str]) -> None:
     copies.outcome.skipped.update(
         missing - copies.outcome.done - copies.outcome.failures.keys()
     )
+
+
+class Part(NamedTuple):
+    """What a source record says for one value of its field: its row, in which the field has that value only."""
+
+    item: str
+    value: str
+    row: Row
+
+    @property
+    def key(self) -> str:
+        """What the part is known by in its unit."""
+        return f"{self.item} {self.value}"
+
+
+def spread_field(rule: CompiledRule, target_field: str) -> str:
+    """The column, in rows of the source record, that a target field is filled from.
+
+    Raises RuleError when no field rule fills it, or one that reads a related record.
+    """
+    for part in rule.fields:
+        if (
+            part.target_field == target_field
+            and part.selection is not None
+            and part.selection.child is None
+        ):
+            return part.selection.key
+    raise RuleError(
+        rule.name,
+        None,
+        f"no active field rule fills {target_field} from a field of {rule.plan.object}; add one, whose query field "
+        "has a value for each record that is to be made",
+    )
+
+
+def spread(rows: Mapping[str, Row], column: str) -> Iterator[Part]:
+    """The parts of each row, in the order of its values; a row without a value has none."""
+    for item, row in rows.items():
+        for value in dict.fromkeys(_values(row.get(column))):
+            yield Part(item, value, {**row, column: [value]})
+
+
+def _values(given: object) -> Iterable[str]:
+    values = given if isinstance(given, list) else [given]
+    return (str(value) for value in values if value not in (None, ""))
+
+
+POINT = Point("country_inbound__v", transfer, flags_deletions=True)

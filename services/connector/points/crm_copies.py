@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from services.connector.points.confirming import confirm
+from services.connector.points.evaluation import (
+    Row,
+    SourceRows,
+    confirm,
+    fetch,
+    query_all,
+)
 from services.connector.points.metadata_matching import CRM_ID, CRM_ORG
-from services.connector.points.outcome import Outcome
-from services.connector.points.saving import KeyedRows, Values, not_saved, save
-from services.connector.points.source import Row, SourceRows, fetch, query_all
-from services.connector.points.unit_lineage import Origin
+from services.connector.points.saving import KeyedRows, Origin, Values, not_saved, save
+from services.connector.points.transfer import Outcome, Transfer
+from services.connector.rules.compiled import CompiledRule
+from services.connector.rules.rule import IntegrationRule
 from services.connector.rules.vql_text import literal, statements
 from services.connector.vaults.configuration import ConfigurationFault
+from shared.client.results import RowResult
 from shared.runtime.concurrency import concurrently
-
-if TYPE_CHECKING:
-    from services.connector.points.transfer import Transfer
-    from services.connector.rules.compiled import CompiledRule
-    from services.connector.rules.rule import IntegrationRule
-    from shared.client.results import RowResult
 
 ORG = "crm_org__v"
 ORG_KEY = "vault_id__v"
@@ -97,7 +97,7 @@ class Copies:
 
         Nor of a copy that came or went with another state of its source record.
         """
-        await confirm(self.unit, self.found)
+        await confirm(self.unit.source, self.unit.object, self.found)
 
 
 def _rule(unit: Transfer) -> IntegrationRule:

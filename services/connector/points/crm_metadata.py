@@ -10,8 +10,11 @@ from services.connector.points.crm_copies import (
     SOURCE_STATUS,
     Copies,
 )
-from services.connector.points.evaluated import Evaluation
-from services.connector.points.evaluation import evaluate, settle_references
+from services.connector.points.evaluation import (
+    Evaluation,
+    query_all,
+    settle_references,
+)
 from services.connector.points.metadata_matching import (
     CRM_ID,
     CRM_ORG,
@@ -20,27 +23,12 @@ from services.connector.points.metadata_matching import (
     Identity,
     KnownRecords,
 )
-from services.connector.points.outcome import ItemFailure, Outcome
+from services.connector.points.point import FIRST, SECOND, Point
 from services.connector.points.saving import KeyedRows, save
-from services.connector.points.source import query_all
-from services.connector.points.transfer import Transfer
-from services.connector.rules.field_errors import ItemErrorType
+from services.connector.points.transfer import Outcome, Transfer
+from services.connector.rules.item_failures import ItemErrorType, ItemFailure
 from services.connector.rules.vql_text import statements
 from shared.client.results import text
-
-# Groups and configurations come before what refers to them.
-ORDER: Mapping[str, int] = {
-    "crm_content_group_inbound__v": 0,
-    "crm_detail_group_inbound__v": 0,
-    "crm_product_group_inbound__v": 0,
-    "crm_product_inbound__v": 1,
-    "crm_survey_configuration_inbound__v": 0,
-    "crm_content_type_inbound__v": 0,
-    "crm_directory_inbound__v": 0,
-    "crm_event_configuration_inbound__v": 0,
-    "crm_event_topic_inbound__v": 1,
-}
-"""The integration points that this module serves, with their place in a run."""
 
 GONE: Mapping[str, object] = {DELETED: True, SOURCE_STATUS: "inactive__v"}
 
@@ -51,7 +39,7 @@ async def transfer(unit: Transfer) -> Outcome:
     Raises ClientError and OutdatedRead; ConfigurationFault or RuleError when the configuration does not provide for it.
     """
     copies = await Copies.read(unit)
-    evaluation = evaluate(unit, copies.rule, copies.found)
+    evaluation = unit.evaluate(copies.rule, copies.found)
     await settle_references(unit.target, [evaluation])
     for item, failure in evaluation.failures.items():
         copies.outcome.fail(item, failure)
@@ -125,3 +113,21 @@ async def _flag(copies: Copies) -> None:
         gone.add(str(copy["id"]), GONE, "", copies.origin(item))
     copies.note(owners, await save(copies.unit, copies.object, gone, "id", update=True))
     copies.outcome.skipped.update(set(missing) - set(owners.values()))
+
+
+# Groups and configurations come before what refers to them.
+_ORDER: Mapping[str, int] = {
+    "crm_content_group_inbound__v": FIRST,
+    "crm_detail_group_inbound__v": FIRST,
+    "crm_product_group_inbound__v": FIRST,
+    "crm_product_inbound__v": SECOND,
+    "crm_survey_configuration_inbound__v": FIRST,
+    "crm_content_type_inbound__v": FIRST,
+    "crm_directory_inbound__v": FIRST,
+    "crm_event_configuration_inbound__v": FIRST,
+    "crm_event_topic_inbound__v": SECOND,
+}
+POINTS = tuple(
+    Point(name, transfer, order=order, flags_deletions=True)
+    for name, order in _ORDER.items()
+)

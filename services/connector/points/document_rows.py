@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
-from services.connector.points.source import query_all
-from services.connector.points.states import OutdatedRead
+from services.connector.points.evaluation import OutdatedRead, query_all
+from services.connector.points.transfer import Transfer
 from services.connector.rules.object_metadata import DOCUMENTS
 from services.connector.rules.vql_text import statements
 from shared.client.results import ApiError, RowResult, text
-
-if TYPE_CHECKING:
-    from services.connector.points.transfer import Transfer
 
 EXISTS = "ITEM_NAME_EXISTS"
 AT_CREATION = frozenset({"type__v", "subtype__v", "classification__v", "lifecycle__v"})

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from services.connector.points.confirming import confirm
-from services.connector.points.evaluated import Evaluation
-from services.connector.points.evaluation import evaluate, settle_references
-from services.connector.points.outcome import Outcome
-from services.connector.points.saving import KeyedRows, no_key, not_saved, save
-from services.connector.points.source import SourceRows, fetch, missing_record
-from services.connector.points.transfer import Transfer
-from services.connector.points.unit_lineage import Origin
+from services.connector.points.evaluation import (
+    Evaluation,
+    SourceRows,
+    confirm,
+    fetch,
+    missing_record,
+    settle_references,
+)
+from services.connector.points.point import Point
+from services.connector.points.saving import KeyedRows, Origin, no_key, not_saved, save
+from services.connector.points.transfer import Outcome, Transfer
 from services.connector.rules.object_metadata import DOCUMENTS
 from services.connector.rules.order import Step, write_order
 from services.connector.rules.rule import IntegrationRule, RuleError
@@ -46,7 +49,7 @@ async def transfer(unit: Transfer) -> Outcome:
         ]
     fetched = [read.result() for read in reads]
     evaluations = [
-        evaluate(unit, rule, found)
+        unit.evaluate(rule, found)
         for rule, found in zip(compiled, fetched, strict=True)
     ]
     await settle_references(unit.target, evaluations)
@@ -55,7 +58,9 @@ async def transfer(unit: Transfer) -> Outcome:
         _note(unit, outcome, found, evaluation)
         await _save(unit, evaluation, found, order, outcome)
         if any(step.object == DOCUMENTS for step in order):
-            await confirm(unit, found)  # documents keep no state of their source
+            await confirm(
+                unit.source, unit.object, found
+            )  # documents keep no state of their source
     _settle(outcome, unit.ids, fetched)
     return outcome
 
@@ -149,3 +154,8 @@ def _ids(
         else:
             outcome.fail(item, not_saved(object_name, rule, result))
     return ids
+
+
+def point(name: str) -> Point:
+    """Return the point of an API name that is not registered: a custom one, or one whose rules say all."""
+    return Point(name, transfer, fills_documents=True)

@@ -2,29 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 
 from services.connector.points import preferred_contact
-from services.connector.points.case_contacts import save_contacts
-from services.connector.points.contacts import Contact
-from services.connector.points.evaluated import Evaluation
-from services.connector.points.evaluation import evaluate, settle_references
-from services.connector.points.hcp import HcpRecords, partition, read_hcps
-from services.connector.points.outcome import ItemFailure, Outcome
-from services.connector.points.pull_rules import COUNTRIES, read_pull_rules
-from services.connector.points.saving import KeyedRows, not_saved, save
-from services.connector.points.source import Row, fetch, missing_record, query_all
-from services.connector.points.transfer import Transfer
-from services.connector.points.transfer_status import FAILED, SUCCESS, set_status
-from services.connector.points.unit_lineage import Origin
+from services.connector.points.case_contacts import Contact, save_contacts
+from services.connector.points.evaluation import (
+    Evaluation,
+    Row,
+    fetch,
+    missing_record,
+    query_all,
+    settle_references,
+)
+from services.connector.points.hcp import (
+    COUNTRIES,
+    HcpRecords,
+    partition,
+    read_hcps,
+    read_pull_rules,
+)
+from services.connector.points.point import SECOND, Point, Reading
+from services.connector.points.saving import (
+    KeyedRows,
+    Origin,
+    not_saved,
+    save,
+    write_back,
+)
+from services.connector.points.transfer import Outcome, Transfer, UnitLineage
 from services.connector.rules.compiled import CompiledRule, Values
-from services.connector.rules.vql_text import statements
+from services.connector.rules.item_failures import ItemFailure
+from services.connector.rules.vql_text import contains, statements
 from services.connector.vaults.configuration import ConfigurationFault
+from services.connector.vaults.record_access import RecordAccess
 from shared.client.results import RowResult, text
 from shared.runtime.concurrency import concurrently
 
-POINT = "medical_inquiry_details_inbound__v"
 INQUIRY = "medical_inquiry__v"
 CASE = "case__v"
 CASE_REQUEST = "case_request__v"
@@ -74,10 +88,10 @@ async def transfer(unit: Transfer) -> Outcome:
     outcome.succeed(finished)
     # What was left unset in it then is told again by a message that comes again.
     told = {item: found.rows[item] for item in finished}
-    outcome.warn(evaluate(unit, rule, replace(found, rows=told)).warnings)
+    outcome.warn(unit.evaluate(rule, replace(found, rows=told)).warnings)
     rows = {item: row for item, row in found.rows.items() if item not in finished}
     if rows:
-        batch = Batch(rows, evaluate(unit, rule, replace(found, rows=rows)), outcome)
+        batch = Batch(rows, unit.evaluate(rule, replace(found, rows=rows)), outcome)
         pull_rules = read_pull_rules(countries.result().rows)
         partitions = await partition(unit.source, rows, pull_rules)
         # Two units with inquiries of one account would otherwise write its contact side by side.
@@ -243,3 +257,51 @@ async def _report(unit: Transfer, outcome: Outcome, transferred: set[str]) -> No
         await set_status(unit.source, statuses, unit.lineage_back)
     ).items():
         outcome.fail(item, failure)
+
+
+INQUIRY = "medical_inquiry__v"
+
+
+SUCCESS, FAILED = "success__v", "failed__v"
+
+
+async def set_status(
+    source: RecordAccess, statuses: Mapping[str, str], unit: UnitLineage | None
+) -> dict[str, ItemFailure]:
+    """Set the Transfer Status of inquiries by id; the failures of those that the Vault did not take.
+
+    ``unit`` is the lineage that it keeps, if it does. Raises ClientError.
+    """
+    return await write_back(source, INQUIRY, "transfer_status__v", statuses, unit)
+
+
+async def fail_all(
+    source: RecordAccess, ids: Collection[str], unit: UnitLineage | None
+) -> None:
+    """Set Failed on inquiries of a message that could not be processed; those at Success keep it.
+
+    ``unit`` as there. Raises ClientError.
+    """
+    head = f"SELECT id, transfer_status__v FROM {INQUIRY}"  # noqa: S608  VQL, literals quoted
+    rows = await query_all(source, statements(head, "id", ids))
+    open_ids = [
+        str(row["id"])
+        for row in rows
+        if text(row, "transfer_status__v") not in (SUCCESS, FAILED)
+    ]
+    await set_status(source, dict.fromkeys(open_ids, FAILED), unit)
+
+
+async def _open(_target: RecordAccess, reading: Reading) -> Reading | None:
+    """Inquiries that were to be transferred and are not yet: a run mends what a message could not."""
+    condition = contains("transfer_status__v", ("pending__v", "failed__v"))
+    return replace(reading, condition=condition)
+
+
+POINT = Point(
+    "medical_inquiry_details_inbound__v",
+    transfer,
+    order=SECOND,
+    narrow=_open,
+    mark_refused={INQUIRY: fail_all},
+)

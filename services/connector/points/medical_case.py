@@ -10,23 +10,33 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from services.connector.points.contacts import LINK, SOURCE_DATA
-from services.connector.points.evaluated import Evaluation
-from services.connector.points.evaluation import evaluate, settle_references
+from services.connector.points.case_contacts import LINK, SOURCE_DATA
+from services.connector.points.evaluation import (
+    Evaluation,
+    Row,
+    fetch,
+    missing_record,
+    query_all,
+    settle_references,
+)
 from services.connector.points.hcp import ACCOUNT
-from services.connector.points.outcome import ItemFailure, Outcome
-from services.connector.points.saving import KeyedRows, not_saved, save, write_back
-from services.connector.points.source import Row, fetch, missing_record, query_all
-from services.connector.points.transfer import Transfer
-from services.connector.points.transfer_status import INQUIRY, SUCCESS
-from services.connector.points.unit_lineage import Origin
+from services.connector.points.inquiry import INQUIRY, SUCCESS
+from services.connector.points.point import Point, Reading
+from services.connector.points.saving import (
+    KeyedRows,
+    Origin,
+    not_saved,
+    save,
+    write_back,
+)
+from services.connector.points.transfer import Outcome, Transfer
 from services.connector.rules.compiled import CompiledRule
-from services.connector.rules.field_errors import ItemErrorType
+from services.connector.rules.item_failures import ItemErrorType, ItemFailure
 from services.connector.rules.vql_text import statements
 from services.connector.vaults.configuration import ConfigurationFault
+from services.connector.vaults.record_access import RecordAccess
 from shared.client.results import text
 
-POINT = "case_inbound__v"
 CONTACT = "case__vr.case_contact__v"
 STARTED = f"{LINK} = null AND {CONTACT} != null"
 """The condition of Case Requests that came from no CRM, and concern somebody."""
@@ -53,8 +63,8 @@ async def transfer(unit: Transfer) -> Outcome:
     outcome.skipped.update(
         found.rows.keys() - account_of.keys() - outcome.failures.keys()
     )
-    evaluation = evaluate(
-        unit, rule, replace(found, rows={item: found.rows[item] for item in account_of})
+    evaluation = unit.evaluate(
+        rule, replace(found, rows={item: found.rows[item] for item in account_of})
     )
     await settle_references(unit.target, [evaluation])
     for item, failure in evaluation.failures.items():
@@ -147,3 +157,11 @@ def _ambiguous(accounts: list[str]) -> ItemFailure:
         f"The Case Contact is tied to the accounts {', '.join(accounts)}; merge them, or delete the Source Data of "
         "those that it is not",
     )
+
+
+async def _started(_target: RecordAccess, reading: Reading) -> Reading | None:
+    """Case Requests that were started in the Medical Vault; those that are inquiries already have a Link."""
+    return replace(reading, condition=STARTED)
+
+
+POINT = Point("case_inbound__v", transfer, narrow=_started)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from services.connector.points.outcome import Outcome
-from services.connector.points.transfer import Transfer
+from services.connector.points.point import Point
+from services.connector.points.transfer import Outcome, Transfer
 from services.connector.vaults.configuration import ConfigurationFault
 
 CRM_LOOKUP = "crm_lookup__v"
@@ -15,3 +15,6 @@ async def transfer(unit: Transfer) -> Outcome:
         f"Integration point {unit.route.point.api_name} is read on demand and takes no messages; "
         "correct the message's integration point"
     )
+
+
+POINT = Point(CRM_LOOKUP, transfer, on_demand=True)

@@ -1,41 +1,54 @@
-"""Which code an integration point runs: the standard ones that rules alone cannot express, else the general one."""
+"""Registers the integration points whose rules alone do not say all; every other one is the general point."""
 
 from __future__ import annotations
 
 from services.connector.points import (
     account,
+    clm_content,
     country,
+    crm_metadata,
     general,
     inquiry,
+    inquiry_return,
     medical_case,
     on_demand,
 )
-from services.connector.points import clm_content as content
-from services.connector.points import crm_metadata as metadata
-from services.connector.points.outcome import Outcome
-from services.connector.points.pull_rules import ACCOUNT_POINT
-from services.connector.points.states import OutdatedRead
-from services.connector.points.transfer import Point, Transfer
+from services.connector.points.evaluation import OutdatedRead
+from services.connector.points.point import MarkRefused, Point
+from services.connector.points.transfer import Outcome, Transfer
 from services.connector.vaults.configuration import Route
 from shared.client.errors import VaultUnavailable
 from shared.runtime.telemetry import metrics
 
 READ_ATTEMPTS = 10
 
-_POINTS: dict[str, Point] = {
-    inquiry.POINT: inquiry.transfer,
-    ACCOUNT_POINT: account.transfer,
-    medical_case.POINT: medical_case.transfer,
-    country.POINT: country.transfer,
-    content.POINT: content.transfer,
-    on_demand.CRM_LOOKUP: on_demand.transfer,
-    **dict.fromkeys(metadata.ORDER, metadata.transfer),
+POINTS: dict[str, Point] = {
+    point.name: point
+    for point in (
+        account.POINT,
+        clm_content.POINT,
+        country.POINT,
+        *crm_metadata.POINTS,
+        inquiry.POINT,
+        inquiry_return.POINT,
+        medical_case.POINT,
+        on_demand.POINT,
+    )
 }
 
 
-def fills_documents(route: Route) -> bool:
-    """Whether rules of the route's integration point may fill fields of documents: only where they are all there is."""
-    return route.point.role not in _POINTS
+def point_of(route: Route) -> Point:
+    """Return what is registered for a route's integration point, else the general point."""
+    role = route.point.role
+    return POINTS.get(role) or general.point(role)
+
+
+def mark_refused(object_name: str) -> MarkRefused | None:
+    """Return what is done to records of an object whose message is refused as a whole, whichever point it names."""
+    for point in POINTS.values():
+        if object_name in point.mark_refused:
+            return point.mark_refused[object_name]
+    return None
 
 
 async def transfer(unit: Transfer) -> Outcome:
@@ -45,10 +58,10 @@ async def transfer(unit: Transfer) -> Outcome:
     """
     if not unit.ids:
         return Outcome()
-    point = _POINTS.get(unit.route.point.role, general.transfer)
+    point = point_of(unit.route)
     for _ in range(READ_ATTEMPTS):
         try:
-            return await point(unit)
+            return await point.transfer(unit)
         except OutdatedRead:
             metrics.read_again.labels(unit.route.point.api_name).inc()
     raise VaultUnavailable("the same records are being written all the time")

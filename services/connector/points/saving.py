@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime
 
 from services.connector.points.document_rows import save_documents
-from services.connector.points.outcome import ItemFailure
-from services.connector.points.unit_lineage import CallLineage, Origin
-from services.connector.rules.field_errors import ItemErrorType
+from services.connector.points.transfer import SourceStates, Transfer, UnitLineage
+from services.connector.rules.item_failures import ItemErrorType, ItemFailure
 from services.connector.rules.object_metadata import DOCUMENTS
-from shared.client.results import SOURCE_MODIFIED, RowResult
-
-if TYPE_CHECKING:
-    from services.connector.points.states import SourceStates
-    from services.connector.points.transfer import Transfer
-    from services.connector.points.unit_lineage import UnitLineage
-    from services.connector.vaults.record_access import RecordAccess
+from services.connector.vaults.record_access import RecordAccess
+from shared.client.results import LINEAGE, SOURCE_MODIFIED, RowResult
+from shared.spark.envelope import format_moment
 
 Values = Mapping[str, object]
 
@@ -191,3 +187,67 @@ async def write_back(
 def without_values(message: str) -> str:
     """An API error text with ``[field=value]`` cut to ``[field]``: the value may be personal."""
     return _SHOWN_VALUE.sub(r"[\1]", message)[:1000]
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where one row comes from.
+
+    ``item`` is the id in the message because of which it is written; ``object`` and ``record`` are the source record,
+    ``ruled`` the fields as the rule gave them. What else the row has, the integration point sets itself.
+    """
+
+    item: str
+    object: str | None = None
+    record: str | None = None
+    rule: str | None = None
+    ruled: Values = field(default_factory=dict)
+
+    def own(self, row: Values) -> tuple[str, ...]:
+        """The fields of a row that are the integration point's; of a reference by key or type by name, the field."""
+        ruled = self.ruled
+        return tuple(
+            sorted(
+                name.partition(".")[0]
+                for name, value in row.items()
+                if ruled.get(name) != value
+            )
+        )
+
+
+class CallLineage:
+    """The lineage of one call, gathered row by row."""
+
+    def __init__(self, unit: UnitLineage) -> None:
+        self._unit = unit
+        self._numbers: dict[tuple[str | None, str | None, tuple[str, ...]], int] = {}
+
+    def told(self, row: Values, origin: Origin) -> dict[str, object]:
+        """The row, and where it comes from."""
+        kind = (
+            origin.object,
+            origin.rule,
+            () if origin.rule is None else origin.own(row),
+        )
+        number = self._numbers.setdefault(kind, len(self._numbers))
+        return {
+            **row,
+            LINEAGE: [number, self._unit.messages[origin.item], origin.record],
+        }
+
+    def header(self) -> str:
+        """What the call tells besides its rows."""
+        unit, route = self._unit, self._unit.route
+        return json.dumps(
+            {
+                "source_vault_id": unit.vault_id,
+                "integration": route.integration.api_name,
+                "integration_point": route.point.api_name,
+                "run": unit.run,
+                "time": format_moment(datetime.now(UTC)),
+                "origins": [
+                    {"object": o, "rule": rule, "own": own}
+                    for o, rule, own in self._numbers
+                ],
+            }
+        )

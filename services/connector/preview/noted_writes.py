@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from services.connector.points.source import query_all
+from services.connector.points.evaluation import query_all
 from services.connector.rules.object_metadata import DOCUMENTS, ObjectMetadata
 from services.connector.rules.vql_text import statements
 from services.connector.vaults.record_access import RecordAccess

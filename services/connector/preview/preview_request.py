@@ -13,9 +13,9 @@ from services.connector.rules.rule import IntegrationRule
 from services.connector.vaults.configuration import (
     Configuration,
     ConfigurationFault,
-    ConfigurationReader,
     Route,
 )
+from services.connector.vaults.configuration_reader import ConfigurationReader
 from services.connector.vaults.vaults import KnownVault, Vaults
 
 MAX_RECORDS = 20

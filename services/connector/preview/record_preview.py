@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from services.connector.points.evaluated import Evaluation
-from services.connector.points.outcome import ItemFailure, Outcome
+from services.connector.points.evaluation import Evaluation
 from services.connector.points.points import transfer
-from services.connector.points.transfer import Transfer
+from services.connector.points.transfer import Outcome, Transfer
 from services.connector.preview.noted_writes import (
     CREATED,
     UNCHANGED,
@@ -16,8 +15,8 @@ from services.connector.preview.noted_writes import (
     NotedWrites,
     Write,
 )
-from services.connector.rules.compiled import CompiledField, Evaluated
-from services.connector.rules.pending_references import PendingReference
+from services.connector.rules.compiled import CompiledField, Evaluated, PendingReference
+from services.connector.rules.item_failures import ItemFailure
 from services.connector.vaults.configuration import Configuration, Route
 from services.connector.vaults.record_access import RecordAccess
 from shared.runtime.concurrency import KeyLocks, concurrently

@@ -11,12 +11,12 @@ from datetime import UTC, datetime
 import orjson
 
 from services.connector.asking.traffic import Traffic
-from services.connector.points.evaluated import Evaluation
-from services.connector.points.outcome import ItemFailure
+from services.connector.points.evaluation import Evaluation
 from services.connector.points.points import transfer
 from services.connector.points.transfer import Transfer
 from services.connector.preview.noted_writes import NotedWrites
-from services.connector.rules.missing import MissingKeys
+from services.connector.rules.item_failures import ItemFailure
+from services.connector.rules.lookups import MissingKeys
 from services.connector.runs.run_reading import next_page
 from services.connector.runs.stages import Scope, stages
 from services.connector.runs.window import Cursor, Window
@@ -60,7 +60,8 @@ class Tally:
 
     def note(self, evaluation: Evaluation) -> None:
         """Take in what a rule came to."""
-        self.missing.count(evaluation.rule, evaluation.found.rows.values())
+        rows = evaluation.found.rows.values()
+        self.missing.count(evaluation.rule.missing_keys(rows))
 
 
 async def of_integration(
@@ -70,7 +71,7 @@ async def of_integration(
 
     Raises ClientError, RuleError and ConfigurationFault.
     """
-    scope = Scope(asked.configuration, asked.own)
+    scope = Scope(asked.configuration, asked.own.client)
     planned = await stages(scope, integration, asked.source.vault_id, planned=True)
     readings = tuple(
         r for stage in planned for r in stage if r.through is None and not r.deleted

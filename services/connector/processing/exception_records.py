@@ -9,8 +9,8 @@ from enum import StrEnum
 
 import orjson
 
-from services.connector.points.outcome import MAX_TEXT, ItemFailure
-from services.connector.points.source import query_all
+from services.connector.points.evaluation import query_all
+from services.connector.rules.item_failures import MAX_TEXT, ItemFailure
 from services.connector.rules.vql_text import (
     MAX_STATEMENT,
     contains,

@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 
 from services.connector.messages.units import WorkUnit
-from services.connector.points.outcome import Outcome
-from services.connector.points.points import transfer
+from services.connector.points.point import MarkRefused
+from services.connector.points.points import mark_refused, transfer
 from services.connector.points.saving import without_values
-from services.connector.points.transfer import Transfer
-from services.connector.points.transfer_status import INQUIRY, fail_all
-from services.connector.points.unit_lineage import UnitLineage, keeps_lineage
+from services.connector.points.transfer import (
+    Outcome,
+    Transfer,
+    UnitLineage,
+    keeps_lineage,
+)
 from services.connector.processing.exception_records import (
     ExceptionRecords,
     MessageErrorType,
@@ -177,17 +180,14 @@ class UnitExecution:
         ]
         async with concurrently() as group:
             group.create_task(self._exceptions.record(failures))
-            if (
-                self._unit.key.object == INQUIRY
-                and self._source is not None
-                and self._may_write_back
-            ):
-                group.create_task(self._tell_source(self._source))
+            mark = mark_refused(self._unit.key.object)
+            if mark and self._source is not None and self._may_write_back:
+                group.create_task(self._mark(mark, self._source))
         metrics.exceptions.labels(self._queue, error_type.value).inc(len(failures))
 
-    async def _tell_source(self, source: KnownVault) -> None:
+    async def _mark(self, mark: MarkRefused, source: KnownVault) -> None:
         try:
-            await fail_all(source.client, self._unit.ids, self._lineage_back)
+            await mark(source.client, self._unit.ids, self._lineage_back)
         except VaultRefused as refused:
             # The exception record tells it all; that the status could not be set as well is for the log.
             _log.warning(

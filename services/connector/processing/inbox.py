@@ -7,8 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from services.connector.messages.batches import requested_run
-from services.connector.messages.units import Inbound, WorkUnit, gather
+from services.connector.messages.units import Inbound, WorkUnit, gather, requested_run
 from services.connector.processing.exception_records import (
     ExceptionRecords,
     MessageFailure,

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 
 from services.connector.delivery.destinations import queue_connections
-from services.connector.points.points import fills_documents
+from services.connector.points.points import point_of
 from services.connector.readiness.findings import (
     EndFacts,
     Finding,
@@ -16,12 +16,8 @@ from services.connector.readiness.findings import (
     of_ends,
 )
 from services.connector.rules.rule import IntegrationRule, RuleError
-from services.connector.vaults.configuration import Configuration
-from services.connector.vaults.connection_rows import (
-    CONNECTIONS,
-    Connection,
-    read_connections,
-)
+from services.connector.vaults.configuration import Configuration, Connection
+from services.connector.vaults.configuration_reader import CONNECTIONS, read_connections
 from services.connector.vaults.vaults import KnownVault, Vaults
 from shared.client.client import VaultClient
 from shared.client.errors import VaultRefused
@@ -133,7 +129,9 @@ def _broken(
         if rule.integration_point in points:
             try:
                 route = configuration.route(rule.integration_point, other)
-                configuration.compiled(route, rule, documents=fills_documents(route))
+                configuration.compiled(
+                    route, rule, documents=point_of(route).fills_documents
+                )
             except RuleError as error:
                 yield error
 

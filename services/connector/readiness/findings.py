@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from services.connector.rules.rule import RuleError
-from services.connector.vaults.configuration import Integration, IntegrationPoint
-from services.connector.vaults.connection_rows import Connection
+from services.connector.vaults.configuration import (
+    Connection,
+    Integration,
+    IntegrationPoint,
+)
 
 
 class Step(StrEnum):

@@ -6,16 +6,26 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from services.connector.rules.compiled import CompiledField, CompiledRule
-from services.connector.rules.conversion import Convert, Unfit, converter
-from services.connector.rules.defaults import CODES, DefaultType, computed, constant
+from services.connector.rules.compiled import (
+    CompiledField,
+    CompiledRule,
+    PendingReference,
+)
+from services.connector.rules.conversion import (
+    CODES,
+    Convert,
+    DefaultType,
+    Unfit,
+    computed,
+    constant,
+    converter,
+)
 from services.connector.rules.lookups import OBJECT, Lookups, LookupSet, translation
 from services.connector.rules.object_metadata import (
     DOCUMENTS,
     FieldMetadata,
     ObjectMetadata,
 )
-from services.connector.rules.pending_references import PendingReference
 from services.connector.rules.query_plan import QueryPlan
 from services.connector.rules.rows import Read, Row, reader
 from services.connector.rules.rule import FieldRule, IntegrationRule, RuleError

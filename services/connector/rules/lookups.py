@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -156,3 +157,28 @@ def _text(row: Json, name: str) -> str | None:
     if isinstance(value, list):
         value = value[0] if value else None
     return value if isinstance(value, str) and value else None
+
+
+class MissingKeys:
+    """The missing keys of a connection's lookup sets, by set and key; a key is counted once a row and field rule."""
+
+    def __init__(self) -> None:
+        self.sets: dict[tuple[str, str], LookupSet] = {}
+        self._counts: dict[tuple[str, str], Counter[str]] = {}
+
+    def count(self, missing: Iterable[tuple[LookupSet, str]]) -> None:
+        """Add keys that rows have and their lookup sets have not."""
+        for lookup, key in missing:
+            place = (lookup.type, lookup.name)
+            self.sets[place] = lookup
+            self._counts.setdefault(place, Counter())[key] += 1
+
+    def listed(self) -> list[tuple[LookupSet, str, int]]:
+        """Set, key and count: by set, the most frequent keys first."""
+        return [
+            (self.sets[place], key, count)
+            for place in sorted(self._counts)
+            for key, count in sorted(
+                self._counts[place].items(), key=lambda entry: (-entry[1], entry[0])
+            )
+        ]

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from services.connector.rules.object_metadata import ObjectMetadata
 from services.connector.rules.rows import Selection
 from services.connector.rules.rule import FieldRule, IntegrationRule, RuleError
-from services.connector.rules.sources import modified_field, select
-from services.connector.rules.vql_text import statements
+from services.connector.rules.vql_text import modified_field, select, statements
 
 ALWAYS = ("id", "global_id__sys")
 

@@ -31,3 +31,87 @@ def reader(selection: Selection) -> Read:
         return first.get(key) if isinstance(first, Mapping) else None
 
     return read
+
+
+Describe = Mapping[str, object]
+"""The ``queryDescribe`` block of a query's answer."""
+
+
+_REFERENCE = frozenset({"object", "objectreference", "parentobject"})
+
+
+# What may stand behind each declared type, in lower case; None: whatever a formula or a lookup comes to.
+_DESCRIBED: Mapping[str, frozenset[str] | None] = {
+    "boolean": frozenset({"boolean"}),
+    "component": frozenset({"component", "picklist", "string", *_REFERENCE}),
+    "currency": frozenset({"currency", "number"}),
+    "date": frozenset({"date"}),
+    "datetime": frozenset({"datetime"}),
+    "document_reference": frozenset({"documentreference", *_REFERENCE}),
+    "formula": None,
+    "id": frozenset({"id", "string"}),
+    "longtext": frozenset({"longtext"}),
+    "lookup": None,
+    "number": frozenset({"number"}),
+    "object_reference": _REFERENCE,
+    "parent_object_reference": _REFERENCE,
+    "picklist": frozenset({"picklist"}),
+    "richtext": frozenset({"richtext"}),
+    "text": frozenset({"string", "exactmatch"}),
+    "url": frozenset({"url", "link", "string"}),
+}
+
+
+_KINDS = {
+    "vobject": frozenset(_DESCRIBED) - {"url"},
+    "document": frozenset(_DESCRIBED)
+    - {
+        "currency",
+        "document_reference",
+        "id",
+        "longtext",
+        "parent_object_reference",
+        "richtext",
+    },
+}
+
+
+QUERY_FIELD_TYPES = frozenset(
+    f"{kind}_{name}__sys" for kind, names in _KINDS.items() for name in names
+)
+"""All query field types, of object fields (``vobject_…``) and of document fields (``document_…``)."""
+
+
+def described_types(describe: Describe | None) -> dict[Selection, str]:
+    """The type of every selected column, by its place in the rows, as the source Vault describes it."""
+    if describe is None:
+        return {}
+    types = {Selection(name): kind for name, kind in _columns(describe)}
+    blocks = describe.get("subqueries")
+    for block in blocks if isinstance(blocks, list) else ():
+        if isinstance(block, Mapping):
+            child = str(block.get("relationship"))
+            types.update(
+                {Selection(name, child): kind for name, kind in _columns(block)}
+            )
+    return types
+
+
+def mismatch(declared: str, described: str) -> str | None:
+    """Why a column of the type ``described`` is not what a field rule declares; None when it is."""
+    accepted = _DESCRIBED[declared.partition("_")[2].removesuffix("__sys")]
+    if accepted is None or described.lower() in accepted:
+        return None
+    return (
+        f"query_field_type is {declared} and the source Vault describes the field as {described}; correct the "
+        "query_field_type"
+    )
+
+
+def _columns(block: Mapping[str, object]) -> list[tuple[str, str]]:
+    fields = block.get("fields")
+    return [
+        (str(entry["name"]), str(entry["type"]))
+        for entry in (fields if isinstance(fields, list) else ())
+        if isinstance(entry, Mapping) and "name" in entry and "type" in entry
+    ]

@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TypeVar
 
-from services.connector.rules.defaults import DefaultType
+from services.connector.rules.conversion import DefaultType
 from services.connector.rules.lookups import DEPRECATED, TYPES, MissingLookup
 from services.connector.rules.object_metadata import DOCUMENTS
-from services.connector.rules.source_types import QUERY_FIELD_TYPES
+from services.connector.rules.rows import QUERY_FIELD_TYPES
 
 Json = Mapping[str, object]
 _RELATIONSHIP = re.compile(r"__(?:vr|cr|sysr)\b")

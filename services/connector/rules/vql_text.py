@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from services.connector.rules.object_metadata import DOCUMENTS
+
 MAX_STATEMENT = 50_000
 MAX_KEYS = 500
 
@@ -40,3 +42,18 @@ def statements(
         used += size
     if chunk:
         yield f"{head} WHERE {contains(field, chunk)}{tail}"
+
+
+MODIFIED = "modified_date__v"
+
+
+def modified_field(object_name: str) -> str:
+    """The field that says when a source record was last modified."""
+    return "version_modified_date__v" if object_name == DOCUMENTS else MODIFIED
+
+
+def select(items: str, object_name: str) -> str:
+    """``SELECT {items} FROM {object}``, to which conditions may be added."""
+    if object_name == DOCUMENTS:
+        return f"SELECT LATESTVERSION {items} FROM ALLVERSIONS {object_name}"  # noqa: S608  VQL of names
+    return f"SELECT {items} FROM {object_name}"  # noqa: S608  VQL of names

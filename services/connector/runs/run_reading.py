@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from services.connector.messages.batches import BATCH_EVENT, RunBatch
-from services.connector.messages.units import Inbound
+from services.connector.messages.units import BATCH_EVENT, Inbound, RunBatch
+from services.connector.points.point import Reading
 from services.connector.points.saving import without_values
 from services.connector.rules.rule import RuleError
 from services.connector.runs.stages import Scope, Stage, stages
 from services.connector.runs.window import (
     Cursor,
-    Reading,
     Window,
     page_statement,
     window,
@@ -88,7 +87,7 @@ class RunReading:
             datetime.now(UTC)
         )
         planned = await stages(
-            Scope(configuration, own), batch.integration, source.vault_id
+            Scope(configuration, own.client), batch.integration, source.vault_id
         )
         number = whole(run.get("stage"), "stage")
         stage = planned[number] if number < len(planned) else ()

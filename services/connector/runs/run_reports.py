@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from services.connector.messages.batches import RunBatch
-from services.connector.points.outcome import Outcome
-from services.connector.rules.field_errors import ItemErrorType
+from services.connector.messages.units import RunBatch
+from services.connector.points.transfer import Outcome
+from services.connector.rules.item_failures import ItemErrorType
 from shared.client.client import VaultClient
 from shared.client.errors import VaultRefused
 from shared.runtime.logging import get_logger

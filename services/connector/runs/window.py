@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from services.connector.rules.sources import MODIFIED, modified_field, select
-from services.connector.rules.vql_text import literal
+from services.connector.points.point import Reading
+from services.connector.rules.vql_text import MODIFIED, literal, select
 from shared.spark.envelope import MAX_ITEMS, format_moment
 
 
@@ -32,26 +32,6 @@ def window(
         format_moment(min(changed_since, source_time) - overlap),
         format_moment(source_time),
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """What is listed for an integration point: the changed records of an object that fulfil a condition.
-
-    With ``through``, a to-many relationship, they are those of which a related record has changed; with ``deleted``,
-    those that the source no longer has.
-    """
-
-    integration_point: str
-    object: str
-    condition: str | None = None
-    through: str | None = None
-    deleted: bool = False
-
-    @property
-    def modified(self) -> str:
-        """The field by which its records are in the window of a run."""
-        return modified_field(self.object)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from services.connector.vaults.configuration import ConfigurationReader
-from services.connector.vaults.connection_rows import Connection
+from services.connector.vaults.configuration import Connection
+from services.connector.vaults.configuration_reader import ConfigurationReader
 from shared.client.client import VaultClient
 from shared.spark.connection import BrokerConnection
 from shared.spark.publisher import Publisher

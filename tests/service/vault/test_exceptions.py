@@ -11,13 +11,12 @@ from typing import Any
 import pytest
 
 from local.polling import answers_within
-from services.connector.points.outcome import ItemFailure
 from services.connector.processing.exception_records import (
     ExceptionRecords,
     MessageErrorType,
     MessageFailure,
 )
-from services.connector.rules.field_errors import ItemErrorType
+from services.connector.rules.item_failures import ItemErrorType, ItemFailure
 from shared.client import VaultClient
 from shared.spark.envelope import Envelope, Message
 from shared.vault.access.caller import SYSTEM

@@ -7,16 +7,17 @@ from dataclasses import replace
 import pytest
 
 from services.connector.delivery.destinations import Destination, Routes, read_routes
-from services.connector.points.points import fills_documents
+from services.connector.points.points import point_of
 from services.connector.rules.object_metadata import ObjectMetadata
 from services.connector.rules.rule import RuleError, read_rule
 from services.connector.vaults.configuration import (
     Configuration,
     ConfigurationFault,
+    Connection,
     Integration,
     IntegrationPoint,
 )
-from services.connector.vaults.connection_rows import Connection, read_connections
+from services.connector.vaults.configuration_reader import read_connections
 from tests.unit.connector.examples import field, metadata, rule_json
 
 ROW: dict[str, object] = {
@@ -133,10 +134,9 @@ def test_documents_are_filled_only_where_rules_are_all_there_is() -> None:
     }
     with pytest.raises(RuleError, match="fills no fields of documents"):
         given.compiled(route, rule)
-    assert fills_documents(route)
-    assert not fills_documents(
-        replace(route, point=replace(route.point, api_name="country_inbound__v"))
-    )
+    assert point_of(route).fills_documents
+    country = replace(route.point, api_name="country_inbound__v")
+    assert not point_of(replace(route, point=country)).fills_documents
 
 
 def queue(*connections: dict[str, object]) -> list[dict[str, object]]:

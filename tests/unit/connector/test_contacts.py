@@ -4,20 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from services.connector.points.contacts import (
+from services.connector.points.case_contacts import (
     Ambiguous,
     Candidates,
     Contact,
     match,
     read_candidates,
 )
-from services.connector.points.pull_rules import (
-    DO_NOT_PULL,
-    account_rule,
-    read_pull_rules,
-)
-from services.connector.points.saving import KeyedRows, without_values
-from services.connector.points.unit_lineage import Origin
+from services.connector.points.hcp import DO_NOT_PULL, account_rule, read_pull_rules
+from services.connector.points.saving import KeyedRows, Origin, without_values
 
 CANDIDATES = read_candidates(
     [

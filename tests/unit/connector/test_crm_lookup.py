@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from services.connector.crm_lookup.account_search import AccountSearch, statement
-from services.connector.points.pull_rules import (
+from services.connector.points.hcp import (
     DO_NOT_PULL,
     WITH_INQUIRIES,
     WITH_TRANSFERRED_INQUIRY,

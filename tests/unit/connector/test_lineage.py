@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import json
 
-from services.connector.points.unit_lineage import CallLineage, Origin, UnitLineage
-from services.connector.vaults.configuration import Integration, IntegrationPoint, Route
-from services.connector.vaults.connection_rows import Connection
+from services.connector.points.saving import CallLineage, Origin
+from services.connector.points.transfer import UnitLineage
+from services.connector.vaults.configuration import (
+    Connection,
+    Integration,
+    IntegrationPoint,
+    Route,
+)
 
 ROUTE = Route(
     Connection("C1", "medical_crm__v", 10102, active=True),

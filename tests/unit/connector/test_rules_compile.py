@@ -8,16 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.connector.rules.compiled import Evaluated
-from services.connector.rules.field_errors import ItemErrorType
-from services.connector.rules.lookups import read_lookups
-from services.connector.rules.pending_references import (
+from services.connector.rules.compiled import (
+    Evaluated,
     PendingReference,
     index,
     key_statements,
     pending_keys,
     settle,
 )
+from services.connector.rules.item_failures import ItemErrorType
+from services.connector.rules.lookups import read_lookups
 from services.connector.rules.rule import RuleError
 from tests.unit.connector.examples import compiled, field_rule
 

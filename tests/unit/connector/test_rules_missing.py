@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from services.connector.rules.lookups import read_lookups
-from services.connector.rules.missing import MissingKeys
+from services.connector.rules.lookups import MissingKeys, read_lookups
 from tests.unit.connector.examples import compiled, field_rule
 
 LOOKUPS = read_lookups(
@@ -48,7 +47,7 @@ def test_keys_without_a_row_are_counted_whatever_the_rule_does_about_them(
         None,
         ["post__v"],
     ):
-        found.count(rule, [{"delivery_method__v": values}])
+        found.count(rule.missing_keys([{"delivery_method__v": values}]))
     assert [(lookup.name, key, count) for lookup, key, count in found.listed()] == [
         ("other", "email__v", 2),
         ("other", "fax__v", 2),

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from services.connector.rules.defaults import DefaultType
+from services.connector.rules.conversion import DefaultType
 from services.connector.rules.lookups import MissingLookup
 from services.connector.rules.rule import RuleError, read_rule
 from tests.unit.connector.examples import field_rule, rule_json

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from services.connector.rules.defaults import CODES
-from services.connector.rules.field_errors import ItemErrorType
-from services.connector.rules.rows import Selection
-from services.connector.rules.source_types import (
+from services.connector.rules.conversion import CODES
+from services.connector.rules.item_failures import ItemErrorType
+from services.connector.rules.rows import (
     QUERY_FIELD_TYPES,
+    Selection,
     described_types,
     mismatch,
 )

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.connector.messages.batches import RunBatch, requested_run, run_of
-from services.connector.points.outcome import ItemFailure, Outcome
-from services.connector.rules.field_errors import ItemErrorType
+from services.connector.messages.units import RunBatch, requested_run, run_of
+from services.connector.points.transfer import Outcome
+from services.connector.rules.item_failures import ItemErrorType, ItemFailure
 from services.connector.runs.run_reports import counts
 from shared.spark.envelope import JsonValue, Message
 from shared.vault.integrations.run_model import Counts

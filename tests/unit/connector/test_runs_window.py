@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.connector.rules.sources import MODIFIED
+from services.connector.points.point import Reading
+from services.connector.rules.vql_text import MODIFIED
 from services.connector.runs import window as module
 from services.connector.runs.window import (
     Cursor,
-    Reading,
     Window,
     page_statement,
     window,

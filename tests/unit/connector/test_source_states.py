@@ -10,7 +10,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from services.connector.points.states import OutdatedRead, SourceStates
+from services.connector.points.evaluation import OutdatedRead
+from services.connector.points.transfer import SourceStates
 from shared.client.results import RowResult
 from shared.spark.envelope import format_moment
 from shared.vault.records.rows import Row

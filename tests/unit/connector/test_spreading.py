@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.connector.points.spreading import spread, spread_field
+from services.connector.points.country import spread, spread_field
 from services.connector.rules.compile import compile_rule
 from services.connector.rules.compiled import CompiledRule
 from services.connector.rules.query_plan import plan

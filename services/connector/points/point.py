@@ -1,0 +1,72 @@
+"""Describes an integration point: all that transfers, runs and checks have to know of it, in one object."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from dataclasses import dataclass, field
+
+from services.connector.points.transfer import Outcome, Transfer, UnitLineage
+from services.connector.rules.vql_text import modified_field
+from services.connector.vaults.record_access import RecordAccess
+
+FIRST, SECOND, LAST = 0, 1, 100
+"""Places of integration points in a run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What is listed for an integration point: the changed records of an object that fulfil a condition.
+
+    With ``through``, a to-many relationship, they are those of which a related record has changed; with ``deleted``,
+    those that the source no longer has.
+    """
+
+    integration_point: str
+    object: str
+    condition: str | None = None
+    through: str | None = None
+    deleted: bool = False
+
+    @property
+    def modified(self) -> str:
+        """The field by which its records are in the window of a run."""
+        return modified_field(self.object)
+
+
+TransferUnit = Callable[[Transfer], Awaitable[Outcome]]
+"""Transfers a unit; raises ClientError, ConfigurationFault or RuleError when none of it can be judged.
+
+Raises OutdatedRead when it is to be called again."""
+
+Narrow = Callable[[RecordAccess, Reading], Awaitable[Reading | None]]
+"""Narrows what a run reads of an object for the Vault that the records are for; None when it reads nothing."""
+
+MarkRefused = Callable[
+    [RecordAccess, Collection[str], UnitLineage | None], Awaitable[None]
+]
+"""Marks records in the source Vault whose message could not be processed; raises ClientError."""
+
+
+async def everything(_target: RecordAccess, reading: Reading) -> Reading | None:
+    """Return a reading as it is."""
+    return reading
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One integration point, known by its API name or, on the copy of a connection, by that of its original.
+
+    ``order`` is its place in a run: all batches of a place are in before the next one is read. ``narrow`` says which of
+    the changed records a run reads. With ``flags_deletions`` a run also reads which records the source no longer has.
+    With ``fills_documents`` its rules may fill fields of documents. A point that is ``on_demand`` takes part in no run.
+    ``mark_refused`` are, by source object, what is done to the records of a message that is refused as a whole.
+    """
+
+    name: str
+    transfer: TransferUnit
+    order: int = LAST
+    narrow: Narrow = everything
+    flags_deletions: bool = False
+    fills_documents: bool = False
+    on_demand: bool = False
+    mark_refused: Mapping[str, MarkRefused] = field(default_factory=dict)
