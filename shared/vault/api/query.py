@@ -15,8 +15,7 @@ from shared.vault.api.addresses import PREFIX, version_of
 from shared.vault.api.body import form_documentation, read_fields
 from shared.vault.api.request_session import SignedIn, vault_of
 from shared.vault.errors import VaultFault
-from shared.vault.queries.query_pages import Extras
-from shared.vault.queries.query_properties import RecordProperties
+from shared.vault.queries.query_pages import Extras, RecordProperties
 
 if TYPE_CHECKING:
     from shared.vault.access.caller import Caller

@@ -10,9 +10,14 @@ from shared.vault.model.component_model import Field, FieldType, VaultObject
 from shared.vault.vql.conditions import condition_sql
 from shared.vault.vql.deferred import ChildAddress
 from shared.vault.vql.find import find_sql, rank_sql
-from shared.vault.vql.functions import FILE_FUNCTIONS, LONG, named_file, selected_sql
-from shared.vault.vql.labels import label_sql
-from shared.vault.vql.literals import is_integer
+from shared.vault.vql.functions import (
+    FILE_FUNCTIONS,
+    LONG,
+    label_sql,
+    named_file,
+    selected_sql,
+)
+from shared.vault.vql.operands import is_integer
 from shared.vault.vql.resolve import DOCUMENT_ID, Scope, Statement, quoted
 from shared.vault.vql.syntax_tree import Find, Item, Order, Rank, Select
 from shared.vault.vql.vql_errors import VqlLimitError

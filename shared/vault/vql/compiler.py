@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
-from shared.vault.model.component_model import VaultObject
+from shared.vault.model.component_model import Field, FieldType, VaultObject
 from shared.vault.vql.columns import (
     MAX_SUBSELECTS,
     Column,
@@ -18,10 +18,28 @@ from shared.vault.vql.columns import (
     sub_select,
 )
 from shared.vault.vql.deferred import is_deferred
-from shared.vault.vql.resolve import Readable, Registry, Scope, Statement
-from shared.vault.vql.syntax_tree import Criteria, Item, Limits, Query, Select
+from shared.vault.vql.resolve import (
+    Readable,
+    Registry,
+    Scope,
+    Statement,
+    inbound,
+    quoted,
+)
+from shared.vault.vql.syntax_tree import (
+    And,
+    Comparison,
+    Criteria,
+    Expression,
+    Item,
+    Limits,
+    Operand,
+    Path,
+    Query,
+    Select,
+)
 from shared.vault.vql.targets import Target
-from shared.vault.vql.vql_errors import VqlLimitError
+from shared.vault.vql.vql_errors import VqlLimitError, VqlNameError
 
 Targets = Mapping[str, Target]
 NO_TARGETS: Targets = MappingProxyType({})
@@ -226,3 +244,81 @@ def _page_sql(
         f"{' WHERE ' if conditions else ''}{' AND '.join(conditions)}"
         f" ORDER BY {key if keyset else order} LIMIT ${number + 1}::bigint OFFSET ${number + 2}::bigint"
     )
+
+
+MAX_FACETS = 20  # fields of one request
+
+
+MAX_VALUES = 50  # shown of one field, the documented limit
+
+
+_FACETABLE = frozenset((FieldType.PICKLIST, FieldType.BOOLEAN, FieldType.OBJECT))
+
+
+_STATES = frozenset(("state__v", "lifecycle__v", "object_type__v"))
+
+
+@dataclass(frozen=True, slots=True)
+class Facet:
+    """A statement that yields ``value, result_count, count``, the most frequent values first.
+
+    ``count`` is the number of distinct values, the same in each row. Parameters are those of the query's matching.
+    """
+
+    field: Field
+    sql: str
+    parameters: tuple[object, ...]
+
+
+def facets_of(compiled: CompiledQuery, names: Sequence[str]) -> list[Facet]:
+    """The facets of a compiled query's result by these fields of its object; raises VqlNameError, VqlLimitError."""
+    if len(names) > MAX_FACETS:
+        message = f"facets are counted of at most {MAX_FACETS} fields"
+        raise VqlLimitError(message)
+    return [_facet(compiled, name) for name in dict.fromkeys(names)]
+
+
+def _facet(compiled: CompiledQuery, name: str) -> Facet:
+    field = compiled.source.fields.get(name)
+    if field is None or not (field.type in _FACETABLE or field.name in _STATES):
+        message = (
+            f"field [{name[:128]}] of object [{compiled.source.name}] cannot be a facet"
+        )
+        raise VqlNameError("INVALID_DATA", message)
+    column = f"t0.{quoted(field.name)}"
+    value = f"unnest({column})" if field.multi_value else f"{column}::text"
+    sql = (
+        f"SELECT value, count(*) AS result_count, count(*) OVER () AS count FROM (SELECT {value} AS value"
+        f"{compiled.matching}) found WHERE value IS NOT NULL GROUP BY value ORDER BY 2 DESC, 1 LIMIT {MAX_VALUES}"
+    )
+    return Facet(field, sql, compiled.matching_parameters)
+
+
+def children_query(
+    query: Query,
+    number: int,
+    parent_id: str,
+    registry: Registry,
+    targets: Targets = NO_TARGETS,
+) -> Query:
+    """The statement that selects all children of the record ``parent_id``, as sub-select ``number`` shows them.
+
+    Raises VqlNameError where the statement has no such sub-select, or its relationship is there no longer.
+    """
+    subselects = [item for item in query.select.items if isinstance(item, Select)]
+    relationships = inbound(registry, targets, query.select.source)
+    found = (
+        relationships.get(subselects[number].source)
+        if 0 <= number < len(subselects)
+        else None
+    )
+    if found is None:
+        message = "there is no such query page"
+        raise VqlNameError("INVALID_DATA", message)
+    child, reference = found
+    select = subselects[number]
+    of_parent: Expression = Comparison(
+        Operand(Path((reference.name,), select.at)), "=", parent_id, select.at
+    )
+    where = of_parent if select.where is None else And((of_parent, select.where))
+    return Query(replace(select, source=child, where=where), query.text)

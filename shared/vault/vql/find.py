@@ -6,8 +6,7 @@ import re
 from collections.abc import Iterator
 
 from shared.vault.model.component_model import Field, FieldType
-from shared.vault.vql.functions import named_file
-from shared.vault.vql.labels import searched_labels
+from shared.vault.vql.functions import named_file, searched_labels
 from shared.vault.vql.resolve import Scope
 from shared.vault.vql.syntax_tree import (
     Find,

@@ -3,29 +3,38 @@
 from __future__ import annotations
 
 from shared.vault.vql import vql_tokens as lexical
-from shared.vault.vql.expression_parser import NO_LIMITS, ExpressionParser
-from shared.vault.vql.phrase import read_phrase
+from shared.vault.vql.deferred import LARGEST, relative_date
+from shared.vault.vql.phrase import FindReader
 from shared.vault.vql.syntax_tree import (
+    And,
+    Between,
+    Comparison,
+    Contains,
     Criteria,
-    Find,
+    Expression,
+    InSelect,
     Item,
+    Like,
     Limits,
+    Literal,
     Operand,
+    Or,
     Order,
-    Phrase,
     Query,
     Rank,
-    Search,
+    RelativeDate,
+    Scalar,
     Select,
     Show,
+    StateFunction,
+    StateType,
+    Token,
 )
 from shared.vault.vql.vql_errors import VqlLimitError
-from shared.vault.vql.vql_tokens import is_list, is_string
+from shared.vault.vql.vql_tokens import is_list, is_number, is_string, is_vault_token
 
 MAX_ALIAS = 40  # characters
 MAX_ROWS = 2**31 - 1  # the largest number a limit may name
-MAX_PHRASES = 20  # in one FIND
-MAX_SCOPE = 25  # fields
 
 _LIMITS = {
     "MAXROWS": "maxrows",
@@ -37,6 +46,14 @@ _LIMITS = {
 }
 _OPTIONS = frozenset(("ALLVERSIONS", "FAVORITES", "RECENT"))
 _SHOWN = ("TARGETS", "FIELDS", "RELATIONSHIPS")
+
+NO_LIMITS = Limits()
+
+_COMPARISONS = frozenset(("=", "!=", "<", ">", "<=", ">="))
+_LITERALS: dict[str, Scalar] = {"true": True, "false": False, "null": None}
+_STATE_FUNCTIONS = frozenset(
+    ("STEADYSTATE", "OBSOLETESTATE", "SUPERSEDEDSTATE", "DELETEDSTATE")
+)
 
 
 def parse(text: str) -> Query:
@@ -63,13 +80,12 @@ def parse_criteria(text: str) -> Criteria:
     return Criteria(expression, text)
 
 
-class _Parser(ExpressionParser):
-    __slots__ = ("_nested", "_phrases")
+class _Parser(FindReader):
+    __slots__ = ("_nested",)
 
     def __init__(self, text: str) -> None:
         super().__init__(text)
         self._nested = False  # within a sub-query, where no further one may stand
-        self._phrases = 0
 
     # SELECT … FROM … FIND … WHERE … ORDER BY … limits
 
@@ -167,100 +183,6 @@ class _Parser(ExpressionParser):
             found.get("pageoffset", legacy[1]),
         )
 
-    # FIND ('words' SCOPE name__v AND NOT 'others')
-
-    def _find(self) -> Find:
-        at = self._next
-        start = lexical.position_of(self._text, at)
-        search = self._only_phrase() or self._phrases_in_parentheses()
-        end = lexical.end_of(self._text, self._next - 1)
-        return Find(search, self._text[start:end], at)
-
-    def _only_phrase(self) -> Phrase | None:
-        """``('words')``: a parenthesis with one string is one token."""
-        at = self._next
-        strings = (
-            lexical.strings_of(self._tokens[at]) if is_list(self._tokens[at]) else []
-        )
-        if not strings:
-            return None
-        if len(strings) > 1:
-            self._refuse("FIND takes one phrase, or phrases joined by AND and OR")
-        self._next += 1
-        return self._phrase_of(strings[0], at)
-
-    def _phrases_in_parentheses(self) -> Phrase | Search:
-        self._expect("(")
-        self._deeper()
-        search = self._phrases_or()
-        self._expect(")")
-        self._depth -= 1
-        return search
-
-    def _phrases_or(self) -> Phrase | Search:
-        terms = [self._phrases_and()]
-        while self._take("OR"):
-            terms.append(self._phrases_and())
-        return terms[0] if len(terms) == 1 else Search("OR", tuple(terms))
-
-    def _phrases_and(self) -> Phrase | Search:
-        terms = [self._phrase()]
-        while self._take("AND"):
-            terms.append(self._phrase())
-        return terms[0] if len(terms) == 1 else Search("AND", tuple(terms))
-
-    def _phrase(self) -> Phrase | Search:
-        if self._take("NOT"):
-            self._deeper()
-            negated = Search("NOT", (self._phrase(),))
-            self._depth -= 1
-            return negated
-        only = self._only_phrase()
-        if only is not None:
-            return only
-        if self._tokens[self._next] == "(":
-            return self._phrases_in_parentheses()
-        token = self._tokens[self._next]
-        if not is_string(token):
-            self._refuse_token("a search phrase in single quotes")
-        self._next += 1
-        phrase = self._phrase_of(token, self._next - 1)
-        return self._scoped(phrase) if self._take_word("SCOPE") else phrase
-
-    def _phrase_of(self, token: str, at: int) -> Phrase:
-        self._phrases += 1
-        if self._phrases > MAX_PHRASES:
-            message = f"a statement takes at most {MAX_PHRASES} search phrases"
-            raise VqlLimitError(f"{message} ({self._place(at)})")
-        try:
-            return Phrase(read_phrase(token), at)
-        except ValueError as error:
-            self._refuse(str(error), at)
-        except VqlLimitError as error:
-            message = f"{error.message} ({self._place(at)})"
-            raise VqlLimitError(message) from None
-
-    def _scoped(self, phrase: Phrase) -> Phrase:
-        """SCOPE PROPERTIES is what a phrase without a scope stands for; SCOPE ALL is that and SCOPE CONTENT."""
-        if self._take_word("PROPERTIES"):
-            return phrase
-        for word, also_fields in (("ALL", True), ("CONTENT", False)):
-            if self._take_word(word):
-                return Phrase(phrase.terms, phrase.at, content=True, fields=also_fields)
-        fields = [self._searched()]
-        while self._take(","):
-            fields.append(self._searched())
-        if len(fields) > MAX_SCOPE:
-            message = f"SCOPE takes at most {MAX_SCOPE} fields"
-            raise VqlLimitError(f"{message} ({self._place(phrase.at)})")
-        return Phrase(phrase.terms, phrase.at, tuple(fields))
-
-    def _searched(self) -> Operand:
-        path, function = self._function()
-        if function not in (None, "FILENAME"):
-            self._refuse("of the functions SCOPE takes FILENAME only", path.at)
-        return Operand(path, function)
-
     # SHOW
 
     def show(self) -> Show | None:
@@ -277,3 +199,152 @@ class _Parser(ExpressionParser):
             source = self._name("a query target")
         pattern = self._pattern() if self._take("LIKE") else None
         return Show(kind, self._text, source, at, pattern)
+
+    # WHERE
+
+    def expression(self) -> Expression:
+        """Terms joined by OR, which binds weakest."""
+        first = self._conjunction()
+        if self._tokens[self._next] != "OR":
+            return first
+        terms = [first]
+        while self._take("OR"):
+            terms.append(self._conjunction())
+        return Or(tuple(terms))
+
+    def _conjunction(self) -> Expression:
+        first = self._term()
+        if self._tokens[self._next] != "AND":
+            return first
+        terms = [first]
+        while self._take("AND"):
+            terms.append(self._term())
+        return And(tuple(terms))
+
+    def _term(self) -> Expression:
+        if not self._take("("):
+            return self._condition()
+        self._deeper()
+        expression = self.expression()
+        self._expect(")")
+        self._depth -= 1
+        return expression
+
+    def _condition(self) -> Expression:
+        if self._tokens[self._next] == "NOT":
+            self._refuse("NOT is no operator of WHERE; use != or another operator")
+        operand = Operand(*self._function())
+        at = self._next
+        operator = self._tokens[at]
+        self._next = at + 1
+        if operator in _COMPARISONS:
+            return Comparison(operand, operator, self._literal(), at + 1)
+        if operator == "CONTAINS":
+            return Contains(operand, self._list(), at + 1)
+        if operator == "BETWEEN":
+            low = self._literal()
+            self._expect("AND")
+            return Between(operand, low, self._literal(), at + 1)
+        if operator == "LIKE":
+            return self._like(operand)
+        if operator == "IN":
+            return self._semi_join(operand)
+        self._next = at
+        return self._refuse_token("an operator")
+
+    def _like(self, operand: Operand) -> Like:
+        at = self._next
+        segments = self._pattern()
+        if len(segments) > 1 and not segments[0]:
+            self._refuse("LIKE takes no leading wildcard", at)
+        return Like(operand, segments, at)
+
+    def _pattern(self) -> tuple[str, ...]:
+        if not is_string(self._tokens[self._next]):
+            self._refuse("LIKE takes a string")
+        return self._value_of(lexical.like_segments)
+
+    def _semi_join(self, operand: Operand) -> InSelect:
+        at = self._next
+        if is_list(self._tokens[at]):
+            self._refuse("IN takes a sub-select; a list of values goes with CONTAINS")
+        self._expect("(")
+        select = self.select(nested=True)
+        if select.order or select.limits is not NO_LIMITS:
+            self._refuse(
+                "a sub-select of IN takes neither ORDER BY nor limits", select.at
+            )
+        self._expect(")")
+        return InSelect(operand, select, at)
+
+    def _list(self) -> tuple[Literal, ...]:
+        if is_list(self._tokens[self._next]):
+            return self._value_of(lexical.list_values)
+        self._expect("(")
+        values = [self._literal()]
+        while self._take(","):
+            values.append(self._literal())
+        self._expect(")")
+        return tuple(values)
+
+    def _literal(self) -> Literal:
+        token = self._tokens[self._next]
+        if is_string(token):
+            return self._value_of(lexical.string_value)
+        if is_number(token):
+            return self._value_of(lexical.number_value)
+        if token in _LITERALS:
+            self._next += 1
+            return _LITERALS[token]
+        if is_vault_token(token):
+            self._next += 1
+            return Token(token[2:-1].lower())
+        if token == lexical.QUOTE:
+            self._refuse("the string that begins here is not closed")
+        # A word that is none of these is most likely a value without its quotes; values stay out of messages.
+        return self._named_literal(token.upper())
+
+    def _named_literal(self, name: str) -> Literal:
+        at = self._next
+        self._next = at + 1
+        if name == "STATETYPE":
+            return self._state_type()
+        if name in _STATE_FUNCTIONS and self._take("("):
+            self._expect(")")
+            return StateFunction(name)
+        span = relative_date(name)
+        if span is not None:
+            return self._counted(span)
+        return self._refuse(
+            "expected a value: 'text', a number, true, false, null or a date literal",
+            at,
+        )
+
+    def _state_type(self) -> StateType:
+        """The parenthesis with its one string is one token, as every list of strings is."""
+        at = self._next
+        values = (
+            self._value_of(lexical.list_values) if is_list(self._tokens[at]) else ()
+        )
+        if len(values) != 1 or not isinstance(values[0], str):
+            self._refuse(
+                "STATETYPE takes the name of one state type in single quotes", at
+            )
+        return StateType(values[0])
+
+    def _counted(self, span: RelativeDate) -> RelativeDate:
+        """A date literal with its ``:n``; TODAY has none, and that of THIS_MONTH and its like says nothing."""
+        if span.unit == "DAYS" and span.kind == "THIS":
+            return span
+        if not self._take(":"):
+            if span.kind != "THIS":
+                self._refuse_token(":")
+            return span
+        token = self._tokens[self._next]
+        if not (token.isascii() and token.isdecimal()):
+            self._refuse_token("a whole number")
+        count = self._value_of(lexical.number_value)
+        if count > LARGEST[span.unit]:
+            message = f"a date literal takes at most {LARGEST[span.unit]} {span.unit}"
+            raise VqlLimitError(f"{message} ({self._place(self._next - 1)})")
+        return RelativeDate(span.kind, span.unit, int(count))

@@ -4,9 +4,20 @@ from __future__ import annotations
 
 import re
 
-from shared.vault.vql.syntax_tree import Search, SearchTerm, Word
+from shared.vault.vql.syntax_tree import Find, Operand, Phrase, Search, SearchTerm, Word
 from shared.vault.vql.vql_errors import VqlLimitError
+from shared.vault.vql.vql_tokens import (
+    TokenReader,
+    end_of,
+    is_list,
+    is_string,
+    position_of,
+    strings_of,
+)
 
+MAX_DEPTH = 50  # parentheses within parentheses
+MAX_PHRASES = 20  # in one FIND
+MAX_SCOPE = 25  # fields
 MAX_PHRASE = 250  # characters, the documented limit of a search term
 MAX_WILDCARDS = 2  # in one word
 MAX_WILDCARD_WORDS = 10  # in one phrase
@@ -18,6 +29,115 @@ _PIECE = re.compile(
 )
 _OPERATORS = frozenset(("AND", "OR", "NOT"))
 _WILDCARD = "*"
+
+
+class FindReader(TokenReader):
+    """Reads ``('words' SCOPE name__v AND NOT 'others')``, what stands behind FIND."""
+
+    __slots__ = ("_depth", "_phrases")
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self._depth = 0
+        self._phrases = 0
+
+    def _deeper(self) -> None:
+        self._depth += 1
+        if self._depth > MAX_DEPTH:
+            message = (
+                f"parentheses go deeper than {MAX_DEPTH} ({self._place(self._next)})"
+            )
+            raise VqlLimitError(message)
+
+    def _find(self) -> Find:
+        at = self._next
+        start = position_of(self._text, at)
+        search = self._only_phrase() or self._phrases_in_parentheses()
+        end = end_of(self._text, self._next - 1)
+        return Find(search, self._text[start:end], at)
+
+    def _only_phrase(self) -> Phrase | None:
+        """``('words')``: a parenthesis with one string is one token."""
+        at = self._next
+        strings = strings_of(self._tokens[at]) if is_list(self._tokens[at]) else []
+        if not strings:
+            return None
+        if len(strings) > 1:
+            self._refuse("FIND takes one phrase, or phrases joined by AND and OR")
+        self._next += 1
+        return self._phrase_of(strings[0], at)
+
+    def _phrases_in_parentheses(self) -> Phrase | Search:
+        self._expect("(")
+        self._deeper()
+        search = self._phrases_or()
+        self._expect(")")
+        self._depth -= 1
+        return search
+
+    def _phrases_or(self) -> Phrase | Search:
+        terms = [self._phrases_and()]
+        while self._take("OR"):
+            terms.append(self._phrases_and())
+        return terms[0] if len(terms) == 1 else Search("OR", tuple(terms))
+
+    def _phrases_and(self) -> Phrase | Search:
+        terms = [self._phrase()]
+        while self._take("AND"):
+            terms.append(self._phrase())
+        return terms[0] if len(terms) == 1 else Search("AND", tuple(terms))
+
+    def _phrase(self) -> Phrase | Search:
+        if self._take("NOT"):
+            self._deeper()
+            negated = Search("NOT", (self._phrase(),))
+            self._depth -= 1
+            return negated
+        only = self._only_phrase()
+        if only is not None:
+            return only
+        if self._tokens[self._next] == "(":
+            return self._phrases_in_parentheses()
+        token = self._tokens[self._next]
+        if not is_string(token):
+            self._refuse_token("a search phrase in single quotes")
+        self._next += 1
+        phrase = self._phrase_of(token, self._next - 1)
+        return self._scoped(phrase) if self._take_word("SCOPE") else phrase
+
+    def _phrase_of(self, token: str, at: int) -> Phrase:
+        self._phrases += 1
+        if self._phrases > MAX_PHRASES:
+            message = f"a statement takes at most {MAX_PHRASES} search phrases"
+            raise VqlLimitError(f"{message} ({self._place(at)})")
+        try:
+            return Phrase(read_phrase(token), at)
+        except ValueError as error:
+            self._refuse(str(error), at)
+        except VqlLimitError as error:
+            message = f"{error.message} ({self._place(at)})"
+            raise VqlLimitError(message) from None
+
+    def _scoped(self, phrase: Phrase) -> Phrase:
+        """SCOPE PROPERTIES is what a phrase without a scope stands for; SCOPE ALL is that and SCOPE CONTENT."""
+        if self._take_word("PROPERTIES"):
+            return phrase
+        for word, also_fields in (("ALL", True), ("CONTENT", False)):
+            if self._take_word(word):
+                return Phrase(phrase.terms, phrase.at, content=True, fields=also_fields)
+        fields = [self._searched()]
+        while self._take(","):
+            fields.append(self._searched())
+        if len(fields) > MAX_SCOPE:
+            message = f"SCOPE takes at most {MAX_SCOPE} fields"
+            raise VqlLimitError(f"{message} ({self._place(phrase.at)})")
+        return Phrase(phrase.terms, phrase.at, tuple(fields))
+
+    def _searched(self) -> Operand:
+        path, function = self._function()
+        if function not in (None, "FILENAME"):
+            self._refuse("of the functions SCOPE takes FILENAME only", path.at)
+        return Operand(path, function)
 
 
 def read_phrase(token: str) -> Word | Search:

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from shared.vault.components.component_tree import Component
 from shared.vault.model.component_model import (
     DocumentModel,
     Field,
@@ -80,11 +79,41 @@ class Target:
         )
 
 
+class ComponentRecord(Protocol):
+    """What a record of ``vault_component__v`` shows of one component.
+
+    A component of ``shared.vault.components`` is one; VQL stands below that package and imports nothing from it.
+    """
+
+    @property
+    def type(self) -> str:
+        """The type, e.g. ``Picklist``."""
+        ...
+
+    @property
+    def name(self) -> str:
+        """The API name, unique within its type."""
+        ...
+
+    @property
+    def full_name(self) -> str:
+        """``Type.name``."""
+        ...
+
+    def text(self, attribute: str, default: str = "") -> str:
+        """Return an attribute as text; ``default`` when it is absent or empty."""
+        ...
+
+    def flag(self, attribute: str, default: bool = False) -> bool:
+        """Return an attribute as a Boolean; ``default`` when it is absent or empty."""
+        ...
+
+
 class Components(Protocol):
     """What the targets need of the component registry."""
 
     @property
-    def components(self) -> Mapping[tuple[str, str], Component]:
+    def components(self) -> Mapping[tuple[str, str], ComponentRecord]:
         """Components by type and name."""
         ...
 
@@ -140,7 +169,7 @@ def _object_types(registry: Components) -> Target:
     )
 
 
-def _components(components: Iterable[Component]) -> Target:
+def _components(components: Iterable[ComponentRecord]) -> Target:
     rows = [
         {
             "id": "VCM" + hashlib.sha256(c.full_name.encode()).hexdigest()[:12].upper(),

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.vault.vql import Execution, compile_query, parse, resolve
-from shared.vault.vql.date_literals import LARGEST, Edge, relative_date, span
+from shared.vault.vql.deferred import LARGEST, Edge, relative_date, span
 from shared.vault.vql.syntax_tree import RelativeDate
 from tests.unit.vql.sample import REGISTRY, readable
 

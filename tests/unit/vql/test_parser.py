@@ -16,7 +16,7 @@ from shared.vault.vql import (
     parse_criteria,
     parse_statement,
 )
-from shared.vault.vql.expression_parser import MAX_DEPTH
+from shared.vault.vql.phrase import MAX_DEPTH
 from shared.vault.vql.syntax_tree import (
     And,
     Between,

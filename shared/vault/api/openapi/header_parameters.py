@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shared.vault.queries.query_properties import RecordProperties
+from shared.vault.queries.query_pages import RecordProperties
 from shared.vault.records.modes import UnchangedFields
 
 TEXT = {"type": "string"}
