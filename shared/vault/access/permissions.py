@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from shared.protocol.error_types import ErrorType
-from shared.vault.access.permission_sets import ALL, NONE, READ
+from shared.vault.access.caller import ALL, NONE, READ
 from shared.vault.components.permission_types import (
     ALL_OBJECTS,
     BUSINESS_OBJECTS,
@@ -16,8 +16,7 @@ from shared.vault.components.permission_types import (
 from shared.vault.errors import VaultFault
 
 if TYPE_CHECKING:
-    from shared.vault.access.caller import Caller
-    from shared.vault.access.permission_sets import SecurityProfile
+    from shared.vault.access.caller import Caller, SecurityProfile
 
 __all__ = [
     "Grant",

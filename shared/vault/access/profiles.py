@@ -6,14 +6,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from shared.protocol.error_types import ErrorType
-from shared.vault.access.permission_sets import (
+from shared.vault.access.caller import (
     NONE,
     READ,
     SUPPLIED,
     PermissionSet,
     SecurityProfile,
 )
-from shared.vault.access.permissions import allowed
+from shared.vault.access.permissions import allowed, holds_all_of
+from shared.vault.components.component_errors import Code, ComponentError
 from shared.vault.components.component_tree import Component, Scalar
 from shared.vault.components.permission_changes import is_supplied, object_of
 from shared.vault.components.permission_types import (
@@ -27,8 +28,11 @@ from shared.vault.components.platform import SECURITY_PROFILES
 from shared.vault.errors import VaultFault
 
 if TYPE_CHECKING:
+    from shared.vault.access.caller import Caller
+    from shared.vault.components.evolution import Step
     from shared.vault.components.registry import Key
     from shared.vault.model.component_model import Field, VaultObject
+
 
 FILTER = "name__v::"
 
@@ -155,3 +159,28 @@ def _entries(
 
 def _is_editable(field: Field) -> bool:
     return field.editable and not field.system
+
+
+def check_change(caller: Caller, step: Step) -> None:
+    """Refuse to make, change or drop what allows more than the caller may do, before or after it.
+
+    :raises ComponentError: of the code INSUFFICIENT_ACCESS.
+    """
+    for key, component in step.changes.items():
+        for state, registry in (
+            (step.before.components.get(key), step.before),
+            (component, step.after),
+        ):
+            if state is not None and not holds_all_of(
+                caller, _made(state, registry.components)
+            ):
+                message = f"{state.full_name} allows more than the user's own security profile does."
+                raise ComponentError(message, Code.NOT_PERMITTED)
+
+
+def _made(component: Component, components: Components) -> SecurityProfile:
+    """What a component allows, active or not: it may become so."""
+    if component.type == PROFILE:
+        return profile_of(component, components)
+    sets = (permission_set_of(component),) if component.type == PERMISSION_SET else ()
+    return SecurityProfile(component.name, sets)

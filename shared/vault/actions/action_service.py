@@ -16,8 +16,7 @@ from shared.vault.components.entry_action_definitions import (
 )
 from shared.vault.errors import ApiError, VaultFault
 from shared.vault.records.named_actions import ActionContext, RowsRefused
-from shared.vault.records.row_results import RowResult
-from shared.vault.records.rows import MAX_ROWS, Row
+from shared.vault.records.rows import MAX_ROWS, Row, RowResult
 
 if TYPE_CHECKING:
     from shared.vault.access.caller import Caller

@@ -13,7 +13,7 @@ from shared.runtime.settings import RuntimeSettings
 from shared.vault.connections.connection_model import DomainType
 from shared.vault.notifications.mail import MailServer, SmtpSecurity
 from shared.vault.queries.queries import QueryLimits
-from shared.vault.security.burst import Limits
+from shared.vault.security.call_limits import Limits
 
 
 class VaultSettings(RuntimeSettings):

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date, datetime
 from typing import TYPE_CHECKING
 
-from shared.vault.audit.audited_values import MAX_DEFINITION, cut, text_of
+from shared.protocol.date_times import date_time_text
 from shared.vault.components.mdl import render
+from shared.vault.components.schema import quote, table
+from shared.vault.model.component_model import Field, FieldType, RelationshipDeletion
 
 if TYPE_CHECKING:
     from asyncpg import Record
@@ -15,6 +19,34 @@ if TYPE_CHECKING:
     from shared.vault.components.component_tree import Component
     from shared.vault.components.registry import Registry
     from shared.vault.storage.database import Connection
+
+
+MAX_VALUE = 2_000
+
+
+MAX_DEFINITION = 100_000  # of a component as MDL, or of a deleted record whole
+
+
+CUT = "…"
+
+
+def text_of(value: object) -> str | None:
+    """A column's value as text, None for an empty one; long text is cut, and ends in an ellipsis then."""
+    if value is None:
+        return None
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, datetime):
+        return date_time_text(value)
+    if isinstance(value, date):
+        return value.isoformat()
+    return cut(str(value))
+
+
+def cut(text: str, length: int = MAX_VALUE) -> str:
+    """The text, at most ``length`` characters of it."""
+    return text if len(text) <= length else text[: length - 1] + CUT
+
 
 SYSTEM = "system"  # trail of the configuration
 DOMAIN = "domain"  # trail of users' access
@@ -201,3 +233,74 @@ async def noted(
 
 def _definition(component: Component | None) -> str | None:
     return None if component is None else cut(render(component), MAX_DEFINITION)
+
+
+# With the record's last values, which nothing else keeps.
+DELETED = f"""
+INSERT INTO platform.audit_entry (trail, user_id, user_name, on_behalf_of, action, item, record_id, old_value)
+SELECT 'object', $1, $2, $3, 'Delete', $4, t.id, left(jsonb_strip_nulls(to_jsonb(t))::text, {MAX_DEFINITION})
+FROM {{table}} t WHERE t.id = ANY($5::text[])
+"""
+
+
+EMPTIED = """
+INSERT INTO platform.audit_entry
+    (trail, user_id, user_name, on_behalf_of, action, item, record_id, field, old_value)
+SELECT 'object', $1, $2, $3, 'Edit', $4, t.id, $5, t.{column}
+FROM {table} t WHERE t.{column} = ANY($6::text[]) AND t.id <> ALL($7::text[])
+"""
+
+
+GOING = (
+    "SELECT id FROM {table} WHERE {column} = ANY($1::text[]) AND id <> ALL($2::text[])"
+)
+
+
+async def deleted(
+    connection: Connection,
+    registry: Registry,
+    caller: Caller,
+    object_name: str,
+    ids: Sequence[str],
+) -> None:
+    """Records that are about to be deleted, with all that the database does to others for it."""
+    doomed: dict[str, set[str]] = defaultdict(set)
+    level = {object_name: list(ids)}
+    while level:
+        following: dict[str, list[str]] = defaultdict(list)
+        for owner, going in level.items():
+            doomed[owner].update(going)
+            if going and is_audited(registry, owner):
+                await connection.execute(
+                    DELETED.format(table=table(owner)), *author(caller), owner, going
+                )
+            for child, field in _referring(
+                registry, owner, RelationshipDeletion.CASCADE
+            ):
+                sql = GOING.format(table=table(child), column=quote(field.name))
+                found = [
+                    row["id"]
+                    for row in await connection.fetch(sql, going, list(doomed[child]))
+                ]
+                doomed[child].update(found)
+                following[child] += found
+        level = {owner: going for owner, going in following.items() if going}
+    for owner, gone in list(doomed.items()):
+        for child, field in _referring(registry, owner, RelationshipDeletion.SET_NULL):
+            if gone and is_audited(registry, child):
+                sql = EMPTIED.format(table=table(child), column=quote(field.name))
+                staying = list(doomed.get(child, ()))
+                await connection.execute(
+                    sql, *author(caller), child, field.name, list(gone), staying
+                )
+
+
+def _referring(
+    registry: Registry, object_name: str, deletion: RelationshipDeletion
+) -> Iterator[tuple[str, Field]]:
+    """The fields that refer to an object, and of which a deletion there does this."""
+    for other in registry.objects.values():
+        for field in other.fields.values():
+            refers = field.type is FieldType.OBJECT and field.object == object_name
+            if refers and field.relationship_deletion is deletion:
+                yield other.name, field

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from shared.protocol.date_times import date_time_text
 from shared.protocol.error_types import ErrorType
-from shared.vault.access.moments import moment
 from shared.vault.access.permissions import Grant, authorize
 from shared.vault.audit.trails import DOCUMENT, OBJECT, SOURCE, TRAILS, Trail
 from shared.vault.errors import VaultFault
@@ -94,7 +94,7 @@ class AuditService:
         return AuditPage(
             trail,
             total,
-            [{**row, "timestamp": moment(row["timestamp"])} for row in rows],
+            [{**row, "timestamp": date_time_text(row["timestamp"])} for row in rows],
         )
 
 

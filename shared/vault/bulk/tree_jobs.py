@@ -12,7 +12,7 @@ from shared.vault.bulk.trees import parent_fields, tree_of
 from shared.vault.errors import ApiError, VaultFault
 from shared.vault.jobs.job_logs import JobLog
 from shared.vault.jobs.job_model import JobContext, JobResult, JobStatus, TaskState
-from shared.vault.records.copying import copied_fields, stored_values
+from shared.vault.records.new_records import copied_fields, stored_values
 from shared.vault.records.rows import MAX_ROWS, Row
 
 if TYPE_CHECKING:

@@ -12,8 +12,7 @@ from shared.vault.errors import VaultFault
 if TYPE_CHECKING:
     from asyncpg import Record
 
-    from shared.vault.access.caller import Caller
-    from shared.vault.access.permission_sets import SecurityProfile
+    from shared.vault.access.caller import Caller, SecurityProfile
     from shared.vault.security.security_profiles import SecurityProfiles
     from shared.vault.security.sessions import Session, Sessions
     from shared.vault.storage.database import Database

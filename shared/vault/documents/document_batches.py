@@ -25,8 +25,7 @@ from shared.vault.documents.versions import (
 from shared.vault.errors import VaultFault
 from shared.vault.model.component_model import FieldType
 from shared.vault.queries.document_target import SOURCE_FILE
-from shared.vault.records.row_results import CREATED, UPDATED, RowResult
-from shared.vault.records.rows import MAX_ROWS, Row
+from shared.vault.records.rows import CREATED, MAX_ROWS, UPDATED, Row, RowResult
 from shared.vault.storage.clock import moment
 
 if TYPE_CHECKING:

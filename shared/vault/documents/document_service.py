@@ -30,8 +30,7 @@ from shared.vault.model.component_model import VaultObject
 from shared.vault.queries.document_target import DOCUMENTS, SOURCE_FILE
 from shared.vault.records.deletions import note_deletions
 from shared.vault.records.named_actions import ActionContext, RowsRefused
-from shared.vault.records.row_results import UPDATED
-from shared.vault.records.rows import Row
+from shared.vault.records.rows import UPDATED, Row
 from shared.vault.storage.clock import moment
 
 if TYPE_CHECKING:
@@ -49,7 +48,7 @@ if TYPE_CHECKING:
         UserAction,
     )
     from shared.vault.records.record_service import RecordService
-    from shared.vault.records.row_results import RowResult
+    from shared.vault.records.rows import RowResult
     from shared.vault.storage.database import Connection, Database
 
 T = TypeVar("T")

@@ -13,8 +13,7 @@ from shared.vault.loader.load_logs import TaskLog
 from shared.vault.loader.load_writing import write
 from shared.vault.loader.request import LoadTask
 from shared.vault.loader.sheet import LOG_COLUMNS, Batch, SheetReader
-from shared.vault.records.row_results import RowResult
-from shared.vault.records.rows import MAX_ROWS, Row
+from shared.vault.records.rows import MAX_ROWS, Row, RowResult
 from shared.vault.storage.database import also_in_unit_of_work
 
 if TYPE_CHECKING:

@@ -9,23 +9,31 @@ from typing import TYPE_CHECKING
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.audit import audit_entries as entries
-from shared.vault.audit.audited_deletions import deleted
+from shared.vault.audit.audit_entries import deleted
 from shared.vault.components.schema import table
 from shared.vault.model.component_model import Field, VaultObject
 from shared.vault.records import write_statements as statements
-from shared.vault.records.deletion import reach_of
-from shared.vault.records.deletions import note_deletions
-from shared.vault.records.modes import NORMAL, UnchangedFields, WriteMode
+from shared.vault.records.deletions import note_deletions, reach_of
 from shared.vault.records.record_references import resolve_references
-from shared.vault.records.row_results import CREATED, NEWER_STORED, UPDATED
-from shared.vault.records.source_states import FIELD as SOURCE_MODIFIED
-from shared.vault.records.source_states import advance, newer_stored
-from shared.vault.records.triggers import CreationFollower, Follower, Preparer
-from shared.vault.records.uniqueness import (
+from shared.vault.records.row_rules import FIELD as SOURCE_MODIFIED
+from shared.vault.records.row_rules import (
+    CreationFollower,
+    Follower,
+    Preparer,
+    advance,
     explain_refused,
     fail_repeats,
     fail_taken,
     in_key_order,
+    newer_stored,
+)
+from shared.vault.records.rows import (
+    CREATED,
+    NEWER_STORED,
+    NORMAL,
+    UPDATED,
+    UnchangedFields,
+    WriteMode,
 )
 from shared.vault.storage.clock import moment
 
@@ -34,9 +42,9 @@ if TYPE_CHECKING:
 
     from shared.vault.access.caller import Caller
     from shared.vault.components.registry import Registry
-    from shared.vault.records.identifiers import IdAllocator
+    from shared.vault.records.new_records import IdAllocator
+    from shared.vault.records.row_rules import Trigger
     from shared.vault.records.rows import Row
-    from shared.vault.records.triggers import Trigger
     from shared.vault.storage.database import Connection
 
 MODIFIED_DATE = "modified_date__v"

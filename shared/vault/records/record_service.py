@@ -14,28 +14,34 @@ from shared.vault.components.schema import table
 from shared.vault.configuration.component_service import ComponentsChanged
 from shared.vault.errors import VaultFault
 from shared.vault.model.component_model import Field, FieldType, VaultObject
-from shared.vault.records.copying import copy_sources, without_sources
-from shared.vault.records.identifiers import IdAllocator
 from shared.vault.records.lineage_entries import check_lineage, note_lineage
-from shared.vault.records.modes import NORMAL, WriteMode, authorize_mode
 from shared.vault.records.named_actions import ActionContext, NamedActions, RowsRefused
+from shared.vault.records.new_records import IdAllocator, copy_sources, without_sources
 from shared.vault.records.record_batch import Batch
-from shared.vault.records.record_roles import store_roles, wanted_roles
-from shared.vault.records.role_rows import roles_of, split_roles
-from shared.vault.records.rows import MAX_ROWS, Row, RowReader
-from shared.vault.records.source_states import authorize_states
-from shared.vault.records.status_rules import refuse_bulk_status, refuse_inactive
-from shared.vault.records.triggers import ALWAYS_RULED
-from shared.vault.records.uniqueness import RaceLost
+from shared.vault.records.record_roles import (
+    roles_of,
+    split_roles,
+    store_roles,
+    wanted_roles,
+)
+from shared.vault.records.row_reader import RowReader
+from shared.vault.records.row_rules import (
+    ALWAYS_RULED,
+    RaceLost,
+    authorize_states,
+    refuse_bulk_status,
+    refuse_inactive,
+)
+from shared.vault.records.rows import MAX_ROWS, NORMAL, Row, WriteMode, authorize_mode
 
 if TYPE_CHECKING:
     from shared.vault.access.caller import Caller
     from shared.vault.components.registry import Registry
     from shared.vault.configuration.component_service import ComponentService
     from shared.vault.model.component_model import LifecycleState
-    from shared.vault.records.lineage_model import CallLineage
-    from shared.vault.records.row_results import RowResult
-    from shared.vault.records.triggers import Trigger
+    from shared.vault.records.lineage_entries import CallLineage
+    from shared.vault.records.row_rules import Trigger
+    from shared.vault.records.rows import RowResult
     from shared.vault.storage.database import Connection, Database, OneTransaction
 
 Source = Sequence[Mapping[str, object]]

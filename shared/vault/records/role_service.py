@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING
 from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Operation, require
 from shared.vault.errors import VaultFault
-from shared.vault.records.role_rows import roles_of, split_roles
+from shared.vault.records.record_roles import roles_of, split_roles
 
 if TYPE_CHECKING:
     from shared.vault.access.caller import Caller
     from shared.vault.configuration.component_service import ComponentService
     from shared.vault.records.record_service import RecordService, Source
-    from shared.vault.records.row_results import RowResult
-    from shared.vault.records.rows import Row
+    from shared.vault.records.rows import Row, RowResult
     from shared.vault.storage.database import Connection, Database
 from shared.vault.records.record_roles import STORED, store_roles, wanted_roles
 

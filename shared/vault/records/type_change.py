@@ -9,9 +9,9 @@ from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Operation
 from shared.vault.components.platform import PLATFORM_FIELD_TYPES
 from shared.vault.errors import VaultFault
-from shared.vault.records.modes import TYPE_CHANGE
 from shared.vault.records.record_service import fail_unnamed
-from shared.vault.records.rows import TYPE_NAME_KEY, Row
+from shared.vault.records.row_reader import TYPE_NAME_KEY
+from shared.vault.records.rows import TYPE_CHANGE, Row
 
 if TYPE_CHECKING:
     from shared.vault.access.caller import Caller
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from shared.vault.configuration.component_service import ComponentService
     from shared.vault.model.component_model import VaultObject
     from shared.vault.records.record_service import RecordService
-    from shared.vault.records.row_results import RowResult
+    from shared.vault.records.rows import RowResult
     from shared.vault.storage.database import Connection
 
 TYPE_KEYS = ("object_type__v", TYPE_NAME_KEY)

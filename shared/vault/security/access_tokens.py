@@ -6,9 +6,9 @@ import secrets
 from datetime import UTC, date, datetime, time
 from typing import TYPE_CHECKING
 
+from shared.protocol.date_times import date_time_text
 from shared.protocol.error_types import ErrorType
 from shared.vault.access.caller import Caller
-from shared.vault.access.moments import moment
 from shared.vault.access.permissions import (
     Operation,
     in_person,
@@ -192,7 +192,7 @@ def _json(row: Record) -> dict[str, object]:
         "name__v": row["name"],
         "user__sys": str(row["user_id"]),
         "status__v": ["active__v" if row["active"] else "inactive__v"],
-        "expiry_date__sys": moment(row["expiry_date"]),
-        "last_used_date__sys": moment(row["last_used_date"]),
-        "created_date__v": moment(row["created_date"]),
+        "expiry_date__sys": date_time_text(row["expiry_date"]),
+        "last_used_date__sys": date_time_text(row["last_used_date"]),
+        "created_date__v": date_time_text(row["created_date"]),
     }

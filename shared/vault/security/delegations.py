@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import asyncpg
 
+from shared.protocol.date_times import date_time_text
 from shared.protocol.error_types import ErrorType
-from shared.vault.access.moments import moment
 from shared.vault.access.permissions import (
     Operation,
     in_person,
@@ -184,8 +184,8 @@ def _json(row: Record) -> dict[str, object]:
         "id": row["id"],
         "delegator_userid": str(row["delegator_user_id"]),
         "delegate_userid": str(row["delegate_user_id"]),
-        "start_date": moment(row["start_date"]),
-        "end_date": moment(row["end_date"]),
+        "start_date": date_time_text(row["start_date"]),
+        "end_date": date_time_text(row["end_date"]),
         "created_by": row["created_by"],
-        "created_date": moment(row["created_date"]),
+        "created_date": date_time_text(row["created_date"]),
     }

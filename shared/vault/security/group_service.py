@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import asyncpg
 
+from shared.protocol.date_times import date_time_text
 from shared.protocol.error_types import ErrorType
-from shared.vault.access.moments import moment
 from shared.vault.access.permissions import Operation, require
 from shared.vault.audit import audit_entries as entries
 from shared.vault.components.naming import name_of_label
@@ -324,9 +324,9 @@ def _json(group: Record, *, implied: bool) -> dict[str, object]:
         "members__v": group["members"],
         "security_profiles__v": group["security_profiles"],
         "created_by__v": group["created_by"],
-        "created_date__v": moment(group["created_date"]),
+        "created_date__v": date_time_text(group["created_date"]),
         "modified_by__v": group["modified_by"],
-        "modified_date__v": moment(group["modified_date"]),
+        "modified_date__v": date_time_text(group["modified_date"]),
     }
     if implied:
         shown["implied_members__v"] = group["implied"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from shared.vault.access.permission_sets import SUPPLIED, SecurityProfile
+from shared.vault.access.caller import SUPPLIED, SecurityProfile
 from shared.vault.components.permission_types import PROFILE
 
 if TYPE_CHECKING:

@@ -11,14 +11,14 @@ from shared.vault.access.permissions import in_person
 from shared.vault.audit.audit_entries import password_changed, sign_in_refused
 from shared.vault.errors import VaultFault
 from shared.vault.security.access_tokens import TOKEN, AccessTokens
+from shared.vault.security.call_limits import SignInLimits
 from shared.vault.security.passwords import MAX_PASSWORD_LENGTH, Passwords
 from shared.vault.security.sessions import Session, Sessions, invalid_session
-from shared.vault.security.sign_in_limits import SignInLimits
 
 if TYPE_CHECKING:
     from asyncpg import Record
 
-    from shared.vault.security.burst import Usage
+    from shared.vault.security.call_limits import Usage
     from shared.vault.security.security_profiles import SecurityProfiles
     from shared.vault.storage.database import Connection, Database
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from shared.protocol.date_times import date_time_text
 from shared.protocol.error_types import ErrorType
-from shared.vault.access.moments import moment
-from shared.vault.access.permission_sets import BUSINESS_USER, SYSTEM_ADMIN
+from shared.vault.access.caller import BUSINESS_USER, SYSTEM_ADMIN
 from shared.vault.errors import ApiError
 
 if TYPE_CHECKING:
@@ -172,11 +172,11 @@ def user_json(
         "vault_id__v": [vault_id],
         "security_policy_id__v": SECURITY_POLICY,
         "group_id__v": user["group_ids"],
-        "created_date__v": moment(user["created_date__v"]),
+        "created_date__v": date_time_text(user["created_date__v"]),
         "created_by__v": user["created_by__v"],
-        "modified_date__v": moment(user["modified_date__v"]),
+        "modified_date__v": date_time_text(user["modified_date__v"]),
         "modified_by__v": user["modified_by__v"],
-        "last_login__v": moment(user["last_login"]),
+        "last_login__v": date_time_text(user["last_login"]),
     }
     if membership:
         shown[MEMBERSHIP] = [

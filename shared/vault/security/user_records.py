@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from shared.protocol.error_types import ErrorType
-from shared.vault.access.caller import SYSTEM
-from shared.vault.access.permission_sets import SYSTEM_ADMIN
+from shared.vault.access.caller import SYSTEM, SYSTEM_ADMIN
 from shared.vault.access.permissions import holds_all_of
 from shared.vault.errors import ApiError, VaultFault
 

@@ -18,8 +18,7 @@ from shared.vault.access.permissions import (
 )
 from shared.vault.audit.audit_entries import password_changed
 from shared.vault.errors import VaultFault
-from shared.vault.records.row_results import RowResult
-from shared.vault.records.rows import MAX_ROWS, Row
+from shared.vault.records.rows import MAX_ROWS, Row, RowResult
 from shared.vault.security.user_fields import (
     TEXTS,
     UserRow,

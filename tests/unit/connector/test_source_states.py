@@ -14,8 +14,8 @@ from services.connector.points.evaluation import OutdatedRead
 from services.connector.points.transfer import SourceStates
 from shared.client.results import RowResult
 from shared.spark.envelope import format_moment
+from shared.vault.records.row_rules import FIELD, advance, newer_stored
 from shared.vault.records.rows import Row
-from shared.vault.records.source_states import FIELD, advance, newer_stored
 
 NOON = datetime(2025, 1, 31, 12, tzinfo=UTC)
 WRITERS = 4

@@ -7,6 +7,7 @@ of the others. So a limit is kept to within what the processes of a Vault answer
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,13 +15,16 @@ from typing import TYPE_CHECKING
 
 import asyncpg
 
+from shared.protocol.error_types import ErrorType
 from shared.runtime.waiting import state_log
 from shared.vault.access.permissions import connects
+from shared.vault.errors import VaultFault
 from shared.vault.storage.database import UNREACHABLE
 
 if TYPE_CHECKING:
     from shared.vault.access.caller import Caller
     from shared.vault.storage.database import Database
+
 
 BURST_WINDOW = 300  # seconds
 SHARE_SECONDS = 1.0
@@ -32,7 +36,7 @@ SELECT user_id, $1, calls FROM unnest($2::bigint[], $3::bigint[]) AS c (user_id,
 ON CONFLICT (user_id, burst_window) DO UPDATE SET calls = u.calls + excluded.calls
 RETURNING user_id, calls
 """
-FORGET = "DELETE FROM platform.api_usage WHERE burst_window < $1"
+FORGET_OLD = "DELETE FROM platform.api_usage WHERE burst_window < $1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +120,7 @@ class BurstLimits:
             rows = await connection.fetch(
                 SHARE, window, list(counted), list(counted.values())
             )
-            await connection.execute(FORGET, window)
+            await connection.execute(FORGET_OLD, window)
         if window != self._window:
             return
         for row in rows:
@@ -139,3 +143,88 @@ class BurstLimits:
                 state_log.failed(NAME, error)
             else:
                 state_log.succeeded(NAME)
+
+
+MAX_FAILURES = 10
+
+
+NEVER = 2**31 - 1
+
+
+# $2: the count at which the window begins anew, so that who is locked out stays so for a whole one.
+COUNT = """
+INSERT INTO platform.sign_in_window AS w (key, attempts) VALUES ($1, 1)
+ON CONFLICT (key) DO UPDATE SET
+    attempts = CASE WHEN w.window_start <= now() - interval '1 minute' THEN 1 ELSE w.attempts + 1 END,
+    window_start = CASE WHEN w.window_start <= now() - interval '1 minute' OR w.attempts + 1 >= $2
+        THEN now() ELSE w.window_start END
+RETURNING attempts
+"""
+
+
+PURGE_ENDED = """
+DELETE FROM platform.sign_in_window WHERE key IN (
+    SELECT key FROM platform.sign_in_window WHERE window_start <= now() - interval '1 minute'
+    LIMIT 100 FOR UPDATE SKIP LOCKED)
+"""
+
+
+FAILURES = """
+SELECT attempts FROM platform.sign_in_window WHERE key = $1 AND window_start > now() - interval '1 minute'
+"""
+
+
+FORGET_FAILURES = "DELETE FROM platform.sign_in_window WHERE key = $1"
+
+
+class SignInLimits:
+    """The sign-in window of one minute; ``calls`` by user name and DNS, ten wrong passwords by user name."""
+
+    def __init__(self, database: Database, calls: int, delay: float) -> None:
+        self._database = database
+        self._calls = calls
+        self._delay = delay
+
+    async def count(self, username: str, dns: str) -> Usage:
+        """Count one call; from half of the limit on it is to be delayed, and beyond the limit refused."""
+        async with self._database.connection() as connection:
+            await connection.execute(PURGE_ENDED)
+            attempts = int(
+                await connection.fetchval(COUNT, _key("calls", username, dns), NEVER)
+            )
+        delay = self._delay if attempts > self._calls / 2 else 0.0
+        return Usage(
+            self._calls,
+            max(0, self._calls - attempts),
+            delay,
+            exceeded=attempts > self._calls,
+        )
+
+    async def check(self, username: str) -> None:
+        """Refuse a user name that is locked out now.
+
+        :raises VaultFault: USER_LOCKED_OUT.
+        """
+        async with self._database.connection() as connection:
+            failures = await connection.fetchval(FAILURES, _key("failures", username))
+        if failures is not None and failures >= MAX_FAILURES:
+            raise VaultFault(
+                ErrorType.USER_LOCKED_OUT,
+                "Too many failed sign-ins; try again in a minute",
+            )
+
+    async def failed(self, username: str) -> None:
+        """Count a wrong password."""
+        async with self._database.connection() as connection:
+            await connection.execute(COUNT, _key("failures", username), MAX_FAILURES)
+
+    async def succeeded(self, username: str) -> None:
+        """Forget the failures of a user who has signed in."""
+        async with self._database.connection() as connection:
+            await connection.execute(FORGET_FAILURES, _key("failures", username))
+
+
+def _key(*parts: str) -> bytes:
+    """A digest: what was typed as a user name may be a password."""
+    text = "\x00".join(parts)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
