@@ -13,7 +13,7 @@ from shared.vault.api.response_envelope import STATUS_HEADER, Status
 from shared.vault.errors import ApiError, VaultFault
 from shared.vault.records.row_results import RowResult
 
-HEADER = ("responseStatus", "id", "event", "id_param_value", "errors")
+RESULT_COLUMNS = ("responseStatus", "id", "event", "id_param_value", "errors")
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -25,12 +25,12 @@ def parse_csv(text: str, max_rows: int) -> list[dict[str, object]]:
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     rows: list[dict[str, object]] = []
     try:
-        header = _header(next(reader, []))
+        header = _column_names(next(reader, []))
         for cells in reader:
             if not cells:
                 continue
             if len(cells) != len(header):
-                raise _invalid(
+                raise _not_csv(
                     f"line {reader.line_num} has {len(cells)} cells; the header has {len(header)}"
                 )
             if len(rows) == max_rows:
@@ -39,7 +39,7 @@ def parse_csv(text: str, max_rows: int) -> list[dict[str, object]]:
                 )
             rows.append(dict(zip(header, cells, strict=True)))
     except csv.Error as error:
-        raise _invalid(f"line {reader.line_num}: {error}") from error
+        raise _not_csv(f"line {reader.line_num}: {error}") from error
     return rows
 
 
@@ -47,14 +47,14 @@ def results_csv(results: Sequence[RowResult]) -> Response:
     """Row results as CSV; a row's errors share one cell, each ``TYPE|message``."""
     sheet = io.StringIO(newline="")
     writer = csv.writer(sheet, lineterminator="\r\n")
-    writer.writerow(HEADER)
+    writer.writerow(RESULT_COLUMNS)
     for result in results:
         cells = (
             _status(result),
             result.id,
             result.event,
             result.id_param_value,
-            _errors(result.errors),
+            _errors_cell(result.errors),
         )
         writer.writerow([safe_cell(cell or "") for cell in cells])
     outcome = (
@@ -73,12 +73,12 @@ def safe_cell(text: str) -> str:
     return f"'{text}" if text.startswith(FORMULA_STARTS) else text
 
 
-def _header(names: Sequence[str]) -> list[str]:
+def _column_names(names: Sequence[str]) -> list[str]:
     header = [name.strip() for name in names]
     if not all(header):
-        raise _invalid("a column has no name")
+        raise _not_csv("a column has no name")
     if len(set(header)) != len(header):
-        raise _invalid("a column name is repeated")
+        raise _not_csv("a column name is repeated")
     return header
 
 
@@ -88,9 +88,9 @@ def _status(result: RowResult) -> Status:
     return Status.WARNING if result.warning else Status.SUCCESS
 
 
-def _errors(errors: Sequence[ApiError]) -> str:
+def _errors_cell(errors: Sequence[ApiError]) -> str:
     return "\n".join(f"{error.type}|{error.message}" for error in errors)
 
 
-def _invalid(reason: str) -> VaultFault:
+def _not_csv(reason: str) -> VaultFault:
     return VaultFault(ErrorType.INVALID_DATA, f"The body is not valid CSV: {reason}")

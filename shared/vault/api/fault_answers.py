@@ -15,7 +15,7 @@ from starlette.responses import PlainTextResponse, Response
 
 from shared.protocol.error_types import ErrorType
 from shared.spark.broker_errors import BrokerUnavailable
-from shared.vault.api import response_envelope as envelope
+from shared.vault.api.response_envelope import exception, failure
 from shared.vault.api.request_headers import is_api
 from shared.vault.errors import ApiError, VaultFault
 from shared.vault.storage.database import DatabaseUnavailable
@@ -72,7 +72,7 @@ class Faults:
     def __init__(
         self,
         app: ASGIApp,
-        respond: Callable[[ApiError, int], Response] = envelope.exception,
+        respond: Callable[[ApiError, int], Response] = exception,
     ) -> None:
         self._app = app
         self._respond = respond
@@ -124,7 +124,7 @@ async def on_fault(_request: Request, error: Exception) -> Response:
     """A request that cannot be carried out: FAILURE, with HTTP 200."""
     if not isinstance(error, VaultFault):
         raise error
-    return envelope.failure(error.error)
+    return failure(error.error)
 
 
 async def on_http_error(request: Request, error: Exception) -> Response:
@@ -135,12 +135,12 @@ async def on_http_error(request: Request, error: Exception) -> Response:
         return PlainTextResponse(error.detail, error.status_code, error.headers)
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         message = f"The resource does not support {request.method}"
-        return envelope.failure(ApiError(ErrorType.METHOD_NOT_SUPPORTED, message))
+        return failure(ApiError(ErrorType.METHOD_NOT_SUPPORTED, message))
     if error.status_code == HTTPStatus.NOT_FOUND:
-        return envelope.failure(
+        return failure(
             ApiError(ErrorType.MALFORMED_URL, "The resource does not exist")
         )
-    return envelope.failure(
+    return failure(
         ApiError(ErrorType.INVALID_DATA, "The request cannot be read")
     )
 
@@ -150,6 +150,6 @@ async def on_invalid_parameter(_request: Request, error: Exception) -> Response:
     if not isinstance(error, RequestValidationError):
         raise error
     names = ", ".join(str(problem["loc"][-1]) for problem in error.errors())
-    return envelope.failure(
+    return failure(
         ApiError(ErrorType.INVALID_DATA, f"Invalid value for parameter [{names[:200]}]")
     )
