@@ -46,14 +46,14 @@ from shared.vault.api import (
 )
 from shared.vault.api import mdl_scripts as mdl
 from shared.vault.api.documentation import add_documentation
-from shared.vault.api.fault_answers import (
+from shared.vault.api.openapi.document import complete
+from shared.vault.api.request_context import ApiHeaders
+from shared.vault.api.response_envelope import (
     Faults,
     on_fault,
     on_http_error,
     on_invalid_parameter,
 )
-from shared.vault.api.openapi.document import complete
-from shared.vault.api.request_headers import ApiHeaders
 from shared.vault.errors import VaultFault
 
 if TYPE_CHECKING:

@@ -10,7 +10,6 @@ from starlette.responses import Response
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.api import response_envelope as envelope
-from shared.vault.api.addresses import PREFIX, base_path
 from shared.vault.api.body import (
     ROWS_DOCUMENTATION,
     form_documentation,
@@ -26,7 +25,7 @@ from shared.vault.api.file_body import (
 )
 from shared.vault.api.jobs import moment
 from shared.vault.api.records import IdParam
-from shared.vault.api.request_session import SignedIn, vault_of
+from shared.vault.api.request_context import PREFIX, SignedIn, base_path, vault_of
 from shared.vault.api.response_envelope import Status
 from shared.vault.attachments.attachment_archive import ArchivedFile, zipped
 from shared.vault.attachments.attachment_batches import MAX_ID, BatchRow

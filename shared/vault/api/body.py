@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import csv
+import io
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -13,7 +15,6 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 
 from shared.protocol.error_types import ErrorType
 from shared.runtime import exact_json
-from shared.vault.api.csv_rows import parse_csv
 from shared.vault.errors import VaultFault
 from shared.vault.records.rows import MAX_ROWS
 
@@ -293,3 +294,42 @@ def _field_text(value: object) -> str:
 
 def _invalid(reason: str) -> VaultFault:
     return VaultFault(ErrorType.INVALID_DATA, f"The body cannot be read: {reason}")
+
+
+def parse_csv(text: str, max_rows: int) -> list[dict[str, object]]:
+    """The data rows of a CSV text, by the names in its first line; cells are text, empty lines are skipped.
+
+    :raises VaultFault: INVALID_DATA when it is not CSV, names are missing or repeated, or rows are too many.
+    """
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    rows: list[dict[str, object]] = []
+    try:
+        header = _column_names(next(reader, []))
+        for cells in reader:
+            if not cells:
+                continue
+            if len(cells) != len(header):
+                raise _not_csv(
+                    f"line {reader.line_num} has {len(cells)} cells; the header has {len(header)}"
+                )
+            if len(rows) == max_rows:
+                raise VaultFault(
+                    ErrorType.INVALID_DATA, f"A call takes at most {max_rows} rows"
+                )
+            rows.append(dict(zip(header, cells, strict=True)))
+    except csv.Error as error:
+        raise _not_csv(f"line {reader.line_num}: {error}") from error
+    return rows
+
+
+def _column_names(names: Sequence[str]) -> list[str]:
+    header = [name.strip() for name in names]
+    if not all(header):
+        raise _not_csv("a column has no name")
+    if len(set(header)) != len(header):
+        raise _not_csv("a column name is repeated")
+    return header
+
+
+def _not_csv(reason: str) -> VaultFault:
+    return VaultFault(ErrorType.INVALID_DATA, f"The body is not valid CSV: {reason}")

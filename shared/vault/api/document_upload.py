@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from shared.protocol.error_types import ErrorType
 from shared.vault.api.body import FORM, JSON, MULTIPART, RECORD
 from shared.vault.api.file_body import upload_form
-from shared.vault.api.request_session import vault_of
+from shared.vault.api.request_context import vault_of
 from shared.vault.documents.document_content import file_name
 from shared.vault.documents.source_file import SourceFile
 from shared.vault.errors import VaultFault
@@ -17,7 +17,7 @@ from shared.vault.errors import VaultFault
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-FILE_FORM: dict[str, object] = {
+DOCUMENT_FORM: dict[str, object] = {
     "requestBody": {
         "content": {
             MULTIPART: {

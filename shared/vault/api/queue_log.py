@@ -13,13 +13,11 @@ from starlette.responses import Response, StreamingResponse
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.api import response_envelope as envelope
-from shared.vault.api.addresses import PREFIX, base_path
 from shared.vault.api.body import JSON, read_rows
-from shared.vault.api.csv_rows import safe_cell
 from shared.vault.api.jobs import moment
 from shared.vault.api.records import wants_csv
-from shared.vault.api.request_session import SignedIn, vault_of
-from shared.vault.api.response_envelope import STATUS_HEADER, Status
+from shared.vault.api.request_context import PREFIX, SignedIn, base_path, vault_of
+from shared.vault.api.response_envelope import STATUS_HEADER, Status, safe_cell
 from shared.vault.errors import VaultFault
 from shared.vault.queues.log import PAGE, LogEntry
 from shared.vault.records.rows import MAX_ROWS

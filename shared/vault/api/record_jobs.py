@@ -12,13 +12,12 @@ from starlette.responses import Response
 from shared.vault.access.caller import Caller
 from shared.vault.access.permissions import Operation
 from shared.vault.api import response_envelope as envelope
-from shared.vault.api.addresses import PREFIX, base_path
 from shared.vault.api.body import ROWS_DOCUMENTATION, read_rows
-from shared.vault.api.csv_rows import results_csv
 from shared.vault.api.file_body import file_response
 from shared.vault.api.jobs import MAX_OFFSET, When, moment, parse_moment, submitted
 from shared.vault.api.records import by_id, wants_csv
-from shared.vault.api.request_session import SignedIn, vault_of
+from shared.vault.api.request_context import PREFIX, SignedIn, base_path, vault_of
+from shared.vault.api.response_envelope import results_csv
 from shared.vault.bulk.tree_jobs import CASCADE_DELETE, DEEP_COPY
 from shared.vault.records.deleted_records import Deletion, DeletionPage, Span
 from shared.vault.records.deletions import DOCUMENTS

@@ -13,7 +13,6 @@ from starlette.responses import Response
 from shared.protocol.error_types import ErrorType
 from shared.vault.access.caller import Caller
 from shared.vault.api import response_envelope as envelope
-from shared.vault.api.addresses import PREFIX, base_path, version_of
 from shared.vault.api.body import (
     RECORD_DOCUMENTATION,
     ROWS_DOCUMENTATION,
@@ -21,10 +20,16 @@ from shared.vault.api.body import (
     read_record,
     read_rows,
 )
-from shared.vault.api.csv_rows import results_csv
 from shared.vault.api.lineage import lineage_of
 from shared.vault.api.object_json import object_reference
-from shared.vault.api.request_session import SignedIn, vault_of
+from shared.vault.api.request_context import (
+    PREFIX,
+    SignedIn,
+    base_path,
+    vault_of,
+    version_of,
+)
+from shared.vault.api.response_envelope import results_csv
 from shared.vault.errors import VaultFault
 from shared.vault.records.modes import UnchangedFields, WriteMode
 from shared.vault.records.row_results import RowResult

@@ -10,7 +10,6 @@ from starlette.responses import Response
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.api import response_envelope as envelope
-from shared.vault.api.addresses import PREFIX, base_path, origin
 from shared.vault.api.body import form_documentation, read_fields
 from shared.vault.api.file_body import (
     bounded_stream,
@@ -19,7 +18,13 @@ from shared.vault.api.file_body import (
     upload_form,
 )
 from shared.vault.api.jobs import job_url, moment
-from shared.vault.api.request_session import SignedIn, vault_of
+from shared.vault.api.request_context import (
+    PREFIX,
+    SignedIn,
+    base_path,
+    origin,
+    vault_of,
+)
 from shared.vault.errors import VaultFault
 from shared.vault.files.store_faults import given_md5
 from shared.vault.staging.staging_service import MAX_UPLOAD

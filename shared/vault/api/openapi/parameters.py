@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shared.vault.api.addresses import VersionConvertor
+from shared.vault.api.request_context import VersionConvertor
 
 PATH: dict[str, tuple[str, object]] = {
     "version": ("The API version; every well-formed one is answered alike.", "v25.1"),
