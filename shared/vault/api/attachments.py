@@ -9,21 +9,20 @@ from fastapi import APIRouter, Header, Path, Query, Request
 from starlette.responses import Response
 
 from shared.protocol.error_types import ErrorType
+from shared.vault.access.moments import moment
 from shared.vault.api import response_envelope as envelope
-from shared.vault.api.body import (
-    ROWS_DOCUMENTATION,
-    form_documentation,
-    read_fields,
-    read_rows,
-)
+from shared.vault.api.body import read_fields, read_rows
 from shared.vault.api.file_body import (
     archive_response,
     file_response,
-    multipart_documentation,
     span_of,
     upload_form,
 )
-from shared.vault.api.jobs import moment
+from shared.vault.api.openapi.request_bodies import (
+    ROWS_DOCUMENTATION,
+    form_documentation,
+    multipart_documentation,
+)
 from shared.vault.api.records import IdParam
 from shared.vault.api.request_context import PREFIX, SignedIn, base_path, vault_of
 from shared.vault.api.response_envelope import Status

@@ -8,9 +8,9 @@ from fastapi import APIRouter, Header, Request
 from starlette.responses import Response
 
 from shared.vault.api import response_envelope as envelope
-from shared.vault.api.document_upload import DOCUMENT_FORM, sent_file
 from shared.vault.api.documents import LATEST, VERSION, Latest, Version
-from shared.vault.api.file_body import file_response, span_of
+from shared.vault.api.file_body import file_response, sent_file, span_of
+from shared.vault.api.openapi.request_bodies import DOCUMENT_FORM
 from shared.vault.api.request_context import (
     PREFIX,
     SignedIn,
@@ -84,7 +84,9 @@ async def version_rendition(
     return await _download(request, caller, place, rendition_type, wanted)
 
 
-@router.post(f"{LATEST}{RENDITION}", summary="Add a rendition", openapi_extra=DOCUMENT_FORM)
+@router.post(
+    f"{LATEST}{RENDITION}", summary="Add a rendition", openapi_extra=DOCUMENT_FORM
+)
 async def add(
     request: Request, caller: SignedIn, place: Latest, rendition_type: str
 ) -> Response:

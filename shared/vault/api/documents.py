@@ -10,8 +10,9 @@ from starlette.responses import Response
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.api import response_envelope as envelope
-from shared.vault.api.body import RECORD_DOCUMENTATION, read_fields
-from shared.vault.api.document_upload import DOCUMENT_FORM, sent_document
+from shared.vault.api.body import read_fields
+from shared.vault.api.file_body import sent_document
+from shared.vault.api.openapi.request_bodies import DOCUMENT_FORM, RECORD_DOCUMENTATION
 from shared.vault.api.request_context import (
     PREFIX,
     SignedIn,

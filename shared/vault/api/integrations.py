@@ -12,7 +12,8 @@ from starlette.responses import Response
 from shared.protocol.error_types import ErrorType
 from shared.vault.access.moments import moment
 from shared.vault.api import response_envelope as envelope
-from shared.vault.api.body import OBJECT_DOCUMENTATION, read_record
+from shared.vault.api.body import read_record
+from shared.vault.api.openapi.request_bodies import OBJECT_DOCUMENTATION
 from shared.vault.api.request_context import PREFIX, SignedIn, base_path, vault_of
 from shared.vault.errors import VaultFault
 from shared.vault.integrations.run_model import Batch, Counts, Paging, Run

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, time
 from typing import Annotated
 from urllib.parse import urlencode
 
@@ -10,8 +9,15 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from shared.protocol.error_types import ErrorType
+from shared.vault.access.moments import moment
 from shared.vault.api import response_envelope as envelope
-from shared.vault.api.request_context import PREFIX, SignedIn, base_path, vault_of
+from shared.vault.api.request_context import (
+    PREFIX,
+    SignedIn,
+    base_path,
+    parse_moment,
+    vault_of,
+)
 from shared.vault.errors import VaultFault
 from shared.vault.jobs.job_model import (
     FINISHED,
@@ -148,16 +154,6 @@ def job_url(request: Request, job_id: int) -> str:
     return f"{base_path(request)}/services/jobs/{job_id}"
 
 
-def moment(value: datetime | None) -> str | None:
-    """A moment as the API writes it."""
-    if value is None:
-        return None
-    return (
-        value.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00")
-        + "Z"
-    )
-
-
 def _artifacts(request: Request, job: Job) -> list[dict[str, str]]:
     """Links to what a job has made, where its results name any."""
     paths = job.results.get("artifacts")
@@ -230,18 +226,3 @@ def _statuses(text: str | None, among: frozenset[JobStatus]) -> frozenset[JobSta
     if not names <= {status.value for status in among}:
         raise VaultFault(ErrorType.INVALID_DATA, "Invalid value for parameter [status]")
     return frozenset(JobStatus(name) for name in names)
-
-
-def parse_moment(name: str, text: str | None) -> datetime | None:
-    """A moment from a parameter, UTC where it names no zone; raises VaultFault."""
-    if not text:
-        return None
-    try:
-        if len(text) == len("2000-01-01"):
-            return datetime.combine(date.fromisoformat(text), time.min, UTC)
-        found = datetime.fromisoformat(text.strip())
-    except ValueError as error:
-        raise VaultFault(
-            ErrorType.INVALID_DATA, f"Invalid value for parameter [{name}]"
-        ) from error
-    return found if found.tzinfo else found.replace(tzinfo=UTC)

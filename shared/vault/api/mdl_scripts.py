@@ -8,11 +8,11 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from shared.protocol.error_types import ErrorType
+from shared.vault.access.moments import moment
 from shared.vault.access.permissions import Grant, authorize
 from shared.vault.api import response_envelope as envelope
 from shared.vault.api.body import read_text
 from shared.vault.api.file_body import disposition, upload_form
-from shared.vault.api.jobs import moment
 from shared.vault.api.request_context import PREFIX, SignedIn, base_path, vault_of
 from shared.vault.api.response_envelope import STATUS_HEADER, Status
 from shared.vault.components.types import COMPONENT_TYPES

@@ -12,11 +12,17 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response, StreamingResponse
 
 from shared.protocol.error_types import ErrorType
+from shared.vault.access.moments import moment
 from shared.vault.api import response_envelope as envelope
-from shared.vault.api.body import JSON, read_rows
-from shared.vault.api.jobs import moment
-from shared.vault.api.records import wants_csv
-from shared.vault.api.request_context import PREFIX, SignedIn, base_path, vault_of
+from shared.vault.api.body import read_rows
+from shared.vault.api.openapi.request_bodies import JSON
+from shared.vault.api.request_context import (
+    PREFIX,
+    SignedIn,
+    base_path,
+    vault_of,
+    wants_csv,
+)
 from shared.vault.api.response_envelope import STATUS_HEADER, Status, safe_cell
 from shared.vault.errors import VaultFault
 from shared.vault.queues.log import PAGE, LogEntry

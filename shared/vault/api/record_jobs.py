@@ -10,14 +10,22 @@ from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 
 from shared.vault.access.caller import Caller
+from shared.vault.access.moments import moment
 from shared.vault.access.permissions import Operation
 from shared.vault.api import response_envelope as envelope
-from shared.vault.api.body import ROWS_DOCUMENTATION, read_rows
+from shared.vault.api.body import read_rows
 from shared.vault.api.file_body import file_response
-from shared.vault.api.jobs import MAX_OFFSET, When, moment, parse_moment, submitted
-from shared.vault.api.records import by_id, wants_csv
-from shared.vault.api.request_context import PREFIX, SignedIn, base_path, vault_of
-from shared.vault.api.response_envelope import results_csv
+from shared.vault.api.jobs import MAX_OFFSET, When, submitted
+from shared.vault.api.openapi.request_bodies import ROWS_DOCUMENTATION
+from shared.vault.api.request_context import (
+    PREFIX,
+    SignedIn,
+    base_path,
+    parse_moment,
+    vault_of,
+    wants_csv,
+)
+from shared.vault.api.response_envelope import by_id, results_csv
 from shared.vault.bulk.tree_jobs import CASCADE_DELETE, DEEP_COPY
 from shared.vault.records.deleted_records import Deletion, DeletionPage, Span
 from shared.vault.records.deletions import DOCUMENTS

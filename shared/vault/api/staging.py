@@ -9,15 +9,17 @@ from fastapi import APIRouter, Header, Query, Request
 from starlette.responses import Response
 
 from shared.protocol.error_types import ErrorType
+from shared.vault.access.moments import moment
 from shared.vault.api import response_envelope as envelope
-from shared.vault.api.body import form_documentation, read_fields
+from shared.vault.api.body import read_fields
 from shared.vault.api.file_body import (
     bounded_stream,
     file_response,
     span_of,
     upload_form,
 )
-from shared.vault.api.jobs import job_url, moment
+from shared.vault.api.jobs import job_url
+from shared.vault.api.openapi.request_bodies import form_documentation
 from shared.vault.api.request_context import (
     PREFIX,
     SignedIn,
