@@ -17,7 +17,7 @@ from shared.vault.admin.navigation import menu_of
 from shared.vault.admin.rendering import render
 from shared.vault.api.body import MAX_ROWS_BYTES
 from shared.vault.api.file_body import UploadForm, upload_form
-from shared.vault.api.request_session import admitted, vault_of
+from shared.vault.api.request_context import admitted, vault_of
 from shared.vault.errors import VaultFault
 
 if TYPE_CHECKING:

@@ -9,16 +9,15 @@ from starlette.responses import Response
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.api import response_envelope as envelope
-from shared.vault.api.addresses import PREFIX, base_path
 from shared.vault.api.file_body import (
-    FILE_FORM,
     archive_response,
     file_response,
     span_of,
     upload_form,
 )
-from shared.vault.api.records import by_id
-from shared.vault.api.request_session import SignedIn, vault_of
+from shared.vault.api.openapi.request_bodies import FILE_FORM
+from shared.vault.api.request_context import PREFIX, SignedIn, base_path, vault_of
+from shared.vault.api.response_envelope import by_id
 from shared.vault.attachments.attachment_archive import ArchivedFile, zipped
 from shared.vault.attachments.attachment_service import Of
 from shared.vault.errors import VaultFault

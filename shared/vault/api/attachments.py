@@ -8,25 +8,23 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Path, Query, Request
 from starlette.responses import Response
 
+from shared.protocol.date_times import date_time_text
 from shared.protocol.error_types import ErrorType
 from shared.vault.api import response_envelope as envelope
-from shared.vault.api.addresses import PREFIX, base_path
-from shared.vault.api.body import (
-    ROWS_DOCUMENTATION,
-    form_documentation,
-    read_fields,
-    read_rows,
-)
+from shared.vault.api.body import read_fields, read_rows
 from shared.vault.api.file_body import (
     archive_response,
     file_response,
-    multipart_documentation,
     span_of,
     upload_form,
 )
-from shared.vault.api.jobs import moment
+from shared.vault.api.openapi.request_bodies import (
+    ROWS_DOCUMENTATION,
+    form_documentation,
+    multipart_documentation,
+)
 from shared.vault.api.records import IdParam
-from shared.vault.api.request_session import SignedIn, vault_of
+from shared.vault.api.request_context import PREFIX, SignedIn, base_path, vault_of
 from shared.vault.api.response_envelope import Status
 from shared.vault.attachments.attachment_archive import ArchivedFile, zipped
 from shared.vault.attachments.attachment_batches import MAX_ID, BatchRow
@@ -358,7 +356,7 @@ def _version_json(attachment: Attachment, version: Version) -> dict[str, object]
         "md5checksum__v": version.content.md5,
         "version__v": version.number,
         "created_by__v": version.created_by,
-        "created_date__v": moment(version.created_date),
+        "created_date__v": date_time_text(version.created_date),
     }
 
 

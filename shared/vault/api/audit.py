@@ -14,10 +14,8 @@ from starlette.responses import Response
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.api import response_envelope as envelope
-from shared.vault.api.addresses import PREFIX, base_path
-from shared.vault.api.csv_rows import safe_cell
-from shared.vault.api.request_session import SignedIn, vault_of
-from shared.vault.api.response_envelope import STATUS_HEADER, Status
+from shared.vault.api.request_context import PREFIX, SignedIn, base_path, vault_of
+from shared.vault.api.response_envelope import STATUS_HEADER, Status, safe_cell
 from shared.vault.audit.audit_service import AuditFilter, AuditPage
 from shared.vault.audit.trails import Trail
 from shared.vault.errors import VaultFault

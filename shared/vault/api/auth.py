@@ -6,11 +6,18 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from shared.protocol.error_types import ErrorType
-from shared.vault.api import request_session as session_of
+from shared.vault.api import request_context as session_of
 from shared.vault.api import response_envelope as envelope
-from shared.vault.api.addresses import PREFIX, VERSIONS, origin
-from shared.vault.api.body import form_documentation, read_fields
-from shared.vault.api.request_session import PerhapsSignedIn, SignedIn, vault_of
+from shared.vault.api.body import read_fields
+from shared.vault.api.openapi.request_bodies import form_documentation
+from shared.vault.api.request_context import (
+    PREFIX,
+    VERSIONS,
+    PerhapsSignedIn,
+    SignedIn,
+    origin,
+    vault_of,
+)
 from shared.vault.errors import ApiError, VaultFault
 
 router = APIRouter(tags=["Authentication"])

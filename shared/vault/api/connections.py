@@ -8,10 +8,10 @@ from starlette.responses import Response
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.api import response_envelope as envelope
-from shared.vault.api.addresses import PREFIX
-from shared.vault.api.body import JSON, form_documentation, read_fields, read_record
+from shared.vault.api.body import read_fields, read_record
 from shared.vault.api.file_body import upload_form
-from shared.vault.api.request_session import SignedIn, vault_of
+from shared.vault.api.openapi.request_bodies import JSON, form_documentation
+from shared.vault.api.request_context import PREFIX, SignedIn, vault_of
 from shared.vault.connections.connection_file import MAX_BYTES
 from shared.vault.connections.duplication import Copy
 from shared.vault.errors import VaultFault

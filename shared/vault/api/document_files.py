@@ -8,11 +8,16 @@ from fastapi import APIRouter, Header, Request
 from starlette.responses import Response
 
 from shared.vault.api import response_envelope as envelope
-from shared.vault.api.addresses import PREFIX, base_path, origin
-from shared.vault.api.document_upload import FILE_FORM, sent_file
 from shared.vault.api.documents import LATEST, VERSION, Latest, Version
-from shared.vault.api.file_body import file_response, span_of
-from shared.vault.api.request_session import SignedIn, vault_of
+from shared.vault.api.file_body import file_response, sent_file, span_of
+from shared.vault.api.openapi.request_bodies import DOCUMENT_FORM
+from shared.vault.api.request_context import (
+    PREFIX,
+    SignedIn,
+    base_path,
+    origin,
+    vault_of,
+)
 from shared.vault.queries.document_target import SOURCE_FILE
 
 if TYPE_CHECKING:
@@ -79,7 +84,9 @@ async def version_rendition(
     return await _download(request, caller, place, rendition_type, wanted)
 
 
-@router.post(f"{LATEST}{RENDITION}", summary="Add a rendition", openapi_extra=FILE_FORM)
+@router.post(
+    f"{LATEST}{RENDITION}", summary="Add a rendition", openapi_extra=DOCUMENT_FORM
+)
 async def add(
     request: Request, caller: SignedIn, place: Latest, rendition_type: str
 ) -> Response:
@@ -90,7 +97,7 @@ async def add(
 @router.post(
     f"{VERSION}{RENDITION}",
     summary="Add a rendition to a version",
-    openapi_extra=FILE_FORM,
+    openapi_extra=DOCUMENT_FORM,
 )
 async def add_to_version(
     request: Request, caller: SignedIn, place: Version, rendition_type: str
@@ -100,7 +107,7 @@ async def add_to_version(
 
 
 @router.put(
-    f"{LATEST}{RENDITION}", summary="Replace a rendition", openapi_extra=FILE_FORM
+    f"{LATEST}{RENDITION}", summary="Replace a rendition", openapi_extra=DOCUMENT_FORM
 )
 async def replace(
     request: Request, caller: SignedIn, place: Latest, rendition_type: str
@@ -112,7 +119,7 @@ async def replace(
 @router.put(
     f"{VERSION}{RENDITION}",
     summary="Replace a version's rendition",
-    openapi_extra=FILE_FORM,
+    openapi_extra=DOCUMENT_FORM,
 )
 async def replace_of_version(
     request: Request, caller: SignedIn, place: Version, rendition_type: str

@@ -10,10 +10,17 @@ from starlette.responses import Response
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.api import response_envelope as envelope
-from shared.vault.api.addresses import PREFIX, base_path, origin, version_of
-from shared.vault.api.body import RECORD_DOCUMENTATION, read_fields
-from shared.vault.api.document_upload import FILE_FORM, sent_document
-from shared.vault.api.request_session import SignedIn, vault_of
+from shared.vault.api.body import read_fields
+from shared.vault.api.file_body import sent_document
+from shared.vault.api.openapi.request_bodies import DOCUMENT_FORM, RECORD_DOCUMENTATION
+from shared.vault.api.request_context import (
+    PREFIX,
+    SignedIn,
+    base_path,
+    origin,
+    vault_of,
+    version_of,
+)
 from shared.vault.documents.document_reading import Wanted
 from shared.vault.documents.document_service import offered
 from shared.vault.documents.document_store import Place
@@ -98,7 +105,7 @@ async def listed(
     )
 
 
-@router.post("", summary="Create a document", openapi_extra=FILE_FORM)
+@router.post("", summary="Create a document", openapi_extra=DOCUMENT_FORM)
 async def create(request: Request, caller: SignedIn) -> Response:
     """Fields as a form; its `file`, if there is one, as `multipart/form-data`. A document begins as version 0.1."""
     async with sent_document(request) as (fields, file):
@@ -124,7 +131,7 @@ async def document(request: Request, caller: SignedIn, place: Latest) -> Respons
     )
 
 
-@router.post(LATEST, summary="Create a version", openapi_extra=FILE_FORM)
+@router.post(LATEST, summary="Create a version", openapi_extra=DOCUMENT_FORM)
 async def new_version(request: Request, caller: SignedIn, place: Latest) -> Response:
     """A draft after the latest version: with the `file` of the form, or with that of the latest version.
 

@@ -8,8 +8,13 @@ from starlette.responses import Response
 from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Operation, require
 from shared.vault.api import response_envelope as envelope
-from shared.vault.api.addresses import PREFIX, base_path, origin
-from shared.vault.api.request_session import SignedIn, vault_of
+from shared.vault.api.request_context import (
+    PREFIX,
+    SignedIn,
+    base_path,
+    origin,
+    vault_of,
+)
 from shared.vault.errors import VaultFault
 from shared.vault.security.sign_in_service import MIN_PASSWORD_LENGTH
 from shared.vault.security.user_fields import SECURITY_POLICY

@@ -9,9 +9,9 @@ from starlette.responses import Response
 
 from shared.vault.access.permissions import Operation, require
 from shared.vault.api import response_envelope as envelope
-from shared.vault.api.addresses import PREFIX
-from shared.vault.api.body import form_documentation, read_fields
-from shared.vault.api.request_session import SignedIn, vault_of
+from shared.vault.api.body import read_fields
+from shared.vault.api.openapi.request_bodies import form_documentation
+from shared.vault.api.request_context import PREFIX, SignedIn, vault_of
 from shared.vault.api.user_metadata import GROUP_PROPERTIES, user_properties
 from shared.vault.components.platform import SECURITY_PROFILES
 from shared.vault.security.user_records import OBJECT

@@ -12,9 +12,9 @@ from starlette.responses import Response
 from shared.protocol.date_times import date_time_text
 from shared.protocol.error_types import ErrorType
 from shared.vault.api import response_envelope as envelope
-from shared.vault.api.addresses import PREFIX, base_path
-from shared.vault.api.body import OBJECT_DOCUMENTATION, read_record
-from shared.vault.api.request_session import SignedIn, vault_of
+from shared.vault.api.body import read_record
+from shared.vault.api.openapi.request_bodies import OBJECT_DOCUMENTATION
+from shared.vault.api.request_context import PREFIX, SignedIn, base_path, vault_of
 from shared.vault.errors import VaultFault
 from shared.vault.integrations.run_model import Batch, Counts, Paging, Run
 

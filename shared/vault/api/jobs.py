@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, time
 from typing import Annotated
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
+from shared.protocol.date_times import date_time_text
 from shared.protocol.error_types import ErrorType
 from shared.vault.api import response_envelope as envelope
-from shared.vault.api.addresses import PREFIX, base_path
-from shared.vault.api.request_session import SignedIn, vault_of
+from shared.vault.api.request_context import (
+    PREFIX,
+    SignedIn,
+    base_path,
+    parse_moment,
+    vault_of,
+)
 from shared.vault.errors import VaultFault
 from shared.vault.jobs.job_model import (
     FINISHED,
@@ -104,11 +109,11 @@ async def status_of(request: Request, caller: SignedIn, job_id: int) -> Response
             *_artifacts(request, job),
         ],
         "created_by": job.created_by,
-        "created_date": moment(job.created_date),
-        "run_start_date": moment(job.run_start_date or job.run_at),
+        "created_date": date_time_text(job.created_date),
+        "run_start_date": date_time_text(job.run_start_date or job.run_at),
     }
     if job.run_end_date is not None:
-        data["run_end_date"] = moment(job.run_end_date)
+        data["run_end_date"] = date_time_text(job.run_end_date)
     if tasks := await jobs.task_states(job_id):
         states = {state.lower(): count for state, count in tasks.items()}
         data["tasks"] = {"size": sum(tasks.values()), **states}
@@ -147,16 +152,6 @@ def submitted(request: Request, job_id: int, **members: object) -> Response:
 def job_url(request: Request, job_id: int) -> str:
     """The job's address, relative to the host."""
     return f"{base_path(request)}/services/jobs/{job_id}"
-
-
-def moment(value: datetime | None) -> str | None:
-    """A moment as the API writes it."""
-    if value is None:
-        return None
-    return (
-        value.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00")
-        + "Z"
-    )
 
 
 def _artifacts(request: Request, job: Job) -> list[dict[str, str]]:
@@ -203,15 +198,15 @@ def _job_json(job: Job) -> dict[str, object]:
         "title": job.title,
         "status": job.status,
         "created_by": job.created_by,
-        "created_date": moment(job.created_date),
+        "created_date": date_time_text(job.created_date),
         "modified_by": job.modified_by,
-        "modified_date": moment(job.modified_date),
-        "run_start_date": moment(job.run_start_date or job.run_at),
+        "modified_date": date_time_text(job.modified_date),
+        "run_start_date": date_time_text(job.run_start_date or job.run_at),
     }
     return (
         shown
         if job.run_end_date is None
-        else {**shown, "run_end_date": moment(job.run_end_date)}
+        else {**shown, "run_end_date": date_time_text(job.run_end_date)}
     )
 
 
@@ -231,18 +226,3 @@ def _statuses(text: str | None, among: frozenset[JobStatus]) -> frozenset[JobSta
     if not names <= {status.value for status in among}:
         raise VaultFault(ErrorType.INVALID_DATA, "Invalid value for parameter [status]")
     return frozenset(JobStatus(name) for name in names)
-
-
-def parse_moment(name: str, text: str | None) -> datetime | None:
-    """A moment from a parameter, UTC where it names no zone; raises VaultFault."""
-    if not text:
-        return None
-    try:
-        if len(text) == len("2000-01-01"):
-            return datetime.combine(date.fromisoformat(text), time.min, UTC)
-        found = datetime.fromisoformat(text.strip())
-    except ValueError as error:
-        raise VaultFault(
-            ErrorType.INVALID_DATA, f"Invalid value for parameter [{name}]"
-        ) from error
-    return found if found.tzinfo else found.replace(tzinfo=UTC)

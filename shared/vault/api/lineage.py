@@ -18,8 +18,7 @@ from starlette.responses import Response
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.api import response_envelope as envelope
-from shared.vault.api.addresses import PREFIX
-from shared.vault.api.request_session import SignedIn, vault_of
+from shared.vault.api.request_context import PREFIX, SignedIn, vault_of
 from shared.vault.errors import VaultFault
 from shared.vault.records.lineage_entries import HEADER, CallLineage, Origin
 

@@ -8,11 +8,10 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from shared.vault.api.addresses import PREFIX
 from shared.vault.api.body import MAX_FORM_BYTES, parse_json_rows, read_body
 from shared.vault.api.file_body import file_response
 from shared.vault.api.jobs import submitted
-from shared.vault.api.request_session import SignedIn, vault_of
+from shared.vault.api.request_context import PREFIX, SignedIn, vault_of
 from shared.vault.loader.load_logs import FAILURE_LOG, RESULTS, SUCCESS_LOG
 
 router = APIRouter(prefix=f"{PREFIX}/services/loader", tags=["Loader"])

@@ -7,14 +7,13 @@ from collections.abc import Mapping
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from shared.protocol.date_times import date_time_text
 from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Grant, authorize
 from shared.vault.api import response_envelope as envelope
-from shared.vault.api.addresses import PREFIX, base_path
 from shared.vault.api.body import read_text
 from shared.vault.api.file_body import disposition, upload_form
-from shared.vault.api.jobs import moment
-from shared.vault.api.request_session import SignedIn, vault_of
+from shared.vault.api.request_context import PREFIX, SignedIn, base_path, vault_of
 from shared.vault.api.response_envelope import STATUS_HEADER, Status
 from shared.vault.components.types import COMPONENT_TYPES
 from shared.vault.configuration import component_jobs, standard_items
@@ -197,7 +196,7 @@ async def withheld_standard(request: Request, caller: SignedIn) -> Response:
                 "kind": item["kind"],
                 "name": item["name"],
                 "reason": item["reason"],
-                "withheld_date": moment(item["withheld_date"]),
+                "withheld_date": date_time_text(item["withheld_date"]),
                 "shipped": item["withheld"],
             }
             for item in listed

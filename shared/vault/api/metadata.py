@@ -15,9 +15,8 @@ from shared.vault.access.permissions import (
     require,
 )
 from shared.vault.api import response_envelope as envelope
-from shared.vault.api.addresses import PREFIX, base_path
 from shared.vault.api.object_json import field_document, object_document, object_summary
-from shared.vault.api.request_session import SignedIn, vault_of
+from shared.vault.api.request_context import PREFIX, SignedIn, base_path, vault_of
 from shared.vault.components.component_tree import Component
 from shared.vault.components.description import type_metadata, type_summary
 from shared.vault.components.registry import MAX_CUSTOM_OBJECTS

@@ -9,9 +9,9 @@ from starlette.responses import Response
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.api import response_envelope as envelope
-from shared.vault.api.addresses import PREFIX, base_path
-from shared.vault.api.body import form_documentation, read_fields
-from shared.vault.api.request_session import SignedIn, vault_of
+from shared.vault.api.body import read_fields
+from shared.vault.api.openapi.request_bodies import form_documentation
+from shared.vault.api.request_context import PREFIX, SignedIn, base_path, vault_of
 from shared.vault.errors import VaultFault
 
 router = APIRouter(prefix=f"{PREFIX}/services/notifications", tags=["Notifications"])

@@ -12,11 +12,17 @@ from starlette.responses import Response
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.api import response_envelope as envelope
-from shared.vault.api.addresses import PREFIX, base_path, origin
-from shared.vault.api.body import form_documentation, read_fields
+from shared.vault.api.body import read_fields
 from shared.vault.api.file_body import disposition, file_response, upload_form
 from shared.vault.api.jobs import submitted
-from shared.vault.api.request_session import SignedIn, vault_of
+from shared.vault.api.openapi.request_bodies import form_documentation
+from shared.vault.api.request_context import (
+    PREFIX,
+    SignedIn,
+    base_path,
+    origin,
+    vault_of,
+)
 from shared.vault.api.response_envelope import STATUS_HEADER, Status
 from shared.vault.errors import VaultFault
 from shared.vault.packages.package_archive import MAX_FILE_BYTES

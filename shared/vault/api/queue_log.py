@@ -11,15 +11,19 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response, StreamingResponse
 
+from shared.protocol.date_times import date_time_text
 from shared.protocol.error_types import ErrorType
 from shared.vault.api import response_envelope as envelope
-from shared.vault.api.addresses import PREFIX, base_path
-from shared.vault.api.body import JSON, read_rows
-from shared.vault.api.csv_rows import safe_cell
-from shared.vault.api.jobs import moment
-from shared.vault.api.records import wants_csv
-from shared.vault.api.request_session import SignedIn, vault_of
-from shared.vault.api.response_envelope import STATUS_HEADER, Status
+from shared.vault.api.body import read_rows
+from shared.vault.api.openapi.request_bodies import JSON
+from shared.vault.api.request_context import (
+    PREFIX,
+    SignedIn,
+    base_path,
+    vault_of,
+    wants_csv,
+)
+from shared.vault.api.response_envelope import STATUS_HEADER, Status, safe_cell
 from shared.vault.errors import VaultFault
 from shared.vault.queues.log import PAGE, LogEntry
 from shared.vault.records.rows import MAX_ROWS
@@ -75,7 +79,7 @@ async def report(request: Request, caller: SignedIn, queue_name: str) -> Respons
 async def trace(request: Request, caller: SignedIn, queue_name: str) -> Response:
     """For 20 minutes, every delivery of the outbound queue is written to the queue log."""
     ends = await vault_of(request).queue_log.trace(caller, queue_name)
-    return envelope.success(data={"trace_ends": moment(ends)})
+    return envelope.success(data={"trace_ends": date_time_text(ends)})
 
 
 @router.get("/queue_logs", summary="Days of the queue log")
@@ -141,14 +145,14 @@ def _day(text: str) -> date:
 
 def _json(entry: LogEntry, vault_id: int) -> dict[str, object]:
     return {
-        "timestamp": moment(entry.timestamp),
+        "timestamp": date_time_text(entry.timestamp),
         "vault_id": vault_id,
         "queue_name": entry.queue_name,
         "connection_name": entry.connection_name,
         "message_id": entry.message_id,
         "entry_type": entry.entry_type,
-        "queue_time": moment(entry.queue_time),
-        "send_time": moment(entry.send_time),
+        "queue_time": date_time_text(entry.queue_time),
+        "send_time": date_time_text(entry.send_time),
         "attempts": entry.attempts,
         "last_error": entry.error,
     }

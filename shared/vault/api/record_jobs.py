@@ -9,16 +9,23 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 
+from shared.protocol.date_times import date_time_text
 from shared.vault.access.caller import Caller
 from shared.vault.access.permissions import Operation
 from shared.vault.api import response_envelope as envelope
-from shared.vault.api.addresses import PREFIX, base_path
-from shared.vault.api.body import ROWS_DOCUMENTATION, read_rows
-from shared.vault.api.csv_rows import results_csv
+from shared.vault.api.body import read_rows
 from shared.vault.api.file_body import file_response
-from shared.vault.api.jobs import MAX_OFFSET, When, moment, parse_moment, submitted
-from shared.vault.api.records import by_id, wants_csv
-from shared.vault.api.request_session import SignedIn, vault_of
+from shared.vault.api.jobs import MAX_OFFSET, When, submitted
+from shared.vault.api.openapi.request_bodies import ROWS_DOCUMENTATION
+from shared.vault.api.request_context import (
+    PREFIX,
+    SignedIn,
+    base_path,
+    parse_moment,
+    vault_of,
+    wants_csv,
+)
+from shared.vault.api.response_envelope import by_id, results_csv
 from shared.vault.bulk.tree_jobs import CASCADE_DELETE, DEEP_COPY
 from shared.vault.records.deletions import DOCUMENTS, Deletion, DeletionPage, Span
 from shared.vault.records.type_change import change_types
@@ -243,7 +250,7 @@ async def deletions(
     """Ids and dates of the records that were deleted in the last 30 days, the earliest first."""
     page = await vault_of(request).deletions.listed(caller, object_name, wanted.span)
     data = [
-        {"id": gone.record_id, "date_deleted": moment(gone.date_deleted)}
+        {"id": gone.record_id, "date_deleted": date_time_text(gone.date_deleted)}
         for gone in page.deletions
     ]
     return envelope.success(responseDetails=wanted.details(request, page), data=data)
@@ -265,7 +272,7 @@ async def attachment_deletions(
             "id": gone.attachment_id,
             "version__v": gone.version or "",
             "external_id__v": gone.external_id,
-            "date_deleted": moment(gone.date_deleted),
+            "date_deleted": date_time_text(gone.date_deleted),
         }
         for gone in page.deletions
     ]
@@ -293,7 +300,7 @@ def _deleted_document(vault_id: int, gone: Deletion) -> dict[str, object]:
         "id": int(document_id),
         "major_version_number__v": major,
         "minor_version_number__v": minor,
-        "date_deleted": moment(gone.date_deleted),
+        "date_deleted": date_time_text(gone.date_deleted),
         "global_id__sys": f"{vault_id}_{document_id}",
         "global_version_id__sys": f"{vault_id}_{gone.record_id}" if number else None,
         "deletion_type": "document_version__sys" if number else "document__sys",

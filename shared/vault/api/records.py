@@ -13,18 +13,22 @@ from starlette.responses import Response
 from shared.protocol.error_types import ErrorType
 from shared.vault.access.caller import Caller
 from shared.vault.api import response_envelope as envelope
-from shared.vault.api.addresses import PREFIX, base_path, version_of
-from shared.vault.api.body import (
-    RECORD_DOCUMENTATION,
-    ROWS_DOCUMENTATION,
-    Rows,
-    read_record,
-    read_rows,
-)
-from shared.vault.api.csv_rows import results_csv
+from shared.vault.api.body import Rows, read_record, read_rows
 from shared.vault.api.lineage import lineage_of
 from shared.vault.api.object_json import object_reference
-from shared.vault.api.request_session import SignedIn, vault_of
+from shared.vault.api.openapi.request_bodies import (
+    RECORD_DOCUMENTATION,
+    ROWS_DOCUMENTATION,
+)
+from shared.vault.api.request_context import (
+    PREFIX,
+    SignedIn,
+    base_path,
+    vault_of,
+    version_of,
+    wants_csv,
+)
+from shared.vault.api.response_envelope import by_id, results_csv
 from shared.vault.errors import VaultFault
 from shared.vault.records.rows import RowResult, UnchangedFields, WriteMode
 
@@ -227,22 +231,6 @@ def _answer(
         envelope.single(results[0], url)
         if rows.single
         else envelope.batch(results, url)
-    )
-
-
-def by_id(results: Sequence[RowResult]) -> Sequence[RowResult]:
-    """Results of rows that named their record by ``id``: that is no ``id_param_value``."""
-    for result in results:
-        result.id, result.id_param_value = result.id or result.id_param_value, None
-    return results
-
-
-def wants_csv(accept: str) -> bool:
-    """Whether an Accept header asks for CSV rather than JSON: the one it names first."""
-    kinds = [kind.partition(";")[0].strip().lower() for kind in accept.split(",")]
-    return (
-        next((kind for kind in kinds if kind in ("text/csv", "application/json")), "")
-        == "text/csv"
     )
 
 

@@ -6,9 +6,9 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from shared.vault.api import response_envelope as envelope
-from shared.vault.api.addresses import PREFIX
-from shared.vault.api.body import ROWS_DOCUMENTATION, read_rows
-from shared.vault.api.request_session import SignedIn, vault_of
+from shared.vault.api.body import read_rows
+from shared.vault.api.openapi.request_bodies import ROWS_DOCUMENTATION
+from shared.vault.api.request_context import PREFIX, SignedIn, vault_of
 from shared.vault.records.rows import RowResult
 
 router = APIRouter(prefix=f"{PREFIX}/vobjects", tags=["Object records"])

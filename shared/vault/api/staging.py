@@ -8,18 +8,25 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Header, Query, Request
 from starlette.responses import Response
 
+from shared.protocol.date_times import date_time_text
 from shared.protocol.error_types import ErrorType
 from shared.vault.api import response_envelope as envelope
-from shared.vault.api.addresses import PREFIX, base_path, origin
-from shared.vault.api.body import form_documentation, read_fields
+from shared.vault.api.body import read_fields
 from shared.vault.api.file_body import (
     bounded_stream,
     file_response,
     span_of,
     upload_form,
 )
-from shared.vault.api.jobs import job_url, moment
-from shared.vault.api.request_session import SignedIn, vault_of
+from shared.vault.api.jobs import job_url
+from shared.vault.api.openapi.request_bodies import form_documentation
+from shared.vault.api.request_context import (
+    PREFIX,
+    SignedIn,
+    base_path,
+    origin,
+    vault_of,
+)
 from shared.vault.errors import VaultFault
 from shared.vault.files.store_faults import given_md5
 from shared.vault.staging.staging_service import MAX_UPLOAD
@@ -289,7 +296,7 @@ def _item_json(area: StagingArea, item: Item) -> dict[str, object]:
     shown: dict[str, object] = {"kind": "folder" if item.is_folder else "file"}
     shown |= {"path": area.path(item.key), "name": item.name}
     if not item.is_folder:
-        shown |= {"size": item.size, "modified_date": moment(item.modified)}
+        shown |= {"size": item.size, "modified_date": date_time_text(item.modified)}
     return shown
 
 
@@ -301,9 +308,9 @@ def _session_json(
         "path": area.path(session.key),
         "name": session.key.rpartition("/")[2],
         "id": session.id,
-        "expiration_date": moment(session.expiration_date),
-        "created_date": moment(session.created_date),
-        "last_uploaded_date": moment(session.last_uploaded_date),
+        "expiration_date": date_time_text(session.expiration_date),
+        "created_date": date_time_text(session.created_date),
+        "last_uploaded_date": date_time_text(session.last_uploaded_date),
         "owner": session.owner,
         "uploaded_parts": session.uploaded_parts,
         "size": session.size,

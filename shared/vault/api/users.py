@@ -13,18 +13,20 @@ from shared.vault.access.caller import Caller
 from shared.vault.access.permissions import Operation, require_own
 from shared.vault.access.profiles import permissions_json
 from shared.vault.api import response_envelope as envelope
-from shared.vault.api.addresses import PREFIX
-from shared.vault.api.body import (
+from shared.vault.api.body import read_fields, read_record, read_rows
+from shared.vault.api.openapi.request_bodies import (
     RECORD_DOCUMENTATION,
     ROWS_DOCUMENTATION,
     form_documentation,
-    read_fields,
-    read_record,
-    read_rows,
 )
-from shared.vault.api.csv_rows import results_csv
-from shared.vault.api.records import wants_csv
-from shared.vault.api.request_session import PerhapsSignedIn, SignedIn, vault_of
+from shared.vault.api.request_context import (
+    PREFIX,
+    PerhapsSignedIn,
+    SignedIn,
+    vault_of,
+    wants_csv,
+)
+from shared.vault.api.response_envelope import results_csv
 from shared.vault.errors import VaultFault
 from shared.vault.records.rows import RowResult
 from shared.vault.security.sessions import invalid_session
