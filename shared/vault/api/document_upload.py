@@ -11,7 +11,7 @@ from shared.vault.api.body import FORM, JSON, MULTIPART, RECORD
 from shared.vault.api.file_body import upload_form
 from shared.vault.api.request_session import vault_of
 from shared.vault.documents.document_content import file_name
-from shared.vault.documents.source_file import SourceFile
+from shared.vault.documents.document_store import SourceFile
 from shared.vault.errors import VaultFault
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from shared.vault.api.file_body import (
 from shared.vault.api.jobs import job_url, moment
 from shared.vault.api.request_session import SignedIn, vault_of
 from shared.vault.errors import VaultFault
-from shared.vault.files.store_faults import given_md5
+from shared.vault.files.file_store import given_md5
 from shared.vault.staging.staging_service import MAX_UPLOAD
 from shared.vault.staging.uploads import MAX_PART, UploadedPart, UploadSession
 

@@ -27,7 +27,7 @@ from shared.vault.records.uniqueness import (
     fail_taken,
     in_key_order,
 )
-from shared.vault.storage.clock import moment
+from shared.vault.storage.database import moment
 
 if TYPE_CHECKING:
     from asyncpg import Record
