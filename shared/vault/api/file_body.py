@@ -20,7 +20,7 @@ from shared.vault.api.openapi.request_bodies import MULTIPART
 from shared.vault.api.request_context import vault_of
 from shared.vault.api.response_envelope import STATUS_HEADER, Status
 from shared.vault.documents.document_content import file_name
-from shared.vault.documents.source_file import SourceFile
+from shared.vault.documents.document_store import SourceFile
 from shared.vault.errors import VaultFault
 
 if TYPE_CHECKING:

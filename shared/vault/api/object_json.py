@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from shared.protocol.date_times import date_time_text
 from shared.vault.components.component_tree import Component
 from shared.vault.components.registry import Registry
-from shared.vault.configuration.component_dates import ObjectDates, Stamp
+from shared.vault.configuration.component_table import ObjectDates, Stamp
 from shared.vault.model.component_model import Field, FieldType, VaultObject
 
 KEPT_FLAGS = (

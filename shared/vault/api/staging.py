@@ -28,7 +28,7 @@ from shared.vault.api.request_context import (
     vault_of,
 )
 from shared.vault.errors import VaultFault
-from shared.vault.files.store_faults import given_md5
+from shared.vault.files.file_store import given_md5
 from shared.vault.staging.staging_service import MAX_UPLOAD
 from shared.vault.staging.uploads import MAX_PART, UploadedPart, UploadSession
 

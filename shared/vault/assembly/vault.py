@@ -27,7 +27,7 @@ from shared.vault.configuration import component_jobs
 from shared.vault.configuration.component_files import ComponentFiles
 from shared.vault.configuration.component_service import ComponentService
 from shared.vault.connections import connection_rules
-from shared.vault.connections.connection_model import OBJECT as CONNECTION
+from shared.vault.connections.connection_rules import OBJECT as CONNECTION
 from shared.vault.connections.connection_service import Connections
 from shared.vault.connections.handshake import Identity
 from shared.vault.documents.document_batches import DocumentBatches

@@ -10,7 +10,7 @@ from pydantic_settings import SettingsConfigDict
 
 from shared.runtime.process import TlsListener
 from shared.runtime.settings import RuntimeSettings
-from shared.vault.connections.connection_model import DomainType
+from shared.vault.connections.connection_rules import DomainType
 from shared.vault.notifications.mail import MailServer, SmtpSecurity
 from shared.vault.queries.queries import QueryLimits
 from shared.vault.security.call_limits import Limits

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Operation
+from shared.vault.attachments.attachment_archive import record_title
 from shared.vault.attachments.attachment_writing import AttachmentWriter
-from shared.vault.attachments.titles import record_title
 from shared.vault.components.schema import table as record_table
 from shared.vault.errors import VaultFault
 from shared.vault.files import attachment_table as table

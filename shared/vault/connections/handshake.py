@@ -17,7 +17,7 @@ from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Grant, Operation, authorize, require
 from shared.vault.connections import connection_file as document
 from shared.vault.connections.connection_file import Document, InvalidDocument, Kind
-from shared.vault.connections.connection_model import (
+from shared.vault.connections.connection_rules import (
     OBJECT,
     VAULT_TO_VAULT,
     DomainType,

@@ -13,8 +13,7 @@ from shared.vault.components.schema import quote, table
 from shared.vault.documents import document_store as store
 from shared.vault.documents.document_content import file_name
 from shared.vault.documents.document_service import Begun, require_fields
-from shared.vault.documents.document_store import Place
-from shared.vault.documents.source_file import SourceFile, keep_file
+from shared.vault.documents.document_store import Place, SourceFile, keep_file
 from shared.vault.documents.versions import (
     CHOSEN,
     LIFECYCLE,
@@ -26,7 +25,7 @@ from shared.vault.errors import VaultFault
 from shared.vault.model.component_model import FieldType
 from shared.vault.queries.document_target import SOURCE_FILE
 from shared.vault.records.rows import CREATED, MAX_ROWS, UPDATED, Row, RowResult
-from shared.vault.storage.clock import moment
+from shared.vault.storage.database import moment
 
 if TYPE_CHECKING:
     from shared.vault.access.caller import Caller

@@ -12,8 +12,7 @@ from shared.vault.access.permissions import Operation, require
 from shared.vault.audit import audit_entries as entries
 from shared.vault.components.document_model import DOCUMENT_ID, STEADY, SUPERSEDED
 from shared.vault.documents import document_store as store
-from shared.vault.documents.document_store import Place
-from shared.vault.documents.source_file import SourceFile, keep_file
+from shared.vault.documents.document_store import Place, SourceFile, keep_file
 from shared.vault.documents.versions import (
     CHOSEN,
     LEVELS,
@@ -31,7 +30,7 @@ from shared.vault.queries.document_target import DOCUMENTS, SOURCE_FILE
 from shared.vault.records.deletions import note_deletions
 from shared.vault.records.named_actions import ActionContext, RowsRefused
 from shared.vault.records.rows import UPDATED, Row
-from shared.vault.storage.clock import moment
+from shared.vault.storage.database import moment
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -14,7 +14,7 @@ from shared.vault.integrations.integration_triggers import is_active
 from shared.vault.integrations.run_model import Batch, Paging, Run
 from shared.vault.integrations.run_requests import request_run
 from shared.vault.jobs.job_table import wake_job
-from shared.vault.storage.clock import tell
+from shared.vault.storage.database import tell
 
 if TYPE_CHECKING:
     from shared.vault.access.caller import Caller

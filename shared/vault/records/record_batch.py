@@ -35,7 +35,7 @@ from shared.vault.records.rows import (
     UnchangedFields,
     WriteMode,
 )
-from shared.vault.storage.clock import moment
+from shared.vault.storage.database import moment
 
 if TYPE_CHECKING:
     from asyncpg import Record

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from shared.vault.errors import VaultFault
-from shared.vault.files.file_store import AlreadyThere, delete_tree
-from shared.vault.files.store_faults import as_faults
+from shared.vault.files.file_store import AlreadyThere, as_faults, delete_tree
 from shared.vault.jobs.job_model import JobContext, JobResult, JobType
 from shared.vault.staging import staging_service as service
 from shared.vault.staging import uploads

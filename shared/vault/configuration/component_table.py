@@ -1,4 +1,4 @@
-"""By whom and when an object and its fields were created and changed."""
+"""Reads and writes the rows of components, and by whom and when each object and its fields were created and changed."""
 
 from __future__ import annotations
 
@@ -7,23 +7,47 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+import orjson
+
+from shared.vault.components.component_tree import Component
+from shared.vault.components.registry import Registry
+
 if TYPE_CHECKING:
     from shared.vault.access.caller import Caller
-    from shared.vault.components.component_tree import Component
     from shared.vault.components.evolution import Step
     from shared.vault.storage.database import Connection
 
 OBJECT, FIELD = "Object", "Field"
 
-RENAME = "UPDATE platform.object_field SET name = $3 WHERE object = $1 AND name = $2"
-FORGET = (
+Revision = tuple[int, Registry]
+"""The number of the last change of any component, and the components after it."""
+
+# The number of the last change, and one more change.
+REVISION = "SELECT revision FROM platform.component_revision"
+NEXT_REVISION = "UPDATE platform.component_revision SET revision = revision + 1"
+# All components, in the order in which they were created.
+COMPONENTS = "SELECT definition FROM platform.component ORDER BY position"
+# A component's row: written, under another name, gone.
+STORE = """
+INSERT INTO platform.component (type, name, definition, created_by, modified_by) VALUES ($1, $2, $3, $4, $4)
+ON CONFLICT (type, name) DO UPDATE
+SET definition = excluded.definition, modified_by = excluded.modified_by, modified_date = now()
+"""
+RENAME = "UPDATE platform.component SET name = $3 WHERE type = $1 AND name = $2"
+DELETE = "DELETE FROM platform.component WHERE type = $1 AND name = $2"
+# A field of an object: under another name, gone, created or changed.
+RENAME_FIELD = (
+    "UPDATE platform.object_field SET name = $3 WHERE object = $1 AND name = $2"
+)
+DELETE_FIELDS = (
     "DELETE FROM platform.object_field WHERE object = $1 AND name = ANY($2::text[])"
 )
-NOTE = """
+STORE_FIELDS = """
 INSERT INTO platform.object_field (object, name, created_by, modified_by)
 SELECT $1, n, $3, $3 FROM unnest($2::text[]) n
 ON CONFLICT (object, name) DO UPDATE SET modified_by = excluded.modified_by, modified_date = now()
 """
+# The stamps of an object (its row has no name) and of its fields.
 DATES = """
 SELECT NULL AS name, coalesce(created_by, modified_by) AS created_by, created_date, modified_by, modified_date
 FROM platform.component WHERE type = 'Object' AND name = $1
@@ -76,6 +100,27 @@ async def object_dates(connection: Connection, object_name: str) -> ObjectDates 
     return None if own is None else ObjectDates(own, stamps)
 
 
+async def read_revision(connection: Connection) -> Revision:
+    """Read all components."""
+    # The number first: components newer than it are read once more, never taken for current.
+    number = await connection.fetchval(REVISION)
+    rows = await connection.fetch(COMPONENTS)
+    trees = (Component.from_json(orjson.loads(row["definition"])) for row in rows)
+    return number, Registry.build(trees)
+
+
+async def store_step(connection: Connection, caller: Caller, step: Step) -> None:
+    """Write the components that a step changes."""
+    for key, component in step.changes.items():
+        if component is None:
+            await connection.execute(DELETE, *key)
+            continue
+        if component.key != key:
+            await connection.execute(RENAME, *key, component.name)
+        definition = orjson.dumps(component.to_json()).decode()
+        await connection.execute(STORE, *component.key, definition, caller.user_id)
+
+
 async def note_fields(connection: Connection, caller: Caller, step: Step) -> None:
     """Note what a step has done to the fields of objects; their components are stored already."""
     renaming = step.renaming
@@ -89,15 +134,17 @@ async def note_fields(connection: Connection, caller: Caller, step: Step) -> Non
             and (renaming.type, renaming.name) == key
         ):
             await connection.execute(
-                RENAME, component.name, renaming.subname, renaming.new_name
+                RENAME_FIELD, component.name, renaming.subname, renaming.new_name
             )
             before[renaming.new_name] = before.pop(renaming.subname)
         gone = [name for name in before if name not in after]
         written = [name for name, field in after.items() if before.get(name) != field]
         if gone:
-            await connection.execute(FORGET, component.name, gone)
+            await connection.execute(DELETE_FIELDS, component.name, gone)
         if written:
-            await connection.execute(NOTE, component.name, written, caller.user_id)
+            await connection.execute(
+                STORE_FIELDS, component.name, written, caller.user_id
+            )
 
 
 def _fields(component: Component | None) -> dict[str, Component]:
