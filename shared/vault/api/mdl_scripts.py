@@ -64,8 +64,8 @@ async def execute(request: Request, caller: SignedIn) -> Response:
 )  # as the Java client spells it
 async def execute_async(request: Request, caller: SignedIn) -> Response:
     """The script is read at once, and refused when it is not MDL; what its statements come to is the job's result."""
-    job_id, statements = await component_jobs.submit(
-        vault_of(request), caller, await read_text(request)
+    job_id, statements = await vault_of(request).script_jobs.submit(
+        caller, await read_text(request)
     )
     accepted = {
         "code": "GEN-S-0",

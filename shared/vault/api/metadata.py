@@ -21,7 +21,6 @@ from shared.vault.components.component_tree import Component
 from shared.vault.components.description import type_metadata, type_summary
 from shared.vault.components.registry import MAX_CUSTOM_OBJECTS
 from shared.vault.components.types import COMPONENT_TYPES
-from shared.vault.configuration import component_jobs
 from shared.vault.errors import VaultFault
 from shared.vault.model.component_model import VaultObject
 
@@ -138,7 +137,7 @@ async def cancel_deployment(
     request: Request, caller: SignedIn, object_name: str
 ) -> Response:
     """Cancel the asynchronous MDL scripts that wait to change the object; one that runs cannot be called back."""
-    await component_jobs.cancel_deployment(vault_of(request), caller, object_name)
+    await vault_of(request).script_jobs.cancel_deployment(caller, object_name)
     return envelope.success()
 
 

@@ -9,32 +9,23 @@ from typing import TYPE_CHECKING, Any
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Operation
-from shared.vault.bulk.merge import DUPLICATE, MAIN, MERGE, merge, merge_sets
+from shared.vault.bulk.merge import DUPLICATE, MAIN, MERGE, merge_sets
 from shared.vault.bulk.tree_jobs import (
     CASCADE_DELETE,
     DEEP_COPY,
-    FAILURE,
-    SUCCESS,
     TASK,
-    cascade_delete,
-    deep_copy,
+    TreeLog,
     sheet,
 )
 from shared.vault.errors import VaultFault
 from shared.vault.jobs.job_logs import result_key
-from shared.vault.jobs.job_model import UNFINISHED, Job, JobStatus, JobType
+from shared.vault.jobs.job_model import UNFINISHED, Job, JobStatus
 
 if TYPE_CHECKING:
     from shared.vault.access.caller import Caller
     from shared.vault.files.file_store import FileStore, Item
     from shared.vault.jobs.job_service import JobService
     from shared.vault.records.record_service import RecordService
-
-JOBS = {
-    CASCADE_DELETE: JobType(cascade_delete),
-    DEEP_COPY: JobType(deep_copy),
-    MERGE: JobType(merge),
-}
 
 
 class RecordJobs:
@@ -105,9 +96,7 @@ class RecordJobs:
         """A CSV file of a cascade delete or deep copy of the object that has ended; ``success`` or ``failure``."""
         job = await self._jobs.finished_job(caller, job_id, job_type)
         key = result_key(job_id, TASK, outcome)
-        known = (
-            outcome in (SUCCESS, FAILURE) and job.results.get("object") == object_name
-        )
+        known = outcome in tuple(TreeLog) and job.results.get("object") == object_name
         item = await self._files.find(key) if known else None
         if item is None:
             raise VaultFault(

@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from shared.vault.access.caller import Caller
-    from shared.vault.assembly.vault import Vault
-    from shared.vault.jobs.job_table import JobTable
     from shared.vault.storage.database import Connection
 
 
@@ -113,7 +111,6 @@ class JobContext:
     job_id: int
     caller: Caller
     parameters: Mapping[str, object]
-    vault: Vault
     checkpoint: Mapping[str, object]
     run: JobRun
 
@@ -158,12 +155,40 @@ class JobContext:
         self.checkpoint = checkpoint
 
 
+class RunStore(Protocol):
+    """Stores what a run reports of itself, as long as its lease is valid."""
+
+    async def save_task(
+        self,
+        lease: str,
+        job_id: int,
+        task: JobTask,
+        connection: Connection | None,
+    ) -> None:
+        """Store a task's counts and state.
+
+        :raises LeaseLost: when another process runs the job now.
+        """
+
+    async def save_checkpoint(
+        self,
+        lease: str,
+        job_id: int,
+        checkpoint: Mapping[str, object],
+        connection: Connection | None,
+    ) -> None:
+        """Store the checkpoint that the next run of the job begins with.
+
+        :raises LeaseLost: when another process runs the job now.
+        """
+
+
 class JobRun(Protocol):
     """What a run's context needs of the worker that made it."""
 
     @property
-    def table(self) -> JobTable:
-        """Where the job is stored."""
+    def table(self) -> RunStore:
+        """Where the run stores its tasks and its checkpoint."""
 
     @property
     def lease(self) -> str:

@@ -27,9 +27,9 @@ from shared.vault.jobs.job_model import (
 from shared.vault.storage.database import RETRYABLE, UNREACHABLE
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
+    from collections.abc import Awaitable, Callable
 
-    from shared.vault.assembly.vault import Vault
+    from shared.vault.access.caller import Caller
     from shared.vault.jobs.job_table import ClaimedJob, JobTable
 
 log = structlog.get_logger(__name__)
@@ -93,14 +93,14 @@ class JobWorker:
 
     def __init__(
         self,
-        vault: Vault,
         table: JobTable,
         types: Mapping[str, JobType],
+        caller_of: Callable[[int], Awaitable[Caller]],
         options: WorkerOptions | None = None,
     ) -> None:
-        self._vault = vault
         self._table = table
         self._types = types
+        self._caller_of = caller_of
         self._options = options or WorkerOptions()
         self._lease = timedelta(seconds=self._options.lease)
         self._runs: set[Run] = set()
@@ -234,9 +234,9 @@ class JobWorker:
     async def _handled(self, run: Run) -> JobResult | Parked:
         job = run.claimed.job
         job_type = self._types[job.job_type]
-        caller = await self._vault.security.caller_of(job.created_by)
+        caller = await self._caller_of(job.created_by)
         context = JobContext(
-            job.job_id, caller, job.parameters, self._vault, run.claimed.checkpoint, run
+            job.job_id, caller, job.parameters, run.claimed.checkpoint, run
         )
         bound = asyncio.timeout(job_type.timeout)
         try:

@@ -10,9 +10,8 @@ from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Grant, Operation, authorize, require
 from shared.vault.errors import VaultFault
 from shared.vault.jobs.job_logs import result_key
-from shared.vault.jobs.job_model import JobType
-from shared.vault.loader.extract import EXTRACT, extract
-from shared.vault.loader.load import LOAD, load, version_of
+from shared.vault.loader.extract import EXTRACT
+from shared.vault.loader.load import LOAD, version_of
 from shared.vault.loader.load_logs import RESULTS
 from shared.vault.loader.load_writing import require_writable
 from shared.vault.loader.request import ExtractTask, LoadTask, extract_tasks, load_tasks
@@ -23,13 +22,6 @@ if TYPE_CHECKING:
     from shared.vault.files.file_store import FileStore, Item
     from shared.vault.jobs.job_service import JobService
     from shared.vault.staging.staging_service import StagingService
-
-TIMEOUT = 12 * 3600.0  # seconds of one run; a run that takes over begins its own
-
-JOBS = {
-    LOAD: JobType(load, timeout=TIMEOUT),
-    EXTRACT: JobType(extract, timeout=TIMEOUT),
-}
 
 
 class LoaderService:

@@ -346,8 +346,8 @@ async def test_a_job_taken_up_again_goes_on_behind_what_was_done(
     done = asdict(StatementResult(1, "CREATE", "Picklist.resumed__c", 1))
     run = cast("JobRun", SimpleNamespace(stopping=False))
     parameters: dict[str, Any] = {"script": "CREATE Picklist resumed__c (label('R'));"}
-    context = JobContext(1, SYSTEM, parameters, vault, {"statements": [done]}, run)
-    result = await component_jobs.execute(context)
+    context = JobContext(1, SYSTEM, parameters, {"statements": [done]}, run)
+    result = await vault.script_jobs.execute(context)
     assert result.status is JobStatus.SUCCESS
 
 
