@@ -1,10 +1,10 @@
-"""Rules compiled once a configuration to plain functions: source row in, target values or field errors out."""
+"""Compiles rules, once a configuration, to plain functions: source row in, target values or field errors out."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import NamedTuple, assert_never
 
 from services.connector.rules.compiled import (
     CompiledField,
@@ -20,7 +20,12 @@ from services.connector.rules.conversion import (
     constant,
     converter,
 )
-from services.connector.rules.lookups import OBJECT, Lookups, LookupSet, translation
+from services.connector.rules.lookups import (
+    Lookups,
+    LookupSet,
+    LookupType,
+    translation,
+)
 from services.connector.rules.object_metadata import (
     DOCUMENTS,
     FieldMetadata,
@@ -31,16 +36,17 @@ from services.connector.rules.rows import Read, Row, reader
 from services.connector.rules.rule import FieldRule, IntegrationRule, RuleError
 
 KEY_SOURCES = frozenset({"id", "global_id__sys", "link__sys"})
+"""Source fields that identify a record; a target field that is filled from one of them can be an upsert key."""
 _KEY_PREFERENCE = ("link__sys", "global_id__sys")
 _KEYS_OF_RECORDS = ("global_id__sys",)
-_KEYS_OF_DOCUMENTS = (
-    "link__sys",
-    "external_id__v",
-)  # no field of documents is unique; what is found is counted
+# No field of documents is unique; how many have one value is counted when they are saved.
+_KEYS_OF_DOCUMENTS = ("link__sys", "external_id__v")
 _NAME_FIELD = "name__v"
 
 # Rules name an object type, as configuration that moves between Vaults must; its id differs in each.
 SENT_AS = {"object_type__v": "object_type__v.api_name__v"}
+
+Objects = Mapping[str, ObjectMetadata]
 
 
 class _Reference(NamedTuple):
@@ -59,86 +65,87 @@ class _Compilation:
     target: FieldMetadata
     lookup: LookupSet | None
 
-    def fault(self, text: str) -> RuleError:
-        return RuleError(self.rule.name, self.part.name, text)
-
     def reference(self) -> _Reference | None:
-        """What the value refers to by a key; None for a value that is stored as it comes."""
-        field, referenced = (
-            self.part.target_field_lookup,
-            self.part.referenced_object or self.target.object,
-        )
+        """Return what the value refers to by a key; None for a value that is stored as it is."""
+        field = self.part.target_field_lookup
+        referenced = self.part.referenced_object or self.target.object
         lookup = self.lookup
-        if field is None and lookup is not None and lookup.type == OBJECT:
+        by_lookup = lookup is not None and lookup.type is LookupType.OBJECT
+        if field is None and lookup is not None and by_lookup:
+            # The target keys of such a set are record ids unless it names a key field.
             if lookup.target_key_field in (None, "id"):
                 return None
-            field, referenced = (
-                lookup.target_key_field,
-                lookup.target_object or referenced,
-            )
+            field = lookup.target_key_field
+            referenced = lookup.target_object or referenced
         if field is None:
             return None
         return self._to(referenced, field, "target_field_lookup")
 
     def fit(self) -> Convert:
-        """How a value is made fit for the target field."""
+        """Return the function that makes a value fit for the target field."""
         reference = self.reference()
-        return _by_key(reference) if reference else self.stored()
-
-    def stored(self) -> Convert:
-        # The limit of a field that is sent as a name is that of the id stored in it.
-        limited = (
-            replace(self.target, max_length=None)
-            if self.target.name in SENT_AS
-            else self.target
-        )
-        return converter(limited, truncate=self.part.truncate)
+        return _by_key(reference) if reference else self._stored()
 
     def default(self) -> Read:
-        """The value of a row whose source has none."""
-        text, kind = self.part.field_default, self.part.field_default_type
+        """Return the function with the value of a row whose source has none."""
+        text = self.part.field_default
         if text is None:
             return constant(None)
-        if kind is DefaultType.CODE:
-            if text not in CODES:
-                raise self.fault(
-                    f"field_default of type code must be one of {', '.join(CODES)}"
-                )
-            return computed(text, self.fit())
-        if kind is DefaultType.REFERENCE:
-            field = self.part.target_field_lookup or _NAME_FIELD
-            fit = _by_key(
-                self._to(
-                    self.part.referenced_object or self.target.object,
-                    field,
-                    "field_default_type",
-                )
-            )
-        else:
-            fit = self.fit()
+        kind = self.part.field_default_type
+        match kind:
+            case DefaultType.CODE:
+                return self._computed(text)
+            case DefaultType.REFERENCE:
+                return self._constant(text, self._fit_reference())
+            case DefaultType.TEXT:
+                return self._constant(text, self.fit())
+            case _:
+                assert_never(kind)
+
+    def _stored(self) -> Convert:
+        target = self.target
+        # The limit of a field that is sent as a name is that of the id stored in it.
+        if target.name in SENT_AS:
+            target = replace(target, max_length=None)
+        return converter(target, length=self.part.length_check)
+
+    def _fit_reference(self) -> Convert:
+        field = self.part.target_field_lookup or _NAME_FIELD
+        referenced = self.part.referenced_object or self.target.object
+        return _by_key(self._to(referenced, field, "field_default_type"))
+
+    def _computed(self, code: str) -> Read:
+        if code not in CODES:
+            allowed = ", ".join(CODES)
+            raise self._fault(f"field_default of type code must be one of {allowed}")
+        return computed(code, self.fit())
+
+    def _constant(self, text: str, fit: Convert) -> Read:
         try:
             return constant(fit(text))
         except Unfit as problem:
-            raise self.fault(f"field_default does not fit: {problem}") from None
+            raise self._fault(f"field_default does not fit: {problem}") from None
 
     def _to(self, referenced: str | None, field: str, attribute: str) -> _Reference:
         if referenced is None:
             name = self.target.name
-            raise self.fault(
-                f"{attribute} needs a target field that refers to an object, and {name} refers to none"
-            )
+            text = f"{attribute} needs a target field that refers to an object, and {name} refers to none"
+            raise self._fault(text)
         return _Reference(referenced, field)
+
+    def _fault(self, text: str) -> RuleError:
+        return RuleError(self.rule.name, self.part.name, text)
 
 
 def compile_rule(
     rule: IntegrationRule,
     plan: QueryPlan,
-    targets: Mapping[str, ObjectMetadata],
+    targets: Objects,
     lookups: Lookups,
 ) -> CompiledRule:
     """Compile a rule against the metadata of its target objects and the connection's lookup sets.
 
-    Raises RuleError when a target object or field does not exist, or a default does not fit its field.
+    :raises RuleError: a target object or field does not exist, or a default does not fit its field.
     """
     fields = [_field(rule, part, plan, targets, lookups) for part in rule.field_rules]
     return CompiledRule(
@@ -155,28 +162,30 @@ def _field(
     rule: IntegrationRule,
     part: FieldRule,
     plan: QueryPlan,
-    targets: Mapping[str, ObjectMetadata],
+    targets: Objects,
     lookups: Lookups,
 ) -> CompiledField:
-    work = _Compilation(
-        rule, part, _target_field(rule, part, targets), _lookup_set(part, lookups)
-    )
+    target = _target_field(rule, part, targets)
+    lookup = _lookup_set(part, lookups)
+    work = _Compilation(rule, part, target, lookup)
     fit = work.fit()
+    if lookup is not None:
+        fit = translation(lookup, fit, part.missing_lookup)
     selection = plan.selections.get(part.name)
+    refers = work.reference() is not None
     return CompiledField(
         rule=part.name,
         target_object=part.target_object,
         target_field=part.target_field,
         sent_as=SENT_AS.get(part.target_field, part.target_field),
         selection=selection,
-        # A function may give another type than its field has, so what it gives is taken as it comes.
+        # A function may give another type than its field has, so its value is not checked against the declared type.
         declared=None if part.query_field_select else part.query_field_type,
         source=reader(selection) if selection else _nothing,
-        fit=translation(work.lookup, fit, part.missing_lookup) if work.lookup else fit,
+        fit=fit,
         default=work.default(),
-        lookup=work.lookup,
-        by_key=work.reference() is not None
-        or part.field_default_type is DefaultType.REFERENCE,
+        lookup=lookup,
+        by_key=refers or part.field_default_type is DefaultType.REFERENCE,
     )
 
 
@@ -185,32 +194,28 @@ def _nothing(_row: Row) -> object:
 
 
 def _target_field(
-    rule: IntegrationRule, field_rule: FieldRule, targets: Mapping[str, ObjectMetadata]
+    rule: IntegrationRule,
+    part: FieldRule,
+    targets: Objects,
 ) -> FieldMetadata:
-    target = targets.get(field_rule.target_object)
+    target = targets.get(part.target_object)
     if target is None:
-        raise RuleError(
-            rule.name,
-            field_rule.name,
-            f"the target Vault has no object {field_rule.target_object}",
-        )
-    field = target.fields.get(field_rule.target_field)
+        text = f"the target Vault has no object {part.target_object}"
+        raise RuleError(rule.name, part.name, text)
+    field = target.fields.get(part.target_field)
     if field is None:
-        raise RuleError(
-            rule.name,
-            field_rule.name,
-            f"{field_rule.target_object} has no field {field_rule.target_field}; correct the field rule's target",
-        )
+        text = f"{part.target_object} has no field {part.target_field}; correct the field rule's target"
+        raise RuleError(rule.name, part.name, text)
     return field
 
 
 def _lookup_set(part: FieldRule, lookups: Lookups) -> LookupSet | None:
-    if part.reference_lookup is None:
+    name = part.reference_lookup
+    if name is None:
         return None
-    kind = part.reference_lookup_type or ""
-    return lookups.get((kind, part.reference_lookup)) or LookupSet(
-        part.reference_lookup, kind, {}
-    )
+    kind = part.reference_lookup_type
+    # A set that does not exist is an empty one: each of its keys is missing, as the rule says what to do about.
+    return lookups.get((kind, name)) or LookupSet(name, kind, {})
 
 
 def _by_key(reference: _Reference) -> Convert:
@@ -226,27 +231,25 @@ def _by_key(reference: _Reference) -> Convert:
     return convert
 
 
-def _keys(
-    rule: IntegrationRule, targets: Mapping[str, ObjectMetadata]
-) -> dict[str, str]:
+def _keys(rule: IntegrationRule, targets: Objects) -> dict[str, str]:
+    """Return the upsert key field of each target object that the rule fills one of."""
     candidates: dict[str, list[str]] = {}
-    for field_rule in rule.field_rules:
-        if (
-            field_rule.query_field not in KEY_SOURCES
-            or field_rule.reference_lookup
-            or field_rule.target_field_lookup
-        ):
+    for part in rule.field_rules:
+        # A key that is translated on its way is no longer the source record's own.
+        if part.reference_lookup or part.target_field_lookup:
             continue
-        target = field_rule.target_object
-        field = targets[target].fields[field_rule.target_field]
-        if field.unique or field.name in (
-            _KEYS_OF_DOCUMENTS if target == DOCUMENTS else _KEYS_OF_RECORDS
-        ):
-            candidates.setdefault(target, []).append(field.name)
-    return {
-        name: next(
-            (preferred for preferred in _KEY_PREFERENCE if preferred in fields),
-            fields[0],
-        )
-        for name, fields in candidates.items()
-    }
+        if part.query_field not in KEY_SOURCES:
+            continue
+        name = part.target_object
+        field = targets[name].fields[part.target_field]
+        others = _KEYS_OF_DOCUMENTS if name == DOCUMENTS else _KEYS_OF_RECORDS
+        if field.unique or field.name in others:
+            candidates.setdefault(name, []).append(field.name)
+    return {name: _preferred(fields) for name, fields in candidates.items()}
+
+
+def _preferred(fields: list[str]) -> str:
+    for name in _KEY_PREFERENCE:
+        if name in fields:
+            return name
+    return fields[0]

@@ -1,4 +1,4 @@
-"""A compiled rule: one function for each target field, run over source rows."""
+"""Runs a compiled rule over source rows, and puts record ids in place of the references that it found by key."""
 
 from __future__ import annotations
 
@@ -29,13 +29,31 @@ Values = dict[str, object]
 Targets = dict[str, Values]
 """Target object → field → value; a field without a value is absent, never null."""
 
+Unique = tuple[str, str]
+"""(object, field by whose value its records are known)."""
+
+Found = Mapping[Unique, Mapping[str, str]]
+"""Record id by key; a key that several records have maps to AMBIGUOUS."""
+
+AMBIGUOUS = ""
+MAX_SHOWN_KEY = 100
+"""Characters of a key that an error text shows."""
+
+
+class PendingReference(NamedTuple):
+    """A reference by a unique key of the record meant; its id is looked up later, for all rows at once."""
+
+    object: str
+    field: str
+    key: str
+
 
 @dataclass(frozen=True, slots=True)
 class CompiledField:
     """One field rule ready to run: source value, else default; translated by a lookup; made fit for its target.
 
-    ``sent_as`` is what the target field is called in a row that is written. ``declared`` is the query field type
-    that the source Vault's description has to agree with, if any. With ``by_key`` the value may be a PendingReference.
+    ``sent_as`` is the target field's name in a row that is written. ``declared`` is the query field type that the
+    source Vault's description has to agree with, if any. With ``by_key`` the value may be a PendingReference.
     """
 
     rule: str
@@ -51,21 +69,24 @@ class CompiledField:
     by_key: bool
 
     def value(self, row: Row) -> object:
-        """The target value of a row, None for none; raises Unfit."""
-        given = self.source(row)
-        if is_empty(given):
+        """Return the target value of a row; None for no value.
+
+        :raises Unfit: the target field cannot take the row's value.
+        """
+        source = self.source(row)
+        if is_empty(source):
             return self.default(row)
         try:
-            return self.fit(given)
+            return self.fit(source)
         except UseDefault:
             return self.default(row)
 
 
 @dataclass(slots=True)
 class Evaluated:
-    """What a row came to: target values, and the fields that could not be given one.
+    """Target values of a row, and the fields that have none for a reason.
 
-    A warning, other than an error, keeps nothing from being written.
+    A row with errors is not written; one with warnings is.
     """
 
     targets: Targets
@@ -77,7 +98,7 @@ class Evaluated:
 class CompiledRule:
     """One rule ready to run.
 
-    ``keys`` names each target object's upsert key field, where the rule has one. ``references`` are the fields to
+    ``keys`` has each target object's upsert key field, where the rule fills one. ``references`` are the fields to
     settle after evaluation.
     """
 
@@ -89,138 +110,141 @@ class CompiledRule:
     references: tuple[CompiledField, ...]
 
     def evaluate(self, row: Row) -> Evaluated:
-        """The target values of one source row, and the errors of the fields that could not be given one."""
+        """Return the target values of one source row, and the errors and warnings of fields without one."""
         evaluated = Evaluated({name: {} for name in self.target_objects})
-        targets = evaluated.targets
         for part in self.fields:
             try:
                 value = part.value(row)
             except Unfit as problem:
-                warning = isinstance(problem, UnknownKey) and problem.warning
-                (evaluated.warnings if warning else evaluated.errors).append(
-                    self.error(part, problem)
-                )
-            else:
-                if value is not None:
-                    targets[part.target_object][part.sent_as] = value
+                error = self.error(part, problem)
+                warns = isinstance(problem, UnknownKey) and problem.warning
+                noted = evaluated.warnings if warns else evaluated.errors
+                noted.append(error)
+                continue
+            # A field without a value is left out of the row, so that a transfer never empties a target field.
+            if value is not None:
+                evaluated.targets[part.target_object][part.sent_as] = value
         return evaluated
 
     def mismatches(self, describe: Describe | None) -> list[FieldError]:
-        """The fields whose declared type is not what the source Vault describes: no row can be evaluated then."""
+        """Return the errors of fields whose declared type the source Vault describes otherwise.
+
+        With any of them no row of the source can be evaluated.
+        """
         described = described_types(describe)
         found = []
         for part in self.fields:
-            if part.declared and part.selection in described:
-                problem = mismatch(part.declared, described[part.selection])
-                if problem:
-                    found.append(self.error(part, Unfit(problem)))
+            if part.declared is None or part.selection not in described:
+                continue
+            problem = mismatch(part.declared, described[part.selection])
+            if problem:
+                found.append(self.error(part, Unfit(problem)))
         return found
 
     def missing_keys(self, rows: Iterable[Row]) -> Iterator[tuple[LookupSet, str]]:
-        """Yield each source key that a lookup set has no row for, whatever its field rule does about that."""
+        """Yield the source keys that lookup sets have no row for, whatever the field rules do about them."""
         looking = [(part, part.lookup) for part in self.fields if part.lookup]
         for row in rows:
             for part, lookup in looking:
                 value = part.source(row)
                 if is_empty(value):
                     continue
-                values = value if isinstance(value, list) else [value]
+                elements = value if isinstance(value, list) else [value]
                 # A key counts once a row and field rule, however often the value has it.
-                for key in {source_key(element) for element in values}:
-                    if key not in lookup.entries:
-                        yield lookup, key
+                keys = {source_key(element) for element in elements}
+                for key in keys - lookup.entries.keys():
+                    yield lookup, key
 
     def error(
-        self, part: CompiledField, problem: Unfit, kind: ItemErrorType | None = None
+        self,
+        part: CompiledField,
+        problem: Unfit,
+        kind: ItemErrorType | None = None,
     ) -> FieldError:
-        """The error of one field, naming rule, field rule and target field."""
-        if kind is None:
-            kind = (
-                ItemErrorType.LOOKUP
-                if isinstance(problem, UnknownKey)
-                else ItemErrorType.FIELD_VALUE
-            )
+        """Return the error of one field, naming rule, field rule and target field."""
         target = f"{part.target_object}.{part.target_field}"
         text = f"Integration rule {self.name}, field rule {part.rule}, target field {target}: {problem}"
+        if kind is None:
+            kind = _error_type(problem)
         return FieldError(self.name, part.rule, part.target_field, kind, text)
 
 
-Unique = tuple[str, str]
-"""(object, field by whose value its records are known)."""
-
-
-Found = Mapping[Unique, Mapping[str, str]]
-"""Record id by key; a key that several records have maps to AMBIGUOUS."""
-
-
-AMBIGUOUS = ""
-
-
-class PendingReference(NamedTuple):
-    """A reference known by a unique key of the record meant; its id is looked up later, for all rows at once."""
-
-    object: str
-    field: str
-    key: str
+def _error_type(problem: Unfit) -> ItemErrorType:
+    if isinstance(problem, UnknownKey):
+        return ItemErrorType.LOOKUP
+    return ItemErrorType.FIELD_VALUE
 
 
 def pending_keys(
-    compiled: CompiledRule, rows: Iterable[Targets]
+    compiled: CompiledRule,
+    rows: Iterable[Targets],
 ) -> dict[Unique, dict[str, None]]:
-    """The distinct keys that the rows refer to, by object and field, in order of first mention."""
+    """Return the distinct keys that the rows refer to, by object and field, in order of first mention."""
     keys: dict[Unique, dict[str, None]] = {}
-    fields = [(part.target_object, part.sent_as) for part in compiled.references]
     for targets in rows:
-        for target_object, target_field in fields:
-            value = targets[target_object].get(target_field)
+        for part in compiled.references:
+            value = targets[part.target_object].get(part.sent_as)
             if isinstance(value, PendingReference):
-                keys.setdefault((value.object, value.field), {})[value.key] = None
+                unique = (value.object, value.field)
+                keys.setdefault(unique, {})[value.key] = None
     return keys
 
 
 def key_statements(unique: Unique, keys: Iterable[str]) -> Iterator[str]:
-    """The VQL that finds the records of these keys in the target Vault."""
+    """Yield the VQL that finds the records of these keys in the target Vault."""
     name, field = unique
-    return statements(f"SELECT id, {field} FROM {name}", field, keys)  # noqa: S608  VQL, literals quoted
+    head = f"SELECT id, {field} FROM {name}"  # noqa: S608  VQL, literals quoted
+    return statements(head, field, keys)
 
 
-def index(field: str, rows: Iterable[Mapping[str, object]]) -> dict[str, str]:
-    """Record ids by key, of the rows that ``key_statements`` brought back."""
+def index(field: str, rows: Iterable[Row]) -> dict[str, str]:
+    """Return record ids by key, of the rows that ``key_statements`` read."""
     found: dict[str, str] = {}
     for row in rows:
         key = str(row.get(field))
-        found[key] = (
-            AMBIGUOUS if key in found and found[key] != row["id"] else str(row["id"])
-        )
+        record = str(row["id"])
+        several = found.get(key, record) != record
+        found[key] = AMBIGUOUS if several else record
     return found
 
 
-def settle(compiled: CompiledRule, targets: Targets, found: Found) -> list[FieldError]:
-    """Put record ids in place of a row's pending references; the errors name those that lead nowhere."""
+def settle(
+    compiled: CompiledRule,
+    targets: Targets,
+    found: Found,
+) -> list[FieldError]:
+    """Put record ids in place of a row's pending references; return the errors of those that find no one record."""
     errors: list[FieldError] = []
     for part in compiled.references:
         values = targets[part.target_object]
         value = values.get(part.sent_as)
         if not isinstance(value, PendingReference):
             continue
-        record = found.get((value.object, value.field), {}).get(value.key)
+        records = found.get((value.object, value.field), {})
+        record = records.get(value.key)
         if record:
             values[part.sent_as] = record
             continue
-        problem = (
-            f"no {value.object} with {value.field} {_named(value.key)} exists in the target Vault; "
-            "add it or correct the source record"
-            if record is None
-            else f"several {value.object} records have {value.field} {_named(value.key)}; leave only one of them"
-        )
-        errors.append(compiled.error(part, Unfit(problem), ItemErrorType.REFERENCE))
+        problem = _several(value) if record == AMBIGUOUS else _none(value)
+        errors.append(compiled.error(part, problem, ItemErrorType.REFERENCE))
     return errors
 
 
-def _named(key: str) -> str:
-    # An address or a sentence in a key field may be personal; codes and external ids are not.
-    return (
-        key
-        if len(key) <= 100 and "@" not in key and " " not in key
-        else "as in the source record"
+def _several(reference: PendingReference) -> Unfit:
+    name, field, key = reference
+    return Unfit(
+        f"several {name} records have {field} {_shown(key)}; leave only one of them"
     )
+
+
+def _none(reference: PendingReference) -> Unfit:
+    name, field, key = reference
+    return Unfit(
+        f"no {name} with {field} {_shown(key)} exists in the target Vault; add it or correct the source record"
+    )
+
+
+def _shown(key: str) -> str:
+    # An address or a sentence in a key field may be personal; codes and external ids are not.
+    is_code = len(key) <= MAX_SHOWN_KEY and "@" not in key and " " not in key
+    return key if is_code else "as in the source record"

@@ -1,4 +1,4 @@
-"""Values made fit for a target field: converted to its type, checked against its limits."""
+"""Makes values fit for a target field: converts them to its type, checks its limits, provides defaults."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
+from typing import assert_never
 
-from services.connector.rules.object_metadata import FieldMetadata
+from services.connector.rules.object_metadata import FieldMetadata, FieldType
 from services.connector.rules.rows import Read, Row
 
 Convert = Callable[[object], object]
@@ -18,47 +19,82 @@ _DATE_TIME = re.compile(
 )
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,2})?", re.ASCII)
 _NUMBER_LENGTH = 100
+"""Characters of a text that is read as a number."""
+_DATE_LENGTH = len("2026-01-31")
 
 
 class Unfit(Exception):
     """A value that its target field cannot take; the text names the limit and never the value."""
 
 
-def converter(field: FieldMetadata, *, truncate: bool = False) -> Convert:
-    """The function that makes a non-empty value fit for ``field``; it raises Unfit.
+class LengthCheck(StrEnum):
+    """What is done with a text that is longer than its target field takes."""
 
-    With ``truncate`` a text longer than the field takes is cut to its length.
-    """
-    if field.type == "Number":
-        return _number(field)
-    if field.type == "Picklist":
-        return _multi if field.multi_value else _single
-    return (
-        _BY_TYPE[field.type]
-        if field.type in _BY_TYPE
-        else _text(field.max_length, truncate)
-    )
+    ERROR = "error"
+    TRUNCATE = "truncate"
+
+
+class DefaultType(StrEnum):
+    """What ``field_default`` is: a value, the key of a record, or the name of a computed value."""
+
+    TEXT = "text"
+    REFERENCE = "reference"
+    CODE = "code"
+
+
+def converter(
+    field: FieldMetadata,
+    *,
+    length: LengthCheck = LengthCheck.ERROR,
+) -> Convert:
+    """Return the function that makes a non-empty value fit for ``field``; it raises Unfit."""
+    match field.type:
+        case FieldType.NUMBER:
+            return _number(field)
+        case FieldType.PICKLIST:
+            return _multi if field.multi_value else _single
+        case FieldType.BOOLEAN:
+            return _boolean
+        case FieldType.DATE:
+            return _date
+        case FieldType.DATE_TIME:
+            return _date_time
+        case (
+            FieldType.ID
+            | FieldType.STRING
+            | FieldType.LONG_TEXT
+            | FieldType.RICH_TEXT
+            | FieldType.OBJECT
+            | FieldType.ATTACHMENT
+            | FieldType.OTHER
+        ):
+            # A Vault may have types that this connector does not know; it sends their values as text and
+            # lets the Vault judge them.
+            return _text(field.max_length, length)
+        case _:
+            assert_never(field.type)
 
 
 def is_empty(value: object) -> bool:
-    """Whether a source value counts as no value."""
+    """Return whether a source value counts as no value."""
     return value is None or value in ("", [])
 
 
-def _text(limit: int | None, truncate: bool) -> Convert:
-    ceiling = limit if limit is not None else 1 << 30
-
+def _text(limit: int | None, check: LengthCheck) -> Convert:
     def convert(value: object) -> object:
-        if type(value) is not str:
-            value = _plain(value)
-        if len(value) > ceiling:
-            if truncate:
-                return value[:ceiling]
-            raise Unfit(
-                f"the value has {len(value):,} characters and the field takes {ceiling:,}; "
-                "shorten it in the source record or raise the field's maximum length"
-            )
-        return value
+        text = value if type(value) is str else _plain(value)
+        if limit is None or len(text) <= limit:
+            return text
+        match check:
+            case LengthCheck.TRUNCATE:
+                return text[:limit]
+            case LengthCheck.ERROR:
+                raise Unfit(
+                    f"the value has {len(text):,} characters and the field takes {limit:,}; "
+                    "shorten it in the source record or raise the field's maximum length"
+                )
+            case _:
+                assert_never(check)
 
     return convert
 
@@ -76,7 +112,9 @@ def _plain(value: object) -> str:
 
 
 def _number(field: FieldMetadata) -> Convert:
-    low, high, whole = field.min_value, field.max_value, not field.scale
+    low = field.min_value
+    high = field.max_value
+    whole = not field.scale
 
     def convert(value: object) -> object:
         number = _parse_number(value)
@@ -94,14 +132,16 @@ def _number(field: FieldMetadata) -> Convert:
 
 
 def _parse_number(value: object) -> int | float | Decimal:
-    """The number; a Decimal for a text with a fraction, so that no digit is lost."""
+    # bool is an int in Python, and no number in a Vault.
     if isinstance(value, int | float) and not isinstance(value, bool):
         return value
     if (
         isinstance(value, str)
+        # Reading the digits of an endless text would take ever longer.
         and len(value) <= _NUMBER_LENGTH
         and _NUMBER.fullmatch(value)
     ):
+        # A Decimal keeps every digit of a fraction, which a float would not.
         return int(value) if value.lstrip("+-").isdigit() else Decimal(value)
     raise Unfit("the value is not a number; map a source field that holds one")
 
@@ -118,36 +158,47 @@ def _boolean(value: object) -> object:
 
 def _date(value: object) -> object:
     if isinstance(value, str):
-        try:
-            date.fromisoformat(value[:10])
-        except ValueError:
-            pass
-        else:
-            if len(value) == 10 or _DATE_TIME.fullmatch(value):
-                return value[:10]
+        day = value[:_DATE_LENGTH]
+        whole = len(value) == _DATE_LENGTH or _DATE_TIME.fullmatch(value)
+        if whole and _is_date(day):
+            return day
     raise Unfit(
         "the value is not a date (YYYY-MM-DD); map a source field that holds one"
     )
 
 
+def _is_date(text: str) -> bool:
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
+
+
 def _date_time(value: object) -> object:
     if isinstance(value, str):
-        text = f"{value}T00:00:00.000Z" if len(value) == 10 else value
-        try:
-            datetime.fromisoformat(text)
-        except ValueError:
-            pass
-        else:
-            if _DATE_TIME.fullmatch(text):
-                return text
+        is_date = len(value) == _DATE_LENGTH
+        text = f"{value}T00:00:00.000Z" if is_date else value
+        # The pattern alone would take the 31st of February, and fromisoformat alone a moment without a zone.
+        if _DATE_TIME.fullmatch(text) and _is_moment(text):
+            return text
     raise Unfit(
         "the value is not a date and time (UTC, YYYY-MM-DDTHH:MM:SS.mmmZ); map a source field that holds one"
     )
 
 
+def _is_moment(text: str) -> bool:
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
+
+
 def _single(value: object) -> object:
     if type(value) is str:
         return value
+    # A Vault answers a picklist with a list, also where it takes one value.
     if isinstance(value, list) and len(value) == 1 and isinstance(value[0], str):
         return value[0]
     if isinstance(value, list):
@@ -158,26 +209,14 @@ def _single(value: object) -> object:
 def _multi(value: object) -> object:
     if isinstance(value, list):
         return [_plain(element) for element in value]
-    return [part.strip() for part in _plain(value).split(",") if part.strip()]
+    parts = [part.strip() for part in _plain(value).split(",")]
+    return [part for part in parts if part]
 
 
-_BY_TYPE: dict[str, Convert] = {
-    "Boolean": _boolean,
-    "Date": _date,
-    "DateTime": _date_time,
-}
-
-
-class DefaultType(StrEnum):
-    """How ``field_default`` is meant."""
-
-    TEXT = "text"
-    REFERENCE = "reference"
-    CODE = "code"
-
-
-def _vault_id(row: Row) -> object:
-    prefix, separator, _ = str(row.get("global_id__sys") or "").partition("_")
+def _source_vault_id(row: Row) -> object:
+    # A Global ID is {Vault id}_{record id}.
+    global_id = str(row.get("global_id__sys") or "")
+    prefix, separator, _ = global_id.partition("_")
     return prefix if separator else None
 
 
@@ -187,18 +226,21 @@ CODES: Mapping[str, Read] = {
     "source_id": lambda row: row.get("id"),
     "source_global_id": lambda row: row.get("global_id__sys"),
     "source_modified_date": lambda row: row.get("modified_date__v"),
-    "source_vault_id": _vault_id,
+    "source_vault_id": _source_vault_id,
 }
 """The values that a default of type code may name."""
 
 
 def constant(value: object) -> Read:
-    """The same value for every row."""
+    """Return a function with the same value for every row."""
     return lambda _row: value
 
 
 def computed(code: str, fit: Convert) -> Read:
-    """A named value of the row, made fit for the target field; raises KeyError for a name that is none of CODES."""
+    """Return the function from a row to one of CODES, made fit for the target field.
+
+    :raises KeyError: the code is none of CODES.
+    """
     take = CODES[code]
 
     def default(row: Row) -> object:

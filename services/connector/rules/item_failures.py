@@ -1,9 +1,12 @@
-"""Names what went wrong with one field, and with one record, in words an administrator can act on."""
+"""Names what keeps a field, or a whole record, from being transferred, in words an administrator can act on."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+
+MAX_TEXT = 1500
+"""Characters of an error text; the field of an exception record takes no more."""
 
 
 class ItemErrorType(StrEnum):
@@ -20,7 +23,7 @@ class ItemErrorType(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class FieldError:
-    """One field that could not be given its value; the text never holds a value that may be personal."""
+    """Why one field of one record has no value; the text never has a value that may be personal."""
 
     rule: str
     field_rule: str
@@ -29,12 +32,9 @@ class FieldError:
     message: str
 
 
-MAX_TEXT = 1500
-
-
 @dataclass(frozen=True, slots=True)
 class ItemFailure:
-    """Why one source record could not be transferred; the text never holds a value that may be personal."""
+    """Why one source record was not transferred; the text never has a value that may be personal."""
 
     error_type: ItemErrorType
     message: str
@@ -44,9 +44,10 @@ class ItemFailure:
 
     @classmethod
     def of_fields(cls, errors: list[FieldError]) -> ItemFailure:
-        """The failure of a record with these field errors: the first one's place, all of their texts."""
+        """Return the failure of a record with these field errors: the place of the first, the texts of all."""
         first = errors[0]
-        text = "\n".join(dict.fromkeys(error.message for error in errors))
+        texts = dict.fromkeys(error.message for error in errors)
+        text = "\n".join(texts)
         return cls(
             first.error_type,
             text[:MAX_TEXT],

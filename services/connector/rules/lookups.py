@@ -1,4 +1,4 @@
-"""Reference lookups: a key of the source Vault stands for a key of the target Vault."""
+"""Translates source keys to target keys by reference lookups, and counts the keys that a lookup set lacks."""
 
 from __future__ import annotations
 
@@ -6,24 +6,32 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import assert_never
 
 from services.connector.rules.conversion import Convert, Unfit
 
 Json = Mapping[str, object]
 
-OBJECT = "object"
-GENERIC = "generic"
-TYPES = (
-    "picklist",
-    OBJECT,
-    "objectlifecyclestate",
-    "documentlifecyclestate",
-    "documenttype",
-    GENERIC,
-)
-DEPRECATED = {"lifecyclestate": "objectlifecyclestate"}
-"""Types that older configuration names, and what is read in their place."""
 MAX_NAMED_KEY = 100
+"""Characters of a source key that an error text shows."""
+
+
+class LookupType(StrEnum):
+    """What the source keys of a lookup set are, without the ending ``__sys``."""
+
+    PICKLIST = "picklist"
+    OBJECT = "object"
+    OBJECT_STATE = "objectlifecyclestate"
+    DOCUMENT_STATE = "documentlifecyclestate"
+    DOCUMENT_TYPE = "documenttype"
+    GENERIC = "generic"
+    UNTYPED = ""
+    """That of a field rule that names a lookup and no type: no set is of this type."""
+
+
+LOOKUP_TYPES = tuple(kind for kind in LookupType if kind is not LookupType.UNTYPED)
+_DEPRECATED = {"lifecyclestate": LookupType.OBJECT_STATE}
+"""Types that older configuration names, and what is read in their place."""
 
 
 class MissingLookup(StrEnum):
@@ -43,41 +51,51 @@ class UnknownKey(Unfit):
 
 
 class UseDefault(Exception):
-    """The field rule's default stands in for a source key without a row."""
+    """The field rule's default takes the place of a source key without a row."""
 
 
 @dataclass(frozen=True, slots=True)
 class LookupSet:
     """One named set: target keys by source key.
 
-    Of type object, a target key is the value of ``target_key_field`` of the record meant, or its id.
+    In a set of type object, a target key is the id of a record, or the value of its ``target_key_field``.
     """
 
     name: str
-    type: str
+    type: LookupType
     entries: Mapping[str, str]
     target_object: str | None = None
     target_key_field: str | None = None
 
 
-Lookups = Mapping[tuple[str, str], LookupSet]
-"""Lookup sets by (type, name)."""
+LookupName = tuple[str, str]
+"""(type, name): sets of different types may have one name."""
+
+Lookups = Mapping[LookupName, LookupSet]
 
 
-def translation(lookup: LookupSet, fit: Convert, missing: MissingLookup) -> Convert:
-    """The function from a source value to the fitted value of its target key, element by element for several.
+def read_lookup_type(name: str) -> LookupType | None:
+    """Return the lookup type that a field rule names; None when there is no such type."""
+    short = name.removesuffix("__sys")
+    kind = _DEPRECATED.get(short, short)
+    return LookupType(kind) if kind in LOOKUP_TYPES else None
 
-    It raises UnknownKey or UseDefault for a key without a row, as ``missing`` says.
+
+def translation(
+    lookup: LookupSet,
+    fit: Convert,
+    missing: MissingLookup,
+) -> Convert:
+    """Return the function from a source value to the fitted value of its target key; a list element by element.
+
+    The function raises UnknownKey or UseDefault for a key without a row, as ``missing`` says.
     """
-    # Fitting a target key again for every row would cost more than the lookup, so that is done once a key.
+    # Fitting a target key again for every row would cost more than the lookup, so it is done once a key.
     fitted: dict[str, object] = {}
 
     def convert(value: object) -> object:
-        keys = (
-            [source_key(element) for element in value]
-            if isinstance(value, list)
-            else [source_key(value)]
-        )
+        elements = value if isinstance(value, list) else [value]
+        keys = [source_key(element) for element in elements]
         if len(keys) == 1 and keys[0] in fitted:
             return fitted[keys[0]]
         unknown = [key for key in keys if key not in lookup.entries]
@@ -93,63 +111,74 @@ def translation(lookup: LookupSet, fit: Convert, missing: MissingLookup) -> Conv
 
 
 def source_key(value: object) -> str:
-    """One source value as a row of a lookup names it."""
+    """Return one source value as a row of a lookup names it."""
     if isinstance(value, bool):
         return "true" if value else "false"
     return str(value)
 
 
 def _missing(
-    lookup: LookupSet, keys: list[str], missing: MissingLookup, *, coded: bool
+    lookup: LookupSet,
+    keys: list[str],
+    missing: MissingLookup,
+    *,
+    coded: bool,
 ) -> UnknownKey | UseDefault:
-    if missing is MissingLookup.DEFAULT:
-        return UseDefault()
-    # Keys of picklists, states and objects are codes; a generic lookup may read any text, so its key is not named.
-    named = coded or lookup.type != GENERIC
-    keys_named = (
-        f" {', '.join(key[:MAX_NAMED_KEY] for key in keys)}"
-        if named
-        else " this record holds"
-    )
+    match missing:
+        case MissingLookup.DEFAULT:
+            return UseDefault()
+        case MissingLookup.ERROR:
+            warning = False
+        case MissingLookup.WARNING:
+            warning = True
+        case _:
+            assert_never(missing)
+    # Keys of picklists, states and objects are codes; a generic lookup may read any text, so its key is not shown.
+    if coded or lookup.type is not LookupType.GENERIC:
+        shown = ", ".join(key[:MAX_NAMED_KEY] for key in keys)
+    else:
+        shown = "this record holds"
     return UnknownKey(
-        f"reference lookup {lookup.name} ({lookup.type}) has no active row for the source key{keys_named}; "
+        f"reference lookup {lookup.name} ({lookup.type}) has no active row for the source key {shown}; "
         "add one to the connection's Reference Lookups",
-        warning=missing is MissingLookup.WARNING,
+        warning=warning,
     )
 
 
 def read_lookups(rows: Iterable[Json]) -> Lookups:
     """Gather the rows of ``reference_lookup__sys`` of one connection into sets; inactive rows are left out."""
-    entries: dict[tuple[str, str], dict[str, str]] = {}
-    targets: dict[tuple[str, str], tuple[str | None, str | None]] = {}
+    entries: dict[LookupName, dict[str, str]] = {}
+    targets: dict[LookupName, tuple[str | None, str | None]] = {}
+    types: dict[LookupName, LookupType] = {}
     for row in rows:
-        name, kind = (
-            _text(row, "reference_lookup_name__sys"),
-            _text(row, "reference_lookup_type__sys"),
-        )
-        source, target = _text(row, "source_key__sys"), _text(row, "target_key__sys")
-        if (
-            not (name and kind and source and target)
-            or _text(row, "status__v") == "inactive__v"
-        ):
+        name = _text(row, "reference_lookup_name__sys")
+        kind = _row_type(row)
+        source = _text(row, "source_key__sys")
+        target = _text(row, "target_key__sys")
+        if not (name and kind and source and target) or _is_inactive(row):
             continue
-        key = (kind.removesuffix("__sys"), name)
+        key = (kind, name)
+        types[key] = kind
         entries.setdefault(key, {})[source] = target
-        if key not in targets or targets[key] == (None, None):
+        # The rows of a set may name their target object only once.
+        if targets.get(key, (None, None)) == (None, None):
             targets[key] = (
                 _text(row, "target_object__sys"),
                 _text(row, "target_key_field__sys"),
             )
     return {
-        key: LookupSet(
-            key[1],
-            key[0],
-            found,
-            target_object=targets[key][0],
-            target_key_field=targets[key][1],
-        )
+        key: LookupSet(key[1], types[key], found, *targets[key])
         for key, found in entries.items()
     }
+
+
+def _row_type(row: Json) -> LookupType | None:
+    name = (_text(row, "reference_lookup_type__sys") or "").removesuffix("__sys")
+    return LookupType(name) if name in LOOKUP_TYPES else None
+
+
+def _is_inactive(row: Json) -> bool:
+    return _text(row, "status__v") == "inactive__v"
 
 
 def _text(row: Json, name: str) -> str | None:
@@ -160,25 +189,26 @@ def _text(row: Json, name: str) -> str | None:
 
 
 class MissingKeys:
-    """The missing keys of a connection's lookup sets, by set and key; a key is counted once a row and field rule."""
+    """Source keys that the lookup sets of a connection have no row for, with how often each was read."""
 
     def __init__(self) -> None:
-        self.sets: dict[tuple[str, str], LookupSet] = {}
-        self._counts: dict[tuple[str, str], Counter[str]] = {}
+        self._sets: dict[LookupName, LookupSet] = {}
+        self._counts: dict[LookupName, Counter[str]] = {}
 
     def count(self, missing: Iterable[tuple[LookupSet, str]]) -> None:
         """Add keys that rows have and their lookup sets have not."""
         for lookup, key in missing:
             place = (lookup.type, lookup.name)
-            self.sets[place] = lookup
-            self._counts.setdefault(place, Counter())[key] += 1
+            self._sets[place] = lookup
+            counts = self._counts.setdefault(place, Counter())
+            counts[key] += 1
 
     def listed(self) -> list[tuple[LookupSet, str, int]]:
-        """Set, key and count: by set, the most frequent keys first."""
-        return [
-            (self.sets[place], key, count)
-            for place in sorted(self._counts)
-            for key, count in sorted(
-                self._counts[place].items(), key=lambda entry: (-entry[1], entry[0])
-            )
-        ]
+        """Return set, key and count: set by set, the most frequent keys first."""
+        found: list[tuple[LookupSet, str, int]] = []
+        for place in sorted(self._counts):
+            counts = self._counts[place]
+            # Keys of one count are in order of their names, so that the same list is returned every time.
+            keys = sorted(counts, key=lambda key: (-counts[key], key))
+            found += [(self._sets[place], key, counts[key]) for key in keys]
+        return found

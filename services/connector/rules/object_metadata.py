@@ -1,14 +1,62 @@
-"""Object metadata as the rules need it: fields with their limits, and relationships by name."""
+"""Reads object metadata: fields with their limits, and relationships by name."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
+from typing import assert_never
 
 Json = Mapping[str, object]
 
 DOCUMENTS = "documents"
 """What documents are called where an object could stand."""
+
+_DOCUMENT_REFERENCE = "ObjectReference"
+"""The type of a reference to an object in the metadata of documents; objects call the same ``Object``."""
+
+
+class FieldType(StrEnum):
+    """Field types that the connector knows, spelled as the metadata endpoint returns them."""
+
+    ID = "ID"
+    STRING = "String"
+    LONG_TEXT = "LongText"
+    RICH_TEXT = "RichText"
+    NUMBER = "Number"
+    BOOLEAN = "Boolean"
+    DATE = "Date"
+    DATE_TIME = "DateTime"
+    PICKLIST = "Picklist"
+    OBJECT = "Object"
+    ATTACHMENT = "Attachment"
+    OTHER = "other"
+    """Any type besides: a Vault may have types that this connector does not know."""
+
+
+def whole_text(type: FieldType) -> str | None:
+    """Return the VQL function that reads a field in full; None for a type that is never cut."""
+    # VQL returns the first 250 characters of a bare long text; these functions return all of it.
+    match type:
+        case FieldType.LONG_TEXT:
+            return "LONGTEXT"
+        case FieldType.RICH_TEXT:
+            return "RICHTEXT"
+        case (
+            FieldType.ID
+            | FieldType.STRING
+            | FieldType.NUMBER
+            | FieldType.BOOLEAN
+            | FieldType.DATE
+            | FieldType.DATE_TIME
+            | FieldType.PICKLIST
+            | FieldType.OBJECT
+            | FieldType.ATTACHMENT
+            | FieldType.OTHER
+        ):
+            return None
+        case _:
+            assert_never(type)
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +64,7 @@ class FieldMetadata:
     """One field of an object; ``max_length`` counts characters, ``object`` is the referenced object's name."""
 
     name: str
-    type: str
+    type: FieldType
     unique: bool = False
     editable: bool = True
     required: bool = False
@@ -40,7 +88,7 @@ class ChildRelationship:
 
 @dataclass(frozen=True, slots=True)
 class ObjectMetadata:
-    """One object: its fields by name, the relationships that lead to it, whether its Vault keeps lineage."""
+    """One object: its fields by name, its to-many relationships, and whether its Vault keeps lineage."""
 
     name: str
     fields: Mapping[str, FieldMetadata]
@@ -49,42 +97,47 @@ class ObjectMetadata:
 
     @classmethod
     def from_json(cls, answer: Json) -> ObjectMetadata:
-        """Read the ``object`` member of ``GET /metadata/vobjects/{object}`` (or the whole answer).
+        """Read the ``object`` member of ``GET /metadata/vobjects/{object}``, or the whole answer.
 
-        Of documents it is the answer of ``GET /metadata/objects/documents/properties``. Raises ValueError when the
-        answer has no such shape.
+        Of documents it reads the answer of ``GET /metadata/objects/documents/properties``.
+
+        :raises ValueError: the answer has no such shape.
         """
         properties = answer.get("properties")
         if isinstance(properties, list):
-            return cls(
-                DOCUMENTS, {field.name: field for field in map(_property, properties)}
-            )
+            of_documents = {field.name: field for field in map(_property, properties)}
+            return cls(DOCUMENTS, of_documents)
         body = answer.get("object", answer)
         if not isinstance(body, Mapping) or not isinstance(body.get("fields"), list):
-            raise ValueError("object metadata without a list of fields")  # noqa: TRY004  what came is bad, not the call
+            raise ValueError("object metadata without a list of fields")  # noqa: TRY004  the answer is bad, not the call
         fields = {field.name: field for field in map(_field, body["fields"])}
+        # Metadata lists relationships in both directions; the to-one ones are those of the reference fields.
         outbound = {field.outbound for field in fields.values() if field.outbound}
         children = tuple(
-            ChildRelationship(
-                _text(entry, "relationship_name") or "",
-                _name(entry.get("object")) or "",
-            )
+            _child(entry)
             for entry in body.get("relationships") or ()
             if isinstance(entry, Mapping)
             and entry.get("relationship_name") not in outbound
         )
         urls = body.get("urls")
         keeps_lineage = isinstance(urls, Mapping) and "lineage" in urls
-        return cls(_text(body, "name") or "", fields, children, keeps_lineage)
+        name = _text(body, "name") or ""
+        return cls(name, fields, children, keeps_lineage)
+
+
+def _child(entry: Json) -> ChildRelationship:
+    name = _text(entry, "relationship_name")
+    child = _name(entry.get("object"))
+    return ChildRelationship(name or "", child or "")
 
 
 def _property(entry: object) -> FieldMetadata:
     if not isinstance(entry, Mapping) or not isinstance(entry.get("name"), str):
         raise ValueError("document metadata with a field that has no name")  # noqa: TRY004
-    kind = _text(entry, "type") or "String"
     return FieldMetadata(
         name=entry["name"],
-        type="Object" if kind == "ObjectReference" else kind,
+        type=_type(entry),
+        # Documents say what may be edited, objects what may not.
         editable=entry.get("editable") is True,
         required=entry.get("required") is True,
         multi_value=entry.get("repeating") is True,
@@ -102,7 +155,7 @@ def _field(entry: object) -> FieldMetadata:
         raise ValueError("object metadata with a field that has no name")  # noqa: TRY004
     return FieldMetadata(
         name=entry["name"],
-        type=_text(entry, "type") or "String",
+        type=_type(entry),
         unique=entry.get("unique") is True,
         editable=entry.get("editable") is not False,
         required=entry.get("required") is True,
@@ -117,6 +170,18 @@ def _field(entry: object) -> FieldMetadata:
     )
 
 
+def _type(entry: Json) -> FieldType:
+    name = _text(entry, "type")
+    if name is None:
+        return FieldType.STRING
+    if name == _DOCUMENT_REFERENCE:
+        return FieldType.OBJECT
+    try:
+        return FieldType(name)
+    except ValueError:
+        return FieldType.OTHER
+
+
 def _text(entry: Json, name: str) -> str | None:
     value = entry.get(name)
     return value if isinstance(value, str) and value else None
@@ -125,16 +190,16 @@ def _text(entry: Json, name: str) -> str | None:
 def _name(value: object) -> str | None:
     if isinstance(value, Mapping):
         value = value.get("name")
-    return value.removeprefix("Object.") if isinstance(value, str) and value else None
+    if not isinstance(value, str) or not value:
+        return None
+    return value.removeprefix("Object.")
 
 
 def _number(entry: Json, name: str) -> float | None:
     value = entry.get(name)
-    return (
-        float(value)
-        if isinstance(value, int | float) and not isinstance(value, bool)
-        else None
-    )
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value)
 
 
 def _integer(entry: Json, name: str) -> int | None:

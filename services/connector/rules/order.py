@@ -1,4 +1,4 @@
-"""The order in which a rule's target objects are written, and how rows of one source record refer to each other."""
+"""Orders a rule's target objects for writing, and links the rows that one source record makes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from services.connector.rules.rule import RuleError
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """``field`` of an object's row takes the id of the row of ``parent`` that the same source record made."""
+    """A field that takes the id of the row of ``parent`` that the same source record made."""
 
     field: str
     parent: str
@@ -25,12 +25,17 @@ class Step:
     links: tuple[Link, ...] = ()
 
 
-def write_order(rule: str, objects: Iterable[str], ruled: Mapping[str, frozenset[str]],
-                metadata: Mapping[str, ObjectMetadata]) -> tuple[Step, ...]:  # fmt: skip
+def write_order(
+    rule: str,
+    objects: Iterable[str],
+    ruled: Mapping[str, frozenset[str]],
+    metadata: Mapping[str, ObjectMetadata],
+) -> tuple[Step, ...]:
     """Order the target objects of a rule so that a referenced one comes first.
 
-    ``ruled`` are the fields that field rules give a value: those are not linked.
-    Raises RuleError when the objects refer to each other in a circle.
+    ``ruled`` are the fields, by object, that field rules fill: those are not linked.
+
+    :raises RuleError: the objects refer to each other in a circle.
     """
     names = tuple(objects)
     steps = {name: Step(name, _links(name, names, ruled, metadata)) for name in names}
@@ -44,11 +49,8 @@ def write_order(rule: str, objects: Iterable[str], ruled: Mapping[str, frozenset
         ]
         if not ready:
             left = ", ".join(name for name in names if name not in ordered)
-            raise RuleError(
-                rule,
-                None,
-                f"its target objects refer to each other in a circle: {left}",
-            )
+            text = f"its target objects refer to each other in a circle: {left}"
+            raise RuleError(rule, None, text)
         ordered.update({step.object: step for step in ready})
     return tuple(ordered.values())
 
@@ -59,16 +61,15 @@ def _links(
     ruled: Mapping[str, frozenset[str]],
     metadata: Mapping[str, ObjectMetadata],
 ) -> tuple[Link, ...]:
+    filled = ruled.get(name, frozenset())
+    fields = metadata[name].fields.values()
     links = []
     for parent in names:
+        # A reference to the object itself, such as a predecessor, is no row of the same source record.
         if parent == name:
             continue
-        fields = [
-            field.name
-            for field in metadata[name].fields.values()
-            if field.object == parent
-        ]
+        references = [field.name for field in fields if field.object == parent]
         # Two references to one object leave open which is meant, so a field rule has to say.
-        if len(fields) == 1 and fields[0] not in ruled.get(name, frozenset()):
-            links.append(Link(fields[0], parent))
+        if len(references) == 1 and references[0] not in filled:
+            links.append(Link(references[0], parent))
     return tuple(links)

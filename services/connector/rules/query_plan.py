@@ -1,13 +1,14 @@
-"""What a rule has to ask the source Vault: one VQL statement a batch of ids, and where each value stands in a row."""
+"""Plans the source query of a rule: the VQL for a batch of ids, and where each value stands in its rows."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import assert_never
 
-from services.connector.rules.object_metadata import ObjectMetadata
-from services.connector.rules.rows import Selection
+from services.connector.rules.object_metadata import ObjectMetadata, whole_text
+from services.connector.rules.rows import QueryKind, Selection, query_kind
 from services.connector.rules.rule import FieldRule, IntegrationRule, RuleError
 from services.connector.rules.vql_text import modified_field, select, statements
 
@@ -21,19 +22,11 @@ _SELECT = re.compile(
     r"(?:\s+(?:[Aa][Ss]\s+)?(?P<alias>\w+))?"
 )
 _WHOLE_TEXT = ("LONGTEXT", "RICHTEXT")
-_FUNCTIONS = {"LongText": "LONGTEXT", "RichText": "RICHTEXT"}
-_FUNCTION_OF_TYPE = {
-    "vobject_longtext__sys": "LONGTEXT",
-    "vobject_richtext__sys": "RICHTEXT",
-}
 
 
 @dataclass(frozen=True, slots=True)
 class QueryPlan:
-    """The statement template of one rule and, by field rule, the place of each value in its rows.
-
-    ``filtered`` says that rows which exist may be left out by a query object rule.
-    """
+    """The statement template of one rule and, by field rule, the place of each value in its rows."""
 
     rule: str
     object: str
@@ -43,16 +36,17 @@ class QueryPlan:
 
     @property
     def filtered(self) -> bool:
-        """Whether a record may be left out although it exists."""
+        """Whether a query object rule may leave out a record that exists."""
         return self.conditions is not None
 
     def statements(self, ids: Iterable[str]) -> Iterator[str]:
-        """The statements that read these source records, each within the length limit of a query."""
+        """Yield the statements that read these source records, each within the length limit of a query."""
         return statements(self.head, "id", ids, conditions=self.conditions)
 
     def existence(self, ids: Iterable[str]) -> Iterator[str]:
-        """The statements that tell which of these records exist at all, filtered or not."""
-        return statements(f"SELECT id FROM {self.object}", "id", ids)  # noqa: S608  VQL, literals quoted
+        """Yield the statements that find which of these records exist, filtered or not."""
+        head = f"SELECT id FROM {self.object}"  # noqa: S608  VQL, literals quoted
+        return statements(head, "id", ids)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,180 +58,215 @@ class _Place:
 
 
 def plan(
-    rule: IntegrationRule, primary: ObjectMetadata, extra: Iterable[str] = ()
+    rule: IntegrationRule,
+    primary: ObjectMetadata,
+    extra: Iterable[str] = (),
 ) -> QueryPlan:
     """Plan the source query of a rule; ``extra`` are further paths of the primary object to select.
 
-    Raises RuleError when a query object cannot be reached from the primary one or a field is unknown.
+    :raises RuleError: a query object cannot be reached from the primary one, or a field does not exist.
     """
-    own = _Columns(
-        rule.name,
-        {
-            name: name
-            for name in (*ALWAYS, modified_field(rule.primary_query_object), *extra)
-        },
-    )
-    children: dict[str, _Columns] = {}
+    object_name = rule.primary_query_object
+    always = (*ALWAYS, modified_field(object_name), *extra)
+    own = _Columns(rule.name, {name: name for name in always})
+    columns: dict[str | None, _Columns] = {None: own}
     selections: dict[str, Selection] = {}
-    for field_rule in rule.field_rules:
-        if field_rule.query_field is None:
+    for part in rule.field_rules:
+        if part.query_field is None:
             continue
-        place = _locate(
-            rule,
-            field_rule.name,
-            field_rule.query_object or rule.primary_query_object,
-            primary,
-        )
-        _require_field(rule, field_rule, place, primary)
-        columns = (
-            own
-            if place.child is None
-            else children.setdefault(place.child, _Columns(rule.name, {}))
-        )
-        selections[field_rule.name] = Selection(
-            columns.select(field_rule, place, primary), place.child
-        )
+        query_object = part.query_object or object_name
+        place = _locate(rule, part.name, query_object, primary)
+        _require_field(rule, part, place, primary)
+        selected = columns.setdefault(place.child, _Columns(rule.name, {}))
+        key = selected.select(part, place, primary)
+        selections[part.name] = Selection(key, place.child)
     conditions, child_conditions = _conditions(rule, primary)
     items = list(own.texts.values())
-    for child, columns in children.items():
-        where = f" WHERE {child_conditions[child]}" if child in child_conditions else ""
-        items.append(
-            f"(SELECT {', '.join(columns.texts.values())} FROM {child}{where})"  # noqa: S608  VQL of names
-        )
-    head = select(", ".join(items), rule.primary_query_object)
-    return QueryPlan(rule.name, rule.primary_query_object, head, conditions, selections)
+    for child, selected in columns.items():
+        if child is not None:
+            condition = child_conditions.get(child)
+            items.append(_sub_select(child, selected, condition))
+    head = select(", ".join(items), object_name)
+    return QueryPlan(rule.name, object_name, head, conditions, selections)
+
+
+def _sub_select(child: str, columns: _Columns, condition: str | None) -> str:
+    names = ", ".join(columns.texts.values())
+    where = f" WHERE {condition}" if condition else ""
+    return f"(SELECT {names} FROM {child}{where})"  # noqa: S608  VQL of names
 
 
 def _require_field(
-    rule: IntegrationRule, field_rule: FieldRule, place: _Place, primary: ObjectMetadata
+    rule: IntegrationRule,
+    part: FieldRule,
+    place: _Place,
+    primary: ObjectMetadata,
 ) -> None:
-    field = field_rule.query_field or ""
-    elsewhere = (
-        place.prefix
-        or place.child is not None
-        or "." in field
-        or field_rule.query_field_select
-    )
-    if not elsewhere and field not in primary.fields:
-        raise RuleError(
-            rule.name,
-            field_rule.name,
-            f"{primary.name} in the source Vault has no field {field}; correct query_field or add the field",
-        )
+    field = part.query_field or ""
+    # Of related objects and of expressions only the source Vault knows whether they exist.
+    elsewhere = place.prefix or place.child is not None or "." in field
+    if elsewhere or part.query_field_select or field in primary.fields:
+        return
+    text = f"{primary.name} in the source Vault has no field {field}; correct query_field or add the field"
+    raise RuleError(rule.name, part.name, text)
 
 
 @dataclass(slots=True)
 class _Columns:
-    """What is selected of one object, by the name under which an answer has it."""
+    """The expressions selected of one object, by the name that the answer has for each."""
 
     rule: str
     texts: dict[str, str]
 
     def select(
-        self, field_rule: FieldRule, place: _Place, primary: ObjectMetadata
+        self,
+        part: FieldRule,
+        place: _Place,
+        primary: ObjectMetadata,
     ) -> str:
-        """Select what a field rule reads; the name under which the answer has it."""
-        select = (field_rule.query_field_select or "").strip()
-        if not select:
-            name = place.prefix + (field_rule.query_field or "")
-            select = _expression(
-                field_rule, name, primary if place.child is None else None
-            )
+        """Select what a field rule reads, and return the name that the answer has for it.
+
+        :raises RuleError: something else is selected under that name.
+        """
+        expression = (part.query_field_select or "").strip()
+        if expression:
+            name = self._name(part, expression)
         else:
-            name = self._name(field_rule, select)
+            name = place.prefix + (part.query_field or "")
+            described = primary if place.child is None else None
+            expression = _expression(part, name, described)
         known = self.texts.get(name)
-        if known is not None and _value(known) != _value(select):
-            raise RuleError(
-                self.rule,
-                field_rule.name,
-                f"something else is selected as {name} already; use another alias",
-            )
-        if known is None or "(" in select:  # the whole text rather than its beginning
-            self.texts[name] = select
+        if known is not None and _value(known) != _value(expression):
+            text = f"something else is selected as {name} already; use another alias"
+            raise RuleError(self.rule, part.name, text)
+        # Of a text and the whole of it, the whole is selected: it serves both rules.
+        if known is None or "(" in expression:
+            self.texts[name] = expression
         return name
 
-    def _name(self, field_rule: FieldRule, select: str) -> str:
-        match = _SELECT.fullmatch(select)
+    def _name(self, part: FieldRule, expression: str) -> str:
+        match = _SELECT.fullmatch(expression)
         if match is None:
-            raise RuleError(
-                self.rule,
-                field_rule.name,
-                "query_field_select must be a field or FUNCTION(field), with or without an alias",
-            )
+            text = "query_field_select must be a field or FUNCTION(field), with or without an alias"
+            raise RuleError(self.rule, part.name, text)
         alias = match["alias"]
-        if alias is not None and alias != field_rule.query_field:
-            raise RuleError(
-                self.rule,
-                field_rule.name,
-                "the alias in query_field_select must be the query_field",
-            )
+        if alias is not None and alias != part.query_field:
+            text = "the alias in query_field_select must be the query_field"
+            raise RuleError(self.rule, part.name, text)
         return alias or match["argument"] or match["path"]
 
 
-def _value(select: str) -> tuple[str, ...]:
-    """What an expression gives, however it is written; a text and the whole of it are the same value."""
-    match = _SELECT.fullmatch(select)
+def _value(expression: str) -> tuple[str, ...]:
+    """Return what an expression reads, however it is written; a text and the whole of it are the same value."""
+    match = _SELECT.fullmatch(expression)
     if match is None:
-        return (select,)
-    function, field = (
-        (match["function"] or "").upper(),
-        match["argument"] or match["path"],
-    )
+        return (expression,)
+    function = (match["function"] or "").upper()
+    field = match["argument"] or match["path"]
     return (field,) if function in ("", *_WHOLE_TEXT) else (function, field)
 
 
-def _expression(rule: FieldRule, path: str, primary: ObjectMetadata | None) -> str:
-    known = primary.fields.get(path) if primary else None
-    # Bare long text comes back cut to 250 characters; the function returns all of it under the field's name.
-    function = _FUNCTION_OF_TYPE.get(rule.query_field_type or "") or _FUNCTIONS.get(
-        known.type if known else ""
-    )
+def _expression(part: FieldRule, path: str, primary: ObjectMetadata | None) -> str:
+    function = _declared_whole_text(part.query_field_type)
+    if function is None and primary is not None and path in primary.fields:
+        function = whole_text(primary.fields[path].type)
     return f"{function}({path})" if function else path
 
 
+def _declared_whole_text(declared: str | None) -> str | None:
+    # A field of a related object is not described here, so its rule has to say that it is a long text.
+    if declared is None:
+        return None
+    kind = query_kind(declared)
+    match kind:
+        case QueryKind.LONG_TEXT:
+            return "LONGTEXT"
+        case QueryKind.RICH_TEXT:
+            return "RICHTEXT"
+        case (
+            QueryKind.BOOLEAN
+            | QueryKind.COMPONENT
+            | QueryKind.CURRENCY
+            | QueryKind.DATE
+            | QueryKind.DATE_TIME
+            | QueryKind.DOCUMENT_REFERENCE
+            | QueryKind.FORMULA
+            | QueryKind.ID
+            | QueryKind.LOOKUP
+            | QueryKind.NUMBER
+            | QueryKind.OBJECT_REFERENCE
+            | QueryKind.PARENT_OBJECT_REFERENCE
+            | QueryKind.PICKLIST
+            | QueryKind.TEXT
+            | QueryKind.URL
+        ):
+            return None
+        case _:
+            assert_never(kind)
+
+
 def _locate(
-    rule: IntegrationRule, part: str, query_object: str, primary: ObjectMetadata
+    rule: IntegrationRule,
+    part: str,
+    query_object: str,
+    primary: ObjectMetadata,
 ) -> _Place:
     if query_object == rule.primary_query_object:
         return _Place()
+    place = _to_one(rule, part, query_object, primary)
+    place = place or _to_many(rule, part, query_object, primary)
+    if place is None:
+        text = (
+            f"query object {query_object} is not related to the primary query object {primary.name}; "
+            "correct query_object"
+        )
+        raise RuleError(rule.name, part, text)
+    return place
+
+
+def _to_one(
+    rule: IntegrationRule,
+    part: str,
+    query_object: str,
+    primary: ObjectMetadata,
+) -> _Place | None:
     references = [field for field in primary.fields.values() if field.outbound]
+    # A query object may be the name of a relationship, or a path of several, or the object referred to.
     relationship = query_object.partition(".")[0]
     if any(field.outbound == relationship for field in references):
-        return _Place(prefix=query_object + ".")
+        return _Place(prefix=f"{query_object}.")
     pointing = [field for field in references if field.object == query_object]
     if len(pointing) > 1:
+        # Of several references the one that is named like the object is meant.
         pointing = [field for field in pointing if field.name == query_object]
         if not pointing:
-            raise RuleError(
-                rule.name,
-                part,
-                f"{primary.name} refers to {query_object} in several fields; name the relationship as query_object",
-            )
-    if pointing:
-        return _Place(prefix=f"{pointing[0].outbound}.")
+            text = f"{primary.name} refers to {query_object} in several fields; name the relationship as query_object"
+            raise RuleError(rule.name, part, text)
+    return _Place(prefix=f"{pointing[0].outbound}.") if pointing else None
+
+
+def _to_many(
+    rule: IntegrationRule,
+    part: str,
+    query_object: str,
+    primary: ObjectMetadata,
+) -> _Place | None:
     named = [
-        child
+        child.name
         for child in primary.children
         if query_object in (child.name, child.object)
     ]
-    if len(named) == 1:
-        return _Place(child=named[0].name)
-    if named:
-        raise RuleError(
-            rule.name,
-            part,
-            f"{query_object} refers to {primary.name} in several fields; name the relationship as query_object",
-        )
-    raise RuleError(
-        rule.name,
-        part,
-        f"query object {query_object} is not related to the primary query object {primary.name}; correct query_object",
-    )
+    if len(named) > 1:
+        text = f"{query_object} refers to {primary.name} in several fields; name the relationship as query_object"
+        raise RuleError(rule.name, part, text)
+    return _Place(child=named[0]) if named else None
 
 
 def _conditions(
-    rule: IntegrationRule, primary: ObjectMetadata
+    rule: IntegrationRule,
+    primary: ObjectMetadata,
 ) -> tuple[str | None, dict[str, str]]:
+    """Return the condition on the primary object, and those on to-many relationships by name."""
     own: list[str] = []
     children: dict[str, list[str]] = {}
     for query_rule in rule.query_object_rules:
@@ -254,15 +283,14 @@ def _conditions(
 
 
 def prefixed(clause: str, prefix: str) -> str:
-    """A filter clause with every field name led by a to-one path; literals and functions stay as they are."""
+    """Put a to-one path before every field name of a filter clause; literals and functions stay as they are."""
     if not prefix:
         return clause
 
     def place(match: re.Match[str]) -> str:
         word = match.group()
-        is_field = word == "id" or (
-            "__" in word and word[0] != "'" and not word.endswith("(")
-        )
-        return prefix + word if is_field else word
+        # Names of fields have a namespace ("__v"), which keywords of VQL have not.
+        is_name = "__" in word and word[0] != "'" and not word.endswith("(")
+        return prefix + word if is_name or word == "id" else word
 
     return _TOKEN.sub(place, clause)

@@ -1,4 +1,4 @@
-"""Integration rules as the configuration endpoint returns them, typed."""
+"""Reads integration rules, as the configuration endpoint returns them, into typed rules."""
 
 from __future__ import annotations
 
@@ -8,41 +8,38 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TypeVar
 
-from services.connector.rules.conversion import DefaultType
-from services.connector.rules.lookups import DEPRECATED, TYPES, MissingLookup
+from services.connector.rules.conversion import DefaultType, LengthCheck
+from services.connector.rules.lookups import (
+    LOOKUP_TYPES,
+    LookupType,
+    MissingLookup,
+    read_lookup_type,
+)
 from services.connector.rules.object_metadata import DOCUMENTS
 from services.connector.rules.rows import QUERY_FIELD_TYPES
 
 Json = Mapping[str, object]
 _RELATIONSHIP = re.compile(r"__(?:vr|cr|sysr)\b")
+_UNNAMED = "(unnamed)"
 _Choice = TypeVar("_Choice", bound=StrEnum)
 
 
 class RuleError(Exception):
-    """A rule that cannot be carried out by anyone: the configuration has to change first.
+    """A rule that cannot be carried out until the configuration changes; the text says what to change.
 
-    ``rule`` and ``field_rule`` are component names; the text says what to do.
+    ``rule`` and ``field_rule`` are component names.
     """
 
     def __init__(self, rule: str, field_rule: str | None, message: str) -> None:
-        where = f"Integration rule {rule}" + (
-            f", field rule {field_rule}" if field_rule else ""
-        )
-        super().__init__(f"{where}: {message}")
+        part = f", field rule {field_rule}" if field_rule else ""
+        super().__init__(f"Integration rule {rule}{part}: {message}")
         self.rule = rule
         self.field_rule = field_rule
 
 
-class LengthCheck(StrEnum):
-    """What becomes of a text that is longer than its target field takes."""
-
-    ERROR = "error"
-    TRUNCATE = "truncate"
-
-
 @dataclass(frozen=True, slots=True)
 class FieldRule:
-    """Where one target field's value comes from; names carry no ``Object.``/``Field.`` prefix.
+    """The source of one target field's value; names carry no ``Object.``/``Field.`` prefix.
 
     A rule for a document field has ``documents`` as its target object.
     """
@@ -56,12 +53,12 @@ class FieldRule:
     query_field_type: str | None = None
     referenced_object: str | None = None
     target_field_lookup: str | None = None
-    reference_lookup_type: str | None = None
+    reference_lookup_type: LookupType = LookupType.UNTYPED
     reference_lookup: str | None = None
     missing_lookup: MissingLookup = MissingLookup.ERROR
     field_default: str | None = None
     field_default_type: DefaultType = DefaultType.TEXT
-    truncate: bool = False
+    length_check: LengthCheck = LengthCheck.ERROR
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,18 +88,19 @@ class IntegrationRule:
 
     @property
     def role(self) -> str:
-        """The name of the rule whose part it plays, where it is a copy's; its own else."""
+        """The name of the original rule on the copy of a connection; else the rule's own name."""
         return self.copy_of or self.name
 
     @property
     def target_objects(self) -> tuple[str, ...]:
         """The objects that the field rules write, each once, in order of first mention."""
-        return tuple(dict.fromkeys(rule.target_object for rule in self.field_rules))
+        names = (part.target_object for part in self.field_rules)
+        return tuple(dict.fromkeys(names))
 
 
 @dataclass(frozen=True, slots=True)
 class BrokenRule:
-    """An active rule that cannot be read; only the messages of its integration point suffer from it."""
+    """An active rule that cannot be read; only messages of its integration point fail by it."""
 
     integration_point: str | None
     error: RuleError
@@ -111,7 +109,7 @@ class BrokenRule:
 def read_rules(
     components: Iterable[Json],
 ) -> tuple[tuple[IntegrationRule, ...], tuple[BrokenRule, ...]]:
-    """Type the rows of ``GET /configuration/Integrationrule``; inactive rules and parts are left out."""
+    """Read the rows of ``GET /configuration/Integrationrule``; inactive rules and parts are left out."""
     rules: list[IntegrationRule] = []
     broken: list[BrokenRule] = []
     for component in components:
@@ -120,91 +118,77 @@ def read_rules(
         try:
             rules += read_rule(component)
         except RuleError as error:
-            broken.append(BrokenRule(_text(component, "integration_point"), error))
+            point = _text(component, "integration_point")
+            broken.append(BrokenRule(point, error))
     return tuple(rules), tuple(broken)
 
 
 def read_rule(component: Json) -> tuple[IntegrationRule, ...]:
-    """Type one component: one rule, or where it has no primary query object, one for each query object.
+    """Read one component: one rule, or where it has no primary query object, one for each query object.
 
-    Raises RuleError for a rule without a connection or query object, or with a field rule that cannot be carried out.
+    :raises RuleError: it has no connection or query object, or a field rule that cannot be carried out.
     """
-    name = _text(component, "name") or "(unnamed)"
+    name = _text(component, "name") or _UNNAMED
     connection = _text(component, "connection")
     if connection is None:
-        raise RuleError(
-            name, None, "it names no connection; set the attribute connection"
-        )
+        text = "it names no connection; set the attribute connection"
+        raise RuleError(name, None, text)
+    field_rules = _active_children(component, "Fieldrule")
+    query_rules = _active_children(component, "Queryobjectrule")
     rule = IntegrationRule(
         name=name,
         connection=connection,
         integration_point=_text(component, "integration_point"),
         primary_query_object=_text(component, "primary_query_object") or "",
-        field_rules=tuple(
-            _field_rule(name, entry)
-            for entry in _children(component, "Fieldrule")
-            if _active(entry)
-        ),
-        query_object_rules=tuple(
-            _query_rule(name, entry)
-            for entry in _children(component, "Queryobjectrule")
-            if _active(entry)
-        ),
+        field_rules=tuple(_field_rule(name, entry) for entry in field_rules),
+        query_object_rules=tuple(_query_rule(name, entry) for entry in query_rules),
         copy_of=_text(component, "copy_of"),
     )
     return (rule,) if rule.primary_query_object else _by_query_object(rule)
 
 
 def _by_query_object(rule: IntegrationRule) -> tuple[IntegrationRule, ...]:
-    """A rule without a primary query object: it reads every object that it names, and no relationships."""
-    named = tuple(
-        dict.fromkeys(
-            part.query_object for part in rule.field_rules if part.query_object
-        )
-    )
+    """Return a rule for each object that a rule without a primary query object reads; they read no relationships."""
+    objects = (part.query_object for part in rule.field_rules)
+    named = tuple(dict.fromkeys(name for name in objects if name))
     if not named:
-        raise RuleError(
-            rule.name,
-            None,
-            "set primary_query_object: its field rules name no query object",
-        )
+        text = "set primary_query_object: its field rules name no query object"
+        raise RuleError(rule.name, None, text)
     for part in rule.field_rules:
-        if _RELATIONSHIP.search(
-            f"{part.query_object} {part.query_field} {part.query_field_select}"
-        ):
-            raise RuleError(
-                rule.name,
-                part.name,
-                "set primary_query_object: without it no relationship can be read",
-            )
-    return tuple(
-        replace(
-            rule,
-            primary_query_object=name,
-            field_rules=tuple(
-                part for part in rule.field_rules if part.query_object in (name, None)
-            ),
-            query_object_rules=tuple(
-                part for part in rule.query_object_rules if part.query_object == name
-            ),
-        )
-        for name in named
+        paths = f"{part.query_object} {part.query_field} {part.query_field_select}"
+        if _RELATIONSHIP.search(paths):
+            text = "set primary_query_object: without it no relationship can be read"
+            raise RuleError(rule.name, part.name, text)
+    return tuple(_reading_only(rule, name) for name in named)
+
+
+def _reading_only(rule: IntegrationRule, object_name: str) -> IntegrationRule:
+    # A field rule without a query object reads the primary one, whichever that is.
+    field_rules = tuple(
+        part for part in rule.field_rules if part.query_object in (object_name, None)
+    )
+    query_rules = tuple(
+        part for part in rule.query_object_rules if part.query_object == object_name
+    )
+    return replace(
+        rule,
+        primary_query_object=object_name,
+        field_rules=field_rules,
+        query_object_rules=query_rules,
     )
 
 
 def _field_rule(rule: str, entry: Json) -> FieldRule:
-    name = _text(entry, "name") or "(unnamed)"
-    target_object, target_field = (
-        _text(entry, "target_object"),
-        _text(entry, "target_object_field"),
-    )
-    docfield = _text(entry, "target_docfield")
-    if docfield is not None:
-        target_object, target_field = DOCUMENTS, docfield
+    name = _text(entry, "name") or _UNNAMED
+    target_object = _text(entry, "target_object")
+    target_field = _text(entry, "target_object_field")
+    document_field = _text(entry, "target_docfield")
+    if document_field is not None:
+        target_object, target_field = DOCUMENTS, document_field
     if target_object is None or target_field is None:
-        raise RuleError(
-            rule, name, "set target_object and target_object_field, or target_docfield"
-        )
+        text = "set target_object and target_object_field, or target_docfield"
+        raise RuleError(rule, name, text)
+    attributes = _Attributes(rule, name, entry)
     return FieldRule(
         name=name,
         target_object=target_object,
@@ -212,73 +196,73 @@ def _field_rule(rule: str, entry: Json) -> FieldRule:
         query_object=_text(entry, "query_object"),
         query_field=_text(entry, "query_field"),
         query_field_select=_text(entry, "query_field_select"),
-        query_field_type=_query_field_type(rule, name, entry),
+        query_field_type=attributes.query_field_type(),
         referenced_object=_text(entry, "target_obj_field_ref_obj"),
         target_field_lookup=_text(entry, "target_field_lookup"),
-        reference_lookup_type=_lookup_type(rule, name, entry),
+        reference_lookup_type=attributes.lookup_type(),
         reference_lookup=_text(entry, "reference_lookup"),
-        missing_lookup=_choice(
-            rule, name, entry, "missing_lookup", MissingLookup.ERROR
-        ),
+        missing_lookup=attributes.choice("missing_lookup", MissingLookup.ERROR),
         field_default=_text(entry, "field_default"),
-        field_default_type=_choice(
-            rule, name, entry, "field_default_type", DefaultType.TEXT
-        ),
-        truncate=_choice(rule, name, entry, "evaluate_field_length", LengthCheck.ERROR)
-        is LengthCheck.TRUNCATE,
+        field_default_type=attributes.choice("field_default_type", DefaultType.TEXT),
+        length_check=attributes.choice("evaluate_field_length", LengthCheck.ERROR),
     )
 
 
-def _query_field_type(rule: str, name: str, entry: Json) -> str | None:
-    declared = _text(entry, "query_field_type")
-    if declared is not None and declared not in QUERY_FIELD_TYPES:
-        raise RuleError(rule, name, f"there is no query_field_type {declared}")
-    return declared
+@dataclass(frozen=True, slots=True)
+class _Attributes:
+    """Attributes of one field rule whose values are a fixed few."""
 
+    rule: str
+    part: str
+    entry: Json
 
-def _lookup_type(rule: str, name: str, entry: Json) -> str | None:
-    kind = _text(entry, "reference_lookup_type")
-    if kind is None:
-        return None
-    kind = kind.removesuffix("__sys")
-    kind = DEPRECATED.get(kind, kind)
-    if kind not in TYPES:
-        raise RuleError(
-            rule, name, f"reference_lookup_type must be one of {', '.join(TYPES)}"
-        )
-    return kind
+    def query_field_type(self) -> str | None:
+        declared = _text(self.entry, "query_field_type")
+        if declared is None or declared in QUERY_FIELD_TYPES:
+            return declared
+        raise self._fault(f"there is no query_field_type {declared}")
 
+    def lookup_type(self) -> LookupType:
+        name = _text(self.entry, "reference_lookup_type")
+        if name is None:
+            return LookupType.UNTYPED
+        kind = read_lookup_type(name)
+        if kind is None:
+            allowed = ", ".join(LOOKUP_TYPES)
+            raise self._fault(f"reference_lookup_type must be one of {allowed}")
+        return kind
 
-def _choice(
-    rule: str, name: str, entry: Json, attribute: str, unless_said: _Choice
-) -> _Choice:
-    said = _text(entry, attribute)
-    kind = type(unless_said)
-    try:
-        return kind(said) if said else unless_said
-    except ValueError:
-        raise RuleError(
-            rule, name, f"{attribute} must be one of {', '.join(kind)}"
-        ) from None
+    def choice(self, attribute: str, default: _Choice) -> _Choice:
+        text = _text(self.entry, attribute)
+        if text is None:
+            return default
+        choices = type(default)
+        try:
+            return choices(text)
+        except ValueError:
+            allowed = ", ".join(choices)
+            raise self._fault(f"{attribute} must be one of {allowed}") from None
+
+    def _fault(self, text: str) -> RuleError:
+        return RuleError(self.rule, self.part, text)
 
 
 def _query_rule(rule: str, entry: Json) -> QueryObjectRule:
-    name = _text(entry, "name") or "(unnamed)"
+    name = _text(entry, "name") or _UNNAMED
     query_object = _text(entry, "query_object")
     if query_object is None:
         raise RuleError(rule, name, "set query_object")
-    return QueryObjectRule(
-        name, query_object, (_text(entry, "filter_clause") or "").strip()
-    )
+    clause = _text(entry, "filter_clause") or ""
+    return QueryObjectRule(name, query_object, clause.strip())
 
 
-def _children(component: Json, subtype: str) -> list[Json]:
+def _active_children(component: Json, subtype: str) -> list[Json]:
     children = component.get(subtype)
-    return (
-        [child for child in children if isinstance(child, Mapping)]
-        if isinstance(children, list)
-        else []
-    )
+    if not isinstance(children, list):
+        return []
+    return [
+        child for child in children if isinstance(child, Mapping) and _active(child)
+    ]
 
 
 def _active(component: Json) -> bool:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from services.connector.rules.conversion import DefaultType
+from services.connector.rules.conversion import DefaultType, LengthCheck
 from services.connector.rules.lookups import MissingLookup
 from services.connector.rules.rule import RuleError, read_rule
 from tests.unit.connector.examples import field_rule, rule_json
@@ -58,16 +58,16 @@ def test_settings_of_a_field_rule_and_what_they_are_when_unsaid() -> None:
     )
     (rule,) = read_rule(rule_json(said, field_rule("case__v.link__sys", "id")))
     full, bare = rule.field_rules
-    assert (full.missing_lookup, full.field_default_type, full.truncate) == (
+    assert (full.missing_lookup, full.field_default_type, full.length_check) == (
         MissingLookup.WARNING,
         DefaultType.CODE,
-        True,
+        LengthCheck.TRUNCATE,
     )
     assert full.reference_lookup_type == "objectlifecyclestate"
-    assert (bare.missing_lookup, bare.field_default_type, bare.truncate) == (
+    assert (bare.missing_lookup, bare.field_default_type, bare.length_check) == (
         MissingLookup.ERROR,
         DefaultType.TEXT,
-        False,
+        LengthCheck.ERROR,
     )
 
 
