@@ -12,7 +12,12 @@ from shared.vault.access.permissions import Grant, authorize
 from shared.vault.audit.trails import query_targets as audit_targets
 from shared.vault.components.description import configuration_json
 from shared.vault.components.mdl import render
-from shared.vault.model.component_model import Field, FieldType, VaultObject
+from shared.vault.model.component_model import (
+    Field,
+    FieldType,
+    RelationshipType,
+    VaultObject,
+)
 from shared.vault.queries.attachment_target import attachment_target
 from shared.vault.queries.document_target import document_target
 
@@ -164,7 +169,7 @@ def _memberships() -> vql.Target:
             FieldType.OBJECT,
             editable=False,
             object=target,
-            relationship_type="parent",
+            relationship_type=RelationshipType.PARENT,
             relationship_outbound_name=outbound,
             relationship_inbound_name=MEMBERSHIPS,
         )

@@ -19,8 +19,8 @@ from shared.spark.envelope import (
     Message,
     cut,
 )
-from shared.spark.topology import Direction
 from shared.vault.errors import VaultFault
+from shared.vault.model.component_model import QueueType
 from shared.vault.storage.channels import OUTBOX
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ def spark_queue(registry: Registry, name: str) -> Queue:
         raise VaultFault(
             ErrorType.OPERATION_NOT_ALLOWED, f"There is no queue [{name[:100]}]"
         )
-    if queue.type not in tuple(Direction):
+    if queue.type is QueueType.JOB:
         raise VaultFault(
             ErrorType.OPERATION_NOT_ALLOWED, f"Queue [{name}] is no Spark queue"
         )

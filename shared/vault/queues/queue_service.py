@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 from shared.protocol.error_types import ErrorType
 from shared.spark.broker_errors import BrokerUnavailable
 from shared.spark.envelope import format_moment
-from shared.spark.topology import Direction, purge_queue, queue_state, sequential_queue
+from shared.spark.topology import purge_queue, queue_state, sequential_queue
 from shared.vault.access.permissions import Grant, authorize
 from shared.vault.audit import audit_entries as entries
 from shared.vault.errors import VaultFault
+from shared.vault.model.component_model import QueueType
 
 if TYPE_CHECKING:
     from asyncpg import Record
@@ -163,7 +164,7 @@ class QueueService:
     async def reset(self, caller: Caller, name: str) -> None:
         """Delete every message in the queue; there is no way back."""
         authorize(caller, Grant.MANAGE_QUEUES)
-        if self._queue(name).type not in tuple(Direction):
+        if self._queue(name).type is QueueType.JOB:
             return  # nothing queues there
         # Both or neither: without the broker nothing is deleted here either.
         async with self._database.transaction() as connection:
