@@ -16,7 +16,7 @@ from shared.vault.components.entry_action_definitions import (
 )
 from shared.vault.errors import ApiError, VaultFault
 from shared.vault.records.named_actions import ActionContext, RowsRefused
-from shared.vault.records.rows import MAX_ROWS, Row, RowResult
+from shared.vault.records.rows import MAX_ROWS, RowResult
 
 if TYPE_CHECKING:
     from shared.vault.access.caller import Caller
@@ -113,8 +113,8 @@ class ActionService:
         ids: Sequence[str],
         name: str,
         fields: Mapping[str, object],
-    ) -> Callable[[Connection], Awaitable[list[Row]]]:
-        async def work(connection: Connection) -> list[Row]:
+    ) -> Callable[[Connection], Awaitable[list[RowResult]]]:
+        async def work(connection: Connection) -> list[RowResult]:
             target = self._target(caller, object_name, Operation.EDIT)
             if not ids:
                 return []

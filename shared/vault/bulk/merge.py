@@ -20,7 +20,7 @@ from shared.vault.jobs.job_model import (
     TaskState,
 )
 from shared.vault.model.component_model import Field, FieldType, VaultObject
-from shared.vault.records.rows import Row
+from shared.vault.records.rows import RowResult
 
 if TYPE_CHECKING:
     from shared.vault.access.caller import Caller
@@ -111,7 +111,7 @@ class MergeJobs:
         """Merge one set; return the sets done so far with this one and its status."""
         merged = [*done, {**pair, "status": SUCCESS}]
 
-        async def work(connection: Connection) -> list[Row]:
+        async def work(connection: Connection) -> list[RowResult]:
             await self._merge(context, connection, pair[DUPLICATE], pair[MAIN])
             await _save(context, connection, merged)
             return []
@@ -229,12 +229,12 @@ def _references(
                 yield other, field
 
 
-def _raise_first(rows: Sequence[Row], object_name: str) -> None:
+def _raise_first(rows: Sequence[RowResult], object_name: str) -> None:
     """Raise the first error of the rows.
 
     :raises VaultFault: when a row has one.
     """
     for row in rows:
         for error in row.errors:
-            message = f"[{object_name}] {row.id or row.key}: {error.message}"
+            message = f"[{object_name}] {row.id or row.id_param_value}: {error.message}"
             raise VaultFault(error.type, message)

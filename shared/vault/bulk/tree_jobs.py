@@ -20,7 +20,7 @@ from shared.vault.jobs.job_model import (
     TaskState,
 )
 from shared.vault.records.new_records import copied_fields, stored_values
-from shared.vault.records.rows import MAX_ROWS, Row
+from shared.vault.records.rows import MAX_ROWS, Outcome, Refused, ResolvedRow, RowResult
 
 if TYPE_CHECKING:
     from shared.vault.bulk.trees import Level
@@ -121,7 +121,7 @@ class TreeJobs:
             )
             refused = [row for row in rows if row.errors]
             if refused:
-                lines = [(target.name, row.id or row.key) for row in refused]
+                lines = [(target.name, row.id or row.id_param_value) for row in refused]
                 raise TreeRefused(refused[0].errors[0], lines)
 
     async def deep_copy(self, context: JobContext) -> JobResult:
@@ -175,7 +175,7 @@ class TreeJobs:
         work: Work,
         refusal: Callable[[ApiError], Sequence[object]],
     ) -> None:
-        async def logged(connection: Connection) -> list[Row]:
+        async def logged(connection: Connection) -> list[RowResult]:
             try:
                 lines = await work(connection)
             except VaultFault as fault:
@@ -248,16 +248,15 @@ class _Copy:
         if fields and not self.copies:
             reader = self._records.reader(target)
             (replaced,) = reader.read([fields])  # type: ignore[list-item]  # stored JSON
-            await batch.resolve([replaced])
-            rows[0].values |= replaced.values
-            rows[0].errors += replaced.errors
-        accepted = [row for row in rows if not row.errors]
-        await self._records.insert(batch, accepted)
-        self._raise_refused(target, rows)
-        for row in rows:
-            self.copies[target.name, str(row.key)] = str(row.id)
+            (resolved,) = await batch.resolve([replaced])
+            rows[0].values |= resolved.values
+            rows[0].errors += resolved.errors
+        outcomes = await self._records.insert(batch, rows)
+        self._raise_refused(target, rows, outcomes)
+        for copy in outcomes:
+            self.copies[target.name, str(copy.key)] = str(copy.id)
 
-    async def _rows(self, target: VaultObject, ids: Sequence[str]) -> list[Row]:
+    async def _rows(self, target: VaultObject, ids: Sequence[str]) -> list[ResolvedRow]:
         """Return the new rows, with the values of the records that they copy."""
         fields, name = copied_fields(target), target.fields["name__v"]
         renamed = name.unique and not name.system_managed_name
@@ -271,7 +270,7 @@ class _Copy:
             self._refer_to_copies(target, values)
             if renamed:
                 values["name__v"] = self._copy_name(name, str(values["name__v"]))
-            rows.append(Row(index, values, key=source))
+            rows.append(ResolvedRow(index=index, values=values, key=source))
         return rows
 
     def _copy_name(self, field: Field, name: str) -> str:
@@ -290,16 +289,23 @@ class _Copy:
                 if child.name == target.name and copied is not None:
                     values[reference.name] = copied
 
-    def _raise_refused(self, target: VaultObject, rows: Sequence[Row]) -> None:
-        refused = [row for row in rows if row.errors]
-        if not refused:
-            return
+    def _raise_refused(
+        self,
+        target: VaultObject,
+        rows: Sequence[ResolvedRow],
+        outcomes: Sequence[Outcome],
+    ) -> None:
+        refused: list[Refused] = []
         lines = []
-        for row in refused:
+        for row, outcome in zip(rows, outcomes, strict=True):
+            if not isinstance(outcome, Refused):
+                continue
+            refused.append(outcome)
             number = len(self.copies) + row.index + 1
-            error = _text(row.errors[0])
-            lines.append((number, target.name, row.key, error))
-        raise TreeRefused(refused[0].errors[0], lines)
+            error = _text(outcome.errors[0])
+            lines.append((number, target.name, outcome.key, error))
+        if refused:
+            raise TreeRefused(refused[0].errors[0], lines)
 
 
 def sheet(lines: Lines) -> str:

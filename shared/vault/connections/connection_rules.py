@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from shared.vault.access.caller import Caller
     from shared.vault.records.named_actions import ActionContext
-    from shared.vault.records.rows import Row
+    from shared.vault.records.rows import NewRow
     from shared.vault.security.security_profiles import SecurityProfiles
     from shared.vault.storage.database import Connection
 
@@ -101,7 +101,7 @@ class ConnectionTrigger:
         self._profiles = profiles
 
     async def before_create(
-        self, connection: Connection, caller: Caller, rows: Sequence[Row]
+        self, connection: Connection, caller: Caller, rows: Sequence[NewRow]
     ) -> None:
         """Check new connections, which are Pending; those that the Vault brings itself are system-managed."""
         mightier = await self._mightier(

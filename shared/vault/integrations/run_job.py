@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from shared.vault.configuration.component_service import ComponentService
     from shared.vault.model.component_model import Queue
     from shared.vault.records.record_service import RecordService
-    from shared.vault.records.rows import Row
+    from shared.vault.records.rows import RowResult
     from shared.vault.storage.database import Connection, Database
 
 LOOK_SECONDS = (
@@ -182,7 +182,7 @@ class IntegrationRunJobs:
     ) -> None:
         """Move Last Successful Run Time forward from ``found``, unless somebody has set it since."""
 
-        async def work(connection: Connection) -> list[Row]:
+        async def work(connection: Connection) -> list[RowResult]:
             stored: datetime | None = await connection.fetchval(LOCK_TIME, integration)
             if stored != found or (stored is not None and stored >= to):
                 return []

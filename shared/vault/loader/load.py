@@ -19,7 +19,7 @@ from shared.vault.loader.load_logs import TaskLog
 from shared.vault.loader.load_writing import write
 from shared.vault.loader.request import LoadTask
 from shared.vault.loader.sheet import LOG_COLUMNS, Batch, SheetReader
-from shared.vault.records.rows import MAX_ROWS, Row, RowResult
+from shared.vault.records.rows import MAX_ROWS, RowResult
 from shared.vault.storage.database import also_in_unit_of_work
 
 if TYPE_CHECKING:
@@ -248,8 +248,11 @@ def version_of(item: Item) -> str:
 
 
 def _results(outcome: object) -> list[RowResult]:
-    """Return the results of a unit of work, which yields rows while its transaction is open."""
+    """Return the results of a unit of work of the records.
+
+    :raises TypeError: when it is another unit of work.
+    """
     if not isinstance(outcome, list):
-        message = "a unit of work of the records yields rows"
+        message = "a unit of work of the records yields results of rows"
         raise TypeError(message)
-    return [row.result() if isinstance(row, Row) else row for row in outcome]
+    return outcome

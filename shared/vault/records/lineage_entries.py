@@ -11,9 +11,6 @@ from uuid import UUID
 
 import orjson
 
-from shared.protocol.error_types import ErrorType
-from shared.vault.access.permissions import authorize_copying
-
 FIELD = "lineage__sys"
 """In a row: its :class:`RowLineage`, as a list. It is no field of the object."""
 
@@ -27,6 +24,14 @@ class RowLineage(NamedTuple):
     origin: int
     message_id: str
     source_record: str | None
+
+
+class LineageEntry(NamedTuple):
+    """A record that a row with lineage has written, and the fields that the row changed or set first."""
+
+    record_id: str
+    lineage: RowLineage
+    fields: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +84,6 @@ def _is_id(text: str) -> bool:
 
 
 if TYPE_CHECKING:
-    from shared.vault.access.caller import Caller
-    from shared.vault.records.rows import Row
     from shared.vault.storage.database import Connection, Database
 
 HEADER = "X-VaultAPI-Lineage"
@@ -122,68 +125,47 @@ WHERE l.record_id = ANY($1::text[]) AND o.id = l.origin AND NOT EXISTS (
 """
 
 
-def check_lineage(
-    caller: Caller, rows: Sequence[Row], told: CallLineage | None
-) -> None:
-    """Fail rows that tell of an origin that the call does not.
-
-    :raises VaultFault: INSUFFICIENT_ACCESS for a caller who copies no records.
-    """
-    if told is not None:
-        authorize_copying(caller)
-    known = len(told.origins) if told else 0
-    for row in rows:
-        if row.lineage is not None and row.lineage.origin >= known:
-            row.fail(
-                ErrorType.INVALID_DATA,
-                f"The header {HEADER} has no origin {row.lineage.origin}",
-            )
-
-
 async def note_lineage(
     connection: Connection,
     object_name: str,
-    rows: Sequence[Row],
-    told: CallLineage | None,
+    entries: Sequence[LineageEntry],
+    call: CallLineage | None,
 ) -> None:
-    """Keep where the fields come from that these rows have changed, or set first."""
-    if told is None:
+    """Store where the fields of records come from that a call has changed, or set first; nothing without ``call``."""
+    if call is None or not entries:
         return
     origins: dict[tuple[int, frozenset[str]], tuple[object, ...]] = {}
     lines: list[tuple[object, ...]] = []
-    for row in rows:
-        if row.lineage is None or row.errors or not row.changed:
-            continue
-        kind = (row.lineage.origin, row.changed)
+    for entry in entries:
+        kind = (entry.lineage.origin, entry.fields)
         if kind not in origins:
-            origins[kind] = _origin(told, *kind)
-        lines.append(
-            (
-                row.id,
-                origins[kind][0],
-                row.lineage.message_id,
-                row.lineage.source_record,
-            )
+            origins[kind] = _origin(call, *kind)
+        origin_id = origins[kind][0]
+        message_id, source_record = (
+            entry.lineage.message_id,
+            entry.lineage.source_record,
         )
-    if lines:
-        head = (told.source_vault_id, told.integration, told.integration_point)
-        middle = (object_name, told.run, told.time)
-        await connection.execute(
-            NOTE, *head, *_columns(list(origins.values())), *middle, *_columns(lines)
-        )
+        lines.append((entry.record_id, origin_id, message_id, source_record))
+    head = (call.source_vault_id, call.integration, call.integration_point)
+    middle = (object_name, call.run, call.time)
+    origin_columns = _columns(list(origins.values()))
+    await connection.execute(NOTE, *head, *origin_columns, *middle, *_columns(lines))
 
 
 def _origin(
-    told: CallLineage, number: int, fields: frozenset[str]
+    call: CallLineage, number: int, fields: frozenset[str]
 ) -> tuple[object, ...]:
-    """Its id, object, rule, and fields of either kind."""
-    origin = told.origins[number]
+    """Return the id of an origin, its object and rule, and the fields of either kind, with commas.
+
+    The id is a digest of all of them: the same origin has the same id in every process, without asking the database.
+    """
+    origin = call.origins[number]
     ruled, own = (",".join(names) for names in origin.split(fields))
     parts = (origin.object, origin.rule, ruled, own)
-    whole = orjson.dumps(
-        (told.source_vault_id, told.integration, told.integration_point, *parts)
-    )
-    return UUID(bytes=hashlib.blake2b(whole, digest_size=16).digest()), *parts
+    source = (call.source_vault_id, call.integration, call.integration_point)
+    whole = orjson.dumps((*source, *parts))
+    digest = hashlib.blake2b(whole, digest_size=16).digest()
+    return UUID(bytes=digest), *parts
 
 
 def _columns(lines: Sequence[tuple[object, ...]]) -> list[list[object]]:

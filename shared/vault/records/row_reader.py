@@ -1,4 +1,4 @@
-"""Reads rows on their way in: checks every key against its object and turns every value into its column's."""
+"""Reads the rows of a record call: every key is checked against its object, every value becomes its column's."""
 
 from __future__ import annotations
 
@@ -7,100 +7,99 @@ from datetime import datetime
 from typing import TYPE_CHECKING, cast
 
 from shared.protocol.error_types import ErrorType
-from shared.vault.components.platform import SOURCE_MODIFIED
-from shared.vault.model.component_model import Field, FieldType, VaultObject
-from shared.vault.records.field_values import InvalidValue, coercion
+from shared.vault.components.platform import AUDIT, SOURCE_MODIFIED
+from shared.vault.model.component_model import (
+    Field,
+    FieldType,
+    VaultObject,
+    state_type_name,
+)
+from shared.vault.records.field_values import Coercion, InvalidValue, coercion
 from shared.vault.records.lineage_entries import FIELD as LINEAGE
 from shared.vault.records.lineage_entries import read_row
-from shared.vault.records.rows import NORMAL, UnchangedFields, WriteMode
+from shared.vault.records.rows import NORMAL, ReadRow, UnchangedFields, WriteMode
 
 if TYPE_CHECKING:
     from shared.vault.components.registry import Registry
-from typing import TYPE_CHECKING
 
-from shared.vault.components.platform import AUDIT
-from shared.vault.model.component_model import state_type_name
-from shared.vault.records.rows import Row
-
+TYPE = "object_type__v"
 TYPE_NAME_KEY = "object_type__v.api_name__v"
+STATE = "state__v"
+STATE_LABEL = "state_label"
+STATE_LABEL_PREFIX = "base:object_lifecycle:"
+INITIAL = "initial_state__sys"
+AUDIT_NAMES = frozenset(field.name for field in AUDIT)
 
-
-Setter = Callable[[Row, object], None]
+Setter = Callable[[ReadRow, object], None]
 
 
 class RowReader:
-    """Reads rows for one object; made once per object, mode and component revision."""
+    """Reads rows for one object; made once for each object, mode and version of the components."""
 
     def __init__(
-        self, target: VaultObject, registry: Registry, mode: WriteMode = NORMAL
+        self,
+        target: VaultObject,
+        registry: Registry,
+        mode: WriteMode = NORMAL,
     ) -> None:
         self.object = target
         self._mode = mode
         self._registry = registry
-        self._setters: dict[str, Setter | None] = {}
+        self._setters: dict[str, Setter] = {}
 
     def read(
-        self, rows: Sequence[Mapping[str, object]], key_field: Field | None = None
-    ) -> list[Row]:
-        """Rows in input order, each with its values or its errors; ``key_field`` names the row (``id``, idParam)."""
-        key_of = coercion(key_field, self._registry) if key_field else None
-        return [
-            self._row(index, source, key_field, key_of)
-            for index, source in enumerate(rows)
-        ]
-
-    def _row(
         self,
-        index: int,
-        source: Mapping[str, object],
-        key_field: Field | None,
-        key_of: Callable[[object], object] | None,
-    ) -> Row:
-        row = Row(index)
-        setters = self._setters
-        for name, value in source.items():
-            try:
-                if (
-                    key_field is not None
-                    and key_of is not None
-                    and name == key_field.name
-                ):
-                    row.key = key_of(value)
-                    if not key_field.system:
-                        row.values[name] = row.key
-                    continue
-                setter = setters[name] if name in setters else self._prepare(name)
-                if setter is None:
-                    row.fail(
-                        ErrorType.ATTRIBUTE_NOT_SUPPORTED,
-                        f"[{self.object.name}] has no field [{name[:100]}]",
-                    )
-                else:
-                    setter(row, value)
-            except InvalidValue as fault:
-                row.errors.append(fault.error)
-        if key_field is not None and row.key is None and not row.errors:
-            row.fail(
-                ErrorType.PARAMETER_REQUIRED,
-                f"Missing required parameter [{key_field.name}]",
-            )
-        return row
+        rows: Sequence[Mapping[str, object]],
+        key_field: Field | None = None,
+    ) -> list[ReadRow]:
+        """Return the rows in input order, each with its values and errors.
 
-    def _prepare(self, name: str) -> Setter | None:
-        """The setter of a key, kept for the next row; unknown keys are not kept, they have no bound."""
-        setter = self._setter(name)
+        ``key_field`` is the field whose value names each row's record (``id``, or the call's idParam).
+        """
+        key_setter = None if key_field is None else self._key_setter(key_field)
+        read: list[ReadRow] = []
+        for index, source in enumerate(rows):
+            row = ReadRow(index=index)
+            for name, value in source.items():
+                is_key = key_field is not None and name == key_field.name
+                setter = key_setter if is_key else self._setter_of(name)
+                self._set(row, name, value, setter)
+            if key_field is not None and row.key is None and not row.errors:
+                _fail_missing(row, key_field.name)
+            read.append(row)
+        return read
+
+    def _set(
+        self, row: ReadRow, name: str, value: object, setter: Setter | None
+    ) -> None:
+        """Set one value of a row; what is wrong with it becomes an error of the row."""
+        if setter is None:
+            row.fail(
+                ErrorType.ATTRIBUTE_NOT_SUPPORTED,
+                f"[{self.object.name}] has no field [{name[:100]}]",
+            )
+            return
+        try:
+            setter(row, value)
+        except InvalidValue as fault:
+            row.errors.append(fault.error)
+
+    def _setter_of(self, name: str) -> Setter | None:
+        """Return the setter of a key, made once; None for a key that the object does not have."""
+        known = self._setters.get(name)
+        if known is not None:
+            return known
+        setter = self._make_setter(name)
+        # Callers choose the keys: unknown ones are not kept, for there is no bound to them.
         if setter is not None:
             self._setters[name] = setter
         return setter
 
-    def _setter(self, name: str) -> Setter | None:
-        migrated = (
-            migrated_field(name, self.object, self._registry)
-            if self._mode.migration
-            else None
-        )
-        if migrated is not None:
-            return self._set_given(*migrated)
+    def _make_setter(self, name: str) -> Setter | None:
+        if self._mode.migration:
+            migrated = migrated_field(name, self.object, self._registry)
+            if migrated is not None:
+                return _set_unless_null(*migrated)
         if name == TYPE_NAME_KEY and self.object.allow_types:
             return self._set_type_by_name
         if name == LINEAGE:
@@ -108,131 +107,136 @@ class RowReader:
         target = self.object.fields.get(name)
         if target is None or not target.active:
             return self._lookup_setter(name)
-        return (
-            self._set_type if name == "object_type__v" else self._field_setter(target)
-        )
+        if name == TYPE:
+            return self._set_type
+        return self._field_setter(target)
 
     def _field_setter(self, target: Field) -> Setter:
-        name = target.name
-        if name == SOURCE_MODIFIED.name:
-            return self._set_source_modified(target)
-        if target.system or not (target.editable or self._mode.migration):
-            always = self._mode.unchanged is UnchangedFields.ALWAYS_IGNORE
-            return self._guard(target) if always else self._refuse(name)
+        by_vault = target.system or not (target.editable or self._mode.migration)
+        if by_vault and target.name != SOURCE_MODIFIED.name:
+            return self._guarded_setter(target)
         coerce = coercion(target, self._registry)
-        if target.required and not (self._mode.migration and name != "name__v"):
-            return self._required(target, coerce)
+        if target.name == SOURCE_MODIFIED.name:
+            return _source_modified_setter(coerce)
+        if target.required and not (self._mode.migration and target.name != "name__v"):
+            return _required_setter(target.name, coerce)
+        # Every record has a status: an empty one leaves it as it is.
+        if target.name == "status__v":
+            return _set_unless_null(target.name, coerce)
+        return _plain_setter(target.name, coerce)
 
-        def set_value(row: Row, value: object) -> None:
-            stored = coerce(value)
-            # Every record has a status: none given leaves it as it is.
-            if stored is not None or name != "status__v":
-                _give(row, name, stored)
-
-        return set_value
-
-    def _required(self, target: Field, coerce: Callable[[object], object]) -> Setter:
-        def set_value(row: Row, value: object) -> None:
-            stored = coerce(value)
-            if stored is None:
-                row.fail(
-                    ErrorType.PARAMETER_REQUIRED,
-                    f"Missing required parameter [{target.name}]",
-                )
-            _give(row, target.name, stored)
-
-        return set_value
-
-    def _set_source_modified(self, target: Field) -> Setter:
-        coerce = cast(
-            "Callable[[object], datetime | None]", coercion(target, self._registry)
-        )
-
-        def set_source_modified(row: Row, value: object) -> None:
-            row.source_modified = coerce(value)
-
-        return set_source_modified
-
-    @staticmethod
-    def _set_given(name: str, convert: Callable[[object], object]) -> Setter:
-        def set_given(row: Row, value: object) -> None:
-            if (stored := convert(value)) is not None:
-                _give(row, name, stored)
-
-        return set_given
-
-    def _guard(self, target: Field) -> Setter:
+    def _guarded_setter(self, target: Field) -> Setter:
+        """Return the setter of a field that callers do not set: one that refuses it, or leaves it as it is stored."""
+        if self._mode.unchanged is not UnchangedFields.ALWAYS_IGNORE:
+            return _refuse(target.name)
         coerce = coercion(target, self._registry)
 
-        def guard(row: Row, value: object) -> None:
+        def guard(row: ReadRow, value: object) -> None:
             row.guarded[target.name] = coerce(value)
 
         return guard
 
-    def _refuse(self, name: str) -> Setter:
-        def refuse(row: Row, value: object) -> None:
-            del value
-            row.fail(ErrorType.INVALID_DATA, f"Field [{name}] is set by the Vault")
+    def _key_setter(self, key_field: Field) -> Setter:
+        coerce = coercion(key_field, self._registry)
 
-        return refuse
+        def set_key(row: ReadRow, value: object) -> None:
+            row.key = coerce(value)
+            # An upsert stores its key with a new record; ``id`` is the Vault's to set.
+            if not key_field.system:
+                row.values[key_field.name] = row.key
+
+        return set_key
 
     def _lookup_setter(self, name: str) -> Setter | None:
-        """For ``rel__vr.unique_field``: the reference is found by that field of the referenced object."""
+        """Return the setter of ``rel__vr.unique_field``, by which a reference is found; None for other keys."""
         relationship, _, unique = name.partition(".")
         reference = self.object.outbound.get(relationship)
-        referenced = (
-            self._registry.objects.get(reference.object or "") if reference else None
-        )
-        target = referenced.fields.get(unique) if referenced else None
-        if reference is None or target is None:
+        if reference is None or not reference.editable:
             return None
-        if not (target.unique or target.type is FieldType.ID) or not reference.editable:
+        referenced = self._registry.objects.get(reference.object or "")
+        target = None if referenced is None else referenced.fields.get(unique)
+        if target is None or not (target.unique or target.type is FieldType.ID):
             return None
         coerce = coercion(target, self._registry)
 
-        def set_lookup(row: Row, value: object) -> None:
+        def set_lookup(row: ReadRow, value: object) -> None:
             key = coerce(value)
             if key is None and reference.required:
-                row.fail(
-                    ErrorType.PARAMETER_REQUIRED,
-                    f"Missing required parameter [{reference.name}]",
-                )
+                _fail_missing(row, reference.name)
             elif key is None:
-                _give(row, reference.name, None)
-            elif reference.name in row.values or reference.name in row.lookups:
-                raise InvalidValue(f"Field [{reference.name}] is given twice")
+                _set_once(row, reference.name, None)
             else:
+                _refuse_twice(row, reference.name)
                 row.lookups[reference.name] = (unique, key)
 
         return set_lookup
 
-    def _set_type_by_name(self, row: Row, value: object) -> None:
+    def _set_type_by_name(self, row: ReadRow, value: object) -> None:
         if value is None or value == "":
             return
         chosen = self._registry.object_types.get((self.object.name, str(value)))
         if chosen is None or not chosen.active:
             raise InvalidValue(f"[{self.object.name}] has no such object type")
-        _give(
-            row,
-            "object_type__v",
-            self._registry.object_type_id(self.object.name, chosen.name),
-        )
+        type_id = self._registry.object_type_id(self.object.name, chosen.name)
+        _set_once(row, TYPE, type_id)
 
-    def _set_type(self, row: Row, value: object) -> None:
+    def _set_type(self, row: ReadRow, value: object) -> None:
         if value is None or value == "":
             return
         for (owner, name), chosen in self._registry.object_types.items():
-            if (
-                owner == self.object.name
-                and chosen.active
-                and value == self._registry.object_type_id(owner, name)
-            ):
-                _give(row, "object_type__v", value)
+            if owner != self.object.name or not chosen.active:
+                continue
+            if value == self._registry.object_type_id(owner, name):
+                _set_once(row, TYPE, value)
                 return
         raise InvalidValue(f"[{self.object.name}] has no such object type")
 
 
-def _set_lineage(row: Row, value: object) -> None:
+def _plain_setter(name: str, coerce: Coercion) -> Setter:
+    def set_value(row: ReadRow, value: object) -> None:
+        stored = coerce(value)
+        _set_once(row, name, stored)
+
+    return set_value
+
+
+def _set_unless_null(name: str, coerce: Coercion) -> Setter:
+    def set_value(row: ReadRow, value: object) -> None:
+        stored = coerce(value)
+        if stored is not None:
+            _set_once(row, name, stored)
+
+    return set_value
+
+
+def _required_setter(name: str, coerce: Coercion) -> Setter:
+    def set_value(row: ReadRow, value: object) -> None:
+        stored = coerce(value)
+        if stored is None:
+            _fail_missing(row, name)
+        _set_once(row, name, stored)
+
+    return set_value
+
+
+def _source_modified_setter(coerce: Coercion) -> Setter:
+    read = cast("Callable[[object], datetime | None]", coerce)
+
+    def set_source_modified(row: ReadRow, value: object) -> None:
+        row.source_modified = read(value)
+
+    return set_source_modified
+
+
+def _refuse(name: str) -> Setter:
+    def refuse(row: ReadRow, value: object) -> None:
+        del value
+        row.fail(ErrorType.INVALID_DATA, f"Field [{name}] is set by the Vault")
+
+    return refuse
+
+
+def _set_lineage(row: ReadRow, value: object) -> None:
     row.lineage = read_row(value)
     if row.lineage is None:
         raise InvalidValue(
@@ -240,35 +244,28 @@ def _set_lineage(row: Row, value: object) -> None:
         )
 
 
-def _give(row: Row, name: str, value: object) -> None:
-    """Set a field's value, once: a reference or a type may be named in two ways, but not in both."""
-    if name in row.values or name in row.lookups:
-        raise InvalidValue(f"Field [{name}] is given twice")
+def _set_once(row: ReadRow, name: str, value: object) -> None:
+    """Set a field's value.
+
+    :raises InvalidValue: when it is set already: a reference or a type may be named in two ways, but not in both.
+    """
+    _refuse_twice(row, name)
     row.values[name] = value
 
 
-STATE = "state__v"
+def _refuse_twice(row: ReadRow, name: str) -> None:
+    if name in row.values or name in row.lookups:
+        raise InvalidValue(f"Field [{name}] is given twice")
 
 
-STATE_LABEL = "state_label"
-
-
-STATE_LABEL_PREFIX = "base:object_lifecycle:"
-
-
-INITIAL = "initial_state__sys"
-
-
-AUDIT_NAMES = frozenset(field.name for field in AUDIT)
-
-
-Conversion = Callable[[object], object]
+def _fail_missing(row: ReadRow, name: str) -> None:
+    row.fail(ErrorType.PARAMETER_REQUIRED, f"Missing required parameter [{name}]")
 
 
 def migrated_field(
     name: str, target: VaultObject, registry: Registry
-) -> tuple[str, Conversion] | None:
-    """The field that a key sets in migration mode only, and its conversion; None for every other key.
+) -> tuple[str, Coercion] | None:
+    """Return the field that a key sets in migration mode only, and its conversion; None for every other key.
 
     The conversion raises InvalidValue, and returns None where the Vault is to set the field itself.
     """
@@ -305,6 +302,7 @@ def _state_of_type(
     for state in lifecycle.states.values():
         if state.active and state.state_type == wanted:
             return state.name
+    # A lifecycle without a state of this type begins in its starting state all the same.
     if wanted == INITIAL:
         return lifecycle.starting_state
     raise InvalidValue(f"Lifecycle [{target.lifecycle}] has no state of this type")

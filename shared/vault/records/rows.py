@@ -1,46 +1,32 @@
-"""Rows on their way in: every key checked against its object, every value turned into its column's."""
+"""Defines the stages of a row of a record call: read, resolved, new or changed, and accepted or refused.
+
+A row goes one way: ``ReadRow`` → ``ResolvedRow`` → ``NewRow`` or ``Change`` → ``Accepted`` or ``Refused``. Each part of
+the write path takes rows of one stage and returns those of the next. A row that breaks a rule gains an error and never
+loses one; rows with errors take part in no further writing.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from shared.protocol.error_types import ErrorType
-from shared.vault.access.caller import Caller
 from shared.vault.access.permissions import Grant, authorize
 from shared.vault.errors import ApiError
-from shared.vault.records.lineage_entries import RowLineage
+from shared.vault.records.lineage_entries import LineageEntry, RowLineage
 
-NEWER_STORED = "A state of the source record that is as new or newer is stored - record not updated"
+if TYPE_CHECKING:
+    from asyncpg import Record
 
+    from shared.vault.access.caller import Caller
 
+MAX_ROWS = 500
 CREATED = "created__sys"
-
-
 UPDATED = "updated__sys"
-
-
-@dataclass(slots=True)
-class RowResult:
-    """The outcome of one row, in input order; a row with errors changed nothing.
-
-    ``event`` is ``created__sys`` or ``updated__sys``; ``warning`` is set on a row whose values
-    were already stored (``NO_DATA_CHANGES``). ``newer`` is the source state that is stored, on a row that
-    was left out because it may tell of an older one (``NEWER_SOURCE_STATE``).
-    """
-
-    id: str | None = None
-    event: str | None = None
-    id_param_value: str | None = None
-    errors: tuple[ApiError, ...] = ()
-    warning: str | None = None
-    newer: datetime | None = None
-
-    @property
-    def ok(self) -> bool:
-        """Whether the row was carried out."""
-        return not self.errors
+NEWER_STORED = "A state of the source record that is as new or newer is stored - record not updated"
 
 
 class UnchangedFields(StrEnum):
@@ -62,71 +48,231 @@ class WriteMode:
 
     @property
     def may_change_type(self) -> bool:
-        """Whether a record may get another object type."""
+        """Return whether a record may get another object type."""
         return self.type_change or self.migration
 
     @property
     def triggers(self) -> bool:
-        """Whether the rules of the object's own run."""
+        """Return whether the object's own rules run."""
         return not (self.migration and self.no_triggers)
 
 
 NORMAL = WriteMode()
-
-
 TYPE_CHANGE = WriteMode(type_change=True)
 
 
 def authorize_mode(caller: Caller, mode: WriteMode) -> None:
-    """Refuse migration mode to a caller without the permission; raises VaultFault INSUFFICIENT_ACCESS."""
+    """Check that the caller may use the mode.
+
+    :raises VaultFault: INSUFFICIENT_ACCESS for migration mode without the permission.
+    """
     if mode.migration:
         authorize(caller, Grant.RECORD_MIGRATION)
 
 
-MAX_ROWS = 500
+@dataclass(slots=True, kw_only=True)
+class Row:
+    """What every stage knows of a row before it is written: what the caller sent, and the rules that it breaks.
+
+    ``index`` is its position in the call. ``key`` is the value that names its record, None where the call creates
+    records. ``guarded`` are fields that may be named, but only with the value that is stored. ``source_modified`` says
+    which state of its source record the row comes from.
+    """
+
+    index: int
+    key: object = None
+    values: dict[str, object] = field(default_factory=dict)
+    guarded: dict[str, object] = field(default_factory=dict)
+    source_modified: datetime | None = None
+    lineage: RowLineage | None = None
+    errors: list[ApiError] = field(default_factory=list)
+
+    def fail(self, error_type: ErrorType, message: str) -> None:
+        """Add a rule that this row breaks."""
+        self.errors.append(ApiError(error_type, message))
+
+    def refused(self, record_id: str | None = None) -> Refused:
+        """Return the row as refused with its errors; ``record_id`` is its record's where that is known."""
+        return Refused(self.key, record_id, tuple(self.errors))
+
+
+@dataclass(slots=True, kw_only=True)
+class ReadRow(Row):
+    """A row as it was read: values are checked against their fields, references by key are still to be resolved.
+
+    ``lookups`` has, by the name of a reference field, the unique field of the referenced object and the value in it.
+    """
+
+    lookups: dict[str, tuple[str, object]] = field(default_factory=dict)
+
+
+@dataclass(slots=True, kw_only=True)
+class ResolvedRow(Row):
+    """A row whose references are ids of records that exist."""
+
+
+@dataclass(slots=True, kw_only=True)
+class NewRow(Row):
+    """A row about to be inserted; the object's rules and the Vault add to its ``values``.
+
+    ``sent`` are the fields that the caller set to something.
+    """
+
+    sent: frozenset[str]
+
+    @classmethod
+    def of(cls, row: ResolvedRow) -> NewRow:
+        """Return a new row that begins with the values of a resolved one, which stays as it is."""
+        return cls(
+            index=row.index,
+            key=row.key,
+            values=dict(row.values),
+            guarded=row.guarded,
+            source_modified=row.source_modified,
+            lineage=row.lineage,
+            errors=list(row.errors),
+            sent=frozenset(n for n, value in row.values.items() if value is not None),
+        )
+
+    def created(self) -> Accepted:
+        """Return the row as accepted, under the id among its values."""
+        return Accepted(
+            self.key,
+            str(self.values["id"]),
+            event=CREATED,
+            lineage=self.lineage,
+            changed=self.sent,
+        )
 
 
 @dataclass(slots=True)
-class Row:
-    """One row of a call: its column values so far, and its references still to be looked up."""
+class Change:
+    """A resolved row beside the stored record that it names, and the values to write.
 
-    index: int
-    values: dict[str, object] = field(default_factory=dict)
-    lookups: dict[str, tuple[str, object]] = field(
-        default_factory=dict
-    )  # field → (unique field, key)
-    guarded: dict[str, object] = field(
-        default_factory=dict
-    )  # fields that may be named, but not changed
-    source_modified: datetime | None = (
-        None  # which state of its source record the row tells of
-    )
-    newer: datetime | None = (
-        None  # the stored state, when the row may tell of an older one
-    )
-    lineage: RowLineage | None = None  # where the row comes from
-    changed: frozenset[str] = (
-        frozenset()
-    )  # of a row with lineage, the fields that it has changed or set first
-    errors: list[ApiError] = field(default_factory=list)
-    key: object = None
-    id: str | None = None
-    event: str | None = None
-    warning: str | None = None
+    ``values`` begins as what differs from the record; the object's rules may add to it. ``changed`` are the fields of
+    the row that differ.
+    """
+
+    row: ResolvedRow
+    stored: Record
+    values: dict[str, object]
+    changed: frozenset[str]
+
+    @property
+    def id(self) -> str:
+        """Return the id of the stored record."""
+        record_id: str = self.stored["id"]
+        return record_id
 
     def fail(self, error_type: ErrorType, message: str) -> None:
-        """Record why this row cannot be carried out."""
-        self.errors.append(ApiError(error_type, message))
+        """Add a rule that the row breaks."""
+        self.row.fail(error_type, message)
+
+    def refused(self) -> Refused:
+        """Return the row as refused, with the id of its record."""
+        return self.row.refused(self.id)
+
+    def written(self) -> Accepted:
+        """Return the row as accepted, its values having been written."""
+        return Accepted(
+            self.row.key,
+            self.id,
+            event=UPDATED,
+            lineage=self.row.lineage,
+            changed=self.changed,
+        )
+
+    def left_out(self, newer: datetime) -> Accepted:
+        """Return the row as accepted but not written, ``newer`` being the source state that is stored."""
+        return Accepted(self.row.key, self.id, warning=NEWER_STORED, newer=newer)
+
+    def unchanged(self, warning: str | None) -> Accepted:
+        """Return the row as accepted, all its values having been stored before."""
+        return Accepted(self.row.key, self.id, event=UPDATED, warning=warning)
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A row that was carried out: the record's id, what happened to it, and the fields that the row has changed."""
+
+    key: object
+    id: str
+    event: str | None = None
+    warning: str | None = None
+    newer: datetime | None = None
+    lineage: RowLineage | None = None
+    changed: frozenset[str] = frozenset()
 
     def result(self) -> RowResult:
-        """What this row came to."""
-        key = None if self.key is None else str(self.key)
-        if self.errors:
-            return RowResult(id=self.id, id_param_value=key, errors=tuple(self.errors))
+        """Return the row as the calls of the API return it."""
         return RowResult(
             id=self.id,
             event=self.event,
-            id_param_value=key,
+            id_param_value=_text(self.key),
             warning=self.warning,
             newer=self.newer,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A row that breaks rules, each an error; it changed nothing."""
+
+    key: object
+    id: str | None
+    errors: tuple[ApiError, ...]
+
+    def result(self) -> RowResult:
+        """Return the row as the calls of the API return it."""
+        return RowResult(id=self.id, id_param_value=_text(self.key), errors=self.errors)
+
+
+Outcome = Accepted | Refused
+
+
+@dataclass(slots=True)
+class RowResult:
+    """The outcome of one row, in input order; a row with errors changed nothing.
+
+    ``event`` is ``created__sys`` or ``updated__sys``; ``warning`` is set on a row whose values
+    were already stored (``NO_DATA_CHANGES``). ``newer`` is the source state that is stored, on a row that
+    was left out because it may come from an older one (``NEWER_SOURCE_STATE``).
+    """
+
+    id: str | None = None
+    event: str | None = None
+    id_param_value: str | None = None
+    errors: tuple[ApiError, ...] = ()
+    warning: str | None = None
+    newer: datetime | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Return whether the row was carried out."""
+        return not self.errors
+
+
+def results(outcomes: Iterable[Outcome]) -> list[RowResult]:
+    """Return the outcomes of rows as results, in the same order."""
+    return [outcome.result() for outcome in outcomes]
+
+
+def in_order(rows: Iterable[Row], outcomes: Mapping[int, Outcome]) -> list[Outcome]:
+    """Return the outcomes, which are by index, in the order of the rows."""
+    return [outcomes[row.index] for row in rows]
+
+
+def lineage_of(outcomes: Iterable[Outcome]) -> list[LineageEntry]:
+    """Return where the changed fields of accepted rows come from, for those that say so."""
+    entries: list[LineageEntry] = []
+    for outcome in outcomes:
+        match outcome:
+            case Accepted(lineage=lineage, changed=changed) if lineage and changed:
+                entries.append(LineageEntry(outcome.id, lineage, changed))
+            case _:
+                pass  # refused, unchanged, or without lineage
+    return entries
+
+
+def _text(key: object) -> str | None:
+    return None if key is None else str(key)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from asyncpg import Record
 
     from shared.vault.access.caller import Caller
-    from shared.vault.records.rows import Row
+    from shared.vault.records.rows import NewRow
     from shared.vault.security.security_profiles import SecurityProfiles
     from shared.vault.storage.database import Connection, Database
 
@@ -62,7 +62,7 @@ class UserTrigger:
         self._profiles = profiles
 
     async def before_create(
-        self, connection: Connection, caller: Caller, rows: Sequence[Row]
+        self, connection: Connection, caller: Caller, rows: Sequence[NewRow]
     ) -> None:
         """Refuse users who would be allowed more than the caller is."""
         del connection

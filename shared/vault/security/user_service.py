@@ -18,7 +18,7 @@ from shared.vault.access.permissions import (
 )
 from shared.vault.audit.audit_entries import password_changed
 from shared.vault.errors import VaultFault
-from shared.vault.records.rows import MAX_ROWS, Row, RowResult
+from shared.vault.records.rows import MAX_ROWS, RowResult
 from shared.vault.security.user_fields import (
     TEXTS,
     UserRow,
@@ -232,7 +232,7 @@ class UserService:
         connection: Connection,
         caller: Caller,
         rows: list[UserRow],
-        records: list[Row],
+        records: list[RowResult],
     ) -> None:
         """Refuse a call that sets how users sign in who may do more than the caller; it would be a way to be them."""
         concerned = [
@@ -248,7 +248,7 @@ class UserService:
             )
 
     async def _keep_password(
-        self, connection: Connection, caller: Caller, row: UserRow, record: Row
+        self, connection: Connection, caller: Caller, row: UserRow, record: RowResult
     ) -> None:
         if record.errors or record.id is None:
             return
