@@ -14,11 +14,11 @@ help: ## list the tasks
 
 setup: $(STAMP) servers ## Python packages into .venv, and the server packages from Debian if they are missing
 
-$(STAMP): requirements/dev.txt local/find_python.sh
+$(STAMP): requirements/dev.txt local/find_python.sh local/install_packages.py
 	@python=$$(sh local/find_python.sh); \
 	  "$$python" -m venv $(VENV) || { echo "Python cannot make virtual environments: install the Debian package 'python3-venv'" >&2; exit 1; }
-	@echo "Installing Python packages into $(VENV) (about a minute, once) …"
-	@$(PYTHON) -m pip install -qq --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@echo "Installing Python packages into $(VENV) …"
+	@$(PYTHON) local/install_packages.py
 	@touch $@
 
 servers:
