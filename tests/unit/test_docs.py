@@ -30,7 +30,7 @@ FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 ROW = re.compile(r"^\| `([A-Z0-9_]+)` \| ([^|]+) \|", re.MULTILINE)
-CALLED_BY_OTHER_TASKS = {"servers"}
+CALLED_BY_OTHER_TASKS = {"servers", "check-lock"}
 
 
 def prose(page: Path) -> str:

@@ -1,4 +1,4 @@
-"""Installs the locked Python packages: pip brings uv, and uv the others in seconds.
+"""Installs the locked Python packages, renews the lock, and checks it: pip brings uv, and uv does the rest in seconds.
 
 Run by the Python of the virtual environment before anything else is in it, so it needs the standard library alone.
 """
@@ -8,13 +8,17 @@ from __future__ import annotations
 import ast
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-LOCK = Path(__file__).resolve().parent.parent / "requirements" / "dev.txt"
+PROJECT = Path(__file__).resolve().parent.parent
+LOCKS = PROJECT / "requirements"
+# The packages of the services alone, and all that work on the project needs; the second has the same of the first.
+LOCK_OPTIONS = {"base.txt": [], "dev.txt": ["--extra", "dev", "--constraint", "base.txt"]}
 # What pip is told about indexes and the way to them, as uv calls it, with what separates several values there.
 _OPTIONS = {
     "index-url": ("UV_DEFAULT_INDEX", " "),
@@ -65,24 +69,67 @@ def requirement(lock: str, package: str) -> str:
     return found.group()
 
 
-def main() -> int:
+def install() -> int:
     """Install the lock into the environment of this Python."""
-    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
+    lock = LOCKS / "dev.txt"
     with tempfile.NamedTemporaryFile("w", suffix=".txt", encoding="utf-8") as file:
-        file.write(requirement(LOCK.read_text(encoding="utf-8"), "uv"))
+        file.write(requirement(lock.read_text(encoding="utf-8"), "uv"))
         file.flush()
-        if subprocess.run([*pip, "install", "--quiet", "--require-hashes", "-r", file.name], check=False).returncode:
+        bring_uv = [*_pip(), "install", "--quiet", "--require-hashes", "-r", file.name]
+        if subprocess.run(bring_uv, check=False).returncode:
             return 1
-    listing = subprocess.run([*pip, "config", "list"], check=True, capture_output=True, text=True).stdout
-    uv = [str(Path(sys.executable).with_name("uv")), "pip", "install", "--python", sys.executable]
-    environment = uv_environment(pip_settings(listing), os.environ)
     # Compiled here once, as processes that may not write beside the packages would do it at each of their starts.
-    command = [*uv, "--compile-bytecode", "--require-hashes", "-r", str(LOCK)]
-    if not subprocess.run(command, env=environment, check=False).returncode:
+    options = ["--python", sys.executable, "--compile-bytecode", "--require-hashes", "-r", str(lock)]
+    if not _uv("install", *options):
         return 0
     # The way to an index may need what only pip knows, such as a keyring.
     print("uv could not install the packages; pip tries it, which takes about a minute …", file=sys.stderr)
-    return subprocess.run([*pip, "install", "--require-hashes", "-r", str(LOCK)], check=False).returncode
+    return subprocess.run([*_pip(), "install", "--require-hashes", "-r", str(lock)], check=False).returncode
+
+
+def renew() -> int:
+    """Lock the newest versions that ``pyproject.toml`` allows."""
+    return _compile(LOCKS, "--upgrade")
+
+
+def check() -> int:
+    """Say whether ``pyproject.toml`` asks for anything that the lock does not have, or the other way round."""
+    with tempfile.TemporaryDirectory() as directory:
+        for name in LOCK_OPTIONS:
+            shutil.copy(LOCKS / name, directory)
+        if code := _compile(Path(directory)):
+            return code
+        stale = [name for name in LOCK_OPTIONS if (Path(directory) / name).read_text() != (LOCKS / name).read_text()]
+    if stale:
+        print(f"not what pyproject.toml asks for: {', '.join(stale)}; run `make lock`", file=sys.stderr)
+    return len(stale)
+
+
+def _compile(directory: Path, *more: str) -> int:
+    fixed = ["--universal", "--generate-hashes", "--python-version", "3.11", "--no-annotate", "--no-header"]
+    silent = ["--quiet", "--no-emit-index-url", "--no-emit-find-links"]
+    for name, options in LOCK_OPTIONS.items():
+        arguments = [*fixed, *silent, *more, *options, str(PROJECT / "pyproject.toml"), "--output-file", name]
+        if code := _uv("compile", *arguments, directory=directory):
+            return code
+    return 0
+
+
+def _pip() -> list[str]:
+    return [sys.executable, "-m", "pip", "--disable-pip-version-check"]
+
+
+def _uv(command: str, *arguments: str, directory: Path = PROJECT) -> int:
+    listing = subprocess.run([*_pip(), "config", "list"], check=True, capture_output=True, text=True).stdout
+    environment = uv_environment(pip_settings(listing), os.environ)
+    uv = str(Path(sys.executable).with_name("uv"))
+    return subprocess.run([uv, "pip", command, *arguments], env=environment, cwd=directory, check=False).returncode
+
+
+def main() -> int:
+    """Do what the first argument says."""
+    tasks = {task.__name__: task for task in (install, renew, check)}
+    return tasks[sys.argv[1]]()
 
 
 if __name__ == "__main__":
