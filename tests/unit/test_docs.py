@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -29,7 +30,7 @@ FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 ROW = re.compile(r"^\| `([A-Z0-9_]+)` \| ([^|]+) \|", re.MULTILINE)
-CALLED_BY_OTHER_TASKS = {"servers"}
+CALLED_BY_OTHER_TASKS = {"servers", "check-lock"}
 
 
 def prose(page: Path) -> str:
@@ -235,3 +236,24 @@ def test_every_feature_says_where_it_is_and_what_shows_it() -> None:
                 number,
                 function,
             )
+
+
+DECISIONS = sorted((DOCS / "decisions").glob("*.md"))
+DATED = re.compile(
+    r"^\*\*Status:\*\* (?:accepted|replaced by .+) on (\d{4}-\d{2}-\d{2})$",
+    re.MULTILINE,
+)
+
+
+def test_decisions_are_numbered_without_holes() -> None:
+    assert [page.name[:4] for page in DECISIONS] == [
+        f"{number:04}" for number in range(1, len(DECISIONS) + 1)
+    ]
+
+
+@pytest.mark.parametrize("page", DECISIONS, ids=lambda page: page.stem)
+def test_a_decision_has_its_number_and_a_date(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    assert text.startswith(f"# {page.name[:4]} ")
+    (day,) = DATED.findall(text)
+    assert date.fromisoformat(day)
