@@ -25,7 +25,7 @@ servers:
 	@sh local/install_servers.sh
 
 demo: setup ## start the system, play an inquiry from CRM to Medical and back, stop it (KEEP=1 leaves it running)
-	@$(PYTHON) -m local.demo
+	@$(PYTHON) -m local.story.demo
 
 start: setup ## start the system in the background (CRMS=2: with two Vault CRMs); addresses in .run/endpoints.json
 	@$(PYTHON) -m local start
