@@ -6,7 +6,7 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
 
-.PHONY: help setup servers demo start stop status reset test coverage test-compose bench reference lint types check format lock check-lock hooks release clean
+.PHONY: help setup servers demo start stop status reset test coverage test-compose bench rooms reference lint types check format lock check-lock hooks release clean
 
 help: ## list the tasks
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1|/' | \
@@ -55,6 +55,9 @@ test-compose: $(STAMP) ## build the image, bring the compose file up, play the s
 
 bench: setup ## measure throughput and delay, and write a table and JSON
 	@$(PYTHON) -m bench $(ARGS)
+
+rooms: setup ## count the source files that a transfer, a query and a retry enter (ARGS="--list": name them)
+	@$(PYTHON) -m bench.rooms $(ARGS)
 
 reference: $(STAMP) ## write docs/api-reference.md from the code
 	@$(PYTHON) -m local.api_reference
