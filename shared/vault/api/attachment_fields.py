@@ -1,4 +1,4 @@
-"""Attachment fields: the file that a field of a record holds, or those of all its fields."""
+"""Serves the files of attachment fields: of one field of a record, or of all its fields."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Request
 from starlette.responses import Response
 
-from shared.protocol.error_types import ErrorType
 from shared.vault.api import response_envelope as envelope
 from shared.vault.api.file_body import (
     archive_response,
@@ -20,7 +19,6 @@ from shared.vault.api.request_context import PREFIX, SignedIn, base_path, vault_
 from shared.vault.api.response_envelope import by_id
 from shared.vault.attachments.attachment_archive import ArchivedFile, zipped
 from shared.vault.attachments.attachment_service import Of
-from shared.vault.errors import VaultFault
 
 router = APIRouter(
     prefix=f"{PREFIX}/vobjects/{{object_name}}/{{record_id}}/attachment_fields",
@@ -32,9 +30,10 @@ router = APIRouter(
 async def all_files(
     request: Request, caller: SignedIn, object_name: str, record_id: str
 ) -> Response:
-    """A zip archive with a folder for each field that holds a file."""
+    """Returns a zip archive with a folder for each field that has a file."""
     service = vault_of(request).attachment_fields
     name, found = await service.all(Of(caller, object_name, record_id))
+    # A generator: each file is opened when the archive comes to it.
     files = (
         ArchivedFile(
             f"{field}/{file.filename}", file.last_stored, service.bytes_of(file)
@@ -53,7 +52,7 @@ async def file(
     field_name: str,
     wanted: Annotated[str | None, Header(alias="Range")] = None,
 ) -> Response:
-    """The file, or the `Range` of it."""
+    """Returns the file, or the part of it that `Range` names."""
     service = vault_of(request).attachment_fields
     found = await service.one(Of(caller, object_name, record_id), field_name)
     span = span_of(wanted, found.content.size)
@@ -75,20 +74,16 @@ async def put(
     record_id: str,
     field_name: str,
 ) -> Response:
-    """A file of up to 100 MB, in place of the one before; an update of the record empties the field."""
-    service, of = (
-        vault_of(request).attachment_fields,
-        Of(caller, object_name, record_id),
-    )
+    """Stores a file of up to 100 MB in the field, in place of the previous one.
+
+    An update of the record empties the field.
+    """
+    service = vault_of(request).attachment_fields
+    of = Of(caller, object_name, record_id)
+    # Before the file is read: who may not set the field need not send 100 MB to learn it.
     await service.require_record(of, field_name)
     async with upload_form(request, service.max_file) as form:
-        if form.file is None:
-            raise VaultFault(
-                ErrorType.PARAMETER_REQUIRED, "Missing required parameter [file]"
-            )
-        results = await service.put(
-            of, field_name, form.file.filename or "", form.content()
-        )
-    return envelope.batch(
-        by_id(results), f"{base_path(request)}/vobjects/{object_name}"
-    )
+        name = form.sent_name()
+        results = await service.put(of, field_name, name, form.content())
+    records = f"{base_path(request)}/vobjects/{object_name}"
+    return envelope.batch(by_id(results), records)

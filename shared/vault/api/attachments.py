@@ -1,4 +1,4 @@
-"""Attachments: files of records, one by one or up to 500 in a call."""
+"""Serves attachments, the files of records: one by one, or up to 500 in a call."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Path, Query, Request
 from starlette.responses import Response
 
-from shared.protocol.error_types import ErrorType
 from shared.vault.access.moments import moment
 from shared.vault.api import response_envelope as envelope
-from shared.vault.api.body import read_fields, read_rows
+from shared.vault.api.body import missing, read_fields, read_rows
 from shared.vault.api.file_body import (
     archive_response,
     file_response,
@@ -29,7 +28,6 @@ from shared.vault.api.response_envelope import Status
 from shared.vault.attachments.attachment_archive import ArchivedFile, zipped
 from shared.vault.attachments.attachment_batches import MAX_ID, BatchRow
 from shared.vault.attachments.attachment_service import Added, Of
-from shared.vault.errors import VaultFault
 from shared.vault.files.attachment_model import Attachment, Version
 
 router = APIRouter(prefix=f"{PREFIX}/vobjects", tags=["Attachments"])
@@ -57,7 +55,7 @@ DESCRIPTION_FORM = form_documentation(
 async def attachments(
     request: Request, caller: SignedIn, object_name: str, record_id: str
 ) -> Response:
-    """All of them, each as its latest version is, the oldest first."""
+    """Lists the attachments of a record with their latest versions, the oldest attachment first."""
     found = await vault_of(request).attachments.all(Of(caller, object_name, record_id))
     return envelope.success(
         data=[_attachment_json(request, object_name, each) for each in found]
@@ -68,29 +66,28 @@ async def attachments(
 async def create(
     request: Request, caller: SignedIn, object_name: str, record_id: str
 ) -> Response:
-    """A file of up to 4 GB; with the name of an attachment that the record has, it is a new version of that one."""
-    service, of = vault_of(request).attachments, Of(caller, object_name, record_id)
+    """Attaches a file of up to 4 GB; a file with the name of an existing attachment becomes its new version."""
+    service = vault_of(request).attachments
+    of = Of(caller, object_name, record_id)
+    # Before the file is read: who may not attach it need not send 4 GB to learn it.
     await service.require_record(of)
     async with upload_form(request, service.max_file) as form:
-        if form.file is None:
-            raise VaultFault(
-                ErrorType.PARAMETER_REQUIRED, "Missing required parameter [file]"
-            )
-        description = form.fields.get("description__v") or form.fields.get(
-            "description"
-        )
-        return _added(
-            await service.add(of, form.file.filename or "", form.content(), description)
-        )
+        name = form.sent_name()
+        fields = form.fields
+        description = fields.get("description__v") or fields.get("description")
+        added = await service.add(of, name, form.content(), description)
+        return _added(added)
 
 
 @router.get(f"{RECORD}/file", summary="Download all attachments of a record")
 async def all_files(
     request: Request, caller: SignedIn, object_name: str, record_id: str
 ) -> Response:
-    """Their latest versions, as a zip archive."""
-    service, of = vault_of(request).attachments, Of(caller, object_name, record_id)
-    name, found = await service.archive_name(of), await service.all(of)
+    """Returns a zip archive with the latest version of each attachment."""
+    service = vault_of(request).attachments
+    of = Of(caller, object_name, record_id)
+    name = await service.archive_name(of)
+    found = await service.all(of)
     files = (
         ArchivedFile(a.filename, a.latest.created_date, service.bytes_of(a.latest))
         for a in found
@@ -106,7 +103,7 @@ async def one(
     record_id: str,
     attachment_id: AttachmentId,
 ) -> Response:
-    """As its latest version is, with the addresses of all versions."""
+    """Returns the latest version of an attachment, and the addresses of all its versions."""
     found = await vault_of(request).attachments.one(
         Of(caller, object_name, record_id), attachment_id
     )
@@ -121,14 +118,14 @@ async def describe(
     record_id: str,
     attachment_id: AttachmentId,
 ) -> Response:
-    """Changes the description of the latest version; an empty one removes it."""
+    """Changes the description of the latest version; an empty description removes it."""
     fields = await read_fields(request)
-    service, of = vault_of(request).attachments, Of(caller, object_name, record_id)
+    service = vault_of(request).attachments
+    of = Of(caller, object_name, record_id)
     await service.require_record(of)
+    # Not `required`, which would refuse an empty text.
     if "description__v" not in fields:
-        raise VaultFault(
-            ErrorType.PARAMETER_REQUIRED, "Missing required parameter [description__v]"
-        )
+        raise missing("description__v")
     await service.describe(of, attachment_id, fields["description__v"])
     return envelope.success()
 
@@ -141,7 +138,7 @@ async def delete(
     record_id: str,
     attachment_id: AttachmentId,
 ) -> Response:
-    """With all its versions."""
+    """Deletes an attachment with all its versions."""
     await vault_of(request).attachments.delete(
         Of(caller, object_name, record_id), attachment_id
     )
@@ -157,7 +154,7 @@ async def file(
     attachment_id: AttachmentId,
     wanted: Wanted = None,
 ) -> Response:
-    """The file of the latest version, or the `Range` of it."""
+    """Returns the file of the latest version, or the part of it that `Range` names."""
     found = await vault_of(request).attachments.one(
         Of(caller, object_name, record_id), attachment_id
     )
@@ -172,7 +169,7 @@ async def versions(
     record_id: str,
     attachment_id: AttachmentId,
 ) -> Response:
-    """Their numbers and addresses, the earliest first."""
+    """Lists the numbers and addresses of the versions, the earliest first."""
     found = await vault_of(request).attachments.one(
         Of(caller, object_name, record_id), attachment_id
     )
@@ -188,7 +185,7 @@ async def version(
     attachment_id: AttachmentId,
     attachment_version: AttachmentVersion,
 ) -> Response:
-    """What is known of its file."""
+    """Returns name, size, checksum and description of one version."""
     found = await vault_of(request).attachments.one(
         Of(caller, object_name, record_id), attachment_id
     )
@@ -206,18 +203,16 @@ async def restore(
     attachment_id: AttachmentId,
     attachment_version: AttachmentVersion,
     *,
-    restore: Annotated[
-        bool, Query(description="`true`: this call does nothing else.")
-    ] = False,
+    restore: Annotated[bool, Query(description="Must be `true`.")] = False,
 ) -> Response:
-    """Adds a version with the same file and description, which is the latest then."""
-    service, of = vault_of(request).attachments, Of(caller, object_name, record_id)
+    """Makes a version the latest one: adds a new version with its file and description."""
+    service = vault_of(request).attachments
+    of = Of(caller, object_name, record_id)
     await service.require_record(of)
     if not restore:
-        raise VaultFault(
-            ErrorType.PARAMETER_REQUIRED, "Missing required parameter [restore]"
-        )
-    return _added(await service.restore(of, attachment_id, attachment_version))
+        raise missing("restore")
+    added = await service.restore(of, attachment_id, attachment_version)
+    return _added(added)
 
 
 @router.delete(VERSION, summary="Delete a version of an attachment")
@@ -229,7 +224,7 @@ async def delete_version(
     attachment_id: AttachmentId,
     attachment_version: AttachmentVersion,
 ) -> Response:
-    """The attachment goes with its last version; numbers of deleted versions are not given again."""
+    """Deletes a version, and with the last version the attachment; numbers of versions are not used again."""
     of = Of(caller, object_name, record_id)
     await vault_of(request).attachments.delete_version(
         of, attachment_id, attachment_version
@@ -247,7 +242,7 @@ async def version_file(
     attachment_version: AttachmentVersion,
     wanted: Wanted = None,
 ) -> Response:
-    """Its file, or the `Range` of it."""
+    """Returns the file of a version, or the part of it that `Range` names."""
     found = await vault_of(request).attachments.one(
         Of(caller, object_name, record_id), attachment_id
     )
@@ -258,16 +253,16 @@ async def version_file(
 async def create_many(
     request: Request, caller: SignedIn, object_name: str, id_param: IdParam = None
 ) -> Response:
-    """Rows with `id` (or the `idParam` field), `filename__v`, `file`: one of the staging area, of up to 100 MB.
+    """Attaches files of the staging area, of up to 100 MB each.
 
-    `description__v` and `external_id__v` may be added.
+    Rows have `id` (or the `idParam` field), `filename__v` and `file`, the path on the staging area; they may have
+    `description__v` and `external_id__v`.
     """
-    rows = (await read_rows(request)).rows
-    return _batch(
-        await vault_of(request).attachment_batches.create(
-            caller, object_name, rows, id_param
-        )
+    sent = await read_rows(request)
+    results = await vault_of(request).attachment_batches.create(
+        caller, object_name, sent.rows, id_param
     )
+    return _batch(results)
 
 
 @router.put(
@@ -276,13 +271,15 @@ async def create_many(
 async def describe_many(
     request: Request, caller: SignedIn, object_name: str, id_param: IdParam = None
 ) -> Response:
-    """Rows with `id` and `attachment_id`, or with `idParam=external_id__v` that; and `description__v`."""
-    rows = (await read_rows(request)).rows
-    return _batch(
-        await vault_of(request).attachment_batches.describe(
-            caller, object_name, rows, id_param
-        )
+    """Changes descriptions: rows have `description__v`, and `id` with `attachment_id`.
+
+    With `idParam=external_id__v`, rows have `external_id__v` instead of the two ids.
+    """
+    sent = await read_rows(request)
+    results = await vault_of(request).attachment_batches.describe(
+        caller, object_name, sent.rows, id_param
     )
+    return _batch(results)
 
 
 @router.delete(
@@ -291,18 +288,21 @@ async def describe_many(
 async def delete_many(
     request: Request, caller: SignedIn, object_name: str, id_param: IdParam = None
 ) -> Response:
-    """Rows with `id` and `attachment_id`, or with `idParam=external_id__v` that; all versions are deleted."""
-    rows = (await read_rows(request)).rows
-    return _batch(
-        await vault_of(request).attachment_batches.delete(
-            caller, object_name, rows, id_param
-        )
+    """Deletes attachments with all their versions: rows have `id` and `attachment_id`.
+
+    With `idParam=external_id__v`, rows have `external_id__v` instead of the two ids.
+    """
+    sent = await read_rows(request)
+    results = await vault_of(request).attachment_batches.delete(
+        caller, object_name, sent.rows, id_param
     )
+    return _batch(results)
 
 
 def _file(
     request: Request, attachment: Attachment, version: Version, wanted: str | None
 ) -> Response:
+    """Return the file of a version, or the part of it that the Range header ``wanted`` names."""
     size = version.content.size
     span = span_of(wanted, size)
     content = vault_of(request).attachments.bytes_of(version, span.start, span.length)
@@ -312,6 +312,7 @@ def _file(
 
 
 def _added(added: Added) -> Response:
+    """Return what was attached, or a warning when the record has a file with these bytes."""
     data = {"id": added.id, "version__v": added.version}
     if added.added:
         return envelope.success(data=data)
@@ -323,26 +324,28 @@ def _batch(rows: Sequence[BatchRow]) -> Response:
 
 
 def _row_json(row: BatchRow) -> dict[str, object]:
+    """Return the result of one row."""
     if row.errors:
-        return {
-            "responseStatus": Status.FAILURE,
-            "errors": envelope.errors_json(row.errors),
-        }
-    data: dict[str, object] = {"id": row.attachment_id, "version__v": row.version}
+        errors = envelope.errors_json(row.errors)
+        return {"responseStatus": Status.FAILURE, "errors": errors}
+    status = Status.WARNING if row.warned else Status.SUCCESS
+    shown: dict[str, object] = {
+        "responseStatus": status,
+        "id": row.attachment_id,
+        "version__v": row.version,
+    }
     if row.warned:
-        return {
-            "responseStatus": Status.WARNING,
-            **data,
-            "warnings": envelope.no_changes(SAME_BYTES),
-        }
-    return {"responseStatus": Status.SUCCESS, **data}
+        shown["warnings"] = envelope.no_changes(SAME_BYTES)
+    return shown
 
 
 def _attachment_json(
     request: Request, object_name: str, attachment: Attachment
 ) -> dict[str, object]:
-    shown = _version_json(attachment, attachment.latest)
-    return {**shown, "versions": _versions_json(request, object_name, attachment)}
+    """Return an attachment: its latest version, and the addresses of all."""
+    latest = _version_json(attachment, attachment.latest)
+    versions = _versions_json(request, object_name, attachment)
+    return {**latest, "versions": versions}
 
 
 def _version_json(attachment: Attachment, version: Version) -> dict[str, object]:

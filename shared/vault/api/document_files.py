@@ -1,4 +1,4 @@
-"""Files of documents: the source file and the renditions of a version, up and down."""
+"""Serves the files of documents: downloads source files and renditions, stores and deletes renditions."""
 
 from __future__ import annotations
 
@@ -8,14 +8,19 @@ from fastapi import APIRouter, Header, Request
 from starlette.responses import Response
 
 from shared.vault.api import response_envelope as envelope
-from shared.vault.api.documents import LATEST, VERSION, Latest, Version
+from shared.vault.api.documents import (
+    LATEST,
+    VERSION,
+    Latest,
+    Version,
+    rendition_urls,
+    url_of,
+)
 from shared.vault.api.file_body import file_response, sent_file, span_of
 from shared.vault.api.openapi.request_bodies import DOCUMENT_FORM
 from shared.vault.api.request_context import (
     PREFIX,
     SignedIn,
-    base_path,
-    origin,
     vault_of,
 )
 from shared.vault.queries.document_target import SOURCE_FILE
@@ -34,7 +39,7 @@ Range = Annotated[str | None, Header(alias="Range")]
 async def file(
     request: Request, caller: SignedIn, place: Latest, wanted: Range = None
 ) -> Response:
-    """The file of the latest version, or the `Range` of it."""
+    """Returns the file of the latest version, or the part of it that `Range` names."""
     return await _download(request, caller, place, SOURCE_FILE, wanted)
 
 
@@ -42,13 +47,13 @@ async def file(
 async def version_file(
     request: Request, caller: SignedIn, place: Version, wanted: Range = None
 ) -> Response:
-    """The file of one version, or the `Range` of it."""
+    """Returns the file of one version, or the part of it that `Range` names."""
     return await _download(request, caller, place, SOURCE_FILE, wanted)
 
 
 @router.get(f"{LATEST}/renditions", summary="Renditions of a document")
 async def renditions(request: Request, caller: SignedIn, place: Latest) -> Response:
-    """The types of the latest version's renditions, each with its address."""
+    """Lists the types of the latest version's renditions with their addresses."""
     return await _listed(request, caller, place)
 
 
@@ -56,7 +61,7 @@ async def renditions(request: Request, caller: SignedIn, place: Latest) -> Respo
 async def version_renditions(
     request: Request, caller: SignedIn, place: Version
 ) -> Response:
-    """The types of a version's renditions, each with its address."""
+    """Lists the types of one version's renditions with their addresses."""
     return await _listed(request, caller, place)
 
 
@@ -68,7 +73,7 @@ async def rendition(
     rendition_type: str,
     wanted: Range = None,
 ) -> Response:
-    """A rendition of the latest version, or the `Range` of it."""
+    """Returns a rendition of the latest version, or the part of it that `Range` names."""
     return await _download(request, caller, place, rendition_type, wanted)
 
 
@@ -80,7 +85,7 @@ async def version_rendition(
     rendition_type: str,
     wanted: Range = None,
 ) -> Response:
-    """A rendition of one version, or the `Range` of it."""
+    """Returns a rendition of one version, or the part of it that `Range` names."""
     return await _download(request, caller, place, rendition_type, wanted)
 
 
@@ -90,7 +95,7 @@ async def version_rendition(
 async def add(
     request: Request, caller: SignedIn, place: Latest, rendition_type: str
 ) -> Response:
-    """Gives the latest version a rendition that it has not: the `file` of the form."""
+    """Adds the `file` of the form to the latest version as a rendition of a type that it does not have yet."""
     return await _put(request, caller, place, rendition_type, replace=False)
 
 
@@ -102,7 +107,7 @@ async def add(
 async def add_to_version(
     request: Request, caller: SignedIn, place: Version, rendition_type: str
 ) -> Response:
-    """Gives a version a rendition that it has not: the `file` of the form."""
+    """Adds the `file` of the form to one version as a rendition of a type that it does not have yet."""
     return await _put(request, caller, place, rendition_type, replace=False)
 
 
@@ -112,7 +117,7 @@ async def add_to_version(
 async def replace(
     request: Request, caller: SignedIn, place: Latest, rendition_type: str
 ) -> Response:
-    """Puts the `file` of the form in the place of a rendition of the latest version."""
+    """Replaces a rendition of the latest version by the `file` of the form."""
     return await _put(request, caller, place, rendition_type, replace=True)
 
 
@@ -124,7 +129,7 @@ async def replace(
 async def replace_of_version(
     request: Request, caller: SignedIn, place: Version, rendition_type: str
 ) -> Response:
-    """Puts the `file` of the form in the place of a rendition of a version."""
+    """Replaces a rendition of one version by the `file` of the form."""
     return await _put(request, caller, place, rendition_type, replace=True)
 
 
@@ -132,7 +137,7 @@ async def replace_of_version(
 async def remove(
     request: Request, caller: SignedIn, place: Latest, rendition_type: str
 ) -> Response:
-    """Takes a rendition from the latest version."""
+    """Deletes a rendition of the latest version."""
     await vault_of(request).document_files.remove(caller, place, rendition_type)
     return envelope.success()
 
@@ -141,7 +146,7 @@ async def remove(
 async def remove_of_version(
     request: Request, caller: SignedIn, place: Version, rendition_type: str
 ) -> Response:
-    """Takes a rendition from a version."""
+    """Deletes a rendition of one version."""
     await vault_of(request).document_files.remove(caller, place, rendition_type)
     return envelope.success()
 
@@ -149,6 +154,7 @@ async def remove_of_version(
 async def _download(
     request: Request, caller: Caller, place: Place, kind: str, wanted: str | None
 ) -> Response:
+    """Return a file of a version, or the part of it that the Range header ``wanted`` names."""
     files = vault_of(request).document_files
     found = await files.file(caller, place, kind)
     size = found.content.size
@@ -158,18 +164,16 @@ async def _download(
 
 
 async def _listed(request: Request, caller: Caller, place: Place) -> Response:
+    """Return the renditions of a version with their addresses."""
     names = await vault_of(request).document_files.renditions(caller, place)
-    own = f"{origin(request)}{base_path(request)}/objects/documents/{place.document_id}"
-    if place.number is not None:
-        own += f"/versions/{place.number.major}/{place.number.minor}"
-    return envelope.success(
-        renditions={name: f"{own}/renditions/{name}" for name in names}
-    )
+    renditions = rendition_urls(url_of(request, place), names)
+    return envelope.success(renditions=renditions)
 
 
 async def _put(
     request: Request, caller: Caller, place: Place, kind: str, *, replace: bool
 ) -> Response:
+    """Store the file of the form as a rendition of a version."""
     async with sent_file(request) as sent:
         await vault_of(request).document_files.put(
             caller, place, kind, sent, replace=replace

@@ -1,4 +1,4 @@
-"""Records: read one, list them, create, update, upsert and delete, one or up to 500 in a call."""
+"""Serves records: reads one, lists them, and creates, updates, upserts and deletes up to 500 in a call."""
 
 from __future__ import annotations
 
@@ -42,7 +42,10 @@ MAX_SORT = 10  # fields
 
 IdParam = Annotated[
     str | None,
-    Query(alias="idParam", description="A unique field that names the record."),
+    Query(
+        alias="idParam",
+        description="A unique field by which rows identify their record.",
+    ),
 ]
 IdParamAlias = Annotated[str | None, Query(alias="id_param", include_in_schema=False)]
 
@@ -56,16 +59,18 @@ async def collection(
     limit: Annotated[int, Query(ge=1, le=MAX_LIMIT)] = 200,
     offset: Annotated[int, Query(ge=0)] = 0,
     sort: Annotated[
-        str, Query(description="Fields, each with `asc` or `desc` behind it.")
+        str, Query(description="Fields, each followed by `asc` or `desc`.")
     ] = "id asc",
 ) -> Response:
-    """Records with the named fields; `POST /query` does this and more."""
+    """Lists records with the fields that the call names; `POST /query` can do this and more."""
     vault = vault_of(request)
     names = [name.strip() for name in fields.split(",")][:MAX_COLLECTION_FIELDS]
+    # They become part of a VQL statement: whatever is no name must not.
     if not all(NAME.fullmatch(name) for name in (*names, object_name)):
         raise VaultFault(ErrorType.INVALID_DATA, "A field or object name is malformed")
     selected = ", ".join(dict.fromkeys(names))
-    text = f"SELECT {selected} FROM {object_name} ORDER BY {_order(sort)} PAGESIZE {limit} PAGEOFFSET {offset}"
+    paging = f"ORDER BY {_order(sort)} PAGESIZE {limit} PAGEOFFSET {offset}"
+    text = f"SELECT {selected} FROM {object_name} {paging}"
     page = await vault.queries.run(
         caller, text, describe=False, version_path=version_of(request)
     )
@@ -99,9 +104,10 @@ async def create(
     id_param: IdParam = None,
     alias: IdParamAlias = None,
 ) -> Response:
-    """A JSON array, CSV, or one record as a form; with `idParam`, records that exist are updated."""
+    """Creates records from a JSON array, CSV, or one record as a form; with `idParam`, updates those that exist."""
     records = vault_of(request).records
-    mode, lineage = mode_of(request), lineage_of(request)
+    mode = mode_of(request)
+    lineage = lineage_of(request)
     rows = await _rows(request, caller, object_name)
     key = id_param or alias
     if key is None:
@@ -125,14 +131,16 @@ async def update(
     id_param: IdParam = None,
     alias: IdParamAlias = None,
 ) -> Response:
-    """A JSON array, CSV, or one record as a form; rows name their record by `id` or by the `idParam` field."""
-    mode, lineage = mode_of(request), lineage_of(request)
+    """Updates records from a JSON array, CSV, or a form; rows name their record by `id` or by the `idParam` field."""
+    mode = mode_of(request)
+    lineage = lineage_of(request)
     rows = await _rows(request, caller, object_name)
     key = id_param or alias
     results = await vault_of(request).records.update(
         caller, object_name, rows.rows, key, mode=mode, lineage=lineage
     )
-    return _answer(request, object_name, rows, results if key else by_id(results))
+    shown = results if key else by_id(results)
+    return _answer(request, object_name, rows, shown)
 
 
 @router.delete(
@@ -145,29 +153,28 @@ async def delete(
     id_param: IdParam = None,
     alias: IdParamAlias = None,
 ) -> Response:
-    """Rows with `id`, or with the `idParam` field, in the body."""
+    """Deletes records; rows in the body name them by `id` or by the `idParam` field."""
     rows = await read_rows(request)
     key = id_param or alias
     results = await vault_of(request).records.delete(
         caller, object_name, rows.rows, key, mode=mode_of(request)
     )
-    return _answer(
-        request, object_name, rows, results if key else by_id(results), deleted=True
-    )
+    shown = results if key else by_id(results)
+    return _answer(request, object_name, rows, shown, deleted=True)
 
 
 @router.get("/{object_name}/{record_id}", summary="Read a record")
 async def read(
     request: Request, caller: SignedIn, object_name: str, record_id: str
 ) -> Response:
-    """All fields of one record."""
+    """Returns all fields of one record."""
     vault = vault_of(request)
+    # First, since it refuses what is no object, or one that the caller may not read.
     record = await vault.queries.record(caller, object_name, record_id)
+    target = vault.components.registry.objects[object_name]
     details = {
         "url": f"{base_path(request)}/vobjects/{object_name}/{record_id}",
-        "object": object_reference(
-            vault.components.registry.objects[object_name], base_path(request)
-        ),
+        "object": object_reference(target, base_path(request)),
     }
     assigned = await vault.roles.assigned(caller, object_name, record_id)
     return envelope.success(
@@ -183,8 +190,11 @@ async def read(
 async def update_one(
     request: Request, caller: SignedIn, object_name: str, record_id: str
 ) -> Response:
-    """The fields to change, as a form or a JSON object."""
-    vault, row = vault_of(request), await read_record(request) | {"id": record_id}
+    """Changes fields of one record; they come as a form or a JSON object."""
+    vault = vault_of(request)
+    fields = await read_record(request)
+    # The id of the path wins over one in the body.
+    row = fields | {"id": record_id}
     rows = await vault.attachment_fields.with_files(caller, object_name, [row])
     results = await vault.records.update(
         caller, object_name, rows, mode=mode_of(request)
@@ -207,14 +217,11 @@ async def delete_one(
 
 
 async def _rows(request: Request, caller: Caller, object_name: str) -> Rows:
-    """The rows of the body, and with them the files that they name."""
-    rows = await read_rows(request)
-    return Rows(
-        await vault_of(request).attachment_fields.with_files(
-            caller, object_name, rows.rows
-        ),
-        rows.single,
-    )
+    """Return the rows of the body, with the files of attachment fields that they name taken over."""
+    sent = await read_rows(request)
+    files = vault_of(request).attachment_fields
+    rows = await files.with_files(caller, object_name, sent.rows)
+    return Rows(rows, sent.single)
 
 
 def _answer(
@@ -225,46 +232,47 @@ def _answer(
     *,
     deleted: bool = False,
 ) -> Response:
+    """Return the results as the call accepts them; deleted records have no address."""
     if wants_csv(request.headers.get("accept", "")):
         return results_csv(results)
     url = None if deleted else f"{base_path(request)}/vobjects/{object_name}"
-    return (
-        envelope.single(results[0], url)
-        if rows.single
-        else envelope.batch(results, url)
-    )
+    if rows.single:
+        return envelope.single(results[0], url)
+    return envelope.batch(results, url)
 
 
 def _order(sort: str) -> str:
-    """The ORDER BY of ``name__v desc, id``; raises VaultFault when it is not that."""
+    """Return the ORDER BY of a parameter such as ``name__v desc, id``.
+
+    :raises VaultFault: INVALID_DATA when a term is no name with a direction.
+    """
     terms = [term.split() for term in sort.split(",")]
     for words in terms:
         direction = [word.lower() for word in words[1:]]
-        if (
-            not words
-            or not NAME.fullmatch(words[0])
-            or direction not in ([], ["asc"], ["desc"])
-        ):
-            raise VaultFault(
-                ErrorType.INVALID_DATA, "Invalid value for parameter [sort]"
-            )
+        named = bool(words) and NAME.fullmatch(words[0])
+        if not named or direction not in ([], ["asc"], ["desc"]):
+            message = "Invalid value for parameter [sort]"
+            raise VaultFault(ErrorType.INVALID_DATA, message)
     return ", ".join(" ".join(words) for words in terms[:MAX_SORT])
 
 
 def mode_of(request: Request) -> WriteMode:
-    """How the headers of a record call want it to write; raises VaultFault."""
-    behavior = (
-        request.headers.get("x-vaultapi-unchangedfieldbehavior")
-        or WriteMode().unchanged
-    )
+    """Return how a record call is to write, as its headers say.
+
+    :raises VaultFault: INVALID_DATA when X-VaultAPI-UnchangedFieldBehavior has another value.
+    """
+    header = request.headers.get("x-vaultapi-unchangedfieldbehavior")
+    behavior = (header or WriteMode().unchanged).lower()
     known = {each.lower(): each for each in UnchangedFields}
-    if behavior.lower() not in known:
-        raise VaultFault(
-            ErrorType.INVALID_DATA,
-            f"X-VaultAPI-UnchangedFieldBehavior takes {', '.join(UnchangedFields)}",
-        )
-    migration, no_triggers = (
-        request.headers.get(f"x-vaultapi-{name}", "").strip().lower() == "true"
-        for name in ("migrationmode", "notriggers")
-    )
-    return WriteMode(migration, no_triggers, known[behavior.lower()])
+    if behavior not in known:
+        allowed = ", ".join(UnchangedFields)
+        message = f"X-VaultAPI-UnchangedFieldBehavior takes {allowed}"
+        raise VaultFault(ErrorType.INVALID_DATA, message)
+    migration = _is_true(request, "x-vaultapi-migrationmode")
+    no_triggers = _is_true(request, "x-vaultapi-notriggers")
+    return WriteMode(migration, no_triggers, known[behavior])
+
+
+def _is_true(request: Request, header: str) -> bool:
+    """Return whether a header says ``true``."""
+    return request.headers.get(header, "").strip().lower() == "true"

@@ -1,4 +1,4 @@
-"""Roles of users and groups on records."""
+"""Serves the roles of users and groups on records."""
 
 from __future__ import annotations
 
@@ -20,9 +20,10 @@ MANUAL = "manual_assignment"
 async def all_roles(
     request: Request, caller: SignedIn, object_name: str, record_id: str
 ) -> Response:
-    """The roles that users or groups have been given."""
+    """Lists the roles on a record with their users and groups."""
     assigned = await vault_of(request).roles.assigned(caller, object_name, record_id)
-    return envelope.success(data=[_json(role, who) for role, who in assigned.items()])
+    listed = [_json(role, members) for role, members in assigned.items()]
+    return envelope.success(data=listed)
 
 
 @router.get(
@@ -31,20 +32,20 @@ async def all_roles(
 async def one_role(
     request: Request, caller: SignedIn, object_name: str, record_id: str, role_name: str
 ) -> Response:
-    """Empty when nobody has it."""
+    """Returns the users and groups that have the role; an empty list when nobody has it."""
     assigned = await vault_of(request).roles.assigned(caller, object_name, record_id)
-    return envelope.success(
-        data=[_json(role, who) for role, who in assigned.items() if role == role_name]
-    )
+    members = assigned.get(role_name)
+    listed = [] if members is None else [_json(role_name, members)]
+    return envelope.success(data=listed)
 
 
 @router.post(
     "/{object_name}/roles",
-    summary="Give roles on records",
+    summary="Assign roles on records",
     openapi_extra=ROWS_DOCUMENTATION,
 )
 async def assign(request: Request, caller: SignedIn, object_name: str) -> Response:
-    """Rows with `id`, `{role}.users` and `{role}.groups`; those who have a role already keep it."""
+    """Assigns roles: rows have `id`, `{role}.users` and `{role}.groups`; users and groups with the role keep it."""
     rows = await read_rows(request)
     results = await vault_of(request).roles.change(
         caller, object_name, rows.rows, remove=False
@@ -54,11 +55,11 @@ async def assign(request: Request, caller: SignedIn, object_name: str) -> Respon
 
 @router.delete(
     "/{object_name}/roles",
-    summary="Take roles on records away",
+    summary="Remove roles on records",
     openapi_extra=ROWS_DOCUMENTATION,
 )
 async def remove(request: Request, caller: SignedIn, object_name: str) -> Response:
-    """Rows as for giving them."""
+    """Removes roles: rows have `id`, `{role}.users` and `{role}.groups`."""
     rows = await read_rows(request)
     results = await vault_of(request).roles.change(
         caller, object_name, rows.rows, remove=True
@@ -67,14 +68,15 @@ async def remove(request: Request, caller: SignedIn, object_name: str) -> Respon
 
 
 def _plain(results: list[RowResult]) -> list[RowResult]:
-    """Rows of these calls tell the id and nothing else."""
+    """Return the results with ids and errors only, which is all that these calls answer."""
     return [RowResult(id=result.id, errors=result.errors) for result in results]
 
 
-def _json(role: str, who: dict[str, list[int] | None]) -> dict[str, object]:
+def _json(role: str, members: dict[str, list[int] | None]) -> dict[str, object]:
+    """Return a role with its users and groups."""
     return {
         "name": role,
-        "users": who["users"] or [],
-        "groups": who["groups"] or [],
+        "users": members["users"] or [],
+        "groups": members["groups"] or [],
         "assignment_type": MANUAL,
     }
