@@ -21,7 +21,10 @@ router = APIRouter(prefix=f"{PREFIX}/vobjects", tags=["User actions"])
 
 @router.get("/{object_name}/{record_id}/actions", summary="User actions of a record")
 async def available(
-    request: Request, caller: SignedIn, object_name: str, record_id: str
+    request: Request,
+    caller: SignedIn,
+    object_name: str,
+    record_id: str,
 ) -> Response:
     """Lists the user actions that the record offers in its present state."""
     offered = await vault_of(request).actions.available(caller, object_name, record_id)
@@ -81,7 +84,10 @@ BULK = form_documentation({"ids": "Record ids, separated by commas"})
     openapi_extra=BULK,
 )
 async def run_bulk(
-    request: Request, caller: SignedIn, object_name: str, action_name: str
+    request: Request,
+    caller: SignedIn,
+    object_name: str,
+    action_name: str,
 ) -> Response:
     """Runs the action on up to 500 records: those in form field `ids`, separated by commas."""
     fields = await read_fields(request)

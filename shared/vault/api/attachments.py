@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Path, Query, Request
+from fastapi import APIRouter, Depends, Path, Query, Request
 from starlette.responses import Response
 
 from shared.vault.access.moments import moment
 from shared.vault.api import response_envelope as envelope
 from shared.vault.api.body import missing, read_fields, read_rows
 from shared.vault.api.file_body import (
+    RangeHeader,
     archive_response,
     file_response,
     span_of,
@@ -41,7 +42,14 @@ SAME_BYTES = "The record has a file with this content attached already - nothing
 
 AttachmentId = Annotated[int, Path(ge=1, le=MAX_ID)]
 AttachmentVersion = Annotated[int, Path(ge=1, le=MAX_ID)]
-Wanted = Annotated[str | None, Header(alias="Range")]
+
+
+def attached_to(caller: SignedIn, object_name: str, record_id: str) -> Of:
+    """Return the caller, and the record of the path, whose attachments a call is about."""
+    return Of(caller, object_name, record_id)
+
+
+Target = Annotated[Of, Depends(attached_to)]
 
 DESCRIBED_FILE_FORM = multipart_documentation(
     {"description__v": {"type": "string", "maxLength": 1000}}
@@ -53,22 +61,22 @@ DESCRIPTION_FORM = form_documentation(
 
 @router.get(RECORD, summary="Attachments of a record")
 async def attachments(
-    request: Request, caller: SignedIn, object_name: str, record_id: str
+    request: Request,
+    of: Target,
 ) -> Response:
     """Lists the attachments of a record with their latest versions, the oldest attachment first."""
-    found = await vault_of(request).attachments.all(Of(caller, object_name, record_id))
-    return envelope.success(
-        data=[_attachment_json(request, object_name, each) for each in found]
-    )
+    found = await vault_of(request).attachments.all(of)
+    listed = [_attachment_json(request, of, each) for each in found]
+    return envelope.success(data=listed)
 
 
 @router.post(RECORD, summary="Attach a file", openapi_extra=DESCRIBED_FILE_FORM)
 async def create(
-    request: Request, caller: SignedIn, object_name: str, record_id: str
+    request: Request,
+    of: Target,
 ) -> Response:
     """Attaches a file of up to 4 GB; a file with the name of an existing attachment becomes its new version."""
     service = vault_of(request).attachments
-    of = Of(caller, object_name, record_id)
     # Before the file is read: who may not attach it need not send 4 GB to learn it.
     await service.require_record(of)
     async with upload_form(request, service.max_file) as form:
@@ -81,13 +89,14 @@ async def create(
 
 @router.get(f"{RECORD}/file", summary="Download all attachments of a record")
 async def all_files(
-    request: Request, caller: SignedIn, object_name: str, record_id: str
+    request: Request,
+    of: Target,
 ) -> Response:
     """Returns a zip archive with the latest version of each attachment."""
     service = vault_of(request).attachments
-    of = Of(caller, object_name, record_id)
     name = await service.archive_name(of)
     found = await service.all(of)
+    # A generator: each file is opened when the archive comes to it.
     files = (
         ArchivedFile(a.filename, a.latest.created_date, service.bytes_of(a.latest))
         for a in found
@@ -98,30 +107,23 @@ async def all_files(
 @router.get(ONE, summary="An attachment")
 async def one(
     request: Request,
-    caller: SignedIn,
-    object_name: str,
-    record_id: str,
+    of: Target,
     attachment_id: AttachmentId,
 ) -> Response:
     """Returns the latest version of an attachment, and the addresses of all its versions."""
-    found = await vault_of(request).attachments.one(
-        Of(caller, object_name, record_id), attachment_id
-    )
-    return envelope.success(data=[_attachment_json(request, object_name, found)])
+    found = await vault_of(request).attachments.one(of, attachment_id)
+    return envelope.success(data=[_attachment_json(request, of, found)])
 
 
 @router.put(ONE, summary="Describe an attachment", openapi_extra=DESCRIPTION_FORM)
 async def describe(
     request: Request,
-    caller: SignedIn,
-    object_name: str,
-    record_id: str,
+    of: Target,
     attachment_id: AttachmentId,
 ) -> Response:
     """Changes the description of the latest version; an empty description removes it."""
     fields = await read_fields(request)
     service = vault_of(request).attachments
-    of = Of(caller, object_name, record_id)
     await service.require_record(of)
     # Not `required`, which would refuse an empty text.
     if "description__v" not in fields:
@@ -133,62 +135,46 @@ async def describe(
 @router.delete(ONE, summary="Delete an attachment")
 async def delete(
     request: Request,
-    caller: SignedIn,
-    object_name: str,
-    record_id: str,
+    of: Target,
     attachment_id: AttachmentId,
 ) -> Response:
     """Deletes an attachment with all its versions."""
-    await vault_of(request).attachments.delete(
-        Of(caller, object_name, record_id), attachment_id
-    )
+    await vault_of(request).attachments.delete(of, attachment_id)
     return envelope.success()
 
 
 @router.get(f"{ONE}/file", summary="Download an attachment")
 async def file(
     request: Request,
-    caller: SignedIn,
-    object_name: str,
-    record_id: str,
+    of: Target,
     attachment_id: AttachmentId,
-    wanted: Wanted = None,
+    wanted: RangeHeader = None,
 ) -> Response:
     """Returns the file of the latest version, or the part of it that `Range` names."""
-    found = await vault_of(request).attachments.one(
-        Of(caller, object_name, record_id), attachment_id
-    )
+    found = await vault_of(request).attachments.one(of, attachment_id)
     return _file(request, found, found.latest, wanted)
 
 
 @router.get(f"{ONE}/versions", summary="Versions of an attachment")
 async def versions(
     request: Request,
-    caller: SignedIn,
-    object_name: str,
-    record_id: str,
+    of: Target,
     attachment_id: AttachmentId,
 ) -> Response:
     """Lists the numbers and addresses of the versions, the earliest first."""
-    found = await vault_of(request).attachments.one(
-        Of(caller, object_name, record_id), attachment_id
-    )
-    return envelope.success(data=_versions_json(request, object_name, found))
+    found = await vault_of(request).attachments.one(of, attachment_id)
+    return envelope.success(data=_versions_json(request, of, found))
 
 
 @router.get(VERSION, summary="A version of an attachment")
 async def version(
     request: Request,
-    caller: SignedIn,
-    object_name: str,
-    record_id: str,
+    of: Target,
     attachment_id: AttachmentId,
     attachment_version: AttachmentVersion,
 ) -> Response:
     """Returns name, size, checksum and description of one version."""
-    found = await vault_of(request).attachments.one(
-        Of(caller, object_name, record_id), attachment_id
-    )
+    found = await vault_of(request).attachments.one(of, attachment_id)
     return envelope.success(
         data=[_version_json(found, found.version(attachment_version))]
     )
@@ -197,9 +183,7 @@ async def version(
 @router.post(VERSION, summary="Restore a version of an attachment")
 async def restore(
     request: Request,
-    caller: SignedIn,
-    object_name: str,
-    record_id: str,
+    of: Target,
     attachment_id: AttachmentId,
     attachment_version: AttachmentVersion,
     *,
@@ -207,7 +191,6 @@ async def restore(
 ) -> Response:
     """Makes a version the latest one: adds a new version with its file and description."""
     service = vault_of(request).attachments
-    of = Of(caller, object_name, record_id)
     await service.require_record(of)
     if not restore:
         raise missing("restore")
@@ -218,14 +201,11 @@ async def restore(
 @router.delete(VERSION, summary="Delete a version of an attachment")
 async def delete_version(
     request: Request,
-    caller: SignedIn,
-    object_name: str,
-    record_id: str,
+    of: Target,
     attachment_id: AttachmentId,
     attachment_version: AttachmentVersion,
 ) -> Response:
     """Deletes a version, and with the last version the attachment; numbers of versions are not used again."""
-    of = Of(caller, object_name, record_id)
     await vault_of(request).attachments.delete_version(
         of, attachment_id, attachment_version
     )
@@ -235,23 +215,22 @@ async def delete_version(
 @router.get(f"{VERSION}/file", summary="Download a version of an attachment")
 async def version_file(
     request: Request,
-    caller: SignedIn,
-    object_name: str,
-    record_id: str,
+    of: Target,
     attachment_id: AttachmentId,
     attachment_version: AttachmentVersion,
-    wanted: Wanted = None,
+    wanted: RangeHeader = None,
 ) -> Response:
     """Returns the file of a version, or the part of it that `Range` names."""
-    found = await vault_of(request).attachments.one(
-        Of(caller, object_name, record_id), attachment_id
-    )
+    found = await vault_of(request).attachments.one(of, attachment_id)
     return _file(request, found, found.version(attachment_version), wanted)
 
 
 @router.post(BATCH, summary="Attach files to records", openapi_extra=ROWS_DOCUMENTATION)
 async def create_many(
-    request: Request, caller: SignedIn, object_name: str, id_param: IdParam = None
+    request: Request,
+    caller: SignedIn,
+    object_name: str,
+    id_param: IdParam = None,
 ) -> Response:
     """Attaches files of the staging area, of up to 100 MB each.
 
@@ -269,7 +248,10 @@ async def create_many(
     BATCH, summary="Describe attachments of records", openapi_extra=ROWS_DOCUMENTATION
 )
 async def describe_many(
-    request: Request, caller: SignedIn, object_name: str, id_param: IdParam = None
+    request: Request,
+    caller: SignedIn,
+    object_name: str,
+    id_param: IdParam = None,
 ) -> Response:
     """Changes descriptions: rows have `description__v`, and `id` with `attachment_id`.
 
@@ -286,7 +268,10 @@ async def describe_many(
     BATCH, summary="Delete attachments of records", openapi_extra=ROWS_DOCUMENTATION
 )
 async def delete_many(
-    request: Request, caller: SignedIn, object_name: str, id_param: IdParam = None
+    request: Request,
+    caller: SignedIn,
+    object_name: str,
+    id_param: IdParam = None,
 ) -> Response:
     """Deletes attachments with all their versions: rows have `id` and `attachment_id`.
 
@@ -300,7 +285,10 @@ async def delete_many(
 
 
 def _file(
-    request: Request, attachment: Attachment, version: Version, wanted: str | None
+    request: Request,
+    attachment: Attachment,
+    version: Version,
+    wanted: str | None,
 ) -> Response:
     """Return the file of a version, or the part of it that the Range header ``wanted`` names."""
     size = version.content.size
@@ -320,6 +308,7 @@ def _added(added: Added) -> Response:
 
 
 def _batch(rows: Sequence[BatchRow]) -> Response:
+    """Return the results of a call about many attachments, one entry a row in input order."""
     return envelope.success(data=[_row_json(row) for row in rows])
 
 
@@ -340,15 +329,16 @@ def _row_json(row: BatchRow) -> dict[str, object]:
 
 
 def _attachment_json(
-    request: Request, object_name: str, attachment: Attachment
+    request: Request, of: Of, attachment: Attachment
 ) -> dict[str, object]:
     """Return an attachment: its latest version, and the addresses of all."""
     latest = _version_json(attachment, attachment.latest)
-    versions = _versions_json(request, object_name, attachment)
+    versions = _versions_json(request, of, attachment)
     return {**latest, "versions": versions}
 
 
 def _version_json(attachment: Attachment, version: Version) -> dict[str, object]:
+    """Return a version of an attachment with the name and id of all its versions."""
     return {
         "id": attachment.id,
         "filename__v": attachment.filename,
@@ -364,9 +354,10 @@ def _version_json(attachment: Attachment, version: Version) -> dict[str, object]
 
 
 def _versions_json(
-    request: Request, object_name: str, attachment: Attachment
+    request: Request, of: Of, attachment: Attachment
 ) -> list[dict[str, object]]:
-    record = f"{base_path(request)}/vobjects/{object_name}/{attachment.record_id}"
+    """Return the numbers and addresses of an attachment's versions."""
+    record = f"{base_path(request)}/vobjects/{of.object_name}/{attachment.record_id}"
     url = f"{record}/attachments/{attachment.id}/versions"
     return [
         {"version__v": each.number, "url": f"{url}/{each.number}"}

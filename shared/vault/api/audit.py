@@ -52,7 +52,9 @@ class Paging:
 
 
 def _paging(
-    limit: Limit = 200, offset: Offset = 0, format_result: Format = None
+    limit: Limit = 200,
+    offset: Offset = 0,
+    format_result: Format = None,
 ) -> Paging:
     """Return the page that a call asks for.
 
@@ -91,7 +93,9 @@ async def trails(request: Request, caller: SignedIn) -> Response:
     "/metadata/audittrail/{audit_trail_type}", summary="The fields of an audit trail"
 )
 async def trail_metadata(
-    request: Request, caller: SignedIn, audit_trail_type: str
+    request: Request,
+    caller: SignedIn,
+    audit_trail_type: str,
 ) -> Response:
     """Lists the fields of an audit trail with name, label and type."""
     trail = vault_of(request).audit.trail(caller, audit_trail_type)
@@ -224,7 +228,10 @@ def _reference(request: Request, trail: Trail) -> dict[str, str]:
 
 
 def _range(
-    start: str | None, end: str | None, *, all_dates: bool
+    start: str | None,
+    end: str | None,
+    *,
+    all_dates: bool,
 ) -> tuple[datetime | None, datetime | None]:
     """Return from when to when entries are asked for; None leaves a side open.
 

@@ -22,7 +22,11 @@ PEM = "text/plain;charset=UTF-8"
 
 
 @router.get("/connections/{api_name}/file", summary="Download a connection file")
-async def download(request: Request, caller: SignedIn, api_name: str) -> Response:
+async def download(
+    request: Request,
+    caller: SignedIn,
+    api_name: str,
+) -> Response:
     """Returns a new connection file, signed by this Vault; upload it in the other Vault for a Pending connection."""
     content = await vault_of(request).connections.handshake.file(caller, api_name)
     return envelope.success(data=orjson.Fragment(content))
@@ -42,7 +46,11 @@ DUPLICATE = form_documentation(
     summary="Duplicate a connection",
     openapi_extra=DUPLICATE,
 )
-async def duplicate(request: Request, caller: SignedIn, api_name: str) -> Response:
+async def duplicate(
+    request: Request,
+    caller: SignedIn,
+    api_name: str,
+) -> Response:
     """Copies a connection with its integrations, points, rules, lookups and queue connections; the copy is Pending."""
     fields = await read_fields(request)
     name, copy_api_name = required(fields, "name", "api_name")
@@ -87,7 +95,11 @@ async def upload(request: Request, caller: SignedIn) -> Response:
 
 
 @router.post("/connections/{api_name}/session", summary="Open a remote Vault's session")
-async def session(request: Request, caller: SignedIn, api_name: str) -> Response:
+async def session(
+    request: Request,
+    caller: SignedIn,
+    api_name: str,
+) -> Response:
     """Opens a session of the Authorized Connection User, or of the caller when the connection names no such user.
 
     For connectors, which read this Vault in it on behalf of the remote Vault. The session ends when the connection is
@@ -121,7 +133,11 @@ MESSAGES = body_of(
     summary="Sign messages",
     openapi_extra=MESSAGES,
 )
-async def signatures(request: Request, caller: SignedIn, api_name: str) -> Response:
+async def signatures(
+    request: Request,
+    caller: SignedIn,
+    api_name: str,
+) -> Response:
     """Returns the address of an External connection's messages, and the signed headers of up to 500 `messages`.
 
     For connectors, which have no key of their own.

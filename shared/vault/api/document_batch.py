@@ -28,7 +28,9 @@ IdParam = Annotated[
 
 @router.post("", summary="Create documents", openapi_extra=ROWS_DOCUMENTATION)
 async def create(
-    request: Request, caller: SignedIn, id_param: IdParam = None
+    request: Request,
+    caller: SignedIn,
+    id_param: IdParam = None,
 ) -> Response:
     """Creates up to 500 documents from rows in JSON or CSV; `file` is the path of a file on the staging area.
 
@@ -42,7 +44,9 @@ async def create(
 
 @router.put("", summary="Update documents", openapi_extra=ROWS_DOCUMENTATION)
 async def update(
-    request: Request, caller: SignedIn, id_param: IdParam = None
+    request: Request,
+    caller: SignedIn,
+    id_param: IdParam = None,
 ) -> Response:
     """Changes fields of latest versions; rows name their document by `id`, or by the `idParam` field."""
     sent = await read_rows(request)
@@ -53,7 +57,9 @@ async def update(
 
 @router.delete("", summary="Delete documents", openapi_extra=ROWS_DOCUMENTATION)
 async def delete(
-    request: Request, caller: SignedIn, id_param: IdParam = None
+    request: Request,
+    caller: SignedIn,
+    id_param: IdParam = None,
 ) -> Response:
     """Deletes documents; rows name them by `id`, or by the `idParam` field.
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-from fastapi import APIRouter, Header, Request
+from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from shared.vault.api import response_envelope as envelope
@@ -16,7 +16,7 @@ from shared.vault.api.documents import (
     rendition_urls,
     url_of,
 )
-from shared.vault.api.file_body import file_response, sent_file, span_of
+from shared.vault.api.file_body import RangeHeader, file_response, sent_file, span_of
 from shared.vault.api.openapi.request_bodies import DOCUMENT_FORM
 from shared.vault.api.request_context import (
     PREFIX,
@@ -32,12 +32,14 @@ if TYPE_CHECKING:
 router = APIRouter(prefix=f"{PREFIX}/objects/documents", tags=["Documents"])
 
 RENDITION = "/renditions/{rendition_type}"
-Range = Annotated[str | None, Header(alias="Range")]
 
 
 @router.get(f"{LATEST}/file", summary="Download the file of a document")
 async def file(
-    request: Request, caller: SignedIn, place: Latest, wanted: Range = None
+    request: Request,
+    caller: SignedIn,
+    place: Latest,
+    wanted: RangeHeader = None,
 ) -> Response:
     """Returns the file of the latest version, or the part of it that `Range` names."""
     return await _download(request, caller, place, SOURCE_FILE, wanted)
@@ -45,21 +47,30 @@ async def file(
 
 @router.get(f"{VERSION}/file", summary="Download the file of a version")
 async def version_file(
-    request: Request, caller: SignedIn, place: Version, wanted: Range = None
+    request: Request,
+    caller: SignedIn,
+    place: Version,
+    wanted: RangeHeader = None,
 ) -> Response:
     """Returns the file of one version, or the part of it that `Range` names."""
     return await _download(request, caller, place, SOURCE_FILE, wanted)
 
 
 @router.get(f"{LATEST}/renditions", summary="Renditions of a document")
-async def renditions(request: Request, caller: SignedIn, place: Latest) -> Response:
+async def renditions(
+    request: Request,
+    caller: SignedIn,
+    place: Latest,
+) -> Response:
     """Lists the types of the latest version's renditions with their addresses."""
     return await _listed(request, caller, place)
 
 
 @router.get(f"{VERSION}/renditions", summary="Renditions of a version")
 async def version_renditions(
-    request: Request, caller: SignedIn, place: Version
+    request: Request,
+    caller: SignedIn,
+    place: Version,
 ) -> Response:
     """Lists the types of one version's renditions with their addresses."""
     return await _listed(request, caller, place)
@@ -71,7 +82,7 @@ async def rendition(
     caller: SignedIn,
     place: Latest,
     rendition_type: str,
-    wanted: Range = None,
+    wanted: RangeHeader = None,
 ) -> Response:
     """Returns a rendition of the latest version, or the part of it that `Range` names."""
     return await _download(request, caller, place, rendition_type, wanted)
@@ -83,7 +94,7 @@ async def version_rendition(
     caller: SignedIn,
     place: Version,
     rendition_type: str,
-    wanted: Range = None,
+    wanted: RangeHeader = None,
 ) -> Response:
     """Returns a rendition of one version, or the part of it that `Range` names."""
     return await _download(request, caller, place, rendition_type, wanted)
@@ -93,7 +104,10 @@ async def version_rendition(
     f"{LATEST}{RENDITION}", summary="Add a rendition", openapi_extra=DOCUMENT_FORM
 )
 async def add(
-    request: Request, caller: SignedIn, place: Latest, rendition_type: str
+    request: Request,
+    caller: SignedIn,
+    place: Latest,
+    rendition_type: str,
 ) -> Response:
     """Adds the `file` of the form to the latest version as a rendition of a type that it does not have yet."""
     return await _put(request, caller, place, rendition_type, replace=False)
@@ -105,7 +119,10 @@ async def add(
     openapi_extra=DOCUMENT_FORM,
 )
 async def add_to_version(
-    request: Request, caller: SignedIn, place: Version, rendition_type: str
+    request: Request,
+    caller: SignedIn,
+    place: Version,
+    rendition_type: str,
 ) -> Response:
     """Adds the `file` of the form to one version as a rendition of a type that it does not have yet."""
     return await _put(request, caller, place, rendition_type, replace=False)
@@ -115,7 +132,10 @@ async def add_to_version(
     f"{LATEST}{RENDITION}", summary="Replace a rendition", openapi_extra=DOCUMENT_FORM
 )
 async def replace(
-    request: Request, caller: SignedIn, place: Latest, rendition_type: str
+    request: Request,
+    caller: SignedIn,
+    place: Latest,
+    rendition_type: str,
 ) -> Response:
     """Replaces a rendition of the latest version by the `file` of the form."""
     return await _put(request, caller, place, rendition_type, replace=True)
@@ -127,7 +147,10 @@ async def replace(
     openapi_extra=DOCUMENT_FORM,
 )
 async def replace_of_version(
-    request: Request, caller: SignedIn, place: Version, rendition_type: str
+    request: Request,
+    caller: SignedIn,
+    place: Version,
+    rendition_type: str,
 ) -> Response:
     """Replaces a rendition of one version by the `file` of the form."""
     return await _put(request, caller, place, rendition_type, replace=True)
@@ -135,7 +158,10 @@ async def replace_of_version(
 
 @router.delete(f"{LATEST}{RENDITION}", summary="Delete a rendition")
 async def remove(
-    request: Request, caller: SignedIn, place: Latest, rendition_type: str
+    request: Request,
+    caller: SignedIn,
+    place: Latest,
+    rendition_type: str,
 ) -> Response:
     """Deletes a rendition of the latest version."""
     await vault_of(request).document_files.remove(caller, place, rendition_type)
@@ -144,7 +170,10 @@ async def remove(
 
 @router.delete(f"{VERSION}{RENDITION}", summary="Delete a version's rendition")
 async def remove_of_version(
-    request: Request, caller: SignedIn, place: Version, rendition_type: str
+    request: Request,
+    caller: SignedIn,
+    place: Version,
+    rendition_type: str,
 ) -> Response:
     """Deletes a rendition of one version."""
     await vault_of(request).document_files.remove(caller, place, rendition_type)
@@ -152,7 +181,11 @@ async def remove_of_version(
 
 
 async def _download(
-    request: Request, caller: Caller, place: Place, kind: str, wanted: str | None
+    request: Request,
+    caller: Caller,
+    place: Place,
+    kind: str,
+    wanted: str | None,
 ) -> Response:
     """Return a file of a version, or the part of it that the Range header ``wanted`` names."""
     files = vault_of(request).document_files
@@ -171,7 +204,12 @@ async def _listed(request: Request, caller: Caller, place: Place) -> Response:
 
 
 async def _put(
-    request: Request, caller: Caller, place: Place, kind: str, *, replace: bool
+    request: Request,
+    caller: Caller,
+    place: Place,
+    kind: str,
+    *,
+    replace: bool,
 ) -> Response:
     """Store the file of the form as a rendition of a version."""
     async with sent_file(request) as sent:

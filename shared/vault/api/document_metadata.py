@@ -51,14 +51,21 @@ async def types(request: Request, caller: SignedIn) -> Response:
 
 
 @router.get(TYPE, summary="A document type")
-async def one_type(request: Request, caller: SignedIn, type_name: str) -> Response:
+async def one_type(
+    request: Request,
+    caller: SignedIn,
+    type_name: str,
+) -> Response:
     """Returns the lifecycles, rendition types and subtypes of a document type."""
     return _type_answer(request, caller, type_name)
 
 
 @router.get(SUBTYPE, summary="A document subtype")
 async def one_subtype(
-    request: Request, caller: SignedIn, type_name: str, subtype_name: str
+    request: Request,
+    caller: SignedIn,
+    type_name: str,
+    subtype_name: str,
 ) -> Response:
     """Returns the lifecycles, rendition types and classifications of a subtype."""
     return _type_answer(request, caller, type_name, subtype_name)

@@ -127,7 +127,11 @@ async def create(request: Request, caller: SignedIn) -> Response:
 
 
 @router.get(LATEST, summary="A document")
-async def document(request: Request, caller: SignedIn, place: Latest) -> Response:
+async def document(
+    request: Request,
+    caller: SignedIn,
+    place: Latest,
+) -> Response:
     """Returns the latest version with all its fields, and the addresses of its renditions and of all versions."""
     vault = vault_of(request)
     row = await vault.document_reader.one(caller, version_of(request), place)
@@ -145,7 +149,11 @@ async def document(request: Request, caller: SignedIn, place: Latest) -> Respons
 
 
 @router.post(LATEST, summary="Create a version", openapi_extra=DOCUMENT_FORM)
-async def new_version(request: Request, caller: SignedIn, place: Latest) -> Response:
+async def new_version(
+    request: Request,
+    caller: SignedIn,
+    place: Latest,
+) -> Response:
     """Creates a draft after the latest version, with the `file` of the form or with the file of the latest version.
 
     `createDraft`, in the form or in the query, says with which: `uploadedContent` or `latestContent`.
@@ -166,7 +174,11 @@ async def new_version(request: Request, caller: SignedIn, place: Latest) -> Resp
 
 
 @router.put(LATEST, summary="Update a document", openapi_extra=RECORD_DOCUMENTATION)
-async def update(request: Request, caller: SignedIn, place: Latest) -> Response:
+async def update(
+    request: Request,
+    caller: SignedIn,
+    place: Latest,
+) -> Response:
     """Changes fields of the latest version; they come as a form or a JSON object."""
     fields = await read_fields(request)
     result = await vault_of(request).documents.update(caller, place, fields)
@@ -174,14 +186,22 @@ async def update(request: Request, caller: SignedIn, place: Latest) -> Response:
 
 
 @router.delete(LATEST, summary="Delete a document")
-async def delete(request: Request, caller: SignedIn, place: Latest) -> Response:
+async def delete(
+    request: Request,
+    caller: SignedIn,
+    place: Latest,
+) -> Response:
     """Deletes a document with all its versions and their files."""
     await vault_of(request).documents.delete(caller, place)
     return envelope.success(id=place.document_id)
 
 
 @router.get(f"{LATEST}/versions", summary="Versions of a document")
-async def versions(request: Request, caller: SignedIn, place: Latest) -> Response:
+async def versions(
+    request: Request,
+    caller: SignedIn,
+    place: Latest,
+) -> Response:
     """Lists the numbers and addresses of the versions, the earliest first."""
     numbers = await vault_of(request).document_reader.numbers(
         caller, version_of(request), place.document_id
@@ -192,7 +212,11 @@ async def versions(request: Request, caller: SignedIn, place: Latest) -> Respons
 
 
 @router.get(VERSION, summary="A version of a document")
-async def version(request: Request, caller: SignedIn, place: Version) -> Response:
+async def version(
+    request: Request,
+    caller: SignedIn,
+    place: Version,
+) -> Response:
     """Returns one version with all its fields, and the addresses of its renditions."""
     vault = vault_of(request)
     row = await vault.document_reader.one(caller, version_of(request), place)
@@ -203,7 +227,9 @@ async def version(request: Request, caller: SignedIn, place: Version) -> Respons
 
 @router.put(VERSION, summary="Update a version", openapi_extra=RECORD_DOCUMENTATION)
 async def update_version(
-    request: Request, caller: SignedIn, place: Version
+    request: Request,
+    caller: SignedIn,
+    place: Version,
 ) -> Response:
     """Changes fields of one version; they come as a form or a JSON object."""
     fields = await read_fields(request)
@@ -213,7 +239,9 @@ async def update_version(
 
 @router.delete(VERSION, summary="Delete a version")
 async def delete_version(
-    request: Request, caller: SignedIn, place: Version
+    request: Request,
+    caller: SignedIn,
+    place: Version,
 ) -> Response:
     """Deletes one version with its files; the only version of a document cannot be deleted by itself."""
     await vault_of(request).documents.delete(caller, place)
@@ -222,7 +250,9 @@ async def delete_version(
 
 @router.get(f"{VERSION}/lifecycle_actions", summary="Lifecycle actions of a version")
 async def lifecycle_actions(
-    request: Request, caller: SignedIn, place: Version
+    request: Request,
+    caller: SignedIn,
+    place: Version,
 ) -> Response:
     """Lists the user actions that the version offers in its state."""
     lifecycle, state = await vault_of(request).documents.state(caller, place)
@@ -238,7 +268,10 @@ async def lifecycle_actions(
     summary="What an action asks for",
 )
 async def entry_requirements(
-    request: Request, caller: SignedIn, place: Version, action_name: str
+    request: Request,
+    caller: SignedIn,
+    place: Version,
+    action_name: str,
 ) -> Response:
     """Lists the fields that an action asks for; in this Vault, actions of documents ask for none."""
     _, state = await vault_of(request).documents.state(caller, place)
@@ -252,7 +285,10 @@ async def entry_requirements(
     openapi_extra=RECORD_DOCUMENTATION,
 )
 async def run_action(
-    request: Request, caller: SignedIn, place: Version, action_name: str
+    request: Request,
+    caller: SignedIn,
+    place: Version,
+    action_name: str,
 ) -> Response:
     """Runs a user action; a draft that becomes steady is the next major version, and supersedes the previous one."""
     # No action takes fields: the body is read only so that a malformed one is refused.
@@ -301,7 +337,10 @@ def _version_json(document_url: str, number: tuple[int, int]) -> dict[str, str]:
 
 
 def _action_json(
-    url: str, lifecycle: Lifecycle, state: LifecycleState, action: UserAction
+    url: str,
+    lifecycle: Lifecycle,
+    state: LifecycleState,
+    action: UserAction,
 ) -> Mapping[str, Any]:
     """Return a user action; ``url`` is the address of the version's actions."""
     return {

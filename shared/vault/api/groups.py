@@ -41,7 +41,9 @@ GROUP = form_documentation(
 
 @router.get(GROUPS, summary="All groups")
 async def all_groups(
-    request: Request, caller: SignedIn, implied: Implied = False
+    request: Request,
+    caller: SignedIn,
+    implied: Implied = False,
 ) -> Response:
     """Lists all groups with their members."""
     groups = await vault_of(request).groups.all(caller, implied=implied)
@@ -64,7 +66,10 @@ async def auto_groups(
 
 @router.get(f"{GROUPS}/{{group_id}}", summary="One group")
 async def one_group(
-    request: Request, caller: SignedIn, group_id: GroupId, implied: Implied = False
+    request: Request,
+    caller: SignedIn,
+    group_id: GroupId,
+    implied: Implied = False,
 ) -> Response:
     """Returns a group with its members."""
     group = await vault_of(request).groups.get(caller, group_id, implied=implied)
@@ -80,7 +85,11 @@ async def create(request: Request, caller: SignedIn) -> Response:
 
 
 @router.put(f"{GROUPS}/{{group_id}}", summary="Update a group", openapi_extra=GROUP)
-async def update(request: Request, caller: SignedIn, group_id: GroupId) -> Response:
+async def update(
+    request: Request,
+    caller: SignedIn,
+    group_id: GroupId,
+) -> Response:
     """Changes the fields that the form has."""
     fields = await read_fields(request)
     await vault_of(request).groups.update(caller, group_id, fields)
@@ -88,7 +97,11 @@ async def update(request: Request, caller: SignedIn, group_id: GroupId) -> Respo
 
 
 @router.delete(f"{GROUPS}/{{group_id}}", summary="Delete a group")
-async def delete(request: Request, caller: SignedIn, group_id: GroupId) -> Response:
+async def delete(
+    request: Request,
+    caller: SignedIn,
+    group_id: GroupId,
+) -> Response:
     """Deletes a group, unless it is one of the system's."""
     await vault_of(request).groups.delete(caller, group_id)
     return envelope.success(responseMessage="Group successfully deleted.", id=group_id)

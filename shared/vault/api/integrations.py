@@ -69,7 +69,11 @@ async def clock(request: Request, caller: SignedIn) -> Response:
 
 
 @router.post(RUNS, summary="Run an integration now")
-async def request_run(request: Request, caller: SignedIn, integration: str) -> Response:
+async def request_run(
+    request: Request,
+    caller: SignedIn,
+    integration: str,
+) -> Response:
     """Starts a job that runs the integration; one that waits for its time starts now instead."""
     job_id = await vault_of(request).runs.request(caller, integration)
     return submitted(request, job_id)
@@ -95,7 +99,10 @@ async def list_runs(
 
 @router.get(f"{RUNS}/{{job_id}}", summary="One run")
 async def one_run(
-    request: Request, caller: SignedIn, integration: str, job_id: Number
+    request: Request,
+    caller: SignedIn,
+    integration: str,
+    job_id: Number,
 ) -> Response:
     """Returns a run: its counts, in all and by integration point, and the position of its reading."""
     run = await vault_of(request).runs.run(caller, integration, job_id)
@@ -108,7 +115,10 @@ async def one_run(
     openapi_extra=OBJECT_DOCUMENTATION,
 )
 async def tell(
-    request: Request, caller: SignedIn, integration: str, job_id: Number
+    request: Request,
+    caller: SignedIn,
+    integration: str,
+    job_id: Number,
 ) -> Response:
     """Takes `source_time`, or `stage` with `batches`, `position`, `ended` and `more_stages`, or `error`.
 
@@ -143,7 +153,11 @@ async def tell(
     openapi_extra=OBJECT_DOCUMENTATION,
 )
 async def report(
-    request: Request, caller: SignedIn, integration: str, job_id: Number, batch: Number
+    request: Request,
+    caller: SignedIn,
+    integration: str,
+    job_id: Number,
+    batch: Number,
 ) -> Response:
     """Takes `integration_point` and the counts of a batch; a batch counts once, however often it is reported.
 

@@ -89,14 +89,22 @@ async def monitors(
 
 
 @router.post("/start_now/{job_id}", summary="Start a scheduled job now")
-async def start_now(request: Request, caller: SignedIn, job_id: int) -> Response:
+async def start_now(
+    request: Request,
+    caller: SignedIn,
+    job_id: int,
+) -> Response:
     """Starts a scheduled job as soon as a process of the Vault is free."""
     await vault_of(request).jobs.start_now(caller, job_id)
     return submitted(request, job_id)
 
 
 @router.get("/{job_id}", summary="The status of a job")
-async def status_of(request: Request, caller: SignedIn, job_id: int) -> Response:
+async def status_of(
+    request: Request,
+    caller: SignedIn,
+    job_id: int,
+) -> Response:
     """Returns the status of a job; more than one call for a job in ten seconds is refused (`API_LIMIT_EXCEEDED`)."""
     jobs = vault_of(request).jobs
     job = await jobs.poll(caller, job_id)

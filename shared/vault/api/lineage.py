@@ -102,7 +102,10 @@ def lineage_of(request: Request) -> CallLineage | None:
     summary="Where the fields of a record come from",
 )
 async def of_record(
-    request: Request, caller: SignedIn, object_name: str, record_id: str
+    request: Request,
+    caller: SignedIn,
+    object_name: str,
+    record_id: str,
 ) -> Response:
     """Returns message, run, rule and source record of each field that a transfer set, and whether it changed since."""
     fields = await vault_of(request).lineage.of_record(caller, object_name, record_id)

@@ -24,7 +24,11 @@ TASKS = array_documentation(10)
 
 
 @router.post("/load", summary="Load files", openapi_extra=TASKS)
-async def load(request: Request, caller: SignedIn, notify: Notify = False) -> Response:
+async def load(
+    request: Request,
+    caller: SignedIn,
+    notify: Notify = False,
+) -> Response:
     """Starts a job that loads up to ten CSV files from the staging area, in their `order`."""
     rows = parse_json_rows(await read_body(request, MAX_FORM_BYTES))
     job_id, tasks = await vault_of(request).loader.load(caller, rows, notify=notify)
@@ -34,7 +38,9 @@ async def load(request: Request, caller: SignedIn, notify: Notify = False) -> Re
 
 @router.post("/extract", summary="Extract records", openapi_extra=TASKS)
 async def extract(
-    request: Request, caller: SignedIn, notify: Notify = False
+    request: Request,
+    caller: SignedIn,
+    notify: Notify = False,
 ) -> Response:
     """Starts a job that extracts the records of up to ten objects to CSV files."""
     rows = parse_json_rows(await read_body(request, MAX_FORM_BYTES))
@@ -45,7 +51,10 @@ async def extract(
 
 @router.get("/{job_id}/tasks/{task_id}/results", summary="Results of an extract")
 async def results(
-    request: Request, caller: SignedIn, job_id: int, task_id: str
+    request: Request,
+    caller: SignedIn,
+    job_id: int,
+    task_id: str,
 ) -> Response:
     """Returns the extracted records as CSV."""
     return await _log(request, caller, job_id, task_id, RESULTS)
@@ -53,7 +62,10 @@ async def results(
 
 @router.get("/{job_id}/tasks/{task_id}/successlog", summary="Success log of a load")
 async def success_log(
-    request: Request, caller: SignedIn, job_id: int, task_id: str
+    request: Request,
+    caller: SignedIn,
+    job_id: int,
+    task_id: str,
 ) -> Response:
     """Returns the rows that were loaded, as CSV."""
     return await _log(request, caller, job_id, task_id, SUCCESS_LOG)
@@ -61,14 +73,21 @@ async def success_log(
 
 @router.get("/{job_id}/tasks/{task_id}/failurelog", summary="Failure log of a load")
 async def failure_log(
-    request: Request, caller: SignedIn, job_id: int, task_id: str
+    request: Request,
+    caller: SignedIn,
+    job_id: int,
+    task_id: str,
 ) -> Response:
     """Returns the rows that were not loaded, as CSV, each after its errors; once corrected, the file can be loaded."""
     return await _log(request, caller, job_id, task_id, FAILURE_LOG)
 
 
 async def _log(
-    request: Request, caller: SignedIn, job_id: int, task_id: str, log: str
+    request: Request,
+    caller: SignedIn,
+    job_id: int,
+    task_id: str,
+    log: str,
 ) -> Response:
     """Return one of the files that a task has written."""
     item, content = await vault_of(request).loader.log(caller, job_id, task_id, log)

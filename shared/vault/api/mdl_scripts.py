@@ -67,7 +67,11 @@ async def execute_async(request: Request, caller: SignedIn) -> Response:
 @router.get(
     f"{PREFIX}/api/mdl/execute_async/{{job_id}}/results", include_in_schema=False
 )
-async def async_results(request: Request, caller: SignedIn, job_id: int) -> Response:
+async def async_results(
+    request: Request,
+    caller: SignedIn,
+    job_id: int,
+) -> Response:
     """Returns the same answer as `POST /api/mdl/execute`; `OPERATION_NOT_ALLOWED` while the job runs."""
     job = await vault_of(request).jobs.finished_job(
         caller, job_id, component_jobs.EXECUTE
@@ -94,7 +98,9 @@ def _executed(members: Mapping[str, object]) -> Response:
 @router.get("/api/mdl/components/{component_name}", summary="A component as MDL")
 @router.get(f"{PREFIX}/api/mdl/components/{{component_name}}", include_in_schema=False)
 async def component_mdl(
-    request: Request, caller: SignedIn, component_name: str
+    request: Request,
+    caller: SignedIn,
+    component_name: str,
 ) -> Response:
     """Returns MDL text that makes the same component when it is executed; `component_name` is `Type.name`."""
     text = vault_of(request).components.mdl(caller, component_name)
@@ -118,7 +124,11 @@ async def upload_file(request: Request, caller: SignedIn) -> Response:
 
 @router.get("/api/mdl/files/{file_name}", summary="A content file")
 @router.get(f"{PREFIX}/api/mdl/files/{{file_name}}", include_in_schema=False)
-async def file_content(request: Request, caller: SignedIn, file_name: str) -> Response:
+async def file_content(
+    request: Request,
+    caller: SignedIn,
+    file_name: str,
+) -> Response:
     """Returns the bytes of a content file, by its `name__v`."""
     found, content = await vault_of(request).component_files.content(caller, file_name)
     headers = download_headers(found.original_name)
@@ -133,7 +143,9 @@ async def file_content(request: Request, caller: SignedIn, file_name: str) -> Re
     f"{PREFIX}/api/mdl/components/{{component_name}}/files", include_in_schema=False
 )
 async def component_files(
-    request: Request, caller: SignedIn, component_name: str
+    request: Request,
+    caller: SignedIn,
+    component_name: str,
 ) -> Response:
     """Lists the files that the component refers to, and the addresses of their content."""
     files = await vault_of(request).component_files.files_of(caller, component_name)
@@ -177,7 +189,9 @@ async def withheld_standard(request: Request, caller: SignedIn) -> Response:
     f"{PREFIX}/configuration/{{component_name}}", summary="Components as configuration"
 )
 async def configuration(
-    request: Request, caller: SignedIn, component_name: str
+    request: Request,
+    caller: SignedIn,
+    component_name: str,
 ) -> Response:
     """Returns all components of a type (`Integrationrule`), or one of them (`Integrationrule.name__c`)."""
     kind, _, name = component_name.partition(".")

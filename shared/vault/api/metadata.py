@@ -45,7 +45,11 @@ async def all_objects(request: Request, caller: SignedIn) -> Response:
 
 
 @router.get("/metadata/vobjects/{object_name}", summary="One object")
-async def one_object(request: Request, caller: SignedIn, object_name: str) -> Response:
+async def one_object(
+    request: Request,
+    caller: SignedIn,
+    object_name: str,
+) -> Response:
     """Returns the object with its fields, relationships, types and lifecycles."""
     target = _object(request, caller, object_name)
     components = vault_of(request).components
@@ -56,7 +60,10 @@ async def one_object(request: Request, caller: SignedIn, object_name: str) -> Re
 
 @router.get("/metadata/vobjects/{object_name}/fields/{field_name}", summary="One field")
 async def one_field(
-    request: Request, caller: SignedIn, object_name: str, field_name: str
+    request: Request,
+    caller: SignedIn,
+    object_name: str,
+    field_name: str,
 ) -> Response:
     """Returns one field of an object."""
     target = _object(request, caller, object_name)
@@ -75,7 +82,9 @@ async def one_field(
     "/metadata/vobjects/{object_name}/page_layouts", summary="Page layouts of an object"
 )
 async def page_layouts(
-    request: Request, caller: SignedIn, object_name: str
+    request: Request,
+    caller: SignedIn,
+    object_name: str,
 ) -> Response:
     """Lists the page layouts whose markup is for the object; this Vault stores them and does not use them."""
     target = _object(request, caller, object_name)
@@ -90,7 +99,10 @@ async def page_layouts(
     summary="One page layout",
 )
 async def page_layout(
-    request: Request, caller: SignedIn, object_name: str, layout_name: str
+    request: Request,
+    caller: SignedIn,
+    object_name: str,
+    layout_name: str,
 ) -> Response:
     """Returns a page layout with its markup as it was deployed."""
     target = _object(request, caller, object_name)
@@ -118,7 +130,9 @@ def _layouts(request: Request, target: VaultObject) -> dict[str, Component]:
 
 
 def _layout_json(
-    layout: Component, target: VaultObject, path: str
+    layout: Component,
+    target: VaultObject,
+    path: str,
 ) -> dict[str, object]:
     """Return a page layout; ``path`` is the address of those of its object."""
     return {
@@ -135,7 +149,9 @@ def _layout_json(
     summary="Cancel a waiting deployment",
 )
 async def cancel_deployment(
-    request: Request, caller: SignedIn, object_name: str
+    request: Request,
+    caller: SignedIn,
+    object_name: str,
 ) -> Response:
     """Cancels the asynchronous MDL scripts that wait to change the object; one that runs cannot be cancelled."""
     await component_jobs.cancel_deployment(vault_of(request), caller, object_name)

@@ -73,7 +73,10 @@ def object_reference(target: VaultObject, base_path: str) -> dict[str, object]:
 
 
 def object_summary(
-    target: VaultObject, number: int, registry: Registry, base_path: str
+    target: VaultObject,
+    number: int,
+    registry: Registry,
+    base_path: str,
 ) -> dict[str, object]:
     """Return an object as an entry of the list of all objects; ``number`` is its place there."""
     component = registry.components.get(("Object", target.name))
@@ -88,7 +91,10 @@ def object_summary(
 
 
 def object_document(
-    target: VaultObject, registry: Registry, base_path: str, dates: ObjectDates
+    target: VaultObject,
+    registry: Registry,
+    base_path: str,
+    dates: ObjectDates,
 ) -> dict[str, object]:
     """Return an object with its fields, relationships, types and lifecycles."""
     number = list(registry.objects).index(target.name)
@@ -251,7 +257,9 @@ def status(active: bool) -> list[str]:
 
 
 def _reference(
-    field: Field, referenced: VaultObject, base_path: str
+    field: Field,
+    referenced: VaultObject,
+    base_path: str,
 ) -> dict[str, object]:
     """Return the members that only fields with a reference have."""
     members: dict[str, object] = {
@@ -266,7 +274,9 @@ def _reference(
 
 
 def _object_types(
-    target: VaultObject, registry: Registry, base_path: str
+    target: VaultObject,
+    registry: Registry,
+    base_path: str,
 ) -> list[dict[str, object]]:
     """Return the object types of an object."""
     configuration = f"{base_path}/configuration/Objecttype.{target.name}"
@@ -283,7 +293,9 @@ def _object_types(
 
 
 def _outbound(
-    target: VaultObject, registry: Registry, base_path: str
+    target: VaultObject,
+    registry: Registry,
+    base_path: str,
 ) -> Iterator[dict[str, object]]:
     """Yield the relationships to the objects that this one refers to."""
     for name, field in target.outbound.items():
@@ -297,7 +309,9 @@ def _outbound(
 
 
 def _inbound(
-    target: VaultObject, registry: Registry, base_path: str
+    target: VaultObject,
+    registry: Registry,
+    base_path: str,
 ) -> Iterator[dict[str, object]]:
     """Yield the relationships to the objects that refer to this one."""
     for name, (child, field) in registry.inbound(target.name).items():

@@ -78,7 +78,9 @@ async def validate_package(request: Request, caller: SignedIn) -> Response:
     VALIDATE.replace(PACKAGE, "vault_package_v"), include_in_schema=False
 )  # as the Java client spells it
 async def validate_imported(
-    request: Request, caller: SignedIn, package_id: str
+    request: Request,
+    caller: SignedIn,
+    package_id: str,
 ) -> Response:
     """Checks an imported package against the Vault's present components."""
     document = await vault_of(request).inbound_packages.validate(caller, package_id)
@@ -87,7 +89,11 @@ async def validate_imported(
 
 @router.post(f"{RECORD}/actions/deploy", summary="Deploy a package")
 @router.put(f"{RECORD}/actions/deploy", include_in_schema=False)
-async def deploy(request: Request, caller: SignedIn, package_id: str) -> Response:
+async def deploy(
+    request: Request,
+    caller: SignedIn,
+    package_id: str,
+) -> Response:
     """Starts a job that deploys all steps of an imported package, or none of them."""
     job_id = await vault_of(request).inbound_packages.submit_deploy(caller, package_id)
     return submitted(request, job_id)
@@ -95,7 +101,9 @@ async def deploy(request: Request, caller: SignedIn, package_id: str) -> Respons
 
 @router.get(f"{RECORD}/actions/deploy/results", summary="Results of a deployment")
 async def deploy_results(
-    request: Request, caller: SignedIn, package_id: str
+    request: Request,
+    caller: SignedIn,
+    package_id: str,
 ) -> Response:
     """Returns the result of each step of the last deployment, and the addresses of its logs."""
     packages = vault_of(request).inbound_packages
@@ -119,7 +127,9 @@ async def deploy_results(
 
 @router.get(f"{RECORD}/actions/import/results", summary="Results of an import")
 async def import_results(
-    request: Request, caller: SignedIn, package_id: str
+    request: Request,
+    caller: SignedIn,
+    package_id: str,
 ) -> Response:
     """Returns the imported package and the results of its validation."""
     packages = vault_of(request).inbound_packages
@@ -146,7 +156,11 @@ async def import_results(
 @router.get(
     f"/vobject/{OUTBOUND}/{{package_id}}/dependencies", include_in_schema=False
 )  # the Java client's path
-async def dependencies(request: Request, caller: SignedIn, package_id: str) -> Response:
+async def dependencies(
+    request: Request,
+    caller: SignedIn,
+    package_id: str,
+) -> Response:
     """Lists components that the package lacks and that its components refer to.
 
     A record of `package_component__v` with their `id` adds them to the package.
@@ -162,7 +176,11 @@ async def dependencies(request: Request, caller: SignedIn, package_id: str) -> R
 
 
 @router.get("/services/package/{package_id}/content", summary="Download a package")
-async def content_of(request: Request, caller: SignedIn, package_id: str) -> Response:
+async def content_of(
+    request: Request,
+    caller: SignedIn,
+    package_id: str,
+) -> Response:
     """Returns the file of an imported package, or the last export of an outbound one."""
     vault = vault_of(request)
     stored = await vault.inbound_packages.results(caller, package_id)
@@ -174,7 +192,10 @@ async def content_of(request: Request, caller: SignedIn, package_id: str) -> Res
     "/services/package/{package_id}/logs/{name}", summary="Download a log of a package"
 )
 async def log_of(
-    request: Request, caller: SignedIn, package_id: str, name: str
+    request: Request,
+    caller: SignedIn,
+    package_id: str,
+    name: str,
 ) -> Response:
     """Returns a log of a validation or deployment as text; that of a data step as CSV, one line for each record."""
     packages = vault_of(request).inbound_packages

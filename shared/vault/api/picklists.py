@@ -27,7 +27,11 @@ async def all_picklists(request: Request, _caller: SignedIn) -> Response:
 
 
 @router.get("/{picklist_name}", summary="Values of a picklist")
-async def values(request: Request, _caller: SignedIn, picklist_name: str) -> Response:
+async def values(
+    request: Request,
+    _caller: SignedIn,
+    picklist_name: str,
+) -> Response:
     """Lists the active values in order; `GET /configuration/Picklist.{name}` also has the inactive ones."""
     values = vault_of(request).picklists.values(picklist_name)
     return envelope.success(picklistValues=values)
@@ -40,7 +44,11 @@ async def values(request: Request, _caller: SignedIn, picklist_name: str) -> Res
         {"value_1": "Label of a new value; value_2 and so on for more"}
     ),
 )
-async def add(request: Request, caller: SignedIn, picklist_name: str) -> Response:
+async def add(
+    request: Request,
+    caller: SignedIn,
+    picklist_name: str,
+) -> Response:
     """Adds values; their names are made from the labels: `North America` becomes `north_america__c`."""
     fields = await read_fields(request)
     labels = _numbered(fields)
@@ -55,7 +63,11 @@ async def add(request: Request, caller: SignedIn, picklist_name: str) -> Respons
     summary="Change labels",
     openapi_extra=form_documentation({"{value name}": "Its new label"}),
 )
-async def relabel(request: Request, caller: SignedIn, picklist_name: str) -> Response:
+async def relabel(
+    request: Request,
+    caller: SignedIn,
+    picklist_name: str,
+) -> Response:
     """Changes labels: each form field has the name of a value and its new label."""
     fields = await read_fields(request)
     labels = {name: label.strip() for name, label in fields.items()}
@@ -73,7 +85,10 @@ async def relabel(request: Request, caller: SignedIn, picklist_name: str) -> Res
     ),
 )
 async def change(
-    request: Request, caller: SignedIn, picklist_name: str, value_name: str
+    request: Request,
+    caller: SignedIn,
+    picklist_name: str,
+    value_name: str,
 ) -> Response:
     """Renames a value, also in the records that have it, or makes it active or inactive."""
     fields = await read_fields(request)
@@ -87,7 +102,10 @@ async def change(
 
 @router.delete("/{picklist_name}/{value_name}", summary="Make a value inactive")
 async def inactivate(
-    request: Request, caller: SignedIn, picklist_name: str, value_name: str
+    request: Request,
+    caller: SignedIn,
+    picklist_name: str,
+    value_name: str,
 ) -> Response:
     """Makes a value inactive; records that have the value keep it."""
     await vault_of(request).picklists.inactivate(caller, picklist_name, value_name)

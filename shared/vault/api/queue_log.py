@@ -50,7 +50,11 @@ COLUMNS = (
     summary="Report deliveries",
     openapi_extra=DELIVERIES,
 )
-async def report(request: Request, caller: SignedIn, queue_name: str) -> Response:
+async def report(
+    request: Request,
+    caller: SignedIn,
+    queue_name: str,
+) -> Response:
     """Takes the deliveries of messages; for connectors.
 
     Rows have `message_id`, `connection_name`, `queue_time`, `send_time` and `attempts`. A row of a message that could
@@ -64,7 +68,11 @@ async def report(request: Request, caller: SignedIn, queue_name: str) -> Respons
 @router.put(
     "/queues/{queue_name}/actions/trace_delivery", summary="Trace a queue's deliveries"
 )
-async def trace(request: Request, caller: SignedIn, queue_name: str) -> Response:
+async def trace(
+    request: Request,
+    caller: SignedIn,
+    queue_name: str,
+) -> Response:
     """Writes every delivery of the outbound queue to the queue log, for 20 minutes."""
     ends = await vault_of(request).queue_log.trace(caller, queue_name)
     return envelope.success(data={"trace_ends": moment(ends)})

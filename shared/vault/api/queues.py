@@ -27,7 +27,11 @@ async def all_queues(request: Request, caller: SignedIn) -> Response:
 
 
 @router.get("/{queue_name}", summary="One queue")
-async def one_queue(request: Request, caller: SignedIn, queue_name: str) -> Response:
+async def one_queue(
+    request: Request,
+    caller: SignedIn,
+    queue_name: str,
+) -> Response:
     """Returns a queue's delivery status, number of messages and connections."""
     queue = await vault_of(request).queues.get(caller, queue_name)
     # A list of one: that is what clients of the documented call read.
@@ -36,7 +40,9 @@ async def one_queue(request: Request, caller: SignedIn, queue_name: str) -> Resp
 
 @router.put("/{queue_name}/actions/enable_delivery", summary="Enable delivery")
 async def enable_delivery(
-    request: Request, caller: SignedIn, queue_name: str
+    request: Request,
+    caller: SignedIn,
+    queue_name: str,
 ) -> Response:
     """Lets messages leave the outbound queue again."""
     await vault_of(request).queues.enable_delivery(caller, queue_name)
@@ -45,7 +51,9 @@ async def enable_delivery(
 
 @router.put("/{queue_name}/actions/disable_delivery", summary="Disable delivery")
 async def disable_delivery(
-    request: Request, caller: SignedIn, queue_name: str
+    request: Request,
+    caller: SignedIn,
+    queue_name: str,
 ) -> Response:
     """Keeps messages in the outbound queue until delivery is enabled."""
     await vault_of(request).queues.disable_delivery(caller, queue_name)
@@ -53,7 +61,11 @@ async def disable_delivery(
 
 
 @router.put("/{queue_name}/actions/reset", summary="Reset a queue")
-async def reset(request: Request, caller: SignedIn, queue_name: str) -> Response:
+async def reset(
+    request: Request,
+    caller: SignedIn,
+    queue_name: str,
+) -> Response:
     """Deletes all messages in the queue; this cannot be undone."""
     await vault_of(request).queues.reset(caller, queue_name)
     return envelope.success(responseMessage="Deleted messages in queue.")

@@ -93,7 +93,11 @@ Wanted = Annotated[WantedDeletions, Depends(_wanted)]
     summary="Change types",
     openapi_extra=ROWS_DOCUMENTATION,
 )
-async def change_type(request: Request, caller: SignedIn, object_name: str) -> Response:
+async def change_type(
+    request: Request,
+    caller: SignedIn,
+    object_name: str,
+) -> Response:
     """Changes the object types of records: rows have `id`, and `object_type__v` or `object_type__v.api_name__v`."""
     vault = vault_of(request)
     sent = await read_rows(request)
@@ -111,7 +115,10 @@ async def change_type(request: Request, caller: SignedIn, object_name: str) -> R
     summary="Delete a record and all below it",
 )
 async def cascade_delete(
-    request: Request, caller: SignedIn, object_name: str, record_id: str
+    request: Request,
+    caller: SignedIn,
+    object_name: str,
+    record_id: str,
 ) -> Response:
     """Starts a job that deletes the record and all records below it: all of them or none."""
     jobs = vault_of(request).record_jobs
@@ -124,7 +131,11 @@ async def cascade_delete(
     summary="Results of a cascade delete",
 )
 async def cascade_delete_results(
-    request: Request, caller: SignedIn, object_name: str, outcome: str, job_id: int
+    request: Request,
+    caller: SignedIn,
+    object_name: str,
+    outcome: str,
+    job_id: int,
 ) -> Response:
     """Returns, as CSV, the records that were deleted (`success`), or that prevented it (`failure`)."""
     return await _results(
@@ -138,7 +149,10 @@ async def cascade_delete_results(
     openapi_extra=ROWS_DOCUMENTATION,
 )
 async def deep_copy(
-    request: Request, caller: SignedIn, object_name: str, record_id: str
+    request: Request,
+    caller: SignedIn,
+    object_name: str,
+    record_id: str,
 ) -> Response:
     """Starts a job that copies the record and all records below it; a row in the body sets fields of the copy."""
     sent = await read_rows(request)
@@ -152,7 +166,11 @@ async def deep_copy(
     summary="Results of a deep copy",
 )
 async def deep_copy_results(
-    request: Request, caller: SignedIn, object_name: str, outcome: str, job_id: int
+    request: Request,
+    caller: SignedIn,
+    object_name: str,
+    outcome: str,
+    job_id: int,
 ) -> Response:
     """Returns, as CSV, the records that were copied (`success`), or that prevented it (`failure`)."""
     return await _results(request, caller, DEEP_COPY, (object_name, outcome, job_id))
@@ -163,7 +181,11 @@ async def deep_copy_results(
     summary="Merge records",
     openapi_extra=ROWS_DOCUMENTATION,
 )
-async def merge(request: Request, caller: SignedIn, object_name: str) -> Response:
+async def merge(
+    request: Request,
+    caller: SignedIn,
+    object_name: str,
+) -> Response:
     """Starts a job that merges up to ten pairs of records; rows have `duplicate_record_id` and `main_record_id`."""
     sent = await read_rows(request)
     jobs = vault_of(request).record_jobs
@@ -176,7 +198,9 @@ async def merge(request: Request, caller: SignedIn, object_name: str) -> Respons
     summary="Recalculate roll-up fields",
 )
 async def recalculate_rollups(
-    request: Request, caller: SignedIn, object_name: str
+    request: Request,
+    caller: SignedIn,
+    object_name: str,
 ) -> Response:
     """Does nothing, as this Vault has no roll-up fields."""
     # Only what the call refuses is left of it: an unknown object, or one that the caller may not edit.
@@ -189,7 +213,9 @@ async def recalculate_rollups(
     summary="Whether roll-up fields are recalculated",
 )
 async def rollup_status(
-    request: Request, caller: SignedIn, object_name: str
+    request: Request,
+    caller: SignedIn,
+    object_name: str,
 ) -> Response:
     """Returns `NOT_RUNNING`, as this Vault has no roll-up fields."""
     vault_of(request).records.target(caller, object_name, [{}], Operation.READ)
@@ -201,7 +227,9 @@ async def rollup_status(
     summary="Update corporate currency fields",
 )
 async def update_corporate_currency(
-    request: Request, caller: SignedIn, object_name: str
+    request: Request,
+    caller: SignedIn,
+    object_name: str,
 ) -> Response:
     """Does nothing, as this Vault has no currency fields."""
     # As with roll-up fields, only the refusals are left.
@@ -210,21 +238,33 @@ async def update_corporate_currency(
 
 
 @router.get("/vobjects/merges/{job_id}/status", summary="The status of a merge")
-async def merge_status(request: Request, caller: SignedIn, job_id: int) -> Response:
+async def merge_status(
+    request: Request,
+    caller: SignedIn,
+    job_id: int,
+) -> Response:
     """Returns `IN_PROGRESS`, `SUCCESS` or `FAILURE`."""
     status = await vault_of(request).record_jobs.merge_status(caller, job_id)
     return envelope.success(data={"status": status})
 
 
 @router.get("/vobjects/merges/{job_id}/results", summary="Results of a merge")
-async def merge_results(request: Request, caller: SignedIn, job_id: int) -> Response:
+async def merge_results(
+    request: Request,
+    caller: SignedIn,
+    job_id: int,
+) -> Response:
     """Lists the pairs with their statuses, and with their errors when they failed."""
     merge_sets = await vault_of(request).record_jobs.merge_results(caller, job_id)
     return envelope.success(data={"merge_sets": merge_sets})
 
 
 @router.get("/vobjects/merges/{job_id}/log", summary="Log of a merge")
-async def merge_log(request: Request, caller: SignedIn, job_id: int) -> Response:
+async def merge_log(
+    request: Request,
+    caller: SignedIn,
+    job_id: int,
+) -> Response:
     """Returns the results as CSV in a zip archive."""
     content = await vault_of(request).record_jobs.merge_log(caller, job_id)
 
@@ -238,7 +278,10 @@ async def merge_log(request: Request, caller: SignedIn, job_id: int) -> Response
 
 @router.get("/objects/deletions/vobjects/{object_name}", summary="Deleted records")
 async def deletions(
-    request: Request, caller: SignedIn, object_name: str, wanted: Wanted
+    request: Request,
+    caller: SignedIn,
+    object_name: str,
+    wanted: Wanted,
 ) -> Response:
     """Lists records that were deleted in the last 30 days with their dates, the earliest first."""
     page = await vault_of(request).deletions.listed(caller, object_name, wanted.span)
@@ -254,7 +297,10 @@ async def deletions(
     summary="Deleted attachments",
 )
 async def attachment_deletions(
-    request: Request, caller: SignedIn, object_name: str, wanted: Wanted
+    request: Request,
+    caller: SignedIn,
+    object_name: str,
+    wanted: Wanted,
 ) -> Response:
     """Lists attachments and versions that were deleted in the last 30 days, the earliest first.
 
@@ -277,7 +323,9 @@ async def attachment_deletions(
 
 @router.get("/objects/deletions/documents", summary="Deleted documents and versions")
 async def deleted_documents(
-    request: Request, caller: SignedIn, wanted: Wanted
+    request: Request,
+    caller: SignedIn,
+    wanted: Wanted,
 ) -> Response:
     """Lists documents and versions that were deleted in the last 30 days, the earliest first.
 
@@ -306,7 +354,10 @@ def _deleted_document(vault_id: int, gone: Deletion) -> dict[str, object]:
 
 
 async def _results(
-    request: Request, caller: Caller, job_type: str, named: tuple[str, str, int]
+    request: Request,
+    caller: Caller,
+    job_type: str,
+    named: tuple[str, str, int],
 ) -> Response:
     """Return a file that a job has written; ``named`` are object, outcome and job."""
     item, content = await vault_of(request).record_jobs.result(caller, job_type, *named)

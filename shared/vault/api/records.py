@@ -165,7 +165,10 @@ async def delete(
 
 @router.get("/{object_name}/{record_id}", summary="Read a record")
 async def read(
-    request: Request, caller: SignedIn, object_name: str, record_id: str
+    request: Request,
+    caller: SignedIn,
+    object_name: str,
+    record_id: str,
 ) -> Response:
     """Returns all fields of one record."""
     vault = vault_of(request)
@@ -188,7 +191,10 @@ async def read(
     openapi_extra=RECORD_DOCUMENTATION,
 )
 async def update_one(
-    request: Request, caller: SignedIn, object_name: str, record_id: str
+    request: Request,
+    caller: SignedIn,
+    object_name: str,
+    record_id: str,
 ) -> Response:
     """Changes fields of one record; they come as a form or a JSON object."""
     vault = vault_of(request)
@@ -204,7 +210,10 @@ async def update_one(
 
 @router.delete("/{object_name}/{record_id}", summary="Delete a record")
 async def delete_one(
-    request: Request, caller: SignedIn, object_name: str, record_id: str
+    request: Request,
+    caller: SignedIn,
+    object_name: str,
+    record_id: str,
 ) -> Response:
     """Deletes one record."""
     row: dict[str, object] = {"id": record_id}

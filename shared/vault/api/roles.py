@@ -18,7 +18,10 @@ MANUAL = "manual_assignment"
 
 @router.get("/{object_name}/{record_id}/roles", summary="Roles on a record")
 async def all_roles(
-    request: Request, caller: SignedIn, object_name: str, record_id: str
+    request: Request,
+    caller: SignedIn,
+    object_name: str,
+    record_id: str,
 ) -> Response:
     """Lists the roles on a record with their users and groups."""
     assigned = await vault_of(request).roles.assigned(caller, object_name, record_id)
@@ -30,7 +33,11 @@ async def all_roles(
     "/{object_name}/{record_id}/roles/{role_name}", summary="One role on a record"
 )
 async def one_role(
-    request: Request, caller: SignedIn, object_name: str, record_id: str, role_name: str
+    request: Request,
+    caller: SignedIn,
+    object_name: str,
+    record_id: str,
+    role_name: str,
 ) -> Response:
     """Returns the users and groups that have the role; an empty list when nobody has it."""
     assigned = await vault_of(request).roles.assigned(caller, object_name, record_id)
@@ -44,7 +51,11 @@ async def one_role(
     summary="Assign roles on records",
     openapi_extra=ROWS_DOCUMENTATION,
 )
-async def assign(request: Request, caller: SignedIn, object_name: str) -> Response:
+async def assign(
+    request: Request,
+    caller: SignedIn,
+    object_name: str,
+) -> Response:
     """Assigns roles: rows have `id`, `{role}.users` and `{role}.groups`; users and groups with the role keep it."""
     rows = await read_rows(request)
     results = await vault_of(request).roles.change(
@@ -58,7 +69,11 @@ async def assign(request: Request, caller: SignedIn, object_name: str) -> Respon
     summary="Remove roles on records",
     openapi_extra=ROWS_DOCUMENTATION,
 )
-async def remove(request: Request, caller: SignedIn, object_name: str) -> Response:
+async def remove(
+    request: Request,
+    caller: SignedIn,
+    object_name: str,
+) -> Response:
     """Removes roles: rows have `id`, `{role}.users` and `{role}.groups`."""
     rows = await read_rows(request)
     results = await vault_of(request).roles.change(

@@ -16,6 +16,7 @@ from shared.vault.access.moments import moment
 from shared.vault.api import response_envelope as envelope
 from shared.vault.api.body import missing, read_fields, required
 from shared.vault.api.file_body import (
+    RangeHeader,
     UploadForm,
     bounded_stream,
     file_response,
@@ -41,7 +42,7 @@ from shared.vault.staging.uploads import MAX_PART, UploadedPart, UploadSession
 
 if TYPE_CHECKING:
     from shared.vault.access.caller import Caller
-    from shared.vault.files.file_store import Item
+    from shared.vault.files.file_store import Item, StoredFile
     from shared.vault.files.paths import StagingArea
 
 router = APIRouter(prefix=f"{PREFIX}/services/file_staging", tags=["File staging"])
@@ -80,7 +81,7 @@ async def content(
     request: Request,
     caller: SignedIn,
     item: str,
-    wanted: Annotated[str | None, Header(alias="Range")] = None,
+    wanted: RangeHeader = None,
 ) -> Response:
     """Returns the content of a file, or the part of it that `Range` names."""
     staging = vault_of(request).staging
@@ -128,7 +129,9 @@ async def items(
 
 @router.post("/items", summary="Create a folder or file", openapi_extra=ITEM_FILE_FORM)
 async def create(
-    request: Request, caller: SignedIn, content_md5: Md5 = None
+    request: Request,
+    caller: SignedIn,
+    content_md5: Md5 = None,
 ) -> Response:
     """Creates a folder, or a file of up to 50 MB; larger files are uploaded in parts."""
     # Its area decides whether the caller may use it at all: asked for before the file is read.
@@ -137,10 +140,14 @@ async def create(
         kind = _kind(form.fields)
         match kind:
             case ItemKind.FOLDER:
-                data = await _new_folder(request, caller, area, form)
+                path = form.fields.get("path", "")
+                key = await vault_of(request).staging.create_folder(caller, path)
+                data = _named(ItemKind.FOLDER, f"{area.path(key)}/", key)
             case ItemKind.FILE:
-                md5 = given_md5(content_md5)
-                data = await _new_file(request, caller, area, form, md5)
+                stored = await _new_file(request, caller, form, content_md5)
+                data = _named(ItemKind.FILE, area.path(stored.key), stored.key)
+                data["size"] = stored.size
+                data["file_content_md5"] = stored.md5
             case _:
                 assert_never(kind)
     return envelope.success(data=data)
@@ -158,46 +165,22 @@ def _kind(fields: Mapping[str, str]) -> ItemKind:
         raise VaultFault(ErrorType.INVALID_DATA, message) from error
 
 
-async def _new_folder(
-    request: Request, caller: Caller, area: StagingArea, form: UploadForm
-) -> dict[str, object]:
-    """Create the folder of a form and return it."""
-    path = form.fields.get("path", "")
-    key = await vault_of(request).staging.create_folder(caller, path)
-    return {
-        "kind": ItemKind.FOLDER,
-        "path": f"{area.path(key)}/",
-        "name": _name(key),
-    }
-
-
 async def _new_file(
-    request: Request,
-    caller: Caller,
-    area: StagingArea,
-    form: UploadForm,
-    md5: str | None,
-) -> dict[str, object]:
-    """Store the file of a form and return it.
+    request: Request, caller: Caller, form: UploadForm, content_md5: str | None
+) -> StoredFile:
+    """Store the file of a form.
 
-    :raises VaultFault: PARAMETER_REQUIRED when the form has no file.
+    :raises VaultFault: PARAMETER_REQUIRED when the form has no file; INVALID_DATA for a malformed MD5.
     """
     if form.file is None:
         raise missing("file")
-    stored = await vault_of(request).staging.create_file(
+    return await vault_of(request).staging.create_file(
         caller,
         form.fields.get("path", ""),
         form.content(),
         overwrite=_flag(form.fields, "overwrite"),
-        md5=md5,
+        md5=given_md5(content_md5),
     )
-    return {
-        "kind": ItemKind.FILE,
-        "path": area.path(stored.key),
-        "name": _name(stored.key),
-        "size": stored.size,
-        "file_content_md5": stored.md5,
-    }
 
 
 ITEM_FORM = form_documentation(
@@ -208,7 +191,11 @@ ITEM_FORM = form_documentation(
 @router.put(
     "/items/{item:path}", summary="Move or rename an item", openapi_extra=ITEM_FORM
 )
-async def update(request: Request, caller: SignedIn, item: str) -> Response:
+async def update(
+    request: Request,
+    caller: SignedIn,
+    item: str,
+) -> Response:
     """Starts a job that moves or renames a file or folder."""
     fields = await read_fields(request)
     parent = fields.get("parent")
@@ -219,7 +206,10 @@ async def update(request: Request, caller: SignedIn, item: str) -> Response:
 
 @router.delete("/items/{item:path}", summary="Delete an item")
 async def delete(
-    request: Request, caller: SignedIn, item: str, recursive: Recursive = False
+    request: Request,
+    caller: SignedIn,
+    item: str,
+    recursive: Recursive = False,
 ) -> Response:
     """Starts a job that deletes a file or folder; a folder that is not empty only with `recursive`."""
     job_id = await vault_of(request).staging.delete(caller, item, recursive=recursive)
@@ -261,7 +251,9 @@ async def uploads(request: Request, caller: SignedIn) -> Response:
 
 @router.get("/upload/{upload_session_id}", summary="An upload session")
 async def upload(
-    request: Request, caller: SignedIn, upload_session_id: str
+    request: Request,
+    caller: SignedIn,
+    upload_session_id: str,
 ) -> Response:
     """Returns an upload session, and how much of the file has arrived."""
     session = await vault_of(request).uploads.session(caller, upload_session_id)
@@ -311,7 +303,9 @@ async def put_part(
 
 @router.post("/upload/{upload_session_id}", summary="Commit an upload session")
 async def commit(
-    request: Request, caller: SignedIn, upload_session_id: str
+    request: Request,
+    caller: SignedIn,
+    upload_session_id: str,
 ) -> Response:
     """Starts a job that puts the parts together; the file exists when the job has ended."""
     job_id = await vault_of(request).uploads.commit(caller, upload_session_id)
@@ -319,7 +313,11 @@ async def commit(
 
 
 @router.delete("/upload/{upload_session_id}", summary="Abort an upload session")
-async def abort(request: Request, caller: SignedIn, upload_session_id: str) -> Response:
+async def abort(
+    request: Request,
+    caller: SignedIn,
+    upload_session_id: str,
+) -> Response:
     """Ends an upload session and removes its parts."""
     await vault_of(request).uploads.abort(caller, upload_session_id)
     return envelope.success()
@@ -330,9 +328,10 @@ def _submitted(request: Request, job_id: int) -> Response:
     return envelope.success(data={"job_id": job_id, "url": job_url(request, job_id)})
 
 
-def _name(key: str) -> str:
-    """Return the name of an item, the last part of its key."""
-    return key.rpartition("/")[2]
+def _named(kind: ItemKind, path: str, key: str) -> dict[str, object]:
+    """Return the members that all items have; the name is the last part of the key in the store."""
+    _, _, name = key.rpartition("/")
+    return {"kind": kind, "path": path, "name": name}
 
 
 def _flag(fields: Mapping[str, str], name: str) -> bool:
@@ -343,11 +342,7 @@ def _flag(fields: Mapping[str, str], name: str) -> bool:
 def _item_json(area: StagingArea, item: Item) -> dict[str, object]:
     """Return an item as the API describes it; ``area`` is the part of the store that the caller sees."""
     kind = ItemKind.FOLDER if item.is_folder else ItemKind.FILE
-    shown: dict[str, object] = {
-        "kind": kind,
-        "path": area.path(item.key),
-        "name": item.name,
-    }
+    shown = _named(kind, area.path(item.key), item.key)
     if not item.is_folder:
         shown["size"] = item.size
         shown["modified_date"] = moment(item.modified)
@@ -355,13 +350,15 @@ def _item_json(area: StagingArea, item: Item) -> dict[str, object]:
 
 
 def _session_json(
-    request: Request, caller: Caller, session: UploadSession
+    request: Request,
+    caller: Caller,
+    session: UploadSession,
 ) -> dict[str, object]:
     """Return an upload session as the API describes it."""
     area = vault_of(request).staging.area(caller)
     return {
         "path": area.path(session.key),
-        "name": _name(session.key),
+        "name": session.key.rpartition("/")[2],
         "id": session.id,
         "expiration_date": moment(session.expiration_date),
         "created_date": moment(session.created_date),

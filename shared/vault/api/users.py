@@ -159,7 +159,11 @@ async def one_user(
 
 
 @router.put("/{user_id}", summary="Update a user", openapi_extra=RECORD_DOCUMENTATION)
-async def update_one(request: Request, caller: SignedIn, user_id: UserId) -> Response:
+async def update_one(
+    request: Request,
+    caller: SignedIn,
+    user_id: UserId,
+) -> Response:
     """Changes fields of a user; they come as a form or a JSON object.
 
     All users may change their own name, address and language.
@@ -171,7 +175,11 @@ async def update_one(request: Request, caller: SignedIn, user_id: UserId) -> Res
 
 
 @router.delete("/{user_id}", summary="Disable a user")
-async def disable(request: Request, caller: SignedIn, user_id: UserId) -> Response:
+async def disable(
+    request: Request,
+    caller: SignedIn,
+    user_id: UserId,
+) -> Response:
     """Makes the user inactive; users are never deleted."""
     row = {"id": _id(caller, user_id), "active__v": False}
     (result,) = await vault_of(request).users.update(caller, [row])
@@ -184,7 +192,10 @@ async def disable(request: Request, caller: SignedIn, user_id: UserId) -> Respon
     openapi_extra=MEMBERSHIP,
 )
 async def update_membership(
-    request: Request, caller: SignedIn, user_id: UserId, vault_id: str
+    request: Request,
+    caller: SignedIn,
+    user_id: UserId,
+    vault_id: str,
 ) -> Response:
     """Changes the form fields of a user's membership in this Vault."""
     vault = vault_of(request)
@@ -204,7 +215,10 @@ async def update_membership(
 
 @router.get("/{user_id}/permissions", summary="Permissions of a user")
 async def permissions(
-    request: Request, caller: SignedIn, user_id: UserId, filter: str = ""
+    request: Request,
+    caller: SignedIn,
+    user_id: UserId,
+    filter: str = "",
 ) -> Response:
     """Lists permissions on all objects and fields; `filter=name__v::object.{object}.object_actions` returns one."""
     vault = vault_of(request)
@@ -220,7 +234,11 @@ async def permissions(
 
 
 @router.get(f"/{{user_id}}/{TOKENS}", summary="Access tokens of a user")
-async def tokens(request: Request, caller: SignedIn, user_id: UserId) -> Response:
+async def tokens(
+    request: Request,
+    caller: SignedIn,
+    user_id: UserId,
+) -> Response:
     """Lists a user's access tokens without their values."""
     access_tokens = vault_of(request).security.tokens
     listed = await access_tokens.of_user(caller, _id(caller, user_id))
@@ -231,7 +249,9 @@ async def tokens(request: Request, caller: SignedIn, user_id: UserId) -> Respons
     f"/{{user_id}}/{TOKENS}", summary="Generate an access token", openapi_extra=TOKEN
 )
 async def generate_token(
-    request: Request, caller: SignedIn, user_id: UserId
+    request: Request,
+    caller: SignedIn,
+    user_id: UserId,
 ) -> Response:
     """Makes an access token, `token__sys`, for later calls (`Authorization: Bearer …`); only this answer shows it."""
     fields = await read_fields(request)
@@ -245,7 +265,10 @@ async def generate_token(
 
 @router.delete(f"/{{user_id}}/{TOKENS}/{{token_id}}", summary="Revoke an access token")
 async def revoke_token(
-    request: Request, caller: SignedIn, user_id: UserId, token_id: str
+    request: Request,
+    caller: SignedIn,
+    user_id: UserId,
+    token_id: str,
 ) -> Response:
     """Revokes an access token, which cannot be used again."""
     access_tokens = vault_of(request).security.tokens
