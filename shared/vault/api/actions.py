@@ -49,6 +49,7 @@ async def metadata(
     for action in offered:
         if action.name == action_name:
             return envelope.success(data=_action_json(action, record))
+    # The same for an action that does not exist and one that the record's state does not offer.
     raise VaultFault(
         ErrorType.INSUFFICIENT_ACCESS,
         f"The record offers no action [{action_name[:200]}]",
@@ -69,6 +70,7 @@ async def run(
 ) -> Response:
     """Runs the action on one record; values for its prompts are form fields or members of a JSON object."""
     fields = await read_fields(request)
+    # One record is a batch of one, so that both calls refuse and audit in the same way.
     (result,) = await vault_of(request).actions.run(
         caller, object_name, [record_id], action_name, fields
     )

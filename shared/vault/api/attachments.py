@@ -33,6 +33,7 @@ from shared.vault.files.attachment_model import Attachment, Version
 
 router = APIRouter(prefix=f"{PREFIX}/vobjects", tags=["Attachments"])
 
+# Paths of the documented calls, each the head of the next.
 RECORD = "/{object_name}/{record_id}/attachments"
 ONE = f"{RECORD}/{{attachment_id}}"
 VERSION = f"{ONE}/versions/{{attachment_version}}"
@@ -40,6 +41,7 @@ BATCH = "/{object_name}/attachments/batch"
 
 SAME_BYTES = "The record has a file with this content attached already - nothing added"
 
+# Ids beyond PostgreSQL's integer are refused here; the database would refuse them with an error of its own.
 AttachmentId = Annotated[int, Path(ge=1, le=MAX_ID)]
 AttachmentVersion = Annotated[int, Path(ge=1, le=MAX_ID)]
 
@@ -187,6 +189,7 @@ async def restore(
     attachment_id: AttachmentId,
     attachment_version: AttachmentVersion,
     *,
+    # Required by the documented call, which restores by this parameter alone.
     restore: Annotated[bool, Query(description="Must be `true`.")] = False,
 ) -> Response:
     """Makes a version the latest one: adds a new version with its file and description."""
@@ -293,6 +296,7 @@ def _file(
     """Return the file of a version, or the part of it that the Range header ``wanted`` names."""
     size = version.content.size
     span = span_of(wanted, size)
+    # Only the part asked for is read from the store.
     content = vault_of(request).attachments.bytes_of(version, span.start, span.length)
     return file_response(
         content, attachment.filename, size, span, media=attachment.format
@@ -315,6 +319,7 @@ def _batch(rows: Sequence[BatchRow]) -> Response:
 def _row_json(row: BatchRow) -> dict[str, object]:
     """Return the result of one row."""
     if row.errors:
+        # A row that failed has no attachment to name.
         errors = envelope.errors_json(row.errors)
         return {"responseStatus": Status.FAILURE, "errors": errors}
     status = Status.WARNING if row.warned else Status.SUCCESS
@@ -342,6 +347,7 @@ def _version_json(attachment: Attachment, version: Version) -> dict[str, object]
     return {
         "id": attachment.id,
         "filename__v": attachment.filename,
+        # Each version has its own description and file; name and external id are those of the attachment.
         "description__v": version.description,
         "external_id__v": attachment.external_id,
         "format__v": attachment.format,
@@ -358,6 +364,7 @@ def _versions_json(
 ) -> list[dict[str, object]]:
     """Return the numbers and addresses of an attachment's versions."""
     record = f"{base_path(request)}/vobjects/{of.object_name}/{attachment.record_id}"
+    # Relative to the host, as all urls of records are.
     url = f"{record}/attachments/{attachment.id}/versions"
     return [
         {"version__v": each.number, "url": f"{url}/{each.number}"}

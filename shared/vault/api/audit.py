@@ -77,6 +77,7 @@ def _named(
     return _names("objects", objects), _names("events", events)
 
 
+# Parameters that several calls take are declared once, as dependencies.
 Shown = Annotated[Paging, Depends(_paging)]
 Named = Annotated[tuple[tuple[str, ...], tuple[str, ...]], Depends(_named)]
 
@@ -148,6 +149,7 @@ async def of_record(
     wanted = AuditFilter(
         parse_moment("start_date", start_date),
         parse_moment("end_date", end_date),
+        # Not looked up: the trail of a record outlives the record, and that of an object its configuration.
         (_text(object_name),),
         _names("events", events),
         _text(record_id),
@@ -177,6 +179,7 @@ async def of_document(
         parse_moment("end_date", end_date),
         (),
         _names("events", events),
+        # The trail has one column for the ids of records and documents, which is text.
         str(document_id),
     )
     page = await vault_of(request).audit.of_document(

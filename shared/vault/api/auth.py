@@ -43,6 +43,7 @@ async def sign_in(request: Request) -> Response:
     try:
         session = await session_of.sign_in(request, username, password, dns)
     except VaultFault as fault:
+        # Only a failed sign-in has an `errorType`: clients tell it from other refusals by that.
         return envelope.failure(fault.error, error_type=envelope.AUTHENTICATION_FAILED)
     url = f"{origin(request, dns)}/api"
     return envelope.success(
@@ -88,6 +89,7 @@ async def sign_out(request: Request, caller: SignedIn) -> Response:
     return envelope.success()
 
 
+# Both spellings are in use, and nothing here is redirected from one to the other.
 @router.get("/api", include_in_schema=False)
 @router.get("/api/", summary="API versions")
 async def versions(request: Request, _caller: PerhapsSignedIn) -> Response:

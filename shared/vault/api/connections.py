@@ -29,6 +29,7 @@ async def download(
 ) -> Response:
     """Returns a new connection file, signed by this Vault; upload it in the other Vault for a Pending connection."""
     content = await vault_of(request).connections.handshake.file(caller, api_name)
+    # As it was signed, byte for byte.
     return envelope.success(data=orjson.Fragment(content))
 
 
@@ -90,6 +91,7 @@ async def upload(request: Request, caller: SignedIn) -> Response:
         done = await handshake.upload(caller, content, name)
     data: dict[str, object] = {"connection": done.connection, "state": done.state}
     if done.acceptance is not None:
+        # As it was signed, byte for byte: encoded anew, it would not match its signature.
         data["acceptance"] = orjson.Fragment(done.acceptance)
     return envelope.success(data=data)
 

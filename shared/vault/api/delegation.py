@@ -55,6 +55,7 @@ async def login(request: Request, caller: SignedIn) -> Response:
     fields = await read_fields(request)
     vault_id = _number(fields, "vault_id")
     delegator = _number(fields, "delegator_userid")
+    # The documented call names a Vault, since a domain may have several; this one has itself only.
     if vault_id != vault.vault_id:
         raise VaultFault(
             ErrorType.INVALID_DATA,
@@ -76,6 +77,7 @@ async def grant(request: Request, caller: SignedIn) -> Response:
     """Lets another user act in the caller's name; an administrator may grant this for others."""
     fields = await read_fields(request)
     delegator = caller.user_id
+    # Whether the caller may grant access to somebody else is decided by the service.
     if fields.get("delegator_userid"):
         delegator = _number(fields, "delegator_userid")
     delegate = _number(fields, "delegate_userid")

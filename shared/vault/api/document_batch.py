@@ -73,6 +73,7 @@ async def delete(
 
 def _answer(request: Request, results: Sequence[RowResult]) -> Response:
     """Return the results, as CSV when the call accepts it."""
+    # The same columns as for records, so that one reader serves both.
     if wants_csv(request.headers.get("accept", "")):
         return results_csv(results)
     return envelope.success(data=[_row_json(result) for result in results])
@@ -83,4 +84,5 @@ def _row_json(result: RowResult) -> dict[str, object]:
     if not result.ok:
         errors = envelope.errors_json(result.errors)
         return {"responseStatus": Status.FAILURE, "errors": errors}
+    # Records have text for ids, documents numbers: the calls for documents answer with numbers.
     return {"responseStatus": Status.SUCCESS, "id": int(result.id or 0)}

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 router = APIRouter(prefix=f"{PREFIX}/objects/documents", tags=["Documents"])
 
+# Every call exists twice: for the latest version, and for a version by its number.
 RENDITION = "/renditions/{rendition_type}"
 
 
@@ -189,9 +190,12 @@ async def _download(
 ) -> Response:
     """Return a file of a version, or the part of it that the Range header ``wanted`` names."""
     files = vault_of(request).document_files
+    # The source file is one of the kinds: it is stored and sent like a rendition.
     found = await files.file(caller, place, kind)
     size = found.content.size
+    # The file is looked up first: a range is checked against its size.
     span = span_of(wanted, size)
+    # Only the part asked for is read from the store.
     content = files.bytes_of(found, span.start, span.length)
     return file_response(content, found.filename, size, span, found.format)
 
@@ -212,6 +216,7 @@ async def _put(
     replace: bool,
 ) -> Response:
     """Store the file of the form as a rendition of a version."""
+    # Stored before the version is locked, so that a slow upload keeps nobody waiting.
     async with sent_file(request) as sent:
         await vault_of(request).document_files.put(
             caller, place, kind, sent, replace=replace

@@ -38,6 +38,7 @@ TYPE, SUBTYPE = "/types/{type_name}", "/types/{type_name}/subtypes/{subtype_name
 async def properties(request: Request, caller: SignedIn) -> Response:
     """Lists the fields of documents, also those of their files."""
     target = document_target(_model(request, caller))
+    # A Vault without document types has no documents, and so no fields of them.
     fields = () if target is None else target.object.fields.values()
     listed = [_property(field, position) for position, field in enumerate(fields)]
     return envelope.success(properties=listed)
@@ -117,6 +118,7 @@ def _type_answer(request: Request, caller: Caller, *path: str) -> Response:
             for lifecycle in lifecycles
         ],
     }
+    # A classification is the lowest level.
     if len(path) <= len(BELOW):
         members[BELOW[len(path) - 1]] = _level(request, model, kind.name)
     return envelope.success(**members)
@@ -135,6 +137,7 @@ def _level(request: Request, model: DocumentModel, above: str) -> list[dict[str,
 
 def _url(request: Request, kind: DocumentType) -> str:
     """Return the address of a type, through the levels above it."""
+    # Not strict: a type has one name, a subtype two, a classification three.
     levels = zip(("types", *BELOW), kind.path, strict=False)
     path = "".join(f"/{level}/{name}" for level, name in levels)
     head = f"{origin(request)}{base_path(request)}"

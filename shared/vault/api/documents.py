@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 router = APIRouter(prefix=f"{PREFIX}/objects/documents", tags=["Documents"])
 
+# PostgreSQL's integer: larger numbers can be no id.
 MAX_ID = 2**31 - 1
 OWN = "My Documents"
 # What VQL's FIND calls the scopes of a search.
@@ -59,6 +60,7 @@ Major = Annotated[int, Path(ge=0, le=MAX_ID)]
 Minor = Annotated[int, Path(ge=0, le=MAX_ID)]
 
 
+# Dependencies, so that calls on the latest version and on one by its number share what follows.
 def one_version(document_id: DocumentId, major: Major, minor: Minor) -> Place:
     """Return the version that a path names."""
     return Place(document_id, Number(major, minor))
@@ -101,6 +103,7 @@ async def listed(
         raise _invalid("versionscope")
     if scope not in SCOPES:
         raise _invalid("scope")
+    # An empty search is none, as in a form whose field was left empty.
     wanted = Wanted(
         search or None,
         SCOPES[scope],
@@ -112,6 +115,7 @@ async def listed(
     page = await vault_of(request).document_reader.page(
         caller, version_of(request), wanted
     )
+    # Each in an object of its own, as the documented list has it.
     documents = [{"document": row} for row in page.rows]
     return envelope.success(
         size=page.total, start=start, limit=limit, documents=documents
@@ -144,6 +148,7 @@ async def document(
         document=row,
         renditions=rendition_urls(own, renditions),
         versions=[_version_json(own, number) for number in numbers],
+        # A documented member; documents have no attachments here.
         attachments=[],
     )
 
@@ -165,6 +170,7 @@ async def new_version(
         if file is None and chosen != DraftContent.LATEST:
             raise missing("file")
         kept = None if chosen == DraftContent.LATEST else file
+        # Without a file, the new version shares the stored content of the latest one.
         number = await vault_of(request).documents.new_version(
             caller, place.document_id, kept
         )
@@ -275,6 +281,7 @@ async def entry_requirements(
 ) -> Response:
     """Lists the fields that an action asks for; in this Vault, actions of documents ask for none."""
     _, state = await vault_of(request).documents.state(caller, place)
+    # Refuses an action that the state does not offer.
     offered(state, action_name)
     return envelope.success(properties=[])
 
@@ -304,6 +311,7 @@ def _outcome(result: RowResult, message: str | None = None) -> Response:
     members: dict[str, object] = {}
     if message is not None:
         members["responseMessage"] = message
+    # Documents have numbers for ids, results of rows text.
     return envelope.success(**members, id=int(result.id or 0))
 
 
@@ -349,6 +357,7 @@ def _action_json(
         "lifecycle_action_type__v": "stateChange",
         "lifecycle__v": lifecycle.name,
         "state__v": state.name,
+        # Listed are the actions that the state offers, and these may be run.
         "executable__v": True,
         "entry_requirements__v": f"{url}/{action.name}/entry_requirements",
     }

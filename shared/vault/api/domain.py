@@ -22,6 +22,7 @@ from shared.vault.security.user_records import OBJECT
 
 router = APIRouter(prefix=PREFIX, tags=["Users"])
 
+# Users refer to the policy by a number, and its address has the same.
 POLICY = str(SECURITY_POLICY)
 POLICY_LABEL = "Default"
 PASSWORD = {"name__v": "Password", "label__v": "Password"}

@@ -30,5 +30,6 @@ async def retry(request: Request, caller: SignedIn) -> Response:
     transfers ended.
     """
     fields = await read_fields(request)
+    # A job, as there may be more exceptions than a call has time for.
     job_id = await vault_of(request).bulk_retries.submit(caller, fields)
     return submitted(request, job_id)

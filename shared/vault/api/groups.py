@@ -19,6 +19,7 @@ from shared.vault.security.user_records import OBJECT
 router = APIRouter(tags=["Users"])
 
 GROUPS = f"{PREFIX}/objects/groups"
+# Ids of groups are PostgreSQL's bigint.
 GroupId = Annotated[int, Path(ge=0, lt=2**63)]
 Implied = Annotated[
     bool,
@@ -47,6 +48,7 @@ async def all_groups(
 ) -> Response:
     """Lists all groups with their members."""
     groups = await vault_of(request).groups.all(caller, implied=implied)
+    # Each in an object of its own, as the documented list has it.
     return envelope.success(groups=[{"group": group} for group in groups])
 
 

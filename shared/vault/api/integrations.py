@@ -21,6 +21,7 @@ from shared.vault.integrations.run_model import Batch, Counts, Paging, Run
 
 router = APIRouter(prefix=f"{PREFIX}/services", tags=["Integrations"])
 
+# A count above it is a mistake of the connector, and would spoil the sums of a run.
 MAX_COUNT = 10_000  # far above the 500 records of a batch
 RUNS = "/integrations/{integration}/runs"
 Limit = Annotated[int, Query(ge=1, le=200)]
@@ -127,6 +128,7 @@ async def tell(
     """
     runs = vault_of(request).runs
     progress = _parsed(_Progress, await read_record(request))
+    # An error ends the run, whatever else the connector has sent with it.
     if progress.error is not None:
         error = _text(progress.error)
         run = await runs.give_up(caller, integration, job_id, error)
@@ -141,6 +143,7 @@ async def tell(
             progress.ended,
             progress.more_stages,
         )
+        # The answer says where to go on: another connector may have read further.
         run = await runs.read_on(caller, integration, job_id, paging)
     else:
         raise missing("stage")
@@ -218,6 +221,7 @@ def _run_json(run: Run) -> dict[str, object]:
         "stage": run.stage,
         "position": run.position,
         "batches": run.batches,
+        # `paged` says that all has been read; the run ends when its batches are reported as well.
         "batches_reported": run.reported,
         "paged": run.paged,
         "counts": run.counts.as_json(),

@@ -99,6 +99,7 @@ async def start_now(
     return submitted(request, job_id)
 
 
+# After the lists: their names would be taken for ids.
 @router.get("/{job_id}", summary="The status of a job")
 async def status_of(
     request: Request,
@@ -107,6 +108,7 @@ async def status_of(
 ) -> Response:
     """Returns the status of a job; more than one call for a job in ten seconds is refused (`API_LIMIT_EXCEEDED`)."""
     jobs = vault_of(request).jobs
+    # Counted, unlike other calls on jobs: clients that ask all the time are refused.
     job = await jobs.poll(caller, job_id)
     own = {
         "rel": "self",
@@ -129,6 +131,7 @@ async def status_of(
     if tasks:
         states = {state.lower(): count for state, count in tasks.items()}
         data["tasks"] = {"size": sum(tasks.values()), **states}
+    # Why a job failed is part of its results, like what it did.
     error = job.results.get("error")
     if error:
         data["errors"] = [error]
@@ -147,6 +150,7 @@ async def tasks_of(
     tasks, total = await vault_of(request).jobs.tasks(
         caller, job_id, limit=limit, offset=offset
     )
+    # The address with the page, so that it can be asked for again.
     url = f"{job_url(request, job_id)}/tasks?limit={limit}&offset={offset}"
     details = {"total": total, "limit": limit, "offset": offset}
     return envelope.success(
@@ -183,6 +187,7 @@ def _artifacts(request: Request, job: Job) -> list[dict[str, str]]:
 def _listed(request: Request, page: JobPage, limit: int, offset: int) -> Response:
     """Return a page of jobs, with the addresses of the pages beside it."""
     parameters = request.query_params
+    # Of the call's own parameters only those of the list: the others are set for each page.
     kept = {name: parameters[name] for name in FILTERS if name in parameters}
 
     def link(to: int) -> str:

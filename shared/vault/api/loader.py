@@ -20,6 +20,7 @@ router = APIRouter(prefix=f"{PREFIX}/services/loader", tags=["Loader"])
 Notify = Annotated[bool, Query(alias="sendNotification")]
 
 
+# Ten tasks is the documented limit of a call.
 TASKS = array_documentation(10)
 
 
@@ -91,6 +92,7 @@ async def _log(
 ) -> Response:
     """Return one of the files that a task has written."""
     item, content = await vault_of(request).loader.log(caller, job_id, task_id, log)
+    # Streamed from the store: results may be of any size.
     return file_response(content, item.name, item.size, media="text/csv")
 
 

@@ -170,6 +170,7 @@ async def withheld_standard(request: Request, caller: SignedIn) -> Response:
 
     `shipped` is the text that this version has.
     """
+    # Stored when this version first started; the call compares nothing.
     listed = await standard_items.withheld(vault_of(request).database, caller)
     return envelope.success(
         data=[

@@ -163,6 +163,7 @@ async def limits(request: Request, caller: SignedIn) -> Response:
     """Returns how many custom objects the Vault may have, and how many more may be created."""
     del caller  # every signed-in user may call it
     objects = vault_of(request).components.registry.objects
+    # Standard objects do not count, as in the documented limit.
     custom = sum(name.endswith("__c") for name in objects)
     limit = {
         "name": "custom_objects",
@@ -192,6 +193,7 @@ async def component_type(caller: SignedIn, type_name: str) -> Response:
         raise VaultFault(
             ErrorType.INVALID_DATA, f"There is no component type [{type_name[:60]}]"
         )
+    # From the tables by which MDL is checked, so that what is described here is what MDL accepts.
     return envelope.success(data=type_metadata(type_name))
 
 
@@ -200,6 +202,7 @@ def _object(request: Request, caller: Caller, object_name: str) -> VaultObject:
 
     :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA when there is no such object.
     """
+    # First: who may not read an object must not learn whether it exists.
     require(caller, object_name, Operation.READ)
     target = vault_of(request).components.registry.objects.get(object_name)
     if target is None:

@@ -116,6 +116,7 @@ def object_document(
         **_stamped(dates.own),
         "in_menu": target.in_menu,
         "allow_types": target.allow_types,
+        # Every object has the type base__v, also one that allows no others.
         "default_obj_type": target.default_type or "base__v",
         "available_lifecycles": [target.lifecycle] if target.lifecycle else [],
         "allow_attachments": target.allow_attachments,
@@ -169,6 +170,7 @@ def field_document(
 ) -> dict[str, object]:
     """Return a field of an object without the members that its type does not have."""
     field = target.fields[name]
+    # Platform fields have no order of their own in MDL.
     number = list(target.fields).index(name)
     declared = _declared(target, name, registry)
     document: dict[str, object] = {
@@ -181,6 +183,7 @@ def field_document(
         **_stamped(dates.field(name)),
         "required": field.required,
         "unique": field.unique,
+        # Nobody edits what the Vault sets itself, whatever the field says.
         "editable": field.editable and not field.system,
         "multi_value": field.multi_value,
         # A copy with the same unique value could not be stored.

@@ -108,12 +108,14 @@ async def deploy_results(
     """Returns the result of each step of the last deployment, and the addresses of its logs."""
     packages = vault_of(request).inbound_packages
     stored = await packages.results(caller, package_id)
+    # A package can be asked for its results as soon as it is imported.
     if stored.deployment is None:
         raise VaultFault(
             ErrorType.OPERATION_NOT_ALLOWED, "The package has not been deployed yet"
         )
     logs = await packages.table.logs(package_id)
     details = _mapping(stored.deployment["details"])
+    # Two lists, as documented: the log of the steps, and those of data steps with a line for each record.
     texts = [_log(request, package_id, log) for log in logs if log.kind != "data"]
     rows = [_log(request, package_id, log) for log in logs if log.kind == "data"]
     listed = {"deployment_log": texts}
@@ -144,6 +146,7 @@ async def import_results(
         "package_status": found.get("package_status"),
         "log": [_log(request, package_id, log) for log in logs],
         "package_steps": found.get("package_steps", []),
+        # A documented member; packages have no code here.
         "package_code": [],
     }
     return envelope.success(vaultPackage=package)

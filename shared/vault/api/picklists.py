@@ -71,6 +71,7 @@ async def relabel(
     """Changes labels: each form field has the name of a value and its new label."""
     fields = await read_fields(request)
     labels = {name: label.strip() for name, label in fields.items()}
+    # Names stay: records refer to values by name.
     changed = await vault_of(request).picklists.relabel(caller, picklist_name, labels)
     return envelope.success(
         responseMessage="Updated picklist value(s).", picklistValues=changed
@@ -108,6 +109,7 @@ async def inactivate(
     value_name: str,
 ) -> Response:
     """Makes a value inactive; records that have the value keep it."""
+    # Not deleted: records may have the value.
     await vault_of(request).picklists.inactivate(caller, picklist_name, value_name)
     return envelope.success(
         responseMessage="Inactivated picklist value.", name=value_name
@@ -126,4 +128,5 @@ def _numbered(fields: Mapping[str, str]) -> list[str]:
             message = "The call takes value_1, value_2 and so on"
             raise VaultFault(ErrorType.INVALID_DATA, message)
         numbered.append((int(match[1]), label))
+    # Forms are not ordered; the numbers are, and the values are added in their order.
     return [label.strip() for _, label in sorted(numbered)]

@@ -28,6 +28,7 @@ MAX_PAGESIZE = 1000
 DESCRIBE = "x-vaultapi-describequery"
 PROPERTIES = "x-vaultapi-recordproperties"
 FACETS = "x-vaultapi-facets"
+# Only the form is checked here; whether there is such a field is known when the query is planned.
 FIELD = re.compile(r"[A-Za-z_]\w{0,127}", re.ASCII)
 
 # Up to the version before this one, the details of a page have the names of LEGACY.
@@ -155,6 +156,7 @@ def _answer(page: QueryPage, version: str) -> Response:
         "record_properties": page.record_properties,
         "facets": page.facets,
     }
+    # Members that were not asked for are left out; an empty list or object stays.
     present = {name: member for name, member in members.items() if member is not None}
     return envelope.success(**present)
 

@@ -117,9 +117,11 @@ async def of_day(
         return StreamingResponse(lines, 200, headers, CSV)
     page = await log.page(caller, day, queue=wanted, after=after, limit=limit)
     details: dict[str, object] = {"limit": limit, "size": len(page)}
+    # A full page may be the last one; the page after it is empty then.
     if len(page) == limit:
         chosen = f"&queue={wanted}" if wanted else ""
         last = page[-1].entry
+        # The entry, not an offset: entries that are added or removed meanwhile shift nothing.
         details["next_page"] = f"{request.url.path}?limit={limit}&after={last}{chosen}"
     shown = [_json(entry, vault_id) for entry in page]
     return envelope.success(responseDetails=details, data=shown)
@@ -167,6 +169,7 @@ async def _lines(
             texts = ["" if cell is None else str(cell) for cell in cells]
             writer.writerow([safe_cell(text) for text in texts])
         yield sheet.getvalue()
+        # The same buffer for each page: only its text is sent.
         sheet.seek(0)
         sheet.truncate()
     yield sheet.getvalue()

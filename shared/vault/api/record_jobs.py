@@ -67,6 +67,7 @@ class WantedDeletions:
         }
         dates = (("start_date", self.start_date), ("end_date", self.end_date))
         kept = "".join(f"{name}={value}&" for name, value in dates if value)
+        # Each page has the dates of the first, so that all are pages of one list.
         listed = f"{request.url.path}?{kept}limit={limit}&offset="
         if offset + size < page.total:
             details["next_page"] = f"{listed}{offset + limit}"
@@ -78,6 +79,7 @@ class WantedDeletions:
 def _wanted(
     start_date: When = None,
     end_date: When = None,
+    # The documented default is the largest page.
     limit: Annotated[int, Query(ge=1, le=MAX_LIMIT)] = MAX_LIMIT,
     offset: Annotated[int, Query(ge=0, le=MAX_OFFSET)] = 0,
 ) -> WantedDeletions:
@@ -85,6 +87,7 @@ def _wanted(
     return WantedDeletions(start_date, end_date, limit, offset)
 
 
+# Parameters that several calls take are declared once, as a dependency.
 Wanted = Annotated[WantedDeletions, Depends(_wanted)]
 
 
@@ -190,6 +193,7 @@ async def merge(
     sent = await read_rows(request)
     jobs = vault_of(request).record_jobs
     job_id = await jobs.merge(caller, object_name, sent.rows)
+    # Without an address: the status of a merge has a call of its own.
     return envelope.success(data={"job_id": job_id})
 
 
@@ -269,6 +273,7 @@ async def merge_log(
     content = await vault_of(request).record_jobs.merge_log(caller, job_id)
 
     async def whole() -> AsyncIterator[bytes]:
+        # Small: a merge has at most ten pairs, so that its log is made in memory.
         yield content
 
     return file_response(
@@ -332,6 +337,7 @@ async def deleted_documents(
     `deletion_type` is `document_version__sys`, or `document__sys`, which has no version numbers.
     """
     vault = vault_of(request)
+    # Deletions of documents stand in the same table under a name that no object can have.
     page = await vault.deletions.listed(caller, DOCUMENTS, wanted.span)
     data = [_deleted_document(vault.vault_id, gone) for gone in page.deletions]
     return envelope.success(responseDetails=wanted.details(request, page), data=data)

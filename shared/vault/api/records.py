@@ -35,6 +35,7 @@ from shared.vault.records.row_results import RowResult
 
 router = APIRouter(prefix=f"{PREFIX}/vobjects", tags=["Object records"])
 
+# Names of fields may have a relationship before them.
 NAME = re.compile(r"[a-z0-9_.]{1,200}")
 MAX_COLLECTION_FIELDS = 100
 MAX_LIMIT = 1000
@@ -47,6 +48,7 @@ IdParam = Annotated[
         description="A unique field by which rows identify their record.",
     ),
 ]
+# Another spelling of the parameter, taken and not documented.
 IdParamAlias = Annotated[str | None, Query(alias="id_param", include_in_schema=False)]
 
 
@@ -81,6 +83,7 @@ async def collection(
         "offset": offset,
         "url": url,
     }
+    # None when the statement reads no object of records.
     if page.source is not None:
         details["object"] = object_reference(page.source, base_path(request))
     order = f"&sort={quote(sort)}" if "sort" in request.query_params else ""

@@ -13,6 +13,7 @@ from shared.vault.records.row_results import RowResult
 
 router = APIRouter(prefix=f"{PREFIX}/vobjects", tags=["Object records"])
 
+# The one of the documented kinds of assignment that this Vault has.
 MANUAL = "manual_assignment"
 
 
@@ -42,6 +43,7 @@ async def one_role(
     """Returns the users and groups that have the role; an empty list when nobody has it."""
     assigned = await vault_of(request).roles.assigned(caller, object_name, record_id)
     members = assigned.get(role_name)
+    # Not an error: whether the role exists is not the question of the call.
     listed = [] if members is None else [_json(role_name, members)]
     return envelope.success(data=listed)
 
@@ -93,5 +95,6 @@ def _json(role: str, members: dict[str, list[int] | None]) -> dict[str, object]:
         "name": role,
         "users": members["users"] or [],
         "groups": members["groups"] or [],
+        # The Vault assigns no roles itself: whatever there is, somebody has assigned.
         "assignment_type": MANUAL,
     }

@@ -47,6 +47,7 @@ if TYPE_CHECKING:
 
 router = APIRouter(prefix=f"{PREFIX}/services/file_staging", tags=["File staging"])
 
+# The documented limit of a page, and its default.
 PAGE = 1000
 
 Limit = Annotated[int, Query(ge=1, le=PAGE)]
@@ -178,6 +179,7 @@ async def _new_file(
         caller,
         form.fields.get("path", ""),
         form.content(),
+        # Without it, a path that exists is refused.
         overwrite=_flag(form.fields, "overwrite"),
         md5=given_md5(content_md5),
     )
@@ -293,7 +295,9 @@ async def put_part(
     content_md5: Md5 = None,
 ) -> Response:
     """Takes a part; parts come in the order of their numbers, and one that is sent again replaces the earlier one."""
+    # Not read yet: the session is checked first, and a part goes to the store as it arrives.
     stream = bounded_stream(request, MAX_PART)
+    # Read before the part, so that a malformed header is refused first.
     md5 = given_md5(content_md5)
     part = await vault_of(request).uploads.put_part(
         caller, upload_session_id, number, stream, md5
@@ -366,6 +370,7 @@ def _session_json(
         "owner": session.owner,
         "uploaded_parts": session.uploaded_parts,
         "size": session.size,
+        # Bytes, of the whole `size`.
         "uploaded": session.uploaded,
         "overwrite": session.overwrite,
     }

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 Property = dict[str, object]
 
+# Characters; those that differ are in LENGTHS.
 LONG = 255
 LENGTHS = {
     "alias__v": 40,
@@ -40,6 +41,7 @@ def _property(
         "queryable": True,
         "required": required,
         "multivalue": multivalue,
+        # Fields that the Vault sets cannot be sent with a new user either.
         "onCreateEditable": not read_only,
         **more,
     }

@@ -34,10 +34,12 @@ from shared.vault.security.user_records import OBJECT
 
 router = APIRouter(prefix=f"{PREFIX}/objects/users", tags=["Users"])
 
+# In a path, `me` stands for the caller.
 ME = "me"
 MAX_LIMIT = 1000
 TOKENS = "api_access_token__sys"
 
+# 18 digits always fit PostgreSQL's bigint.
 UserId = Annotated[
     str, Path(pattern=r"^(me|[0-9]{1,18})$", description="The id of a user, or `me`.")
 ]
@@ -82,6 +84,7 @@ async def all_users(
         membership=not without_membership,
         licensing=not without_licensing,
     )
+    # Users of other Vaults are not known here.
     named = {part.strip() for part in vaults.split(",")}
     if vaults and not named & {"all", str(vault.vault_id)}:
         users = []
@@ -131,8 +134,10 @@ async def change_password(request: Request, caller: PerhapsSignedIn) -> Response
     A user who must change the password before signing in sends `username` instead of a session.
     """
     fields = await read_fields(request)
+    # A session decides: with one, `username` cannot name somebody else.
     username = caller.username if caller else fields.get("username", "")
     if not username:
+        # The same refusal as of any call without a session.
         raise invalid_session()
     security = vault_of(request).security
     current, new = required(fields, "password__v", "new_password__v")
@@ -225,6 +230,7 @@ async def permissions(
     holder = caller
     asked = _id(caller, user_id)
     if asked != caller.user_id:
+        # Everyone may read their own permissions.
         require_own(caller, asked, OBJECT, Operation.READ)
         holder = await vault.security.caller_of(asked)
     shown = permissions_json(
@@ -293,4 +299,5 @@ def _batch(request: Request, results: Sequence[RowResult]) -> Response:
     """Return the results in input order, as the call accepts them."""
     if wants_csv(request.headers.get("accept", "")):
         return results_csv(results)
+    # The documented rows have the id beside the status, as those of user actions.
     return envelope.action_batch(results)
