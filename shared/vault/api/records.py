@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from datetime import UTC
 from typing import Annotated
 from urllib.parse import quote
 
 from fastapi import APIRouter, Query, Request
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+)
 from starlette.responses import Response
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.access.caller import Caller
 from shared.vault.api import response_envelope as envelope
 from shared.vault.api.body import Rows, read_record, read_rows
-from shared.vault.api.lineage import lineage_of
 from shared.vault.api.object_json import object_reference
 from shared.vault.api.openapi.request_bodies import (
     RECORD_DOCUMENTATION,
@@ -30,6 +38,8 @@ from shared.vault.api.request_context import (
 )
 from shared.vault.api.response_envelope import by_id, results_csv
 from shared.vault.errors import VaultFault
+from shared.vault.records.lineage_entries import HEADER
+from shared.vault.records.lineage_model import CallLineage, Origin
 from shared.vault.records.modes import UnchangedFields, WriteMode
 from shared.vault.records.row_results import RowResult
 
@@ -50,6 +60,41 @@ IdParam = Annotated[
 ]
 # Another spelling of the parameter, taken and not documented.
 IdParamAlias = Annotated[str | None, Query(alias="id_param", include_in_schema=False)]
+
+MAX_LINEAGE = 16_384  # characters of the header
+MAX_ORIGINS = 50
+MAX_OWN = 50
+MAX_VAULT_ID = 2**53  # above it, readers of JSON lose digits
+ComponentName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.]{1,100}$")]
+# Of an integration or its point: administrators choose it, so that it need not be a component's name.
+ApiName = Annotated[str, StringConstraints(min_length=1, max_length=100)]
+
+
+class _LineagePart(BaseModel):
+    """A part of the lineage header; members with other names are refused, so that no misspelt one is ignored."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class _LineageOrigin(_LineagePart):
+    """Where rows come from: source object and rule; ``own`` are fields that the rule itself sets."""
+
+    object: ComponentName | None = None
+    rule: ComponentName | None = None
+    own: Annotated[list[ComponentName], Field(max_length=MAX_OWN)] = []
+
+
+class _LineageHeader(_LineagePart):
+    """The lineage header: the transfer, and the origins that rows refer to."""
+
+    source_vault_id: Annotated[int, Field(ge=1, le=MAX_VAULT_ID)]
+    integration: ApiName
+    integration_point: ApiName
+    run: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = None
+    time: AwareDatetime
+    origins: Annotated[
+        list[_LineageOrigin], Field(min_length=1, max_length=MAX_ORIGINS)
+    ]
 
 
 @router.get("/{object_name}", summary="List records")
@@ -266,6 +311,41 @@ def _order(sort: str) -> str:
             message = "Invalid value for parameter [sort]"
             raise VaultFault(ErrorType.INVALID_DATA, message)
     return ", ".join(" ".join(words) for words in terms[:MAX_SORT])
+
+
+def lineage_of(request: Request) -> CallLineage | None:
+    """Return what the lineage header of a record call says; None without one.
+
+    :raises VaultFault: INVALID_DATA when it is malformed or too long.
+    """
+    text = request.headers.get(HEADER)
+    if text is None:
+        return None
+    try:
+        if len(text) > MAX_LINEAGE:
+            raise ValueError
+        header = _LineageHeader.model_validate_json(text)
+        time = header.time.astimezone(UTC)
+    except ValidationError as error:
+        location = error.errors()[0]["loc"]
+        name = ".".join(str(part) for part in location)
+        message = f"The header {HEADER} cannot be read at [{name[:100]}]"
+        # Without its cause, whose text quotes the values.
+        raise VaultFault(ErrorType.INVALID_DATA, message) from None
+    except (ValueError, OverflowError):
+        message = f"The header {HEADER} has at most {MAX_LINEAGE} characters, and a moment of this era"
+        raise VaultFault(ErrorType.INVALID_DATA, message) from None
+    origins = [
+        Origin(each.object, each.rule, frozenset(each.own)) for each in header.origins
+    ]
+    return CallLineage(
+        header.source_vault_id,
+        header.integration,
+        header.integration_point,
+        header.run,
+        time,
+        tuple(origins),
+    )
 
 
 def mode_of(request: Request) -> WriteMode:
