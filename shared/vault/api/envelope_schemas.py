@@ -29,6 +29,7 @@ ENVELOPE = {
     "properties": {
         "responseStatus": {
             "type": "string",
+            # From the code's own enumerations: a status that is added is documented.
             "enum": [str(each) for each in Status],
             "description": "`FAILURE` is the caller's fault, `EXCEPTION` the server's.",
         },

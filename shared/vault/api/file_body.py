@@ -7,9 +7,10 @@ import re
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 from urllib.parse import quote
 
+from fastapi import Header
 from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.responses import StreamingResponse
@@ -33,6 +34,8 @@ READ = 2**18
 # At most 18 digits: longer numbers are no positions in a file, and cost time to convert.
 RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 MAX_RANGE = 50 * 2**20
+
+RangeHeader = Annotated[str | None, Header(alias="Range")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +67,9 @@ class UploadForm:
 
 @asynccontextmanager
 async def upload_form(
-    request: Request, limit: int, field: str = "file"
+    request: Request,
+    limit: int,
+    field: str = "file",
 ) -> AsyncIterator[UploadForm]:
     """Open a form with a file of up to ``limit`` bytes in ``field``; what does not fit in memory waits on disk.
 

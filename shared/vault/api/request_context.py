@@ -192,7 +192,10 @@ async def admitted(request: Request, session_id: str | None) -> Caller:
 
 
 async def sign_in(
-    request: Request, username: str, password: str, dns: str | None = None
+    request: Request,
+    username: str,
+    password: str,
+    dns: str | None = None,
 ) -> Session:
     """Open a session for a user name and its password; limit sign-ins by user name and DNS.
 

@@ -78,7 +78,9 @@ class WarningType(StrEnum):
 
 
 def answer(
-    status: Status, members: Mapping[str, object], http_status: int = 200
+    status: Status,
+    members: Mapping[str, object],
+    http_status: int = 200,
 ) -> Response:
     """Return an envelope with these members; values that are JSON already come as ``orjson.Fragment``."""
     body = orjson.dumps({"responseStatus": status, **members})

@@ -32,7 +32,9 @@ REFUSED = {
 
 
 def complete(
-    document: dict[str, Any], schemas: Mapping[str, object], version_pattern: str
+    document: dict[str, Any],
+    schemas: Mapping[str, object],
+    version_pattern: str,
 ) -> dict[str, Any]:
     """Add to the document what the routes do not say themselves; change it in place and return it.
 
@@ -128,7 +130,9 @@ def _answers(shown: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _content(
-    media: str, named: Mapping[str, Any], free: Sequence[str] = ()
+    media: str,
+    named: Mapping[str, Any],
+    free: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Return one media type of an answer: its schema, and its examples by name."""
     if media == JSON:

@@ -7,8 +7,10 @@ from shared.vault.records.rows import UnchangedFields
 
 TEXT = {"type": "string"}
 NUMBER = {"type": "integer"}
+# Header values are text: what looks like a boolean is one of two words.
 TRUE = {"type": "string", "enum": ["true", "false"]}
 
+# Every operation refers to them, so that generated clients can send them with any call.
 COMMON = ("X-VaultAPI-ClientID", "X-VaultAPI-ReferenceId")
 """Headers that any call may carry."""
 
@@ -69,6 +71,7 @@ REQUEST: dict[str, tuple[str, dict[str, object]]] = {
 }
 """Name → description and schema."""
 
+# Every answer of the document refers to all of them, also those that come with a session only.
 ANSWER: dict[str, tuple[str, dict[str, str]]] = {
     "X-VaultAPI-ExecutionId": ("The call's id in the Vault's log.", TEXT),
     "X-VaultAPI-Status": ("The envelope's `responseStatus`.", TEXT),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+# By name alone: the same name means the same in every path.
 PATH: dict[str, tuple[str, object]] = {
     "version": (
         "The API version; this Vault answers every well-formed version in the same way.",
@@ -109,6 +110,7 @@ def version_parameter(pattern: str) -> dict[str, object]:
 def describe(parameter: dict[str, object]) -> None:
     """Add to a parameter its description and example, unless the route has them."""
     name = str(parameter["name"])
+    # Examples are for paths, which pages cannot call without one; other parameters may stay empty.
     if parameter["in"] != "path":
         if name in OTHER:
             parameter.setdefault("description", OTHER[name])
@@ -116,4 +118,5 @@ def describe(parameter: dict[str, object]) -> None:
     if name in PATH:
         text, example = PATH[name]
         parameter.setdefault("description", text)
+        # A pattern or type of the route stays: only what is missing is added.
         parameter.setdefault("example", example)

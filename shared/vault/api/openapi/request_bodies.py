@@ -17,7 +17,9 @@ TEXT = "text/plain"
 Body = dict[str, object]
 """The ``openapi_extra`` of an endpoint: its ``requestBody``."""
 
+# Objects have fields of their own, which the document cannot list.
 ANY_FIELDS: dict[str, object] = {"type": "object", "additionalProperties": True}
+# OpenAPI's way to describe a file in a body.
 FILE: dict[str, object] = {"type": "string", "format": "binary"}
 
 
@@ -33,6 +35,7 @@ def form_documentation(fields: Mapping[str, str]) -> Body:
         name: {"type": "string", "description": text} for name, text in fields.items()
     }
     schema = {"type": "object", "properties": properties}
+    # Public clients differ in which of the three they send.
     return body_of(dict.fromkeys((FORM, MULTIPART, JSON), schema))
 
 
