@@ -21,7 +21,8 @@ from shared.vault.api.records import wants_csv
 from shared.vault.api.request_session import SignedIn, vault_of
 from shared.vault.api.response_envelope import STATUS_HEADER, Status
 from shared.vault.errors import VaultFault
-from shared.vault.queues.log import PAGE, LogEntry
+from shared.vault.queues.log import PAGE
+from shared.vault.queues.log_columns import COLUMNS, LogEntry
 from shared.vault.records.rows import MAX_ROWS
 
 router = APIRouter(prefix=f"{PREFIX}/services", tags=["Spark queues"])
@@ -39,18 +40,6 @@ DELIVERIES: dict[str, object] = {
         },
     }
 }
-COLUMNS = (
-    "TimeStamp",
-    "VaultId",
-    "QueueName",
-    "ConnectionName",
-    "MessageId",
-    "EntryType",
-    "QueueTime",
-    "SendTime",
-    "Attempts",
-    "LastError",
-)
 
 
 @router.post(
@@ -108,7 +97,6 @@ async def of_day(
     """In order, of one queue or all; as CSV the whole day, with `Accept: text/csv`."""
     log, day = vault_of(request).queue_log, _day(log_date)
     wanted = queue.replace("\x00", "") if queue else None
-    vault_id = vault_of(request).vault_id
     if wants_csv(request.headers.get("accept", "")):
         # The first page is asked for here, so that a refusal is an envelope and no broken file.
         await log.page(caller, day, limit=1)
@@ -116,17 +104,17 @@ async def of_day(
             STATUS_HEADER: Status.SUCCESS,
             "Content-Disposition": f'attachment; filename="queue-log-{day}.csv"',
         }
-        lines = _lines(log.whole_day(caller, day, queue=wanted), vault_id)
+        lines = _lines(log.whole_day(caller, day, queue=wanted))
         return StreamingResponse(lines, 200, headers, "text/csv;charset=UTF-8")
     page = await log.page(caller, day, queue=wanted, after=after, limit=limit)
     details: dict[str, object] = {"limit": limit, "size": len(page)}
     if len(page) == limit:
         chosen = f"&queue={wanted}" if wanted else ""
         details["next_page"] = (
-            f"{request.url.path}?limit={limit}&after={page[-1].entry}{chosen}"
+            f"{request.url.path}?limit={limit}&after={page[-1].number}{chosen}"
         )
     return envelope.success(
-        responseDetails=details, data=[_json(entry, vault_id) for entry in page]
+        responseDetails=details, data=[entry.to_json() for entry in page]
     )
 
 
@@ -139,30 +127,13 @@ def _day(text: str) -> date:
         ) from error
 
 
-def _json(entry: LogEntry, vault_id: int) -> dict[str, object]:
-    return {
-        "timestamp": moment(entry.timestamp),
-        "vault_id": vault_id,
-        "queue_name": entry.queue_name,
-        "connection_name": entry.connection_name,
-        "message_id": entry.message_id,
-        "entry_type": entry.entry_type,
-        "queue_time": moment(entry.queue_time),
-        "send_time": moment(entry.send_time),
-        "attempts": entry.attempts,
-        "last_error": entry.error,
-    }
-
-
-async def _lines(
-    pages: AsyncIterator[Sequence[LogEntry]], vault_id: int
-) -> AsyncIterator[str]:
+async def _lines(pages: AsyncIterator[Sequence[LogEntry]]) -> AsyncIterator[str]:
     sheet = io.StringIO(newline="")
     writer = csv.writer(sheet, lineterminator="\r\n")
-    writer.writerow(COLUMNS)
+    writer.writerow([column.title for column in COLUMNS])
     async for page in pages:
         for entry in page:
-            cells = _json(entry, vault_id).values()
+            cells = entry.to_json().values()
             writer.writerow(
                 [safe_cell("" if cell is None else str(cell)) for cell in cells]
             )

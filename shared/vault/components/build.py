@@ -22,6 +22,7 @@ from shared.vault.model.component_model import (
     PicklistEntry,
     Queue,
     QueueConnection,
+    QueueType,
     RelationshipDeletion,
     VaultObject,
 )
@@ -248,7 +249,7 @@ def build_queue(component: Component) -> Queue:
     return Queue(
         name=component.name,
         label=component.text("label"),
-        type=component.text("type"),
+        type=QueueType(component.text("type")),
         active=component.flag("active", True),
         description=component.text("description"),
         message_processor=component.optional_text("message_processor"),

@@ -222,13 +222,21 @@ class QueueConnection:
     active: bool = True
 
 
+class QueueType(StrEnum):
+    """Which way a queue carries messages; a job queue carries none."""
+
+    INBOUND = "inbound"
+    OUTBOUND = "outbound"
+    JOB = "job"
+
+
 @dataclass(frozen=True)
 class Queue:
     """A Spark queue, inbound or outbound."""
 
     name: str
     label: str
-    type: str  # "inbound", "outbound" or "job"
+    type: QueueType
     active: bool = True
     description: str = ""
     message_processor: str | None = None
