@@ -25,24 +25,13 @@ from shared.vault.api.request_context import (
 )
 from shared.vault.api.response_envelope import CSV, STATUS_HEADER, Status, safe_cell
 from shared.vault.errors import VaultFault
-from shared.vault.queues.log import PAGE, LogEntry
+from shared.vault.queues.log import PAGE
+from shared.vault.queues.log_columns import COLUMNS, LogEntry
 from shared.vault.records.rows import MAX_ROWS
 
 router = APIRouter(prefix=f"{PREFIX}/services", tags=["Spark queues"])
 
 DELIVERIES = array_documentation(MAX_ROWS)
-COLUMNS = (
-    "TimeStamp",
-    "VaultId",
-    "QueueName",
-    "ConnectionName",
-    "MessageId",
-    "EntryType",
-    "QueueTime",
-    "SendTime",
-    "Attempts",
-    "LastError",
-)
 
 
 @router.post(
@@ -101,8 +90,7 @@ async def of_day(
     limit: Annotated[int, Query(ge=1, le=PAGE)] = PAGE,
 ) -> Response:
     """Lists the entries of a day in order, of one queue or of all; with `Accept: text/csv`, the whole day as CSV."""
-    vault = vault_of(request)
-    log, vault_id = vault.queue_log, vault.vault_id
+    log = vault_of(request).queue_log
     day = _day(log_date)
     # PostgreSQL takes NUL in no text.
     wanted = queue.replace("\x00", "") if queue else None
@@ -113,18 +101,18 @@ async def of_day(
             STATUS_HEADER: Status.SUCCESS,
             "Content-Disposition": f'attachment; filename="queue-log-{day}.csv"',
         }
-        lines = _lines(log.whole_day(caller, day, queue=wanted), vault_id)
+        lines = _lines(log.whole_day(caller, day, queue=wanted))
         return StreamingResponse(lines, 200, headers, CSV)
     page = await log.page(caller, day, queue=wanted, after=after, limit=limit)
     details: dict[str, object] = {"limit": limit, "size": len(page)}
     # A full page may be the last one; the page after it is empty then.
     if len(page) == limit:
         chosen = f"&queue={wanted}" if wanted else ""
-        last = page[-1].entry
+        last = page[-1].number
         # The entry, not an offset: entries that are added or removed meanwhile shift nothing.
         details["next_page"] = f"{request.url.path}?limit={limit}&after={last}{chosen}"
-    shown = [_json(entry, vault_id) for entry in page]
-    return envelope.success(responseDetails=details, data=shown)
+    entries = [entry.to_json() for entry in page]
+    return envelope.success(responseDetails=details, data=entries)
 
 
 def _day(text: str) -> date:
@@ -140,32 +128,14 @@ def _day(text: str) -> date:
         ) from error
 
 
-def _json(entry: LogEntry, vault_id: int) -> dict[str, object]:
-    """Return an entry as the API describes it, its members in the order of COLUMNS."""
-    return {
-        "timestamp": date_time_text(entry.timestamp),
-        "vault_id": vault_id,
-        "queue_name": entry.queue_name,
-        "connection_name": entry.connection_name,
-        "message_id": entry.message_id,
-        "entry_type": entry.entry_type,
-        "queue_time": date_time_text(entry.queue_time),
-        "send_time": date_time_text(entry.send_time),
-        "attempts": entry.attempts,
-        "last_error": entry.error,
-    }
-
-
-async def _lines(
-    pages: AsyncIterator[Sequence[LogEntry]], vault_id: int
-) -> AsyncIterator[str]:
+async def _lines(pages: AsyncIterator[Sequence[LogEntry]]) -> AsyncIterator[str]:
     """Yield a day as CSV, page by page, so that no day has to fit in memory."""
     sheet = io.StringIO(newline="")
     writer = csv.writer(sheet, lineterminator="\r\n")
-    writer.writerow(COLUMNS)
+    writer.writerow([column.title for column in COLUMNS])
     async for page in pages:
         for entry in page:
-            cells = _json(entry, vault_id).values()
+            cells = entry.to_json().values()
             texts = ["" if cell is None else str(cell) for cell in cells]
             writer.writerow([safe_cell(text) for text in texts])
         yield sheet.getvalue()

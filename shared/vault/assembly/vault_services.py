@@ -28,6 +28,7 @@ from shared.vault.documents.document_service import DocumentService
 from shared.vault.documents.texts import DocumentTexts
 from shared.vault.exceptions import ignoring, items
 from shared.vault.exceptions.bulk_retry import BulkRetries
+from shared.vault.exceptions.exception_model import ITEM
 from shared.vault.files.content_service import ContentService
 from shared.vault.integrations import integration_triggers as integrations
 from shared.vault.integrations import reference_lookups
@@ -73,7 +74,7 @@ if TYPE_CHECKING:
 
 TRIGGERS: Mapping[str, Trigger] = {
     integrations.OBJECT: integrations.IntegrationTrigger(),
-    items.OBJECT: items.ItemTrigger(),
+    ITEM: items.ItemTrigger(),
     reference_lookups.OBJECT: reference_lookups.ReferenceLookupTrigger(),
 }
 
@@ -225,7 +226,7 @@ class VaultServices:
             self.components,
             self.relay,
         )
-        self.queue_log = QueueLog(self.database, self.components)
+        self.queue_log = QueueLog(self.database, self.components, self.vault_id)
         events = DeliveryEvents(
             self.components,
             self.records,

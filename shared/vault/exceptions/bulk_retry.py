@@ -12,7 +12,7 @@ from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Operation, require
 from shared.vault.components.entry_action_definitions import OBJECT_PREFIX
 from shared.vault.errors import VaultFault
-from shared.vault.exceptions import items, recording
+from shared.vault.exceptions.exception_model import ITEM, MESSAGE, ErrorStatus
 from shared.vault.jobs.job_model import (
     JobContext,
     JobResult,
@@ -30,15 +30,14 @@ if TYPE_CHECKING:
     from shared.vault.storage.database import Connection, Database
 
 RETRY_EXCEPTIONS = "retry_exceptions"
-ACTION = f"{OBJECT_PREFIX}.{recording.OBJECT}.retry_transfer__sys"
+ACTION = f"{OBJECT_PREFIX}.{MESSAGE}.retry_transfer__sys"
 PAGE = 50
 MAX_MESSAGES = 10_000  # of one job; what is left then is for the next
 WATCH_SECONDS = 1.0
-STILL_SECONDS = (
-    60.0  # without any change, after which the job no longer waits for outcomes
-)
+# Without any change for so long, the job no longer waits for outcomes.
+STILL_SECONDS = 60.0
 
-# A delivery exception belongs to no integration: its queue tells the connection.
+# A delivery exception belongs to no integration: its connection is found by its queue.
 OPEN = """
 SELECT m.id FROM records.exception_message__sys m
 LEFT JOIN records.integration__sys i ON i.id = m.integration__sys
@@ -52,6 +51,10 @@ STATUSES = """
 SELECT error_status__sys AS status, count(*) AS number FROM records.exception_message__sys
 WHERE id = ANY($1::text[]) GROUP BY 1
 """
+
+
+Outcome = Mapping[str, int]
+"""How many messages have each status; a Vault may have statuses of its own beside ``ErrorStatus``."""
 
 
 class RunAction(Protocol):
@@ -76,23 +79,29 @@ class BulkRetries:
         self._jobs = jobs
 
     async def submit(self, caller: Caller, fields: Mapping[str, str]) -> int:
-        """Retry what is open: of the ``connection`` or ``integration`` (API names) that is given, else everything.
+        """Submit a retry of all open messages, and return its job's id.
 
-        The job's id; raises VaultFault.
+        ``fields`` may restrict it to one ``connection`` or ``integration`` (API names).
+
+        :raises VaultFault: INSUFFICIENT_ACCESS; ATTRIBUTE_NOT_SUPPORTED for another field.
         """
-        require(caller, recording.OBJECT, Operation.EDIT)
-        require(caller, items.OBJECT, Operation.READ)
+        require(caller, MESSAGE, Operation.EDIT)
+        require(caller, ITEM, Operation.READ)
         unknown = fields.keys() - {"connection", "integration"}
         if unknown:
             raise VaultFault(
                 ErrorType.ATTRIBUTE_NOT_SUPPORTED,
                 f"There is no parameter [{min(unknown)[:100]}]",
             )
+        # PostgreSQL takes no NUL character in a text.
         scope = {
             name: value.replace("\x00", "") for name, value in fields.items() if value
         }
         return await self._jobs.submit(
-            caller, RETRY_EXCEPTIONS, "Retry user exceptions", scope
+            caller,
+            RETRY_EXCEPTIONS,
+            "Retry user exceptions",
+            scope,
         )
 
 
@@ -121,13 +130,9 @@ class RetryJobs:
             await self._retry_page(context, progress)
             progress = RetryProgress.read(context.checkpoint)
         outcome = await self._follow(context, progress.ids)
-        resolved = outcome.get("resolved", 0) == len(progress.ids)
+        resolved = outcome.get(ErrorStatus.RESOLVED, 0) == len(progress.ids)
         clean = resolved and not progress.refused
-        results = {
-            "messages": len(progress.ids),
-            "refused": progress.refused,
-            **outcome,
-        }
+        results = progress.counts | _counts(outcome)
         status = JobStatus.SUCCESS if clean else JobStatus.ERRORS_ENCOUNTERED
         return JobResult(status, results)
 
@@ -155,7 +160,7 @@ class RetryJobs:
 
         # In the transaction that queues the messages: none is queued twice by a second run.
         with also_in_unit_of_work(save):
-            await self._run_action(context.caller, recording.OBJECT, page, ACTION, {})
+            await self._run_action(context.caller, MESSAGE, page, ACTION, {})
 
     async def _open(self, context: JobContext, after: str) -> list[str]:
         """Return the ids of the next open messages behind the id ``after``."""
@@ -173,31 +178,31 @@ class RetryJobs:
             )
         return [row["id"] for row in rows]
 
-    async def _follow(self, context: JobContext, ids: Sequence[str]) -> dict[str, int]:
-        """Wait for the outcomes of the messages; return how many have each status, without its suffix.
+    async def _follow(self, context: JobContext, ids: Sequence[str]) -> Outcome:
+        """Wait for the outcomes of the messages, and return how many have each status.
 
-        Some may still be ``retrying``: nothing has changed for ``STILL_SECONDS`` then.
+        Some are still ``RETRYING`` when nothing has changed for ``STILL_SECONDS``.
         """
-        known: dict[str, int] = {}
+        known: Outcome = {}
         changed = time.monotonic()
         while True:
             outcome = await self._statuses(ids)
             if outcome != known:
                 known, changed = outcome, time.monotonic()
-                await context.progress("outcome", outcome)
+                await context.progress("outcome", _counts(outcome))
             still = time.monotonic() - changed > STILL_SECONDS
-            if still or not outcome.get("retrying"):
-                resolved = outcome.get("resolved", 0) == len(ids)
+            if still or ErrorStatus.RETRYING not in outcome:
+                resolved = outcome.get(ErrorStatus.RESOLVED, 0) == len(ids)
                 state = TaskState.SUCCESS if resolved else TaskState.ERRORS_ENCOUNTERED
-                await context.progress("outcome", outcome, state=state)
+                await context.progress("outcome", _counts(outcome), state=state)
                 return outcome
             context.raise_if_stopped()
             await asyncio.sleep(WATCH_SECONDS)
 
-    async def _statuses(self, ids: Sequence[str]) -> dict[str, int]:
+    async def _statuses(self, ids: Sequence[str]) -> Outcome:
         async with self._database.connection() as connection:
             rows = await connection.fetch(STATUSES, ids)
-        return {row["status"].removesuffix("__sys"): row["number"] for row in rows}
+        return {row["status"]: row["number"] for row in rows}
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,6 +242,11 @@ class RetryProgress:
             "after": self.after,
             "queued": self.queued,
         }
+
+
+def _counts(outcome: Outcome) -> dict[str, int]:
+    """Return an outcome as a job's counts, by the statuses without their namespace."""
+    return {status.removesuffix("__sys"): number for status, number in outcome.items()}
 
 
 def _queues_of(registry: Registry, connection: str) -> list[str]:

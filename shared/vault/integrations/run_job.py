@@ -1,4 +1,4 @@
-"""The job of a run: sends the message, looks at what connectors report, and moves the time on when nothing failed."""
+"""Runs integrations: sends the messages of a run, follows its reports, and moves its time on when nothing failed."""
 
 from __future__ import annotations
 
@@ -22,20 +22,19 @@ from shared.vault.jobs.job_model import (
     Parked,
     TaskState,
 )
+from shared.vault.model.component_model import Queue, QueueType
 from shared.vault.queues.outbox import announce
 
 if TYPE_CHECKING:
     from shared.spark.envelope import JsonValue
     from shared.vault.components.registry import Registry
     from shared.vault.configuration.component_service import ComponentService
-    from shared.vault.model.component_model import Queue
     from shared.vault.records.record_service import RecordService
     from shared.vault.records.rows import RowResult
     from shared.vault.storage.database import Connection, Database
 
-LOOK_SECONDS = (
-    5.0  # between looks at a run; the last report of a stage makes it look at once
-)
+# Between looks at a run; the last report of a stage wakes its job at once.
+LOOK_SECONDS = 5.0
 
 INTEGRATION = f"""
 SELECT i.integration_api_name__sys AS name, i.{LAST_RUN} AS last_run, c.api_name__sys AS connection,
@@ -89,6 +88,7 @@ class IntegrationRunJobs:
             return await self._begin(context, integration)
         patience = timedelta(minutes=self._patience_minutes)
         async with self._database.transaction() as connection:
+            # Locks the run: a report that is stored now is seen, and a later one finds it as it is left.
             await table.under_way(connection, context.job_id)
             run = await table.read_run(
                 connection,
@@ -200,17 +200,18 @@ class IntegrationRunJobs:
 
 
 def inbound_queue(registry: Registry, connection_name: str) -> Queue | None:
-    """The active inbound queue on which a connection's messages arrive."""
+    """Return the active inbound queue on which a connection's messages arrive."""
     for queue in registry.queues.values():
-        if queue.type == "inbound" and queue.active:
-            for connection in queue.connections:
-                if connection.active and connection.connection_name == connection_name:
-                    return queue
+        if queue.type is not QueueType.INBOUND or not queue.active:
+            continue
+        connected = {each.connection_name for each in queue.connections if each.active}
+        if connection_name in connected:
+            return queue
     return None
 
 
 async def _send(context: JobContext, connection: Connection, order: Order) -> None:
-    """Put the message on the Vault's own queue that makes a connector read the next stage."""
+    """Queue the message that makes a connector read the next stage."""
     attributes: dict[str, JsonValue] = {
         "event": RUN_EVENT,
         "integration": order.integration,
@@ -221,18 +222,24 @@ async def _send(context: JobContext, connection: Connection, order: Order) -> No
 
 
 async def _report_progress(
-    context: JobContext, connection: Connection, run: Run
+    context: JobContext,
+    connection: Connection,
+    run: Run,
 ) -> None:
+    """Store the counts of each point as a task of the job."""
     for point, counts in run.by_point.items():
         ended = TaskState.ERRORS_ENCOUNTERED if counts.failed else TaskState.SUCCESS
         state = ended if run.stage_done else TaskState.RUNNING
         await context.progress(
-            point, counts.as_json(), state=state, connection=connection
+            point,
+            counts.as_json(),
+            state=state,
+            connection=connection,
         )
 
 
 def _errors(run: Run, text: str) -> JobResult:
+    """Return the result of a run that ended with an error."""
     error = {"type": ErrorType.INVALID_DATA, "message": text}
-    return JobResult(
-        JobStatus.ERRORS_ENCOUNTERED, {"counts": run.counts.as_json(), "error": error}
-    )
+    results = {"counts": run.counts.as_json(), "error": error}
+    return JobResult(JobStatus.ERRORS_ENCOUNTERED, results)
