@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from services.connector.points.case_contacts import (
@@ -22,9 +22,9 @@ from services.connector.points.hcp import (
     ACCOUNT_COUNTRY,
     ACCOUNT_POINT,
     COUNTRIES,
-    DO_NOT_PULL,
-    WITH_INQUIRIES,
     Partitions,
+    PullRule,
+    PullRules,
     account_rule,
     read_hcps,
     read_heads,
@@ -40,14 +40,19 @@ from services.connector.vaults.configuration import ConfigurationFault
 from services.connector.vaults.record_access import RecordAccess
 from shared.client.results import text
 
-EXISTING = f"SELECT id FROM {ACCOUNT}"  # noqa: S608  VQL of names
+_EXISTING = f"SELECT id FROM {ACCOUNT}"  # noqa: S608  VQL of names
+_KNOWN = f"SELECT id, {LINK} FROM {SOURCE_DATA}"  # noqa: S608  VQL of names
 
 
 async def transfer(unit: Transfer) -> Outcome:
     """Write the Case Contact and Source Data of the unit's accounts; repeating it makes nothing twice.
 
-    Accounts that the agreement does not let through are skipped, and nothing of them is read. Raises ClientError
-    and OutdatedRead; ConfigurationFault or RuleError when the configuration does not provide for it.
+    Accounts that the agreement keeps back are skipped, and nothing of them is read.
+
+    :raises OutdatedRead: rows may be older than what is stored.
+    :raises ConfigurationFault: the configuration does not provide for the unit.
+    :raises RuleError: a rule of the point cannot be carried out.
+    :raises ClientError: one of the calls fails.
     """
     if unit.object != ACCOUNT:
         raise ConfigurationFault(
@@ -55,65 +60,61 @@ async def transfer(unit: Transfer) -> Outcome:
             "correct the message's object"
         )
     outcome = Outcome()
-    pull_rules = read_pull_rules((await unit.target.query(COUNTRIES)).rows)
+    countries = await unit.target.query(COUNTRIES)
+    pull_rules = read_pull_rules(countries.rows)
     heads = await read_heads(unit.source, unit.ids, pull_rules)
     partitions = await _allowed(unit, heads, pull_rules)
     outcome.skipped.update(heads.keys() - partitions.accounts)
     await _note_unread(unit, [item for item in unit.ids if item not in heads], outcome)
     if partitions.accounts:
         # Two units with the same account, or with inquiries of it, would otherwise write its contact side by side.
-        async with unit.locks.hold(
-            (ACCOUNT, account) for account in partitions.accounts
-        ):
+        keys = [(ACCOUNT, account) for account in partitions.accounts]
+        async with unit.locks.hold(keys):
             await _write(unit, partitions, outcome)
     return outcome
 
 
 async def _note_unread(unit: Transfer, accounts: list[str], outcome: Outcome) -> None:
-    """Skip those that are there and may not be read; the others are missing. Nothing but the id is asked."""
-    there = {
-        str(row["id"])
-        for row in await query_all(unit.source, statements(EXISTING, "id", accounts))
-    }
-    outcome.skipped.update(there)
+    """Skip accounts that exist and may not be read; note the others as missing."""
+    # Nothing but the id is asked: of an account that may not be read, no other field may leave the source.
+    rows = await query_all(unit.source, statements(_EXISTING, "id", accounts))
+    existing = {str(row["id"]) for row in rows}
+    outcome.skipped.update(existing)
     for item in accounts:
-        if item not in there:
-            unit.note_missing(
-                outcome, item, missing_record(ACCOUNT, item, unit.route.point.api_name)
-            )
+        if item not in existing:
+            failure = missing_record(ACCOUNT, item, unit.route.point.api_name)
+            unit.note_missing(outcome, item, failure)
 
 
 async def _allowed(
-    unit: Transfer, heads: dict[str, Row], pull_rules: dict[str, str]
+    unit: Transfer,
+    heads: Mapping[str, Row],
+    pull_rules: PullRules,
 ) -> Partitions:
-    """The accounts that may be read, by the rule that reads them."""
-    by_rule: dict[str, list[str]] = {}
+    """Return the accounts that may be read, by the rule that reads them."""
+    by_rule: dict[PullRule, list[str]] = {}
     for account, row in heads.items():
         rule = account_rule(pull_rules, text(row, ACCOUNT_COUNTRY), account)
-        if rule != DO_NOT_PULL:
+        if rule is not PullRule.DO_NOT_PULL:
             by_rule.setdefault(rule, []).append(account)
-    if WITH_INQUIRIES in by_rule:
-        links = {
-            account: str(heads[account]["global_id__sys"])
-            for account in by_rule[WITH_INQUIRIES]
-        }
+    limited = by_rule.get(PullRule.WITH_INQUIRIES)
+    if limited:
+        links = {account: str(heads[account]["global_id__sys"]) for account in limited}
         known = await _known(unit, links.values())
-        by_rule[WITH_INQUIRIES] = [
+        by_rule[PullRule.WITH_INQUIRIES] = [
             account for account, link in links.items() if link in known
         ]
     allowed = {rule: tuple(accounts) for rule, accounts in by_rule.items() if accounts}
-    return Partitions(
-        allowed,
-        {account: account for accounts in allowed.values() for account in accounts},
-    )
+    # An account is its own item here; an inquiry names another one.
+    account_of = {
+        account: account for accounts in allowed.values() for account in accounts
+    }
+    return Partitions(allowed, account_of)
 
 
 async def _known(unit: Transfer, links: Collection[str]) -> set[str]:
-    """The Links that Source Data has, and so those of accounts that an inquiry has made known."""
-    rows = await query_all(
-        unit.target,
-        statements(f"SELECT id, {LINK} FROM {SOURCE_DATA}", LINK, links),  # noqa: S608
-    )
+    """Return those of the Links that Source Data has: an inquiry has made their accounts known."""
+    rows = await query_all(unit.target, statements(_KNOWN, LINK, links))
     return {str(row[LINK]) for row in rows}
 
 
@@ -122,6 +123,7 @@ async def _write(unit: Transfer, partitions: Partitions, outcome: Outcome) -> No
     await settle_references(unit.target, hcps.evaluations)
     for evaluation in hcps.evaluations:
         outcome.warn(evaluation.warnings)
+    # Unlike for an inquiry, which needs a contact, an account that a filter leaves out is simply not transferred.
     outcome.skipped.update(hcps.left_out)
     contacts: dict[str, Contact] = {}
     for account in partitions.accounts - hcps.left_out:
@@ -133,35 +135,37 @@ async def _write(unit: Transfer, partitions: Partitions, outcome: Outcome) -> No
     await _save(unit, contacts, outcome)
 
 
-async def _save(unit: Transfer, contacts: dict[str, Contact], outcome: Outcome) -> None:
+async def _save(
+    unit: Transfer,
+    contacts: Mapping[str, Contact],
+    outcome: Outcome,
+) -> None:
     persons = await save_contacts(unit, list(contacts.values()))
     source_data = KeyedRows()
     for account, contact in contacts.items():
         person = persons[contact.key]
         if isinstance(person, ItemFailure):
             outcome.fail(account, person)
-        else:
-            values = {**contact.source_data, "person__v": person}
-            source_data.add(
-                contact.link,
-                values,
-                contact.modified,
-                contact.origin(contact.source_data),
-            )
+            continue
+        values = {**contact.source_data, "person__v": person}
+        origin = contact.origin(contact.source_data)
+        source_data.add(contact.link, values, contact.modified, origin)
     results = await save(unit, SOURCE_DATA, source_data, LINK)
     for account, contact in contacts.items():
         result = results.get(contact.link)
         if result is not None and not result.ok:
-            outcome.fail(account, not_saved(SOURCE_DATA, contact.rule, result))
+            failure = not_saved(SOURCE_DATA, contact.rule, result)
+            outcome.fail(account, failure)
     outcome.succeed(contacts)
 
 
 async def _readable(target: RecordAccess, reading: Reading) -> Reading | None:
-    """Accounts of countries whose agreement lets them be pulled at all; no other account is even listed."""
+    """Read accounts of countries whose agreement lets them be pulled at all; no other account is even listed."""
+    # Rules of this point may read inquiries for what these say of themselves; inquiries are no accounts to list.
     if reading.object != ACCOUNT:
-        return None  # a rule for what inquiries say of themselves
-    countries = (await target.query(COUNTRIES)).rows
-    condition = readable(read_pull_rules(countries))
+        return None
+    countries = await target.query(COUNTRIES)
+    condition = readable(read_pull_rules(countries.rows))
     return None if condition is None else replace(reading, condition=condition)
 
 

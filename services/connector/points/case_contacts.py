@@ -1,9 +1,9 @@
-"""Case Contacts of a batch: matched, updated or created, in as few calls as a batch needs."""
+"""Finds the Case Contact that each HCP of a batch is, and updates or creates it, in as few calls as a batch needs."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from services.connector.points.evaluation import query_all
 from services.connector.points.saving import KeyedRows, Origin, not_saved, save
@@ -16,24 +16,19 @@ from shared.client.results import RowResult, text
 from shared.runtime.concurrency import concurrently
 
 Row = Mapping[str, object]
-
-
 Values = Mapping[str, object]
 
-
 PERSON = "person__sys"
-
-
 SOURCE_DATA = "case_contact_source_data__v"
-
-
 LINK = "link__sys"
-
-
 VEEVA_ID = "veeva_id__v"
-
-
 EXTERNAL_ID = "external_id__v"
+_CASE_CONTACT = {"object_type__v.api_name__v": "case_contact__v"}
+# A contact found by an identifier keeps its own link: it may be tied to another account as well.
+_SET_AT_CREATION = frozenset({LINK, *_CASE_CONTACT})
+
+Saved = dict[str, str | ItemFailure]
+"""Contact key → id of its Case Contact, or why it has none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,23 +58,23 @@ class Contact:
         row: Row,
         targets: Mapping[str, Values],
     ) -> Contact:
-        """The HCP that a source row is, by the target values that an account rule gave it."""
-        person, source_data = targets.get(PERSON, {}), targets.get(SOURCE_DATA, {})
+        """Return the HCP that a source row describes, by the target values of an account rule."""
+        person = targets.get(PERSON, {})
+        source_data = targets.get(SOURCE_DATA, {})
         link = source_data.get(LINK) or person.get(LINK) or row["global_id__sys"]
-        modified = text(row, "modified_date__v")
         return cls(
             item,
             rule.plan.object,
             rule.name,
             key,
             str(link),
-            modified,
+            text(row, "modified_date__v"),
             person,
             source_data,
         )
 
     def origin(self, ruled: Values) -> Origin:
-        """Where a row of it comes from, of which the rule has given these fields."""
+        """Return the origin of a row that is made of it, of which the rule has filled these fields."""
         return Origin(self.item, self.object, self.key, self.rule, ruled)
 
 
@@ -101,12 +96,13 @@ def read_candidates(persons: Iterable[Row], source_data: Iterable[Row]) -> Candi
     by_veeva_id: dict[str, str] = {}
     by_external_id: dict[str, str] = {}
     for row in persons:
+        record = str(row["id"])
         if row.get(VEEVA_ID):
-            by_veeva_id[str(row[VEEVA_ID])] = str(row["id"])
+            by_veeva_id[str(row[VEEVA_ID])] = record
         if row.get(EXTERNAL_ID):
-            by_external_id[str(row[EXTERNAL_ID])] = str(row["id"])
+            by_external_id[str(row[EXTERNAL_ID])] = record
     by_link = {
-        str(row["link__sys"]): str(row["person__v"])
+        str(row[LINK]): str(row["person__v"])
         for row in source_data
         if row.get("person__v")
     }
@@ -114,12 +110,12 @@ def read_candidates(persons: Iterable[Row], source_data: Iterable[Row]) -> Candi
 
 
 def match(contact: Contact, candidates: Candidates) -> str | None:
-    """The id of the contact that this HCP is, or None for a new one.
+    """Return the id of the contact that this HCP is, or None for a new one.
 
-    Raises Ambiguous rather than guess when Veeva ID and External ID lead to different contacts.
+    :raises Ambiguous: Veeva ID and External ID lead to different contacts, of which none is a safe guess.
     """
-    by_veeva_id = _known(contact.person.get(VEEVA_ID), candidates.by_veeva_id)
-    by_external_id = _known(contact.person.get(EXTERNAL_ID), candidates.by_external_id)
+    by_veeva_id = _find(contact.person.get(VEEVA_ID), candidates.by_veeva_id)
+    by_external_id = _find(contact.person.get(EXTERNAL_ID), candidates.by_external_id)
     if by_veeva_id and by_external_id and by_veeva_id != by_external_id:
         raise Ambiguous(
             f"the Veeva ID belongs to Case Contact {by_veeva_id} and the External ID to Case Contact {by_external_id}; "
@@ -128,21 +124,44 @@ def match(contact: Contact, candidates: Candidates) -> str | None:
     return by_veeva_id or by_external_id or candidates.by_link.get(contact.link)
 
 
-def _known(identifier: object, index: Mapping[str, str]) -> str | None:
+def _find(identifier: object, index: Mapping[str, str]) -> str | None:
     return index.get(str(identifier)) if identifier else None
 
 
-CASE_CONTACT = {"object_type__v.api_name__v": "case_contact__v"}
-SET_AT_CREATION = frozenset({LINK, *CASE_CONTACT})
+async def candidates_of(
+    target: RecordAccess,
+    contacts: Iterable[Contact],
+) -> Candidates:
+    """Return the Case Contacts that any of these HCPs may be.
 
-Saved = dict[str, str | ItemFailure]
-"""Contact key → id of its Case Contact, or why it has none."""
+    :raises ClientError: one of the calls fails.
+    """
+    # Dicts instead of sets keep the order, so that the same batch asks the same statements.
+    keys: dict[str, dict[str, None]] = {VEEVA_ID: {}, EXTERNAL_ID: {}}
+    links: dict[str, None] = {}
+    for contact in contacts:
+        links[contact.link] = None
+        for name, values in keys.items():
+            value = contact.person.get(name)
+            if value:
+                values[str(value)] = None
+    head = f"SELECT id, {VEEVA_ID}, {EXTERNAL_ID} FROM {PERSON}"  # noqa: S608  VQL of names
+    person_texts: list[str] = []
+    for name, values in keys.items():
+        person_texts += statements(head, name, values)
+    head = f"SELECT {LINK}, person__v FROM {SOURCE_DATA}"  # noqa: S608  VQL of names
+    link_texts = statements(head, LINK, links)
+    async with concurrently() as group:
+        persons = group.create_task(query_all(target, person_texts))
+        source_data = group.create_task(query_all(target, link_texts))
+    return read_candidates(persons.result(), source_data.result())
 
 
 async def save_contacts(unit: Transfer, contacts: Sequence[Contact]) -> Saved:
     """Update the Case Contact that each HCP is, or create it.
 
-    Raises ClientError and OutdatedRead.
+    :raises OutdatedRead: rows may be older than what is stored.
+    :raises ClientError: one of the calls fails.
     """
     saved, refused = await _match_and_save(unit, contacts)
     # Another unit or connector may have created the same HCP since it was looked for: then it is found now.
@@ -153,14 +172,38 @@ async def save_contacts(unit: Transfer, contacts: Sequence[Contact]) -> Saved:
     return saved
 
 
+@dataclass(slots=True)
+class _Changes:
+    """Rows of Case Contacts to write; contacts that are matched have the id of theirs, by contact key."""
+
+    updates: KeyedRows = field(default_factory=KeyedRows)
+    creations: KeyedRows = field(default_factory=KeyedRows)
+    matched: dict[str, str] = field(default_factory=dict)
+
+    def create(self, contact: Contact) -> None:
+        values = {**_CASE_CONTACT, **contact.person}
+        origin = contact.origin(contact.person)
+        self.creations.add(contact.link, values, contact.modified, origin)
+
+    def update(self, contact: Contact, person: str) -> None:
+        self.matched[contact.key] = person
+        values = {
+            name: value
+            for name, value in contact.person.items()
+            if name not in _SET_AT_CREATION
+        }
+        origin = contact.origin(values)
+        self.updates.add(person, values, contact.modified, origin)
+
+
 async def _match_and_save(
-    unit: Transfer, contacts: Sequence[Contact]
+    unit: Transfer,
+    contacts: Sequence[Contact],
 ) -> tuple[Saved, set[str]]:
-    """One round; the second part names contacts that were new here and not taken."""
+    """Match and save once; the second part of the result names contacts that were new here and not taken."""
     candidates = await candidates_of(unit.target, contacts)
     saved: Saved = {}
-    updates, creations = KeyedRows(), KeyedRows()
-    matched: dict[str, str] = {}
+    changes = _Changes()
     for contact in contacts:
         try:
             person = match(contact, candidates)
@@ -168,28 +211,21 @@ async def _match_and_save(
             saved[contact.key] = _ambiguous(problem, contact.rule)
             continue
         if person is None:
-            values = {**CASE_CONTACT, **contact.person}
-            creations.add(
-                contact.link, values, contact.modified, contact.origin(contact.person)
-            )
+            changes.create(contact)
         else:
-            matched[contact.key] = person
-            # A contact found by an identifier keeps its own link: it may be tied to another account as well.
-            values = {
-                name: value
-                for name, value in contact.person.items()
-                if name not in SET_AT_CREATION
-            }
-            updates.add(person, values, contact.modified, contact.origin(values))
+            changes.update(contact, person)
     async with concurrently() as group:
-        updating = group.create_task(save(unit, PERSON, updates, "id", update=True))
-        creating = group.create_task(save(unit, PERSON, creations, LINK))
+        updating = group.create_task(
+            save(unit, PERSON, changes.updates, "id", update=True)
+        )
+        creating = group.create_task(save(unit, PERSON, changes.creations, LINK))
     refused: set[str] = set()
     for contact in contacts:
         if contact.key in saved:
             continue
-        if contact.key in matched:
-            result = updating.result()[matched[contact.key]]
+        person = changes.matched.get(contact.key)
+        if person is not None:
+            result = updating.result()[person]
         else:
             result = creating.result()[contact.link]
             if not result.ok:
@@ -198,34 +234,12 @@ async def _match_and_save(
     return saved, refused
 
 
-async def candidates_of(
-    target: RecordAccess, contacts: Iterable[Contact]
-) -> Candidates:
-    """The Case Contacts that any of these HCPs may be; raises ClientError."""
-    keys: dict[str, dict[str, None]] = {VEEVA_ID: {}, EXTERNAL_ID: {}}
-    links: dict[str, None] = {}
-    for contact in contacts:
-        links[contact.link] = None
-        for name, values in keys.items():
-            value = contact.person.get(name)
-            if value:
-                values[str(value)] = None
-    head = f"SELECT id, {VEEVA_ID}, {EXTERNAL_ID} FROM {PERSON}"  # noqa: S608  VQL of names
-    person_texts = [
-        statement
-        for name, values in keys.items()
-        for statement in statements(head, name, values)
-    ]
-    link_texts = statements(f"SELECT {LINK}, person__v FROM {SOURCE_DATA}", LINK, links)  # noqa: S608  VQL of names
-    async with concurrently() as group:
-        persons = group.create_task(query_all(target, person_texts))
-        source_data = group.create_task(query_all(target, link_texts))
-    return read_candidates(persons.result(), source_data.result())
-
-
 def _id_of(result: RowResult, rule: str) -> str | ItemFailure:
-    return result.id or "" if result.ok else not_saved(PERSON, rule, result)
+    if not result.ok:
+        return not_saved(PERSON, rule, result)
+    return result.id or ""
 
 
 def _ambiguous(problem: Ambiguous, rule: str) -> ItemFailure:
-    return ItemFailure(ItemErrorType.MATCH, f"Integration rule {rule}: {problem}", rule)
+    text = f"Integration rule {rule}: {problem}"
+    return ItemFailure(ItemErrorType.MATCH, text, rule)

@@ -7,8 +7,9 @@ deleted, is made inactive here; one that was never here is not brought for that.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from enum import StrEnum
 
 from services.connector.points.case_contacts import LINK
 from services.connector.points.evaluation import (
@@ -31,9 +32,15 @@ from shared.client.results import RowResult, text
 from shared.runtime.concurrency import concurrently
 
 EMAIL_DOCUMENT = "approved_document__v"
-CLM, APPROVED_EMAIL = "clm__v", "approved_email__v"
 COUNTRY, STATUS, INACTIVE = "country__v", "status__v", "inactive__v"
-USED = "SELECT country__v, feature__v FROM connection_country__v WHERE status__v = 'active__v'"
+_USED = "SELECT country__v, feature__v FROM connection_country__v WHERE status__v = 'active__v'"
+
+
+class Feature(StrEnum):
+    """Features of Vault CRM that documents are published for."""
+
+    CLM = "clm__v"
+    APPROVED_EMAIL = "approved_email__v"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,36 +50,35 @@ class Countries:
     by_feature: Mapping[str, frozenset[str]]
 
     def wants(self, object_name: str, country: str) -> bool:
-        """Whether a document is wanted as this object; one of no country is, where the feature is used at all."""
-        used = self.by_feature.get(
-            APPROVED_EMAIL if object_name == EMAIL_DOCUMENT else CLM, frozenset()
-        )
+        """Return whether a document is wanted as this object; one of no country is wherever the feature is used."""
+        email = object_name == EMAIL_DOCUMENT
+        feature = Feature.APPROVED_EMAIL if email else Feature.CLM
+        used = self.by_feature.get(feature, frozenset())
         return country in used if country else bool(used)
 
 
 async def transfer(unit: Transfer) -> Outcome:
     """Write what the rules make of the newest version of each document that is no draft.
 
-    Raises ClientError and OutdatedRead; ConfigurationFault or RuleError when the configuration does not provide for it.
+    :raises OutdatedRead: rows may be older than what is stored, or documents have changed meanwhile.
+    :raises ConfigurationFault: the configuration does not provide for the unit.
+    :raises RuleError: a rule of the point cannot be carried out.
+    :raises ClientError: one of the calls fails.
     """
     rules = _rules(unit)
-    async with concurrently() as group:
-        reads = [
-            group.create_task(fetch(unit.source, rule.plan, unit.ids)) for rule in rules
-        ]
-        reading = group.create_task(_countries(unit))
-    outcome, found, countries = (
-        Outcome(),
-        [read.result() for read in reads],
-        reading.result(),
-    )
+    found, countries = await _read(unit, rules)
+    outcome = Outcome()
     for rule, read in zip(rules, found, strict=True):
-        await _publish(unit, rule, read, countries, outcome)
-        await _withdraw(unit, rule, set(unit.ids) - read.rows.keys(), outcome)
+        content = _Content(unit, rule, outcome)
+        await content.publish(read, countries)
+        await content.withdraw(set(unit.ids) - read.rows.keys())
     await _confirm(unit, rules, found, countries)
-    for item in found[0].missing - outcome.done - outcome.failures.keys():
-        unit.note_missing(outcome, item, missing_record(DOCUMENTS, item, rules[0].name))
-    outcome.skipped.update(set(unit.ids) - outcome.done - outcome.failures.keys())
+    settled = outcome.done | outcome.failures.keys()
+    for item in found[0].missing - settled:
+        failure = missing_record(DOCUMENTS, item, rules[0].name)
+        unit.note_missing(outcome, item, failure)
+    settled = outcome.done | outcome.failures.keys()
+    outcome.skipped.update(set(unit.ids) - settled)
     return outcome
 
 
@@ -82,123 +88,136 @@ def _rules(unit: Transfer) -> list[CompiledRule]:
         for rule in unit.configuration.rules_of(unit.route)
         if rule.primary_query_object == unit.object
     ]
-    if (
-        unit.object != DOCUMENTS
-        or not rules
-        or any(len(rule.target_objects) != 1 for rule in rules)
-    ):
+    one_object_each = all(len(rule.target_objects) == 1 for rule in rules)
+    if unit.object != DOCUMENTS or not rules or not one_object_each:
         raise ConfigurationFault(
             f"Integration point {unit.route.point.api_name} takes {DOCUMENTS}, by active integration rules that read "
             "them and write one object each; correct the message's object, or the rules"
         )
-    extra = (
-        (COUNTRY,) if COUNTRY in unit.configuration.sources[DOCUMENTS].fields else ()
-    )
+    documents = unit.configuration.sources[DOCUMENTS]
+    extra = (COUNTRY,) if COUNTRY in documents.fields else ()
     return [unit.configuration.compiled(unit.route, rule, extra) for rule in rules]
 
 
-async def _countries(unit: Transfer) -> Countries:
-    own = literal(str(unit.target.vault_id))
-    found: dict[str, set[str]] = {}
-    for row in (
-        await unit.source.query(f"{USED} AND crm_org__vr.vault_id__v = {own}")
-    ).rows:
-        found.setdefault(text(row, "feature__v"), set()).add(text(row, COUNTRY))
-    return Countries(
-        {feature: frozenset(countries) for feature, countries in found.items()}
-    )
-
-
-async def _publish(
+async def _read(
     unit: Transfer,
-    rule: CompiledRule,
-    found: SourceRows,
-    countries: Countries,
-    outcome: Outcome,
-) -> None:
-    (object_name,) = rule.target_objects
-    published = await _published(unit, object_name, map(_link, found.rows.values()))
-    wanted = {
-        item
-        for item, row in found.rows.items()
-        if countries.wants(object_name, text(row, COUNTRY))
-    }
-    rows = {
-        item: row
-        for item, row in found.rows.items()
-        if item in wanted or _link(row) in published
-    }
-    evaluation = unit.evaluate(rule, replace(found, rows=rows))
-    await settle_references(unit.target, [evaluation])
-    for item, failure in evaluation.failures.items():
-        outcome.fail(item, failure)
-    outcome.warn(evaluation.warnings)
-    content, item_of = KeyedRows(), dict[str, str]()
-    for item, targets in evaluation.targets.items():
-        ruled, link = targets[object_name], _link(rows[item])
-        values = {**ruled, LINK: link} | ({} if item in wanted else {STATUS: INACTIVE})
-        if link in published or values.get(STATUS) != INACTIVE:
-            origin = Origin(item, DOCUMENTS, item, rule.name, ruled)
-            content.add(link, values, text(rows[item], MODIFIED), origin)
-            item_of[link] = item
-    _note(outcome, rule, item_of, await save(unit, object_name, content, LINK))
-
-
-async def _withdraw(
-    unit: Transfer, rule: CompiledRule, gone: Iterable[str], outcome: Outcome
-) -> None:
-    """Make inactive what is here of documents that the rule no longer finds; their Global ID is known still."""
-    (object_name,) = rule.target_objects
-    item_of = {f"{unit.source.vault_id}_{item}": item for item in gone}
-    content = KeyedRows()
-    for link in await _published(unit, object_name, item_of):
-        content.add(
-            link,
-            {STATUS: INACTIVE},
-            "",
-            Origin(item_of[link], DOCUMENTS, item_of[link]),
-        )
-    _note(
-        outcome,
-        rule,
-        item_of,
-        await save(unit, object_name, content, LINK, update=True),
-    )
-
-
-def _note(
-    outcome: Outcome,
-    rule: CompiledRule,
-    item_of: Mapping[str, str],
-    results: Mapping[str, RowResult],
-) -> None:
-    for link, result in results.items():
-        if result.ok:
-            outcome.succeed([item_of[link]])
-        else:
-            outcome.fail(
-                item_of[link], not_saved(rule.target_objects[0], rule.name, result)
-            )
-
-
-async def _confirm(
-    unit: Transfer,
-    rules: Iterable[CompiledRule],
-    found: Iterable[SourceRows],
-    countries: Countries,
-) -> None:
-    """Raise OutdatedRead when documents, or where they are wanted, have changed since they were read; else ClientError.
-
-    The source state that is kept with a record cannot tell that of a deletion, which has none, nor of a record that
-    was not made because its document was not wanted.
-    """
+    rules: Sequence[CompiledRule],
+) -> tuple[list[SourceRows], Countries]:
+    """Read the documents by each rule, and the countries in which features are used."""
     async with concurrently() as group:
         reads = [
             group.create_task(fetch(unit.source, rule.plan, unit.ids)) for rule in rules
         ]
-        reading = group.create_task(_countries(unit))
-    now = [_states(read.result()) for read in reads]
-    if now != [_states(read) for read in found] or reading.result() != countries:
+        countries = group.create_task(_countries(unit))
+    return [read.result() for read in reads], countries.result()
+
+
+async def _countries(unit: Transfer) -> Countries:
+    own = literal(str(unit.target.vault_id))
+    used = await unit.source.query(f"{_USED} AND crm_org__vr.vault_id__v = {own}")
+    found: dict[str, set[str]] = {}
+    for row in used.rows:
+        countries = found.setdefault(text(row, "feature__v"), set())
+        countries.add(text(row, COUNTRY))
+    by_feature = {name: frozenset(countries) for name, countries in found.items()}
+    return Countries(by_feature)
+
+
+@dataclass(frozen=True, slots=True)
+class _Content:
+    """The records of one rule's object in this Vault CRM, by the Global ID of the document that each is made from."""
+
+    unit: Transfer
+    rule: CompiledRule
+    outcome: Outcome
+
+    @property
+    def object(self) -> str:
+        """The object that the rule writes."""
+        return self.rule.target_objects[0]
+
+    async def publish(self, found: SourceRows, countries: Countries) -> None:
+        """Write the documents that are wanted here, and make inactive those that are here and no longer wanted."""
+        published = await self._published(map(_link, found.rows.values()))
+        wanted = {
+            item
+            for item, row in found.rows.items()
+            if countries.wants(self.object, text(row, COUNTRY))
+        }
+        rows = {
+            item: row
+            for item, row in found.rows.items()
+            if item in wanted or _link(row) in published
+        }
+        evaluation = self.unit.evaluate(self.rule, replace(found, rows=rows))
+        await settle_references(self.unit.target, [evaluation])
+        self.outcome.note(evaluation)
+        content = KeyedRows()
+        item_of: dict[str, str] = {}
+        for item, targets in evaluation.targets.items():
+            row = rows[item]
+            link = _link(row)
+            ruled = targets[self.object]
+            values = {**ruled, LINK: link}
+            if item not in wanted:
+                values[STATUS] = INACTIVE
+            # A document that was withdrawn before it came is not brought here to be inactive.
+            if link not in published and values.get(STATUS) == INACTIVE:
+                continue
+            origin = Origin(item, DOCUMENTS, item, self.rule.name, ruled)
+            content.add(link, values, text(row, MODIFIED), origin)
+            item_of[link] = item
+        results = await save(self.unit, self.object, content, LINK)
+        self._note(item_of, results)
+
+    async def withdraw(self, gone: Iterable[str]) -> None:
+        """Make inactive what is here of documents that the rule no longer finds."""
+        # The Global ID of a document that cannot be read is known all the same: it is made of ids.
+        item_of = {f"{self.unit.source.vault_id}_{item}": item for item in gone}
+        content = KeyedRows()
+        for link in await self._published(item_of):
+            item = item_of[link]
+            content.add(link, {STATUS: INACTIVE}, "", Origin(item, DOCUMENTS, item))
+        results = await save(self.unit, self.object, content, LINK, update=True)
+        self._note(item_of, results)
+
+    async def _published(self, links: Iterable[str]) -> set[str]:
+        """Return those of the Links under which documents are here already."""
+        head = f"SELECT {LINK} FROM {self.object}"  # noqa: S608  VQL of names
+        rows = await query_all(self.unit.target, statements(head, LINK, links))
+        return {text(row, LINK) for row in rows}
+
+    def _note(
+        self,
+        item_of: Mapping[str, str],
+        results: Mapping[str, RowResult],
+    ) -> None:
+        for link, result in results.items():
+            item = item_of[link]
+            if result.ok:
+                self.outcome.succeed([item])
+            else:
+                failure = not_saved(self.object, self.rule.name, result)
+                self.outcome.fail(item, failure)
+
+
+async def _confirm(
+    unit: Transfer,
+    rules: Sequence[CompiledRule],
+    found: Sequence[SourceRows],
+    countries: Countries,
+) -> None:
+    """Check that the documents, and where they are wanted, are still as they were read.
+
+    :raises OutdatedRead: they are not.
+    :raises ClientError: one of the calls fails.
+    """
+    # The source state that is kept with a record shows no deletion, which has none, and nothing of a record that was
+    # not made because its document was not wanted.
+    found_now, countries_now = await _read(unit, rules)
+    before = [_states(read) for read in found]
+    now = [_states(read) for read in found_now]
+    if now != before or countries_now != countries:
         raise OutdatedRead(
             "documents, or where they are wanted, changed while they were transferred"
         )
@@ -206,15 +225,6 @@ async def _confirm(
 
 def _states(found: SourceRows) -> dict[str, str]:
     return {item: text(row, MODIFIED) for item, row in found.rows.items()}
-
-
-async def _published(
-    unit: Transfer, object_name: str, links: Iterable[str]
-) -> set[str]:
-    """Those of the Links under which documents are here already."""
-    head = f"SELECT {LINK} FROM {object_name}"  # noqa: S608  VQL of names
-    known = await query_all(unit.target, statements(head, LINK, links))
-    return {text(row, LINK) for row in known}
 
 
 def _link(row: Row) -> str:

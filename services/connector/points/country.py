@@ -6,23 +6,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
-from services.connector.points.crm_copies import (
-    DELETED,
-    MODIFIED,
-    SOURCE_STATUS,
-    Copies,
-)
-from services.connector.points.evaluation import (
-    Evaluation,
-    Row,
-    settle_references,
-)
+from services.connector.points.crm_copies import DELETED, SOURCE_STATUS, Copies
+from services.connector.points.evaluation import Evaluation, Row, settle_references
 from services.connector.points.metadata_matching import CRM_ID, CRM_ORG, LINK
 from services.connector.points.point import Point
 from services.connector.points.saving import KeyedRows, no_key, save
 from services.connector.points.transfer import Outcome, Transfer
 from services.connector.rules.compiled import CompiledRule, Values
 from services.connector.rules.rule import RuleError
+from services.connector.rules.vql_text import MODIFIED
 from shared.client.results import text
 
 COUNTRY, FEATURE = "country__v", "feature__v"
@@ -35,90 +27,8 @@ TAKEN_OUT: Mapping[str, object] = {
 GONE: Mapping[str, object] = {**TAKEN_OUT, DELETED: True}
 
 
-async def transfer(unit: Transfer) -> Outcome:
-    """Write a record for each country of the unit's settings, and inactivate those that are no longer among them.
-
-    Of settings with a country that cannot be mapped nothing is written. Raises ClientError and OutdatedRead;
-    ConfigurationFault or RuleError when the configuration does not provide for it.
-    """
-    copies = await Copies.read(unit)
-    parts = {
-        part.key: part
-        for part in spread(copies.found.rows, spread_field(copies.rule, COUNTRY))
-    }
-    rows = {key: part.row for key, part in parts.items()}
-    evaluation = unit.evaluate(copies.rule, replace(copies.found, rows=rows))
-    await settle_references(unit.target, [evaluation])
-    for key, failure in evaluation.failures.items():
-        copies.outcome.fail(parts[key].item, failure)
-    copies.outcome.warn(
-        {parts[key].item: warning for key, warning in evaluation.warnings.items()}
-    )
-    await _write(copies, evaluation, parts.values())
-    await copies.confirm()
-    return copies.outcome
-
-
-async def _write(copies: Copies, evaluation: Evaluation, parts: Iterable[Part]) -> None:
-    wanted, owners = KeyedRows(), dict[str, str]()
-    for part in parts:
-        if part.item in copies.outcome.failures:
-            continue
-        values = evaluation.targets[part.key][copies.object]
-        link = _link(copies, part, values)
-        if link:
-            kept = {CRM_ORG: copies.org, CRM_ID: part.item, DELETED: False}
-            row = {**ACTIVE, **values, **kept, LINK: link}
-            wanted.add(
-                link, row, text(part.row, MODIFIED), copies.origin(part.item, values)
-            )
-            owners[link] = part.item
-    copies.note(owners, await save(copies.unit, copies.object, wanted, LINK))
-    await _take_out(copies, owners.keys())
-
-
-def _link(copies: Copies, part: Part, values: Values) -> str | None:
-    """What the record of one country is known by; noted as a failure where the rule does not give it."""
-    for name in (LINK, FEATURE):
-        if not values.get(name):
-            copies.outcome.fail(
-                part.item, no_key(copies.rule.name, copies.object, name)
-            )
-            return None
-    return f"{values[LINK]}_{part.value}_{values[FEATURE]}"
-
-
-async def _take_out(copies: Copies, wanted: Iterable[str]) -> None:
-    """Inactivate the records that settings no longer name, and flag those of settings that are gone.
-
-    They are read after the others were written: of two units with the same settings, at work side by side, one then
-    sees what the other has written.
-    """
-    rows, missing = copies.found.rows, copies.found.missing
-    items = [item for item in (*rows, *missing) if item not in copies.outcome.failures]
-    kept = set(wanted)
-    changed, owners = KeyedRows(), dict[str, str]()
-    for copy in await copies.made_from(items, LINK):
-        item = str(copy[CRM_ID])
-        if copy[LINK] not in kept:
-            values, modified = (
-                (GONE, "")
-                if item in missing
-                else (TAKEN_OUT, text(rows[item], MODIFIED))
-            )
-            owners[str(copy["id"])] = item
-            changed.add(str(copy["id"]), values, modified, copies.origin(item))
-    copies.note(
-        owners, await save(copies.unit, copies.object, changed, "id", update=True)
-    )
-    copies.outcome.succeed(item for item in items if item in rows)
-    copies.outcome.skipped.update(
-        missing - copies.outcome.done - copies.outcome.failures.keys()
-    )
-
-
 class Part(NamedTuple):
-    """What a source record says for one value of its field: its row, in which the field has that value only."""
+    """A source record's row for one value of its field, in which the field has that value only."""
 
     item: str
     value: str
@@ -126,22 +36,49 @@ class Part(NamedTuple):
 
     @property
     def key(self) -> str:
-        """What the part is known by in its unit."""
+        """The part's id in its unit."""
         return f"{self.item} {self.value}"
 
 
-def spread_field(rule: CompiledRule, target_field: str) -> str:
-    """The column, in rows of the source record, that a target field is filled from.
+async def transfer(unit: Transfer) -> Outcome:
+    """Write a record for each country of the unit's settings, and inactivate those that are no longer among them.
 
-    Raises RuleError when no field rule fills it, or one that reads a related record.
+    Of settings with a country that cannot be mapped nothing is written.
+
+    :raises OutdatedRead: rows may be older than what is stored.
+    :raises ConfigurationFault: the configuration does not provide for the unit.
+    :raises RuleError: the rule of the point cannot be carried out.
+    :raises ClientError: one of the calls fails.
+    """
+    copies = await Copies.read(unit)
+    column = spread_field(copies.rule, COUNTRY)
+    parts = {part.key: part for part in spread(copies.found.rows, column)}
+    rows = {key: part.row for key, part in parts.items()}
+    evaluation = unit.evaluate(copies.rule, replace(copies.found, rows=rows))
+    await settle_references(unit.target, [evaluation])
+    # The evaluation is by part; the outcome is by setting.
+    for key, failure in evaluation.failures.items():
+        copies.outcome.fail(parts[key].item, failure)
+    warnings = {
+        parts[key].item: warning for key, warning in evaluation.warnings.items()
+    }
+    copies.outcome.warn(warnings)
+    await _write(copies, evaluation, parts.values())
+    await copies.confirm()
+    return copies.outcome
+
+
+def spread_field(rule: CompiledRule, target_field: str) -> str:
+    """Return the column, in rows of the source record, that a target field is filled from.
+
+    :raises RuleError: no field rule fills it, or one that reads a related record.
     """
     for part in rule.fields:
-        if (
-            part.target_field == target_field
-            and part.selection is not None
-            and part.selection.child is None
-        ):
-            return part.selection.key
+        selection = part.selection
+        if part.target_field != target_field or selection is None:
+            continue
+        if selection.child is None:
+            return selection.key
     raise RuleError(
         rule.name,
         None,
@@ -151,15 +88,77 @@ def spread_field(rule: CompiledRule, target_field: str) -> str:
 
 
 def spread(rows: Mapping[str, Row], column: str) -> Iterator[Part]:
-    """The parts of each row, in the order of its values; a row without a value has none."""
+    """Yield the parts of each row, in the order of its values; a row without a value has none."""
     for item, row in rows.items():
         for value in dict.fromkeys(_values(row.get(column))):
-            yield Part(item, value, {**row, column: [value]})
+            part = {**row, column: [value]}
+            yield Part(item, value, part)
 
 
-def _values(given: object) -> Iterable[str]:
-    values = given if isinstance(given, list) else [given]
-    return (str(value) for value in values if value not in (None, ""))
+def _values(value: object) -> list[str]:
+    values = value if isinstance(value, list) else [value]
+    return [str(value) for value in values if value not in (None, "")]
+
+
+async def _write(copies: Copies, evaluation: Evaluation, parts: Iterable[Part]) -> None:
+    wanted = KeyedRows()
+    owners: dict[str, str] = {}
+    for part in parts:
+        if part.item in copies.outcome.failures:
+            continue
+        values = evaluation.targets[part.key]
+        ruled = values[copies.object]
+        link = _link(copies, part, ruled)
+        if link is None:
+            continue
+        own = {CRM_ORG: copies.org, CRM_ID: part.item, DELETED: False, LINK: link}
+        # A rule may set the status itself; what it does not set is active.
+        row = {**ACTIVE, **ruled, **own}
+        modified = text(part.row, MODIFIED)
+        wanted.add(link, row, modified, copies.origin(part.item, ruled))
+        owners[link] = part.item
+    results = await save(copies.unit, copies.object, wanted, LINK)
+    copies.note(owners, results)
+    await _take_out(copies, owners.keys())
+
+
+def _link(copies: Copies, part: Part, values: Values) -> str | None:
+    """Return the Link of one country's record; None, with a failure noted, where the rule does not fill it."""
+    for name in (LINK, FEATURE):
+        if not values.get(name):
+            failure = no_key(copies.rule.name, copies.object, name)
+            copies.outcome.fail(part.item, failure)
+            return None
+    return f"{values[LINK]}_{part.value}_{values[FEATURE]}"
+
+
+async def _take_out(copies: Copies, wanted: Iterable[str]) -> None:
+    """Inactivate the records that settings no longer name, and flag those of settings that are gone."""
+    rows = copies.found.rows
+    missing = copies.found.missing
+    failed = copies.outcome.failures
+    items = [item for item in (*rows, *missing) if item not in failed]
+    kept = set(wanted)
+    changed = KeyedRows()
+    owners: dict[str, str] = {}
+    # They are read after the others were written: of two units with the same settings, at work side by side, one
+    # then sees what the other has written.
+    for copy in await copies.made_from(items, LINK):
+        if copy[LINK] in kept:
+            continue
+        record = str(copy["id"])
+        item = str(copy[CRM_ID])
+        gone = item in missing
+        modified = "" if gone else text(rows[item], MODIFIED)
+        values = GONE if gone else TAKEN_OUT
+        changed.add(record, values, modified, copies.origin(item))
+        owners[record] = item
+    results = await save(copies.unit, copies.object, changed, "id", update=True)
+    copies.note(owners, results)
+    # Settings that name no country any more have no rows; they are done all the same.
+    copies.outcome.succeed(item for item in items if item in rows)
+    settled = copies.outcome.done | copies.outcome.failures.keys()
+    copies.outcome.skipped.update(missing - settled)
 
 
 POINT = Point("country_inbound__v", transfer, flags_deletions=True)

@@ -1,4 +1,4 @@
-"""Copies of Vault CRM records: the one rule that makes them, the CRM Org they come from, and what became of each."""
+"""Copies records of Vault CRM: by the point's one rule, for the CRM Org that they come from, with each one's result."""
 
 from __future__ import annotations
 
@@ -26,14 +26,13 @@ ORG = "crm_org__v"
 ORG_KEY = "vault_id__v"
 DELETED = "deleted_in_source__v"
 SOURCE_STATUS = "source_status__v"
-MODIFIED = "modified_date__v"
 
 
 @dataclass(frozen=True, slots=True)
 class Copies:
-    """One unit's copies: the rule and object that they are made by, the id of their CRM Org, and what became of them.
+    """One unit's copies: the rule and object that they are made by, the id of their CRM Org, and their outcome.
 
-    ``found`` is what the source Vault has of the unit's records.
+    ``found`` are the source records of the unit.
     """
 
     unit: Transfer
@@ -47,7 +46,9 @@ class Copies:
     async def read(cls, unit: Transfer) -> Copies:
         """Read the unit's source records by the point's rule.
 
-        Raises ClientError; ConfigurationFault or RuleError when the configuration does not provide for it.
+        :raises ConfigurationFault: the configuration does not provide for the unit.
+        :raises RuleError: the rule cannot be carried out.
+        :raises ClientError: one of the calls fails.
         """
         rule = _rule(unit)
         compiled = unit.configuration.compiled(unit.route, rule)
@@ -56,47 +57,45 @@ class Copies:
             finding_org = group.create_task(_org(unit))
         found = fetching.result()
         outcome = Outcome(skipped=set(found.filtered))
-        return cls(
-            unit, compiled, found, rule.target_objects[0], finding_org.result(), outcome
-        )
+        object_name = rule.target_objects[0]
+        return cls(unit, compiled, found, object_name, finding_org.result(), outcome)
 
     def origin(self, item: str, ruled: Values | None = None) -> Origin:
-        """Where a row of a source record comes from: the fields that the rule gave it, else the point alone."""
-        return Origin(
-            item,
-            self.unit.object,
-            item,
-            None if ruled is None else self.rule.name,
-            ruled or {},
-        )
+        """Return the origin of a row: with the fields that the rule has filled; without any, the point's own."""
+        rule = None if ruled is None else self.rule.name
+        return Origin(item, self.unit.object, item, rule, ruled or {})
 
     def note(self, owners: Mapping[str, str], results: Mapping[str, RowResult]) -> None:
-        """Note the results of rows by key, whose source records are the keys' owners."""
+        """Note the results of rows by key; ``owners`` are their source records, by key too."""
         for key, result in results.items():
+            item = owners[key]
             if result.ok:
-                self.outcome.succeed([owners[key]])
+                self.outcome.succeed([item])
             else:
-                self.outcome.fail(
-                    owners[key], not_saved(self.object, self.rule.name, result)
-                )
+                failure = not_saved(self.object, self.rule.name, result)
+                self.outcome.fail(item, failure)
 
     async def made_from(self, items: Collection[str], *fields: str) -> list[Row]:
-        """Id, CRM ID and these fields of the copies of source records; raises ClientError."""
-        head = f"SELECT {', '.join(('id', CRM_ID, *fields))} FROM {self.object}"  # noqa: S608  VQL of names
+        """Return id, CRM ID and these fields of the copies of source records.
+
+        :raises ClientError: one of the calls fails.
+        """
+        if not items:
+            return []
+        names = ", ".join(("id", CRM_ID, *fields))
+        head = f"SELECT {names} FROM {self.object}"  # noqa: S608  VQL of names
+        # CRM ids are unique in their own Vault only.
         own = f"{CRM_ORG} = {literal(self.org)}"
-        return (
-            await query_all(
-                self.unit.target, statements(head, CRM_ID, items, conditions=own)
-            )
-            if items
-            else []
-        )
+        texts = statements(head, CRM_ID, items, conditions=own)
+        return await query_all(self.unit.target, texts)
 
     async def confirm(self) -> None:
-        """As :func:`confirm`: the state that is kept with each copy has nothing to tell of a deletion.
+        """Check that the source records are still as they were read.
 
-        Nor of a copy that came or went with another state of its source record.
+        :raises OutdatedRead: some have changed, or are gone.
+        :raises ClientError: one of the calls fails.
         """
+        # The state that is kept with each copy shows no deletion, nor a copy that came or went with another state.
         await confirm(self.unit.source, self.unit.object, self.found)
 
 
@@ -115,18 +114,18 @@ def _rule(unit: Transfer) -> IntegrationRule:
 
 
 async def _org(unit: Transfer) -> str:
-    """Id of the CRM Org of the source Vault, which is made when its first records come."""
+    """Return the id of the source Vault's CRM Org, which is made when its first records come."""
     vault_id = str(unit.source.vault_id)
-    rows = (
-        await unit.target.query(
-            f"SELECT id FROM {ORG} WHERE {ORG_KEY} = {literal(vault_id)}"  # noqa: S608
-        )
-    ).rows
-    if rows:
-        return str(rows[0]["id"])
+    head = f"SELECT id FROM {ORG}"  # noqa: S608  VQL of names
+    known = await unit.target.query(f"{head} WHERE {ORG_KEY} = {literal(vault_id)}")
+    if known.rows:
+        return str(known.rows[0]["id"])
     org = KeyedRows()
-    org.add(vault_id, {"name__v": f"Vault CRM {vault_id}"}, "", Origin(unit.ids[0]))
-    made = (await save(unit, ORG, org, ORG_KEY))[vault_id]
+    name = {"name__v": f"Vault CRM {vault_id}"}
+    # The org belongs to no single record; its lineage names the first of the unit that made it.
+    org.add(vault_id, name, "", Origin(unit.ids[0]))
+    results = await save(unit, ORG, org, ORG_KEY)
+    made = results[vault_id]
     if not made.ok:
         failure = not_saved(ORG, None, made)
         raise ConfigurationFault(failure.message)

@@ -4,12 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from services.connector.points.crm_copies import (
-    DELETED,
-    MODIFIED,
-    SOURCE_STATUS,
-    Copies,
-)
+from services.connector.points.crm_copies import DELETED, SOURCE_STATUS, Copies
 from services.connector.points.evaluation import (
     Evaluation,
     query_all,
@@ -22,12 +17,13 @@ from services.connector.points.metadata_matching import (
     LINK,
     Identity,
     KnownRecords,
+    Matches,
 )
 from services.connector.points.point import FIRST, SECOND, Point
 from services.connector.points.saving import KeyedRows, save
 from services.connector.points.transfer import Outcome, Transfer
 from services.connector.rules.item_failures import ItemErrorType, ItemFailure
-from services.connector.rules.vql_text import statements
+from services.connector.rules.vql_text import MODIFIED, statements
 from shared.client.results import text
 
 GONE: Mapping[str, object] = {DELETED: True, SOURCE_STATUS: "inactive__v"}
@@ -36,14 +32,15 @@ GONE: Mapping[str, object] = {DELETED: True, SOURCE_STATUS: "inactive__v"}
 async def transfer(unit: Transfer) -> Outcome:
     """Write the unit's records by the point's rule, and flag those that the source no longer has.
 
-    Raises ClientError and OutdatedRead; ConfigurationFault or RuleError when the configuration does not provide for it.
+    :raises OutdatedRead: rows may be older than what is stored.
+    :raises ConfigurationFault: the configuration does not provide for the unit.
+    :raises RuleError: the rule of the point cannot be carried out.
+    :raises ClientError: one of the calls fails.
     """
     copies = await Copies.read(unit)
     evaluation = unit.evaluate(copies.rule, copies.found)
     await settle_references(unit.target, [evaluation])
-    for item, failure in evaluation.failures.items():
-        copies.outcome.fail(item, failure)
-    copies.outcome.warn(evaluation.warnings)
+    copies.outcome.note(evaluation)
     await _write(copies, evaluation)
     await _flag(copies)
     await copies.confirm()
@@ -52,67 +49,77 @@ async def transfer(unit: Transfer) -> Outcome:
 
 async def _write(copies: Copies, evaluation: Evaluation) -> None:
     wanted = {
-        item: Identity(text(values, LINK), copies.org, item, text(values, EXTERNAL_ID))
+        item: _identity(copies, item, targets[copies.object])
         for item, targets in evaluation.targets.items()
-        for values in (targets[copies.object],)
     }
     known = await _known(copies, wanted.values())
+    matches = known.match_all(wanted)
+    _note_problems(copies, matches)
     by_link, by_id = KeyedRows(), KeyedRows()
     owners: dict[str, str] = {}
-    rule = evaluation.rule.name
-    matches = known.match_all(wanted)
-    for item, problem in matches.problems.items():
-        copies.outcome.fail(
-            item,
-            ItemFailure(
-                ItemErrorType.MATCH, f"Integration rule {rule}: {problem}", rule
-            ),
-        )
     for item, record in matches.records.items():
         identity = wanted[item]
-        kept = {CRM_ORG: copies.org, CRM_ID: item, DELETED: False}
-        values = {**evaluation.targets[item][copies.object], **kept}
+        ruled = evaluation.targets[item][copies.object]
+        values = {**ruled, CRM_ORG: copies.org, CRM_ID: item, DELETED: False}
+        # A record that is matched and has no Link yet is known by its id only; writing it fills the Link.
         linked = record is None or identity.link in known.by_link
         key = identity.link if linked else str(record)
+        rows = by_link if linked else by_id
+        modified = text(copies.found.rows[item], MODIFIED)
+        rows.add(key, values, modified, copies.origin(item, ruled))
         owners[key] = item
-        origin = copies.origin(item, evaluation.targets[item][copies.object])
-        (by_link if linked else by_id).add(
-            key, values, text(copies.found.rows[item], MODIFIED), origin
-        )
-    copies.note(
-        owners, await save(copies.unit, copies.object, by_id, "id", update=True)
+    results = await save(copies.unit, copies.object, by_id, "id", update=True)
+    copies.note(owners, results)
+    results = await save(copies.unit, copies.object, by_link, LINK)
+    copies.note(owners, results)
+
+
+def _identity(copies: Copies, item: str, values: Mapping[str, object]) -> Identity:
+    return Identity(
+        link=text(values, LINK),
+        org=copies.org,
+        crm_id=item,
+        external_id=text(values, EXTERNAL_ID),
     )
-    copies.note(owners, await save(copies.unit, copies.object, by_link, LINK))
+
+
+def _note_problems(copies: Copies, matches: Matches) -> None:
+    rule = copies.rule.name
+    for item, problem in matches.problems.items():
+        reason = f"Integration rule {rule}: {problem}"
+        copies.outcome.fail(item, ItemFailure(ItemErrorType.MATCH, reason, rule))
 
 
 async def _known(copies: Copies, wanted: Iterable[Identity]) -> KnownRecords:
-    """The records that any of the identities may mean."""
-    identities = list(wanted)
-    head = f"SELECT id, {LINK}, {CRM_ORG}, {CRM_ID}, {EXTERNAL_ID} FROM {copies.object}"  # noqa: S608  VQL of names
-    keys = {
-        LINK: dict.fromkeys(identity.link for identity in identities),
-        CRM_ID: dict.fromkeys(identity.crm_id for identity in identities),
-        EXTERNAL_ID: dict.fromkeys(
-            identity.external_id for identity in identities if identity.external_id
-        ),
-    }
-    texts = [
-        statement
-        for field, values in keys.items()
-        for statement in statements(head, field, values)
-    ]
+    """Return the records that any of the identities may mean."""
+    keys: dict[str, dict[str, None]] = {LINK: {}, CRM_ID: {}, EXTERNAL_ID: {}}
+    for identity in wanted:
+        keys[LINK][identity.link] = None
+        keys[CRM_ID][identity.crm_id] = None
+        if identity.external_id:
+            keys[EXTERNAL_ID][identity.external_id] = None
+    names = f"id, {LINK}, {CRM_ORG}, {CRM_ID}, {EXTERNAL_ID}"
+    head = f"SELECT {names} FROM {copies.object}"  # noqa: S608  VQL of names
+    texts: list[str] = []
+    for field, values in keys.items():
+        texts += statements(head, field, values)
     return KnownRecords.read(await query_all(copies.unit.target, texts))
 
 
 async def _flag(copies: Copies) -> None:
-    """Flag the copies of records that the source no longer has; one that was never copied is nothing to do."""
+    """Flag the copies of records that the source no longer has; skip those that were never copied."""
     missing = copies.found.missing
-    gone, owners = KeyedRows(), dict[str, str]()
+    gone = KeyedRows()
+    owners: dict[str, str] = {}
     for copy in await copies.made_from(missing):
-        owners[str(copy["id"])] = item = str(copy[CRM_ID])
-        gone.add(str(copy["id"]), GONE, "", copies.origin(item))
-    copies.note(owners, await save(copies.unit, copies.object, gone, "id", update=True))
-    copies.outcome.skipped.update(set(missing) - set(owners.values()))
+        record = str(copy["id"])
+        item = str(copy[CRM_ID])
+        owners[record] = item
+        # A deletion has no modified date, and so no source state.
+        gone.add(record, GONE, "", copies.origin(item))
+    results = await save(copies.unit, copies.object, gone, "id", update=True)
+    copies.note(owners, results)
+    copies.outcome.skipped.update(missing - set(owners.values()))
 
 
 # Groups and configurations come before what refers to them.

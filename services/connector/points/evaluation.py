@@ -1,4 +1,4 @@
-"""Rules run over fetched rows: every row's target values with its references settled, or its failure."""
+"""Reads a unit's source records, runs rules over them, and checks afterwards that what was read is still current."""
 
 from __future__ import annotations
 
@@ -15,7 +15,11 @@ from services.connector.rules.compiled import (
     pending_keys,
     settle,
 )
-from services.connector.rules.item_failures import ItemErrorType, ItemFailure
+from services.connector.rules.item_failures import (
+    FieldError,
+    ItemErrorType,
+    ItemFailure,
+)
 from services.connector.rules.query_plan import QueryPlan
 from services.connector.rules.rows import Describe
 from services.connector.rules.vql_text import MODIFIED, modified_field, statements
@@ -26,11 +30,15 @@ from shared.runtime.concurrency import concurrently
 Row = dict[str, object]
 
 
+class OutdatedRead(Exception):
+    """Rows that may be older than what is stored were left out; the unit is to be read and written again."""
+
+
 @dataclass(frozen=True, slots=True)
 class SourceRows:
-    """Rows by record id; ids that a query object rule leaves out; ids that lead to no readable record.
+    """Rows by record id; ids that a query object rule leaves out; ids of no record that may be read.
 
-    ``describe`` is what the source Vault says of the columns; None when nothing was asked for.
+    ``describe`` is the source Vault's description of the columns; None when nothing was read.
     """
 
     rows: dict[str, Row]
@@ -39,63 +47,12 @@ class SourceRows:
     describe: Describe | None = None
 
 
-async def query_all(client: RecordAccess, statements: Iterable[str]) -> list[Row]:
-    """The rows of several statements, run at once, in the statements' order; raises ClientError."""
-    return [row for answer in await _answers(client, statements) for row in answer.rows]
-
-
-async def _answers(
-    client: RecordAccess, statements: Iterable[str], *, describe: bool = False
-) -> list[QueryResult]:
-    texts = list(statements)
-    if len(texts) == 1:
-        return [await client.query(texts[0], describe=describe)]
-    async with concurrently() as group:
-        reads = [
-            group.create_task(client.query(text, describe=describe)) for text in texts
-        ]
-    return [read.result() for read in reads]
-
-
-async def fetch(
-    client: RecordAccess, plan: QueryPlan, ids: Collection[str]
-) -> SourceRows:
-    """Read the records by a rule's plan, documents with the modified date of their version; raises ClientError."""
-    answers = await _answers(client, plan.statements(ids), describe=True)
-    rows = {str(row["id"]): row for answer in answers for row in answer.rows}
-    modified = modified_field(plan.object)
-    if modified != MODIFIED:
-        for row in rows.values():
-            row[MODIFIED] = row[modified]
-    absent = [item for item in ids if item not in rows]
-    filtered: frozenset[str] = frozenset()
-    if absent and plan.filtered:
-        existing = await query_all(client, plan.existence(absent))
-        filtered = frozenset(str(row["id"]) for row in existing)
-    describe = answers[0].describe if answers else None
-    return SourceRows(rows, filtered, frozenset(absent) - filtered, describe)
-
-
-def missing_record(object_name: str, record: str, rule: str) -> ItemFailure:
-    """The failure of an id that leads to no record."""
-    return ItemFailure(
-        ItemErrorType.SOURCE,
-        f"Integration rule {rule}: the source Vault has no {object_name} {record} that the connection's user may read; "
-        "restore the record or give the user access to it",
-        rule,
-    )
-
-
-class OutdatedRead(Exception):
-    """Rows that may be older than what is stored were left out; the unit is to be read and written again."""
-
-
 @dataclass(slots=True)
 class Evaluation:
-    """Target values and failures by source record id; a record stands in one of the two.
+    """Target values and failures by source record id; a record is in one of the two.
 
-    ``warnings`` are what was left unset in records that are transferred all the same. ``evaluated`` is what each row
-    of ``found`` came to, field by field, also where the record failed.
+    ``warnings`` say what was left unset in records that are transferred all the same. ``evaluated`` has the result of
+    each row of ``found``, field by field, also where the record failed.
     """
 
     rule: CompiledRule
@@ -105,36 +62,106 @@ class Evaluation:
     warnings: dict[str, ItemFailure] = field(default_factory=dict)
     evaluated: dict[str, Evaluated] = field(default_factory=dict)
 
+    def fail(self, item: str, errors: list[FieldError]) -> None:
+        """Note the errors of a record's fields, and take its target values back."""
+        self.targets.pop(item, None)
+        self.failures[item] = ItemFailure.of_fields(errors)
+
+
+async def query_all(client: RecordAccess, statements: Iterable[str]) -> list[Row]:
+    """Run several statements at once and return their rows, in the statements' order.
+
+    :raises ClientError: one of the calls fails.
+    """
+    answers = await _answers(client, statements)
+    return [row for answer in answers for row in answer.rows]
+
+
+async def _answers(
+    client: RecordAccess,
+    statements: Iterable[str],
+    *,
+    describe: bool = False,
+) -> list[QueryResult]:
+    texts = list(statements)
+    if len(texts) == 1:
+        # By far the most frequent case, which needs no task of its own.
+        answer = await client.query(texts[0], describe=describe)
+        return [answer]
+    async with concurrently() as group:
+        reads = [
+            group.create_task(client.query(text, describe=describe)) for text in texts
+        ]
+    return [read.result() for read in reads]
+
+
+async def fetch(
+    client: RecordAccess,
+    plan: QueryPlan,
+    ids: Collection[str],
+) -> SourceRows:
+    """Read the records by a rule's plan; a row's modified date is that of the version where it is a document.
+
+    :raises ClientError: one of the calls fails.
+    """
+    answers = await _answers(client, plan.statements(ids), describe=True)
+    rows = {str(row["id"]): row for answer in answers for row in answer.rows}
+    modified = modified_field(plan.object)
+    if modified != MODIFIED:
+        for row in rows.values():
+            row[MODIFIED] = row[modified]
+    absent = [item for item in ids if item not in rows]
+    filtered: frozenset[str] = frozenset()
+    # Only a filter makes a difference between a record that is left out and one that does not exist.
+    if absent and plan.filtered:
+        existing = await query_all(client, plan.existence(absent))
+        filtered = frozenset(str(row["id"]) for row in existing)
+    missing = frozenset(absent) - filtered
+    describe = answers[0].describe if answers else None
+    return SourceRows(rows, filtered, missing, describe)
+
+
+def missing_record(object_name: str, record: str, rule: str) -> ItemFailure:
+    """Return the failure of an id that leads to no record."""
+    return ItemFailure(
+        ItemErrorType.SOURCE,
+        f"Integration rule {rule}: the source Vault has no {object_name} {record} that the connection's user may read; "
+        "restore the record or give the user access to it",
+        rule,
+    )
+
 
 def evaluate(rule: CompiledRule, found: SourceRows) -> Evaluation:
-    """Run a rule over the rows found; references are still pending."""
+    """Run a rule over rows; references are still pending."""
     evaluation = Evaluation(rule, found)
+    # A column of another type than the rule declares makes every row wrong, so it is an error of each.
     mismatches = rule.mismatches(found.describe)
-    run = rule.evaluate
     for item, row in found.rows.items():
-        evaluated = evaluation.evaluated[item] = run(row)
+        evaluated = rule.evaluate(row)
         evaluated.errors[:0] = mismatches
+        evaluation.evaluated[item] = evaluated
         if evaluated.errors:
-            evaluation.failures[item] = ItemFailure.of_fields(evaluated.errors)
-        else:
-            evaluation.targets[item] = evaluated.targets
-            if evaluated.warnings:
-                evaluation.warnings[item] = ItemFailure.of_fields(evaluated.warnings)
+            evaluation.fail(item, evaluated.errors)
+            continue
+        evaluation.targets[item] = evaluated.targets
+        if evaluated.warnings:
+            warning = ItemFailure.of_fields(evaluated.warnings)
+            evaluation.warnings[item] = warning
     return evaluation
 
 
 async def settle_references(
-    client: RecordAccess, evaluations: Sequence[Evaluation]
+    client: RecordAccess,
+    evaluations: Sequence[Evaluation],
 ) -> None:
-    """Look up what the rows refer to, each object once for all evaluations, and put the ids in their place.
+    """Look up the records that rows refer to, each key once for all evaluations, and put their ids in place.
 
-    Raises ClientError.
+    :raises ClientError: one of the calls fails.
     """
     wanted: dict[Unique, dict[str, None]] = {}
     for evaluation in evaluations:
-        for unique, keys in pending_keys(
-            evaluation.rule, evaluation.targets.values()
-        ).items():
+        pending = pending_keys(evaluation.rule, evaluation.targets.values())
+        for unique, keys in pending.items():
             wanted.setdefault(unique, {}).update(keys)
     async with concurrently() as group:
         reads = {
@@ -145,22 +172,26 @@ async def settle_references(
     for evaluation in evaluations:
         if not evaluation.rule.references:
             continue
-        for item in list(evaluation.targets):
-            errors = settle(evaluation.rule, evaluation.targets[item], found)
+        for item, targets in list(evaluation.targets.items()):
+            errors = settle(evaluation.rule, targets, found)
             if errors:
                 evaluation.evaluated[item].errors += errors
-                del evaluation.targets[item]
-                evaluation.failures[item] = ItemFailure.of_fields(errors)
+                evaluation.fail(item, errors)
 
 
 async def confirm(source: RecordAccess, object_name: str, found: SourceRows) -> None:
-    """Raise OutdatedRead when source records have changed, or are gone, since they were read; else ClientError.
+    """Read the modified dates again, after the writes: for targets with no stored state that could show a newer one.
 
-    Whoever writes last has then read what was the latest, however many connectors write the same.
+    Of several connectors that write the same, the last one to write has then read the latest.
+
+    :raises OutdatedRead: source records have changed, or are gone, since they were read.
+    :raises ClientError: one of the calls fails.
     """
     modified = modified_field(object_name)
     head = f"SELECT id, {modified} FROM {object_name}"  # noqa: S608  VQL of names
-    now = await query_all(source, statements(head, "id", [*found.rows, *found.missing]))
+    items = [*found.rows, *found.missing]
+    now = await query_all(source, statements(head, "id", items))
     known = {item: row.get(MODIFIED) for item, row in found.rows.items()}
-    if {str(row["id"]): row.get(modified) for row in now} != known:
+    current = {str(row["id"]): row.get(modified) for row in now}
+    if current != known:
         raise OutdatedRead(f"{object_name} changed while it was transferred")

@@ -1,8 +1,9 @@
-"""The general point: what the rules say, and nothing else; a custom integration point works without code."""
+"""The general point: writes what the rules say and nothing else, so that a custom integration point needs no code."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from services.connector.points.evaluation import (
     Evaluation,
@@ -13,31 +14,35 @@ from services.connector.points.evaluation import (
     settle_references,
 )
 from services.connector.points.point import Point
-from services.connector.points.saving import KeyedRows, Origin, no_key, not_saved, save
+from services.connector.points.saving import (
+    KeyedRows,
+    Origin,
+    no_key,
+    not_saved,
+    save,
+)
 from services.connector.points.transfer import Outcome, Transfer
 from services.connector.rules.object_metadata import DOCUMENTS
 from services.connector.rules.order import Step, write_order
 from services.connector.rules.rule import IntegrationRule, RuleError
+from services.connector.rules.vql_text import MODIFIED
 from services.connector.vaults.configuration import ConfigurationFault
 from shared.client.results import RowResult, text
 from shared.runtime.concurrency import concurrently
+
+Values = Mapping[str, object]
 
 
 async def transfer(unit: Transfer) -> Outcome:
     """Fetch, evaluate and save the unit's records by every rule of the point that reads their object.
 
-    Raises ClientError, OutdatedRead, and ConfigurationFault or RuleError when the rules cannot be carried out.
+    :raises OutdatedRead: rows may be older than what is stored.
+    :raises ConfigurationFault: the configuration does not provide for the unit.
+    :raises RuleError: a rule of the point cannot be carried out.
+    :raises ClientError: one of the calls fails.
     """
-    rules = [
-        rule
-        for rule in unit.configuration.rules_of(unit.route)
-        if rule.primary_query_object == unit.object
-    ]
-    if not rules:
-        raise ConfigurationFault(
-            f"No active integration rule of integration point {unit.route.point.api_name} reads {unit.object}; "
-            "add or activate one, or correct the message's object"
-        )
+    rules = _rules(unit)
+    # Whatever is wrong with the configuration is found before the first read.
     compiled = [
         unit.configuration.compiled(unit.route, rule, documents=True) for rule in rules
     ]
@@ -54,106 +59,124 @@ async def transfer(unit: Transfer) -> Outcome:
     ]
     await settle_references(unit.target, evaluations)
     outcome = Outcome()
-    for found, evaluation, order in zip(fetched, evaluations, steps, strict=True):
-        _note(unit, outcome, found, evaluation)
-        await _save(unit, evaluation, found, order, outcome)
+    for evaluation, order in zip(evaluations, steps, strict=True):
+        _note(unit, outcome, evaluation)
+        await _Saving(unit, evaluation, outcome).save(order)
+        # Documents keep no state of their source that could refuse an older row.
         if any(step.object == DOCUMENTS for step in order):
-            await confirm(
-                unit.source, unit.object, found
-            )  # documents keep no state of their source
+            await confirm(unit.source, unit.object, evaluation.found)
     _settle(outcome, unit.ids, fetched)
     return outcome
 
 
+def _rules(unit: Transfer) -> list[IntegrationRule]:
+    rules = [
+        rule
+        for rule in unit.configuration.rules_of(unit.route)
+        if rule.primary_query_object == unit.object
+    ]
+    if not rules:
+        raise ConfigurationFault(
+            f"No active integration rule of integration point {unit.route.point.api_name} reads {unit.object}; "
+            "add or activate one, or correct the message's object"
+        )
+    return rules
+
+
 def _steps(unit: Transfer, rule: IntegrationRule) -> tuple[Step, ...]:
     ruled: dict[str, set[str]] = {}
-    for field_rule in rule.field_rules:
-        ruled.setdefault(field_rule.target_object, set()).add(field_rule.target_field)
+    for part in rule.field_rules:
+        ruled.setdefault(part.target_object, set()).add(part.target_field)
     frozen = {name: frozenset(fields) for name, fields in ruled.items()}
-    return write_order(
-        rule.name, rule.target_objects, frozen, unit.configuration.targets
-    )
+    targets = unit.configuration.targets
+    return write_order(rule.name, rule.target_objects, frozen, targets)
 
 
-def _note(
-    unit: Transfer, outcome: Outcome, found: SourceRows, evaluation: Evaluation
-) -> None:
+def _note(unit: Transfer, outcome: Outcome, evaluation: Evaluation) -> None:
     rule = evaluation.rule
-    for item in found.missing:
-        unit.note_missing(
-            outcome, item, missing_record(rule.plan.object, item, rule.name)
-        )
-    for item, failure in evaluation.failures.items():
-        outcome.fail(item, failure)
-    outcome.warn(evaluation.warnings)
+    for item in evaluation.found.missing:
+        failure = missing_record(rule.plan.object, item, rule.name)
+        unit.note_missing(outcome, item, failure)
+    outcome.note(evaluation)
 
 
 def _settle(outcome: Outcome, ids: tuple[str, ...], fetched: list[SourceRows]) -> None:
+    """Note as done what any rule has read, and as skipped what filters have left out of all of them."""
     for item in ids:
         if item in outcome.failures:
             continue
-        written = any(item in found.rows for found in fetched)
-        (outcome.done if written else outcome.skipped).add(item)
+        read = any(item in found.rows for found in fetched)
+        (outcome.done if read else outcome.skipped).add(item)
 
 
-async def _save(
-    unit: Transfer,
-    evaluation: Evaluation,
-    found: SourceRows,
-    steps: tuple[Step, ...],
-    outcome: Outcome,
-) -> None:
-    """Save the objects in order; a record that fails at one of them goes no further."""
-    saved: dict[str, dict[str, str]] = {}
-    rule = evaluation.rule
-    for step in steps:
-        key = rule.keys.get(step.object)
+@dataclass(slots=True)
+class _Saving:
+    """One rule's records on their way into the target Vault; ids of saved rows by target object and source record."""
+
+    unit: Transfer
+    evaluation: Evaluation
+    outcome: Outcome
+    saved: dict[str, dict[str, str]] = field(default_factory=dict)
+
+    async def save(self, steps: tuple[Step, ...]) -> None:
+        """Save the objects in order; a record that fails at one of them goes no further."""
+        for step in steps:
+            key = self._key(step.object)
+            rows, owners = self._rows(step, key)
+            # A field that the Vault sets itself cannot be filled in a new record, so such a record must exist.
+            described = self.unit.configuration.targets[step.object].fields[key]
+            update = not described.editable
+            results = await save(self.unit, step.object, rows, key, update=update)
+            self.saved[step.object] = self._note(step.object, owners, results)
+
+    def _key(self, object_name: str) -> str:
+        rule = self.evaluation.rule
+        key = rule.keys.get(object_name)
         if key is None:
             raise RuleError(
                 rule.name,
                 None,
-                f"no field rule gives {step.object} a key; map the source id, global_id__sys or link__sys "
+                f"no field rule gives {object_name} a key; map the source id, global_id__sys or link__sys "
                 "onto a unique field",
             )
-        rows, owners = KeyedRows(), dict[str, str]()
-        for item, targets in evaluation.targets.items():
-            if item in outcome.failures:
+        return key
+
+    def _rows(self, step: Step, key: str) -> tuple[KeyedRows, dict[str, str]]:
+        """Return the rows of one object, and the key value of each source record."""
+        rule = self.evaluation.rule
+        rows = KeyedRows()
+        owners: dict[str, str] = {}
+        for item, targets in self.evaluation.targets.items():
+            if item in self.outcome.failures:
                 continue
             values = targets[step.object]
             value = values.get(key)
             if value is None:
-                outcome.fail(item, no_key(rule.name, step.object, key))
+                self.outcome.fail(item, no_key(rule.name, step.object, key))
                 continue
-            linked = {link.field: saved[link.parent][item] for link in step.links}
+            linked = {link.field: self.saved[link.parent][item] for link in step.links}
             origin = Origin(item, rule.plan.object, item, rule.name, values)
-            rows.add(
-                str(value),
-                {**values, **linked},
-                text(found.rows[item], "modified_date__v"),
-                origin,
-            )
+            modified = text(self.evaluation.found.rows[item], MODIFIED)
+            rows.add(str(value), {**values, **linked}, modified, origin)
             owners[item] = str(value)
-        # A field that the Vault sets itself cannot be given to a new record, so such a record must exist.
-        update = not unit.configuration.targets[step.object].fields[key].editable
-        results = await save(unit, step.object, rows, key, update=update)
-        saved[step.object] = _ids(step.object, rule.name, owners, results, outcome)
+        return rows, owners
 
-
-def _ids(
-    object_name: str,
-    rule: str,
-    owners: Mapping[str, str],
-    results: Mapping[str, RowResult],
-    outcome: Outcome,
-) -> dict[str, str]:
-    ids: dict[str, str] = {}
-    for item, key in owners.items():
-        result = results[key]
-        if result.ok:
-            ids[item] = result.id or ""
-        else:
-            outcome.fail(item, not_saved(object_name, rule, result))
-    return ids
+    def _note(
+        self,
+        object_name: str,
+        owners: Mapping[str, str],
+        results: Mapping[str, RowResult],
+    ) -> dict[str, str]:
+        """Note the failures, and return the ids of saved rows by source record."""
+        ids: dict[str, str] = {}
+        for item, key in owners.items():
+            result = results[key]
+            if result.ok:
+                ids[item] = result.id or ""
+            else:
+                failure = not_saved(object_name, self.evaluation.rule.name, result)
+                self.outcome.fail(item, failure)
+        return ids
 
 
 def point(name: str) -> Point:

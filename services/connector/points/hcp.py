@@ -1,9 +1,11 @@
-"""The HCP of each inquiry, read from the Account or the inquiry itself as the country's agreement allows."""
+"""Reads the HCP of each inquiry, from the account or the inquiry itself, as the country's agreement allows."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import assert_never
 
 from services.connector.points.case_contacts import Contact
 from services.connector.points.evaluation import (
@@ -23,81 +25,98 @@ from services.connector.vaults.record_access import RecordAccess
 from shared.client.results import text
 from shared.runtime.concurrency import concurrently
 
+ACCOUNT = "account__v"
 ACCOUNT_POINT = "account_inbound__v"
-
-
-DO_NOT_PULL = "do_not_pull_from_accounts__v"
-
-
-WITH_INQUIRIES = "only_accounts_with_inquiries__v"
-
-
-_RULES = {
-    "pull_accounts__v": "account__v",
-    "only_accounts_with_inquiries__v": WITH_INQUIRIES,
-    "do_not_pull_accounts__v": DO_NOT_PULL,
-}
-
-
 ACCOUNT_COUNTRY = "primary_country__vr.country_code__v"
-
-
-WITH_TRANSFERRED_INQUIRY = "id IN (SELECT id FROM medical_inquiries__vr WHERE transfer_status__v = 'success__v')"
-
-
 COUNTRIES = "SELECT id, country_code__v, pull_accounts_rule__v FROM country__v"
+WITH_TRANSFERRED_INQUIRY = "id IN (SELECT id FROM medical_inquiries__vr WHERE transfer_status__v = 'success__v')"
+_HEAD = f"SELECT id, global_id__sys, {ACCOUNT_COUNTRY} FROM {ACCOUNT}"  # noqa: S608  VQL of names
 
 
-def read_pull_rules(countries: Iterable[Mapping[str, object]]) -> dict[str, str]:
-    """Account rule names by country code."""
-    return {
-        code: _RULES.get(text(row, "pull_accounts_rule__v"), DO_NOT_PULL)
-        for row in countries
-        if (code := text(row, "country_code__v"))
-    }
+class PullRule(StrEnum):
+    """What a country's data usage agreement lets the Medical Vault pull of accounts: its Pull Accounts Rule."""
+
+    PULL = "pull_accounts__v"
+    WITH_INQUIRIES = "only_accounts_with_inquiries__v"
+    DO_NOT_PULL = "do_not_pull_accounts__v"
 
 
-def account_rule(pull_rules: Mapping[str, str], country_code: str, account: str) -> str:
-    """The account rule for an inquiry; where the country says nothing, no account is read."""
-    return pull_rules.get(country_code, DO_NOT_PULL) if account else DO_NOT_PULL
+PullRules = Mapping[str, PullRule]
+"""Pull Accounts Rules by country code."""
 
 
-def readable(pull_rules: Mapping[str, str]) -> str | None:
-    """The condition of accounts of which anything may be read, so that no other is answered; None: of no account."""
-    codes = sorted(code for code, rule in pull_rules.items() if rule != DO_NOT_PULL)
+def rule_name(rule: PullRule) -> str:
+    """Return the name of the integration rule that a Pull Accounts Rule asks for."""
+    match rule:
+        case PullRule.PULL:
+            return "account__v"
+        case PullRule.WITH_INQUIRIES:
+            return "only_accounts_with_inquiries__v"
+        case PullRule.DO_NOT_PULL:
+            # A rule that reads what the inquiry itself says of its account.
+            return "do_not_pull_from_accounts__v"
+        case _:
+            assert_never(rule)
+
+
+def read_pull_rules(countries: Iterable[Mapping[str, object]]) -> dict[str, PullRule]:
+    """Return the Pull Accounts Rules of countries, by country code."""
+    rules: dict[str, PullRule] = {}
+    for row in countries:
+        code = text(row, "country_code__v")
+        if code:
+            rules[code] = _pull_rule(text(row, "pull_accounts_rule__v"))
+    return rules
+
+
+def _pull_rule(value: str) -> PullRule:
+    # Where a country says nothing, or what this connector does not know, the most restrictive rule holds.
+    try:
+        return PullRule(value)
+    except ValueError:
+        return PullRule.DO_NOT_PULL
+
+
+def account_rule(pull_rules: PullRules, country_code: str, account: str) -> PullRule:
+    """Return the rule for an inquiry; without a known country, or without an account, no account is read."""
+    if not account:
+        return PullRule.DO_NOT_PULL
+    return pull_rules.get(country_code, PullRule.DO_NOT_PULL)
+
+
+def readable(pull_rules: PullRules) -> str | None:
+    """Return the condition of accounts of which anything may be read; None when no account may."""
+    codes = sorted(
+        code for code, rule in pull_rules.items() if rule is not PullRule.DO_NOT_PULL
+    )
     return contains(ACCOUNT_COUNTRY, codes) if codes else None
 
 
-def visible(pull_rules: Mapping[str, str]) -> tuple[str, ...]:
-    """The conditions of accounts that may be shown as they are now, of which each fulfils one at most.
+def visible(pull_rules: PullRules) -> tuple[str, ...]:
+    """Return the conditions of accounts that may be shown as they are now, of which an account fulfils one at most.
 
-    Where only those with inquiries may be pulled, it is those of which an inquiry was transferred.
+    Where only accounts with inquiries may be pulled, those may be shown of which an inquiry was transferred.
     """
-    pulled = sorted(
-        code
-        for code, rule in pull_rules.items()
-        if rule not in (DO_NOT_PULL, WITH_INQUIRIES)
-    )
-    with_inquiries = sorted(
-        code for code, rule in pull_rules.items() if rule == WITH_INQUIRIES
-    )
-    conditions = [contains(ACCOUNT_COUNTRY, pulled)] if pulled else []
+    conditions = []
+    pulled = _countries(pull_rules, PullRule.PULL)
+    if pulled:
+        conditions.append(contains(ACCOUNT_COUNTRY, pulled))
+    with_inquiries = _countries(pull_rules, PullRule.WITH_INQUIRIES)
     if with_inquiries:
-        conditions.append(
-            f"{contains(ACCOUNT_COUNTRY, with_inquiries)} AND {WITH_TRANSFERRED_INQUIRY}"
-        )
+        countries = contains(ACCOUNT_COUNTRY, with_inquiries)
+        conditions.append(f"{countries} AND {WITH_TRANSFERRED_INQUIRY}")
     return tuple(conditions)
 
 
-ACCOUNT = "account__v"
-HEAD = f"SELECT id, global_id__sys, {ACCOUNT_COUNTRY} FROM {ACCOUNT}"  # noqa: S608  VQL of names
+def _countries(pull_rules: PullRules, wanted: PullRule) -> list[str]:
+    return sorted(code for code, rule in pull_rules.items() if rule is wanted)
 
 
 @dataclass(frozen=True, slots=True)
 class Partitions:
-    """Inquiries by the account rule that applies to them, with the account of each."""
+    """Inquiries by the Pull Accounts Rule that applies to them, with the account of each."""
 
-    by_rule: Mapping[str, tuple[str, ...]]
+    by_rule: Mapping[PullRule, tuple[str, ...]]
     account_of: Mapping[str, str]
 
     @property
@@ -108,17 +127,31 @@ class Partitions:
 
 @dataclass(slots=True)
 class _Source:
-    """Where the inquiries of one account rule find their HCP: in the row of an account, or in their own."""
+    """Where the inquiries of one rule find their HCP: in the row of an account, or in their own."""
 
     rule: CompiledRule
     found: SourceRows
     evaluation: Evaluation
     key_of: Mapping[str, str]
 
+    def contact_of(self, inquiry: str) -> Contact | ItemFailure:
+        """Return the HCP of an inquiry, or why there is none."""
+        key = self.key_of[inquiry]
+        rule = self.rule
+        if key in self.found.filtered:
+            return _left_out(rule.plan.object, key, rule.name)
+        if key in self.found.missing:
+            return missing_record(rule.plan.object, key, rule.name)
+        if key in self.evaluation.failures:
+            return self.evaluation.failures[key]
+        row = self.found.rows[key]
+        targets = self.evaluation.targets[key]
+        return Contact.of(inquiry, rule, key, row, targets)
+
 
 @dataclass(slots=True)
 class HcpRecords:
-    """What was read of the HCPs of a batch."""
+    """The HCP records of a batch, as they were read and evaluated."""
 
     _sources: list[_Source] = field(default_factory=list)
     _source_of: dict[str, _Source] = field(default_factory=dict)
@@ -139,114 +172,103 @@ class HcpRecords:
         return {key for source in self._sources for key in source.found.filtered}
 
     def warnings_of(self, inquiries: Iterable[str]) -> dict[str, ItemFailure]:
-        """What was left unset in the HCPs of these inquiries, by inquiry."""
+        """Return what was left unset in the HCPs of these inquiries, by inquiry."""
         found = {}
         for inquiry in inquiries:
             source = self._source_of[inquiry]
-            warning = source.evaluation.warnings.get(source.key_of[inquiry])
+            key = source.key_of[inquiry]
+            warning = source.evaluation.warnings.get(key)
             if warning is not None:
                 found[inquiry] = warning
         return found
 
     def contact_of(self, inquiry: str) -> Contact | ItemFailure:
-        """The HCP of an inquiry, or why there is none."""
-        source = self._source_of[inquiry]
-        key, rule = source.key_of[inquiry], source.rule
-        if key in source.found.filtered:
-            return _left_out(rule.plan.object, key, rule.name)
-        if key in source.found.missing:
-            return missing_record(rule.plan.object, key, rule.name)
-        if key in source.evaluation.failures:
-            return source.evaluation.failures[key]
-        return Contact.of(
-            inquiry, rule, key, source.found.rows[key], source.evaluation.targets[key]
-        )
+        """Return the HCP of an inquiry, or why there is none."""
+        return self._source_of[inquiry].contact_of(inquiry)
 
 
 async def partition(
-    source: RecordAccess, rows: Mapping[str, Row], pull_rules: Mapping[str, str]
+    source: RecordAccess,
+    rows: Mapping[str, Row],
+    pull_rules: PullRules,
 ) -> Partitions:
-    """Choose each inquiry's account rule before any account is read; raises ClientError.
+    """Choose each inquiry's rule before any account is read: by its own country, else by its account's.
 
-    The country is the inquiry's own, else the account's; one whose agreement forbids that it is read stays unknown.
+    The country of an account whose agreement forbids that it is read stays unknown.
+
+    :raises ClientError: one of the calls fails.
     """
     account_of = {item: text(row, "account__v") for item, row in rows.items()}
     codes = {
         item: text(row, "country__vr.country_code__v") for item, row in rows.items()
     }
-    unknown = {
-        account_of[item]
-        for item, code in codes.items()
-        if not code and account_of[item]
-    }
+    unknown = {account_of[item] for item, code in codes.items() if not code} - {""}
     if unknown:
         heads = await read_heads(source, sorted(unknown), pull_rules)
         of_account = {
             account: text(row, ACCOUNT_COUNTRY) for account, row in heads.items()
         }
-        codes = {
-            item: code or of_account.get(account_of[item], "")
-            for item, code in codes.items()
-        }
-    by_rule: dict[str, list[str]] = {}
+        for item, code in codes.items():
+            codes[item] = code or of_account.get(account_of[item], "")
+    by_rule: dict[PullRule, list[str]] = {}
     for item, account in account_of.items():
-        by_rule.setdefault(account_rule(pull_rules, codes[item], account), []).append(
-            item
-        )
-    return Partitions(
-        {name: tuple(items) for name, items in by_rule.items()}, account_of
-    )
+        rule = account_rule(pull_rules, codes[item], account)
+        by_rule.setdefault(rule, []).append(item)
+    partitions = {rule: tuple(items) for rule, items in by_rule.items()}
+    return Partitions(partitions, account_of)
 
 
 async def read_heads(
-    source: RecordAccess, accounts: Iterable[str], pull_rules: Mapping[str, str]
+    source: RecordAccess,
+    accounts: Iterable[str],
+    pull_rules: PullRules,
 ) -> dict[str, Row]:
-    """Global ID and country of the accounts that may be read, by id; raises ClientError.
+    """Return id, Global ID and country of the accounts that may be read, by id.
 
-    The source Vault applies the agreements itself: of any other account it answers nothing.
+    :raises ClientError: one of the calls fails.
     """
+    # The condition goes with the query: of any other account nothing leaves the source Vault.
     condition = readable(pull_rules)
     if condition is None:
         return {}
-    rows = await query_all(
-        source, statements(HEAD, "id", accounts, conditions=condition)
-    )
+    texts = statements(_HEAD, "id", accounts, conditions=condition)
+    rows = await query_all(source, texts)
     return {str(row["id"]): row for row in rows}
 
 
 async def read_hcps(unit: Transfer, partitions: Partitions) -> HcpRecords:
     """Read and evaluate the HCPs, each once however many inquiries name it.
 
-    Raises ClientError, and ConfigurationFault or RuleError when an account rule cannot be carried out.
+    :raises ConfigurationFault: a country's rule asks for an integration rule that does not exist.
+    :raises RuleError: an integration rule cannot be carried out.
+    :raises ClientError: one of the calls fails.
     """
-    rules = {name: _rule(unit, name) for name in partitions.by_rule}
-    keys = {
-        name: {
-            item: partitions.account_of[item] if rule.plan.object == ACCOUNT else item
-            for item in items
+    # All rules are compiled before the first read: what is wrong with one of them concerns the whole unit.
+    rules = {name: _compiled(unit, name) for name in partitions.by_rule}
+    key_of: dict[PullRule, dict[str, str]] = {}
+    for name, items in partitions.by_rule.items():
+        reads_account = rules[name].plan.object == ACCOUNT
+        accounts = partitions.account_of
+        key_of[name] = {
+            item: accounts[item] if reads_account else item for item in items
         }
-        for (name, items), rule in zip(
-            partitions.by_rule.items(), rules.values(), strict=True
-        )
-    }
     async with concurrently() as group:
-        reads = {
-            name: group.create_task(
-                fetch(unit.source, rule.plan, list(dict.fromkeys(keys[name].values())))
-            )
-            for name, rule in rules.items()
-        }
+        reads = {}
+        for name, rule in rules.items():
+            keys = list(dict.fromkeys(key_of[name].values()))
+            reads[name] = group.create_task(fetch(unit.source, rule.plan, keys))
     records = HcpRecords()
     for name, rule in rules.items():
         found = reads[name].result()
-        records.add(
-            _Source(rule, found, unit.evaluate(rule, found), keys[name]),
-            partitions.by_rule[name],
-        )
+        evaluation = unit.evaluate(rule, found)
+        source = _Source(rule, found, evaluation, key_of[name])
+        records.add(source, partitions.by_rule[name])
     return records
 
 
-def _rule(unit: Transfer, name: str) -> CompiledRule:
+def _compiled(unit: Transfer, pull_rule: PullRule) -> CompiledRule:
+    """Return the rule that reads HCPs, from the account point also where an inquiry asks for it."""
+    name = rule_name(pull_rule)
     for rule in unit.configuration.rules_of(unit.route, ACCOUNT_POINT):
         if rule.role == name:
             if rule.primary_query_object not in (ACCOUNT, unit.object):

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
 
 from services.connector.points import preferred_contact
-from services.connector.points.case_contacts import Contact, save_contacts
+from services.connector.points.case_contacts import (
+    LINK,
+    SOURCE_DATA,
+    Contact,
+    Saved,
+    save_contacts,
+)
 from services.connector.points.evaluation import (
     Evaluation,
     Row,
+    SourceRows,
     fetch,
     missing_record,
     query_all,
@@ -33,7 +41,7 @@ from services.connector.points.saving import (
 from services.connector.points.transfer import Outcome, Transfer, UnitLineage
 from services.connector.rules.compiled import CompiledRule, Values
 from services.connector.rules.item_failures import ItemFailure
-from services.connector.rules.vql_text import contains, statements
+from services.connector.rules.vql_text import MODIFIED, contains, statements
 from services.connector.vaults.configuration import ConfigurationFault
 from services.connector.vaults.record_access import RecordAccess
 from shared.client.results import RowResult, text
@@ -42,34 +50,67 @@ from shared.runtime.concurrency import concurrently
 INQUIRY = "medical_inquiry__v"
 CASE = "case__v"
 CASE_REQUEST = "case_request__v"
-SOURCE_DATA = "case_contact_source_data__v"
-KEY = "link__sys"
-EXTRA = ("account__v", "country__vr.country_code__v", "transfer_status__v")
-OPTIONAL = preferred_contact.SOURCE_FIELDS
+STATUS = "transfer_status__v"
+_ACTIVE = "status__v = 'active__v'"
+_EXTRA = ("account__v", "country__vr.country_code__v", STATUS)
+"""Fields that the integration point itself reads of an inquiry."""
+
+
+class TransferStatus(StrEnum):
+    """Transfer Status of an inquiry in CRM, by which its sender sees whether it has arrived."""
+
+    PENDING = "pending__v"
+    SUCCESS = "success__v"
+    FAILED = "failed__v"
 
 
 @dataclass(slots=True)
 class Batch:
-    """The inquiries still to be transferred and what is known of each, by inquiry id."""
+    """The inquiries still to be transferred, by id, with the HCP (contact key) that each names."""
 
     rows: dict[str, Row]
     evaluation: Evaluation
     outcome: Outcome
     hcp_of: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def rule(self) -> str:
+        """The name of the rule that makes Cases and Case Requests."""
+        return self.evaluation.rule.name
+
     def live(self) -> list[str]:
-        """The inquiries that nothing has gone wrong with so far."""
+        """Return the inquiries that have not failed so far."""
         return [item for item in self.rows if item not in self.outcome.failures]
 
+    def modified(self, item: str) -> str:
+        """Return when an inquiry was last modified."""
+        return text(self.rows[item], MODIFIED)
+
+    def case(self, item: str) -> Values:
+        """Return the fields of the Case that the rule fills from an inquiry."""
+        return self.evaluation.targets[item].get(CASE, {})
+
+    def request(self, item: str) -> Values:
+        """Return the fields of the Case Request that the rule fills from an inquiry."""
+        return self.evaluation.targets[item][CASE_REQUEST]
+
+    def link(self, item: str) -> str:
+        """Return the Link of the Case Request: the inquiry's Global ID, unless a field rule fills it otherwise."""
+        ruled = self.request(item).get(LINK)
+        return str(ruled or self.rows[item]["global_id__sys"])
+
     def origin(self, item: str, ruled: Values) -> Origin:
-        """Where a row of an inquiry comes from, of which the rule has given these fields."""
-        return Origin(item, INQUIRY, item, self.evaluation.rule.name, ruled)
+        """Return the origin of a row that is made of an inquiry, of which the rule has filled these fields."""
+        return Origin(item, INQUIRY, item, self.rule, ruled)
 
 
 async def transfer(unit: Transfer) -> Outcome:
     """Transfer the unit's inquiries and set their Transfer Status in CRM; repeating it makes nothing twice.
 
-    Raises ClientError and OutdatedRead; ConfigurationFault or RuleError when the configuration does not provide for it.
+    :raises OutdatedRead: rows may be older than what is stored.
+    :raises ConfigurationFault: the configuration does not provide for the unit.
+    :raises RuleError: a rule of the point cannot be carried out.
+    :raises ClientError: one of the calls fails.
     """
     rule = _inquiry_rule(unit)
     async with concurrently() as group:
@@ -79,28 +120,19 @@ async def transfer(unit: Transfer) -> Outcome:
     outcome = Outcome(skipped=set(found.filtered))
     for item in found.missing:
         unit.note_missing(outcome, item, missing_record(INQUIRY, item, rule.name))
-    # An inquiry at Success has its Case; writing it again could undo what an agent has changed since.
-    finished = {
-        item
-        for item, row in found.rows.items()
-        if text(row, "transfer_status__v") == SUCCESS
-    }
-    outcome.succeed(finished)
-    # What was left unset in it then is told again by a message that comes again.
-    told = {item: found.rows[item] for item in finished}
-    outcome.warn(unit.evaluate(rule, replace(found, rows=told)).warnings)
+    finished = _note_finished(unit, rule, found, outcome)
     rows = {item: row for item, row in found.rows.items() if item not in finished}
     if rows:
-        batch = Batch(rows, unit.evaluate(rule, replace(found, rows=rows)), outcome)
+        evaluation = unit.evaluate(rule, replace(found, rows=rows))
+        batch = Batch(rows, evaluation, outcome)
         pull_rules = read_pull_rules(countries.result().rows)
         partitions = await partition(unit.source, rows, pull_rules)
         # Two units with inquiries of one account would otherwise write its contact side by side.
-        async with unit.locks.hold(
-            ("account__v", account) for account in partitions.accounts
-        ):
+        keys = [("account__v", account) for account in partitions.accounts]
+        async with unit.locks.hold(keys):
             hcps = await read_hcps(unit, partitions)
             await _write(unit, batch, hcps)
-    await _report(unit, outcome, set(rows))
+    await _report(unit, outcome, rows)
     return outcome
 
 
@@ -117,10 +149,30 @@ def _inquiry_rule(unit: Transfer) -> CompiledRule:
             f"{CASE_REQUEST} records of {INQUIRY}, and has {len(rules)} for {unit.object}; correct its rules"
         )
     source = unit.configuration.sources.get(INQUIRY)
-    optional = (
-        name for name in OPTIONAL if source is not None and name in source.fields
-    )
-    return unit.configuration.compiled(unit.route, rules[0], (*EXTRA, *optional))
+    known = source.fields if source else {}
+    # A CRM Vault may do without the fields of delivery details; selecting one of them would be an error there.
+    optional = [name for name in preferred_contact.SOURCE_FIELDS if name in known]
+    return unit.configuration.compiled(unit.route, rules[0], (*_EXTRA, *optional))
+
+
+def _note_finished(
+    unit: Transfer,
+    rule: CompiledRule,
+    found: SourceRows,
+    outcome: Outcome,
+) -> dict[str, Row]:
+    """Note the inquiries that are at Success as done, and return them."""
+    # They have their Cases; writing those again could undo what an agent has changed since.
+    finished = {
+        item: row
+        for item, row in found.rows.items()
+        if text(row, STATUS) == TransferStatus.SUCCESS
+    }
+    outcome.succeed(finished)
+    # A message that comes again repeats the warnings of the first time, so that they stay open until they are mended.
+    evaluation = unit.evaluate(rule, replace(found, rows=finished))
+    outcome.warn(evaluation.warnings)
+    return finished
 
 
 async def _write(unit: Transfer, batch: Batch, hcps: HcpRecords) -> None:
@@ -128,7 +180,9 @@ async def _write(unit: Transfer, batch: Batch, hcps: HcpRecords) -> None:
     await settle_references(unit.target, evaluations)
     for item, failure in batch.evaluation.failures.items():
         batch.outcome.fail(item, failure)
-    batch.outcome.warn(batch.evaluation.warnings | hcps.warnings_of(batch.live()))
+    # The first warning of an inquiry stays; that of its HCP goes before its own.
+    batch.outcome.warn(hcps.warnings_of(batch.live()))
+    batch.outcome.warn(batch.evaluation.warnings)
     contacts: dict[str, Contact] = {}
     for item in batch.live():
         contact = hcps.contact_of(item)
@@ -147,9 +201,11 @@ async def _write(unit: Transfer, batch: Batch, hcps: HcpRecords) -> None:
 
 
 async def _preferred(
-    unit: Transfer, batch: Batch, persons: Mapping[str, str | ItemFailure]
+    unit: Transfer,
+    batch: Batch,
+    persons: Saved,
 ) -> dict[str, str]:
-    """Ids of Preferred Contact Information by inquiry, of those whose Case Contact has it."""
+    """Return ids of Preferred Contact Information by inquiry, of those whose Case Contact has it."""
     case = unit.configuration.targets.get(CASE)
     if case is None or preferred_contact.TARGET_FIELD not in case.fields:
         return {}
@@ -157,145 +213,138 @@ async def _preferred(
     for item in batch.live():
         detail = preferred_contact.detail(batch.rows[item])
         if detail is not None:
-            wanted[item] = (str(persons[batch.hcp_of[item]]), detail)
+            person = str(persons[batch.hcp_of[item]])
+            wanted[item] = (person, detail)
     people = dict.fromkeys(person for person, _ in wanted.values())
-    texts = statements(
-        preferred_contact.HEAD,
-        "person__v",
-        people,
-        conditions="status__v = 'active__v'",
-    )
-    information = preferred_contact.PersonInformation(
-        await query_all(unit.target, texts)
-    )
-    return {
-        item: found
-        for item, (person, detail) in wanted.items()
-        if (found := information.find(person, detail))
-    }
+    head = preferred_contact.HEAD
+    texts = statements(head, "person__v", people, conditions=_ACTIVE)
+    rows = await query_all(unit.target, texts)
+    information = preferred_contact.PersonInformation(rows)
+    found = {}
+    for item, (person, detail) in wanted.items():
+        record = information.find(person, detail)
+        if record:
+            found[item] = record
+    return found
 
 
 async def _write_cases(
     unit: Transfer,
     batch: Batch,
     contacts: Mapping[str, Contact],
-    persons: Mapping[str, str | ItemFailure],
+    persons: Saved,
     preferred: Mapping[str, str],
 ) -> None:
-    source_data, cases, case_links = KeyedRows(), KeyedRows(), dict[str, str]()
+    """Write Source Data and Cases side by side, then the Case Requests, which need the ids of the Cases."""
+    source_data, cases = KeyedRows(), KeyedRows()
+    case_links: dict[str, str] = {}
     for item in batch.live():
-        contact, person = contacts[batch.hcp_of[item]], persons[batch.hcp_of[item]]
+        contact = contacts[batch.hcp_of[item]]
+        person = persons[contact.key]
         data = {**contact.source_data, "person__v": person}
-        source_data.add(
-            contact.link, data, contact.modified, contact.origin(contact.source_data)
-        )
-        ruled = batch.evaluation.targets[item].get(CASE, {})
+        origin = contact.origin(contact.source_data)
+        source_data.add(contact.link, data, contact.modified, origin)
+        ruled = batch.case(item)
         values = {**ruled, "case_contact__v": person}
         if item in preferred:
             values[preferred_contact.TARGET_FIELD] = preferred[item]
         # A field rule may give several inquiries one link: they share a Case then.
-        case_links[item] = str(values.get(KEY) or _link(batch, item))
-        cases.add(
-            case_links[item],
-            values,
-            text(batch.rows[item], "modified_date__v"),
-            batch.origin(item, ruled),
-        )
+        link = str(values.get(LINK) or batch.link(item))
+        case_links[item] = link
+        cases.add(link, values, batch.modified(item), batch.origin(item, ruled))
     async with concurrently() as group:
-        data_saving = group.create_task(save(unit, SOURCE_DATA, source_data, KEY))
-        case_saving = group.create_task(save(unit, CASE, cases, KEY))
-    data_results, case_results = data_saving.result(), case_saving.result()
-    rule = batch.evaluation.rule.name
+        data_saving = group.create_task(save(unit, SOURCE_DATA, source_data, LINK))
+        case_saving = group.create_task(save(unit, CASE, cases, LINK))
+    data_results = data_saving.result()
+    case_results = case_saving.result()
     requests = KeyedRows()
-    for item, case_link in case_links.items():
-        data_result, case_result = (
-            data_results[contacts[batch.hcp_of[item]].link],
-            case_results[case_link],
-        )
+    for item, link in case_links.items():
+        contact = contacts[batch.hcp_of[item]]
+        data_result = data_results[contact.link]
+        case_result = case_results[link]
         if not data_result.ok:
             batch.outcome.fail(item, not_saved(SOURCE_DATA, None, data_result))
         elif not case_result.ok:
-            batch.outcome.fail(item, not_saved(CASE, rule, case_result))
+            batch.outcome.fail(item, not_saved(CASE, batch.rule, case_result))
         else:
-            ruled = _request_values(batch, item)
-            values = {**ruled, "case__v": case_result.id}
-            modified = text(batch.rows[item], "modified_date__v")
-            requests.add(
-                _link(batch, item), values, modified, batch.origin(item, ruled)
-            )
-    results = await save(unit, CASE_REQUEST, requests, KEY)
-    _note_requests(batch, results, rule)
+            _add_request(batch, requests, item, case_result.id)
+    results = await save(unit, CASE_REQUEST, requests, LINK)
+    _note_requests(batch, results)
 
 
-def _note_requests(batch: Batch, results: Mapping[str, RowResult], rule: str) -> None:
+def _add_request(
+    batch: Batch,
+    requests: KeyedRows,
+    item: str,
+    case: str | None,
+) -> None:
+    ruled = batch.request(item)
+    values = {**ruled, "case__v": case}
+    origin = batch.origin(item, ruled)
+    requests.add(batch.link(item), values, batch.modified(item), origin)
+
+
+def _note_requests(batch: Batch, results: Mapping[str, RowResult]) -> None:
     for item in batch.live():
-        result = results.get(_link(batch, item))
+        result = results.get(batch.link(item))
         if result is not None and not result.ok:
-            batch.outcome.fail(item, not_saved(CASE_REQUEST, rule, result))
+            failure = not_saved(CASE_REQUEST, batch.rule, result)
+            batch.outcome.fail(item, failure)
     batch.outcome.succeed(batch.live())
 
 
-def _link(batch: Batch, item: str) -> str:
-    """What the Case Request is known by: the inquiry's Global ID, unless a field rule says otherwise."""
-    return str(
-        _request_values(batch, item).get(KEY) or batch.rows[item]["global_id__sys"]
-    )
-
-
-def _request_values(batch: Batch, item: str) -> Values:
-    return batch.evaluation.targets[item][CASE_REQUEST]
-
-
-async def _report(unit: Transfer, outcome: Outcome, transferred: set[str]) -> None:
-    """Set Transfer Status of the inquiries of this run that exist; one that cannot be set is a failure."""
+async def _report(unit: Transfer, outcome: Outcome, items: Iterable[str]) -> None:
+    """Set the Transfer Status of inquiries that exist; one that cannot be set is a failure."""
     if not unit.configuration.may_write_back(unit.source.vault_id):
         return
-    statuses = {
-        item: FAILED if item in outcome.failures else SUCCESS for item in transferred
-    }
-    for item, failure in (
-        await set_status(unit.source, statuses, unit.lineage_back)
-    ).items():
+    statuses = {item: _status(failed=item in outcome.failures) for item in items}
+    refused = await set_status(unit.source, statuses, unit.lineage_back)
+    for item, failure in refused.items():
         outcome.fail(item, failure)
 
 
-INQUIRY = "medical_inquiry__v"
-
-
-SUCCESS, FAILED = "success__v", "failed__v"
+def _status(*, failed: bool) -> TransferStatus:
+    return TransferStatus.FAILED if failed else TransferStatus.SUCCESS
 
 
 async def set_status(
-    source: RecordAccess, statuses: Mapping[str, str], unit: UnitLineage | None
+    source: RecordAccess,
+    statuses: Mapping[str, TransferStatus],
+    unit: UnitLineage | None,
 ) -> dict[str, ItemFailure]:
-    """Set the Transfer Status of inquiries by id; the failures of those that the Vault did not take.
+    """Set the Transfer Status of inquiries by id; return the failures of those that the Vault did not take.
 
-    ``unit`` is the lineage that it keeps, if it does. Raises ClientError.
+    ``unit`` is the lineage of the rows, where the source Vault keeps it.
+
+    :raises ClientError: the call fails.
     """
-    return await write_back(source, INQUIRY, "transfer_status__v", statuses, unit)
+    return await write_back(source, INQUIRY, STATUS, statuses, unit)
 
 
 async def fail_all(
-    source: RecordAccess, ids: Collection[str], unit: UnitLineage | None
+    source: RecordAccess,
+    ids: Collection[str],
+    unit: UnitLineage | None,
 ) -> None:
     """Set Failed on inquiries of a message that could not be processed; those at Success keep it.
 
-    ``unit`` as there. Raises ClientError.
+    :raises ClientError: one of the calls fails.
     """
-    head = f"SELECT id, transfer_status__v FROM {INQUIRY}"  # noqa: S608  VQL, literals quoted
+    head = f"SELECT id, {STATUS} FROM {INQUIRY}"  # noqa: S608  VQL, literals quoted
     rows = await query_all(source, statements(head, "id", ids))
-    open_ids = [
-        str(row["id"])
+    settled = (TransferStatus.SUCCESS, TransferStatus.FAILED)
+    failed = {
+        str(row["id"]): TransferStatus.FAILED
         for row in rows
-        if text(row, "transfer_status__v") not in (SUCCESS, FAILED)
-    ]
-    await set_status(source, dict.fromkeys(open_ids, FAILED), unit)
+        if text(row, STATUS) not in settled
+    }
+    await set_status(source, failed, unit)
 
 
 async def _open(_target: RecordAccess, reading: Reading) -> Reading | None:
-    """Inquiries that were to be transferred and are not yet: a run mends what a message could not."""
-    condition = contains("transfer_status__v", ("pending__v", "failed__v"))
-    return replace(reading, condition=condition)
+    """Read the inquiries that were to be transferred and are not yet: a run mends what a message could not."""
+    wanted = (TransferStatus.PENDING, TransferStatus.FAILED)
+    return replace(reading, condition=contains(STATUS, wanted))
 
 
 POINT = Point(

@@ -1,4 +1,4 @@
-"""Inquiry Inbound, in Vault CRM: the Case Requests that a CRM Vault's inquiries became tell how far they have come."""
+"""Inquiry Inbound, in Vault CRM: Case Requests return their status and answer to the inquiries that they came from."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from services.connector.vaults.record_access import RecordAccess
 
 
 async def _of_this_crm(target: RecordAccess, reading: Reading) -> Reading | None:
-    """Case Requests that originated in this CRM Vault: their Link is the Global ID of an inquiry of it."""
-    condition = f"link__sys LIKE {literal(f'{target.vault_id}_%')}"
-    return replace(reading, condition=condition)
+    """Read the Case Requests that came from this Vault CRM: their Link is the Global ID of an inquiry of it."""
+    # A Global ID begins with the id of its Vault; other Vaults' requests are in the same Medical Vault.
+    own = literal(f"{target.vault_id}_%")
+    return replace(reading, condition=f"link__sys LIKE {own}")
 
 
 POINT = Point(

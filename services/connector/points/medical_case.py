@@ -1,13 +1,13 @@
 """Case Inbound, in Vault CRM: a Case Request that was started in the Medical Vault becomes an inquiry of its account.
 
 Inquiry and Case Request are tied both ways: the inquiry's Link is the Global ID of the request, and the request's Link
-that of the inquiry. So what becomes of the request returns like that of any other, and the inquiry, at Success from the
+that of the inquiry. So the request's status returns like that of any other, and the inquiry, at Success from the
 beginning, is never transferred.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from services.connector.points.case_contacts import LINK, SOURCE_DATA
@@ -20,7 +20,7 @@ from services.connector.points.evaluation import (
     settle_references,
 )
 from services.connector.points.hcp import ACCOUNT
-from services.connector.points.inquiry import INQUIRY, SUCCESS
+from services.connector.points.inquiry import INQUIRY, STATUS, TransferStatus
 from services.connector.points.point import Point, Reading
 from services.connector.points.saving import (
     KeyedRows,
@@ -32,7 +32,7 @@ from services.connector.points.saving import (
 from services.connector.points.transfer import Outcome, Transfer
 from services.connector.rules.compiled import CompiledRule
 from services.connector.rules.item_failures import ItemErrorType, ItemFailure
-from services.connector.rules.vql_text import statements
+from services.connector.rules.vql_text import MODIFIED, statements
 from services.connector.vaults.configuration import ConfigurationFault
 from services.connector.vaults.record_access import RecordAccess
 from shared.client.results import text
@@ -42,34 +42,37 @@ STARTED = f"{LINK} = null AND {CONTACT} != null"
 """The condition of Case Requests that came from no CRM, and concern somebody."""
 
 GLOBAL_ID = "global_id__sys"
+_TIES = f"SELECT person__v, {LINK} FROM {SOURCE_DATA}"  # noqa: S608  VQL of names
+_ACCOUNTS = f"SELECT id, {GLOBAL_ID} FROM {ACCOUNT}"  # noqa: S608  VQL of names
 
 
 async def transfer(unit: Transfer) -> Outcome:
-    """Make an inquiry of each Case Request whose Case Contact is tied to one account here; all others are skipped.
+    """Make an inquiry of each Case Request whose Case Contact is tied to one account here; skip all others.
 
-    Raises ClientError and OutdatedRead; ConfigurationFault or RuleError when the configuration does not provide for it.
+    :raises OutdatedRead: rows may be older than what is stored.
+    :raises ConfigurationFault: the configuration does not provide for the unit.
+    :raises RuleError: the rule of the point cannot be carried out.
+    :raises ClientError: one of the calls fails.
     """
     rule = _rule(unit)
     found = await fetch(unit.source, rule.plan, unit.ids)
     outcome = Outcome(skipped=set(found.filtered))
     for item in found.missing:
-        unit.note_missing(outcome, item, missing_record(unit.object, item, rule.name))
+        failure = missing_record(unit.object, item, rule.name)
+        unit.note_missing(outcome, item, failure)
+    # A request with a Link came from a CRM, or is an inquiry already.
     started = {
         item: row
         for item, row in found.rows.items()
         if not text(row, LINK) and text(row, CONTACT)
     }
     account_of = await _accounts(unit, started, outcome)
-    outcome.skipped.update(
-        found.rows.keys() - account_of.keys() - outcome.failures.keys()
-    )
-    evaluation = unit.evaluate(
-        rule, replace(found, rows={item: found.rows[item] for item in account_of})
-    )
+    settled = account_of.keys() | outcome.failures.keys()
+    outcome.skipped.update(found.rows.keys() - settled)
+    rows = {item: found.rows[item] for item in account_of}
+    evaluation = unit.evaluate(rule, replace(found, rows=rows))
     await settle_references(unit.target, [evaluation])
-    for item, failure in evaluation.failures.items():
-        outcome.fail(item, failure)
-    outcome.warn(evaluation.warnings)
+    outcome.note(evaluation)
     await _save(unit, evaluation, account_of, outcome)
     return outcome
 
@@ -81,28 +84,29 @@ async def _save(
     outcome: Outcome,
 ) -> None:
     """Save the inquiries, and tie the Case Requests to them."""
-    inquiries, item_of = KeyedRows(), dict[str, str]()
+    rule = evaluation.rule.name
+    inquiries = KeyedRows()
+    item_of: dict[str, str] = {}
     for item, targets in evaluation.targets.items():
         row = evaluation.found.rows[item]
         link = str(row[GLOBAL_ID])
-        kept = {"account__v": account_of[item], "transfer_status__v": SUCCESS}
-        origin = Origin(item, unit.object, item, evaluation.rule.name, targets[INQUIRY])
-        inquiries.add(
-            link, {**targets[INQUIRY], **kept}, text(row, "modified_date__v"), origin
-        )
+        ruled = targets[INQUIRY]
+        own = {"account__v": account_of[item], STATUS: TransferStatus.SUCCESS}
+        origin = Origin(item, unit.object, item, rule, ruled)
+        inquiries.add(link, {**ruled, **own}, text(row, MODIFIED), origin)
         item_of[link] = item
+    results = await save(unit, INQUIRY, inquiries, LINK)
     made: dict[str, object] = {}
-    for link, result in (await save(unit, INQUIRY, inquiries, LINK)).items():
+    for link, result in results.items():
+        item = item_of[link]
         if result.ok:
-            made[item_of[link]] = f"{unit.target.vault_id}_{result.id}"
+            made[item] = f"{unit.target.vault_id}_{result.id}"
         else:
-            outcome.fail(
-                item_of[link], not_saved(INQUIRY, evaluation.rule.name, result)
-            )
+            outcome.fail(item, not_saved(INQUIRY, rule, result))
     if unit.configuration.may_write_back(unit.source.vault_id):
-        for item, failure in (
-            await write_back(unit.source, unit.object, LINK, made, unit.lineage_back)
-        ).items():
+        lineage = unit.lineage_back
+        refused = await write_back(unit.source, unit.object, LINK, made, lineage)
+        for item, failure in refused.items():
             outcome.fail(item, failure)
     outcome.succeed(made)
 
@@ -122,45 +126,54 @@ def _rule(unit: Transfer) -> CompiledRule:
 
 
 async def _accounts(
-    unit: Transfer, started: Mapping[str, Row], outcome: Outcome
+    unit: Transfer,
+    started: Mapping[str, Row],
+    outcome: Outcome,
 ) -> dict[str, str]:
-    """Account ids by Case Request, of those whose Case Contact is tied to one; several are a failure, not a guess."""
+    """Return account ids by Case Request, of those whose Case Contact is tied to one; several are a failure."""
     people = dict.fromkeys(text(row, CONTACT) for row in started.values())
-    head = f"SELECT person__v, {LINK} FROM {SOURCE_DATA}"  # noqa: S608  VQL of names
-    ties = await query_all(unit.source, statements(head, "person__v", people))
-    # A Link may be of another Vault, or of an inquiry, where the account's country lets nothing of it be pulled.
-    links = dict.fromkeys(
-        link
-        for tie in ties
-        if (link := text(tie, LINK)).startswith(f"{unit.target.vault_id}_")
-    )
-    head = f"SELECT id, {GLOBAL_ID} FROM {ACCOUNT}"  # noqa: S608  VQL of names
-    known = await query_all(unit.target, statements(head, GLOBAL_ID, links))
-    accounts = {text(row, GLOBAL_ID): str(row["id"]) for row in known}
-    of_person: dict[str, set[str]] = {}
-    for tie in ties:
-        if account := accounts.get(text(tie, LINK)):
-            of_person.setdefault(text(tie, "person__v"), set()).add(account)
+    of_person = await _accounts_of_people(unit, people)
     account_of: dict[str, str] = {}
     for item, row in started.items():
-        found = sorted(of_person.get(text(row, CONTACT), ()))
-        if len(found) > 1:
-            outcome.fail(item, _ambiguous(found))
-        elif found:
-            account_of[item] = found[0]
+        accounts = sorted(of_person.get(text(row, CONTACT), ()))
+        if len(accounts) > 1:
+            outcome.fail(item, _ambiguous(accounts))
+        elif accounts:
+            account_of[item] = accounts[0]
     return account_of
 
 
+async def _accounts_of_people(
+    unit: Transfer,
+    people: Iterable[str],
+) -> dict[str, set[str]]:
+    """Return the ids of this Vault's accounts that Case Contacts are tied to by their Source Data."""
+    ties = await query_all(unit.source, statements(_TIES, "person__v", people))
+    # A Link may be of another Vault, or of an inquiry, where the account's country lets nothing of it be pulled.
+    own = f"{unit.target.vault_id}_"
+    links = dict.fromkeys(text(tie, LINK) for tie in ties)
+    here = [link for link in links if link.startswith(own)]
+    rows = await query_all(unit.target, statements(_ACCOUNTS, GLOBAL_ID, here))
+    accounts = {text(row, GLOBAL_ID): str(row["id"]) for row in rows}
+    of_person: dict[str, set[str]] = {}
+    for tie in ties:
+        account = accounts.get(text(tie, LINK))
+        if account:
+            of_person.setdefault(text(tie, "person__v"), set()).add(account)
+    return of_person
+
+
 def _ambiguous(accounts: list[str]) -> ItemFailure:
+    names = ", ".join(accounts)
     return ItemFailure(
         ItemErrorType.MATCH,
-        f"The Case Contact is tied to the accounts {', '.join(accounts)}; merge them, or delete the Source Data of "
+        f"The Case Contact is tied to the accounts {names}; merge them, or delete the Source Data of "
         "those that it is not",
     )
 
 
 async def _started(_target: RecordAccess, reading: Reading) -> Reading | None:
-    """Case Requests that were started in the Medical Vault; those that are inquiries already have a Link."""
+    """Read the Case Requests that were started in the Medical Vault."""
     return replace(reading, condition=STARTED)
 
 

@@ -1,4 +1,4 @@
-"""Which record each item of Vault CRM metadata is: known by Link, else by CRM Org and CRM ID or by External ID."""
+"""Matches items of Vault CRM metadata with records: by Link, else by CRM Org and CRM ID or by External ID."""
 
 from __future__ import annotations
 
@@ -15,9 +15,20 @@ CRM_ID = "crm_id__v"
 EXTERNAL_ID = "external_id__v"
 
 
+class AmbiguousMetadata(Exception):
+    """A source record whose identifiers belong to several records; the text names their ids only."""
+
+
+class Matches(NamedTuple):
+    """By source record: the id of the record that it means, or None for a new one; or why that is not known."""
+
+    records: dict[str, str | None]
+    problems: dict[str, AmbiguousMetadata]
+
+
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What a metadata record is known by; empty where it has none. ``org`` is the id of a CRM Org record."""
+    """The identifiers of a metadata record; empty where it has none. ``org`` is the id of a CRM Org record."""
 
     link: str
     org: str
@@ -27,7 +38,7 @@ class Identity:
 
 @dataclass(slots=True)
 class KnownRecords:
-    """Records of one metadata object that may be meant, found again by each of their identifiers.
+    """Records of one metadata object that may be meant, by each of their identifiers.
 
     A record with a Link is known by that alone: it belongs to the source record that the Link names.
     """
@@ -38,42 +49,49 @@ class KnownRecords:
 
     @classmethod
     def read(cls, rows: Iterable[Mapping[str, object]]) -> KnownRecords:
-        """Index answer rows with ``id`` and the four identifying fields; a row may stand there twice."""
+        """Index answer rows with ``id`` and the four identifying fields; a row may be among them twice."""
         known = cls()
         for row in rows:
-            record, org = text(row, "id"), text(row, CRM_ORG)
+            record = text(row, "id")
+            org = text(row, CRM_ORG)
             if link := text(row, LINK):
                 known.by_link[link] = record
                 continue
             if crm_id := text(row, CRM_ID):
                 known.by_crm_id.setdefault((org, crm_id), set()).add(record)
             if external_id := text(row, EXTERNAL_ID):
-                known.by_external_id.setdefault(external_id, {})[record] = org
+                orgs = known.by_external_id.setdefault(external_id, {})
+                orgs[record] = org
         return known
 
     def match(self, wanted: Identity) -> str | None:
-        """The id of the record that is meant, or None for a new one; a name never decides.
+        """Return the id of the record that is meant, or None for a new one; a name never decides.
 
-        Raises AmbiguousMetadata rather than guess when the identifiers lead to several records.
+        :raises AmbiguousMetadata: the identifiers lead to several records, of which none is a safe guess.
         """
         if record := self.by_link.get(wanted.link):
             return record
-        found = set(self.by_crm_id.get((wanted.org, wanted.crm_id), ()))
-        others = (
-            self.by_external_id.get(wanted.external_id, {})
-            if wanted.external_id
-            else {}
-        )
-        found |= {record for record, org in others.items() if org in ("", wanted.org)}
+        found = self._by_identifiers(wanted)
         if len(found) > 1:
+            records = ", ".join(sorted(found))
             raise AmbiguousMetadata(
-                f"CRM ID and External ID lead to the records {', '.join(sorted(found))}, none of which has a Link; "
+                f"CRM ID and External ID lead to the records {records}, none of which has a Link; "
                 "set the Link of the right one to the source record's Global ID, or merge them"
             )
         return found.pop() if found else None
 
+    def _by_identifiers(self, wanted: Identity) -> set[str]:
+        found = set(self.by_crm_id.get((wanted.org, wanted.crm_id), ()))
+        if wanted.external_id:
+            others = self.by_external_id.get(wanted.external_id, {})
+            # A record of another CRM Org with the same External ID is another record; one of none may be this one.
+            found |= {
+                record for record, org in others.items() if org in ("", wanted.org)
+            }
+        return found
+
     def match_all(self, wanted: Mapping[str, Identity]) -> Matches:
-        """What each source record means, by its id; of a record that several mean, it is nobody's guess which it is."""
+        """Match each source record, by its id; of several that lead to one record, none is matched."""
         records: dict[str, str | None] = {}
         problems: dict[str, AmbiguousMetadata] = {}
         for item, identity in wanted.items():
@@ -90,14 +108,3 @@ class KnownRecords:
                     "and the other by its External ID; set the Link of the record to the Global ID of the right one"
                 )
         return Matches(records, problems)
-
-
-class Matches(NamedTuple):
-    """By source record: the id of the record that it means, or None for a new one; or why that is not known."""
-
-    records: dict[str, str | None]
-    problems: dict[str, AmbiguousMetadata]
-
-
-class AmbiguousMetadata(Exception):
-    """A source record whose identifiers belong to several records; the text names their ids only."""

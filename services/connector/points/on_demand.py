@@ -1,4 +1,4 @@
-"""Integration points by which records are read when somebody asks for them, and by which none are transferred."""
+"""CRM Lookup: accounts are read when somebody asks for them, and none are transferred."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ CRM_LOOKUP = "crm_lookup__v"
 
 
 async def transfer(unit: Transfer) -> Outcome:
-    """Refuse the unit: its rule says what may be shown, and writes nothing. Raises ConfigurationFault."""
+    """Refuse the unit: the point's rule says what may be shown, and writes nothing.
+
+    :raises ConfigurationFault: always.
+    """
     raise ConfigurationFault(
         f"Integration point {unit.route.point.api_name} is read on demand and takes no messages; "
         "correct the message's integration point"

@@ -1,4 +1,4 @@
-"""Describes an integration point: all that transfers, runs and checks have to know of it, in one object."""
+"""Describes an integration point in one object: all that transfers, runs and checks have to know of it."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ FIRST, SECOND, LAST = 0, 1, 100
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What is listed for an integration point: the changed records of an object that fulfil a condition.
+    """What a run lists for an integration point: the changed records of an object that fulfil a condition.
 
-    With ``through``, a to-many relationship, they are those of which a related record has changed; with ``deleted``,
+    With ``through``, a to-many relationship, it lists those of which a related record has changed; with ``deleted``,
     those that the source no longer has.
     """
 
@@ -34,15 +34,18 @@ class Reading:
 
 
 TransferUnit = Callable[[Transfer], Awaitable[Outcome]]
-"""Transfers a unit; raises ClientError, ConfigurationFault or RuleError when none of it can be judged.
+"""Transfers a unit.
 
-Raises OutdatedRead when it is to be called again."""
+Raises OutdatedRead when it is to be called again; ClientError, ConfigurationFault or RuleError when none of the unit
+can be judged.
+"""
 
 Narrow = Callable[[RecordAccess, Reading], Awaitable[Reading | None]]
-"""Narrows what a run reads of an object for the Vault that the records are for; None when it reads nothing."""
+"""Narrows what a run reads of an object for the Vault that the records are for; returns None when it reads nothing."""
 
 MarkRefused = Callable[
-    [RecordAccess, Collection[str], UnitLineage | None], Awaitable[None]
+    [RecordAccess, Collection[str], UnitLineage | None],
+    Awaitable[None],
 ]
 """Marks records in the source Vault whose message could not be processed; raises ClientError."""
 
@@ -56,10 +59,12 @@ async def everything(_target: RecordAccess, reading: Reading) -> Reading | None:
 class Point:
     """One integration point, known by its API name or, on the copy of a connection, by that of its original.
 
-    ``order`` is its place in a run: all batches of a place are in before the next one is read. ``narrow`` says which of
-    the changed records a run reads. With ``flags_deletions`` a run also reads which records the source no longer has.
-    With ``fills_documents`` its rules may fill fields of documents. A point that is ``on_demand`` takes part in no run.
-    ``mark_refused`` are, by source object, what is done to the records of a message that is refused as a whole.
+    * ``order`` is its place in a run: all batches of a place are in before those of the next are read.
+    * ``narrow`` decides which of the changed records a run reads.
+    * ``flags_deletions``: a run also reads which records the source no longer has.
+    * ``fills_documents``: its rules may fill fields of documents.
+    * ``on_demand``: its records are read when somebody asks for them, and by no run.
+    * ``mark_refused`` has, by source object, what is done to the records of a message that is refused as a whole.
     """
 
     name: str

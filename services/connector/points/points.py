@@ -1,4 +1,4 @@
-"""Registers the integration points whose rules alone do not say all; every other one is the general point."""
+"""Registers the integration points that have code of their own, and transfers units by the code of their point."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from shared.client.errors import VaultUnavailable
 from shared.runtime.telemetry import metrics
 
 READ_ATTEMPTS = 10
+"""Times that a unit is read and written at once while other connectors write the same records."""
 
 POINTS: dict[str, Point] = {
     point.name: point
@@ -35,6 +36,7 @@ POINTS: dict[str, Point] = {
         on_demand.POINT,
     )
 }
+"""The points with code of their own, by API name; rules say all of any other one, as of custom points."""
 
 
 def point_of(route: Route) -> Point:
@@ -44,7 +46,8 @@ def point_of(route: Route) -> Point:
 
 
 def mark_refused(object_name: str) -> MarkRefused | None:
-    """Return what is done to records of an object whose message is refused as a whole, whichever point it names."""
+    """Return what is done to records of an object whose message is refused as a whole; None for nothing."""
+    # By the object, not by the point: a message may be refused because its point does not exist.
     for point in POINTS.values():
         if object_name in point.mark_refused:
             return point.mark_refused[object_name]
@@ -54,7 +57,10 @@ def mark_refused(object_name: str) -> MarkRefused | None:
 async def transfer(unit: Transfer) -> Outcome:
     """Transfer a unit by the code of its integration point, again while what it has read is outdated.
 
-    Raises ClientError; ConfigurationFault or RuleError when the configuration does not provide for it.
+    :raises VaultUnavailable: other connectors were writing the same records every time.
+    :raises ConfigurationFault: the configuration does not provide for the unit.
+    :raises RuleError: a rule of the point cannot be carried out.
+    :raises ClientError: one of the calls fails.
     """
     if not unit.ids:
         return Outcome()
@@ -64,4 +70,5 @@ async def transfer(unit: Transfer) -> Outcome:
             return await point.transfer(unit)
         except OutdatedRead:
             metrics.read_again.labels(unit.route.point.api_name).inc()
+    # The unit waits as for a Vault that is away, and is then begun again.
     raise VaultUnavailable("the same records are being written all the time")

@@ -1,8 +1,10 @@
-"""Preferred Contact Information of a Case: the Person Information that equals the inquiry's delivery detail."""
+"""Finds the Preferred Contact Information of a Case: Person Information that equals the inquiry's delivery detail."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from enum import StrEnum
+from typing import assert_never
 
 from shared.client.results import text
 
@@ -20,30 +22,52 @@ _ADDRESS = (
     "state_province__v",
     "zip__v",
 )
-# Delivery method → type of Person Information, and the fields of the inquiry that make up the detail.
-_DETAILS: Mapping[str, tuple[str, tuple[str, ...]]] = {
-    "email__v": ("email__v", ("email__v",)),
-    "phone__v": ("phone__v", ("phone_number__v",)),
-    "fax__v": ("fax__v", ("fax_number__v",)),
-    "mail__v": ("address__v", _ADDRESS),
-    "urgent_mail__v": ("address__v", _ADDRESS),
-}
-SOURCE_FIELDS = (
-    METHOD,
-    *dict.fromkeys(name for _, names in _DETAILS.values() for name in names),
-)
-"""Fields of an inquiry that :func:`detail` reads, where they exist."""
+
+
+class DeliveryMethod(StrEnum):
+    """Delivery methods of an inquiry for which a Case has Preferred Contact Information."""
+
+    EMAIL = "email__v"
+    PHONE = "phone__v"
+    FAX = "fax__v"
+    MAIL = "mail__v"
+    URGENT_MAIL = "urgent_mail__v"
+
 
 Detail = tuple[str, str]
 """Type of Person Information, and the value in the form in which two are compared."""
 
 
+def _parts(method: DeliveryMethod) -> tuple[str, tuple[str, ...]]:
+    """Return the type of Person Information for a method, and the fields of an inquiry that make up its value."""
+    match method:
+        case DeliveryMethod.EMAIL:
+            return "email__v", ("email__v",)
+        case DeliveryMethod.PHONE:
+            return "phone__v", ("phone_number__v",)
+        case DeliveryMethod.FAX:
+            return "fax__v", ("fax_number__v",)
+        case DeliveryMethod.MAIL | DeliveryMethod.URGENT_MAIL:
+            return "address__v", _ADDRESS
+        case _:
+            assert_never(method)
+
+
+_FIELDS = (name for method in DeliveryMethod for name in _parts(method)[1])
+SOURCE_FIELDS = (METHOD, *dict.fromkeys(_FIELDS))
+"""Fields of an inquiry that :func:`detail` reads, where they exist."""
+
+
 def detail(inquiry: Row) -> Detail | None:
-    """Where the answer should go, or None when the inquiry does not say."""
-    kind, names = _DETAILS.get(text(inquiry, METHOD), ("", ()))
-    value = _comparable(
-        kind, ", ".join(part for name in names if (part := text(inquiry, name)))
-    )
+    """Return where the answer should go, or None when the inquiry does not say."""
+    try:
+        method = DeliveryMethod(text(inquiry, METHOD))
+    except ValueError:
+        # Only these methods have Person Information of their kind.
+        return None
+    kind, names = _parts(method)
+    values = [text(inquiry, name) for name in names]
+    value = _comparable(kind, ", ".join(filter(None, values)))
     return (kind, value) if value else None
 
 
@@ -51,21 +75,23 @@ class PersonInformation:
     """Active Person Information of some persons, found by person and detail."""
 
     def __init__(self, rows: Iterable[Row]) -> None:
-        """``rows`` are those of ``HEAD``; of several that are equal, the first by id counts."""
+        """Index rows of ``HEAD``; of several that are equal, the first by id counts."""
         self._ids: dict[tuple[str, Detail], str] = {}
         for row in sorted(rows, key=lambda row: text(row, "id")):
+            person = text(row, "person__v")
             kind = text(row, "information_type__v")
-            found = (kind, _comparable(kind, text(row, "value__v")))
-            self._ids.setdefault((text(row, "person__v"), found), text(row, "id"))
+            value = _comparable(kind, text(row, "value__v"))
+            self._ids.setdefault((person, (kind, value)), text(row, "id"))
 
     def find(self, person: str, wanted: Detail) -> str | None:
-        """Id of the person's record with that detail."""
+        """Return the id of the person's record with that detail; None for none."""
         return self._ids.get((person, wanted))
 
 
 def _comparable(kind: str, value: str) -> str:
-    """White space and case never matter; in numbers only the digits and a leading plus do."""
+    # People write one number in many ways; only the digits and a leading plus make a difference.
     if kind in ("phone__v", "fax__v"):
         digits = "".join(character for character in value if character.isdecimal())
         return f"+{digits}" if value.strip().startswith("+") else digits
+    # White space and case never make a difference.
     return " ".join(value.split()).casefold()

@@ -1,4 +1,4 @@
-"""Rows saved by key, one row a key whichever source records it comes from."""
+"""Saves rows by key, one row a key whichever source records it comes from, each with its source state and lineage."""
 
 from __future__ import annotations
 
@@ -14,51 +14,114 @@ from services.connector.rules.item_failures import ItemErrorType, ItemFailure
 from services.connector.rules.object_metadata import DOCUMENTS
 from services.connector.vaults.record_access import RecordAccess
 from shared.client.results import LINEAGE, SOURCE_MODIFIED, RowResult
+from shared.protocol.error_types import ErrorType
 from shared.spark.envelope import format_moment
 
 Values = Mapping[str, object]
+Rows = dict[str, Values]
+Write = Callable[[Sequence[Values]], Awaitable[list[RowResult]]]
 
 RACE_ATTEMPTS = 3
+"""Times that rows are written again which another transaction was changing."""
+MAX_REASON = 1000
+"""Characters of an API error text that are recorded."""
 _SHOWN_VALUE = re.compile(r"\[(\w+)\s*=\s*[^\]]*\]")
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """The source of one row.
+
+    ``item`` is the id in the message because of which it is written; ``object`` and ``record`` are the source record,
+    ``ruled`` the fields as the rule filled them. All other fields of the row the integration point sets itself.
+    """
+
+    item: str
+    object: str | None = None
+    record: str | None = None
+    rule: str | None = None
+    ruled: Values = field(default_factory=dict)
+
+    def own(self, row: Values) -> tuple[str, ...]:
+        """Return the names of the fields that the integration point has set."""
+        ruled = self.ruled
+        names = (name for name, value in row.items() if ruled.get(name) != value)
+        # A reference by key, or a type by name, is a path in the row; lineage is kept for the field.
+        return tuple(sorted(name.partition(".")[0] for name in names))
+
+
+class CallLineage:
+    """The lineage of one call, gathered row by row."""
+
+    def __init__(self, unit: UnitLineage) -> None:
+        self._unit = unit
+        self._numbers: dict[tuple[str | None, str | None, tuple[str, ...]], int] = {}
+
+    def add(self, row: Values, origin: Origin) -> dict[str, object]:
+        """Return the row with its lineage: number of its origin in the call, message id, source record."""
+        own = () if origin.rule is None else origin.own(row)
+        kind = (origin.object, origin.rule, own)
+        # Rows of one kind share an origin, so that a call of 500 rows names it once.
+        number = self._numbers.setdefault(kind, len(self._numbers))
+        message = self._unit.messages[origin.item]
+        return {**row, LINEAGE: [number, message, origin.record]}
+
+    def header(self) -> str:
+        """Return what the rows of the call have in common, as JSON."""
+        unit = self._unit
+        origins = [
+            {"object": object_name, "rule": rule, "own": own}
+            for object_name, rule, own in self._numbers
+        ]
+        common = {
+            "source_vault_id": unit.vault_id,
+            "integration": unit.route.integration.api_name,
+            "integration_point": unit.route.point.api_name,
+            "run": unit.run,
+            "time": format_moment(datetime.now(UTC)),
+            "origins": origins,
+        }
+        return json.dumps(common)
 
 
 @dataclass(slots=True)
 class KeyedRows:
     """Rows by key value; of several rows with one key the last modified one is kept."""
 
-    rows: dict[str, Values] = field(default_factory=dict)
+    rows: Rows = field(default_factory=dict)
     _modified: dict[str, str] = field(default_factory=dict)
     _origins: dict[str, Origin] = field(default_factory=dict)
 
     def add(self, key: str, values: Values, modified: str, origin: Origin) -> None:
-        """Offer a row; ``modified`` is its source record's modified date as the API writes it."""
+        """Add a row, unless one of its key is newer; ``modified`` is its source's date as the API writes it."""
         if key not in self.rows or modified >= self._modified[key]:
             self.rows[key] = values
             self._modified[key] = modified
             self._origins[key] = origin
 
-    def keyed(self, key: str) -> dict[str, Values]:
-        """The rows as they are written, each with its key in the field ``key``."""
+    def keyed(self, key: str) -> Rows:
+        """Return the rows as they are written, each with its key in the field ``key``."""
         return {value: {**values, key: value} for value, values in self.rows.items()}
 
-    def told(
-        self, rows: Mapping[str, Values], lineage: CallLineage
-    ) -> dict[str, Values]:
-        """Rows by key, each with where it comes from."""
-        return {key: lineage.told(row, self._origins[key]) for key, row in rows.items()}
+    def with_lineage(self, rows: Rows, lineage: CallLineage) -> Rows:
+        """Return rows by key, each with its lineage."""
+        return {key: lineage.add(row, self._origins[key]) for key, row in rows.items()}
 
-    def stated(
-        self, rows: Mapping[str, Values], object_name: str, states: SourceStates
-    ) -> dict[str, Values]:
-        """Rows by key, each with the state of its source."""
-        return {
-            key: {**row, SOURCE_MODIFIED: states.moment(object_name, key, modified)}
-            if modified
-            else row
-            for (key, row), modified in zip(
-                rows.items(), self._modified.values(), strict=True
-            )
-        }
+    def with_states(
+        self,
+        rows: Rows,
+        object_name: str,
+        states: SourceStates,
+    ) -> Rows:
+        """Return rows by key, each with the state of its source where it has one."""
+        dated: Rows = {}
+        for key, row in rows.items():
+            modified = self._modified[key]
+            if modified:
+                moment = states.moment(object_name, key, modified)
+                row = {**row, SOURCE_MODIFIED: moment}  # noqa: PLW2901
+            dated[key] = row
+        return dated
 
 
 async def save(
@@ -69,9 +132,10 @@ async def save(
     *,
     update: bool = False,
 ) -> dict[str, RowResult]:
-    """Upsert rows by their key field (update only, if so asked), documents too; the result of each by key value.
+    """Upsert records or documents by their key field, or only update them; return the results by key value.
 
-    Raises ClientError, and OutdatedRead when rows may be older than what is stored.
+    :raises OutdatedRead: rows may be older than what is stored.
+    :raises ClientError: one of the calls fails.
     """
     if not keyed.rows:
         return {}
@@ -80,19 +144,22 @@ async def save(
         return await save_documents(unit, rows, key)
     lineage = CallLineage(unit.lineage) if unit.lineage else None
     if lineage:
-        rows = keyed.told(rows, lineage)
+        rows = keyed.with_lineage(rows, lineage)
     target = unit.configuration.targets.get(object_name)
+    # Only objects that say so keep the state of their source.
     if target is not None and SOURCE_MODIFIED in target.fields:
-        rows = keyed.stated(rows, object_name, unit.states)
+        rows = keyed.with_states(rows, object_name, unit.states)
     header = lineage.header() if lineage else None
 
     async def write(part: Sequence[Values]) -> list[RowResult]:
-        if update:
-            id_param = None if key == "id" else key
-            return await unit.target.update(
-                object_name, part, id_param=id_param, lineage=header
+        if not update:
+            return await unit.target.upsert(
+                object_name, part, id_param=key, lineage=header
             )
-        return await unit.target.upsert(object_name, part, id_param=key, lineage=header)
+        id_param = None if key == "id" else key
+        return await unit.target.update(
+            object_name, part, id_param=id_param, lineage=header
+        )
 
     results = await settled(write, list(rows.values()))
     by_key = dict(zip(rows, results, strict=True))
@@ -100,41 +167,31 @@ async def save(
     return by_key
 
 
-async def settled(
-    write: Callable[[Sequence[Values]], Awaitable[list[RowResult]]],
-    rows: Sequence[Values],
-) -> list[RowResult]:
-    """Write rows, and those again, a few times, that somebody else was changing at that moment."""
+async def settled(write: Write, rows: Sequence[Values]) -> list[RowResult]:
+    """Write rows, and again, a few times, those that another transaction was changing at that moment."""
     results = await write(rows)
     for _ in range(RACE_ATTEMPTS):
         again = [place for place, result in enumerate(results) if _lost_race(result)]
         if not again:
             break
-        for place, result in zip(
-            again, await write([rows[place] for place in again]), strict=True
-        ):
+        repeated = await write([rows[place] for place in again])
+        for place, result in zip(again, repeated, strict=True):
             results[place] = result
     return results
 
 
 def _lost_race(result: RowResult) -> bool:
-    return any(error.type == "RACE_CONDITION" for error in result.errors)
+    return any(error.type == ErrorType.RACE_CONDITION for error in result.errors)
 
 
 def not_saved(object_name: str, rule: str | None, result: RowResult) -> ItemFailure:
-    """The failure of a source record whose row the target Vault did not take."""
-    reasons = "; ".join(
-        f"{error.type}: {without_values(error.message)}" for error in result.errors
-    )
-    return ItemFailure(
-        ItemErrorType.SAVE,
-        f"The target Vault did not save {object_name}: {reasons}",
-        rule,
-    )
+    """Return the failure of a source record whose row the target Vault did not take."""
+    text = f"The target Vault did not save {object_name}: {_reasons(result)}"
+    return ItemFailure(ItemErrorType.SAVE, text, rule)
 
 
 def no_key(rule: str, object_name: str, key: str) -> ItemFailure:
-    """The failure of a source record that gives a target record nothing to be known by."""
+    """Return the failure of a source record that fills no key of its target record."""
     return ItemFailure(
         ItemErrorType.FIELD_VALUE,
         f"Integration rule {rule}: the source record has no value for {object_name}.{key}, by which the record is "
@@ -151,9 +208,11 @@ async def write_back(
     values: Mapping[str, object],
     unit: UnitLineage | None,
 ) -> dict[str, ItemFailure]:
-    """Set one field of source records by id; the failures of those that the source Vault did not take.
+    """Set one field of source records by id; return the failures of those that the source Vault did not take.
 
-    ``unit`` is the lineage that it keeps, if it does. Raises ClientError.
+    ``unit`` is the lineage of the rows, where the source Vault keeps it.
+
+    :raises ClientError: the call fails.
     """
     rows: list[Values] = [{"id": item, field: value} for item, value in values.items()]
     if not rows:
@@ -161,93 +220,31 @@ async def write_back(
     header: str | None = None
     if unit is not None:
         lineage = CallLineage(unit)
-        rows = [
-            lineage.told(row, Origin(item))
-            for item, row in zip(values, rows, strict=True)
-        ]
+        rows = [lineage.add(row, Origin(str(row["id"]))) for row in rows]
         header = lineage.header()
-    results = await settled(
-        lambda part: source.update(object_name, part, lineage=header), rows
-    )
+
+    async def write(part: Sequence[Values]) -> list[RowResult]:
+        return await source.update(object_name, part, lineage=header)
+
+    results = await settled(write, rows)
+    by_item = zip(values, results, strict=True)
     return {
-        item: ItemFailure(
-            ItemErrorType.SAVE,
-            f"The source Vault did not take {object_name}.{field}: "
-            + "; ".join(
-                f"{error.type}: {without_values(error.message)}"
-                for error in result.errors
-            ),
-            target_field=field,
-        )
-        for item, result in zip(values, results, strict=True)
+        item: _not_written_back(object_name, field, result)
+        for item, result in by_item
         if not result.ok
     }
 
 
+def _not_written_back(object_name: str, field: str, result: RowResult) -> ItemFailure:
+    text = f"The source Vault did not take {object_name}.{field}: {_reasons(result)}"
+    return ItemFailure(ItemErrorType.SAVE, text, target_field=field)
+
+
+def _reasons(result: RowResult) -> str:
+    reasons = (f"{e.type}: {without_values(e.message)}" for e in result.errors)
+    return "; ".join(reasons)
+
+
 def without_values(message: str) -> str:
-    """An API error text with ``[field=value]`` cut to ``[field]``: the value may be personal."""
-    return _SHOWN_VALUE.sub(r"[\1]", message)[:1000]
-
-
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """Where one row comes from.
-
-    ``item`` is the id in the message because of which it is written; ``object`` and ``record`` are the source record,
-    ``ruled`` the fields as the rule gave them. What else the row has, the integration point sets itself.
-    """
-
-    item: str
-    object: str | None = None
-    record: str | None = None
-    rule: str | None = None
-    ruled: Values = field(default_factory=dict)
-
-    def own(self, row: Values) -> tuple[str, ...]:
-        """The fields of a row that are the integration point's; of a reference by key or type by name, the field."""
-        ruled = self.ruled
-        return tuple(
-            sorted(
-                name.partition(".")[0]
-                for name, value in row.items()
-                if ruled.get(name) != value
-            )
-        )
-
-
-class CallLineage:
-    """The lineage of one call, gathered row by row."""
-
-    def __init__(self, unit: UnitLineage) -> None:
-        self._unit = unit
-        self._numbers: dict[tuple[str | None, str | None, tuple[str, ...]], int] = {}
-
-    def told(self, row: Values, origin: Origin) -> dict[str, object]:
-        """The row, and where it comes from."""
-        kind = (
-            origin.object,
-            origin.rule,
-            () if origin.rule is None else origin.own(row),
-        )
-        number = self._numbers.setdefault(kind, len(self._numbers))
-        return {
-            **row,
-            LINEAGE: [number, self._unit.messages[origin.item], origin.record],
-        }
-
-    def header(self) -> str:
-        """What the call tells besides its rows."""
-        unit, route = self._unit, self._unit.route
-        return json.dumps(
-            {
-                "source_vault_id": unit.vault_id,
-                "integration": route.integration.api_name,
-                "integration_point": route.point.api_name,
-                "run": unit.run,
-                "time": format_moment(datetime.now(UTC)),
-                "origins": [
-                    {"object": o, "rule": rule, "own": own}
-                    for o, rule, own in self._numbers
-                ],
-            }
-        )
+    """Return an API error text with ``[field=value]`` cut to ``[field]``: the value may be personal."""
+    return _SHOWN_VALUE.sub(r"[\1]", message)[:MAX_REASON]

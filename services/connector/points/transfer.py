@@ -1,4 +1,4 @@
-"""What a point is given: both Vaults, the configuration, and the ids to transfer."""
+"""Describes one work unit at its integration point: what it transfers with, and the outcome for each of its records."""
 
 from __future__ import annotations
 
@@ -13,9 +13,7 @@ from services.connector.points.evaluation import (
     evaluate,
 )
 from services.connector.rules.compiled import CompiledRule
-from services.connector.rules.item_failures import (
-    ItemFailure,
-)
+from services.connector.rules.item_failures import ItemFailure
 from services.connector.rules.object_metadata import ObjectMetadata
 from services.connector.vaults.configuration import Configuration, Route
 from services.connector.vaults.record_access import RecordAccess
@@ -23,12 +21,15 @@ from shared.client.results import RowResult
 from shared.runtime.concurrency import KeyLocks
 from shared.spark.envelope import format_moment
 
+STEP = timedelta(milliseconds=1)
+"""The resolution of moments in the API."""
+
 
 @dataclass(slots=True)
 class Outcome:
-    """The ids of one work unit by what became of them; an id stands in one place only.
+    """The ids of one work unit by result; an id has one result only.
 
-    ``warnings`` are about ids that are done: what was left unset in them.
+    ``warnings`` are about ids that are done: they say what was left unset in them.
     """
 
     done: set[str] = field(default_factory=set)
@@ -51,7 +52,14 @@ class Outcome:
 
     def succeed(self, items: Iterable[str]) -> None:
         """Note records as transferred, except those that failed."""
-        self.done.update(item for item in items if item not in self.failures)
+        transferred = (item for item in items if item not in self.failures)
+        self.done.update(transferred)
+
+    def note(self, evaluation: Evaluation) -> None:
+        """Note the failures and warnings of evaluated records, whose ids are those of the unit."""
+        for item, failure in evaluation.failures.items():
+            self.fail(item, failure)
+        self.warn(evaluation.warnings)
 
     @property
     def settled(self) -> set[str]:
@@ -59,9 +67,44 @@ class Outcome:
         return (self.done | self.skipped) - self.warnings.keys()
 
 
+@dataclass(slots=True)
+class SourceStates:
+    """The stored states that a unit's rows have met, by target object and key value.
+
+    The target Vault takes a row whose source was modified later than the stored state says. Of any other row it cannot
+    know whether it is older, of the same moment, or newer with an unchanged date, as when a related record has changed.
+    So the source is read again: what is read after the refusal is newer than what was stored before it, and is sent
+    with a moment just after the stored one. If another connector has written meanwhile, the unit is read once more.
+    """
+
+    _met: dict[tuple[str, str], str] = field(default_factory=dict)
+
+    def moment(self, object_name: str, key: str, modified: str) -> str:
+        """Return the moment to send for a row that has just been read; moments are as the API writes them."""
+        met = self._met.get((object_name, key))
+        if met is None or modified > met:
+            return modified
+        later = datetime.fromisoformat(met) + STEP
+        return format_moment(later)
+
+    def check(self, object_name: str, results: Mapping[str, RowResult]) -> None:
+        """Note the states that rows have met, by key value.
+
+        :raises OutdatedRead: any row was left out because of them.
+        """
+        met = {
+            (object_name, key): result.newer
+            for key, result in results.items()
+            if result.newer is not None
+        }
+        if met:
+            self._met |= met
+            raise OutdatedRead(f"{len(met)} {object_name}")
+
+
 @dataclass(frozen=True, slots=True)
 class UnitLineage:
-    """What all rows of a unit have in common: ``vault_id`` is where they come from, ``run`` a job, if one found them.
+    """What all rows of a unit have in common: the Vault they come from, the route, and the run that found them, if any.
 
     ``messages`` are message ids by item.
     """
@@ -73,49 +116,21 @@ class UnitLineage:
 
 
 def keeps_lineage(objects: Iterable[ObjectMetadata]) -> bool:
-    """Whether the Vault that has described these objects says where their lineage is read."""
+    """Return whether the Vault that has described these objects keeps lineage."""
     return any(described.keeps_lineage for described in objects)
 
 
-STEP = timedelta(milliseconds=1)  # the API's resolution
-
-
-@dataclass(slots=True)
-class SourceStates:
-    """The stored states that a unit's rows have met, by target object and key value."""
-
-    _met: dict[tuple[str, str], str] = field(default_factory=dict)
-
-    def moment(self, object_name: str, key: str, modified: str) -> str:
-        """The moment to send for a row that has just been read; moments are as the API writes them."""
-        met = self._met.get((object_name, key))
-        if met is None or modified > met:
-            return modified
-        return format_moment(datetime.fromisoformat(met) + STEP)
-
-    def check(self, object_name: str, results: Mapping[str, RowResult]) -> None:
-        """Note what rows have met, by key value; raises OutdatedRead when any was left out."""
-        met = {
-            (object_name, key): result.newer
-            for key, result in results.items()
-            if result.newer is not None
-        }
-        if met:
-            self._met |= met
-            raise OutdatedRead(f"{len(met)} {object_name}")
-
-
 def _unobserved(_evaluation: Evaluation) -> None:
-    """Nobody looks on."""
+    """Ignore an evaluation: a transfer has no observer, a preview has."""
 
 
 @dataclass(frozen=True, slots=True)
 class Transfer:
     """One work unit at its integration point; ``locks`` keep other units of this process off shared records.
 
-    ``of_run`` says that a run has found the ids. ``states`` is what the unit's rows have met in the target Vault so
-    far: it is kept when the unit is read again. ``observe`` is told of every evaluation, before references are settled.
-    ``lineage`` is what the rows of the target have in common, ``lineage_back`` what those of the source have, for
+    ``of_run`` says that a run has found the ids. ``states`` are what the unit's rows have met in the target Vault so
+    far; they are kept when the unit is read again. ``observe`` is called with every evaluation, before references are
+    settled. ``lineage`` is common to rows written to the target, ``lineage_back`` to those written to the source, for
     Vaults that keep it.
     """
 
@@ -132,15 +147,16 @@ class Transfer:
     lineage: UnitLineage | None = None
     lineage_back: UnitLineage | None = None
 
+    def evaluate(self, rule: CompiledRule, found: SourceRows) -> Evaluation:
+        """Run a rule over rows and show the result to the observer; references are still pending."""
+        evaluation = evaluate(rule, found)
+        self.observe(evaluation)
+        return evaluation
+
     def note_missing(self, outcome: Outcome, item: str, failure: ItemFailure) -> None:
-        """Note an id that leads to no record: a failure, unless a run has just found it and it was deleted since."""
+        """Note an id that leads to no record: as a failure, or in a run as skipped."""
+        # A run has just read the id, so the record was deleted since, and nobody asked for it.
         if self.of_run:
             outcome.skipped.add(item)
         else:
             outcome.fail(item, failure)
-
-    def evaluate(self, rule: CompiledRule, found: SourceRows) -> Evaluation:
-        """Run a rule over the rows found, and show ``observe`` what they came to; references are still pending."""
-        evaluation = evaluate(rule, found)
-        self.observe(evaluation)
-        return evaluation

@@ -11,7 +11,7 @@ from services.connector.points.case_contacts import (
     match,
     read_candidates,
 )
-from services.connector.points.hcp import DO_NOT_PULL, account_rule, read_pull_rules
+from services.connector.points.hcp import PullRule, account_rule, read_pull_rules
 from services.connector.points.saving import KeyedRows, Origin, without_values
 
 CANDIDATES = read_candidates(
@@ -79,14 +79,14 @@ def test_the_most_restrictive_rule_holds_where_nothing_is_said() -> None:
         for code in ("ES", "GB", "CH", "JP", "XX", "")
     }
     assert chosen == {
-        "ES": "account__v",
-        "GB": "only_accounts_with_inquiries__v",
-        "CH": DO_NOT_PULL,
-        "JP": DO_NOT_PULL,
-        "XX": DO_NOT_PULL,
-        "": DO_NOT_PULL,
+        "ES": PullRule.PULL,
+        "GB": PullRule.WITH_INQUIRIES,
+        "CH": PullRule.DO_NOT_PULL,
+        "JP": PullRule.DO_NOT_PULL,
+        "XX": PullRule.DO_NOT_PULL,
+        "": PullRule.DO_NOT_PULL,
     }
-    assert account_rule(rules, "ES", "") == DO_NOT_PULL
+    assert account_rule(rules, "ES", "") == PullRule.DO_NOT_PULL
 
 
 def test_of_several_rows_with_one_key_the_last_modified_is_kept() -> None:

@@ -12,9 +12,8 @@ from pydantic import ValidationError
 
 from services.connector.crm_lookup.account_search import AccountSearch, statement
 from services.connector.points.hcp import (
-    DO_NOT_PULL,
-    WITH_INQUIRIES,
     WITH_TRANSFERRED_INQUIRY,
+    PullRule,
     visible,
 )
 from services.connector.rules.compile import compile_rule
@@ -138,10 +137,13 @@ def without_places(tree: object) -> str:
     ("rules", "conditions"),
     [
         ({}, ()),
-        ({"CH": DO_NOT_PULL}, ()),
-        ({"FR": "account__v", "CH": DO_NOT_PULL}, (f"{COUNTRY} CONTAINS ('FR')",)),
+        ({"CH": PullRule.DO_NOT_PULL}, ()),
         (
-            {"DE": WITH_INQUIRIES, "US": "account__v", "FR": "account__v"},
+            {"FR": PullRule.PULL, "CH": PullRule.DO_NOT_PULL},
+            (f"{COUNTRY} CONTAINS ('FR')",),
+        ),
+        (
+            {"DE": PullRule.WITH_INQUIRIES, "US": PullRule.PULL, "FR": PullRule.PULL},
             (
                 f"{COUNTRY} CONTAINS ('FR','US')",
                 f"{COUNTRY} CONTAINS ('DE') AND {WITH_TRANSFERRED_INQUIRY}",
@@ -150,6 +152,6 @@ def without_places(tree: object) -> str:
     ],
 )
 def test_what_an_agreement_lets_be_seen(
-    rules: dict[str, str], conditions: tuple[str, ...]
+    rules: dict[str, PullRule], conditions: tuple[str, ...]
 ) -> None:
     assert visible(rules) == conditions

@@ -25,15 +25,15 @@ def test_rows_of_one_kind_share_an_origin() -> None:
     call = CallLineage(UNIT)
     ruled = {"city__v": "Rome", "name__v": "x"}
     rows = [
-        call.told(
+        call.add(
             {**ruled, "person__v": "N1"},
             Origin("A1", "account__v", "A1", "pull__v", ruled),
         ),
-        call.told(
+        call.add(
             {**ruled, "person__v": "N2"},
             Origin("A2", "account__v", "A2", "pull__v", ruled),
         ),
-        call.told({"status__v": "x"}, Origin("A2", "account__v", "A2")),
+        call.add({"status__v": "x"}, Origin("A2", "account__v", "A2")),
     ]
     assert [row["lineage__sys"] for row in rows] == [
         [0, "m-1", "A1"],
