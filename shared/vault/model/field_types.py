@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import assert_never
@@ -29,7 +28,6 @@ class FieldTraits:
     ``searched``: FIND looks through it without a SCOPE. ``faceted``: facets count its values.
     """
 
-    values: ValueClass
     plain_text: bool = False
     long: bool = False
     compared: bool = True
@@ -39,56 +37,70 @@ class FieldTraits:
     faceted: bool = False
 
 
-_ID = FieldTraits(ValueClass.TEXT, plain_text=True)
-_STRING = FieldTraits(ValueClass.TEXT, plain_text=True, scoped=True, searched=True)
+_ID = FieldTraits(plain_text=True)
+_STRING = FieldTraits(plain_text=True, scoped=True, searched=True)
 _LONG_TEXT = FieldTraits(
-    ValueClass.TEXT,
     plain_text=True,
     long=True,
     sorted=False,
     scoped=True,
     searched=True,
 )
-_NUMBER = FieldTraits(ValueClass.NUMBER)
-_BOOLEAN = FieldTraits(ValueClass.BOOLEAN, compared=False, faceted=True)
-_DATE = FieldTraits(ValueClass.DATE)
-_DATE_TIME = FieldTraits(ValueClass.DATE_TIME)
-_PICKLIST = FieldTraits(ValueClass.TEXT, compared=False, searched=True, faceted=True)
-_REFERENCE = FieldTraits(ValueClass.TEXT, faceted=True)
+_QUANTITY = FieldTraits()
+_BOOLEAN = FieldTraits(compared=False, faceted=True)
+_PICKLIST = FieldTraits(compared=False, searched=True, faceted=True)
+_REFERENCE = FieldTraits(faceted=True)
 # A handle says nothing to people: files are neither compared nor sorted by it.
-_FILE = FieldTraits(ValueClass.TEXT, compared=False, sorted=False)
+_FILE = FieldTraits(compared=False, sorted=False)
+
+
+def value_class(kind: FieldType) -> ValueClass:
+    """Return the class of the values that fields of a type have."""
+    match kind:
+        case (
+            FieldType.ID
+            | FieldType.STRING
+            | FieldType.LONG_TEXT
+            | FieldType.RICH_TEXT
+            | FieldType.PICKLIST
+            | FieldType.OBJECT
+            | FieldType.ATTACHMENT
+        ):
+            return ValueClass.TEXT
+        case FieldType.NUMBER:
+            return ValueClass.NUMBER
+        case FieldType.BOOLEAN:
+            return ValueClass.BOOLEAN
+        case FieldType.DATE:
+            return ValueClass.DATE
+        case FieldType.DATE_TIME:
+            return ValueClass.DATE_TIME
+        case _:
+            assert_never(kind)
 
 
 def traits(kind: FieldType) -> FieldTraits:
     """Return what VQL may do with fields of a type."""
     match kind:
         case FieldType.ID:
-            return _ID
+            found = _ID
         case FieldType.STRING:
-            return _STRING
+            found = _STRING
         case FieldType.LONG_TEXT | FieldType.RICH_TEXT:
-            return _LONG_TEXT
-        case FieldType.NUMBER:
-            return _NUMBER
+            found = _LONG_TEXT
+        case FieldType.NUMBER | FieldType.DATE | FieldType.DATE_TIME:
+            found = _QUANTITY
         case FieldType.BOOLEAN:
-            return _BOOLEAN
-        case FieldType.DATE:
-            return _DATE
-        case FieldType.DATE_TIME:
-            return _DATE_TIME
+            found = _BOOLEAN
         case FieldType.PICKLIST:
-            return _PICKLIST
+            found = _PICKLIST
         case FieldType.OBJECT:
-            return _REFERENCE
+            found = _REFERENCE
         case FieldType.ATTACHMENT:
-            return _FILE
+            found = _FILE
         case _:
             assert_never(kind)
-
-
-def types_with(has: Callable[[FieldTraits], bool]) -> frozenset[FieldType]:
-    """Return the types whose traits meet a condition."""
-    return frozenset(kind for kind in FieldType if has(traits(kind)))
+    return found
 
 
 def scalar_type(field: Field) -> str:
@@ -96,7 +108,7 @@ def scalar_type(field: Field) -> str:
 
     Values of a multi-value picklist are text each; ``column_type`` is the type of all of them together.
     """
-    values = traits(field.type).values
+    values = value_class(field.type)
     match values:
         case ValueClass.TEXT:
             return "text"

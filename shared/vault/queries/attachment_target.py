@@ -13,6 +13,7 @@ from shared.vault.model.component_model import (
     RelationshipType,
     VaultObject,
 )
+from shared.vault.vql.syntax_tree import SourceOption
 
 NAME, RELATIONSHIP = "attachments__sys", "attachments__sysr"
 RECORD = "object_record_id__sys"
@@ -77,7 +78,7 @@ def attachment_target(owner: VaultObject) -> vql.Target:
             fields={field.name: field for field in fields},
         ),
         relation=f"({every} AND {_LATEST})",
-        options={"ALLVERSIONS": f"({every})"},
+        options={SourceOption.ALLVERSIONS: f"({every})"},
         key=_KEY,
         part_of=owner.name,
     )

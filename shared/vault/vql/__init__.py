@@ -1,4 +1,4 @@
-"""VQL: text to syntax tree, syntax tree to one parameterised SQL statement; pure."""
+"""Turns VQL text into a syntax tree, and that into one parameterised SQL statement; pure."""
 
 from shared.vault.vql.columns import Column, SubSelectColumn
 from shared.vault.vql.compiler import (
@@ -14,10 +14,11 @@ from shared.vault.vql.compiler import (
 )
 from shared.vault.vql.deferred import TOKENS, Execution, resolve
 from shared.vault.vql.describe import describe, describe_show, show_rows
+from shared.vault.vql.functions import whole_text
 from shared.vault.vql.parser import parse, parse_criteria, parse_statement
-from shared.vault.vql.resolve import Readable, Registry
+from shared.vault.vql.resolve import Readable
 from shared.vault.vql.syntax_tree import Criteria, Query, Show
-from shared.vault.vql.targets import Target, registry_targets
+from shared.vault.vql.targets import Registry, Target, registry_targets
 from shared.vault.vql.vql_errors import (
     VqlError,
     VqlLimitError,
@@ -59,4 +60,5 @@ __all__ = [
     "registry_targets",
     "resolve",
     "show_rows",
+    "whole_text",
 ]

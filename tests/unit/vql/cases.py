@@ -29,6 +29,7 @@ from shared.vault.vql import (
     parse_statement,
     show_rows,
 )
+from shared.vault.vql.deferred import ChildAddress, Deferred, Edge, TokenValue
 from shared.vault.vql.syntax_tree import Show
 from tests.unit.vql.plans import plan_class
 from tests.unit.vql.sample import REGISTRY, TARGETS, readable
@@ -109,11 +110,30 @@ def _clauses(sql: str) -> list[str]:
 
 
 def _shown(parameter: object) -> str:
-    text = repr(parameter)
+    text = (
+        f"<{_deferred(parameter)}>"
+        if isinstance(parameter, Deferred)
+        else repr(parameter)
+    )
     if len(text) <= LONGEST:
         return text
     digest = hashlib.sha256(text.encode()).hexdigest()[:16]
     return f"{text[:LONGEST]}… {len(text)} characters, sha256 {digest}"
+
+
+def _deferred(parameter: Deferred) -> str:
+    """Name what becomes a value only when the statement runs."""
+    match parameter:
+        case Edge(literal, end, days):
+            side = "behind" if end else "begin of"
+            shown = "day" if days else "moment"
+            return f"{shown} {side} {literal.tense} {literal.count} {literal.unit}"
+        case TokenValue(name, text):
+            return f"{name} as {'text' if text else 'a number'}"
+        case ChildAddress(number):
+            return f"address of sub-select {number}"
+        case _:
+            return repr(parameter)
 
 
 def _case(block: str) -> Case:
