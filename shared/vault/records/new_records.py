@@ -83,7 +83,7 @@ class IdAllocator:
 
 
 def copied_fields(target: VaultObject) -> list[Field]:
-    """Return the fields that a copy takes over: neither unique nor ``no_copy``, nor set by the Vault but for the type."""
+    """Return the fields that a copy takes over: not unique, not ``no_copy``, not set by the Vault but for the type."""
     return [field for field in target.fields.values() if _is_copied(field)]
 
 

@@ -87,7 +87,8 @@ class Batch:
 
         ``key`` is that of an upsert.
 
-        :raises RaceLost: a record with an upsert's key, or the value that a row breaks, was stored or removed meanwhile.
+        :raises RaceLost: when another transaction has stored a record with an upsert's key meanwhile, or removed the
+            value that kept a row out.
         """
         made = [NewRow.of(row) for row in rows]
         if isinstance(self._trigger, Preparer):

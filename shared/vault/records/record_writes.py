@@ -231,7 +231,7 @@ class RecordWrites:
         key: Field,
         mode: WriteMode,
     ) -> list[RowResult]:
-        """Delete the records that rows name by ``key``; a row whose record must stay, or does not exist, gets an error."""
+        """Delete the records that rows name by ``key``; rows whose record must stay or does not exist get an error."""
         read = self.reader(target, mode).read(named, key)
         batch = self.batch(connection, caller, target, mode)
         stored = await batch.lock(read, key)
