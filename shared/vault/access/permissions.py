@@ -105,7 +105,11 @@ def allowed(profile: SecurityProfile, object_name: str) -> frozenset[Operation]:
     return operations
 
 
-def may(caller: Caller, object_name: str, operation: Operation) -> bool:
+def may(
+    caller: Caller,
+    object_name: str,
+    operation: Operation,
+) -> bool:
     """Return whether the caller may do this with the records of an object."""
     match operation:
         case Operation.CREATE | Operation.EDIT | Operation.DELETE:
@@ -123,7 +127,11 @@ def readable(caller: Caller) -> Callable[[str], bool]:
     return lambda object_name: Operation.READ in allowed(caller.profile, object_name)
 
 
-def require(caller: Caller, object_name: str, operation: Operation) -> None:
+def require(
+    caller: Caller,
+    object_name: str,
+    operation: Operation,
+) -> None:
     """Check that the caller may do this with the records of an object.
 
     :raises VaultFault: INSUFFICIENT_ACCESS when not.
@@ -241,7 +249,11 @@ def require_all_of(caller: Caller, profile: SecurityProfile) -> None:
         raise VaultFault(ErrorType.INSUFFICIENT_ACCESS, message)
 
 
-def authorize_own(caller: Caller, owner: int, grant: Grant) -> None:
+def authorize_own(
+    caller: Caller,
+    owner: int,
+    grant: Grant,
+) -> None:
     """Check that a thing belongs to the caller, or that the caller has the grant for those of others.
 
     :raises VaultFault: INSUFFICIENT_ACCESS when neither.

@@ -169,7 +169,11 @@ def check_change(caller: Caller, step: Step) -> None:
         _check(caller, component, step.after.components)
 
 
-def _check(caller: Caller, component: Component | None, components: Components) -> None:
+def _check(
+    caller: Caller,
+    component: Component | None,
+    components: Components,
+) -> None:
     if component is None or holds_all_of(caller, _made(component, components)):
         return
     message = (

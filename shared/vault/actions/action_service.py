@@ -44,7 +44,10 @@ class ActionService:
         self._records = records
 
     async def available(
-        self, caller: Caller, object_name: str, record_id: str
+        self,
+        caller: Caller,
+        object_name: str,
+        record_id: str,
     ) -> list[AvailableAction]:
         """The actions that the record offers in its present state; raises VaultFault for an unknown record."""
         return await self._components.unless_changed(
@@ -52,7 +55,10 @@ class ActionService:
         )
 
     async def _offered(
-        self, caller: Caller, object_name: str, record_id: str
+        self,
+        caller: Caller,
+        object_name: str,
+        record_id: str,
     ) -> list[AvailableAction]:
         target = self._target(caller, object_name, Operation.READ)
         state = await self._records.state_of(target, record_id)
@@ -131,7 +137,10 @@ class ActionService:
         return work
 
     def _target(
-        self, caller: Caller, object_name: str, operation: Operation
+        self,
+        caller: Caller,
+        object_name: str,
+        operation: Operation,
     ) -> VaultObject:
         target = self._components.registry.objects.get(object_name)
         if target is None or not target.active:

@@ -33,7 +33,11 @@ async def set_field(context: ActionContext) -> Mapping[str, ApiError]:
     return {str(row.id): row.errors[0] for row in rows if row.errors}
 
 
-def _value(context: ActionContext, field: Field, text: str) -> object:
+def _value(
+    context: ActionContext,
+    field: Field,
+    text: str,
+) -> object:
     if field.type is FieldType.DATE_TIME and text == NOW:
         return in_milliseconds(datetime.now(UTC))
     try:

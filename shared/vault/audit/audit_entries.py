@@ -222,7 +222,9 @@ async def component_changed(
 
 
 async def signed_in(
-    connection: Connection, user_id: int, delegate_user_id: int | None
+    connection: Connection,
+    user_id: int,
+    delegate_user_id: int | None,
 ) -> None:
     """Write the entry of a session that has been opened, by the user or by a delegate in the user's name."""
     if delegate_user_id is None:
@@ -232,7 +234,11 @@ async def signed_in(
     await connection.execute(SIGNED_IN, delegate_user_id, user_id, action, SUCCESS)
 
 
-async def sign_in_refused(connection: Connection, username: str, reason: str) -> None:
+async def sign_in_refused(
+    connection: Connection,
+    username: str,
+    reason: str,
+) -> None:
     """Write the entry of a refused sign-in with the error type; the name that was typed only if a user has it."""
     # PostgreSQL takes neither NUL nor lone surrogates in text.
     typed = username.replace("\x00", "").encode(errors="ignore").decode()
@@ -240,7 +246,9 @@ async def sign_in_refused(connection: Connection, username: str, reason: str) ->
 
 
 async def password_changed(
-    connection: Connection, caller: Caller | None, user_id: int
+    connection: Connection,
+    caller: Caller | None,
+    user_id: int,
 ) -> None:
     """Write the entry of a user's password that has been changed; by the user, where there is no caller."""
     by = (user_id, None, None) if caller is None else author(caller)
@@ -331,7 +339,9 @@ async def _write_emptied(
 
 
 def _referring(
-    registry: Registry, object_name: str, deletion: RelationshipDeletion
+    registry: Registry,
+    object_name: str,
+    deletion: RelationshipDeletion,
 ) -> Iterator[tuple[str, Field]]:
     """Yield the fields, each with its object, that refer to an object and of which a deletion there does this."""
     for other in registry.objects.values():

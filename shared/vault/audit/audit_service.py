@@ -112,7 +112,11 @@ class AuditService:
         return await self._page(trail, wanted, limit, offset)
 
     async def _page(
-        self, trail: Trail, wanted: AuditFilter, limit: int, offset: int
+        self,
+        trail: Trail,
+        wanted: AuditFilter,
+        limit: int,
+        offset: int,
     ) -> AuditPage:
         where, parameters = _conditions(trail, wanted)
         count = f"SELECT count(*) FROM platform.audit_entry a WHERE {where}"

@@ -44,7 +44,10 @@ class Reach:
 
 
 async def reach_of(
-    connection: Connection, registry: Registry, object_name: str, ids: Sequence[str]
+    connection: Connection,
+    registry: Registry,
+    object_name: str,
+    ids: Sequence[str],
 ) -> Reach:
     """What deleting these records of an object would come to; all that would go are locked."""
     await connection.execute(
@@ -88,7 +91,10 @@ def _references(registry: Registry, object_name: str) -> Iterator[tuple[str, Fie
 
 
 async def _held(
-    connection: Connection, child: str, field: Field, ids: Sequence[str]
+    connection: Connection,
+    child: str,
+    field: Field,
+    ids: Sequence[str],
 ) -> list[str]:
     """Which of the records another one refers to; a record does not hold itself."""
     name = quote(field.name)
@@ -97,7 +103,10 @@ async def _held(
 
 
 async def _children(
-    connection: Connection, child: str, field: Field, ids: Sequence[str]
+    connection: Connection,
+    child: str,
+    field: Field,
+    ids: Sequence[str],
 ) -> list[tuple[str, str]]:
     """The records that go with these, each with the one it refers to; they are locked."""
     name = quote(field.name)
@@ -178,7 +187,12 @@ class DeletionService:
         self._components = components
 
     async def listed(
-        self, caller: Caller, object_name: str, span: Span, *, attachments: bool = False
+        self,
+        caller: Caller,
+        object_name: str,
+        span: Span,
+        *,
+        attachments: bool = False,
     ) -> DeletionPage:
         """A page of an object's deletions in a span of the last 30 days: records, or attachments; raises VaultFault."""
         target = self._components.registry.objects.get(object_name)

@@ -153,7 +153,9 @@ async def note_lineage(
 
 
 def _origin(
-    call: CallLineage, number: int, fields: frozenset[str]
+    call: CallLineage,
+    number: int,
+    fields: frozenset[str],
 ) -> tuple[object, ...]:
     """Return the id of an origin, its object and rule, and the fields of either kind, with commas.
 
@@ -173,7 +175,9 @@ def _columns(lines: Sequence[tuple[object, ...]]) -> list[list[object]]:
 
 
 async def forget_lineage(
-    connection: Connection, objects: Sequence[str], record_ids: Sequence[str]
+    connection: Connection,
+    objects: Sequence[str],
+    record_ids: Sequence[str],
 ) -> None:
     """Remove the lineage of records that are deleted."""
     await connection.execute(FORGET, objects, record_ids)

@@ -124,7 +124,10 @@ class NamedActions:
         self._handlers = {**handlers, RUN_ACTION: self._run_action}
 
     async def run(
-        self, context: ActionContext, name: str, fields: Mapping[str, object]
+        self,
+        context: ActionContext,
+        name: str,
+        fields: Mapping[str, object],
     ) -> list[RowResult]:
         """Run a user action by its full name; ``fields`` are its start prompts.
 

@@ -163,7 +163,9 @@ async def copy_sources(
 
 
 def check_required(
-    target: VaultObject, mode: WriteMode, rows: Sequence[NewRow]
+    target: VaultObject,
+    mode: WriteMode,
+    rows: Sequence[NewRow],
 ) -> None:
     """Fail new rows that set what the Vault sets, or lack a field that is required; each with the first such field."""
     required = _required_names(target, mode)
@@ -201,7 +203,11 @@ class Creation:
     date: datetime
 
     def fill(
-        self, row: NewRow, identifier: str, target: VaultObject, registry: Registry
+        self,
+        row: NewRow,
+        identifier: str,
+        target: VaultObject,
+        registry: Registry,
     ) -> None:
         """Set what the Vault sets on a new record: id, who and when, status, object type and lifecycle state."""
         values = row.values

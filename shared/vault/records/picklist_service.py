@@ -68,7 +68,12 @@ class PicklistService:
             if v.active
         ]
 
-    async def add(self, caller: Caller, name: str, labels: list[str]) -> list[Value]:
+    async def add(
+        self,
+        caller: Caller,
+        name: str,
+        labels: list[str],
+    ) -> list[Value]:
         """Add values, each named after its label.
 
         :raises VaultFault: INSUFFICIENT_ACCESS, INVALID_DATA, PARAMETER_REQUIRED, OPERATION_NOT_ALLOWED.
@@ -103,7 +108,10 @@ class PicklistService:
         return [{"name": new, "label": label} for new, label in added.items()]
 
     async def relabel(
-        self, caller: Caller, name: str, labels: Mapping[str, str]
+        self,
+        caller: Caller,
+        name: str,
+        labels: Mapping[str, str],
     ) -> list[Value]:
         """Give values new labels; their names stay.
 
@@ -122,7 +130,12 @@ class PicklistService:
         return [{"name": value, "label": label} for value, label in labels.items()]
 
     async def change(
-        self, caller: Caller, name: str, value: str, new_name: str, status: str
+        self,
+        caller: Caller,
+        name: str,
+        value: str,
+        new_name: str,
+        status: str,
     ) -> str:
         """Rename a value, in the records that hold it too, or make it active or inactive; returns its name.
 
@@ -160,7 +173,12 @@ class PicklistService:
         await self._alter(caller, name, changes)
         return renamed
 
-    async def inactivate(self, caller: Caller, name: str, value: str) -> None:
+    async def inactivate(
+        self,
+        caller: Caller,
+        name: str,
+        value: str,
+    ) -> None:
         """Make a value inactive; records that hold it keep it."""
         await self.change(caller, name, value, "", "inactive")
 
@@ -182,7 +200,12 @@ class PicklistService:
             )
         return picklist
 
-    async def _alter(self, caller: Caller, name: str, changes: Iterable[str]) -> None:
+    async def _alter(
+        self,
+        caller: Caller,
+        name: str,
+        changes: Iterable[str],
+    ) -> None:
         script = await self._components.execute(
             caller, f"ALTER Picklist {name} (\n{','.join(changes)}\n);"
         )

@@ -172,7 +172,11 @@ def _named(row: RoleRow, holder: Holder) -> set[int]:
     return named
 
 
-def _without_unknown(row: RoleRow, holder: Holder, unknown: set[int]) -> RoleRow:
+def _without_unknown(
+    row: RoleRow,
+    holder: Holder,
+    unknown: set[int],
+) -> RoleRow:
     if not _named(row, holder) & unknown:
         return row
     message = f"A role names {holder} that do not exist"
@@ -274,14 +278,18 @@ async def _execute(
 
 
 async def forget_roles(
-    connection: Connection, objects: Sequence[str], record_ids: Sequence[str]
+    connection: Connection,
+    objects: Sequence[str],
+    record_ids: Sequence[str],
 ) -> None:
     """Remove the roles of records that are deleted."""
     await connection.execute(FORGET, objects, record_ids)
 
 
 async def _columns(
-    connection: Connection, object_name: str, ids: Sequence[str]
+    connection: Connection,
+    object_name: str,
+    ids: Sequence[str],
 ) -> dict[str, dict[str, str]]:
     """Return by record the role columns as the audit trail has them: ``{role}.users`` → ids with commas."""
     found: dict[str, dict[str, str]] = {}

@@ -126,7 +126,10 @@ class RecordWrites:
         )
 
     async def insert(
-        self, batch: Batch, rows: Sequence[ResolvedRow], key: Field | None = None
+        self,
+        batch: Batch,
+        rows: Sequence[ResolvedRow],
+        key: Field | None = None,
     ) -> list[Outcome]:
         """Create the rows of a batch, run the entry actions of the state they begin in, and return the outcomes."""
         return await create_rows(batch, rows, key, self.actions, self)
@@ -325,7 +328,9 @@ async def _insert_into(
 
 
 async def _insert_together(
-    batch: Batch, rows: Sequence[ResolvedRow], key: Field | None
+    batch: Batch,
+    rows: Sequence[ResolvedRow],
+    key: Field | None,
 ) -> tuple[list[Outcome], Errors]:
     """Insert the rows of a raw object; one that breaks a unique field fails all of them."""
     written: list[Outcome] = []

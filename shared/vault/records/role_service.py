@@ -32,14 +32,20 @@ class RoleService:
     """The role calls of the API."""
 
     def __init__(
-        self, database: Database, components: ComponentService, records: RecordService
+        self,
+        database: Database,
+        components: ComponentService,
+        records: RecordService,
     ) -> None:
         self._database = database
         self._components = components
         self._records = records
 
     async def assigned(
-        self, caller: Caller, object_name: str, record_id: str
+        self,
+        caller: Caller,
+        object_name: str,
+        record_id: str,
     ) -> dict[str, dict[str, list[int] | None]]:
         """Return the roles of a record that users or groups have: role → ``users`` and ``groups`` → ids.
 
@@ -61,7 +67,12 @@ class RoleService:
         return roles
 
     async def change(
-        self, caller: Caller, object_name: str, rows: Source, *, remove: bool
+        self,
+        caller: Caller,
+        object_name: str,
+        rows: Source,
+        *,
+        remove: bool,
     ) -> list[RowResult]:
         """Add the users and groups of each row's ``{role}.users`` and ``{role}.groups``, or remove them.
 
@@ -104,7 +115,9 @@ class RoleService:
 
 
 def _checked(
-    result: RowResult, fields: Mapping[str, object], columns: RoleColumns
+    result: RowResult,
+    fields: Mapping[str, object],
+    columns: RoleColumns,
 ) -> RowResult:
     """Return the result of locking a row's record, refused where the row has other fields, or no roles."""
     if fields.keys() - {"id"}:

@@ -70,7 +70,11 @@ class RowReader:
         return read
 
     def _set(
-        self, row: ReadRow, name: str, value: object, setter: Setter | None
+        self,
+        row: ReadRow,
+        name: str,
+        value: object,
+        setter: Setter | None,
     ) -> None:
         """Set one value of a row; what is wrong with it becomes an error of the row."""
         if setter is None:
@@ -244,7 +248,11 @@ def _set_lineage(row: ReadRow, value: object) -> None:
         )
 
 
-def _set_once(row: ReadRow, name: str, value: object) -> None:
+def _set_once(
+    row: ReadRow,
+    name: str,
+    value: object,
+) -> None:
     """Set a field's value.
 
     :raises InvalidValue: when it is set already: a reference or a type may be named in two ways, but not in both.
@@ -263,7 +271,9 @@ def _fail_missing(row: ReadRow, name: str) -> None:
 
 
 def migrated_field(
-    name: str, target: VaultObject, registry: Registry
+    name: str,
+    target: VaultObject,
+    registry: Registry,
 ) -> tuple[str, Coercion] | None:
     """Return the field that a key sets in migration mode only, and its conversion; None for every other key.
 
@@ -278,7 +288,11 @@ def migrated_field(
     return None
 
 
-def _state(target: VaultObject, registry: Registry, value: object) -> str | None:
+def _state(
+    target: VaultObject,
+    registry: Registry,
+    value: object,
+) -> str | None:
     name = value[0] if isinstance(value, list) and len(value) == 1 else value
     if name is None or name == "":
         return None
@@ -291,7 +305,9 @@ def _state(target: VaultObject, registry: Registry, value: object) -> str | None
 
 
 def _state_of_type(
-    target: VaultObject, registry: Registry, value: object
+    target: VaultObject,
+    registry: Registry,
+    value: object,
 ) -> str | None:
     if value is None or value == "":
         return None

@@ -44,7 +44,9 @@ class RaceLost(Exception):
 
 
 def fail_unnamed(
-    rows: Sequence[Row], stored: Mapping[object, Record], key: Field
+    rows: Sequence[Row],
+    stored: Mapping[object, Record],
+    key: Field,
 ) -> None:
     """Fail rows whose record is not among the stored ones, and those that name one a second time."""
     seen: set[object] = set()
@@ -74,7 +76,9 @@ def refuse_repeated_keys(rows: Sequence[Row], key: Field) -> None:
 
 
 def check_lineage(
-    caller: Caller, rows: Sequence[Row], call: CallLineage | None
+    caller: Caller,
+    rows: Sequence[Row],
+    call: CallLineage | None,
 ) -> None:
     """Fail rows whose lineage names an origin that the call does not have.
 
@@ -107,7 +111,9 @@ def authorize_states(caller: Caller, rows: Sequence[Row]) -> None:
 
 
 def newer_stored(
-    row: Row, stored: Record, changes: Mapping[str, object]
+    row: Row,
+    stored: Record,
+    changes: Mapping[str, object],
 ) -> datetime | None:
     """Return the stored time when the row's changes may be those of an older state; None when they are newer.
 
@@ -136,7 +142,11 @@ def advance(row: Row, stored: Record) -> dict[str, object]:
 # Status: new records are active, and parents change theirs one by one.
 
 
-def rules_status(caller: Caller, target: VaultObject, mode: WriteMode) -> bool:
+def rules_status(
+    caller: Caller,
+    target: VaultObject,
+    mode: WriteMode,
+) -> bool:
     """Return whether the status rules hold for a call: not in migration mode, on platform objects, or for the Vault."""
     exempt = mode.migration or target.name.endswith(PLATFORM) or caller == SYSTEM
     return not exempt
@@ -208,7 +218,9 @@ def in_key_order(target: VaultObject, rows: Sequence[NewRow]) -> list[NewRow]:
 
 
 async def fail_taken(
-    connection: Connection, target: VaultObject, changes: Sequence[Change]
+    connection: Connection,
+    target: VaultObject,
+    changes: Sequence[Change],
 ) -> None:
     """Fail every change that sets a unique value which another record, or an earlier change, has."""
     for field in statements.unique_fields(target):

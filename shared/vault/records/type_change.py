@@ -65,7 +65,11 @@ def _check(row: ReadRow, source: Mapping[str, object]) -> None:
         row.fail(ErrorType.PARAMETER_REQUIRED, f"Missing required parameter [{TYPE}]")
 
 
-def _emptied(row: ReadRow, target: VaultObject, registry: Registry) -> ResolvedRow:
+def _emptied(
+    row: ReadRow,
+    target: VaultObject,
+    registry: Registry,
+) -> ResolvedRow:
     """Return the row with the fields that its object type does not have set to null."""
     values = dict(row.values)
     chosen = registry.object_type(str(values.get(TYPE)))

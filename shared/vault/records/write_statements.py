@@ -55,7 +55,10 @@ def name_parameters(target: VaultObject) -> tuple[str, int, str] | tuple[()]:
 
 
 def update_statement(
-    target: VaultObject, fields: Sequence[Field], *, later: str | None = None
+    target: VaultObject,
+    fields: Sequence[Field],
+    *,
+    later: str | None = None,
 ) -> str:
     """Update a batch by id: array of ids, then one array a field.
 
@@ -76,7 +79,11 @@ def update_statement(
     return f"UPDATE {table(target.name)} t SET {sets} FROM unnest({arrays}) AS u({aliases}) WHERE t.id = u.id"
 
 
-def lock_statement(target: VaultObject, key: Field, fields: Sequence[Field]) -> str:
+def lock_statement(
+    target: VaultObject,
+    key: Field,
+    fields: Sequence[Field],
+) -> str:
     """Lock the records of a batch by key, in the order of their ids so that two batches never wait for each other."""
     columns = ", ".join(
         ["id", f"{quote(key.name)} AS key", *(_stored(f) for f in fields)]

@@ -120,7 +120,12 @@ class AccessTokens:
             rows = await connection.fetch(LIST, user_id)
         return [_json(row) for row in rows]
 
-    async def remove(self, caller: Caller, user_id: int, token_id: str) -> None:
+    async def remove(
+        self,
+        caller: Caller,
+        user_id: int,
+        token_id: str,
+    ) -> None:
         """Revoke a token at once.
 
         :raises VaultFault: INSUFFICIENT_ACCESS, and INVALID_DATA when the user has no such token.

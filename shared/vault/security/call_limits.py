@@ -177,7 +177,12 @@ FORGET_FAILURES = "DELETE FROM platform.sign_in_window WHERE key = $1"
 class SignInLimits:
     """Limits of the sign-in in a minute: ``calls`` by user name and DNS, ten wrong passwords by user name."""
 
-    def __init__(self, database: Database, calls: int, delay: float) -> None:
+    def __init__(
+        self,
+        database: Database,
+        calls: int,
+        delay: float,
+    ) -> None:
         self._database = database
         self._calls = calls
         self._delay = delay

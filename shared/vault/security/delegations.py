@@ -66,7 +66,10 @@ class Delegations:
     """Who may act for whom in this Vault."""
 
     def __init__(
-        self, database: Database, sessions: Sessions, profiles: SecurityProfiles
+        self,
+        database: Database,
+        sessions: Sessions,
+        profiles: SecurityProfiles,
     ) -> None:
         self._database = database
         self._profiles = profiles

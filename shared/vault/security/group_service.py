@@ -103,7 +103,11 @@ class GroupService:
         return [_json(group, implied=implied) for group in groups]
 
     async def get(
-        self, caller: Caller, group_id: int, *, implied: bool = False
+        self,
+        caller: Caller,
+        group_id: int,
+        *,
+        implied: bool = False,
     ) -> dict[str, object]:
         """Return one group; with ``implied`` also the members by security profile.
 
@@ -148,7 +152,10 @@ class GroupService:
         return group_id
 
     async def update(
-        self, caller: Caller, group_id: int, fields: Mapping[str, str]
+        self,
+        caller: Caller,
+        group_id: int,
+        fields: Mapping[str, str],
     ) -> None:
         """Change a group; ``members__v`` replaces its members, or adds or deletes some.
 
@@ -250,7 +257,9 @@ async def _open_group(
 
 
 async def _change_members(
-    connection: Connection, group_id: int, members: Members
+    connection: Connection,
+    group_id: int,
+    members: Members,
 ) -> None:
     match members.change:
         case MemberChange.DELETE:
@@ -264,7 +273,11 @@ async def _change_members(
             assert_never(members.change)
 
 
-async def _add_members(connection: Connection, group_id: int, users: list[int]) -> None:
+async def _add_members(
+    connection: Connection,
+    group_id: int,
+    users: list[int],
+) -> None:
     known = await connection.fetchval(COUNT_USERS, users)
     if known != len(users):
         raise VaultFault(

@@ -61,7 +61,10 @@ class Sessions:
     """The live sessions of a Vault; ``idle`` is how long one lasts without a call."""
 
     def __init__(
-        self, database: Database, profiles: SecurityProfiles, idle: timedelta
+        self,
+        database: Database,
+        profiles: SecurityProfiles,
+        idle: timedelta,
     ) -> None:
         self._database = database
         self._profiles = profiles
@@ -146,7 +149,10 @@ class Sessions:
             await connection.execute(END, digest(session_id))
 
     async def end_others(
-        self, connection: Connection, user_id: int, session_id: str | None
+        self,
+        connection: Connection,
+        user_id: int,
+        session_id: str | None,
     ) -> None:
         """End a user's sessions but this one, within a transaction that does more."""
         await connection.execute(END_OTHERS, user_id, digest(session_id or ""))

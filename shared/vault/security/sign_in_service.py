@@ -158,7 +158,11 @@ class SecurityService:
             await self.sessions.end(caller.session_id)
 
     async def change_password(
-        self, username: str, current: str, new: str, caller: Caller | None
+        self,
+        username: str,
+        current: str,
+        new: str,
+        caller: Caller | None,
     ) -> None:
         """Change a password for which the current one is known; the user's other sessions end.
 

@@ -96,7 +96,12 @@ def read_user(
     return row
 
 
-def _set_special(row: UserRow, name: str, value: object, vault_id: int) -> None:
+def _set_special(
+    row: UserRow,
+    name: str,
+    value: object,
+    vault_id: int,
+) -> None:
     """Set a field that is not simply a column of the record; an unknown one is an error."""
     if name == "id":
         row.record["id"] = None if value is None else str(value)
@@ -128,13 +133,21 @@ def complete(row: UserRow) -> None:
     row.record.pop("id", None)
 
 
-def _set_active(row: UserRow, name: str, value: object) -> None:
+def _set_active(
+    row: UserRow,
+    name: str,
+    value: object,
+) -> None:
     active = _truth(row, name, value)
     if active is not None:
         row.record[STATUS] = "active__v" if active else "inactive__v"
 
 
-def _set_membership(row: UserRow, value: object, vault_id: int) -> None:
+def _set_membership(
+    row: UserRow,
+    value: object,
+    vault_id: int,
+) -> None:
     """Set what ``{vault id}:{active}:{security profile}:{license type}`` says; all after the id may be left out."""
     if not value:
         return
@@ -152,7 +165,11 @@ def _set_membership(row: UserRow, value: object, vault_id: int) -> None:
             row.record[target] = part
 
 
-def _truth(row: UserRow, name: str, value: object) -> bool | None:
+def _truth(
+    row: UserRow,
+    name: str,
+    value: object,
+) -> bool | None:
     known = {"true": True, "false": False}
     truth = known.get(str(value).strip().lower())
     if truth is None and value not in (None, ""):
@@ -161,7 +178,11 @@ def _truth(row: UserRow, name: str, value: object) -> bool | None:
 
 
 def user_json(
-    user: Record, vault_id: int, *, membership: bool = False, licensing: bool = False
+    user: Record,
+    vault_id: int,
+    *,
+    membership: bool = False,
+    licensing: bool = False,
 ) -> dict[str, object]:
     """Return a user as ``GET /objects/users/{id}`` has one (the value of ``user``)."""
     shown: dict[str, object] = {"id": user["user_id"]}

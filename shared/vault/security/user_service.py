@@ -140,7 +140,10 @@ class UserService:
         )
 
     async def upsert(
-        self, caller: Caller, rows: Source, id_param: str
+        self,
+        caller: Caller,
+        rows: Source,
+        id_param: str,
     ) -> list[RowResult]:
         """Create users or change those who exist; ``id_param`` is ``user_name__v``, or ``id`` of those who exist.
 
@@ -182,7 +185,10 @@ class UserService:
         )
 
     async def update_one(
-        self, caller: Caller, user_id: int, fields: Mapping[str, object]
+        self,
+        caller: Caller,
+        user_id: int,
+        fields: Mapping[str, object],
     ) -> RowResult:
         """Change a user; callers may change of themselves what is theirs, whatever else they may do.
 
@@ -209,7 +215,10 @@ class UserService:
         return [read_user(row, self._vault_id) for row in rows]
 
     async def _store(
-        self, caller: Caller, read: list[UserRow], write: Write
+        self,
+        caller: Caller,
+        read: list[UserRow],
+        write: Write,
     ) -> list[RowResult]:
         """Write the records of the rows without errors, and in the same transaction their passwords."""
         await asyncio.gather(*(self._hash(row) for row in read))
