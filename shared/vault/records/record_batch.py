@@ -286,11 +286,11 @@ class Batch:
         asked = [ids[row.index] for row in rows if not row.errors]
         reach = await reach_of(self.connection, self.registry, self.object.name, asked)
         for row in rows:
-            holder = reach.held.get(ids.get(row.index, ""))
-            if holder is not None:
+            blocker = reach.blocked.get(ids.get(row.index, ""))
+            if blocker is not None:
                 row.fail(
                     ErrorType.OPERATION_NOT_ALLOWED,
-                    f"The record is referred to by [{holder}]",
+                    f"The record is referred to by [{blocker}]",
                 )
         going = [ids[row.index] for row in rows if not row.errors]
         await entries.deleted(
