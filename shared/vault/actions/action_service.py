@@ -107,7 +107,7 @@ class ActionService:
             raise VaultFault(
                 ErrorType.INVALID_DATA, f"An action takes 1 to {MAX_ROWS} records"
             )
-        refused: dict[str, RowResult] = {}
+        refused: dict[str | None, RowResult] = {}
         left = list(dict.fromkeys(ids))
         while True:
             work = self._work(caller, object_name, left, name, fields)
@@ -119,8 +119,7 @@ class ActionService:
                     refused[record_id] = RowResult(id=record_id, errors=(error,))
                 left = [record_id for record_id in left if record_id not in refused]
                 continue
-            results: dict[str | None, RowResult] = {row.id: row for row in rows}
-            results |= refused
+            results = {row.id: row for row in rows} | refused
             return [results[record_id] for record_id in ids]
 
     def _work(

@@ -120,7 +120,10 @@ def text_of(value: object) -> str | None:
 
 def cut(text: str, length: int = MAX_VALUE) -> str:
     """Return the text, at most ``length`` characters of it."""
-    return text if len(text) <= length else text[: length - 1] + CUT
+    if len(text) <= length:
+        return text
+    beginning = text[: length - 1]
+    return beginning + CUT
 
 
 def author(caller: Caller) -> Author:
@@ -272,11 +275,15 @@ async def noted(
 
 
 def _definition(component: Component | None) -> str | None:
-    return None if component is None else cut(render(component), MAX_DEFINITION)
+    if component is None:
+        return None
+    text = render(component)
+    return cut(text, MAX_DEFINITION)
 
 
 def _columns(lines: Sequence[tuple[object, ...]]) -> list[list[object]]:
-    return [list(column) for column in zip(*lines, strict=True)]
+    columns = zip(*lines, strict=True)
+    return [list(column) for column in columns]
 
 
 async def deleted(

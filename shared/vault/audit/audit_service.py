@@ -134,7 +134,9 @@ class AuditService:
 
 
 def _row(record: Record) -> dict[str, object]:
-    return {**record, "timestamp": date_time_text(record["timestamp"])}
+    row = dict(record)
+    row["timestamp"] = date_time_text(record["timestamp"])
+    return row
 
 
 def _conditions(trail: Trail, wanted: AuditFilter) -> tuple[str, list[object]]:

@@ -98,7 +98,9 @@ def column_type(field: Field) -> str:
 
 def _or_null(convert: Coercion) -> Coercion:
     def coerce(value: object) -> object:
-        return None if value is None or value == "" else convert(value)
+        if value is None or value == "":
+            return None
+        return convert(value)
 
     return coerce
 

@@ -82,7 +82,9 @@ def read_row(value: object) -> RowLineage | None:
 
 
 def _is_id(text: str) -> bool:
-    return 0 < len(text) <= MAX_ID and "\x00" not in text
+    if "\x00" in text:
+        return False
+    return 0 < len(text) <= MAX_ID
 
 
 if TYPE_CHECKING:
@@ -173,7 +175,8 @@ def _origin(
 
 
 def _columns(lines: Sequence[tuple[object, ...]]) -> list[list[object]]:
-    return [list(column) for column in zip(*lines, strict=True)]
+    columns = zip(*lines, strict=True)
+    return [list(column) for column in columns]
 
 
 async def forget_lineage(

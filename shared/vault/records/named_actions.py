@@ -124,7 +124,8 @@ class NamedActions:
     """The named actions of a Vault, and what runs them: user actions, and the entry actions of states."""
 
     def __init__(self, handlers: Mapping[str, ActionHandler]) -> None:
-        self._handlers = {**handlers, RUN_ACTION: self._run_action}
+        own = {RUN_ACTION: self._run_action}
+        self._handlers = {**handlers, **own}
 
     async def run(
         self,

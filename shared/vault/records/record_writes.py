@@ -247,9 +247,10 @@ def key_field(target: VaultObject, id_param: str | None) -> Field:
 
     :raises VaultFault: INVALID_DATA when the field does not exist or is not unique.
     """
-    key = target.fields.get(id_param or "id")
+    name = id_param or "id"
+    key = target.fields.get(name)
     if key is None or not (key.unique or key.type is FieldType.ID):
-        message = f"[{(id_param or '')[:100]}] is not a unique field of [{target.name}]"
+        message = f"[{name[:100]}] is not a unique field of [{target.name}]"
         raise VaultFault(ErrorType.INVALID_DATA, message)
     return key
 

@@ -122,14 +122,17 @@ def _checked(
     """Return the result of locking a row's record, refused where the row has other fields, or no roles."""
     if fields.keys() - {"id"}:
         message = "A row takes id, {role}.users and {role}.groups"
-        return _with_errors(
-            result, ApiError(ErrorType.ATTRIBUTE_NOT_SUPPORTED, message)
-        )
+        error = ApiError(ErrorType.ATTRIBUTE_NOT_SUPPORTED, message)
+        return _with_errors(result, error)
     if not columns:
         message = "The row names no users and no groups of a role"
-        return _with_errors(result, ApiError(ErrorType.PARAMETER_REQUIRED, message))
+        error = ApiError(ErrorType.PARAMETER_REQUIRED, message)
+        return _with_errors(result, error)
     return result
 
 
 def _with_errors(result: RowResult, *errors: ApiError) -> RowResult:
-    return replace(result, errors=(*result.errors, *errors)) if errors else result
+    if not errors:
+        return result
+    together = (*result.errors, *errors)
+    return replace(result, errors=together)

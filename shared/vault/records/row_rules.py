@@ -66,10 +66,10 @@ def refuse_repeated_keys(rows: Sequence[Row], key: Field) -> None:
     :raises VaultFault: INVALID_DATA when two rows do.
     """
     keys = [row.key for row in rows if row.key is not None]
-    if len(set(keys)) != len(keys):
-        raise VaultFault(
-            ErrorType.INVALID_DATA, f"[{key.name}] is repeated in this call"
-        )
+    distinct = set(keys)
+    if len(distinct) != len(keys):
+        message = f"[{key.name}] is repeated in this call"
+        raise VaultFault(ErrorType.INVALID_DATA, message)
 
 
 # Where a row comes from.
@@ -212,7 +212,8 @@ def in_key_order(target: VaultObject, rows: Sequence[NewRow]) -> list[NewRow]:
     names = [field.name for field in statements.unique_fields(target)]
 
     def keys(row: NewRow) -> list[str]:
-        return [str(row.values.get(name) or "") for name in names]
+        values = [row.values.get(name) for name in names]
+        return [str(value or "") for value in values]
 
     return sorted(rows, key=keys)
 

@@ -32,7 +32,10 @@ async def change_types(
     object_name: str,
     rows: Sequence[Mapping[str, object]],
 ) -> list[RowResult]:
-    """Give each record, named by ``id``, the object type of its row, by id or by name; results in input order."""
+    """Give each record, named by ``id``, the object type of its row, by id or by name; results in input order.
+
+    :raises VaultFault: OPERATION_NOT_ALLOWED for an object without types; and as ``RecordService.target`` does.
+    """
 
     async def work(connection: Connection) -> list[RowResult]:
         target = records.target(caller, object_name, rows, Operation.EDIT)
