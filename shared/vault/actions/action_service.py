@@ -79,7 +79,10 @@ class ActionService:
                 name = f"{OBJECT_PREFIX}.{object_name}.{action.name}"
                 offered.append(
                     AvailableAction(
-                        name, action.label, ActionType.OBJECT_ACTION, action.prompts
+                        name,
+                        action.label,
+                        ActionType.OBJECT_ACTION,
+                        action.prompts,
                     )
                 )
         for each in lifecycle_actions(self._components.registry, target, state):

@@ -32,7 +32,12 @@ async def set_field(context: ActionContext) -> Mapping[str, ApiError]:
     text = context.parameter("value")
     changes = {name: _value(context, field, text)}
     rows = await context.records.change_in(
-        context.connection, context.caller, context.object, context.ids, {}, changes
+        context.connection,
+        context.caller,
+        context.object,
+        context.ids,
+        {},
+        changes,
     )
     return {str(row.id): row.errors[0] for row in rows if row.errors}
 

@@ -305,7 +305,9 @@ async def deleted(
             doomed[owner].update(going)
             await _write_deleted(connection, registry, caller, owner, going)
             for child, field in _referring(
-                registry, owner, RelationshipDeletion.CASCADE
+                registry,
+                owner,
+                RelationshipDeletion.CASCADE,
             ):
                 sql = GOING.format(table=table(child), column=quote(field.name))
                 rows = await connection.fetch(sql, going, list(doomed[child]))

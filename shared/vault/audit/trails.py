@@ -33,7 +33,9 @@ COMMON = (
     TrailField("user_id", "User ID", "a.user_id::text"),
     TrailField("user_name", "User Name", "coalesce(a.user_name, c.username)"),
     TrailField(
-        "full_name", "Full Name", "concat_ws(' ', u.first_name__sys, u.last_name__sys)"
+        "full_name",
+        "Full Name",
+        "concat_ws(' ', u.first_name__sys, u.last_name__sys)",
     ),
     TrailField("on_behalf_of", "On Behalf Of", "b.username"),
 )

@@ -174,7 +174,12 @@ class NamedActions:
     ) -> list[RowResult]:
         _refuse_unknown(fields, action.prompts)
         rows = await context.records.change_in(
-            context.connection, context.caller, context.object, context.ids, fields, {}
+            context.connection,
+            context.caller,
+            context.object,
+            context.ids,
+            fields,
+            {},
         )
         changed = replace(context, ids=_good(rows), parameters=action.parameters)
         await self._handle(changed, action.action)

@@ -147,7 +147,9 @@ class PicklistService:
         renamed = _value_name(new_name) if new_name else value
         if renamed == value:
             await self._alter(
-                caller, name, [f"MODIFY Picklistentry {value} (active({active}))"]
+                caller,
+                name,
+                [f"MODIFY Picklistentry {value} (active({active}))"],
             )
             return value
         if renamed in picklist.entries:

@@ -77,7 +77,11 @@ class Batch:
     async def resolve(self, rows: Sequence[ReadRow]) -> list[ResolvedRow]:
         """Return the rows with ids in place of the keys by which they refer to records."""
         return await resolve_references(
-            self.connection, self.registry, self.object, self.caller, rows
+            self.connection,
+            self.registry,
+            self.object,
+            self.caller,
+            rows,
         )
 
     async def insert(

@@ -248,7 +248,12 @@ async def replace_roles(
         warning = None if outcome.newer is None else outcome.warning
         following.append(replace(outcome, warning=warning))
     await store_roles(
-        connection, registry, caller, object_name, assigned, RoleChange.REPLACE
+        connection,
+        registry,
+        caller,
+        object_name,
+        assigned,
+        RoleChange.REPLACE,
     )
     return following
 

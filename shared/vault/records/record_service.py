@@ -145,7 +145,12 @@ class RecordService(RecordWrites):
                 row.errors += asked.errors
             outcomes = await batch.update(resolved, stored, warn_unchanged=True)
             outcomes = await replace_roles(
-                connection, registry, caller, object_name, outcomes, roles
+                connection,
+                registry,
+                caller,
+                object_name,
+                outcomes,
+                roles,
             )
             origins = lineage_of(outcomes)
             await note_lineage(connection, object_name, origins, lineage)
@@ -171,10 +176,20 @@ class RecordService(RecordWrites):
         async def work(connection: Connection) -> list[RowResult]:
             authorize_mode(caller, mode)
             target = self.target(
-                caller, object_name, rows, Operation.CREATE, Operation.EDIT
+                caller,
+                object_name,
+                rows,
+                Operation.CREATE,
+                Operation.EDIT,
             )
             return await self.upsert_in(
-                connection, caller, target, rows, id_param, mode=mode, lineage=lineage
+                connection,
+                caller,
+                target,
+                rows,
+                id_param,
+                mode=mode,
+                lineage=lineage,
             )
 
         return await self.carry_out(work)

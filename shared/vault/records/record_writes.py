@@ -287,7 +287,12 @@ async def create_rows(
                 records,
             )
             written, errors = await _insert_into(
-                batch, left, key, actions, context, state
+                batch,
+                left,
+                key,
+                actions,
+                context,
+                state,
             )
         for row, outcome in zip(left, written, strict=True):
             decided = _decided(outcome, errors)

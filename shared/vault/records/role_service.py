@@ -86,7 +86,12 @@ class RoleService:
             plain, columns = split_roles(rows, roles_of(registry))
             ids = [str(row.get("id") or "") for row in plain]
             locked = await self._records.change_in(
-                connection, caller, target, ids, {}, {}
+                connection,
+                caller,
+                target,
+                ids,
+                {},
+                {},
             )
             checked = [
                 _checked(*each) for each in zip(locked, plain, columns, strict=True)
@@ -107,7 +112,12 @@ class RoleService:
                 if result.ok
             ]
             await store_roles(
-                connection, registry, caller, object_name, assigned, change
+                connection,
+                registry,
+                caller,
+                object_name,
+                assigned,
+                change,
             )
             return results
 

@@ -81,5 +81,8 @@ def _emptied(
         absent = target.fields.keys() - chosen.fields.keys()
         values |= dict.fromkeys(absent - PLATFORM_FIELD_TYPES.keys())
     return ResolvedRow(
-        index=row.index, key=row.key, values=values, errors=list(row.errors)
+        index=row.index,
+        key=row.key,
+        values=values,
+        errors=list(row.errors),
     )

@@ -187,14 +187,21 @@ class Delegations:
             # What does not exist and what is another user's look the same to one who may see neither.
             nobody = -1
             require_own(
-                caller, nobody if owner is None else owner, OBJECT, Operation.DELETE
+                caller,
+                nobody if owner is None else owner,
+                OBJECT,
+                Operation.DELETE,
             )
             if owner is None:
                 raise VaultFault(ErrorType.INVALID_DATA, "There is no such delegation")
             await connection.execute(REMOVE, delegation_id)
             item = f"Delegation.{delegation_id}"
             await entries.noted(
-                connection, caller, AuditTrail.DOMAIN, AuditAction.DELETE, item
+                connection,
+                caller,
+                AuditTrail.DOMAIN,
+                AuditAction.DELETE,
+                item,
             )
 
 

@@ -56,7 +56,9 @@ class Passwords:
             if before is not None:
                 await before()
             matches = await asyncio.to_thread(
-                self._matches, password_hash or self._nobody, password
+                self._matches,
+                password_hash or self._nobody,
+                password,
             )
         finally:
             self._turn.release()

@@ -74,7 +74,11 @@ class Sessions:
         """Open a session for a user whose password has been checked, or for a delegate in the user's name."""
         async with self._database.transaction() as connection:
             session = await self._open(
-                connection, user_id, delegate_user_id, None, read_only=False
+                connection,
+                user_id,
+                delegate_user_id,
+                None,
+                read_only=False,
             )
             await signed_in(connection, user_id, delegate_user_id)
         return session
@@ -90,7 +94,11 @@ class Sessions:
     ) -> Session:
         """Open a session of this user for a connection's remote Vault, within the caller's transaction."""
         session = await self._open(
-            connection, user_id, None, connection_id, read_only=read_only
+            connection,
+            user_id,
+            None,
+            connection_id,
+            read_only=read_only,
         )
         # The audit trail names the caller who has opened it in the user's name.
         opener = None if caller.user_id == user_id else caller.user_id

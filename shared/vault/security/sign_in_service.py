@@ -50,7 +50,9 @@ class SecurityService:
         self.passwords = Passwords()
         self._limits = SignInLimits(database, sign_in_limit, delay)
         self.sessions = Sessions(
-            database, profiles, timedelta(minutes=session_idle_minutes)
+            database,
+            profiles,
+            timedelta(minutes=session_idle_minutes),
         )
         self.tokens = AccessTokens(database, profiles)
 
@@ -98,7 +100,9 @@ class SecurityService:
         password_hash = user["password_hash"] if user else None
         # Checked once more when its turn comes: of many that wait, no more are tried than the limit allows.
         verified = await self.passwords.verify(
-            password_hash, password, before=lambda: self._limits.check(username)
+            password_hash,
+            password,
+            before=lambda: self._limits.check(username),
         )
         if user is None or not verified or len(password) > MAX_PASSWORD_LENGTH:
             await self._limits.failed(username)

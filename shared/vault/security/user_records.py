@@ -119,7 +119,9 @@ class UserTrigger:
         # Two that take away the last two, each seeing the other one, would leave none.
         await connection.execute("SELECT pg_advisory_xact_lock($1)", ADMIN_LOCK)
         administered = await connection.fetchval(
-            ADMINISTERED, SYSTEM_ADMIN.name, SYSTEM.user_id
+            ADMINISTERED,
+            SYSTEM_ADMIN.name,
+            SYSTEM.user_id,
         )
         if not administered:
             raise VaultFault(

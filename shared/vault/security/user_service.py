@@ -88,7 +88,10 @@ class UserService:
         if user is None:
             raise VaultFault(ErrorType.USER_NOT_FOUND, "There is no user with this id")
         shown = user_json(
-            user, self._vault_id, membership=membership, licensing=licensing
+            user,
+            self._vault_id,
+            membership=membership,
+            licensing=licensing,
         )
         if user_id == caller.user_id and caller.delegate_user_id is not None:
             shown["delegate_user_id"] = caller.delegate_user_id
@@ -117,7 +120,9 @@ class UserService:
         order = f"{SORTS[name]} {direction.strip() or 'asc'}, c.user_id"
         async with self._database.connection() as connection:
             rows = await connection.fetch(
-                f"{SELECT} ORDER BY {order} LIMIT $1 OFFSET $2", limit, start
+                f"{SELECT} ORDER BY {order} LIMIT $1 OFFSET $2",
+                limit,
+                start,
             )
         return [
             user_json(row, self._vault_id, membership=membership, licensing=licensing)
@@ -285,7 +290,10 @@ class UserService:
         user_id, required = int(record.id), row.change_required
         if row.password_hash is not None:
             await self._security.set_password(
-                connection, user_id, row.password_hash, change_required=bool(required)
+                connection,
+                user_id,
+                row.password_hash,
+                change_required=bool(required),
             )
             await password_changed(connection, caller, user_id)
             await self._security.sessions.end_others(connection, user_id, None)
