@@ -1,9 +1,10 @@
-"""Who is calling: the signed-in user that every permission check is about."""
+"""Describes who is calling: a user, and what the permission sets of the user's security profile allow."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import assert_never
 
 from shared.vault.components.permission_types import (
     ALL_OBJECTS,
@@ -14,29 +15,12 @@ from shared.vault.components.permission_types import (
 from shared.vault.components.platform import SECURITY_PROFILES
 
 ALL = frozenset(Operation)
-
-
 WRITE = frozenset({Operation.READ, Operation.CREATE, Operation.EDIT})
-
-
 READ = frozenset({Operation.READ})
-
-
 NONE: frozenset[Operation] = frozenset()
 
-
-IMPLIED: Mapping[Grant, frozenset[Grant]] = {
-    Grant.EXECUTE_MDL: frozenset({Grant.READ_CONFIGURATION}),
-    Grant.MANAGE_INTEGRATIONS: frozenset({Grant.READ_CONFIGURATION}),
-    Grant.MANAGE_QUEUES: frozenset({Grant.READ_QUEUES, Grant.READ_CONFIGURATION}),
-    Grant.MANAGE_STAGING: frozenset({Grant.USE_STAGING}),
-}
-"""What a grant is of no use without comes with it."""
-
-
 _BUSINESS = frozenset({"person__sys", BUSINESS_OBJECTS})
-
-
+# Platform objects that Vault names without __sys.
 _PLATFORM = frozenset(
     {
         "users",
@@ -50,10 +34,42 @@ _PLATFORM = frozenset(
 
 
 def is_business(object_name: str) -> bool:
-    """Whether an object is not the platform's, which end in ``__sys``; a person is business data all the same."""
-    return object_name in _BUSINESS or not (
-        object_name.endswith("__sys") or object_name in _PLATFORM
-    )
+    """Return whether an object is none of the platform's, which end in ``__sys``; a person is business data too."""
+    if object_name in _BUSINESS:
+        return True
+    return not object_name.endswith("__sys") and object_name not in _PLATFORM
+
+
+def implied(grant: Grant) -> frozenset[Grant]:
+    """Return the grants that come with one which is of no use without them."""
+    match grant:
+        case Grant.EXECUTE_MDL | Grant.MANAGE_INTEGRATIONS:
+            return frozenset({Grant.READ_CONFIGURATION})
+        case Grant.MANAGE_QUEUES:
+            return frozenset({Grant.READ_QUEUES, Grant.READ_CONFIGURATION})
+        case Grant.MANAGE_STAGING:
+            return frozenset({Grant.USE_STAGING})
+        case (
+            Grant.READ_CONFIGURATION
+            | Grant.READ_QUEUES
+            | Grant.REPORT_DELIVERIES
+            | Grant.READ_QUEUE_LOG
+            | Grant.MANAGE_CONNECTIONS
+            | Grant.OPEN_CONNECTION_SESSIONS
+            | Grant.SIGN_MESSAGES
+            | Grant.MANAGE_JOBS
+            | Grant.USE_STAGING
+            | Grant.USE_LOADER
+            | Grant.MANAGE_PACKAGES
+            | Grant.READ_AUDIT
+            | Grant.RECORD_MIGRATION
+            | Grant.COPY_RECORDS
+            | Grant.REQUEST_RUNS
+            | Grant.LOOK_UP_ACCOUNTS
+        ):
+            return frozenset()
+        case _:
+            assert_never(grant)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +80,7 @@ class PermissionSet:
     objects: Mapping[str, frozenset[Operation]] = field(default_factory=dict)
 
     def operations(self, object_name: str) -> frozenset[Operation]:
-        """What the set allows on an object: by the entry that is closest to it."""
+        """Return what the set allows on an object, by the entry that is closest to it."""
         if object_name in self.objects:
             return self.objects[object_name]
         if is_business(object_name) and BUSINESS_OBJECTS in self.objects:
@@ -72,9 +88,11 @@ class PermissionSet:
         return self.objects.get(ALL_OBJECTS, NONE)
 
 
+# Compared by identity: each version of the components makes profiles of its own, and what is compiled for one is
+# not found for another of the same name.
 @dataclass(frozen=True, slots=True, eq=False)
 class SecurityProfile:
-    """A security profile: what any of its sets allows, it allows. Each reading of the components makes another one."""
+    """A security profile: it allows what any of its permission sets allows."""
 
     name: str
     sets: tuple[PermissionSet, ...] = ()
@@ -82,61 +100,52 @@ class SecurityProfile:
 
     def __post_init__(self) -> None:
         """Gather the grants of all sets, and what they imply."""
-        held = frozenset[Grant]().union(
-            *(permissions.grants for permissions in self.sets)
-        )
-        implied = frozenset[Grant]().union(
-            *(IMPLIED.get(grant, frozenset()) for grant in held)
-        )
-        object.__setattr__(self, "grants", held | implied)
+        grants: set[Grant] = set()
+        for permissions in self.sets:
+            grants |= permissions.grants
+        for grant in tuple(grants):
+            grants |= implied(grant)
+        object.__setattr__(self, "grants", frozenset(grants))
 
     def operations(self, object_name: str) -> frozenset[Operation]:
-        """What the sets allow on an object together."""
-        return NONE.union(
-            *(permissions.operations(object_name) for permissions in self.sets)
-        )
+        """Return what the sets allow on an object together."""
+        together = NONE
+        for permissions in self.sets:
+            together |= permissions.operations(object_name)
+        return together
 
 
 _SYSTEM_ADMIN, _INTEGRATION_USER, _BUSINESS_USER = SECURITY_PROFILES.entries
 
-
 SYSTEM_ADMIN = SecurityProfile(
     _SYSTEM_ADMIN, (PermissionSet(frozenset(Grant), {ALL_OBJECTS: ALL}),)
 )
-
-
-INTEGRATION_USER = SecurityProfile(
-    _INTEGRATION_USER,
-    (
-        PermissionSet(
-            frozenset(
-                {
-                    Grant.READ_CONFIGURATION,
-                    Grant.READ_QUEUES,
-                    Grant.REPORT_DELIVERIES,
-                    Grant.OPEN_CONNECTION_SESSIONS,
-                    Grant.SIGN_MESSAGES,
-                    Grant.USE_STAGING,
-                    Grant.USE_LOADER,
-                    Grant.COPY_RECORDS,
-                }
-            ),
-            {
-                ALL_OBJECTS: READ,
-                BUSINESS_OBJECTS: WRITE,
-                "exception_message__sys": WRITE,
-                "exception_item__sys": WRITE,
-            },
-        ),
-    ),
+_INTEGRATION_GRANTS = frozenset(
+    {
+        Grant.READ_CONFIGURATION,
+        Grant.READ_QUEUES,
+        Grant.REPORT_DELIVERIES,
+        Grant.OPEN_CONNECTION_SESSIONS,
+        Grant.SIGN_MESSAGES,
+        Grant.USE_STAGING,
+        Grant.USE_LOADER,
+        Grant.COPY_RECORDS,
+    }
 )
-
-
+# A connector writes business data and the exceptions that it reports, and of the rest it only reads.
+_INTEGRATION_OBJECTS = {
+    ALL_OBJECTS: READ,
+    BUSINESS_OBJECTS: WRITE,
+    "exception_message__sys": WRITE,
+    "exception_item__sys": WRITE,
+}
+INTEGRATION_USER = SecurityProfile(
+    _INTEGRATION_USER, (PermissionSet(_INTEGRATION_GRANTS, _INTEGRATION_OBJECTS),)
+)
 BUSINESS_USER = SecurityProfile(
     _BUSINESS_USER,
     (PermissionSet(frozenset({Grant.LOOK_UP_ACCOUNTS}), {BUSINESS_OBJECTS: WRITE}),),
 )
-
 
 SUPPLIED: Mapping[str, SecurityProfile] = {
     profile.name: profile for profile in (SYSTEM_ADMIN, INTEGRATION_USER, BUSINESS_USER)
@@ -150,8 +159,7 @@ class Caller:
 
     ``profile`` is the security profile as it was when the call began. ``session_id`` is None for the Vault acting by
     itself, and for an access token. ``delegate_user_id`` is the user who has opened the session in this user's name.
-    ``connection_id`` is the connection whose remote Vault works in the session; ``read_only`` says that it may write
-    nothing.
+    ``connection_id`` is the connection whose remote Vault works in the session; a ``read_only`` session writes nothing.
     """
 
     user_id: int
@@ -168,5 +176,5 @@ SYSTEM = Caller(user_id=1, username="System", profile=SYSTEM_ADMIN)
 
 
 def on_behalf_of(caller: Caller) -> Caller:
-    """The Vault acting for a caller who may do just this: everything is permitted, and theirs on record."""
+    """Return the Vault acting for a caller who may do just this: all is permitted, the audit trail names the caller."""
     return replace(caller, profile=SYSTEM_ADMIN)

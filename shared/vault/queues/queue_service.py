@@ -155,9 +155,13 @@ class QueueService:
                 ErrorType.OPERATION_NOT_ALLOWED,
                 f"Delivery of inbound queue [{name}] cannot be changed",
             )
-        action = "Enable Delivery" if enabled else "Disable Delivery"
         async with self._database.transaction() as connection:
             await connection.execute(ENABLE, name, enabled)
+            action = (
+                entries.AuditAction.ENABLE_DELIVERY
+                if enabled
+                else entries.AuditAction.DISABLE_DELIVERY
+            )
             await entries.noted(
                 connection,
                 caller,
@@ -183,7 +187,7 @@ class QueueService:
                 connection,
                 caller,
                 entries.SYSTEM,
-                "Reset",
+                entries.AuditAction.RESET,
                 f"Queue.{name}",
             )
             await purge_queue(self._broker, name, BROKER_TIMEOUT)

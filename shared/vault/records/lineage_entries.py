@@ -1,4 +1,4 @@
-"""Lineage as it is kept: one row a write, in the transaction of the write, and what is forgotten of it."""
+"""Keeps lineage, one row a write, in the transaction of the write; reads what callers send of it."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ from uuid import UUID
 import orjson
 
 FIELD = "lineage__sys"
-"""In a row: its :class:`RowLineage`, as a list. It is no field of the object."""
-
+"""The key of a row's :class:`RowLineage`, which is a list. It is no field of the object."""
 
 MAX_ID = 255  # characters of a message id or of a source record's
 
@@ -36,9 +35,9 @@ class LineageEntry(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """What rows of a call may have in common: object and rule; ``own`` fields the integration point sets itself.
+    """What rows of a call have in common: source object and rule; ``own`` fields the integration point sets itself.
 
-    Without a rule it sets all of them.
+    Without a rule it sets all of them itself.
     """
 
     object: str | None
@@ -46,14 +45,15 @@ class Origin:
     own: frozenset[str]
 
     def split(self, fields: frozenset[str]) -> tuple[list[str], list[str]]:
-        """Fields that the rule sets, and those that the point sets itself."""
+        """Return the fields that the rule sets, and those that the point sets itself, sorted."""
         own = fields if self.rule is None else fields & self.own
-        return sorted(fields - own), sorted(own)
+        ruled = fields - own
+        return sorted(ruled), sorted(own)
 
 
 @dataclass(frozen=True, slots=True)
 class CallLineage:
-    """What a caller tells of a call as a whole; ``run`` is a job, ``time`` is by the caller's clock."""
+    """Where the rows of a call come from; ``run`` is a job, ``time`` is by the caller's clock."""
 
     source_vault_id: int
     integration: str
@@ -64,23 +64,27 @@ class CallLineage:
 
 
 def read_row(value: object) -> RowLineage | None:
-    """The lineage of a row as it was sent, ``[origin, message id, source record id or null]``; None for anything else.
+    """Return the lineage of a row from ``[origin, message id, source record id or null]``; None for anything else.
 
-    Whether the call has such an origin is not known here.
+    Whether the call has such an origin is checked later.
     """
     match value:
-        case [int(origin), str(message), (str() | None) as record] if not isinstance(
-            origin, bool
-        ):
-            fits = (
-                _is_id(message) and (record is None or _is_id(record)) and origin >= 0
-            )
+        # In Python true is an int, too.
+        case [bool(), *_]:
+            return None
+        case [int(origin), str(message), None] if origin >= 0 and _is_id(message):
+            return RowLineage(origin, message, None)
+        case [int(origin), str(message), str(record)] if origin >= 0:
+            fits = _is_id(message) and _is_id(record)
             return RowLineage(origin, message, record) if fits else None
-    return None
+        case _:
+            return None
 
 
 def _is_id(text: str) -> bool:
-    return 0 < len(text) <= MAX_ID and "\x00" not in text
+    if "\x00" in text:
+        return False
+    return 0 < len(text) <= MAX_ID
 
 
 if TYPE_CHECKING:
@@ -153,7 +157,9 @@ async def note_lineage(
 
 
 def _origin(
-    call: CallLineage, number: int, fields: frozenset[str]
+    call: CallLineage,
+    number: int,
+    fields: frozenset[str],
 ) -> tuple[object, ...]:
     """Return the id of an origin, its object and rule, and the fields of either kind, with commas.
 
@@ -169,18 +175,21 @@ def _origin(
 
 
 def _columns(lines: Sequence[tuple[object, ...]]) -> list[list[object]]:
-    return [list(column) for column in zip(*lines, strict=True)]
+    columns = zip(*lines, strict=True)
+    return [list(column) for column in columns]
 
 
 async def forget_lineage(
-    connection: Connection, objects: Sequence[str], record_ids: Sequence[str]
+    connection: Connection,
+    objects: Sequence[str],
+    record_ids: Sequence[str],
 ) -> None:
     """Remove the lineage of records that are deleted."""
     await connection.execute(FORGET, objects, record_ids)
 
 
 async def purge_lineage(database: Database) -> int:
-    """Remove what was overwritten 30 days ago and earlier; how many entries that were.
+    """Remove entries that were overwritten 30 days ago and earlier, and return their number.
 
     What overwrites is looked for among the entries that have become so old lately.
     """
@@ -188,10 +197,11 @@ async def purge_lineage(database: Database) -> int:
     removed, last = 0, ""
     while True:
         async with database.connection() as connection:
-            found = await connection.fetch(WRITTEN, until - MISSED, until, last, PURGE)
-            records = [row["record_id"] for row in found]
+            rows = await connection.fetch(WRITTEN, until - MISSED, until, last, PURGE)
+            records = [row["record_id"] for row in rows]
             status = await connection.execute(OVERWRITTEN, records, until)
-        removed += int(status.rpartition(" ")[2])
+        count = status.rpartition(" ")[2]
+        removed += int(count)
         if len(records) < PURGE:
             return removed
         last = records[-1]

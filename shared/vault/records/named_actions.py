@@ -1,4 +1,4 @@
-"""Named actions: what lifecycle states, user actions and other actions call by name, in one transaction."""
+"""Runs named actions: what lifecycle states, user actions and other actions call by name, in one transaction."""
 
 from __future__ import annotations
 
@@ -92,7 +92,10 @@ class ActionContext:
     depth: int = 0
 
     def parameter(self, name: str) -> str:
-        """A parameter's first value as text; raises VaultFault when the configuration does not give it."""
+        """Return a parameter's first value as text.
+
+        :raises VaultFault: OPERATION_NOT_ALLOWED when the configuration does not set it.
+        """
         values = self.parameters.get(name)
         if not values:
             raise VaultFault(
@@ -101,7 +104,7 @@ class ActionContext:
         return str(values[0])
 
     def texts(self, name: str) -> list[str]:
-        """All values of a parameter as text; none when it is not given."""
+        """Return all values of a parameter as text; none when it is not set."""
         return [str(value) for value in self.parameters.get(name, ())]
 
 
@@ -121,10 +124,14 @@ class NamedActions:
     """The named actions of a Vault, and what runs them: user actions, and the entry actions of states."""
 
     def __init__(self, handlers: Mapping[str, ActionHandler]) -> None:
-        self._handlers = {**handlers, RUN_ACTION: self._run_action}
+        own = {RUN_ACTION: self._run_action}
+        self._handlers = {**handlers, **own}
 
     async def run(
-        self, context: ActionContext, name: str, fields: Mapping[str, object]
+        self,
+        context: ActionContext,
+        name: str,
+        fields: Mapping[str, object],
     ) -> list[RowResult]:
         """Run a user action by its full name; ``fields`` are its start prompts.
 
@@ -167,7 +174,12 @@ class NamedActions:
     ) -> list[RowResult]:
         _refuse_unknown(fields, action.prompts)
         rows = await context.records.change_in(
-            context.connection, context.caller, context.object, context.ids, fields, {}
+            context.connection,
+            context.caller,
+            context.object,
+            context.ids,
+            fields,
+            {},
         )
         changed = replace(context, ids=_good(rows), parameters=action.parameters)
         await self._handle(changed, action.action)
@@ -231,21 +243,26 @@ class NamedActions:
 
         An action of the state that the records have just entered comes before one of the object of the same name.
         """
+        # Two actions that run each other would not end.
         if context.depth >= MAX_DEPTH:
             raise VaultFault(
                 ErrorType.OPERATION_NOT_ALLOWED,
                 f"More than {MAX_DEPTH} actions run one another",
             )
-        name, target = context.parameter("user_action"), context.object
-        if "." not in name:
-            found = lifecycle_action(context.registry, target, context.state, name)
-            head = f"{OBJECT_PREFIX}.{target.name}"
-            if found is not None:
-                head = f"{LIFECYCLE_PREFIX}.{target.name}.{context.state}"
-            name = f"{head}.{name}"
+        name = _full_name(context, context.parameter("user_action"))
         deeper = replace(context, depth=context.depth + 1)
         rows = await self.run(deeper, name, {})
         return {str(row.id): row.errors[0] for row in rows if row.errors}
+
+
+def _full_name(context: ActionContext, name: str) -> str:
+    if "." in name:
+        return name
+    target, state = context.object, context.state
+    of_state = lifecycle_action(context.registry, target, state, name)
+    if of_state is None:
+        return f"{OBJECT_PREFIX}.{target.name}.{name}"
+    return f"{LIFECYCLE_PREFIX}.{target.name}.{state}.{name}"
 
 
 def _good(rows: Sequence[RowResult]) -> list[str]:
@@ -262,19 +279,17 @@ def _refuse_unknown(fields: Mapping[str, object], prompts: Sequence[str]) -> Non
 
 
 def _state(context: ActionContext, name: str | None) -> LifecycleState:
-    return context.registry.lifecycles[context.object.lifecycle or ""].states[
-        name or ""
-    ]
+    lifecycle = context.registry.lifecycles[context.object.lifecycle or ""]
+    return lifecycle.states[name or ""]
 
 
 def _state_change(context: ActionContext, name: str | None) -> dict[str, object]:
-    """What entering a state sets: the state, and the record's status where the state says one."""
+    """Return what entering a state sets: the state, and the record's status where the state has one."""
     changes: dict[str, object] = {"state__v": name}
     state = _state(context, name)
-    statuses = context.registry.picklists[
-        context.object.fields["status__v"].picklist or ""
-    ].entries
-    if state.record_status in statuses:
+    picklist = context.object.fields["status__v"].picklist or ""
+    # An object may have statuses of its own, and not the one that its lifecycle names.
+    if state.record_status in context.registry.picklists[picklist].entries:
         changes["status__v"] = state.record_status
     return changes
 
@@ -286,9 +301,9 @@ async def unsatisfied(
     state: LifecycleState,
     ids: Sequence[str],
 ) -> Mapping[str, ApiError]:
-    """The records (500 at most) that a criterion of the state does not hold of, each with the first that it fails.
+    """Return the records (of 500 at most) that fail an entry criterion of the state, each with the first that it fails.
 
-    :raises VaultFault: OPERATION_NOT_ALLOWED when a criterion cannot be looked at.
+    :raises VaultFault: OPERATION_NOT_ALLOWED when a criterion is no condition on the object.
     """
     refused: dict[str, ApiError] = {}
     for criterion in state.entry_criteria:
@@ -297,7 +312,9 @@ async def unsatisfied(
             break
         holds = await _satisfied(connection, registry, object_name, criterion, left)
         error = ApiError(ErrorType.OPERATION_NOT_ALLOWED, criterion.message)
-        refused |= {record_id: error for record_id in left if record_id not in holds}
+        for record_id in left:
+            if record_id not in holds:
+                refused[record_id] = error
     return refused
 
 
@@ -317,5 +334,7 @@ async def _satisfied(
         raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, message) from error
     sql, parameters = compiled.page(len(ids), 0)
     if compiled.deferred:
-        parameters = vql.resolve(parameters, vql.Execution(datetime.now(UTC), {}, ""))
-    return {row[0] for row in await connection.fetch(sql, *parameters)}
+        execution = vql.Execution(datetime.now(UTC), {}, "")
+        parameters = vql.resolve(parameters, execution)
+    rows = await connection.fetch(sql, *parameters)
+    return {row[0] for row in rows}

@@ -83,7 +83,7 @@ class IdAllocator:
 
 
 def copied_fields(target: VaultObject) -> list[Field]:
-    """Return the fields that a copy takes over: neither unique nor ``no_copy``, nor set by the Vault but for the type."""
+    """Return the fields that a copy takes over: not unique, not ``no_copy``, not set by the Vault but for the type."""
     return [field for field in target.fields.values() if _is_copied(field)]
 
 
@@ -163,7 +163,9 @@ async def copy_sources(
 
 
 def check_required(
-    target: VaultObject, mode: WriteMode, rows: Sequence[NewRow]
+    target: VaultObject,
+    mode: WriteMode,
+    rows: Sequence[NewRow],
 ) -> None:
     """Fail new rows that set what the Vault sets, or lack a field that is required; each with the first such field."""
     required = _required_names(target, mode)
@@ -201,7 +203,11 @@ class Creation:
     date: datetime
 
     def fill(
-        self, row: NewRow, identifier: str, target: VaultObject, registry: Registry
+        self,
+        row: NewRow,
+        identifier: str,
+        target: VaultObject,
+        registry: Registry,
     ) -> None:
         """Set what the Vault sets on a new record: id, who and when, status, object type and lifecycle state."""
         values = row.values

@@ -45,7 +45,7 @@ TYPE = "object_type__v"
 MODIFIED_DATE = "modified_date__v"
 UNCHANGED = "No changes in values - record not updated"
 
-Write = tuple[str, Mapping[str, object]]
+Write = tuple[str, dict[str, object]]
 """The id of a record, and the values to set on it."""
 
 
@@ -77,7 +77,11 @@ class Batch:
     async def resolve(self, rows: Sequence[ReadRow]) -> list[ResolvedRow]:
         """Return the rows with ids in place of the keys by which they refer to records."""
         return await resolve_references(
-            self.connection, self.registry, self.object, self.caller, rows
+            self.connection,
+            self.registry,
+            self.object,
+            self.caller,
+            rows,
         )
 
     async def insert(
@@ -87,7 +91,8 @@ class Batch:
 
         ``key`` is that of an upsert.
 
-        :raises RaceLost: a record with an upsert's key, or the value that a row breaks, was stored or removed meanwhile.
+        :raises RaceLost: when another transaction has stored a record with an upsert's key meanwhile, or removed the
+            value that kept a row out.
         """
         made = [NewRow.of(row) for row in rows]
         if isinstance(self._trigger, Preparer):
@@ -100,26 +105,26 @@ class Batch:
         return [row.refused() if row.errors else row.created() for row in made]
 
     async def _insert(self, rows: Sequence[NewRow], key: Field | None) -> None:
-        identifiers = await self._ids.take(self.connection, self.object, len(rows))
-        creation = new.Creation(self._vault_id, self.caller.user_id, await self._now())
+        connection, target = self.connection, self.object
+        identifiers = await self._ids.take(connection, target, len(rows))
+        now = await self._now()
+        creation = new.Creation(self._vault_id, self.caller.user_id, now)
         for row, identifier in zip(rows, identifiers, strict=True):
-            creation.fill(row, identifier, self.object, self.registry)
-        fields = new.insert_fields(self.object, rows)
-        ordered = rules.in_key_order(self.object, rows)
+            creation.fill(row, identifier, target, self.registry)
+        fields = new.insert_fields(target, rows)
+        ordered = rules.in_key_order(target, rows)
         arrays = [[row.values.get(field.name) for row in ordered] for field in fields]
-        sql = statements.insert_statement(self.object, fields)
-        named = statements.name_parameters(self.object)
-        stored = await self.connection.fetch(sql, *arrays, *named)
-        kept = {record["id"] for record in stored}
+        sql = statements.insert_statement(target, fields)
+        naming = statements.name_parameters(target)
+        stored = await connection.fetch(sql, *arrays, *naming)
+        ids = [record["id"] for record in stored]
+        kept = set(ids)
         left_out = [row for row in rows if row.values["id"] not in kept]
         if left_out:
-            await rules.explain_refused(self.connection, self.object, left_out, key)
-        ids = list(kept)
-        await entries.created(
-            self.connection, self.registry, self.caller, self.object.name, ids
-        )
+            await rules.explain_refused(connection, target, left_out, key)
+        await entries.created(connection, self.registry, self.caller, target.name, ids)
         if ids and isinstance(self._trigger, CreationFollower):
-            await self._trigger.after_create(self.connection, self.caller, ids)
+            await self._trigger.after_create(connection, self.caller, ids)
 
     async def _now(self) -> datetime:
         """Return the time at which this batch changes records, the same for all of them."""
@@ -133,19 +138,20 @@ class Batch:
         They have the columns that the rows are about to change, and those that rules read.
         """
         names: set[str] = set()
+        keys: set[object] = set()
         for row in rows:
             names.update(row.values, row.guarded)
+            if row.source_modified is not None:
+                names.add(rules.FIELD)
+            if row.key is not None and not row.errors:
+                keys.add(row.key)
         # The statement returns the key anyway; a trigger may want it under its own name too.
         names.discard(key.name)
-        if any(row.source_modified is not None for row in rows):
-            names.add(rules.FIELD)
         if self._trigger is not None:
             names.update(self._trigger.columns)
         names.discard("id")
-        fields = [f for f in self.object.fields.values() if f.name in names]
+        fields = [field for field in self.object.fields.values() if field.name in names]
         sql = statements.lock_statement(self.object, key, fields)
-        good = [row for row in rows if row.key is not None and not row.errors]
-        keys = {row.key for row in good}
         records = await self.connection.fetch(sql, list(keys))
         return {record["key"]: record for record in records}
 
@@ -194,12 +200,19 @@ class Batch:
         for name, value in row.guarded.items():
             if name not in record or record[name] != value:
                 row.fail(ErrorType.INVALID_DATA, f"Field [{name}] is set by the Vault")
-        # The key of an upsert is among the values, but not the columns: it is what the record was found by.
-        known = {name: value for name, value in row.values.items() if name in record}
-        differing = {n: value for n, value in known.items() if record[n] != value}
+        values: dict[str, object] = {}
+        changed: set[str] = set()
         again = self.mode.unchanged is UnchangedFields.NEVER_IGNORE
-        values = known if again else differing
-        return Change(row, record, values, frozenset(differing))
+        for name, value in row.values.items():
+            # The key of an upsert is among the values, but not the columns: it is what the record was found by.
+            if name not in record:
+                continue
+            differs = record[name] != value
+            if differs:
+                changed.add(name)
+            if differs or again:
+                values[name] = value
+        return Change(row, record, values, frozenset(changed))
 
     def _left_out(self, change: Change) -> Outcome | None:
         """Return the outcome of a row that is not to be written: refused, or of an older state; None for the others."""
@@ -229,31 +242,34 @@ class Batch:
 
     async def _change(self, changes: Sequence[Change]) -> None:
         """Write changes with their audit, and let the object's own rules follow; those with a taken value fail."""
-        await rules.fail_taken(self.connection, self.object, changes)
+        connection, caller = self.connection, self.caller
+        await rules.fail_taken(connection, self.object, changes)
         good = [change for change in changes if not change.row.errors]
         edits = [(change.stored, change.values) for change in good]
-        await entries.edited(
-            self.connection, self.registry, self.caller, self.object.name, edits
-        )
+        # Before the source state and the author are among the values: they are no edits of the caller's.
+        await entries.edited(connection, self.registry, caller, self.object.name, edits)
+        dated: list[Write] = []
+        undated: list[Write] = []
         for change in good:
             change.values |= rules.advance(change.row, change.stored)
-        author = {"modified_by__v": self.caller.user_id}
-        writes = [(change.id, {**author, **change.values}) for change in good]
-        # In migration mode a row may have brought the date, and then it is that.
-        dated = [write for write in writes if MODIFIED_DATE in write[1]]
-        undated = [write for write in writes if MODIFIED_DATE not in write[1]]
+            values = {"modified_by__v": caller.user_id, **change.values}
+            # In migration mode a row may have brought the date, and then it is that.
+            group = dated if MODIFIED_DATE in values else undated
+            group.append((change.id, values))
         await self._write(dated)
         if undated:
-            now = {MODIFIED_DATE: await self._now()}
-            following = [
-                (record_id, {**values, **now}) for record_id, values in undated
-            ]
-            await self._write(following, later=MODIFIED_DATE)
+            now = await self._now()
+            for _, values in undated:
+                values[MODIFIED_DATE] = now
+            await self._write(undated, later=MODIFIED_DATE)
         if edits and isinstance(self._trigger, Follower):
-            await self._trigger.after_update(self.connection, self.caller, edits)
+            await self._trigger.after_update(connection, caller, edits)
 
     async def _write(
-        self, writes: Sequence[Write], *, later: str | None = None
+        self,
+        writes: Sequence[Write],
+        *,
+        later: str | None = None,
     ) -> None:
         """Set values of records: one statement for each set of fields; calls of one client have few.
 
@@ -261,7 +277,8 @@ class Batch:
         """
         groups: dict[frozenset[str], list[Write]] = defaultdict(list)
         for write in writes:
-            groups[frozenset(write[1])].append(write)
+            names = frozenset(write[1])
+            groups[names].append(write)
         for names, group in groups.items():
             fields = [f for f in self.object.fields.values() if f.name in names]
             ids = [record_id for record_id, _ in group]
@@ -270,35 +287,34 @@ class Batch:
             await self.connection.execute(sql, ids, *arrays)
 
     async def delete(
-        self, rows: Sequence[Row], stored: Mapping[object, Record]
+        self,
+        rows: Sequence[Row],
+        stored: Mapping[object, Record],
     ) -> list[Outcome]:
         """Delete records that ``lock`` returned and return the outcome of each row.
 
         A record stays when another one that must not lose it refers to it.
         """
+        connection, name = self.connection, self.object.name
         ids: dict[int, str] = {}
         for row in rows:
             if not row.errors:
                 record = stored[row.key]
                 ids[row.index] = record["id"]
                 self._check_deletion(row, record)
-        asked = [ids[row.index] for row in rows if not row.errors]
-        reach = await reach_of(self.connection, self.registry, self.object.name, asked)
+        reach = await reach_of(connection, self.registry, name, _good(rows, ids))
         for row in rows:
-            holder = reach.held.get(ids.get(row.index, ""))
-            if holder is not None:
-                row.fail(
-                    ErrorType.OPERATION_NOT_ALLOWED,
-                    f"The record is referred to by [{holder}]",
-                )
-        going = [ids[row.index] for row in rows if not row.errors]
-        await entries.deleted(
-            self.connection, self.registry, self.caller, self.object.name, going
-        )
-        sql = f"DELETE FROM {table(self.object.name)} WHERE id = ANY($1::text[])"
-        await self.connection.execute(sql, going)
+            record_id = ids.get(row.index, "")
+            blocker = reach.blocked.get(record_id)
+            if blocker is not None:
+                message = f"The record is referred to by [{blocker}]"
+                row.fail(ErrorType.OPERATION_NOT_ALLOWED, message)
+        going = _good(rows, ids)
+        await entries.deleted(connection, self.registry, self.caller, name, going)
+        sql = f"DELETE FROM {table(name)} WHERE id = ANY($1::text[])"
+        await connection.execute(sql, going)
         # After it: what was being added to a record that goes is there by now, and goes with it.
-        await note_deletions(self.connection, reach.gone())
+        await note_deletions(connection, reach.gone())
         return [_deleted(row, ids.get(row.index)) for row in rows]
 
     def _check_deletion(self, row: Row, record: Record) -> None:
@@ -307,6 +323,10 @@ class Batch:
         refusal = self._trigger.before_delete(self.caller, record)
         if refusal is not None:
             row.errors.append(refusal)
+
+
+def _good(rows: Sequence[Row], ids: Mapping[int, str]) -> list[str]:
+    return [ids[row.index] for row in rows if not row.errors]
 
 
 def _deleted(row: Row, record_id: str | None) -> Outcome:

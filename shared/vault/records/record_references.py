@@ -49,7 +49,11 @@ async def resolve_references(
     return [resolved(target, row, found) for row in rows]
 
 
-def _refuse_unreadable(target: VaultObject, caller: Caller, row: ReadRow) -> None:
+def _refuse_unreadable(
+    target: VaultObject,
+    caller: Caller,
+    row: ReadRow,
+) -> None:
     """Fail a row for each reference by key to records that the caller may not read, and drop that reference."""
     for name in list(row.lookups):
         if may(caller, target.fields[name].object or "", Operation.READ):
@@ -83,7 +87,11 @@ def _is_reference(field: Field) -> bool:
     return field.type is FieldType.OBJECT and bool(field.object)
 
 
-def resolved(target: VaultObject, row: ReadRow, found: Found) -> ResolvedRow:
+def resolved(
+    target: VaultObject,
+    row: ReadRow,
+    found: Found,
+) -> ResolvedRow:
     """Return a row with the ids of the records that it refers to, and an error for each that was not found."""
     following = ResolvedRow(
         index=row.index,

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 STANDARD_ROLES = frozenset({"owner__v", "editor__v", "viewer__v"})
 MAX_ASSIGNED = 1000  # users or groups in one column of a row
+MAX_DIGITS = 18
 
 
 class Holder(StrEnum):
@@ -110,26 +111,40 @@ def read_assignments(columns: RoleColumns) -> Assignments:
     :raises InvalidValue: when they are anything else, or too many.
     """
     read: dict[tuple[str, Holder], frozenset[int]] = {}
-    for (role, holder), value in columns.items():
-        read[role, holder] = _ids(value, f"{role}.{holder}")
+    for assigned, value in columns.items():
+        name = ".".join(assigned)
+        read[assigned] = _ids(value, name)
     return read
 
 
 def _ids(value: object, column: str) -> frozenset[int]:
+    items = value if isinstance(value, list) else _split(value)
+    ids: set[int] = set()
+    count = 0
+    for item in items:
+        text = str(item).strip()
+        if not text:
+            continue
+        count += 1
+        if count > MAX_ASSIGNED or not _is_id(text):
+            message = (
+                f"[{column}] takes ids separated by commas, at most {MAX_ASSIGNED}"
+            )
+            raise InvalidValue(message)
+        ids.add(int(text))
+    return frozenset(ids)
+
+
+def _split(value: object) -> list[str]:
     text = "" if value is None else str(value)
-    items: Sequence[object] = value if isinstance(value, list) else text.split(",")
-    texts = [str(item).strip() for item in items]
-    texts = [text for text in texts if text]
-    if len(texts) > MAX_ASSIGNED or not all(map(_is_id, texts)):
-        raise InvalidValue(
-            f"[{column}] takes ids separated by commas, at most {MAX_ASSIGNED}"
-        )
-    return frozenset(map(int, texts))
+    return text.split(",")
 
 
 def _is_id(text: str) -> bool:
     # More digits than these overflow a bigint.
-    return text.isascii() and text.isdigit() and len(text) <= 18
+    if len(text) > MAX_DIGITS:
+        return False
+    return text.isascii() and text.isdigit()
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +187,11 @@ def _named(row: RoleRow, holder: Holder) -> set[int]:
     return named
 
 
-def _without_unknown(row: RoleRow, holder: Holder, unknown: set[int]) -> RoleRow:
+def _without_unknown(
+    row: RoleRow,
+    holder: Holder,
+    unknown: set[int],
+) -> RoleRow:
     if not _named(row, holder) & unknown:
         return row
     message = f"A role names {holder} that do not exist"
@@ -229,7 +248,12 @@ async def replace_roles(
         warning = None if outcome.newer is None else outcome.warning
         following.append(replace(outcome, warning=warning))
     await store_roles(
-        connection, registry, caller, object_name, assigned, RoleChange.REPLACE
+        connection,
+        registry,
+        caller,
+        object_name,
+        assigned,
+        RoleChange.REPLACE,
     )
     return following
 
@@ -274,14 +298,18 @@ async def _execute(
 
 
 async def forget_roles(
-    connection: Connection, objects: Sequence[str], record_ids: Sequence[str]
+    connection: Connection,
+    objects: Sequence[str],
+    record_ids: Sequence[str],
 ) -> None:
     """Remove the roles of records that are deleted."""
     await connection.execute(FORGET, objects, record_ids)
 
 
 async def _columns(
-    connection: Connection, object_name: str, ids: Sequence[str]
+    connection: Connection,
+    object_name: str,
+    ids: Sequence[str],
 ) -> dict[str, dict[str, str]]:
     """Return by record the role columns as the audit trail has them: ``{role}.users`` → ids with commas."""
     found: dict[str, dict[str, str]] = {}
@@ -295,5 +323,9 @@ async def _columns(
 
 
 def _arrays(lines: Iterable[tuple[object, ...]], width: int) -> list[list[object]]:
-    columns = [list(column) for column in zip(*lines, strict=True)]
-    return columns or [[] for _ in range(width)]
+    """Return lines as ``width`` columns."""
+    columns: list[list[object]] = [[] for _ in range(width)]
+    for line in lines:
+        for column, value in zip(columns, line, strict=True):
+            column.append(value)
+    return columns

@@ -22,6 +22,7 @@ from shared.vault.records.new_records import (
     without_sources,
 )
 from shared.vault.records.record_roles import (
+    RoleColumns,
     read_roles,
     replace_roles,
     roles_of,
@@ -99,7 +100,8 @@ class RecordService(RecordWrites):
             read = await copy_sources(connection, caller, target, read, sources)
             resolved = await batch.resolve(read)
             outcomes = await self.insert(batch, resolved)
-            await note_lineage(connection, object_name, lineage_of(outcomes), lineage)
+            origins = lineage_of(outcomes)
+            await note_lineage(connection, object_name, origins, lineage)
             return results(outcomes)
 
         return await self.carry_out(work)
@@ -135,18 +137,23 @@ class RecordService(RecordWrites):
             if rules.rules_status(caller, target, mode):
                 rules.refuse_bulk_status(registry, target, resolved, stored)
             # A refused row assigns nothing, and whom it names is not looked up.
-            wanted = [
-                {} if row.errors else assigned
-                for row, assigned in zip(resolved, columns, strict=True)
-            ]
+            wanted: list[RoleColumns] = []
+            for row, assigned in zip(resolved, columns, strict=True):
+                wanted.append({} if row.errors else assigned)
             roles = await read_roles(connection, wanted)
             for row, asked in zip(resolved, roles, strict=True):
                 row.errors += asked.errors
             outcomes = await batch.update(resolved, stored, warn_unchanged=True)
             outcomes = await replace_roles(
-                connection, registry, caller, object_name, outcomes, roles
+                connection,
+                registry,
+                caller,
+                object_name,
+                outcomes,
+                roles,
             )
-            await note_lineage(connection, object_name, lineage_of(outcomes), lineage)
+            origins = lineage_of(outcomes)
+            await note_lineage(connection, object_name, origins, lineage)
             return results(outcomes)
 
         return await self.carry_out(work)
@@ -169,10 +176,20 @@ class RecordService(RecordWrites):
         async def work(connection: Connection) -> list[RowResult]:
             authorize_mode(caller, mode)
             target = self.target(
-                caller, object_name, rows, Operation.CREATE, Operation.EDIT
+                caller,
+                object_name,
+                rows,
+                Operation.CREATE,
+                Operation.EDIT,
             )
             return await self.upsert_in(
-                connection, caller, target, rows, id_param, mode=mode, lineage=lineage
+                connection,
+                caller,
+                target,
+                rows,
+                id_param,
+                mode=mode,
+                lineage=lineage,
             )
 
         return await self.carry_out(work)

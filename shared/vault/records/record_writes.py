@@ -126,7 +126,10 @@ class RecordWrites:
         )
 
     async def insert(
-        self, batch: Batch, rows: Sequence[ResolvedRow], key: Field | None = None
+        self,
+        batch: Batch,
+        rows: Sequence[ResolvedRow],
+        key: Field | None = None,
     ) -> list[Outcome]:
         """Create the rows of a batch, run the entry actions of the state they begin in, and return the outcomes."""
         return await create_rows(batch, rows, key, self.actions, self)
@@ -231,7 +234,7 @@ class RecordWrites:
         key: Field,
         mode: WriteMode,
     ) -> list[RowResult]:
-        """Delete the records that rows name by ``key``; a row whose record must stay, or does not exist, gets an error."""
+        """Delete the records that rows name by ``key``; rows whose record must stay or does not exist get an error."""
         read = self.reader(target, mode).read(named, key)
         batch = self.batch(connection, caller, target, mode)
         stored = await batch.lock(read, key)
@@ -244,9 +247,10 @@ def key_field(target: VaultObject, id_param: str | None) -> Field:
 
     :raises VaultFault: INVALID_DATA when the field does not exist or is not unique.
     """
-    key = target.fields.get(id_param or "id")
+    name = id_param or "id"
+    key = target.fields.get(name)
     if key is None or not (key.unique or key.type is FieldType.ID):
-        message = f"[{(id_param or '')[:100]}] is not a unique field of [{target.name}]"
+        message = f"[{name[:100]}] is not a unique field of [{target.name}]"
         raise VaultFault(ErrorType.INVALID_DATA, message)
     return key
 
@@ -283,7 +287,12 @@ async def create_rows(
                 records,
             )
             written, errors = await _insert_into(
-                batch, left, key, actions, context, state
+                batch,
+                left,
+                key,
+                actions,
+                context,
+                state,
             )
         for row, outcome in zip(left, written, strict=True):
             decided = _decided(outcome, errors)
@@ -325,7 +334,9 @@ async def _insert_into(
 
 
 async def _insert_together(
-    batch: Batch, rows: Sequence[ResolvedRow], key: Field | None
+    batch: Batch,
+    rows: Sequence[ResolvedRow],
+    key: Field | None,
 ) -> tuple[list[Outcome], Errors]:
     """Insert the rows of a raw object; one that breaks a unique field fails all of them."""
     written: list[Outcome] = []

@@ -32,14 +32,20 @@ class RoleService:
     """The role calls of the API."""
 
     def __init__(
-        self, database: Database, components: ComponentService, records: RecordService
+        self,
+        database: Database,
+        components: ComponentService,
+        records: RecordService,
     ) -> None:
         self._database = database
         self._components = components
         self._records = records
 
     async def assigned(
-        self, caller: Caller, object_name: str, record_id: str
+        self,
+        caller: Caller,
+        object_name: str,
+        record_id: str,
     ) -> dict[str, dict[str, list[int] | None]]:
         """Return the roles of a record that users or groups have: role → ``users`` and ``groups`` → ids.
 
@@ -61,7 +67,12 @@ class RoleService:
         return roles
 
     async def change(
-        self, caller: Caller, object_name: str, rows: Source, *, remove: bool
+        self,
+        caller: Caller,
+        object_name: str,
+        rows: Source,
+        *,
+        remove: bool,
     ) -> list[RowResult]:
         """Add the users and groups of each row's ``{role}.users`` and ``{role}.groups``, or remove them.
 
@@ -75,7 +86,12 @@ class RoleService:
             plain, columns = split_roles(rows, roles_of(registry))
             ids = [str(row.get("id") or "") for row in plain]
             locked = await self._records.change_in(
-                connection, caller, target, ids, {}, {}
+                connection,
+                caller,
+                target,
+                ids,
+                {},
+                {},
             )
             checked = [
                 _checked(*each) for each in zip(locked, plain, columns, strict=True)
@@ -96,7 +112,12 @@ class RoleService:
                 if result.ok
             ]
             await store_roles(
-                connection, registry, caller, object_name, assigned, change
+                connection,
+                registry,
+                caller,
+                object_name,
+                assigned,
+                change,
             )
             return results
 
@@ -104,19 +125,24 @@ class RoleService:
 
 
 def _checked(
-    result: RowResult, fields: Mapping[str, object], columns: RoleColumns
+    result: RowResult,
+    fields: Mapping[str, object],
+    columns: RoleColumns,
 ) -> RowResult:
     """Return the result of locking a row's record, refused where the row has other fields, or no roles."""
     if fields.keys() - {"id"}:
         message = "A row takes id, {role}.users and {role}.groups"
-        return _with_errors(
-            result, ApiError(ErrorType.ATTRIBUTE_NOT_SUPPORTED, message)
-        )
+        error = ApiError(ErrorType.ATTRIBUTE_NOT_SUPPORTED, message)
+        return _with_errors(result, error)
     if not columns:
         message = "The row names no users and no groups of a role"
-        return _with_errors(result, ApiError(ErrorType.PARAMETER_REQUIRED, message))
+        error = ApiError(ErrorType.PARAMETER_REQUIRED, message)
+        return _with_errors(result, error)
     return result
 
 
 def _with_errors(result: RowResult, *errors: ApiError) -> RowResult:
-    return replace(result, errors=(*result.errors, *errors)) if errors else result
+    if not errors:
+        return result
+    together = (*result.errors, *errors)
+    return replace(result, errors=together)

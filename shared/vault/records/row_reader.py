@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, assert_never, cast
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.components.platform import AUDIT, SOURCE_MODIFIED
@@ -70,7 +70,11 @@ class RowReader:
         return read
 
     def _set(
-        self, row: ReadRow, name: str, value: object, setter: Setter | None
+        self,
+        row: ReadRow,
+        name: str,
+        value: object,
+        setter: Setter | None,
     ) -> None:
         """Set one value of a row; what is wrong with it becomes an error of the row."""
         if setter is None:
@@ -127,14 +131,15 @@ class RowReader:
 
     def _guarded_setter(self, target: Field) -> Setter:
         """Return the setter of a field that callers do not set: one that refuses it, or leaves it as it is stored."""
-        if self._mode.unchanged is not UnchangedFields.ALWAYS_IGNORE:
-            return _refuse(target.name)
-        coerce = coercion(target, self._registry)
-
-        def guard(row: ReadRow, value: object) -> None:
-            row.guarded[target.name] = coerce(value)
-
-        return guard
+        match self._mode.unchanged:
+            case UnchangedFields.ALWAYS_IGNORE:
+                return _guard(target.name, coercion(target, self._registry))
+            case (
+                UnchangedFields.IGNORE_SET_ON_CREATE_ONLY | UnchangedFields.NEVER_IGNORE
+            ):
+                return _refuse(target.name)
+            case _:
+                assert_never(self._mode.unchanged)
 
     def _key_setter(self, key_field: Field) -> Setter:
         coerce = coercion(key_field, self._registry)
@@ -174,22 +179,25 @@ class RowReader:
     def _set_type_by_name(self, row: ReadRow, value: object) -> None:
         if value is None or value == "":
             return
-        chosen = self._registry.object_types.get((self.object.name, str(value)))
+        owner = self.object.name
+        chosen = self._registry.object_types.get((owner, str(value)))
         if chosen is None or not chosen.active:
-            raise InvalidValue(f"[{self.object.name}] has no such object type")
-        type_id = self._registry.object_type_id(self.object.name, chosen.name)
+            raise InvalidValue(f"[{owner}] has no such object type")
+        type_id = self._registry.object_type_id(owner, chosen.name)
         _set_once(row, TYPE, type_id)
 
     def _set_type(self, row: ReadRow, value: object) -> None:
         if value is None or value == "":
             return
+        target = self.object.name
         for (owner, name), chosen in self._registry.object_types.items():
-            if owner != self.object.name or not chosen.active:
+            if owner != target or not chosen.active:
                 continue
-            if value == self._registry.object_type_id(owner, name):
+            type_id = self._registry.object_type_id(owner, name)
+            if value == type_id:
                 _set_once(row, TYPE, value)
                 return
-        raise InvalidValue(f"[{self.object.name}] has no such object type")
+        raise InvalidValue(f"[{target}] has no such object type")
 
 
 def _plain_setter(name: str, coerce: Coercion) -> Setter:
@@ -228,6 +236,15 @@ def _source_modified_setter(coerce: Coercion) -> Setter:
     return set_source_modified
 
 
+def _guard(name: str, coerce: Coercion) -> Setter:
+    def guard(row: ReadRow, value: object) -> None:
+        # Whether it is the stored value is known when the record is.
+        stored = coerce(value)
+        row.guarded[name] = stored
+
+    return guard
+
+
 def _refuse(name: str) -> Setter:
     def refuse(row: ReadRow, value: object) -> None:
         del value
@@ -244,7 +261,11 @@ def _set_lineage(row: ReadRow, value: object) -> None:
         )
 
 
-def _set_once(row: ReadRow, name: str, value: object) -> None:
+def _set_once(
+    row: ReadRow,
+    name: str,
+    value: object,
+) -> None:
     """Set a field's value.
 
     :raises InvalidValue: when it is set already: a reference or a type may be named in two ways, but not in both.
@@ -254,16 +275,21 @@ def _set_once(row: ReadRow, name: str, value: object) -> None:
 
 
 def _refuse_twice(row: ReadRow, name: str) -> None:
-    if name in row.values or name in row.lookups:
-        raise InvalidValue(f"Field [{name}] is given twice")
+    known = name in row.values or name in row.lookups
+    if known:
+        message = f"Field [{name}] is given twice"
+        raise InvalidValue(message)
 
 
 def _fail_missing(row: ReadRow, name: str) -> None:
-    row.fail(ErrorType.PARAMETER_REQUIRED, f"Missing required parameter [{name}]")
+    message = f"Missing required parameter [{name}]"
+    row.fail(ErrorType.PARAMETER_REQUIRED, message)
 
 
 def migrated_field(
-    name: str, target: VaultObject, registry: Registry
+    name: str,
+    target: VaultObject,
+    registry: Registry,
 ) -> tuple[str, Coercion] | None:
     """Return the field that a key sets in migration mode only, and its conversion; None for every other key.
 
@@ -278,7 +304,11 @@ def migrated_field(
     return None
 
 
-def _state(target: VaultObject, registry: Registry, value: object) -> str | None:
+def _state(
+    target: VaultObject,
+    registry: Registry,
+    value: object,
+) -> str | None:
     name = value[0] if isinstance(value, list) and len(value) == 1 else value
     if name is None or name == "":
         return None
@@ -291,7 +321,9 @@ def _state(target: VaultObject, registry: Registry, value: object) -> str | None
 
 
 def _state_of_type(
-    target: VaultObject, registry: Registry, value: object
+    target: VaultObject,
+    registry: Registry,
+    value: object,
 ) -> str | None:
     if value is None or value == "":
         return None

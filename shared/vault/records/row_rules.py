@@ -44,7 +44,9 @@ class RaceLost(Exception):
 
 
 def fail_unnamed(
-    rows: Sequence[Row], stored: Mapping[object, Record], key: Field
+    rows: Sequence[Row],
+    stored: Mapping[object, Record],
+    key: Field,
 ) -> None:
     """Fail rows whose record is not among the stored ones, and those that name one a second time."""
     seen: set[object] = set()
@@ -64,17 +66,19 @@ def refuse_repeated_keys(rows: Sequence[Row], key: Field) -> None:
     :raises VaultFault: INVALID_DATA when two rows do.
     """
     keys = [row.key for row in rows if row.key is not None]
-    if len(set(keys)) != len(keys):
-        raise VaultFault(
-            ErrorType.INVALID_DATA, f"[{key.name}] is repeated in this call"
-        )
+    distinct = set(keys)
+    if len(distinct) != len(keys):
+        message = f"[{key.name}] is repeated in this call"
+        raise VaultFault(ErrorType.INVALID_DATA, message)
 
 
 # Where a row comes from.
 
 
 def check_lineage(
-    caller: Caller, rows: Sequence[Row], call: CallLineage | None
+    caller: Caller,
+    rows: Sequence[Row],
+    call: CallLineage | None,
 ) -> None:
     """Fail rows whose lineage names an origin that the call does not have.
 
@@ -107,7 +111,9 @@ def authorize_states(caller: Caller, rows: Sequence[Row]) -> None:
 
 
 def newer_stored(
-    row: Row, stored: Record, changes: Mapping[str, object]
+    row: Row,
+    stored: Record,
+    changes: Mapping[str, object],
 ) -> datetime | None:
     """Return the stored time when the row's changes may be those of an older state; None when they are newer.
 
@@ -136,7 +142,11 @@ def advance(row: Row, stored: Record) -> dict[str, object]:
 # Status: new records are active, and parents change theirs one by one.
 
 
-def rules_status(caller: Caller, target: VaultObject, mode: WriteMode) -> bool:
+def rules_status(
+    caller: Caller,
+    target: VaultObject,
+    mode: WriteMode,
+) -> bool:
     """Return whether the status rules hold for a call: not in migration mode, on platform objects, or for the Vault."""
     exempt = mode.migration or target.name.endswith(PLATFORM) or caller == SYSTEM
     return not exempt
@@ -202,13 +212,16 @@ def in_key_order(target: VaultObject, rows: Sequence[NewRow]) -> list[NewRow]:
     names = [field.name for field in statements.unique_fields(target)]
 
     def keys(row: NewRow) -> list[str]:
-        return [str(row.values.get(name) or "") for name in names]
+        values = [row.values.get(name) for name in names]
+        return [str(value or "") for value in values]
 
     return sorted(rows, key=keys)
 
 
 async def fail_taken(
-    connection: Connection, target: VaultObject, changes: Sequence[Change]
+    connection: Connection,
+    target: VaultObject,
+    changes: Sequence[Change],
 ) -> None:
     """Fail every change that sets a unique value which another record, or an earlier change, has."""
     for field in statements.unique_fields(target):

@@ -89,11 +89,13 @@ class Row:
 
     def fail(self, error_type: ErrorType, message: str) -> None:
         """Add a rule that this row breaks."""
-        self.errors.append(ApiError(error_type, message))
+        error = ApiError(error_type, message)
+        self.errors.append(error)
 
     def refused(self, record_id: str | None = None) -> Refused:
         """Return the row as refused with its errors; ``record_id`` is its record's where that is known."""
-        return Refused(self.key, record_id, tuple(self.errors))
+        errors = tuple(self.errors)
+        return Refused(self.key, record_id, errors)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -123,6 +125,7 @@ class NewRow(Row):
     @classmethod
     def of(cls, row: ResolvedRow) -> NewRow:
         """Return a new row that begins with the values of a resolved one, which stays as it is."""
+        sent = [name for name, value in row.values.items() if value is not None]
         return cls(
             index=row.index,
             key=row.key,
@@ -131,14 +134,15 @@ class NewRow(Row):
             source_modified=row.source_modified,
             lineage=row.lineage,
             errors=list(row.errors),
-            sent=frozenset(n for n, value in row.values.items() if value is not None),
+            sent=frozenset(sent),
         )
 
     def created(self) -> Accepted:
         """Return the row as accepted, under the id among its values."""
+        record_id = str(self.values["id"])
         return Accepted(
             self.key,
-            str(self.values["id"]),
+            record_id,
             event=CREATED,
             lineage=self.lineage,
             changed=self.sent,
@@ -266,11 +270,12 @@ def lineage_of(outcomes: Iterable[Outcome]) -> list[LineageEntry]:
     """Return where the changed fields of accepted rows come from, for those that say so."""
     entries: list[LineageEntry] = []
     for outcome in outcomes:
-        match outcome:
-            case Accepted(lineage=lineage, changed=changed) if lineage and changed:
-                entries.append(LineageEntry(outcome.id, lineage, changed))
-            case _:
-                pass  # refused, unchanged, or without lineage
+        if isinstance(outcome, Refused) or outcome.lineage is None:
+            continue
+        # A row that changed nothing leaves the lineage of what is stored as it is.
+        if outcome.changed:
+            entry = LineageEntry(outcome.id, outcome.lineage, outcome.changed)
+            entries.append(entry)
     return entries
 
 

@@ -32,7 +32,10 @@ async def change_types(
     object_name: str,
     rows: Sequence[Mapping[str, object]],
 ) -> list[RowResult]:
-    """Give each record, named by ``id``, the object type of its row, by id or by name; results in input order."""
+    """Give each record, named by ``id``, the object type of its row, by id or by name; results in input order.
+
+    :raises VaultFault: OPERATION_NOT_ALLOWED for an object without types; and as ``RecordService.target`` does.
+    """
 
     async def work(connection: Connection) -> list[RowResult]:
         target = records.target(caller, object_name, rows, Operation.EDIT)
@@ -65,7 +68,11 @@ def _check(row: ReadRow, source: Mapping[str, object]) -> None:
         row.fail(ErrorType.PARAMETER_REQUIRED, f"Missing required parameter [{TYPE}]")
 
 
-def _emptied(row: ReadRow, target: VaultObject, registry: Registry) -> ResolvedRow:
+def _emptied(
+    row: ReadRow,
+    target: VaultObject,
+    registry: Registry,
+) -> ResolvedRow:
     """Return the row with the fields that its object type does not have set to null."""
     values = dict(row.values)
     chosen = registry.object_type(str(values.get(TYPE)))
@@ -74,5 +81,8 @@ def _emptied(row: ReadRow, target: VaultObject, registry: Registry) -> ResolvedR
         absent = target.fields.keys() - chosen.fields.keys()
         values |= dict.fromkeys(absent - PLATFORM_FIELD_TYPES.keys())
     return ResolvedRow(
-        index=row.index, key=row.key, values=values, errors=list(row.errors)
+        index=row.index,
+        key=row.key,
+        values=values,
+        errors=list(row.errors),
     )

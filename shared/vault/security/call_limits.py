@@ -1,7 +1,8 @@
-"""The burst limit: calls of a user in five minutes, counted by all processes of a Vault together.
+"""Counts calls and sign-ins of users against limits, for all processes of a Vault together.
 
-Each process counts in memory and adds what it has counted to the database once a second, which tells it the calls
-of the others. So a limit is kept to within what the processes of a Vault answer in a second, and no call waits for it.
+A process counts calls in memory and adds its counts to the database once a second, which returns those of the others.
+So a limit is kept to within what the processes of a Vault answer in a second, and no call waits for it. Sign-ins are
+few, and each is counted in the database; a crash of the database forgets them.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 BURST_WINDOW = 300  # seconds
 SHARE_SECONDS = 1.0
 NAME = "postgresql (burst limit)"
+SHARING_FAULTS = (*UNREACHABLE, asyncpg.PostgresError, asyncpg.InterfaceError)
 
 SHARE = """
 INSERT INTO platform.api_usage AS u (user_id, burst_window, calls)
@@ -41,7 +43,7 @@ FORGET_OLD = "DELETE FROM platform.api_usage WHERE burst_window < $1"
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Where a caller stands with a limit; ``delay`` is in seconds."""
+    """How much of a limit a caller has used; ``delay`` is in seconds."""
 
     limit: int
     remaining: int
@@ -51,7 +53,7 @@ class Usage:
 
 @dataclass(slots=True)
 class Count:
-    """Calls of one user in the window: what all processes had counted when last asked, and ours since."""
+    """Calls of one user in the window: those that all processes had shared last, and those of this one since."""
 
     shared: int = 0
     own: int = 0
@@ -59,7 +61,7 @@ class Count:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Calls in a window: of users, and of connections' users, whose calls are the work itself."""
+    """Most calls in a window: of users, and of connections' users, whose calls are the work itself."""
 
     users: int
     connections: int
@@ -85,7 +87,7 @@ class BurstLimits:
         self._task: asyncio.Task[None] | None = None
 
     def count(self, caller: Caller) -> Usage:
-        """Count a call; above the limit it is to be delayed."""
+        """Count a call and return how much of the limit is used; above the limit the call is to be delayed."""
         window = int(self._clock() // BURST_WINDOW)
         if window != self._window:
             self._window, self._counts = window, {}
@@ -95,32 +97,30 @@ class BurstLimits:
         limit = self._limits.connections if connects(caller) else self._limits.users
         calls = count.shared + count.own
         exceeded = calls > limit
-        return Usage(
-            limit, max(0, limit - calls), self._delay if exceeded else 0.0, exceeded
-        )
+        remaining = max(0, limit - calls)
+        return Usage(limit, remaining, self._delay if exceeded else 0.0, exceeded)
 
     async def start(self) -> None:
         """Share the counts until ``stop``."""
         self._task = asyncio.create_task(self._keep_sharing(), name="burst")
 
     async def stop(self) -> None:
-        """Stop sharing; what was counted since the last time is forgotten."""
+        """Stop sharing; what was counted since the last time is lost."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
     async def share(self) -> None:
-        """Add what this process has counted, and learn what the others have."""
+        """Add what this process has counted to the database, and take over what the others have."""
+        # Cleared before the counts are read: a call counted while this waits is shared the next time.
         self._counted.clear()
         window = self._window
-        counted = {
-            user_id: count.own for user_id, count in self._counts.items() if count.own
-        }
+        counted = {user: count.own for user, count in self._counts.items() if count.own}
+        users, calls = list(counted), list(counted.values())
         async with self._database.connection() as connection:
-            rows = await connection.fetch(
-                SHARE, window, list(counted), list(counted.values())
-            )
+            rows = await connection.fetch(SHARE, window, users, calls)
             await connection.execute(FORGET_OLD, window)
+        # Another window has begun meanwhile: its counts have nothing to do with these.
         if window != self._window:
             return
         for row in rows:
@@ -134,11 +134,8 @@ class BurstLimits:
             await asyncio.sleep(SHARE_SECONDS)
             try:
                 await self.share()
-            except (
-                *UNREACHABLE,
-                asyncpg.PostgresError,
-                asyncpg.InterfaceError,
-            ) as error:
+            except SHARING_FAULTS as error:
+                # What was counted is still there, and is shared the next time.
                 self._counted.set()
                 state_log.failed(NAME, error)
             else:
@@ -178,32 +175,33 @@ FORGET_FAILURES = "DELETE FROM platform.sign_in_window WHERE key = $1"
 
 
 class SignInLimits:
-    """The sign-in window of one minute; ``calls`` by user name and DNS, ten wrong passwords by user name."""
+    """Limits of the sign-in in a minute: ``calls`` by user name and DNS, ten wrong passwords by user name."""
 
-    def __init__(self, database: Database, calls: int, delay: float) -> None:
+    def __init__(
+        self,
+        database: Database,
+        calls: int,
+        delay: float,
+    ) -> None:
         self._database = database
         self._calls = calls
         self._delay = delay
 
     async def count(self, username: str, dns: str) -> Usage:
-        """Count one call; from half of the limit on it is to be delayed, and beyond the limit refused."""
+        """Count a call; from half of the limit on it is to be delayed, and beyond the limit refused."""
+        key = _key("calls", username, dns)
         async with self._database.connection() as connection:
             await connection.execute(PURGE_ENDED)
-            attempts = int(
-                await connection.fetchval(COUNT, _key("calls", username, dns), NEVER)
-            )
+            attempts = int(await connection.fetchval(COUNT, key, NEVER))
+        remaining = max(0, self._calls - attempts)
         delay = self._delay if attempts > self._calls / 2 else 0.0
-        return Usage(
-            self._calls,
-            max(0, self._calls - attempts),
-            delay,
-            exceeded=attempts > self._calls,
-        )
+        exceeded = attempts > self._calls
+        return Usage(self._calls, remaining, delay, exceeded)
 
     async def check(self, username: str) -> None:
-        """Refuse a user name that is locked out now.
+        """Check that a user name is not locked out now.
 
-        :raises VaultFault: USER_LOCKED_OUT.
+        :raises VaultFault: USER_LOCKED_OUT when it is.
         """
         async with self._database.connection() as connection:
             failures = await connection.fetchval(FAILURES, _key("failures", username))
@@ -225,6 +223,6 @@ class SignInLimits:
 
 
 def _key(*parts: str) -> bytes:
-    """A digest: what was typed as a user name may be a password."""
+    """Return a digest: what was typed as a user name may be a password."""
     text = "\x00".join(parts)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
