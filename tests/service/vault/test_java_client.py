@@ -13,6 +13,7 @@ import uvicorn
 
 from local.tls import LocalTls
 from local.waiting import answers_within, holds_within
+from shared.runtime.process import KEEP_ALIVE_SECONDS
 from shared.vault.app import create_app
 from shared.vault.vault import Vault
 from tests.service.vault.java_client import (
@@ -144,6 +145,7 @@ async def client(vault: Vault, api: Api, tmp_path_factory: pytest.TempPathFactor
     files = LocalTls(tmp_path_factory.mktemp("tls"))
     files.ensure()
     config = uvicorn.Config(create_app(vault), port=0, log_config=None, access_log=False, lifespan="off")
+    config.timeout_keep_alive = KEEP_ALIVE_SECONDS
     config.ssl_certfile, config.ssl_keyfile = str(files.certificate), str(files.key)
     server = uvicorn.Server(config)
     serving = asyncio.create_task(server.serve())

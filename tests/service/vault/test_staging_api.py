@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import io
 from typing import Any
 
 import aiohttp
@@ -25,7 +26,7 @@ def form(path: str, content: bytes | None = None, **fields: str) -> aiohttp.Form
     for name, value in fields.items():
         data.add_field(name, value)
     if content is not None:
-        data.add_field("file", content, filename="any.bin", content_type="application/octet-stream")
+        data.add_field("file", io.BytesIO(content), filename="any.bin", content_type="application/octet-stream")
     return data
 
 
