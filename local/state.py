@@ -19,8 +19,8 @@ from local.processes import Process
 # Below the range that the kernel gives to outgoing connections, so that a port stays free while its server is away.
 _PORTS = range(20000, 32000)
 _ATTEMPTS = 200
-# Names by which processes of this machine tell each other which ports they have given to servers that are to start.
-_reserved: dict[int, socket.socket] = {}
+# Ports that this process has given to servers; others of this machine see a name in the kernel for each.
+_reserved: set[int] = set()
 
 
 def write_private(path: Path, value: object) -> None:
@@ -157,13 +157,14 @@ def _reserve(port: int) -> bool:
     """
     if port in _reserved:
         return False
-    name = socket.socket(socket.AF_UNIX)
-    try:
-        name.bind(f"\0medical-crm-connection/port/{port}")
-    except OSError:
-        name.close()
-        return False
-    _reserved[port] = name
+    with socket.socket(socket.AF_UNIX) as name:
+        try:
+            name.bind(f"\0medical-crm-connection/port/{port}")
+        except OSError:
+            return False
+        # Left open: what lasts as long as the process is never closed.
+        name.detach()
+    _reserved.add(port)
     return True
 
 

@@ -108,7 +108,7 @@ async def test_it_gives_up_with_the_last_error() -> None:
     peer = Peer(failures=1000)
     with pytest.raises(PeerAway):
         await wait_for(
-            "peer five", peer.ask, retry_on=PeerAway, first=0.01, give_up_after=0.05
+            "peer five", peer.ask, retry_on=PeerAway, first=0.001, give_up_after=0.5
         )
     assert peer.calls > 1
 
