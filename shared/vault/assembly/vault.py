@@ -53,6 +53,7 @@ class Vault(VaultServices):
         await self._start_security()
         await self._start_queues()
         await self._start_jobs()
+        # Last: each part above looks at the database once by itself when it starts.
         await self._follow_changes()
         self.started = True
         log.info("vault.started", vault=self.definition.name, vault_id=self.vault_id)
@@ -87,6 +88,7 @@ class Vault(VaultServices):
         self._stack.push_async_callback(self.burst.stop)
 
     async def _start_queues(self) -> None:
+        # Pushed first, hence closed last: the relay stops before its connection.
         self._stack.push_async_callback(self.broker.close)
         await self.relay.start()
         self._stack.push_async_callback(self.relay.stop)
@@ -114,6 +116,7 @@ class Vault(VaultServices):
 
     async def stop(self) -> None:
         """Stop what was started, in reverse order."""
+        # First, so that this process is not ready any more while it stops.
         self.started = False
         await self._stack.aclose()
         log.info("vault.stopped", vault=self.definition.name)

@@ -54,6 +54,7 @@ def job_types(services: VaultServices) -> Mapping[str, JobType]:
         ),
         RetryJobs(database, components, services.actions.run),
     )
+    # A worker claims only the types that it knows: an older process leaves new ones to newer processes.
     types: dict[str, JobType] = {}
     for chapter in chapters:
         types |= chapter.job_types()

@@ -88,6 +88,7 @@ class VaultServices:
     def __init__(self, definition: VaultDefinition, settings: VaultSettings) -> None:
         self.definition = definition
         self.settings = settings
+        # Several Vaults of one definition need ids of their own.
         self.vault_id = settings.vault_id or definition.vault_id
         self._add_database()
         self._add_security()
@@ -141,6 +142,7 @@ class VaultServices:
         self.records = RecordService(
             self.database,
             self.components,
+            # Triggers and actions come from every chapter that rules records, security among them.
             self._triggers(),
             NamedActions(self._named_actions()),
             self.vault_id,
@@ -181,6 +183,7 @@ class VaultServices:
 
     def _named_actions(self) -> Mapping[str, ActionHandler]:
         """Return what lifecycles may run, by name; the definition's replace the supplied ones."""
+        # Without a mail server no e-mail is queued: it would wait for ever.
         notifier = Notifier(self.jobs, emailing=self.settings.mail_server is not None)
         return {
             **entry_actions.ACTIONS,
@@ -227,6 +230,7 @@ class VaultServices:
             self.relay,
         )
         self.queue_log = QueueLog(self.database, self.components, self.vault_id)
+        # The handlers run as users of the Vault, hence the security service.
         events = DeliveryEvents(
             self.components,
             self.records,
@@ -243,6 +247,7 @@ class VaultServices:
     def _add_files(self) -> None:
         settings = self.settings
         self.files = open_store(settings, self.definition.name)
+        # Content is what rows of the database refer to; the staging area belongs to its users.
         self.content = ContentService(self.database, self.files)
         limits = StagingLimits(settings.staging_file_bytes, settings.staging_user_bytes)
         self.staging = StagingService(self.files, self.jobs, limits)
@@ -291,6 +296,7 @@ class VaultServices:
 
     def _add_loading(self) -> None:
         """Add what submits jobs on many records, and packages."""
+        # These submit only; the handlers of their jobs are listed in vault_jobs.
         self.loader = LoaderService(
             self.jobs,
             self.staging,

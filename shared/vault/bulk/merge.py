@@ -112,6 +112,7 @@ class MergeJobs:
         merged = [*done, {**pair, "status": SUCCESS}]
 
         async def work(connection: Connection) -> list[RowResult]:
+            # The status with the merge: a set is merged once, however often the job is run.
             await self._merge(context, connection, pair[DUPLICATE], pair[MAIN])
             await _save(context, connection, merged)
             return []
@@ -172,6 +173,7 @@ class MergeJobs:
     ) -> None:
         """Set a reference field of every record that names the duplicate to the main record."""
         child, field = reference
+        # The duplicate may refer to itself, and is deleted anyway.
         sql = f"SELECT id FROM {table(child.name)} WHERE {quote(field.name)} = $1 AND id <> $2 ORDER BY id"
         ids = [row["id"] for row in await connection.fetch(sql, duplicate, duplicate)]
         for part in parts(ids):

@@ -89,6 +89,7 @@ class TreeJobs:
             registry = self._components.registry
             levels = await tree_of(connection, registry, object_name, record_id)
             deleted: list[tuple[str, str]] = []
+            # Children first: a record that others refer to may have to stay.
             for level in reversed(levels):
                 for name, ids in level.records.items():
                     require(context.caller, name, Operation.DELETE)
@@ -186,6 +187,7 @@ class TreeJobs:
         try:
             await self._records.carry_out(logged)
         except TreeRefused as refused:
+            # The work is rolled back with its log: the refusal is logged in a transaction of its own.
             lines = {TreeLog.FAILURE: refused.lines}
             async with self._database.transaction() as connection:
                 await self._save(context, connection, header, lines, refused.error)
@@ -245,6 +247,7 @@ class _Copy:
         rows = await self._rows(target, ids)
         batch = self._records.batch(self._connection, self._context.caller, target)
         fields = self._context.parameters.get("fields")
+        # The first record is the one that the call names, and the fields are of its copy.
         if fields and not self.copies:
             reader = self._records.reader(target)
             (replaced,) = reader.read([fields])  # type: ignore[list-item]  # stored JSON
@@ -275,6 +278,7 @@ class _Copy:
 
     def _copy_name(self, field: Field, name: str) -> str:
         """Return a name of the allowed length that no other record has."""
+        # A record may be copied many times: the job's id tells the copies apart.
         suffix = f" (copy {self._context.job_id})"
         length = (field.max_length or DEFAULT_NAME_LENGTH) - len(suffix)
         return name[:length] + suffix
@@ -310,6 +314,7 @@ class _Copy:
 
 def sheet(lines: Lines) -> str:
     """Return lines as CSV."""
+    # RFC 4180 ends lines with CRLF; ``newline`` keeps them on every platform.
     text = io.StringIO(newline="")
     csv.writer(text, lineterminator="\r\n").writerows(lines)
     return text.getvalue()

@@ -31,12 +31,14 @@ if TYPE_CHECKING:
 
 RETRY_EXCEPTIONS = "retry_exceptions"
 ACTION = f"{OBJECT_PREFIX}.{MESSAGE}.retry_transfer__sys"
-PAGE = 50
-MAX_MESSAGES = 10_000  # of one job; what is left then is for the next
+PAGE = 50  # messages that are queued in one transaction
+# Of one job, whose checkpoint holds their ids; what is left then is for the next job.
+MAX_MESSAGES = 10_000
 WATCH_SECONDS = 1.0
 # Without any change for so long, the job no longer waits for outcomes.
 STILL_SECONDS = 60.0
 
+# A message that could not be read cannot be sent again, and is left out.
 # A delivery exception belongs to no integration: its connection is found by its queue.
 OPEN = """
 SELECT m.id FROM records.exception_message__sys m

@@ -29,6 +29,7 @@ FIXED = (KEY, CONNECTION, NAME, TYPE, SOURCE)
 CONNECTIONS = (
     "SELECT id, api_name__sys FROM records.connection__sys WHERE id = ANY($1::text[])"
 )
+# As the Vault names custom components.
 _GENERIC_NAME = re.compile(r"[a-z0-9]+(?:_[a-z0-9]+)*__[cv]")
 
 

@@ -41,6 +41,7 @@ SELECT i.integration_api_name__sys AS name, i.{LAST_RUN} AS last_run, c.api_name
     c.remote_vault_id__sys AS remote_vault
 FROM records.{OBJECT} i JOIN records.connection__sys c ON c.id = i.connection__sys WHERE i.id = $1
 """
+# NO KEY: other rows may refer to the integration while it is locked.
 LOCK_TIME = f"SELECT {LAST_RUN} FROM records.{OBJECT} WHERE id = $1 FOR NO KEY UPDATE"
 CREATED = "SELECT date_trunc('milliseconds', created_date) FROM platform.job WHERE job_id = $1"
 
@@ -122,6 +123,7 @@ class IntegrationRunJobs:
         )
         async with self._database.transaction() as connection:
             order = await self._order(connection, integration)
+            # Without a last run, only what has changed since the request is read.
             since = order.last_run
             if since is None:
                 since = await connection.fetchval(CREATED, context.job_id)
@@ -184,6 +186,7 @@ class IntegrationRunJobs:
 
         async def work(connection: Connection) -> list[RowResult]:
             stored: datetime | None = await connection.fetchval(LOCK_TIME, integration)
+            # Somebody who set the time back wants those changes to be read again.
             if stored != found or (stored is not None and stored >= to):
                 return []
             target = self._components.registry.objects[OBJECT]

@@ -52,6 +52,7 @@ class Counts:
             message = "Counts must add up: read = skipped + written + failed; written <= mapped <= written + failed"
             raise VaultFault(ErrorType.INVALID_DATA, message)
 
+    # A record may fail before or after it is mapped, hence not an equation.
     @property
     def most_mapped(self) -> int:
         """Return how many records can have got their target values."""
@@ -118,4 +119,5 @@ class Run:
     @property
     def stage_done(self) -> bool:
         """Return whether the stage is read, and each of its batches reported."""
+        # Batches are reported by several connectors, also before the last one is sent.
         return self.paged and self.reported >= self.batches

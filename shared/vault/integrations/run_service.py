@@ -151,6 +151,7 @@ class RunService:
 
         :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA, also for counts that do not add up.
         """
+        # Wrong counts are refused before the run is locked.
         batch.counts.check()
 
         async def work(connection: Connection) -> None:

@@ -44,6 +44,7 @@ class JobLog:
 
     async def content(self) -> AsyncIterator[bytes]:
         """Yield the text so far as UTF-8."""
+        # By position and not by one cursor: a log may be long, and no transaction stays open for it.
         position = 0
         while True:
             async with self.database.connection() as connection:

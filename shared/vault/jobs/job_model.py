@@ -18,13 +18,14 @@ class JobStatus(StrEnum):
 
     SCHEDULED = "SCHEDULED"
     QUEUED = "QUEUED"
-    QUEUEING = "QUEUEING"
     RUNNING = "RUNNING"
     SUCCESS = "SUCCESS"
     ERRORS_ENCOUNTERED = "ERRORS_ENCOUNTERED"
-    FAILED_TO_RUN = "FAILED_TO_RUN"
     CANCELLED = "CANCELLED"
     TIMEOUT = "TIMEOUT"
+    # The API has these too, and clients may filter by them; no job gets them here.
+    QUEUEING = "QUEUEING"
+    FAILED_TO_RUN = "FAILED_TO_RUN"
     COMPLETED_DUE_TO_INACTIVITY = "COMPLETED_DUE_TO_INACTIVITY"
     MISSED_SCHEDULE = "MISSED_SCHEDULE"
 
@@ -175,9 +176,11 @@ class JobContext:
         await self.run.table.save_checkpoint(
             self.run.lease, self.job_id, checkpoint, connection
         )
+        # After the write: without a lease the last stored checkpoint stays.
         self.checkpoint = checkpoint
 
 
+# A protocol, because the table that implements it stands above this module.
 class RunStore(Protocol):
     """Stores what a run reports of itself, as long as its lease is valid."""
 
@@ -230,7 +233,7 @@ class JobType:
     """How jobs of one type are run; ``timeout`` (seconds) bounds one run, and ends the job as TIMEOUT."""
 
     handler: JobHandler
-    timeout: float = 3600.0
+    timeout: float = 3600.0  # a handler that hangs would occupy its worker for ever
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,6 +76,7 @@ class JobService:
         :raises VaultFault: INVALID_DATA when there is none of this id,
             INSUFFICIENT_ACCESS when it is another's.
         """
+        # The database refuses a number that its column cannot have.
         found = await self.table.job(job_id) if 0 < job_id <= MAX_ID else None
         if found is None:
             message = f"The job [{job_id}] does not exist"
@@ -90,6 +91,7 @@ class JobService:
             last request is too short a time ago.
         """
         found = await self.job(caller, job_id)
+        # After the check of access: nobody delays the requests of another.
         if not await self.table.count_poll(job_id, self._poll):
             seconds = f"{self._poll.total_seconds():g}"
             message = f"The status of a job can be requested once in {seconds} seconds"

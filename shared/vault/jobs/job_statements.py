@@ -56,7 +56,8 @@ UPDATE platform.job SET status = 'QUEUED', lease = NULL, leased_until = NULL, mo
     run_at = now() + $3::interval, attempts = attempts - CASE WHEN $4 THEN 0 ELSE 1 END
 WHERE job_id = $1 AND lease = $2 AND status = 'RUNNING' RETURNING job_id
 """
-# Parking is no failure: the attempts are counted from 0 again.
+# A parked job has no lease, but a time until which it counts as leased: CLAIM takes it after that, and
+# WAKE moves that time to now. Parking is no failure: the attempts are counted from 0 again.
 PARK = """
 UPDATE platform.job SET lease = NULL, leased_until = now() + $3::interval, attempts = 0, modified_date = now()
 WHERE job_id = $1 AND lease = $2 AND status = 'RUNNING' RETURNING job_id

@@ -41,6 +41,7 @@ STATES_OF_TASKS = f"""
 SELECT state, count(*) AS number FROM ({statements.TASKS}) AS tasks GROUP BY state ORDER BY state
 """
 SAVE_CHECKPOINT = "UPDATE platform.job SET checkpoint = $2 WHERE job_id = $1"
+# Tasks and logs are deleted with their job, by their foreign keys.
 REMOVE = "DELETE FROM platform.job WHERE job_id = ANY($1::integer[])"
 
 
@@ -122,6 +123,7 @@ class JobTable:
 
     async def count_poll(self, job_id: int, interval: timedelta) -> bool:
         """Count a status request; return False when the last one is less than ``interval`` ago."""
+        # One statement checks and counts, so that of two requests at once one is refused.
         async with self._database.connection() as connection:
             counted = await connection.fetchval(
                 statements.COUNT_POLL,
@@ -170,6 +172,7 @@ class JobTable:
         statuses = jobs.statuses
         if wanted.statuses:
             statuses &= wanted.statuses
+        # Only names of this module become part of the SQL; values are parameters.
         dated = jobs.dated_by
         condition = (
             f"status = ANY($1::text[]) AND ($2::bigint IS NULL OR created_by = $2)"
@@ -197,6 +200,7 @@ class JobTable:
     async def _change_and_wake(self, sql: str, job_id: int, user_id: int) -> bool:
         async with self._database.transaction() as connection:
             changed = await connection.fetchval(sql, job_id, user_id)
+            # A cancelled job that runs stops when its worker renews the lease, which a notification hastens.
             await connection.execute(NOTIFY, JOB)
         return changed is not None
 
@@ -281,6 +285,7 @@ class JobTable:
                 pause,
                 counted,
             )
+            # Another process may be free for it.
             await connection.execute(NOTIFY, JOB)
         return released is not None
 
@@ -337,6 +342,7 @@ class JobTable:
             ):
                 yield leased
             return
+        # Raised inside the caller's transaction: with the report its other changes are undone.
         if await connection.fetchrow(statements.LEASED, job_id, lease) is None:
             raise LeaseLost
         yield connection

@@ -57,6 +57,7 @@ class ExtractJobs:
         for task in left:
             await context.progress(task.task_id, {}, state=TaskState.QUEUED)
         for task in left:
+            # A file of the store is written whole or not at all: a task has no checkpoint within.
             ended[task.task_id] = await _TaskRun(self, context, task).run()
             await context.save(ended)
         return _result(ended)
@@ -108,6 +109,7 @@ class _TaskRun:
         text = statement(self._task, target)
         async for page in self._pages(text):
             self._context.raise_if_stopped()
+            # Once, on the first page; an extract without records has a header all the same.
             if not self._rows:
                 header = lines([self._task.fields])
                 yield header.encode()

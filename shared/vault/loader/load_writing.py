@@ -47,6 +47,7 @@ def require_writable(registry: Registry, caller: Caller, task: LoadTask) -> None
     if task.id_param is not None and task.id_param not in target.fields:
         message = f"Task {task.task_id}: invalid value for parameter [idparam]"
         raise VaultFault(ErrorType.INVALID_DATA, message)
+    # Both leave out rules that otherwise protect the data of the Vault.
     if task.migration_mode or task.no_triggers:
         authorize(caller, Grant.RECORD_MIGRATION)
 
@@ -62,6 +63,7 @@ async def write(
     :raises VaultFault: when the rows are refused as a whole.
     """
     name, key = task.object_name, task.id_param
+    # An upsert always names its rows by a field; without one by their ids.
     mode = WriteMode(migration=task.migration_mode, no_triggers=task.no_triggers)
     match task.action:
         case Action.CREATE:

@@ -48,6 +48,7 @@ class PackageJobs:
         status = await self._inbound.deploy(context)
         package_id = str(context.parameters["package_id"])
         path = f"/vobject/{PACKAGE}/{package_id}/actions/deploy/results"
+        # A deployment with errors has ended, and its results say which steps failed.
         failed = status is PackageStatus.ERROR
         ended = JobStatus.ERRORS_ENCOUNTERED if failed else JobStatus.SUCCESS
         return _result(package_id, path, ended)

@@ -77,6 +77,7 @@ class DeliveryReports:
         delivered = [d.message_id for d in deliveries if d.message_id not in removed]
 
         async def work(connection: Connection) -> list[RowResult]:
+            # In one transaction with the exceptions: a report that fails comes again whole.
             await self._log.write(connection, queue.name, deliveries)
             failures = [
                 await self._lost(connection, user, queue, parts)
@@ -159,6 +160,7 @@ class DeliveryReports:
         if not message_ids:
             return []
         rows = await connection.fetch(OPEN, queue.name, message_ids)
+        # Mostly there is nothing to resolve: no write path is begun for it.
         if not rows:
             return []
         target = self._components.registry.objects[MESSAGE]

@@ -40,6 +40,7 @@ async def send(
         target = open_queue(context.registry, queue_name)
         await put(context.connection, target, attributes, items)
     except VaultFault as fault:
+        # An active queue refuses only what could never be sent: a retry would not help.
         if queue.rollback_on_error or queue.active:
             raise
         messages = [Message(attributes, part) for part in cut(items)]

@@ -112,6 +112,7 @@ class QueueLog:
         queue: str,
         deliveries: Sequence[Delivery],
     ) -> None:
+        # A message may fail before its connections are known.
         named = [delivery for delivery in deliveries if delivery.connection]
         if not named:
             return
@@ -198,6 +199,7 @@ class QueueLog:
         page = await self.page(caller, day, queue=queue)
         while page:
             yield page
+            # By number and not by offset: entries may be removed while the day is read.
             last = page[-1].number
             page = await self.page(caller, day, queue=queue, after=last)
 

@@ -142,6 +142,7 @@ COLUMNS = (
         place=7,
     ),
 )
+# The database numbers and dates an entry itself; a delivery says the rest.
 STORED = tuple(column for column in COLUMNS if column.stored_as is not None)
 REPORTED = tuple(column for column in STORED if column.read is not None)
 SHOWN = tuple(
@@ -152,6 +153,7 @@ SHOWN = tuple(
 )
 
 
+# Values by name, so that no second list of the columns is needed.
 @dataclass(frozen=True, slots=True)
 class LogEntry:
     """One entry; ``number`` orders the entries, ``values`` are those of the columns by name."""
@@ -170,6 +172,7 @@ def _json(value: object) -> object:
 
 def insert_statement() -> str:
     """Return the SQL that stores entries; its parameters are the values of ``REPORTED``, an array a column."""
+    # Arrays, so that a report of any length is one statement that is prepared once.
     names = [str(column.stored_as) for column in REPORTED]
     arrays = [
         f"${number}::{column.sql_type}[]" for number, column in enumerate(REPORTED, 1)

@@ -68,6 +68,7 @@ async def put(
     :raises VaultFault: OPERATION_NOT_ALLOWED for a message that could never be sent.
     """
     parts = list(cut(items))
+    # Two messages of one id would be one to their receiver.
     if message_id and len(parts) != 1:
         raise _refusal("it has no items, or too many for one message")
     identifiers = [message_id] if message_id else [str(uuid4()) for _ in parts]
@@ -109,6 +110,7 @@ async def _store(
         list(items),
         bodies,
     )
+    # Delivered when the transaction commits: the relay finds the messages then.
     await connection.execute("SELECT pg_notify($1, '')", OUTBOX)
 
 

@@ -39,6 +39,8 @@ class StagingJobs:
         source = str(context.parameters["source"])
         target = str(context.parameters["target"])
         resumed = bool(context.checkpoint)
+        # Saved before anything is moved: the next run then completes the move, and does not
+        # take the file in its new place for another one.
         if not resumed:
             await context.save({"begun": True})
         with as_faults():
@@ -68,6 +70,7 @@ class StagingJobs:
         try:
             await self._store(session, resumed=resumed)
         except AlreadyThere:
+            # The caller may remove what is in its place, and commit again.
             await self._uploads.reopen(session_id)
             with as_faults():
                 raise
