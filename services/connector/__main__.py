@@ -9,7 +9,7 @@ from shared.runtime.process import serve
 
 
 def main() -> None:
-    """Read the settings, serve until told to stop."""
+    """Read the settings and serve until the process is stopped."""
     settings = ConnectorSettings()
     configure_logging(settings, "connector")
     serve(create_app(settings), settings.host, settings.port, tls=settings.tls)

@@ -1,4 +1,4 @@
-"""The connector process: Vaults, brokers and consumers put together, and taken apart in reverse order."""
+"""Puts the connector process together: Vaults, brokers and consumers; and takes it apart in reverse order."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
+from typing import assert_never
 
 from fastapi import FastAPI
 
@@ -30,7 +31,7 @@ from shared.runtime.logging import get_logger
 from shared.runtime.process import run_until_cancelled
 from shared.runtime.telemetry import measure_loop_lag, metrics
 from shared.spark.connection import BrokerConnection
-from shared.spark.consumer import Consumer
+from shared.spark.consumer import Consumer, Handler
 from shared.spark.publisher import Publisher
 from shared.spark.topology import Direction
 
@@ -47,7 +48,7 @@ class Connector:
         self._consumers: list[QueueConsumers] = []
 
     async def run(self) -> None:
-        """Wait for all Vaults and brokers, then consume until cancelled; stops cleanly."""
+        """Wait for all Vaults and brokers, consume until cancelled, then stop cleanly."""
         patience = Patience()
         slots = Slots(
             asyncio.Semaphore(self._settings.concurrency),
@@ -55,6 +56,7 @@ class Connector:
             timedelta(seconds=self._settings.run_overlap),
         )
         required = [access for access in self._settings.vaults if not access.optional]
+        optional = [access for access in self._settings.vaults if access.optional]
         async with AsyncExitStack() as stack:
             # What joins later is closed after everything that may still use it.
             late = await stack.enter_async_context(AsyncExitStack())
@@ -71,6 +73,7 @@ class Connector:
                 for vault in vaults.connected
             ]
             stack.push_async_callback(self._stop)
+            # Runs first: a handler that waits for a Vault would otherwise use up the grace of the stop.
             stack.callback(patience.end)
             async with concurrently() as group:
                 for vault, consumers in zip(
@@ -79,14 +82,13 @@ class Connector:
                     group.create_task(
                         run_until_cancelled(f"queues of {vault.name}", consumers.run)
                     )
-                for access in self._settings.vaults:
-                    if access.optional:
-                        group.create_task(self._join(access, late, vaults, slots))
+                for access in optional:
+                    group.create_task(self._join(access, late, vaults, slots))
 
     async def _join(
         self, access: VaultAccess, stack: AsyncExitStack, vaults: Vaults, slots: Slots
     ) -> None:
-        """Connect with one more Vault, however long that takes, and consume its queues from then on."""
+        """Connect with one more Vault, however long that takes, then consume its queues."""
         vault = await self._connect(access, stack, slots.patience)
         vaults.join(vault)
         _log.info("vault joined", vault=vault.name)
@@ -102,7 +104,7 @@ class Connector:
                 group.create_task(consumers.stop())
 
     async def check(self) -> str | None:
-        """Readiness: None when all queues are subscribed to."""
+        """Return why the connector is not ready; None when all queues are subscribed to."""
         if not self._consumers:
             return "waiting for the Vaults and their brokers"
         reasons = [await consumers.check() for consumers in self._consumers]
@@ -111,19 +113,20 @@ class Connector:
     async def _connect(
         self, access: VaultAccess, stack: AsyncExitStack, patience: Patience
     ) -> KnownVault:
-        client = await stack.enter_async_context(
-            VaultClient(
-                access.url,
-                access.username,
-                access.password.get_secret_value(),
-                timeout=self._settings.call_timeout,
-                concurrency=self._settings.call_concurrency,
-            )
+        opening = VaultClient(
+            access.url,
+            access.username,
+            access.password.get_secret_value(),
+            timeout=self._settings.call_timeout,
+            concurrency=self._settings.call_concurrency,
         )
+        client = await stack.enter_async_context(opening)
         if access.amqp_url is None:
             await patience.wait_for(f"Vault {access.name}", client.sign_in)
             return KnownVault(access.name, client.vault_id, client)
         url = access.amqp_url.get_secret_value()
+        # RabbitMQ stops reading from a publishing connection while it is short of memory or disk; acknowledgements
+        # have to get through meanwhile.
         consuming = BrokerConnection(url, f"connector {access.name} consuming")
         publishing = BrokerConnection(url, f"connector {access.name} publishing")
         publisher = Publisher(publishing, Direction.INBOUND.exchange)
@@ -138,37 +141,41 @@ class Connector:
         )
 
     def _queue_consumers(
-        self, vaults: Vaults, vault: ConnectedVault, slots: Slots
+        self,
+        vaults: Vaults,
+        vault: ConnectedVault,
+        slots: Slots,
     ) -> QueueConsumers:
         settings = self._settings
         attempts = Attempts(settings.delivery_attempts, settings.delivery_first_pause)
 
+        def handler(queue: ConsumedQueue) -> Handler:
+            match queue.direction:
+                case Direction.INBOUND:
+                    return Inbox(vaults, vault, queue.name, slots).handle
+                case Direction.OUTBOUND:
+                    return Outbound(
+                        vaults,
+                        vault,
+                        queue.name,
+                        attempts,
+                        slots.patience,
+                        self._receivers,
+                    ).handle
+                case _:
+                    assert_never(queue.direction)
+
         def build(queue: ConsumedQueue, holder: str) -> Consumer:
-            inbound = queue.direction == Direction.INBOUND
-            handler = (
-                Inbox(vaults, vault, queue.name, slots).handle
-                if inbound
-                else Outbound(
-                    vaults, vault, queue.name, attempts, slots.patience, self._receivers
-                ).handle
-            )
-            if queue.sequential:
-                # One message is done before the next one is even given out, here or to another connector.
-                return Consumer(
-                    vault.consuming,
-                    holder,
-                    handler,
-                    prefetch=1,
-                    concurrency=1,
-                    max_batch=1,
-                )
+            # Of a sequential queue, one message is done before the next one is even given out, here or to another
+            # connector.
+            one = queue.sequential
             return Consumer(
                 vault.consuming,
                 holder,
-                handler,
-                prefetch=settings.prefetch,
-                concurrency=settings.concurrency,
-                max_batch=settings.max_batch,
+                handler(queue),
+                prefetch=1 if one else settings.prefetch,
+                concurrency=1 if one else settings.concurrency,
+                max_batch=1 if one else settings.max_batch,
             )
 
         return QueueConsumers(
@@ -181,7 +188,7 @@ class Connector:
 
 
 def create_app(settings: ConnectorSettings) -> FastAPI:
-    """The process's HTTP routes: health, metrics, questions, messages from elsewhere; the connector runs with them."""
+    """Return the process's HTTP routes: health, metrics, queries, messages from elsewhere; the connector runs with them."""
     connector = Connector(settings)
     health = Health()
     health.add("queues", connector.check)

@@ -1,4 +1,4 @@
-"""The connector's settings, from the environment and from secret files."""
+"""Reads the connector's settings from the environment and from secret files."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from shared.runtime.settings import RuntimeSettings
 
 
 class VaultAccess(BaseModel):
-    """One Vault: its address, the integration user, and its virtual host at the broker, if it is at ours.
+    """One Vault: its address, the integration user, and its virtual host, if it is at this connector's broker.
 
-    The connector does not wait for an ``optional`` one: it joins when it answers for the first time.
+    The connector does not wait for an ``optional`` one, which joins when it answers for the first time.
     """
 
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
@@ -29,12 +29,14 @@ class VaultAccess(BaseModel):
 
 
 class ConnectorSettings(RuntimeSettings):
-    """Settings with the prefix ``CONNECTOR_``; ``CONNECTOR_VAULTS`` is a JSON list of Vaults.
+    """Settings with the prefix ``CONNECTOR_``; times are in seconds.
 
-    Times are in seconds. ``concurrency`` is how many work units are in flight, ``max_batch`` how many
-    messages are looked at together. ``ca_file`` has
-    authorities that are trusted beside the system's, for receivers of External connections. ``public_url`` is
-    the address at which Vaults elsewhere reach this connector; without one it takes no messages by HTTPS.
+    * ``vaults``: a JSON list of Vaults.
+    * ``concurrency``: how many work units are transferred at once.
+    * ``max_batch``: how many messages are gathered into work units together.
+    * ``ca_file``: authorities that are trusted beside the system's, for receivers of External connections.
+    * ``public_url``: the address at which Vaults elsewhere reach this connector; without one it takes no messages by
+      HTTPS.
     """
 
     model_config = SettingsConfigDict(
@@ -68,7 +70,7 @@ class ConnectorSettings(RuntimeSettings):
 
     @property
     def tls(self) -> TlsListener | None:
-        """Where and with which certificate HTTPS is served, or None."""
+        """The port and certificate of HTTPS; None where it is not served."""
         if self.tls_certificate is None or self.tls_key is None:
             return None
         return TlsListener(self.tls_port, self.tls_certificate, self.tls_key)

@@ -1,4 +1,4 @@
-"""The consumers of one Vault's queues, kept in step with the queues that the Vault says it has."""
+"""Keeps the consumers of one Vault's queues in step with the queues that the Vault says it has."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ from functools import partial
 
 from services.connector.vaults.faults import Patience
 from services.connector.vaults.vaults import ConnectedVault
-from shared.client.results import text
+from shared.client.results import Row, text
 from shared.runtime.concurrency import concurrently
 from shared.runtime.logging import get_logger
 from shared.spark.consumer import Consumer
-from shared.spark.topology import queue_state, sequential_queue
+from shared.spark.topology import Direction, queue_state, sequential_queue
 
 _log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class ConsumedQueue:
-    """A Spark queue to consume: whether it is ``inbound`` or ``outbound``, and whether one message at a time."""
+    """A Spark queue to consume; of a ``sequential`` one, one message at a time."""
 
     name: str
-    direction: str
+    direction: Direction
     sequential: bool
 
 
 Build = Callable[[ConsumedQueue, str], Consumer]
-"""A consumer for a Spark queue and the broker's queue that holds its messages."""
+"""Makes a consumer for a Spark queue and the broker's queue that has its messages."""
 
 
 class QueueConsumers:
@@ -42,7 +42,7 @@ class QueueConsumers:
         interval: float,
         grace: float,
     ) -> None:
-        """``interval`` is how often the Vault is asked for its queues, ``grace`` bounds a stop; in seconds."""
+        """Set how often the Vault is asked for its queues, and how long a stop may take; both in seconds."""
         self._vault = vault
         self._build = build
         self._patience = patience
@@ -52,90 +52,108 @@ class QueueConsumers:
         self._known = False
 
     async def run(self) -> None:
-        """Keep the consumers in step until cancelled; what runs then is stopped by ``stop``."""
+        """Keep the consumers in step until cancelled; those that run then are stopped by ``stop``."""
+        name = self._vault.name
         while True:
-            wanted = await self._patience.wait_for(
-                f"queues of {self._vault.name}", self._wanted
-            )
+            wanted = await self._patience.wait_for(f"queues of {name}", self._wanted)
+            # A queue that has become sequential is another one here, so it is stopped before it is started again.
             for queue in self._running.keys() - wanted:
-                for consumer in self._running.pop(queue):
-                    await consumer.stop(self._grace)
-                _log.info(
-                    "queue no longer consumed", vault=self._vault.name, queue=queue.name
-                )
+                await self._stop_queue(queue)
             for queue in wanted - self._running.keys():
-                names = await self._patience.wait_for(
-                    f"broker of {self._vault.name}", partial(self._holders, queue)
-                )
-                self._running[queue] = [self._build(queue, name) for name in names]
-                for consumer in self._running[queue]:
-                    await consumer.start()
-                _log.info(
-                    "queue consumed",
-                    vault=self._vault.name,
-                    queue=queue.name,
-                    direction=queue.direction,
-                )
+                await self._start_queue(queue)
             self._known = True
             await asyncio.sleep(self._interval)
 
+    async def _stop_queue(self, queue: ConsumedQueue) -> None:
+        for consumer in self._running.pop(queue):
+            await consumer.stop(self._grace)
+        _log.info("queue no longer consumed", vault=self._vault.name, queue=queue.name)
+
+    async def _start_queue(self, queue: ConsumedQueue) -> None:
+        broker = f"broker of {self._vault.name}"
+        names = await self._patience.wait_for(broker, partial(self._holders, queue))
+        consumers = [self._build(queue, name) for name in names]
+        # Known before they start: a stop that comes in between stops them, too.
+        self._running[queue] = consumers
+        for consumer in consumers:
+            await consumer.start()
+        _log.info(
+            "queue consumed",
+            vault=self._vault.name,
+            queue=queue.name,
+            direction=queue.direction.value,
+        )
+
     async def stop(self) -> None:
         """Stop all consumers at once, their handlers finished or their deliveries returned."""
-        consumers = [
-            consumer for running in self._running.values() for consumer in running
-        ]
+        running = self._running.values()
+        consumers = [consumer for each in running for consumer in each]
         self._running = {}
         async with concurrently() as group:
             for consumer in consumers:
                 group.create_task(consumer.stop(self._grace))
 
     async def check(self) -> str | None:
-        """Readiness: why messages of this Vault cannot arrive yet, or no longer."""
+        """Return why messages of this Vault cannot arrive yet, or no longer; None when they can."""
         if not self._known:
             return f"the queues of {self._vault.name} are not known yet"
         waiting = [
             queue.name
             for queue, running in self._running.items()
-            if not all(each.is_subscribed for each in running)
+            if not all(consumer.is_subscribed for consumer in running)
         ]
         return f"not subscribed to {', '.join(waiting)}" if waiting else None
 
     async def _holders(self, queue: ConsumedQueue) -> tuple[str, ...]:
-        """The broker's queues that may hold messages of a Spark queue, also from before it became sequential or not."""
+        """Return the broker's queues that may have messages of a Spark queue."""
         ordered = sequential_queue(queue.name)
-        if (
-            queue.sequential
-            or await queue_state(self._vault.consuming, ordered) is not None
-        ):
+        # A queue that is no longer sequential, or was not before, may still have messages in the other one.
+        if queue.sequential:
+            return queue.name, ordered
+        if await queue_state(self._vault.consuming, ordered) is not None:
             return queue.name, ordered
         return (queue.name,)
 
     async def _wanted(self) -> set[ConsumedQueue]:
-        """Queues to consume; an inactive one still gives what it holds."""
+        """Return the queues to consume; an inactive one too, for the messages that are still in it."""
+        client = self._vault.client
         async with concurrently() as group:
-            listing = group.create_task(self._vault.client.queues())
-            components = group.create_task(self._vault.client.configuration("Queue"))
-        listed = {text(row, "name"): text(row, "type") for row in listing.result()}
+            listing = group.create_task(client.queues())
+            components = group.create_task(client.configuration("Queue"))
         sequential = {
             text(row, "name")
             for row in components.result()
             if row.get("sequential") is True
         }
-        outbound = [
-            name for name, direction in listed.items() if direction == "outbound"
-        ]
+        queues = []
+        for row in listing.result():
+            name = text(row, "name")
+            direction = _direction(row)
+            if direction is not None:
+                queue = ConsumedQueue(name, direction, name in sequential)
+                queues.append(queue)
+        disabled = await self._disabled(queues)
+        return {queue for queue in queues if queue.name not in disabled}
+
+    async def _disabled(self, queues: list[ConsumedQueue]) -> set[str]:
+        """Return the names of outbound queues whose delivery is disabled."""
+        client = self._vault.client
         async with concurrently() as group:
             reads = {
-                name: group.create_task(self._vault.client.queue(name))
-                for name in outbound
+                queue.name: group.create_task(client.queue(queue.name))
+                for queue in queues
+                if queue.direction is Direction.OUTBOUND
             }
-        held = {
+        return {
             name
             for name, read in reads.items()
             if text(read.result(), "delivery") == "disabled"
         }
-        return {
-            ConsumedQueue(name, direction, name in sequential)
-            for name, direction in listed.items()
-            if direction in ("inbound", "outbound") and name not in held
-        }
+
+
+def _direction(row: Row) -> Direction | None:
+    # A Vault may list queues of kinds that are none of this connector's.
+    try:
+        return Direction(text(row, "type"))
+    except ValueError:
+        return None

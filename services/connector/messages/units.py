@@ -1,10 +1,12 @@
-"""Messages gathered into work units: at most 500 distinct records of one object, for one integration point."""
+"""Gathers messages into work units: at most 500 distinct records of one object, for one integration point."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from enum import StrEnum
+from typing import TypeGuard
 
 from shared.spark.envelope import (
     MAX_ITEMS,
@@ -14,10 +16,12 @@ from shared.spark.envelope import (
     Message,
 )
 
-RUN_EVENT = "run"
 
+class RunEvent(StrEnum):
+    """What the attribute ``event`` of a run's message says: read the records, or transfer those that were read."""
 
-BATCH_EVENT = "run_batch"
+    REQUEST = "run"
+    BATCH = "run_batch"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,40 +33,33 @@ class RunBatch:
     number: int = 0
 
     def attributes(self) -> dict[str, JsonValue]:
-        """As a message carries it."""
+        """Return the batch as attributes of a message."""
         return {"integration": self.integration, "run": self.run, "batch": self.number}
 
 
 def run_of(message: Message) -> RunBatch | None:
-    """The run that a message belongs to, if any."""
+    """Return the run that a message belongs to; None for none."""
     attributes = message.attributes
-    integration, run, number = (
-        attributes.get("integration"),
-        attributes.get("run"),
-        attributes.get("batch", 0),
-    )
-    if attributes.get("event") not in (RUN_EVENT, BATCH_EVENT) or not isinstance(
-        integration, str
-    ):
+    if attributes.get("event") not in tuple(RunEvent):
         return None
-    if (
-        not isinstance(run, int)
-        or not isinstance(number, int)
-        or isinstance(run, bool)
-        or isinstance(number, bool)
-    ):
-        return None
-    return RunBatch(integration, run, number)
+    integration = attributes.get("integration")
+    run = attributes.get("run")
+    number = attributes.get("batch", 0)
+    if isinstance(integration, str) and _is_whole(run) and _is_whole(number):
+        return RunBatch(integration, run, number)
+    return None
 
 
 def requested_run(message: Message) -> RunBatch | None:
-    """The run whose records are to be read, when the message asks for that."""
-    batch = run_of(message)
-    return (
-        batch
-        if batch is not None and message.attributes.get("event") == RUN_EVENT
-        else None
-    )
+    """Return the run whose records are to be read; None for a message that does not ask for that."""
+    if message.attributes.get("event") != RunEvent.REQUEST:
+        return None
+    return run_of(message)
+
+
+def _is_whole(value: object) -> TypeGuard[int]:
+    # bool is an int in Python, and no number in JSON.
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,19 +79,18 @@ class Inbound:
         """The source object whose records the items are; empty when the message names none."""
         return self._text("object")
 
-    def source(self, own: int) -> int | None:
-        """Id of the Vault that the records are in, if known, for a message on a queue of the Vault ``own``.
+    @property
+    def event(self) -> str:
+        """What has happened to the records; empty when the message does not say."""
+        return self._text("event")
 
-        A retry is put on the queue by the target Vault itself, and then names the source in an attribute.
-        """
+    def source(self, own: int) -> int | None:
+        """Return the id of the records' Vault, or None, for a message on a queue of the Vault ``own``."""
         if self.sender is not None and self.sender != own:
             return self.sender
+        # A retry is put on the queue by the target Vault itself, and then names the source in an attribute.
         named = self.envelope.message.attributes.get(SOURCE_ATTRIBUTE)
-        return (
-            named
-            if isinstance(named, int) and not isinstance(named, bool) and named != own
-            else None
-        )
+        return named if _is_whole(named) and named != own else None
 
     def _text(self, name: str) -> str:
         value = self.envelope.message.attributes.get(name)
@@ -128,55 +124,60 @@ class WorkUnit:
     @property
     def message_of(self) -> dict[str, str]:
         """Message ids by the id that they name; the last message that names it."""
-        return {
-            item: m.envelope.message_id
-            for m in self.messages
-            for item in m.envelope.message.items
-        }
+        found = {}
+        for message in self.messages:
+            envelope = message.envelope
+            for item in envelope.message.items:
+                found[item] = envelope.message_id
+        return found
 
     @property
     def whole_messages(self) -> dict[str, Envelope]:
-        """Each message once, by its id, with the ids that any copy of it names: a retry names only what was left."""
+        """Each message once, by its id, with the ids that any copy of it names."""
         whole: dict[str, Envelope] = {}
         for message in self.messages:
             envelope = message.envelope
             known = whole.setdefault(envelope.message_id, envelope)
-            if known is not envelope:
-                items = tuple(
-                    dict.fromkeys((*known.message.items, *envelope.message.items))
-                )
-                whole[envelope.message_id] = replace(
-                    known, message=replace(known.message, items=items)
-                )
+            if known is envelope:
+                continue
+            # A retry names only what was left, so no copy alone may have all the ids.
+            both = (*known.message.items, *envelope.message.items)
+            items = tuple(dict.fromkeys(both))
+            joined = replace(known.message, items=items)
+            whole[envelope.message_id] = replace(known, message=joined)
         return whole
 
     def takes(self, message: Inbound) -> bool:
-        """Whether a message still fits."""
-        new = sum(item not in self.ids for item in message.envelope.message.items)
-        return not self.messages or len(self.ids) + new <= MAX_ITEMS
+        """Return whether a message still fits."""
+        # A message is never cut, so the first one fits whatever its length.
+        if not self.messages:
+            return True
+        items = message.envelope.message.items
+        new = sum(item not in self.ids for item in items)
+        return len(self.ids) + new <= MAX_ITEMS
 
     def add(self, message: Inbound) -> None:
-        """Take a message in; a second copy of one adds nothing."""
+        """Take a message in; a second copy of one adds no ids."""
         self.messages.append(message)
         self.ids.update(dict.fromkeys(message.envelope.message.items))
 
 
 def gather(messages: Iterable[Inbound], own: int) -> list[WorkUnit]:
-    """Work units of the messages on a queue of the Vault ``own``, in order of arrival; a message is never cut."""
+    """Return work units of the messages on a queue of the Vault ``own``, in order of arrival."""
     open_units: dict[UnitKey, WorkUnit] = {}
     units: list[WorkUnit] = []
     for message in messages:
-        event = message.envelope.message.attributes.get("event")
         key = UnitKey(
-            message.source(own),
-            message.integration_point,
-            message.object,
-            event if isinstance(event, str) else "",
-            run_of(message.envelope.message),
+            source=message.source(own),
+            integration_point=message.integration_point,
+            object=message.object,
+            event=message.event,
+            batch=run_of(message.envelope.message),
         )
         unit = open_units.get(key)
         if unit is None or not unit.takes(message):
-            unit = open_units[key] = WorkUnit(key)
+            unit = WorkUnit(key)
+            open_units[key] = unit
             units.append(unit)
         unit.add(message)
     return units

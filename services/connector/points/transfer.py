@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import assert_never
 
 from services.connector.points.evaluation import (
     Evaluation,
@@ -23,6 +25,15 @@ from shared.spark.envelope import format_moment
 
 STEP = timedelta(milliseconds=1)
 """The resolution of moments in the API."""
+
+
+class Result(StrEnum):
+    """Results of records in an outcome; a record with a warning is transferred, too."""
+
+    TRANSFERRED = "transferred"
+    SKIPPED = "skipped"
+    FAILED = "failed"
+    WARNED = "warned"
 
 
 @dataclass(slots=True)
@@ -60,6 +71,20 @@ class Outcome:
         for item, failure in evaluation.failures.items():
             self.fail(item, failure)
         self.warn(evaluation.warnings)
+
+    def count(self, result: Result) -> int:
+        """Return how many records have a result."""
+        match result:
+            case Result.TRANSFERRED:
+                return len(self.done)
+            case Result.SKIPPED:
+                return len(self.skipped)
+            case Result.FAILED:
+                return len(self.failures)
+            case Result.WARNED:
+                return len(self.warnings)
+            case _:
+                assert_never(result)
 
     @property
     def settled(self) -> set[str]:

@@ -1,4 +1,4 @@
-"""User Exception Messages and Items: recorded once a message and item however often it fails, resolved on success."""
+"""Keeps User Exception Messages and Items: recorded once a message and item however often it fails, then resolved."""
 
 from __future__ import annotations
 
@@ -19,13 +19,30 @@ from services.connector.rules.vql_text import (
 )
 from shared.client.client import VaultClient
 from shared.client.errors import VaultRefused
+from shared.client.results import Row, RowResult, text
+from shared.protocol.error_types import ErrorType
 
 MESSAGE = "exception_message__sys"
 ITEM = "exception_item__sys"
-OPEN, RESOLVED, WARNING = "open__sys", "resolved__sys", "warning__sys"
-RETRYING, IGNORED = "retrying__sys", "ignored__sys"
-UNRESOLVED = (OPEN, RETRYING, WARNING)
 MAX_BODY = 32_000
+"""Characters of a message body that its record has room for."""
+_MESSAGE_KEY = "message_id__sys"
+_ITEM_KEY = "item_key__sys"
+_STATUS = "error_status__sys"
+
+
+class ErrorStatus(StrEnum):
+    """Error Status of an exception record."""
+
+    OPEN = "open__sys"
+    RETRYING = "retrying__sys"
+    WARNING = "warning__sys"
+    RESOLVED = "resolved__sys"
+    IGNORED = "ignored__sys"
+
+
+_UNRESOLVED = (ErrorStatus.OPEN, ErrorStatus.RETRYING, ErrorStatus.WARNING)
+_IS_UNRESOLVED = contains(_STATUS, _UNRESOLVED)
 
 
 class MessageErrorType(StrEnum):
@@ -58,21 +75,34 @@ class MessageFailure:
     warnings: Mapping[str, ItemFailure] = field(default_factory=dict)
 
     @property
-    def status(self) -> str:
+    def status(self) -> ErrorStatus:
         """The Error Status of its record: a message that only warns is not open."""
-        return OPEN if self.failed or not self.warnings else WARNING
+        warns_only = self.warnings and not self.failed
+        return ErrorStatus.WARNING if warns_only else ErrorStatus.OPEN
+
+    @property
+    def whole(self) -> bool:
+        """Whether it failed before any of its items was looked at."""
+        return not self.items and not self.warnings
 
 
 def malformed(
-    body: bytes, message_id: str | None, queue: str, reason: str
+    body: bytes,
+    message_id: str | None,
+    queue: str,
+    reason: str,
 ) -> MessageFailure:
-    """The failure of a body that is no message; without an id it is known by the body's digest."""
+    """Return the failure of a body that is no message."""
+    # Without an id it is known by its digest, so that a body that comes again is the same exception.
+    digest = hashlib.sha256(body).hexdigest()
+    # PostgreSQL stores no NUL in a text.
+    shown = body[:MAX_BODY].decode(errors="replace").replace("\x00", "")
     return MessageFailure(
-        message_id=message_id or hashlib.sha256(body).hexdigest(),
+        message_id=message_id or digest,
         queue=queue,
         error_type=MessageErrorType.MALFORMED,
         text=f"The message cannot be read: {reason}. Correct its sender; it cannot be sent again from here",
-        body=body[:MAX_BODY].decode(errors="replace").replace("\x00", ""),
+        body=shown,
         received=0,
         failed=0,
     )
@@ -87,159 +117,165 @@ class ExceptionRecords:
     async def record(self, failures: Iterable[MessageFailure]) -> None:
         """Create or reopen the records of these failures.
 
-        Raises VaultUnavailable, and VaultRefused when the Vault does not take an exception record.
+        :raises VaultUnavailable: the Vault is away.
+        :raises VaultRefused: the Vault does not take an exception record.
         """
         by_id = {failure.message_id: failure for failure in failures}
         if not by_id:
             return
-        head = f"SELECT id, message_id__sys, error_status__sys FROM {MESSAGE}"  # noqa: S608  VQL, literals quoted
-        known = await query_all(
-            self._client, statements(head, "message_id__sys", by_id)
-        )
-        existing = {str(row["message_id__sys"]) for row in known}
-        for row in known:
-            if row["error_status__sys"] == [IGNORED]:
-                del by_id[
-                    str(row["message_id__sys"])
-                ]  # a second copy does not undo an administrator's decision
+        existing = await self._statuses(by_id)
+        for message_id, status in existing.items():
+            # A second copy of a message does not undo an administrator's decision.
+            if status == ErrorStatus.IGNORED:
+                del by_id[message_id]
         if not by_id:
             return
-        # A retry names only what was left, so the first record of a message keeps its body and its count.
-        rows = [
-            _message_row(failure, first=failure.message_id not in existing)
-            for failure in by_id.values()
-        ]
-        results = await self._client.upsert(MESSAGE, rows, id_param="message_id__sys")
-        records: dict[str, str] = {}
-        for message_id, result in zip(by_id, results, strict=True):
-            _require(result.ok, result.errors)
-            records[message_id] = str(result.id)
-        items = [
-            _item_row(failure, records[failure.message_id], item, reason, status)
-            for failure in by_id.values()
-            for reasons, status in ((failure.items, OPEN), (failure.warnings, WARNING))
-            for item, reason in reasons.items()
-        ]
+        records = await self._record_messages(by_id, existing)
+        items = _item_rows(by_id.values(), records)
         if existing and items:
             items = await self._not_ignored(items)
         if items:
-            for result in await self._client.upsert(
-                ITEM, items, id_param="item_key__sys"
-            ):
-                _require(result.ok, result.errors)
-        whole = [
-            failure
-            for failure in by_id.values()
-            if not failure.items and not failure.warnings
-        ]
-        await self._open_again(
-            [records[failure.message_id] for failure in whole if existing]
-        )
+            results = await self._client.upsert(ITEM, items, id_param=_ITEM_KEY)
+            _require(results)
+        if existing:
+            whole = [failure for failure in by_id.values() if failure.whole]
+            await self._open_again([records[each.message_id] for each in whole])
 
-    async def _not_ignored(
-        self, items: list[dict[str, object]]
-    ) -> list[dict[str, object]]:
-        head = f"SELECT id, item_key__sys FROM {ITEM}"  # noqa: S608  VQL, literals quoted
-        keys = [str(item["item_key__sys"]) for item in items]
-        condition = f"error_status__sys = {literal(IGNORED)}"
+    async def _statuses(self, message_ids: Iterable[str]) -> dict[str, str]:
+        """Return the Error Status of the messages that have a record, by message id."""
+        head = f"SELECT id, {_MESSAGE_KEY}, {_STATUS} FROM {MESSAGE}"  # noqa: S608  VQL, literals quoted
         rows = await query_all(
-            self._client, statements(head, "item_key__sys", keys, conditions=condition)
+            self._client, statements(head, _MESSAGE_KEY, message_ids)
         )
-        ignored = {row["item_key__sys"] for row in rows}
-        return [item for item in items if item["item_key__sys"] not in ignored]
+        return {str(row[_MESSAGE_KEY]): text(row, _STATUS) for row in rows}
+
+    async def _record_messages(
+        self,
+        by_id: Mapping[str, MessageFailure],
+        existing: Collection[str],
+    ) -> dict[str, str]:
+        """Write the records of messages, and return their ids by message id."""
+        rows = []
+        for message_id, failure in by_id.items():
+            row = _message_row(failure)
+            # A retry names only what was left, so the first record of a message keeps its body and its count.
+            if message_id not in existing:
+                row["message_body_json__sys"] = failure.body
+                row["message_items_received__sys"] = failure.received
+            rows.append(row)
+        results = await self._client.upsert(MESSAGE, rows, id_param=_MESSAGE_KEY)
+        _require(results)
+        written = zip(by_id, results, strict=True)
+        return {message_id: str(result.id) for message_id, result in written}
+
+    async def _not_ignored(self, items: list[Row]) -> list[Row]:
+        """Return the items without those that an administrator ignores."""
+        head = f"SELECT id, {_ITEM_KEY} FROM {ITEM}"  # noqa: S608  VQL, literals quoted
+        keys = [str(item[_ITEM_KEY]) for item in items]
+        condition = f"{_STATUS} = {literal(ErrorStatus.IGNORED)}"
+        texts = statements(head, _ITEM_KEY, keys, conditions=condition)
+        rows = await query_all(self._client, texts)
+        ignored = {row[_ITEM_KEY] for row in rows}
+        return [item for item in items if item[_ITEM_KEY] not in ignored]
 
     async def _open_again(self, records: Sequence[str]) -> None:
-        """Items that were being retried, of messages that failed before any item was looked at."""
+        """Open the items that were being retried, of messages that failed before any item was looked at."""
         if not records:
             return
         head = f"SELECT id FROM {ITEM}"  # noqa: S608  VQL, literals quoted
-        condition = f"error_status__sys = {literal(RETRYING)}"
-        rows = await query_all(
-            self._client,
-            statements(head, "exception_message__sys", records, conditions=condition),
-        )
-        await self._set_status(ITEM, [str(row["id"]) for row in rows], OPEN)
+        condition = f"{_STATUS} = {literal(ErrorStatus.RETRYING)}"
+        texts = statements(head, MESSAGE, records, conditions=condition)
+        rows = await query_all(self._client, texts)
+        await self._set_status(ITEM, rows, ErrorStatus.OPEN)
 
     async def resolve(
-        self, message_ids: Collection[str], point: str | None, items: Collection[str]
+        self,
+        message_ids: Collection[str],
+        point: str | None,
+        items: Collection[str],
     ) -> None:
-        """Resolve what these items failed with before at an integration point, and messages with nothing left.
+        """Resolve the earlier failures of these items at an integration point, and messages with nothing left.
 
-        ``message_ids`` are messages that came through without a failure. Raises ClientError.
+        ``message_ids`` are messages that came through without a failure.
+
+        :raises ClientError: one of the calls fails.
         """
         if not await self._any_unresolved(message_ids, point):
             return
         head = f"SELECT id FROM {MESSAGE}"  # noqa: S608  VQL, literals quoted
-        condition = contains("error_status__sys", UNRESOLVED)
-        own = await query_all(
-            self._client,
-            statements(head, "message_id__sys", message_ids, conditions=condition),
-        )
+        texts = statements(head, _MESSAGE_KEY, message_ids, conditions=_IS_UNRESOLVED)
+        own = await query_all(self._client, texts)
         touched = {str(row["id"]) for row in own}
         if items and point is not None:
-            at_point = (
-                f"exception_message__sysr.integration_point__sys = {literal(point)}"
-            )
-            condition = f"{contains('error_status__sys', UNRESOLVED)} AND {at_point}"
-            head = f"SELECT id, exception_message__sys FROM {ITEM}"  # noqa: S608  VQL, literals quoted
-            rows = await query_all(
-                self._client, statements(head, "item__sys", items, conditions=condition)
-            )
-            await self._set_status(ITEM, [str(row["id"]) for row in rows], RESOLVED)
-            touched.update(str(row["exception_message__sys"]) for row in rows)
+            touched |= await self._resolve_items(point, items)
         if touched:
-            head = f"SELECT id, exception_message__sys FROM {ITEM}"  # noqa: S608  VQL, literals quoted
-            condition = contains("error_status__sys", UNRESOLVED)
-            left = await query_all(
-                self._client,
-                statements(
-                    head, "exception_message__sys", touched, conditions=condition
-                ),
-            )
-            touched -= {str(row["exception_message__sys"]) for row in left}
+            touched -= await self._with_items(touched)
+        resolved: list[Row] = [{"id": record} for record in sorted(touched)]
         await self._set_status(
-            MESSAGE, sorted(touched), RESOLVED, message_items_failed__sys=0
+            MESSAGE, resolved, ErrorStatus.RESOLVED, message_items_failed__sys=0
         )
+
+    async def _resolve_items(self, point: str, items: Collection[str]) -> set[str]:
+        """Resolve the items at an integration point, and return the messages that they belong to."""
+        at_point = f"exception_message__sysr.integration_point__sys = {literal(point)}"
+        condition = f"{_IS_UNRESOLVED} AND {at_point}"
+        head = f"SELECT id, {MESSAGE} FROM {ITEM}"  # noqa: S608  VQL, literals quoted
+        texts = statements(head, "item__sys", items, conditions=condition)
+        rows = await query_all(self._client, texts)
+        await self._set_status(ITEM, rows, ErrorStatus.RESOLVED)
+        return {str(row[MESSAGE]) for row in rows}
+
+    async def _with_items(self, messages: Collection[str]) -> set[str]:
+        """Return those of the messages that have unresolved items."""
+        head = f"SELECT id, {MESSAGE} FROM {ITEM}"  # noqa: S608  VQL, literals quoted
+        texts = statements(head, MESSAGE, messages, conditions=_IS_UNRESOLVED)
+        rows = await query_all(self._client, texts)
+        return {str(row[MESSAGE]) for row in rows}
 
     async def _any_unresolved(
-        self, message_ids: Collection[str], point: str | None
+        self,
+        message_ids: Collection[str],
+        point: str | None,
     ) -> bool:
-        """Whether there may be anything to resolve: most of the time there is not, and one question tells."""
-        # Messages recorded before their integration point was known are found by their id only.
+        """Return whether there may be anything to resolve."""
+        # Most of the time there is nothing, and one query shows it.
         either = [] if point is None else [f"integration_point__sys = {literal(point)}"]
+        # Messages recorded before their integration point was known are found by their id only.
         if message_ids:
-            either.append(contains("message_id__sys", message_ids))
+            either.append(contains(_MESSAGE_KEY, message_ids))
         if not either:
             return False
-        condition = (
-            f"({' OR '.join(either)}) AND {contains('error_status__sys', UNRESOLVED)}"
-        )
-        text = f"SELECT id FROM {MESSAGE} WHERE {condition} MAXROWS 1"  # noqa: S608  VQL, literals quoted
-        return len(text) > MAX_STATEMENT or bool((await self._client.query(text)).rows)
+        condition = f"({' OR '.join(either)}) AND {_IS_UNRESOLVED}"
+        statement = f"SELECT id FROM {MESSAGE} WHERE {condition} MAXROWS 1"  # noqa: S608  VQL, literals quoted
+        if len(statement) > MAX_STATEMENT:
+            return True
+        answer = await self._client.query(statement)
+        return bool(answer.rows)
 
     async def _set_status(
-        self, object_name: str, ids: Sequence[str], status: str, **fields: object
+        self,
+        object_name: str,
+        records: Sequence[Row],
+        status: ErrorStatus,
+        **fields: object,
     ) -> None:
-        if ids:
-            rows = [
-                {"id": record, "error_status__sys": status, **fields} for record in ids
-            ]
-            for result in await self._client.update(object_name, rows):
-                _require(result.ok, result.errors)
+        if not records:
+            return
+        changes = {_STATUS: status, **fields}
+        rows = [{"id": str(record["id"]), **changes} for record in records]
+        results = await self._client.update(object_name, rows)
+        _require(results)
 
 
-def _message_row(failure: MessageFailure, *, first: bool) -> dict[str, object]:
-    row: dict[str, object] = {
-        "message_id__sys": failure.message_id,
+def _message_row(failure: MessageFailure) -> Row:
+    row: Row = {
+        _MESSAGE_KEY: failure.message_id,
         "queue__sys": failure.queue,
-        "error_type__sys": failure.error_type.value,
+        "error_type__sys": failure.error_type,
         "error_message__sys": failure.text[:MAX_TEXT],
-        "error_status__sys": failure.status,
+        _STATUS: failure.status,
         "message_items_failed__sys": failure.failed,
     }
-    if first:
-        row["message_body_json__sys"] = failure.body
-        row["message_items_received__sys"] = failure.received
     if failure.integration:
         row["integration__sys"] = failure.integration
     if failure.integration_point:
@@ -247,33 +283,53 @@ def _message_row(failure: MessageFailure, *, first: bool) -> dict[str, object]:
     return row
 
 
+def _item_rows(
+    failures: Iterable[MessageFailure],
+    records: Mapping[str, str],
+) -> list[Row]:
+    """Return the rows of failed and warned items; ``records`` are ids of message records by message id."""
+    rows = []
+    for failure in failures:
+        record = records[failure.message_id]
+        for item, reason in failure.items.items():
+            rows.append(_item_row(failure, record, item, reason, ErrorStatus.OPEN))
+        for item, reason in failure.warnings.items():
+            rows.append(_item_row(failure, record, item, reason, ErrorStatus.WARNING))
+    return rows
+
+
 def _item_row(
-    failure: MessageFailure, record: str, item: str, reason: ItemFailure, status: str
-) -> dict[str, object]:
-    row: dict[str, object] = {
-        "item_key__sys": f"{failure.message_id}:{item}",
-        "exception_message__sys": record,
+    failure: MessageFailure,
+    record: str,
+    item: str,
+    reason: ItemFailure,
+    status: ErrorStatus,
+) -> Row:
+    # The record is named, not shown: its values may be personal and stay in the source Vault.
+    data = orjson.dumps({"object": failure.object, "id": item})
+    return {
+        _ITEM_KEY: f"{failure.message_id}:{item}",
+        MESSAGE: record,
         "item__sys": item,
-        "error_type__sys": reason.error_type.value,
+        "error_type__sys": reason.error_type,
         "error_message__sys": reason.message[:MAX_TEXT],
-        "error_status__sys": status,
-        # The record is named, not shown: what it holds may be personal and stays in the source Vault.
-        "item_data__sys": orjson.dumps({"object": failure.object, "id": item}).decode(),
+        _STATUS: status,
+        "item_data__sys": data.decode(),
+        # Empty, not absent: an item that fails again may fail elsewhere than before.
+        "integration_rule__sys": reason.rule or "",
+        "field_rule__sys": reason.field_rule or "",
+        "target_field__sys": reason.target_field or "",
     }
-    named = (
-        ("integration_rule__sys", reason.rule),
-        ("field_rule__sys", reason.field_rule),
-        ("target_field__sys", reason.target_field),
-    )
-    # Empty, not absent: an item that fails again may fail elsewhere than before.
-    return row | {name: value or "" for name, value in named}
 
 
-def _require(ok: bool, errors: Sequence[object]) -> None:
-    if not ok:
-        first = errors[0] if errors else None
-        kind, text = (
-            getattr(first, "type", "UNEXPECTED_ERROR"),
-            getattr(first, "message", "no reason given"),
-        )
-        raise VaultRefused(kind, f"exception record not taken: {text}")
+def _require(results: Iterable[RowResult]) -> None:
+    """Raise VaultRefused with the first error of rows that were not taken."""
+    for result in results:
+        if result.ok:
+            continue
+        kind: str = ErrorType.UNEXPECTED_ERROR
+        reason = "no reason given"
+        if result.errors:
+            kind = result.errors[0].type
+            reason = result.errors[0].message
+        raise VaultRefused(kind, f"exception record not taken: {reason}")

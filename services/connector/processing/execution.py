@@ -1,4 +1,4 @@
-"""One work unit from its ids to its outcome: routed, transferred, and its failures recorded or resolved."""
+"""Runs one work unit from its ids to its outcome: routed, transferred, and its failures recorded or resolved."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from services.connector.points.points import mark_refused, transfer
 from services.connector.points.saving import without_values
 from services.connector.points.transfer import (
     Outcome,
+    Result,
     Transfer,
     UnitLineage,
     keeps_lineage,
@@ -19,25 +20,26 @@ from services.connector.processing.exception_records import (
     MessageErrorType,
     MessageFailure,
 )
+from services.connector.rules.item_failures import ItemFailure
 from services.connector.rules.rule import RuleError
 from services.connector.vaults.configuration import (
     Configuration,
     ConfigurationFault,
     Route,
 )
-from services.connector.vaults.faults import passing_refusals
+from services.connector.vaults.faults import PASSING, passing_refusals
 from services.connector.vaults.vaults import ConnectedVault, KnownVault, Vaults
 from shared.client.errors import VaultRefused, VaultUnavailable
+from shared.protocol.error_types import ErrorType
 from shared.runtime.concurrency import KeyLocks, concurrently
 from shared.runtime.logging import get_logger
 from shared.runtime.telemetry import metrics
-from shared.spark.broker_errors import BrokerUnavailable
+from shared.spark.envelope import Envelope
 
 _log = get_logger(__name__)
 
-# A fault inside a Vault often passes, but one that a message provokes comes every time.
-UNEXPECTED = "UNEXPECTED_ERROR"
 UNEXPECTED_ATTEMPTS = 5
+"""Times that a unit is run again after an unexpected error inside a Vault."""
 
 
 class UnitExecution:
@@ -61,61 +63,70 @@ class UnitExecution:
         self._unexpected = 0
         self._route: Route | None = None
         self._source: KnownVault | None = vaults.get(unit.key.source)
-        self._may_write_back = False  # until it is known
+        # Until the configuration is known, nothing may be written into the source Vault.
+        self._may_write_back = False
         self._lineage_back: UnitLineage | None = None
 
     async def run(self) -> Outcome | None:
-        """Transfer the unit and keep its exceptions; the outcome, None when it failed as a whole.
+        """Transfer the unit and keep its exceptions; return the outcome, None when it failed as a whole.
 
-        Raises VaultUnavailable when the unit has to be run again, and VaultRefused when the target Vault
-        takes no exception record.
+        :raises VaultUnavailable: a Vault is away, and the unit has to be run again.
+        :raises BrokerUnavailable: likewise the broker.
+        :raises VaultRefused: the target Vault takes no exception record.
         """
         try:
             with passing_refusals():
                 outcome = await self._transfer()
-        except (VaultUnavailable, BrokerUnavailable):
+        except PASSING:
             raise
         except (ConfigurationFault, RuleError) as fault:
             await self._refuse(MessageErrorType.CONFIGURATION, str(fault))
         except VaultRefused as refused:
-            if refused.type == UNEXPECTED and self._unexpected < UNEXPECTED_ATTEMPTS:
-                self._unexpected += 1
-                raise VaultUnavailable(
-                    f"unexpected error, time {self._unexpected}"
-                ) from refused
-            with_reason = f"A Vault refused the call: {refused.type}: {without_values(refused.message)}"
-            await self._refuse(MessageErrorType.PROCESSING, with_reason)
+            self._repeat_unexpected(refused)
+            reason = without_values(refused.message)
+            text = f"A Vault refused the call: {refused.type}: {reason}"
+            await self._refuse(MessageErrorType.PROCESSING, text)
         except Exception as error:  # noqa: BLE001  whatever it is, this message must not come back for ever
             _log.exception(
                 "unit failed",
                 queue=self._queue,
                 integration_point=self._unit.key.integration_point,
             )
-            text = f"The message could not be processed ({type(error).__qualname__}); the connector's log has the details"
+            kind = type(error).__qualname__
+            text = f"The message could not be processed ({kind}); the connector's log has the details"
             await self._refuse(MessageErrorType.PROCESSING, text)
         else:
             await self._keep(outcome)
             return outcome
         return None
 
+    def _repeat_unexpected(self, refused: VaultRefused) -> None:
+        """Raise VaultUnavailable for the first unexpected errors inside a Vault, so that the unit is run again."""
+        # Such a fault often passes, but one that a message provokes comes every time.
+        if refused.type != ErrorType.UNEXPECTED_ERROR:
+            return
+        if self._unexpected < UNEXPECTED_ATTEMPTS:
+            self._unexpected += 1
+            text = f"unexpected error, time {self._unexpected}"
+            raise VaultUnavailable(text) from refused
+
     async def _transfer(self) -> Outcome:
         key = self._unit.key
         configuration, source = await self._configuration()
         self._source = source
         self._may_write_back = configuration.may_write_back(source.vault_id)
-        self._route = route = configuration.route(
-            key.integration_point, source.vault_id
-        )
+        route = configuration.route(key.integration_point, source.vault_id)
+        self._route = route
         lineage = UnitLineage(
-            source.vault_id,
-            route,
-            key.batch.run if key.batch else None,
-            self._unit.message_of,
+            vault_id=source.vault_id,
+            route=route,
+            run=key.batch.run if key.batch else None,
+            messages=self._unit.message_of,
         )
-        back = replace(lineage, vault_id=self._own.vault_id)
-        self._lineage_back = (
-            back if keeps_lineage(configuration.sources.values()) else None
-        )
+        if keeps_lineage(configuration.sources.values()):
+            # Rows that are written back come from this Vault.
+            self._lineage_back = replace(lineage, vault_id=self._own.vault_id)
+        keeps = keeps_lineage(configuration.targets.values())
         unit = Transfer(
             source=await self._vaults.source(source, route.connection),
             target=self._own.client,
@@ -125,135 +136,149 @@ class UnitExecution:
             ids=tuple(self._unit.ids),
             locks=self._locks,
             of_run=key.batch is not None,
-            lineage=lineage if keeps_lineage(configuration.targets.values()) else None,
+            lineage=lineage if keeps else None,
             lineage_back=self._lineage_back,
         )
         return await transfer(unit)
 
     async def _configuration(self) -> tuple[Configuration, KnownVault]:
-        """The configuration of this traffic and its source Vault; raises ConfigurationFault."""
+        """Return the configuration of this traffic and its source Vault.
+
+        :raises ConfigurationFault: the message does not lead to a source Vault and an integration point.
+        :raises ClientError: one of the calls fails.
+        """
         key = self._unit.key
         if not key.integration_point or not key.object:
             raise ConfigurationFault(
                 "The message lacks the attribute integration_point or object; correct the action that sent it"
             )
-        candidates = (
-            [self._source] if self._source else list(self._vaults.remotes(self._own))
-        )
-        if key.source is not None and self._source is None:
+        if self._source is not None:
+            return await self._configuration_with(self._source), self._source
+        if key.source is not None:
             raise ConfigurationFault(
                 f"The message comes from Vault {key.source}, which this connector has no access to; "
                 "add the Vault to the connector's settings"
             )
-        fault: ConfigurationFault | None = None
-        for candidate in candidates:
-            reader = self._vaults.configuration(candidate, self._own)
-            configuration = await reader.since(self._unit.entered)
-            try:
-                configuration.route(key.integration_point, candidate.vault_id)
-            except ConfigurationFault as problem:
-                fault = problem
-                if self._source is None:
-                    continue
-            return configuration, candidate
-        raise fault or ConfigurationFault(
+        return await self._first_with_route()
+
+    async def _first_with_route(self) -> tuple[Configuration, KnownVault]:
+        """Return the first Vault that the integration point has a route for: the message does not name its source."""
+        fault = ConfigurationFault(
             "The connector has no other Vault to read the records from"
         )
+        for candidate in self._vaults.remotes(self._own):
+            configuration = await self._configuration_with(candidate)
+            point = self._unit.key.integration_point
+            try:
+                configuration.route(point, candidate.vault_id)
+            except ConfigurationFault as problem:
+                fault = problem
+            else:
+                return configuration, candidate
+        raise fault
+
+    async def _configuration_with(self, source: KnownVault) -> Configuration:
+        # As it was when the messages were sent, or later: what they rely on is in it.
+        reader = self._vaults.configuration(source, self._own)
+        return await reader.since(self._unit.entered)
 
     async def _refuse(self, error_type: MessageErrorType, text: str) -> None:
         """Record each message as failed as a whole, with all its ids in its body."""
         source = self._source.vault_id if self._source else self._unit.key.source
-        failures = [
-            MessageFailure(
-                message_id=message_id,
-                queue=self._queue,
-                error_type=error_type,
-                text=text,
-                body=envelope.recorded(source),
-                received=len(envelope.message.items),
-                failed=len(envelope.message.items),
-                object=self._unit.key.object,
-                integration=self._route.integration.id if self._route else None,
-                integration_point=self._route.point.id if self._route else None,
-            )
-            for message_id, envelope in self._unit.whole_messages.items()
-        ]
+        failures = []
+        for message_id, envelope in self._unit.whole_messages.items():
+            items = envelope.message.items
+            failure = self._failure(message_id, envelope, error_type, text, source)
+            failures.append(replace(failure, failed=len(items)))
         async with concurrently() as group:
             group.create_task(self._exceptions.record(failures))
             mark = mark_refused(self._unit.key.object)
             if mark and self._source is not None and self._may_write_back:
                 group.create_task(self._mark(mark, self._source))
-        metrics.exceptions.labels(self._queue, error_type.value).inc(len(failures))
+        exceptions = metrics.exceptions.labels(self._queue, error_type.value)
+        exceptions.inc(len(failures))
 
     async def _mark(self, mark: MarkRefused, source: KnownVault) -> None:
         try:
             await mark(source.client, self._unit.ids, self._lineage_back)
         except VaultRefused as refused:
-            # The exception record tells it all; that the status could not be set as well is for the log.
+            # The exception record has the reason; that the status could not be set as well is for the log.
             _log.warning(
                 "transfer status not set", vault=source.name, error_type=refused.type
             )
 
     async def _keep(self, outcome: Outcome) -> None:
         """Record what failed, then resolve what had failed before and now has not."""
-        route = self._route
         point = self._unit.key.integration_point
-        for name, count in (
-            ("transferred", len(outcome.done)),
-            ("skipped", len(outcome.skipped)),
-            ("failed", len(outcome.failures)),
-            ("warned", len(outcome.warnings)),
-        ):
-            metrics.rows.labels(point, name).inc(count)
+        for result in Result:
+            metrics.rows.labels(point, result.value).inc(outcome.count(result))
         failed = self._failed_messages(outcome)
         if failed:
             await self._exceptions.record(failed.values())
-            metrics.exceptions.labels(
-                self._queue, MessageErrorType.PROCESSING.value
-            ).inc(len(failed))
-        whole = {
-            message.envelope.message_id for message in self._unit.messages
-        } - failed.keys()
+            kind = MessageErrorType.PROCESSING.value
+            metrics.exceptions.labels(self._queue, kind).inc(len(failed))
+        messages = {message.envelope.message_id for message in self._unit.messages}
+        route = self._route
         await self._exceptions.resolve(
-            whole, route.point.id if route else None, outcome.settled
+            messages - failed.keys(),
+            route.point.id if route else None,
+            outcome.settled,
         )
 
     def _failed_messages(self, outcome: Outcome) -> dict[str, MessageFailure]:
+        """Return the failures of messages with failed or warned items, by message id."""
         failed: dict[str, MessageFailure] = {}
-        route = self._route
+        source = self._source.vault_id if self._source else None
         for message_id, envelope in self._unit.whole_messages.items():
             items = envelope.message.items
-            failures = {
-                item: outcome.failures[item]
-                for item in items
-                if item in outcome.failures
-            }
-            warnings = {
-                item: outcome.warnings[item]
-                for item in items
-                if item in outcome.warnings
-            }
-            if not (failures or warnings) or route is None:
+            failures = _of_items(outcome.failures, items)
+            warnings = _of_items(outcome.warnings, items)
+            if not (failures or warnings) or self._route is None:
                 continue
+            if failures:
+                what = f"{len(failures)} of {len(items)} items failed"
+            else:
+                what = f"{len(warnings)} items with warnings"
             first = next(iter((failures or warnings).values()))
-            what = (
-                f"{len(failures)} of {len(items)} items failed"
-                if failures
-                else f"{len(warnings)} items with warnings"
-            )
-            text = f"{what} at integration point {route.point.api_name}; see the items. The first: {first.message}"
-            failed[message_id] = MessageFailure(
-                message_id=message_id,
-                queue=self._queue,
-                error_type=MessageErrorType.PROCESSING,
-                text=text,
-                body=envelope.recorded(self._source.vault_id if self._source else None),
-                received=len(items),
+            point = self._route.point.api_name
+            text = f"{what} at integration point {point}; see the items. The first: {first.message}"
+            kind = MessageErrorType.PROCESSING
+            failure = self._failure(message_id, envelope, kind, text, source)
+            failed[message_id] = replace(
+                failure,
                 failed=len(failures),
-                object=self._unit.key.object,
-                integration=route.integration.id,
-                integration_point=route.point.id,
                 items=failures,
                 warnings=warnings,
             )
         return failed
+
+    def _failure(
+        self,
+        message_id: str,
+        envelope: Envelope,
+        error_type: MessageErrorType,
+        text: str,
+        source: int | None,
+    ) -> MessageFailure:
+        """Return the failure of a message, with no item counted as failed yet."""
+        route = self._route
+        return MessageFailure(
+            message_id=message_id,
+            queue=self._queue,
+            error_type=error_type,
+            text=text,
+            # The body names its source, so that a retry from the target Vault knows it.
+            body=envelope.recorded(source),
+            received=len(envelope.message.items),
+            failed=0,
+            object=self._unit.key.object,
+            integration=route.integration.id if route else None,
+            integration_point=route.point.id if route else None,
+        )
+
+
+def _of_items(
+    failures: dict[str, ItemFailure],
+    items: tuple[str, ...],
+) -> dict[str, ItemFailure]:
+    return {item: failures[item] for item in items if item in failures}

@@ -1,4 +1,4 @@
-"""An inbound queue's messages: read, gathered into units, transferred, and their exceptions kept."""
+"""Handles an inbound queue's messages: read, gathered into units, transferred, and their exceptions kept."""
 
 from __future__ import annotations
 
@@ -7,7 +7,13 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from services.connector.messages.units import Inbound, WorkUnit, gather, requested_run
+from services.connector.messages.units import (
+    Inbound,
+    RunBatch,
+    WorkUnit,
+    gather,
+    requested_run,
+)
 from services.connector.processing.exception_records import (
     ExceptionRecords,
     MessageFailure,
@@ -31,7 +37,7 @@ Attempt = Callable[[], Awaitable[None]]
 
 @dataclass
 class Slots:
-    """What all inbound queues of this process share: places for units at work, locks, and the will to wait.
+    """What all inbound queues of this process share: places for units at work, record locks, and its patience.
 
     ``run_overlap`` is how long before Last Successful Run Time a run begins to read.
     """
@@ -46,7 +52,11 @@ class Inbox:
     """Handles the deliveries of one inbound queue of one Vault."""
 
     def __init__(
-        self, vaults: Vaults, own: ConnectedVault, queue: str, slots: Slots
+        self,
+        vaults: Vaults,
+        own: ConnectedVault,
+        queue: str,
+        slots: Slots,
     ) -> None:
         self._vaults = vaults
         self._own = own
@@ -57,100 +67,111 @@ class Inbox:
     async def handle(self, deliveries: Sequence[Delivery]) -> None:
         """Process deliveries to the end: each is transferred or recorded when this returns.
 
-        A Vault or broker that is away is waited for. Raises VaultRefused only when the target Vault takes
-        no exception record; the broker then keeps the deliveries.
+        A Vault or broker that is away is waited for.
+
+        :raises VaultRefused: the target Vault takes no exception record; the broker then keeps the deliveries.
+        :raises Interrupted: the process stops first.
         """
         messages, unreadable = self._read(deliveries)
-        runs = {
-            m.envelope.message_id: (m, batch)
-            for m in messages
-            if (batch := requested_run(m.envelope.message))
-        }
-        others = [
-            message for message in messages if message.envelope.message_id not in runs
-        ]
-        work = [self._process(unit) for unit in gather(others, self._own.vault_id)]
-        for message, batch in runs.values():
-            reading = RunReading(
-                self._vaults,
-                self._own,
-                self._queue,
-                self._slots.run_overlap,
-                message,
-                batch,
-            )
-            work.append(self._patiently(reading.run))
+        # By message id: a request to read that is delivered twice is read once.
+        runs: dict[str, tuple[Inbound, RunBatch]] = {}
+        others: list[Inbound] = []
+        for message in messages:
+            batch = requested_run(message.envelope.message)
+            if batch is None:
+                others.append(message)
+            else:
+                runs[message.envelope.message_id] = (message, batch)
+        units = gather(others, self._own.vault_id)
+        work = [self._process(unit) for unit in units]
+        work += [self._read_run(message, batch) for message, batch in runs.values()]
         if unreadable:
             work.append(self._patiently(lambda: self._exceptions.record(unreadable)))
         await each_to_its_end(work)
-        now = datetime.now(UTC)
-        for message in messages:
-            age = (now - message.envelope.enter_queue_timestamp).total_seconds()
-            metrics.message_age.labels(self._queue).observe(max(0.0, age))
+        self._measure_age(messages)
 
     def _read(
-        self, deliveries: Sequence[Delivery]
+        self,
+        deliveries: Sequence[Delivery],
     ) -> tuple[list[Inbound], list[MessageFailure]]:
+        """Return the readable messages, and the failures of the others."""
         messages: list[Inbound] = []
         unreadable: list[MessageFailure] = []
         for delivery in deliveries:
             try:
                 envelope = Envelope.parse(delivery.body)
             except MalformedMessage as problem:
-                unreadable.append(
-                    malformed(
-                        delivery.body,
-                        delivery.message_id or None,
-                        self._queue,
-                        problem.reason,
-                    )
+                message_id = delivery.message_id or None
+                failure = malformed(
+                    delivery.body, message_id, self._queue, problem.reason
                 )
+                unreadable.append(failure)
             else:
-                messages.append(
-                    Inbound(envelope, _whole(delivery.headers.get(VAULT_ID_HEADER)))
-                )
+                sender = _whole(delivery.headers.get(VAULT_ID_HEADER))
+                messages.append(Inbound(envelope, sender))
         return messages, unreadable
+
+    def _measure_age(self, messages: Sequence[Inbound]) -> None:
+        now = datetime.now(UTC)
+        ages = metrics.message_age.labels(self._queue)
+        for message in messages:
+            age = now - message.envelope.enter_queue_timestamp
+            # The sender's clock may be ahead of this one.
+            ages.observe(max(0.0, age.total_seconds()))
+
+    async def _read_run(self, message: Inbound, batch: RunBatch) -> None:
+        reading = RunReading(
+            vaults=self._vaults,
+            own=self._own,
+            queue=self._queue,
+            overlap=self._slots.run_overlap,
+            message=message,
+            batch=batch,
+        )
+        await self._patiently(reading.run)
 
     async def _process(self, unit: WorkUnit) -> None:
         key = unit.key
+        records = self._slots.records
         # An id at work in one unit is never at work in another: the later one then sees what the earlier did.
-        async with self._slots.records.hold(
-            (key.source, key.object, item) for item in unit.ids
-        ):
+        ids = [(key.source, key.object, item) for item in unit.ids]
+        async with records.hold(ids):
             execution = UnitExecution(
                 self._vaults,
                 self._own,
                 self._queue,
                 unit,
-                self._slots.records,
+                records,
                 self._exceptions,
             )
 
             async def executed() -> None:
                 outcome = await execution.run()
-                if key.batch is not None:
-                    await report(
-                        self._own.client,
-                        key.batch,
-                        key.integration_point,
-                        counts(outcome, len(unit.ids)),
-                    )
+                if key.batch is None:
+                    return
+                counted = counts(outcome, len(unit.ids))
+                client = self._own.client
+                await report(client, key.batch, key.integration_point, counted)
 
             await self._patiently(executed)
 
     async def _patiently(self, attempt: Attempt) -> None:
+        """Call ``attempt`` in one of the places, again while a Vault or broker is away."""
+
         async def bounded() -> None:
             # A unit that waits for a Vault leaves its place to those that need not.
             async with self._slots.places:
                 self._slots.patience.proceed()
                 await attempt()
 
-        await self._slots.patience.wait_for(
-            f"Vaults of queue {self._queue} ({self._own.name})", bounded
-        )
+        name = f"Vaults of queue {self._queue} ({self._own.name})"
+        await self._slots.patience.wait_for(name, bounded)
 
 
 def _whole(value: object) -> int | None:
+    # AMQP clients send a number as such, or as a text.
     if isinstance(value, int) and not isinstance(value, bool):
         return value
-    return int(value) if isinstance(value, str) and value.isdecimal() else None
+    if isinstance(value, str) and value.isdecimal():
+        return int(value)
+    return None

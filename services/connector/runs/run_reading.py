@@ -1,21 +1,16 @@
-"""A run's message: pages through what changed and puts batches on the queue, from where the Vault says to go on."""
+"""Carries out a run's message: pages through what changed, from the position on, and puts batches on the queue."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from services.connector.messages.units import BATCH_EVENT, Inbound, RunBatch
+from services.connector.messages.units import Inbound, RunBatch, RunEvent
 from services.connector.points.point import Reading
 from services.connector.points.saving import without_values
 from services.connector.rules.rule import RuleError
 from services.connector.runs.stages import Scope, Stage, stages
-from services.connector.runs.window import (
-    Cursor,
-    Window,
-    page_statement,
-    window,
-)
+from services.connector.runs.window import Cursor, Window, page_statement, window
 from services.connector.vaults.configuration import ConfigurationFault
 from services.connector.vaults.faults import passing_refusals
 from services.connector.vaults.vaults import ConnectedVault, KnownVault, Vaults
@@ -33,6 +28,16 @@ from shared.spark.envelope import (
 from shared.spark.publisher import Outgoing
 
 _log = get_logger(__name__)
+_RUNNING = "RUNNING"
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Ids of changed records, and where the next page begins."""
+
+    reading: Reading
+    ids: tuple[str, ...]
+    following: Cursor
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +54,8 @@ class RunReading:
     async def run(self) -> None:
         """Read the stage that is due to its end; the run ends with the reason when it cannot be read.
 
-        Raises VaultUnavailable or BrokerUnavailable when it has to be called again.
+        :raises VaultUnavailable: a Vault is away, and the message is to be carried out again.
+        :raises BrokerUnavailable: likewise the broker.
         """
         try:
             with passing_refusals():
@@ -57,47 +63,49 @@ class RunReading:
         except (ConfigurationFault, RuleError) as fault:
             await self._give_up(str(fault))
         except VaultRefused as refused:
-            await self._give_up(
-                f"A Vault refused the call: {refused.type}: {without_values(refused.message)}"
-            )
+            reason = without_values(refused.message)
+            text = f"A Vault refused the call: {refused.type}: {reason}"
+            await self._give_up(text)
 
     async def _give_up(self, reason: str) -> None:
-        _log.warning(
-            "run not read", run=self.batch.run, integration=self.batch.integration
-        )
+        batch = self.batch
+        _log.warning("run not read", run=batch.run, integration=batch.integration)
         try:
-            await self.own.client.tell_run(
-                self.batch.integration, self.batch.run, {"error": reason}
-            )
+            await self._update({"error": reason})
         except VaultRefused as refused:
-            _log.warning("run not ended", run=self.batch.run, error_type=refused.type)
+            # The run was cancelled or deleted; nobody waits for its error.
+            _log.warning("run not ended", run=batch.run, error_type=refused.type)
+
+    async def _update(self, progress: dict[str, object]) -> Row:
+        """Report how far the reading has come, and return the run as it is then."""
+        batch = self.batch
+        return await self.own.client.tell_run(batch.integration, batch.run, progress)
 
     async def _read(self) -> None:
-        own, batch = self.own, self.batch
-        run = await own.client.run(batch.integration, batch.run)
+        own = self.own
+        integration = self.batch.integration
+        run = await own.client.run(integration, self.batch.run)
         if not _goes_on(run):
             return
         source = self._source()
+        # The end of the window is fixed once, for all stages and however often the message is carried out.
         if not run.get("source_time"):
             now = await source.client.clock()
-            run = await own.client.tell_run(
-                batch.integration, batch.run, {"source_time": now}
-            )
-        configuration = await self.vaults.configuration(source, own).since(
-            datetime.now(UTC)
-        )
-        planned = await stages(
-            Scope(configuration, own.client), batch.integration, source.vault_id
-        )
+            run = await self._update({"source_time": now})
+        reader = self.vaults.configuration(source, own)
+        configuration = await reader.since(datetime.now(UTC))
+        scope = Scope(configuration, own.client)
+        planned = await stages(scope, integration, source.vault_id)
         number = whole(run.get("stage"), "stage")
+        # The configuration may have fewer stages now than when the run began.
         stage = planned[number] if number < len(planned) else ()
-        reading = await self.vaults.source(
-            source, configuration.connection_of(batch.integration, source.vault_id)
-        )
-        await self._page(reading, run, stage, more=number + 1 < len(planned))
+        connection = configuration.connection_of(integration, source.vault_id)
+        client = await self.vaults.source(source, connection)
+        await self._page(client, run, stage, more=number + 1 < len(planned))
 
     def _source(self) -> KnownVault:
-        source = self.vaults.get(self.message.source(self.own.vault_id))
+        vault_id = self.message.source(self.own.vault_id)
+        source = self.vaults.get(vault_id)
         if source is None:
             raise ConfigurationFault(
                 "The Vault at the other end of the connection is not among the connector's Vaults; add it"
@@ -105,49 +113,44 @@ class RunReading:
         return source
 
     async def _page(
-        self, source: VaultClient, run: Row, stage: Stage, *, more: bool
+        self,
+        source: VaultClient,
+        run: Row,
+        stage: Stage,
+        *,
+        more: bool,
     ) -> None:
-        """Publish batches until the stage is at its end; whoever else reads it too moves this one on."""
+        """Publish batches until the stage is at its end."""
         number = run["stage"]
-        part = window(
-            _moment(run, "changed_since"), _moment(run, "source_time"), self.overlap
-        )
+        changed_since = _moment(run, "changed_since")
+        part = window(changed_since, _moment(run, "source_time"), self.overlap)
+        # Another connector may read the same stage; the Vault then answers with the position of the one that is ahead.
         while _goes_on(run) and run["stage"] == number:
-            batches, cursor = (
-                whole(run.get("batches"), "batches"),
-                Cursor.decode(text(run, "position")),
-            )
+            batches = whole(run.get("batches"), "batches")
+            cursor = Cursor.decode(text(run, "position"))
             page = await next_page(source, stage, part, cursor)
+            progress: dict[str, object] = {"stage": number, "batches": batches}
             if page is None:
-                told = {
-                    "stage": number,
-                    "batches": batches,
-                    "ended": True,
-                    "more_stages": more,
-                }
+                progress |= {"ended": True, "more_stages": more}
             else:
-                await self._publish(
-                    source, page, replace(self.batch, number=batches + 1)
-                )
-                told = {
-                    "stage": number,
-                    "batches": batches + 1,
-                    "position": page.following.encode(),
-                }
-            run = await self.own.client.tell_run(
-                self.batch.integration, self.batch.run, told
-            )
+                # Published before it is reported: a batch that comes twice does no harm, one that never comes would.
+                batch = replace(self.batch, number=batches + 1)
+                await self._publish(source, page, batch)
+                position = page.following.encode()
+                progress |= {"batches": batches + 1, "position": position}
+            run = await self._update(progress)
 
     async def _publish(self, source: VaultClient, page: Page, batch: RunBatch) -> None:
-        """Put a batch on this queue; published a second time it has the same message id."""
+        """Put a batch on this queue."""
         now = datetime.now(UTC)
         attributes: dict[str, JsonValue] = {
             "object": page.reading.object,
-            "event": BATCH_EVENT,
+            "event": RunEvent.BATCH.value,
             "integration_point": page.reading.integration_point,
             SOURCE_ATTRIBUTE: source.vault_id,
             **batch.attributes(),
         }
+        # Published a second time, the batch has the same message id.
         message_id = f"{self.own.vault_id}-run-{batch.run}-{batch.number}"
         envelope = Envelope(
             vault_name=self.own.name,
@@ -159,53 +162,54 @@ class RunReading:
             message_id=message_id,
             message=Message(attributes, page.ids),
         )
-        outgoing = Outgoing(
-            self.queue, envelope.encode(), message_id, {"vault_id": self.own.vault_id}
-        )
+        headers = {"vault_id": self.own.vault_id}
+        outgoing = Outgoing(self.queue, envelope.encode(), message_id, headers)
         await self.own.publisher.publish(outgoing)
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
-    """Ids of changed records, and where the next page begins."""
-
-    reading: Reading
-    ids: tuple[str, ...]
-    following: Cursor
-
-
 async def next_page(
-    client: VaultClient, stage: Stage, part: Window, cursor: Cursor
+    client: VaultClient,
+    stage: Stage,
+    part: Window,
+    cursor: Cursor,
 ) -> Page | None:
-    """The next page of a stage that has any records; None at the end of the stage."""
+    """Return the next page of a stage that has any records; None at the end of the stage.
+
+    :raises ClientError: one of the calls fails.
+    """
     while cursor.reading < len(stage):
         reading = stage[cursor.reading]
         rows = await _listed(client, reading, part, cursor)
         cursor = cursor.after(reading, rows)
         if rows:
             # A list of deletions names a document once for each version of it.
-            return Page(
-                reading, tuple(dict.fromkeys(str(row["id"]) for row in rows)), cursor
-            )
+            ids = dict.fromkeys(str(row["id"]) for row in rows)
+            return Page(reading, tuple(ids), cursor)
     return None
 
 
 async def _listed(
-    client: VaultClient, reading: Reading, part: Window, cursor: Cursor
+    client: VaultClient,
+    reading: Reading,
+    part: Window,
+    cursor: Cursor,
 ) -> list[Row]:
     if reading.deleted:
         return await client.deletions(
-            reading.object, part.since, part.until, limit=MAX_ITEMS, offset=cursor.read
+            reading.object,
+            part.since,
+            part.until,
+            limit=MAX_ITEMS,
+            offset=cursor.read,
         )
-    return (await client.query(page_statement(reading, part, cursor))).rows
+    answer = await client.query(page_statement(reading, part, cursor))
+    return answer.rows
 
 
 def _goes_on(run: Row) -> bool:
-    return (
-        run.get("status") == "RUNNING"
-        and run.get("paged") is False
-        and not run.get("error")
-    )
+    running = run.get("status") == _RUNNING
+    paged = run.get("paged") is not False
+    return running and not paged and not run.get("error")
 
 
 def _moment(run: Row, name: str) -> datetime:

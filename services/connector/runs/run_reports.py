@@ -1,6 +1,8 @@
-"""What batches of a run came to, counted and told to the Vault."""
+"""Counts the results of a run's batches, and reports them to the Vault."""
 
 from __future__ import annotations
+
+from typing import assert_never
 
 from services.connector.messages.units import RunBatch
 from services.connector.points.transfer import Outcome
@@ -11,31 +13,54 @@ from shared.runtime.logging import get_logger
 
 _log = get_logger(__name__)
 
-_MAPPED = frozenset({ItemErrorType.SAVE, ItemErrorType.MATCH})
-"""Where a record fails that has been given its target values."""
-
 
 def counts(outcome: Outcome | None, read: int) -> dict[str, int]:
-    """What became of ``read`` records: ``read = skipped + written + failed``; all failed without an outcome."""
+    """Return the results of ``read`` records: ``read = skipped + written + failed``.
+
+    Without an outcome all of them have failed.
+    """
     if outcome is None:
         return {"read": read, "mapped": 0, "skipped": 0, "written": 0, "failed": read}
-    written, failed = len(outcome.done), len(outcome.failures)
-    mapped = written + sum(
-        failure.error_type in _MAPPED for failure in outcome.failures.values()
-    )
+    written = len(outcome.done)
+    failed = len(outcome.failures)
+    skipped = len(outcome.skipped)
+    kinds = [failure.error_type for failure in outcome.failures.values()]
     return {
-        "read": written + failed + len(outcome.skipped),
-        "mapped": mapped,
-        "skipped": len(outcome.skipped),
+        "read": written + failed + skipped,
+        "mapped": written + sum(map(_was_mapped, kinds)),
+        "skipped": skipped,
         "written": written,
         "failed": failed,
     }
 
 
+def _was_mapped(kind: ItemErrorType) -> bool:
+    """Return whether a record that fails with this error has its target values."""
+    match kind:
+        case ItemErrorType.SAVE | ItemErrorType.MATCH:
+            return True
+        case (
+            ItemErrorType.FIELD_VALUE
+            | ItemErrorType.LOOKUP
+            | ItemErrorType.REFERENCE
+            | ItemErrorType.SOURCE
+            | ItemErrorType.PROCESSING
+        ):
+            return False
+        case _:
+            assert_never(kind)
+
+
 async def report(
-    client: VaultClient, batch: RunBatch, integration_point: str, result: dict[str, int]
+    client: VaultClient,
+    batch: RunBatch,
+    integration_point: str,
+    result: dict[str, int],
 ) -> None:
-    """Tell the Vault what a batch came to; raises VaultUnavailable."""
+    """Report the results of a batch to the Vault.
+
+    :raises VaultUnavailable: the Vault is away.
+    """
     try:
         await client.report_batch(
             batch.integration, batch.run, batch.number, integration_point, result

@@ -1,7 +1,4 @@
-"""What a run reads, in which order: the readings of each integration point, group by group.
-
-All batches of a stage are in before the next one is read, so that a record finds what it refers to.
-"""
+"""Plans what a run reads, in which order: the readings of each integration point, place by place."""
 
 from __future__ import annotations
 
@@ -17,6 +14,10 @@ from services.connector.vaults.configuration import (
 from services.connector.vaults.record_access import RecordAccess
 
 Stage = tuple[Reading, ...]
+"""Readings whose batches may be transferred in any order.
+
+All batches of a stage are in before the next one is read, so that a record finds what it refers to.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,29 +29,45 @@ class Scope:
 
 
 async def stages(
-    scope: Scope, integration: str, source_vault: int, *, planned: bool = False
+    scope: Scope,
+    integration: str,
+    source_vault: int,
+    *,
+    planned: bool = False,
 ) -> tuple[Stage, ...]:
-    """The stages of an integration's run; raises ClientError, RuleError, and ConfigurationFault when it is inactive.
+    """Return the stages of an integration's run; with ``planned`` the integration may still be inactive.
 
-    With ``planned`` they are those of an integration that may still be inactive.
+    :raises ConfigurationFault: the integration does not exist, or is inactive.
+    :raises RuleError: a rule of one of its points cannot be carried out.
+    :raises ClientError: one of the calls fails.
     """
+    configuration = scope.configuration
     by_order: dict[int, list[Reading]] = {}
-    for route in _routes(
-        scope.configuration, integration, source_vault, planned=planned
-    ):
+    for route in _routes(configuration, integration, source_vault, planned=planned):
         point = point_of(route)
-        for reading in _readings(scope.configuration, route, point):
+        for reading in _readings(configuration, route, point):
             narrowed = await point.narrow(scope.target, reading)
             if narrowed is not None and not point.on_demand:
                 by_order.setdefault(point.order, []).append(narrowed)
+    # Two rules that read one object alike are one reading.
     return tuple(tuple(dict.fromkeys(by_order[order])) for order in sorted(by_order))
 
 
 def _routes(
-    configuration: Configuration, integration: str, source_vault: int, *, planned: bool
+    configuration: Configuration,
+    integration: str,
+    source_vault: int,
+    *,
+    planned: bool,
 ) -> list[Route]:
-    """The active points of the integration that have rules on its connection."""
+    """Return the routes of the integration's active points that have rules on its connection."""
+    known = configuration.integrations.values()
+    if all(each.api_name != integration for each in known):
+        text = f"Integration {integration} does not exist in this Vault"
+        raise ConfigurationFault(text)
+    find = configuration.planned_route if planned else configuration.route
     ruled = {(rule.connection, rule.integration_point) for rule in configuration.rules}
+    # A point whose only rule cannot be read is to stop the run, not to be left out of it.
     broken = {rule.integration_point for rule in configuration.broken}
     routes = []
     for point in configuration.points:
@@ -58,33 +75,30 @@ def _routes(
         if above is None or above.api_name != integration or not point.active:
             continue
         connection = configuration.connections.get(above.connection)
+        if connection is None:
+            continue
         name = point.api_name
-        if connection is not None and (
-            (connection.api_name, name) in ruled or name in broken
-        ):
-            find = configuration.planned_route if planned else configuration.route
+        if (connection.api_name, name) in ruled or name in broken:
             routes.append(find(name, source_vault))
-    if not any(
-        known.api_name == integration for known in configuration.integrations.values()
-    ):
-        raise ConfigurationFault(
-            f"Integration {integration} does not exist in this Vault"
-        )
     return routes
 
 
 def _readings(
-    configuration: Configuration, route: Route, point: Point
+    configuration: Configuration,
+    route: Route,
+    point: Point,
 ) -> list[Reading]:
-    """Each object that the point's rules read, by its own changes and by those of related records they read."""
+    """Return each object that the point's rules read, by its own changes and by those of related records they read."""
+    name = route.point.api_name
     readings: dict[Reading, None] = {}
     for rule in configuration.rules_of(route):
         plan = configuration.compiled(route, rule, documents=True).plan
-        related = {
-            selection.child for selection in plan.selections.values() if selection.child
-        }
-        for through in (None, *sorted(related)):
-            readings[Reading(route.point.api_name, plan.object, through=through)] = None
+        children = {selection.child for selection in plan.selections.values()}
+        related = sorted(child for child in children if child)
+        readings[Reading(name, plan.object)] = None
+        # A related record changes without its primary record, whose date then stays as it was.
+        for child in related:
+            readings[Reading(name, plan.object, through=child)] = None
         if point.flags_deletions:
-            readings[Reading(route.point.api_name, plan.object, deleted=True)] = None
+            readings[Reading(name, plan.object, deleted=True)] = None
     return list(readings)

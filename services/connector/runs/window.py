@@ -1,4 +1,4 @@
-"""The window of a run and the way through it: which statement lists the next records, and where to go on; pure.
+"""Computes the window of a run and the way through it: which statement lists the next records, and where to go on.
 
 The window is closed below and begins before Last Successful Run Time, so that a change is seen that was committed late
 or in the same millisecond. It ends at the source's clock before the read: what changes later is the next run's. Records
@@ -18,20 +18,21 @@ from shared.spark.envelope import MAX_ITEMS, format_moment
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Both ends are part of it; moments as the API writes them."""
+    """Two moments, as the API writes them, that both belong to the window."""
 
     since: str
     until: str
 
 
 def window(
-    changed_since: datetime, source_time: datetime, overlap: timedelta
+    changed_since: datetime,
+    source_time: datetime,
+    overlap: timedelta,
 ) -> Window:
-    """The window of a run; a Last Successful Run Time ahead of the source's clock counts as the clock."""
-    return Window(
-        format_moment(min(changed_since, source_time) - overlap),
-        format_moment(source_time),
-    )
+    """Return the window of a run that ends at the source's clock."""
+    # A Last Successful Run Time that somebody has set ahead of the clock counts as the clock.
+    since = min(changed_since, source_time) - overlap
+    return Window(format_moment(since), format_moment(source_time))
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ class Cursor:
     id: str = ""
 
     def encode(self) -> str:
-        """As the Vault keeps it."""
+        """Return the position as the Vault keeps it."""
         return f"{self.reading} {self.modified} {self.id}"
 
     @property
@@ -56,49 +57,56 @@ class Cursor:
 
     @classmethod
     def decode(cls, position: str) -> Cursor:
-        """The cursor of a position that ``encode`` wrote; the beginning for an empty one."""
+        """Return the cursor of a position that ``encode`` wrote; the beginning for an empty one."""
         if not position:
             return cls()
         reading, modified, record = position.split(" ")
         return cls(int(reading), modified, record)
 
     def after(self, reading: Reading, rows: Sequence[Mapping[str, object]]) -> Cursor:
-        """The cursor behind a page; behind the reading itself when it was the last page."""
+        """Return the cursor behind a page; behind the reading itself when it was the last page."""
         if len(rows) < MAX_ITEMS:
             return Cursor(self.reading + 1)
         if reading.deleted:
-            return Cursor(self.reading, id=str(self.read + len(rows)))
+            read = self.read + len(rows)
+            return Cursor(self.reading, id=str(read))
         last = rows[-1]
-        return Cursor(
-            self.reading,
-            "" if reading.through else str(last[reading.modified]),
-            str(last["id"]),
-        )
+        # Pages through a relationship are in the order of ids alone: the dates are those of related records.
+        modified = "" if reading.through else str(last[reading.modified])
+        return Cursor(self.reading, modified, str(last["id"]))
 
 
 def page_statement(reading: Reading, part: Window, cursor: Cursor) -> str:
-    """The VQL of the next page, at most 500 records."""
+    """Return the VQL of the next page, at most 500 records."""
     if reading.through:
-        within = _within(MODIFIED, part.since, part.until)
-        related = f"(SELECT id FROM {reading.through} WHERE {within})"  # noqa: S608  VQL
-        conditions = [f"id IN {related}"]
-        if cursor.id:
-            conditions.append(f"id > {literal(cursor.id)}")
+        conditions = _related(reading.through, part, cursor)
         order = "id"
     else:
-        conditions = [
-            _within(reading.modified, cursor.modified or part.since, part.until)
-        ]
-        if cursor.id:
-            conditions.append(
-                f"({reading.modified} > {literal(cursor.modified)} OR id > {literal(cursor.id)})"
-            )
+        conditions = _own(reading.modified, part, cursor)
         order = f"{reading.modified}, id"
     if reading.condition:
         conditions.append(f"({reading.condition})")
     where = " AND ".join(conditions)
     head = select(f"id, {reading.modified}", reading.object)
     return f"{head} WHERE {where} ORDER BY {order} MAXROWS {MAX_ITEMS}"
+
+
+def _related(through: str, part: Window, cursor: Cursor) -> list[str]:
+    within = _within(MODIFIED, part.since, part.until)
+    conditions = [f"id IN (SELECT id FROM {through} WHERE {within})"]  # noqa: S608  VQL
+    if cursor.id:
+        conditions.append(f"id > {literal(cursor.id)}")
+    return conditions
+
+
+def _own(modified: str, part: Window, cursor: Cursor) -> list[str]:
+    since = cursor.modified or part.since
+    conditions = [_within(modified, since, part.until)]
+    if cursor.id:
+        # Of the records of the last page's last date, those with a greater id are still to be read.
+        later = f"{modified} > {literal(cursor.modified)}"
+        conditions.append(f"({later} OR id > {literal(cursor.id)})")
+    return conditions
 
 
 def _within(field: str, since: str, until: str) -> str:

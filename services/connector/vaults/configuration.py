@@ -1,4 +1,4 @@
-"""The target Vault's configuration of one connection's traffic, read by public calls and kept while it is current."""
+"""Answers from the target Vault's configuration of one connection's traffic: routes, rules, what may be written."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from services.connector.rules.compiled import CompiledRule
 from services.connector.rules.lookups import Lookups
 from services.connector.rules.object_metadata import DOCUMENTS, ObjectMetadata
 from services.connector.rules.query_plan import plan
-from services.connector.rules.rule import (
-    BrokenRule,
-    IntegrationRule,
-    RuleError,
-)
+from services.connector.rules.rule import BrokenRule, IntegrationRule, RuleError
+
+
+class ConfigurationFault(Exception):
+    """A message that no configuration provides for; the text says what an administrator has to change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +35,6 @@ class Connection:
     reading: bool = False
 
 
-class ConfigurationFault(Exception):
-    """A message that no configuration provides for; the text says what an administrator has to change."""
-
-
 @dataclass(frozen=True, slots=True)
 class Integration:
     """One row of ``integration__sys``; ``connection`` is a record id."""
@@ -53,7 +49,7 @@ class Integration:
 class IntegrationPoint:
     """One row of ``integration_point__sys``; ``integration`` is a record id.
 
-    ``copy_of`` is the API name of the point whose part it plays on the copy of a connection.
+    On the copy of a connection, ``copy_of`` is the API name of the original point.
     """
 
     id: str
@@ -64,7 +60,7 @@ class IntegrationPoint:
 
     @property
     def role(self) -> str:
-        """What messages from the connection's remote Vault, and the connector's own code, know it by."""
+        """The API name by which messages from the remote Vault, and the connector's own code, know it."""
         return self.copy_of or self.api_name
 
 
@@ -76,10 +72,16 @@ class Route:
     integration: Integration
     point: IntegrationPoint
 
+    @property
+    def live(self) -> bool:
+        """Whether all three are active."""
+        above = self.connection.active and self.integration.active
+        return above and self.point.active
+
 
 @dataclass(frozen=True)
 class Configuration:
-    """Everything that decides what becomes of a message between one source and one target Vault."""
+    """All configuration that decides about messages between one source and one target Vault."""
 
     connections: Mapping[str, Connection]
     integrations: Mapping[str, Integration]
@@ -94,19 +96,22 @@ class Configuration:
     )
 
     def route(self, integration_point: str, source_vault: int) -> Route:
-        """The active integration point of this API name on the connection with the source Vault.
+        """Return the active integration point of this API name on the connection with the source Vault.
 
-        Raises ConfigurationFault when there is none.
+        :raises ConfigurationFault: there is none.
         """
         route = self.planned_route(integration_point, source_vault)
-        _require(
-            "Integration", route.integration.api_name, active=route.integration.active
-        )
-        _require("Integration point", route.point.api_name, active=route.point.active)
+        integration = route.integration
+        point = route.point
+        _require("Integration", integration.api_name, active=integration.active)
+        _require("Integration point", point.api_name, active=point.active)
         return route
 
     def planned_route(self, integration_point: str, source_vault: int) -> Route:
-        """As ``route``, where the integration and its point may still be inactive."""
+        """Return a route as ``route`` does, where the integration and its point may still be inactive.
+
+        :raises ConfigurationFault: there is none.
+        """
         named = [
             point
             for point in self.points
@@ -118,6 +123,7 @@ class Configuration:
                 "add it, or correct the integration point in the source Vault"
             )
         routes = [self._above(point) for point in named]
+        # Copies of a connection have points of one role; the source Vault decides which of them is meant.
         matching = [
             route
             for route in routes
@@ -128,26 +134,28 @@ class Configuration:
                 f"Integration point {integration_point} belongs to no connection with Vault {source_vault}; "
                 "set the connection's Remote Vault ID"
             )
-        route = next((route for route in matching if _live(route)), matching[0])
-        _require(
-            "Connection", route.connection.api_name, active=route.connection.active
-        )
-        if route.connection.guarded:
+        live = [route for route in matching if route.live]
+        # Without a live one, the first says what is to be activated.
+        route = (live or matching)[0]
+        connection = route.connection
+        _require("Connection", connection.api_name, active=connection.active)
+        if connection.guarded:
             raise ConfigurationFault(
-                f"Connection {route.connection.api_name} is with a sandbox Vault, and this is a production Vault: "
+                f"Connection {connection.api_name} is with a sandbox Vault, and this is a production Vault: "
                 "nothing is written here from a sandbox. Connect it with a production Vault"
             )
         return route
 
     def connection_of(self, integration: str, source_vault: int) -> Connection:
-        """The connection with the source Vault that has this integration; raises ConfigurationFault without one."""
+        """Return the connection with the source Vault that has this integration.
+
+        :raises ConfigurationFault: there is none.
+        """
         for known in self.integrations.values():
             connection = self.connections.get(known.connection)
-            if (
-                known.api_name == integration
-                and connection
-                and connection.remote_vault_id == source_vault
-            ):
+            if known.api_name != integration or connection is None:
+                continue
+            if connection.remote_vault_id == source_vault:
                 return connection
         raise ConfigurationFault(
             f"Integration {integration} belongs to no connection with Vault {source_vault}; "
@@ -155,40 +163,41 @@ class Configuration:
         )
 
     def may_write_back(self, source_vault: int) -> bool:
-        """Whether the source Vault may be written into: not from a sandbox when it is a production Vault."""
+        """Return whether the source Vault may be written into: not a production Vault, from a sandbox."""
         return not any(
-            c.reading
-            for c in self.connections.values()
-            if c.remote_vault_id == source_vault
+            connection.reading
+            for connection in self.connections.values()
+            if connection.remote_vault_id == source_vault
         )
 
     def _above(self, point: IntegrationPoint) -> Route | None:
         integration = self.integrations.get(point.integration)
-        connection = (
-            self.connections.get(integration.connection) if integration else None
-        )
-        return (
-            Route(connection, integration, point)
-            if integration and connection
-            else None
-        )
+        if integration is None:
+            return None
+        connection = self.connections.get(integration.connection)
+        if connection is None:
+            return None
+        return Route(connection, integration, point)
 
     def rules_of(
-        self, route: Route, role: str | None = None
+        self,
+        route: Route,
+        role: str | None = None,
     ) -> tuple[IntegrationRule, ...]:
-        """The active rules of a route's integration point, or of that with another role on its connection.
+        """Return the active rules of a route's integration point, or of that with another role on its connection.
 
-        Raises RuleError when one of them cannot be read, ConfigurationFault when there is none.
+        :raises RuleError: one of them cannot be read.
+        :raises ConfigurationFault: there is none.
         """
         name = self._with_role(route, role) if role else route.point.api_name
         for broken in self.broken:
             if broken.integration_point == name:
                 raise broken.error
+        connection = route.connection.api_name
         rules = tuple(
             rule
             for rule in self.rules
-            if rule.integration_point == name
-            and rule.connection == route.connection.api_name
+            if rule.integration_point == name and rule.connection == connection
         )
         if not rules:
             raise ConfigurationFault(
@@ -197,14 +206,12 @@ class Configuration:
         return rules
 
     def _with_role(self, route: Route, role: str) -> str:
-        """API name of the point that has this role on the route's connection."""
+        """Return the API name of the point that has this role on the route's connection."""
         for point in self.points:
             integration = self.integrations.get(point.integration)
-            if (
-                point.role == role
-                and integration
-                and integration.connection == route.connection.id
-            ):
+            if point.role != role or integration is None:
+                continue
+            if integration.connection == route.connection.id:
                 return point.api_name
         return role
 
@@ -216,10 +223,12 @@ class Configuration:
         *,
         documents: bool = False,
     ) -> CompiledRule:
-        """A rule ready to run, with ``extra`` paths of its primary object selected; compiled at first use.
+        """Return a rule ready to run, with ``extra`` paths of its primary object selected.
 
-        Raises RuleError when the rule does not fit the objects of the two Vaults, or fills fields of documents where
-        these are not written.
+        ``documents`` says that the integration point writes fields of documents.
+
+        :raises RuleError: the rule does not fit the objects of the two Vaults, or fills fields of documents where
+            these are not written.
         """
         if DOCUMENTS in rule.target_objects and not documents:
             raise RuleError(
@@ -228,28 +237,29 @@ class Configuration:
                 "its integration point fills no fields of documents; map onto fields of objects, or give the fields of "
                 "documents a rule at an integration point of your own",
             )
+        # Compiled at first use, once a configuration: a rule runs for every message and changes seldom.
         key = (rule.name, rule.primary_query_object, extra)
         if key not in self._compiled:
-            primary = self.sources.get(rule.primary_query_object)
-            if primary is None:
-                raise RuleError(
-                    rule.name,
-                    None,
-                    f"the source Vault has no object {rule.primary_query_object} that the connection's user may read",
-                )
-            lookups = self.lookups.get(route.connection.id, {})
-            self._compiled[key] = compile_rule(
-                rule, plan(rule, primary, extra), self.targets, lookups
-            )
+            self._compiled[key] = self._compile(route, rule, extra)
         return self._compiled[key]
+
+    def _compile(
+        self,
+        route: Route,
+        rule: IntegrationRule,
+        extra: tuple[str, ...],
+    ) -> CompiledRule:
+        name = rule.primary_query_object
+        primary = self.sources.get(name)
+        if primary is None:
+            text = f"the source Vault has no object {name} that the connection's user may read"
+            raise RuleError(rule.name, None, text)
+        lookups = self.lookups.get(route.connection.id, {})
+        query = plan(rule, primary, extra)
+        return compile_rule(rule, query, self.targets, lookups)
 
 
 def _require(kind: str, name: str, *, active: bool) -> None:
     if not active:
-        raise ConfigurationFault(
-            f"{kind} {name} is inactive; activate it, then run Retry Transfer"
-        )
-
-
-def _live(route: Route) -> bool:
-    return route.connection.active and route.integration.active and route.point.active
+        text = f"{kind} {name} is inactive; activate it, then run Retry Transfer"
+        raise ConfigurationFault(text)

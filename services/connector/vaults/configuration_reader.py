@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
-from services.connector.rules.lookups import read_lookups
+from services.connector.rules.lookups import Lookups, read_lookups
 from services.connector.rules.object_metadata import DOCUMENTS, ObjectMetadata
-from services.connector.rules.rule import (
-    BrokenRule,
-    IntegrationRule,
-    read_rule,
-    read_rules,
-)
+from services.connector.rules.rule import IntegrationRule, read_rule, read_rules
 from services.connector.vaults.configuration import (
     Configuration,
     Connection,
@@ -22,197 +17,222 @@ from services.connector.vaults.configuration import (
 )
 from shared.client.client import VaultClient
 from shared.client.errors import VaultRefused
-from shared.client.results import Json, text
+from shared.client.results import Json, Row, text
 from shared.runtime.concurrency import FreshValue, concurrently
 
 CONNECTIONS = (
     "SELECT id, api_name__sys, object_type__vr.api_name__v, remote_vault_id__sys, remote_connection__sys, state__v, "
     "status__v, domain_type__sys, remote_domain_type__sys FROM connection__sys"
 )
-
-
-ACTIVE_STATE, PENDING_STATE = "active_state__sys", "pending_state__sys"
-
-
-EXTERNAL = "external__sys"
-
-
-PRODUCTION, SANDBOX = "production__sys", "sandbox__sys"
-
-
-def read_connections(rows: Iterable[Json]) -> tuple[Connection, ...]:
-    """Type the rows of ``connection__sys``; a connection is active when its state and its status are."""
-    return tuple(
-        Connection(
-            id=str(row["id"]),
-            api_name=text(row, "api_name__sys"),
-            remote_vault_id=int(remote)
-            if (remote := text(row, "remote_vault_id__sys")).isdecimal()
-            else None,
-            active=_is_active(row) and text(row, "state__v") == ACTIVE_STATE,
-            remote_name=text(row, "remote_connection__sys"),
-            pending=text(row, "state__v") == PENDING_STATE,
-            external=text(row, "object_type__vr.api_name__v") == EXTERNAL,
-            guarded=_domains(row) == (PRODUCTION, SANDBOX),
-            reading=_domains(row) == (SANDBOX, PRODUCTION),
-        )
-        for row in rows
-    )
-
-
-def _domains(row: Json) -> tuple[str, str]:
-    return text(row, "domain_type__sys"), text(row, "remote_domain_type__sys")
-
-
-def _is_active(row: Json) -> bool:
-    return text(row, "status__v") in ("", "active__v")
-
-
 _INTEGRATIONS = "SELECT id, integration_api_name__sys, connection__sys, status__v FROM integration__sys"
-
-
-_POINTS = "SELECT id, integration_point_api_name__sys, copy_of__sys, integration__sys, status__v FROM integration_point__sys"
-
-
+_POINTS = (
+    "SELECT id, integration_point_api_name__sys, copy_of__sys, integration__sys, status__v "
+    "FROM integration_point__sys"
+)
 _LOOKUPS = (
     "SELECT id, connection__sys, reference_lookup_name__sys, reference_lookup_type__sys, target_object__sys, "
     "target_key_field__sys, source_key__sys, target_key__sys, status__v FROM reference_lookup__sys "
     "WHERE status__v = 'active__v'"
 )
 
+ACTIVE_STATE, PENDING_STATE = "active_state__sys", "pending_state__sys"
+EXTERNAL = "external__sys"
+PRODUCTION, SANDBOX = "production__sys", "sandbox__sys"
+
+Metadata = dict[str, Json | None]
+"""Object metadata, as a Vault answers it, by object name; None for an object that it does not have or show."""
+
 
 class ConfigurationReader:
-    """Reads the configuration between one source and one target Vault, and reads again only what may be stale."""
+    """Reads the configuration between one source and one target Vault, and keeps it while it is current."""
 
     def __init__(self, source: VaultClient, target: VaultClient) -> None:
         self._source = source
         self._target = target
         self._fresh = FreshValue(self._load)
-        self._raw: object = None
+        self._raw: _Answers | None = None
         self._known: Configuration | None = None
 
     async def since(self, moment: datetime) -> Configuration:
-        """The configuration as it was at ``moment`` or later; raises ClientError."""
+        """Return the configuration as it was at ``moment`` or later.
+
+        :raises ClientError: one of the calls fails.
+        """
         return await self._fresh.since(moment)
 
     async def with_rule(
-        self, component: Json, moment: datetime
+        self,
+        component: Json,
+        moment: datetime,
     ) -> tuple[Configuration, tuple[IntegrationRule, ...]]:
-        """The configuration of ``moment`` or later, in which this rule is the one of its name; its parts.
+        """Return the configuration of ``moment`` or later with this rule in place of the one of its name; its parts.
 
-        Raises ClientError, and RuleError when the rule cannot be read.
+        :raises RuleError: the rule cannot be read.
+        :raises ClientError: one of the calls fails.
         """
-        given = read_rule(component)
+        parts = read_rule(component)
         known = await self.since(moment)
-        async with concurrently() as group:
-            sources = group.create_task(
-                _metadata(self._source, {r.primary_query_object for r in given})
-            )
-            targets = group.create_task(
-                _metadata(
-                    self._target, {name for r in given for name in r.target_objects}
-                )
-            )
-        name = given[0].name
-        others = tuple(rule for rule in known.rules if rule.name != name)
+        sources, targets = await self._described(
+            {part.primary_query_object for part in parts},
+            {name for part in parts for name in part.target_objects},
+        )
+        name = parts[0].name
+        others = (rule for rule in known.rules if rule.name != name)
+        broken = (each for each in known.broken if each.error.rule != name)
         changed = replace(
             known,
-            rules=(*others, *given),
-            broken=tuple(
-                broken for broken in known.broken if broken.error.rule != name
-            ),
-            sources={**known.sources, **_typed(sources.result())},
-            targets={**known.targets, **_typed(targets.result())},
+            rules=(*others, *parts),
+            broken=tuple(broken),
+            sources={**known.sources, **_typed(sources)},
+            targets={**known.targets, **_typed(targets)},
+            # The rules of the configuration that is in use stay compiled there.
             _compiled={},
         )
-        return changed, given
+        return changed, parts
 
     async def _load(self) -> Configuration:
         known = self._known
         async with concurrently() as group:
-            rules_read = group.create_task(
+            reading = group.create_task(self._answers())
+            # The objects that the rules named last time are most likely those that they name now.
+            describing = group.create_task(
+                self._described(
+                    known.sources if known else (),
+                    known.targets if known else (),
+                )
+            )
+        answers = reading.result()
+        answers.sources, answers.targets = describing.result()
+        rules, _ = read_rules(answers.components)
+        named = {rule.primary_query_object for rule in rules}
+        written = {name for rule in rules for name in rule.target_objects}
+        sources, targets = await self._described(
+            named - answers.sources.keys(),
+            written - answers.targets.keys(),
+        )
+        answers.sources |= sources
+        answers.targets |= targets
+        # Of an unchanged configuration the same object is returned, with all its rules already compiled.
+        if known is None or answers != self._raw:
+            self._raw = answers
+            self._known = known = answers.configuration()
+        return known
+
+    async def _answers(self) -> _Answers:
+        query = self._target.query
+        async with concurrently() as group:
+            components = group.create_task(
                 self._target.configuration("Integrationrule")
             )
-            reads = [
-                group.create_task(self._target.query(statement))
-                for statement in (CONNECTIONS, _INTEGRATIONS, _POINTS, _LOOKUPS)
-            ]
-            # The objects that the rules named last time are most likely those that they name now.
-            sources_read = group.create_task(
-                _metadata(self._source, known.sources if known else ())
-            )
-            targets_read = group.create_task(
-                _metadata(self._target, known.targets if known else ())
-            )
-        components, tables = rules_read.result(), [read.result().rows for read in reads]
-        sources, targets = sources_read.result(), targets_read.result()
-        rules, broken = read_rules(components)
+            connections = group.create_task(query(CONNECTIONS))
+            integrations = group.create_task(query(_INTEGRATIONS))
+            points = group.create_task(query(_POINTS))
+            lookups = group.create_task(query(_LOOKUPS))
+        return _Answers(
+            components=components.result(),
+            connections=connections.result().rows,
+            integrations=integrations.result().rows,
+            points=points.result().rows,
+            lookups=lookups.result().rows,
+            sources={},
+            targets={},
+        )
+
+    async def _described(
+        self,
+        sources: Iterable[str],
+        targets: Iterable[str],
+    ) -> tuple[Metadata, Metadata]:
+        """Return the metadata of objects of the source Vault, and of the target Vault."""
         async with concurrently() as group:
-            more_sources = group.create_task(
-                _metadata(
-                    self._source,
-                    {rule.primary_query_object for rule in rules} - sources.keys(),
-                )
-            )
-            more_targets = group.create_task(
-                _metadata(
-                    self._target,
-                    {name for rule in rules for name in rule.target_objects}
-                    - targets.keys(),
-                )
-            )
-        sources |= more_sources.result()
-        targets |= more_targets.result()
-        raw = (components, tables, sources, targets)
-        if known is not None and raw == self._raw:
-            return known  # with all its rules already compiled
-        self._raw = raw
-        self._known = _assemble(rules, broken, tables, sources, targets)
-        return self._known
+            of_source = group.create_task(_metadata(self._source, sources))
+            of_target = group.create_task(_metadata(self._target, targets))
+        return of_source.result(), of_target.result()
 
 
-def _assemble(
-    rules: tuple[IntegrationRule, ...],
-    broken: tuple[BrokenRule, ...],
-    tables: list[list[dict[str, object]]],
-    sources: Mapping[str, Json | None],
-    targets: Mapping[str, Json | None],
-) -> Configuration:
-    connections, integrations, points, lookups = tables
-    by_connection: dict[str, list[Json]] = {}
-    for row in lookups:
-        by_connection.setdefault(text(row, "connection__sys"), []).append(row)
-    return Configuration(
-        connections={
-            connection.id: connection for connection in read_connections(connections)
-        },
-        integrations={
-            str(row["id"]): Integration(
-                str(row["id"]),
-                text(row, "integration_api_name__sys"),
-                text(row, "connection__sys"),
-                _is_active(row),
-            )
-            for row in integrations
-        },
-        points=tuple(
-            IntegrationPoint(
-                str(row["id"]),
-                text(row, "integration_point_api_name__sys"),
-                text(row, "integration__sys"),
-                _is_active(row),
-                text(row, "copy_of__sys"),
-            )
-            for row in points
-        ),
-        rules=rules,
-        broken=broken,
-        lookups={
-            connection: read_lookups(rows) for connection, rows in by_connection.items()
-        },
-        sources=_typed(sources),
-        targets=_typed(targets),
+@dataclass(slots=True)
+class _Answers:
+    """What two Vaults have answered about their configuration; equal answers make equal configurations."""
+
+    components: list[Row]
+    connections: list[Row]
+    integrations: list[Row]
+    points: list[Row]
+    lookups: list[Row]
+    sources: Metadata
+    targets: Metadata
+
+    def configuration(self) -> Configuration:
+        """Return the configuration that the answers say."""
+        rules, broken = read_rules(self.components)
+        connections = read_connections(self.connections)
+        integrations = [_integration(row) for row in self.integrations]
+        return Configuration(
+            connections={connection.id: connection for connection in connections},
+            integrations={integration.id: integration for integration in integrations},
+            points=tuple(_point(row) for row in self.points),
+            rules=rules,
+            broken=broken,
+            lookups=_lookups(self.lookups),
+            sources=_typed(self.sources),
+            targets=_typed(self.targets),
+        )
+
+
+def read_connections(rows: Iterable[Json]) -> tuple[Connection, ...]:
+    """Read the rows of ``connection__sys``; a connection is active when its state and its status are."""
+    return tuple(_connection(row) for row in rows)
+
+
+def _connection(row: Json) -> Connection:
+    state = text(row, "state__v")
+    remote = text(row, "remote_vault_id__sys")
+    domains = (text(row, "domain_type__sys"), text(row, "remote_domain_type__sys"))
+    return Connection(
+        id=str(row["id"]),
+        api_name=text(row, "api_name__sys"),
+        remote_vault_id=int(remote) if remote.isdecimal() else None,
+        active=_is_active(row) and state == ACTIVE_STATE,
+        remote_name=text(row, "remote_connection__sys"),
+        pending=state == PENDING_STATE,
+        external=text(row, "object_type__vr.api_name__v") == EXTERNAL,
+        guarded=domains == (PRODUCTION, SANDBOX),
+        reading=domains == (SANDBOX, PRODUCTION),
     )
+
+
+def _integration(row: Json) -> Integration:
+    return Integration(
+        id=str(row["id"]),
+        api_name=text(row, "integration_api_name__sys"),
+        connection=text(row, "connection__sys"),
+        active=_is_active(row),
+    )
+
+
+def _point(row: Json) -> IntegrationPoint:
+    return IntegrationPoint(
+        id=str(row["id"]),
+        api_name=text(row, "integration_point_api_name__sys"),
+        integration=text(row, "integration__sys"),
+        active=_is_active(row),
+        copy_of=text(row, "copy_of__sys"),
+    )
+
+
+def _is_active(row: Json) -> bool:
+    return text(row, "status__v") in ("", "active__v")
+
+
+def _lookups(rows: Iterable[Row]) -> dict[str, Lookups]:
+    """Return lookup sets by the id of their connection."""
+    by_connection: dict[str, list[Json]] = {}
+    for row in rows:
+        connection = text(row, "connection__sys")
+        by_connection.setdefault(connection, []).append(row)
+    return {
+        connection: read_lookups(rows) for connection, rows in by_connection.items()
+    }
 
 
 def _typed(answers: Mapping[str, Json | None]) -> dict[str, ObjectMetadata]:
@@ -223,21 +243,17 @@ def _typed(answers: Mapping[str, Json | None]) -> dict[str, ObjectMetadata]:
     }
 
 
-async def _metadata(
-    client: VaultClient, names: Iterable[str]
-) -> dict[str, Json | None]:
-    """Metadata by object name; None for an object that the Vault does not have or show."""
-
-    async def one(name: str) -> Json | None:
-        try:
-            return await (
-                client.document_metadata()
-                if name == DOCUMENTS
-                else client.object_metadata(name)
-            )
-        except VaultRefused:
-            return None
-
+async def _metadata(client: VaultClient, names: Iterable[str]) -> Metadata:
     async with concurrently() as group:
-        reads = {name: group.create_task(one(name)) for name in names}
+        reads = {name: group.create_task(_described(client, name)) for name in names}
     return {name: read.result() for name, read in reads.items()}
+
+
+async def _described(client: VaultClient, name: str) -> Json | None:
+    try:
+        if name == DOCUMENTS:
+            return await client.document_metadata()
+        return await client.object_metadata(name)
+    except VaultRefused:
+        # A rule that names such an object is refused when it is compiled, and only that rule.
+        return None

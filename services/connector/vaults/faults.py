@@ -1,4 +1,4 @@
-"""Faults that will pass, told apart from those that somebody has to act on."""
+"""Tells faults that will pass from those that somebody has to act on, and waits while a Vault or broker is away."""
 
 from __future__ import annotations
 
@@ -8,27 +8,28 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 from shared.client.errors import VaultRefused, VaultUnavailable
+from shared.protocol.error_types import ErrorType
 from shared.runtime.waiting import delays, state_log
 from shared.spark.broker_errors import BrokerUnavailable
 
 T = TypeVar("T")
 
 PASSING = (VaultUnavailable, BrokerUnavailable)
-"""What is waited for, with growing delays, and is nobody's exception."""
+"""What is waited for, with growing delays, and makes no exception record."""
 
 # The connection's own user is shut out, or the Vault is busy with itself: no message is to blame, and none
 # could be recorded as an exception meanwhile.
 _REFUSALS_THAT_PASS = frozenset(
     {
-        "INVALID_SESSION_ID",
-        "USERNAME_OR_PASSWORD_INCORRECT",
-        "NO_PASSWORD_PROVIDED",
-        "INACTIVE_USER",
-        "USER_LOCKED_OUT",
-        "PASSWORD_CHANGE_REQUIRED",
-        "CONFIGURATION_MODE_ENABLED",
-        "API_LIMIT_EXCEEDED",
-        "RACE_CONDITION",
+        ErrorType.INVALID_SESSION_ID,
+        ErrorType.USERNAME_OR_PASSWORD_INCORRECT,
+        ErrorType.NO_PASSWORD_PROVIDED,
+        ErrorType.INACTIVE_USER,
+        ErrorType.USER_LOCKED_OUT,
+        ErrorType.PASSWORD_CHANGE_REQUIRED,
+        ErrorType.CONFIGURATION_MODE_ENABLED,
+        ErrorType.API_LIMIT_EXCEEDED,
+        ErrorType.RACE_CONDITION,
     }
 )
 
@@ -45,7 +46,7 @@ def passing_refusals() -> Iterator[None]:
 
 
 class Interrupted(Exception):
-    """The process stops; whoever was waiting gives its messages back to the broker."""
+    """The process stops; the handler that was waiting returns its messages to the broker."""
 
 
 class Patience:
@@ -55,13 +56,15 @@ class Patience:
         self._ending = asyncio.Event()
 
     def end(self) -> None:
-        """Let no attempt begin any more; attempts under way may finish."""
+        """Let no more attempts begin; attempts under way may finish."""
         self._ending.set()
 
     async def wait_for(self, name: str, attempt: Callable[[], Awaitable[T]]) -> T:
-        """Call ``attempt`` again, after growing pauses, while what it fails with will pass.
+        """Call ``attempt`` again, after growing pauses, while it fails with a fault that will pass.
 
-        ``name`` is what the log says is away. Raises Interrupted when the process stops first.
+        ``name`` is the peer that the log names as away.
+
+        :raises Interrupted: the process stops first.
         """
         for pause in delays():
             self.proceed()
@@ -73,6 +76,7 @@ class Patience:
             else:
                 state_log.succeeded(name)
                 return result
+            # A plain sleep would hold up the process's stop until the pause is over.
             try:
                 async with asyncio.timeout(pause):
                     await self._ending.wait()

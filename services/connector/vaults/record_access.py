@@ -1,4 +1,4 @@
-"""What a transfer does with a Vault's records, told apart from who does it."""
+"""Names the calls by which a transfer reads and writes records, so that something other than a Vault can take them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from shared.client.results import QueryResult, RowResult
 
 
 class RecordAccess(Protocol):
-    """A VaultClient, or something in its place that only notes what would be written; raises ClientError alike."""
+    """A VaultClient, or something in its place that only notes what would be written.
+
+    Every call raises ClientError alike. Results of rows are in the order of the rows.
+    """
 
     @property
     def vault_id(self) -> int:
@@ -28,9 +31,9 @@ class RecordAccess(Protocol):
         *,
         lineage: str | None = None,
     ) -> list[RowResult]:
-        """Update records found by ``id``, or by the unique field ``id_param``; one result a row in order.
+        """Update records found by ``id``, or by the unique field ``id_param``; return one result a row.
 
-        ``lineage`` tells what the rows with ``lineage__sys`` have in common.
+        ``lineage`` is what the rows with ``lineage__sys`` have in common.
         """
         ...
 
@@ -42,17 +45,20 @@ class RecordAccess(Protocol):
         *,
         lineage: str | None = None,
     ) -> list[RowResult]:
-        """Create or update records by the unique field ``id_param``; one result a row in order; ``lineage`` too."""
+        """Create or update records by the unique field ``id_param``; return one result a row."""
         ...
 
     async def create_documents(
-        self, rows: Sequence[Mapping[str, object]], id_param: str
+        self,
+        rows: Sequence[Mapping[str, object]],
+        id_param: str,
     ) -> list[RowResult]:
-        """Create documents without files, where none has the row's ``id_param`` yet; one result a row in order."""
+        """Create documents without files, where none has the row's ``id_param`` yet; return one result a row."""
         ...
 
     async def update_documents(
-        self, rows: Sequence[Mapping[str, object]]
+        self,
+        rows: Sequence[Mapping[str, object]],
     ) -> list[RowResult]:
-        """Change the latest versions of documents found by ``id``; one result a row in order."""
+        """Change the latest versions of documents found by ``id``; return one result a row."""
         ...

@@ -1,4 +1,4 @@
-"""The Vaults that this connector serves: a client and broker connections each, known by Vault id."""
+"""Knows the Vaults that this connector serves, by Vault id: a client each, and broker connections."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from shared.spark.publisher import Publisher
 
 @dataclass(frozen=True, slots=True)
 class KnownVault:
-    """One Vault after sign-in; of one that is elsewhere, this is all: its broker is its own."""
+    """One Vault after sign-in; one that is elsewhere has a broker of its own, which this connector does not use."""
 
     name: str
     vault_id: int
@@ -37,36 +37,39 @@ class Vaults:
     _sources: dict[tuple[int, str], VaultClient] = field(default_factory=dict)
 
     def join(self, vault: KnownVault) -> None:
-        """Take one more Vault in."""
+        """Add one more Vault."""
         self.by_id[vault.vault_id] = vault
 
     def get(self, vault_id: int | None) -> KnownVault | None:
-        """The Vault with this id, when it is one of the connector's."""
+        """Return the Vault with this id, when it is one of the connector's."""
         return None if vault_id is None else self.by_id.get(vault_id)
 
     @property
     def connected(self) -> tuple[ConnectedVault, ...]:
         """Those whose queues are at the connector's broker."""
-        return tuple(
-            vault for vault in self.by_id.values() if isinstance(vault, ConnectedVault)
-        )
+        known = self.by_id.values()
+        return tuple(vault for vault in known if isinstance(vault, ConnectedVault))
 
     def remotes(self, vault: KnownVault) -> tuple[KnownVault, ...]:
-        """All the other Vaults."""
+        """Return all the other Vaults."""
         return tuple(other for other in self.by_id.values() if other is not vault)
 
     async def source(self, vault: KnownVault, connection: Connection) -> VaultClient:
-        """A source Vault as it lets the target Vault use it, in which this connection is configured.
+        """Return a source Vault as it lets the target Vault use it, in which this connection is configured.
 
-        A Vault at the other end of an External connection knows nothing of ours: there the connector's user reads.
-        Raises ClientError: among others when the connection is not Active in the source Vault.
+        :raises ClientError: a call fails, among others as the connection is not Active in the source Vault.
         """
+        # A Vault at the other end of an External connection knows no connection of ours: there the connector's own
+        # user reads.
         if connection.external:
             return vault.client
         return await self.session(vault, connection.remote_name)
 
     async def session(self, vault: KnownVault, connection: str) -> VaultClient:
-        """A Vault as it lets the Vault at the other end of its connection ``connection`` use it; raises ClientError."""
+        """Return a Vault as it lets the Vault at the other end of its connection ``connection`` use it.
+
+        :raises ClientError: the sign-in fails.
+        """
         key = (vault.vault_id, connection)
         if key not in self._sources:
             self._sources[key] = vault.client.for_connection(connection)
@@ -75,9 +78,11 @@ class Vaults:
         return client
 
     def configuration(
-        self, source: KnownVault, target: KnownVault
+        self,
+        source: KnownVault,
+        target: KnownVault,
     ) -> ConfigurationReader:
-        """The reader of what the target Vault has configured for messages from the source Vault."""
+        """Return the reader of the target Vault's configuration for messages from the source Vault."""
         key = (source.vault_id, target.vault_id)
         if key not in self._readers:
             self._readers[key] = ConfigurationReader(source.client, target.client)
