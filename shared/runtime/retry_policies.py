@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import random
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-JITTER = 0.2
+# More than any process lives to count, so that a loop over attempts needs no case of its own.
+UNBOUNDED = sys.maxsize
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,27 +16,28 @@ class RetryPolicy:
     """How often something is tried, how long is waited in between, and what follows the last attempt.
 
     ``first_pause`` and ``longest_pause`` are seconds; the pauses grow by ``factor``. ``attempts`` counts
-    the first one too and is None where only success or the end of the process ends the retries.
+    the first one too and is ``UNBOUNDED`` where only success or the end of the process ends the retries. ``spread``
+    is the part of itself by which a pause is shortened or lengthened at most.
     """
 
     tries: str
     after: str
-    attempts: int | None
+    attempts: int
     first_pause: float
     longest_pause: float
     finally_: str
     factor: float = 2.0
+    spread: float = 0.2
 
     def pauses(self, *, first_pause: float | None = None) -> Iterator[float]:
         """Yield the pauses in seconds without end, the first of them ``first_pause`` if that is set.
 
-        Each is shortened or lengthened by up to a fifth, so that many processes that wait for one peer do
-        not come back at the same instant.
+        They are spread so that many processes that wait for one peer do not come back at the same instant.
         """
         pause = self.first_pause if first_pause is None else first_pause
         while True:
             # Spreading retries needs no unpredictable source.
-            spread = random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311
+            spread = random.uniform(1 - self.spread, 1 + self.spread)  # noqa: S311
             yield min(self.longest_pause, pause * spread)
             pause = min(self.longest_pause, pause * self.factor)
 
@@ -47,7 +50,7 @@ class RetryPolicy:
 PEER_AWAY = RetryPolicy(
     tries="a call of a Vault or broker, by a connector",
     after="the Vault or broker is away, or refuses for a reason that will pass",
-    attempts=None,
+    attempts=UNBOUNDED,
     first_pause=0.1,
     longest_pause=15.0,
     finally_="the process stops, and its messages return to their queue",
@@ -56,7 +59,7 @@ PEER_AWAY = RetryPolicy(
 VAULT_LOOP = RetryPolicy(
     tries="relay, worker and notifications of a Vault",
     after="PostgreSQL or the broker is away",
-    attempts=None,
+    attempts=UNBOUNDED,
     first_pause=0.1,
     longest_pause=3.0,
     finally_="the process stops",
@@ -64,7 +67,7 @@ VAULT_LOOP = RetryPolicy(
 BACKGROUND_WORK = RetryPolicy(
     tries="a background task of a process",
     after="it ended by itself or by an unexpected error, which is logged",
-    attempts=None,
+    attempts=UNBOUNDED,
     first_pause=0.5,
     longest_pause=30.0,
     finally_="the process stops",
@@ -72,7 +75,7 @@ BACKGROUND_WORK = RetryPolicy(
 SUBSCRIPTION = RetryPolicy(
     tries="the subscription to a queue",
     after="it is lost, or cannot be opened",
-    attempts=None,
+    attempts=UNBOUNDED,
     first_pause=0.2,
     longest_pause=15.0,
     finally_="the process stops",

@@ -17,6 +17,7 @@ from local import api_reference
 from services.connector.connector_settings import ConnectorSettings, VaultAccess
 from shared.protocol.error_types import ErrorType
 from shared.runtime.health import Health
+from shared.runtime.retry_policies import POLICIES, UNBOUNDED, RetryPolicy
 from shared.runtime.telemetry import metrics
 from shared.vault.api.api_app import CHAPTERS
 from shared.vault.assembly.vault_settings import VaultSettings
@@ -257,3 +258,30 @@ def test_a_decision_has_its_number_and_a_date(page: Path) -> None:
     assert text.startswith(f"# {page.name[:4]} ")
     (day,) = DATED.findall(text)
     assert date.fromisoformat(day)
+
+
+def documented(policy: RetryPolicy) -> str:
+    """The row of a retry policy in the operations page."""
+    unbounded = policy.attempts == UNBOUNDED
+    attempts = "no bound" if unbounded else str(policy.attempts)
+    pauses = f"{policy.first_pause:g} to {policy.longest_pause:g} s"
+    cells = (
+        policy.tries,
+        policy.after,
+        attempts,
+        pauses if policy.longest_pause else "none",
+        policy.finally_,
+    )
+    return f"| {' | '.join(cells)} |"
+
+
+def test_the_operations_page_lists_every_retry_policy() -> None:
+    section = (
+        (DOCS / "operations.md").read_text().partition("## What is tried again")[2]
+    )
+    table = [
+        line
+        for line in section.partition("\n## ")[0].splitlines()
+        if line.startswith("| ")
+    ]
+    assert table[1:] == [documented(policy) for policy in POLICIES]

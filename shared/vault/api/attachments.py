@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path, Query, Request
 from starlette.responses import Response
 
-from shared.protocol.date_times import date_time_text
+from shared.protocol.json_values import date_time_text
 from shared.vault.api import response_envelope as envelope
 from shared.vault.api.body import missing, read_fields, read_rows
 from shared.vault.api.file_body import (

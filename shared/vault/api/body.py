@@ -13,8 +13,8 @@ from urllib.parse import parse_qsl
 import orjson
 from starlette.formparsers import MultiPartException, MultiPartParser
 
+from shared.protocol import json_values as exact_json
 from shared.protocol.error_types import ErrorType
-from shared.runtime import exact_json
 from shared.vault.api.openapi.request_bodies import CSV, FORM, JSON, MULTIPART
 from shared.vault.errors import VaultFault
 from shared.vault.records.rows import MAX_ROWS

@@ -8,8 +8,8 @@ from itertools import chain
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from shared.protocol.date_times import date_time_text
 from shared.protocol.error_types import ErrorType
+from shared.protocol.json_values import date_time_text
 from shared.vault.access.permissions import Grant, authorize
 from shared.vault.api import response_envelope as envelope
 from shared.vault.api.body import read_text

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from typing import assert_never
 
-from shared.protocol.date_times import date_time_text
+from shared.protocol.json_values import date_time_text
 from shared.vault.components.component_tree import Component
 from shared.vault.components.registry import Registry
 from shared.vault.configuration.component_table import ObjectDates, Stamp

@@ -11,8 +11,8 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response, StreamingResponse
 
-from shared.protocol.date_times import date_time_text
 from shared.protocol.error_types import ErrorType
+from shared.protocol.json_values import date_time_text
 from shared.vault.api import response_envelope as envelope
 from shared.vault.api.body import read_rows
 from shared.vault.api.openapi.request_bodies import array_documentation

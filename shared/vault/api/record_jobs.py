@@ -9,7 +9,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 
-from shared.protocol.date_times import date_time_text
+from shared.protocol.json_values import date_time_text
 from shared.vault.access.caller import Caller
 from shared.vault.access.permissions import Operation
 from shared.vault.api import response_envelope as envelope

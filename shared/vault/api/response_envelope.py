@@ -17,8 +17,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 
-from shared.protocol.date_times import date_time_text
 from shared.protocol.error_types import ErrorType
+from shared.protocol.json_values import date_time_text
 from shared.spark.broker_errors import BrokerUnavailable
 from shared.vault.api.request_context import is_api
 from shared.vault.components.platform import SOURCE_MODIFIED

@@ -8,7 +8,7 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from shared.protocol.date_times import date_time_text
+from shared.protocol.json_values import date_time_text
 from shared.vault.access.permissions import AuditTrail
 from shared.vault.components.mdl import render
 from shared.vault.components.schema import quote, table

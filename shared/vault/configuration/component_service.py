@@ -12,6 +12,7 @@ import asyncpg
 import structlog
 
 from shared.protocol.error_types import ErrorType
+from shared.runtime.retry_policies import TABLE_CHANGED
 from shared.vault.access.permissions import Grant, authorize, authorize_components
 from shared.vault.access.profiles import check_change, supplied_components
 from shared.vault.audit.audit_entries import component_changed
@@ -54,7 +55,6 @@ LOCK = (
     7_214_002  # advisory lock: exclusive to change components, shared to write records
 )
 MAX_SCRIPT = 5_000_000
-READ_ATTEMPTS = 3
 
 # A query compiled for tables that a component change has replaced since.
 TABLES_CHANGED = (
@@ -115,7 +115,7 @@ class ComponentService:
 
     async def unless_changed(self, work: Callable[[], Awaitable[T]]) -> T:
         """Run a reading ``work``; again when it meets tables that are no longer those of the registry."""
-        for _ in range(READ_ATTEMPTS):
+        for _ in range(TABLE_CHANGED.attempts - 1):
             try:
                 return await work()
             except TABLES_CHANGED:

@@ -13,7 +13,8 @@ import asyncpg
 import structlog
 
 from shared.protocol.error_types import ErrorType
-from shared.runtime.waiting import delays, state_log, wait_for
+from shared.runtime.retry_policies import JOB, VAULT_LOOP
+from shared.runtime.waiting import state_log, wait_for
 from shared.spark.broker_errors import BrokerUnavailable
 from shared.vault.errors import ApiError, VaultFault
 from shared.vault.jobs.job_model import (
@@ -34,8 +35,6 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-MAX_PAUSE = 3.0  # seconds between looks at the jobs while the database is away
-RETRY_CEILING = 300.0  # seconds before a job is run again after a fault that will pass
 
 # Faults that the job did not cause: the same run may succeed later.
 PASSING = (
@@ -55,7 +54,7 @@ class WorkerOptions:
     concurrency: int = 2
     lease: float = 30.0  # a process that renews nothing for so long has lost its jobs
     poll: float = 2.0  # no notification says that a job becomes due, or a lease ends
-    max_attempts: int = 5
+    max_attempts: int = JOB.attempts
     grace: float = 8.0  # for handlers to notice that the process ends
 
 
@@ -134,7 +133,7 @@ class JobWorker:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _work(self) -> None:
-        pauses = delays(ceiling=MAX_PAUSE)
+        pauses = VAULT_LOOP.pauses()
         # Three looks within a lease: two may fail before it is lost.
         interval = min(self._options.poll, self._options.lease / 3)
         while True:
@@ -149,7 +148,7 @@ class JobWorker:
                 await asyncio.sleep(next(pauses))
                 continue
             state_log.succeeded("postgresql (jobs)")
-            pauses = delays(ceiling=MAX_PAUSE)
+            pauses = VAULT_LOOP.pauses()
             try:
                 async with asyncio.timeout(interval):
                     await self._wake.wait()
@@ -228,7 +227,7 @@ class JobWorker:
         """Return the pause before the next attempt, twice the last one; a failure after the last attempt."""
         attempts = run.claimed.attempts
         if attempts < self._options.max_attempts:
-            seconds = min(RETRY_CEILING, 2.0**attempts)
+            seconds = JOB.pause_before(attempts + 1)
             return timedelta(seconds=seconds)
         message = "The database or the broker could not be reached"
         return failed(ApiError(ErrorType.UNEXPECTED_ERROR, message))

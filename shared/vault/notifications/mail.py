@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import aiosmtplib
 
+from shared.runtime.retry_policies import EMAIL
 from shared.vault.access.caller import SYSTEM
 from shared.vault.jobs.job_model import (
     JobContext,
@@ -33,9 +34,6 @@ if TYPE_CHECKING:
 EMAIL_JOB = "notification_email"
 TASK = "1"
 TIMEOUT = 900.0  # seconds of one run
-MAX_ATTEMPTS = 8  # the last one about an hour after the first
-# Before the second attempt, doubled for each further one.
-FIRST_PAUSE = timedelta(seconds=30)
 
 # Ordered, so that a run that is cut off has sent the first ones and left the last.
 QUEUED = """
@@ -134,7 +132,7 @@ class EmailJobs:
             try:
                 await self._send_all(context, self._server, queued, counts)
             except NotNow:
-                if attempt < MAX_ATTEMPTS:
+                if attempt < EMAIL.attempts:
                     await self._send_later(ids, attempt)
                     return JobResult(results=counts)
         if counts["left"]:
@@ -151,7 +149,7 @@ class EmailJobs:
 
     async def _send_later(self, ids: Sequence[int], attempt: int) -> None:
         """Submit the next attempt, behind a pause that doubles each time."""
-        run_at = datetime.now(UTC) + FIRST_PAUSE * 2 ** (attempt - 1)
+        run_at = datetime.now(UTC) + timedelta(seconds=EMAIL.pause_before(attempt + 1))
         parameters = {"notifications": list(ids), "attempt": attempt + 1}
         # By its key a run that is repeated submits no second job.
         key = f"{EMAIL_JOB} {ids[0]} {attempt + 1}"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from shared.protocol.date_times import date_time_text
+from shared.protocol.json_values import date_time_text
 
 if TYPE_CHECKING:
     from asyncpg import Record

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from shared.protocol.date_times import date_time_text
+from shared.protocol.json_values import date_time_text
 from shared.vault.access.permissions import Grant, authorize, granted
 from shared.vault.records.lineage_entries import purge_lineage
 

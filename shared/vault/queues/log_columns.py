@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from shared.protocol.date_times import date_time_text
+from shared.protocol.json_values import date_time_text
 
 if TYPE_CHECKING:
     from shared.vault.queues.delivery import Delivery

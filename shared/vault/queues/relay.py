@@ -13,8 +13,8 @@ import orjson
 import structlog
 
 from shared.runtime.process import end, run_until_cancelled
+from shared.runtime.retry_policies import VAULT_LOOP
 from shared.runtime.telemetry import metrics
-from shared.runtime.waiting import delays
 from shared.spark.broker_errors import BrokerUnavailable, Unroutable
 from shared.spark.envelope import Envelope, Message
 from shared.spark.publisher import Outgoing, Publisher
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 BATCH = 200
-MAX_PAUSE = 3.0  # seconds between attempts while the database or the broker is away
 # Between looks at the outbox: a notification may be lost with its connection.
 IDLE_SECONDS = 2.0
 FAULTS = (
@@ -117,7 +116,7 @@ class Relay:
             await publisher.close()
 
     async def _run(self) -> None:
-        pauses = delays(ceiling=MAX_PAUSE)
+        pauses = VAULT_LOOP.pauses()
         while True:
             self._wake.clear()
             try:
@@ -128,7 +127,7 @@ class Relay:
                 continue
             if self.last_fault is not None:
                 log.info("relay.resumed")
-            self.last_fault, pauses = None, delays(ceiling=MAX_PAUSE)
+            self.last_fault, pauses = None, VAULT_LOOP.pauses()
             try:
                 async with asyncio.timeout(IDLE_SECONDS):
                     await self._wake.wait()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import asyncpg
 
 from shared.protocol.error_types import ErrorType
+from shared.runtime.retry_policies import UNIQUE_VALUE
 from shared.vault.access.permissions import Operation
 from shared.vault.components.schema import table
 from shared.vault.configuration.component_service import ComponentsChanged
@@ -47,7 +48,6 @@ if TYPE_CHECKING:
     from shared.vault.storage.database import Connection, Database, OneTransaction
 
 RACES = (RaceLost, asyncpg.UniqueViolationError, asyncpg.ForeignKeyViolationError)
-RACE_ATTEMPTS = 8
 
 
 class RecordService(RecordWrites):
@@ -248,7 +248,7 @@ class RecordService(RecordWrites):
             await self._components.hold(connection)
             return await work(connection)
 
-        for _ in range(RACE_ATTEMPTS):
+        for _ in range(UNIQUE_VALUE.attempts):
             try:
                 return await self._database.unit_of_work(holding)
             except RACES:

@@ -6,8 +6,8 @@ import secrets
 from datetime import UTC, date, datetime, time
 from typing import TYPE_CHECKING
 
-from shared.protocol.date_times import date_time_text
 from shared.protocol.error_types import ErrorType
+from shared.protocol.json_values import date_time_text
 from shared.vault.access.caller import Caller
 from shared.vault.access.permissions import (
     AuditTrail,

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple, assert_never
 
 import asyncpg
 
-from shared.protocol.date_times import date_time_text
 from shared.protocol.error_types import ErrorType
+from shared.protocol.json_values import date_time_text
 from shared.vault.access.permissions import Operation, require
 from shared.vault.audit import audit_entries as entries
 from shared.vault.audit.audit_entries import AuditAction
