@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from local.servers import PostgresServer, RabbitServer
 from local.system import System
 from tests.servers import Provider, Vhost, fresh_database, fresh_vhost, private_system
+
+# How long an example takes tells how busy the machine is, and nothing about the code.
+settings.register_profile("tests", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("tests")
 
 
 @pytest.fixture(scope="session")

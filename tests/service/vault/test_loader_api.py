@@ -225,6 +225,7 @@ async def test_an_extract(admin: Api) -> None:
 async def test_an_extract_whose_query_is_refused(admin: Api) -> None:
     bad = {"object_type": "vobjects__v", "object": "thing__c", "fields": ["id"], "vql_criteria__v": "nothing__c = 1"}
     good = {"object_type": "vobjects__v", "object": "thing__c", "fields": ["id"], "vql_criteria__v": "MAXROWS 1"}
+    assert (await admin.post("/vobjects/thing__c", json=[{"name__v": "Extracted"}])).status == "SUCCESS"
     answer = await admin.post("/services/loader/extract", json=[bad, good])
     assert await ended(admin, answer) == "ERRORS_ENCOUNTERED"
     job_id = answer.body["job_id"]
