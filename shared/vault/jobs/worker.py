@@ -72,7 +72,7 @@ class Run:
 
     @property
     def lease(self) -> str:
-        """The token under which this run may write."""
+        """Return the token under which this run may write."""
         return self.claimed.lease
 
     def stop(self, *, cancelled: bool = False) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, assert_never
 from urllib.parse import parse_qs, urlsplit
 
 from shared.vault.errors import VaultFault
@@ -144,9 +144,24 @@ def statement(task: ExtractTask, target: VaultObject | None) -> str:
 
 
 def _whole(field: Field) -> str:
-    # A query yields the first 250 characters of a long text, unless a function asks for all.
-    if field.type is FieldType.LONG_TEXT:
-        return f"LONGTEXT({field.name})"
-    if field.type is FieldType.RICH_TEXT:
-        return f"RICHTEXT({field.name})"
-    return field.name
+    """Return what a query selects of a field so that its value is read whole."""
+    match field.type:
+        # A query yields the first 250 characters of a long text, unless a function asks for all.
+        case FieldType.LONG_TEXT:
+            return f"LONGTEXT({field.name})"
+        case FieldType.RICH_TEXT:
+            return f"RICHTEXT({field.name})"
+        case (
+            FieldType.ID
+            | FieldType.STRING
+            | FieldType.NUMBER
+            | FieldType.BOOLEAN
+            | FieldType.DATE
+            | FieldType.DATE_TIME
+            | FieldType.PICKLIST
+            | FieldType.OBJECT
+            | FieldType.ATTACHMENT
+        ):
+            return field.name
+        case _:
+            assert_never(field.type)
