@@ -19,6 +19,7 @@ from shared.vault.jobs.job_model import (
     JobStatus,
     JobType,
     TaskState,
+    error_json,
 )
 from shared.vault.model.component_model import Field, FieldType, VaultObject
 from shared.vault.records.rows import Row
@@ -128,7 +129,7 @@ class MergeJobs:
         try:
             await self._records.carry_out(work)
         except VaultFault as fault:
-            error = {"type": fault.error.type, "message": fault.error.message}
+            error = error_json(fault.error)
             refused = [
                 *done,
                 {**pair, "status": MergeStatus.FAILURE.value, "error": error},

@@ -23,6 +23,7 @@ from shared.vault.jobs.job_model import (
     JobStopped,
     JobType,
     Parked,
+    error_json,
 )
 from shared.vault.storage.database import RETRYABLE, UNREACHABLE
 
@@ -296,5 +297,5 @@ class JobWorker:
 
 def failed(error: ApiError) -> JobResult:
     """Return the result of a job that ended with this error."""
-    results = {"error": {"type": error.type, "message": error.message}}
+    results = {"error": error_json(error)}
     return JobResult(JobStatus.ERRORS_ENCOUNTERED, results)

@@ -14,6 +14,7 @@ from shared.vault.jobs.job_model import (
     JobStatus,
     JobType,
     TaskState,
+    error_json,
 )
 from shared.vault.loader.load_logs import RESULTS
 from shared.vault.loader.request import ExtractTask
@@ -94,8 +95,7 @@ class _TaskRun:
             await self._services.files.put(key, self._content())
         except VaultFault as fault:
             await self._report(TaskState.ERRORS_ENCOUNTERED)
-            error = {"type": fault.error.type, "message": fault.error.message}
-            return {"rows": self._rows, "error": error}
+            return {"rows": self._rows, "error": error_json(fault.error)}
         await self._report(TaskState.SUCCESS)
         return {"rows": self._rows}
 
