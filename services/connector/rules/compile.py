@@ -71,6 +71,7 @@ class _Compilation:
         referenced = self.part.referenced_object or self.target.object
         lookup = self.lookup
         by_lookup = lookup is not None and lookup.type is LookupType.OBJECT
+        # A field rule's own target_field_lookup goes before what the lookup set says.
         if field is None and lookup is not None and by_lookup:
             # The target keys of such a set are record ids unless it names a key field.
             if lookup.target_key_field in (None, "id"):
@@ -120,13 +121,22 @@ class _Compilation:
             raise self._fault(f"field_default of type code must be one of {allowed}")
         return computed(code, self.fit())
 
-    def _constant(self, text: str, fit: Convert) -> Read:
+    def _constant(
+        self,
+        text: str,
+        fit: Convert,
+    ) -> Read:
         try:
             return constant(fit(text))
         except Unfit as problem:
             raise self._fault(f"field_default does not fit: {problem}") from None
 
-    def _to(self, referenced: str | None, field: str, attribute: str) -> _Reference:
+    def _to(
+        self,
+        referenced: str | None,
+        field: str,
+        attribute: str,
+    ) -> _Reference:
         if referenced is None:
             name = self.target.name
             text = f"{attribute} needs a target field that refers to an object, and {name} refers to none"
@@ -147,7 +157,16 @@ def compile_rule(
 
     :raises RuleError: a target object or field does not exist, or a default does not fit its field.
     """
-    fields = [_field(rule, part, plan, targets, lookups) for part in rule.field_rules]
+    fields = [
+        _field(
+            rule,
+            part,
+            plan,
+            targets,
+            lookups,
+        )
+        for part in rule.field_rules
+    ]
     return CompiledRule(
         name=rule.name,
         plan=plan,
@@ -209,7 +228,10 @@ def _target_field(
     return field
 
 
-def _lookup_set(part: FieldRule, lookups: Lookups) -> LookupSet | None:
+def _lookup_set(
+    part: FieldRule,
+    lookups: Lookups,
+) -> LookupSet | None:
     name = part.reference_lookup
     if name is None:
         return None
@@ -220,18 +242,26 @@ def _lookup_set(part: FieldRule, lookups: Lookups) -> LookupSet | None:
 
 def _by_key(reference: _Reference) -> Convert:
     def convert(value: object) -> object:
+        # A key may be a picklist value, which comes as a list.
         if isinstance(value, list) and len(value) == 1:
             value = value[0]
         if isinstance(value, bool) or not isinstance(value, str | int | float):
             raise Unfit(
                 "the value cannot be the key of a record; map a source field that holds one key"
             )
-        return PendingReference(reference.object, reference.field, str(value))
+        return PendingReference(
+            reference.object,
+            reference.field,
+            str(value),
+        )
 
     return convert
 
 
-def _keys(rule: IntegrationRule, targets: Objects) -> dict[str, str]:
+def _keys(
+    rule: IntegrationRule,
+    targets: Objects,
+) -> dict[str, str]:
     """Return the upsert key field of each target object that the rule fills one of."""
     candidates: dict[str, list[str]] = {}
     for part in rule.field_rules:
@@ -249,6 +279,7 @@ def _keys(rule: IntegrationRule, targets: Objects) -> dict[str, str]:
 
 
 def _preferred(fields: list[str]) -> str:
+    # A Link is unique and may be written; a Global ID is set by the Vault itself.
     for name in _KEY_PREFERENCE:
         if name in fields:
             return name

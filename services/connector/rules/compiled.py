@@ -131,6 +131,7 @@ class CompiledRule:
 
         With any of them no row of the source can be evaluated.
         """
+        # A column that the source does not describe, such as an expression, is not checked.
         described = described_types(describe)
         found = []
         for part in self.fields:
@@ -166,7 +167,13 @@ class CompiledRule:
         text = f"Integration rule {self.name}, field rule {part.rule}, target field {target}: {problem}"
         if kind is None:
             kind = _error_type(problem)
-        return FieldError(self.name, part.rule, part.target_field, kind, text)
+        return FieldError(
+            self.name,
+            part.rule,
+            part.target_field,
+            kind,
+            text,
+        )
 
 
 def _error_type(problem: Unfit) -> ItemErrorType:
@@ -190,19 +197,26 @@ def pending_keys(
     return keys
 
 
-def key_statements(unique: Unique, keys: Iterable[str]) -> Iterator[str]:
+def key_statements(
+    unique: Unique,
+    keys: Iterable[str],
+) -> Iterator[str]:
     """Yield the VQL that finds the records of these keys in the target Vault."""
     name, field = unique
     head = f"SELECT id, {field} FROM {name}"  # noqa: S608  VQL, literals quoted
     return statements(head, field, keys)
 
 
-def index(field: str, rows: Iterable[Row]) -> dict[str, str]:
+def index(
+    field: str,
+    rows: Iterable[Row],
+) -> dict[str, str]:
     """Return record ids by key, of the rows that ``key_statements`` read."""
     found: dict[str, str] = {}
     for row in rows:
         key = str(row.get(field))
         record = str(row["id"])
+        # The same record may be among the rows twice.
         several = found.get(key, record) != record
         found[key] = AMBIGUOUS if several else record
     return found

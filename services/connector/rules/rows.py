@@ -103,7 +103,10 @@ def described_types(describe: Describe | None) -> dict[Selection, str]:
     return types
 
 
-def mismatch(declared: str, described: str) -> str | None:
+def mismatch(
+    declared: str,
+    described: str,
+) -> str | None:
     """Return why a column of the type ``described`` is not of the declared type; None when it is."""
     accepted = _accepted(query_kind(declared))
     # Descriptions spell most types as metadata does ("String"), and some in lower case ("id").

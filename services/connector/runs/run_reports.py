@@ -14,7 +14,10 @@ from shared.runtime.logging import get_logger
 _log = get_logger(__name__)
 
 
-def counts(outcome: Outcome | None, read: int) -> dict[str, int]:
+def counts(
+    outcome: Outcome | None,
+    read: int,
+) -> dict[str, int]:
     """Return the results of ``read`` records: ``read = skipped + written + failed``.
 
     Without an outcome all of them have failed.
