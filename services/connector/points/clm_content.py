@@ -88,11 +88,7 @@ async def transfer(unit: Transfer) -> Outcome:
 
 
 def _rules(unit: Transfer) -> list[CompiledRule]:
-    rules = [
-        rule
-        for rule in unit.configuration.rules_of(unit.route)
-        if rule.primary_query_object == unit.object
-    ]
+    rules = unit.rules()
     one_object_each = all(len(rule.target_objects) == 1 for rule in rules)
     if unit.object != DOCUMENTS or not rules or not one_object_each:
         raise ConfigurationFault(

@@ -121,11 +121,7 @@ class Copies:
 
 
 def _rule(unit: Transfer) -> IntegrationRule:
-    rules = [
-        rule
-        for rule in unit.configuration.rules_of(unit.route)
-        if rule.primary_query_object == unit.object
-    ]
+    rules = unit.rules()
     # Copies are matched, and flagged, in one object; a second rule would leave open in which.
     if len(rules) != 1 or len(rules[0].target_objects) != 1:
         raise ConfigurationFault(

@@ -62,6 +62,7 @@ async def transfer(unit: Transfer) -> Outcome:
         unit.evaluate(rule, found)
         for rule, found in zip(compiled, fetched, strict=True)
     ]
+    # Once for all rules: they often refer to the same countries and products.
     await settle_references(unit.target, evaluations)
     outcome = Outcome()
     for evaluation, order in zip(evaluations, steps, strict=True):
@@ -75,11 +76,7 @@ async def transfer(unit: Transfer) -> Outcome:
 
 
 def _rules(unit: Transfer) -> list[IntegrationRule]:
-    rules = [
-        rule
-        for rule in unit.configuration.rules_of(unit.route)
-        if rule.primary_query_object == unit.object
-    ]
+    rules = unit.rules()
     if not rules:
         raise ConfigurationFault(
             f"No active integration rule of integration point {unit.route.point.api_name} reads {unit.object}; "
@@ -185,6 +182,7 @@ class _Saving:
             if value is None:
                 self.outcome.fail(item, no_key(rule.name, step.object, key))
                 continue
+            # Parents are saved before: the order of the steps says so.
             linked = {link.field: self.saved[link.parent][item] for link in step.links}
             origin = Origin(item, rule.plan.object, item, rule.name, values)
             modified = text(self.evaluation.found.rows[item], MODIFIED)

@@ -142,12 +142,7 @@ async def transfer(unit: Transfer) -> Outcome:
 
 
 def _inquiry_rule(unit: Transfer) -> CompiledRule:
-    rules = [
-        rule
-        for rule in unit.configuration.rules_of(unit.route)
-        if rule.primary_query_object == unit.object
-        and CASE_REQUEST in rule.target_objects
-    ]
+    rules = [rule for rule in unit.rules() if CASE_REQUEST in rule.target_objects]
     if unit.object != INQUIRY or len(rules) != 1:
         raise ConfigurationFault(
             f"Integration point {unit.route.point.api_name} needs exactly one active integration rule that makes "

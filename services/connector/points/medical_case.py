@@ -119,11 +119,7 @@ async def _save(
 
 
 def _rule(unit: Transfer) -> CompiledRule:
-    rules = [
-        rule
-        for rule in unit.configuration.rules_of(unit.route)
-        if rule.primary_query_object == unit.object
-    ]
+    rules = unit.rules()
     if len(rules) != 1 or rules[0].target_objects != (INQUIRY,):
         raise ConfigurationFault(
             f"Integration point {unit.route.point.api_name} needs exactly one active integration rule that reads "

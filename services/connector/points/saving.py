@@ -132,10 +132,12 @@ class KeyedRows:
         dated: Rows = {}
         for key, row in rows.items():
             modified = self._modified[key]
-            if modified:
-                moment = states.moment(object_name, key, modified)
-                row = {**row, SOURCE_MODIFIED: moment}  # noqa: PLW2901
-            dated[key] = row
+            # A row that stands for a deletion has no date to send.
+            if not modified:
+                dated[key] = row
+                continue
+            moment = states.moment(object_name, key, modified)
+            dated[key] = {**row, SOURCE_MODIFIED: moment}
         return dated
 
 
@@ -157,6 +159,7 @@ async def save(
     rows = keyed.keyed(key)
     if object_name == DOCUMENTS:
         return await save_documents(unit, rows, key)
+    # Lineage goes with the call that writes: what a Vault did not take has none.
     lineage = CallLineage(unit.lineage) if unit.lineage else None
     if lineage:
         rows = keyed.with_lineage(rows, lineage)
@@ -247,6 +250,7 @@ async def write_back(
     header: str | None = None
     if unit is not None:
         lineage = CallLineage(unit)
+        # The point itself writes the field, of the record that the row is; so no rule and no other record is named.
         rows = [lineage.add(row, Origin(str(row["id"]))) for row in rows]
         header = lineage.header()
 

@@ -17,6 +17,7 @@ from services.connector.points.evaluation import (
 from services.connector.rules.compiled import CompiledRule
 from services.connector.rules.item_failures import ItemFailure
 from services.connector.rules.object_metadata import ObjectMetadata
+from services.connector.rules.rule import IntegrationRule
 from services.connector.vaults.configuration import Configuration, Route
 from services.connector.vaults.record_access import RecordAccess
 from shared.client.results import RowResult
@@ -56,6 +57,7 @@ class Outcome:
         """Note a record's failure; the first one stays."""
         # The first failure is the cause; later ones often follow from it.
         self.failures.setdefault(item, failure)
+        # An item may have been done by one rule before another one fails it.
         self.done.discard(item)
         self.skipped.discard(item)
         self.warnings.pop(item, None)
@@ -68,6 +70,7 @@ class Outcome:
 
     def succeed(self, items: Iterable[str]) -> None:
         """Note records as transferred, except those that failed."""
+        # A caller names all items of a call, also those that have failed before it.
         transferred = (item for item in items if item not in self.failures)
         self.done.update(transferred)
 
@@ -187,6 +190,15 @@ class Transfer:
     observe: Callable[[Evaluation], None] = _unobserved
     lineage: UnitLineage | None = None
     lineage_back: UnitLineage | None = None
+
+    def rules(self) -> list[IntegrationRule]:
+        """Return the active rules of the integration point that read the unit's object.
+
+        :raises RuleError: one of the point's rules cannot be read.
+        :raises ConfigurationFault: the point has no rule.
+        """
+        rules = self.configuration.rules_of(self.route)
+        return [rule for rule in rules if rule.primary_query_object == self.object]
 
     def evaluate(
         self,

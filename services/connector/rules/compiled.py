@@ -40,12 +40,35 @@ MAX_SHOWN_KEY = 100
 """Characters of a key that an error text shows."""
 
 
+class Reference(NamedTuple):
+    """The object that a target field refers to, and the field by whose value its records are known."""
+
+    object: str
+    field: str
+
+
 class PendingReference(NamedTuple):
     """A reference by a unique key of the record meant; its id is looked up later, for all rows at once."""
 
     object: str
     field: str
     key: str
+
+
+def by_key(reference: Reference) -> Convert:
+    """Return the function that makes a value the key of a reference; it raises Unfit for a value that is no key."""
+
+    def convert(value: object) -> object:
+        # A key may be a picklist value, which comes as a list.
+        if isinstance(value, list) and len(value) == 1:
+            value = value[0]
+        if isinstance(value, bool) or not isinstance(value, str | int | float):
+            raise Unfit(
+                "the value cannot be the key of a record; map a source field that holds one key"
+            )
+        return PendingReference(reference.object, reference.field, str(value))
+
+    return convert
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +158,7 @@ class CompiledRule:
         described = described_types(describe)
         found = []
         for part in self.fields:
+            # Few field rules declare a type; without one, any type is converted if it can be.
             if part.declared is None or part.selection not in described:
                 continue
             problem = mismatch(part.declared, described[part.selection])

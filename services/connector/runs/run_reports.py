@@ -40,6 +40,7 @@ def counts(
 def _was_mapped(kind: ItemErrorType) -> bool:
     """Return whether a record that fails with this error has its target values."""
     match kind:
+        # Both come after evaluation: the record was matched or saved by its target values.
         case ItemErrorType.SAVE | ItemErrorType.MATCH:
             return True
         case (

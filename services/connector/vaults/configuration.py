@@ -167,6 +167,7 @@ class Configuration:
 
         :raises ConfigurationFault: there is none.
         """
+        # Copies of a connection have integrations of one name, one for each remote Vault.
         for known in self.integrations.values():
             connection = self.connections.get(known.connection)
             if known.api_name != integration or connection is None:
