@@ -6,7 +6,7 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
 
-.PHONY: help setup servers demo start stop status reset test test-compose bench reference lint types check format lock clean
+.PHONY: help setup servers demo start stop status reset test coverage test-compose bench rooms reference lint types check format lock check-lock hooks release clean
 
 help: ## list the tasks
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1|/' | \
@@ -14,18 +14,18 @@ help: ## list the tasks
 
 setup: $(STAMP) servers ## Python packages into .venv, and the server packages from Debian if they are missing
 
-$(STAMP): requirements/dev.txt local/find_python.sh
+$(STAMP): requirements/dev.txt local/find_python.sh local/packages.py
 	@python=$$(sh local/find_python.sh); \
 	  "$$python" -m venv $(VENV) || { echo "Python cannot make virtual environments: install the Debian package 'python3-venv'" >&2; exit 1; }
-	@echo "Installing Python packages into $(VENV) (about a minute, once) …"
-	@$(PYTHON) -m pip install -qq --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@echo "Installing Python packages into $(VENV) …"
+	@$(PYTHON) local/packages.py install
 	@touch $@
 
 servers:
 	@sh local/install_servers.sh
 
 demo: setup ## start the system, play an inquiry from CRM to Medical and back, stop it (KEEP=1 leaves it running)
-	@$(PYTHON) -m local.demo
+	@$(PYTHON) -m local.story.demo
 
 start: setup ## start the system in the background (CRMS=2: with two Vault CRMs); addresses in .run/endpoints.json
 	@$(PYTHON) -m local start
@@ -39,15 +39,25 @@ status: $(STAMP) ## show what runs and where
 reset: $(STAMP) ## stop the system and remove its data
 	@$(PYTHON) -m local reset
 
+# All tests use all cores; with arguments it is one process, which starts sooner, unless they say otherwise (-n 2).
+WORKERS = $(if $(ARGS),0,auto --maxprocesses 8)
+
 test: $(STAMP) ## all tests, on real servers: by address, by Docker, or private ones (see CONTRIBUTING.md)
 	@[ -n "$${TEST_POSTGRES_DSN:-}" ] || docker info >/dev/null 2>&1 || sh local/install_servers.sh
-	@$(PYTHON) -m pytest $(ARGS)
+	@$(PYTHON) -m pytest -n $(WORKERS) $(ARGS)
+
+coverage: $(STAMP) ## unit tests, then all tests, with the branches they take; fails below the floors
+	@[ -n "$${TEST_POSTGRES_DSN:-}" ] || docker info >/dev/null 2>&1 || sh local/install_servers.sh
+	@$(PYTHON) -m local.coverage_floors
 
 test-compose: $(STAMP) ## build the image, bring the compose file up, play the story against it, take it down
 	@$(PYTHON) -m local.compose_test
 
 bench: setup ## measure throughput and delay, and write a table and JSON
 	@$(PYTHON) -m bench $(ARGS)
+
+rooms: setup ## count the source files that a transfer, a query and a retry enter (ARGS="--list": name them)
+	@$(PYTHON) -m bench.rooms $(ARGS)
 
 reference: $(STAMP) ## write docs/api-reference.md from the code
 	@$(PYTHON) -m local.api_reference
@@ -66,16 +76,21 @@ format: $(STAMP) ## format the code and apply safe fixes
 	@$(VENV)/bin/ruff check --fix .
 	@$(VENV)/bin/ruff format .
 
-lock: ## renew the locked requirements from pyproject.toml
-	@test -x $(VENV)/bin/uv || $(MAKE) --no-print-directory setup
-	@for extra in base dev; do \
-	  if [ $$extra = base ]; then options=""; else options="--extra $$extra -c requirements/base.txt"; fi; \
-	  $(VENV)/bin/uv pip compile --quiet --upgrade --universal --generate-hashes --python-version 3.11 \
-	    --no-annotate --no-header --no-emit-index-url --no-emit-find-links $$options \
-	    pyproject.toml -o requirements/$$extra.txt; \
-	done
+lock: $(STAMP) ## renew the locked requirements from pyproject.toml
+	@$(PYTHON) local/packages.py renew
+
+check-lock: $(STAMP)
+	@$(PYTHON) local/packages.py check
+
+hooks: $(STAMP) ## install the hooks that check each commit
+	@$(VENV)/bin/pre-commit install
+
+release: $(STAMP) ## check that the newest version of the changelog can be released, and tag it
+	@$(PYTHON) -m local.release check
+	@$(MAKE) --no-print-directory check
+	@$(PYTHON) -m local.release tag
 
 clean: ## stop the system and remove everything that was made here
 	@if [ -x $(PYTHON) ]; then $(PYTHON) -m local reset; fi
-	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist
+	@rm -rf $(VENV) .coverage-data .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist
 	@find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +

@@ -43,7 +43,13 @@ def main() -> int:
             endpoints = Path(directory) / "endpoints.json"
             write_private(endpoints, _endpoints(settings))
             _run(
-                [sys.executable, "-m", "local.demo", "--endpoints", str(endpoints)],
+                [
+                    sys.executable,
+                    "-m",
+                    "local.story.demo",
+                    "--endpoints",
+                    str(endpoints),
+                ],
                 settings,
                 _STORY_WAIT,
             )
@@ -52,7 +58,13 @@ def main() -> int:
             asyncio.run(_joined(settings))
             write_private(endpoints, _endpoints(settings, second_crm=True))
             _run(
-                [sys.executable, "-m", "local.demo", "--endpoints", str(endpoints)],
+                [
+                    sys.executable,
+                    "-m",
+                    "local.story.demo",
+                    "--endpoints",
+                    str(endpoints),
+                ],
                 settings,
                 _STORY_WAIT,
             )

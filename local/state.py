@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-import random
 import secrets
 import socket
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from fcntl import LOCK_EX, LOCK_NB, flock
@@ -20,6 +19,8 @@ from local.processes import Process
 # Below the range that the kernel gives to outgoing connections, so that a port stays free while its server is away.
 _PORTS = range(20000, 32000)
 _ATTEMPTS = 200
+# Ports that this process has given to servers; others of this machine see a name in the kernel for each.
+_reserved: set[int] = set()
 
 
 def write_private(path: Path, value: object) -> None:
@@ -98,7 +99,7 @@ class State:
         """Return the port of a server about to start: the one it had if that is free, else a new one."""
         port = self.ports.get(name)
         if port is None or not _is_free(port):
-            self.ports[name] = port = self._free_port()
+            self.ports[name] = port = free_port(self.ports.values())
             self.save()
         return port
 
@@ -124,13 +125,18 @@ class State:
         if self.processes.pop(name, None) is not None:
             self.save()
 
-    def _free_port(self) -> int:
-        taken = set(self.ports.values())
-        for _ in range(_ATTEMPTS):
-            port = random.choice(_PORTS)  # noqa: S311 - a port is no secret
-            if port not in taken and _is_free(port):
-                return port
-        raise SystemFailed("found no free port")
+
+def free_port(taken: Collection[int] = ()) -> int:
+    """Choose a port that nothing listens on and that no process of this machine has chosen for a server.
+
+    :raises SystemFailed: none was found.
+    """
+    for _ in range(_ATTEMPTS):
+        # The system's own numbers: those of `random` are the same in processes that begin with one seed.
+        port = secrets.choice(_PORTS)
+        if port not in taken and _reserve(port) and _is_free(port):
+            return port
+    raise SystemFailed("found no free port")
 
 
 def _is_free(port: int) -> bool:
@@ -141,6 +147,24 @@ def _is_free(port: int) -> bool:
             probe.bind(("127.0.0.1", port))
         except OSError:
             return False
+    return True
+
+
+def _reserve(port: int) -> bool:
+    """Keep other processes from choosing a port between this choice and the start of its server, and while it is away.
+
+    A name in the kernel's own space of names is given up with its process, however that ends.
+    """
+    if port in _reserved:
+        return False
+    with socket.socket(socket.AF_UNIX) as name:
+        try:
+            name.bind(f"\0medical-crm-connection/port/{port}")
+        except OSError:
+            return False
+        # Left open: what lasts as long as the process is never closed.
+        name.detach()
+    _reserved.add(port)
     return True
 
 

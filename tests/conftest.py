@@ -5,10 +5,17 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from local.servers import PostgresServer, RabbitServer
 from local.system import System
 from tests.servers import Provider, Vhost, fresh_database, fresh_vhost, private_system
+
+# How long an example takes says more of the machine's load than of the code.
+settings.register_profile(
+    "any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("any machine")
 
 
 @pytest.fixture(scope="session")

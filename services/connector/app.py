@@ -25,11 +25,11 @@ from services.connector.receiving.signed_messages import SignedMessages
 from services.connector.vaults.faults import Patience
 from services.connector.vaults.vaults import ConnectedVault, KnownVault, Vaults
 from shared.client.client import VaultClient
-from shared.runtime.concurrency import concurrently
 from shared.runtime.health import Health
 from shared.runtime.logging import get_logger
 from shared.runtime.process import run_until_cancelled
 from shared.runtime.telemetry import measure_loop_lag, metrics
+from shared.runtime.waiting import concurrently
 from shared.spark.connection import BrokerConnection
 from shared.spark.consumer import Consumer, Handler
 from shared.spark.publisher import Publisher

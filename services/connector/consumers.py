@@ -10,8 +10,8 @@ from functools import partial
 from services.connector.vaults.faults import Patience
 from services.connector.vaults.vaults import ConnectedVault
 from shared.client.results import Row, text
-from shared.runtime.concurrency import concurrently
 from shared.runtime.logging import get_logger
+from shared.runtime.waiting import concurrently
 from shared.spark.consumer import Consumer
 from shared.spark.topology import Direction, queue_state, sequential_queue
 

@@ -9,7 +9,6 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import quote
 
-from shared.client.calls import API, MAX_ROWS, path_part
 from shared.client.errors import UnexpectedAnswer, VaultRefused
 from shared.client.results import (
     Page,
@@ -22,7 +21,7 @@ from shared.client.results import (
     rows_of,
 )
 from shared.client.services import ServiceCalls
-from shared.client.session import Session, SignIn
+from shared.client.session import API, MAX_ROWS, Session, SignIn, path_part
 from shared.client.transport import Request, Transport
 
 MAX_PAGES = 100_000

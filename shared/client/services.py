@@ -8,10 +8,9 @@ from typing import Self
 
 import orjson
 
-from shared.client.calls import API, MAX_ROWS, SignedInCalls, path_part
 from shared.client.errors import UnexpectedAnswer
 from shared.client.results import Row, mapping, rows_of, text_of, whole
-from shared.client.session import SignIn
+from shared.client.session import API, MAX_ROWS, SignedInCalls, SignIn, path_part
 from shared.client.transport import Request
 
 

@@ -19,7 +19,7 @@ from shared.client.errors import (
     VaultUnavailable,
 )
 from shared.client.results import Row, check_envelope
-from shared.runtime import exact_json
+from shared.protocol import json_values as exact_json
 from shared.runtime.telemetry import metrics
 
 T = TypeVar("T")

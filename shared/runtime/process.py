@@ -19,9 +19,7 @@ from fastapi import FastAPI
 
 from shared.runtime.health import stop_being_ready
 from shared.runtime.logging import get_logger
-from shared.runtime.waiting import delays, wait_for
-
-__all__ = ["TlsListener", "delays", "end", "run_until_cancelled", "serve", "wait_for"]
+from shared.runtime.retry_policies import BACKGROUND_WORK
 
 _log = get_logger(__name__)
 
@@ -202,7 +200,7 @@ async def run_until_cancelled(
     For background loops that have to live as long as the process: a fault in one is logged with its
     trace and never ends it silently. Only cancellation ends it.
     """
-    pauses = delays(first=0.5, ceiling=30.0)
+    pauses = BACKGROUND_WORK.pauses()
     while True:
         try:
             await work()

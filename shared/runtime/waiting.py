@@ -3,31 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import random
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Hashable,
+    Iterable,
+)
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import TypeVar
+from datetime import UTC, datetime
+from typing import Generic, TypeVar
 
 from shared.runtime.logging import first_line, get_logger
+from shared.runtime.retry_policies import PEER_AWAY, RetryPolicy
 
 T = TypeVar("T")
 _log = get_logger(__name__)
-
-
-def delays(
-    first: float = 0.1, factor: float = 2.0, ceiling: float = 15.0, jitter: float = 0.2
-) -> Iterator[float]:
-    """Yield pauses in seconds without end: ``first``, growing by ``factor`` up to ``ceiling``.
-
-    Each is shortened or lengthened by up to ``jitter`` of itself, so that many processes waiting for
-    one peer do not come back at the same instant.
-    """
-    pause = first
-    while True:
-        # Spreading retries needs no unpredictable source.
-        yield min(ceiling, pause * random.uniform(1 - jitter, 1 + jitter))  # noqa: S311
-        pause = min(ceiling, pause * factor)
 
 
 @dataclass(slots=True)
@@ -79,19 +72,18 @@ async def wait_for(
     attempt: Callable[[], Awaitable[T]],
     *,
     retry_on: type[Exception] | tuple[type[Exception], ...],
-    first: float = 0.1,
-    ceiling: float = 15.0,
+    policy: RetryPolicy = PEER_AWAY,
     give_up_after: float | None = None,
 ) -> T:
     """Call ``attempt`` until it does not raise ``retry_on``, and return what it returns.
 
-    Between calls it waits with growing pauses (seconds, at most ``ceiling``). Any other exception, and
+    Between calls it waits with the growing pauses of ``policy``. Any other exception, and
     cancellation, goes through at once. With ``give_up_after`` seconds the last error is raised when
     that time is over; without it only cancellation ends the wait, which is what a message handler
     wants that holds its delivery until a peer is back. ``attempt`` must bound its own time.
     """
     deadline = None if give_up_after is None else time.monotonic() + give_up_after
-    pauses = delays(first=first, ceiling=ceiling)
+    pauses = policy.pauses()
     while True:
         try:
             result = await attempt()
@@ -104,3 +96,76 @@ async def wait_for(
         else:
             state_log.succeeded(name)
             return result
+
+
+@asynccontextmanager
+async def concurrently() -> AsyncIterator[asyncio.TaskGroup]:
+    """A task group whose first failure is raised as itself, the other tasks having been cancelled and awaited."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            yield group
+    except BaseExceptionGroup as failures:
+        raise failures.exceptions[0] from None
+
+
+async def each_to_its_end(work: Iterable[Awaitable[object]]) -> None:
+    """Run independent work at once, none of it broken off when other fails; the first failure is raised at the end."""
+    for result in await asyncio.gather(*work, return_exceptions=True):
+        if isinstance(result, BaseException):
+            raise result
+
+
+class KeyLocks:
+    """Locks by key: a holder has all of its keys or none, so holders of disjoint keys run side by side."""
+
+    def __init__(self) -> None:
+        self._held: dict[Hashable, asyncio.Event] = {}
+
+    @asynccontextmanager
+    async def hold(self, keys: Iterable[Hashable]) -> AsyncIterator[None]:
+        """Wait until none of the keys is held, then hold them all."""
+        wanted = tuple(dict.fromkeys(keys))
+        while (
+            busy := next((self._held[key] for key in wanted if key in self._held), None)
+        ) is not None:
+            await busy.wait()
+        released = asyncio.Event()
+        self._held.update(dict.fromkeys(wanted, released))
+        try:
+            yield
+        finally:
+            for key in wanted:
+                del self._held[key]
+            released.set()
+
+
+class FreshValue(Generic[T]):
+    """A loaded value that is loaded again when it may be older than what the asker already knows.
+
+    A value whose load *started* before the asker's moment could miss a change made just before that moment.
+    Askers share one load at a time.
+    """
+
+    def __init__(self, load: Callable[[], Awaitable[T]]) -> None:
+        self._load = load
+        self._value: T | None = None
+        self._started: datetime | None = None
+        self._loading = asyncio.Lock()
+
+    async def since(self, moment: datetime) -> T:
+        """The value as it was at ``moment`` or later; raises what the load raises.
+
+        A moment that lies ahead of this clock counts as now.
+        """
+        needed = min(moment, datetime.now(UTC))
+        if self._value is None or self._started is None or self._started < needed:
+            async with self._loading:
+                if (
+                    self._value is None
+                    or self._started is None
+                    or self._started < needed
+                ):
+                    started = datetime.now(UTC)
+                    self._value = await self._load()
+                    self._started = started
+        return self._value

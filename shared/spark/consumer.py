@@ -4,16 +4,95 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 
 from shared.runtime.logging import get_logger
+from shared.runtime.retry_policies import REDELIVERY, SUBSCRIPTION, RetryPolicy
 from shared.runtime.telemetry import metrics
-from shared.runtime.waiting import delays, state_log
+from shared.runtime.waiting import state_log
 from shared.spark.broker_errors import BrokerUnavailable
 from shared.spark.connection import BrokerConnection
-from shared.spark.failures import Failures
 from shared.spark.subscription import Delivery, Held, Subscription
-from shared.spark.topology import is_sequential, queue_state
+from shared.spark.topology import DELIVERY_LIMIT, is_sequential, queue_state
+
+_log = get_logger(__name__)
+
+
+MAX_REMEMBERED = 10_000
+
+
+# A message not seen for so long went elsewhere: to another process, or to the dead-letter queue.
+FORGET_AFTER_SECONDS = 600.0
+
+
+@dataclass(slots=True)
+class _Failure:
+    count: int
+    at: float
+
+
+class Failures:
+    """Counts failures by message and writes one line when the first fails and one when all is well again."""
+
+    def __init__(self, queue: str, policy: RetryPolicy = REDELIVERY) -> None:
+        """Take the policy whose pauses grow with each failure of the same message."""
+        self._queue = queue
+        self._policy = policy
+        self._messages: OrderedDict[str, _Failure] = OrderedDict()
+        self._total = 0
+
+    def failed(self, deliveries: Sequence[Delivery], error: BaseException) -> float:
+        """Note that a handler failed on these; returns the pause before they may be tried again."""
+        now = time.monotonic()
+        self._forget(now)
+        if not self._messages:
+            _log.error(
+                "handler failed, its deliveries return to the queue",
+                queue=self._queue,
+                message_ids=[delivery.message_id for delivery in deliveries[:5]],
+                exc_info=error,
+            )
+        worst = max(self._count(delivery, now) for delivery in deliveries)
+        self._total += 1
+        # Beyond 30 doublings every policy is at its longest pause, and a float would overflow.
+        return self._policy.pause_before(min(worst, 30) + 1)
+
+    def succeeded(self, deliveries: Sequence[Delivery]) -> None:
+        """Note that these are done."""
+        if not self._messages:
+            return
+        for delivery in deliveries:
+            self._messages.pop(_key(delivery), None)
+        self._forget(time.monotonic())
+        if not self._messages:
+            _log.info(
+                "no failed message is left", queue=self._queue, failures=self._total
+            )
+            self._total = 0
+
+    def _count(self, delivery: Delivery, now: float) -> int:
+        key = _key(delivery)
+        known = self._messages.pop(key, None)
+        count = max(known.count if known else 0, delivery.returns) + 1
+        if count <= DELIVERY_LIMIT:
+            self._messages[key] = _Failure(count, now)
+            if len(self._messages) > MAX_REMEMBERED:
+                self._messages.popitem(last=False)
+        return count
+
+    def _forget(self, now: float) -> None:
+        while self._messages:
+            oldest = next(iter(self._messages.values()))
+            if now - oldest.at < FORGET_AFTER_SECONDS:
+                return
+            self._messages.popitem(last=False)
+
+
+def _key(delivery: Delivery) -> str:
+    return delivery.message_id or f"body {hash(delivery.body)}"
+
 
 __all__ = ["Consumer", "Delivery", "Handler"]
 
@@ -50,10 +129,10 @@ class Consumer:
         concurrency: int = 4,
         max_batch: int = 20,
         watch_interval: float = 10.0,
-        pauses: tuple[float, float] = (0.5, 60.0),
+        redelivery: RetryPolicy = REDELIVERY,
         prepare: Prepare | None = None,
     ) -> None:
-        """``prefetch`` bounds what is held here; ``pauses`` are the first and the longest after failures.
+        """``prefetch`` bounds what is held here; ``redelivery`` says how long failures wait.
 
         ``prepare`` is run before each subscription, to declare a queue that is this consumer's own.
 
@@ -68,7 +147,7 @@ class Consumer:
         self._watch_interval = watch_interval
         self._prepare = prepare
         self._stands_by = is_sequential(queue)  # another consumer may be the active one
-        self._failures = Failures(queue, first_pause=pauses[0], longest_pause=pauses[1])
+        self._failures = Failures(queue, redelivery)
         self._name = f"queue {queue} ({connection.name})"
         self._subscription: Subscription | None = None
         self._subscribed = asyncio.Event()
@@ -148,7 +227,7 @@ class Consumer:
 
     async def _supervise(self) -> None:
         """Keep a subscription alive: open, watch, and open again after a growing pause."""
-        pauses = delays(first=0.2)
+        pauses = SUBSCRIPTION.pauses()
         while True:
             opened = time.monotonic()
             try:
@@ -175,7 +254,7 @@ class Consumer:
             if lost is not None:
                 await lost.close()
             if time.monotonic() - opened > STEADY_SECONDS:
-                pauses = delays(first=0.2)
+                pauses = SUBSCRIPTION.pauses()
             await asyncio.sleep(next(pauses))
 
     def _lose_subscription(self) -> None:

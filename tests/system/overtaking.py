@@ -11,7 +11,7 @@ from services.connector.points.transfer import SourceStates, Transfer
 from services.connector.vaults.configuration_reader import ConfigurationReader
 from shared.client import VaultClient
 from shared.client.results import QueryResult, RowResult
-from shared.runtime.concurrency import KeyLocks
+from shared.runtime.waiting import KeyLocks
 from tests.system.conditions import Connected
 
 Happening = Callable[[], Awaitable[None]]

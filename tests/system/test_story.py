@@ -18,7 +18,7 @@ async def demo(endpoints: Path) -> tuple[int, str]:
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
-        "local.demo",
+        "local.story.demo",
         "--endpoints",
         str(endpoints),
         stdout=asyncio.subprocess.PIPE,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from local import api_reference
 from services.connector.connector_settings import ConnectorSettings, VaultAccess
 from shared.protocol.error_types import ErrorType
 from shared.runtime.health import Health
+from shared.runtime.retry_policies import POLICIES, UNBOUNDED, RetryPolicy
 from shared.runtime.telemetry import metrics
 from shared.vault.api.api_app import CHAPTERS
 from shared.vault.assembly.vault_settings import VaultSettings
@@ -29,7 +31,7 @@ FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 ROW = re.compile(r"^\| `([A-Z0-9_]+)` \| ([^|]+) \|", re.MULTILINE)
-CALLED_BY_OTHER_TASKS = {"servers"}
+CALLED_BY_OTHER_TASKS = {"servers", "check-lock"}
 
 
 def prose(page: Path) -> str:
@@ -235,3 +237,51 @@ def test_every_feature_says_where_it_is_and_what_shows_it() -> None:
                 number,
                 function,
             )
+
+
+DECISIONS = sorted((DOCS / "decisions").glob("*.md"))
+DATED = re.compile(
+    r"^\*\*Status:\*\* (?:accepted|replaced by .+) on (\d{4}-\d{2}-\d{2})$",
+    re.MULTILINE,
+)
+
+
+def test_decisions_are_numbered_without_holes() -> None:
+    assert [page.name[:4] for page in DECISIONS] == [
+        f"{number:04}" for number in range(1, len(DECISIONS) + 1)
+    ]
+
+
+@pytest.mark.parametrize("page", DECISIONS, ids=lambda page: page.stem)
+def test_a_decision_has_its_number_and_a_date(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    assert text.startswith(f"# {page.name[:4]} ")
+    (day,) = DATED.findall(text)
+    assert date.fromisoformat(day)
+
+
+def documented(policy: RetryPolicy) -> str:
+    """The row of a retry policy in the operations page."""
+    unbounded = policy.attempts == UNBOUNDED
+    attempts = "no bound" if unbounded else str(policy.attempts)
+    pauses = f"{policy.first_pause:g} to {policy.longest_pause:g} s"
+    cells = (
+        policy.tries,
+        policy.after,
+        attempts,
+        pauses if policy.longest_pause else "none",
+        policy.finally_,
+    )
+    return f"| {' | '.join(cells)} |"
+
+
+def test_the_operations_page_lists_every_retry_policy() -> None:
+    section = (
+        (DOCS / "operations.md").read_text().partition("## What is tried again")[2]
+    )
+    table = [
+        line
+        for line in section.partition("\n## ")[0].splitlines()
+        if line.startswith("| ")
+    ]
+    assert table[1:] == [documented(policy) for policy in POLICIES]

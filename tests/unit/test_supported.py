@@ -10,8 +10,7 @@ from local.supported import MDL, VQL
 from shared.vault.components.mdl import parse
 from shared.vault.components.statement import Command
 from shared.vault.vql import VqlError, compile_query, parse_statement, show_rows
-from shared.vault.vql.date_literals import NAMES
-from shared.vault.vql.deferred import TOKENS
+from shared.vault.vql.deferred import NAMES, TOKENS
 from shared.vault.vql.functions import SELECTABLE
 from shared.vault.vql.syntax_tree import Show
 from shared.vault.vql.vql_tokens import KEYWORDS

@@ -5,7 +5,7 @@ from __future__ import annotations
 from shared.client.client import VaultClient
 from shared.client.errors import VaultRefused
 from shared.client.results import text
-from shared.runtime.concurrency import concurrently
+from shared.runtime.waiting import concurrently
 
 MANAGE_INTEGRATIONS, LOOK_UP_ACCOUNTS = "manage_integrations", "look_up_accounts"
 PERMISSION_SET = (

@@ -9,7 +9,7 @@ from services.connector.vaults.configuration import Connection
 from services.connector.vaults.configuration_reader import CONNECTIONS, read_connections
 from shared.client.client import VaultClient
 from shared.client.results import text
-from shared.runtime.concurrency import FreshValue, concurrently
+from shared.runtime.waiting import FreshValue, concurrently
 
 Json = Mapping[str, object]
 

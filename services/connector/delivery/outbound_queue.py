@@ -14,9 +14,9 @@ from services.connector.delivery.sending import Sending, unreadable
 from services.connector.vaults.faults import Patience
 from services.connector.vaults.vaults import ConnectedVault, Vaults
 from shared.client.errors import VaultRefused
-from shared.runtime.concurrency import each_to_its_end
+from shared.runtime.retry_policies import DELIVERY
 from shared.runtime.telemetry import metrics
-from shared.runtime.waiting import delays
+from shared.runtime.waiting import each_to_its_end
 from shared.spark.broker_errors import MalformedMessage, Unroutable
 from shared.spark.consumer import Delivery
 from shared.spark.envelope import Envelope
@@ -30,7 +30,7 @@ class Attempts:
     """How often an undeliverable message is tried, and the first pause between tries, in seconds; it doubles."""
 
     count: int = 5
-    first_pause: float = 0.2
+    first_pause: float = DELIVERY.first_pause
 
 
 class Outbound:
@@ -84,7 +84,7 @@ class Outbound:
 
     async def _deliver(self, sendings: list[Sending]) -> None:
         """Try until all is delivered or the attempts are used up."""
-        pauses = delays(first=self._attempts.first_pause)
+        pauses = DELIVERY.pauses(first_pause=self._attempts.first_pause)
         # An administrator may have activated a connection just before the message was sent, or since.
         moment = max(
             (sending.envelope.enter_queue_timestamp for sending in sendings),

@@ -13,7 +13,7 @@ from services.connector.rules.item_failures import ItemErrorType, ItemFailure
 from services.connector.rules.vql_text import statements
 from services.connector.vaults.record_access import RecordAccess
 from shared.client.results import RowResult, text
-from shared.runtime.concurrency import concurrently
+from shared.runtime.waiting import concurrently
 
 Row = Mapping[str, object]
 Values = Mapping[str, object]

@@ -29,7 +29,7 @@ from services.connector.rules.object_metadata import DOCUMENTS
 from services.connector.rules.vql_text import MODIFIED, literal, statements
 from services.connector.vaults.configuration import ConfigurationFault
 from shared.client.results import RowResult, text
-from shared.runtime.concurrency import concurrently
+from shared.runtime.waiting import concurrently
 
 EMAIL_DOCUMENT = "approved_document__v"
 COUNTRY, STATUS, INACTIVE = "country__v", "status__v", "inactive__v"

@@ -20,7 +20,7 @@ from services.connector.rules.rule import IntegrationRule
 from services.connector.rules.vql_text import literal, statements
 from services.connector.vaults.configuration import ConfigurationFault
 from shared.client.results import RowResult
-from shared.runtime.concurrency import concurrently
+from shared.runtime.waiting import concurrently
 
 ORG = "crm_org__v"
 ORG_KEY = "vault_id__v"

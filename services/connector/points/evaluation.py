@@ -25,7 +25,7 @@ from services.connector.rules.rows import Describe
 from services.connector.rules.vql_text import MODIFIED, modified_field, statements
 from services.connector.vaults.record_access import RecordAccess
 from shared.client.results import QueryResult
-from shared.runtime.concurrency import concurrently
+from shared.runtime.waiting import concurrently
 
 Row = dict[str, object]
 

@@ -28,7 +28,7 @@ from services.connector.rules.rule import IntegrationRule, RuleError
 from services.connector.rules.vql_text import MODIFIED
 from services.connector.vaults.configuration import ConfigurationFault
 from shared.client.results import RowResult, text
-from shared.runtime.concurrency import concurrently
+from shared.runtime.waiting import concurrently
 
 Values = Mapping[str, object]
 

@@ -23,7 +23,7 @@ from services.connector.rules.vql_text import contains, statements
 from services.connector.vaults.configuration import ConfigurationFault
 from services.connector.vaults.record_access import RecordAccess
 from shared.client.results import text
-from shared.runtime.concurrency import concurrently
+from shared.runtime.waiting import concurrently
 
 ACCOUNT = "account__v"
 ACCOUNT_POINT = "account_inbound__v"

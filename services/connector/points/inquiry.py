@@ -45,7 +45,7 @@ from services.connector.rules.vql_text import MODIFIED, contains, statements
 from services.connector.vaults.configuration import ConfigurationFault
 from services.connector.vaults.record_access import RecordAccess
 from shared.client.results import RowResult, text
-from shared.runtime.concurrency import concurrently
+from shared.runtime.waiting import concurrently
 
 INQUIRY = "medical_inquiry__v"
 CASE = "case__v"

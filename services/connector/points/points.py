@@ -18,9 +18,9 @@ from services.connector.points.point import MarkRefused, Point
 from services.connector.points.transfer import Outcome, Transfer
 from services.connector.vaults.configuration import Route
 from shared.client.errors import VaultUnavailable
+from shared.runtime.retry_policies import OUTDATED_READ
 from shared.runtime.telemetry import metrics
 
-READ_ATTEMPTS = 10
 """Times that a unit is read and written at once while other connectors write the same records."""
 
 POINTS: dict[str, Point] = {
@@ -65,7 +65,7 @@ async def transfer(unit: Transfer) -> Outcome:
     if not unit.ids:
         return Outcome()
     point = point_of(unit.route)
-    for _ in range(READ_ATTEMPTS):
+    for _ in range(OUTDATED_READ.attempts):
         try:
             return await point.transfer(unit)
         except OutdatedRead:

@@ -15,13 +15,13 @@ from services.connector.rules.object_metadata import DOCUMENTS
 from services.connector.vaults.record_access import RecordAccess
 from shared.client.results import LINEAGE, SOURCE_MODIFIED, RowResult
 from shared.protocol.error_types import ErrorType
+from shared.runtime.retry_policies import LOST_RACE
 from shared.spark.envelope import format_moment
 
 Values = Mapping[str, object]
 Rows = dict[str, Values]
 Write = Callable[[Sequence[Values]], Awaitable[list[RowResult]]]
 
-RACE_ATTEMPTS = 3
 """Times that rows are written again which another transaction was changing."""
 MAX_REASON = 1000
 """Characters of an API error text that are recorded."""
@@ -192,7 +192,7 @@ async def settled(
 ) -> list[RowResult]:
     """Write rows, and again, a few times, those that another transaction was changing at that moment."""
     results = await write(rows)
-    for _ in range(RACE_ATTEMPTS):
+    for _ in range(LOST_RACE.attempts - 1):
         again = [place for place, result in enumerate(results) if _lost_race(result)]
         if not again:
             break

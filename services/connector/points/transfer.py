@@ -21,7 +21,7 @@ from services.connector.rules.rule import IntegrationRule
 from services.connector.vaults.configuration import Configuration, Route
 from services.connector.vaults.record_access import RecordAccess
 from shared.client.results import RowResult
-from shared.runtime.concurrency import KeyLocks
+from shared.runtime.waiting import KeyLocks
 from shared.spark.envelope import format_moment
 
 STEP = timedelta(milliseconds=1)

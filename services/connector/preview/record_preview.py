@@ -19,7 +19,7 @@ from services.connector.rules.compiled import CompiledField, Evaluated, PendingR
 from services.connector.rules.item_failures import ItemFailure
 from services.connector.vaults.configuration import Configuration, Route
 from services.connector.vaults.record_access import RecordAccess
-from shared.runtime.concurrency import KeyLocks, concurrently
+from shared.runtime.waiting import KeyLocks, concurrently
 
 FAILED, SKIPPED = "failed", "skipped"
 

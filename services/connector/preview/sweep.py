@@ -21,7 +21,7 @@ from services.connector.runs.run_reading import next_page
 from services.connector.runs.stages import Scope, stages
 from services.connector.runs.window import Cursor, Window
 from shared.client.results import Row, text
-from shared.runtime.concurrency import KeyLocks
+from shared.runtime.waiting import KeyLocks
 from shared.spark.envelope import format_moment
 
 MAX_RECORDS = 2000

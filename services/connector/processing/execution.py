@@ -31,14 +31,14 @@ from services.connector.vaults.faults import PASSING, passing_refusals
 from services.connector.vaults.vaults import ConnectedVault, KnownVault, Vaults
 from shared.client.errors import VaultRefused, VaultUnavailable
 from shared.protocol.error_types import ErrorType
-from shared.runtime.concurrency import KeyLocks, concurrently
 from shared.runtime.logging import get_logger
+from shared.runtime.retry_policies import UNEXPECTED_ERROR
 from shared.runtime.telemetry import metrics
+from shared.runtime.waiting import KeyLocks, concurrently
 from shared.spark.envelope import Envelope
 
 _log = get_logger(__name__)
 
-UNEXPECTED_ATTEMPTS = 5
 """Times that a unit is run again after an unexpected error inside a Vault."""
 
 
@@ -106,7 +106,7 @@ class UnitExecution:
         # Such a fault often passes, but one that a message provokes comes every time.
         if refused.type != ErrorType.UNEXPECTED_ERROR:
             return
-        if self._unexpected < UNEXPECTED_ATTEMPTS:
+        if self._unexpected < UNEXPECTED_ERROR.attempts - 1:
             self._unexpected += 1
             text = f"unexpected error, time {self._unexpected}"
             raise VaultUnavailable(text) from refused

@@ -24,8 +24,8 @@ from services.connector.runs.run_reading import RunReading
 from services.connector.runs.run_reports import counts, report
 from services.connector.vaults.faults import Patience
 from services.connector.vaults.vaults import ConnectedVault, Vaults
-from shared.runtime.concurrency import KeyLocks, each_to_its_end
 from shared.runtime.telemetry import metrics
+from shared.runtime.waiting import KeyLocks, each_to_its_end
 from shared.spark.broker_errors import MalformedMessage
 from shared.spark.consumer import Delivery
 from shared.spark.envelope import Envelope

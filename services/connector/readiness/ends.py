@@ -22,7 +22,7 @@ from services.connector.vaults.vaults import KnownVault, Vaults
 from shared.client.client import VaultClient
 from shared.client.errors import VaultRefused
 from shared.client.results import Row, text
-from shared.runtime.concurrency import concurrently
+from shared.runtime.waiting import concurrently
 
 OPEN_EXCEPTIONS = "SELECT id FROM exception_message__sys WHERE error_status__sys = 'open__sys' MAXROWS 1000"
 

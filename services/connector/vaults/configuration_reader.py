@@ -18,7 +18,7 @@ from services.connector.vaults.configuration import (
 from shared.client.client import VaultClient
 from shared.client.errors import VaultRefused
 from shared.client.results import Json, Row, text
-from shared.runtime.concurrency import FreshValue, concurrently
+from shared.runtime.waiting import FreshValue, concurrently
 
 CONNECTIONS = (
     "SELECT id, api_name__sys, object_type__vr.api_name__v, remote_vault_id__sys, remote_connection__sys, state__v, "

@@ -9,7 +9,8 @@ from typing import TypeVar
 
 from shared.client.errors import VaultRefused, VaultUnavailable
 from shared.protocol.error_types import ErrorType
-from shared.runtime.waiting import delays, state_log
+from shared.runtime.retry_policies import PEER_AWAY
+from shared.runtime.waiting import state_log
 from shared.spark.broker_errors import BrokerUnavailable
 
 T = TypeVar("T")
@@ -70,7 +71,7 @@ class Patience:
 
         :raises Interrupted: the process stops first.
         """
-        for pause in delays():
+        for pause in PEER_AWAY.pauses():
             self.proceed()
             try:
                 with passing_refusals():

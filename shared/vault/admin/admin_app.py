@@ -30,7 +30,7 @@ from shared.vault.admin.fault_pages import (
 )
 from shared.vault.admin.page_headers import PageHeaders
 from shared.vault.admin.rendering import TEMPLATES
-from shared.vault.api.fault_answers import Faults
+from shared.vault.api.response_envelope import Faults
 from shared.vault.errors import VaultFault
 
 if TYPE_CHECKING:

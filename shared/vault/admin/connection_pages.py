@@ -16,7 +16,7 @@ from shared.vault.admin.showing import Shower
 from shared.vault.admin.viewing import RecordView, object_of, view
 from shared.vault.admin.visit import Visit, Visiting
 from shared.vault.api.file_body import disposition
-from shared.vault.connections.connection_model import OBJECT, VAULT_TO_VAULT, State
+from shared.vault.connections.connection_rules import OBJECT, VAULT_TO_VAULT, State
 from shared.vault.connections.duplication import Copy
 from shared.vault.errors import ApiError, VaultFault
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from shared.vault.api.addresses import origin
+from shared.vault.api.request_context import origin
 
 if TYPE_CHECKING:
     from starlette.requests import HTTPConnection

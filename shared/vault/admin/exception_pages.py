@@ -14,12 +14,12 @@ from shared.vault.admin.viewing import object_of, view
 from shared.vault.admin.visit import Visit, Visiting
 from shared.vault.components.entry_action_definitions import OBJECT_PREFIX
 from shared.vault.errors import VaultFault
-from shared.vault.exceptions.items import OBJECT as ITEM
-from shared.vault.exceptions.recording import OBJECT
+from shared.vault.exceptions.exception_model import ITEM
+from shared.vault.exceptions.exception_model import MESSAGE as OBJECT
 from shared.vault.vql import literal
 
 if TYPE_CHECKING:
-    from shared.vault.records.row_results import RowResult
+    from shared.vault.records.rows import RowResult
 
 router = APIRouter(prefix="/exceptions")
 

@@ -11,7 +11,7 @@ from shared.vault.access.permissions import Grant, Operation, granted, may
 from shared.vault.admin.listing import Row, listed, selected
 from shared.vault.admin.showing import Shower, record_path
 from shared.vault.admin.visit import Visit, Visiting
-from shared.vault.exceptions.recording import OBJECT as EXCEPTION
+from shared.vault.exceptions.exception_model import MESSAGE as EXCEPTION
 from shared.vault.jobs.job_model import JobFilter
 
 router = APIRouter()

@@ -13,7 +13,7 @@ from shared.protocol.error_types import ErrorType
 from shared.vault.admin.listing import MAX_ROWS, PAGE_SIZE, Listing, Page
 from shared.vault.admin.visit import Visit, Visiting
 from shared.vault.api.file_body import file_response
-from shared.vault.bulk.tree_jobs import CASCADE_DELETE, DEEP_COPY, FAILURE, SUCCESS
+from shared.vault.bulk.tree_jobs import CASCADE_DELETE, DEEP_COPY, TreeLog
 from shared.vault.errors import VaultFault
 from shared.vault.integrations.run_model import JOB_TYPE as RUN
 from shared.vault.jobs.job_model import UNFINISHED, Job, JobFilter
@@ -30,8 +30,8 @@ Number = Annotated[int, Path(ge=1, le=2**31 - 1)]
 LOGS = {
     LOAD: (SUCCESS_LOG, FAILURE_LOG),
     EXTRACT: (RESULTS,),
-    CASCADE_DELETE: (SUCCESS, FAILURE),
-    DEEP_COPY: (SUCCESS, FAILURE),
+    CASCADE_DELETE: tuple(TreeLog),
+    DEEP_COPY: tuple(TreeLog),
 }
 """The logs that each task of a job has, by the type of job."""
 EVERY = JobFilter(frozenset())

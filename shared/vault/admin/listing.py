@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import orjson
 from fastapi import Query
 
-from shared.vault.api.addresses import VERSIONS
+from shared.vault.api.request_context import VERSIONS
 
 if TYPE_CHECKING:
     from shared.vault.admin.visit import Visit

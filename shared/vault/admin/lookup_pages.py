@@ -15,8 +15,8 @@ from shared.vault.admin.listing import Page, Search, find, listed, selected
 from shared.vault.admin.showing import Shower
 from shared.vault.admin.viewing import object_of
 from shared.vault.admin.visit import Visit, Visiting
-from shared.vault.api.body import decoded
-from shared.vault.api.csv_rows import parse_csv, results_csv
+from shared.vault.api.body import decoded, parse_csv
+from shared.vault.api.response_envelope import results_csv
 from shared.vault.errors import ApiError, VaultFault
 from shared.vault.integrations.reference_lookups import (
     CONNECTION,
@@ -32,7 +32,7 @@ from shared.vault.vql import literal
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from shared.vault.records.row_results import RowResult
+    from shared.vault.records.rows import RowResult
 
 router = APIRouter(prefix="/lookups")
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from shared.spark.topology import Direction
 from shared.vault.access.permissions import Grant, authorize
 from shared.vault.admin.visit import Visiting
+from shared.vault.model.component_model import QueueType
 
 router = APIRouter(prefix="/processors")
 
@@ -29,6 +29,6 @@ async def processors(visit: Visiting) -> Response:
                 queue.message_delivery_event_handler_user,
             ),
         )
-        if name or (kind == PROCESSOR and queue.type == Direction.INBOUND)
+        if name or (kind == PROCESSOR and queue.type is QueueType.INBOUND)
     ]
     return visit.page("processors.html", processors=rows)

@@ -10,6 +10,8 @@ from starlette.responses import Response
 
 from shared.vault.admin.listing import MAX_ROWS
 from shared.vault.admin.visit import Visiting
+from shared.vault.model.component_model import QueueType
+from shared.vault.queues.log_columns import SHOWN
 
 router = APIRouter(prefix="/queue-log")
 
@@ -34,13 +36,16 @@ async def of_day(
     lines = await visit.vault.queue_log.page(
         visit.caller, day, queue=wanted, after=after, limit=MAX_ROWS
     )
-    more = lines[-1].entry if len(lines) == MAX_ROWS else None
+    more = lines[-1].number if len(lines) == MAX_ROWS else None
     queues = [
-        name for name, each in visit.registry.queues.items() if each.type == "outbound"
+        name
+        for name, each in visit.registry.queues.items()
+        if each.type is QueueType.OUTBOUND
     ]
     return visit.page(
         "queue_log_day.html",
         day=day,
+        columns=SHOWN,
         lines=lines,
         more=more,
         queue=queue,

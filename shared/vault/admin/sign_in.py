@@ -9,7 +9,7 @@ from shared.protocol.error_types import ErrorType
 from shared.vault.admin import cookies
 from shared.vault.admin.rendering import render
 from shared.vault.admin.visit import SIGN_IN, Visiting, require_form_token, safe_target
-from shared.vault.api import request_session as session
+from shared.vault.api import request_context as session
 from shared.vault.api.file_body import UploadForm, upload_form
 from shared.vault.errors import ApiError, VaultFault
 

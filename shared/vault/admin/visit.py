@@ -17,14 +17,14 @@ from shared.vault.admin.navigation import menu_of
 from shared.vault.admin.rendering import render
 from shared.vault.api.body import MAX_ROWS_BYTES
 from shared.vault.api.file_body import UploadForm, upload_form
-from shared.vault.api.request_session import admitted, vault_of
+from shared.vault.api.request_context import admitted, vault_of
 from shared.vault.errors import VaultFault
 
 if TYPE_CHECKING:
     from shared.vault.access.caller import Caller
     from shared.vault.assembly.vault import Vault
     from shared.vault.components.registry import Registry
-    from shared.vault.records.row_results import RowResult
+    from shared.vault.records.rows import RowResult
 
 HOME = "/ui/"
 SIGN_IN = "/ui/sign-in"

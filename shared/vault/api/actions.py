@@ -1,4 +1,4 @@
-"""User actions: what a record offers in its state, and running it on one record or many."""
+"""Serves user actions: those that a record offers in its state, run on one record or many."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ from starlette.responses import Response
 from shared.protocol.error_types import ErrorType
 from shared.vault.actions.action_service import AvailableAction
 from shared.vault.api import response_envelope as envelope
-from shared.vault.api.addresses import PREFIX, base_path
-from shared.vault.api.body import RECORD_DOCUMENTATION, form_documentation, read_fields
-from shared.vault.api.request_session import SignedIn, vault_of
+from shared.vault.api.body import missing, read_fields
+from shared.vault.api.openapi.request_bodies import (
+    RECORD_DOCUMENTATION,
+    form_documentation,
+)
+from shared.vault.api.request_context import PREFIX, SignedIn, base_path, vault_of
 from shared.vault.errors import VaultFault
 
 router = APIRouter(prefix=f"{PREFIX}/vobjects", tags=["User actions"])
@@ -18,15 +21,15 @@ router = APIRouter(prefix=f"{PREFIX}/vobjects", tags=["User actions"])
 
 @router.get("/{object_name}/{record_id}/actions", summary="User actions of a record")
 async def available(
-    request: Request, caller: SignedIn, object_name: str, record_id: str
+    request: Request,
+    caller: SignedIn,
+    object_name: str,
+    record_id: str,
 ) -> Response:
-    """The user actions that the record offers in its present state."""
+    """Lists the user actions that the record offers in its present state."""
     offered = await vault_of(request).actions.available(caller, object_name, record_id)
-    return envelope.success(
-        data=[
-            _action_json(action, request, object_name, record_id) for action in offered
-        ]
-    )
+    record = f"{base_path(request)}/vobjects/{object_name}/{record_id}"
+    return envelope.success(data=[_action_json(action, record) for action in offered])
 
 
 @router.get(
@@ -40,13 +43,13 @@ async def metadata(
     record_id: str,
     action_name: str,
 ) -> Response:
-    """One of the user actions that the record offers in its present state."""
+    """Returns one of the user actions that the record offers in its present state."""
     offered = await vault_of(request).actions.available(caller, object_name, record_id)
+    record = f"{base_path(request)}/vobjects/{object_name}/{record_id}"
     for action in offered:
         if action.name == action_name:
-            return envelope.success(
-                data=_action_json(action, request, object_name, record_id)
-            )
+            return envelope.success(data=_action_json(action, record))
+    # The same for an action that does not exist and one that the record's state does not offer.
     raise VaultFault(
         ErrorType.INSUFFICIENT_ACCESS,
         f"The record offers no action [{action_name[:200]}]",
@@ -65,13 +68,12 @@ async def run(
     record_id: str,
     action_name: str,
 ) -> Response:
-    """Runs the action on one record; its start prompts are form fields or members of a JSON object."""
+    """Runs the action on one record; values for its prompts are form fields or members of a JSON object."""
     fields = await read_fields(request)
-    result = (
-        await vault_of(request).actions.run(
-            caller, object_name, [record_id], action_name, fields
-        )
-    )[0]
+    # One record is a batch of one, so that both calls refuse and audit in the same way.
+    (result,) = await vault_of(request).actions.run(
+        caller, object_name, [record_id], action_name, fields
+    )
     return envelope.success() if result.ok else envelope.failures(result.errors)
 
 
@@ -84,31 +86,27 @@ BULK = form_documentation({"ids": "Record ids, separated by commas"})
     openapi_extra=BULK,
 )
 async def run_bulk(
-    request: Request, caller: SignedIn, object_name: str, action_name: str
+    request: Request,
+    caller: SignedIn,
+    object_name: str,
+    action_name: str,
 ) -> Response:
-    """Runs the action on the records of form field `ids`, separated by commas, 500 at most."""
+    """Runs the action on up to 500 records: those in form field `ids`, separated by commas."""
     fields = await read_fields(request)
-    ids = [
-        record_id.strip()
-        for record_id in fields.pop("ids", "").split(",")
-        if record_id.strip()
-    ]
+    # Taken out: the other fields are values for the action's prompts.
+    parts = [part.strip() for part in fields.pop("ids", "").split(",")]
+    ids = [part for part in parts if part]
     if not ids:
-        raise VaultFault(
-            ErrorType.PARAMETER_REQUIRED, "Missing required parameter [ids]"
-        )
+        raise missing("ids")
     results = await vault_of(request).actions.run(
         caller, object_name, ids, action_name, fields
     )
     return envelope.action_batch(results)
 
 
-def _action_json(
-    action: AvailableAction, request: Request, object_name: str, record_id: str
-) -> dict[str, object]:
-    href = (
-        f"{base_path(request)}/vobjects/{object_name}/{record_id}/actions/{action.name}"
-    )
+def _action_json(action: AvailableAction, record: str) -> dict[str, object]:
+    """Return an action of the record with this address."""
+    href = f"{record}/actions/{action.name}"
     links = [
         {"rel": rel, "href": href, "accept": "application/json", "method": method}
         for rel, method in (("metadata", "GET"), ("execute", "POST"))

@@ -1,15 +1,19 @@
-"""The REST API of a Vault as one application: routers, faults and headers put together."""
+"""Puts the REST API of a Vault together as one application: routers, faults, headers and its own pages."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
+from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
+from starlette.responses import HTMLResponse
+from starlette.staticfiles import StaticFiles
 
 from shared.runtime.telemetry import RequestMetrics
 from shared.vault.api import (
@@ -45,25 +49,28 @@ from shared.vault.api import (
     users,
 )
 from shared.vault.api import mdl_scripts as mdl
-from shared.vault.api.documentation import add_documentation
-from shared.vault.api.fault_answers import (
+from shared.vault.api.envelope_schemas import ENVELOPE_SCHEMAS
+from shared.vault.api.openapi.document import complete
+from shared.vault.api.request_context import ApiHeaders, VersionConvertor
+from shared.vault.api.response_envelope import (
     Faults,
     on_fault,
     on_http_error,
     on_invalid_parameter,
 )
-from shared.vault.api.openapi.document import complete
-from shared.vault.api.request_headers import ApiHeaders
 from shared.vault.errors import VaultFault
 
 if TYPE_CHECKING:
     from shared.vault.assembly.vault import Vault
 
+STATIC = Path(__file__).parent / "static"
+
+# The first route that fits a path serves it, so that the order of some chapters matters.
 CHAPTERS = (
     auth,
     delegation,
     query,
-    roles,  # before the records: `DELETE /{object}/roles` names no record
+    roles,  # before the records: in `DELETE /{object}/roles`, `roles` is no record's id
     records,
     record_jobs,
     attachment_fields,
@@ -87,7 +94,7 @@ CHAPTERS = (
     audit,
     integrations,
     lineage,
-    document_batch,  # before the documents: `batch` is no id of one
+    document_batch,  # before the documents: `batch` is no document's id
     documents,
     document_files,
     document_metadata,
@@ -96,9 +103,9 @@ CHAPTERS = (
 TAGS = [
     {
         "name": "Authentication",
-        "description": "Sign in, keep the session alive, sign out; API versions.",
+        "description": "Signing in and out, keeping sessions alive, delegated access; API versions.",
     },
-    {"name": "Queries", "description": "VQL and its pages."},
+    {"name": "Queries", "description": "VQL, and the pages of its results."},
     {
         "name": "Object records",
         "description": "Up to 500 records in a call, as JSON, CSV or a form.",
@@ -110,7 +117,7 @@ TAGS = [
     },
     {
         "name": "Notifications",
-        "description": "What users are told about records; an addition to the public API.",
+        "description": "Messages to users about records; an addition to the public API.",
     },
     {"name": "Metadata", "description": "Objects, fields and component types."},
     {"name": "Components", "description": "Configuration as MDL."},
@@ -133,19 +140,19 @@ TAGS = [
     },
     {
         "name": "Integrations",
-        "description": "Runs of integrations, their counts, and the clock they are read by.",
+        "description": "Runs of integrations, their counts, and the Vault's clock, by which runs are read.",
     },
     {
         "name": "Lineage",
-        "description": "Which message, run, rule and source record has set each field of a record.",
+        "description": "Which message, run, rule and source record set each field of a record.",
     },
     {
         "name": "User exceptions",
-        "description": "What could not be transferred, retried all at once.",
+        "description": "What could not be transferred: Retry Transfer for many exceptions at once.",
     },
     {
         "name": "Jobs",
-        "description": "Work that outlives a request: status, tasks, histories, monitors.",
+        "description": "Work that takes longer than a request: status, tasks, histories, monitors.",
     },
     {
         "name": "File staging",
@@ -153,13 +160,13 @@ TAGS = [
     },
     {
         "name": "Loader",
-        "description": "Files of records loaded, and records extracted to files, as jobs.",
+        "description": "Jobs that load records from files and extract records to files.",
     },
     {
         "name": "Packages",
-        "description": "Configuration and data in a file: import, validate, deploy, export.",
+        "description": "Configuration and data in a file (VPK): import, validate, deploy, export.",
     },
-    {"name": "Audit", "description": "What was changed by whom, and who signed in."},
+    {"name": "Audit", "description": "Who changed what, and who signed in."},
 ]
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
@@ -167,39 +174,46 @@ Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
 DESCRIPTION = """REST API, compatible with public clients of the Vault REST API.
 
-* **Sign in** with `POST /api/{version}/auth`; the `sessionId` of the answer goes into the header `Authorization` of
-  every other call, alone or after `Bearer`.
+* **Sign in** with `POST /api/{version}/auth`; send the `sessionId` of the answer in the header `Authorization` of every
+  other call, alone or after `Bearer`.
 * **Every answer in JSON is an envelope** with `responseStatus`. The HTTP status is 200 for everything that the Vault
-  itself has processed, refusals included: look at `responseStatus`, and at `errors[].type` where it is `FAILURE`.
+  itself has processed, also when it refuses a call: look at `responseStatus`, and at `errors[].type` when it is
+  `FAILURE`.
 * **Forms** come URL-encoded, as `multipart/form-data`, or as a JSON object; records as JSON, CSV, or one as a form.
-* What this Vault does not have it answers with `MALFORMED_URL`, a verb that a path does not have with
+* The Vault answers an unknown path with `MALFORMED_URL`, and a verb that a path does not support with
   `METHOD_NOT_SUPPORTED`.
 """
 
 
 class Api(FastAPI):
-    """FastAPI, whose OpenAPI document is completed with what the routes do not say themselves."""
+    """The application; its OpenAPI document has what the routes do not say themselves as well."""
 
     def openapi(self) -> dict[str, Any]:
-        """The OpenAPI document."""
+        """Return the OpenAPI document."""
+        # Made when it is first asked for: most processes of a Vault never are.
         if self.openapi_schema is None:
-            self.openapi_schema = complete(super().openapi())
+            document = super().openapi()
+            self.openapi_schema = complete(
+                document, ENVELOPE_SCHEMAS, VersionConvertor.regex
+            )
         return self.openapi_schema
 
 
 def operation_id(route: APIRoute) -> str:
-    """The name of an operation, as generated clients call it: chapter and function."""
-    return f"{route.endpoint.__module__.rpartition('.')[2]}_{route.name}"
+    """Return the name by which generated clients call an operation: chapter and function."""
+    _, _, chapter = route.endpoint.__module__.rpartition(".")
+    return f"{chapter}_{route.name}"
 
 
 def create_api(vault: Vault, lifespan: Lifespan | None = None) -> FastAPI:
-    """The application that serves ``vault``; routes outside ``/api`` may be added to it."""
+    """Return the application that serves ``vault``; routes outside ``/api`` may be added to it."""
     app = Api(
         title=vault.definition.label,
         description=DESCRIPTION,
         openapi_tags=TAGS,
         servers=[{"url": "/"}],
         generate_unique_id_function=operation_id,
+        # A redirect would make a client repeat a write; an unknown path is an error of the API.
         redirect_slashes=False,
         docs_url=None,
         redoc_url=None,
@@ -208,7 +222,7 @@ def create_api(vault: Vault, lifespan: Lifespan | None = None) -> FastAPI:
     app.state.vault = vault
     for chapter in CHAPTERS:
         app.include_router(chapter.router)
-    add_documentation(app)
+    _add_documentation(app)
     app.add_exception_handler(VaultFault, on_fault)
     app.add_exception_handler(HTTPException, on_http_error)
     app.add_exception_handler(RequestValidationError, on_invalid_parameter)
@@ -219,3 +233,19 @@ def create_api(vault: Vault, lifespan: Lifespan | None = None) -> FastAPI:
     )
     app.add_middleware(RequestMetrics)
     return app
+
+
+def _add_documentation(app: FastAPI) -> None:
+    """Serve ``/docs``, the OpenAPI document in a browser, and its files."""
+    # From this Vault, not from a network of other hosts: many Vaults stand where browsers reach nothing else.
+    app.mount("/static", StaticFiles(directory=STATIC), name="static")
+
+    @app.get("/docs", include_in_schema=False)
+    async def docs() -> HTMLResponse:
+        return get_swagger_ui_html(
+            openapi_url=app.openapi_url or "/openapi.json",
+            title=app.title,
+            swagger_js_url="/static/swagger-ui/swagger-ui-bundle.js",
+            swagger_css_url="/static/swagger-ui/swagger-ui.css",
+            swagger_favicon_url="/static/swagger-ui/favicon-32x32.png",
+        )

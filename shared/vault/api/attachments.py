@@ -1,41 +1,39 @@
-"""Attachments: files of records, one by one or up to 500 in a call."""
+"""Serves attachments, the files of records: one by one, or up to 500 in a call."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Path, Query, Request
+from fastapi import APIRouter, Depends, Path, Query, Request
 from starlette.responses import Response
 
-from shared.protocol.error_types import ErrorType
+from shared.protocol.json_values import date_time_text
 from shared.vault.api import response_envelope as envelope
-from shared.vault.api.addresses import PREFIX, base_path
-from shared.vault.api.body import (
-    ROWS_DOCUMENTATION,
-    form_documentation,
-    read_fields,
-    read_rows,
-)
+from shared.vault.api.body import missing, read_fields, read_rows
 from shared.vault.api.file_body import (
+    RangeHeader,
     archive_response,
     file_response,
-    multipart_documentation,
     span_of,
     upload_form,
 )
-from shared.vault.api.jobs import moment
+from shared.vault.api.openapi.request_bodies import (
+    ROWS_DOCUMENTATION,
+    form_documentation,
+    multipart_documentation,
+)
 from shared.vault.api.records import IdParam
-from shared.vault.api.request_session import SignedIn, vault_of
+from shared.vault.api.request_context import PREFIX, SignedIn, base_path, vault_of
 from shared.vault.api.response_envelope import Status
 from shared.vault.attachments.attachment_archive import ArchivedFile, zipped
 from shared.vault.attachments.attachment_batches import MAX_ID, BatchRow
 from shared.vault.attachments.attachment_service import Added, Of
-from shared.vault.errors import VaultFault
 from shared.vault.files.attachment_model import Attachment, Version
 
 router = APIRouter(prefix=f"{PREFIX}/vobjects", tags=["Attachments"])
 
+# Paths of the documented calls, each the head of the next.
 RECORD = "/{object_name}/{record_id}/attachments"
 ONE = f"{RECORD}/{{attachment_id}}"
 VERSION = f"{ONE}/versions/{{attachment_version}}"
@@ -43,9 +41,17 @@ BATCH = "/{object_name}/attachments/batch"
 
 SAME_BYTES = "The record has a file with this content attached already - nothing added"
 
+# Ids beyond PostgreSQL's integer are refused here; the database would refuse them with an error of its own.
 AttachmentId = Annotated[int, Path(ge=1, le=MAX_ID)]
 AttachmentVersion = Annotated[int, Path(ge=1, le=MAX_ID)]
-Wanted = Annotated[str | None, Header(alias="Range")]
+
+
+def attached_to(caller: SignedIn, object_name: str, record_id: str) -> Of:
+    """Return the caller, and the record of the path, whose attachments a call is about."""
+    return Of(caller, object_name, record_id)
+
+
+Target = Annotated[Of, Depends(attached_to)]
 
 DESCRIBED_FILE_FORM = multipart_documentation(
     {"description__v": {"type": "string", "maxLength": 1000}}
@@ -57,42 +63,42 @@ DESCRIPTION_FORM = form_documentation(
 
 @router.get(RECORD, summary="Attachments of a record")
 async def attachments(
-    request: Request, caller: SignedIn, object_name: str, record_id: str
+    request: Request,
+    of: Target,
 ) -> Response:
-    """All of them, each as its latest version is, the oldest first."""
-    found = await vault_of(request).attachments.all(Of(caller, object_name, record_id))
-    return envelope.success(
-        data=[_attachment_json(request, object_name, each) for each in found]
-    )
+    """Lists the attachments of a record with their latest versions, the oldest attachment first."""
+    found = await vault_of(request).attachments.all(of)
+    listed = [_attachment_json(request, of, each) for each in found]
+    return envelope.success(data=listed)
 
 
 @router.post(RECORD, summary="Attach a file", openapi_extra=DESCRIBED_FILE_FORM)
 async def create(
-    request: Request, caller: SignedIn, object_name: str, record_id: str
+    request: Request,
+    of: Target,
 ) -> Response:
-    """A file of up to 4 GB; with the name of an attachment that the record has, it is a new version of that one."""
-    service, of = vault_of(request).attachments, Of(caller, object_name, record_id)
+    """Attaches a file of up to 4 GB; a file with the name of an existing attachment becomes its new version."""
+    service = vault_of(request).attachments
+    # Before the file is read: who may not attach it need not send 4 GB to learn it.
     await service.require_record(of)
     async with upload_form(request, service.max_file) as form:
-        if form.file is None:
-            raise VaultFault(
-                ErrorType.PARAMETER_REQUIRED, "Missing required parameter [file]"
-            )
-        description = form.fields.get("description__v") or form.fields.get(
-            "description"
-        )
-        return _added(
-            await service.add(of, form.file.filename or "", form.content(), description)
-        )
+        name = form.sent_name()
+        fields = form.fields
+        description = fields.get("description__v") or fields.get("description")
+        added = await service.add(of, name, form.content(), description)
+        return _added(added)
 
 
 @router.get(f"{RECORD}/file", summary="Download all attachments of a record")
 async def all_files(
-    request: Request, caller: SignedIn, object_name: str, record_id: str
+    request: Request,
+    of: Target,
 ) -> Response:
-    """Their latest versions, as a zip archive."""
-    service, of = vault_of(request).attachments, Of(caller, object_name, record_id)
-    name, found = await service.archive_name(of), await service.all(of)
+    """Returns a zip archive with the latest version of each attachment."""
+    service = vault_of(request).attachments
+    name = await service.archive_name(of)
+    found = await service.all(of)
+    # A generator: each file is opened when the archive comes to it.
     files = (
         ArchivedFile(a.filename, a.latest.created_date, service.bytes_of(a.latest))
         for a in found
@@ -103,34 +109,27 @@ async def all_files(
 @router.get(ONE, summary="An attachment")
 async def one(
     request: Request,
-    caller: SignedIn,
-    object_name: str,
-    record_id: str,
+    of: Target,
     attachment_id: AttachmentId,
 ) -> Response:
-    """As its latest version is, with the addresses of all versions."""
-    found = await vault_of(request).attachments.one(
-        Of(caller, object_name, record_id), attachment_id
-    )
-    return envelope.success(data=[_attachment_json(request, object_name, found)])
+    """Returns the latest version of an attachment, and the addresses of all its versions."""
+    found = await vault_of(request).attachments.one(of, attachment_id)
+    return envelope.success(data=[_attachment_json(request, of, found)])
 
 
 @router.put(ONE, summary="Describe an attachment", openapi_extra=DESCRIPTION_FORM)
 async def describe(
     request: Request,
-    caller: SignedIn,
-    object_name: str,
-    record_id: str,
+    of: Target,
     attachment_id: AttachmentId,
 ) -> Response:
-    """Changes the description of the latest version; an empty one removes it."""
+    """Changes the description of the latest version; an empty description removes it."""
     fields = await read_fields(request)
-    service, of = vault_of(request).attachments, Of(caller, object_name, record_id)
+    service = vault_of(request).attachments
     await service.require_record(of)
+    # Not `required`, which would refuse an empty text.
     if "description__v" not in fields:
-        raise VaultFault(
-            ErrorType.PARAMETER_REQUIRED, "Missing required parameter [description__v]"
-        )
+        raise missing("description__v")
     await service.describe(of, attachment_id, fields["description__v"])
     return envelope.success()
 
@@ -138,62 +137,46 @@ async def describe(
 @router.delete(ONE, summary="Delete an attachment")
 async def delete(
     request: Request,
-    caller: SignedIn,
-    object_name: str,
-    record_id: str,
+    of: Target,
     attachment_id: AttachmentId,
 ) -> Response:
-    """With all its versions."""
-    await vault_of(request).attachments.delete(
-        Of(caller, object_name, record_id), attachment_id
-    )
+    """Deletes an attachment with all its versions."""
+    await vault_of(request).attachments.delete(of, attachment_id)
     return envelope.success()
 
 
 @router.get(f"{ONE}/file", summary="Download an attachment")
 async def file(
     request: Request,
-    caller: SignedIn,
-    object_name: str,
-    record_id: str,
+    of: Target,
     attachment_id: AttachmentId,
-    wanted: Wanted = None,
+    wanted: RangeHeader = None,
 ) -> Response:
-    """The file of the latest version, or the `Range` of it."""
-    found = await vault_of(request).attachments.one(
-        Of(caller, object_name, record_id), attachment_id
-    )
+    """Returns the file of the latest version, or the part of it that `Range` names."""
+    found = await vault_of(request).attachments.one(of, attachment_id)
     return _file(request, found, found.latest, wanted)
 
 
 @router.get(f"{ONE}/versions", summary="Versions of an attachment")
 async def versions(
     request: Request,
-    caller: SignedIn,
-    object_name: str,
-    record_id: str,
+    of: Target,
     attachment_id: AttachmentId,
 ) -> Response:
-    """Their numbers and addresses, the earliest first."""
-    found = await vault_of(request).attachments.one(
-        Of(caller, object_name, record_id), attachment_id
-    )
-    return envelope.success(data=_versions_json(request, object_name, found))
+    """Lists the numbers and addresses of the versions, the earliest first."""
+    found = await vault_of(request).attachments.one(of, attachment_id)
+    return envelope.success(data=_versions_json(request, of, found))
 
 
 @router.get(VERSION, summary="A version of an attachment")
 async def version(
     request: Request,
-    caller: SignedIn,
-    object_name: str,
-    record_id: str,
+    of: Target,
     attachment_id: AttachmentId,
     attachment_version: AttachmentVersion,
 ) -> Response:
-    """What is known of its file."""
-    found = await vault_of(request).attachments.one(
-        Of(caller, object_name, record_id), attachment_id
-    )
+    """Returns name, size, checksum and description of one version."""
+    found = await vault_of(request).attachments.one(of, attachment_id)
     return envelope.success(
         data=[_version_json(found, found.version(attachment_version))]
     )
@@ -202,37 +185,30 @@ async def version(
 @router.post(VERSION, summary="Restore a version of an attachment")
 async def restore(
     request: Request,
-    caller: SignedIn,
-    object_name: str,
-    record_id: str,
+    of: Target,
     attachment_id: AttachmentId,
     attachment_version: AttachmentVersion,
     *,
-    restore: Annotated[
-        bool, Query(description="`true`: this call does nothing else.")
-    ] = False,
+    # Required by the documented call, which restores by this parameter alone.
+    restore: Annotated[bool, Query(description="Must be `true`.")] = False,
 ) -> Response:
-    """Adds a version with the same file and description, which is the latest then."""
-    service, of = vault_of(request).attachments, Of(caller, object_name, record_id)
+    """Makes a version the latest one: adds a new version with its file and description."""
+    service = vault_of(request).attachments
     await service.require_record(of)
     if not restore:
-        raise VaultFault(
-            ErrorType.PARAMETER_REQUIRED, "Missing required parameter [restore]"
-        )
-    return _added(await service.restore(of, attachment_id, attachment_version))
+        raise missing("restore")
+    added = await service.restore(of, attachment_id, attachment_version)
+    return _added(added)
 
 
 @router.delete(VERSION, summary="Delete a version of an attachment")
 async def delete_version(
     request: Request,
-    caller: SignedIn,
-    object_name: str,
-    record_id: str,
+    of: Target,
     attachment_id: AttachmentId,
     attachment_version: AttachmentVersion,
 ) -> Response:
-    """The attachment goes with its last version; numbers of deleted versions are not given again."""
-    of = Of(caller, object_name, record_id)
+    """Deletes a version, and with the last version the attachment; numbers of versions are not used again."""
     await vault_of(request).attachments.delete_version(
         of, attachment_id, attachment_version
     )
@@ -242,71 +218,85 @@ async def delete_version(
 @router.get(f"{VERSION}/file", summary="Download a version of an attachment")
 async def version_file(
     request: Request,
-    caller: SignedIn,
-    object_name: str,
-    record_id: str,
+    of: Target,
     attachment_id: AttachmentId,
     attachment_version: AttachmentVersion,
-    wanted: Wanted = None,
+    wanted: RangeHeader = None,
 ) -> Response:
-    """Its file, or the `Range` of it."""
-    found = await vault_of(request).attachments.one(
-        Of(caller, object_name, record_id), attachment_id
-    )
+    """Returns the file of a version, or the part of it that `Range` names."""
+    found = await vault_of(request).attachments.one(of, attachment_id)
     return _file(request, found, found.version(attachment_version), wanted)
 
 
 @router.post(BATCH, summary="Attach files to records", openapi_extra=ROWS_DOCUMENTATION)
 async def create_many(
-    request: Request, caller: SignedIn, object_name: str, id_param: IdParam = None
+    request: Request,
+    caller: SignedIn,
+    object_name: str,
+    id_param: IdParam = None,
 ) -> Response:
-    """Rows with `id` (or the `idParam` field), `filename__v`, `file`: one of the staging area, of up to 100 MB.
+    """Attaches files of the staging area, of up to 100 MB each.
 
-    `description__v` and `external_id__v` may be added.
+    Rows have `id` (or the `idParam` field), `filename__v` and `file`, the path on the staging area; they may have
+    `description__v` and `external_id__v`.
     """
-    rows = (await read_rows(request)).rows
-    return _batch(
-        await vault_of(request).attachment_batches.create(
-            caller, object_name, rows, id_param
-        )
+    sent = await read_rows(request)
+    results = await vault_of(request).attachment_batches.create(
+        caller, object_name, sent.rows, id_param
     )
+    return _batch(results)
 
 
 @router.put(
     BATCH, summary="Describe attachments of records", openapi_extra=ROWS_DOCUMENTATION
 )
 async def describe_many(
-    request: Request, caller: SignedIn, object_name: str, id_param: IdParam = None
+    request: Request,
+    caller: SignedIn,
+    object_name: str,
+    id_param: IdParam = None,
 ) -> Response:
-    """Rows with `id` and `attachment_id`, or with `idParam=external_id__v` that; and `description__v`."""
-    rows = (await read_rows(request)).rows
-    return _batch(
-        await vault_of(request).attachment_batches.describe(
-            caller, object_name, rows, id_param
-        )
+    """Changes descriptions: rows have `description__v`, and `id` with `attachment_id`.
+
+    With `idParam=external_id__v`, rows have `external_id__v` instead of the two ids.
+    """
+    sent = await read_rows(request)
+    results = await vault_of(request).attachment_batches.describe(
+        caller, object_name, sent.rows, id_param
     )
+    return _batch(results)
 
 
 @router.delete(
     BATCH, summary="Delete attachments of records", openapi_extra=ROWS_DOCUMENTATION
 )
 async def delete_many(
-    request: Request, caller: SignedIn, object_name: str, id_param: IdParam = None
+    request: Request,
+    caller: SignedIn,
+    object_name: str,
+    id_param: IdParam = None,
 ) -> Response:
-    """Rows with `id` and `attachment_id`, or with `idParam=external_id__v` that; all versions are deleted."""
-    rows = (await read_rows(request)).rows
-    return _batch(
-        await vault_of(request).attachment_batches.delete(
-            caller, object_name, rows, id_param
-        )
+    """Deletes attachments with all their versions: rows have `id` and `attachment_id`.
+
+    With `idParam=external_id__v`, rows have `external_id__v` instead of the two ids.
+    """
+    sent = await read_rows(request)
+    results = await vault_of(request).attachment_batches.delete(
+        caller, object_name, sent.rows, id_param
     )
+    return _batch(results)
 
 
 def _file(
-    request: Request, attachment: Attachment, version: Version, wanted: str | None
+    request: Request,
+    attachment: Attachment,
+    version: Version,
+    wanted: str | None,
 ) -> Response:
+    """Return the file of a version, or the part of it that the Range header ``wanted`` names."""
     size = version.content.size
     span = span_of(wanted, size)
+    # Only the part asked for is read from the store.
     content = vault_of(request).attachments.bytes_of(version, span.start, span.length)
     return file_response(
         content, attachment.filename, size, span, media=attachment.format
@@ -314,6 +304,7 @@ def _file(
 
 
 def _added(added: Added) -> Response:
+    """Return what was attached, or a warning when the record has a file with these bytes."""
     data = {"id": added.id, "version__v": added.version}
     if added.added:
         return envelope.success(data=data)
@@ -321,36 +312,42 @@ def _added(added: Added) -> Response:
 
 
 def _batch(rows: Sequence[BatchRow]) -> Response:
+    """Return the results of a call about many attachments, one entry a row in input order."""
     return envelope.success(data=[_row_json(row) for row in rows])
 
 
 def _row_json(row: BatchRow) -> dict[str, object]:
+    """Return the result of one row."""
     if row.errors:
-        return {
-            "responseStatus": Status.FAILURE,
-            "errors": envelope.errors_json(row.errors),
-        }
-    data: dict[str, object] = {"id": row.attachment_id, "version__v": row.version}
+        # A row that failed has no attachment to name.
+        errors = envelope.errors_json(row.errors)
+        return {"responseStatus": Status.FAILURE, "errors": errors}
+    status = Status.WARNING if row.warned else Status.SUCCESS
+    shown: dict[str, object] = {
+        "responseStatus": status,
+        "id": row.attachment_id,
+        "version__v": row.version,
+    }
     if row.warned:
-        return {
-            "responseStatus": Status.WARNING,
-            **data,
-            "warnings": envelope.no_changes(SAME_BYTES),
-        }
-    return {"responseStatus": Status.SUCCESS, **data}
+        shown["warnings"] = envelope.no_changes(SAME_BYTES)
+    return shown
 
 
 def _attachment_json(
-    request: Request, object_name: str, attachment: Attachment
+    request: Request, of: Of, attachment: Attachment
 ) -> dict[str, object]:
-    shown = _version_json(attachment, attachment.latest)
-    return {**shown, "versions": _versions_json(request, object_name, attachment)}
+    """Return an attachment: its latest version, and the addresses of all."""
+    latest = _version_json(attachment, attachment.latest)
+    versions = _versions_json(request, of, attachment)
+    return {**latest, "versions": versions}
 
 
 def _version_json(attachment: Attachment, version: Version) -> dict[str, object]:
+    """Return a version of an attachment with the name and id of all its versions."""
     return {
         "id": attachment.id,
         "filename__v": attachment.filename,
+        # Each version has its own description and file; name and external id are those of the attachment.
         "description__v": version.description,
         "external_id__v": attachment.external_id,
         "format__v": attachment.format,
@@ -358,14 +355,16 @@ def _version_json(attachment: Attachment, version: Version) -> dict[str, object]
         "md5checksum__v": version.content.md5,
         "version__v": version.number,
         "created_by__v": version.created_by,
-        "created_date__v": moment(version.created_date),
+        "created_date__v": date_time_text(version.created_date),
     }
 
 
 def _versions_json(
-    request: Request, object_name: str, attachment: Attachment
+    request: Request, of: Of, attachment: Attachment
 ) -> list[dict[str, object]]:
-    record = f"{base_path(request)}/vobjects/{object_name}/{attachment.record_id}"
+    """Return the numbers and addresses of an attachment's versions."""
+    record = f"{base_path(request)}/vobjects/{of.object_name}/{attachment.record_id}"
+    # Relative to the host, as all urls of records are.
     url = f"{record}/attachments/{attachment.id}/versions"
     return [
         {"version__v": each.number, "url": f"{url}/{each.number}"}

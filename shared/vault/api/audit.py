@@ -1,11 +1,11 @@
-"""Audit trails: which there are, their entries, and the entries of one record."""
+"""Serves audit trails: their fields, their entries, and the entries of one record or document."""
 
 from __future__ import annotations
 
 import csv
 import io
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Annotated
 from urllib.parse import urlencode
 
@@ -14,10 +14,14 @@ from starlette.responses import Response
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.api import response_envelope as envelope
-from shared.vault.api.addresses import PREFIX, base_path
-from shared.vault.api.csv_rows import safe_cell
-from shared.vault.api.request_session import SignedIn, vault_of
-from shared.vault.api.response_envelope import STATUS_HEADER, Status
+from shared.vault.api.request_context import (
+    PREFIX,
+    SignedIn,
+    base_path,
+    parse_moment,
+    vault_of,
+)
+from shared.vault.api.response_envelope import CSV, STATUS_HEADER, Status, safe_cell
 from shared.vault.audit.audit_service import AuditFilter, AuditPage
 from shared.vault.audit.trails import Trail
 from shared.vault.errors import VaultFault
@@ -27,18 +31,20 @@ router = APIRouter(prefix=PREFIX, tags=["Audit"])
 MAX_LIMIT = 1000
 MAX_OFFSET = 2**31
 MAX_NAMES = 100
-USUAL_RANGE = timedelta(days=30)
+DEFAULT_RANGE = timedelta(days=30)
+# Before it, a range that ends here would begin before the calendar does.
+EARLIEST_END = datetime.min.replace(tzinfo=UTC) + DEFAULT_RANGE
 
 Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT)]
 Offset = Annotated[int, Query(ge=0, le=MAX_OFFSET)]
 When = Annotated[str | None, Query(description="`YYYY-MM-DDTHH:MM:SSZ`, or a date.")]
 Names = Annotated[str | None, Query(description="Separated by commas.")]
-Format = Annotated[str | None, Query(description="`csv`, for the page as CSV.")]
+Format = Annotated[str | None, Query(description="`csv` returns the page as CSV.")]
 
 
 @dataclass(frozen=True, slots=True)
 class Paging:
-    """Which page, and in which form."""
+    """Which page of a list to return, and whether as CSV."""
 
     limit: int
     offset: int
@@ -46,8 +52,14 @@ class Paging:
 
 
 def _paging(
-    limit: Limit = 200, offset: Offset = 0, format_result: Format = None
+    limit: Limit = 200,
+    offset: Offset = 0,
+    format_result: Format = None,
 ) -> Paging:
+    """Return the page that a call asks for.
+
+    :raises VaultFault: INVALID_DATA for a format other than CSV.
+    """
     if (format_result or "csv").lower() != "csv":
         raise VaultFault(
             ErrorType.INVALID_DATA, "Invalid value for parameter [format_result]"
@@ -58,36 +70,41 @@ def _paging(
 def _named(
     objects: Names = None, events: Names = None
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the names of objects and of events that a call asks for.
+
+    :raises VaultFault: INVALID_DATA when they are too many.
+    """
     return _names("objects", objects), _names("events", events)
 
 
+# Parameters that several calls take are declared once, as dependencies.
 Shown = Annotated[Paging, Depends(_paging)]
 Named = Annotated[tuple[tuple[str, ...], tuple[str, ...]], Depends(_named)]
 
 
 @router.get("/metadata/audittrail", summary="Audit trails")
 async def trails(request: Request, caller: SignedIn) -> Response:
-    """Name, label and address of each."""
+    """Lists the audit trails with name, label and address."""
     listed = vault_of(request).audit.trails(caller)
-    return envelope.success(
-        audittrails=[_reference(request, trail) for trail in listed]
-    )
+    shown = [_reference(request, trail) for trail in listed]
+    return envelope.success(audittrails=shown)
 
 
 @router.get(
     "/metadata/audittrail/{audit_trail_type}", summary="The fields of an audit trail"
 )
 async def trail_metadata(
-    request: Request, caller: SignedIn, audit_trail_type: str
+    request: Request,
+    caller: SignedIn,
+    audit_trail_type: str,
 ) -> Response:
-    """Their names, labels and types."""
+    """Lists the fields of an audit trail with name, label and type."""
     trail = vault_of(request).audit.trail(caller, audit_trail_type)
     fields = [
         {"name": f.name, "label": f.label, "type": f.type.value} for f in trail.fields
     ]
-    return envelope.success(
-        data={"name": trail.name, "label": trail.label, "fields": fields}
-    )
+    data = {"name": trail.name, "label": trail.label, "fields": fields}
+    return envelope.success(data=data)
 
 
 @router.get("/audittrail/{audit_trail_type}", summary="Entries of an audit trail")
@@ -102,7 +119,10 @@ async def entries(
     named: Named,
     shown: Shown,
 ) -> Response:
-    """The latest first; those of the 30 days before the end where no start is given."""
+    """Lists the entries of an audit trail, the latest first.
+
+    Without `start_date`, the list begins 30 days before its end.
+    """
     start, end = _range(start_date, end_date, all_dates=all_dates)
     wanted = AuditFilter(start, end, *named)
     page = await vault_of(request).audit.page(
@@ -125,10 +145,14 @@ async def of_record(
     events: Names = None,
     shown: Shown,
 ) -> Response:
-    """The latest first, of all time where no dates are given; that of a deleted record, too."""
-    start, end = _moment("start_date", start_date), _moment("end_date", end_date)
+    """Lists the entries of a record, the latest first, also of a deleted record; without dates, all of them."""
     wanted = AuditFilter(
-        start, end, (_text(object_name),), _names("events", events), _text(record_id)
+        parse_moment("start_date", start_date),
+        parse_moment("end_date", end_date),
+        # Not looked up: the trail of a record outlives the record, and that of an object its configuration.
+        (_text(object_name),),
+        _names("events", events),
+        _text(record_id),
     )
     page = await vault_of(request).audit.of_record(
         caller, wanted, limit=shown.limit, offset=shown.offset
@@ -149,9 +173,15 @@ async def of_document(
     events: Names = None,
     shown: Shown,
 ) -> Response:
-    """The latest first, of all time where no dates are given; that of a deleted document, too."""
-    start, end = _moment("start_date", start_date), _moment("end_date", end_date)
-    wanted = AuditFilter(start, end, (), _names("events", events), str(document_id))
+    """Lists the entries of a document, the latest first, also of a deleted document; without dates, all of them."""
+    wanted = AuditFilter(
+        parse_moment("start_date", start_date),
+        parse_moment("end_date", end_date),
+        (),
+        _names("events", events),
+        # The trail has one column for the ids of records and documents, which is text.
+        str(document_id),
+    )
     page = await vault_of(request).audit.of_document(
         caller, wanted, limit=shown.limit, offset=shown.offset
     )
@@ -159,18 +189,22 @@ async def of_document(
 
 
 def _answer(request: Request, page: AuditPage, shown: Paging) -> Response:
+    """Return a page as CSV, or as an envelope with the addresses of the pages beside it."""
     if shown.csv:
         return _csv(page)
 
     def link(to: int) -> str:
-        return f"{request.url.path}?{urlencode({**request.query_params, 'limit': shown.limit, 'offset': to})}"
+        # With the parameters of this call, so that the next page is one of the same list.
+        query = {**request.query_params, "limit": shown.limit, "offset": to}
+        return f"{request.url.path}?{urlencode(query)}"
 
     details: dict[str, object] = {
         "offset": shown.offset,
         "limit": shown.limit,
         "size": len(page.rows),
+        "total": page.total,
+        "object": _reference(request, page.trail),
     }
-    details |= {"total": page.total, "object": _reference(request, page.trail)}
     if shown.offset > 0:
         details["previous_page"] = link(max(0, shown.offset - shown.limit))
     if shown.offset + len(page.rows) < page.total:
@@ -179,30 +213,33 @@ def _answer(request: Request, page: AuditPage, shown: Paging) -> Response:
 
 
 def _csv(page: AuditPage) -> Response:
+    """Return a page as CSV, a column a field."""
     sheet = io.StringIO(newline="")
     writer = csv.writer(sheet, lineterminator="\r\n")
     writer.writerow([f.name for f in page.trail.fields])
     for row in page.rows:
-        writer.writerow(
-            [safe_cell("" if value is None else str(value)) for value in row.values()]
-        )
-    return Response(
-        sheet.getvalue().encode(),
-        200,
-        {STATUS_HEADER: Status.SUCCESS},
-        "text/csv;charset=UTF-8",
-    )
+        cells = ["" if value is None else str(value) for value in row.values()]
+        writer.writerow([safe_cell(cell) for cell in cells])
+    headers = {STATUS_HEADER: Status.SUCCESS}
+    return Response(sheet.getvalue().encode(), 200, headers, CSV)
 
 
 def _reference(request: Request, trail: Trail) -> dict[str, str]:
+    """Return the members by which answers refer to an audit trail."""
     url = f"{base_path(request)}/metadata/audittrail/{trail.name}"
     return {"name": trail.name, "label": trail.label, "url": url}
 
 
 def _range(
-    start: str | None, end: str | None, *, all_dates: bool
+    start: str | None,
+    end: str | None,
+    *,
+    all_dates: bool,
 ) -> tuple[datetime | None, datetime | None]:
-    """From when to when; raises VaultFault where the parameters contradict each other."""
+    """Return from when to when entries are asked for; None leaves a side open.
+
+    :raises VaultFault: INVALID_DATA when the parameters are no moments, or contradict each other.
+    """
     if all_dates:
         if start or end:
             raise VaultFault(
@@ -210,15 +247,12 @@ def _range(
                 "[all_dates] takes neither [start_date] nor [end_date]",
             )
         return None, None
-    first, last = _moment("start_date", start), _moment("end_date", end)
+    first = parse_moment("start_date", start)
+    last = parse_moment("end_date", end)
     if first is None:
-        first = (
-            max(
-                last or datetime.now(UTC),
-                datetime.min.replace(tzinfo=UTC) + USUAL_RANGE,
-            )
-            - USUAL_RANGE
-        )
+        # The trail of a Vault grows without end: a call without dates must not read all of it.
+        range_end = max(last or datetime.now(UTC), EARLIEST_END)
+        first = range_end - DEFAULT_RANGE
     if last is not None and last < first:
         raise VaultFault(
             ErrorType.INVALID_DATA, "[end_date] is earlier than [start_date]"
@@ -226,25 +260,13 @@ def _range(
     return first, last
 
 
-def _moment(name: str, text: str | None) -> datetime | None:
-    """A moment from a parameter, UTC where it names no zone; raises VaultFault."""
-    if not text:
-        return None
-    try:
-        if len(text) == len("2000-01-01"):
-            return datetime.combine(date.fromisoformat(text), time.min, UTC)
-        found = datetime.fromisoformat(text.strip())
-        return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
-    except (ValueError, OverflowError) as error:
-        raise VaultFault(
-            ErrorType.INVALID_DATA, f"Invalid value for parameter [{name}]"
-        ) from error
-
-
 def _names(parameter: str, text: str | None) -> tuple[str, ...]:
-    names = tuple(
-        name for part in (text or "").split(",") if (name := _text(part.strip()))
-    )
+    """Return the names in a parameter, which separates them by commas.
+
+    :raises VaultFault: INVALID_DATA when they are too many.
+    """
+    parts = [_text(part.strip()) for part in (text or "").split(",")]
+    names = tuple(part for part in parts if part)
     if len(names) > MAX_NAMES:
         raise VaultFault(
             ErrorType.INVALID_DATA, f"[{parameter}] names at most {MAX_NAMES}"
@@ -253,5 +275,5 @@ def _names(parameter: str, text: str | None) -> tuple[str, ...]:
 
 
 def _text(value: str) -> str:
-    """A name from an address, without what no stored text holds."""
+    """Return a name from an address without NUL, which PostgreSQL takes in no text."""
     return value.replace("\x00", "")

@@ -1,4 +1,4 @@
-"""Signing in and out, API versions, and how a user signs in."""
+"""Serves signing in and out, sessions, and the list of API versions."""
 
 from __future__ import annotations
 
@@ -6,11 +6,18 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from shared.protocol.error_types import ErrorType
-from shared.vault.api import request_session as session_of
+from shared.vault.api import request_context as session_of
 from shared.vault.api import response_envelope as envelope
-from shared.vault.api.addresses import PREFIX, VERSIONS, origin
-from shared.vault.api.body import form_documentation, read_fields
-from shared.vault.api.request_session import PerhapsSignedIn, SignedIn, vault_of
+from shared.vault.api.body import missing, read_fields
+from shared.vault.api.openapi.request_bodies import form_documentation
+from shared.vault.api.request_context import (
+    PREFIX,
+    VERSIONS,
+    PerhapsSignedIn,
+    SignedIn,
+    origin,
+    vault_of,
+)
 from shared.vault.errors import ApiError, VaultFault
 
 router = APIRouter(tags=["Authentication"])
@@ -27,15 +34,16 @@ SIGN_IN = form_documentation(
 
 @router.post(f"{PREFIX}/auth", summary="Sign in", openapi_extra=SIGN_IN)
 async def sign_in(request: Request) -> Response:
-    """Form fields `username`, `password` and, optionally, `vaultDNS`; the answer holds `sessionId`."""
+    """Opens a session for `username` and `password`; the answer has its `sessionId`."""
     vault = vault_of(request)
     fields = await read_fields(request)
     dns = fields.get("vaultDNS")
+    username = fields.get("username", "")
+    password = fields.get("password", "")
     try:
-        session = await session_of.sign_in(
-            request, fields.get("username", ""), fields.get("password", ""), dns
-        )
+        session = await session_of.sign_in(request, username, password, dns)
     except VaultFault as fault:
+        # Only a failed sign-in has an `errorType`: clients tell it from other refusals by that.
         return envelope.failure(fault.error, error_type=envelope.AUTHENTICATION_FAILED)
     url = f"{origin(request, dns)}/api"
     return envelope.success(
@@ -48,12 +56,11 @@ async def sign_in(request: Request) -> Response:
 
 @router.post("/auth/discovery", summary="How a user signs in")
 async def discovery(request: Request, username: str = "") -> Response:
-    """Every user of this Vault signs in with a password; whether there is such a user is not told."""
+    """Returns how a user signs in: every user of this Vault with a password."""
     fields = {} if username else await read_fields(request)
     if not (username or fields.get("username")):
-        raise VaultFault(
-            ErrorType.PARAMETER_REQUIRED, "Missing required parameter [username]"
-        )
+        raise missing("username")
+    # The same for names of no user: who has not signed in must not learn which users exist.
     return envelope.success(errors=[], data={"auth_type": "password"})
 
 
@@ -62,44 +69,43 @@ async def discovery(request: Request, username: str = "") -> Response:
     summary="Sign in with an OAuth 2.0 / OpenID Connect token",
 )
 async def oauth_session(profile: str) -> Response:
-    """This Vault has no OAuth 2.0 / OpenID Connect profile, and says so."""
+    """Refuses the sign-in: this Vault has no OAuth 2.0 / OpenID Connect profiles."""
     message = f"There is no OAuth 2.0 / OpenID Connect profile [{profile[:100]}]"
-    return envelope.failure(
-        ApiError(ErrorType.INVALID_DATA, message),
-        error_type=envelope.AUTHENTICATION_FAILED,
-    )
+    error = ApiError(ErrorType.INVALID_DATA, message)
+    return envelope.failure(error, error_type=envelope.AUTHENTICATION_FAILED)
 
 
 @router.post(f"{PREFIX}/keep-alive", summary="Keep the session alive")
 async def keep_alive(request: Request, caller: SignedIn) -> Response:
-    """Starts the idle time of the session again."""
+    """Restarts the time after which the idle session ends."""
     await vault_of(request).security.keep_alive(caller)
     return envelope.success()
 
 
 @router.delete(f"{PREFIX}/session", summary="End the session")
 async def sign_out(request: Request, caller: SignedIn) -> Response:
-    """The session cannot be used again."""
+    """Ends the session; its id cannot be used again."""
     await vault_of(request).security.sign_out(caller)
     return envelope.success()
 
 
+# Both spellings are in use, and nothing here is redirected from one to the other.
 @router.get("/api", include_in_schema=False)
 @router.get("/api/", summary="API versions")
 async def versions(request: Request, _caller: PerhapsSignedIn) -> Response:
-    """The versions and their addresses."""
+    """Lists the API versions with their addresses."""
     return _versions(request)
 
 
 @router.get(f"{PREFIX}/", include_in_schema=False)
 @router.get(PREFIX, summary="API versions, for a session")
 async def versions_of_session(request: Request, _caller: SignedIn) -> Response:
-    """The same list; clients use it to find out whether a session is live."""
+    """Lists the API versions for a live session; clients call it to learn whether theirs is live."""
     return _versions(request)
 
 
 def _versions(request: Request) -> Response:
+    """Return the addresses of the API by version."""
     address = origin(request)
-    return envelope.success(
-        values={version: f"{address}/api/{version}" for version in VERSIONS}
-    )
+    addresses = {version: f"{address}/api/{version}" for version in VERSIONS}
+    return envelope.success(values=addresses)

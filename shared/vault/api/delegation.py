@@ -1,4 +1,4 @@
-"""Delegated access: users for whom the caller may act, sessions in their names, and the granting of it."""
+"""Serves delegated access: grants it, lists for whom the caller may act, and opens sessions in their names."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from starlette.responses import Response
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.api import response_envelope as envelope
-from shared.vault.api.addresses import PREFIX, origin
-from shared.vault.api.body import form_documentation, read_fields
-from shared.vault.api.request_session import SignedIn, vault_of
+from shared.vault.api.body import missing, read_fields
+from shared.vault.api.openapi.request_bodies import form_documentation
+from shared.vault.api.request_context import PREFIX, SignedIn, origin, vault_of
 from shared.vault.errors import VaultFault
 
 router = APIRouter(prefix=PREFIX, tags=["Authentication"])
@@ -23,19 +23,19 @@ LOGIN = form_documentation(
 )
 GRANT = form_documentation(
     {
-        "delegate_userid": "Who is to act for the user",
-        "delegator_userid": "The user; the caller when left out",
-        "start_date": "From when, as YYYY-MM-DDTHH:MM:SSZ; now when left out",
-        "end_date": "Until when; until revoked when left out",
+        "delegate_userid": "The user who may then act for the other",
+        "delegator_userid": "The user to act for; by default the caller",
+        "start_date": "From when, as YYYY-MM-DDTHH:MM:SSZ; by default now",
+        "end_date": "Until when; by default until revoked",
     }
 )
 
 
 @router.get("/delegation/vaults", summary="For whom the caller may act")
 async def vaults(request: Request, caller: SignedIn) -> Response:
-    """This Vault, once for each user who has granted the caller delegate access."""
+    """Lists this Vault once for each user who has granted the caller delegate access."""
     vault = vault_of(request)
-    dns = origin(request).partition("://")[2]
+    _, _, dns = origin(request).partition("://")
     shown = [
         {
             "id": vault.vault_id,
@@ -50,12 +50,12 @@ async def vaults(request: Request, caller: SignedIn) -> Response:
 
 @router.post("/delegation/login", summary="Act for a user", openapi_extra=LOGIN)
 async def login(request: Request, caller: SignedIn) -> Response:
-    """`delegated_sessionid` is a session in the delegator's name; it ends with the delegation."""
-    vault, fields = vault_of(request), await read_fields(request)
-    vault_id, delegator = (
-        _number(fields, "vault_id"),
-        _number(fields, "delegator_userid"),
-    )
+    """Opens a session in the delegator's name, `delegated_sessionid`; it ends with the delegation."""
+    vault = vault_of(request)
+    fields = await read_fields(request)
+    vault_id = _number(fields, "vault_id")
+    delegator = _number(fields, "delegator_userid")
+    # The documented call names a Vault, since a domain may have several; this one has itself only.
     if vault_id != vault.vault_id:
         raise VaultFault(
             ErrorType.INVALID_DATA,
@@ -67,21 +67,22 @@ async def login(request: Request, caller: SignedIn) -> Response:
 
 @router.get(DELEGATIONS, summary="Delegations")
 async def delegations(request: Request, caller: SignedIn) -> Response:
-    """Those granted by and to the caller; an administrator sees all."""
-    return envelope.success(data=await vault_of(request).delegations.all(caller))
+    """Lists the delegations granted by and to the caller; for an administrator, all of them."""
+    listed = await vault_of(request).delegations.all(caller)
+    return envelope.success(data=listed)
 
 
 @router.post(DELEGATIONS, summary="Grant delegate access", openapi_extra=GRANT)
 async def grant(request: Request, caller: SignedIn) -> Response:
-    """Lets another user act in the caller's name; an administrator may do so for others."""
+    """Lets another user act in the caller's name; an administrator may grant this for others."""
     fields = await read_fields(request)
-    delegator = (
-        _number(fields, "delegator_userid")
-        if fields.get("delegator_userid")
-        else caller.user_id
-    )
+    delegator = caller.user_id
+    # Whether the caller may grant access to somebody else is decided by the service.
+    if fields.get("delegator_userid"):
+        delegator = _number(fields, "delegator_userid")
     delegate = _number(fields, "delegate_userid")
-    start, end = _moment(fields, "start_date"), _moment(fields, "end_date")
+    start = _moment(fields, "start_date")
+    end = _moment(fields, "end_date")
     added = await vault_of(request).delegations.grant(
         caller, delegator, delegate, start, end
     )
@@ -94,31 +95,37 @@ async def revoke(
     caller: SignedIn,
     delegation_id: Annotated[int, Path(ge=0, lt=2**31)],
 ) -> Response:
-    """Sessions opened by it end at once."""
+    """Revokes delegate access; sessions opened with it end at once."""
     await vault_of(request).delegations.revoke(caller, delegation_id)
     return envelope.success()
 
 
 def _number(fields: dict[str, str], name: str) -> int:
+    """Return the id in a form field.
+
+    :raises VaultFault: PARAMETER_REQUIRED when it is missing, INVALID_DATA when it is no id.
+    """
     text = fields.get(name, "").strip()
     if not text:
-        raise VaultFault(
-            ErrorType.PARAMETER_REQUIRED, f"Missing required parameter [{name}]"
-        )
+        raise missing(name)
+    # isdigit() also takes digits of other scripts; PostgreSQL takes no number above 63 bits.
     if not (text.isascii() and text.isdigit()) or int(text) >= 2**63:
         raise VaultFault(ErrorType.INVALID_DATA, f"[{name}] is not an id")
     return int(text)
 
 
 def _moment(fields: dict[str, str], name: str) -> datetime | None:
+    """Return the moment in a form field, UTC where it has no zone; None for an empty one.
+
+    :raises VaultFault: INVALID_DATA when it is no date and time.
+    """
     text = fields.get(name, "").strip()
     if not text:
         return None
     try:
-        given = datetime.fromisoformat(text)
-        return (given if given.tzinfo else given.replace(tzinfo=UTC)).astimezone(UTC)
+        parsed = datetime.fromisoformat(text)
+        zoned = parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+        return zoned.astimezone(UTC)
     except (ValueError, OverflowError) as error:
-        form = "YYYY-MM-DDTHH:MM:SSZ"
-        raise VaultFault(
-            ErrorType.INVALID_DATA, f"[{name}] takes a date and time as {form}"
-        ) from error
+        message = f"[{name}] takes a date and time as YYYY-MM-DDTHH:MM:SSZ"
+        raise VaultFault(ErrorType.INVALID_DATA, message) from error

@@ -1,4 +1,4 @@
-"""Many documents in one call."""
+"""Serves calls that create, update or delete up to 500 documents."""
 
 from __future__ import annotations
 
@@ -9,70 +9,80 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from shared.vault.api import response_envelope as envelope
-from shared.vault.api.addresses import PREFIX
-from shared.vault.api.body import ROWS_DOCUMENTATION, read_rows
-from shared.vault.api.csv_rows import results_csv
-from shared.vault.api.records import wants_csv
-from shared.vault.api.request_session import SignedIn, vault_of
-from shared.vault.api.response_envelope import Status
-from shared.vault.records.row_results import RowResult
+from shared.vault.api.body import read_rows
+from shared.vault.api.openapi.request_bodies import ROWS_DOCUMENTATION
+from shared.vault.api.request_context import PREFIX, SignedIn, vault_of, wants_csv
+from shared.vault.api.response_envelope import Status, results_csv
+from shared.vault.records.rows import RowResult
 
 router = APIRouter(prefix=f"{PREFIX}/objects/documents/batch", tags=["Documents"])
 
 IdParam = Annotated[
     str | None,
     Query(
-        alias="idParam", description="A text field of which each document has its own."
+        alias="idParam",
+        description="A text field with a different value in each document.",
     ),
 ]
 
 
 @router.post("", summary="Create documents", openapi_extra=ROWS_DOCUMENTATION)
 async def create(
-    request: Request, caller: SignedIn, id_param: IdParam = None
+    request: Request,
+    caller: SignedIn,
+    id_param: IdParam = None,
 ) -> Response:
-    """Up to 500 rows as JSON or CSV, with fields as for one; `file` is the path of a file on the staging area.
+    """Creates up to 500 documents from rows in JSON or CSV; `file` is the path of a file on the staging area.
 
-    With `idParam=link__sys`, say, a row fails when a document has its Link already, whoever else creates it too.
+    With `idParam`, a row fails when a document has its value already, also when two calls create it at the same time.
     """
-    rows = (await read_rows(request)).rows
-    return _answer(
-        request, await vault_of(request).document_batches.create(caller, rows, id_param)
-    )
+    sent = await read_rows(request)
+    batches = vault_of(request).document_batches
+    results = await batches.create(caller, sent.rows, id_param)
+    return _answer(request, results)
 
 
 @router.put("", summary="Update documents", openapi_extra=ROWS_DOCUMENTATION)
 async def update(
-    request: Request, caller: SignedIn, id_param: IdParam = None
+    request: Request,
+    caller: SignedIn,
+    id_param: IdParam = None,
 ) -> Response:
-    """Rows with `id`, or with `idParam=external_id__v` that, and fields of the latest version."""
-    rows = (await read_rows(request)).rows
-    return _answer(
-        request, await vault_of(request).document_batches.update(caller, rows, id_param)
-    )
+    """Changes fields of latest versions; rows name their document by `id`, or by the `idParam` field."""
+    sent = await read_rows(request)
+    batches = vault_of(request).document_batches
+    results = await batches.update(caller, sent.rows, id_param)
+    return _answer(request, results)
 
 
 @router.delete("", summary="Delete documents", openapi_extra=ROWS_DOCUMENTATION)
 async def delete(
-    request: Request, caller: SignedIn, id_param: IdParam = None
+    request: Request,
+    caller: SignedIn,
+    id_param: IdParam = None,
 ) -> Response:
-    """Rows with `id`, or with `idParam=external_id__v` that; each document is deleted by itself."""
-    rows = (await read_rows(request)).rows
-    return _answer(
-        request, await vault_of(request).document_batches.delete(caller, rows, id_param)
-    )
+    """Deletes documents; rows name them by `id`, or by the `idParam` field.
+
+    Each document is deleted in a transaction of its own: a row that fails does not keep the others from it.
+    """
+    sent = await read_rows(request)
+    batches = vault_of(request).document_batches
+    results = await batches.delete(caller, sent.rows, id_param)
+    return _answer(request, results)
 
 
 def _answer(request: Request, results: Sequence[RowResult]) -> Response:
+    """Return the results, as CSV when the call accepts it."""
+    # The same columns as for records, so that one reader serves both.
     if wants_csv(request.headers.get("accept", "")):
         return results_csv(results)
     return envelope.success(data=[_row_json(result) for result in results])
 
 
 def _row_json(result: RowResult) -> dict[str, object]:
+    """Return the result of one row; documents have numbers for ids."""
     if not result.ok:
-        return {
-            "responseStatus": Status.FAILURE,
-            "errors": envelope.errors_json(result.errors),
-        }
+        errors = envelope.errors_json(result.errors)
+        return {"responseStatus": Status.FAILURE, "errors": errors}
+    # Records have text for ids, documents numbers: the calls for documents answer with numbers.
     return {"responseStatus": Status.SUCCESS, "id": int(result.id or 0)}

@@ -1,18 +1,28 @@
-"""Files of documents: the source file and the renditions of a version, up and down."""
+"""Serves the files of documents: downloads source files and renditions, stores and deletes renditions."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-from fastapi import APIRouter, Header, Request
+from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from shared.vault.api import response_envelope as envelope
-from shared.vault.api.addresses import PREFIX, base_path, origin
-from shared.vault.api.document_upload import FILE_FORM, sent_file
-from shared.vault.api.documents import LATEST, VERSION, Latest, Version
-from shared.vault.api.file_body import file_response, span_of
-from shared.vault.api.request_session import SignedIn, vault_of
+from shared.vault.api.documents import (
+    LATEST,
+    VERSION,
+    Latest,
+    Version,
+    rendition_urls,
+    url_of,
+)
+from shared.vault.api.file_body import RangeHeader, file_response, sent_file, span_of
+from shared.vault.api.openapi.request_bodies import DOCUMENT_FORM
+from shared.vault.api.request_context import (
+    PREFIX,
+    SignedIn,
+    vault_of,
+)
 from shared.vault.queries.document_target import SOURCE_FILE
 
 if TYPE_CHECKING:
@@ -21,37 +31,49 @@ if TYPE_CHECKING:
 
 router = APIRouter(prefix=f"{PREFIX}/objects/documents", tags=["Documents"])
 
+# Every call exists twice: for the latest version, and for a version by its number.
 RENDITION = "/renditions/{rendition_type}"
-Range = Annotated[str | None, Header(alias="Range")]
 
 
 @router.get(f"{LATEST}/file", summary="Download the file of a document")
 async def file(
-    request: Request, caller: SignedIn, place: Latest, wanted: Range = None
+    request: Request,
+    caller: SignedIn,
+    place: Latest,
+    wanted: RangeHeader = None,
 ) -> Response:
-    """The file of the latest version, or the `Range` of it."""
+    """Returns the file of the latest version, or the part of it that `Range` names."""
     return await _download(request, caller, place, SOURCE_FILE, wanted)
 
 
 @router.get(f"{VERSION}/file", summary="Download the file of a version")
 async def version_file(
-    request: Request, caller: SignedIn, place: Version, wanted: Range = None
+    request: Request,
+    caller: SignedIn,
+    place: Version,
+    wanted: RangeHeader = None,
 ) -> Response:
-    """The file of one version, or the `Range` of it."""
+    """Returns the file of one version, or the part of it that `Range` names."""
     return await _download(request, caller, place, SOURCE_FILE, wanted)
 
 
 @router.get(f"{LATEST}/renditions", summary="Renditions of a document")
-async def renditions(request: Request, caller: SignedIn, place: Latest) -> Response:
-    """The types of the latest version's renditions, each with its address."""
+async def renditions(
+    request: Request,
+    caller: SignedIn,
+    place: Latest,
+) -> Response:
+    """Lists the types of the latest version's renditions with their addresses."""
     return await _listed(request, caller, place)
 
 
 @router.get(f"{VERSION}/renditions", summary="Renditions of a version")
 async def version_renditions(
-    request: Request, caller: SignedIn, place: Version
+    request: Request,
+    caller: SignedIn,
+    place: Version,
 ) -> Response:
-    """The types of a version's renditions, each with its address."""
+    """Lists the types of one version's renditions with their addresses."""
     return await _listed(request, caller, place)
 
 
@@ -61,9 +83,9 @@ async def rendition(
     caller: SignedIn,
     place: Latest,
     rendition_type: str,
-    wanted: Range = None,
+    wanted: RangeHeader = None,
 ) -> Response:
-    """A rendition of the latest version, or the `Range` of it."""
+    """Returns a rendition of the latest version, or the part of it that `Range` names."""
     return await _download(request, caller, place, rendition_type, wanted)
 
 
@@ -73,96 +95,128 @@ async def version_rendition(
     caller: SignedIn,
     place: Version,
     rendition_type: str,
-    wanted: Range = None,
+    wanted: RangeHeader = None,
 ) -> Response:
-    """A rendition of one version, or the `Range` of it."""
+    """Returns a rendition of one version, or the part of it that `Range` names."""
     return await _download(request, caller, place, rendition_type, wanted)
 
 
-@router.post(f"{LATEST}{RENDITION}", summary="Add a rendition", openapi_extra=FILE_FORM)
+@router.post(
+    f"{LATEST}{RENDITION}", summary="Add a rendition", openapi_extra=DOCUMENT_FORM
+)
 async def add(
-    request: Request, caller: SignedIn, place: Latest, rendition_type: str
+    request: Request,
+    caller: SignedIn,
+    place: Latest,
+    rendition_type: str,
 ) -> Response:
-    """Gives the latest version a rendition that it has not: the `file` of the form."""
+    """Adds the `file` of the form to the latest version as a rendition of a type that it does not have yet."""
     return await _put(request, caller, place, rendition_type, replace=False)
 
 
 @router.post(
     f"{VERSION}{RENDITION}",
     summary="Add a rendition to a version",
-    openapi_extra=FILE_FORM,
+    openapi_extra=DOCUMENT_FORM,
 )
 async def add_to_version(
-    request: Request, caller: SignedIn, place: Version, rendition_type: str
+    request: Request,
+    caller: SignedIn,
+    place: Version,
+    rendition_type: str,
 ) -> Response:
-    """Gives a version a rendition that it has not: the `file` of the form."""
+    """Adds the `file` of the form to one version as a rendition of a type that it does not have yet."""
     return await _put(request, caller, place, rendition_type, replace=False)
 
 
 @router.put(
-    f"{LATEST}{RENDITION}", summary="Replace a rendition", openapi_extra=FILE_FORM
+    f"{LATEST}{RENDITION}", summary="Replace a rendition", openapi_extra=DOCUMENT_FORM
 )
 async def replace(
-    request: Request, caller: SignedIn, place: Latest, rendition_type: str
+    request: Request,
+    caller: SignedIn,
+    place: Latest,
+    rendition_type: str,
 ) -> Response:
-    """Puts the `file` of the form in the place of a rendition of the latest version."""
+    """Replaces a rendition of the latest version by the `file` of the form."""
     return await _put(request, caller, place, rendition_type, replace=True)
 
 
 @router.put(
     f"{VERSION}{RENDITION}",
     summary="Replace a version's rendition",
-    openapi_extra=FILE_FORM,
+    openapi_extra=DOCUMENT_FORM,
 )
 async def replace_of_version(
-    request: Request, caller: SignedIn, place: Version, rendition_type: str
+    request: Request,
+    caller: SignedIn,
+    place: Version,
+    rendition_type: str,
 ) -> Response:
-    """Puts the `file` of the form in the place of a rendition of a version."""
+    """Replaces a rendition of one version by the `file` of the form."""
     return await _put(request, caller, place, rendition_type, replace=True)
 
 
 @router.delete(f"{LATEST}{RENDITION}", summary="Delete a rendition")
 async def remove(
-    request: Request, caller: SignedIn, place: Latest, rendition_type: str
+    request: Request,
+    caller: SignedIn,
+    place: Latest,
+    rendition_type: str,
 ) -> Response:
-    """Takes a rendition from the latest version."""
+    """Deletes a rendition of the latest version."""
     await vault_of(request).document_files.remove(caller, place, rendition_type)
     return envelope.success()
 
 
 @router.delete(f"{VERSION}{RENDITION}", summary="Delete a version's rendition")
 async def remove_of_version(
-    request: Request, caller: SignedIn, place: Version, rendition_type: str
+    request: Request,
+    caller: SignedIn,
+    place: Version,
+    rendition_type: str,
 ) -> Response:
-    """Takes a rendition from a version."""
+    """Deletes a rendition of one version."""
     await vault_of(request).document_files.remove(caller, place, rendition_type)
     return envelope.success()
 
 
 async def _download(
-    request: Request, caller: Caller, place: Place, kind: str, wanted: str | None
+    request: Request,
+    caller: Caller,
+    place: Place,
+    kind: str,
+    wanted: str | None,
 ) -> Response:
+    """Return a file of a version, or the part of it that the Range header ``wanted`` names."""
     files = vault_of(request).document_files
+    # The source file is one of the kinds: it is stored and sent like a rendition.
     found = await files.file(caller, place, kind)
     size = found.content.size
+    # The file is looked up first: a range is checked against its size.
     span = span_of(wanted, size)
+    # Only the part asked for is read from the store.
     content = files.bytes_of(found, span.start, span.length)
     return file_response(content, found.filename, size, span, found.format)
 
 
 async def _listed(request: Request, caller: Caller, place: Place) -> Response:
+    """Return the renditions of a version with their addresses."""
     names = await vault_of(request).document_files.renditions(caller, place)
-    own = f"{origin(request)}{base_path(request)}/objects/documents/{place.document_id}"
-    if place.number is not None:
-        own += f"/versions/{place.number.major}/{place.number.minor}"
-    return envelope.success(
-        renditions={name: f"{own}/renditions/{name}" for name in names}
-    )
+    renditions = rendition_urls(url_of(request, place), names)
+    return envelope.success(renditions=renditions)
 
 
 async def _put(
-    request: Request, caller: Caller, place: Place, kind: str, *, replace: bool
+    request: Request,
+    caller: Caller,
+    place: Place,
+    kind: str,
+    *,
+    replace: bool,
 ) -> Response:
+    """Store the file of the form as a rendition of a version."""
+    # Stored before the version is locked, so that a slow upload keeps nobody waiting.
     async with sent_file(request) as sent:
         await vault_of(request).document_files.put(
             caller, place, kind, sent, replace=replace

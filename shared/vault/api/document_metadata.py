@@ -1,8 +1,8 @@
-"""What documents are like: their fields, types and levels of types."""
+"""Serves the metadata of documents: their fields, and the hierarchy of their types."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, assert_never
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
@@ -10,8 +10,13 @@ from starlette.responses import Response
 from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Operation
 from shared.vault.api import response_envelope as envelope
-from shared.vault.api.addresses import PREFIX, base_path, origin
-from shared.vault.api.request_session import SignedIn, vault_of
+from shared.vault.api.request_context import (
+    PREFIX,
+    SignedIn,
+    base_path,
+    origin,
+    vault_of,
+)
 from shared.vault.errors import VaultFault
 from shared.vault.model.component_model import Field, FieldType
 from shared.vault.queries.document_target import document_target
@@ -22,39 +27,48 @@ if TYPE_CHECKING:
 
 router = APIRouter(prefix=f"{PREFIX}/metadata/objects/documents", tags=["Documents"])
 
-BELOW = ("subtypes", "classifications")  # what a type's levels are called
-TYPES: dict[FieldType, str] = {FieldType.OBJECT: "ObjectReference", FieldType.ID: "id"}
+BELOW = (
+    "subtypes",
+    "classifications",
+)  # the levels below a type, as members and in paths
 TYPE, SUBTYPE = "/types/{type_name}", "/types/{type_name}/subtypes/{subtype_name}"
 
 
 @router.get("/properties", summary="Fields of documents")
 async def properties(request: Request, caller: SignedIn) -> Response:
-    """Every field that documents have, those of their files too."""
+    """Lists the fields of documents, also those of their files."""
     target = document_target(_model(request, caller))
+    # A Vault without document types has no documents, and so no fields of them.
     fields = () if target is None else target.object.fields.values()
-    return envelope.success(
-        properties=[_property(field, at) for at, field in enumerate(fields)]
-    )
+    listed = [_property(field, position) for position, field in enumerate(fields)]
+    return envelope.success(properties=listed)
 
 
 @router.get("/types", summary="Document types")
 async def types(request: Request, caller: SignedIn) -> Response:
-    """The types at the head of the hierarchy, and the rendition types."""
+    """Lists the types at the head of the hierarchy."""
     model = _model(request, caller)
     return envelope.success(types=_level(request, model, ""))
 
 
 @router.get(TYPE, summary="A document type")
-async def one_type(request: Request, caller: SignedIn, type_name: str) -> Response:
-    """Its lifecycles, rendition types and subtypes."""
+async def one_type(
+    request: Request,
+    caller: SignedIn,
+    type_name: str,
+) -> Response:
+    """Returns the lifecycles, rendition types and subtypes of a document type."""
     return _type_answer(request, caller, type_name)
 
 
 @router.get(SUBTYPE, summary="A document subtype")
 async def one_subtype(
-    request: Request, caller: SignedIn, type_name: str, subtype_name: str
+    request: Request,
+    caller: SignedIn,
+    type_name: str,
+    subtype_name: str,
 ) -> Response:
-    """Its lifecycles, rendition types and classifications."""
+    """Returns the lifecycles, rendition types and classifications of a subtype."""
     return _type_answer(request, caller, type_name, subtype_name)
 
 
@@ -69,39 +83,49 @@ async def one_classification(
     subtype_name: str,
     classification_name: str,
 ) -> Response:
-    """Its lifecycles and rendition types."""
+    """Returns the lifecycles and rendition types of a classification."""
     return _type_answer(request, caller, type_name, subtype_name, classification_name)
 
 
 def _model(request: Request, caller: Caller) -> DocumentModel:
-    return vault_of(request).documents.model(caller, Operation.READ)[0]
+    """Return the types, fields and lifecycles of documents.
+
+    :raises VaultFault: INSUFFICIENT_ACCESS when the caller may read no documents.
+    """
+    model, _ = vault_of(request).documents.model(caller, Operation.READ)
+    return model
 
 
 def _type_answer(request: Request, caller: Caller, *path: str) -> Response:
+    """Return the type, subtype or classification that the names of ``path`` lead to, and the level below it.
+
+    :raises VaultFault: INVALID_DATA when there is none.
+    """
     model = _model(request, caller)
-    kind = (
-        model.types.get(".".join(path))
-        if all("." not in name for name in path)
-        else None
-    )
+    # A dot in a name of the path would reach a lower level than its address has.
+    dotted = any("." in name for name in path)
+    kind = None if dotted else model.types.get(".".join(path))
     if kind is None:
         raise VaultFault(ErrorType.INVALID_DATA, "There is no such document type")
-    offered = [model.lifecycles[name] for name in model.lifecycles_of(kind.name)]
+    lifecycles = [model.lifecycles[name] for name in model.lifecycles_of(kind.name)]
     members: dict[str, object] = {
         "name": kind.path[-1],
         "label": kind.label,
         "active": kind.active,
         "renditions": list(model.renditions),
         "availableLifecycles": [
-            {"name": lifecycle.name, "label": lifecycle.label} for lifecycle in offered
+            {"name": lifecycle.name, "label": lifecycle.label}
+            for lifecycle in lifecycles
         ],
     }
+    # A classification is the lowest level.
     if len(path) <= len(BELOW):
         members[BELOW[len(path) - 1]] = _level(request, model, kind.name)
     return envelope.success(**members)
 
 
 def _level(request: Request, model: DocumentModel, above: str) -> list[dict[str, str]]:
+    """Return the types directly below ``above``, a dotted name, or empty for the head of the hierarchy."""
     below = [
         kind for kind in model.types.values() if kind.name.rpartition(".")[0] == above
     ]
@@ -112,20 +136,24 @@ def _level(request: Request, model: DocumentModel, above: str) -> list[dict[str,
 
 
 def _url(request: Request, kind: DocumentType) -> str:
+    """Return the address of a type, through the levels above it."""
+    # Not strict: a type has one name, a subtype two, a classification three.
     levels = zip(("types", *BELOW), kind.path, strict=False)
     path = "".join(f"/{level}/{name}" for level, name in levels)
-    return f"{origin(request)}{base_path(request)}/metadata/objects/documents{path}"
+    head = f"{origin(request)}{base_path(request)}"
+    return f"{head}/metadata/objects/documents{path}"
 
 
-def _property(field: Field, at: int) -> dict[str, object]:
+def _property(field: Field, position: int) -> dict[str, object]:
+    """Return a field as this endpoint describes it; members that it does not have are left out."""
     members: dict[str, object] = {
         "name": field.name,
         "label": field.label,
-        "type": field.shown_type or TYPES.get(field.type, field.type.value),
+        "type": field.shown_type or _type_name(field.type),
         "required": field.required and not field.system,
         "scope": "DocumentVersion",
         "section": "generalProperties",
-        "sectionPosition": at,
+        "sectionPosition": position,
         "repeating": field.multi_value,
         "editable": field.editable and not field.system,
         "disabled": not field.active,
@@ -145,3 +173,26 @@ def _property(field: Field, at: int) -> dict[str, object]:
     return members | {
         name: value for name, value in optional.items() if value is not None
     }
+
+
+def _type_name(kind: FieldType) -> str:
+    """Return what the metadata of documents calls a type of field; two differ from the metadata of objects."""
+    match kind:
+        case FieldType.OBJECT:
+            return "ObjectReference"
+        case FieldType.ID:
+            return "id"
+        case (
+            FieldType.STRING
+            | FieldType.LONG_TEXT
+            | FieldType.RICH_TEXT
+            | FieldType.NUMBER
+            | FieldType.BOOLEAN
+            | FieldType.DATE
+            | FieldType.DATE_TIME
+            | FieldType.PICKLIST
+            | FieldType.ATTACHMENT
+        ):
+            return kind.value
+        case _:
+            assert_never(kind)

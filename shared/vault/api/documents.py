@@ -1,8 +1,9 @@
-"""Documents: created, read, changed, given versions and states, deleted."""
+"""Serves documents: creates, lists, reads, changes and deletes them and their versions, and runs their actions."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query, Request
@@ -10,10 +11,17 @@ from starlette.responses import Response
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.api import response_envelope as envelope
-from shared.vault.api.addresses import PREFIX, base_path, origin, version_of
-from shared.vault.api.body import RECORD_DOCUMENTATION, read_fields
-from shared.vault.api.document_upload import FILE_FORM, sent_document
-from shared.vault.api.request_session import SignedIn, vault_of
+from shared.vault.api.body import missing, read_fields
+from shared.vault.api.file_body import sent_document
+from shared.vault.api.openapi.request_bodies import DOCUMENT_FORM, RECORD_DOCUMENTATION
+from shared.vault.api.request_context import (
+    PREFIX,
+    SignedIn,
+    base_path,
+    origin,
+    vault_of,
+    version_of,
+)
 from shared.vault.documents.document_reading import Wanted
 from shared.vault.documents.document_service import offered
 from shared.vault.documents.document_store import Place
@@ -22,28 +30,44 @@ from shared.vault.errors import VaultFault
 
 if TYPE_CHECKING:
     from shared.vault.model.component_model import Lifecycle, LifecycleState, UserAction
-    from shared.vault.records.row_results import RowResult
+    from shared.vault.records.rows import RowResult
 
 router = APIRouter(prefix=f"{PREFIX}/objects/documents", tags=["Documents"])
 
+# PostgreSQL's integer: larger numbers can be no id.
 MAX_ID = 2**31 - 1
 OWN = "My Documents"
+# What VQL's FIND calls the scopes of a search.
 SCOPES = {None: "PROPERTIES", "contents": "CONTENT", "all": "ALL"}
-LATEST_CONTENT = "latestContent"
-UPLOADED_CONTENT = "uploadedContent"
+
+
+class DraftContent(StrEnum):
+    """Values of `createDraft`: where the file of a new version comes from."""
+
+    LATEST = "latestContent"
+    UPLOADED = "uploadedContent"
+
+
+class VersionScope(StrEnum):
+    """Values of `versionscope`: which versions a list has."""
+
+    LATEST = "latest"
+    ALL = "all"
+
 
 DocumentId = Annotated[int, Path(ge=1, le=MAX_ID)]
 Major = Annotated[int, Path(ge=0, le=MAX_ID)]
 Minor = Annotated[int, Path(ge=0, le=MAX_ID)]
 
 
+# Dependencies, so that calls on the latest version and on one by its number share what follows.
 def one_version(document_id: DocumentId, major: Major, minor: Minor) -> Place:
-    """The version that a path names."""
+    """Return the version that a path names."""
     return Place(document_id, Number(major, minor))
 
 
 def latest_version(document_id: DocumentId) -> Place:
-    """The latest version of the document that a path names."""
+    """Return the latest version of the document that a path names."""
     return Place(document_id)
 
 
@@ -61,30 +85,29 @@ async def listed(
     start: Annotated[int, Query(ge=0, le=MAX_ID)] = 0,
     search: Annotated[
         str | None,
-        Query(max_length=250, description="Words to find, as in VQL's FIND."),
+        Query(max_length=250, description="Words to search for, as in VQL's FIND."),
     ] = None,
     scope: Annotated[
         str | None,
-        Query(description="Of the search: `contents`, or `all`, fields too."),
+        Query(description="Where to search: `contents`, or `all` for fields as well."),
     ] = None,
     named_filter: Annotated[str | None, Query(description="`My Documents`")] = None,
     versionscope: Annotated[
-        str | None, Query(description="`all`, for every version.")
+        str | None, Query(description="`all` lists every version.")
     ] = None,
 ) -> Response:
-    """Documents with all their fields, in the order of their ids; `POST /query` does this and more."""
+    """Lists documents with all their fields, in the order of their ids; `POST /query` can do this and more."""
     if named_filter not in (None, OWN):
         raise VaultFault(ErrorType.INVALID_FILTER, f"There is no filter but [{OWN}]")
-    if versionscope not in (None, "all", "latest"):
-        raise VaultFault(
-            ErrorType.INVALID_DATA, "Invalid value for parameter [versionscope]"
-        )
+    if versionscope is not None and versionscope not in set(VersionScope):
+        raise _invalid("versionscope")
     if scope not in SCOPES:
-        raise VaultFault(ErrorType.INVALID_DATA, "Invalid value for parameter [scope]")
+        raise _invalid("scope")
+    # An empty search is none, as in a form whose field was left empty.
     wanted = Wanted(
         search or None,
         SCOPES[scope],
-        versionscope == "all",
+        versionscope == VersionScope.ALL,
         named_filter == OWN,
         start,
         limit,
@@ -92,55 +115,62 @@ async def listed(
     page = await vault_of(request).document_reader.page(
         caller, version_of(request), wanted
     )
+    # Each in an object of its own, as the documented list has it.
     documents = [{"document": row} for row in page.rows]
     return envelope.success(
         size=page.total, start=start, limit=limit, documents=documents
     )
 
 
-@router.post("", summary="Create a document", openapi_extra=FILE_FORM)
+@router.post("", summary="Create a document", openapi_extra=DOCUMENT_FORM)
 async def create(request: Request, caller: SignedIn) -> Response:
-    """Fields as a form; its `file`, if there is one, as `multipart/form-data`. A document begins as version 0.1."""
+    """Creates a document, as version 0.1, from the fields of a form and, optionally, its `file`."""
     async with sent_document(request) as (fields, file):
         result = await vault_of(request).documents.create(caller, fields, file)
     return _outcome(result, "successfully created document")
 
 
 @router.get(LATEST, summary="A document")
-async def document(request: Request, caller: SignedIn, place: Latest) -> Response:
-    """The latest version with all its fields, and where its renditions and all versions are."""
+async def document(
+    request: Request,
+    caller: SignedIn,
+    place: Latest,
+) -> Response:
+    """Returns the latest version with all its fields, and the addresses of its renditions and of all versions."""
     vault = vault_of(request)
     row = await vault.document_reader.one(caller, version_of(request), place)
     numbers = await vault.document_reader.numbers(
         caller, version_of(request), place.document_id
     )
     renditions = await vault.document_files.renditions(caller, place)
-    own = _url(request, place)
+    own = url_of(request, place)
     return envelope.success(
         document=row,
-        renditions={name: f"{own}/renditions/{name}" for name in renditions},
+        renditions=rendition_urls(own, renditions),
         versions=[_version_json(own, number) for number in numbers],
+        # A documented member; documents have no attachments here.
         attachments=[],
     )
 
 
-@router.post(LATEST, summary="Create a version", openapi_extra=FILE_FORM)
-async def new_version(request: Request, caller: SignedIn, place: Latest) -> Response:
-    """A draft after the latest version: with the `file` of the form, or with that of the latest version.
+@router.post(LATEST, summary="Create a version", openapi_extra=DOCUMENT_FORM)
+async def new_version(
+    request: Request,
+    caller: SignedIn,
+    place: Latest,
+) -> Response:
+    """Creates a draft after the latest version, with the `file` of the form or with the file of the latest version.
 
-    `createDraft` may say which (`uploadedContent`, `latestContent`), in the form or in the query.
+    `createDraft`, in the form or in the query, says with which: `uploadedContent` or `latestContent`.
     """
     async with sent_document(request) as (fields, file):
-        wanted = fields.get("createDraft") or request.query_params.get("createDraft")
-        if wanted not in (None, LATEST_CONTENT, UPLOADED_CONTENT):
-            raise VaultFault(
-                ErrorType.INVALID_DATA, "Invalid value for parameter [createDraft]"
-            )
-        if file is None and wanted != LATEST_CONTENT:
-            raise VaultFault(
-                ErrorType.PARAMETER_REQUIRED, "Missing required parameter [file]"
-            )
-        kept = None if wanted == LATEST_CONTENT else file
+        chosen = fields.get("createDraft") or request.query_params.get("createDraft")
+        if chosen is not None and chosen not in set(DraftContent):
+            raise _invalid("createDraft")
+        if file is None and chosen != DraftContent.LATEST:
+            raise missing("file")
+        kept = None if chosen == DraftContent.LATEST else file
+        # Without a file, the new version shares the stored content of the latest one.
         number = await vault_of(request).documents.new_version(
             caller, place.document_id, kept
         )
@@ -150,78 +180,93 @@ async def new_version(request: Request, caller: SignedIn, place: Latest) -> Resp
 
 
 @router.put(LATEST, summary="Update a document", openapi_extra=RECORD_DOCUMENTATION)
-async def update(request: Request, caller: SignedIn, place: Latest) -> Response:
-    """Fields of the latest version, as a form or a JSON object."""
-    return _outcome(
-        await vault_of(request).documents.update(
-            caller, place, await read_fields(request)
-        )
-    )
+async def update(
+    request: Request,
+    caller: SignedIn,
+    place: Latest,
+) -> Response:
+    """Changes fields of the latest version; they come as a form or a JSON object."""
+    fields = await read_fields(request)
+    result = await vault_of(request).documents.update(caller, place, fields)
+    return _outcome(result)
 
 
 @router.delete(LATEST, summary="Delete a document")
-async def delete(request: Request, caller: SignedIn, place: Latest) -> Response:
-    """All versions of it, with their files."""
+async def delete(
+    request: Request,
+    caller: SignedIn,
+    place: Latest,
+) -> Response:
+    """Deletes a document with all its versions and their files."""
     await vault_of(request).documents.delete(caller, place)
     return envelope.success(id=place.document_id)
 
 
 @router.get(f"{LATEST}/versions", summary="Versions of a document")
-async def versions(request: Request, caller: SignedIn, place: Latest) -> Response:
-    """Their numbers and addresses, the earliest first."""
+async def versions(
+    request: Request,
+    caller: SignedIn,
+    place: Latest,
+) -> Response:
+    """Lists the numbers and addresses of the versions, the earliest first."""
     numbers = await vault_of(request).document_reader.numbers(
         caller, version_of(request), place.document_id
     )
-    own = _url(request, place)
-    return envelope.success(versions=[_version_json(own, number) for number in numbers])
+    own = url_of(request, place)
+    listed = [_version_json(own, number) for number in numbers]
+    return envelope.success(versions=listed)
 
 
 @router.get(VERSION, summary="A version of a document")
-async def version(request: Request, caller: SignedIn, place: Version) -> Response:
-    """The version with all its fields, and where its renditions are."""
+async def version(
+    request: Request,
+    caller: SignedIn,
+    place: Version,
+) -> Response:
+    """Returns one version with all its fields, and the addresses of its renditions."""
     vault = vault_of(request)
     row = await vault.document_reader.one(caller, version_of(request), place)
     renditions = await vault.document_files.renditions(caller, place)
-    own = _url(request, place)
-    return envelope.success(
-        document=row,
-        renditions={name: f"{own}/renditions/{name}" for name in renditions},
-    )
+    own = url_of(request, place)
+    return envelope.success(document=row, renditions=rendition_urls(own, renditions))
 
 
 @router.put(VERSION, summary="Update a version", openapi_extra=RECORD_DOCUMENTATION)
 async def update_version(
-    request: Request, caller: SignedIn, place: Version
+    request: Request,
+    caller: SignedIn,
+    place: Version,
 ) -> Response:
-    """Fields of one version, as a form or a JSON object."""
-    return _outcome(
-        await vault_of(request).documents.update(
-            caller, place, await read_fields(request)
-        )
-    )
+    """Changes fields of one version; they come as a form or a JSON object."""
+    fields = await read_fields(request)
+    result = await vault_of(request).documents.update(caller, place, fields)
+    return _outcome(result)
 
 
 @router.delete(VERSION, summary="Delete a version")
 async def delete_version(
-    request: Request, caller: SignedIn, place: Version
+    request: Request,
+    caller: SignedIn,
+    place: Version,
 ) -> Response:
-    """One of several versions, with its files."""
+    """Deletes one version with its files; the only version of a document cannot be deleted by itself."""
     await vault_of(request).documents.delete(caller, place)
     return envelope.success(id=place.document_id)
 
 
 @router.get(f"{VERSION}/lifecycle_actions", summary="Lifecycle actions of a version")
 async def lifecycle_actions(
-    request: Request, caller: SignedIn, place: Version
+    request: Request,
+    caller: SignedIn,
+    place: Version,
 ) -> Response:
-    """The user actions that the version offers in its state."""
+    """Lists the user actions that the version offers in its state."""
     lifecycle, state = await vault_of(request).documents.state(caller, place)
-    own = f"{_url(request, place)}/lifecycle_actions"
-    return envelope.success(
-        lifecycle_actions__v=[
-            _action_json(own, lifecycle, state, action) for action in state.user_actions
-        ]
-    )
+    own = f"{url_of(request, place)}/lifecycle_actions"
+    actions = [
+        _action_json(own, lifecycle, state, action) for action in state.user_actions
+    ]
+    return envelope.success(lifecycle_actions__v=actions)
 
 
 @router.get(
@@ -229,10 +274,14 @@ async def lifecycle_actions(
     summary="What an action asks for",
 )
 async def entry_requirements(
-    request: Request, caller: SignedIn, place: Version, action_name: str
+    request: Request,
+    caller: SignedIn,
+    place: Version,
+    action_name: str,
 ) -> Response:
-    """No action of a document asks for fields here."""
+    """Lists the fields that an action asks for; in this Vault, actions of documents ask for none."""
     _, state = await vault_of(request).documents.state(caller, place)
+    # Refuses an action that the state does not offer.
     offered(state, action_name)
     return envelope.success(properties=[])
 
@@ -243,33 +292,51 @@ async def entry_requirements(
     openapi_extra=RECORD_DOCUMENTATION,
 )
 async def run_action(
-    request: Request, caller: SignedIn, place: Version, action_name: str
+    request: Request,
+    caller: SignedIn,
+    place: Version,
+    action_name: str,
 ) -> Response:
-    """Runs a user action; a draft that becomes steady is the next major version, and supersedes the one before."""
+    """Runs a user action; a draft that becomes steady is the next major version, and supersedes the previous one."""
+    # No action takes fields: the body is read only so that a malformed one is refused.
     await read_fields(request)
     await vault_of(request).documents.run_action(caller, place, action_name)
     return envelope.success(id=place.document_id)
 
 
 def _outcome(result: RowResult, message: str | None = None) -> Response:
+    """Return the result of a call about one document: its id, and a message when there is one."""
     if not result.ok:
         return envelope.failures(result.errors)
-    said: dict[str, object] = {} if message is None else {"responseMessage": message}
-    return envelope.success(**said, id=int(result.id or 0))
+    members: dict[str, object] = {}
+    if message is not None:
+        members["responseMessage"] = message
+    # Documents have numbers for ids, results of rows text.
+    return envelope.success(**members, id=int(result.id or 0))
 
 
-def _url(request: Request, place: Place) -> str:
-    whole = (
-        f"{origin(request)}{base_path(request)}/objects/documents/{place.document_id}"
-    )
-    return (
-        whole
-        if place.number is None
-        else f"{whole}/versions/{place.number.major}/{place.number.minor}"
-    )
+def _invalid(parameter: str) -> VaultFault:
+    message = f"Invalid value for parameter [{parameter}]"
+    return VaultFault(ErrorType.INVALID_DATA, message)
+
+
+def url_of(request: Request, place: Place) -> str:
+    """Return the address of a document, or of one version of it."""
+    head = f"{origin(request)}{base_path(request)}"
+    document_url = f"{head}/objects/documents/{place.document_id}"
+    number = place.number
+    if number is None:
+        return document_url
+    return f"{document_url}/versions/{number.major}/{number.minor}"
+
+
+def rendition_urls(own: str, names: Iterable[str]) -> dict[str, str]:
+    """Return the addresses of renditions by their types; ``own`` is the address of their document or version."""
+    return {name: f"{own}/renditions/{name}" for name in names}
 
 
 def _version_json(document_url: str, number: tuple[int, int]) -> dict[str, str]:
+    """Return number and address of a version."""
     major, minor = number
     return {
         "number": f"{major}.{minor}",
@@ -278,14 +345,19 @@ def _version_json(document_url: str, number: tuple[int, int]) -> dict[str, str]:
 
 
 def _action_json(
-    url: str, lifecycle: Lifecycle, state: LifecycleState, action: UserAction
+    url: str,
+    lifecycle: Lifecycle,
+    state: LifecycleState,
+    action: UserAction,
 ) -> Mapping[str, Any]:
+    """Return a user action; ``url`` is the address of the version's actions."""
     return {
         "name__v": action.name,
         "label__v": action.label,
         "lifecycle_action_type__v": "stateChange",
         "lifecycle__v": lifecycle.name,
         "state__v": state.name,
+        # Listed are the actions that the state offers, and these may be run.
         "executable__v": True,
         "entry_requirements__v": f"{url}/{action.name}/entry_requirements",
     }

@@ -1,4 +1,4 @@
-"""The domain of this Vault, and the one security policy that holds for its users."""
+"""Serves the domain of this Vault, and the one security policy of its users."""
 
 from __future__ import annotations
 
@@ -8,8 +8,13 @@ from starlette.responses import Response
 from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Operation, require
 from shared.vault.api import response_envelope as envelope
-from shared.vault.api.addresses import PREFIX, base_path, origin
-from shared.vault.api.request_session import SignedIn, vault_of
+from shared.vault.api.request_context import (
+    PREFIX,
+    SignedIn,
+    base_path,
+    origin,
+    vault_of,
+)
 from shared.vault.errors import VaultFault
 from shared.vault.security.sign_in_service import MIN_PASSWORD_LENGTH
 from shared.vault.security.user_fields import SECURITY_POLICY
@@ -17,6 +22,7 @@ from shared.vault.security.user_records import OBJECT
 
 router = APIRouter(prefix=PREFIX, tags=["Users"])
 
+# Users refer to the policy by a number, and its address has the same.
 POLICY = str(SECURITY_POLICY)
 POLICY_LABEL = "Default"
 PASSWORD = {"name__v": "Password", "label__v": "Password"}
@@ -24,9 +30,10 @@ PASSWORD = {"name__v": "Password", "label__v": "Password"}
 
 @router.get("/objects/domain", summary="The domain with its Vaults")
 async def domain(request: Request, caller: SignedIn) -> Response:
-    """For administrators; this Vault is the only one of its domain."""
+    """Returns the domain, whose only Vault is this one; for administrators."""
     require(caller, OBJECT, Operation.READ)
-    vault, own = vault_of(request), _domain(request)
+    vault = vault_of(request)
+    own = _domain(request)
     shown = {
         "id": str(vault.vault_id),
         "vault_name__v": vault.definition.label,
@@ -35,68 +42,67 @@ async def domain(request: Request, caller: SignedIn) -> Response:
             {"name": f"{vault.definition.name}__v", "label": vault.definition.label}
         ],
     }
-    return envelope.success(
-        domain__v={
-            "domain_name__v": own["name"],
-            "domain_type__v": own["type"],
-            "vaults__v": [shown],
-        }
-    )
+    document = {
+        "domain_name__v": own["name"],
+        "domain_type__v": own["type"],
+        "vaults__v": [shown],
+    }
+    return envelope.success(domain__v=document)
 
 
 @router.get("/objects/domains", summary="Domains of the caller")
 async def domains(request: Request, caller: SignedIn) -> Response:
-    """The one domain of this Vault."""
-    del caller  # signed in is enough
+    """Lists the one domain of this Vault."""
+    del caller  # every signed-in user may call it
     return envelope.success(domains=[_domain(request)])
 
 
 @router.get("/objects/securitypolicies", summary="Security policies")
 async def policies(request: Request, caller: SignedIn) -> Response:
-    """The one security policy of all users, with its address."""
+    """Lists the one security policy, which is that of all users."""
     require(caller, OBJECT, Operation.READ)
-    address = f"{origin(request)}{base_path(request)}/objects/securitypolicies/{POLICY}"
-    return envelope.success(
-        security_policies__v=[
-            {"name__v": POLICY, "label__v": POLICY_LABEL, "value__v": address}
-        ]
-    )
+    head = f"{origin(request)}{base_path(request)}"
+    address = f"{head}/objects/securitypolicies/{POLICY}"
+    policy = {"name__v": POLICY, "label__v": POLICY_LABEL, "value__v": address}
+    return envelope.success(security_policies__v=[policy])
 
 
 @router.get(
     "/objects/securitypolicies/{security_policy_name}", summary="One security policy"
 )
 async def policy(caller: SignedIn, security_policy_name: str) -> Response:
-    """What it asks of passwords, as this Vault checks it."""
+    """Returns what the security policy demands of passwords."""
     require(caller, OBJECT, Operation.READ)
     if security_policy_name != POLICY:
         raise VaultFault(
             ErrorType.INVALID_DATA,
             f"There is no security policy [{security_policy_name[:100]}]",
         )
+    details = {
+        "name__v": POLICY,
+        "label__v": POLICY_LABEL,
+        "is_active__v": True,
+    }
+    # The documented settings; this Vault checks the length of a password and nothing else of it.
+    settings = {
+        "authentication_type__v": PASSWORD,
+        "passwords_require_number__v": False,
+        "passwords_require_uppercase_letter__v": False,
+        "passwords_require_nonalpha_char__v": False,
+        "min_password_length__v": MIN_PASSWORD_LENGTH,
+        "require_question_on_password_reset__v": False,
+        "allow_delegated_auth_sfdc__v": False,
+    }
     return envelope.success(
         security_policy__v={
-            "policy_details__v": {
-                "name__v": POLICY,
-                "label__v": POLICY_LABEL,
-                "is_active__v": True,
-            },
-            "policy_security_settings__v": {
-                "authentication_type__v": PASSWORD,
-                "passwords_require_number__v": False,
-                "passwords_require_uppercase_letter__v": False,
-                "passwords_require_nonalpha_char__v": False,
-                "min_password_length__v": MIN_PASSWORD_LENGTH,
-                "require_question_on_password_reset__v": False,
-                "allow_delegated_auth_sfdc__v": False,
-            },
+            "policy_details__v": details,
+            "policy_security_settings__v": settings,
         }
     )
 
 
 def _domain(request: Request) -> dict[str, str]:
+    """Return name and type of the domain."""
     vault = vault_of(request)
-    return {
-        "name": vault.definition.name,
-        "type": vault.identity.domain_type.value.capitalize(),
-    }
+    domain_type = vault.identity.domain_type
+    return {"name": vault.definition.name, "type": domain_type.value.capitalize()}

@@ -1,14 +1,14 @@
-"""User exceptions beside their records: Retry Transfer for all that are open."""
+"""Serves the call that retries all open user exceptions; otherwise they are records like others."""
 
 from __future__ import annotations
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from shared.vault.api.addresses import PREFIX
-from shared.vault.api.body import form_documentation, read_fields
+from shared.vault.api.body import read_fields
 from shared.vault.api.jobs import submitted
-from shared.vault.api.request_session import SignedIn, vault_of
+from shared.vault.api.openapi.request_bodies import form_documentation
+from shared.vault.api.request_context import PREFIX, SignedIn, vault_of
 
 router = APIRouter(prefix=f"{PREFIX}/services/exceptions", tags=["User exceptions"])
 
@@ -18,17 +18,18 @@ router = APIRouter(prefix=f"{PREFIX}/services/exceptions", tags=["User exception
     summary="Retry all open exceptions",
     openapi_extra=form_documentation(
         {
-            "connection": "API name of a connection.",
-            "integration": "API name of an integration.",
+            "connection": "API name of a connection; only its exceptions",
+            "integration": "API name of an integration; only its exceptions",
         }
     ),
 )
 async def retry(request: Request, caller: SignedIn) -> Response:
-    """Starts a job that runs Retry Transfer on every open exception of the connection or integration, else on all.
+    """Starts a job that runs Retry Transfer on every open exception, or on those of one connection or integration.
 
-    Its task `retry` counts messages that were queued again or refused; its task `outcome` what has become of them.
+    Its task `retry` counts the messages that were queued again or refused; its task `outcome` counts how their
+    transfers ended.
     """
-    return submitted(
-        request,
-        await vault_of(request).bulk_retries.submit(caller, await read_fields(request)),
-    )
+    fields = await read_fields(request)
+    # A job, as there may be more exceptions than a call has time for.
+    job_id = await vault_of(request).bulk_retries.submit(caller, fields)
+    return submitted(request, job_id)

@@ -1,45 +1,41 @@
-"""Files in request and response bodies: taken in and given out as they pass by, never held whole."""
+"""Streams files of request and response bodies, so that no file has to fit in memory."""
 
 from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 from urllib.parse import quote
 
+from fastapi import Header
 from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.responses import StreamingResponse
 
 from shared.protocol.error_types import ErrorType
-from shared.vault.api.body import MAX_FORM_FIELDS, MULTIPART, media_type, read_fields
+from shared.vault.api.body import MAX_FORM_FIELDS, media_type, missing, read_fields
+from shared.vault.api.openapi.request_bodies import MULTIPART
+from shared.vault.api.request_context import vault_of
 from shared.vault.api.response_envelope import STATUS_HEADER, Status
+from shared.vault.documents.document_content import file_name
+from shared.vault.documents.document_store import SourceFile
 from shared.vault.errors import VaultFault
 
 if TYPE_CHECKING:
     from starlette.requests import Request
 
 ENVELOPE_BYTES = 2**20  # what a form may have beside its file
-CHUNK_TIMEOUT = 60.0  # seconds that a client may be silent
+# Between two chunks, not for the whole: a file of 4 GB may take hours on a slow line.
+CHUNK_TIMEOUT = 60.0  # seconds
 READ = 2**18
+# At most 18 digits: longer numbers are no positions in a file, and cost time to convert.
 RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 MAX_RANGE = 50 * 2**20
 
-
-def multipart_documentation(
-    fields: Mapping[str, object] = MappingProxyType({}),
-) -> dict[str, object]:
-    """The OpenAPI document's request body of a form with a file and ``fields``, each with its schema."""
-    properties = {"file": {"type": "string", "format": "binary"}, **fields}
-    schema = {"type": "object", "required": ["file"], "properties": properties}
-    return {"requestBody": {"content": {MULTIPART: {"schema": schema}}}}
-
-
-FILE_FORM = multipart_documentation()
+RangeHeader = Annotated[str | None, Header(alias="Range")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,24 +46,40 @@ class UploadForm:
     file: UploadFile | None
 
     async def content(self) -> AsyncIterator[bytes]:
-        """The file's bytes."""
+        """Yield the file's bytes in chunks."""
         while self.file is not None and (chunk := await self.file.read(READ)):
             yield chunk
+
+    async def whole(self) -> bytes:
+        """Return the file's bytes; for files whose limit is small."""
+        chunks = [chunk async for chunk in self.content()]
+        return b"".join(chunks)
+
+    def sent_name(self) -> str:
+        """Return the name of the file as the client sent it.
+
+        :raises VaultFault: PARAMETER_REQUIRED when the form has no file.
+        """
+        if self.file is None:
+            raise missing("file")
+        return self.file.filename or ""
 
 
 @asynccontextmanager
 async def upload_form(
-    request: Request, limit: int, field: str = "file"
+    request: Request,
+    limit: int,
+    field: str = "file",
 ) -> AsyncIterator[UploadForm]:
-    """A form with a file of up to ``limit`` bytes in ``field``; what does not fit in memory waits on disk.
+    """Open a form with a file of up to ``limit`` bytes in ``field``; what does not fit in memory waits on disk.
 
-    :raises VaultFault: EXCEEDS_FILE_MAX_SIZE, INVALID_DATA.
+    :raises VaultFault: EXCEEDS_FILE_MAX_SIZE; INVALID_DATA when it is no form, or has more than one file.
     """
-    if (
-        media_type(request.headers) != MULTIPART
-        or "boundary=" not in request.headers["content-type"].lower()
-    ):
-        yield UploadForm(await read_fields(request), None)
+    content_type = request.headers.get("content-type", "").lower()
+    # A form without a boundary cannot have a file; public clients send their other forms so.
+    if media_type(request.headers) != MULTIPART or "boundary=" not in content_type:
+        fields = await read_fields(request)
+        yield UploadForm(fields, None)
         return
     parser = MultiPartParser(
         request.headers,
@@ -79,27 +91,60 @@ async def upload_form(
     try:
         form = await parser.parse()
     except (MultiPartException, KeyError, ValueError) as error:
-        raise VaultFault(
-            ErrorType.INVALID_DATA, "The body is not a multipart form with one file"
-        ) from error
+        message = "The body is not a multipart form with one file"
+        raise VaultFault(ErrorType.INVALID_DATA, message) from error
     try:
         yield _upload(form, field)
     finally:
+        # Closing removes the file from the disk.
         await form.close()
 
 
 def _upload(form: FormData, field: str) -> UploadForm:
-    fields = {
-        name: value for name, value in form.multi_items() if isinstance(value, str)
-    }
+    """Return the text fields of a parsed form, and the file in ``field``."""
+    items = form.multi_items()
+    fields = {name: value for name, value in items if isinstance(value, str)}
     file = form.get(field)
     return UploadForm(fields, file if isinstance(file, UploadFile) else None)
 
 
-async def bounded_stream(request: Request, limit: int) -> AsyncGenerator[bytes, None]:
-    """The body as it comes, up to ``limit`` bytes.
+@asynccontextmanager
+async def sent_document(
+    request: Request,
+) -> AsyncIterator[tuple[dict[str, str], SourceFile | None]]:
+    """Open a form with a document's fields and its file, and store the file's content.
 
-    :raises VaultFault: EXCEEDS_FILE_MAX_SIZE; INVALID_DATA when the client falls silent.
+    :raises VaultFault: EXCEEDS_FILE_MAX_SIZE; INVALID_DATA when it is no form, or has more than one file.
+    """
+    vault = vault_of(request)
+    limit = vault.settings.document_file_bytes
+    async with upload_form(request, limit) as form:
+        if form.file is None:
+            yield form.fields, None
+            return
+        name = file_name(form.file.filename)
+        content = await vault.content.keep(form.content(), limit=limit)
+        file = SourceFile(content, name)
+        await vault.document_texts.note(file.content, file.format)
+        yield form.fields, file
+
+
+@asynccontextmanager
+async def sent_file(request: Request) -> AsyncIterator[SourceFile]:
+    """Open a form with a document's file, and store the file's content.
+
+    :raises VaultFault: PARAMETER_REQUIRED when the form has no file; and as ``sent_document``.
+    """
+    async with sent_document(request) as (_, file):
+        if file is None:
+            raise missing("file")
+        yield file
+
+
+async def bounded_stream(request: Request, limit: int) -> AsyncGenerator[bytes, None]:
+    """Yield the body as it arrives, at most ``limit`` bytes.
+
+    :raises VaultFault: EXCEEDS_FILE_MAX_SIZE; INVALID_DATA when the client sends nothing for a minute.
     """
     size = 0
     stream = request.stream()
@@ -108,16 +153,14 @@ async def bounded_stream(request: Request, limit: int) -> AsyncGenerator[bytes, 
             async with asyncio.timeout(CHUNK_TIMEOUT):
                 chunk = await anext(stream, None)
         except TimeoutError as error:
-            raise VaultFault(
-                ErrorType.INVALID_DATA, "The body did not arrive in time"
-            ) from error
+            message = "The body did not arrive in time"
+            raise VaultFault(ErrorType.INVALID_DATA, message) from error
         if chunk is None:
             return
         size += len(chunk)
         if size > limit:
-            raise VaultFault(
-                ErrorType.EXCEEDS_FILE_MAX_SIZE, f"A body here is at most {limit} bytes"
-            )
+            message = f"A body here is at most {limit} bytes"
+            raise VaultFault(ErrorType.EXCEEDS_FILE_MAX_SIZE, message)
         yield chunk
 
 
@@ -131,7 +174,7 @@ class Span:
 
 
 def span_of(header: str | None, size: int) -> Span:
-    """The part of a file of ``size`` bytes that a Range header asks for, at most 50 MB of it; all without one.
+    """Return the range that a Range header asks for, at most 50 MB; all ``size`` bytes without a header.
 
     :raises VaultFault: INVALID_DATA when it is not one range of bytes in the file.
     """
@@ -141,11 +184,13 @@ def span_of(header: str | None, size: int) -> Span:
     if match is None or match.groups() == ("", ""):
         raise _no_range()
     first, last = match.groups()
+    # Without a first position, the last is a length counted from the end of the file (RFC 9110).
     start = int(first) if first else max(0, size - int(last))
     end = min(int(last), size - 1) if first and last else size - 1
     if not 0 <= start <= end:
         raise _no_range()
-    return Span(start, min(end - start + 1, MAX_RANGE), partial=True)
+    length = min(end - start + 1, MAX_RANGE)
+    return Span(start, length, partial=True)
 
 
 def _no_range() -> VaultFault:
@@ -161,37 +206,47 @@ def file_response(
     span: Span | None = None,
     media: str = "application/octet-stream",
 ) -> StreamingResponse:
-    """A file, or the ``span`` of one of ``size`` bytes, as a download under its name."""
+    """Return a file of ``size`` bytes, or the ``span`` of it that ``content`` is, as a download under its name."""
     span = span or Span(0, size, partial=False)
     headers = {
-        STATUS_HEADER: Status.SUCCESS,
-        "Content-Disposition": disposition(name),
+        **download_headers(name),
         "Content-Length": str(span.length),
         "Accept-Ranges": "bytes",
-        "X-Content-Type-Options": "nosniff",
     }
     if span.partial:
-        headers["Content-Range"] = (
-            f"bytes {span.start}-{span.start + span.length - 1}/{size}"
-        )
+        last = span.start + span.length - 1
+        headers["Content-Range"] = f"bytes {span.start}-{last}/{size}"
     status = 206 if span.partial else 200
     return StreamingResponse(content, status, headers, f"{media};charset=UTF-8")
 
 
 def archive_response(content: AsyncIterator[bytes], name: str) -> StreamingResponse:
-    """A zip archive, whose size is not known before it has passed by, as a download under its name."""
-    headers = {
-        STATUS_HEADER: Status.SUCCESS,
-        "Content-Disposition": disposition(name),
-        "X-Content-Type-Options": "nosniff",
-    }
+    """Return a zip archive as a download under its name."""
+    # No length: the archive is written while it is sent.
+    headers = download_headers(name)
     return StreamingResponse(content, 200, headers, "application/zip;charset=UTF-8")
 
 
+def download_headers(name: str) -> dict[str, str]:
+    """Return the headers of a download under its name."""
+    return {
+        STATUS_HEADER: Status.SUCCESS,
+        "Content-Disposition": disposition(name),
+        # A browser must not take an uploaded file for a page of this host.
+        "X-Content-Type-Options": "nosniff",
+    }
+
+
 def disposition(name: str) -> str:
-    """A Content-Disposition header: the name plainly for old clients, and exactly for the others."""
-    plain = "".join(
-        c if c.isascii() and c.isprintable() and c not in '"\\' else "_" for c in name
-    )
-    exact = "" if plain == name else f"; filename*=UTF-8''{quote(name, safe='')}"
-    return f'attachment;filename="{plain}"{exact}'
+    """Return a Content-Disposition header with the name in ASCII, and exactly where the two differ (RFC 6266)."""
+    characters = [each if _plain(each) else "_" for each in name]
+    ascii_name = "".join(characters)
+    header = f'attachment;filename="{ascii_name}"'
+    if ascii_name != name:
+        header += f"; filename*=UTF-8''{quote(name, safe='')}"
+    return header
+
+
+def _plain(character: str) -> bool:
+    """Return whether a character may stand in a quoted file name."""
+    return character.isascii() and character.isprintable() and character not in '"\\'

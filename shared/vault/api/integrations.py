@@ -1,4 +1,4 @@
-"""Runs of integrations: requested, listed, and what connectors tell of them; the clock that runs are read by."""
+"""Serves runs of integrations: requests, lists and reports of connectors, and the clock by which runs are read."""
 
 from __future__ import annotations
 
@@ -10,17 +10,19 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 from starlette.responses import Response
 
 from shared.protocol.error_types import ErrorType
-from shared.vault.access.moments import moment
+from shared.protocol.json_values import date_time_text
 from shared.vault.api import response_envelope as envelope
-from shared.vault.api.addresses import PREFIX, base_path
-from shared.vault.api.body import OBJECT_DOCUMENTATION, read_record
-from shared.vault.api.request_session import SignedIn, vault_of
+from shared.vault.api.body import missing, read_record
+from shared.vault.api.jobs import submitted
+from shared.vault.api.openapi.request_bodies import OBJECT_DOCUMENTATION
+from shared.vault.api.request_context import PREFIX, SignedIn, vault_of
 from shared.vault.errors import VaultFault
 from shared.vault.integrations.run_model import Batch, Counts, Paging, Run
 
 router = APIRouter(prefix=f"{PREFIX}/services", tags=["Integrations"])
 
-MAX_COUNT = 10_000  # records of one batch, which holds 500
+# A count above it is a mistake of the connector, and would spoil the sums of a run.
+MAX_COUNT = 10_000  # far above the 500 records of a batch
 RUNS = "/integrations/{integration}/runs"
 Limit = Annotated[int, Query(ge=1, le=200)]
 Offset = Annotated[int, Query(ge=0, le=2**31)]
@@ -29,6 +31,8 @@ Count = Annotated[int, Field(ge=0, le=MAX_COUNT, strict=True)]
 
 
 class _Body(BaseModel):
+    """A JSON object of a connector; members with other names are refused, so that no misspelt one is ignored."""
+
     model_config = ConfigDict(extra="forbid")
 
 
@@ -36,7 +40,7 @@ Parsed = TypeVar("Parsed", bound=_Body)
 
 
 class _Progress(_Body):
-    """One of three things: the source's clock, how far the reading has come, or why it ends."""
+    """The progress of a run: the source's clock, or the position of the reading, or the error that ends it."""
 
     source_time: AwareDatetime | None = None
     stage: Annotated[int, Field(ge=0, le=1000, strict=True)] | None = None
@@ -48,6 +52,8 @@ class _Progress(_Body):
 
 
 class _Report(_Body):
+    """The counts of one batch."""
+
     integration_point: Annotated[str, Field(min_length=1, max_length=100)]
     read: Count
     mapped: Count
@@ -58,18 +64,20 @@ class _Report(_Body):
 
 @router.get("/clock", summary="The Vault's clock")
 async def clock(request: Request, caller: SignedIn) -> Response:
-    """A moment before which no change is dated that is made from now on, also when the server's clock is set back."""
-    told = await vault_of(request).runs.clock(caller)
-    return envelope.success(data={"date_time": moment(told)})
+    """Returns a moment no later than the dates of all changes from now on, also when the server's clock is set back."""
+    now = await vault_of(request).runs.clock(caller)
+    return envelope.success(data={"date_time": date_time_text(now)})
 
 
 @router.post(RUNS, summary="Run an integration now")
-async def request_run(request: Request, caller: SignedIn, integration: str) -> Response:
-    """A job; one that waits already is brought forward."""
+async def request_run(
+    request: Request,
+    caller: SignedIn,
+    integration: str,
+) -> Response:
+    """Starts a job that runs the integration; one that waits for its time starts now instead."""
     job_id = await vault_of(request).runs.request(caller, integration)
-    return envelope.success(
-        url=f"{base_path(request)}/services/jobs/{job_id}", job_id=job_id
-    )
+    return submitted(request, job_id)
 
 
 @router.get(RUNS, summary="Runs of an integration")
@@ -80,7 +88,7 @@ async def list_runs(
     limit: Limit = 50,
     offset: Offset = 0,
 ) -> Response:
-    """The latest first, with their counts; those that wait are among them."""
+    """Lists runs with their counts, the latest first, also those that have not begun."""
     runs = await vault_of(request).runs.runs(
         caller, integration, limit=limit, offset=offset
     )
@@ -92,42 +100,53 @@ async def list_runs(
 
 @router.get(f"{RUNS}/{{job_id}}", summary="One run")
 async def one_run(
-    request: Request, caller: SignedIn, integration: str, job_id: Number
+    request: Request,
+    caller: SignedIn,
+    integration: str,
+    job_id: Number,
 ) -> Response:
-    """Its counts, in all and by integration point, and how far the reading has come."""
-    return envelope.success(
-        data=_run_json(await vault_of(request).runs.run(caller, integration, job_id))
-    )
+    """Returns a run: its counts, in all and by integration point, and the position of its reading."""
+    run = await vault_of(request).runs.run(caller, integration, job_id)
+    return envelope.success(data=_run_json(run))
 
 
 @router.put(
     f"{RUNS}/{{job_id}}",
-    summary="Tell how far a run has come",
+    summary="Report the progress of a run",
     openapi_extra=OBJECT_DOCUMENTATION,
 )
 async def tell(
-    request: Request, caller: SignedIn, integration: str, job_id: Number
+    request: Request,
+    caller: SignedIn,
+    integration: str,
+    job_id: Number,
 ) -> Response:
-    """`source_time`, or `stage` with `batches`, `position`, `ended` and `more_stages`, or `error`."""
-    runs, told = vault_of(request).runs, _parsed(_Progress, await read_record(request))
-    if told.error is not None:
-        run = await runs.give_up(
-            caller, integration, job_id, told.error.replace("\x00", "")
-        )
-    elif told.source_time is not None:
-        run = await runs.begin_reading(
-            caller, integration, job_id, _in_range(told.source_time)
-        )
-    elif told.stage is not None:
-        position = told.position.replace("\x00", "")
+    """Takes `source_time`, or `stage` with `batches`, `position`, `ended` and `more_stages`, or `error`.
+
+    For connectors. `source_time` is the source Vault's clock when the reading begins, `position` where it goes on, and
+    `error` why the run ends without having read everything.
+    """
+    runs = vault_of(request).runs
+    progress = _parsed(_Progress, await read_record(request))
+    # An error ends the run, whatever else the connector has sent with it.
+    if progress.error is not None:
+        error = _text(progress.error)
+        run = await runs.give_up(caller, integration, job_id, error)
+    elif progress.source_time is not None:
+        source_time = _milliseconds(progress.source_time)
+        run = await runs.begin_reading(caller, integration, job_id, source_time)
+    elif progress.stage is not None:
         paging = Paging(
-            told.stage, told.batches, position, told.ended, told.more_stages
+            progress.stage,
+            progress.batches,
+            _text(progress.position),
+            progress.ended,
+            progress.more_stages,
         )
+        # The answer says where to go on: another connector may have read further.
         run = await runs.read_on(caller, integration, job_id, paging)
     else:
-        raise VaultFault(
-            ErrorType.PARAMETER_REQUIRED, "Missing required parameter [stage]"
-        )
+        raise missing("stage")
     return envelope.success(data=_run_json(run))
 
 
@@ -137,30 +156,48 @@ async def tell(
     openapi_extra=OBJECT_DOCUMENTATION,
 )
 async def report(
-    request: Request, caller: SignedIn, integration: str, job_id: Number, batch: Number
+    request: Request,
+    caller: SignedIn,
+    integration: str,
+    job_id: Number,
+    batch: Number,
 ) -> Response:
-    """`integration_point` and the counts; a batch counts once, however often it is reported."""
-    told = _parsed(_Report, await read_record(request))
-    counts = Counts(told.read, told.mapped, told.skipped, told.written, told.failed)
-    done = Batch(batch, told.integration_point.replace("\x00", ""), counts)
-    return envelope.success(
-        data=_run_json(
-            await vault_of(request).runs.report(caller, integration, job_id, done)
-        )
-    )
+    """Takes `integration_point` and the counts of a batch; a batch counts once, however often it is reported.
+
+    For connectors.
+    """
+    body = _parsed(_Report, await read_record(request))
+    counts = Counts(body.read, body.mapped, body.skipped, body.written, body.failed)
+    done = Batch(batch, _text(body.integration_point), counts)
+    run = await vault_of(request).runs.report(caller, integration, job_id, done)
+    return envelope.success(data=_run_json(run))
 
 
 def _parsed(kind: type[Parsed], body: dict[str, object]) -> Parsed:
+    """Return the body as what the call takes.
+
+    :raises VaultFault: INVALID_DATA, naming the first member that does not fit.
+    """
     try:
         return kind.model_validate(body)
     except ValidationError as error:
-        named = ".".join(str(part) for part in error.errors()[0]["loc"])[:100]
-        raise VaultFault(
-            ErrorType.INVALID_DATA, f"Invalid value for parameter [{named}]"
-        ) from None
+        location = error.errors()[0]["loc"]
+        name = ".".join(str(part) for part in location)
+        message = f"Invalid value for parameter [{name[:100]}]"
+        # Without its cause, whose text quotes the values.
+        raise VaultFault(ErrorType.INVALID_DATA, message) from None
 
 
-def _in_range(value: datetime) -> datetime:
+def _text(value: str) -> str:
+    """Return a text without NUL, which PostgreSQL takes in no text."""
+    return value.replace("\x00", "")
+
+
+def _milliseconds(value: datetime) -> datetime:
+    """Return the moment in whole milliseconds, as the API writes moments.
+
+    :raises VaultFault: INVALID_DATA when it is outside the calendar.
+    """
     try:
         return value.replace(microsecond=value.microsecond // 1000 * 1000)
     except OverflowError:
@@ -170,23 +207,26 @@ def _in_range(value: datetime) -> datetime:
 
 
 def _run_json(run: Run) -> dict[str, object]:
-    return {
+    """Return a run as the API describes it."""
+    by_point = {point: counts.as_json() for point, counts in run.by_point.items()}
+    document: dict[str, object] = {
         "job_id": run.job_id,
         "status": run.status,
         "created_by": run.created_by,
-        "created_date": moment(run.created_date),
-        "run_start_date": moment(run.run_start_date),
-        "run_end_date": moment(run.run_end_date),
-        "changed_since": moment(run.changed_since),
-        "source_time": moment(run.source_time),
+        "created_date": date_time_text(run.created_date),
+        "run_start_date": date_time_text(run.run_start_date),
+        "run_end_date": date_time_text(run.run_end_date),
+        "changed_since": date_time_text(run.changed_since),
+        "source_time": date_time_text(run.source_time),
         "stage": run.stage,
         "position": run.position,
         "batches": run.batches,
+        # `paged` says that all has been read; the run ends when its batches are reported as well.
         "batches_reported": run.reported,
         "paged": run.paged,
         "counts": run.counts.as_json(),
-        "integration_points": {
-            point: counts.as_json() for point, counts in run.by_point.items()
-        },
-        **({} if run.error is None else {"error": run.error}),
+        "integration_points": by_point,
     }
+    if run.error is not None:
+        document["error"] = run.error
+    return document

@@ -1,8 +1,7 @@
-"""Jobs: their status, tasks and results, those that have ended and those that have not, start at once."""
+"""Serves jobs: their status and tasks, lists of them, and starting a scheduled one now."""
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, time
 from typing import Annotated
 from urllib.parse import urlencode
 
@@ -10,9 +9,15 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from shared.protocol.error_types import ErrorType
+from shared.protocol.json_values import date_time_text
 from shared.vault.api import response_envelope as envelope
-from shared.vault.api.addresses import PREFIX, base_path
-from shared.vault.api.request_session import SignedIn, vault_of
+from shared.vault.api.request_context import (
+    PREFIX,
+    SignedIn,
+    base_path,
+    parse_moment,
+    vault_of,
+)
 from shared.vault.errors import VaultFault
 from shared.vault.jobs.job_model import (
     FINISHED,
@@ -28,13 +33,14 @@ router = APIRouter(prefix=f"{PREFIX}/services/jobs", tags=["Jobs"])
 
 MAX_LIMIT = 200
 MAX_OFFSET = 2**31
+FILTERS = ("start_date", "end_date", "status")
 
 Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT)]
 Offset = Annotated[int, Query(ge=0, le=MAX_OFFSET)]
 When = Annotated[str | None, Query(description="`YYYY-MM-DDTHH:MM:SSZ`, or a date.")]
 StatusName = Annotated[
     str | None,
-    Query(description="Status in lower case; several are separated by commas."),
+    Query(description="Statuses in lower case, separated by commas."),
 ]
 
 
@@ -48,7 +54,7 @@ async def histories(
     limit: Limit = 50,
     offset: Offset = 0,
 ) -> Response:
-    """The latest first; dates are those of their end."""
+    """Lists jobs that have ended, the latest first; the dates are those of their end."""
     wanted = JobFilter(
         _statuses(status, FINISHED),
         parse_moment("start_date", start_date),
@@ -70,7 +76,7 @@ async def monitors(
     limit: Limit = 50,
     offset: Offset = 0,
 ) -> Response:
-    """Scheduled, queued and running ones; dates are those of their creation."""
+    """Lists scheduled, queued and running jobs; the dates are those of their creation."""
     wanted = JobFilter(
         _statuses(status, UNFINISHED),
         parse_moment("start_date", start_date),
@@ -83,36 +89,51 @@ async def monitors(
 
 
 @router.post("/start_now/{job_id}", summary="Start a scheduled job now")
-async def start_now(request: Request, caller: SignedIn, job_id: int) -> Response:
-    """The job runs as soon as a process is free."""
+async def start_now(
+    request: Request,
+    caller: SignedIn,
+    job_id: int,
+) -> Response:
+    """Starts a scheduled job as soon as a process of the Vault is free."""
     await vault_of(request).jobs.start_now(caller, job_id)
     return submitted(request, job_id)
 
 
+# After the lists: their names would be taken for ids.
 @router.get("/{job_id}", summary="The status of a job")
-async def status_of(request: Request, caller: SignedIn, job_id: int) -> Response:
-    """May be asked for once in ten seconds for each job, else `API_LIMIT_EXCEEDED`."""
+async def status_of(
+    request: Request,
+    caller: SignedIn,
+    job_id: int,
+) -> Response:
+    """Returns the status of a job; more than one call for a job in ten seconds is refused (`API_LIMIT_EXCEEDED`)."""
     jobs = vault_of(request).jobs
+    # Counted, unlike other calls on jobs: clients that ask all the time are refused.
     job = await jobs.poll(caller, job_id)
-    url = job_url(request, job_id)
+    own = {
+        "rel": "self",
+        "href": job_url(request, job_id),
+        "method": "GET",
+        "accept": "application/json",
+    }
     data: dict[str, object] = {
         "id": job.job_id,
         "status": job.status,
         "method": "POST",
-        "links": [
-            {"rel": "self", "href": url, "method": "GET", "accept": "application/json"},
-            *_artifacts(request, job),
-        ],
+        "links": [own, *_artifacts(request, job)],
         "created_by": job.created_by,
-        "created_date": moment(job.created_date),
-        "run_start_date": moment(job.run_start_date or job.run_at),
+        "created_date": date_time_text(job.created_date),
+        "run_start_date": date_time_text(job.run_start_date or job.run_at),
     }
     if job.run_end_date is not None:
-        data["run_end_date"] = moment(job.run_end_date)
-    if tasks := await jobs.task_states(job_id):
+        data["run_end_date"] = date_time_text(job.run_end_date)
+    tasks = await jobs.task_states(job_id)
+    if tasks:
         states = {state.lower(): count for state, count in tasks.items()}
         data["tasks"] = {"size": sum(tasks.values()), **states}
-    if error := job.results.get("error"):
+    # Why a job failed is part of its results, like what it did.
+    error = job.results.get("error")
+    if error:
         data["errors"] = [error]
     return envelope.success(responseMessage="OK", data=data)
 
@@ -125,10 +146,11 @@ async def tasks_of(
     limit: Limit = 50,
     offset: Offset = 0,
 ) -> Response:
-    """Each with its state, and with counts where the job counts anything."""
+    """Lists the tasks of a job with their states, and with counts when the job counts anything."""
     tasks, total = await vault_of(request).jobs.tasks(
         caller, job_id, limit=limit, offset=offset
     )
+    # The address with the page, so that it can be asked for again.
     url = f"{job_url(request, job_id)}/tasks?limit={limit}&offset={offset}"
     details = {"total": total, "limit": limit, "offset": offset}
     return envelope.success(
@@ -140,109 +162,85 @@ async def tasks_of(
 
 
 def submitted(request: Request, job_id: int, **members: object) -> Response:
-    """The answer to a call that has submitted a job: where to look at it."""
+    """Return the answer to a call that has submitted a job: its id and its address."""
     return envelope.success(url=job_url(request, job_id), job_id=job_id, **members)
 
 
 def job_url(request: Request, job_id: int) -> str:
-    """The job's address, relative to the host."""
+    """Return the job's address, relative to the host."""
     return f"{base_path(request)}/services/jobs/{job_id}"
 
 
-def moment(value: datetime | None) -> str | None:
-    """A moment as the API writes it."""
-    if value is None:
-        return None
-    return (
-        value.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00")
-        + "Z"
-    )
-
-
 def _artifacts(request: Request, job: Job) -> list[dict[str, str]]:
-    """Links to what a job has made, where its results name any."""
+    """Return links to the files that a job has made: the paths in its results."""
     paths = job.results.get("artifacts")
-    listed = paths if isinstance(paths, list) else []
+    if not isinstance(paths, list):
+        return []
+    # Stored without the version, since each call gets addresses of its own version.
+    head = base_path(request)
     return [
-        {
-            "rel": "artifacts",
-            "href": f"{base_path(request)}{path}",
-            "method": "GET",
-            "accept": "*/*",
-        }
-        for path in listed
+        {"rel": "artifacts", "href": f"{head}{path}", "method": "GET", "accept": "*/*"}
+        for path in paths
     ]
 
 
 def _listed(request: Request, page: JobPage, limit: int, offset: int) -> Response:
-    kept = {
-        k: v
-        for k, v in request.query_params.items()
-        if k in ("start_date", "end_date", "status")
-    }
+    """Return a page of jobs, with the addresses of the pages beside it."""
+    parameters = request.query_params
+    # Of the call's own parameters only those of the list: the others are set for each page.
+    kept = {name: parameters[name] for name in FILTERS if name in parameters}
 
     def link(to: int) -> str:
-        return f"{request.url.path}?{urlencode({**kept, 'limit': limit, 'offset': to})}"
+        query = urlencode({**kept, "limit": limit, "offset": to})
+        return f"{request.url.path}?{query}"
 
     details: dict[str, object] = {"total": page.total, "limit": limit, "offset": offset}
     if offset > 0:
         details["previous_page"] = link(max(0, offset - limit))
     if offset + len(page.jobs) < page.total:
         details["next_page"] = link(offset + limit)
-    members = {
-        "url": link(offset),
-        "responseDetails": details,
-        "jobs": [_job_json(job) for job in page.jobs],
-    }
-    return envelope.success(responseMessage="OK", **members)
+    return envelope.success(
+        responseMessage="OK",
+        url=link(offset),
+        responseDetails=details,
+        jobs=[_job_json(job) for job in page.jobs],
+    )
 
 
 def _job_json(job: Job) -> dict[str, object]:
+    """Return a job as an entry of a list; one that has not begun shows when it is to begin."""
     shown: dict[str, object] = {
         "job_id": job.job_id,
         "title": job.title,
         "status": job.status,
         "created_by": job.created_by,
-        "created_date": moment(job.created_date),
+        "created_date": date_time_text(job.created_date),
         "modified_by": job.modified_by,
-        "modified_date": moment(job.modified_date),
-        "run_start_date": moment(job.run_start_date or job.run_at),
+        "modified_date": date_time_text(job.modified_date),
+        "run_start_date": date_time_text(job.run_start_date or job.run_at),
     }
-    return (
-        shown
-        if job.run_end_date is None
-        else {**shown, "run_end_date": moment(job.run_end_date)}
-    )
+    if job.run_end_date is not None:
+        shown["run_end_date"] = date_time_text(job.run_end_date)
+    return shown
 
 
 def _task_json(task: JobTask) -> dict[str, object]:
-    return {
-        "id": task.task_id,
-        "state": task.state,
-        **({"counts": task.counts} if task.counts else {}),
-    }
+    """Return a task as an entry of a list."""
+    shown: dict[str, object] = {"id": task.task_id, "state": task.state}
+    if task.counts:
+        shown["counts"] = task.counts
+    return shown
 
 
 def _statuses(text: str | None, among: frozenset[JobStatus]) -> frozenset[JobStatus]:
-    """The statuses that a filter names; raises VaultFault when the list can have no job of them."""
+    """Return the statuses that a filter names; empty for all of the list's.
+
+    :raises VaultFault: INVALID_DATA when one is no status of the list, whose jobs have those ``among``.
+    """
     if not text:
         return frozenset()
     names = {name.strip().upper() for name in text.split(",")}
-    if not names <= {status.value for status in among}:
+    # No job of the list would ever have another status: an empty list would hide the mistake.
+    if not names <= among:
         raise VaultFault(ErrorType.INVALID_DATA, "Invalid value for parameter [status]")
     return frozenset(JobStatus(name) for name in names)
-
-
-def parse_moment(name: str, text: str | None) -> datetime | None:
-    """A moment from a parameter, UTC where it names no zone; raises VaultFault."""
-    if not text:
-        return None
-    try:
-        if len(text) == len("2000-01-01"):
-            return datetime.combine(date.fromisoformat(text), time.min, UTC)
-        found = datetime.fromisoformat(text.strip())
-    except ValueError as error:
-        raise VaultFault(
-            ErrorType.INVALID_DATA, f"Invalid value for parameter [{name}]"
-        ) from error
-    return found if found.tzinfo else found.replace(tzinfo=UTC)

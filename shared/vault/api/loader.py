@@ -1,18 +1,18 @@
-"""Vault Loader: load files from the staging area, extract records to files, fetch results and logs."""
+"""Serves Vault Loader: loads files from the staging area, extracts records to files, and returns results and logs."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from shared.vault.api.addresses import PREFIX
 from shared.vault.api.body import MAX_FORM_BYTES, parse_json_rows, read_body
 from shared.vault.api.file_body import file_response
 from shared.vault.api.jobs import submitted
-from shared.vault.api.request_session import SignedIn, vault_of
+from shared.vault.api.openapi.request_bodies import array_documentation
+from shared.vault.api.request_context import PREFIX, SignedIn, vault_of
 from shared.vault.loader.load_logs import FAILURE_LOG, RESULTS, SUCCESS_LOG
 
 router = APIRouter(prefix=f"{PREFIX}/services/loader", tags=["Loader"])
@@ -20,81 +20,90 @@ router = APIRouter(prefix=f"{PREFIX}/services/loader", tags=["Loader"])
 Notify = Annotated[bool, Query(alias="sendNotification")]
 
 
-TASKS: dict[str, object] = {
-    "requestBody": {
-        "content": {
-            "application/json": {
-                "schema": {"type": "array", "maxItems": 10, "items": {"type": "object"}}
-            }
-        }
-    }
-}
+# Ten tasks is the documented limit of a call.
+TASKS = array_documentation(10)
 
 
 @router.post("/load", summary="Load files", openapi_extra=TASKS)
-async def load(request: Request, caller: SignedIn, notify: Notify = False) -> Response:
+async def load(
+    request: Request,
+    caller: SignedIn,
+    notify: Notify = False,
+) -> Response:
     """Starts a job that loads up to ten CSV files from the staging area, in their `order`."""
     rows = parse_json_rows(await read_body(request, MAX_FORM_BYTES))
     job_id, tasks = await vault_of(request).loader.load(caller, rows, notify=notify)
-    return submitted(
-        request,
-        job_id,
-        tasks=[_echo(t.task_id, row) for t, row in zip(tasks, rows, strict=True)],
-    )
+    task_ids = [task.task_id for task in tasks]
+    return submitted(request, job_id, tasks=_echoes(task_ids, rows))
 
 
 @router.post("/extract", summary="Extract records", openapi_extra=TASKS)
 async def extract(
-    request: Request, caller: SignedIn, notify: Notify = False
+    request: Request,
+    caller: SignedIn,
+    notify: Notify = False,
 ) -> Response:
     """Starts a job that extracts the records of up to ten objects to CSV files."""
     rows = parse_json_rows(await read_body(request, MAX_FORM_BYTES))
     job_id, tasks = await vault_of(request).loader.extract(caller, rows, notify=notify)
-    return submitted(
-        request,
-        job_id,
-        tasks=[_echo(t.task_id, row) for t, row in zip(tasks, rows, strict=True)],
-    )
+    task_ids = [task.task_id for task in tasks]
+    return submitted(request, job_id, tasks=_echoes(task_ids, rows))
 
 
 @router.get("/{job_id}/tasks/{task_id}/results", summary="Results of an extract")
 async def results(
-    request: Request, caller: SignedIn, job_id: int, task_id: str
+    request: Request,
+    caller: SignedIn,
+    job_id: int,
+    task_id: str,
 ) -> Response:
-    """The records as CSV."""
+    """Returns the extracted records as CSV."""
     return await _log(request, caller, job_id, task_id, RESULTS)
 
 
 @router.get("/{job_id}/tasks/{task_id}/successlog", summary="Success log of a load")
 async def success_log(
-    request: Request, caller: SignedIn, job_id: int, task_id: str
+    request: Request,
+    caller: SignedIn,
+    job_id: int,
+    task_id: str,
 ) -> Response:
-    """The rows that were loaded, as CSV."""
+    """Returns the rows that were loaded, as CSV."""
     return await _log(request, caller, job_id, task_id, SUCCESS_LOG)
 
 
 @router.get("/{job_id}/tasks/{task_id}/failurelog", summary="Failure log of a load")
 async def failure_log(
-    request: Request, caller: SignedIn, job_id: int, task_id: str
+    request: Request,
+    caller: SignedIn,
+    job_id: int,
+    task_id: str,
 ) -> Response:
-    """The rows that were not loaded, as CSV, each behind its errors; corrected, it may be loaded as it is."""
+    """Returns the rows that were not loaded, as CSV, each after its errors; once corrected, the file can be loaded."""
     return await _log(request, caller, job_id, task_id, FAILURE_LOG)
 
 
 async def _log(
-    request: Request, caller: SignedIn, job_id: int, task_id: str, log: str
+    request: Request,
+    caller: SignedIn,
+    job_id: int,
+    task_id: str,
+    log: str,
 ) -> Response:
+    """Return one of the files that a task has written."""
     item, content = await vault_of(request).loader.log(caller, job_id, task_id, log)
+    # Streamed from the store: results may be of any size.
     return file_response(content, item.name, item.size, media="text/csv")
 
 
-def _echo(task_id: str, row: Mapping[str, object]) -> dict[str, object]:
-    """A task as it was asked for, under the id that it has been given."""
-    return {
-        "task_id": task_id,
-        **{
-            name: value
-            for name, value in row.items()
-            if name not in ("task_id", "order")
-        },
-    }
+def _echoes(
+    task_ids: Sequence[str], rows: Sequence[Mapping[str, object]]
+) -> list[dict[str, object]]:
+    """Return the tasks as they were asked for, each under the id that the job has given it."""
+    # The caller's own ids and order are what the job replaces.
+    replaced = ("task_id", "order")
+    echoes = []
+    for task_id, row in zip(task_ids, rows, strict=True):
+        asked = {name: value for name, value in row.items() if name not in replaced}
+        echoes.append({"task_id": task_id, **asked})
+    return echoes

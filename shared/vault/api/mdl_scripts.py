@@ -1,20 +1,22 @@
-"""Components: MDL executed now or as a job, components as MDL and as configuration, their content files."""
+"""Serves components: executes MDL at once or as a job, returns components as MDL, as configuration and as files."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import chain
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from shared.protocol.error_types import ErrorType
+from shared.protocol.json_values import date_time_text
 from shared.vault.access.permissions import Grant, authorize
 from shared.vault.api import response_envelope as envelope
-from shared.vault.api.addresses import PREFIX, base_path
 from shared.vault.api.body import read_text
-from shared.vault.api.file_body import disposition, upload_form
-from shared.vault.api.jobs import moment
-from shared.vault.api.request_session import SignedIn, vault_of
+from shared.vault.api.file_body import download_headers, upload_form
+from shared.vault.api.jobs import submitted
+from shared.vault.api.openapi.request_bodies import FILE_FORM, MDL_DOCUMENTATION
+from shared.vault.api.request_context import PREFIX, SignedIn, vault_of
 from shared.vault.api.response_envelope import STATUS_HEADER, Status
 from shared.vault.components.types import COMPONENT_TYPES
 from shared.vault.configuration import component_jobs, standard_items
@@ -25,49 +27,30 @@ from shared.vault.errors import ApiError, VaultFault
 router = APIRouter(tags=["Components"])
 
 
-MDL_TEXT = {
-    "requestBody": {
-        "content": {
-            kind: {"schema": {"type": "string"}}
-            for kind in ("text/plain", "application/octet-stream")
-        }
-    }
-}
-FILE_FORM = {
-    "requestBody": {
-        "content": {
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "properties": {"file": {"type": "string", "format": "binary"}},
-                }
-            }
-        }
-    }
-}
-
-
-@router.post("/api/mdl/execute", summary="Execute MDL", openapi_extra=MDL_TEXT)
+@router.post("/api/mdl/execute", summary="Execute MDL", openapi_extra=MDL_DOCUMENTATION)
 @router.post(f"{PREFIX}/api/mdl/execute", include_in_schema=False)
 async def execute(request: Request, caller: SignedIn) -> Response:
-    """The body is MDL text, whatever Content-Type says; each statement is carried out whole or not at all."""
+    """Executes the MDL text of the body; each statement is carried out whole or not at all."""
     vault = vault_of(request)
-    script = await vault.components.execute(caller, await read_text(request))
+    text = await read_text(request)
+    script = await vault.components.execute(caller, text)
     return _executed(script.to_json(vault.definition.label))
 
 
 @router.post(
-    "/api/mdl/execute_async", summary="Execute MDL as a job", openapi_extra=MDL_TEXT
+    "/api/mdl/execute_async",
+    summary="Execute MDL as a job",
+    openapi_extra=MDL_DOCUMENTATION,
 )
 @router.post(f"{PREFIX}/api/mdl/execute_async", include_in_schema=False)
 @router.post(
     "/api/mdl/execute_asyc", include_in_schema=False
 )  # as the Java client spells it
 async def execute_async(request: Request, caller: SignedIn) -> Response:
-    """The script is read at once, and refused when it is not MDL; what its statements come to is the job's result."""
-    job_id, statements = await component_jobs.submit(
-        vault_of(request), caller, await read_text(request)
-    )
+    """Starts a job that executes the MDL text of the body; text that is not MDL is refused at once."""
+    text = await read_text(request)
+    job_id, statements = await vault_of(request).script_jobs.submit(caller, text)
+    # The documented members of a script's result; nothing has been executed yet.
     accepted = {
         "code": "GEN-S-0",
         "message": "OK",
@@ -77,18 +60,19 @@ async def execute_async(request: Request, caller: SignedIn) -> Response:
         "components_affected": len(statements),
         "execution_time": 0.0,
     }
-    url = f"{base_path(request)}/services/jobs/{job_id}"
-    return envelope.success(script_execution=accepted, job_id=job_id, url=url)
+    return submitted(request, job_id, script_execution=accepted)
 
 
-@router.get(
-    "/api/mdl/execute_async/{job_id}/results", summary="What an MDL job came to"
-)
+@router.get("/api/mdl/execute_async/{job_id}/results", summary="Results of an MDL job")
 @router.get(
     f"{PREFIX}/api/mdl/execute_async/{{job_id}}/results", include_in_schema=False
 )
-async def async_results(request: Request, caller: SignedIn, job_id: int) -> Response:
-    """As if the script had been executed at once; `OPERATION_NOT_ALLOWED` while the job runs."""
+async def async_results(
+    request: Request,
+    caller: SignedIn,
+    job_id: int,
+) -> Response:
+    """Returns the same answer as `POST /api/mdl/execute`; `OPERATION_NOT_ALLOWED` while the job runs."""
     job = await vault_of(request).jobs.finished_job(
         caller, job_id, component_jobs.EXECUTE
     )
@@ -101,62 +85,53 @@ async def async_results(request: Request, caller: SignedIn, job_id: int) -> Resp
 
 
 def _executed(members: Mapping[str, object]) -> Response:
-    """The answer to a script: a failure names every statement that was refused."""
+    """Return the answer to a script: a failure that has the errors of all its statements, or a success."""
     statements = members["statement_execution"]
     listed = statements if isinstance(statements, list) else []
-    messages = [
-        error["message"]
-        for statement in listed
-        for error in statement.get("errors", ())
-    ]
-    if not messages:
+    found = chain.from_iterable(statement.get("errors", ()) for statement in listed)
+    errors = [ApiError(ErrorType.INVALID_DATA, error["message"]) for error in found]
+    if not errors:
         return envelope.success(**members)
-    return envelope.failures(
-        [ApiError(ErrorType.INVALID_DATA, message) for message in messages],
-        dict(members),
-    )
+    return envelope.failures(errors, dict(members))
 
 
 @router.get("/api/mdl/components/{component_name}", summary="A component as MDL")
 @router.get(f"{PREFIX}/api/mdl/components/{{component_name}}", include_in_schema=False)
 async def component_mdl(
-    request: Request, caller: SignedIn, component_name: str
+    request: Request,
+    caller: SignedIn,
+    component_name: str,
 ) -> Response:
-    """MDL text that executes to the same component; `component_name` is `Type.name`."""
+    """Returns MDL text that makes the same component when it is executed; `component_name` is `Type.name`."""
     text = vault_of(request).components.mdl(caller, component_name)
-    return Response(
-        text, 200, {STATUS_HEADER: Status.SUCCESS}, "text/plain;charset=UTF-8"
-    )
+    headers = {STATUS_HEADER: Status.SUCCESS}
+    return Response(text, 200, headers, "text/plain;charset=UTF-8")
 
 
 @router.post("/api/mdl/files", summary="Upload a content file", openapi_extra=FILE_FORM)
 @router.post(f"{PREFIX}/api/mdl/files", include_in_schema=False)
 @router.post("/api/api/mdl/files", include_in_schema=False)  # the Java client's path
 async def upload_file(request: Request, caller: SignedIn) -> Response:
-    """A file of up to 10 MB; a component names it by the `name__v` of the answer."""
+    """Stores a file of up to 10 MB; components refer to it by the `name__v` of the answer."""
+    # Before the file is read, so that only those who may use it can send it.
     authorize(caller, Grant.EXECUTE_MDL)
     async with upload_form(request, MAX_FILE_BYTES) as form:
-        if form.file is None:
-            raise VaultFault(
-                ErrorType.PARAMETER_REQUIRED, "Missing required parameter [file]"
-            )
-        content = b"".join([chunk async for chunk in form.content()])
-        uploaded = await vault_of(request).component_files.upload(
-            caller, form.file.filename or "", content
-        )
+        name = form.sent_name()
+        content = await form.whole()
+        uploaded = await vault_of(request).component_files.upload(caller, name, content)
     return envelope.success(data=uploaded.to_json())
 
 
 @router.get("/api/mdl/files/{file_name}", summary="A content file")
 @router.get(f"{PREFIX}/api/mdl/files/{{file_name}}", include_in_schema=False)
-async def file_content(request: Request, caller: SignedIn, file_name: str) -> Response:
-    """The bytes of a content file, by its `name__v`."""
+async def file_content(
+    request: Request,
+    caller: SignedIn,
+    file_name: str,
+) -> Response:
+    """Returns the bytes of a content file, by its `name__v`."""
     found, content = await vault_of(request).component_files.content(caller, file_name)
-    headers = {
-        STATUS_HEADER: Status.SUCCESS,
-        "Content-Disposition": disposition(found.original_name),
-        "X-Content-Type-Options": "nosniff",
-    }
+    headers = download_headers(found.original_name)
     return Response(content, 200, headers, found.format)
 
 
@@ -168,9 +143,11 @@ async def file_content(request: Request, caller: SignedIn, file_name: str) -> Re
     f"{PREFIX}/api/mdl/components/{{component_name}}/files", include_in_schema=False
 )
 async def component_files(
-    request: Request, caller: SignedIn, component_name: str
+    request: Request,
+    caller: SignedIn,
+    component_name: str,
 ) -> Response:
-    """The files that the component names, and where their content is."""
+    """Lists the files that the component refers to, and the addresses of their content."""
     files = await vault_of(request).component_files.files_of(caller, component_name)
     links = [
         {
@@ -186,10 +163,14 @@ async def component_files(
 
 @router.get(
     f"{PREFIX}/services/standard_configuration",
-    summary="Standard configuration that was withheld",
+    summary="Withheld standard configuration",
 )
 async def withheld_standard(request: Request, caller: SignedIn) -> Response:
-    """What this version brings and the Vault could not be given, since it was changed here; `shipped` is its text."""
+    """Lists standard configuration of this version that was not applied, since it was changed in this Vault.
+
+    `shipped` is the text that this version has.
+    """
+    # Stored when this version first started; the call compares nothing.
     listed = await standard_items.withheld(vault_of(request).database, caller)
     return envelope.success(
         data=[
@@ -197,7 +178,7 @@ async def withheld_standard(request: Request, caller: SignedIn) -> Response:
                 "kind": item["kind"],
                 "name": item["name"],
                 "reason": item["reason"],
-                "withheld_date": moment(item["withheld_date"]),
+                "withheld_date": date_time_text(item["withheld_date"]),
                 "shipped": item["withheld"],
             }
             for item in listed
@@ -209,9 +190,11 @@ async def withheld_standard(request: Request, caller: SignedIn) -> Response:
     f"{PREFIX}/configuration/{{component_name}}", summary="Components as configuration"
 )
 async def configuration(
-    request: Request, caller: SignedIn, component_name: str
+    request: Request,
+    caller: SignedIn,
+    component_name: str,
 ) -> Response:
-    """All components of a type (`Integrationrule`), or one of them (`Integrationrule.name__c`)."""
+    """Returns all components of a type (`Integrationrule`), or one of them (`Integrationrule.name__c`)."""
     kind, _, name = component_name.partition(".")
     listed = vault_of(request).components.configuration(caller, kind)
     if kind not in COMPONENT_TYPES:
@@ -221,11 +204,10 @@ async def configuration(
     if not name:
         return envelope.success(data=listed)
     for component in listed:
-        full_name = (
-            f"{component['object']}.{component['name']}"
-            if kind == OBJECT_TYPE
-            else component["name"]
-        )
+        full_name = component["name"]
+        # Types of different objects may have the same name.
+        if kind == OBJECT_TYPE:
+            full_name = f"{component['object']}.{full_name}"
         if full_name == name:
             return envelope.success(data=component)
     raise VaultFault(

@@ -1,15 +1,18 @@
-"""Objects and fields as the object metadata endpoints show them."""
+"""Describes objects and fields as the object metadata endpoints return them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from enum import StrEnum
+from typing import assert_never
 
-from shared.vault.access.moments import moment
+from shared.protocol.json_values import date_time_text
 from shared.vault.components.component_tree import Component
 from shared.vault.components.registry import Registry
-from shared.vault.configuration.component_dates import ObjectDates, Stamp
-from shared.vault.model.component_model import Field, FieldType, VaultObject
+from shared.vault.configuration.component_table import ObjectDates, Stamp
+from shared.vault.model.component_model import Field, RelationshipType, VaultObject
 
+# Attributes that MDL sets and this Vault stores without acting on them: metadata shows what was set.
 KEPT_FLAGS = (
     "configuration_data",
     "dynamic_security",
@@ -20,6 +23,8 @@ KEPT_FLAGS = (
     "secure_audit_trail",
     "secure_sharing_settings",
 )
+KEPT_TEXTS = ("help_content", "user_role_setup_object")
+# Of the attributes of a field, flags are always shown, marks when they are set, and texts when there are any.
 FIELD_FLAGS = ("encrypted", "list_column", "facetable")
 FIELD_MARKS = (
     "checkbox",
@@ -37,11 +42,27 @@ FIELD_TEXTS = (
     "relationship_criteria",
     "relationship_inbound_label",
 )
-SOURCES = {"__c": "custom", "__sys": "system"}
+
+
+class Source(StrEnum):
+    """Values of ``source``: who defined a component."""
+
+    STANDARD = "standard"
+    CUSTOM = "custom"
+    SYSTEM = "system"
+
+
+class RelationshipKind(StrEnum):
+    """Values of ``relationship_type``: what the other object is to this one."""
+
+    PARENT = "parent"
+    CHILD = "child"
+    REFERENCE_OUTBOUND = "reference_outbound"
+    REFERENCE_INBOUND = "reference_inbound"
 
 
 def object_reference(target: VaultObject, base_path: str) -> dict[str, object]:
-    """The few members by which answers refer to an object; ``base_path`` is ``/api/{version}``."""
+    """Return the members by which answers refer to an object; ``base_path`` is ``/api/{version}``."""
     return {
         "url": f"{base_path}/metadata/vobjects/{target.name}",
         "label": target.label,
@@ -52,12 +73,16 @@ def object_reference(target: VaultObject, base_path: str) -> dict[str, object]:
 
 
 def object_summary(
-    target: VaultObject, number: int, registry: Registry, base_path: str
+    target: VaultObject,
+    number: int,
+    registry: Registry,
+    base_path: str,
 ) -> dict[str, object]:
-    """One entry of the list of all objects; ``number`` is its place there."""
+    """Return an object as an entry of the list of all objects; ``number`` is its place there."""
+    component = registry.components.get(("Object", target.name))
     return {
         **object_reference(target, base_path),
-        "order": _order(registry.components.get(("Object", target.name)), number),
+        "order": _order(component, number),
         "in_menu": target.in_menu,
         "source": source(target.name),
         "status": status(target.active),
@@ -66,12 +91,20 @@ def object_summary(
 
 
 def object_document(
-    target: VaultObject, registry: Registry, base_path: str, dates: ObjectDates
+    target: VaultObject,
+    registry: Registry,
+    base_path: str,
+    dates: ObjectDates,
 ) -> dict[str, object]:
-    """An object with its fields, relationships, types and lifecycles."""
+    """Return an object with its fields, relationships, types and lifecycles."""
     number = list(registry.objects).index(target.name)
-    records = f"{base_path}/vobjects/{target.name}"
-    metadata = f"{base_path}/metadata/vobjects/{target.name}"
+    component = registry.components.get(("Object", target.name))
+    fields = [
+        field_document(target, name, registry, base_path, dates)
+        for name in target.fields
+    ]
+    outbound = _outbound(target, registry, base_path)
+    inbound = _inbound(target, registry, base_path)
     return {
         **object_reference(target, base_path),
         "description": target.description,
@@ -79,53 +112,53 @@ def object_document(
         "data_store": "raw" if target.raw else "standard",
         "source": source(target.name),
         "status": status(target.active),
-        "order": _order(registry.components.get(("Object", target.name)), number),
+        "order": _order(component, number),
         **_stamped(dates.own),
         "in_menu": target.in_menu,
         "allow_types": target.allow_types,
+        # Every object has the type base__v, also one that allows no others.
         "default_obj_type": target.default_type or "base__v",
         "available_lifecycles": [target.lifecycle] if target.lifecycle else [],
         "allow_attachments": target.allow_attachments,
-        **_kept(target, registry),
+        **_kept(component),
         "system_managed": target.name.endswith("__sys"),
         "object_types": _object_types(target, registry, base_path),
-        "urls": {
-            "metadata": metadata,
-            "list": records,
-            "record": f"{records}/{{id}}",
-            "field": f"{metadata}/fields/{{name}}",
-            "lineage": f"{base_path}/services/lineage/vobjects/{target.name}/{{id}}",
-            **(
-                {"attachments": f"{records}/{{id}}/attachments"}
-                if target.allow_attachments
-                else {}
-            ),
-        },
-        "fields": [
-            field_document(target, name, registry, base_path, dates)
-            for name in target.fields
-        ],
-        "relationships": [
-            *_outbound(target, registry, base_path),
-            *_inbound(target, registry, base_path),
-        ],
+        "urls": _urls(target, base_path),
+        "fields": fields,
+        "relationships": [*outbound, *inbound],
     }
 
 
-def _kept(target: VaultObject, registry: Registry) -> dict[str, object]:
-    """What its MDL says beside what this Vault acts on, and whether changes of records are audited."""
-    component = registry.components.get(("Object", target.name))
+def _urls(target: VaultObject, base_path: str) -> dict[str, str]:
+    """Return the addresses of an object's metadata and records; braces stand for ids and names."""
+    records = f"{base_path}/vobjects/{target.name}"
+    metadata = f"{base_path}/metadata/vobjects/{target.name}"
+    urls = {
+        "metadata": metadata,
+        "list": records,
+        "record": f"{records}/{{id}}",
+        "field": f"{metadata}/fields/{{name}}",
+        "lineage": f"{base_path}/services/lineage/vobjects/{target.name}/{{id}}",
+    }
+    if target.allow_attachments:
+        urls["attachments"] = f"{records}/{{id}}/attachments"
+    return urls
+
+
+def _kept(component: Component | None) -> dict[str, object]:
+    """Return the attributes of an object's MDL that this Vault does not act on, and whether records are audited."""
+    # The platform's own objects have no component; their changes are audited like others.
     members: dict[str, object] = {
         "auditable": component is None or component.flag("audit", True)
     }
     if component is None:
         return members | dict.fromkeys(KEPT_FLAGS, False)
     members |= {name: component.flag(name) for name in KEPT_FLAGS}
-    texts = {
-        name: component.text(name)
-        for name in ("help_content", "user_role_setup_object")
-    }
-    return members | {name: text for name, text in texts.items() if text}
+    for name in KEPT_TEXTS:
+        text = component.text(name)
+        if text:
+            members[name] = text
+    return members
 
 
 def field_document(
@@ -135,8 +168,10 @@ def field_document(
     base_path: str,
     dates: ObjectDates,
 ) -> dict[str, object]:
-    """One field of an object; members that its type does not have are left out."""
+    """Return a field of an object without the members that its type does not have."""
     field = target.fields[name]
+    # Platform fields have no order of their own in MDL.
+    number = list(target.fields).index(name)
     declared = _declared(target, name, registry)
     document: dict[str, object] = {
         "name": field.name,
@@ -144,15 +179,18 @@ def field_document(
         "type": field.type,
         "source": source(field.name),
         "status": status(field.active),
-        "order": _order(declared, list(target.fields).index(name)),
+        "order": _order(declared, number),
         **_stamped(dates.field(name)),
         "required": field.required,
         "unique": field.unique,
+        # Nobody edits what the Vault sets itself, whatever the field says.
         "editable": field.editable and not field.system,
         "multi_value": field.multi_value,
+        # A copy with the same unique value could not be stored.
         "no_copy": field.unique or field.no_copy,
-        **{flag: declared is not None and declared.flag(flag) for flag in FIELD_FLAGS},
     }
+    for flag in FIELD_FLAGS:
+        document[flag] = declared is not None and declared.flag(flag)
     optional: Mapping[str, object] = {
         "max_length": field.max_length,
         "scale": field.scale,
@@ -165,53 +203,68 @@ def field_document(
         member: value for member, value in optional.items() if value is not None
     }
     if declared is not None:
-        document |= {mark: True for mark in FIELD_MARKS if declared.flag(mark)}
-        document |= {
-            member: text for member in FIELD_TEXTS if (text := declared.text(member))
-        }
+        document |= _marks_and_texts(declared)
     if field.system_managed_name:
         document |= {"system_managed_name": True, "sequential_naming": True}
-    if field.type is FieldType.OBJECT and field.object is not None:
+    # Only fields of type Object name one.
+    if field.object is not None:
         document |= _reference(field, registry.objects[field.object], base_path)
     return document
 
 
+def _marks_and_texts(declared: Component) -> dict[str, object]:
+    """Return those marks and texts that the MDL of a field sets."""
+    members: dict[str, object] = {}
+    for mark in FIELD_MARKS:
+        if declared.flag(mark):
+            members[mark] = True
+    for name in FIELD_TEXTS:
+        text = declared.text(name)
+        if text:
+            members[name] = text
+    return members
+
+
 def _declared(target: VaultObject, name: str, registry: Registry) -> Component | None:
-    """What the object's MDL says of a field, None where it leaves it to the platform."""
+    """Return the MDL of a field, None for a field that the platform adds to every object."""
     component = registry.components.get(("Object", target.name))
     return None if component is None else component.child("Field", name)
 
 
 def _order(declared: Component | None, number: int) -> int:
-    """The order that MDL gives, else the place among the others."""
-    given = None if declared is None else declared.whole("order")
-    return number if given is None else given
+    """Return the order in MDL, else ``number``, the place among the others."""
+    order = None if declared is None else declared.whole("order")
+    return number if order is None else order
 
 
 def _stamped(stamp: Stamp) -> dict[str, object]:
+    """Return who created and changed a component, and when."""
     return {
         "created_by": stamp.created_by,
-        "created_date": moment(stamp.created_date),
+        "created_date": date_time_text(stamp.created_date),
         "modified_by": stamp.modified_by,
-        "modified_date": moment(stamp.modified_date),
+        "modified_date": date_time_text(stamp.modified_date),
     }
 
 
-def source(name: str) -> str:
-    """Who defined a name: the platform, the standard configuration or the customer."""
-    return next(
-        (word for suffix, word in SOURCES.items() if name.endswith(suffix)), "standard"
-    )
+def source(name: str) -> Source:
+    """Return who defined a name, which its suffix says: the platform, the standard configuration or the customer."""
+    if name.endswith("__c"):
+        return Source.CUSTOM
+    return Source.SYSTEM if name.endswith("__sys") else Source.STANDARD
 
 
 def status(active: bool) -> list[str]:
-    """``status`` of a component, a list as all picklist values are."""
+    """Return the ``status`` of a component: a list, as the values of all picklists are."""
     return ["active__v" if active else "inactive__v"]
 
 
 def _reference(
-    field: Field, referenced: VaultObject, base_path: str
+    field: Field,
+    referenced: VaultObject,
+    base_path: str,
 ) -> dict[str, object]:
+    """Return the members that only fields with a reference have."""
     members: dict[str, object] = {
         "object": object_reference(referenced, base_path),
         "relationship_type": field.relationship_type,
@@ -224,47 +277,71 @@ def _reference(
 
 
 def _object_types(
-    target: VaultObject, registry: Registry, base_path: str
+    target: VaultObject,
+    registry: Registry,
+    base_path: str,
 ) -> list[dict[str, object]]:
+    """Return the object types of an object."""
+    configuration = f"{base_path}/configuration/Objecttype.{target.name}"
     return [
         {
-            "name": t.name,
-            "label": t.label,
-            "label_plural": t.label_plural or t.label,
-            "url": f"{base_path}/configuration/Objecttype.{target.name}.{t.name}",
-            "status": status(t.active),
+            "name": each.name,
+            "label": each.label,
+            "label_plural": each.label_plural or each.label,
+            "url": f"{configuration}.{each.name}",
+            "status": status(each.active),
         }
-        for t in registry.types_of(target.name).values()
+        for each in registry.types_of(target.name).values()
     ]
 
 
 def _outbound(
-    target: VaultObject, registry: Registry, base_path: str
+    target: VaultObject,
+    registry: Registry,
+    base_path: str,
 ) -> Iterator[dict[str, object]]:
+    """Yield the relationships to the objects that this one refers to."""
     for name, field in target.outbound.items():
-        kind = "parent" if field.relationship_type == "parent" else "reference_outbound"
+        parent = field.relationship_type is RelationshipType.PARENT
+        kind = (
+            RelationshipKind.PARENT if parent else RelationshipKind.REFERENCE_OUTBOUND
+        )
         if field.object is not None:
-            yield _relationship(
-                name, field, kind, registry.objects[field.object], base_path
-            )
+            other = registry.objects[field.object]
+            yield _relationship(name, field, kind, other, base_path)
 
 
 def _inbound(
-    target: VaultObject, registry: Registry, base_path: str
+    target: VaultObject,
+    registry: Registry,
+    base_path: str,
 ) -> Iterator[dict[str, object]]:
+    """Yield the relationships to the objects that refer to this one."""
     for name, (child, field) in registry.inbound(target.name).items():
-        kind = "child" if field.relationship_type == "parent" else "reference_inbound"
+        parent = field.relationship_type is RelationshipType.PARENT
+        kind = RelationshipKind.CHILD if parent else RelationshipKind.REFERENCE_INBOUND
         yield _relationship(name, field, kind, registry.objects[child], base_path)
 
 
 def _relationship(
-    name: str, field: Field, kind: str, other: VaultObject, base_path: str
+    name: str,
+    field: Field,
+    kind: RelationshipKind,
+    other: VaultObject,
+    base_path: str,
 ) -> dict[str, object]:
+    """Return a relationship, as seen from the object whose metadata this is."""
+    match kind:
+        case RelationshipKind.PARENT | RelationshipKind.REFERENCE_OUTBOUND:
+            label = field.label
+        case RelationshipKind.CHILD | RelationshipKind.REFERENCE_INBOUND:
+            # There may be many, and the field's label is that of this object.
+            label = other.label_plural
+        case _:
+            assert_never(kind)
     return {
         "relationship_name": name,
-        "relationship_label": field.label
-        if kind in ("parent", "reference_outbound")
-        else other.label_plural,
+        "relationship_label": label,
         "field": field.name,
         "relationship_type": kind,
         "relationship_deletion": field.relationship_deletion,

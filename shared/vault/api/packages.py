@@ -1,4 +1,4 @@
-"""Packages (VPK): import, validation, deployment and its results; export and the dependencies of what is exported."""
+"""Serves packages (VPK): imports, validates and deploys them, exports them, and lists what an export lacks."""
 
 from __future__ import annotations
 
@@ -12,11 +12,17 @@ from starlette.responses import Response
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.api import response_envelope as envelope
-from shared.vault.api.addresses import PREFIX, base_path, origin
-from shared.vault.api.body import form_documentation, read_fields
+from shared.vault.api.body import read_fields
 from shared.vault.api.file_body import disposition, file_response, upload_form
 from shared.vault.api.jobs import submitted
-from shared.vault.api.request_session import SignedIn, vault_of
+from shared.vault.api.openapi.request_bodies import FILE_FORM, form_documentation
+from shared.vault.api.request_context import (
+    PREFIX,
+    SignedIn,
+    base_path,
+    origin,
+    vault_of,
+)
 from shared.vault.api.response_envelope import STATUS_HEADER, Status
 from shared.vault.errors import VaultFault
 from shared.vault.packages.package_archive import MAX_FILE_BYTES
@@ -24,7 +30,6 @@ from shared.vault.packages.package_model import MEMBER, OUTBOUND, PACKAGE
 
 if TYPE_CHECKING:
     from shared.vault.access.caller import Caller
-    from shared.vault.assembly.vault import Vault
     from shared.vault.packages.package_table import PackageLog
 
 router = APIRouter(prefix=PREFIX, tags=["Packages"])
@@ -32,18 +37,6 @@ router = APIRouter(prefix=PREFIX, tags=["Packages"])
 RECORD = f"/vobject/{PACKAGE}/{{package_id}}"
 VALIDATE = f"/services{RECORD}/actions/validate"
 
-FILE: dict[str, object] = {
-    "requestBody": {
-        "content": {
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "properties": {"file": {"type": "string", "format": "binary"}},
-                }
-            }
-        }
-    }
-}
 NAME = form_documentation(
     {"packageName": "Name of the outbound package, such as PKG-0001"}
 )
@@ -51,37 +44,33 @@ NAME = form_documentation(
 
 @router.post("/services/package", summary="Export a package", openapi_extra=NAME)
 async def export_package(request: Request, caller: SignedIn) -> Response:
-    """Starts a job that writes the outbound package `packageName`; the job's status links to the file."""
+    """Starts a job that exports the outbound package `packageName` to a file, to which the job's status has a link."""
     fields = await read_fields(request)
     name = fields.get("packageName", "").strip()
-    return submitted(
-        request, await vault_of(request).outbound_packages.submit_export(caller, name)
-    )
+    job_id = await vault_of(request).outbound_packages.submit_export(caller, name)
+    return submitted(request, job_id)
 
 
-@router.put("/services/package", summary="Import a package", openapi_extra=FILE)
+@router.put("/services/package", summary="Import a package", openapi_extra=FILE_FORM)
 async def import_package(request: Request, caller: SignedIn) -> Response:
-    """Starts a job that imports and validates the package in the form field `file`, as a `vault_package__v` record."""
+    """Starts a job that imports the package in form field `file` as a `vault_package__v` record, and validates it."""
     content, name = await _file(request, caller)
-    return submitted(
-        request,
-        await vault_of(request).inbound_packages.submit_import(caller, content, name),
-    )
+    packages = vault_of(request).inbound_packages
+    job_id = await packages.submit_import(caller, content, name)
+    return submitted(request, job_id)
 
 
 @router.post(
     "/services/package/actions/validate",
     summary="Validate a package",
-    openapi_extra=FILE,
+    openapi_extra=FILE_FORM,
 )
 async def validate_package(request: Request, caller: SignedIn) -> Response:
-    """Tries the package in the form field `file` on the Vault's components, without importing it."""
+    """Checks the package in form field `file` against the Vault's components, without importing it."""
     content, _ = await _file(request, caller)
-    return envelope.success(
-        responseDetails=await vault_of(request).inbound_packages.validate_file(
-            caller, content
-        )
-    )
+    packages = vault_of(request).inbound_packages
+    document = await packages.validate_file(caller, content)
+    return envelope.success(responseDetails=document)
 
 
 @router.post(VALIDATE, summary="Validate an imported package")
@@ -89,39 +78,49 @@ async def validate_package(request: Request, caller: SignedIn) -> Response:
     VALIDATE.replace(PACKAGE, "vault_package_v"), include_in_schema=False
 )  # as the Java client spells it
 async def validate_imported(
-    request: Request, caller: SignedIn, package_id: str
+    request: Request,
+    caller: SignedIn,
+    package_id: str,
 ) -> Response:
-    """Tries an imported package on the Vault's components as they are now."""
+    """Checks an imported package against the Vault's present components."""
     document = await vault_of(request).inbound_packages.validate(caller, package_id)
     return envelope.success(responseDetails=document)
 
 
 @router.post(f"{RECORD}/actions/deploy", summary="Deploy a package")
 @router.put(f"{RECORD}/actions/deploy", include_in_schema=False)
-async def deploy(request: Request, caller: SignedIn, package_id: str) -> Response:
-    """Starts a job that carries out all steps of an imported package, or none of them."""
-    return submitted(
-        request,
-        await vault_of(request).inbound_packages.submit_deploy(caller, package_id),
-    )
+async def deploy(
+    request: Request,
+    caller: SignedIn,
+    package_id: str,
+) -> Response:
+    """Starts a job that deploys all steps of an imported package, or none of them."""
+    job_id = await vault_of(request).inbound_packages.submit_deploy(caller, package_id)
+    return submitted(request, job_id)
 
 
 @router.get(f"{RECORD}/actions/deploy/results", summary="Results of a deployment")
 async def deploy_results(
-    request: Request, caller: SignedIn, package_id: str
+    request: Request,
+    caller: SignedIn,
+    package_id: str,
 ) -> Response:
-    """What every step of the last deployment came to, and where its logs are."""
+    """Returns the result of each step of the last deployment, and the addresses of its logs."""
     packages = vault_of(request).inbound_packages
     stored = await packages.results(caller, package_id)
+    # A package can be asked for its results as soon as it is imported.
     if stored.deployment is None:
         raise VaultFault(
             ErrorType.OPERATION_NOT_ALLOWED, "The package has not been deployed yet"
         )
     logs = await packages.table.logs(package_id)
     details = _mapping(stored.deployment["details"])
+    # Two lists, as documented: the log of the steps, and those of data steps with a line for each record.
     texts = [_log(request, package_id, log) for log in logs if log.kind != "data"]
     rows = [_log(request, package_id, log) for log in logs if log.kind == "data"]
-    listed = {"deployment_log": texts} | ({"data_deployment_log": rows} if rows else {})
+    listed = {"deployment_log": texts}
+    if rows:
+        listed["data_deployment_log"] = rows
     return envelope.success(
         responseDetails={**details, **listed},
         package_steps=stored.deployment["package_steps"],
@@ -130,15 +129,16 @@ async def deploy_results(
 
 @router.get(f"{RECORD}/actions/import/results", summary="Results of an import")
 async def import_results(
-    request: Request, caller: SignedIn, package_id: str
+    request: Request,
+    caller: SignedIn,
+    package_id: str,
 ) -> Response:
-    """The imported package, and what its validation came to."""
+    """Returns the imported package and the results of its validation."""
     packages = vault_of(request).inbound_packages
     stored = await packages.results(caller, package_id)
     found = _mapping(stored.validation or {})
-    logs = [
-        log for log in await packages.table.logs(package_id) if log.kind == "validation"
-    ]
+    stored_logs = await packages.table.logs(package_id)
+    logs = [log for log in stored_logs if log.kind == "validation"]
     package = {
         "id": package_id,
         "name": found.get("package_name"),
@@ -146,6 +146,7 @@ async def import_results(
         "package_status": found.get("package_status"),
         "log": [_log(request, package_id, log) for log in logs],
         "package_steps": found.get("package_steps", []),
+        # A documented member; packages have no code here.
         "package_code": [],
     }
     return envelope.success(vaultPackage=package)
@@ -158,36 +159,50 @@ async def import_results(
 @router.get(
     f"/vobject/{OUTBOUND}/{{package_id}}/dependencies", include_in_schema=False
 )  # the Java client's path
-async def dependencies(request: Request, caller: SignedIn, package_id: str) -> Response:
-    """Components that those of the package refer to, and that it lacks; `id` is what a member's record takes."""
+async def dependencies(
+    request: Request,
+    caller: SignedIn,
+    package_id: str,
+) -> Response:
+    """Lists components that the package lacks and that its components refer to.
+
+    A record of `package_component__v` with their `id` adds them to the package.
+    """
     details, missing = await vault_of(request).outbound_packages.dependencies(
         caller, package_id
     )
     details["url"] = f"{origin(request)}{base_path(request)}/vobjects/{MEMBER}"
-    return envelope.success(
-        responseDetails=details,
-        **({"package_dependencies": missing} if missing else {}),
-    )
+    members: dict[str, object] = {"responseDetails": details}
+    if missing:
+        members["package_dependencies"] = missing
+    return envelope.success(**members)
 
 
 @router.get("/services/package/{package_id}/content", summary="Download a package")
-async def content_of(request: Request, caller: SignedIn, package_id: str) -> Response:
-    """The file of an imported package, or of an outbound one as it was last exported."""
+async def content_of(
+    request: Request,
+    caller: SignedIn,
+    package_id: str,
+) -> Response:
+    """Returns the file of an imported package, or the last export of an outbound one."""
     vault = vault_of(request)
     stored = await vault.inbound_packages.results(caller, package_id)
-    return file_response(
-        vault.files.get(stored.file_key), stored.file_name, stored.size
-    )
+    content = vault.files.get(stored.file_key)
+    return file_response(content, stored.file_name, stored.size)
 
 
 @router.get(
     "/services/package/{package_id}/logs/{name}", summary="Download a log of a package"
 )
 async def log_of(
-    request: Request, caller: SignedIn, package_id: str, name: str
+    request: Request,
+    caller: SignedIn,
+    package_id: str,
+    name: str,
 ) -> Response:
-    """A log of validation or deployment as text; of data steps as CSV, a line a record."""
+    """Returns a log of a validation or deployment as text; that of a data step as CSV, one line for each record."""
     packages = vault_of(request).inbound_packages
+    # Refuses callers who may not see the package.
     await packages.results(caller, package_id)
     text = await packages.table.log(package_id, name)
     if text is None:
@@ -195,16 +210,15 @@ async def log_of(
             ErrorType.INVALID_DATA, f"The log [{name[:100]}] does not exist"
         )
     headers = {STATUS_HEADER: Status.SUCCESS, "Content-Disposition": disposition(name)}
-    return Response(
-        text, 200, headers, "text/csv" if name.endswith(".csv") else "text/plain"
-    )
+    kind = "text/csv" if name.endswith(".csv") else "text/plain"
+    return Response(text, 200, headers, kind)
 
 
 @router.post(
     "/services/configuration_mode/actions/enable", summary="Enable configuration mode"
 )
 async def enable_configuration_mode(request: Request, caller: SignedIn) -> Response:
-    """From now on all but administrators are refused with `CONFIGURATION_MODE_ENABLED`."""
+    """Refuses, from now on, the calls of all but administrators (`CONFIGURATION_MODE_ENABLED`)."""
     await vault_of(request).configuration_mode.switch(caller, enabled=True)
     return envelope.success(responseMessage="Configuration Mode Active enabled.")
 
@@ -213,29 +227,33 @@ async def enable_configuration_mode(request: Request, caller: SignedIn) -> Respo
     "/services/configuration_mode/actions/disable", summary="Disable configuration mode"
 )
 async def disable_configuration_mode(request: Request, caller: SignedIn) -> Response:
-    """The Vault is open to everyone again."""
+    """Admits all users again."""
     await vault_of(request).configuration_mode.switch(caller, enabled=False)
     return envelope.success(responseMessage="Configuration Mode Active disabled.")
 
 
 async def _file(request: Request, caller: Caller) -> tuple[bytes, str]:
-    """The uploaded package and its name; who may not have one deployed does not get to send it."""
-    vault: Vault = vault_of(request)
-    vault.inbound_packages.admit(caller)
+    """Return the uploaded package and its name.
+
+    :raises VaultFault: INSUFFICIENT_ACCESS, PARAMETER_REQUIRED, EXCEEDS_FILE_MAX_SIZE.
+    """
+    # Before the file is read: who may not deploy packages need not send one to learn it.
+    vault_of(request).inbound_packages.admit(caller)
     async with upload_form(request, MAX_FILE_BYTES) as form:
-        if form.file is None:
-            raise VaultFault(
-                ErrorType.PARAMETER_REQUIRED, "Missing required parameter [file]"
-            )
-        content = b"".join([chunk async for chunk in form.content()])
-        return content, form.file.filename or ""
+        name = form.sent_name()
+        content = await form.whole()
+        return content, name
 
 
 def _log(request: Request, package_id: str, log: PackageLog) -> dict[str, object]:
-    url = f"{origin(request)}{base_path(request)}/services/package/{package_id}/logs/{quote(log.name, safe='')}"
+    """Return a log of a package as answers list it."""
+    head = f"{origin(request)}{base_path(request)}/services/package/{package_id}"
+    url = f"{head}/logs/{quote(log.name, safe='')}"
+    # Packages have moments of their own form, without a zone.
     created = log.created_date.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
     return {"filename": log.name, "url": url, "created_date__v": created}
 
 
 def _mapping(value: object) -> Mapping[str, object]:
+    """Return a member of stored JSON when it is an object, else an empty one."""
     return value if isinstance(value, Mapping) else {}

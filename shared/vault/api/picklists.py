@@ -1,17 +1,18 @@
-"""Picklists and their values."""
+"""Serves picklists and their values."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.api import response_envelope as envelope
-from shared.vault.api.addresses import PREFIX
-from shared.vault.api.body import form_documentation, read_fields
-from shared.vault.api.request_session import SignedIn, vault_of
+from shared.vault.api.body import read_fields
+from shared.vault.api.openapi.request_bodies import form_documentation
+from shared.vault.api.request_context import PREFIX, SignedIn, vault_of
 from shared.vault.errors import VaultFault
 
 router = APIRouter(prefix=f"{PREFIX}/objects/picklists", tags=["Picklists"])
@@ -21,16 +22,19 @@ VALUE = re.compile(r"value_(\d{1,4})")
 
 @router.get("", summary="All picklists")
 async def all_picklists(request: Request, _caller: SignedIn) -> Response:
-    """Name, label and where each is used."""
+    """Lists the picklists with names, labels, and the fields that use them."""
     return envelope.success(picklists=vault_of(request).picklists.all())
 
 
 @router.get("/{picklist_name}", summary="Values of a picklist")
-async def values(request: Request, _caller: SignedIn, picklist_name: str) -> Response:
-    """The active values, in order; `GET /configuration/Picklist.{name}` has the inactive ones, too."""
-    return envelope.success(
-        picklistValues=vault_of(request).picklists.values(picklist_name)
-    )
+async def values(
+    request: Request,
+    _caller: SignedIn,
+    picklist_name: str,
+) -> Response:
+    """Lists the active values in order; `GET /configuration/Picklist.{name}` also has the inactive ones."""
+    values = vault_of(request).picklists.values(picklist_name)
+    return envelope.success(picklistValues=values)
 
 
 @router.post(
@@ -40,19 +44,14 @@ async def values(request: Request, _caller: SignedIn, picklist_name: str) -> Res
         {"value_1": "Label of a new value; value_2 and so on for more"}
     ),
 )
-async def add(request: Request, caller: SignedIn, picklist_name: str) -> Response:
-    """Names are made from the labels: `North America` becomes `north_america__c`."""
+async def add(
+    request: Request,
+    caller: SignedIn,
+    picklist_name: str,
+) -> Response:
+    """Adds values; their names are made from the labels: `North America` becomes `north_america__c`."""
     fields = await read_fields(request)
-    numbered = sorted(
-        (int(match[1]), label)
-        for name, label in fields.items()
-        if (match := VALUE.fullmatch(name))
-    )
-    if len(numbered) < len(fields):
-        raise VaultFault(
-            ErrorType.INVALID_DATA, "The call takes value_1, value_2 and so on"
-        )
-    labels = [label.strip() for _, label in numbered]
+    labels = _numbered(fields)
     added = await vault_of(request).picklists.add(caller, picklist_name, labels)
     return envelope.success(
         responseMessage="Created picklist value(s).", picklistValues=added
@@ -64,11 +63,15 @@ async def add(request: Request, caller: SignedIn, picklist_name: str) -> Respons
     summary="Change labels",
     openapi_extra=form_documentation({"{value name}": "Its new label"}),
 )
-async def relabel(request: Request, caller: SignedIn, picklist_name: str) -> Response:
-    """One field a value: its name, and the new label."""
-    labels = {
-        name: label.strip() for name, label in (await read_fields(request)).items()
-    }
+async def relabel(
+    request: Request,
+    caller: SignedIn,
+    picklist_name: str,
+) -> Response:
+    """Changes labels: each form field has the name of a value and its new label."""
+    fields = await read_fields(request)
+    labels = {name: label.strip() for name, label in fields.items()}
+    # Names stay: records refer to values by name.
     changed = await vault_of(request).picklists.relabel(caller, picklist_name, labels)
     return envelope.success(
         responseMessage="Updated picklist value(s).", picklistValues=changed
@@ -83,11 +86,15 @@ async def relabel(request: Request, caller: SignedIn, picklist_name: str) -> Res
     ),
 )
 async def change(
-    request: Request, caller: SignedIn, picklist_name: str, value_name: str
+    request: Request,
+    caller: SignedIn,
+    picklist_name: str,
+    value_name: str,
 ) -> Response:
-    """Records that hold a renamed value hold it by its new name."""
+    """Renames a value, also in the records that have it, or makes it active or inactive."""
     fields = await read_fields(request)
-    name, status = fields.get("name", ""), fields.get("status", "")
+    name = fields.get("name", "")
+    status = fields.get("status", "")
     renamed = await vault_of(request).picklists.change(
         caller, picklist_name, value_name, name, status
     )
@@ -96,10 +103,30 @@ async def change(
 
 @router.delete("/{picklist_name}/{value_name}", summary="Make a value inactive")
 async def inactivate(
-    request: Request, caller: SignedIn, picklist_name: str, value_name: str
+    request: Request,
+    caller: SignedIn,
+    picklist_name: str,
+    value_name: str,
 ) -> Response:
-    """Records that hold the value keep it."""
+    """Makes a value inactive; records that have the value keep it."""
+    # Not deleted: records may have the value.
     await vault_of(request).picklists.inactivate(caller, picklist_name, value_name)
     return envelope.success(
         responseMessage="Inactivated picklist value.", name=value_name
     )
+
+
+def _numbered(fields: Mapping[str, str]) -> list[str]:
+    """Return the labels in form fields `value_1`, `value_2` and so on, in the order of their numbers.
+
+    :raises VaultFault: INVALID_DATA when there is a field of another name.
+    """
+    numbered: list[tuple[int, str]] = []
+    for name, label in fields.items():
+        match = VALUE.fullmatch(name)
+        if match is None:
+            message = "The call takes value_1, value_2 and so on"
+            raise VaultFault(ErrorType.INVALID_DATA, message)
+        numbered.append((int(match[1]), label))
+    # Forms are not ordered; the numbers are, and the values are added in their order.
+    return [label.strip() for _, label in sorted(numbered)]

@@ -1,4 +1,4 @@
-"""Queries: VQL in, a page of rows out, and the pages after it."""
+"""Serves VQL queries and the later pages of their results."""
 
 from __future__ import annotations
 
@@ -11,12 +11,11 @@ from starlette.responses import Response
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.api import response_envelope as envelope
-from shared.vault.api.addresses import PREFIX, version_of
-from shared.vault.api.body import form_documentation, read_fields
-from shared.vault.api.request_session import SignedIn, vault_of
+from shared.vault.api.body import missing, read_fields
+from shared.vault.api.openapi.request_bodies import form_documentation
+from shared.vault.api.request_context import PREFIX, SignedIn, vault_of, version_of
 from shared.vault.errors import VaultFault
-from shared.vault.queries.query_pages import Extras
-from shared.vault.queries.query_properties import RecordProperties
+from shared.vault.queries.query_pages import Extras, RecordProperties
 
 if TYPE_CHECKING:
     from shared.vault.access.caller import Caller
@@ -28,9 +27,11 @@ MAX_PAGESIZE = 1000
 DESCRIBE = "x-vaultapi-describequery"
 PROPERTIES = "x-vaultapi-recordproperties"
 FACETS = "x-vaultapi-facets"
+# Only the form is checked here; whether there is such a field is known when the query is planned.
 FIELD = re.compile(r"[A-Za-z_]\w{0,127}", re.ASCII)
 
-RENAMED = (20, 3)  # the version since which a page's details are called as they are now
+# Up to the version before this one, the details of a page have the names of LEGACY.
+RENAMED = (20, 3)
 LEGACY = {"pagesize": "limit", "pageoffset": "offset"}
 
 router = APIRouter(prefix=f"{PREFIX}/query", tags=["Queries"])
@@ -41,19 +42,24 @@ Offset = Annotated[int, Query(ge=0, le=2**31)]
 
 @router.post("", summary="Run a query", openapi_extra=form_documentation({"q": "VQL"}))
 async def run(request: Request, caller: SignedIn) -> Response:
-    """VQL in form field `q`.
+    """Runs the VQL statement in form field `q` and returns the first page of its results.
 
-    Header `X-VaultAPI-DescribeQuery: true` asks for a description of the fields, `X-VaultAPI-RecordProperties`
-    (`all`, `hidden`, `redacted` or `weblink`) for what the caller may do with each record, and `X-VaultAPI-Facets`
-    (names of fields) for how many records of the result have which value.
+    Header `X-VaultAPI-DescribeQuery: true` adds a description of the fields, `X-VaultAPI-RecordProperties` (`all`,
+    `hidden`, `redacted` or `weblink`) what the caller may do with each record, and `X-VaultAPI-Facets` (names of
+    fields) how many records of the result have which value.
     """
     return await _first_page(request, caller)
 
 
 async def _first_page(request: Request, caller: Caller) -> Response:
-    text = (await read_fields(request)).get("q", "")
+    """Run the statement in form field `q`.
+
+    :raises VaultFault: PARAMETER_REQUIRED, INVALID_DATA, and as ``QueryService.run``.
+    """
+    fields = await read_fields(request)
+    text = fields.get("q", "")
     if not text.strip():
-        raise VaultFault(ErrorType.PARAMETER_REQUIRED, "Missing required parameter [q]")
+        raise missing("q")
     if len(text) > MAX_QUERY_LENGTH:
         raise VaultFault(
             ErrorType.INVALID_DATA,
@@ -72,7 +78,7 @@ async def _first_page(request: Request, caller: Caller) -> Response:
     openapi_extra=form_documentation({"q": "VQL"}),
 )
 async def components(request: Request, caller: SignedIn) -> Response:
-    """VQL on `vault_component__v`, whose `mdl_definition__v` and `json_definition__v` are what each component is."""
+    """Runs VQL on `vault_component__v`, whose `mdl_definition__v` and `json_definition__v` define each component."""
     return await _first_page(request, caller)
 
 
@@ -89,21 +95,28 @@ async def page_of(
     ] = None,
     offset: Annotated[int, Query(ge=0, le=2**31, include_in_schema=False)] = 0,
 ) -> Response:
-    """The address that an earlier page gave as `next_page` or `previous_page`, of a query or of a sub-select."""
-    queries, version = vault_of(request).queries, version_of(request)
-    size, begin = pagesize or limit, pageoffset or offset
+    """Returns the page whose address an earlier page has as `next_page` or `previous_page`.
+
+    The pages of a sub-select are read in the same way.
+    """
+    queries = vault_of(request).queries
+    version = version_of(request)
+    # Older versions call the limits by their older names.
+    size = pagesize or limit
+    begin = pageoffset or offset
     page = await queries.page(caller, cursor, size, begin, version, _extras(request))
     return _answer(page, version)
 
 
 def _extras(request: Request) -> Extras:
-    """What the headers ask for beside the rows; raises VaultFault INVALID_DATA."""
+    """Return what the headers ask for beside the rows.
+
+    :raises VaultFault: INVALID_DATA when a header is malformed.
+    """
+    describe = request.headers.get(DESCRIBE, "").strip().lower()
     properties = request.headers.get(PROPERTIES, "").strip().lower()
-    facets = [
-        name.strip()
-        for name in request.headers.get(FACETS, "").split(",")
-        if name.strip()
-    ]
+    parts = [part.strip() for part in request.headers.get(FACETS, "").split(",")]
+    facets = tuple(part for part in parts if part)
     if properties and properties not in set(RecordProperties):
         raise VaultFault(
             ErrorType.INVALID_DATA,
@@ -114,20 +127,21 @@ def _extras(request: Request) -> Extras:
             ErrorType.INVALID_DATA, "Invalid value for header [X-VaultAPI-Facets]"
         )
     return Extras(
-        describe=request.headers.get(DESCRIBE, "").strip().lower() == "true",
+        describe=describe == "true",
         properties=RecordProperties(properties) if properties else None,
-        facets=tuple(facets),
+        facets=facets,
     )
 
 
 def _answer(page: QueryPage, version: str) -> Response:
-    details: dict[str, object] = {} if page.find is None else {"find": page.find}
-    details |= {
-        "pagesize": page.pagesize,
-        "pageoffset": page.pageoffset,
-        "size": page.size,
-        "total": page.total,
-    }
+    """Return a page of results in an envelope, with those members that it has."""
+    details: dict[str, object] = {}
+    if page.find is not None:
+        details["find"] = page.find
+    details["pagesize"] = page.pagesize
+    details["pageoffset"] = page.pageoffset
+    details["size"] = page.size
+    details["total"] = page.total
     if page.previous_page is not None:
         details["previous_page"] = page.previous_page
     if page.next_page is not None:
@@ -141,24 +155,23 @@ def _answer(page: QueryPage, version: str) -> Response:
         "record_properties": page.record_properties,
         "facets": page.facets,
     }
-    return envelope.success(
-        **{name: member for name, member in members.items() if member is not None}
-    )
+    # Members that were not asked for are left out; an empty list or object stays.
+    present = {name: member for name, member in members.items() if member is not None}
+    return envelope.success(**present)
 
 
 def _number(version: str) -> tuple[int, int]:
+    """Return year and release of an API version, which compare in the order of versions."""
     year, _, release = version.removeprefix("v").partition(".")
     return int(year), int(release)
 
 
 def _legacy(details: Mapping[str, object]) -> dict[str, object]:
-    """The details with the older names of the limits, in the addresses too."""
+    """Return the details with the older names of the limits, also in the addresses."""
     renamed = {LEGACY.get(name, name): value for name, value in details.items()}
     for name in ("previous_page", "next_page"):
         if name in renamed:
-            renamed[name] = (
-                str(renamed[name])
-                .replace("?pagesize=", "?limit=")
-                .replace("&pageoffset=", "&offset=")
-            )
+            address = str(renamed[name])
+            address = address.replace("?pagesize=", "?limit=")
+            renamed[name] = address.replace("&pageoffset=", "&offset=")
     return renamed

@@ -1,4 +1,4 @@
-"""The queue log by day, as JSON or CSV, and the reports of connectors that fill it."""
+"""Serves the queue log by day, as JSON or CSV, and takes the reports of connectors that fill it."""
 
 from __future__ import annotations
 
@@ -12,45 +12,26 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response, StreamingResponse
 
 from shared.protocol.error_types import ErrorType
+from shared.protocol.json_values import date_time_text
 from shared.vault.api import response_envelope as envelope
-from shared.vault.api.addresses import PREFIX, base_path
-from shared.vault.api.body import JSON, read_rows
-from shared.vault.api.csv_rows import safe_cell
-from shared.vault.api.jobs import moment
-from shared.vault.api.records import wants_csv
-from shared.vault.api.request_session import SignedIn, vault_of
-from shared.vault.api.response_envelope import STATUS_HEADER, Status
+from shared.vault.api.body import read_rows
+from shared.vault.api.openapi.request_bodies import array_documentation
+from shared.vault.api.request_context import (
+    PREFIX,
+    SignedIn,
+    base_path,
+    vault_of,
+    wants_csv,
+)
+from shared.vault.api.response_envelope import CSV, STATUS_HEADER, Status, safe_cell
 from shared.vault.errors import VaultFault
-from shared.vault.queues.log import PAGE, LogEntry
+from shared.vault.queues.log import PAGE
+from shared.vault.queues.log_columns import COLUMNS, LogEntry
 from shared.vault.records.rows import MAX_ROWS
 
 router = APIRouter(prefix=f"{PREFIX}/services", tags=["Spark queues"])
 
-DELIVERIES: dict[str, object] = {
-    "requestBody": {
-        "content": {
-            JSON: {
-                "schema": {
-                    "type": "array",
-                    "maxItems": MAX_ROWS,
-                    "items": {"type": "object"},
-                }
-            }
-        },
-    }
-}
-COLUMNS = (
-    "TimeStamp",
-    "VaultId",
-    "QueueName",
-    "ConnectionName",
-    "MessageId",
-    "EntryType",
-    "QueueTime",
-    "SendTime",
-    "Attempts",
-    "LastError",
-)
+DELIVERIES = array_documentation(MAX_ROWS)
 
 
 @router.post(
@@ -58,41 +39,44 @@ COLUMNS = (
     summary="Report deliveries",
     openapi_extra=DELIVERIES,
 )
-async def report(request: Request, caller: SignedIn, queue_name: str) -> Response:
-    """Rows of `message_id`, `connection_name`, `queue_time`, `send_time`, `attempts`.
+async def report(
+    request: Request,
+    caller: SignedIn,
+    queue_name: str,
+) -> Response:
+    """Takes the deliveries of messages; for connectors.
 
-    Of a message that is given up, with `error` and its envelope as the text `message`.
+    Rows have `message_id`, `connection_name`, `queue_time`, `send_time` and `attempts`. A row of a message that could
+    not be delivered and was removed also has `error`, and the message's envelope as text in `message`.
     """
-    await vault_of(request).deliveries.take(
-        caller, queue_name, (await read_rows(request)).rows
-    )
+    sent = await read_rows(request)
+    await vault_of(request).deliveries.take(caller, queue_name, sent.rows)
     return envelope.success()
 
 
 @router.put(
     "/queues/{queue_name}/actions/trace_delivery", summary="Trace a queue's deliveries"
 )
-async def trace(request: Request, caller: SignedIn, queue_name: str) -> Response:
-    """For 20 minutes, every delivery of the outbound queue is written to the queue log."""
+async def trace(
+    request: Request,
+    caller: SignedIn,
+    queue_name: str,
+) -> Response:
+    """Writes every delivery of the outbound queue to the queue log, for 20 minutes."""
     ends = await vault_of(request).queue_log.trace(caller, queue_name)
-    return envelope.success(data={"trace_ends": moment(ends)})
+    return envelope.success(data={"trace_ends": date_time_text(ends)})
 
 
 @router.get("/queue_logs", summary="Days of the queue log")
 async def days(request: Request, caller: SignedIn) -> Response:
-    """Days (UTC) that have entries, the latest first; entries are kept 30 days."""
+    """Lists the days (UTC) that have entries, the latest first; entries are stored for 30 days."""
     found = await vault_of(request).queue_log.days(caller)
     url = f"{base_path(request)}/services/queue_logs"
-    listed = [
-        {
-            "log_date": day.isoformat(),
-            "removals": d.removals,
-            "traces": d.traces,
-            "url": f"{url}/{day.isoformat()}",
-        }
-        for d in found
-        for day in (d.day,)
-    ]
+    listed = []
+    for each in found:
+        day = each.day.isoformat()
+        counts = {"removals": each.removals, "traces": each.traces}
+        listed.append({"log_date": day, **counts, "url": f"{url}/{day}"})
     return envelope.success(data=listed)
 
 
@@ -105,32 +89,37 @@ async def of_day(
     after: Annotated[int, Query(ge=0, le=2**62)] = 0,
     limit: Annotated[int, Query(ge=1, le=PAGE)] = PAGE,
 ) -> Response:
-    """In order, of one queue or all; as CSV the whole day, with `Accept: text/csv`."""
-    log, day = vault_of(request).queue_log, _day(log_date)
+    """Lists the entries of a day in order, of one queue or of all; with `Accept: text/csv`, the whole day as CSV."""
+    log = vault_of(request).queue_log
+    day = _day(log_date)
+    # PostgreSQL takes NUL in no text.
     wanted = queue.replace("\x00", "") if queue else None
-    vault_id = vault_of(request).vault_id
     if wants_csv(request.headers.get("accept", "")):
-        # The first page is asked for here, so that a refusal is an envelope and no broken file.
+        # The first page is read before the answer begins, so that a refusal is an envelope and no broken file.
         await log.page(caller, day, limit=1)
         headers = {
             STATUS_HEADER: Status.SUCCESS,
             "Content-Disposition": f'attachment; filename="queue-log-{day}.csv"',
         }
-        lines = _lines(log.whole_day(caller, day, queue=wanted), vault_id)
-        return StreamingResponse(lines, 200, headers, "text/csv;charset=UTF-8")
+        lines = _lines(log.whole_day(caller, day, queue=wanted))
+        return StreamingResponse(lines, 200, headers, CSV)
     page = await log.page(caller, day, queue=wanted, after=after, limit=limit)
     details: dict[str, object] = {"limit": limit, "size": len(page)}
+    # A full page may be the last one; the page after it is empty then.
     if len(page) == limit:
         chosen = f"&queue={wanted}" if wanted else ""
-        details["next_page"] = (
-            f"{request.url.path}?limit={limit}&after={page[-1].entry}{chosen}"
-        )
-    return envelope.success(
-        responseDetails=details, data=[_json(entry, vault_id) for entry in page]
-    )
+        last = page[-1].number
+        # The entry, not an offset: entries that are added or removed meanwhile shift nothing.
+        details["next_page"] = f"{request.url.path}?limit={limit}&after={last}{chosen}"
+    entries = [entry.to_json() for entry in page]
+    return envelope.success(responseDetails=details, data=entries)
 
 
 def _day(text: str) -> date:
+    """Return the day in an address.
+
+    :raises VaultFault: INVALID_DATA when it is no date.
+    """
     try:
         return date.fromisoformat(text)
     except ValueError as error:
@@ -139,34 +128,18 @@ def _day(text: str) -> date:
         ) from error
 
 
-def _json(entry: LogEntry, vault_id: int) -> dict[str, object]:
-    return {
-        "timestamp": moment(entry.timestamp),
-        "vault_id": vault_id,
-        "queue_name": entry.queue_name,
-        "connection_name": entry.connection_name,
-        "message_id": entry.message_id,
-        "entry_type": entry.entry_type,
-        "queue_time": moment(entry.queue_time),
-        "send_time": moment(entry.send_time),
-        "attempts": entry.attempts,
-        "last_error": entry.error,
-    }
-
-
-async def _lines(
-    pages: AsyncIterator[Sequence[LogEntry]], vault_id: int
-) -> AsyncIterator[str]:
+async def _lines(pages: AsyncIterator[Sequence[LogEntry]]) -> AsyncIterator[str]:
+    """Yield a day as CSV, page by page, so that no day has to fit in memory."""
     sheet = io.StringIO(newline="")
     writer = csv.writer(sheet, lineterminator="\r\n")
-    writer.writerow(COLUMNS)
+    writer.writerow([column.title for column in COLUMNS])
     async for page in pages:
         for entry in page:
-            cells = _json(entry, vault_id).values()
-            writer.writerow(
-                [safe_cell("" if cell is None else str(cell)) for cell in cells]
-            )
+            cells = entry.to_json().values()
+            texts = ["" if cell is None else str(cell) for cell in cells]
+            writer.writerow([safe_cell(text) for text in texts])
         yield sheet.getvalue()
+        # The same buffer for each page: only its text is sent.
         sheet.seek(0)
         sheet.truncate()
     yield sheet.getvalue()

@@ -1,4 +1,4 @@
-"""Calls on records beside reading and writing them: change of type, deletions, and what takes a job."""
+"""Serves calls on records beside reading and writing: type changes, lists of deletions, and work done as a job."""
 
 from __future__ import annotations
 
@@ -9,19 +9,25 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 
+from shared.protocol.json_values import date_time_text
 from shared.vault.access.caller import Caller
 from shared.vault.access.permissions import Operation
 from shared.vault.api import response_envelope as envelope
-from shared.vault.api.addresses import PREFIX, base_path
-from shared.vault.api.body import ROWS_DOCUMENTATION, read_rows
-from shared.vault.api.csv_rows import results_csv
+from shared.vault.api.body import read_rows
 from shared.vault.api.file_body import file_response
-from shared.vault.api.jobs import MAX_OFFSET, When, moment, parse_moment, submitted
-from shared.vault.api.records import by_id, wants_csv
-from shared.vault.api.request_session import SignedIn, vault_of
+from shared.vault.api.jobs import MAX_OFFSET, When, submitted
+from shared.vault.api.openapi.request_bodies import ROWS_DOCUMENTATION
+from shared.vault.api.request_context import (
+    PREFIX,
+    SignedIn,
+    base_path,
+    parse_moment,
+    vault_of,
+    wants_csv,
+)
+from shared.vault.api.response_envelope import by_id, results_csv
 from shared.vault.bulk.tree_jobs import CASCADE_DELETE, DEEP_COPY
-from shared.vault.records.deleted_records import Deletion, DeletionPage, Span
-from shared.vault.records.deletions import DOCUMENTS
+from shared.vault.records.deletions import DOCUMENTS, Deletion, DeletionPage, Span
 from shared.vault.records.type_change import change_types
 
 router = APIRouter(prefix=PREFIX, tags=["Object records"])
@@ -31,7 +37,7 @@ MAX_LIMIT = 1000
 
 @dataclass(frozen=True, slots=True)
 class WantedDeletions:
-    """The parameters of a list of deletions."""
+    """The parameters of a list of deletions: dates as the call has them, and the page."""
 
     start_date: str | None
     end_date: str | None
@@ -40,16 +46,18 @@ class WantedDeletions:
 
     @property
     def span(self) -> Span:
-        """The part of the list; raises VaultFault."""
-        start, end = (
-            parse_moment("start_date", self.start_date),
-            parse_moment("end_date", self.end_date),
-        )
+        """Return the part of the list that is asked for.
+
+        :raises VaultFault: INVALID_DATA when a date is malformed.
+        """
+        start = parse_moment("start_date", self.start_date)
+        end = parse_moment("end_date", self.end_date)
         return Span(start, end, self.limit, self.offset)
 
     def details(self, request: Request, page: DeletionPage) -> dict[str, object]:
-        """Where the page stands in the list, with the addresses of its neighbours."""
-        limit, offset, size = self.limit, self.offset, len(page.deletions)
+        """Return the place of the page in the list, with the addresses of the pages beside it."""
+        limit, offset = self.limit, self.offset
+        size = len(page.deletions)
         details: dict[str, object] = {
             "total": page.total,
             "size": size,
@@ -57,7 +65,9 @@ class WantedDeletions:
             "offset": offset,
         }
         dates = (("start_date", self.start_date), ("end_date", self.end_date))
-        listed = f"{request.url.path}?{''.join(f'{n}={v}&' for n, v in dates if v)}limit={limit}&offset="
+        kept = "".join(f"{name}={value}&" for name, value in dates if value)
+        # Each page has the dates of the first, so that all are pages of one list.
+        listed = f"{request.url.path}?{kept}limit={limit}&offset="
         if offset + size < page.total:
             details["next_page"] = f"{listed}{offset + limit}"
         if offset > 0:
@@ -68,12 +78,15 @@ class WantedDeletions:
 def _wanted(
     start_date: When = None,
     end_date: When = None,
+    # The documented default is the largest page.
     limit: Annotated[int, Query(ge=1, le=MAX_LIMIT)] = MAX_LIMIT,
     offset: Annotated[int, Query(ge=0, le=MAX_OFFSET)] = 0,
 ) -> WantedDeletions:
+    """Return the parameters of a call that lists deletions."""
     return WantedDeletions(start_date, end_date, limit, offset)
 
 
+# Parameters that several calls take are declared once, as a dependency.
 Wanted = Annotated[WantedDeletions, Depends(_wanted)]
 
 
@@ -82,15 +95,18 @@ Wanted = Annotated[WantedDeletions, Depends(_wanted)]
     summary="Change types",
     openapi_extra=ROWS_DOCUMENTATION,
 )
-async def change_type(request: Request, caller: SignedIn, object_name: str) -> Response:
-    """Rows with `id`, and `object_type__v` or `object_type__v.api_name__v`."""
+async def change_type(
+    request: Request,
+    caller: SignedIn,
+    object_name: str,
+) -> Response:
+    """Changes the object types of records: rows have `id`, and `object_type__v` or `object_type__v.api_name__v`."""
     vault = vault_of(request)
-    rows = await read_rows(request)
-    results = by_id(
-        await change_types(
-            vault.records, vault.components, caller, object_name, rows.rows
-        )
+    sent = await read_rows(request)
+    changed = await change_types(
+        vault.records, vault.components, caller, object_name, sent.rows
     )
+    results = by_id(changed)
     if wants_csv(request.headers.get("accept", "")):
         return results_csv(results)
     return envelope.batch(results, f"{base_path(request)}/vobjects/{object_name}")
@@ -101,15 +117,15 @@ async def change_type(request: Request, caller: SignedIn, object_name: str) -> R
     summary="Delete a record and all below it",
 )
 async def cascade_delete(
-    request: Request, caller: SignedIn, object_name: str, record_id: str
+    request: Request,
+    caller: SignedIn,
+    object_name: str,
+    record_id: str,
 ) -> Response:
-    """Starts a job that deletes the record, its children and theirs: all of them or none."""
-    return submitted(
-        request,
-        await vault_of(request).record_jobs.cascade_delete(
-            caller, object_name, record_id
-        ),
-    )
+    """Starts a job that deletes the record and all records below it: all of them or none."""
+    jobs = vault_of(request).record_jobs
+    job_id = await jobs.cascade_delete(caller, object_name, record_id)
+    return submitted(request, job_id)
 
 
 @router.get(
@@ -117,9 +133,13 @@ async def cascade_delete(
     summary="Results of a cascade delete",
 )
 async def cascade_delete_results(
-    request: Request, caller: SignedIn, object_name: str, outcome: str, job_id: int
+    request: Request,
+    caller: SignedIn,
+    object_name: str,
+    outcome: str,
+    job_id: int,
 ) -> Response:
-    """The records that were deleted (`success`), or that kept the job from it (`failure`), as CSV."""
+    """Returns, as CSV, the records that were deleted (`success`), or that prevented it (`failure`)."""
     return await _results(
         request, caller, CASCADE_DELETE, (object_name, outcome, job_id)
     )
@@ -131,16 +151,16 @@ async def cascade_delete_results(
     openapi_extra=ROWS_DOCUMENTATION,
 )
 async def deep_copy(
-    request: Request, caller: SignedIn, object_name: str, record_id: str
+    request: Request,
+    caller: SignedIn,
+    object_name: str,
+    record_id: str,
 ) -> Response:
-    """Starts a job that copies the record, its children and theirs; a JSON array of one row sets fields of the copy."""
-    rows = (await read_rows(request)).rows
-    return submitted(
-        request,
-        await vault_of(request).record_jobs.deep_copy(
-            caller, object_name, record_id, rows
-        ),
-    )
+    """Starts a job that copies the record and all records below it; a row in the body sets fields of the copy."""
+    sent = await read_rows(request)
+    jobs = vault_of(request).record_jobs
+    job_id = await jobs.deep_copy(caller, object_name, record_id, sent.rows)
+    return submitted(request, job_id)
 
 
 @router.get(
@@ -148,9 +168,13 @@ async def deep_copy(
     summary="Results of a deep copy",
 )
 async def deep_copy_results(
-    request: Request, caller: SignedIn, object_name: str, outcome: str, job_id: int
+    request: Request,
+    caller: SignedIn,
+    object_name: str,
+    outcome: str,
+    job_id: int,
 ) -> Response:
-    """The records that were copied (`success`), or that kept the job from it (`failure`), as CSV."""
+    """Returns, as CSV, the records that were copied (`success`), or that prevented it (`failure`)."""
     return await _results(request, caller, DEEP_COPY, (object_name, outcome, job_id))
 
 
@@ -159,10 +183,16 @@ async def deep_copy_results(
     summary="Merge records",
     openapi_extra=ROWS_DOCUMENTATION,
 )
-async def merge(request: Request, caller: SignedIn, object_name: str) -> Response:
-    """Starts a job that merges up to ten pairs of records, rows with `duplicate_record_id` and `main_record_id`."""
-    rows = (await read_rows(request)).rows
-    job_id = await vault_of(request).record_jobs.merge(caller, object_name, rows)
+async def merge(
+    request: Request,
+    caller: SignedIn,
+    object_name: str,
+) -> Response:
+    """Starts a job that merges up to ten pairs of records; rows have `duplicate_record_id` and `main_record_id`."""
+    sent = await read_rows(request)
+    jobs = vault_of(request).record_jobs
+    job_id = await jobs.merge(caller, object_name, sent.rows)
+    # Without an address: the status of a merge has a call of its own.
     return envelope.success(data={"job_id": job_id})
 
 
@@ -171,9 +201,12 @@ async def merge(request: Request, caller: SignedIn, object_name: str) -> Respons
     summary="Recalculate roll-up fields",
 )
 async def recalculate_rollups(
-    request: Request, caller: SignedIn, object_name: str
+    request: Request,
+    caller: SignedIn,
+    object_name: str,
 ) -> Response:
-    """Done at once: no type of field here is a roll-up, so there is nothing that could be out of date."""
+    """Does nothing, as this Vault has no roll-up fields."""
+    # Only what the call refuses is left of it: an unknown object, or one that the caller may not edit.
     vault_of(request).records.target(caller, object_name, [{}], Operation.EDIT)
     return envelope.success()
 
@@ -183,9 +216,11 @@ async def recalculate_rollups(
     summary="Whether roll-up fields are recalculated",
 )
 async def rollup_status(
-    request: Request, caller: SignedIn, object_name: str
+    request: Request,
+    caller: SignedIn,
+    object_name: str,
 ) -> Response:
-    """Always `NOT_RUNNING`: a recalculation is done when its call is answered."""
+    """Returns `NOT_RUNNING`, as this Vault has no roll-up fields."""
     vault_of(request).records.target(caller, object_name, [{}], Operation.READ)
     return envelope.success(data={"status": "NOT_RUNNING"})
 
@@ -195,41 +230,49 @@ async def rollup_status(
     summary="Update corporate currency fields",
 )
 async def update_corporate_currency(
-    request: Request, caller: SignedIn, object_name: str
+    request: Request,
+    caller: SignedIn,
+    object_name: str,
 ) -> Response:
-    """Done at once: no type of field here is a currency, so there is nothing to convert."""
+    """Does nothing, as this Vault has no currency fields."""
+    # As with roll-up fields, only the refusals are left.
     vault_of(request).records.target(caller, object_name, [{}], Operation.EDIT)
     return envelope.success()
 
 
 @router.get("/vobjects/merges/{job_id}/status", summary="The status of a merge")
-async def merge_status(request: Request, caller: SignedIn, job_id: int) -> Response:
-    """`IN_PROGRESS`, `SUCCESS` or `FAILURE`."""
-    return envelope.success(
-        data={
-            "status": await vault_of(request).record_jobs.merge_status(caller, job_id)
-        }
-    )
+async def merge_status(
+    request: Request,
+    caller: SignedIn,
+    job_id: int,
+) -> Response:
+    """Returns `IN_PROGRESS`, `SUCCESS` or `FAILURE`."""
+    status = await vault_of(request).record_jobs.merge_status(caller, job_id)
+    return envelope.success(data={"status": status})
 
 
 @router.get("/vobjects/merges/{job_id}/results", summary="Results of a merge")
-async def merge_results(request: Request, caller: SignedIn, job_id: int) -> Response:
-    """Each pair with its status, and its error when it failed."""
-    return envelope.success(
-        data={
-            "merge_sets": await vault_of(request).record_jobs.merge_results(
-                caller, job_id
-            )
-        }
-    )
+async def merge_results(
+    request: Request,
+    caller: SignedIn,
+    job_id: int,
+) -> Response:
+    """Lists the pairs with their statuses, and with their errors when they failed."""
+    merge_sets = await vault_of(request).record_jobs.merge_results(caller, job_id)
+    return envelope.success(data={"merge_sets": merge_sets})
 
 
 @router.get("/vobjects/merges/{job_id}/log", summary="Log of a merge")
-async def merge_log(request: Request, caller: SignedIn, job_id: int) -> Response:
-    """The results as CSV, in a zip archive."""
+async def merge_log(
+    request: Request,
+    caller: SignedIn,
+    job_id: int,
+) -> Response:
+    """Returns the results as CSV in a zip archive."""
     content = await vault_of(request).record_jobs.merge_log(caller, job_id)
 
     async def whole() -> AsyncIterator[bytes]:
+        # Small: a merge has at most ten pairs, so that its log is made in memory.
         yield content
 
     return file_response(
@@ -239,12 +282,15 @@ async def merge_log(request: Request, caller: SignedIn, job_id: int) -> Response
 
 @router.get("/objects/deletions/vobjects/{object_name}", summary="Deleted records")
 async def deletions(
-    request: Request, caller: SignedIn, object_name: str, wanted: Wanted
+    request: Request,
+    caller: SignedIn,
+    object_name: str,
+    wanted: Wanted,
 ) -> Response:
-    """Ids and dates of the records that were deleted in the last 30 days, the earliest first."""
+    """Lists records that were deleted in the last 30 days with their dates, the earliest first."""
     page = await vault_of(request).deletions.listed(caller, object_name, wanted.span)
     data = [
-        {"id": gone.record_id, "date_deleted": moment(gone.date_deleted)}
+        {"id": gone.record_id, "date_deleted": date_time_text(gone.date_deleted)}
         for gone in page.deletions
     ]
     return envelope.success(responseDetails=wanted.details(request, page), data=data)
@@ -255,9 +301,15 @@ async def deletions(
     summary="Deleted attachments",
 )
 async def attachment_deletions(
-    request: Request, caller: SignedIn, object_name: str, wanted: Wanted
+    request: Request,
+    caller: SignedIn,
+    object_name: str,
+    wanted: Wanted,
 ) -> Response:
-    """Those of the last 30 days, the earliest first; `version__v` is empty where all versions were deleted."""
+    """Lists attachments and versions that were deleted in the last 30 days, the earliest first.
+
+    `version__v` is empty when an attachment was deleted with all its versions.
+    """
     page = await vault_of(request).deletions.listed(
         caller, object_name, wanted.span, attachments=True
     )
@@ -266,7 +318,7 @@ async def attachment_deletions(
             "id": gone.attachment_id,
             "version__v": gone.version or "",
             "external_id__v": gone.external_id,
-            "date_deleted": moment(gone.date_deleted),
+            "date_deleted": date_time_text(gone.date_deleted),
         }
         for gone in page.deletions
     ]
@@ -275,26 +327,31 @@ async def attachment_deletions(
 
 @router.get("/objects/deletions/documents", summary="Deleted documents and versions")
 async def deleted_documents(
-    request: Request, caller: SignedIn, wanted: Wanted
+    request: Request,
+    caller: SignedIn,
+    wanted: Wanted,
 ) -> Response:
-    """Documents, and single versions of them, that were deleted in the last 30 days, the earliest first.
+    """Lists documents and versions that were deleted in the last 30 days, the earliest first.
 
-    `deletion_type` is `document__sys`, without numbers of a version, or `document_version__sys`.
+    `deletion_type` is `document_version__sys`, or `document__sys`, which has no version numbers.
     """
     vault = vault_of(request)
+    # Deletions of documents stand in the same table under a name that no object can have.
     page = await vault.deletions.listed(caller, DOCUMENTS, wanted.span)
     data = [_deleted_document(vault.vault_id, gone) for gone in page.deletions]
     return envelope.success(responseDetails=wanted.details(request, page), data=data)
 
 
 def _deleted_document(vault_id: int, gone: Deletion) -> dict[str, object]:
+    """Return a deleted document or version as an entry of the list."""
+    # Stored as `{document}` or `{document}_{major}_{minor}`.
     document_id, *number = gone.record_id.split("_")
     major, minor = map(int, number) if number else ("", "")
     return {
         "id": int(document_id),
         "major_version_number__v": major,
         "minor_version_number__v": minor,
-        "date_deleted": moment(gone.date_deleted),
+        "date_deleted": date_time_text(gone.date_deleted),
         "global_id__sys": f"{vault_id}_{document_id}",
         "global_version_id__sys": f"{vault_id}_{gone.record_id}" if number else None,
         "deletion_type": "document_version__sys" if number else "document__sys",
@@ -302,7 +359,11 @@ def _deleted_document(vault_id: int, gone: Deletion) -> dict[str, object]:
 
 
 async def _results(
-    request: Request, caller: Caller, job_type: str, named: tuple[str, str, int]
+    request: Request,
+    caller: Caller,
+    job_type: str,
+    named: tuple[str, str, int],
 ) -> Response:
+    """Return a file that a job has written; ``named`` are object, outcome and job."""
     item, content = await vault_of(request).record_jobs.result(caller, job_type, *named)
     return file_response(content, item.name, item.size, media="text/csv")

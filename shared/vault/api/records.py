@@ -1,36 +1,49 @@
-"""Records: read one, list them, create, update, upsert and delete, one or up to 500 in a call."""
+"""Serves records: reads one, lists them, and creates, updates, upserts and deletes up to 500 in a call."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from datetime import UTC
 from typing import Annotated
 from urllib.parse import quote
 
 from fastapi import APIRouter, Query, Request
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+)
 from starlette.responses import Response
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.access.caller import Caller
 from shared.vault.api import response_envelope as envelope
-from shared.vault.api.addresses import PREFIX, base_path, version_of
-from shared.vault.api.body import (
+from shared.vault.api.body import Rows, read_record, read_rows
+from shared.vault.api.object_json import object_reference
+from shared.vault.api.openapi.request_bodies import (
     RECORD_DOCUMENTATION,
     ROWS_DOCUMENTATION,
-    Rows,
-    read_record,
-    read_rows,
 )
-from shared.vault.api.csv_rows import results_csv
-from shared.vault.api.lineage import lineage_of
-from shared.vault.api.object_json import object_reference
-from shared.vault.api.request_session import SignedIn, vault_of
+from shared.vault.api.request_context import (
+    PREFIX,
+    SignedIn,
+    base_path,
+    vault_of,
+    version_of,
+    wants_csv,
+)
+from shared.vault.api.response_envelope import by_id, results_csv
 from shared.vault.errors import VaultFault
-from shared.vault.records.modes import UnchangedFields, WriteMode
-from shared.vault.records.row_results import RowResult
+from shared.vault.records.lineage_entries import HEADER, CallLineage, Origin
+from shared.vault.records.rows import RowResult, UnchangedFields, WriteMode
 
 router = APIRouter(prefix=f"{PREFIX}/vobjects", tags=["Object records"])
 
+# Names of fields may have a relationship before them.
 NAME = re.compile(r"[a-z0-9_.]{1,200}")
 MAX_COLLECTION_FIELDS = 100
 MAX_LIMIT = 1000
@@ -38,9 +51,48 @@ MAX_SORT = 10  # fields
 
 IdParam = Annotated[
     str | None,
-    Query(alias="idParam", description="A unique field that names the record."),
+    Query(
+        alias="idParam",
+        description="A unique field by which rows identify their record.",
+    ),
 ]
+# Another spelling of the parameter, taken and not documented.
 IdParamAlias = Annotated[str | None, Query(alias="id_param", include_in_schema=False)]
+
+MAX_LINEAGE = 16_384  # characters of the header
+MAX_ORIGINS = 50
+MAX_OWN = 50
+MAX_VAULT_ID = 2**53  # above it, readers of JSON lose digits
+ComponentName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.]{1,100}$")]
+# Of an integration or its point: administrators choose it, so that it need not be a component's name.
+ApiName = Annotated[str, StringConstraints(min_length=1, max_length=100)]
+
+
+class _LineagePart(BaseModel):
+    """A part of the lineage header; members with other names are refused, so that no misspelt one is ignored."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class _LineageOrigin(_LineagePart):
+    """Where rows come from: source object and rule; ``own`` are fields that the rule itself sets."""
+
+    object: ComponentName | None = None
+    rule: ComponentName | None = None
+    own: Annotated[list[ComponentName], Field(max_length=MAX_OWN)] = []
+
+
+class _LineageHeader(_LineagePart):
+    """The lineage header: the transfer, and the origins that rows refer to."""
+
+    source_vault_id: Annotated[int, Field(ge=1, le=MAX_VAULT_ID)]
+    integration: ApiName
+    integration_point: ApiName
+    run: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = None
+    time: AwareDatetime
+    origins: Annotated[
+        list[_LineageOrigin], Field(min_length=1, max_length=MAX_ORIGINS)
+    ]
 
 
 @router.get("/{object_name}", summary="List records")
@@ -52,16 +104,18 @@ async def collection(
     limit: Annotated[int, Query(ge=1, le=MAX_LIMIT)] = 200,
     offset: Annotated[int, Query(ge=0)] = 0,
     sort: Annotated[
-        str, Query(description="Fields, each with `asc` or `desc` behind it.")
+        str, Query(description="Fields, each followed by `asc` or `desc`.")
     ] = "id asc",
 ) -> Response:
-    """Records with the named fields; `POST /query` does this and more."""
+    """Lists records with the fields that the call names; `POST /query` can do this and more."""
     vault = vault_of(request)
     names = [name.strip() for name in fields.split(",")][:MAX_COLLECTION_FIELDS]
+    # They become part of a VQL statement: whatever is no name must not.
     if not all(NAME.fullmatch(name) for name in (*names, object_name)):
         raise VaultFault(ErrorType.INVALID_DATA, "A field or object name is malformed")
     selected = ", ".join(dict.fromkeys(names))
-    text = f"SELECT {selected} FROM {object_name} ORDER BY {_order(sort)} PAGESIZE {limit} PAGEOFFSET {offset}"
+    paging = f"ORDER BY {_order(sort)} PAGESIZE {limit} PAGEOFFSET {offset}"
+    text = f"SELECT {selected} FROM {object_name} {paging}"
     page = await vault.queries.run(
         caller, text, describe=False, version_path=version_of(request)
     )
@@ -72,6 +126,7 @@ async def collection(
         "offset": offset,
         "url": url,
     }
+    # None when the statement reads no object of records.
     if page.source is not None:
         details["object"] = object_reference(page.source, base_path(request))
     order = f"&sort={quote(sort)}" if "sort" in request.query_params else ""
@@ -95,9 +150,10 @@ async def create(
     id_param: IdParam = None,
     alias: IdParamAlias = None,
 ) -> Response:
-    """A JSON array, CSV, or one record as a form; with `idParam`, records that exist are updated."""
+    """Creates records from a JSON array, CSV, or one record as a form; with `idParam`, updates those that exist."""
     records = vault_of(request).records
-    mode, lineage = mode_of(request), lineage_of(request)
+    mode = mode_of(request)
+    lineage = lineage_of(request)
     rows = await _rows(request, caller, object_name)
     key = id_param or alias
     if key is None:
@@ -121,14 +177,16 @@ async def update(
     id_param: IdParam = None,
     alias: IdParamAlias = None,
 ) -> Response:
-    """A JSON array, CSV, or one record as a form; rows name their record by `id` or by the `idParam` field."""
-    mode, lineage = mode_of(request), lineage_of(request)
+    """Updates records from a JSON array, CSV, or a form; rows name their record by `id` or by the `idParam` field."""
+    mode = mode_of(request)
+    lineage = lineage_of(request)
     rows = await _rows(request, caller, object_name)
     key = id_param or alias
     results = await vault_of(request).records.update(
         caller, object_name, rows.rows, key, mode=mode, lineage=lineage
     )
-    return _answer(request, object_name, rows, results if key else by_id(results))
+    shown = results if key else by_id(results)
+    return _answer(request, object_name, rows, shown)
 
 
 @router.delete(
@@ -141,29 +199,31 @@ async def delete(
     id_param: IdParam = None,
     alias: IdParamAlias = None,
 ) -> Response:
-    """Rows with `id`, or with the `idParam` field, in the body."""
+    """Deletes records; rows in the body name them by `id` or by the `idParam` field."""
     rows = await read_rows(request)
     key = id_param or alias
     results = await vault_of(request).records.delete(
         caller, object_name, rows.rows, key, mode=mode_of(request)
     )
-    return _answer(
-        request, object_name, rows, results if key else by_id(results), deleted=True
-    )
+    shown = results if key else by_id(results)
+    return _answer(request, object_name, rows, shown, deleted=True)
 
 
 @router.get("/{object_name}/{record_id}", summary="Read a record")
 async def read(
-    request: Request, caller: SignedIn, object_name: str, record_id: str
+    request: Request,
+    caller: SignedIn,
+    object_name: str,
+    record_id: str,
 ) -> Response:
-    """All fields of one record."""
+    """Returns all fields of one record."""
     vault = vault_of(request)
+    # First, since it refuses what is no object, or one that the caller may not read.
     record = await vault.queries.record(caller, object_name, record_id)
+    target = vault.components.registry.objects[object_name]
     details = {
         "url": f"{base_path(request)}/vobjects/{object_name}/{record_id}",
-        "object": object_reference(
-            vault.components.registry.objects[object_name], base_path(request)
-        ),
+        "object": object_reference(target, base_path(request)),
     }
     assigned = await vault.roles.assigned(caller, object_name, record_id)
     return envelope.success(
@@ -177,10 +237,16 @@ async def read(
     openapi_extra=RECORD_DOCUMENTATION,
 )
 async def update_one(
-    request: Request, caller: SignedIn, object_name: str, record_id: str
+    request: Request,
+    caller: SignedIn,
+    object_name: str,
+    record_id: str,
 ) -> Response:
-    """The fields to change, as a form or a JSON object."""
-    vault, row = vault_of(request), await read_record(request) | {"id": record_id}
+    """Changes fields of one record; they come as a form or a JSON object."""
+    vault = vault_of(request)
+    fields = await read_record(request)
+    # The id of the path wins over one in the body.
+    row = fields | {"id": record_id}
     rows = await vault.attachment_fields.with_files(caller, object_name, [row])
     results = await vault.records.update(
         caller, object_name, rows, mode=mode_of(request)
@@ -190,7 +256,10 @@ async def update_one(
 
 @router.delete("/{object_name}/{record_id}", summary="Delete a record")
 async def delete_one(
-    request: Request, caller: SignedIn, object_name: str, record_id: str
+    request: Request,
+    caller: SignedIn,
+    object_name: str,
+    record_id: str,
 ) -> Response:
     """Deletes one record."""
     row: dict[str, object] = {"id": record_id}
@@ -203,14 +272,11 @@ async def delete_one(
 
 
 async def _rows(request: Request, caller: Caller, object_name: str) -> Rows:
-    """The rows of the body, and with them the files that they name."""
-    rows = await read_rows(request)
-    return Rows(
-        await vault_of(request).attachment_fields.with_files(
-            caller, object_name, rows.rows
-        ),
-        rows.single,
-    )
+    """Return the rows of the body, with the files of attachment fields that they name taken over."""
+    sent = await read_rows(request)
+    files = vault_of(request).attachment_fields
+    rows = await files.with_files(caller, object_name, sent.rows)
+    return Rows(rows, sent.single)
 
 
 def _answer(
@@ -221,62 +287,82 @@ def _answer(
     *,
     deleted: bool = False,
 ) -> Response:
+    """Return the results as the call accepts them; deleted records have no address."""
     if wants_csv(request.headers.get("accept", "")):
         return results_csv(results)
     url = None if deleted else f"{base_path(request)}/vobjects/{object_name}"
-    return (
-        envelope.single(results[0], url)
-        if rows.single
-        else envelope.batch(results, url)
-    )
-
-
-def by_id(results: Sequence[RowResult]) -> Sequence[RowResult]:
-    """Results of rows that named their record by ``id``: that is no ``id_param_value``."""
-    for result in results:
-        result.id, result.id_param_value = result.id or result.id_param_value, None
-    return results
-
-
-def wants_csv(accept: str) -> bool:
-    """Whether an Accept header asks for CSV rather than JSON: the one it names first."""
-    kinds = [kind.partition(";")[0].strip().lower() for kind in accept.split(",")]
-    return (
-        next((kind for kind in kinds if kind in ("text/csv", "application/json")), "")
-        == "text/csv"
-    )
+    if rows.single:
+        return envelope.single(results[0], url)
+    return envelope.batch(results, url)
 
 
 def _order(sort: str) -> str:
-    """The ORDER BY of ``name__v desc, id``; raises VaultFault when it is not that."""
+    """Return the ORDER BY of a parameter such as ``name__v desc, id``.
+
+    :raises VaultFault: INVALID_DATA when a term is no name with a direction.
+    """
     terms = [term.split() for term in sort.split(",")]
     for words in terms:
         direction = [word.lower() for word in words[1:]]
-        if (
-            not words
-            or not NAME.fullmatch(words[0])
-            or direction not in ([], ["asc"], ["desc"])
-        ):
-            raise VaultFault(
-                ErrorType.INVALID_DATA, "Invalid value for parameter [sort]"
-            )
+        named = bool(words) and NAME.fullmatch(words[0])
+        if not named or direction not in ([], ["asc"], ["desc"]):
+            message = "Invalid value for parameter [sort]"
+            raise VaultFault(ErrorType.INVALID_DATA, message)
     return ", ".join(" ".join(words) for words in terms[:MAX_SORT])
 
 
+def lineage_of(request: Request) -> CallLineage | None:
+    """Return what the lineage header of a record call says; None without one.
+
+    :raises VaultFault: INVALID_DATA when it is malformed or too long.
+    """
+    text = request.headers.get(HEADER)
+    if text is None:
+        return None
+    try:
+        if len(text) > MAX_LINEAGE:
+            raise ValueError
+        header = _LineageHeader.model_validate_json(text)
+        time = header.time.astimezone(UTC)
+    except ValidationError as error:
+        location = error.errors()[0]["loc"]
+        name = ".".join(str(part) for part in location)
+        message = f"The header {HEADER} cannot be read at [{name[:100]}]"
+        # Without its cause, whose text quotes the values.
+        raise VaultFault(ErrorType.INVALID_DATA, message) from None
+    except (ValueError, OverflowError):
+        message = f"The header {HEADER} has at most {MAX_LINEAGE} characters, and a moment of this era"
+        raise VaultFault(ErrorType.INVALID_DATA, message) from None
+    origins = [
+        Origin(each.object, each.rule, frozenset(each.own)) for each in header.origins
+    ]
+    return CallLineage(
+        header.source_vault_id,
+        header.integration,
+        header.integration_point,
+        header.run,
+        time,
+        tuple(origins),
+    )
+
+
 def mode_of(request: Request) -> WriteMode:
-    """How the headers of a record call want it to write; raises VaultFault."""
-    behavior = (
-        request.headers.get("x-vaultapi-unchangedfieldbehavior")
-        or WriteMode().unchanged
-    )
+    """Return how a record call is to write, as its headers say.
+
+    :raises VaultFault: INVALID_DATA when X-VaultAPI-UnchangedFieldBehavior has another value.
+    """
+    header = request.headers.get("x-vaultapi-unchangedfieldbehavior")
+    behavior = (header or WriteMode().unchanged).lower()
     known = {each.lower(): each for each in UnchangedFields}
-    if behavior.lower() not in known:
-        raise VaultFault(
-            ErrorType.INVALID_DATA,
-            f"X-VaultAPI-UnchangedFieldBehavior takes {', '.join(UnchangedFields)}",
-        )
-    migration, no_triggers = (
-        request.headers.get(f"x-vaultapi-{name}", "").strip().lower() == "true"
-        for name in ("migrationmode", "notriggers")
-    )
-    return WriteMode(migration, no_triggers, known[behavior.lower()])
+    if behavior not in known:
+        allowed = ", ".join(UnchangedFields)
+        message = f"X-VaultAPI-UnchangedFieldBehavior takes {allowed}"
+        raise VaultFault(ErrorType.INVALID_DATA, message)
+    migration = _is_true(request, "x-vaultapi-migrationmode")
+    no_triggers = _is_true(request, "x-vaultapi-notriggers")
+    return WriteMode(migration, no_triggers, known[behavior])
+
+
+def _is_true(request: Request, header: str) -> bool:
+    """Return whether a header says ``true``."""
+    return request.headers.get(header, "").strip().lower() == "true"

@@ -1,23 +1,64 @@
-"""The envelopes of the API: every answer's shape, success or error, is made here and nowhere else."""
+"""Makes every answer of the API: envelopes of results, results as CSV, and the envelopes that faults become."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import csv
+import io
+from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
+from http import HTTPStatus
+from typing import TYPE_CHECKING
 
+import asyncpg
 import orjson
-from starlette.responses import Response
+import structlog
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import PlainTextResponse, Response
 
-from shared.vault.access.moments import moment
+from shared.protocol.error_types import ErrorType
+from shared.protocol.json_values import date_time_text
+from shared.spark.broker_errors import BrokerUnavailable
+from shared.vault.api.request_context import is_api
 from shared.vault.components.platform import SOURCE_MODIFIED
-from shared.vault.errors import ApiError
-from shared.vault.records.row_results import RowResult
+from shared.vault.errors import ApiError, VaultFault
+from shared.vault.records.rows import RowResult
+from shared.vault.storage.database import DatabaseUnavailable
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 JSON = "application/json;charset=UTF-8"
+CSV = "text/csv;charset=UTF-8"
 STATUS_HEADER = "X-VaultAPI-Status"
 AUTHENTICATION_FAILED = "AUTHENTICATION_FAILED"
-NO_DATA_CHANGES = "NO_DATA_CHANGES"
-NEWER_SOURCE_STATE = "NEWER_SOURCE_STATE"
+
+RESULT_COLUMNS = ("responseStatus", "id", "event", "id_param_value", "errors")
+# Spreadsheets run a cell that begins so; a value that somebody has stored must not be run by who opens the file.
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+# No connection was available, or the server undid the transaction itself: sending the call again is safe.
+PASSING = (
+    DatabaseUnavailable,
+    asyncpg.TransactionRollbackError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.LockNotAvailableError,
+    asyncpg.InvalidCachedStatementError,
+)
+# A connection was lost during a call: whether the call was carried out is not known.
+LOST = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    OSError,
+    TimeoutError,
+    BrokerUnavailable,
+)
+READING = frozenset({"GET", "HEAD"})
+UNAVAILABLE = (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT)
+
+log = structlog.get_logger(__name__)
 
 
 class Status(StrEnum):
@@ -29,21 +70,30 @@ class Status(StrEnum):
     EXCEPTION = "EXCEPTION"
 
 
+class WarningType(StrEnum):
+    """Values of ``warning_type``: why a call or row has changed nothing."""
+
+    NO_DATA_CHANGES = "NO_DATA_CHANGES"
+    NEWER_SOURCE_STATE = "NEWER_SOURCE_STATE"
+
+
 def answer(
-    status: Status, members: Mapping[str, object], http_status: int = 200
+    status: Status,
+    members: Mapping[str, object],
+    http_status: int = 200,
 ) -> Response:
-    """An envelope as a response; values may be ``orjson.Fragment`` where the JSON is there already."""
+    """Return an envelope with these members; values that are JSON already come as ``orjson.Fragment``."""
     body = orjson.dumps({"responseStatus": status, **members})
     return Response(body, http_status, {STATUS_HEADER: status}, JSON)
 
 
 def success(**members: object) -> Response:
-    """A SUCCESS envelope with these members; ``data=…`` as a rule."""
+    """Return a SUCCESS envelope with these members; ``data=…`` as a rule."""
     return answer(Status.SUCCESS, members)
 
 
 def failure(error: ApiError, *, error_type: str | None = None) -> Response:
-    """A FAILURE envelope with one error; HTTP 200, as for everything that the Vault itself has processed."""
+    """Return a FAILURE envelope with one error."""
     return failures([error], error_type=error_type)
 
 
@@ -53,7 +103,10 @@ def failures(
     *,
     error_type: str | None = None,
 ) -> Response:
-    """A FAILURE envelope with all its errors, and what further ``members`` the endpoint gives."""
+    """Return a FAILURE envelope with all errors and the further ``members`` of the endpoint.
+
+    Its HTTP status is 200, as of everything that the Vault itself has processed.
+    """
     body: dict[str, object] = {
         "responseMessage": None,
         "errors": errors_json(errors),
@@ -65,53 +118,60 @@ def failures(
 
 
 def exception(error: ApiError, http_status: int) -> Response:
-    """An EXCEPTION envelope: the request may have been right, the server was not."""
-    return answer(
-        Status.EXCEPTION,
-        {"responseMessage": None, "errors": errors_json([error])},
-        http_status,
-    )
+    """Return an EXCEPTION envelope: the request may have been right, the server failed."""
+    members = {"responseMessage": None, "errors": errors_json([error])}
+    return answer(Status.EXCEPTION, members, http_status)
 
 
 def errors_json(errors: Sequence[ApiError]) -> list[dict[str, str]]:
-    """The ``errors`` list of an envelope or of one row."""
+    """Return the ``errors`` of an envelope or of one row."""
     return [{"type": error.type, "message": error.message} for error in errors]
 
 
 def batch(results: Sequence[RowResult], records_url: str | None) -> Response:
-    """The outcome of a record call, row by row in input order.
+    """Return the results of a record call, row by row in input order.
 
-    ``records_url`` is the object's collection (``/api/{v}/vobjects/{object}``), the head of each record's own
-    url, or None where the records are gone. Failed rows leave the envelope SUCCESS; a row without changes makes
-    it WARNING.
+    ``records_url`` is the address of the object's records (``/api/{v}/vobjects/{object}``), the head of each record's
+    own ``url``; None where the records are deleted. A row that fails leaves the envelope SUCCESS, since the others
+    are stored; a row that changes nothing makes it WARNING.
     """
     rows = [_row(result, records_url) for result in results]
     return _outcome(results, rows)
 
 
 def single(result: RowResult, records_url: str | None) -> Response:
-    """The outcome of a record call with one record sent as a form: ``data`` is an object."""
+    """Return the result of a record call that was sent one record as a form: ``data`` is an object."""
     if not result.ok:
         return failures(result.errors)
     return _outcome([result], _row_data(result, records_url))
 
 
 def unchanged(message: str, data: object) -> Response:
-    """A call that would have changed nothing: WARNING, and what there is as ``data``."""
+    """Return a WARNING envelope for a call that changes nothing, with what is stored as ``data``."""
     return answer(Status.WARNING, {"warnings": no_changes(message), "data": data})
 
 
 def no_changes(message: str) -> list[dict[str, str]]:
-    """The ``warnings`` of a row or call that would have changed nothing."""
-    return [{"warning_type": NO_DATA_CHANGES, "message": message}]
+    """Return the ``warnings`` of a row or call that changes nothing."""
+    return [{"warning_type": WarningType.NO_DATA_CHANGES, "message": message}]
 
 
 def action_batch(results: Sequence[RowResult]) -> Response:
-    """The outcome of a user action on several records; rows carry the id beside the status."""
+    """Return the results of a user action on several records; rows carry the id beside the status."""
     return success(data=[_action_row(result) for result in results])
 
 
+def by_id(results: Sequence[RowResult]) -> Sequence[RowResult]:
+    """Return the results of rows that name their record by ``id``, without an ``id_param_value``."""
+    for result in results:
+        # A row that failed has no id of its own yet: the one that it was sent with names it.
+        result.id = result.id or result.id_param_value
+        result.id_param_value = None
+    return results
+
+
 def _outcome(results: Sequence[RowResult], data: object) -> Response:
+    """Return an envelope of ``data`` that warns when one of the results does."""
     first = next((result for result in results if result.warning), None)
     if first is None:
         return answer(Status.SUCCESS, {"data": data})
@@ -119,47 +179,188 @@ def _outcome(results: Sequence[RowResult], data: object) -> Response:
 
 
 def _row(result: RowResult, records_url: str | None) -> dict[str, object]:
+    """Return the entry of one row: status, data, and its errors or warnings."""
     data = _row_data(result, records_url)
-    if result.errors:
-        failed: dict[str, object] = {"responseStatus": Status.FAILURE}
-        if data:
-            failed["data"] = data
-        failed["errors"] = errors_json(result.errors)
-        return failed
-    if result.warning:
-        return {
-            "responseStatus": Status.WARNING,
-            "data": data,
-            "warnings": _warnings(result),
-        }
-    return {"responseStatus": Status.SUCCESS, "data": data}
+    row: dict[str, object] = {"responseStatus": _status(result)}
+    if not result.errors:
+        row["data"] = data
+        if result.warning:
+            row["warnings"] = _warnings(result)
+        return row
+    # A row that failed before its record was found has nothing to name.
+    if data:
+        row["data"] = data
+    row["errors"] = errors_json(result.errors)
+    return row
 
 
 def _row_data(result: RowResult, records_url: str | None) -> dict[str, str]:
+    """Return the ``data`` of a row: only those members that it has."""
     data: dict[str, str] = {}
     if result.id is not None:
         data["id"] = result.id
-    if result.id is not None and result.ok and records_url is not None:
-        data["url"] = f"{records_url}/{result.id}"
+        if result.ok and records_url is not None:
+            data["url"] = f"{records_url}/{result.id}"
     if result.event is not None:
         data["event"] = result.event
     if result.id_param_value is not None:
         data["id_param_value"] = result.id_param_value
-    if (newer := moment(result.newer)) is not None:
+    newer = date_time_text(result.newer)
+    if newer is not None:
         data[SOURCE_MODIFIED.name] = newer
     return data
 
 
 def _action_row(result: RowResult) -> dict[str, object]:
-    if result.ok:
-        return {"responseStatus": Status.SUCCESS, "id": result.id}
-    return {
-        "responseStatus": Status.FAILURE,
-        "id": result.id,
-        "errors": errors_json(result.errors),
-    }
+    """Return the entry of one record of a user action."""
+    status = Status.SUCCESS if result.ok else Status.FAILURE
+    row: dict[str, object] = {"responseStatus": status, "id": result.id}
+    if not result.ok:
+        row["errors"] = errors_json(result.errors)
+    return row
 
 
 def _warnings(result: RowResult) -> list[dict[str, str | None]]:
-    kind = NO_DATA_CHANGES if result.newer is None else NEWER_SOURCE_STATE
+    """Return the ``warnings`` of a row that has one."""
+    unchanged = result.newer is None
+    kind = WarningType.NO_DATA_CHANGES if unchanged else WarningType.NEWER_SOURCE_STATE
     return [{"warning_type": kind, "message": result.warning}]
+
+
+def _status(result: RowResult) -> Status:
+    """Return the ``responseStatus`` of one row."""
+    if result.errors:
+        return Status.FAILURE
+    return Status.WARNING if result.warning else Status.SUCCESS
+
+
+def results_csv(results: Sequence[RowResult]) -> Response:
+    """Return row results as CSV (RFC 4180); a row's errors share one cell, each ``TYPE|message``."""
+    sheet = io.StringIO(newline="")
+    writer = csv.writer(sheet, lineterminator="\r\n")
+    writer.writerow(RESULT_COLUMNS)
+    for result in results:
+        errors = [f"{error.type}|{error.message}" for error in result.errors]
+        cells = (
+            _status(result),
+            result.id,
+            result.event,
+            result.id_param_value,
+            "\n".join(errors),
+        )
+        writer.writerow([safe_cell(cell or "") for cell in cells])
+    warned = any(result.warning for result in results)
+    status = Status.WARNING if warned else Status.SUCCESS
+    return Response(sheet.getvalue().encode(), 200, {STATUS_HEADER: status}, CSV)
+
+
+def safe_cell(text: str) -> str:
+    """Return the text of a cell in a form that no spreadsheet runs as a formula."""
+    return f"'{text}" if text.startswith(FORMULA_STARTS) else text
+
+
+def status_of(error: Exception, method: str) -> int:
+    """Return the HTTP status of the EXCEPTION envelope that a call with this method and error gets."""
+    # Public clients send a call again after 429, 500, 502 and 503, writes included. So 503 means that nothing
+    # was committed; 504, which they do not repeat by themselves, that this is not known; and a write that meets
+    # a defect gets 200, since the defect may have come after the commit.
+    reading = method in READING
+    if isinstance(error, PASSING):
+        return HTTPStatus.SERVICE_UNAVAILABLE
+    if isinstance(error, LOST):
+        if reading:
+            return HTTPStatus.SERVICE_UNAVAILABLE
+        return HTTPStatus.GATEWAY_TIMEOUT
+    return HTTPStatus.INTERNAL_SERVER_ERROR if reading else HTTPStatus.OK
+
+
+class Faults:
+    """ASGI middleware that logs and answers the exceptions that no handler below it has answered.
+
+    ``respond`` makes the answer of an error and an HTTP status.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        respond: Callable[[ApiError, int], Response] = exception,
+    ) -> None:
+        self._app = app
+        self._respond = respond
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the call on; answer an exception unless an answer has begun, which is broken off then."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        begun = False
+
+        async def watched_send(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watched_send)
+        except ClientDisconnect:
+            return  # nobody is left to be answered
+        except Exception as error:
+            response = self._logged_answer(scope, error)
+            # A second status line cannot be sent: the server closes the connection, so that half is not taken for all.
+            if begun:
+                raise
+            await response(scope, receive, send)
+
+    def _logged_answer(self, scope: Scope, error: Exception) -> Response:
+        """Log the error and return its answer, which names the call's id and nothing of the error."""
+        http_status = status_of(error, scope["method"])
+        execution_id = scope.get("state", {}).get("execution_id")
+        if http_status in UNAVAILABLE:
+            # Expected while a server restarts: one line, without a traceback.
+            log.warning(
+                "request.unavailable",
+                reason=type(error).__name__,
+                execution_id=execution_id,
+            )
+            message = "The Vault is starting, or cannot reach its database or broker; try again later"
+        else:
+            log.error(
+                "request.failed",
+                method=scope["method"],
+                execution_id=execution_id,
+                exc_info=error,
+            )
+            message = f"An unexpected error occurred; execution {execution_id}"
+        return self._respond(ApiError(ErrorType.UNEXPECTED_ERROR, message), http_status)
+
+
+async def on_fault(_request: Request, error: Exception) -> Response:
+    """Return the FAILURE envelope of a request that cannot be carried out."""
+    if not isinstance(error, VaultFault):
+        raise error
+    return failure(error.error)
+
+
+async def on_http_error(request: Request, error: Exception) -> Response:
+    """Return the answer for an unknown path or a wrong verb: an envelope for the API, plain HTTP elsewhere."""
+    if not isinstance(error, HTTPException):
+        raise error
+    if not is_api(request.url.path):
+        return PlainTextResponse(error.detail, error.status_code, error.headers)
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        message = f"The resource does not support {request.method}"
+        return failure(ApiError(ErrorType.METHOD_NOT_SUPPORTED, message))
+    if error.status_code == HTTPStatus.NOT_FOUND:
+        message = "The resource does not exist"
+        return failure(ApiError(ErrorType.MALFORMED_URL, message))
+    return failure(ApiError(ErrorType.INVALID_DATA, "The request cannot be read"))
+
+
+async def on_invalid_parameter(_request: Request, error: Exception) -> Response:
+    """Return the FAILURE envelope for a parameter of the wrong type."""
+    if not isinstance(error, RequestValidationError):
+        raise error
+    # Names only: a value may be a secret, or of any length.
+    names = ", ".join(str(problem["loc"][-1]) for problem in error.errors())
+    message = f"Invalid value for parameter [{names[:200]}]"
+    return failure(ApiError(ErrorType.INVALID_DATA, message))

@@ -1,4 +1,4 @@
-"""Roles of users and groups on records."""
+"""Serves the roles of users and groups on records."""
 
 from __future__ import annotations
 
@@ -6,45 +6,59 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from shared.vault.api import response_envelope as envelope
-from shared.vault.api.addresses import PREFIX
-from shared.vault.api.body import ROWS_DOCUMENTATION, read_rows
-from shared.vault.api.request_session import SignedIn, vault_of
-from shared.vault.records.row_results import RowResult
+from shared.vault.api.body import read_rows
+from shared.vault.api.openapi.request_bodies import ROWS_DOCUMENTATION
+from shared.vault.api.request_context import PREFIX, SignedIn, vault_of
+from shared.vault.records.rows import RowResult
 
 router = APIRouter(prefix=f"{PREFIX}/vobjects", tags=["Object records"])
 
+# The one of the documented kinds of assignment that this Vault has.
 MANUAL = "manual_assignment"
 
 
 @router.get("/{object_name}/{record_id}/roles", summary="Roles on a record")
 async def all_roles(
-    request: Request, caller: SignedIn, object_name: str, record_id: str
+    request: Request,
+    caller: SignedIn,
+    object_name: str,
+    record_id: str,
 ) -> Response:
-    """The roles that users or groups have been given."""
+    """Lists the roles on a record with their users and groups."""
     assigned = await vault_of(request).roles.assigned(caller, object_name, record_id)
-    return envelope.success(data=[_json(role, who) for role, who in assigned.items()])
+    listed = [_json(role, members) for role, members in assigned.items()]
+    return envelope.success(data=listed)
 
 
 @router.get(
     "/{object_name}/{record_id}/roles/{role_name}", summary="One role on a record"
 )
 async def one_role(
-    request: Request, caller: SignedIn, object_name: str, record_id: str, role_name: str
+    request: Request,
+    caller: SignedIn,
+    object_name: str,
+    record_id: str,
+    role_name: str,
 ) -> Response:
-    """Empty when nobody has it."""
+    """Returns the users and groups that have the role; an empty list when nobody has it."""
     assigned = await vault_of(request).roles.assigned(caller, object_name, record_id)
-    return envelope.success(
-        data=[_json(role, who) for role, who in assigned.items() if role == role_name]
-    )
+    members = assigned.get(role_name)
+    # Not an error: whether the role exists is not the question of the call.
+    listed = [] if members is None else [_json(role_name, members)]
+    return envelope.success(data=listed)
 
 
 @router.post(
     "/{object_name}/roles",
-    summary="Give roles on records",
+    summary="Assign roles on records",
     openapi_extra=ROWS_DOCUMENTATION,
 )
-async def assign(request: Request, caller: SignedIn, object_name: str) -> Response:
-    """Rows with `id`, `{role}.users` and `{role}.groups`; those who have a role already keep it."""
+async def assign(
+    request: Request,
+    caller: SignedIn,
+    object_name: str,
+) -> Response:
+    """Assigns roles: rows have `id`, `{role}.users` and `{role}.groups`; users and groups with the role keep it."""
     rows = await read_rows(request)
     results = await vault_of(request).roles.change(
         caller, object_name, rows.rows, remove=False
@@ -54,11 +68,15 @@ async def assign(request: Request, caller: SignedIn, object_name: str) -> Respon
 
 @router.delete(
     "/{object_name}/roles",
-    summary="Take roles on records away",
+    summary="Remove roles on records",
     openapi_extra=ROWS_DOCUMENTATION,
 )
-async def remove(request: Request, caller: SignedIn, object_name: str) -> Response:
-    """Rows as for giving them."""
+async def remove(
+    request: Request,
+    caller: SignedIn,
+    object_name: str,
+) -> Response:
+    """Removes roles: rows have `id`, `{role}.users` and `{role}.groups`."""
     rows = await read_rows(request)
     results = await vault_of(request).roles.change(
         caller, object_name, rows.rows, remove=True
@@ -67,14 +85,16 @@ async def remove(request: Request, caller: SignedIn, object_name: str) -> Respon
 
 
 def _plain(results: list[RowResult]) -> list[RowResult]:
-    """Rows of these calls tell the id and nothing else."""
+    """Return the results with ids and errors only, which is all that these calls answer."""
     return [RowResult(id=result.id, errors=result.errors) for result in results]
 
 
-def _json(role: str, who: dict[str, list[int] | None]) -> dict[str, object]:
+def _json(role: str, members: dict[str, list[int] | None]) -> dict[str, object]:
+    """Return a role with its users and groups."""
     return {
         "name": role,
-        "users": who["users"] or [],
-        "groups": who["groups"] or [],
+        "users": members["users"] or [],
+        "groups": members["groups"] or [],
+        # The Vault assigns no roles itself: whatever there is, somebody has assigned.
         "assignment_type": MANUAL,
     }

@@ -1,72 +1,80 @@
-"""File staging: items of the staging area, their content, and uploads in parts."""
+"""Serves the staging area: its files and folders, their content, and uploads in parts."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+import re
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, assert_never
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Header, Query, Request
 from starlette.responses import Response
 
 from shared.protocol.error_types import ErrorType
+from shared.protocol.json_values import date_time_text
 from shared.vault.api import response_envelope as envelope
-from shared.vault.api.addresses import PREFIX, base_path, origin
-from shared.vault.api.body import form_documentation, read_fields
+from shared.vault.api.body import missing, read_fields, required
 from shared.vault.api.file_body import (
+    RangeHeader,
+    UploadForm,
     bounded_stream,
     file_response,
     span_of,
     upload_form,
 )
-from shared.vault.api.jobs import job_url, moment
-from shared.vault.api.request_session import SignedIn, vault_of
+from shared.vault.api.jobs import job_url
+from shared.vault.api.openapi.request_bodies import (
+    OCTETS_DOCUMENTATION,
+    form_documentation,
+    multipart_documentation,
+)
+from shared.vault.api.request_context import (
+    PREFIX,
+    SignedIn,
+    origin,
+    vault_of,
+)
 from shared.vault.errors import VaultFault
-from shared.vault.files.store_faults import given_md5
+from shared.vault.files.file_store import given_md5
 from shared.vault.staging.staging_service import MAX_UPLOAD
 from shared.vault.staging.uploads import MAX_PART, UploadedPart, UploadSession
 
 if TYPE_CHECKING:
     from shared.vault.access.caller import Caller
-    from shared.vault.files.file_store import Item
+    from shared.vault.files.file_store import Item, StoredFile
     from shared.vault.files.paths import StagingArea
 
 router = APIRouter(prefix=f"{PREFIX}/services/file_staging", tags=["File staging"])
 
+# The documented limit of a page, and its default.
 PAGE = 1000
 
 Limit = Annotated[int, Query(ge=1, le=PAGE)]
 Md5 = Annotated[str | None, Header(alias="Content-MD5")]
 Recursive = Annotated[
-    bool, Query(description="Whether what is in subfolders counts as well.")
+    bool, Query(description="`true` includes the items of subfolders.")
 ]
 
-FILE_FORM = {
-    "requestBody": {
-        "content": {
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "required": ["path", "kind"],
-                    "properties": {
-                        "path": {"type": "string"},
-                        "kind": {"type": "string", "enum": ["file", "folder"]},
-                        "overwrite": {"type": "boolean"},
-                        "file": {"type": "string", "format": "binary"},
-                    },
-                }
-            }
-        }
-    }
-}
-OCTETS = {
-    "requestBody": {
-        "content": {
-            "application/octet-stream": {
-                "schema": {"type": "string", "format": "binary"}
-            }
-        }
-    }
-}
+# No number that fits PostgreSQL's bigint has more digits.
+SIZE = re.compile(r"[0-9]{1,19}")
+
+
+class ItemKind(StrEnum):
+    """Values of `kind`: what an item of the staging area is."""
+
+    FILE = "file"
+    FOLDER = "folder"
+
+
+ITEM_FILE_FORM = multipart_documentation(
+    {
+        "path": {"type": "string"},
+        "kind": {"type": "string", "enum": [str(each) for each in ItemKind]},
+        "overwrite": {"type": "boolean"},
+    },
+    required=("path", "kind"),
+)
 
 
 @router.get("/items/content/{item:path}", summary="Download a file")
@@ -74,15 +82,14 @@ async def content(
     request: Request,
     caller: SignedIn,
     item: str,
-    wanted: Annotated[str | None, Header(alias="Range")] = None,
+    wanted: RangeHeader = None,
 ) -> Response:
-    """The content of a file, or the `Range` of it."""
+    """Returns the content of a file, or the part of it that `Range` names."""
     staging = vault_of(request).staging
     file = await staging.file(caller, item)
     span = span_of(wanted, file.size)
-    return file_response(
-        staging.content(file, span.start, span.length), file.name, file.size, span
-    )
+    stream = staging.content(file, span.start, span.length)
+    return file_response(stream, file.name, file.size, span)
 
 
 @router.get("/items", summary="List the items of the root", name="root_items")
@@ -96,7 +103,8 @@ async def items(
     cursor: str | None = None,
     format_result: str | None = None,
 ) -> Response:
-    """Files and folders, in the order of their names."""
+    """Lists files and folders in the order of their names."""
+    # Refused, not ignored: the client would take a list in JSON for the file that it asked for.
     if format_result is not None:
         raise VaultFault(
             ErrorType.ATTRIBUTE_NOT_SUPPORTED,
@@ -114,47 +122,66 @@ async def items(
             "limit": limit,
             "recursive": str(recursive).lower(),
         }
-        members["responseDetails"] = {
-            "next_page": f"{origin(request)}{request.url.path}?{urlencode(kept)}"
-        }
-    return envelope.success(**members, data=[_item_json(area, each) for each in found])
+        next_page = f"{origin(request)}{request.url.path}?{urlencode(kept)}"
+        members["responseDetails"] = {"next_page": next_page}
+    members["data"] = [_item_json(area, each) for each in found]
+    return envelope.success(**members)
 
 
-@router.post("/items", summary="Create a folder or file", openapi_extra=FILE_FORM)
+@router.post("/items", summary="Create a folder or file", openapi_extra=ITEM_FILE_FORM)
 async def create(
-    request: Request, caller: SignedIn, content_md5: Md5 = None
+    request: Request,
+    caller: SignedIn,
+    content_md5: Md5 = None,
 ) -> Response:
-    """A file of up to 50 MB, or a folder; larger files are uploaded in parts."""
-    staging = vault_of(request).staging
-    area = staging.area(caller)
+    """Creates a folder, or a file of up to 50 MB; larger files are uploaded in parts."""
+    # Its area decides whether the caller may use it at all: asked for before the file is read.
+    area = vault_of(request).staging.area(caller)
     async with upload_form(request, MAX_UPLOAD) as form:
-        kind, path = form.fields.get("kind", "").lower(), form.fields.get("path", "")
-        if kind == "folder":
-            key = await staging.create_folder(caller, path)
-            name = key.rpartition("/")[2]
-            return envelope.success(
-                data={"kind": "folder", "path": f"{area.path(key)}/", "name": name}
-            )
-        if kind != "file":
-            raise VaultFault(
-                ErrorType.INVALID_DATA, "Parameter [kind] is file or folder"
-            )
-        if form.file is None:
-            raise VaultFault(
-                ErrorType.PARAMETER_REQUIRED, "Missing required parameter [file]"
-            )
-        overwrite = _flag(form.fields, "overwrite")
-        md5 = given_md5(content_md5)
-        stored = await staging.create_file(
-            caller, path, form.content(), overwrite=overwrite, md5=md5
-        )
-    data = {
-        "kind": "file",
-        "path": area.path(stored.key),
-        "name": stored.key.rpartition("/")[2],
-    }
-    return envelope.success(
-        data={**data, "size": stored.size, "file_content_md5": stored.md5}
+        kind = _kind(form.fields)
+        match kind:
+            case ItemKind.FOLDER:
+                path = form.fields.get("path", "")
+                key = await vault_of(request).staging.create_folder(caller, path)
+                data = _named(ItemKind.FOLDER, f"{area.path(key)}/", key)
+            case ItemKind.FILE:
+                stored = await _new_file(request, caller, form, content_md5)
+                data = _named(ItemKind.FILE, area.path(stored.key), stored.key)
+                data["size"] = stored.size
+                data["file_content_md5"] = stored.md5
+            case _:
+                assert_never(kind)
+    return envelope.success(data=data)
+
+
+def _kind(fields: Mapping[str, str]) -> ItemKind:
+    """Return what form field `kind` asks for.
+
+    :raises VaultFault: INVALID_DATA when it is neither a file nor a folder.
+    """
+    try:
+        return ItemKind(fields.get("kind", "").lower())
+    except ValueError as error:
+        message = "Parameter [kind] is file or folder"
+        raise VaultFault(ErrorType.INVALID_DATA, message) from error
+
+
+async def _new_file(
+    request: Request, caller: Caller, form: UploadForm, content_md5: str | None
+) -> StoredFile:
+    """Store the file of a form.
+
+    :raises VaultFault: PARAMETER_REQUIRED when the form has no file; INVALID_DATA for a malformed MD5.
+    """
+    if form.file is None:
+        raise missing("file")
+    return await vault_of(request).staging.create_file(
+        caller,
+        form.fields.get("path", ""),
+        form.content(),
+        # Without it, a path that exists is refused.
+        overwrite=_flag(form.fields, "overwrite"),
+        md5=given_md5(content_md5),
     )
 
 
@@ -166,41 +193,49 @@ ITEM_FORM = form_documentation(
 @router.put(
     "/items/{item:path}", summary="Move or rename an item", openapi_extra=ITEM_FORM
 )
-async def update(request: Request, caller: SignedIn, item: str) -> Response:
-    """Starts a job."""
+async def update(
+    request: Request,
+    caller: SignedIn,
+    item: str,
+) -> Response:
+    """Starts a job that moves or renames a file or folder."""
     fields = await read_fields(request)
-    staging = vault_of(request).staging
-    job_id = await staging.move(caller, item, fields.get("parent"), fields.get("name"))
-    return envelope.success(data={"job_id": job_id, "url": job_url(request, job_id)})
+    parent = fields.get("parent")
+    name = fields.get("name")
+    job_id = await vault_of(request).staging.move(caller, item, parent, name)
+    return _submitted(request, job_id)
 
 
 @router.delete("/items/{item:path}", summary="Delete an item")
 async def delete(
-    request: Request, caller: SignedIn, item: str, recursive: Recursive = False
+    request: Request,
+    caller: SignedIn,
+    item: str,
+    recursive: Recursive = False,
 ) -> Response:
-    """Starts a job; a folder that is not empty is deleted with `recursive` only."""
+    """Starts a job that deletes a file or folder; a folder that is not empty only with `recursive`."""
     job_id = await vault_of(request).staging.delete(caller, item, recursive=recursive)
-    return envelope.success(data={"job_id": job_id, "url": job_url(request, job_id)})
+    return _submitted(request, job_id)
 
 
 UPLOAD_FORM = form_documentation(
-    {"path": "Where the file goes", "size": "Its bytes", "overwrite": "true or false"}
+    {
+        "path": "Path that the file is to have",
+        "size": "Size of the file in bytes",
+        "overwrite": "true or false",
+    }
 )
 
 
 @router.post("/upload", summary="Open an upload session", openapi_extra=UPLOAD_FORM)
 async def open_upload(request: Request, caller: SignedIn) -> Response:
-    """For a file that comes in parts of up to 50 MB; open for 72 hours."""
+    """Opens a session, for 72 hours, to upload a file in parts of up to 50 MB."""
     vault = vault_of(request)
+    # Refuses callers who may not use the staging area.
     vault.staging.area(caller)
     fields = await read_fields(request)
-    path, size = fields.get("path", ""), fields.get("size", "")
-    for name, value in (("path", path), ("size", size)):
-        if not value:
-            raise VaultFault(
-                ErrorType.PARAMETER_REQUIRED, f"Missing required parameter [{name}]"
-            )
-    if not size.isascii() or not size.isdigit() or len(size) > len(str(2**62)):
+    path, size = required(fields, "path", "size")
+    if not SIZE.fullmatch(size):
         raise VaultFault(ErrorType.INVALID_DATA, "Invalid value for parameter [size]")
     session = await vault.uploads.create(
         caller, path, int(size), overwrite=_flag(fields, "overwrite")
@@ -210,18 +245,19 @@ async def open_upload(request: Request, caller: SignedIn) -> Response:
 
 @router.get("/upload", summary="Open upload sessions")
 async def uploads(request: Request, caller: SignedIn) -> Response:
-    """One's own; all of them for an administrator."""
+    """Lists the caller's open upload sessions; for an administrator, those of all users."""
     sessions = await vault_of(request).uploads.sessions(caller)
-    return envelope.success(
-        data=[_session_json(request, caller, session) for session in sessions]
-    )
+    shown = [_session_json(request, caller, session) for session in sessions]
+    return envelope.success(data=shown)
 
 
 @router.get("/upload/{upload_session_id}", summary="An upload session")
 async def upload(
-    request: Request, caller: SignedIn, upload_session_id: str
+    request: Request,
+    caller: SignedIn,
+    upload_session_id: str,
 ) -> Response:
-    """How much of the file has come."""
+    """Returns an upload session, and how much of the file has arrived."""
     session = await vault_of(request).uploads.session(caller, upload_session_id)
     return envelope.success(data=_session_json(request, caller, session))
 
@@ -234,20 +270,22 @@ async def parts(
     limit: Limit = PAGE,
     cursor: Annotated[int, Query(ge=0)] = 0,
 ) -> Response:
-    """In the order of their numbers."""
+    """Lists the parts that have arrived, in the order of their numbers."""
     found = await vault_of(request).uploads.parts(caller, upload_session_id)
     members: dict[str, object] = {}
     if len(found) > cursor + limit:
         kept = urlencode({"cursor": cursor + limit, "limit": limit})
-        url = f"{origin(request)}{base_path(request)}/services/file_staging/upload/{upload_session_id}/parts"
-        members["responseDetails"] = {"next_page": f"{url}?{kept}"}
-    return envelope.success(
-        **members, data=[_part_json(part) for part in found[cursor : cursor + limit]]
-    )
+        next_page = f"{origin(request)}{request.url.path}?{kept}"
+        members["responseDetails"] = {"next_page": next_page}
+    page = found[cursor : cursor + limit]
+    members["data"] = [_part_json(part) for part in page]
+    return envelope.success(**members)
 
 
 @router.put(
-    "/upload/{upload_session_id}", summary="Upload a part", openapi_extra=OCTETS
+    "/upload/{upload_session_id}",
+    summary="Upload a part",
+    openapi_extra=OCTETS_DOCUMENTATION,
 )
 async def put_part(
     request: Request,
@@ -256,63 +294,90 @@ async def put_part(
     number: Annotated[int, Header(alias="X-VaultAPI-FilePartNumber")],
     content_md5: Md5 = None,
 ) -> Response:
-    """Parts are sent in the order of their numbers, from 1 on; one that is sent again replaces the first."""
+    """Takes a part; parts come in the order of their numbers, and one that is sent again replaces the earlier one."""
+    # Not read yet: the session is checked first, and a part goes to the store as it arrives.
     stream = bounded_stream(request, MAX_PART)
-    sessions = vault_of(request).uploads
-    part = await sessions.put_part(
-        caller, upload_session_id, number, stream, given_md5(content_md5)
+    # Read before the part, so that a malformed header is refused first.
+    md5 = given_md5(content_md5)
+    part = await vault_of(request).uploads.put_part(
+        caller, upload_session_id, number, stream, md5
     )
     return envelope.success(data=_part_json(part))
 
 
 @router.post("/upload/{upload_session_id}", summary="Commit an upload session")
 async def commit(
-    request: Request, caller: SignedIn, upload_session_id: str
+    request: Request,
+    caller: SignedIn,
+    upload_session_id: str,
 ) -> Response:
-    """Starts a job that puts the parts together; the file is there when it has ended."""
+    """Starts a job that puts the parts together; the file exists when the job has ended."""
     job_id = await vault_of(request).uploads.commit(caller, upload_session_id)
-    return envelope.success(data={"job_id": job_id, "url": job_url(request, job_id)})
+    return _submitted(request, job_id)
 
 
 @router.delete("/upload/{upload_session_id}", summary="Abort an upload session")
-async def abort(request: Request, caller: SignedIn, upload_session_id: str) -> Response:
-    """Removes the parts."""
+async def abort(
+    request: Request,
+    caller: SignedIn,
+    upload_session_id: str,
+) -> Response:
+    """Ends an upload session and removes its parts."""
     await vault_of(request).uploads.abort(caller, upload_session_id)
     return envelope.success()
 
 
-def _flag(fields: dict[str, str], name: str) -> bool:
+def _submitted(request: Request, job_id: int) -> Response:
+    """Return the answer to a call that has submitted a job; here it is in ``data``, unlike elsewhere."""
+    return envelope.success(data={"job_id": job_id, "url": job_url(request, job_id)})
+
+
+def _named(kind: ItemKind, path: str, key: str) -> dict[str, object]:
+    """Return the members that all items have; the name is the last part of the key in the store."""
+    _, _, name = key.rpartition("/")
+    return {"kind": kind, "path": path, "name": name}
+
+
+def _flag(fields: Mapping[str, str], name: str) -> bool:
+    """Return whether a form field says ``true``."""
     return fields.get(name, "").strip().lower() == "true"
 
 
 def _item_json(area: StagingArea, item: Item) -> dict[str, object]:
-    shown: dict[str, object] = {"kind": "folder" if item.is_folder else "file"}
-    shown |= {"path": area.path(item.key), "name": item.name}
+    """Return an item as the API describes it; ``area`` is the part of the store that the caller sees."""
+    kind = ItemKind.FOLDER if item.is_folder else ItemKind.FILE
+    shown = _named(kind, area.path(item.key), item.key)
     if not item.is_folder:
-        shown |= {"size": item.size, "modified_date": moment(item.modified)}
+        shown["size"] = item.size
+        shown["modified_date"] = date_time_text(item.modified)
     return shown
 
 
 def _session_json(
-    request: Request, caller: Caller, session: UploadSession
+    request: Request,
+    caller: Caller,
+    session: UploadSession,
 ) -> dict[str, object]:
+    """Return an upload session as the API describes it."""
     area = vault_of(request).staging.area(caller)
     return {
         "path": area.path(session.key),
         "name": session.key.rpartition("/")[2],
         "id": session.id,
-        "expiration_date": moment(session.expiration_date),
-        "created_date": moment(session.created_date),
-        "last_uploaded_date": moment(session.last_uploaded_date),
+        "expiration_date": date_time_text(session.expiration_date),
+        "created_date": date_time_text(session.created_date),
+        "last_uploaded_date": date_time_text(session.last_uploaded_date),
         "owner": session.owner,
         "uploaded_parts": session.uploaded_parts,
         "size": session.size,
+        # Bytes, of the whole `size`.
         "uploaded": session.uploaded,
         "overwrite": session.overwrite,
     }
 
 
 def _part_json(part: UploadedPart) -> dict[str, object]:
+    """Return a part of an upload as the API describes it."""
     return {
         "size": part.size,
         "part_number": part.part_number,

@@ -1,4 +1,4 @@
-"""The properties of users and groups as their metadata endpoints describe them."""
+"""Describes the fields of users and groups for their metadata endpoints."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ if TYPE_CHECKING:
 
 Property = dict[str, object]
 
+# Characters; those that differ are in LENGTHS.
+LONG = 255
 LENGTHS = {
     "alias__v": 40,
     "office_phone__v": 20,
     "mobile_phone__v": 20,
     "federated_id__v": 100,
-}
-SHORT = {
     "user_first_name__v": 80,
     "user_last_name__v": 80,
     "user_locale__v": 10,
@@ -27,11 +27,12 @@ SHORT = {
 
 
 def _property(
-    name: str, kind: str = "String", length: int = 255, **more: object
+    name: str, kind: str = "String", length: int = LONG, **more: object
 ) -> Property:
-    required, multivalue, read_only = (
-        bool(more.pop(k, False)) for k in ("required", "multivalue", "read_only")
-    )
+    """Return one field; ``more`` are flags, and members of its type."""
+    required = bool(more.pop("required", False))
+    multivalue = bool(more.pop("multivalue", False))
+    read_only = bool(more.pop("read_only", False))
     return {
         "name": name,
         "type": kind,
@@ -40,25 +41,26 @@ def _property(
         "queryable": True,
         "required": required,
         "multivalue": multivalue,
+        # Fields that the Vault sets cannot be sent with a new user either.
         "onCreateEditable": not read_only,
         **more,
     }
 
 
 def _reference(name: str, target: str, **more: object) -> Property:
+    """Return a field that names another object and that the Vault sets."""
     return _property(name, "ObjectReference", 20, object=target, read_only=True, **more)
 
 
 def _moment(name: str) -> Property:
+    """Return a field with a date and time that the Vault sets."""
     return _property(name, "Calendar", 0, read_only=True)
 
 
 def user_properties(profiles: Picklist) -> list[Property]:
-    """Every field of a user; ``profiles`` are the security profiles that one may have."""
+    """Return every field of a user; ``profiles`` are the security profiles that a user may have."""
     texts = [
-        _property(
-            name, length=(LENGTHS | SHORT).get(name, 255), required=name in REQUIRED
-        )
+        _property(name, length=LENGTHS.get(name, LONG), required=name in REQUIRED)
         for name in TEXTS
     ]
     values = [

@@ -1,4 +1,4 @@
-"""Users: who the caller is, users listed, created, changed and made inactive; passwords, permissions, tokens."""
+"""Serves users: lists, creates, changes and disables them; their passwords, permissions and access tokens."""
 
 from __future__ import annotations
 
@@ -13,29 +13,33 @@ from shared.vault.access.caller import Caller
 from shared.vault.access.permissions import Operation, require_own
 from shared.vault.access.profiles import permissions_json
 from shared.vault.api import response_envelope as envelope
-from shared.vault.api.addresses import PREFIX
-from shared.vault.api.body import (
+from shared.vault.api.body import read_fields, read_record, read_rows, required
+from shared.vault.api.openapi.request_bodies import (
     RECORD_DOCUMENTATION,
     ROWS_DOCUMENTATION,
     form_documentation,
-    read_fields,
-    read_record,
-    read_rows,
 )
-from shared.vault.api.csv_rows import results_csv
-from shared.vault.api.records import wants_csv
-from shared.vault.api.request_session import PerhapsSignedIn, SignedIn, vault_of
+from shared.vault.api.request_context import (
+    PREFIX,
+    PerhapsSignedIn,
+    SignedIn,
+    vault_of,
+    wants_csv,
+)
+from shared.vault.api.response_envelope import results_csv
 from shared.vault.errors import VaultFault
-from shared.vault.records.row_results import RowResult
+from shared.vault.records.rows import RowResult
 from shared.vault.security.sessions import invalid_session
 from shared.vault.security.user_records import OBJECT
 
 router = APIRouter(prefix=f"{PREFIX}/objects/users", tags=["Users"])
 
+# In a path, `me` stands for the caller.
 ME = "me"
 MAX_LIMIT = 1000
 TOKENS = "api_access_token__sys"
 
+# 18 digits always fit PostgreSQL's bigint.
 UserId = Annotated[
     str, Path(pattern=r"^(me|[0-9]{1,18})$", description="The id of a user, or `me`.")
 ]
@@ -45,16 +49,15 @@ PASSWORD = form_documentation(
     {
         "password__v": "The current password",
         "new_password__v": "The new one",
-        "username": "Who changes it, when there is no session because it must be changed",
+        "username": "The user's name, when there is no session because the password must be changed",
     }
 )
-MEMBERSHIP = form_documentation(
-    {
-        "active__v": "true or false",
-        "security_profile__v": "Name of a security profile",
-        "license_type__v": "Name of a license type",
-    }
-)
+MEMBERSHIP_FIELDS = {
+    "active__v": "true or false",
+    "security_profile__v": "Name of a security profile",
+    "license_type__v": "Name of a license type",
+}
+MEMBERSHIP = form_documentation(MEMBERSHIP_FIELDS)
 TOKEN = form_documentation(
     {"name__v": "Name of the token", "expiry_date__v": "YYYY-MM-DDTHH:MM:SSZ; optional"}
 )
@@ -71,7 +74,7 @@ async def all_users(
     without_membership: Membership = True,
     without_licensing: Licensing = True,
 ) -> Response:
-    """Users of this Vault; `vaults` may name it, or be `all`. Users of other Vaults are theirs to tell."""
+    """Lists the users of this Vault; for `vaults` that name other Vaults only, the list is empty."""
     vault = vault_of(request)
     users = await vault.users.page(
         caller,
@@ -81,9 +84,9 @@ async def all_users(
         membership=not without_membership,
         licensing=not without_licensing,
     )
-    if vaults and not {"all", str(vault.vault_id)} & {
-        part.strip() for part in vaults.split(",")
-    }:
+    # Users of other Vaults are not known here.
+    named = {part.strip() for part in vaults.split(",")}
+    if vaults and not named & {"all", str(vault.vault_id)}:
         users = []
     shown = [{"user": user} for user in users]
     return envelope.success(
@@ -98,27 +101,27 @@ async def create(
     operation: str = "",
     id_param: Annotated[str, Query(alias="idParam")] = "",
 ) -> Response:
-    """One user as a form, or up to 500 as JSON or CSV; `operation=upsert` with `idParam` changes those who exist.
+    """Creates one user from a form, or up to 500 from JSON or CSV; `operation=upsert` updates those who exist.
 
-    Beside the documented fields, `password__v` sets a first password; without one a user cannot sign in yet.
+    With `upsert`, `idParam` is the field that identifies users. `password__v` sets a first password; without one, a
+    user cannot sign in yet.
     """
-    rows, users = await read_rows(request), vault_of(request).users
+    rows = await read_rows(request)
+    users = vault_of(request).users
     if operation == "upsert":
         results = await users.upsert(caller, rows.rows, id_param)
     elif operation:
         raise VaultFault(ErrorType.INVALID_DATA, "[operation] is upsert, or left out")
     else:
         results = await users.create(caller, rows.rows)
-    return (
-        _single(results[0], "User successfully created.")
-        if rows.single
-        else _batch(request, results)
-    )
+    if rows.single:
+        return _single(results[0], "User successfully created.")
+    return _batch(request, results)
 
 
 @router.put("", summary="Update users", openapi_extra=ROWS_DOCUMENTATION)
 async def update(request: Request, caller: SignedIn) -> Response:
-    """Up to 500 users as JSON or CSV, each named by `id`."""
+    """Updates up to 500 users from JSON or CSV; rows name them by `id`."""
     rows = await read_rows(request)
     results = await vault_of(request).users.update(caller, rows.rows)
     return _single(results[0]) if rows.single else _batch(request, results)
@@ -126,20 +129,19 @@ async def update(request: Request, caller: SignedIn) -> Response:
 
 @router.post("/me/password", summary="Change my password", openapi_extra=PASSWORD)
 async def change_password(request: Request, caller: PerhapsSignedIn) -> Response:
-    """The user's other sessions end. Who must change it before signing in sends `username` instead of a session."""
+    """Changes the caller's password and ends the user's other sessions.
+
+    A user who must change the password before signing in sends `username` instead of a session.
+    """
     fields = await read_fields(request)
+    # A session decides: with one, `username` cannot name somebody else.
     username = caller.username if caller else fields.get("username", "")
     if not username:
+        # The same refusal as of any call without a session.
         raise invalid_session()
     security = vault_of(request).security
-    for name in ("password__v", "new_password__v"):
-        if not fields.get(name):
-            raise VaultFault(
-                ErrorType.PARAMETER_REQUIRED, f"Missing required parameter [{name}]"
-            )
-    await security.change_password(
-        username, fields["password__v"], fields["new_password__v"], caller
-    )
+    current, new = required(fields, "password__v", "new_password__v")
+    await security.change_password(username, current, new, caller)
     return envelope.success()
 
 
@@ -151,7 +153,7 @@ async def one_user(
     without_membership: Membership = True,
     without_licensing: Licensing = True,
 ) -> Response:
-    """The user; `me` is the caller, with `delegate_user_id` in a delegated session."""
+    """Returns a user; `me` is the caller, with `delegate_user_id` in a delegated session."""
     user = await vault_of(request).users.get(
         caller,
         _id(caller, user_id),
@@ -162,20 +164,30 @@ async def one_user(
 
 
 @router.put("/{user_id}", summary="Update a user", openapi_extra=RECORD_DOCUMENTATION)
-async def update_one(request: Request, caller: SignedIn, user_id: UserId) -> Response:
-    """Fields to change, as a form or a JSON object; everyone may change name, address and language of themselves."""
+async def update_one(
+    request: Request,
+    caller: SignedIn,
+    user_id: UserId,
+) -> Response:
+    """Changes fields of a user; they come as a form or a JSON object.
+
+    All users may change their own name, address and language.
+    """
     fields = await read_record(request)
-    return _single(
-        await vault_of(request).users.update_one(caller, _id(caller, user_id), fields)
-    )
+    users = vault_of(request).users
+    result = await users.update_one(caller, _id(caller, user_id), fields)
+    return _single(result)
 
 
 @router.delete("/{user_id}", summary="Disable a user")
-async def disable(request: Request, caller: SignedIn, user_id: UserId) -> Response:
+async def disable(
+    request: Request,
+    caller: SignedIn,
+    user_id: UserId,
+) -> Response:
     """Makes the user inactive; users are never deleted."""
-    (result,) = await vault_of(request).users.update(
-        caller, [{"id": _id(caller, user_id), "active__v": False}]
-    )
+    row = {"id": _id(caller, user_id), "active__v": False}
+    (result,) = await vault_of(request).users.update(caller, [row])
     return _single(result)
 
 
@@ -185,34 +197,40 @@ async def disable(request: Request, caller: SignedIn, user_id: UserId) -> Respon
     openapi_extra=MEMBERSHIP,
 )
 async def update_membership(
-    request: Request, caller: SignedIn, user_id: UserId, vault_id: str
+    request: Request,
+    caller: SignedIn,
+    user_id: UserId,
+    vault_id: str,
 ) -> Response:
-    """Form fields `active__v`, `security_profile__v`, `license_type__v`."""
+    """Changes the form fields of a user's membership in this Vault."""
     vault = vault_of(request)
     if vault_id != str(vault.vault_id):
         raise VaultFault(
             ErrorType.INVALID_DATA, "The user is no member of a Vault with this id"
         )
-    names = ("active__v", "security_profile__v", "license_type__v")
-    fields = {
-        name: value
-        for name, value in (await read_fields(request)).items()
-        if name in names
+    fields = await read_fields(request)
+    # Other fields are no part of a membership, and are ignored.
+    row: dict[str, object] = {
+        name: fields[name] for name in MEMBERSHIP_FIELDS if name in fields
     }
-    (result,) = await vault.users.update(
-        caller, [{**fields, "id": _id(caller, user_id)}]
-    )
+    row["id"] = _id(caller, user_id)
+    (result,) = await vault.users.update(caller, [row])
     return _single(result)
 
 
 @router.get("/{user_id}/permissions", summary="Permissions of a user")
 async def permissions(
-    request: Request, caller: SignedIn, user_id: UserId, filter: str = ""
+    request: Request,
+    caller: SignedIn,
+    user_id: UserId,
+    filter: str = "",
 ) -> Response:
-    """On every object and field; `filter=name__v::object.{object}.object_actions` asks for one."""
-    vault, holder = vault_of(request), caller
+    """Lists permissions on all objects and fields; `filter=name__v::object.{object}.object_actions` returns one."""
+    vault = vault_of(request)
+    holder = caller
     asked = _id(caller, user_id)
     if asked != caller.user_id:
+        # Everyone may read their own permissions.
         require_own(caller, asked, OBJECT, Operation.READ)
         holder = await vault.security.caller_of(asked)
     shown = permissions_json(
@@ -222,47 +240,55 @@ async def permissions(
 
 
 @router.get(f"/{{user_id}}/{TOKENS}", summary="Access tokens of a user")
-async def tokens(request: Request, caller: SignedIn, user_id: UserId) -> Response:
-    """The tokens without their values."""
-    return envelope.success(
-        data=await vault_of(request).security.tokens.of_user(
-            caller, _id(caller, user_id)
-        )
-    )
+async def tokens(
+    request: Request,
+    caller: SignedIn,
+    user_id: UserId,
+) -> Response:
+    """Lists a user's access tokens without their values."""
+    access_tokens = vault_of(request).security.tokens
+    listed = await access_tokens.of_user(caller, _id(caller, user_id))
+    return envelope.success(data=listed)
 
 
 @router.post(
     f"/{{user_id}}/{TOKENS}", summary="Generate an access token", openapi_extra=TOKEN
 )
 async def generate_token(
-    request: Request, caller: SignedIn, user_id: UserId
+    request: Request,
+    caller: SignedIn,
+    user_id: UserId,
 ) -> Response:
-    """`token__sys` is sent as `Authorization: Bearer …` with later calls; it is shown this once only."""
+    """Makes an access token, `token__sys`, for later calls (`Authorization: Bearer …`); only this answer shows it."""
     fields = await read_fields(request)
-    name, expiry = fields.get("name__v", ""), fields.get("expiry_date__v", "")
-    token = await vault_of(request).security.tokens.generate(
-        caller, _id(caller, user_id), name, expiry
-    )
+    name = fields.get("name__v", "")
+    expiry = fields.get("expiry_date__v", "")
+    owner = _id(caller, user_id)
+    access_tokens = vault_of(request).security.tokens
+    token = await access_tokens.generate(caller, owner, name, expiry)
     return envelope.success(data=token)
 
 
 @router.delete(f"/{{user_id}}/{TOKENS}/{{token_id}}", summary="Revoke an access token")
 async def revoke_token(
-    request: Request, caller: SignedIn, user_id: UserId, token_id: str
+    request: Request,
+    caller: SignedIn,
+    user_id: UserId,
+    token_id: str,
 ) -> Response:
-    """The token cannot be used again."""
-    await vault_of(request).security.tokens.remove(
-        caller, _id(caller, user_id), token_id
-    )
+    """Revokes an access token, which cannot be used again."""
+    access_tokens = vault_of(request).security.tokens
+    await access_tokens.remove(caller, _id(caller, user_id), token_id)
     return envelope.success()
 
 
 def _id(caller: Caller, user_id: str) -> int:
+    """Return the id of the user that a path names."""
     return caller.user_id if user_id == ME else int(user_id)
 
 
 def _single(result: RowResult, message: str = "") -> Response:
-    """The outcome of a call about one user."""
+    """Return the result of a call about one user."""
     if not result.ok:
         return envelope.failures(result.errors)
     members: dict[str, object] = {"responseMessage": message} if message else {}
@@ -270,7 +296,8 @@ def _single(result: RowResult, message: str = "") -> Response:
 
 
 def _batch(request: Request, results: Sequence[RowResult]) -> Response:
-    """The outcomes in input order, the id beside the status of each."""
+    """Return the results in input order, as the call accepts them."""
     if wants_csv(request.headers.get("accept", "")):
         return results_csv(results)
+    # The documented rows have the id beside the status, as those of user actions.
     return envelope.action_batch(results)

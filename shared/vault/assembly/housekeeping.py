@@ -1,60 +1,82 @@
-"""The job that runs once a day: what has expired or is not used is removed, whatever kind it is."""
+"""Runs once a day the job that removes whatever has expired or is not used."""
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from shared.vault.access.caller import SYSTEM
-from shared.vault.files.content_service import UNUSED
 from shared.vault.files.file_store import delete_tree
 from shared.vault.jobs.job_model import JobContext, JobResult, JobType
 
 if TYPE_CHECKING:
+    from shared.vault.files.file_store import FileStore
     from shared.vault.jobs.job_service import JobService
 
 HOUSEKEEPING = "housekeeping"
 INTERVAL = timedelta(days=1)
-HALF_WRITTEN = timedelta(days=1)  # a file still on its way after so long never arrives
 
 
 async def schedule(jobs: JobService) -> None:
-    """Have it run a day from now, unless it is scheduled already."""
-    title = "Remove expired jobs and uploads"
+    """Schedule the next housekeeping a day from now, unless one is scheduled."""
     await jobs.submit(
         SYSTEM,
         HOUSEKEEPING,
-        title,
+        "Remove expired jobs and uploads",
         {},
         run_at=datetime.now(UTC) + INTERVAL,
         singleton_key=HOUSEKEEPING,
     )
 
 
-async def housekeeping(context: JobContext) -> JobResult:
-    """Remove what has expired, and schedule the next time."""
-    vault = context.vault
-    await schedule(vault.jobs)
-    jobs = 0
-    while expired := await vault.jobs.table.expired(
-        timedelta(days=vault.settings.job_days)
-    ):
-        context.raise_if_stopped()
-        for job_id in expired:
-            await delete_tree(vault.files, f"results/{job_id}")
-        await vault.jobs.table.remove(expired)
-        jobs += len(expired)
-    uploads = await vault.uploads.purge()
-    await vault.deletions.purge()
-    await vault.queries.cursors.purge()
-    await vault.queue_log.purge()
-    await vault.lineage.purge()
-    await vault.document_texts.note_missing()
-    await vault.attachment_fields.remove_unused(datetime.now(UTC) - UNUSED)
-    content = await vault.content.sweep()
-    await vault.notifications.purge()
-    await vault.files.tidy(datetime.now(UTC) - HALF_WRITTEN)
-    return JobResult(results={"jobs": jobs, "uploads": uploads, "content": content})
+@dataclass(frozen=True, slots=True)
+class Purge:
+    """Removes one kind of data; what ``remove`` returns is the job's result ``result``, where it has one."""
+
+    remove: Callable[[], Awaitable[object]]
+    result: str | None = None
 
 
-JOBS = {HOUSEKEEPING: JobType(housekeeping)}
+class Housekeeping:
+    """Removes jobs that ended ``job_days`` ago with their files, then carries out the purges in their order."""
+
+    def __init__(
+        self,
+        jobs: JobService,
+        files: FileStore,
+        job_days: int,
+        purges: Sequence[Purge],
+    ) -> None:
+        self._jobs = jobs
+        self._files = files
+        self._kept = timedelta(days=job_days)
+        self._purges = purges
+
+    def job_types(self) -> Mapping[str, JobType]:
+        """Return how each type of job is run."""
+        return {HOUSEKEEPING: JobType(self.run)}
+
+    async def run(self, context: JobContext) -> JobResult:
+        """Schedule the next housekeeping, and remove what has expired."""
+        # First, so that a failure of this one does not end the schedule.
+        await schedule(self._jobs)
+        results: dict[str, object] = {"jobs": await self._remove_jobs(context)}
+        for purge in self._purges:
+            removed = await purge.remove()
+            if purge.result is not None:
+                results[purge.result] = removed
+        return JobResult(results=results)
+
+    async def _remove_jobs(self, context: JobContext) -> int:
+        """Remove expired jobs, and return how many."""
+        removed = 0
+        while expired := await self._jobs.table.expired(self._kept):
+            context.raise_if_stopped()
+            # The files first: a job that is left keeps its key, and is tried again.
+            for job_id in expired:
+                await delete_tree(self._files, f"results/{job_id}")
+            await self._jobs.table.remove(expired)
+            removed += len(expired)
+        return removed

@@ -1,4 +1,4 @@
-"""Which store a Vault keeps its files in: what its settings say."""
+"""Opens the store for a Vault's files that its settings name."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
 
 def open_store(settings: VaultSettings, vault_name: str) -> FileStore:
-    """The bucket when one is set, else the local folder; nothing is read or made before the first file."""
+    """Return the bucket when one is set, else the local folder."""
+    # Neither is read or made before the first file: a process starts while its store is away.
     if settings.staging_s3_bucket is None:
         return LocalStore(settings.staging_folder / vault_name)
     secret = settings.staging_s3_secret_key

@@ -1,24 +1,31 @@
-"""The three sign-ins of the settings, and the connection's remote Vault id, made so on every start."""
+"""Makes the sign-ins, and the connection's remote Vault id, those of the settings on every start."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import asyncpg
 
-from shared.vault.access.caller import SYSTEM
-from shared.vault.access.permission_sets import (
+from shared.vault.access.caller import (
     BUSINESS_USER,
     INTEGRATION_USER,
+    SYSTEM,
     SYSTEM_ADMIN,
 )
 from shared.vault.security.user_records import follow_user_records
 
 if TYPE_CHECKING:
-    from shared.vault.access.permission_sets import SecurityProfile
-    from shared.vault.assembly.vault import Vault
+    from pydantic import SecretStr
 
-# The records' triggers make the credentials.
+    from shared.vault.access.caller import SecurityProfile
+    from shared.vault.assembly.vault_settings import VaultSettings
+    from shared.vault.records.record_service import RecordService
+    from shared.vault.security.sign_in_service import SecurityService
+    from shared.vault.storage.database import Database
+
+# The record service refuses to change the Vault's own user, hence the row. The table's
+# trigger makes the credential.
 STORE_USER = """
 INSERT INTO records.user__sys AS u (id, global_id__sys, name__v, status__v, username__sys, first_name__sys,
     last_name__sys, email__sys, security_profile__sys, created_by__v, created_date__v, modified_by__v, modified_date__v)
@@ -32,67 +39,112 @@ WHERE (u.status__v, u.username__sys, u.security_profile__sys)
 """
 
 
-async def ensure_sign_ins(vault: Vault) -> None:
-    """The Vault's own user, and administrator, connection's user and business user as the settings have them.
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A user that every Vault has."""
 
-    :raises ValueError: a name is another user's, or a password is empty or too long.
-    """
-    settings = vault.settings
-    people = (
-        (
-            2,
-            settings.admin_username,
-            settings.admin_password,
-            SYSTEM_ADMIN,
-            "Vault",
-            "Administrator",
-        ),
-        (
-            3,
-            settings.integration_username,
-            settings.integration_password,
-            INTEGRATION_USER,
-            "Connection",
-            "User",
-        ),
-        (
-            4,
-            settings.business_username,
-            settings.business_password,
-            BUSINESS_USER,
-            "Business",
-            "User",
-        ),
-    )
-    await follow_user_records(vault.database)
-    await _store(
-        vault, SYSTEM.user_id, SYSTEM.username, "Vault", "System", SYSTEM.profile
-    )
-    for user_id, username, password, profile, first, last in people:
-        await _store(vault, user_id, username, first, last, profile)
-        await vault.security.ensure_password(user_id, password.get_secret_value())
-    if settings.remote_vault_id is not None:
+    user_id: int
+    username: str
+    first_name: str
+    last_name: str
+    profile: SecurityProfile
+    password: SecretStr | None = None
+
+
+class SignIns:
+    """Keeps the users of the settings, in a Vault with the id ``vault_id``."""
+
+    def __init__(
+        self,
+        settings: VaultSettings,
+        vault_id: int,
+        database: Database,
+        security: SecurityService,
+        records: RecordService,
+    ) -> None:
+        self._settings = settings
+        self._vault_id = vault_id
+        self._database = database
+        self._security = security
+        self._records = records
+
+    async def ensure(self) -> None:
+        """Store the users of the settings with their passwords, and the remote Vault's id.
+
+        :raises ValueError: a name is another user's, or a password is empty or too long.
+        """
+        await follow_user_records(self._database)
+        for person in self._people():
+            await self._store(person)
+            if person.password is not None:
+                password = person.password.get_secret_value()
+                await self._security.ensure_password(person.user_id, password)
+        await self._connect()
+
+    def _people(self) -> tuple[Person, ...]:
+        """Return the Vault's own user, who cannot sign in, and the three of the settings."""
+        settings = self._settings
+        return (
+            Person(
+                user_id=SYSTEM.user_id,
+                username=SYSTEM.username,
+                first_name="Vault",
+                last_name="System",
+                profile=SYSTEM.profile,
+            ),
+            Person(
+                user_id=2,
+                username=settings.admin_username,
+                first_name="Vault",
+                last_name="Administrator",
+                profile=SYSTEM_ADMIN,
+                password=settings.admin_password,
+            ),
+            Person(
+                user_id=3,
+                username=settings.integration_username,
+                first_name="Connection",
+                last_name="User",
+                profile=INTEGRATION_USER,
+                password=settings.integration_password,
+            ),
+            Person(
+                user_id=4,
+                username=settings.business_username,
+                first_name="Business",
+                last_name="User",
+                profile=BUSINESS_USER,
+                password=settings.business_password,
+            ),
+        )
+
+    async def _store(self, person: Person) -> None:
+        """Store a user's record.
+
+        :raises ValueError: the name is another user's.
+        """
+        try:
+            async with self._database.connection() as connection:
+                await connection.execute(
+                    STORE_USER,
+                    str(person.user_id),
+                    f"{self._vault_id}_{person.user_id}",
+                    person.username,
+                    person.first_name,
+                    person.last_name,
+                    person.profile.name,
+                )
+        except asyncpg.UniqueViolationError as error:
+            message = "the username is another user's"
+            raise ValueError(message) from error
+
+    async def _connect(self) -> None:
+        """Store the id of the Vault at the other end of the connection, where the settings have one."""
+        remote_vault_id = self._settings.remote_vault_id
+        if remote_vault_id is None:
+            return
         row = {
             "api_name__sys": "medical_crm__v",
-            "remote_vault_id__sys": str(settings.remote_vault_id),
+            "remote_vault_id__sys": str(remote_vault_id),
         }
-        await vault.records.update(SYSTEM, "connection__sys", [row], "api_name__sys")
-
-
-async def _store(
-    vault: Vault,
-    user_id: int,
-    username: str,
-    first: str,
-    last: str,
-    profile: SecurityProfile,
-) -> None:
-    global_id = f"{vault.vault_id}_{user_id}"
-    try:
-        async with vault.database.connection() as connection:
-            await connection.execute(
-                STORE_USER, str(user_id), global_id, username, first, last, profile.name
-            )
-    except asyncpg.UniqueViolationError as error:
-        message = "the username is another user's"
-        raise ValueError(message) from error
+        await self._records.update(SYSTEM, "connection__sys", [row], "api_name__sys")

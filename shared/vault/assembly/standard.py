@@ -1,4 +1,4 @@
-"""Standard configuration and example data: given to a new Vault, and what is new in them to one that has some."""
+"""Loads the standard configuration and example data, as far as they are new to a Vault."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from shared.vault.assembly.standard_components import give_components
-from shared.vault.assembly.standard_records import give_records
+from shared.vault.assembly.standard_components import load_components
+from shared.vault.assembly.standard_records import load_records
 from shared.vault.components.evolution import after
 from shared.vault.components.mdl import parse
 from shared.vault.components.registry import Registry
@@ -25,9 +25,11 @@ log = structlog.get_logger(__name__)
 
 __all__ = ["StandardLoadFailed", "load_standard"]
 
-SEEN = "SELECT EXISTS (SELECT FROM platform.standard_load WHERE name = $1)"
-SEE = "INSERT INTO platform.standard_load (name) VALUES ($1)"
-BEGUN = "SELECT EXISTS (SELECT FROM platform.standard_load WHERE split_part(name, ':', 1) = $1)"
+# A part is stored by the digest of its files: an older process that starts beside newer ones finds its
+# own version loaded before, and takes nothing back.
+IS_LOADED = "SELECT EXISTS (SELECT FROM platform.standard_load WHERE name = $1)"
+SAVE_LOADED = "INSERT INTO platform.standard_load (name) VALUES ($1)"
+IS_BEGUN = "SELECT EXISTS (SELECT FROM platform.standard_load WHERE split_part(name, ':', 1) = $1)"
 
 
 async def load_standard(
@@ -38,52 +40,63 @@ async def load_standard(
     *,
     example_data: bool,
 ) -> None:
-    """Give the Vault ``components/*.mdl``, ``records/*.csv`` and ``data/*.csv``, as far as it has not got them.
+    """Load ``components/*.mdl``, ``records/*.csv`` and ``data/*.csv``, each version of them once.
 
-    Files that this Vault has seen, in this version or in passing, are not looked at again: an older process that
-    starts beside newer ones takes nothing back. What somebody has changed here stays. One process does it while the
-    others wait; cut off, it is done again from its start. Raises StandardLoadFailed when a new Vault cannot be given
-    a file.
+    What somebody has changed in this Vault stays.
+
+    :raises StandardLoadFailed: when a new Vault refuses an item.
     """
+    parts = ["components", "records"]
+    if example_data:
+        parts.append("data")
+    # One process loads while the others wait; one that is cut off begins again.
     async with alone(database) as connection:
         await components.load()
-        for part in ("components", "records", *(("data",) if example_data else ())):
-            seen = f"{part}:{_digest(folder / part)}"
-            if not await connection.fetchval(SEEN, seen):
-                await _give(connection, components, records, folder / part)
-                await connection.execute(SEE, seen)
-                log.info("standard.loaded", part=part)
+        for part in parts:
+            name = f"{part}:{_digest(folder / part)}"
+            if await connection.fetchval(IS_LOADED, name):
+                continue
+            await _load_part(connection, components, records, folder / part)
+            await connection.execute(SAVE_LOADED, name)
+            log.info("standard.loaded", part=part)
 
 
-async def _give(
+async def _load_part(
     connection: Connection,
     components: ComponentService,
     records: RecordService,
     folder: Path,
 ) -> None:
-    giving = Giving(connection, first=not await connection.fetchval(BEGUN, folder.name))
-    await give_components(giving, components, _shipped(folder))
+    begun = await connection.fetchval(IS_BEGUN, folder.name)
+    giving = Giving(connection, first=not begun)
+    # Records need the objects that the components define.
+    await load_components(giving, components, _shipped(folder))
     for file in _files(folder, "*.csv"):
-        await give_records(giving, components.registry, records, file)
+        await load_records(giving, components.registry, records, file)
 
 
 def _shipped(folder: Path) -> Registry:
-    """What the folder's scripts make of a Vault without components."""
+    """Return the registry that the folder's scripts make of a Vault without components."""
     registry = Registry.build()
     for file in _files(folder, "*.mdl"):
-        for statement in parse(file.read_text(encoding="utf-8")):
+        script = file.read_text(encoding="utf-8")
+        for statement in parse(script):
             registry = after(statement, registry)
     return registry
 
 
 def _files(folder: Path, pattern: str) -> list[Path]:
-    """The folder's files in the order of their numbers."""
+    """Return the folder's files in the order of the numbers that their names begin with."""
     return sorted(folder.glob(pattern))
 
 
 def _digest(folder: Path) -> str:
+    """Return a digest of the names and contents of the folder's files."""
     digest = hashlib.sha256()
     for file in _files(folder, "*.*"):
-        digest.update(hashlib.sha256(file.name.encode()).digest())
-        digest.update(hashlib.sha256(file.read_bytes()).digest())
+        # Digests of one length: a name and a content cannot be divided in another way.
+        name = hashlib.sha256(file.name.encode())
+        content = hashlib.sha256(file.read_bytes())
+        digest.update(name.digest())
+        digest.update(content.digest())
     return digest.hexdigest()

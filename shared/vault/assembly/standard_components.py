@@ -1,4 +1,4 @@
-"""Standard components given to a Vault: new ones, and new versions merged with what was changed in the Vault."""
+"""Loads standard components: new ones, and new versions merged with the changes made in the Vault."""
 
 from __future__ import annotations
 
@@ -21,78 +21,87 @@ if TYPE_CHECKING:
 UNTOUCHED = "SELECT type, name FROM platform.component WHERE modified_by = $1"
 
 
-async def give_components(
-    giving: Giving, components: ComponentService, shipped: Registry
+async def load_components(
+    giving: Giving,
+    components: ComponentService,
+    shipped: Registry,
 ) -> None:
-    """Carry out what is new in ``shipped``; withhold a component where both sides have changed the same thing."""
+    """Carry out what is new in ``shipped``; withhold a component that was changed on both sides in one place.
+
+    :raises StandardLoadFailed: when a new Vault refuses a component.
+    """
     news = await _news(giving, components.registry, shipped)
     present = components.registry.components
-    refusals = await _carry_out(
-        components, [c for key, c in news.items() if c != present.get(key)]
-    )
-    given: dict[str, dict[str, str]] = defaultdict(dict)
+    changed = [each for key, each in news.items() if each != present.get(key)]
+    refusals = await _carry_out(components, changed)
+    loaded: dict[str, dict[str, str]] = defaultdict(dict)
     for kind, name in news:
         text = render(shipped.components[kind, name])
         if (kind, name) in refusals:
             await giving.withhold(kind, name, text, refusals[kind, name])
         else:
-            given[kind][name] = text
-    for kind, items in given.items():
+            loaded[kind][name] = text
+    for kind, items in loaded.items():
         await giving.give(kind, items)
 
 
 async def _news(
-    giving: Giving, registry: Registry, shipped: Registry
+    giving: Giving,
+    registry: Registry,
+    shipped: Registry,
 ) -> dict[Key, Component]:
-    """What each component that differs from the version given last should become."""
-    untouched = {
-        (row["type"], row["name"])
-        for row in await giving.fetch(UNTOUCHED, SYSTEM.user_id)
-    }
-    notes = {
-        kind: await giving.notes(kind)
-        for kind in {kind for kind, _ in shipped.components}
-    }
+    """Return what each component should become that differs from the version loaded last."""
+    rows = await giving.fetch(UNTOUCHED, SYSTEM.user_id)
+    untouched = {(row["type"], row["name"]) for row in rows}
+    kinds = {kind for kind, _ in shipped.components}
+    notes = {kind: await giving.notes(kind) for kind in kinds}
     news: dict[Key, Component] = {}
     for key, following in shipped.components.items():
-        given, withheld = (_parsed(text) for text in notes[key[0]].get(key[1], Note()))
-        current = registry.components.get(key)
-        if given is not None and given == following:
+        kind, name = key
+        note = notes[kind].get(name, Note())
+        last, withheld = _parsed(note.given), _parsed(note.withheld)
+        if last is not None and last == following:
             continue
-        # Somebody may have taken up what was withheld; versions before this one made no notes of what they gave.
-        taken_up = current is not None and (
-            current == withheld or (given is None and key in untouched)
-        )
+        current = registry.components.get(key)
+        # An administrator may have adopted the version that was withheld.
+        adopted = current is not None and current == withheld
+        # Early versions stored no notes of what they loaded.
+        early = current is not None and last is None and key in untouched
+        base = current if adopted or early else last
         try:
-            if (
-                merged := merge(current if taken_up else given, current, following)
-            ) is not None:
-                news[key] = merged
+            merged = merge(base, current, following)
         except MergeConflict as conflict:
-            await giving.withhold(
-                *key,
-                render(following),
-                f"{conflict} was changed in this Vault, and differently",
-            )
+            reason = f"{conflict} was changed in this Vault, and differently"
+            await giving.withhold(kind, name, render(following), reason)
+            continue
+        if merged is not None:
+            news[key] = merged
     return news
 
 
 def _parsed(text: str | None) -> Component | None:
-    return None if text is None else parse(text)[0].component
+    if text is None:
+        return None
+    statements = parse(text)
+    return statements[0].component
 
 
 async def _carry_out(
-    components: ComponentService, waiting: list[Component]
+    components: ComponentService,
+    waiting: list[Component],
 ) -> dict[Key, str]:
-    """Execute them, each after what it refers to; the reasons of those that are refused."""
+    """Execute components, each after those that it refers to; return the reasons of those that are refused."""
     refusals: dict[Key, str] = {}
-    for number, component in enumerate(
-        in_order(waiting, components.registry.components), 1
-    ):
+    ordered = in_order(waiting, components.registry.components)
+    for number, component in enumerate(ordered, 1):
         statement = Statement(
-            Command.RECREATE, *component.key, line=1, component=component
+            Command.RECREATE,
+            *component.key,
+            line=1,
+            component=component,
         )
         result = await components.execute_statement(SYSTEM, number, statement)
+        # A component of a circle of references is executed twice, and may succeed the second time.
         refusals.pop(component.key, None)
         if not result.ok:
             refusals[component.key] = result.message

@@ -1,4 +1,4 @@
-"""Standard records given to a Vault: new ones, and new versions of those that nobody has changed."""
+"""Loads standard records: new ones, and new versions of those that nobody has changed."""
 
 from __future__ import annotations
 
@@ -12,54 +12,73 @@ from shared.vault.components.schema import quote, table
 from shared.vault.records.rows import MAX_ROWS
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from shared.vault.components.registry import Registry
     from shared.vault.configuration.standard_items import Giving
+    from shared.vault.model.component_model import VaultObject
     from shared.vault.records.record_service import RecordService
 
 CHANGED_HERE = "The record was changed in this Vault"
 
+Rows = dict[str, dict[str, str]]
+"""Rows of a file by the value of their first column."""
 
-async def give_records(
-    giving: Giving, registry: Registry, records: RecordService, file: Path
+
+async def load_records(
+    giving: Giving,
+    registry: Registry,
+    records: RecordService,
+    file: Path,
 ) -> None:
     """Upsert what is new in ``NN_{object}.csv``, whose first column is the unique field that names a record.
 
-    A record that was deleted here stays deleted; one that was changed here stays, and its row is withheld.
+    A record that was deleted here stays deleted; one that was changed here stays, and its
+    row is withheld.
+
+    :raises StandardLoadFailed: when a new Vault refuses a row.
     """
     object_name = file.stem.partition("_")[2]
     key, shipped = _read(file)
-    given = {
-        name: note.given
-        for name, note in (await giving.notes(object_name)).items()
-        if note.given is not None
+    notes = await giving.notes(object_name)
+    loaded = {
+        name: note.given for name, note in notes.items() if note.given is not None
     }
-    news = {name: row for name, row in shipped.items() if given.get(name) != _text(row)}
+    news = {
+        name: row for name, row in shipped.items() if loaded.get(name) != _text(row)
+    }
     target = registry.objects.get(object_name)
-    if target is None or key not in target.fields:  # withheld, or dropped here
+    # The object may be withheld itself, or an administrator has dropped it.
+    if target is None or key not in target.fields:
+        reason = f"The Vault has no {object_name} with {key}"
         for name, row in news.items():
-            await giving.withhold(
-                object_name,
-                name,
-                _text(row),
-                f"The Vault has no {object_name} with {key}",
-            )
+            await giving.withhold(object_name, name, _text(row), reason)
         return
-    sql = f"SELECT {quote(key)} AS key, modified_by__v FROM {table(object_name)} WHERE {quote(key)} = ANY($1::text[])"
-    authors = {
-        row["key"]: row["modified_by__v"] for row in await giving.fetch(sql, list(news))
-    }
+    wanted = await _wanted(giving, target, key, news, loaded)
+    for start in range(0, len(wanted), MAX_ROWS):
+        part = wanted[start : start + MAX_ROWS]
+        await _upsert(giving, records, object_name, key, part)
+
+
+async def _wanted(
+    giving: Giving,
+    target: VaultObject,
+    key: str,
+    news: Rows,
+    loaded: Mapping[str, str],
+) -> list[dict[str, str]]:
+    """Return the rows whose records are new or unchanged here; withhold those of changed ones."""
+    sql = f"SELECT {quote(key)} AS key, modified_by__v FROM {table(target.name)} WHERE {quote(key)} = ANY($1::text[])"
+    stored = await giving.fetch(sql, list(news))
+    authors = {row["key"]: row["modified_by__v"] for row in stored}
     wanted = []
     for name, row in news.items():
         if authors.get(name, SYSTEM.user_id) != SYSTEM.user_id:
-            await giving.withhold(object_name, name, _text(row), CHANGED_HERE)
-        elif name in authors or name not in given:
+            await giving.withhold(target.name, name, _text(row), CHANGED_HERE)
+        elif name in authors or name not in loaded:
             wanted.append(row)
-    for start in range(0, len(wanted), MAX_ROWS):
-        await _upsert(
-            giving, records, object_name, key, wanted[start : start + MAX_ROWS]
-        )
+    return wanted
 
 
 async def _upsert(
@@ -69,25 +88,29 @@ async def _upsert(
     key: str,
     rows: list[dict[str, str]],
 ) -> None:
+    """Upsert rows, and note which were loaded and which were refused."""
     results = await records.upsert(SYSTEM, object_name, rows, key)
-    done = {}
+    loaded = {}
     for row, result in zip(rows, results, strict=True):
+        name, text = row[key], _text(row)
         if result.errors:
-            await giving.withhold(
-                object_name, row[key], _text(row), result.errors[0].message
-            )
+            reason = result.errors[0].message
+            await giving.withhold(object_name, name, text, reason)
         else:
-            done[row[key]] = _text(row)
-    await giving.give(object_name, done)
+            loaded[name] = text
+    await giving.give(object_name, loaded)
 
 
-def _read(file: Path) -> tuple[str, dict[str, dict[str, str]]]:
-    """The name of the key column, and the rows by their keys."""
+def _read(file: Path) -> tuple[str, Rows]:
+    """Return the name of the first column, and the rows by its values."""
     with file.open(newline="", encoding="utf-8") as stream:
         reader = csv.DictReader(stream)
-        key = (reader.fieldnames or ["id"])[0]
+        names = reader.fieldnames or ["id"]
+        key = names[0]
         return key, {row[key]: row for row in reader}
 
 
 def _text(row: dict[str, str]) -> str:
-    return orjson.dumps(row, option=orjson.OPT_SORT_KEYS).decode()
+    """Return a row as text that is the same whatever the order of its columns."""
+    text = orjson.dumps(row, option=orjson.OPT_SORT_KEYS)
+    return text.decode()

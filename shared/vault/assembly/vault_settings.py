@@ -1,4 +1,4 @@
-"""Settings of a Vault process, from the environment (``VAULT_…``) or from secret files."""
+"""Reads the settings of a Vault process, from the environment (``VAULT_…``) or from secret files."""
 
 from __future__ import annotations
 
@@ -10,26 +10,24 @@ from pydantic_settings import SettingsConfigDict
 
 from shared.runtime.process import TlsListener
 from shared.runtime.settings import RuntimeSettings
-from shared.vault.connections.connection_model import DomainType
+from shared.vault.connections.connection_rules import DomainType
 from shared.vault.notifications.mail import MailServer, SmtpSecurity
-from shared.vault.queries.query_slots import QueryLimits
-from shared.vault.security.burst import Limits
+from shared.vault.queries.queries import QueryLimits
+from shared.vault.security.call_limits import Limits
 
 
 class VaultSettings(RuntimeSettings):
-    """One Vault process; the three sign-ins are created on start and their passwords kept as set here."""
+    """Settings of one Vault process; the three sign-ins are stored on every start as they are set here."""
 
     model_config = SettingsConfigDict(env_prefix="VAULT_")
 
     database_dsn: SecretStr
-    owner_dsn: SecretStr | None = (
-        None  # role that owns the database and keeps the audit table from this service's
-    )
+    # The role that owns the database, and keeps the audit table out of this service's reach.
+    owner_dsn: SecretStr | None = None
     amqp_url: SecretStr
-    vault_id: int | None = None  # the definition's own when not set
-    remote_vault_id: int | None = (
-        None  # of the Vault at the other end of medical_crm__v, likewise
-    )
+    # The definition's own when not set; of the Vault at the other end of medical_crm__v likewise.
+    vault_id: int | None = None
+    remote_vault_id: int | None = None
     database_connections: int = 12
     load_example_data: bool = True
 
@@ -40,46 +38,46 @@ class VaultSettings(RuntimeSettings):
     business_username: str = "user@vault.example"
     business_password: SecretStr
 
-    drain_seconds: float = 2.0  # that a process goes on serving after SIGTERM, while it sends its clients elsewhere
+    # That a process goes on serving after SIGTERM, while it sends its clients elsewhere.
+    drain_seconds: float = 2.0
 
     session_idle_minutes: int = 60
-    sign_in_limit: int = 100  # calls in a minute by user name and DNS; delayed from half of it on, refused beyond it
-    burst_limit: int = 2000  # calls of a user in five minutes, delayed beyond it
-    burst_limit_integration: int = (
-        1_000_000  # the same of the connection's user, whose calls are the work itself
-    )
+    # Calls in a minute by user name and DNS: delayed from half of it on, refused beyond it.
+    sign_in_limit: int = 100
+    # Calls of a user in five minutes, delayed beyond it. Those of the connection's user are the
+    # transfer itself, and must not be slowed down.
+    burst_limit: int = 2000
+    burst_limit_integration: int = 1_000_000
     burst_delay_ms: int = 500
 
-    tls_certificate: Path | None = (
-        None  # PEM, with the chain; HTTPS is served beside HTTP when set
-    )
+    # PEM, with the chain; HTTPS is served beside HTTP when set.
+    tls_certificate: Path | None = None
     tls_key: Path | None = None
     tls_port: int = 8443
-    host_name: str = "localhost"  # what envelopes say of this Vault's address
-    url: str | None = (
-        None  # under which other Vaults reach this one, told in connection files
-    )
-    domain_type: DomainType = (
-        DomainType.PRODUCTION
-    )  # a sandbox Vault never writes into a production Vault
+    # This Vault's address in envelopes.
+    host_name: str = "localhost"
+    # The address under which other Vaults reach this one; it is part of connection files.
+    url: str | None = None
+    # A sandbox Vault never writes into a production Vault.
+    domain_type: DomainType = DomainType.PRODUCTION
 
-    connection_file_days: Annotated[int, Field(ge=1, le=90)] = (
-        7  # that a connection file may be uploaded
-    )
-    connection_urls: str | None = (
-        None  # beginnings of addresses that External connections may have, by commas
-    )
+    # For so long a connection file may be uploaded.
+    connection_file_days: Annotated[int, Field(ge=1, le=90)] = 7
+    # Beginnings of addresses that External connections may have, by commas.
+    connection_urls: str | None = None
 
-    query_concurrency: int = 5  # queries of a user that run at once; the next one waits
-    query_wait_seconds: float = 30.0  # at most, before it is refused
+    # Queries of a user that run at once; the next one waits for so long before it is refused.
+    query_concurrency: int = 5
+    query_wait_seconds: float = 30.0
     query_timeout_seconds: float = 60.0  # of one statement of the database
 
     job_workers: int = 2  # jobs that this process runs at once
-    job_lease_seconds: float = (
-        30.0  # a process silent for so long has lost its jobs to the others
-    )
-    job_poll_seconds: float = 10.0  # a job's status may be asked for once in so long
-    run_patience_minutes: float = 60.0  # that a run of an integration may go unheard of before it ends with errors
+    # A process that is silent for so long has lost its jobs to the others.
+    job_lease_seconds: float = 30.0
+    # A job's status may be requested once in so long.
+    job_poll_seconds: float = 10.0
+    # A run of an integration without a report for so long ends with errors.
+    run_patience_minutes: float = 60.0
     job_days: int = 30  # that a job and its results are kept after its end
 
     smtp_host: str | None = None  # e-mail is sent when set
@@ -91,15 +89,13 @@ class VaultSettings(RuntimeSettings):
     smtp_sender: str = "vault@localhost"
     smtp_timeout_seconds: float = 30.0  # of one exchange with the server
 
-    staging_folder: Path = Path(
-        "data"
-    )  # files of this Vault are in a folder of its name below
-    document_file_bytes: int = (
-        100 * 2**20
-    )  # at most, of a file that a document or a rendition is sent with
-    staging_file_bytes: int = 5 * 2**30  # at most, of one file
-    staging_user_bytes: int = 50 * 2**30  # at most, of a user's files together
-    staging_s3_bucket: str | None = None  # files are kept here instead, when set
+    # Files of this Vault are in a folder of its name below.
+    staging_folder: Path = Path("data")
+    # Of a file that a document or a rendition is sent with.
+    document_file_bytes: int = 100 * 2**20
+    staging_file_bytes: int = 5 * 2**30  # of one file
+    staging_user_bytes: int = 50 * 2**30  # of a user's files together
+    staging_s3_bucket: str | None = None  # files are stored here instead, when set
     staging_s3_endpoint: str | None = None  # of a server other than AWS
     staging_s3_region: str | None = None
     staging_s3_access_key: str | None = None
@@ -114,46 +110,47 @@ class VaultSettings(RuntimeSettings):
 
     @property
     def allowed_connection_urls(self) -> tuple[str, ...]:
-        """Beginnings of addresses that External connections may have."""
-        return tuple(
-            url.strip()
-            for url in (self.connection_urls or "").split(",")
-            if url.strip()
-        )
+        """Return the beginnings of addresses that External connections may have."""
+        if self.connection_urls is None:
+            return ()
+        urls = [url.strip() for url in self.connection_urls.split(",")]
+        return tuple(url for url in urls if url)
 
     @property
     def burst_limits(self) -> Limits:
-        """Calls of a user in five minutes."""
+        """Return how many calls a user may make in five minutes."""
         return Limits(self.burst_limit, self.burst_limit_integration)
 
     @property
     def query_limits(self) -> QueryLimits:
-        """What one user's queries may take."""
+        """Return the limits of one user's queries."""
         return QueryLimits(
-            self.query_concurrency, self.query_wait_seconds, self.query_timeout_seconds
+            self.query_concurrency,
+            self.query_wait_seconds,
+            self.query_timeout_seconds,
         )
 
     @property
     def mail_server(self) -> MailServer | None:
-        """Where e-mail is handed in, or None."""
+        """Return the server that accepts e-mail, or None."""
         if self.smtp_host is None:
             return None
+        secret = self.smtp_password
+        password = None if secret is None else secret.get_secret_value()
         return MailServer(
-            self.smtp_host,
-            self.smtp_port,
-            self.smtp_sender,
-            self.smtp_security,
-            self.smtp_username,
-            None
-            if self.smtp_password is None
-            else self.smtp_password.get_secret_value(),
-            self.smtp_ca_file,
-            self.smtp_timeout_seconds,
+            host=self.smtp_host,
+            port=self.smtp_port,
+            sender=self.smtp_sender,
+            security=self.smtp_security,
+            username=self.smtp_username,
+            password=password,
+            ca_file=self.smtp_ca_file,
+            timeout=self.smtp_timeout_seconds,
         )
 
     @property
     def tls(self) -> TlsListener | None:
-        """Where and with which certificate HTTPS is served, or None."""
+        """Return where and with which certificate HTTPS is served, or None."""
         if self.tls_certificate is None or self.tls_key is None:
             return None
         return TlsListener(self.tls_port, self.tls_certificate, self.tls_key)

@@ -19,7 +19,7 @@ from shared.vault.files.attachment_model import (
     checked_filename,
     checked_text,
 )
-from shared.vault.records.record_service import key_field
+from shared.vault.records.record_writes import key_field
 
 if TYPE_CHECKING:
     from shared.vault.access.caller import Caller
@@ -27,8 +27,9 @@ if TYPE_CHECKING:
     from shared.vault.configuration.component_service import ComponentService
     from shared.vault.files.content_service import ContentService
     from shared.vault.model.component_model import Field, VaultObject
-    from shared.vault.records.record_service import RecordService, Source
-    from shared.vault.records.rows import Row
+    from shared.vault.records.record_service import RecordService
+    from shared.vault.records.record_writes import Source
+    from shared.vault.records.rows import RowResult
     from shared.vault.staging.staging_service import StagingService
     from shared.vault.storage.database import Connection
 
@@ -216,7 +217,7 @@ class AttachmentBatches:
         """Run the work in a transaction; when it is run again, rows begin as they were."""
         errors = [list(row.errors) for row in rows]
 
-        async def begun(connection: Connection) -> list[Row]:
+        async def begun(connection: Connection) -> list[RowResult]:
             for row, before in zip(rows, errors, strict=True):
                 row.errors = list(before)
             await work(

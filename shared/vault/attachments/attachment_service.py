@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Operation
+from shared.vault.attachments.attachment_archive import record_title
 from shared.vault.attachments.attachment_writing import AttachmentWriter
-from shared.vault.attachments.titles import record_title
 from shared.vault.components.schema import table as record_table
 from shared.vault.errors import VaultFault
 from shared.vault.files import attachment_table as table
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from shared.vault.files.content_service import ContentService
     from shared.vault.model.component_model import VaultObject
     from shared.vault.records.record_service import RecordService
-    from shared.vault.records.rows import Row
+    from shared.vault.records.rows import RowResult
     from shared.vault.storage.database import Connection, Database
 
 T = TypeVar("T")
@@ -192,7 +192,7 @@ class AttachmentService:
         """Run the work in a transaction that has locked the record."""
         results: list[T] = []
 
-        async def locked(connection: Connection) -> list[Row]:
+        async def locked(connection: Connection) -> list[RowResult]:
             target = self.target(of.caller, of.object_name, Operation.EDIT)
             known = "\x00" not in of.record_id
             sql = LOCK.format(table=record_table(target.name))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Operation
-from shared.vault.attachments.titles import record_title
+from shared.vault.attachments.attachment_archive import record_title
 from shared.vault.components.schema import quote, table
 from shared.vault.errors import VaultFault
 from shared.vault.files.attachment_model import (
@@ -19,8 +19,7 @@ from shared.vault.files.attachment_model import (
     checked_filename,
     media_type,
 )
-from shared.vault.files.content_references import unused_sql
-from shared.vault.files.content_service import Content
+from shared.vault.files.content_service import Content, unused_sql
 from shared.vault.model.component_model import Field, FieldType, VaultObject
 
 if TYPE_CHECKING:
@@ -28,8 +27,9 @@ if TYPE_CHECKING:
     from shared.vault.attachments.attachment_service import Of
     from shared.vault.configuration.component_service import ComponentService
     from shared.vault.files.content_service import ContentService
-    from shared.vault.records.record_service import RecordService, Source
-    from shared.vault.records.row_results import RowResult
+    from shared.vault.records.record_service import RecordService
+    from shared.vault.records.record_writes import Source
+    from shared.vault.records.rows import RowResult
     from shared.vault.staging.staging_service import StagingService
     from shared.vault.storage.database import Database
 

@@ -1,4 +1,4 @@
-"""Merging records: what refers to a duplicate, and its attachments, go over to the main record, and it goes."""
+"""Merges records: moves references to a duplicate and its attachments to the main record, and deletes it."""
 
 from __future__ import annotations
 
@@ -12,14 +12,22 @@ from shared.vault.bulk.tree_jobs import parts
 from shared.vault.components.schema import quote, table
 from shared.vault.errors import VaultFault
 from shared.vault.files.attachment_table import move
-from shared.vault.jobs.job_model import JobContext, JobResult, JobStatus, TaskState
+from shared.vault.jobs.job_model import (
+    JobContext,
+    JobResult,
+    JobStatus,
+    JobType,
+    TaskState,
+)
 from shared.vault.model.component_model import Field, FieldType, VaultObject
-from shared.vault.records.rows import Row
+from shared.vault.records.rows import RowResult
 
 if TYPE_CHECKING:
     from shared.vault.access.caller import Caller
     from shared.vault.components.registry import Registry
-    from shared.vault.storage.database import Connection
+    from shared.vault.configuration.component_service import ComponentService
+    from shared.vault.records.record_service import RecordService
+    from shared.vault.storage.database import Connection, Database
 
 MERGE = "record_merge"
 TASK = "1"
@@ -31,24 +39,22 @@ MergeSet = Mapping[str, object]
 
 
 def merge_sets(rows: Sequence[Mapping[str, object]]) -> list[dict[str, str]]:
-    """The sets of a merge call; raises VaultFault when they contradict each other."""
+    """Return the sets of a merge call.
+
+    :raises VaultFault: INVALID_DATA when there are too many or they contradict each
+        other, PARAMETER_REQUIRED when an id is missing.
+    """
     if not 0 < len(rows) <= MAX_SETS:
         raise VaultFault(ErrorType.INVALID_DATA, f"A merge takes 1 to {MAX_SETS} sets")
     sets = []
     for number, row in enumerate(rows, 1):
-        for name in (DUPLICATE, MAIN):
-            if (
-                not isinstance(row.get(name), str)
-                or not row[name]
-                or "\x00" in str(row[name])
-            ):
-                raise VaultFault(
-                    ErrorType.PARAMETER_REQUIRED,
-                    f"Missing required parameter [{name}] in row {number}",
-                )
-        sets.append({DUPLICATE: str(row[DUPLICATE]), MAIN: str(row[MAIN])})
+        duplicate = _record_id(row, DUPLICATE, number)
+        main = _record_id(row, MAIN, number)
+        sets.append({DUPLICATE: duplicate, MAIN: main})
     duplicates = {each[DUPLICATE] for each in sets}
-    if len(duplicates) < len(sets) or any(each[MAIN] in duplicates for each in sets):
+    merged_twice = len(duplicates) < len(sets)
+    merged_into_duplicate = any(each[MAIN] in duplicates for each in sets)
+    if merged_twice or merged_into_duplicate:
         raise VaultFault(
             ErrorType.INVALID_DATA,
             "A duplicate record stands in one merge set only, and is no main record",
@@ -56,41 +62,137 @@ def merge_sets(rows: Sequence[Mapping[str, object]]) -> list[dict[str, str]]:
     return sets
 
 
-async def merge(context: JobContext) -> JobResult:
-    """Merge the sets one after the other, each in a transaction of its own."""
-    sets: Sequence[Mapping[str, str]] = context.parameters["merge_sets"]  # type: ignore[assignment]
-    done: list[MergeSet] = list(context.checkpoint.get("merge_sets", ()))  # type: ignore[call-overload]
-    for each in sets[len(done) :]:
-        context.raise_if_stopped()
-        done = await _merge_set(context, each, done)
-    failed = any(each["status"] == FAILURE for each in done)
-    status = JobStatus.ERRORS_ENCOUNTERED if failed else JobStatus.SUCCESS
-    return JobResult(
-        status, {"object": context.parameters["object"], "merge_sets": done}
-    )
+def _record_id(row: Mapping[str, object], name: str, number: int) -> str:
+    value = row.get(name)
+    # PostgreSQL takes no NUL character in a text.
+    if not isinstance(value, str) or not value or "\x00" in value:
+        raise VaultFault(
+            ErrorType.PARAMETER_REQUIRED,
+            f"Missing required parameter [{name}] in row {number}",
+        )
+    return value
 
 
-async def _merge_set(
-    context: JobContext, pair: Mapping[str, str], done: Sequence[MergeSet]
-) -> list[MergeSet]:
-    async def work(connection: Connection) -> list[Row]:
-        await _merge(context, connection, pair[DUPLICATE], pair[MAIN])
-        await _save(context, connection, [*done, {**pair, "status": SUCCESS}])
-        return []
+class MergeJobs:
+    """Carries out the merges that are submitted."""
 
-    try:
-        await context.vault.records.carry_out(work)
-    except VaultFault as fault:
-        error = {"type": fault.error.type, "message": fault.error.message}
-        after = [*done, {**pair, "status": FAILURE, "error": error}]
-        async with context.vault.database.transaction() as connection:
-            await _save(context, connection, after)
-        return after
-    return [*done, {**pair, "status": SUCCESS}]
+    def __init__(
+        self,
+        database: Database,
+        components: ComponentService,
+        records: RecordService,
+    ) -> None:
+        self._database = database
+        self._components = components
+        self._records = records
+
+    def job_types(self) -> Mapping[str, JobType]:
+        """Return how each type of job is run."""
+        return {MERGE: JobType(self.merge)}
+
+    async def merge(self, context: JobContext) -> JobResult:
+        """Merge the sets one after the other, each in a transaction of its own."""
+        sets: Sequence[Mapping[str, str]] = context.parameters["merge_sets"]  # type: ignore[assignment]
+        done: list[MergeSet] = list(context.checkpoint.get("merge_sets", ()))  # type: ignore[call-overload]
+        for each in sets[len(done) :]:
+            context.raise_if_stopped()
+            done = await self._merge_set(context, each, done)
+        failed = any(each["status"] == FAILURE for each in done)
+        status = JobStatus.ERRORS_ENCOUNTERED if failed else JobStatus.SUCCESS
+        results = {"object": context.parameters["object"], "merge_sets": done}
+        return JobResult(status, results)
+
+    async def _merge_set(
+        self,
+        context: JobContext,
+        pair: Mapping[str, str],
+        done: Sequence[MergeSet],
+    ) -> list[MergeSet]:
+        """Merge one set; return the sets done so far with this one and its status."""
+        merged = [*done, {**pair, "status": SUCCESS}]
+
+        async def work(connection: Connection) -> list[RowResult]:
+            # The status with the merge: a set is merged once, however often the job is run.
+            await self._merge(context, connection, pair[DUPLICATE], pair[MAIN])
+            await _save(context, connection, merged)
+            return []
+
+        try:
+            await self._records.carry_out(work)
+        except VaultFault as fault:
+            error = {"type": fault.error.type, "message": fault.error.message}
+            refused = [*done, {**pair, "status": FAILURE, "error": error}]
+            async with self._database.transaction() as connection:
+                await _save(context, connection, refused)
+            return refused
+        return merged
+
+    async def _merge(
+        self,
+        context: JobContext,
+        connection: Connection,
+        duplicate: str,
+        main: str,
+    ) -> None:
+        """Move what refers to the duplicate, and its attachments, to the main record; then delete it.
+
+        :raises VaultFault: when a record is missing, or the write of one is refused.
+        """
+        name = str(context.parameters["object"])
+        target = self._records.target(
+            context.caller,
+            name,
+            [{}],
+            Operation.EDIT,
+            Operation.DELETE,
+        )
+        await _lock(connection, name, duplicate, main)
+        # Who may merge need not be allowed to edit the records that refer to the duplicate:
+        # keeping references whole is the Vault's own work.
+        caller = on_behalf_of(context.caller)
+        for child, reference in _references(self._components.registry, name):
+            await self._redirect(
+                connection, caller, (child, reference), duplicate, main
+            )
+        await move(connection, name, duplicate, main)
+        deleted = await self._records.delete_in(
+            connection,
+            context.caller,
+            target,
+            [duplicate],
+        )
+        _raise_first(deleted, name)
+
+    async def _redirect(
+        self,
+        connection: Connection,
+        caller: Caller,
+        reference: tuple[VaultObject, Field],
+        duplicate: str,
+        main: str,
+    ) -> None:
+        """Set a reference field of every record that names the duplicate to the main record."""
+        child, field = reference
+        # The duplicate may refer to itself, and is deleted anyway.
+        sql = f"SELECT id FROM {table(child.name)} WHERE {quote(field.name)} = $1 AND id <> $2 ORDER BY id"
+        ids = [row["id"] for row in await connection.fetch(sql, duplicate, duplicate)]
+        for part in parts(ids):
+            changes = {field.name: main}
+            rows = await self._records.change_in(
+                connection,
+                caller,
+                child,
+                part,
+                {},
+                changes,
+            )
+            _raise_first(rows, child.name)
 
 
 async def _save(
-    context: JobContext, connection: Connection, done: Sequence[MergeSet]
+    context: JobContext,
+    connection: Connection,
+    done: Sequence[MergeSet],
 ) -> None:
     failed = sum(each["status"] == FAILURE for each in done)
     state = TaskState.ERRORS_ENCOUNTERED if failed else TaskState.SUCCESS
@@ -99,50 +201,42 @@ async def _save(
     await context.save({"merge_sets": done}, connection=connection)
 
 
-async def _merge(
-    context: JobContext, connection: Connection, duplicate: str, main: str
+async def _lock(
+    connection: Connection,
+    object_name: str,
+    duplicate: str,
+    main: str,
 ) -> None:
-    """Give the main record what refers to the duplicate, and its attachments, then delete it; raises VaultFault."""
-    records, registry = context.vault.records, context.vault.components.registry
-    name = str(context.parameters["object"])
-    target = records.target(
-        context.caller, name, [{}], Operation.EDIT, Operation.DELETE
-    )
-    sql = f"SELECT id FROM {table(name)} WHERE id = ANY($1::text[]) ORDER BY id FOR UPDATE"
-    found = {row["id"] for row in await connection.fetch(sql, [duplicate, main])}
+    """Lock both records, in the order of their ids so that two merges cannot block each other.
+
+    :raises VaultFault: INVALID_DATA when one of them does not exist.
+    """
+    sql = f"SELECT id FROM {table(object_name)} WHERE id = ANY($1::text[]) ORDER BY id FOR UPDATE"
+    rows = await connection.fetch(sql, [duplicate, main])
+    found = {row["id"] for row in rows}
     for parameter, record_id in ((DUPLICATE, duplicate), (MAIN, main)):
         if record_id not in found:
-            raise VaultFault(
-                ErrorType.INVALID_DATA, f"[{parameter}] names no record of [{name}]"
-            )
-    # The references are the Vault's to keep whole, whoever may edit the records that hold them.
-    caller: Caller = on_behalf_of(context.caller)
-    for child, reference in _references(registry, name):
-        sql = f"SELECT id FROM {table(child.name)} WHERE {quote(reference.name)} = $1 AND id <> $2 ORDER BY id"
-        ids = [row["id"] for row in await connection.fetch(sql, duplicate, duplicate)]
-        for part in parts(ids):
-            rows = await records.change_in(
-                connection, caller, child, part, {}, {reference.name: main}
-            )
-            _raise_first(rows, child.name)
-    await move(connection, name, duplicate, main)
-    _raise_first(
-        await records.delete_in(connection, context.caller, target, [duplicate]), name
-    )
+            message = f"[{parameter}] names no record of [{object_name}]"
+            raise VaultFault(ErrorType.INVALID_DATA, message)
 
 
 def _references(
-    registry: Registry, object_name: str
+    registry: Registry,
+    object_name: str,
 ) -> Iterator[tuple[VaultObject, Field]]:
+    """Yield the reference fields of all objects that name records of this one."""
     for other in registry.objects.values():
         for field in other.fields.values():
             if field.type is FieldType.OBJECT and field.object == object_name:
                 yield other, field
 
 
-def _raise_first(rows: Sequence[Row], object_name: str) -> None:
+def _raise_first(rows: Sequence[RowResult], object_name: str) -> None:
+    """Raise the first error of the rows.
+
+    :raises VaultFault: when a row has one.
+    """
     for row in rows:
         for error in row.errors:
-            raise VaultFault(
-                error.type, f"[{object_name}] {row.id or row.key}: {error.message}"
-            )
+            message = f"[{object_name}] {row.id or row.id_param_value}: {error.message}"
+            raise VaultFault(error.type, message)

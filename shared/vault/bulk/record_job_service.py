@@ -1,4 +1,4 @@
-"""Jobs on records as the API uses them: submit, and what came of them."""
+"""Submits cascade deletes, deep copies and merges, and returns their results."""
 
 from __future__ import annotations
 
@@ -9,20 +9,24 @@ from typing import TYPE_CHECKING, Any
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Operation
-from shared.vault.bulk.merge import DUPLICATE, MAIN, MERGE, merge, merge_sets
+from shared.vault.bulk.merge import (
+    DUPLICATE,
+    FAILURE,
+    MAIN,
+    MERGE,
+    SUCCESS,
+    merge_sets,
+)
 from shared.vault.bulk.tree_jobs import (
     CASCADE_DELETE,
     DEEP_COPY,
-    FAILURE,
-    SUCCESS,
     TASK,
-    cascade_delete,
-    deep_copy,
+    TreeLog,
     sheet,
 )
 from shared.vault.errors import VaultFault
 from shared.vault.jobs.job_logs import result_key
-from shared.vault.jobs.job_model import UNFINISHED, Job, JobStatus, JobType
+from shared.vault.jobs.job_model import Job, JobStatus
 
 if TYPE_CHECKING:
     from shared.vault.access.caller import Caller
@@ -30,33 +34,36 @@ if TYPE_CHECKING:
     from shared.vault.jobs.job_service import JobService
     from shared.vault.records.record_service import RecordService
 
-JOBS = {
-    CASCADE_DELETE: JobType(cascade_delete),
-    DEEP_COPY: JobType(deep_copy),
-    MERGE: JobType(merge),
-}
-
 
 class RecordJobs:
-    """Cascade deletes, deep copies and merges; all methods raise VaultFault."""
+    """Cascade deletes, deep copies and merges as the API uses them."""
 
     def __init__(
-        self, records: RecordService, jobs: JobService, files: FileStore
+        self,
+        records: RecordService,
+        jobs: JobService,
+        files: FileStore,
     ) -> None:
         self._records = records
         self._jobs = jobs
         self._files = files
 
     async def cascade_delete(
-        self, caller: Caller, object_name: str, record_id: str
+        self,
+        caller: Caller,
+        object_name: str,
+        record_id: str,
     ) -> int:
-        """Submit the deletion of a record and all below it; the job's id."""
+        """Submit the deletion of a record and all below it, and return the job's id.
+
+        :raises VaultFault: INVALID_DATA, INSUFFICIENT_ACCESS.
+        """
         target = self._records.target(caller, object_name, [{}], Operation.DELETE)
+        # Read only so that an unknown record is refused now.
         await self._records.state_of(target, record_id)
         parameters = {"object": object_name, "id": record_id}
-        return await self._jobs.submit(
-            caller, CASCADE_DELETE, f"Cascade delete [{object_name}]", parameters
-        )
+        title = f"Cascade delete [{object_name}]"
+        return await self._jobs.submit(caller, CASCADE_DELETE, title, parameters)
 
     async def deep_copy(
         self,
@@ -65,71 +72,105 @@ class RecordJobs:
         record_id: str,
         rows: Sequence[Mapping[str, object]],
     ) -> int:
-        """Submit a copy of a record and all below it, with the fields of the one row set; the job's id."""
+        """Submit a copy of a record and all below it, and return the job's id.
+
+        The fields of the one row, where there is one, replace those of the record.
+
+        :raises VaultFault: INVALID_DATA, INSUFFICIENT_ACCESS, and as a field is refused.
+        """
         target = self._records.target(
-            caller, object_name, [{}], Operation.READ, Operation.CREATE
+            caller,
+            object_name,
+            [{}],
+            Operation.READ,
+            Operation.CREATE,
         )
         await self._records.state_of(target, record_id)
         if len(rows) > 1:
-            raise VaultFault(
-                ErrorType.INVALID_DATA, "A deep copy takes the fields of one record"
-            )
-        for error in (
-            e for row in self._records.reader(target).read(rows) for e in row.errors
-        ):
-            raise VaultFault(error.type, error.message)
+            message = "A deep copy takes the fields of one record"
+            raise VaultFault(ErrorType.INVALID_DATA, message)
+        for row in self._records.reader(target).read(rows):
+            for error in row.errors:
+                raise VaultFault(error.type, error.message)
         parameters = {
             "object": object_name,
             "id": record_id,
             "fields": dict(rows[0]) if rows else {},
         }
-        return await self._jobs.submit(
-            caller, DEEP_COPY, f"Deep copy [{object_name}]", parameters
-        )
+        title = f"Deep copy [{object_name}]"
+        return await self._jobs.submit(caller, DEEP_COPY, title, parameters)
 
     async def merge(
-        self, caller: Caller, object_name: str, rows: Sequence[Mapping[str, object]]
+        self,
+        caller: Caller,
+        object_name: str,
+        rows: Sequence[Mapping[str, object]],
     ) -> int:
-        """Submit a merge; the job's id."""
+        """Submit a merge, and return the job's id.
+
+        :raises VaultFault: INVALID_DATA, PARAMETER_REQUIRED, INSUFFICIENT_ACCESS.
+        """
         self._records.target(
-            caller, object_name, rows, Operation.EDIT, Operation.DELETE
+            caller,
+            object_name,
+            rows,
+            Operation.EDIT,
+            Operation.DELETE,
         )
         parameters = {"object": object_name, "merge_sets": merge_sets(rows)}
-        return await self._jobs.submit(
-            caller, MERGE, f"Merge records [{object_name}]", parameters
-        )
+        title = f"Merge records [{object_name}]"
+        return await self._jobs.submit(caller, MERGE, title, parameters)
 
     async def result(
-        self, caller: Caller, job_type: str, object_name: str, outcome: str, job_id: int
+        self,
+        caller: Caller,
+        job_type: str,
+        object_name: str,
+        outcome: str,
+        job_id: int,
     ) -> tuple[Item, AsyncIterator[bytes]]:
-        """A CSV file of a cascade delete or deep copy of the object that has ended; ``success`` or ``failure``."""
+        """Return a CSV file, ``success`` or ``failure``, of a cascade delete or deep copy that has ended.
+
+        :raises VaultFault: INVALID_DATA, INSUFFICIENT_ACCESS, OPERATION_NOT_ALLOWED while
+            the job has not ended.
+        """
         job = await self._jobs.finished_job(caller, job_id, job_type)
         key = result_key(job_id, TASK, outcome)
-        known = (
-            outcome in (SUCCESS, FAILURE) and job.results.get("object") == object_name
-        )
-        item = await self._files.find(key) if known else None
+        # The outcome becomes part of a key of the store, and comes from an address.
+        known = outcome in tuple(TreeLog)
+        own = job.results.get("object") == object_name
+        item = await self._files.find(key) if known and own else None
         if item is None:
-            raise VaultFault(
-                ErrorType.INVALID_DATA, f"The job [{job_id}] has no such results"
-            )
+            message = f"The job [{job_id}] has no such results"
+            raise VaultFault(ErrorType.INVALID_DATA, message)
         return item, self._files.get(key)
 
     async def merge_status(self, caller: Caller, job_id: int) -> str:
-        """``IN_PROGRESS``, ``SUCCESS`` or ``FAILURE``."""
+        """Return ``IN_PROGRESS``, ``SUCCESS`` or ``FAILURE``.
+
+        :raises VaultFault: INVALID_DATA, INSUFFICIENT_ACCESS.
+        """
         job = await self._merge_job(caller, job_id)
-        if job.status in UNFINISHED:
+        if not job.status.finished:
             return "IN_PROGRESS"
-        return "SUCCESS" if job.status is JobStatus.SUCCESS else "FAILURE"
+        return SUCCESS if job.status is JobStatus.SUCCESS else FAILURE
 
     async def merge_results(self, caller: Caller, job_id: int) -> list[dict[str, Any]]:
-        """The sets of a merge that has ended, each with its status, and its error when it failed."""
+        """Return the sets of a merge that has ended, each with its status, and its error when it failed.
+
+        :raises VaultFault: INVALID_DATA, INSUFFICIENT_ACCESS, OPERATION_NOT_ALLOWED while
+            the job has not ended.
+        """
         job = await self._jobs.finished_job(caller, job_id, MERGE)
+        # A merge that was cancelled has no results.
         sets = job.results.get("merge_sets")
         return list(sets) if isinstance(sets, list) else []
 
     async def merge_log(self, caller: Caller, job_id: int) -> bytes:
-        """The same as a zip archive of one CSV file."""
+        """Return the sets of a merge that has ended as a zip archive of one CSV file.
+
+        :raises VaultFault: as ``merge_results`` does.
+        """
         lines = [(DUPLICATE, MAIN, "status", "errors")]
         for each in await self.merge_results(caller, job_id):
             error = each.get("error")
@@ -141,9 +182,12 @@ class RecordJobs:
         return archive.getvalue()
 
     async def _merge_job(self, caller: Caller, job_id: int) -> Job:
+        """Return a merge.
+
+        :raises VaultFault: INVALID_DATA, INSUFFICIENT_ACCESS.
+        """
         job = await self._jobs.job(caller, job_id)
         if job.job_type != MERGE:
-            raise VaultFault(
-                ErrorType.INVALID_DATA, f"The job [{job_id}] is not a merge"
-            )
+            message = f"The job [{job_id}] is not a merge"
+            raise VaultFault(ErrorType.INVALID_DATA, message)
         return job

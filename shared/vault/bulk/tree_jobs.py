@@ -1,109 +1,242 @@
-"""Cascade delete and deep copy: jobs that do all of a record's tree, or nothing of it."""
+"""Deletes and copies a record with all records below it: all of them, or none."""
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from shared.vault.access.permissions import Operation, require
 from shared.vault.bulk.trees import parent_fields, tree_of
 from shared.vault.errors import ApiError, VaultFault
 from shared.vault.jobs.job_logs import JobLog
-from shared.vault.jobs.job_model import JobContext, JobResult, JobStatus, TaskState
-from shared.vault.records.copying import copied_fields, stored_values
-from shared.vault.records.rows import MAX_ROWS, Row
+from shared.vault.jobs.job_model import (
+    JobContext,
+    JobResult,
+    JobStatus,
+    JobType,
+    TaskState,
+)
+from shared.vault.records.new_records import copied_fields, stored_values
+from shared.vault.records.rows import MAX_ROWS, Outcome, Refused, ResolvedRow, RowResult
 
 if TYPE_CHECKING:
     from shared.vault.bulk.trees import Level
-    from shared.vault.model.component_model import VaultObject
-    from shared.vault.storage.database import Connection
+    from shared.vault.components.registry import Registry
+    from shared.vault.configuration.component_service import ComponentService
+    from shared.vault.files.file_store import FileStore
+    from shared.vault.model.component_model import Field, VaultObject
+    from shared.vault.records.record_service import RecordService
+    from shared.vault.storage.database import Connection, Database
 
 CASCADE_DELETE = "cascade_delete"
 DEEP_COPY = "deep_copy"
 TASK = "1"
-SUCCESS, FAILURE = "success", "failure"
 DELETE_HEADER = ("Source Object", "Record Id")
 COPY_HEADER = ("line number", "vobject", "sourceRecordId", "errors")
+DEFAULT_NAME_LENGTH = 128  # characters, of a name field that says no length
 
 Lines = Sequence[Sequence[object]]
+Work = Callable[["Connection"], Awaitable[Lines]]
+
+
+class TreeLog(StrEnum):
+    """The files that a cascade delete or a deep copy makes."""
+
+    SUCCESS = "success"
+    FAILURE = "failure"
 
 
 class TreeRefused(Exception):
-    """A record of the tree was refused: nothing is done."""
+    """Raised when a record of the tree was refused; ``lines`` go to the failure log."""
 
     def __init__(self, error: ApiError, lines: Lines) -> None:
         super().__init__()
-        self.error, self.lines = error, lines
+        self.error = error
+        self.lines = lines
 
 
-async def cascade_delete(context: JobContext) -> JobResult:
-    """Delete a record and all below it, the lowest first."""
-    object_name, record_id = (
-        str(context.parameters["object"]),
-        str(context.parameters["id"]),
-    )
+class TreeJobs:
+    """Carries out the cascade deletes and deep copies that are submitted."""
 
-    async def work(connection: Connection) -> Lines:
-        registry = context.vault.components.registry
-        levels = await tree_of(connection, registry, object_name, record_id)
-        gone: list[tuple[str, str]] = []
-        for level in reversed(levels):
-            for name, ids in level.records.items():
-                require(context.caller, name, Operation.DELETE)
-                for part in parts(ids):
-                    await _delete(context, connection, registry.objects[name], part)
-                gone += [(name, each) for each in ids]
-        return gone
+    def __init__(
+        self,
+        database: Database,
+        components: ComponentService,
+        records: RecordService,
+        files: FileStore,
+    ) -> None:
+        self._database = database
+        self._components = components
+        self._records = records
+        self._files = files
 
-    return await _run(context, DELETE_HEADER, work, (object_name, record_id))
+    def job_types(self) -> Mapping[str, JobType]:
+        """Return how each type of job is run."""
+        return {
+            CASCADE_DELETE: JobType(self.cascade_delete),
+            DEEP_COPY: JobType(self.deep_copy),
+        }
 
+    async def cascade_delete(self, context: JobContext) -> JobResult:
+        """Delete a record and all below it, the lowest first."""
+        object_name = str(context.parameters["object"])
+        record_id = str(context.parameters["id"])
 
-async def _delete(
-    context: JobContext, connection: Connection, target: VaultObject, ids: Sequence[str]
-) -> None:
-    rows = await context.vault.records.delete_in(
-        connection, context.caller, target, ids
-    )
-    refused = [row for row in rows if row.errors]
-    if refused:
-        raise TreeRefused(
-            refused[0].errors[0], [(target.name, row.id or row.key) for row in refused]
-        )
+        async def work(connection: Connection) -> Lines:
+            registry = self._components.registry
+            levels = await tree_of(connection, registry, object_name, record_id)
+            deleted: list[tuple[str, str]] = []
+            # Children first: a record that others refer to may have to stay.
+            for level in reversed(levels):
+                for name, ids in level.records.items():
+                    require(context.caller, name, Operation.DELETE)
+                    await self._delete(context, connection, registry.objects[name], ids)
+                    deleted += [(name, each) for each in ids]
+            return deleted
 
+        def refusal(_error: ApiError) -> Sequence[object]:
+            return (object_name, record_id)
 
-async def deep_copy(context: JobContext) -> JobResult:
-    """Copy a record and all below it, the highest first; the first with the caller's values over its own."""
-    object_name, record_id = (
-        str(context.parameters["object"]),
-        str(context.parameters["id"]),
-    )
+        return await self._run(context, DELETE_HEADER, work, refusal)
 
-    async def work(connection: Connection) -> Lines:
-        levels = await tree_of(
-            connection, context.vault.components.registry, object_name, record_id
-        )
-        copy = _Copy(context, connection)
-        for level in levels:
-            await copy.add(level)
-        return [
-            (n, name, source, "") for n, (name, source) in enumerate(copy.copies, 1)
-        ]
+    async def _delete(
+        self,
+        context: JobContext,
+        connection: Connection,
+        target: VaultObject,
+        ids: Sequence[str],
+    ) -> None:
+        """Delete records of one object.
 
-    return await _run(context, COPY_HEADER, work, (1, object_name, record_id))
+        :raises TreeRefused: when one of them must stay.
+        """
+        for part in parts(ids):
+            rows = await self._records.delete_in(
+                connection,
+                context.caller,
+                target,
+                part,
+            )
+            refused = [row for row in rows if row.errors]
+            if refused:
+                lines = [(target.name, row.id or row.id_param_value) for row in refused]
+                raise TreeRefused(refused[0].errors[0], lines)
+
+    async def deep_copy(self, context: JobContext) -> JobResult:
+        """Copy a record and all below it, the highest first; the caller's fields replace the first one's."""
+        object_name = str(context.parameters["object"])
+        record_id = str(context.parameters["id"])
+
+        async def work(connection: Connection) -> Lines:
+            registry = self._components.registry
+            levels = await tree_of(connection, registry, object_name, record_id)
+            copy = _Copy(context, connection, registry, self._records)
+            for level in levels:
+                await copy.add(level)
+            return [
+                (number, name, source, "")
+                for number, (name, source) in enumerate(copy.copies, 1)
+            ]
+
+        def refusal(error: ApiError) -> Sequence[object]:
+            return (1, object_name, record_id, _text(error))
+
+        return await self._run(context, COPY_HEADER, work, refusal)
+
+    async def _run(
+        self,
+        context: JobContext,
+        header: Sequence[str],
+        work: Work,
+        refusal: Callable[[ApiError], Sequence[object]],
+    ) -> JobResult:
+        """Do the work and log it in one transaction, or log why it was refused; then store the logs as files.
+
+        ``refusal`` makes the line of the failure log for a tree that was refused as a whole.
+        """
+        # A checkpoint says that an earlier run has done this, and only the files may be missing.
+        if not context.checkpoint:
+            await self._work(context, header, work, refusal)
+        for log in TreeLog:
+            await self._log(context, log).publish(self._files)
+        results = {"object": context.parameters["object"]}
+        error = context.checkpoint.get("error")
+        if error:
+            results["error"] = error
+            return JobResult(JobStatus.ERRORS_ENCOUNTERED, results)
+        return JobResult(JobStatus.SUCCESS, results)
+
+    async def _work(
+        self,
+        context: JobContext,
+        header: Sequence[str],
+        work: Work,
+        refusal: Callable[[ApiError], Sequence[object]],
+    ) -> None:
+        async def logged(connection: Connection) -> list[RowResult]:
+            try:
+                lines = await work(connection)
+            except VaultFault as fault:
+                raise TreeRefused(fault.error, [refusal(fault.error)]) from fault
+            await self._save(context, connection, header, {TreeLog.SUCCESS: lines})
+            return []
+
+        try:
+            await self._records.carry_out(logged)
+        except TreeRefused as refused:
+            # The work is rolled back with its log: the refusal is logged in a transaction of its own.
+            lines = {TreeLog.FAILURE: refused.lines}
+            async with self._database.transaction() as connection:
+                await self._save(context, connection, header, lines, refused.error)
+
+    async def _save(
+        self,
+        context: JobContext,
+        connection: Connection,
+        header: Sequence[str],
+        lines: Mapping[TreeLog, Lines],
+        error: ApiError | None = None,
+    ) -> None:
+        counts = {log.value: len(lines.get(log, ())) for log in TreeLog}
+        for log in TreeLog:
+            text = sheet([header, *lines.get(log, ())])
+            await self._log(context, log).append(connection, text)
+        state = TaskState.ERRORS_ENCOUNTERED if error else TaskState.SUCCESS
+        await context.progress(TASK, counts, state=state, connection=connection)
+        checkpoint: dict[str, object] = {"done": True}
+        if error:
+            checkpoint["error"] = {"type": error.type, "message": error.message}
+        await context.save(checkpoint, connection=connection)
+
+    def _log(self, context: JobContext, log: TreeLog) -> JobLog:
+        return JobLog(self._database, context.job_id, TASK, log)
 
 
 class _Copy:
     """One deep copy; ``copies`` maps each record copied so far, by object and id, to its copy."""
 
-    def __init__(self, context: JobContext, connection: Connection) -> None:
+    def __init__(
+        self,
+        context: JobContext,
+        connection: Connection,
+        registry: Registry,
+        records: RecordService,
+    ) -> None:
         self._context = context
         self._connection = connection
-        self._registry = context.vault.components.registry
+        self._registry = registry
+        self._records = records
         self.copies: dict[tuple[str, str], str] = {}
 
     async def add(self, level: Level) -> None:
+        """Copy the records of a level, whose parents are copied.
+
+        :raises VaultFault: INSUFFICIENT_ACCESS
+        :raises TreeRefused: when a copy was refused.
+        """
         for name, ids in level.records.items():
             for operation in (Operation.READ, Operation.CREATE):
                 require(self._context.caller, name, operation)
@@ -111,125 +244,86 @@ class _Copy:
                 await self._add(self._registry.objects[name], part)
 
     async def _add(self, target: VaultObject, ids: Sequence[str]) -> None:
+        rows = await self._rows(target, ids)
+        batch = self._records.batch(self._connection, self._context.caller, target)
+        fields = self._context.parameters.get("fields")
+        # The first record is the one that the call names, and the fields are of its copy.
+        if fields and not self.copies:
+            reader = self._records.reader(target)
+            (replaced,) = reader.read([fields])  # type: ignore[list-item]  # stored JSON
+            (resolved,) = await batch.resolve([replaced])
+            rows[0].values |= resolved.values
+            rows[0].errors += resolved.errors
+        outcomes = await self._records.insert(batch, rows)
+        self._raise_refused(target, rows, outcomes)
+        for copy in outcomes:
+            self.copies[target.name, str(copy.key)] = str(copy.id)
+
+    async def _rows(self, target: VaultObject, ids: Sequence[str]) -> list[ResolvedRow]:
+        """Return the new rows, with the values of the records that they copy."""
         fields, name = copied_fields(target), target.fields["name__v"]
         renamed = name.unique and not name.system_managed_name
-        found = await stored_values(
-            self._connection, target, ids, [*fields, name] if renamed else fields
-        )
-        rows = [
-            self._row(target, index, found[each], each)
-            for index, each in enumerate(ids)
-            if each in found
-        ]
-        if renamed:
-            suffix = f" (copy {self._context.job_id})"
-            for row in rows:
-                row.values["name__v"] = (
-                    str(row.values["name__v"])[: (name.max_length or 128) - len(suffix)]
-                    + suffix
-                )
-        first = not self.copies
-        records = self._context.vault.records
-        batch = records.batch(self._connection, self._context.caller, target)
-        if first and (given := self._context.parameters.get("fields")):
-            (over,) = records.reader(target).read([given])  # type: ignore[list-item]  # stored JSON
-            await batch.resolve([over])
-            rows[0].values |= over.values
-            rows[0].errors += over.errors
-        await records.insert(batch, [row for row in rows if not row.errors])
-        refused = [row for row in rows if row.errors]
-        if refused:
-            lines = [
-                (
-                    len(self.copies) + row.index + 1,
-                    target.name,
-                    row.key,
-                    _text(row.errors[0]),
-                )
-                for row in refused
-            ]
-            raise TreeRefused(refused[0].errors[0], lines)
-        self.copies |= {(target.name, str(row.key)): str(row.id) for row in rows}
+        read = [*fields, name] if renamed else fields
+        stored = await stored_values(self._connection, target, ids, read)
+        rows = []
+        for index, source in enumerate(ids):
+            if source not in stored:
+                continue
+            values = stored[source]
+            self._refer_to_copies(target, values)
+            if renamed:
+                values["name__v"] = self._copy_name(name, str(values["name__v"]))
+            rows.append(ResolvedRow(index=index, values=values, key=source))
+        return rows
 
-    def _row(
-        self, target: VaultObject, index: int, values: dict[str, object], source: str
-    ) -> Row:
-        for parent in {f.object or "" for f in target.fields.values() if f.object}:
+    def _copy_name(self, field: Field, name: str) -> str:
+        """Return a name of the allowed length that no other record has."""
+        # A record may be copied many times: the job's id tells the copies apart.
+        suffix = f" (copy {self._context.job_id})"
+        length = (field.max_length or DEFAULT_NAME_LENGTH) - len(suffix)
+        return name[:length] + suffix
+
+    def _refer_to_copies(self, target: VaultObject, values: dict[str, object]) -> None:
+        """Let the references of a copied child name the copies of its parents."""
+        parents = {field.object for field in target.fields.values() if field.object}
+        for parent in parents:
             for child, reference in parent_fields(self._registry, parent):
-                copied = self.copies.get((parent, str(values.get(reference.name))))
+                original = str(values.get(reference.name))
+                copied = self.copies.get((parent, original))
                 if child.name == target.name and copied is not None:
                     values[reference.name] = copied
-        return Row(index, values, key=source)
 
-
-async def _run(
-    context: JobContext,
-    header: Sequence[str],
-    work: Callable[[Connection], Awaitable[Lines]],
-    first: Sequence[object],
-) -> JobResult:
-    """Do the work and note its lines in one transaction, or note why not; then make files of them."""
-    if not context.checkpoint:
-
-        async def noted(connection: Connection) -> list[Row]:
-            try:
-                lines = await work(connection)
-            except VaultFault as fault:
-                error = [] if header is DELETE_HEADER else [_text(fault.error)]
-                raise TreeRefused(fault.error, [[*first, *error]]) from fault
-            await _note(context, connection, header, {SUCCESS: lines})
-            return []
-
-        try:
-            await context.vault.records.carry_out(noted)
-        except TreeRefused as refusal:
-            async with context.vault.database.transaction() as connection:
-                await _note(
-                    context, connection, header, {FAILURE: refusal.lines}, refusal.error
-                )
-    for log in (SUCCESS, FAILURE):
-        await JobLog(context.vault.database, context.job_id, TASK, log).publish(
-            context.vault.files
-        )
-    error = context.checkpoint.get("error")
-    results = {
-        "object": context.parameters["object"],
-        **({"error": error} if error else {}),
-    }
-    return JobResult(
-        JobStatus.ERRORS_ENCOUNTERED if error else JobStatus.SUCCESS, results
-    )
-
-
-async def _note(
-    context: JobContext,
-    connection: Connection,
-    header: Sequence[str],
-    outcome: dict[str, Lines],
-    error: ApiError | None = None,
-) -> None:
-    for log in (SUCCESS, FAILURE):
-        text = sheet([header, *outcome.get(log, ())])
-        await JobLog(context.vault.database, context.job_id, TASK, log).append(
-            connection, text
-        )
-    counts = {log: len(outcome.get(log, ())) for log in (SUCCESS, FAILURE)}
-    state = TaskState.ERRORS_ENCOUNTERED if error else TaskState.SUCCESS
-    await context.progress(TASK, counts, state=state, connection=connection)
-    told = {"error": {"type": error.type, "message": error.message}} if error else {}
-    await context.save({"done": True, **told}, connection=connection)
+    def _raise_refused(
+        self,
+        target: VaultObject,
+        rows: Sequence[ResolvedRow],
+        outcomes: Sequence[Outcome],
+    ) -> None:
+        refused: list[Refused] = []
+        lines = []
+        for row, outcome in zip(rows, outcomes, strict=True):
+            if not isinstance(outcome, Refused):
+                continue
+            refused.append(outcome)
+            number = len(self.copies) + row.index + 1
+            error = _text(outcome.errors[0])
+            lines.append((number, target.name, outcome.key, error))
+        if refused:
+            raise TreeRefused(refused[0].errors[0], lines)
 
 
 def sheet(lines: Lines) -> str:
-    """Lines as CSV."""
+    """Return lines as CSV."""
+    # RFC 4180 ends lines with CRLF; ``newline`` keeps them on every platform.
     text = io.StringIO(newline="")
     csv.writer(text, lineterminator="\r\n").writerows(lines)
     return text.getvalue()
 
 
 def parts(ids: Sequence[str]) -> Iterator[Sequence[str]]:
-    """Ids in parts that one batch takes."""
-    return iter(ids[start : start + MAX_ROWS] for start in range(0, len(ids), MAX_ROWS))
+    """Yield ids in parts of the size that one batch takes."""
+    for start in range(0, len(ids), MAX_ROWS):
+        yield ids[start : start + MAX_ROWS]
 
 
 def _text(error: ApiError) -> str:

@@ -1,9 +1,10 @@
-"""A record with its children and theirs: what a cascade delete removes and a deep copy copies."""
+"""Finds a record with its children and theirs, which a cascade delete removes and a deep copy copies."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 from typing import TYPE_CHECKING
 
 from shared.protocol.error_types import ErrorType
@@ -26,49 +27,78 @@ PARENT = "parent"
 
 @dataclass(slots=True)
 class Level:
-    """Records as far below the first: object → ids; a record stands on the highest level that it is found on."""
+    """Records of one distance from the first, as object → ids; each record is on one level."""
 
-    records: dict[str, list[str]] = field(default_factory=dict)
+    records: dict[str, list[str]] = dataclass_field(default_factory=dict)
 
 
 def parent_fields(
-    registry: Registry, object_name: str
+    registry: Registry,
+    object_name: str,
 ) -> Iterator[tuple[VaultObject, Field]]:
-    """The fields by which records are children of those of an object."""
+    """Yield the fields by which records are children of those of an object."""
     for child in registry.objects.values():
-        for each in child.fields.values():
-            refers = each.type is FieldType.OBJECT and each.object == object_name
-            if refers and (
-                each.relationship_type == PARENT
-                or each.relationship_deletion is RelationshipDeletion.CASCADE
-            ):
-                yield child, each
+        for field in child.fields.values():
+            refers = field.type is FieldType.OBJECT and field.object == object_name
+            if refers and _owns(field):
+                yield child, field
+
+
+def _owns(reference: Field) -> bool:
+    """Return whether records are deleted with the one that they refer to."""
+    if reference.relationship_type == PARENT:
+        return True
+    return reference.relationship_deletion is RelationshipDeletion.CASCADE
 
 
 async def tree_of(
-    connection: Connection, registry: Registry, object_name: str, record_id: str
+    connection: Connection,
+    registry: Registry,
+    object_name: str,
+    record_id: str,
 ) -> list[Level]:
-    """The record, its children, theirs, level by level; each is locked before its children are looked for.
+    """Lock a record, its children and theirs, and return them level by level.
 
-    :raises VaultFault: INVALID_DATA when there is no such record, OPERATION_NOT_ALLOWED when there are too many.
+    :raises VaultFault: INVALID_DATA when there is no such record, OPERATION_NOT_ALLOWED
+        when there are too many.
     """
     sql = f"SELECT id FROM {table(object_name)} WHERE id = $1 FOR UPDATE"
     if await connection.fetchval(sql, record_id) is None:
         raise VaultFault(ErrorType.INVALID_DATA, "There is no record with this id")
     levels = [Level({object_name: [record_id]})]
+    # Records of a tree may refer to each other in a circle.
     seen = {(object_name, record_id)}
     while levels[-1].records:
         below = Level()
         for owner, ids in levels[-1].records.items():
+            # The parents are locked, and with the foreign keys nobody adds a child to them now.
             for child, reference in parent_fields(registry, owner):
-                name = quote(reference.name)
-                sql = f"SELECT id FROM {table(child.name)} WHERE {name} = ANY($1::text[]) ORDER BY id FOR UPDATE"
-                for row in await connection.fetch(sql, ids):
-                    if (child.name, row["id"]) not in seen:
-                        seen.add((child.name, row["id"]))
-                        below.records.setdefault(child.name, []).append(row["id"])
-                if len(seen) > MAX_RECORDS:
-                    message = f"The record has more than {MAX_RECORDS} records below it"
-                    raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, message)
+                found = await _children(connection, child, reference, ids)
+                new = [each for each in found if (child.name, each) not in seen]
+                if new:
+                    below.records.setdefault(child.name, []).extend(new)
+                seen.update((child.name, each) for each in new)
+                _check_size(len(seen))
         levels.append(below)
     return levels[:-1]
+
+
+async def _children(
+    connection: Connection,
+    child: VaultObject,
+    reference: Field,
+    parents: list[str],
+) -> list[str]:
+    """Lock the records of an object that refer to these parents, and return their ids."""
+    sql = (
+        f"SELECT id FROM {table(child.name)} WHERE {quote(reference.name)} = ANY($1::text[])"
+        " ORDER BY id FOR UPDATE"
+    )
+    rows = await connection.fetch(sql, parents)
+    return [row["id"] for row in rows]
+
+
+def _check_size(records: int) -> None:
+    if records > MAX_RECORDS:
+        message = f"The record has more than {MAX_RECORDS} records below it"
+        raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, message)

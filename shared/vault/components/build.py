@@ -22,7 +22,9 @@ from shared.vault.model.component_model import (
     PicklistEntry,
     Queue,
     QueueConnection,
+    QueueType,
     RelationshipDeletion,
+    RelationshipType,
     VaultObject,
 )
 
@@ -137,14 +139,18 @@ def _field(component: Component, field_type: FieldType) -> Field:
         multi_value=component.flag("multi_value"),
         no_copy=component.flag("no_copy"),
         object=component.reference("object"),
-        relationship_type=(component.text("relationship_type") or "reference")
-        if is_object
-        else None,
+        relationship_type=_relationship_type(component) if is_object else None,
         relationship_deletion=RelationshipDeletion(
             component.text("relationship_deletion") or "block"
         ),
         relationship_outbound_name=outbound if is_object else None,
         relationship_inbound_name=component.optional_text("relationship_inbound_name"),
+    )
+
+
+def _relationship_type(component: Component) -> RelationshipType:
+    return RelationshipType(
+        component.text("relationship_type") or RelationshipType.REFERENCE
     )
 
 
@@ -248,7 +254,7 @@ def build_queue(component: Component) -> Queue:
     return Queue(
         name=component.name,
         label=component.text("label"),
-        type=component.text("type"),
+        type=QueueType(component.text("type")),
         active=component.flag("active", True),
         description=component.text("description"),
         message_processor=component.optional_text("message_processor"),

@@ -1,9 +1,9 @@
-"""MDL scripts as jobs: each statement is carried out once, however often the job is taken up again."""
+"""Runs MDL scripts as jobs: each statement is carried out once, however often its job is run."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -16,9 +16,10 @@ from shared.vault.storage.database import also_in_unit_of_work
 
 if TYPE_CHECKING:
     from shared.vault.access.caller import Caller
-    from shared.vault.assembly.vault import Vault
     from shared.vault.components.statement import Statement
-    from shared.vault.storage.database import Connection
+    from shared.vault.configuration.component_service import ComponentService
+    from shared.vault.jobs.job_service import JobService
+    from shared.vault.storage.database import Connection, Database
 
 EXECUTE = "mdl_script"
 
@@ -28,84 +29,117 @@ WHERE job_type = $1 AND status IN ('SCHEDULED', 'QUEUED') AND parameters -> 'obj
 """
 
 
-async def submit(
-    vault: Vault, caller: Caller, script: str
-) -> tuple[int, Sequence[Statement]]:
-    """Queue a script that is MDL; the job and the statements.
+class ScriptJobs:
+    """Submits, runs and cancels MDL scripts; ``vault_label`` names the Vault in results."""
 
-    :raises VaultFault: INSUFFICIENT_ACCESS, INVALID_DATA, EXCEEDS_FILE_MAX_SIZE.
-    """
-    statements = await vault.components.statements(caller, script)
-    objects = sorted({s.name for s in statements if s.type == "Object"})
-    parameters = {"script": script, "objects": objects}
-    return await vault.jobs.submit(
-        caller, EXECUTE, "Execute MDL Script", parameters
-    ), statements
+    def __init__(
+        self,
+        database: Database,
+        components: ComponentService,
+        jobs: JobService,
+        vault_label: str,
+    ) -> None:
+        self._database = database
+        self._components = components
+        self._jobs = jobs
+        self._vault_label = vault_label
 
+    def job_types(self) -> Mapping[str, JobType]:
+        """Return how each type of job is run."""
+        return {EXECUTE: JobType(self.execute)}
 
-async def cancel_deployment(vault: Vault, caller: Caller, object_name: str) -> None:
-    """Cancel the scripts that wait to change an object.
+    async def submit(
+        self,
+        caller: Caller,
+        script: str,
+    ) -> tuple[int, Sequence[Statement]]:
+        """Queue a script, and return its job's id and its statements.
 
-    :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA for an object there is not; OPERATION_NOT_ALLOWED when no
-        script waits to change it.
-    """
-    authorize(caller, Grant.EXECUTE_MDL)
-    async with vault.database.connection() as connection:
-        rows = await connection.fetch(WAITING, EXECUTE, object_name)
-    if not rows and object_name not in vault.components.registry.objects:
-        raise VaultFault(
-            ErrorType.INVALID_DATA, f"There is no object [{object_name[:100]}]"
+        :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA when it is not MDL;
+            EXCEEDS_FILE_MAX_SIZE.
+        """
+        statements = await self._components.statements(caller, script)
+        # Stored with the job, so that a deployment can be cancelled by its object.
+        objects = {s.name for s in statements if s.type == "Object"}
+        parameters = {"script": script, "objects": sorted(objects)}
+        job_id = await self._jobs.submit(
+            caller,
+            EXECUTE,
+            "Execute MDL Script",
+            parameters,
         )
-    if not rows:
-        raise VaultFault(
-            ErrorType.OPERATION_NOT_ALLOWED,
-            f"No deployment of [{object_name[:100]}] is waiting",
-        )
-    for row in rows:
-        await vault.jobs.cancel(caller, row["job_id"])
+        return job_id, statements
+
+    async def cancel_deployment(self, caller: Caller, object_name: str) -> None:
+        """Cancel the scripts that wait to change an object.
+
+        :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA for an unknown object;
+            OPERATION_NOT_ALLOWED when no script waits to change it.
+        """
+        authorize(caller, Grant.EXECUTE_MDL)
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(WAITING, EXECUTE, object_name)
+        # A script may wait to create an object that does not exist yet.
+        if not rows and object_name not in self._components.registry.objects:
+            raise VaultFault(
+                ErrorType.INVALID_DATA,
+                f"There is no object [{object_name[:100]}]",
+            )
+        if not rows:
+            raise VaultFault(
+                ErrorType.OPERATION_NOT_ALLOWED,
+                f"No deployment of [{object_name[:100]}] is waiting",
+            )
+        for row in rows:
+            await self._jobs.cancel(caller, row["job_id"])
+
+    async def execute(self, context: JobContext) -> JobResult:
+        """Carry out a script up to the first statement that fails.
+
+        A second run begins behind the last statement that the first has carried out.
+        """
+        started = time.perf_counter()
+        text = str(context.parameters["script"])
+        statements = await self._components.statements(context.caller, text)
+        script = ScriptExecution(_carried_out(context))
+        done = len(script.statements)
+        for number, statement in enumerate(statements[done:], done + 1):
+            context.raise_if_stopped()
+            result = await self._execute_one(context, script, number, statement)
+            script.statements.append(result)
+            if not result.ok:
+                break
+        script.seconds = time.perf_counter() - started
+        failed = bool(script.failures)
+        status = JobStatus.ERRORS_ENCOUNTERED if failed else JobStatus.SUCCESS
+        return JobResult(status, script.to_json(self._vault_label))
+
+    async def _execute_one(
+        self,
+        context: JobContext,
+        script: ScriptExecution,
+        number: int,
+        statement: Statement,
+    ) -> StatementResult:
+        so_far = [asdict(result) for result in script.statements]
+        name = f"{statement.type}.{statement.name}"
+        carried_out = StatementResult(number, statement.command, name, statement.line)
+        checkpoint = {"statements": [*so_far, asdict(carried_out)]}
+
+        async def save(connection: Connection, _result: object) -> None:
+            await context.save(checkpoint, connection=connection)
+
+        # In the statement's own transaction: it is never carried out and not noted.
+        with also_in_unit_of_work(save):
+            return await self._components.execute_statement(
+                context.caller,
+                number,
+                statement,
+            )
 
 
-async def execute(context: JobContext) -> JobResult:
-    """Carry out the script; after an interruption it goes on behind the last statement that was carried out."""
-    components, started = context.vault.components, time.perf_counter()
-    statements = await components.statements(
-        context.caller, str(context.parameters["script"])
-    )
-    done = context.checkpoint.get("statements", [])
-    script = ScriptExecution(
-        [StatementResult(**result) for result in done] if isinstance(done, list) else []
-    )
-    for number, statement in enumerate(
-        statements[len(script.statements) :], len(script.statements) + 1
-    ):
-        context.raise_if_stopped()
-        result = await _execute_one(context, script, number, statement)
-        script.statements.append(result)
-        if not result.ok:
-            break
-    script.seconds = time.perf_counter() - started
-    status = JobStatus.ERRORS_ENCOUNTERED if script.failures else JobStatus.SUCCESS
-    return JobResult(status, script.to_json(context.vault.definition.label))
-
-
-async def _execute_one(
-    context: JobContext, script: ScriptExecution, number: int, statement: Statement
-) -> StatementResult:
-    so_far = [asdict(result) for result in script.statements]
-    name = f"{statement.type}.{statement.name}"
-
-    async def note(connection: Connection, _result: object) -> None:
-        carried_out = asdict(
-            StatementResult(number, statement.command, name, statement.line)
-        )
-        await context.save(
-            {"statements": [*so_far, carried_out]}, connection=connection
-        )
-
-    with also_in_unit_of_work(note):
-        return await context.vault.components.execute_statement(
-            context.caller, number, statement
-        )
-
-
-JOBS = {EXECUTE: JobType(execute)}
+def _carried_out(context: JobContext) -> list[StatementResult]:
+    """Return the results of the statements that earlier runs have carried out."""
+    saved = context.checkpoint.get("statements", [])
+    rows = saved if isinstance(saved, list) else []
+    return [StatementResult(**row) for row in rows]

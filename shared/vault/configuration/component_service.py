@@ -9,13 +9,12 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, TypeVar
 
 import asyncpg
-import orjson
 import structlog
 
 from shared.protocol.error_types import ErrorType
+from shared.runtime.retry_policies import TABLE_CHANGED
 from shared.vault.access.permissions import Grant, authorize, authorize_components
-from shared.vault.access.profile_changes import check_change
-from shared.vault.access.profiles import supplied_components
+from shared.vault.access.profiles import check_change, supplied_components
 from shared.vault.audit.audit_entries import component_changed
 from shared.vault.components import evolution
 from shared.vault.components.component_errors import ComponentError, MdlSyntaxError
@@ -24,30 +23,30 @@ from shared.vault.components.description import configuration_json, object_type_
 from shared.vault.components.mdl import parse, render
 from shared.vault.components.permission_types import PERMISSION_SET, PROFILE
 from shared.vault.components.registry import Registry
-from shared.vault.configuration.component_dates import (
+from shared.vault.configuration.component_table import (
+    NEXT_REVISION,
+    REVISION,
     ObjectDates,
+    Revision,
     note_fields,
     object_dates,
+    read_revision,
+    store_step,
 )
-from shared.vault.configuration.renamed_data import follow
 from shared.vault.configuration.scripts import ScriptExecution, StatementResult, refused
-from shared.vault.configuration.stored_data import carry_over
+from shared.vault.configuration.stored_data import carry_over, follow
 from shared.vault.errors import VaultFault
 from shared.vault.storage.channels import COMPONENT_CHANGED
 from shared.vault.storage.database import DatabaseUnavailable
 
 if TYPE_CHECKING:
     from shared.vault.access.caller import Caller
-    from shared.vault.components.evolution import Step
     from shared.vault.components.statement import Statement
     from shared.vault.storage.database import Connection, Database, OneTransaction
 
 log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
-Revision = tuple[int, Registry]
-"""The components after so many changes."""
-
 OBJECT_TYPE = "Objecttype"
 TABLE_TYPES = frozenset(
     {"Object", "Docfield", "Doctype"}
@@ -56,7 +55,6 @@ LOCK = (
     7_214_002  # advisory lock: exclusive to change components, shared to write records
 )
 MAX_SCRIPT = 5_000_000
-READ_ATTEMPTS = 3
 
 # A query compiled for tables that a component change has replaced since.
 TABLES_CHANGED = (
@@ -75,14 +73,6 @@ SUPPLIED = supplied_components()  # what every Vault has, and none keeps
 
 BUSY_CODE = "GEN-F-503"
 BUSY_TEXT = "The database was busy with other work for too long; nothing of this statement was done."
-
-STORE = """
-INSERT INTO platform.component (type, name, definition, created_by, modified_by) VALUES ($1, $2, $3, $4, $4)
-ON CONFLICT (type, name) DO UPDATE
-SET definition = excluded.definition, modified_by = excluded.modified_by, modified_date = now()
-"""
-
-RENAME = "UPDATE platform.component SET name = $3 WHERE type = $1 AND name = $2"
 
 
 class ComponentsChanged(Exception):
@@ -113,7 +103,7 @@ class ComponentService:
     async def load(self) -> None:
         """Read all components, at start and when another process has changed them."""
         async with self._renewal, self._database.connection() as connection:
-            self._renew(await self._read(connection))
+            self._renew(await read_revision(connection))
 
     async def hold(self, connection: Connection) -> None:
         """Keep the components as the registry has them until the transaction ends; raises ComponentsChanged."""
@@ -125,7 +115,7 @@ class ComponentService:
 
     async def unless_changed(self, work: Callable[[], Awaitable[T]]) -> T:
         """Run a reading ``work``; again when it meets tables that are no longer those of the registry."""
-        for _ in range(READ_ATTEMPTS):
+        for _ in range(TABLE_CHANGED.attempts - 1):
             try:
                 return await work()
             except TABLES_CHANGED:
@@ -137,26 +127,11 @@ class ComponentService:
 
     async def _current(self, connection: Connection) -> Revision:
         """The components now; the registry's, where those are they."""
-        revision = await connection.fetchval(
-            "SELECT revision FROM platform.component_revision"
-        )
+        revision = await connection.fetchval(REVISION)
         return (
             (revision, self.registry)
             if revision == self._revision
-            else await self._read(connection)
-        )
-
-    @staticmethod
-    async def _read(connection: Connection) -> Revision:
-        # The number first: components newer than it are read once more, never taken for current.
-        revision = await connection.fetchval(
-            "SELECT revision FROM platform.component_revision"
-        )
-        rows = await connection.fetch(
-            "SELECT definition FROM platform.component ORDER BY position"
-        )
-        return revision, Registry.build(
-            Component.from_json(orjson.loads(row["definition"])) for row in rows
+            else await read_revision(connection)
         )
 
     async def execute(self, caller: Caller, text: str) -> ScriptExecution:
@@ -238,31 +213,16 @@ class ComponentService:
                 await follow(connection, step.before, step.renaming)
             else:
                 await carry_over(connection, step.before, step.after, statement.key)
-            await self._store(connection, caller, step)
+            await store_step(connection, caller, step)
             await note_fields(connection, caller, step)
             for key, component in step.changes.items():
                 before = step.before.components.get(key)
                 await component_changed(
                     connection, caller, statement.command, before, component
                 )
-        await connection.execute(
-            "UPDATE platform.component_revision SET revision = revision + 1"
-        )
+        await connection.execute(NEXT_REVISION)
         await connection.execute("SELECT pg_notify($1, '')", COMPONENT_CHANGED)
         return revision + 1, taken[-1].after
-
-    @staticmethod
-    async def _store(connection: Connection, caller: Caller, step: Step) -> None:
-        for key, component in step.changes.items():
-            if component is None:
-                await connection.execute(
-                    "DELETE FROM platform.component WHERE type = $1 AND name = $2", *key
-                )
-                continue
-            if component.key != key:
-                await connection.execute(RENAME, *key, component.name)
-            definition = orjson.dumps(component.to_json()).decode()
-            await connection.execute(STORE, *component.key, definition, caller.user_id)
 
     def component(self, caller: Caller, name: str) -> Component:
         """The component ``Type.name``; raises VaultFault ``INVALID_DATA``."""

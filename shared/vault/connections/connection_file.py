@@ -16,7 +16,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
-from shared.vault.connections.connection_model import DomainType
+from shared.vault.connections.connection_rules import DomainType
 
 MAX_BYTES = 65_536
 MAX_TEXT = 1500

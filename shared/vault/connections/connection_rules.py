@@ -4,19 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.access.caller import SYSTEM
 from shared.vault.access.permissions import holds_all_of
-from shared.vault.connections.connection_model import (
-    EXTERNAL,
-    OBJECT,
-    UNESTABLISHED,
-    UNTYPED,
-    VAULT_TO_VAULT,
-    State,
-)
+from shared.vault.components.platform import BASE_TYPE
+from shared.vault.components.registry import object_type_id
 from shared.vault.errors import ApiError, VaultFault
 
 if TYPE_CHECKING:
@@ -24,9 +19,56 @@ if TYPE_CHECKING:
 
     from shared.vault.access.caller import Caller
     from shared.vault.records.named_actions import ActionContext
-    from shared.vault.records.rows import Row
+    from shared.vault.records.rows import NewRow
     from shared.vault.security.security_profiles import SecurityProfiles
     from shared.vault.storage.database import Connection
+
+OBJECT = "connection__sys"
+
+
+class State(StrEnum):
+    """States of ``connection_lifecycle__sys``."""
+
+    PENDING = "pending_state__sys"
+    PENDING_APPROVAL = "pending_approval_state__sys"
+    ACTIVE = "active_state__sys"
+    INACTIVE = "inactive_state__sys"
+
+
+class DomainType(StrEnum):
+    """What a Vault is for; a sandbox Vault never writes into a production Vault."""
+
+    PRODUCTION = "production"
+    SANDBOX = "sandbox"
+
+    @property
+    def value_name(self) -> str:
+        """The value of picklist ``domain_type__sys``."""
+        return f"{self}__sys"
+
+
+VAULT_TO_VAULT, EXTERNAL, UNTYPED = (
+    object_type_id(OBJECT, name)
+    for name in ("vault_to_vault__sys", "external__sys", BASE_TYPE)
+)
+"""Object types, as ``object_type__v`` holds them; the last is that of connections from before they had types."""
+
+
+DETAILS = (
+    "remote_vault_name__sys",
+    "remote_dns__sys",
+    "remote_domain_type__sys",
+    "remote_connection__sys",
+)
+"""Remote Vault Details: filled in when a connection is established."""
+
+
+UNESTABLISHED: dict[str, object] = {
+    "state__v": State.PENDING.value,
+    **dict.fromkeys(DETAILS),
+}
+"""The changes that take a connection back to where it can be established."""
+
 
 API_NAME = re.compile(r"[a-z0-9_]{1,40}")
 VAULT_ID = re.compile(r"[1-9][0-9]{0,18}")
@@ -59,7 +101,7 @@ class ConnectionTrigger:
         self._profiles = profiles
 
     async def before_create(
-        self, connection: Connection, caller: Caller, rows: Sequence[Row]
+        self, connection: Connection, caller: Caller, rows: Sequence[NewRow]
     ) -> None:
         """Check new connections, which are Pending; those that the Vault brings itself are system-managed."""
         mightier = await self._mightier(

@@ -4,17 +4,95 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from shared.protocol.error_types import ErrorType
+from shared.vault.access.permissions import Grant, authorize, in_person
+from shared.vault.connections.connection_rules import OBJECT, DomainType, State
 from shared.vault.connections.duplication import Duplication
 from shared.vault.connections.handshake import Handshake, Identity
-from shared.vault.connections.message_signatures import MessageSigning
-from shared.vault.connections.remote_sessions import ConnectionSessions
-from shared.vault.connections.signing import Signing
+from shared.vault.connections.signing import MessageSigning, Signing
+from shared.vault.errors import VaultFault
 
 if TYPE_CHECKING:
+    from asyncpg import Record
+
+    from shared.vault.access.caller import Caller, SecurityProfile
     from shared.vault.configuration.component_service import ComponentService
     from shared.vault.records.record_service import RecordService
+    from shared.vault.security.security_profiles import SecurityProfiles
+    from shared.vault.security.sessions import Session, Sessions
     from shared.vault.security.sign_in_service import SecurityService
     from shared.vault.storage.database import Database
+
+
+# Held against a change of the connection, which ends its sessions.
+FIND = f"""
+SELECT c.id AS connection_id, c.state__v = '{State.ACTIVE}' AND c.status__v = 'active__v' AS active,
+    c.domain_type__sys, c.remote_domain_type__sys, u.user_id, u.active AS user_active, u.security_profile
+FROM records.{OBJECT} c
+LEFT JOIN platform.credential u ON u.user_id::text = coalesce(c.authorized_connection_user__sys, $2)
+WHERE c.api_name__sys = $1 FOR SHARE OF c
+"""
+
+
+class ConnectionSessions:
+    """Opens sessions for the Vaults at the other end of this Vault's connections."""
+
+    def __init__(
+        self, database: Database, sessions: Sessions, profiles: SecurityProfiles
+    ) -> None:
+        self._database = database
+        self._profiles = profiles
+        self._sessions = sessions
+
+    async def open(self, caller: Caller, api_name: str) -> Session:
+        """A session of the Authorized Connection User, or of the caller where the connection names none.
+
+        It ends when the connection is not Active any more, or names another user. In a production Vault that of a
+        sandbox Vault may read only.
+
+        :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA for an unknown connection; OPERATION_NOT_ALLOWED for one
+            that is not Active, or whose user is inactive or may execute MDL.
+        """
+        authorize(caller, Grant.OPEN_CONNECTION_SESSIONS)
+        in_person(caller)
+        async with self._database.transaction() as connection:
+            row = (
+                await connection.fetchrow(FIND, api_name, str(caller.user_id))
+                if "\x00" not in api_name
+                else None
+            )
+            if row is None:
+                raise VaultFault(
+                    ErrorType.INVALID_DATA, f"There is no connection [{api_name[:40]}]"
+                )
+            profile = self._profiles.named(row["security_profile"] or "")
+            if refusal := _refusal(row, profile):
+                raise VaultFault(
+                    ErrorType.OPERATION_NOT_ALLOWED,
+                    f"Connection [{api_name}] {refusal}",
+                )
+            domains = row["domain_type__sys"], row["remote_domain_type__sys"]
+            read_only = domains == (
+                DomainType.PRODUCTION.value_name,
+                DomainType.SANDBOX.value_name,
+            )
+            return await self._sessions.open_for(
+                connection,
+                caller,
+                row["user_id"],
+                row["connection_id"],
+                read_only=read_only,
+            )
+
+
+def _refusal(row: Record, profile: SecurityProfile) -> str | None:
+    if not row["active"]:
+        return "is not Active"
+    if not row["user_active"]:
+        return "has an Authorized Connection User who is inactive"
+    if Grant.EXECUTE_MDL in profile.grants:
+        return "cannot be used by a System Admin, or who else executes MDL; name another Authorized Connection User"
+    return None
 
 
 class Connections:

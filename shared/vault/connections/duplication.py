@@ -10,9 +10,9 @@ from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Grant, Operation, authorize, require
 from shared.vault.components.component_tree import Component
 from shared.vault.components.mdl import render
-from shared.vault.connections.connection_model import OBJECT
+from shared.vault.connections.connection_rules import OBJECT
 from shared.vault.errors import VaultFault
-from shared.vault.records.copying import SOURCE
+from shared.vault.records.new_records import SOURCE
 from shared.vault.records.rows import MAX_ROWS
 from shared.vault.storage.database import OneTransaction
 

@@ -17,7 +17,7 @@ from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Grant, Operation, authorize, require
 from shared.vault.connections import connection_file as document
 from shared.vault.connections.connection_file import Document, InvalidDocument, Kind
-from shared.vault.connections.connection_model import (
+from shared.vault.connections.connection_rules import (
     OBJECT,
     VAULT_TO_VAULT,
     DomainType,
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from shared.vault.configuration.component_service import ComponentService
     from shared.vault.connections.signing import Signing
     from shared.vault.records.record_service import RecordService
-    from shared.vault.records.rows import Row
+    from shared.vault.records.rows import RowResult
     from shared.vault.storage.database import Connection, Database
 
 FIND = f"""
@@ -151,7 +151,7 @@ class Handshake:
     ) -> Established:
         expires = datetime.fromisoformat(given.expires)
 
-        async def work(connection: Connection) -> list[Row]:
+        async def work(connection: Connection) -> list[RowResult]:
             row = await _pending(connection, api_name)
             _require_expected(row, given)
             digest = _digest(given.nonce)
@@ -180,7 +180,7 @@ class Handshake:
     async def _complete(self, caller: Caller, given: Document) -> Established:
         name, state = given.remote_connection, State.ACTIVE
 
-        async def work(connection: Connection) -> list[Row]:
+        async def work(connection: Connection) -> list[RowResult]:
             nonlocal name, state
             issued = await connection.fetchrow(ISSUED, _digest(given.nonce))
             if issued is None:
@@ -208,7 +208,7 @@ class Handshake:
         record_id: str,
         given: Document,
         state: State,
-    ) -> list[Row]:
+    ) -> list[RowResult]:
         changes = {
             "state__v": state.value,
             "domain_type__sys": self._identity.domain_type.value_name,
@@ -224,7 +224,7 @@ class Handshake:
         )
 
     async def _carry_out(
-        self, work: Callable[[Connection], Awaitable[list[Row]]]
+        self, work: Callable[[Connection], Awaitable[list[RowResult]]]
     ) -> None:
         for result in await self._records.carry_out(work):
             if result.errors:

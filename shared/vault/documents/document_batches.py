@@ -13,8 +13,7 @@ from shared.vault.components.schema import quote, table
 from shared.vault.documents import document_store as store
 from shared.vault.documents.document_content import file_name
 from shared.vault.documents.document_service import Begun, require_fields
-from shared.vault.documents.document_store import Place
-from shared.vault.documents.source_file import SourceFile, keep_file
+from shared.vault.documents.document_store import Place, SourceFile, keep_file
 from shared.vault.documents.versions import (
     CHOSEN,
     LIFECYCLE,
@@ -25,9 +24,14 @@ from shared.vault.documents.versions import (
 from shared.vault.errors import VaultFault
 from shared.vault.model.component_model import FieldType
 from shared.vault.queries.document_target import SOURCE_FILE
-from shared.vault.records.row_results import CREATED, UPDATED, RowResult
-from shared.vault.records.rows import MAX_ROWS, Row
-from shared.vault.storage.clock import moment
+from shared.vault.records.rows import (
+    CREATED,
+    MAX_ROWS,
+    UPDATED,
+    ResolvedRow,
+    RowResult,
+)
+from shared.vault.storage.database import moment
 
 if TYPE_CHECKING:
     from shared.vault.access.caller import Caller
@@ -77,7 +81,7 @@ class DocumentBatches:
         given = [_text(row) for row in rows]
         files = [await self._kept(caller, row.get(FILE)) for row in given]
 
-        async def work(connection: Connection) -> list[Row]:
+        async def work(connection: Connection) -> list[RowResult]:
             model, versions = self._documents.model(caller, Operation.CREATE)
             own = [
                 {n: v for n, v in row.items() if n not in CHOSEN and n != FILE}
@@ -103,6 +107,7 @@ class DocumentBatches:
             ]
             now = await moment(connection)
             stored: list[dict[str, object]] = []
+            created: dict[int, str] = {}
             for (at, begins), document_id in zip(begun.items(), ids, strict=True):
                 row = read[at]
                 stored.append(
@@ -110,7 +115,7 @@ class DocumentBatches:
                         caller, document_id, begins, row.values, now
                     )
                 )
-                row.id, row.event = str(document_id), CREATED
+                created[at] = str(document_id)
             if stored:
                 await store.insert(connection, versions, stored)
             for at, version in zip(begun, stored, strict=True):
@@ -120,7 +125,12 @@ class DocumentBatches:
             await entries.documents_changed(
                 connection, caller, entries.CREATE, dict.fromkeys(ids, ())
             )
-            return read
+            return [
+                RowResult(id=created[row.index], event=CREATED)
+                if row.index in created
+                else row.refused().result()
+                for row in read
+            ]
 
         return await self._records.carry_out(work)
 
@@ -132,42 +142,49 @@ class DocumentBatches:
         given = [_text(row) for row in rows]
         key = id_param or ID
 
-        async def work(connection: Connection) -> list[Row]:
+        async def work(connection: Connection) -> list[RowResult]:
             _, versions = self._documents.model(caller, Operation.EDIT)
             own = [{n: v for n, v in row.items() if n != key} for row in given]
             read = await self._read(connection, caller, versions, own)
             named = await _named(
                 connection, versions, key, [row.get(key, "") for row in given]
             )
-            for row, document_id, source in zip(read, named, given, strict=True):
+            for row, source in zip(read, given, strict=True):
                 row.key = source.get(key) if id_param else None
-                row.id = None if document_id is None else str(document_id)
-            wanted = [int(row.id) for row in read if row.id and not row.errors]
+            wanted = [
+                document_id
+                for row, document_id in zip(read, named, strict=True)
+                if document_id and not row.errors
+            ]
             held = await store.latest_locked(connection, versions, wanted)
-            seen: set[str] = set()
-            for row in read:
-                if row.id is None or int(row.id) not in held:
+            seen: set[int] = set()
+            for row, document_id in zip(read, named, strict=True):
+                if document_id is None or document_id not in held:
                     if not row.errors:
                         row.fail(
                             ErrorType.INVALID_DATA,
                             f"No document, or more than one, has this [{key[:100]}]",
                         )
-                elif row.id in seen:
+                elif document_id in seen:
                     row.fail(
                         ErrorType.INVALID_DATA,
                         f"[{key[:100]}] is repeated in this call",
                     )
-                seen.add(row.id or "")
-            good = [row for row in read if not row.errors]
+                seen.add(document_id or 0)
             await self._documents.change(
                 connection,
                 caller,
                 versions,
-                [(held[int(r.id or 0)], r.values) for r in good],
+                [
+                    (held[document_id or 0], row.values)
+                    for row, document_id in zip(read, named, strict=True)
+                    if not row.errors
+                ],
             )
-            for row in good:
-                row.event = UPDATED
-            return read
+            return [
+                _updated(row, document_id)
+                for row, document_id in zip(read, named, strict=True)
+            ]
 
         return await self._records.carry_out(work)
 
@@ -184,16 +201,15 @@ class DocumentBatches:
         )
         results = []
         for value, document_id in zip(given, named, strict=True):
-            row = Row(
-                0,
-                key=value if id_param else None,
+            result = RowResult(
                 id=None if document_id is None else str(document_id),
+                id_param_value=value if id_param else None,
             )
             try:
                 await self._documents.delete(caller, Place(document_id or 0))
             except VaultFault as fault:
-                row.errors.append(fault.error)
-            results.append(row.result())
+                result.errors = (fault.error,)
+            results.append(result)
         return results
 
     async def _read(
@@ -202,10 +218,10 @@ class DocumentBatches:
         caller: Caller,
         versions: VaultObject,
         rows: Source,
-    ) -> list[Row]:
+    ) -> list[ResolvedRow]:
         read = self._records.reader(versions).read(rows)
-        await self._records.batch(connection, caller, versions).resolve(read)
-        return read
+        batch = self._records.batch(connection, caller, versions)
+        return await batch.resolve(read)
 
     async def _kept(
         self, caller: Caller, path: str | None
@@ -237,6 +253,14 @@ def _text(row: Mapping[str, object]) -> dict[str, str]:
     return {name: _plain(value) for name, value in row.items() if value is not None}
 
 
+def _updated(row: ResolvedRow, document_id: int | None) -> RowResult:
+    record_id = None if document_id is None else str(document_id)
+    if row.errors:
+        return row.refused(record_id).result()
+    key = None if row.key is None else str(row.key)
+    return RowResult(id=record_id, event=UPDATED, id_param_value=key)
+
+
 def _plain(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
@@ -245,7 +269,9 @@ def _plain(value: object) -> str:
     return str(value)
 
 
-def _begun(model: DocumentModel, row: Row, given: Mapping[str, str]) -> Begun | None:
+def _begun(
+    model: DocumentModel, row: ResolvedRow, given: Mapping[str, str]
+) -> Begun | None:
     """How a row's document begins; None for a row that now has an error."""
     try:
         kind = type_of(model, given)
@@ -290,7 +316,7 @@ def _require_key(versions: VaultObject, key: str) -> None:
 
 
 async def _once(
-    connection: Connection, versions: VaultObject, key: str, rows: Sequence[Row]
+    connection: Connection, versions: VaultObject, key: str, rows: Sequence[ResolvedRow]
 ) -> None:
     """Fail rows whose key a document has already, or another row; those who create the same wait for each other."""
     _require_key(versions, key)

@@ -10,8 +10,7 @@ from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Operation
 from shared.vault.audit import audit_entries as entries
 from shared.vault.documents import document_store as store
-from shared.vault.documents.document_store import Place
-from shared.vault.documents.source_file import SourceFile, keep_file
+from shared.vault.documents.document_store import Place, SourceFile, keep_file
 from shared.vault.errors import VaultFault
 from shared.vault.queries.document_target import SOURCE_FILE
 

@@ -12,8 +12,7 @@ from shared.vault.access.permissions import Operation, require
 from shared.vault.audit import audit_entries as entries
 from shared.vault.components.document_model import DOCUMENT_ID, STEADY, SUPERSEDED
 from shared.vault.documents import document_store as store
-from shared.vault.documents.document_store import Place
-from shared.vault.documents.source_file import SourceFile, keep_file
+from shared.vault.documents.document_store import Place, SourceFile, keep_file
 from shared.vault.documents.versions import (
     CHOSEN,
     LEVELS,
@@ -30,9 +29,8 @@ from shared.vault.model.component_model import VaultObject
 from shared.vault.queries.document_target import DOCUMENTS, SOURCE_FILE
 from shared.vault.records.deletions import note_deletions
 from shared.vault.records.named_actions import ActionContext, RowsRefused
-from shared.vault.records.row_results import UPDATED
-from shared.vault.records.rows import Row
-from shared.vault.storage.clock import moment
+from shared.vault.records.rows import UPDATED, RowResult
+from shared.vault.storage.database import moment
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -49,7 +47,7 @@ if TYPE_CHECKING:
         UserAction,
     )
     from shared.vault.records.record_service import RecordService
-    from shared.vault.records.row_results import RowResult
+    from shared.vault.records.rows import ResolvedRow
     from shared.vault.storage.database import Connection, Database
 
 T = TypeVar("T")
@@ -99,7 +97,7 @@ class DocumentService:
     ) -> RowResult:
         """A document in its first version; its result has the document's id."""
 
-        async def work(connection: Connection) -> list[Row]:
+        async def work(connection: Connection) -> list[RowResult]:
             model, versions = self.model(caller, Operation.CREATE)
             kind = type_of(model, fields)
             lifecycle = lifecycle_of(model, kind, fields.get(LIFECYCLE))
@@ -108,7 +106,7 @@ class DocumentService:
             row = await self._read(connection, caller, versions, own)
             require_fields(versions, row)
             if row.errors:
-                return [row]
+                return [row.refused().result()]
             document_id = await connection.fetchval(store.NEXT_ID)
             now = await moment(connection)
             first = self.first_version(
@@ -122,8 +120,7 @@ class DocumentService:
             await entries.document_changed(
                 connection, caller, entries.CREATE, document_id
             )
-            row.id = str(document_id)
-            return [row]
+            return [RowResult(id=str(document_id))]
 
         return (await self._records.carry_out(work))[0]
 
@@ -166,16 +163,15 @@ class DocumentService:
     ) -> RowResult:
         """Change fields of a version, the latest where none is named."""
 
-        async def work(connection: Connection) -> list[Row]:
+        async def work(connection: Connection) -> list[RowResult]:
             _, versions = self.model(caller, Operation.EDIT)
             row = await self._read(connection, caller, versions, fields)
             before = await store.locked(connection, versions, place)
-            row.id = str(place.document_id)
+            record_id = str(place.document_id)
             if row.errors:
-                return [row]
-            row.event = UPDATED
+                return [row.refused(record_id).result()]
             await self.change(connection, caller, versions, [(before, row.values)])
-            return [row]
+            return [RowResult(id=record_id, event=UPDATED)]
 
         return (await self._records.carry_out(work))[0]
 
@@ -258,13 +254,12 @@ class DocumentService:
         """Run the entry actions of the state that a document has come into; one that refuses it refuses the whole."""
         documents = VaultObject(DOCUMENTS, "Document", "Documents", "")
         registry = self._components.registry
+        ids = (str(document_id),)
         context = ActionContext(
-            connection, caller, registry, documents, (), self._records
+            connection, caller, registry, documents, ids, self._records
         )
         try:
-            await self._records.actions.run_entry_actions(
-                context, state, [Row(0, id=str(document_id))]
-            )
+            await self._records.actions.run_entry_actions(context, state)
         except RowsRefused as refusal:
             error = next(iter(refusal.errors.values()))
             raise VaultFault(error.type, error.message) from refusal
@@ -395,10 +390,11 @@ class DocumentService:
         caller: Caller,
         versions: VaultObject,
         fields: Mapping[str, str],
-    ) -> Row:
+    ) -> ResolvedRow:
         """The fields of a call as column values; what is wrong with them is in the row."""
-        (row,) = self._records.reader(versions).read([fields])
-        await self._records.batch(connection, caller, versions).resolve([row])
+        read = self._records.reader(versions).read([fields])
+        batch = self._records.batch(connection, caller, versions)
+        (row,) = await batch.resolve(read)
         return row
 
 
@@ -418,10 +414,10 @@ def _state(model: DocumentModel, version: Record) -> tuple[Lifecycle, LifecycleS
     return lifecycle, lifecycle.states[version["status__v"]]
 
 
-def require_fields(versions: VaultObject, row: Row) -> None:
+def require_fields(versions: VaultObject, row: ResolvedRow) -> None:
     """Fail a row of a new document that lacks a required field."""
     for field in versions.fields.values():
-        given = row.values.get(field.name) is not None or field.name in row.lookups
+        given = row.values.get(field.name) is not None
         if (
             field.required
             and field.active

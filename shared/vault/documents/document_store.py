@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mimetypes
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ from shared.vault.records import write_statements as statements
 if TYPE_CHECKING:
     from asyncpg import Record
 
+    from shared.vault.files.content_service import Content
     from shared.vault.model.component_model import Field, VaultObject
     from shared.vault.storage.database import Connection
 
@@ -150,3 +152,35 @@ async def find(connection: Connection, place: Place) -> str:
 async def latest_major(connection: Connection, document_id: int) -> int:
     """The highest major number that a document has."""
     return int(await connection.fetchval(MAJOR, document_id))
+
+
+OCTETS = "application/octet-stream"
+
+
+KEEP = """
+INSERT INTO platform.document_file (version_id, rendition, sha256, filename, format) VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT (version_id, rendition) DO UPDATE
+SET sha256 = EXCLUDED.sha256, filename = EXCLUDED.filename, format = EXCLUDED.format
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFile:
+    """A file that has been sent and is kept, and the name it came under."""
+
+    content: Content
+    filename: str
+
+    @property
+    def format(self) -> str:
+        """Its MIME type, as far as the name tells."""
+        return mimetypes.guess_type(self.filename)[0] or OCTETS
+
+
+async def keep_file(
+    connection: Connection, version: str, rendition: str, file: SourceFile
+) -> None:
+    """Make a file that of a version, in place of the one it had."""
+    await connection.execute(
+        KEEP, version, rendition, file.content.sha256, file.filename, file.format
+    )

@@ -1,1 +1,1 @@
-"""User Exception Messages that the Vault records itself."""
+"""Records User Exception Messages of the Vault itself, and carries out what administrators decide about them."""

@@ -1,17 +1,18 @@
-"""Retry Transfer for all open exceptions of a connection or an integration: a job that counts what comes of it."""
+"""Runs *Retry Transfer* for all open exceptions of a connection or an integration, as a job."""
 
 from __future__ import annotations
 
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Protocol
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Operation, require
 from shared.vault.components.entry_action_definitions import OBJECT_PREFIX
 from shared.vault.errors import VaultFault
-from shared.vault.exceptions import items, recording
+from shared.vault.exceptions.exception_model import ITEM, MESSAGE, ErrorStatus
 from shared.vault.jobs.job_model import (
     JobContext,
     JobResult,
@@ -26,18 +27,19 @@ if TYPE_CHECKING:
     from shared.vault.components.registry import Registry
     from shared.vault.configuration.component_service import ComponentService
     from shared.vault.jobs.job_service import JobService
-    from shared.vault.storage.database import Connection
+    from shared.vault.storage.database import Connection, Database
 
 RETRY_EXCEPTIONS = "retry_exceptions"
-ACTION = f"{OBJECT_PREFIX}.{recording.OBJECT}.retry_transfer__sys"
-PAGE = 50
-MAX_MESSAGES = 10_000  # of one job; what is left then is for the next
+ACTION = f"{OBJECT_PREFIX}.{MESSAGE}.retry_transfer__sys"
+PAGE = 50  # messages that are queued in one transaction
+# Of one job, whose checkpoint holds their ids; what is left then is for the next job.
+MAX_MESSAGES = 10_000
 WATCH_SECONDS = 1.0
-STILL_SECONDS = (
-    60.0  # without any change, after which the job no longer waits for outcomes
-)
+# Without any change for so long, the job no longer waits for outcomes.
+STILL_SECONDS = 60.0
 
-# A delivery exception belongs to no integration: its queue tells the connection.
+# A message that could not be read cannot be sent again, and is left out.
+# A delivery exception belongs to no integration: its connection is found by its queue.
 OPEN = """
 SELECT m.id FROM records.exception_message__sys m
 LEFT JOIN records.integration__sys i ON i.id = m.integration__sys
@@ -53,139 +55,206 @@ WHERE id = ANY($1::text[]) GROUP BY 1
 """
 
 
+Outcome = Mapping[str, int]
+"""How many messages have each status; a Vault may have statuses of its own beside ``ErrorStatus``."""
+
+
+class RunAction(Protocol):
+    """Runs a user action on records, which stands above this module (``ActionService.run``)."""
+
+    async def __call__(
+        self,
+        caller: Caller,
+        object_name: str,
+        ids: Sequence[str],
+        name: str,
+        fields: Mapping[str, object],
+    ) -> Sequence[object]:
+        """Run the action named ``name`` on each record, with the fields that it prompts for."""
+
+
 class BulkRetries:
-    """Submits the job."""
+    """Submits retries of user exceptions."""
 
     def __init__(self, components: ComponentService, jobs: JobService) -> None:
         self._components = components
         self._jobs = jobs
 
     async def submit(self, caller: Caller, fields: Mapping[str, str]) -> int:
-        """Retry what is open: of the ``connection`` or ``integration`` (API names) that is given, else everything.
+        """Submit a retry of all open messages, and return its job's id.
 
-        The job's id; raises VaultFault.
+        ``fields`` may restrict it to one ``connection`` or ``integration`` (API names).
+
+        :raises VaultFault: INSUFFICIENT_ACCESS; ATTRIBUTE_NOT_SUPPORTED for another field.
         """
-        require(caller, recording.OBJECT, Operation.EDIT)
-        require(caller, items.OBJECT, Operation.READ)
+        require(caller, MESSAGE, Operation.EDIT)
+        require(caller, ITEM, Operation.READ)
         unknown = fields.keys() - {"connection", "integration"}
         if unknown:
             raise VaultFault(
                 ErrorType.ATTRIBUTE_NOT_SUPPORTED,
                 f"There is no parameter [{min(unknown)[:100]}]",
             )
+        # PostgreSQL takes no NUL character in a text.
         scope = {
             name: value.replace("\x00", "") for name, value in fields.items() if value
         }
         return await self._jobs.submit(
-            caller, RETRY_EXCEPTIONS, "Retry user exceptions", scope
+            caller,
+            RETRY_EXCEPTIONS,
+            "Retry user exceptions",
+            scope,
         )
 
 
-async def retry_exceptions(context: JobContext) -> JobResult:
-    """Queue the messages again, page by page, then follow them until none is being retried any more."""
-    while not context.checkpoint.get("queued"):
-        context.raise_if_stopped()
-        await _retry_page(context)
-    ids = _texts(context.checkpoint.get("ids"))
-    outcome = await _follow(context, ids)
-    refused = _number(context.checkpoint.get("refused"))
-    clean = outcome.get("resolved", 0) == len(ids) and not refused
-    results = {"messages": len(ids), "refused": refused, **outcome}
-    return JobResult(
-        JobStatus.SUCCESS if clean else JobStatus.ERRORS_ENCOUNTERED, results
-    )
+class RetryJobs:
+    """Carries out the retries that are submitted; ``run_action`` runs a user action on records."""
 
+    def __init__(
+        self,
+        database: Database,
+        components: ComponentService,
+        run_action: RunAction,
+    ) -> None:
+        self._database = database
+        self._components = components
+        self._run_action = run_action
 
-async def _retry_page(context: JobContext) -> None:
-    done, refused = (
-        _texts(context.checkpoint.get("ids")),
-        _number(context.checkpoint.get("refused")),
-    )
-    after = str(context.checkpoint.get("after", ""))
-    page = await _open(context, after) if len(done) < MAX_MESSAGES else []
-    if not page:
-        await context.progress(
-            "retry",
-            {"messages": len(done), "refused": refused},
-            state=TaskState.SUCCESS,
-        )
-        await context.save({**context.checkpoint, "queued": True})
-        return
+    def job_types(self) -> Mapping[str, JobType]:
+        """Return how each type of job is run."""
+        return {RETRY_EXCEPTIONS: JobType(self.retry)}
 
-    async def note(connection: Connection, rows: object) -> None:
-        written = (
-            {str(row.id) for row in rows if not row.errors}
-            if isinstance(rows, list)
-            else set()
-        )
-        sent = [record_id for record_id in page if record_id in written]
-        counts = {
-            "messages": len(done) + len(sent),
-            "refused": refused + len(page) - len(sent),
-        }
-        checkpoint = {
-            "ids": [*done, *sent],
-            "refused": counts["refused"],
-            "after": page[-1],
-        }
-        await context.progress("retry", counts, connection=connection)
-        await context.save(checkpoint, connection=connection)
+    async def retry(self, context: JobContext) -> JobResult:
+        """Queue the messages again, page by page, then follow them until none is being retried."""
+        progress = RetryProgress.read(context.checkpoint)
+        while not progress.queued:
+            context.raise_if_stopped()
+            await self._retry_page(context, progress)
+            progress = RetryProgress.read(context.checkpoint)
+        outcome = await self._follow(context, progress.ids)
+        resolved = outcome.get(ErrorStatus.RESOLVED, 0) == len(progress.ids)
+        clean = resolved and not progress.refused
+        results = progress.counts | _counts(outcome)
+        status = JobStatus.SUCCESS if clean else JobStatus.ERRORS_ENCOUNTERED
+        return JobResult(status, results)
 
-    with also_in_unit_of_work(note):
-        await context.vault.actions.run(
-            context.caller, recording.OBJECT, page, ACTION, {}
-        )
+    async def _retry_page(self, context: JobContext, progress: RetryProgress) -> None:
+        """Queue the next page of messages again; save that all are queued when there is no further page."""
+        page: list[str] = []
+        if len(progress.ids) < MAX_MESSAGES:
+            page = await self._open(context, progress.after)
+        if not page:
+            await context.progress("retry", progress.counts, state=TaskState.SUCCESS)
+            await context.save(replace(progress, queued=True).to_json())
+            return
 
-
-async def _open(context: JobContext, after: str) -> list[str]:
-    connection_name, integration = (
-        context.parameters.get(name) for name in ("connection", "integration")
-    )
-    queues = _queues_of(context.vault.components.registry, str(connection_name))
-    async with context.vault.database.connection() as connection:
-        rows = await connection.fetch(
-            OPEN, after, connection_name, queues, integration, PAGE
-        )
-    return [row["id"] for row in rows]
-
-
-async def _follow(context: JobContext, ids: Sequence[str]) -> dict[str, int]:
-    """How many of the messages are ``resolved``, ``open`` again, ``ignored``, or ``retrying`` with no end in sight."""
-    known: dict[str, int] = {}
-    changed = time.monotonic()
-    while True:
-        async with context.vault.database.connection() as connection:
-            rows = await connection.fetch(STATUSES, ids)
-        outcome = {row["status"].removesuffix("__sys"): row["number"] for row in rows}
-        if outcome != known:
-            known, changed = outcome, time.monotonic()
-            await context.progress("outcome", outcome)
-        if not outcome.get("retrying") or time.monotonic() - changed > STILL_SECONDS:
-            state = (
-                TaskState.SUCCESS
-                if outcome.get("resolved", 0) == len(ids)
-                else TaskState.ERRORS_ENCOUNTERED
+        async def save(connection: Connection, rows: object) -> None:
+            written = rows if isinstance(rows, list) else []
+            accepted = {str(row.id) for row in written if not row.errors}
+            sent = [record_id for record_id in page if record_id in accepted]
+            now = RetryProgress(
+                ids=[*progress.ids, *sent],
+                refused=progress.refused + len(page) - len(sent),
+                after=page[-1],
             )
-            await context.progress("outcome", outcome, state=state)
-            return outcome
-        context.raise_if_stopped()
-        await asyncio.sleep(WATCH_SECONDS)
+            await context.progress("retry", now.counts, connection=connection)
+            await context.save(now.to_json(), connection=connection)
+
+        # In the transaction that queues the messages: none is queued twice by a second run.
+        with also_in_unit_of_work(save):
+            await self._run_action(context.caller, MESSAGE, page, ACTION, {})
+
+    async def _open(self, context: JobContext, after: str) -> list[str]:
+        """Return the ids of the next open messages behind the id ``after``."""
+        connection_name = context.parameters.get("connection")
+        integration = context.parameters.get("integration")
+        queues = _queues_of(self._components.registry, str(connection_name))
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(
+                OPEN,
+                after,
+                connection_name,
+                queues,
+                integration,
+                PAGE,
+            )
+        return [row["id"] for row in rows]
+
+    async def _follow(self, context: JobContext, ids: Sequence[str]) -> Outcome:
+        """Wait for the outcomes of the messages, and return how many have each status.
+
+        Some are still ``RETRYING`` when nothing has changed for ``STILL_SECONDS``.
+        """
+        known: Outcome = {}
+        changed = time.monotonic()
+        while True:
+            outcome = await self._statuses(ids)
+            if outcome != known:
+                known, changed = outcome, time.monotonic()
+                await context.progress("outcome", _counts(outcome))
+            still = time.monotonic() - changed > STILL_SECONDS
+            if still or ErrorStatus.RETRYING not in outcome:
+                resolved = outcome.get(ErrorStatus.RESOLVED, 0) == len(ids)
+                state = TaskState.SUCCESS if resolved else TaskState.ERRORS_ENCOUNTERED
+                await context.progress("outcome", _counts(outcome), state=state)
+                return outcome
+            context.raise_if_stopped()
+            await asyncio.sleep(WATCH_SECONDS)
+
+    async def _statuses(self, ids: Sequence[str]) -> Outcome:
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(STATUSES, ids)
+        return {row["status"]: row["number"] for row in rows}
+
+
+@dataclass(frozen=True, slots=True)
+class RetryProgress:
+    """How far a retry has come, as its checkpoint stores it.
+
+    ``ids`` are the messages that were queued again, ``refused`` counts those that could not be,
+    ``after`` is the id behind which the next page begins.
+    """
+
+    ids: Sequence[str] = ()
+    refused: int = 0
+    after: str = ""
+    queued: bool = False
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Return the counts of the job's first task."""
+        return {"messages": len(self.ids), "refused": self.refused}
+
+    @classmethod
+    def read(cls, checkpoint: Mapping[str, object]) -> RetryProgress:
+        """Return the progress that a checkpoint stores; none of an empty one."""
+        ids, refused = checkpoint.get("ids"), checkpoint.get("refused")
+        return cls(
+            ids=[str(each) for each in ids] if isinstance(ids, list) else [],
+            refused=refused if isinstance(refused, int) else 0,
+            after=str(checkpoint.get("after", "")),
+            queued=bool(checkpoint.get("queued")),
+        )
+
+    def to_json(self) -> dict[str, object]:
+        """Return the progress as a checkpoint."""
+        return {
+            "ids": list(self.ids),
+            "refused": self.refused,
+            "after": self.after,
+            "queued": self.queued,
+        }
+
+
+def _counts(outcome: Outcome) -> dict[str, int]:
+    """Return an outcome as a job's counts, by the statuses without their namespace."""
+    return {status.removesuffix("__sys"): number for status, number in outcome.items()}
 
 
 def _queues_of(registry: Registry, connection: str) -> list[str]:
+    """Return the names of the queues that a connection belongs to."""
     return [
         queue.name
         for queue in registry.queues.values()
         if any(part.connection_name == connection for part in queue.connections)
     ]
-
-
-def _texts(value: object) -> list[str]:
-    return [str(item) for item in value] if isinstance(value, list) else []
-
-
-def _number(value: object) -> int:
-    return value if isinstance(value, int) else 0
-
-
-JOBS = {RETRY_EXCEPTIONS: JobType(retry_exceptions)}

@@ -1,4 +1,4 @@
-"""Ignore: what an administrator decides to leave as it is, a whole User Exception Message or single items of it."""
+"""Carries out *Ignore*: an administrator leaves a User Exception Message, or items of it, as it is."""
 
 from __future__ import annotations
 
@@ -7,13 +7,20 @@ from typing import TYPE_CHECKING
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.errors import ApiError
-from shared.vault.exceptions import items, recording
+from shared.vault.exceptions.exception_model import (
+    ERROR_STATUS,
+    ITEM,
+    ITEMS_FAILED,
+    MESSAGE,
+    ErrorStatus,
+)
 
 if TYPE_CHECKING:
     from shared.vault.records.named_actions import ActionContext
 
-IGNORED = {"error_status__sys": "ignored__sys"}
+IGNORED = {ERROR_STATUS: ErrorStatus.IGNORED.value}
 
+# The ids are those of messages or of items: an id is unique among all objects of a Vault.
 UNRESOLVED_ITEMS = """
 SELECT id FROM records.exception_item__sys WHERE error_status__sys IN ('open__sys', 'retrying__sys', 'warning__sys')
 AND (exception_message__sys = ANY($1::text[]) OR id = ANY($1::text[])) ORDER BY id
@@ -22,26 +29,23 @@ RESOLVED = "SELECT id FROM records.{} WHERE id = ANY($1::text[]) AND error_statu
 
 
 async def ignore(context: ActionContext) -> Mapping[str, ApiError]:
-    """Set the records to Ignored, of messages with all of their items that are not resolved; refuse resolved ones."""
-    settled = await context.connection.fetch(
-        RESOLVED.format(context.object.name), list(context.ids)
-    )
-    if settled:
+    """Set the records to Ignored, messages with all their unresolved items; return errors of resolved ones."""
+    connection, target = context.connection, context.object
+    ids = list(context.ids)
+    resolved = await connection.fetch(RESOLVED.format(target.name), ids)
+    if resolved:
         error = ApiError(
-            ErrorType.OPERATION_NOT_ALLOWED, "The exception is resolved already"
+            ErrorType.OPERATION_NOT_ALLOWED,
+            "The exception is resolved already",
         )
-        return {row["id"]: error for row in settled}
-    if context.object.name == recording.OBJECT:
-        change = {**IGNORED, "message_items_failed__sys": 0}
-        await context.records.change_in(
-            context.connection, context.caller, context.object, context.ids, {}, change
-        )
-    left = [
-        row["id"]
-        for row in await context.connection.fetch(UNRESOLVED_ITEMS, list(context.ids))
-    ]
-    target = context.registry.objects[items.OBJECT]
-    await context.records.change_in(
-        context.connection, context.caller, target, left, {}, IGNORED
-    )
+        return {row["id"]: error for row in resolved}
+    records, caller = context.records, context.caller
+    if target.name == MESSAGE:
+        # A message without items has no item trigger to count them down.
+        change = {**IGNORED, ITEMS_FAILED: 0}
+        await records.change_in(connection, caller, target, ids, {}, change)
+    rows = await connection.fetch(UNRESOLVED_ITEMS, ids)
+    items = [row["id"] for row in rows]
+    item = context.registry.objects[ITEM]
+    await records.change_in(connection, caller, item, items, {}, IGNORED)
     return {}

@@ -1,4 +1,4 @@
-"""User Exception Items: after every write of them, their message's count and status are what they say."""
+"""Keeps the count and the status of a User Exception Message in line with its items."""
 
 from __future__ import annotations
 
@@ -12,9 +12,8 @@ if TYPE_CHECKING:
     from shared.vault.errors import ApiError
     from shared.vault.storage.database import Connection
 
-OBJECT = "exception_item__sys"
-
-# Counted in a statement of its own, after the lock: it then sees what another connector has just committed.
+# Locked in a statement of its own: the statement that counts then begins after the lock, and
+# sees the items that another connector has just committed.
 LOCK_MESSAGES = """
 SELECT id FROM records.exception_message__sys WHERE id IN
 (SELECT exception_message__sys FROM records.exception_item__sys WHERE id = ANY($1::text[])) ORDER BY id FOR UPDATE
@@ -27,21 +26,21 @@ WITH counted AS (
         bool_or(error_status__sys = 'warning__sys') AS warning,
         bool_and(error_status__sys = 'ignored__sys') AS ignored
     FROM records.exception_item__sys WHERE exception_message__sys = ANY($1::text[]) GROUP BY 1
-), told AS (
+), summed AS (
     SELECT id, open + retrying AS failed, CASE WHEN open > 0 THEN 'open__sys' WHEN retrying > 0 THEN 'retrying__sys'
         WHEN warning THEN 'warning__sys' WHEN ignored THEN 'ignored__sys' ELSE 'resolved__sys' END AS status
     FROM counted
 )
 UPDATE records.exception_message__sys m
-SET message_items_failed__sys = told.failed, error_status__sys = told.status,
+SET message_items_failed__sys = summed.failed, error_status__sys = summed.status,
     modified_by__v = $2, modified_date__v = greatest(date_trunc('milliseconds', clock_timestamp()), m.modified_date__v)
-FROM told WHERE m.id = told.id
-AND (m.message_items_failed__sys, m.error_status__sys) IS DISTINCT FROM (told.failed, told.status)
+FROM summed WHERE m.id = summed.id
+AND (m.message_items_failed__sys, m.error_status__sys) IS DISTINCT FROM (summed.failed, summed.status)
 """
 
 
 class ItemTrigger:
-    """Keeps the messages of items right; their count is of the items that are open or being retried."""
+    """Counts the items of a message after every write; open and retried ones are the failed ones."""
 
     columns = ()
 
@@ -60,8 +59,9 @@ class ItemTrigger:
     async def after_create(
         self, connection: Connection, caller: Caller, ids: Sequence[str]
     ) -> None:
-        """Count again for the messages of these items."""
-        messages = [row["id"] for row in await connection.fetch(LOCK_MESSAGES, ids)]
+        """Count the items of the messages of these items."""
+        rows = await connection.fetch(LOCK_MESSAGES, ids)
+        messages = [row["id"] for row in rows]
         await connection.execute(COUNT, messages, caller.user_id)
 
     async def after_update(
@@ -70,7 +70,6 @@ class ItemTrigger:
         caller: Caller,
         updated: Sequence[tuple[Record, Mapping[str, object]]],
     ) -> None:
-        """Count again for the messages of these items."""
-        await self.after_create(
-            connection, caller, [stored["id"] for stored, _ in updated]
-        )
+        """Count the items of the messages of these items."""
+        ids = [stored["id"] for stored, _ in updated]
+        await self.after_create(connection, caller, ids)

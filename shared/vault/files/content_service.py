@@ -16,13 +16,27 @@ from uuid import uuid4
 
 import asyncpg
 
-from shared.vault.files.content_references import unused_sql
-from shared.vault.files.file_store import Item
-from shared.vault.files.store_faults import as_faults
+from shared.vault.files.file_store import Item, as_faults
 
 if TYPE_CHECKING:
     from shared.vault.files.file_store import FileStore
-    from shared.vault.storage.database import Database
+    from shared.vault.storage.database import Connection, Database
+
+
+REFERRING = """
+SELECT format('NOT EXISTS (SELECT FROM %s r WHERE r.%I = u.%I)', f.conrelid::regclass, a.attname, k.attname)
+    AS condition
+FROM pg_constraint f JOIN pg_attribute a ON a.attrelid = f.conrelid AND a.attnum = f.conkey[1]
+    JOIN pg_attribute k ON k.attrelid = f.confrelid AND k.attnum = f.confkey[1]
+WHERE f.contype = 'f' AND f.confrelid = $1::regclass AND f.confdeltype <> 'c'
+"""
+
+
+async def unused_sql(connection: Connection, table: str) -> str:
+    """The condition on rows ``u`` of the table that no row refers to them, but such as go with them."""
+    rows = await connection.fetch(REFERRING, table)
+    return " AND ".join(["true", *(row["condition"] for row in rows)])
+
 
 ROOT = "content"
 PAGE = 1000  # rows or files of the sweep at a time

@@ -1,1 +1,1 @@
-"""Runs of integrations: requested, carried out by connectors, counted in, and the time moved on."""
+"""Runs integrations: requests runs, follows what connectors report of them, and moves their time on."""

@@ -1,4 +1,4 @@
-"""Integrations as records: what changing one does, and whether one is active."""
+"""Acts on changes of integrations, and reads whether one is active."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ LAST_RUN = "last_successful_run_time__sys"
 RUN_INTERVAL = "run_interval__sys"
 ACTIVE_STATUS = "active__v"
 
+# Nothing flows unless the integration and its connection are both active.
 ACTIVE = """
 SELECT EXISTS (
     SELECT FROM records.integration__sys i JOIN records.connection__sys c ON c.id = i.connection__sys
@@ -28,7 +29,7 @@ SELECT EXISTS (
       AND c.status__v = 'active__v' AND c.state__v = 'active_state__sys')
 """
 
-
+# A copied integration has an API name of its own, and ``copy_of__sys`` is that of its original.
 ACTIVE_WITH = """
 SELECT c.remote_vault_id__sys
 FROM records.integration__sys i JOIN records.connection__sys c ON c.id = i.connection__sys
@@ -38,9 +39,10 @@ WHERE coalesce(i.copy_of__sys, i.integration_api_name__sys) = $1 AND i.status__v
 
 
 class IntegrationTrigger:
-    """What the configuration guide says of Last Successful Run Time.
+    """Keeps *Last Successful Run Time* as the configuration guide describes it.
 
-    It becomes now whenever an integration becomes active. Set back by hand, it makes an active integration run.
+    It becomes now whenever an integration becomes active. Set back by hand, it makes an
+    active integration run.
     """
 
     columns = ("status__v", LAST_RUN, RUN_INTERVAL)
@@ -48,12 +50,10 @@ class IntegrationTrigger:
     def before_update(
         self, caller: Caller, stored: Record, changes: dict[str, object]
     ) -> ApiError | None:
-        """Allow the update, with the run time beside an activation."""
+        """Allow the update; set the run time when the integration becomes active."""
         del caller
-        if (
-            changes.get("status__v") == ACTIVE_STATUS
-            and stored["status__v"] != ACTIVE_STATUS
-        ):
+        activated = changes.get("status__v") == ACTIVE_STATUS
+        if activated and stored["status__v"] != ACTIVE_STATUS:
             changes[LAST_RUN] = in_milliseconds(datetime.now(UTC))
         return None
 
@@ -63,14 +63,14 @@ class IntegrationTrigger:
         caller: Caller,
         updated: Sequence[tuple[Record, Mapping[str, object]]],
     ) -> None:
-        """Run what was set back, and schedule what got another interval or became active."""
+        """Schedule integrations with another interval or status, and run those whose time was set back."""
         for stored, changes in updated:
+            integration = stored["id"]
             if RUN_INTERVAL in changes or "status__v" in changes:
-                await schedule_next(connection, caller, stored["id"])
-            if stored["status__v"] == ACTIVE_STATUS and _set_back(
-                stored[LAST_RUN], changes.get(LAST_RUN)
-            ):
-                await request_run(connection, caller, stored["id"])
+                await schedule_next(connection, caller, integration)
+            was_active = stored["status__v"] == ACTIVE_STATUS
+            if was_active and _set_back(stored[LAST_RUN], changes.get(LAST_RUN)):
+                await request_run(connection, caller, integration)
 
     def before_delete(self, caller: Caller, stored: Record) -> ApiError | None:
         """Allow the deletion."""
@@ -79,16 +79,18 @@ class IntegrationTrigger:
 
 
 async def is_active(connection: Connection, integration: str) -> bool:
-    """Whether anything flows: the integration and its connection are both active."""
-    return bool(await connection.fetchval(ACTIVE, integration))
+    """Return whether an integration (API name) and its connection are both active."""
+    active = await connection.fetchval(ACTIVE, integration)
+    return bool(active)
 
 
 async def active_with(connection: Connection, integration: str) -> set[int]:
-    """The Vaults with which the integration, or a copy of it, is active, connection and all."""
-    return {int(row[0]) for row in await connection.fetch(ACTIVE_WITH, integration)}
+    """Return the ids of the Vaults with which an integration (API name) or a copy of it is active."""
+    rows = await connection.fetch(ACTIVE_WITH, integration)
+    return {int(row["remote_vault_id__sys"]) for row in rows}
 
 
 def _set_back(before: object, after: object) -> bool:
-    return (
-        isinstance(before, datetime) and isinstance(after, datetime) and after < before
-    )
+    if not isinstance(before, datetime) or not isinstance(after, datetime):
+        return False
+    return after < before

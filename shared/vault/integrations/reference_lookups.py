@@ -1,4 +1,4 @@
-"""Reference lookups as records: each source key of a set stands in one row, known by a key that the Vault makes."""
+"""Gives the rows of reference lookups their keys, so that a source key of a set has one row."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from asyncpg import Record
 
     from shared.vault.access.caller import Caller
-    from shared.vault.records.rows import Row
+    from shared.vault.records.rows import NewRow
     from shared.vault.storage.database import Connection
 
 OBJECT = "reference_lookup__sys"
@@ -24,57 +24,55 @@ TYPE = "reference_lookup_type__sys"
 SOURCE = "source_key__sys"
 TARGET_OBJECT = "target_object__sys"
 OF_OBJECTS, GENERIC = "object__sys", "generic__sys"
+FIXED = (KEY, CONNECTION, NAME, TYPE, SOURCE)
 
 CONNECTIONS = (
     "SELECT id, api_name__sys FROM records.connection__sys WHERE id = ANY($1::text[])"
 )
+# As the Vault names custom components.
 _GENERIC_NAME = re.compile(r"[a-z0-9]+(?:_[a-z0-9]+)*__[cv]")
 
 
 class ReferenceLookupTrigger:
-    """Gives each new row its key, and keeps what the key says of a row as it is."""
+    """Gives each new row its key, and keeps the fields that the key is made of."""
 
     columns = (KEY, CONNECTION, NAME, TYPE, SOURCE, TARGET_OBJECT)
 
     async def before_create(
-        self, connection: Connection, caller: Caller, rows: Sequence[Row]
+        self, connection: Connection, caller: Caller, rows: Sequence[NewRow]
     ) -> None:
-        """Set the Lookup Key, or fail rows that name another one or whose set is not named as its type asks."""
+        """Set the Lookup Key; fail rows that name another one, or whose set is not named as its type asks."""
         del caller
-        wanted = list({row.values.get(CONNECTION) for row in rows} - {None})
-        names = {
-            found["id"]: found["api_name__sys"]
-            for found in await connection.fetch(CONNECTIONS, wanted)
-        }
+        wanted = {row.values.get(CONNECTION) for row in rows} - {None}
+        found = await connection.fetch(CONNECTIONS, list(wanted))
+        names = {each["id"]: each["api_name__sys"] for each in found}
         for row in rows:
             values = row.values
-            # What is missing of it is required, and reported as that.
-            key = f"{names.get(values.get(CONNECTION), '')}:{values.get(NAME) or ''}:{values.get(SOURCE) or ''}"
+            # A part may be missing: its field is required, and reported as missing later.
+            connected = names.get(values.get(CONNECTION), "")
+            key = f"{connected}:{values.get(NAME) or ''}:{values.get(SOURCE) or ''}"
             if values.setdefault(KEY, key) != key:
                 row.fail(
                     ErrorType.INVALID_DATA,
                     f"[{KEY}] must be {{connection}}:{{set}}:{{source key}}, or left out",
                 )
-            if problem := _problem(values):
+            problem = _problem(values)
+            if problem is not None:
                 row.errors.append(problem)
 
     def before_update(
         self, caller: Caller, stored: Record, changes: dict[str, object]
     ) -> ApiError | None:
-        """Refuse to make another row of it; its keys and objects in the target may change."""
+        """Refuse to change what the key is made of; the key and the object in the target may change."""
         del caller
-        fixed = next(
-            (name for name in (KEY, CONNECTION, NAME, TYPE, SOURCE) if name in changes),
-            None,
-        )
-        if fixed is not None:
+        fixed = [name for name in FIXED if name in changes]
+        if fixed:
             return ApiError(
                 ErrorType.OPERATION_NOT_ALLOWED,
-                f"[{fixed}] of a reference lookup cannot be changed; delete it and create another one",
+                f"[{fixed[0]}] of a reference lookup cannot be changed; delete it and create another one",
             )
-        return _problem(
-            {TYPE: stored[TYPE], TARGET_OBJECT: stored[TARGET_OBJECT]} | changes
-        )
+        before = {TYPE: stored[TYPE], TARGET_OBJECT: stored[TARGET_OBJECT]}
+        return _problem(before | changes)
 
     def before_delete(self, caller: Caller, stored: Record) -> ApiError | None:
         """Allow the deletion."""
@@ -83,7 +81,7 @@ class ReferenceLookupTrigger:
 
 
 def _problem(values: Mapping[str, object]) -> ApiError | None:
-    """What a set's type asks for and the row does not have."""
+    """Return the error of a row that lacks what the type of its set asks for."""
     kind, name = values.get(TYPE), values.get(NAME)
     if kind == OF_OBJECTS and not values.get(TARGET_OBJECT):
         return ApiError(

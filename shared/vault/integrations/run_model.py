@@ -1,9 +1,9 @@
-"""What a run of an integration is made of, and how its counts add up."""
+"""Defines what a run of an integration is made of, and how its counts add up."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass
 from datetime import datetime
 
 from shared.protocol.error_types import ErrorType
@@ -11,14 +11,17 @@ from shared.vault.errors import VaultFault
 from shared.vault.jobs.job_model import JobStatus
 
 JOB_TYPE = "integration_run"
-RUN_EVENT = "run"  # the attribute ``event`` of the message that a run begins with
+# The attribute ``event`` of the message that makes a connector read a stage of a run.
+RUN_EVENT = "run"
 
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Source records of a run: ``read = skipped + written + failed``; those ``mapped`` were written, or failed then.
+    """Counts of a run's source records: ``read = skipped + written + failed``.
 
-    ``written`` are also those whose values were stored already; ``skipped`` are left out by a rule or an agreement.
+    ``skipped`` are left out by a rule or an agreement. ``mapped`` have got their target
+    values; they were written, or failed then. ``written`` counts records whose values
+    were stored already as well.
     """
 
     read: int = 0
@@ -28,35 +31,41 @@ class Counts:
     failed: int = 0
 
     def __add__(self, other: Counts) -> Counts:
-        """The counts of both together."""
+        """Return the sums."""
         return Counts(
-            *(getattr(self, f.name) + getattr(other, f.name) for f in fields(self))
+            read=self.read + other.read,
+            mapped=self.mapped + other.mapped,
+            skipped=self.skipped + other.skipped,
+            written=self.written + other.written,
+            failed=self.failed + other.failed,
         )
 
     def check(self) -> None:
-        """Refuse counts that do not add up; raises VaultFault INVALID_DATA."""
+        """Check that the counts add up.
+
+        :raises VaultFault: INVALID_DATA when they do not.
+        """
         whole = self.read == self.skipped + self.written + self.failed
-        if (
-            min(self.skipped, self.failed) < 0
-            or not whole
-            or not 0 <= self.written <= self.mapped <= self.most_mapped
-        ):
+        negative = min(self.skipped, self.failed) < 0
+        in_order = 0 <= self.written <= self.mapped <= self.most_mapped
+        if negative or not whole or not in_order:
             message = "Counts must add up: read = skipped + written + failed; written <= mapped <= written + failed"
             raise VaultFault(ErrorType.INVALID_DATA, message)
 
+    # A record may fail before or after it is mapped, hence not an equation.
     @property
     def most_mapped(self) -> int:
-        """How many can have been given their target values."""
+        """Return how many records can have got their target values."""
         return self.written + self.failed
 
     def as_json(self) -> dict[str, int]:
-        """By name."""
-        return {f.name: getattr(self, f.name) for f in fields(self)}
+        """Return the counts by name."""
+        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What one batch came to, numbered from 1 within its run."""
+    """The counts of one batch, numbered from 1 within its run."""
 
     number: int
     integration_point: str
@@ -65,7 +74,7 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Paging:
-    """How far the reading of a stage has come: batches of the run so far, and where the next one begins."""
+    """How far a stage is read: the batches of the run so far, and where the next one begins."""
 
     stage: int
     batches: int
@@ -76,7 +85,12 @@ class Paging:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One run as it is stored; times are None until the run has got there."""
+    """One run as it is stored; times are None until they are known.
+
+    ``found_time`` is the integration's time when the run began, ``source_time`` the one
+    that it is moved on to. ``paged`` says that the stage is read, ``stalled`` that no
+    connector has reported for too long.
+    """
 
     job_id: int
     status: JobStatus
@@ -99,10 +113,11 @@ class Run:
 
     @property
     def counts(self) -> Counts:
-        """All points together."""
+        """Return the counts of all points together."""
         return sum(self.by_point.values(), Counts())
 
     @property
     def stage_done(self) -> bool:
-        """Whether all of this stage was read, and every batch has been reported."""
+        """Return whether the stage is read, and each of its batches reported."""
+        # Batches are reported by several connectors, also before the last one is sent.
         return self.paged and self.reported >= self.batches

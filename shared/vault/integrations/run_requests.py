@@ -1,4 +1,4 @@
-"""Requesting a run: now, or when the integration's interval has passed."""
+"""Requests runs: now, or when the integration's interval has passed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from shared.vault.integrations.run_model import JOB_TYPE
 from shared.vault.jobs.job_table import NewJob, insert_job
-from shared.vault.storage.clock import moment
+from shared.vault.storage.database import moment
 
 if TYPE_CHECKING:
     from shared.vault.access.caller import Caller
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 TITLE = "SELECT name__v FROM records.integration__sys WHERE id = $1"
 INTERVAL = "SELECT run_interval__sys FROM records.integration__sys WHERE id = $1 AND status__v = 'active__v'"
-FORGET_SCHEDULED = """
+CANCEL_SCHEDULED = """
 UPDATE platform.job SET status = 'CANCELLED', run_end_date = now(), modified_date = now()
 WHERE singleton_key = $1 AND status = 'SCHEDULED'
 """
@@ -27,23 +27,31 @@ async def request_run(
     integration: str,
     run_at: datetime | None = None,
 ) -> int:
-    """Have an integration (record id) run, in the transaction of the wish; the job's id.
+    """Queue a run of an integration (record id) inside a transaction, and return its job's id.
 
-    At most one run of an integration waits and at most one is under way. One that waits is brought forward.
+    At most one run of an integration waits and at most one is under way; a waiting one is
+    brought forward to ``run_at``.
     """
-    title = f"Integration run: {await connection.fetchval(TITLE, integration)}"
-    parameters = {"integration": integration}
-    return await insert_job(
-        connection,
-        NewJob(JOB_TYPE, title, parameters, caller.user_id, run_at, _key(integration)),
+    name = await connection.fetchval(TITLE, integration)
+    job = NewJob(
+        job_type=JOB_TYPE,
+        title=f"Integration run: {name}",
+        parameters={"integration": integration},
+        user_id=caller.user_id,
+        run_at=run_at,
+        singleton_key=_key(integration),
     )
+    return await insert_job(connection, job)
 
 
 async def schedule_next(
-    connection: Connection, caller: Caller, integration: str
+    connection: Connection,
+    caller: Caller,
+    integration: str,
 ) -> None:
-    """Have it run when its interval has passed, in place of what was scheduled before; not at all without one."""
-    await connection.execute(FORGET_SCHEDULED, _key(integration))
+    """Schedule the next run of an integration (record id); none when it is inactive or has no interval."""
+    # The scheduled run first: a request would only bring it forward, never put it off.
+    await connection.execute(CANCEL_SCHEDULED, _key(integration))
     minutes = await connection.fetchval(INTERVAL, integration)
     if minutes:
         run_at = await moment(connection) + timedelta(minutes=minutes)

@@ -1,4 +1,4 @@
-"""Runs as the API shows them: request one, look at them, and what a connector tells of its work."""
+"""Requests and shows runs, and stores what connectors report of them."""
 
 from __future__ import annotations
 
@@ -14,34 +14,42 @@ from shared.vault.integrations.integration_triggers import is_active
 from shared.vault.integrations.run_model import Batch, Paging, Run
 from shared.vault.integrations.run_requests import request_run
 from shared.vault.jobs.job_table import wake_job
-from shared.vault.storage.clock import tell
+from shared.vault.storage.database import tell
 
 if TYPE_CHECKING:
     from shared.vault.access.caller import Caller
     from shared.vault.storage.database import Connection, Database
 
-MAX_ERROR = 1500
-MAX_ID = 2**31 - 1
+MAX_ERROR = 1500  # characters
+MAX_ID = 2**31 - 1  # of the column, an integer of PostgreSQL
 INTEGRATION = (
     "SELECT id FROM records.integration__sys WHERE integration_api_name__sys = $1"
 )
 
 
 class RunService:
-    """The runs of a Vault's integrations, by the integration's API name."""
+    """The runs of a Vault's integrations, by the integration's API name.
+
+    A run is stalled when no connector has reported on it for ``patience_minutes``.
+    """
 
     def __init__(self, database: Database, patience_minutes: float) -> None:
-        """``patience_minutes`` is how long a run may go unheard of."""
         self._database = database
         self._patience = timedelta(minutes=patience_minutes)
 
     async def clock(self, caller: Caller) -> datetime:
-        """The moment for a caller who will ask what changed since; no later change is dated before it."""
+        """Return the moment for a caller who asks later what has changed since; no later change is dated before it.
+
+        :raises VaultFault: INSUFFICIENT_ACCESS
+        """
         authorize(caller, Grant.COPY_RECORDS)
         return await self._database.unit_of_work(tell)
 
     async def request(self, caller: Caller, integration: str) -> int:
-        """Have an active integration run now; the job's id. Raises VaultFault."""
+        """Queue a run of an active integration, and return its job's id.
+
+        :raises VaultFault: INSUFFICIENT_ACCESS, INVALID_DATA, OPERATION_NOT_ALLOWED.
+        """
         authorize(caller, Grant.REQUEST_RUNS)
 
         async def work(connection: Connection) -> int:
@@ -56,76 +64,117 @@ class RunService:
         return await self._database.unit_of_work(work)
 
     async def runs(
-        self, caller: Caller, integration: str, *, limit: int, offset: int
+        self,
+        caller: Caller,
+        integration: str,
+        *,
+        limit: int,
+        offset: int,
     ) -> Sequence[Run]:
-        """Runs of an integration, the latest first; raises VaultFault."""
+        """Return runs of an integration, the latest first.
+
+        :raises VaultFault: INSUFFICIENT_ACCESS, INVALID_DATA.
+        """
         authorize(caller, Grant.COPY_RECORDS)
         async with self._database.connection() as connection:
-            return await table.list_runs(
-                connection, await _record(connection, integration), limit, offset
-            )
+            record = await _record(connection, integration)
+            return await table.list_runs(connection, record, limit, offset)
 
     async def run(self, caller: Caller, integration: str, job_id: int) -> Run:
-        """One run; raises VaultFault."""
+        """Return one run.
+
+        :raises VaultFault: INSUFFICIENT_ACCESS, INVALID_DATA.
+        """
         authorize(caller, Grant.COPY_RECORDS)
         async with self._database.connection() as connection:
             return await self._run(connection, integration, job_id)
 
     async def begin_reading(
-        self, caller: Caller, integration: str, job_id: int, source_time: datetime
+        self,
+        caller: Caller,
+        integration: str,
+        job_id: int,
+        source_time: datetime,
     ) -> Run:
-        """Note the source's clock as it was before anything was read: the first who tells it decides."""
+        """Store the source's clock from before anything was read; the first report stays.
+
+        :raises VaultFault: INSUFFICIENT_ACCESS, INVALID_DATA.
+        """
 
         async def work(connection: Connection) -> None:
             await connection.execute(table.SET_SOURCE_TIME, job_id, source_time)
 
-        return await self._tell(caller, integration, job_id, work)
+        return await self._update(caller, integration, job_id, work)
 
     async def read_on(
-        self, caller: Caller, integration: str, job_id: int, paging: Paging
+        self,
+        caller: Caller,
+        integration: str,
+        job_id: int,
+        paging: Paging,
     ) -> Run:
-        """Note how far the reading has come; the run says from where to go on, and whether it does."""
+        """Store how far a stage is read; the returned run says from where to read on.
+
+        :raises VaultFault: INSUFFICIENT_ACCESS, INVALID_DATA.
+        """
 
         async def work(connection: Connection) -> None:
             await table.read_on(connection, job_id, paging)
 
-        return await self._tell(caller, integration, job_id, work)
+        return await self._update(caller, integration, job_id, work)
 
     async def give_up(
-        self, caller: Caller, integration: str, job_id: int, reason: str
+        self,
+        caller: Caller,
+        integration: str,
+        job_id: int,
+        reason: str,
     ) -> Run:
-        """End a run that cannot be read."""
+        """End a run that cannot be read.
+
+        :raises VaultFault: INSUFFICIENT_ACCESS, INVALID_DATA.
+        """
 
         async def work(connection: Connection) -> None:
             await connection.execute(table.SET_ERROR, job_id, reason[:MAX_ERROR])
 
-        return await self._tell(caller, integration, job_id, work)
+        return await self._update(caller, integration, job_id, work)
 
     async def report(
-        self, caller: Caller, integration: str, job_id: int, batch: Batch
+        self,
+        caller: Caller,
+        integration: str,
+        job_id: int,
+        batch: Batch,
     ) -> Run:
-        """Count a batch in, once however often it is reported; nothing is noted of a run that has ended."""
+        """Store the counts of a batch, once however often it is reported.
+
+        :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA, also for counts that do not add up.
+        """
+        # Wrong counts are refused before the run is locked.
         batch.counts.check()
 
         async def work(connection: Connection) -> None:
             await table.report(connection, job_id, batch)
 
-        return await self._tell(caller, integration, job_id, work)
+        return await self._update(caller, integration, job_id, work)
 
-    async def _tell(
+    async def _update(
         self,
         caller: Caller,
         integration: str,
         job_id: int,
-        note: Callable[[Connection], Awaitable[None]],
+        store: Callable[[Connection], Awaitable[None]],
     ) -> Run:
+        """Store a report on a run that is under way, and return the run."""
         authorize(caller, Grant.COPY_RECORDS)
 
         async def work(connection: Connection) -> Run:
             run = await self._run(connection, integration, job_id)
             if await table.under_way(connection, run.job_id):
-                await note(connection)
+                await store(connection)
                 run = await self._run(connection, integration, job_id)
+                # Otherwise its parked job would look at the run some seconds later only.
                 if run.error is not None or run.stage_done:
                     await wake_job(connection, job_id)
             return run
@@ -133,25 +182,30 @@ class RunService:
         return await self._database.unit_of_work(work)
 
     async def _run(self, connection: Connection, integration: str, job_id: int) -> Run:
+        """Return a run.
+
+        :raises VaultFault: INVALID_DATA when the integration has none of this id.
+        """
         record = await _record(connection, integration)
-        run = (
-            await table.read_run(connection, record, job_id, self._patience)
-            if 0 < job_id <= MAX_ID
-            else None
-        )
+        run: Run | None = None
+        if 0 < job_id <= MAX_ID:
+            run = await table.read_run(connection, record, job_id, self._patience)
         if run is None:
-            raise VaultFault(
-                ErrorType.INVALID_DATA, f"The integration has no run [{job_id}]"
-            )
+            message = f"The integration has no run [{job_id}]"
+            raise VaultFault(ErrorType.INVALID_DATA, message)
         return run
 
 
 async def _record(connection: Connection, integration: str) -> str:
+    """Return the record id of an integration (API name).
+
+    :raises VaultFault: INVALID_DATA when there is none.
+    """
     record: str | None = None
+    # PostgreSQL takes no NUL character in a text.
     if "\x00" not in integration:
         record = await connection.fetchval(INTEGRATION, integration)
     if record is None:
-        raise VaultFault(
-            ErrorType.INVALID_DATA, f"There is no integration [{integration[:100]}]"
-        )
+        message = f"There is no integration [{integration[:100]}]"
+        raise VaultFault(ErrorType.INVALID_DATA, message)
     return record

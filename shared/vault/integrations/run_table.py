@@ -1,4 +1,4 @@
-"""The tables of runs: begun, read on, counted in, listed; every call may be repeated."""
+"""Stores runs and the counts of their batches; every call may be repeated."""
 
 from __future__ import annotations
 
@@ -22,6 +22,8 @@ SELECT j.job_id, j.status, j.created_by, j.created_date, j.run_start_date, j.run
 FROM platform.job j LEFT JOIN platform.integration_run r USING (job_id)
 WHERE j.job_type = '{JOB_TYPE}' AND j.parameters ->> 'integration' = $2
 """
+ONE_RUN = f"{RUNS} AND j.job_id = $3"
+PAGE_OF_RUNS = f"{RUNS} ORDER BY j.job_id DESC LIMIT $3 OFFSET $4"
 POINTS = """
 SELECT job_id, integration_point, count(*) AS batches, sum(read)::int AS read, sum(mapped)::int AS mapped,
     sum(skipped)::int AS skipped, sum(written)::int AS written, sum(failed)::int AS failed
@@ -36,12 +38,14 @@ SET_SOURCE_TIME = """
 UPDATE platform.integration_run SET source_time = coalesce(source_time, $2), progress_date = now() WHERE job_id = $1
 """
 SET_ERROR = "UPDATE platform.integration_run SET error = $2, progress_date = now() WHERE job_id = $1"
-# Whoever reads a stage a second time tells what is known already, and goes on from there.
+# A connector that reads a stage a second time reports what is stored already: a report counts only
+# when it is the next one.
 READ_ON = """
 UPDATE platform.integration_run SET batches = $3, position = $4, paged = $5, more_stages = $6, progress_date = now()
 WHERE job_id = $1 AND stage = $2 AND NOT paged AND batches = $3 - CASE WHEN $5 THEN 0 ELSE 1 END
 """
-# A batch that was delivered twice counts once: as the delivery in which more failed.
+# A batch that was delivered twice counts once, as the delivery in which more failed: the other
+# one may have found its records written already.
 REPORT = """
 INSERT INTO platform.integration_run_batch AS b
     (job_id, batch, integration_point, read, mapped, skipped, written, failed)
@@ -60,30 +64,39 @@ WHERE job_id = $1 RETURNING stage
 
 
 async def begin(
-    connection: Connection, job_id: int, found: datetime | None, changed_since: datetime
+    connection: Connection,
+    job_id: int,
+    found: datetime | None,
+    changed_since: datetime,
 ) -> None:
     """Store a run that begins now."""
     await connection.execute(BEGIN, job_id, found, changed_since)
 
 
 async def read_run(
-    connection: Connection, integration: str, job_id: int, patience: timedelta
+    connection: Connection,
+    integration: str,
+    job_id: int,
+    patience: timedelta,
 ) -> Run | None:
-    """A run of an integration (record id); ``stalled`` when it was not heard of for so long."""
-    rows = await connection.fetch(
-        f"{RUNS} AND j.job_id = $3", patience, integration, job_id
-    )
+    """Return a run of an integration (record id); ``stalled`` after ``patience`` without a report."""
+    rows = await connection.fetch(ONE_RUN, patience, integration, job_id)
     runs = await _runs(connection, rows)
     return runs[0] if runs else None
 
 
 async def list_runs(
-    connection: Connection, integration: str, limit: int, offset: int
+    connection: Connection,
+    integration: str,
+    limit: int,
+    offset: int,
 ) -> Sequence[Run]:
-    """A page of the runs of an integration, the latest first."""
+    """Return a page of the runs of an integration (record id), the latest first."""
+    # A list shows no run as stalled.
+    patience = None
     rows = await connection.fetch(
-        f"{RUNS} ORDER BY j.job_id DESC LIMIT $3 OFFSET $4",
-        None,
+        PAGE_OF_RUNS,
+        patience,
         integration,
         limit,
         offset,
@@ -92,44 +105,54 @@ async def list_runs(
 
 
 async def under_way(connection: Connection, job_id: int) -> bool:
-    """Whether the run goes on; it then waits for this transaction before it ends."""
-    return await connection.fetchval(UNDER_WAY, job_id) is not None
+    """Return whether a run has not ended, and lock it: it then ends after this transaction."""
+    found = await connection.fetchval(UNDER_WAY, job_id)
+    return found is not None
 
 
 async def read_on(connection: Connection, job_id: int, paging: Paging) -> None:
-    """Note how far the reading has come, unless that is known already."""
-    arguments = (
+    """Store how far a stage is read, unless a later report is stored."""
+    await connection.execute(
+        READ_ON,
+        job_id,
         paging.stage,
         paging.batches,
         paging.position,
         paging.ended,
         paging.more_stages,
     )
-    await connection.execute(READ_ON, job_id, *arguments)
 
 
 async def report(connection: Connection, job_id: int, batch: Batch) -> None:
-    """Count a batch in, once."""
+    """Store the counts of a batch, once."""
     counts = batch.counts
-    values = (counts.read, counts.mapped, counts.skipped, counts.written, counts.failed)
     await connection.execute(
-        REPORT, job_id, batch.number, batch.integration_point, *values
+        REPORT,
+        job_id,
+        batch.number,
+        batch.integration_point,
+        counts.read,
+        counts.mapped,
+        counts.skipped,
+        counts.written,
+        counts.failed,
     )
     await connection.execute(PROGRESSED, job_id)
 
 
 async def next_stage(connection: Connection, job_id: int) -> int:
-    """Let the next stage be read; its number."""
+    """Begin the next stage, and return its number."""
     stage: int = await connection.fetchval(NEXT_STAGE, job_id)
     return stage
 
 
 async def _runs(connection: Connection, rows: Sequence[Record]) -> list[Run]:
-    points = await connection.fetch(POINTS, [row["job_id"] for row in rows])
-    return [
-        _run(row, [point for point in points if point["job_id"] == row["job_id"]])
-        for row in rows
-    ]
+    """Return the runs of these rows, each with the counts of its points."""
+    job_ids = [row["job_id"] for row in rows]
+    points: dict[int, list[Record]] = {job_id: [] for job_id in job_ids}
+    for point in await connection.fetch(POINTS, job_ids):
+        points[point["job_id"]].append(point)
+    return [_run(row, points[row["job_id"]]) for row in rows]
 
 
 def _run(row: Record, points: Sequence[Record]) -> Run:
@@ -151,10 +174,15 @@ def _run(row: Record, points: Sequence[Record]) -> Run:
         more_stages=bool(row["more_stages"]),
         error=row["error"],
         stalled=bool(row["stalled"]),
-        by_point={
-            point["integration_point"]: Counts(
-                *(point[name] for name in Counts.__slots__)
-            )
-            for point in points
-        },
+        by_point={point["integration_point"]: _counts(point) for point in points},
+    )
+
+
+def _counts(point: Record) -> Counts:
+    return Counts(
+        read=point["read"],
+        mapped=point["mapped"],
+        skipped=point["skipped"],
+        written=point["written"],
+        failed=point["failed"],
     )

@@ -1,1 +1,1 @@
-"""Jobs: work that outlives a request, shared by all processes of a Vault."""
+"""Runs jobs: work that outlives a request, shared by all processes of a Vault."""

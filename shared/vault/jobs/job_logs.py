@@ -1,4 +1,4 @@
-"""Files that a job makes line by line: written with the changes they tell of, files of the store at the end."""
+"""Writes the logs of jobs: lines in the transactions that they report on, files of the store at the end."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
 PAGE = 20  # entries in memory at a time
 
-APPEND = (
-    "INSERT INTO platform.job_log (job_id, task_id, log, lines) VALUES ($1, $2, $3, $4)"
-)
+APPEND = """
+INSERT INTO platform.job_log (job_id, task_id, log, lines) VALUES ($1, $2, $3, $4)
+"""
 READ = """
 SELECT position, lines FROM platform.job_log
 WHERE job_id = $1 AND task_id = $2 AND log = $3 AND position > $4 ORDER BY position LIMIT $5
@@ -23,13 +23,14 @@ CLEAR = "DELETE FROM platform.job_log WHERE job_id = $1 AND task_id = $2 AND log
 
 
 def result_key(job_id: int, task_id: str, log: str) -> str:
-    """Where the store keeps a file of a job; it is removed with the job."""
+    """Return the key of a job's file in the store."""
+    # Below the job's id: housekeeping removes the folder with the job.
     return f"results/{job_id}/{task_id}-{log}.csv"
 
 
 @dataclass(frozen=True, slots=True)
 class JobLog:
-    """One log of one task, while the job runs."""
+    """One log of one task while the job runs."""
 
     database: Database
     job_id: int
@@ -37,12 +38,13 @@ class JobLog:
     log: str
 
     async def append(self, connection: Connection, text: str) -> None:
-        """Write on, in the transaction of what the text tells of; empty text is no entry."""
+        """Add text in the transaction that it reports on; an empty text is no entry."""
         if text:
             await connection.execute(APPEND, self.job_id, self.task_id, self.log, text)
 
     async def content(self) -> AsyncIterator[bytes]:
-        """What has been written so far."""
+        """Yield the text so far as UTF-8."""
+        # By position and not by one cursor: a log may be long, and no transaction stays open for it.
         position = 0
         while True:
             async with self.database.connection() as connection:
@@ -56,11 +58,10 @@ class JobLog:
                 yield row["lines"].encode()
 
     async def publish(self, files: FileStore) -> StoredFile:
-        """Store what has been written under ``result_key``; may be done again until ``clear``."""
-        return await files.put(
-            result_key(self.job_id, self.task_id, self.log), self.content()
-        )
+        """Store the text so far as the file ``result_key``; it may be stored again until ``clear``."""
+        key = result_key(self.job_id, self.task_id, self.log)
+        return await files.put(key, self.content())
 
     async def clear(self, connection: Connection) -> None:
-        """Remove the lines, once they are a file."""
+        """Remove the lines once they are stored as a file."""
         await connection.execute(CLEAR, self.job_id, self.task_id, self.log)

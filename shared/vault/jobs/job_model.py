@@ -1,4 +1,4 @@
-"""What a job is: its statuses, its parts, what its handler is given and what it answers."""
+"""Defines what a job is made of, and the contract between a job's handler and its worker."""
 
 from __future__ import annotations
 
@@ -6,12 +6,10 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, assert_never
 
 if TYPE_CHECKING:
     from shared.vault.access.caller import Caller
-    from shared.vault.assembly.vault import Vault
-    from shared.vault.jobs.job_table import JobTable
     from shared.vault.storage.database import Connection
 
 
@@ -20,21 +18,44 @@ class JobStatus(StrEnum):
 
     SCHEDULED = "SCHEDULED"
     QUEUED = "QUEUED"
-    QUEUEING = "QUEUEING"
     RUNNING = "RUNNING"
     SUCCESS = "SUCCESS"
     ERRORS_ENCOUNTERED = "ERRORS_ENCOUNTERED"
-    FAILED_TO_RUN = "FAILED_TO_RUN"
     CANCELLED = "CANCELLED"
     TIMEOUT = "TIMEOUT"
+    # The API has these too, and clients may filter by them; no job gets them here.
+    QUEUEING = "QUEUEING"
+    FAILED_TO_RUN = "FAILED_TO_RUN"
     COMPLETED_DUE_TO_INACTIVITY = "COMPLETED_DUE_TO_INACTIVITY"
     MISSED_SCHEDULE = "MISSED_SCHEDULE"
 
+    @property
+    def finished(self) -> bool:
+        """Return whether a job with this status has ended."""
+        match self:
+            case (
+                JobStatus.SCHEDULED
+                | JobStatus.QUEUED
+                | JobStatus.QUEUEING
+                | JobStatus.RUNNING
+            ):
+                return False
+            case (
+                JobStatus.SUCCESS
+                | JobStatus.ERRORS_ENCOUNTERED
+                | JobStatus.FAILED_TO_RUN
+                | JobStatus.CANCELLED
+                | JobStatus.TIMEOUT
+                | JobStatus.COMPLETED_DUE_TO_INACTIVITY
+                | JobStatus.MISSED_SCHEDULE
+            ):
+                return True
+            case _:
+                assert_never(self)
 
-UNFINISHED = frozenset(
-    {JobStatus.SCHEDULED, JobStatus.QUEUED, JobStatus.QUEUEING, JobStatus.RUNNING}
-)
-FINISHED = frozenset(JobStatus) - UNFINISHED
+
+FINISHED = frozenset(status for status in JobStatus if status.finished)
+UNFINISHED = frozenset(JobStatus) - FINISHED
 
 
 class TaskState(StrEnum):
@@ -77,7 +98,7 @@ class JobTask:
 
 @dataclass(frozen=True, slots=True)
 class JobResult:
-    """What a handler answers: how the job ended, and what ``JobService.results`` will tell of it (JSON values)."""
+    """What a handler returns when the job has ended: its status, and its results (JSON values)."""
 
     status: JobStatus = JobStatus.SUCCESS
     results: Mapping[str, object] = field(default_factory=dict)
@@ -85,46 +106,47 @@ class JobResult:
 
 @dataclass(frozen=True, slots=True)
 class Parked:
-    """What a handler answers whose work goes on elsewhere.
+    """What a handler returns when the work goes on elsewhere.
 
-    The job stays RUNNING without a process, and is run again after ``seconds``, or as soon as it is woken.
+    The job stays RUNNING without a process, and is run again after ``seconds``, or as
+    soon as it is woken.
     """
 
     seconds: float
 
 
 class JobStopped(Exception):
-    """Raised by a handler that was told to stop: the job is cancelled, or goes back to the queue."""
+    """Raised by a handler that is asked to stop: the job is cancelled, or goes back to the queue."""
 
 
 class LeaseLost(JobStopped):
-    """Another process has taken the job over; what this one would still write is refused."""
+    """Raised when another process has taken the job over: this one may write no more."""
 
 
 @dataclass(slots=True)
 class JobContext:
     """One run of a job.
 
-    A run may be the second of its job: ``checkpoint`` is what the runs before have saved, ``{}`` at first. A handler
-    that changes anything saves its checkpoint in the same transaction (``save`` with ``connection``, or
-    ``shared.vault.storage.database.also_in_unit_of_work``), so that no part is done twice.
+    A run may be the second of its job: ``checkpoint`` is what the runs before have saved,
+    ``{}`` at first. A handler that changes anything saves its checkpoint in the same
+    transaction (``save`` with ``connection``, or ``also_in_unit_of_work`` of the
+    database), so that no part is done twice.
     """
 
     job_id: int
     caller: Caller
     parameters: Mapping[str, object]
-    vault: Vault
     checkpoint: Mapping[str, object]
     run: JobRun
 
     def should_stop(self) -> bool:
-        """Whether to end soon: the job was cancelled, or this process is shutting down."""
+        """Return whether to end soon: the job was cancelled, or this process is shutting down."""
         return self.run.stopping
 
     def raise_if_stopped(self) -> None:
-        """End here when told to stop; what was saved stays.
+        """End here when asked to stop; what was saved stays.
 
-        :raises JobStopped:
+        :raises JobStopped: when the job was cancelled, or this process is shutting down.
         """
         if self.run.stopping:
             raise JobStopped
@@ -137,41 +159,70 @@ class JobContext:
         state: TaskState = TaskState.RUNNING,
         connection: Connection | None = None,
     ) -> None:
-        """Set a task's counts and state; the task is added when it is new.
+        """Store a task's counts and state; the task is added when it is new.
 
         :raises LeaseLost: when another process runs the job now.
         """
-        await self.run.table.save_task(
-            self.run.lease, self.job_id, JobTask(task_id, state, counts), connection
-        )
+        task = JobTask(task_id, state, counts)
+        await self.run.table.save_task(self.run.lease, self.job_id, task, connection)
 
     async def save(
         self, checkpoint: Mapping[str, object], *, connection: Connection | None = None
     ) -> None:
-        """Replace the checkpoint (JSON values), in the transaction of ``connection`` when one is given.
+        """Replace the checkpoint (JSON values), in the transaction of ``connection`` where there is one.
 
         :raises LeaseLost: when another process runs the job now.
         """
         await self.run.table.save_checkpoint(
             self.run.lease, self.job_id, checkpoint, connection
         )
+        # After the write: without a lease the last stored checkpoint stays.
         self.checkpoint = checkpoint
 
 
+# A protocol, because the table that implements it stands above this module.
+class RunStore(Protocol):
+    """Stores what a run reports of itself, as long as its lease is valid."""
+
+    async def save_task(
+        self,
+        lease: str,
+        job_id: int,
+        task: JobTask,
+        connection: Connection | None,
+    ) -> None:
+        """Store a task's counts and state.
+
+        :raises LeaseLost: when another process runs the job now.
+        """
+
+    async def save_checkpoint(
+        self,
+        lease: str,
+        job_id: int,
+        checkpoint: Mapping[str, object],
+        connection: Connection | None,
+    ) -> None:
+        """Store the checkpoint that the next run of the job begins with.
+
+        :raises LeaseLost: when another process runs the job now.
+        """
+
+
 class JobRun(Protocol):
-    """What a run's context needs of the worker that made it."""
+    """What a run's context needs of the worker that runs it."""
 
     @property
-    def table(self) -> JobTable:
-        """Where the job is stored."""
+    def table(self) -> RunStore:
+        """Return where the run stores its tasks and its checkpoint."""
 
     @property
     def lease(self) -> str:
-        """The token under which this run may write."""
+        """Return the token under which this run may write."""
 
     @property
     def stopping(self) -> bool:
-        """Whether the handler is to end."""
+        """Return whether the handler is to end."""
 
 
 JobHandler = Callable[[JobContext], Awaitable[JobResult | Parked]]
@@ -179,15 +230,15 @@ JobHandler = Callable[[JobContext], Awaitable[JobResult | Parked]]
 
 @dataclass(frozen=True, slots=True)
 class JobType:
-    """How jobs of one type are run; ``timeout`` (seconds) bounds one run, after it the job ends as TIMEOUT."""
+    """How jobs of one type are run; ``timeout`` (seconds) bounds one run, and ends the job as TIMEOUT."""
 
     handler: JobHandler
-    timeout: float = 3600.0
+    timeout: float = 3600.0  # a handler that hangs would occupy its worker for ever
 
 
 @dataclass(frozen=True, slots=True)
 class JobPage:
-    """Jobs of a list, and how many there are in all."""
+    """Jobs of a page, and how many the whole list has."""
 
     jobs: Sequence[Job]
     total: int
@@ -195,7 +246,7 @@ class JobPage:
 
 @dataclass(frozen=True, slots=True)
 class JobFilter:
-    """Which jobs of a list: by status (none: all of the list's), and by date, both ends included."""
+    """Selects jobs of a list by status (all where none is named) and by date, both ends included."""
 
     statuses: frozenset[JobStatus]
     start: datetime | None = None

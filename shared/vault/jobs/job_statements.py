@@ -1,4 +1,4 @@
-"""SQL on the tables of jobs and their tasks, each statement safe against other processes."""
+"""Holds the SQL on jobs and their tasks; each statement is safe beside those of other processes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ COLUMNS = (
     "job_id, job_type, title, status, parameters, created_by, created_date, modified_by, modified_date,"
     " run_at, run_start_date, run_end_date, results"
 )
-# A job of the same key that waits for its first run is taken instead of a new one, and brought forward.
+# A job of the same key that waits for its first run is returned instead of a new one, and
+# brought forward. The index of this conflict target leaves out jobs that are or were running.
 INSERT = """
 INSERT INTO platform.job AS j (job_type, title, status, parameters, created_by, modified_by, run_at, singleton_key)
 VALUES ($1, $2, CASE WHEN $5::timestamptz > now() THEN 'SCHEDULED' ELSE 'QUEUED' END, $3, $4, $4,
@@ -16,7 +17,9 @@ SET run_at = least(j.run_at, excluded.run_at), modified_date = now(),
     status = CASE WHEN least(j.run_at, excluded.run_at) > now() THEN 'SCHEDULED' ELSE 'QUEUED' END
 RETURNING j.job_id
 """
-# The oldest due job, or one whose process has gone silent. The unique index on running keys decides a race.
+# The oldest due job, or one whose lease has ended. SKIP LOCKED: another process claims that one
+# now. Two jobs of one key may pass the NOT EXISTS at once; the unique index on running keys then
+# refuses one of them.
 CLAIM = """
 WITH due AS (
     SELECT job_id FROM platform.job j
@@ -34,7 +37,7 @@ RENEW = """
 UPDATE platform.job SET leased_until = now() + $2::interval
 WHERE lease = ANY($1::uuid[]) AND status = 'RUNNING' RETURNING lease, cancel_requested
 """
-# A process that runs such a job has ended, more often than is believed to be chance.
+# A job whose process has ended so many times is taken to be the cause.
 GIVE_UP = """
 UPDATE platform.job SET status = CASE WHEN cancel_requested THEN 'CANCELLED' ELSE 'ERRORS_ENCOUNTERED' END,
     lease = NULL, leased_until = NULL, run_end_date = now(), modified_date = now(),
@@ -53,7 +56,8 @@ UPDATE platform.job SET status = 'QUEUED', lease = NULL, leased_until = NULL, mo
     run_at = now() + $3::interval, attempts = attempts - CASE WHEN $4 THEN 0 ELSE 1 END
 WHERE job_id = $1 AND lease = $2 AND status = 'RUNNING' RETURNING job_id
 """
-# The attempts so far were no failures: whoever runs it next has them all again.
+# A parked job has no lease, but a time until which it counts as leased: CLAIM takes it after that, and
+# WAKE moves that time to now. Parking is no failure: the attempts are counted from 0 again.
 PARK = """
 UPDATE platform.job SET lease = NULL, leased_until = now() + $3::interval, attempts = 0, modified_date = now()
 WHERE job_id = $1 AND lease = $2 AND status = 'RUNNING' RETURNING job_id
@@ -69,16 +73,18 @@ UPDATE platform.job SET cancel_requested = true, modified_by = $2, modified_date
     run_end_date = CASE WHEN status = 'RUNNING' THEN NULL ELSE now() END
 WHERE job_id = $1 AND status IN ('SCHEDULED', 'QUEUED', 'RUNNING') RETURNING job_id
 """
-NOTE_POLL = """
+COUNT_POLL = """
 UPDATE platform.job SET polled_date = now()
 WHERE job_id = $1 AND (polled_date IS NULL OR polled_date <= now() - $2::interval) RETURNING job_id
 """
-HELD = "SELECT FROM platform.job WHERE job_id = $1 AND lease = $2 AND status = 'RUNNING' FOR UPDATE"
+# Locks the job until the transaction ends: no other process can claim it before what is written under
+# the lease is committed.
+LEASED = "SELECT FROM platform.job WHERE job_id = $1 AND lease = $2 AND status = 'RUNNING' FOR UPDATE"
 SAVE_TASK = """
 INSERT INTO platform.job_task (job_id, task_id, state, counts) VALUES ($1, $2, $3, $4)
 ON CONFLICT (job_id, task_id) DO UPDATE SET state = excluded.state, counts = excluded.counts
 """
-# What was under way when the job ended did not come to its own end.
+# A task that was running when its job ended has no end of its own: it takes the job's.
 TASKS = """
 SELECT task_id, t.position, counts,
     CASE WHEN j.status <> ALL($2::text[]) OR state NOT IN ('QUEUED', 'RUNNING') THEN state

@@ -1,4 +1,4 @@
-"""The tables of jobs and their tasks: what is stored, claimed, renewed, finished and listed."""
+"""Stores jobs and their tasks: submits, claims, renews, ends and lists them."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import orjson
 from shared.vault.jobs import job_statements as statements
 from shared.vault.jobs.job_model import (
     FINISHED,
+    UNFINISHED,
     Job,
     JobFilter,
     JobPage,
@@ -31,10 +32,22 @@ if TYPE_CHECKING:
 JOB = "job"
 """The notification channel that wakes workers."""
 
+# PostgreSQL delivers it when the transaction commits, and not at all when it rolls back.
+NOTIFY = "SELECT pg_notify($1, '')"
+JOB_BY_ID = f"SELECT {statements.COLUMNS} FROM platform.job WHERE job_id = $1"
+COUNT_TASKS = "SELECT count(*) FROM platform.job_task WHERE job_id = $1"
+PAGE_OF_TASKS = f"{statements.TASKS} ORDER BY t.position LIMIT $3 OFFSET $4"
+STATES_OF_TASKS = f"""
+SELECT state, count(*) AS number FROM ({statements.TASKS}) AS tasks GROUP BY state ORDER BY state
+"""
+SAVE_CHECKPOINT = "UPDATE platform.job SET checkpoint = $2 WHERE job_id = $1"
+# Tasks and logs are deleted with their job, by their foreign keys.
+REMOVE = "DELETE FROM platform.job WHERE job_id = ANY($1::integer[])"
+
 
 @dataclass(frozen=True, slots=True)
 class NewJob:
-    """A job to be stored."""
+    """A job to be stored; ``run_at`` is now where it is None."""
 
     job_type: str
     title: str
@@ -46,7 +59,7 @@ class NewJob:
 
 @dataclass(frozen=True, slots=True)
 class ClaimedJob:
-    """A job that this process is to run now, and the lease under which it may write."""
+    """A job that this process runs now, and the lease under which it may write."""
 
     job: Job
     lease: str
@@ -54,26 +67,46 @@ class ClaimedJob:
     checkpoint: Mapping[str, object]
 
 
+@dataclass(frozen=True, slots=True)
+class JobList:
+    """A list of jobs: their statuses, the date by which they are filtered, their order."""
+
+    statuses: frozenset[JobStatus]
+    dated_by: str
+    order: str
+
+
+HISTORIES = JobList(
+    statuses=FINISHED,
+    dated_by="run_end_date",
+    order="run_end_date DESC, job_id DESC",
+)
+MONITORS = JobList(
+    statuses=UNFINISHED,
+    dated_by="created_date",
+    order="run_at ASC, job_id ASC",
+)
+
+
 async def insert_job(connection: Connection, job: NewJob) -> int:
-    """Store a job inside a transaction, and wake the workers when it commits."""
-    parameters = _json(job.parameters)
-    arguments = (
+    """Store a job inside a transaction, wake the workers when it commits, and return the job's id."""
+    job_id: int = await connection.fetchval(
+        statements.INSERT,
         job.job_type,
         job.title,
-        parameters,
+        _json(job.parameters),
         job.user_id,
         job.run_at,
         job.singleton_key,
     )
-    job_id: int = await connection.fetchval(statements.INSERT, *arguments)
-    await connection.execute("SELECT pg_notify($1, '')", JOB)
+    await connection.execute(NOTIFY, JOB)
     return job_id
 
 
 async def wake_job(connection: Connection, job_id: int) -> None:
-    """Have a parked job run again when the transaction commits."""
+    """Let a parked job run again when the transaction commits."""
     await connection.execute(statements.WAKE, job_id)
-    await connection.execute("SELECT pg_notify($1, '')", JOB)
+    await connection.execute(NOTIFY, JOB)
 
 
 class JobTable:
@@ -82,170 +115,193 @@ class JobTable:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def insert(self, connection: Connection, job: NewJob) -> int:
-        """As ``insert_job``."""
-        return await insert_job(connection, job)
-
     async def job(self, job_id: int) -> Job | None:
-        """One job, or None."""
+        """Return a job; None when there is none of this id."""
         async with self._database.connection() as connection:
-            row = await connection.fetchrow(
-                f"SELECT {statements.COLUMNS} FROM platform.job WHERE job_id = $1",
-                job_id,
-            )
+            row = await connection.fetchrow(JOB_BY_ID, job_id)
         return None if row is None else _job(row)
 
-    async def note_poll(self, job_id: int, interval: timedelta) -> bool:
-        """Count a status request; whether the last one is at least ``interval`` ago."""
+    async def count_poll(self, job_id: int, interval: timedelta) -> bool:
+        """Count a status request; return False when the last one is less than ``interval`` ago."""
+        # One statement checks and counts, so that of two requests at once one is refused.
         async with self._database.connection() as connection:
-            return (
-                await connection.fetchval(statements.NOTE_POLL, job_id, interval)
-                is not None
+            counted = await connection.fetchval(
+                statements.COUNT_POLL,
+                job_id,
+                interval,
             )
+        return counted is not None
 
     async def tasks(
-        self, job_id: int, *, limit: int, offset: int
+        self,
+        job_id: int,
+        *,
+        limit: int,
+        offset: int,
     ) -> tuple[Sequence[JobTask], int]:
-        """A page of a job's tasks, and their number."""
+        """Return a page of a job's tasks, and the number of all."""
+        finished = sorted(FINISHED)
         async with self._database.connection() as connection:
-            sql = f"{statements.TASKS} ORDER BY t.position LIMIT $3 OFFSET $4"
-            rows = await connection.fetch(sql, job_id, sorted(FINISHED), limit, offset)
-            total: int = await connection.fetchval(
-                "SELECT count(*) FROM platform.job_task WHERE job_id = $1", job_id
+            rows = await connection.fetch(
+                PAGE_OF_TASKS,
+                job_id,
+                finished,
+                limit,
+                offset,
             )
-        found = [
-            JobTask(
-                row["task_id"], TaskState(row["state"]), orjson.loads(row["counts"])
-            )
-            for row in rows
-        ]
-        return found, total
+            total: int = await connection.fetchval(COUNT_TASKS, job_id)
+        return [_task(row) for row in rows], total
 
     async def task_states(self, job_id: int) -> Mapping[TaskState, int]:
-        """How many of a job's tasks are in each state."""
-        sql = f"SELECT state, count(*) AS number FROM ({statements.TASKS}) AS tasks GROUP BY state ORDER BY state"
+        """Return how many of a job's tasks are in each state."""
+        finished = sorted(FINISHED)
         async with self._database.connection() as connection:
-            rows = await connection.fetch(sql, job_id, sorted(FINISHED))
+            rows = await connection.fetch(STATES_OF_TASKS, job_id, finished)
         return {TaskState(row["state"]): row["number"] for row in rows}
 
     async def listed(
         self,
+        jobs: JobList,
         wanted: JobFilter,
-        among: Collection[JobStatus],
         owner: int | None,
         *,
         limit: int,
         offset: int,
     ) -> JobPage:
-        """A page of the jobs that have a status of ``among``; only those of ``owner`` when one is given."""
-        statuses = sorted((wanted.statuses or frozenset(among)) & frozenset(among))
-        dated, order = (
-            ("run_end_date", "DESC")
-            if JobStatus.SUCCESS in among
-            else ("created_date", "ASC")
-        )
+        """Return a page of a list; only jobs of ``owner`` where one is named."""
+        statuses = jobs.statuses
+        if wanted.statuses:
+            statuses &= wanted.statuses
+        # Only names of this module become part of the SQL; values are parameters.
+        dated = jobs.dated_by
         condition = (
             f"status = ANY($1::text[]) AND ($2::bigint IS NULL OR created_by = $2)"
             f" AND ($3::timestamptz IS NULL OR {dated} >= $3) AND ($4::timestamptz IS NULL OR {dated} <= $4)"
         )
-        parameters = (statuses, owner, wanted.start, wanted.end)
-        ordered = f"ORDER BY {'run_end_date' if order == 'DESC' else 'run_at'} {order}, job_id {order}"
+        count = f"SELECT count(*) FROM platform.job WHERE {condition}"
+        page = (
+            f"SELECT {statements.COLUMNS} FROM platform.job WHERE {condition}"
+            f" ORDER BY {jobs.order} LIMIT $5 OFFSET $6"
+        )
+        parameters = (sorted(statuses), owner, wanted.start, wanted.end)
         async with self._database.connection() as connection:
-            total: int = await connection.fetchval(
-                f"SELECT count(*) FROM platform.job WHERE {condition}", *parameters
-            )
-            sql = f"SELECT {statements.COLUMNS} FROM platform.job WHERE {condition} {ordered} LIMIT $5 OFFSET $6"
-            rows = await connection.fetch(sql, *parameters, limit, offset)
+            total: int = await connection.fetchval(count, *parameters)
+            rows = await connection.fetch(page, *parameters, limit, offset)
         return JobPage([_job(row) for row in rows], total)
 
     async def start_now(self, job_id: int, user_id: int) -> bool:
-        """Make a waiting job due; whether it was waiting."""
+        """Make a waiting job due; return whether it was waiting."""
         return await self._change_and_wake(statements.START_NOW, job_id, user_id)
 
     async def cancel(self, job_id: int, user_id: int) -> bool:
-        """Cancel a waiting job, ask a running one to stop; whether it was either."""
+        """Cancel a waiting job, ask a running one to stop; return whether it was either."""
         return await self._change_and_wake(statements.CANCEL, job_id, user_id)
 
     async def _change_and_wake(self, sql: str, job_id: int, user_id: int) -> bool:
         async with self._database.transaction() as connection:
             changed = await connection.fetchval(sql, job_id, user_id)
-            await connection.execute("SELECT pg_notify($1, '')", JOB)
+            # A cancelled job that runs stops when its worker renews the lease, which a notification hastens.
+            await connection.execute(NOTIFY, JOB)
         return changed is not None
 
     async def claim(
-        self, job_types: Collection[str], lease_time: timedelta
+        self,
+        job_types: Collection[str],
+        lease_time: timedelta,
     ) -> ClaimedJob | None:
-        """The next job to run, now leased to the caller; None when none is due."""
+        """Lease the next job of these types to the caller; return None when none is due."""
         lease = str(uuid4())
         try:
             async with self._database.connection() as connection:
                 row = await connection.fetchrow(
-                    statements.CLAIM, lease, lease_time, list(job_types)
+                    statements.CLAIM,
+                    lease,
+                    lease_time,
+                    list(job_types),
                 )
         except asyncpg.UniqueViolationError:
-            return (
-                None  # another process has begun a job of the same key in this moment
-            )
+            # Another process has just claimed a job of the same key.
+            return None
         if row is None:
             return None
-        return ClaimedJob(
-            _job(row), lease, row["attempts"], orjson.loads(row["checkpoint"])
-        )
+        checkpoint = orjson.loads(row["checkpoint"])
+        return ClaimedJob(_job(row), lease, row["attempts"], checkpoint)
 
     async def renew(
-        self, leases: Collection[str], lease_time: timedelta
+        self,
+        leases: Collection[str],
+        lease_time: timedelta,
     ) -> Mapping[str, bool]:
-        """Prolong leases; those still held, each with whether its job is to be cancelled."""
+        """Prolong leases; return those that are still valid, each with whether its job is to be cancelled."""
         async with self._database.connection() as connection:
             rows = await connection.fetch(statements.RENEW, list(leases), lease_time)
         return {str(row["lease"]): row["cancel_requested"] for row in rows}
 
     async def give_up(self, max_attempts: int) -> Sequence[int]:
-        """End the jobs that have lost their process too often, or were to be cancelled; their ids."""
+        """End the jobs that have lost their process too often, or were to be cancelled; return their ids."""
         async with self._database.connection() as connection:
-            return [
-                row["job_id"]
-                for row in await connection.fetch(statements.GIVE_UP, max_attempts)
-            ]
+            rows = await connection.fetch(statements.GIVE_UP, max_attempts)
+        return [row["job_id"] for row in rows]
 
     async def finish(self, claimed: ClaimedJob, result: JobResult) -> bool:
-        """End a job; False when the lease is another's by now."""
+        """End a job; return False when its lease is another's by now."""
         async with self._database.connection() as connection:
-            arguments = (
+            finished = await connection.fetchval(
+                statements.FINISH,
                 claimed.job.job_id,
                 claimed.lease,
                 result.status.value,
                 _json(result.results),
             )
-            return await connection.fetchval(statements.FINISH, *arguments) is not None
+        return finished is not None
 
     async def park(self, claimed: ClaimedJob, pause: timedelta) -> bool:
-        """Leave a job running without a process for ``pause``; False when the lease is another's by now."""
+        """Leave a job running without a process for ``pause``; return False when its lease is another's by now."""
         async with self._database.connection() as connection:
-            return (
-                await connection.fetchval(
-                    statements.PARK, claimed.job.job_id, claimed.lease, pause
-                )
-                is not None
+            parked = await connection.fetchval(
+                statements.PARK,
+                claimed.job.job_id,
+                claimed.lease,
+                pause,
             )
+        return parked is not None
 
     async def release(
-        self, claimed: ClaimedJob, pause: timedelta = timedelta(), *, counted: bool
+        self,
+        claimed: ClaimedJob,
+        pause: timedelta = timedelta(),
+        *,
+        counted: bool,
     ) -> bool:
-        """Put a job back into the queue, to be run after ``pause``; ``counted`` when the attempt was one."""
+        """Put a job back into the queue, to be run after ``pause``; return False when its lease is another's by now.
+
+        ``counted`` says whether this run counts as one of its attempts.
+        """
         async with self._database.transaction() as connection:
             released = await connection.fetchval(
-                statements.RELEASE, claimed.job.job_id, claimed.lease, pause, counted
+                statements.RELEASE,
+                claimed.job.job_id,
+                claimed.lease,
+                pause,
+                counted,
             )
-            await connection.execute("SELECT pg_notify($1, '')", JOB)
+            # Another process may be free for it.
+            await connection.execute(NOTIFY, JOB)
         return released is not None
 
     async def save_task(
-        self, lease: str, job_id: int, task: JobTask, connection: Connection | None
+        self,
+        lease: str,
+        job_id: int,
+        task: JobTask,
+        connection: Connection | None,
     ) -> None:
-        """Store a task's state; raises LeaseLost."""
-        async with self._held(lease, job_id, connection) as held:
-            await held.execute(
+        """Store a task's counts and state, in the transaction of ``connection`` where there is one.
+
+        :raises LeaseLost: when another process runs the job now.
+        """
+        async with self._leased(lease, job_id, connection) as leased:
+            await leased.execute(
                 statements.SAVE_TASK,
                 job_id,
                 task.task_id,
@@ -260,49 +316,56 @@ class JobTable:
         checkpoint: Mapping[str, object],
         connection: Connection | None,
     ) -> None:
-        """Store a checkpoint; raises LeaseLost."""
-        async with self._held(lease, job_id, connection) as held:
-            await held.execute(
-                "UPDATE platform.job SET checkpoint = $2 WHERE job_id = $1",
-                job_id,
-                _json(checkpoint),
-            )
+        """Store a checkpoint, in the transaction of ``connection`` where there is one.
+
+        :raises LeaseLost: when another process runs the job now.
+        """
+        saved = _json(checkpoint)
+        async with self._leased(lease, job_id, connection) as leased:
+            await leased.execute(SAVE_CHECKPOINT, job_id, saved)
 
     @asynccontextmanager
-    async def _held(
-        self, lease: str, job_id: int, connection: Connection | None
+    async def _leased(
+        self,
+        lease: str,
+        job_id: int,
+        connection: Connection | None,
     ) -> AsyncIterator[Connection]:
-        """A transaction in which the job cannot be taken over; raises LeaseLost when it has been."""
+        """Open a transaction in which no other process can claim the job, or use that of ``connection``.
+
+        :raises LeaseLost: when another process has claimed it.
+        """
         if connection is None:
             async with (
                 self._database.transaction() as own,
-                self._held(lease, job_id, own) as held,
+                self._leased(lease, job_id, own) as leased,
             ):
-                yield held
+                yield leased
             return
-        if await connection.fetchrow(statements.HELD, job_id, lease) is None:
+        # Raised inside the caller's transaction: with the report its other changes are undone.
+        if await connection.fetchrow(statements.LEASED, job_id, lease) is None:
             raise LeaseLost
         yield connection
 
     async def expired(self, older_than: timedelta) -> Sequence[int]:
-        """Up to a hundred jobs that ended longer ago."""
+        """Return the ids of up to a hundred jobs that ended longer ago."""
         async with self._database.connection() as connection:
-            return [
-                row["job_id"]
-                for row in await connection.fetch(statements.EXPIRED, older_than)
-            ]
+            rows = await connection.fetch(statements.EXPIRED, older_than)
+        return [row["job_id"] for row in rows]
 
     async def remove(self, job_ids: Sequence[int]) -> None:
-        """Forget jobs."""
+        """Delete jobs with their tasks and logs."""
         async with self._database.connection() as connection:
-            await connection.execute(
-                "DELETE FROM platform.job WHERE job_id = ANY($1::integer[])",
-                list(job_ids),
-            )
+            await connection.execute(REMOVE, list(job_ids))
 
 
 def _json(value: Mapping[str, object] | Mapping[str, int]) -> str:
     return orjson.dumps(value).decode()
+
+
+def _task(row: asyncpg.Record) -> JobTask:
+    counts = orjson.loads(row["counts"])
+    return JobTask(row["task_id"], TaskState(row["state"]), counts)
 
 
 def _job(row: asyncpg.Record) -> Job:

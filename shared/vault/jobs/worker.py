@@ -1,4 +1,4 @@
-"""The worker: takes due jobs, runs them under a lease, and hands them back when it cannot finish them."""
+"""Takes due jobs, runs them under a lease, and hands back those that it cannot finish."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, assert_never
 
 import asyncpg
 import structlog
 
 from shared.protocol.error_types import ErrorType
-from shared.runtime.waiting import delays, state_log, wait_for
+from shared.runtime.retry_policies import JOB, VAULT_LOOP
+from shared.runtime.waiting import state_log, wait_for
 from shared.spark.broker_errors import BrokerUnavailable
 from shared.vault.errors import ApiError, VaultFault
 from shared.vault.jobs.job_model import (
@@ -27,17 +28,15 @@ from shared.vault.jobs.job_model import (
 from shared.vault.storage.database import RETRYABLE, UNREACHABLE
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
+    from collections.abc import Awaitable, Callable
 
-    from shared.vault.assembly.vault import Vault
+    from shared.vault.access.caller import Caller
     from shared.vault.jobs.job_table import ClaimedJob, JobTable
 
 log = structlog.get_logger(__name__)
 
-MAX_PAUSE = 3.0  # seconds between looks at the jobs while the database is away
-RETRY_CEILING = 300.0  # seconds before a job is run again after a fault that will pass
 
-# Faults that say nothing of the job: the same run may well succeed later.
+# Faults that the job did not cause: the same run may succeed later.
 PASSING = (
     *UNREACHABLE,
     *RETRYABLE,
@@ -53,11 +52,9 @@ class WorkerOptions:
     """Bounds of one process's worker; times in seconds."""
 
     concurrency: int = 2
-    lease: float = 30.0  # a process silent for so long has lost its jobs
-    poll: float = (
-        2.0  # the look beneath the notifications: jobs that become due, leases that end
-    )
-    max_attempts: int = 5
+    lease: float = 30.0  # a process that renews nothing for so long has lost its jobs
+    poll: float = 2.0  # no notification says that a job becomes due, or a lease ends
+    max_attempts: int = JOB.attempts
     grace: float = 8.0  # for handlers to notice that the process ends
 
 
@@ -78,29 +75,33 @@ class Run:
         return self.claimed.lease
 
     def stop(self, *, cancelled: bool = False) -> None:
-        """Ask the handler to end."""
-        self.stopping, self.cancelled = True, self.cancelled or cancelled
+        """Ask the handler to end; once cancelled, a job stays so."""
+        self.stopping = True
+        self.cancelled = self.cancelled or cancelled
 
     def abandon(self) -> None:
-        """End at once: the job is another process's by now."""
+        """End the handler at once: another process may run the job by now."""
         self.lost = self.stopping = True
         if self.task is not None:
             self.task.cancel()
 
 
 class JobWorker:
-    """Runs the jobs of one Vault; any number of processes may have one."""
+    """Runs the jobs of one Vault, in any number of processes.
+
+    ``caller_of`` returns the user of an id, as whom a job is run.
+    """
 
     def __init__(
         self,
-        vault: Vault,
         table: JobTable,
         types: Mapping[str, JobType],
+        caller_of: Callable[[int], Awaitable[Caller]],
         options: WorkerOptions | None = None,
     ) -> None:
-        self._vault = vault
         self._table = table
         self._types = types
+        self._caller_of = caller_of
         self._options = options or WorkerOptions()
         self._lease = timedelta(seconds=self._options.lease)
         self._runs: set[Run] = set()
@@ -109,7 +110,7 @@ class JobWorker:
         self._renewed = time.monotonic()
 
     def wake(self) -> None:
-        """Look at the jobs now."""
+        """Look for due jobs now."""
         self._wake.set()
 
     async def start(self) -> None:
@@ -127,11 +128,14 @@ class JobWorker:
         if tasks:
             _, late = await asyncio.wait(tasks, timeout=self._options.grace)
             for task in late:
+                # A handler that is cut off here is repeated from its last checkpoint.
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _work(self) -> None:
-        pauses = delays(ceiling=MAX_PAUSE)
+        pauses = VAULT_LOOP.pauses()
+        # Three looks within a lease: two may fail before it is lost.
+        interval = min(self._options.poll, self._options.lease / 3)
         while True:
             self._wake.clear()
             try:
@@ -144,40 +148,40 @@ class JobWorker:
                 await asyncio.sleep(next(pauses))
                 continue
             state_log.succeeded("postgresql (jobs)")
-            pauses = delays(ceiling=MAX_PAUSE)
+            pauses = VAULT_LOOP.pauses()
             try:
-                async with asyncio.timeout(
-                    min(self._options.poll, self._options.lease / 3)
-                ):
+                async with asyncio.timeout(interval):
                     await self._wake.wait()
             except TimeoutError:
                 continue
 
     async def _take(self) -> None:
+        """Claim and begin due jobs, as many as this process may run at once."""
         while len(self._runs) < self._options.concurrency:
             claimed = await self._table.claim(self._types, self._lease)
             if claimed is None:
                 return
             run = Run(claimed, self._table)
             self._runs.add(run)
-            run.task = asyncio.create_task(
-                self._run(run), name=f"job {claimed.job.job_id}"
-            )
+            name = f"job {claimed.job.job_id}"
+            run.task = asyncio.create_task(self._run(run), name=name)
 
     async def _renew(self) -> None:
-        """Keep the leases of running jobs; what is not held any more ends here."""
+        """Renew the leases of running jobs, and end the runs that have lost theirs or are cancelled."""
+        # Read before the query: the leases are valid from some moment after this one.
         begun = time.monotonic()
         runs = {run.lease: run for run in self._runs}
-        held = await self._table.renew(runs, self._lease) if runs else {}
+        valid = await self._table.renew(runs, self._lease) if runs else {}
         for lease, run in runs.items():
-            if lease not in held and run in self._runs:
+            # A run that ended during the query has given its lease back.
+            if lease not in valid and run in self._runs:
                 run.abandon()
-            elif held.get(lease):
+            elif valid.get(lease):
                 run.stop(cancelled=True)
         self._renewed = begun
 
     def _abandon_if_silent(self) -> None:
-        """Leases that could not be renewed have ended by now; others may run these jobs."""
+        """End the runs whose leases have ended, since they could not be renewed: others may run their jobs."""
         if time.monotonic() - self._renewed > self._options.lease:
             for run in self._runs:
                 run.abandon()
@@ -199,7 +203,7 @@ class JobWorker:
             self.wake()
 
     async def _outcome(self, run: Run) -> JobResult | Parked | timedelta:
-        """How the job ended, that it goes on elsewhere, or the pause after which it is to be run again."""
+        """Run the handler; return the job's result, that it is parked, or the pause before it is run again."""
         try:
             return await self._handled(run)
         except (JobStopped, asyncio.CancelledError):
@@ -215,28 +219,25 @@ class JobWorker:
             return self._later(run)
         except Exception as error:
             log.exception("job.failed", job_id=run.claimed.job.job_id, exc_info=error)
-            return failed(
-                ApiError(ErrorType.UNEXPECTED_ERROR, "An unexpected error occurred")
-            )
+            # Operators have the log; callers are not shown the internals that its text names.
+            message = "An unexpected error occurred"
+            return failed(ApiError(ErrorType.UNEXPECTED_ERROR, message))
 
     def _later(self, run: Run) -> JobResult | timedelta:
-        """After a fault that will pass: the growing pause before the next attempt, unless this was the last."""
+        """Return the pause before the next attempt, twice the last one; a failure after the last attempt."""
         attempts = run.claimed.attempts
         if attempts < self._options.max_attempts:
-            return timedelta(seconds=min(RETRY_CEILING, 2.0**attempts))
-        return failed(
-            ApiError(
-                ErrorType.UNEXPECTED_ERROR,
-                "The database or the broker could not be reached",
-            )
-        )
+            seconds = JOB.pause_before(attempts + 1)
+            return timedelta(seconds=seconds)
+        message = "The database or the broker could not be reached"
+        return failed(ApiError(ErrorType.UNEXPECTED_ERROR, message))
 
     async def _handled(self, run: Run) -> JobResult | Parked:
         job = run.claimed.job
         job_type = self._types[job.job_type]
-        caller = await self._vault.security.caller_of(job.created_by)
+        caller = await self._caller_of(job.created_by)
         context = JobContext(
-            job.job_id, caller, job.parameters, self._vault, run.claimed.checkpoint, run
+            job.job_id, caller, job.parameters, run.claimed.checkpoint, run
         )
         bound = asyncio.timeout(job_type.timeout)
         try:
@@ -245,40 +246,54 @@ class JobWorker:
         except TimeoutError:
             if bound.expired():
                 return JobResult(JobStatus.TIMEOUT)
+            # A TimeoutError of the handler's own is a fault like others.
             raise
 
     async def _settle(self, run: Run, outcome: JobResult | Parked | timedelta) -> None:
-        """Store how the run ended, also when the database is away for a moment; else its lease ends by itself."""
+        """Store how the run ended, also when the database is away for less than a lease."""
         job = run.claimed.job
-
-        def settle() -> Awaitable[bool]:
-            if isinstance(outcome, JobResult):
-                return self._table.finish(run.claimed, outcome)
-            if isinstance(outcome, Parked):
-                return self._table.park(run.claimed, timedelta(seconds=outcome.seconds))
-            return self._table.release(run.claimed, outcome, counted=bool(outcome))
-
         try:
             await wait_for(
                 "postgresql (jobs)",
-                settle,
+                lambda: self._store(run.claimed, outcome),
                 retry_on=PASSING,
                 give_up_after=self._options.lease,
             )
         except PASSING as error:
-            log.warning(
-                "job.not_settled", job_id=job.job_id, reason=type(error).__name__
-            )
+            # The lease ends by itself, and another process repeats the run.
+            reason = type(error).__name__
+            log.warning("job.not_settled", job_id=job.job_id, reason=reason)
             return
-        if isinstance(outcome, Parked):
-            return
-        status = outcome.status if isinstance(outcome, JobResult) else JobStatus.QUEUED
+        match outcome:
+            case JobResult():
+                status = outcome.status
+            case timedelta():
+                status = JobStatus.QUEUED
+            case Parked():
+                return
+            case _:
+                assert_never(outcome)
         log.info("job.ended", job_id=job.job_id, job_type=job.job_type, status=status)
+
+    def _store(
+        self,
+        claimed: ClaimedJob,
+        outcome: JobResult | Parked | timedelta,
+    ) -> Awaitable[bool]:
+        match outcome:
+            case JobResult():
+                return self._table.finish(claimed, outcome)
+            case Parked():
+                pause = timedelta(seconds=outcome.seconds)
+                return self._table.park(claimed, pause)
+            case timedelta():
+                # Without a pause the handler was asked to stop: no attempt has failed.
+                return self._table.release(claimed, outcome, counted=bool(outcome))
+            case _:
+                assert_never(outcome)
 
 
 def failed(error: ApiError) -> JobResult:
-    """The result of a job that could not be carried out."""
-    return JobResult(
-        JobStatus.ERRORS_ENCOUNTERED,
-        {"error": {"type": error.type, "message": error.message}},
-    )
+    """Return the result of a job that ended with this error."""
+    results = {"error": {"type": error.type, "message": error.message}}
+    return JobResult(JobStatus.ERRORS_ENCOUNTERED, results)

@@ -1,4 +1,4 @@
-"""The extract job: the pages of a query, written to a CSV file as they come."""
+"""Runs extract jobs: writes the pages of a query to a CSV file as they are read."""
 
 from __future__ import annotations
 
@@ -8,61 +8,94 @@ from urllib.parse import parse_qs, urlsplit
 
 from shared.vault.errors import VaultFault
 from shared.vault.jobs.job_logs import result_key
-from shared.vault.jobs.job_model import JobContext, JobResult, JobStatus, TaskState
+from shared.vault.jobs.job_model import (
+    JobContext,
+    JobResult,
+    JobStatus,
+    JobType,
+    TaskState,
+)
 from shared.vault.loader.load_logs import RESULTS
 from shared.vault.loader.request import ExtractTask
 from shared.vault.loader.sheet import lines
 from shared.vault.model.component_model import FieldType
 
 if TYPE_CHECKING:
+    from shared.vault.configuration.component_service import ComponentService
+    from shared.vault.files.file_store import FileStore
     from shared.vault.model.component_model import Field, VaultObject
-    from shared.vault.queries.queries import QueryPage
+    from shared.vault.queries.queries import QueryPage, QueryService
 
 EXTRACT = "loader_extract"
+TIMEOUT = 12 * 3600.0  # seconds of one run; the next run repeats the task it ended in
 VERSION = "v25.1"  # of the addresses of pages, which are read here
-WHOLE = {FieldType.LONG_TEXT: "LONGTEXT", FieldType.RICH_TEXT: "RICHTEXT"}
 
 
-async def extract(context: JobContext) -> JobResult:
-    """Extract the records of all tasks; a task that was cut off is done again from its start."""
-    stored: Sequence[Mapping[str, object]] = context.parameters["tasks"]  # type: ignore[assignment]
-    tasks = [ExtractTask.from_json(task) for task in stored]
-    ended: dict[str, Any] = dict(context.checkpoint)
-    for task in tasks:
-        if task.task_id not in ended:
+class ExtractJobs:
+    """Carries out the extracts that the loader submits."""
+
+    def __init__(
+        self,
+        components: ComponentService,
+        queries: QueryService,
+        files: FileStore,
+    ) -> None:
+        self.components = components
+        self.queries = queries
+        self.files = files
+
+    def job_types(self) -> Mapping[str, JobType]:
+        """Return how each type of job is run."""
+        return {EXTRACT: JobType(self.extract, timeout=TIMEOUT)}
+
+    async def extract(self, context: JobContext) -> JobResult:
+        """Extract the records of all tasks; a task that was cut off begins again."""
+        stored: Sequence[Mapping[str, object]] = context.parameters["tasks"]  # type: ignore[assignment]
+        tasks = [ExtractTask.from_json(task) for task in stored]
+        ended: dict[str, Any] = dict(context.checkpoint)
+        left = [task for task in tasks if task.task_id not in ended]
+        for task in left:
             await context.progress(task.task_id, {}, state=TaskState.QUEUED)
-    for task in tasks:
-        if task.task_id not in ended:
-            ended[task.task_id] = await _TaskRun(context, task).run()
+        for task in left:
+            # A file of the store is written whole or not at all: a task has no checkpoint within.
+            ended[task.task_id] = await _TaskRun(self, context, task).run()
             await context.save(ended)
-    errors = {
-        task_id: outcome["error"]
-        for task_id, outcome in ended.items()
-        if "error" in outcome
-    }
-    status = JobStatus.ERRORS_ENCOUNTERED if errors else JobStatus.SUCCESS
-    first = {"error": next(iter(errors.values()))} if errors else {}
-    return JobResult(status, {"tasks": ended, **first})
+        return _result(ended)
+
+
+def _result(ended: Mapping[str, Any]) -> JobResult:
+    """Return the job's result, with the error of the first task that has one."""
+    results: dict[str, object] = {"tasks": ended}
+    errors = [outcome["error"] for outcome in ended.values() if "error" in outcome]
+    if not errors:
+        return JobResult(JobStatus.SUCCESS, results)
+    results["error"] = errors[0]
+    return JobResult(JobStatus.ERRORS_ENCOUNTERED, results)
 
 
 class _TaskRun:
-    """One task of an extract."""
+    """One task of an extract while it runs."""
 
-    def __init__(self, context: JobContext, task: ExtractTask) -> None:
+    def __init__(
+        self,
+        services: ExtractJobs,
+        context: JobContext,
+        task: ExtractTask,
+    ) -> None:
+        self._services = services
         self._context = context
         self._task = task
         self._rows = 0
 
     async def run(self) -> dict[str, object]:
+        """Store the task's file; return its row count, and its error when it failed."""
         key = result_key(self._context.job_id, self._task.task_id, RESULTS)
         try:
-            await self._context.vault.files.put(key, self._content())
+            await self._services.files.put(key, self._content())
         except VaultFault as fault:
             await self._report(TaskState.ERRORS_ENCOUNTERED)
-            return {
-                "rows": self._rows,
-                "error": {"type": fault.error.type, "message": fault.error.message},
-            }
+            error = {"type": fault.error.type, "message": fault.error.message}
+            return {"rows": self._rows, "error": error}
         await self._report(TaskState.SUCCESS)
         return {"rows": self._rows}
 
@@ -71,21 +104,23 @@ class _TaskRun:
         await self._context.progress(self._task.task_id, counts, state=state)
 
     async def _content(self) -> AsyncIterator[bytes]:
-        target = self._context.vault.components.registry.objects.get(
-            self._task.object_name
-        )
+        objects = self._services.components.registry.objects
+        target = objects.get(self._task.object_name)
         text = statement(self._task, target)
         async for page in self._pages(text):
             self._context.raise_if_stopped()
+            # Once, on the first page; an extract without records has a header all the same.
             if not self._rows:
-                yield lines([self._task.fields]).encode()
+                header = lines([self._task.fields])
+                yield header.encode()
             keys = list(page.rows[0]) if page.rows else []
-            yield lines([row[key] for key in keys] for row in page.rows).encode()
+            rows = lines([row[key] for key in keys] for row in page.rows)
+            yield rows.encode()
             self._rows += page.size
             await self._report(TaskState.RUNNING)
 
     async def _pages(self, text: str) -> AsyncIterator[QueryPage]:
-        queries, caller = self._context.vault.queries, self._context.caller
+        queries, caller = self._services.queries, self._context.caller
         page = await queries.run(caller, text, describe=False, version_path=VERSION)
         while True:
             yield page
@@ -99,16 +134,19 @@ class _TaskRun:
 
 
 def statement(task: ExtractTask, target: VaultObject | None) -> str:
-    """The query of a task; long text is taken whole."""
+    """Return the query of a task, which reads long texts whole."""
     fields = target.fields if target is not None else {}
     selected = [
         _whole(fields[name]) if name in fields else name for name in task.fields
     ]
-    return (
-        f"SELECT {', '.join(selected)} FROM {task.object_name} {task.criteria}".rstrip()
-    )
+    names = ", ".join(selected)
+    return f"SELECT {names} FROM {task.object_name} {task.criteria}".rstrip()
 
 
 def _whole(field: Field) -> str:
-    function = WHOLE.get(field.type)
-    return field.name if function is None else f"{function}({field.name})"
+    # A query yields the first 250 characters of a long text, unless a function asks for all.
+    if field.type is FieldType.LONG_TEXT:
+        return f"LONGTEXT({field.name})"
+    if field.type is FieldType.RICH_TEXT:
+        return f"RICHTEXT({field.name})"
+    return field.name

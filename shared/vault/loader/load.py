@@ -1,4 +1,4 @@
-"""The load job: each file read batch by batch, each batch written and noted in one transaction."""
+"""Runs load jobs: reads each file batch by batch, and writes and logs each batch in one transaction."""
 
 from __future__ import annotations
 
@@ -8,20 +8,28 @@ from typing import TYPE_CHECKING, Any
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.errors import VaultFault
-from shared.vault.jobs.job_model import JobContext, JobResult, JobStatus, TaskState
+from shared.vault.jobs.job_model import (
+    JobContext,
+    JobResult,
+    JobStatus,
+    JobType,
+    TaskState,
+)
 from shared.vault.loader.load_logs import TaskLog
 from shared.vault.loader.load_writing import write
 from shared.vault.loader.request import LoadTask
 from shared.vault.loader.sheet import LOG_COLUMNS, Batch, SheetReader
-from shared.vault.records.row_results import RowResult
-from shared.vault.records.rows import MAX_ROWS, Row
+from shared.vault.records.rows import MAX_ROWS, RowResult
 from shared.vault.storage.database import also_in_unit_of_work
 
 if TYPE_CHECKING:
-    from shared.vault.files.file_store import Item
-    from shared.vault.storage.database import Connection
+    from shared.vault.attachments.file_fields import AttachmentFields
+    from shared.vault.files.file_store import FileStore, Item
+    from shared.vault.records.record_service import RecordService
+    from shared.vault.storage.database import Connection, Database
 
 LOAD = "loader_load"
+TIMEOUT = 12 * 3600.0  # seconds of one run; the next run goes on where it ended
 
 
 @dataclass(slots=True)
@@ -37,7 +45,7 @@ class Progress:
 
     @property
     def counts(self) -> dict[str, int]:
-        """The task's counts as the API shows them."""
+        """Return the task's counts as the API shows them."""
         return {
             "total": self.rows,
             "success": self.rows - self.failure,
@@ -46,71 +54,107 @@ class Progress:
 
     @property
     def state(self) -> TaskState:
-        """The task's state."""
+        """Return the task's state."""
         if not self.done:
             return TaskState.RUNNING
-        return (
-            TaskState.ERRORS_ENCOUNTERED
-            if self.failure or self.faulty
-            else TaskState.SUCCESS
-        )
+        failed = self.failure or self.faulty
+        return TaskState.ERRORS_ENCOUNTERED if failed else TaskState.SUCCESS
 
 
-async def load(context: JobContext) -> JobResult:
-    """Load the files of all tasks, in the order that the tasks give."""
+class LoadJobs:
+    """Carries out the loads that the loader submits."""
+
+    def __init__(
+        self,
+        database: Database,
+        files: FileStore,
+        records: RecordService,
+        attachment_fields: AttachmentFields,
+    ) -> None:
+        self.database = database
+        self.files = files
+        self.records = records
+        self.attachment_fields = attachment_fields
+
+    def job_types(self) -> Mapping[str, JobType]:
+        """Return how each type of job is run."""
+        return {LOAD: JobType(self.load, timeout=TIMEOUT)}
+
+    async def load(self, context: JobContext) -> JobResult:
+        """Load the files of all tasks in the order that the tasks ask for."""
+        tasks = _tasks(context)
+        saved: Mapping[str, Any] = context.checkpoint.get("tasks", {})  # type: ignore[assignment]
+        progress = {
+            task.task_id: Progress(**saved.get(task.task_id, {})) for task in tasks
+        }
+        await _queue(context, tasks, progress)
+        for task in tasks:
+            if not progress[task.task_id].done:
+                await _TaskRun(self, context, task, progress).run()
+        states = {each.state for each in progress.values()}
+        clean = states <= {TaskState.SUCCESS}
+        status = JobStatus.SUCCESS if clean else JobStatus.ERRORS_ENCOUNTERED
+        counts = {task_id: each.counts for task_id, each in progress.items()}
+        return JobResult(status, {"tasks": counts})
+
+
+def _tasks(context: JobContext) -> list[LoadTask]:
+    """Return the job's tasks in the order in which they are run."""
     stored: Sequence[Mapping[str, object]] = context.parameters["tasks"]  # type: ignore[assignment]
-    tasks = sorted(
-        (LoadTask.from_json(task) for task in stored),
-        key=lambda task: (task.order, int(task.task_id)),
-    )
-    saved: Mapping[str, Any] = context.checkpoint.get("tasks", {})  # type: ignore[assignment]
-    progress = {task.task_id: Progress(**saved.get(task.task_id, {})) for task in tasks}
+    tasks = [LoadTask.from_json(task) for task in stored]
+    return sorted(tasks, key=lambda task: (task.order, int(task.task_id)))
+
+
+async def _queue(
+    context: JobContext,
+    tasks: Sequence[LoadTask],
+    progress: Mapping[str, Progress],
+) -> None:
+    """Report the tasks that have not begun, in the order of their ids: the API lists them so."""
     for task in sorted(tasks, key=lambda task: int(task.task_id)):
         if not progress[task.task_id].begun:
             await context.progress(task.task_id, {}, state=TaskState.QUEUED)
-    for task in tasks:
-        if not progress[task.task_id].done:
-            await _TaskRun(context, task, progress).run()
-    failed = any(each.state is not TaskState.SUCCESS for each in progress.values())
-    status = JobStatus.ERRORS_ENCOUNTERED if failed else JobStatus.SUCCESS
-    return JobResult(
-        status, {"tasks": {task_id: each.counts for task_id, each in progress.items()}}
-    )
 
 
 class _TaskRun:
-    """One task of a load, taken up where the run before has left it."""
+    """One task of a load while it runs."""
 
     def __init__(
-        self, context: JobContext, task: LoadTask, progress: dict[str, Progress]
+        self,
+        services: LoadJobs,
+        context: JobContext,
+        task: LoadTask,
+        progress: dict[str, Progress],
     ) -> None:
+        self._services = services
         self._context = context
         self._task = task
         self._all = progress
         self._progress = progress[task.task_id]
-        self._log = TaskLog(context.vault.database, context.job_id, task)
+        self._log = TaskLog(services.database, context.job_id, task)
         self._header: list[str] = []
 
     async def run(self) -> None:
+        """Load the task's file from where the last run ended, and store its logs."""
         if not self._progress.read:
             try:
                 await self._read()
             except VaultFault as fault:
-                await self._note_fault(fault)
+                await self._log_fault(fault)
         await self._publish()
 
     async def _read(self) -> None:
-        vault = self._context.vault
-        item = await vault.files.find(self._task.key)
+        files = self._services.files
+        item = await files.find(self._task.key)
         if item is None or version_of(item) != self._task.version:
             raise VaultFault(
                 ErrorType.INVALID_DATA,
                 "The file has been changed or removed since the job was submitted",
             )
-        reader = SheetReader(vault.files.get(item.key), MAX_ROWS)
+        reader = SheetReader(files.get(item.key), MAX_ROWS)
         self._header = await reader.read_header()
         if not self._progress.begun:
-            async with vault.database.transaction() as connection:
+            async with self._services.database.transaction() as connection:
                 await self._begin(connection)
         await reader.skip(self._progress.rows)
         async for batch in reader.batches():
@@ -124,43 +168,52 @@ class _TaskRun:
         await self._save(connection)
 
     async def _write(self, batch: Batch) -> None:
-        """Write a batch and note it, both or neither; a batch that is refused as a whole is noted alone."""
-        names = [None if name in LOG_COLUMNS else name for name in self._header]
-        rows = [
-            {n: c for n, c in zip(names, cells, strict=True) if n is not None}
-            for cells in batch.rows
-        ]
+        """Write a batch and log its results, both or neither; only log one that is refused as a whole."""
+        rows = self._rows(batch)
         before = asdict(self._progress)
 
-        async def note(connection: Connection, outcome: object) -> None:
-            # A unit of work that is run again has noted nothing yet.
+        async def log(connection: Connection, outcome: object) -> None:
+            # The records may run a unit of work several times, and only the last one is
+            # committed: its progress is counted from where the batch began.
             self._all[self._task.task_id] = self._progress = Progress(**before)
-            await self._note(connection, batch, _results(outcome))
+            await self._log_results(connection, batch, _results(outcome))
 
-        vault = self._context.vault
+        caller = self._context.caller
+        services = self._services
         try:
-            caller = self._context.caller
-            filled = await vault.attachment_fields.with_files(
-                caller, self._task.object_name, rows
+            filled = await services.attachment_fields.with_files(
+                caller,
+                self._task.object_name,
+                rows,
             )
-            with also_in_unit_of_work(note):
-                await write(vault.records, caller, self._task, filled)
+            with also_in_unit_of_work(log):
+                await write(services.records, caller, self._task, filled)
         except VaultFault as fault:
             refused = [RowResult(errors=(fault.error,)) for _ in rows]
-            async with vault.database.transaction() as connection:
-                await note(connection, refused)
+            async with services.database.transaction() as connection:
+                await log(connection, refused)
 
-    async def _note(
-        self, connection: Connection, batch: Batch, results: Sequence[RowResult]
+    def _rows(self, batch: Batch) -> list[dict[str, str]]:
+        """Return the rows of a batch by column name, without the columns of a log."""
+        rows = []
+        for cells in batch.rows:
+            named = zip(self._header, cells, strict=True)
+            rows.append({name: c for name, c in named if name not in LOG_COLUMNS})
+        return rows
+
+    async def _log_results(
+        self,
+        connection: Connection,
+        batch: Batch,
+        results: Sequence[RowResult],
     ) -> None:
-        self._progress.failure += await self._log.add(
-            connection, self._header, batch, results
-        )
+        failed = await self._log.add(connection, self._header, batch, results)
+        self._progress.failure += failed
         self._progress.rows += len(results)
         await self._save(connection)
 
-    async def _note_fault(self, fault: VaultFault) -> None:
-        async with self._context.vault.database.transaction() as connection:
+    async def _log_fault(self, fault: VaultFault) -> None:
+        async with self._services.database.transaction() as connection:
             if not self._progress.begun:
                 await self._begin(connection)
             await self._log.refuse_rest(connection, self._header, fault.error.message)
@@ -168,9 +221,10 @@ class _TaskRun:
             await self._save(connection)
 
     async def _publish(self) -> None:
-        """Turn the logs into files, and the task's state into its last."""
-        await self._log.publish(self._context.vault.files)
-        async with self._context.vault.database.transaction() as connection:
+        """Store the logs as files, and the task's last state."""
+        # Stored before they are cleared: a run that is cut off between stores them again.
+        await self._log.publish(self._services.files)
+        async with self._services.database.transaction() as connection:
             await self._log.clear(connection)
             self._progress.done = True
             await self._save(connection)
@@ -188,13 +242,17 @@ class _TaskRun:
 
 
 def version_of(item: Item) -> str:
-    """What tells a file from one that has taken its place."""
-    return f"{item.size}:{item.modified.isoformat() if item.modified else ''}"
+    """Return a text that differs when another file has taken the place of one."""
+    modified = item.modified.isoformat() if item.modified else ""
+    return f"{item.size}:{modified}"
 
 
 def _results(outcome: object) -> list[RowResult]:
-    """The results of a unit of work of the records, which are rows inside it."""
+    """Return the results of a unit of work of the records.
+
+    :raises TypeError: when it is another unit of work.
+    """
     if not isinstance(outcome, list):
-        message = "a unit of work of the records yields rows"
+        message = "a unit of work of the records yields results of rows"
         raise TypeError(message)
-    return [row.result() if isinstance(row, Row) else row for row in outcome]
+    return outcome

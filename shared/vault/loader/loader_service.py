@@ -1,4 +1,4 @@
-"""The loader as the API uses it: submit a load or an extract, and fetch what came of it."""
+"""Submits loads and extracts, and returns their results and logs."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Grant, Operation, authorize, require
 from shared.vault.errors import VaultFault
 from shared.vault.jobs.job_logs import result_key
-from shared.vault.jobs.job_model import JobType
-from shared.vault.loader.extract import EXTRACT, extract
-from shared.vault.loader.load import LOAD, load, version_of
+from shared.vault.loader.extract import EXTRACT
+from shared.vault.loader.load import LOAD, version_of
 from shared.vault.loader.load_logs import RESULTS
 from shared.vault.loader.load_writing import require_writable
 from shared.vault.loader.request import ExtractTask, LoadTask, extract_tasks, load_tasks
@@ -24,16 +23,9 @@ if TYPE_CHECKING:
     from shared.vault.jobs.job_service import JobService
     from shared.vault.staging.staging_service import StagingService
 
-TIMEOUT = 12 * 3600.0  # seconds of one run; a run that takes over begins its own
-
-JOBS = {
-    LOAD: JobType(load, timeout=TIMEOUT),
-    EXTRACT: JobType(extract, timeout=TIMEOUT),
-}
-
 
 class LoaderService:
-    """Loads and extracts of a Vault."""
+    """The loads and extracts of a Vault."""
 
     def __init__(
         self,
@@ -48,61 +40,85 @@ class LoaderService:
         self._components = components
 
     async def load(
-        self, caller: Caller, rows: Sequence[Mapping[str, object]], *, notify: bool
+        self,
+        caller: Caller,
+        rows: Sequence[Mapping[str, object]],
+        *,
+        notify: bool,
     ) -> tuple[int, Sequence[LoadTask]]:
-        """Submit a load of up to ten files; its job's id and its tasks. Raises VaultFault."""
+        """Submit a load of up to ten files, and return its job's id and its tasks.
+
+        :raises VaultFault: INSUFFICIENT_ACCESS, PARAMETER_REQUIRED, INVALID_DATA,
+            OPERATION_NOT_ALLOWED.
+        """
         authorize(caller, Grant.USE_LOADER)
         tasks = []
         for task in load_tasks(rows):
             require_writable(self._components.registry, caller, task)
             item = await self._staging.file_to_load(caller, task.file)
+            # Another file of this name may take the place of this one before the job runs.
             tasks.append(replace(task, key=item.key, version=version_of(item)))
         parameters = {
             "tasks": [task.to_json() for task in tasks],
             "send_notification": notify,
         }
-        return await self._jobs.submit(
-            caller, LOAD, "Load data files", parameters
-        ), tasks
+        job_id = await self._jobs.submit(caller, LOAD, "Load data files", parameters)
+        return job_id, tasks
 
     async def extract(
-        self, caller: Caller, rows: Sequence[Mapping[str, object]], *, notify: bool
+        self,
+        caller: Caller,
+        rows: Sequence[Mapping[str, object]],
+        *,
+        notify: bool,
     ) -> tuple[int, Sequence[ExtractTask]]:
-        """Submit an extract of up to ten objects; its job's id and its tasks. Raises VaultFault."""
+        """Submit an extract of up to ten objects, and return its job's id and its tasks.
+
+        :raises VaultFault: INSUFFICIENT_ACCESS, PARAMETER_REQUIRED, INVALID_DATA,
+            OPERATION_NOT_ALLOWED.
+        """
         authorize(caller, Grant.USE_LOADER)
         tasks = extract_tasks(rows)
         for task in tasks:
             target = self._components.registry.objects.get(task.object_name)
             if target is None or not target.active:
-                raise VaultFault(
-                    ErrorType.INVALID_DATA,
-                    f"Task {task.task_id}: there is no object [{task.object_name}]",
+                message = (
+                    f"Task {task.task_id}: there is no object [{task.object_name}]"
                 )
+                raise VaultFault(ErrorType.INVALID_DATA, message)
             require(caller, task.object_name, Operation.READ)
         parameters = {
             "tasks": [task.to_json() for task in tasks],
             "send_notification": notify,
         }
-        return await self._jobs.submit(
-            caller, EXTRACT, "Extract data files", parameters
-        ), tasks
+        job_id = await self._jobs.submit(
+            caller,
+            EXTRACT,
+            "Extract data files",
+            parameters,
+        )
+        return job_id, tasks
 
     async def log(
-        self, caller: Caller, job_id: int, task_id: str, log: str
+        self,
+        caller: Caller,
+        job_id: int,
+        task_id: str,
+        log: str,
     ) -> tuple[Item, AsyncIterator[bytes]]:
-        """The results or a log of a task of a job that has ended; raises VaultFault."""
+        """Return the results or a log of a task of a job that has ended.
+
+        :raises VaultFault: INSUFFICIENT_ACCESS, INVALID_DATA, OPERATION_NOT_ALLOWED while
+            the job has not ended.
+        """
         authorize(caller, Grant.USE_LOADER)
-        await self._jobs.finished_job(
-            caller, job_id, EXTRACT if log == RESULTS else LOAD
-        )
+        job_type = EXTRACT if log == RESULTS else LOAD
+        await self._jobs.finished_job(caller, job_id, job_type)
         key = result_key(job_id, task_id, log)
-        item = (
-            await self._files.find(key)
-            if task_id.isascii() and task_id.isdigit()
-            else None
-        )
+        # The task's id becomes part of a key of the store, and comes from an address.
+        valid = task_id.isascii() and task_id.isdigit()
+        item = await self._files.find(key) if valid else None
         if item is None:
-            raise VaultFault(
-                ErrorType.INVALID_DATA, f"The job [{job_id}] has no such results"
-            )
+            message = f"The job [{job_id}] has no such results"
+            raise VaultFault(ErrorType.INVALID_DATA, message)
         return item, self._files.get(key)

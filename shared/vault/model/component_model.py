@@ -1,4 +1,4 @@
-"""The typed components a Vault is made of: objects, picklists, lifecycles, queues, integration rules."""
+"""Holds the typed components that a Vault consists of: objects, picklists, lifecycles, queues, document types."""
 
 from __future__ import annotations
 
@@ -27,6 +27,13 @@ class FieldType(StrEnum):
     ATTACHMENT = "Attachment"
 
 
+class RelationshipType(StrEnum):
+    """What a reference makes of the record that it leads to."""
+
+    REFERENCE = "reference"
+    PARENT = "parent"
+
+
 class RelationshipDeletion(StrEnum):
     """What deleting the referenced record does to the record that refers to it."""
 
@@ -35,9 +42,22 @@ class RelationshipDeletion(StrEnum):
     CASCADE = "cascade"
 
 
+class QueueType(StrEnum):
+    """What a queue carries: Spark messages in one direction, or jobs, which need no broker."""
+
+    INBOUND = "inbound"
+    OUTBOUND = "outbound"
+    JOB = "job"
+
+
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One field of an object; a platform field (``system``) is set by the Vault and exists on every object."""
+    """One field of an object; a platform field (``system``) is set by the Vault and exists on every object.
+
+    ``relationship_outbound_name`` is the to-one name, e.g. ``account__vr``; ``relationship_inbound_name`` the to-many
+    name on the referenced object, e.g. ``addresses__vr``. ``shown_type`` is the type in metadata where that is none
+    of FieldType: documents have such. ``no_copy`` leaves the field out of copies of a record.
+    """
 
     name: str
     label: str
@@ -54,27 +74,25 @@ class Field:
     picklist: str | None = None
     multi_value: bool = False
     object: str | None = None
-    relationship_type: str | None = None  # "reference" or "parent"
+    relationship_type: RelationshipType | None = None
     relationship_deletion: RelationshipDeletion = RelationshipDeletion.BLOCK
-    relationship_outbound_name: str | None = None  # to-one name, e.g. account__vr
-    relationship_inbound_name: str | None = (
-        None  # to-many name on the referenced object, e.g. addresses__vr
-    )
+    relationship_outbound_name: str | None = None
+    relationship_inbound_name: str | None = None
     system_managed_name: bool = False
-    encrypted: bool = (
-        False  # said, not done: the database's own encryption is for the whole of it
-    )
+    # Metadata repeats it; values are stored as they are, for the database is encrypted as a whole.
+    encrypted: bool = False
     format_mask: str | None = None
     value_format: str | None = None  # e.g. CR-{000000}, for system-managed names
-    no_copy: bool = False  # left out of copies of a record
-    shown_type: str | None = (
-        None  # the type that metadata tells, where it is none of FieldType: those of documents
-    )
+    no_copy: bool = False
+    shown_type: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ObjectType:
-    """One object type of an object (component ``Objecttype.{object}.{name}``)."""
+    """One object type of an object (component ``Objecttype.{object}.{name}``).
+
+    ``fields`` are those that records of the type have, with whether each is required.
+    """
 
     name: str
     object: str
@@ -83,9 +101,8 @@ class ObjectType:
     description: str = ""
     label_plural: str = ""
     validations: tuple[str, ...] = ()  # additional_type_validations
-    fields: Mapping[str, bool] = field(
-        default_factory=dict
-    )  # declared type fields: whether required; none: all
+    # A type that declares no fields has all of the object's.
+    fields: Mapping[str, bool] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +139,7 @@ class VaultObject:
 
     @cached_property
     def outbound(self) -> Mapping[str, Field]:
-        """Object-reference fields by their to-one relationship name."""
+        """Return the object-reference fields by their to-one relationship name."""
         return {
             f.relationship_outbound_name: f
             for f in self.fields.values()
@@ -163,15 +180,16 @@ class EntryAction:
 
 @dataclass(frozen=True, slots=True)
 class EntryCriterion:
-    """What must hold of a record before it enters a state: criteria in VQL, and what to say when they do not hold."""
+    """A condition that a record meets before it enters a state: criteria in VQL, and the message when it fails.
+
+    ``required_field`` is the field whose presence is all that the criteria ask for, if they are of that form.
+    """
 
     name: str
     criteria: str
     message: str
     order: int = 0
-    required_field: str | None = (
-        None  # the field, where the criterion is no more than that it has a value
-    )
+    required_field: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,11 +242,11 @@ class QueueConnection:
 
 @dataclass(frozen=True)
 class Queue:
-    """A Spark queue, inbound or outbound."""
+    """A queue of Spark messages or of jobs."""
 
     name: str
     label: str
-    type: str  # "inbound", "outbound" or "job"
+    type: QueueType
     active: bool = True
     description: str = ""
     message_processor: str | None = None
@@ -242,38 +260,38 @@ class Queue:
 
 @dataclass(frozen=True, slots=True)
 class DocumentType:
-    """One level of the hierarchy of document types: ``type``, ``type.subtype`` or ``type.subtype.classification``."""
+    """One level of the hierarchy of document types: ``type``, ``type.subtype`` or ``type.subtype.classification``.
+
+    ``lifecycles`` are those that its documents may have; without any, those of the level above apply.
+    """
 
     name: str
     label: str
     active: bool = True
-    lifecycles: tuple[
-        str, ...
-    ] = ()  # those its documents may have; none: those of the level above
+    lifecycles: tuple[str, ...] = ()
     number_format: str = ""
 
     @property
     def path(self) -> tuple[str, ...]:
-        """The names of type, subtype and classification, as far as it goes."""
+        """Return the names of the type and, where they exist, of subtype and classification."""
         return tuple(self.name.split("."))
 
 
 @dataclass(frozen=True)
 class DocumentModel:
-    """What a Vault's documents are like; ``versions`` is their table, a row a version, or None without document types.
+    """The document types, lifecycles and fields of a Vault.
 
-    ``versions`` is an object like others to whoever plans tables and reads rows, but none that can be called by name.
+    ``versions`` is the table of documents, a row a version, or None without document types. It is an object to code
+    that plans tables and reads rows, but no object of the API. ``renditions`` are rendition types and their labels.
     """
 
     versions: VaultObject | None = None
     types: Mapping[str, DocumentType] = field(default_factory=dict)
     lifecycles: Mapping[str, Lifecycle] = field(default_factory=dict)
-    renditions: Mapping[str, str] = field(
-        default_factory=dict
-    )  # rendition types and their labels
+    renditions: Mapping[str, str] = field(default_factory=dict)
 
     def lifecycles_of(self, name: str) -> tuple[str, ...]:
-        """The lifecycles that documents of a type may have: its own, or those of the nearest level above."""
+        """Return the lifecycles that documents of a type may have: its own, or those of the nearest level above."""
         while name:
             found = self.types.get(name)
             if found is not None and found.lifecycles:
@@ -283,6 +301,11 @@ class DocumentModel:
 
 
 def state_type_name(text: str) -> str:
-    """The name of a state type, of its names in use: ``base:object_lifecycle:initial`` → ``initial_state__sys``."""
-    name = text.removeprefix("Lifecyclestatetype.").rpartition(":")[2]
-    return name if "__" in name else f"{name.removesuffix('_state')}_state__sys"
+    """Return the name of a state type from any spelling: ``base:object_lifecycle:initial`` → ``initial_state__sys``."""
+    # Exports write a component reference or a qualified label, criteria in VQL the bare name.
+    unprefixed = text.removeprefix("Lifecyclestatetype.")
+    name = unprefixed.rpartition(":")[2]
+    if "__" in name:
+        return name
+    stem = name.removesuffix("_state")
+    return f"{stem}_state__sys"

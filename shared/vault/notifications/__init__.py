@@ -1,1 +1,1 @@
-"""Notifications: told to users in the Vault, and by e-mail where there is a server for it."""
+"""Notifies users in the Vault, and by e-mail where it has a mail server."""

@@ -1,9 +1,9 @@
-"""E-mail of notifications: a job that sends what is queued, and tries again later what a server does not take now."""
+"""Sends notifications as e-mail, by a job that tries again later what the server does not accept now."""
 
 from __future__ import annotations
 
 import ssl
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import aiosmtplib
 
+from shared.runtime.retry_policies import EMAIL
 from shared.vault.access.caller import SYSTEM
 from shared.vault.jobs.job_model import (
     JobContext,
@@ -27,16 +28,14 @@ from shared.vault.jobs.job_model import (
 if TYPE_CHECKING:
     from asyncpg import Record
 
+    from shared.vault.jobs.job_service import JobService
     from shared.vault.storage.database import Database
 
 EMAIL_JOB = "notification_email"
 TASK = "1"
-MAX_ATTEMPTS = 8  # the last one about an hour after the first
-FIRST_PAUSE = timedelta(
-    seconds=30
-)  # before the second attempt, doubled for each further one
+TIMEOUT = 900.0  # seconds of one run
 
-# In the order of their recipients, so that what a run has not come to is behind what it has.
+# Ordered, so that a run that is cut off has sent the first ones and left the last.
 QUEUED = """
 SELECT n.id, n.subject, n.body, n.created_date, r.user_id,
     coalesce(nullif(u.email__sys, ''), u.username__sys) AS address
@@ -45,11 +44,18 @@ JOIN platform.credential c ON c.user_id = r.user_id
 JOIN records.user__sys u ON u.id = r.user_id::text
 WHERE r.notification_id = ANY($1::bigint[]) AND r.email = 'queued' AND c.active ORDER BY r.user_id, n.id
 """
-NOTE = "UPDATE platform.notification_recipient SET email = $3 WHERE notification_id = $1 AND user_id = $2"
+SAVE_STATE = "UPDATE platform.notification_recipient SET email = $3 WHERE notification_id = $1 AND user_id = $2"
 GIVE_UP = """
 UPDATE platform.notification_recipient SET email = 'failed'
 WHERE notification_id = ANY($1::bigint[]) AND email = 'queued'
 """
+
+
+class EmailState(StrEnum):
+    """How the e-mail of a notification to one recipient ended."""
+
+    SENT = "sent"
+    FAILED = "failed"
 
 
 class SmtpSecurity(StrEnum):
@@ -62,7 +68,7 @@ class SmtpSecurity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class MailServer:
-    """Where e-mail is handed in, and by whom; ``timeout`` (seconds) bounds each exchange with the server."""
+    """A server that accepts e-mail, and its sign-in; ``timeout`` (seconds) bounds each exchange."""
 
     host: str
     port: int
@@ -75,7 +81,11 @@ class MailServer:
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator[aiosmtplib.SMTP]:
-        """A connection that is signed in; raises aiosmtplib.SMTPException, OSError."""
+        """Open a connection that is signed in.
+
+        :raises aiosmtplib.SMTPException: when the server refuses it.
+        :raises OSError: when the server cannot be reached.
+        """
         client = aiosmtplib.SMTP(
             hostname=self.host,
             port=self.port,
@@ -91,87 +101,105 @@ class MailServer:
 
 
 class NotNow(Exception):
-    """The server takes nothing at this time; what is queued stays so."""
+    """Raised when the server accepts no e-mail at this time; what is queued stays so."""
 
 
-async def send_emails(context: JobContext) -> JobResult:
-    """Send what is queued of these notifications; what the server does not take now is left to a later job."""
-    server = context.vault.settings.mail_server
-    ids, attempt = _parameters(context)
-    database = context.vault.database
-    async with database.connection() as connection:
-        queued = await connection.fetch(QUEUED, ids)
-    counts = {"sent": 0, "failed": 0, "left": len(queued)}
-    if queued and server is not None:
+class EmailJobs:
+    """Carries out the jobs that send e-mail; ``server`` is None where the Vault has no mail server."""
+
+    def __init__(
+        self,
+        database: Database,
+        jobs: JobService,
+        server: MailServer | None,
+    ) -> None:
+        self._database = database
+        self._jobs = jobs
+        self._server = server
+
+    def job_types(self) -> Mapping[str, JobType]:
+        """Return how each type of job is run."""
+        return {EMAIL_JOB: JobType(self.send, timeout=TIMEOUT)}
+
+    async def send(self, context: JobContext) -> JobResult:
+        """Send the queued e-mails of these notifications; leave to a later job what the server does not accept now."""
+        ids: list[int] = context.parameters["notifications"]  # type: ignore[assignment]
+        attempt: int = context.parameters["attempt"]  # type: ignore[assignment]
+        async with self._database.connection() as connection:
+            queued = await connection.fetch(QUEUED, ids)
+        counts = {"sent": 0, "failed": 0, "left": len(queued)}
+        if queued and self._server is not None:
+            try:
+                await self._send_all(context, self._server, queued, counts)
+            except NotNow:
+                if attempt < EMAIL.attempts:
+                    await self._send_later(ids, attempt)
+                    return JobResult(results=counts)
+        if counts["left"]:
+            async with self._database.connection() as connection:
+                await connection.execute(GIVE_UP, ids)
+            counts["failed"] += counts["left"]
+            counts["left"] = 0
+        if counts["failed"]:
+            state, status = TaskState.ERRORS_ENCOUNTERED, JobStatus.ERRORS_ENCOUNTERED
+        else:
+            state, status = TaskState.SUCCESS, JobStatus.SUCCESS
+        await context.progress(TASK, counts, state=state)
+        return JobResult(status, counts)
+
+    async def _send_later(self, ids: Sequence[int], attempt: int) -> None:
+        """Submit the next attempt, behind a pause that doubles each time."""
+        run_at = datetime.now(UTC) + timedelta(seconds=EMAIL.pause_before(attempt + 1))
+        parameters = {"notifications": list(ids), "attempt": attempt + 1}
+        # By its key a run that is repeated submits no second job.
+        key = f"{EMAIL_JOB} {ids[0]} {attempt + 1}"
+        await self._jobs.submit(
+            SYSTEM,
+            EMAIL_JOB,
+            f"E-mail, attempt {attempt + 1}",
+            parameters,
+            run_at=run_at,
+            singleton_key=key,
+        )
+
+    async def _send_all(
+        self,
+        context: JobContext,
+        server: MailServer,
+        queued: Sequence[Record],
+        counts: dict[str, int],
+    ) -> None:
+        """Send each e-mail by itself over one connection, and count it in ``counts``.
+
+        :raises NotNow: when the server accepts no more of them.
+        """
         try:
-            await _send_all(context, server, queued, counts)
-        except NotNow:
-            if attempt < MAX_ATTEMPTS:
-                await _send_later(context, ids, attempt)
-                return JobResult(results=counts)
-    if counts["left"]:
-        async with database.connection() as connection:
-            await connection.execute(GIVE_UP, ids)
-        counts = {
-            "sent": counts["sent"],
-            "failed": counts["failed"] + counts["left"],
-            "left": 0,
-        }
-    failed = counts["failed"] > 0
-    await context.progress(
-        TASK,
-        counts,
-        state=TaskState.ERRORS_ENCOUNTERED if failed else TaskState.SUCCESS,
-    )
-    return JobResult(
-        JobStatus.ERRORS_ENCOUNTERED if failed else JobStatus.SUCCESS, counts
-    )
+            async with server.session() as client:
+                for row in queued:
+                    context.raise_if_stopped()
+                    accepted = await _accepted(client, _message(server, row))
+                    state = EmailState.SENT if accepted else EmailState.FAILED
+                    await self._save_state(row, state)
+                    counts[state] += 1
+                    counts["left"] -= 1
+                    await context.progress(TASK, counts)
+        except (aiosmtplib.SMTPException, OSError) as error:
+            raise NotNow from error
+
+    async def _save_state(self, row: Record, state: EmailState) -> None:
+        async with self._database.connection() as connection:
+            await connection.execute(
+                SAVE_STATE,
+                row["id"],
+                row["user_id"],
+                state.value,
+            )
 
 
-def _parameters(context: JobContext) -> tuple[list[int], int]:
-    ids, attempt = context.parameters["notifications"], context.parameters["attempt"]
-    assert isinstance(ids, list)  # noqa: S101  as this module has stored it
-    assert isinstance(attempt, int)  # noqa: S101
-    return ids, attempt
+async def _accepted(client: aiosmtplib.SMTP, message: EmailMessage) -> bool:
+    """Hand in a message; return False when the server never accepts it: a reply 5xx, or no valid address.
 
-
-async def _send_later(context: JobContext, ids: Sequence[int], attempt: int) -> None:
-    """Leave the rest to a job of its own, behind a pause that grows."""
-    at = datetime.now(UTC) + FIRST_PAUSE * 2 ** (attempt - 1)
-    parameters = {"notifications": list(ids), "attempt": attempt + 1}
-    title = f"E-mail, attempt {attempt + 1}"
-    key = f"{EMAIL_JOB} {ids[0]} {attempt + 1}"  # a run that is done again makes no second job
-    await context.vault.jobs.submit(
-        SYSTEM, EMAIL_JOB, title, parameters, run_at=at, singleton_key=key
-    )
-
-
-async def _send_all(
-    context: JobContext,
-    server: MailServer,
-    queued: Sequence[Record],
-    counts: dict[str, int],
-) -> None:
-    """Send each e-mail by itself over one connection; raises NotNow when the server takes no more of them."""
-    try:
-        async with server.session() as client:
-            for row in queued:
-                context.raise_if_stopped()
-                state = (
-                    "sent" if await _taken(client, _message(server, row)) else "failed"
-                )
-                await _note(context.vault.database, row, state)
-                counts[state] += 1
-                counts["left"] -= 1
-                await context.progress(TASK, counts)
-    except (aiosmtplib.SMTPException, OSError) as error:
-        raise NotNow from error
-
-
-async def _taken(client: aiosmtplib.SMTP, message: EmailMessage) -> bool:
-    """Whether the server has taken the message; False when it never will: an answer 5xx, or no address at all.
-
-    :raises aiosmtplib.SMTPException: when it may take it later.
+    :raises aiosmtplib.SMTPException: when the server may accept it later.
     """
     try:
         await client.send_message(message)
@@ -188,28 +216,20 @@ async def _taken(client: aiosmtplib.SMTP, message: EmailMessage) -> bool:
     return True
 
 
-async def _note(database: Database, row: Record, state: str) -> None:
-    async with database.connection() as connection:
-        await connection.execute(NOTE, row["id"], row["user_id"], state)
-
-
 def _message(server: MailServer, row: Record) -> EmailMessage:
     message = EmailMessage()
     message["From"] = server.sender
     message["To"] = _header(row["address"])
     message["Subject"] = _header(row["subject"])
     message["Date"] = format_datetime(row["created_date"])
+    domain = server.sender.rpartition("@")[2]
     # The same when it is sent again: a mail program shows it once.
-    message["Message-ID"] = (
-        f"<notification-{row['id']}-{row['user_id']}@{server.sender.rpartition('@')[2]}>"
-    )
+    message["Message-ID"] = f"<notification-{row['id']}-{row['user_id']}@{domain}>"
     message["Auto-Submitted"] = "auto-generated"
     message.set_content(row["body"])
     return message
 
 
 def _header(text: str) -> str:
+    """Return a text on one line: a line break would begin another header."""
     return " ".join(text.split())
-
-
-JOBS = {EMAIL_JOB: JobType(send_emails, timeout=900.0)}

@@ -1,4 +1,4 @@
-"""A user's own notifications: listed, marked as read, and removed when they are old."""
+"""Lists users their own notifications, marks them as read, and removes old ones."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from shared.vault.access.moments import moment
+from shared.protocol.json_values import date_time_text
 
 if TYPE_CHECKING:
     from asyncpg import Record
@@ -30,11 +30,13 @@ MARK = """
 UPDATE platform.notification_recipient SET read_date = CASE WHEN $2 THEN now() END
 WHERE user_id = $1 AND (read_date IS NULL) = $2 AND ($3::bigint[] IS NULL OR notification_id = ANY($3::bigint[]))
 """
+# The recipients go with their notification.
+EXPIRE = "DELETE FROM platform.notification WHERE created_date < $1"
 
 
 @dataclass(frozen=True, slots=True)
 class NotificationPage:
-    """Notifications, the latest first, how many there are of the kind asked for, and how many are unread."""
+    """A page of notifications, the latest first; ``total`` counts the whole list, ``unread`` all unread ones."""
 
     notifications: list[dict[str, object]]
     total: int
@@ -42,48 +44,55 @@ class NotificationPage:
 
 
 class NotificationService:
-    """The notification calls of the API; everyone sees their own and no others."""
+    """The notifications of a Vault; callers see only their own."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def listed(
-        self, caller: Caller, *, unread: bool, limit: int, offset: int
+        self,
+        caller: Caller,
+        *,
+        unread: bool,
+        limit: int,
+        offset: int,
     ) -> NotificationPage:
-        """A page of the caller's notifications; only those not yet read with ``unread``."""
+        """Return a page of the caller's notifications; only unread ones with ``unread``."""
+        user_id = caller.user_id
         async with self._database.connection() as connection:
-            total, unread_total = (
-                await connection.fetch(COUNTS, caller.user_id, unread)
-            )[0]
-            rows = await connection.fetch(PAGE, caller.user_id, unread, limit, offset)
-        return NotificationPage([_json(row) for row in rows], total, unread_total)
+            (counts,) = await connection.fetch(COUNTS, user_id, unread)
+            rows = await connection.fetch(PAGE, user_id, unread, limit, offset)
+        notifications = [_json(row) for row in rows]
+        return NotificationPage(notifications, counts["total"], counts["unread"])
 
     async def mark(
-        self, caller: Caller, ids: Sequence[int] | None, *, read: bool
+        self,
+        caller: Caller,
+        ids: Sequence[int] | None,
+        *,
+        read: bool,
     ) -> int:
-        """Mark the caller's notifications of these ids, or all of them, as read or unread; how many changed."""
+        """Mark the caller's notifications of these ids, or all of them, as read or unread; return how many changed."""
+        wanted = None if ids is None else list(ids)
         async with self._database.connection() as connection:
-            status = await connection.execute(
-                MARK, caller.user_id, read, None if ids is None else list(ids)
-            )
+            status = await connection.execute(MARK, caller.user_id, read, wanted)
+        # asyncpg returns the command tag: "UPDATE" and the number of rows.
         return int(status.rpartition(" ")[2])
 
     async def purge(self) -> None:
         """Remove notifications that are older than 90 days."""
         async with self._database.connection() as connection:
-            await connection.execute(
-                "DELETE FROM platform.notification WHERE created_date < $1",
-                datetime.now(UTC) - KEPT,
-            )
+            await connection.execute(EXPIRE, datetime.now(UTC) - KEPT)
 
 
 def _json(row: Record) -> dict[str, object]:
+    """Return a notification as the API writes it."""
     return {
         "id": row["id"],
         "subject": row["subject"],
         "body": row["body"],
         "object": row["object"],
         "record_id": row["record_id"],
-        "created_date": moment(row["created_date"]),
+        "created_date": date_time_text(row["created_date"]),
         "read": row["read_date"] is not None,
     }

@@ -1,4 +1,4 @@
-"""The named action ``notify``: tells users about records, in the transaction in which something happens to them."""
+"""Carries out the named action ``notify``: notifies users of records in the transaction that changes them."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from shared.vault.jobs.job_service import JobService
     from shared.vault.records.named_actions import ActionContext
 
-MAX_TOLD = 20_000
-"""Records times recipients of one run of the action."""
+# Records times recipients of one run of the action.
+MAX_NOTIFICATIONS = 20_000
 
 USERS = """
 SELECT user_id FROM platform.credential WHERE active AND (username = ANY($1::text[]) OR user_id::text = ANY($1::text[]))
@@ -36,14 +36,15 @@ SELECT c.user_id FROM platform.user_group g JOIN platform.credential c ON c.acti
 WHERE g.active AND (g.name = ANY($2::text[]) OR g.id::text = ANY($2::text[]))
 ORDER BY 1
 """
+# DISTINCT: a user may be named by a group and by a field of the record.
 STORE = """
-WITH told AS (
+WITH stored AS (
     INSERT INTO platform.notification (object, record_id, subject, body)
     SELECT $1, * FROM unnest($2::text[], $3::text[], $4::text[]) RETURNING id, record_id
 ), recipients AS (
     INSERT INTO platform.notification_recipient (notification_id, user_id, email)
-    SELECT DISTINCT told.id, c.user_id, CASE WHEN $7 THEN 'queued' END
-    FROM told JOIN unnest($5::text[], $6::text[]) AS r(record_id, user_id) USING (record_id)
+    SELECT DISTINCT stored.id, c.user_id, CASE WHEN $7 THEN 'queued' END
+    FROM stored JOIN unnest($5::text[], $6::text[]) AS r(record_id, user_id) USING (record_id)
     JOIN platform.credential c ON c.user_id::text = r.user_id AND c.active
     RETURNING notification_id
 )
@@ -51,6 +52,7 @@ SELECT DISTINCT notification_id FROM recipients ORDER BY 1
 """
 
 Values = Mapping[str, Mapping[str, str]]
+"""Values of records as text, by record id and field path."""
 
 
 class Notifier:
@@ -61,86 +63,103 @@ class Notifier:
         self._emailing = emailing
 
     async def notify(self, context: ActionContext) -> Mapping[str, ApiError]:
-        """Tell ``users`` and ``groups``, and whom ``fields`` of each record name, with ``subject`` and ``body``.
+        """Notify ``users``, ``groups``, and the users that ``fields`` of each record name.
 
-        Users who are inactive or not there are left out. Unless ``email`` is false, an e-mail is queued as well.
+        Inactive and unknown users are left out. Unless ``email`` is false, an e-mail is
+        queued as well.
 
-        :raises VaultFault: OPERATION_NOT_ALLOWED when the configuration does not suit the object, or there are too
-            many to tell.
+        :raises VaultFault: OPERATION_NOT_ALLOWED when the configuration does not suit the
+            object, or there are too many notifications to write.
         """
         subject, body = context.parameter("subject"), context.parameter("body")
         fields = context.texts("fields")
         values = await _values(context, subject, body, fields)
-        everyone = await self._everyone(context)
-        recipients = [
-            (record_id, user)
-            for record_id in context.ids
-            for user in dict.fromkeys(
-                [*everyone, *(values[record_id][name] for name in fields)]
-            )
-            if user
-        ]
-        if len(recipients) > MAX_TOLD:
-            raise VaultFault(
-                ErrorType.OPERATION_NOT_ALLOWED,
-                f"There are more than {MAX_TOLD} notifications to make",
-            )
-        wanted = (
-            self._emailing and context.parameters.get("email", (True,))[0] is not False
-        )
-        subjects = [
-            " ".join(rendered(subject, values[i]).split())[:MAX_SUBJECT]
-            for i in context.ids
-        ]
-        told = await context.connection.fetch(
+        recipients = await self._recipients(context, values, fields)
+        if len(recipients) > MAX_NOTIFICATIONS:
+            message = f"There are more than {MAX_NOTIFICATIONS} notifications to make"
+            raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, message)
+        asked = context.parameters.get("email", (True,))[0] is not False
+        emailing = self._emailing and asked
+        subjects = [_line(rendered(subject, values[each])) for each in context.ids]
+        bodies = [rendered(body, values[each]) for each in context.ids]
+        stored = await context.connection.fetch(
             STORE,
             context.object.name,
             list(context.ids),
             subjects,
-            [rendered(body, values[i]) for i in context.ids],
+            bodies,
             [record_id for record_id, _ in recipients],
             [user for _, user in recipients],
-            wanted,
+            emailing,
         )
-        if told and wanted:
-            parameters = {
-                "notifications": [row["notification_id"] for row in told],
-                "attempt": 1,
-            }
-            title = f"E-mail about {context.object.label_plural}"
-            await self._jobs.submit(
-                SYSTEM, EMAIL_JOB, title, parameters, connection=context.connection
-            )
+        if stored and emailing:
+            await self._queue_email(context, [row["notification_id"] for row in stored])
         return {}
 
     @staticmethod
-    async def _everyone(context: ActionContext) -> list[str]:
-        """Ids of the users who are told about every record."""
-        rows = await context.connection.fetch(
-            USERS, context.texts("users"), context.texts("groups")
+    async def _recipients(
+        context: ActionContext,
+        values: Values,
+        fields: Sequence[str],
+    ) -> list[tuple[str, str]]:
+        """Return pairs of a record's id and a user's id, each once."""
+        users, groups = context.texts("users"), context.texts("groups")
+        rows = await context.connection.fetch(USERS, users, groups)
+        everyone = [str(row["user_id"]) for row in rows]
+        recipients: list[tuple[str, str]] = []
+        for record_id in context.ids:
+            named = [values[record_id][name] for name in fields]
+            # In their order, each once; a field of the record may be empty.
+            users_of = dict.fromkeys([*everyone, *named])
+            recipients += [(record_id, user) for user in users_of if user]
+        return recipients
+
+    async def _queue_email(self, context: ActionContext, ids: list[int]) -> None:
+        """Submit the job that sends these notifications, in the transaction of the records."""
+        await self._jobs.submit(
+            SYSTEM,
+            EMAIL_JOB,
+            f"E-mail about {context.object.label_plural}",
+            {"notifications": ids, "attempt": 1},
+            connection=context.connection,
         )
-        return [str(row["user_id"]) for row in rows]
+
+
+def _line(text: str) -> str:
+    """Return a text on one line, cut to the length of a subject."""
+    return " ".join(text.split())[:MAX_SUBJECT]
 
 
 async def _values(
-    context: ActionContext, subject: str, body: str, fields: Sequence[str]
+    context: ActionContext,
+    subject: str,
+    body: str,
+    fields: Sequence[str],
 ) -> Values:
-    """By record, what the templates and the recipients need of it."""
+    """Return the values that the templates and the recipients need.
+
+    :raises VaultFault: OPERATION_NOT_ALLOWED when a template does not suit the object.
+    """
     try:
         paths = dict.fromkeys([*token_paths(subject), *token_paths(body), *fields])
         compiled = values_query(
-            paths, context.object.name, context.registry, context.ids
+            paths,
+            context.object.name,
+            context.registry,
+            context.ids,
         )
     except (vql.VqlError, ComponentError) as error:
         message = f"The notification is no template for [{context.object.name}]"
         raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, message) from error
     sql, parameters = compiled.page(len(context.ids), 0)
+    # Parameters such as the caller's id are known only now that the query runs.
     if compiled.deferred:
-        parameters = vql.resolve(parameters, vql.Execution(datetime.now(UTC)))
-    rows = await context.connection.fetch(sql, *parameters)
-    return {
-        row[len(compiled.keys)]: dict(
-            zip(compiled.keys, map(value_text, row), strict=False)
-        )
-        for row in rows
-    }
+        execution = vql.Execution(datetime.now(UTC))
+        parameters = vql.resolve(parameters, execution)
+    keys = compiled.keys
+    values: dict[str, dict[str, str]] = {}
+    for row in await context.connection.fetch(sql, *parameters):
+        # The record's id stands behind the selected values.
+        record_id = row[len(keys)]
+        values[record_id] = dict(zip(keys, map(value_text, row), strict=False))
+    return values

@@ -1,4 +1,4 @@
-"""A Vault's HTTP application: the REST API, the pages, health and metrics, around one Vault's lifetime."""
+"""Runs a Vault as a process: the REST API, the pages, health and metrics, for as long as the Vault lives."""
 
 from __future__ import annotations
 
@@ -26,11 +26,12 @@ log = structlog.get_logger(__name__)
 
 
 def create_app(vault: Vault) -> FastAPI:
-    """The application; the Vault starts behind it, so that ``/readyz`` can say what it waits for."""
+    """Return the application of a Vault, which starts and stops with it."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         del app
+        # Not awaited: the server answers while the Vault starts, so that ``/readyz`` can say what it waits for.
         starting = asyncio.create_task(vault.start(), name="start")
         starting.add_done_callback(_end_on_failure)
         try:
@@ -49,14 +50,18 @@ def create_app(vault: Vault) -> FastAPI:
 
 
 def _end_on_failure(starting: asyncio.Task[None]) -> None:
-    """A Vault that cannot start ends its process: whoever runs it sees why and starts it again."""
-    if not starting.cancelled() and (error := starting.exception()):
+    """End the process of a Vault that cannot start."""
+    if starting.cancelled():
+        return
+    error = starting.exception()
+    if error:
+        # The supervisor sees the exit, and the log why; a process that stayed would look as if it were starting.
         log.critical("vault.failed", reason=str(error), exc_info=error)
         raise SystemExit(1)
 
 
 def run(definition: VaultDefinition) -> None:
-    """Run one Vault process until it is told to stop."""
+    """Run one Vault process until it gets a signal to stop."""
     settings = VaultSettings()
     configure_logging(settings, definition.name)
     app = create_app(Vault(definition, settings))

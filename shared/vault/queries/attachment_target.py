@@ -7,7 +7,13 @@ import json
 from shared.vault import vql
 from shared.vault.components.schema import quote
 from shared.vault.files.attachment_model import OCTETS, TYPES
-from shared.vault.model.component_model import Field, FieldType, VaultObject
+from shared.vault.model.component_model import (
+    Field,
+    FieldType,
+    RelationshipType,
+    VaultObject,
+)
+from shared.vault.vql.syntax_tree import SourceOption
 
 NAME, RELATIONSHIP = "attachments__sys", "attachments__sysr"
 RECORD = "object_record_id__sys"
@@ -50,7 +56,7 @@ def attachment_target(owner: VaultObject) -> vql.Target:
         FieldType.OBJECT,
         editable=False,
         object=owner.name,
-        relationship_type="reference",
+        relationship_type=RelationshipType.REFERENCE,
         relationship_outbound_name="object_record__sysr",
         relationship_inbound_name=RELATIONSHIP,
     )
@@ -72,7 +78,7 @@ def attachment_target(owner: VaultObject) -> vql.Target:
             fields={field.name: field for field in fields},
         ),
         relation=f"({every} AND {_LATEST})",
-        options={"ALLVERSIONS": f"({every})"},
+        options={SourceOption.ALLVERSIONS: f"({every})"},
         key=_KEY,
         part_of=owner.name,
     )

@@ -19,15 +19,16 @@ from shared.vault.model.component_model import (
     FieldType,
     VaultObject,
 )
+from shared.vault.vql.syntax_tree import SourceOption, StateFunctionName
 
 DOCUMENTS = "documents"
 SOURCE_FILE = ""  # the rendition type of a version's own file
 
 STATE_FUNCTIONS = {
-    "STEADYSTATE": STEADY,
-    "SUPERSEDEDSTATE": SUPERSEDED,
-    "OBSOLETESTATE": "obsolete_state__sys",
-    "DELETEDSTATE": "deleted_state__sys",
+    StateFunctionName.STEADY: STEADY,
+    StateFunctionName.SUPERSEDED: SUPERSEDED,
+    StateFunctionName.OBSOLETE: "obsolete_state__sys",
+    StateFunctionName.DELETED: "deleted_state__sys",
 }
 _LATEST = "latest_version__sys"
 _NEWEST = ("major_version_number__v", "minor_version_number__v")
@@ -79,7 +80,10 @@ def document_target(model: DocumentModel) -> vql.Target | None:
             fields={field.name: field for field in shown},
         ),
         relation=f"({every} WHERE v.{quote(_LATEST)})",
-        options={"ALLVERSIONS": f"({every})", "LATESTVERSION": f"({every})"},
+        options={
+            SourceOption.ALLVERSIONS: f"({every})",
+            SourceOption.LATESTVERSION: f"({every})",
+        },
         documents=True,
         states={
             function: _states(model, kind) for function, kind in STATE_FUNCTIONS.items()

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -15,17 +18,73 @@ from shared.vault import vql
 from shared.vault.access.permissions import Operation, require
 from shared.vault.errors import VaultFault
 from shared.vault.model.component_model import FieldType
-from shared.vault.queries.query_cursors import Cursor, CursorStore, read_address
 from shared.vault.queries.query_pages import (
+    Cursor,
+    CursorStore,
     Extras,
     QueryPage,
+    facet_json,
     has_more_children,
     link,
     page_of,
+    read_address,
+    record_properties,
 )
-from shared.vault.queries.query_properties import facet_json, record_properties
-from shared.vault.queries.query_slots import QueryLimits, QuerySlots
 from shared.vault.queries.query_statements import Statements, fault_of
+
+MAX_WAITING = 500  # queries of one user
+
+
+@dataclass(frozen=True, slots=True)
+class QueryLimits:
+    """How many queries of a user run at once, how long another one waits, and how long one may take in seconds."""
+
+    concurrent: int = 5
+    wait_seconds: float = 30.0
+    timeout_seconds: float = 60.0  # of the database's statements; named in the error
+
+
+@dataclass(slots=True)
+class _Slots:
+    free: asyncio.Semaphore
+    users: int = 0  # queries that run or wait
+
+
+@dataclass(slots=True)
+class QuerySlots:
+    """The slots of every user who has a query now."""
+
+    limits: QueryLimits
+    _by_user: dict[int, _Slots] = field(default_factory=dict)
+
+    @asynccontextmanager
+    async def slot(self, user_id: int) -> AsyncIterator[None]:
+        """Hold one of the user's slots for the block; raises VaultFault API_LIMIT_EXCEEDED when none comes free."""
+        slots = self._by_user.setdefault(
+            user_id, _Slots(asyncio.Semaphore(self.limits.concurrent))
+        )
+        if slots.users >= self.limits.concurrent + MAX_WAITING:
+            raise self._exceeded()
+        slots.users += 1
+        try:
+            try:
+                async with asyncio.timeout(self.limits.wait_seconds):
+                    await slots.free.acquire()
+            except TimeoutError:
+                raise self._exceeded() from None
+            try:
+                yield
+            finally:
+                slots.free.release()
+        finally:
+            slots.users -= 1
+            if not slots.users:
+                self._by_user.pop(user_id, None)
+
+    def _exceeded(self) -> VaultFault:
+        message = f"At most {self.limits.concurrent} queries of a user run at once; try again when one has ended"
+        return VaultFault(ErrorType.API_LIMIT_EXCEEDED, message)
+
 
 if TYPE_CHECKING:
     from asyncpg import Record

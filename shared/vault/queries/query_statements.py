@@ -10,14 +10,15 @@ from shared.protocol.error_types import ErrorType
 from shared.vault import vql
 from shared.vault.access.permissions import readable
 from shared.vault.errors import VaultFault
-from shared.vault.queries.query_cursors import ChildPage, no_such_page
-from shared.vault.queries.query_definitions import wants_definitions, with_definitions
-from shared.vault.queries.query_pages import QueryPage
-from shared.vault.queries.query_targets import targets_of
+from shared.vault.queries.query_pages import ChildPage, QueryPage, no_such_page
+from shared.vault.queries.query_targets import (
+    targets_of,
+    wants_definitions,
+    with_definitions,
+)
 
 if TYPE_CHECKING:
-    from shared.vault.access.caller import Caller
-    from shared.vault.access.permission_sets import SecurityProfile
+    from shared.vault.access.caller import Caller, SecurityProfile
     from shared.vault.components.registry import Registry
     from shared.vault.configuration.component_service import ComponentService
 

@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from shared.vault import vql
+from shared.vault.access.permissions import Grant, authorize
 from shared.vault.audit.trails import query_targets as audit_targets
-from shared.vault.model.component_model import Field, FieldType, VaultObject
+from shared.vault.components.description import configuration_json
+from shared.vault.components.mdl import render
+from shared.vault.model.component_model import (
+    Field,
+    FieldType,
+    RelationshipType,
+    VaultObject,
+)
 from shared.vault.queries.attachment_target import attachment_target
 from shared.vault.queries.document_target import document_target
+
+if TYPE_CHECKING:
+    from shared.vault.access.caller import Caller
+    from shared.vault.components.registry import Registry
 
 if TYPE_CHECKING:
     from shared.vault.vql.targets import Components
@@ -156,7 +169,7 @@ def _memberships() -> vql.Target:
             FieldType.OBJECT,
             editable=False,
             object=target,
-            relationship_type="parent",
+            relationship_type=RelationshipType.PARENT,
             relationship_outbound_name=outbound,
             relationship_inbound_name=MEMBERSHIPS,
         )
@@ -205,3 +218,46 @@ def _audit() -> tuple[Field, ...]:
             editable=False,
         ),
     )
+
+
+TARGET = "vault_component__v"
+
+
+FIELDS = {
+    "mdl_definition__v": "MDL Definition",
+    "json_definition__v": "JSON Definition",
+}
+
+
+def wants_definitions(query: vql.Query) -> bool:
+    """Whether a statement selects from the target and names a definition."""
+    return query.select.source == TARGET and any(name in query.text for name in FIELDS)
+
+
+def with_definitions(
+    targets: vql.Targets, registry: Registry, caller: Caller
+) -> vql.Targets:
+    """The targets with the definitions; their rows are large, so that only statements that want them have them.
+
+    :raises VaultFault: INSUFFICIENT_ACCESS, the caller may not read the configuration.
+    """
+    authorize(caller, Grant.READ_CONFIGURATION)
+    target = targets[TARGET]
+    rows = [
+        {
+            **row,
+            "mdl_definition__v": render(component),
+            "json_definition__v": json.dumps(
+                configuration_json(component), ensure_ascii=False
+            ),
+        }
+        for row, component in zip(
+            json.loads(target.rows or "[]"), registry.components.values(), strict=True
+        )
+    ]
+    fields = {
+        name: Field(name, label, FieldType.STRING, editable=False)
+        for name, label in FIELDS.items()
+    }
+    shown = replace(target.object, fields={**target.object.fields, **fields})
+    return {**targets, TARGET: replace(target, object=shown, rows=json.dumps(rows))}

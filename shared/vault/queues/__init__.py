@@ -1,0 +1,1 @@
+"""Sends messages over Spark queues, and administers the queues."""

@@ -1,4 +1,4 @@
-"""Dead letters: what no consumer could finish becomes a User Exception Message, and leaves the broker."""
+"""Records dead letters as User Exception Messages, and takes them off the broker."""
 
 from __future__ import annotations
 
@@ -12,18 +12,19 @@ from shared.spark.envelope import Envelope
 from shared.spark.topology import DEAD_LETTER, DELIVERY_LIMIT, declare_exchanges
 from shared.vault.access.caller import SYSTEM
 from shared.vault.exceptions import recording
-from shared.vault.exceptions.recording import MessageErrorType, MessageFailure
+from shared.vault.exceptions.exception_model import MessageErrorType, MessageFailure
 
 if TYPE_CHECKING:
     from shared.spark.connection import BrokerConnection
     from shared.vault.configuration.component_service import ComponentService
     from shared.vault.records.record_service import RecordService
-    from shared.vault.records.rows import Row
+    from shared.vault.records.rows import RowResult
     from shared.vault.storage.database import Connection
 
 BATCH = 20
-MAX_BODY = 32_000  # characters kept of a body that is no message
-LEFT_QUEUE = "x-first-death-queue"  # the broker's own header: the queue that the message was taken off
+MAX_BODY = 32_000  # characters stored of a body that is no message
+# A header that RabbitMQ sets: the queue that the message was first taken off.
+LEFT_QUEUE = "x-first-death-queue"
 VAULT_ID = "vault_id"
 
 GIVEN_UP = (
@@ -34,7 +35,7 @@ UNREADABLE = "The message cannot be read, and came back to its queue until it wa
 
 
 class DeadLetters:
-    """Empties the dead-letter queue of one Vault; any number of processes may."""
+    """Empties the dead-letter queue of one Vault, in any number of processes."""
 
     def __init__(
         self,
@@ -61,16 +62,20 @@ class DeadLetters:
         await self._consumer.start()
 
     async def stop(self) -> None:
-        """End; what is not recorded yet stays on the queue."""
+        """End; dead letters that are not recorded yet stay on the queue."""
         await self._consumer.stop()
 
     async def _record(self, deliveries: Sequence[Delivery]) -> None:
-        """Record what the deliveries were; the broker keeps them when this raises."""
+        """Record the messages; RabbitMQ delivers them again when this raises."""
         failures = [self._failure(delivery) for delivery in deliveries]
 
-        async def work(connection: Connection) -> list[Row]:
+        async def work(connection: Connection) -> list[RowResult]:
             return await recording.record(
-                connection, self._records, self._components.registry, SYSTEM, failures
+                connection,
+                self._records,
+                self._components.registry,
+                SYSTEM,
+                failures,
             )
 
         await self._records.carry_out(work)
@@ -80,34 +85,43 @@ class DeadLetters:
         try:
             envelope = Envelope.parse(delivery.body)
         except MalformedMessage as problem:
-            return MessageFailure(
-                message_id=delivery.message_id
-                or hashlib.sha256(delivery.body).hexdigest(),
-                queue=queue,
-                error_type=MessageErrorType.MALFORMED,
-                text=UNREADABLE.format(problem),
-                body=delivery.body[:MAX_BODY]
-                .decode(errors="replace")
-                .replace("\x00", ""),
-                items=0,
-            )
+            return _unreadable(delivery, queue, problem)
         sender = delivery.headers.get(VAULT_ID)
-        source = (
-            sender if isinstance(sender, int) and sender != self._vault_id else None
-        )
-        items = len(envelope.message.items)
-        body = envelope.recorded(source)
+        # A message of another Vault is recorded with its source, so that a retry from here,
+        # which this Vault's relay sends, still names it.
+        source = sender if isinstance(sender, int) else None
+        if source == self._vault_id:
+            source = None
         return MessageFailure(
-            envelope.message_id,
-            queue,
-            MessageErrorType.PROCESSING,
-            GIVEN_UP,
-            body,
-            items,
+            message_id=envelope.message_id,
+            queue=queue,
+            error_type=MessageErrorType.PROCESSING,
+            text=GIVEN_UP,
+            body=envelope.recorded(source),
+            items=len(envelope.message.items),
         )
+
+
+def _unreadable(
+    delivery: Delivery,
+    queue: str,
+    problem: MalformedMessage,
+) -> MessageFailure:
+    """Return the exception of a body that is no message; without an id it has its digest as id."""
+    digest = hashlib.sha256(delivery.body).hexdigest()
+    body = delivery.body[:MAX_BODY].decode(errors="replace")
+    return MessageFailure(
+        message_id=delivery.message_id or digest,
+        queue=queue,
+        error_type=MessageErrorType.MALFORMED,
+        text=UNREADABLE.format(problem),
+        # PostgreSQL takes no NUL character in a text.
+        body=body.replace("\x00", ""),
+        items=0,
+    )
 
 
 async def _declare(broker: BrokerConnection) -> None:
-    """Have the queue there, also where nothing was relayed yet."""
+    """Declare the dead-letter queue: it may be read before any message was relayed."""
     async with broker.short_channel() as channel:
         await declare_exchanges(channel)

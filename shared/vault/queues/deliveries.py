@@ -1,4 +1,4 @@
-"""What a connector reports of its deliveries: logged, shown with the queue, and acted on where a message was lost."""
+"""Takes in the reports of connectors on their deliveries, and records the messages that were lost."""
 
 from __future__ import annotations
 
@@ -12,26 +12,32 @@ from shared.spark.envelope import Envelope
 from shared.vault.access.permissions import Grant, authorize
 from shared.vault.errors import VaultFault
 from shared.vault.exceptions import recording
-from shared.vault.exceptions.recording import MessageErrorType, MessageFailure
+from shared.vault.exceptions.exception_model import (
+    ERROR_STATUS,
+    ITEMS_FAILED,
+    MESSAGE,
+    ErrorStatus,
+    MessageErrorType,
+    MessageFailure,
+)
+from shared.vault.model.component_model import Queue, QueueType
 from shared.vault.queues.delivery import Delivery
 from shared.vault.queues.delivery_events import DeliveryEvents, LostMessage
 
 if TYPE_CHECKING:
     from shared.vault.access.caller import Caller
     from shared.vault.configuration.component_service import ComponentService
-    from shared.vault.model.component_model import Queue
     from shared.vault.queues.log import QueueLog
     from shared.vault.records.record_service import RecordService
-    from shared.vault.records.rows import Row
+    from shared.vault.records.rows import RowResult
     from shared.vault.storage.database import Connection
-
 
 OPEN = """
 SELECT id FROM records.exception_message__sys
 WHERE queue__sys = $1 AND message_id__sys = ANY($2::text[]) AND error_type__sys = 'message_delivery_error__sys'
   AND error_status__sys IN ('open__sys', 'retrying__sys') ORDER BY id
 """
-RESOLVED = {"error_status__sys": "resolved__sys", "message_items_failed__sys": 0}
+RESOLVED = {ERROR_STATUS: ErrorStatus.RESOLVED.value, ITEMS_FAILED: 0}
 
 
 class DeliveryReports:
@@ -50,39 +56,45 @@ class DeliveryReports:
         self._events = events
 
     async def take(
-        self, caller: Caller, queue_name: str, rows: Sequence[Mapping[str, object]]
+        self,
+        caller: Caller,
+        queue_name: str,
+        rows: Sequence[Mapping[str, object]],
     ) -> None:
-        """Keep a report; it may come twice, as a message may.
+        """Store a report, once or again.
 
-        What was removed becomes a User Exception Message here, in the source Vault, after the queue's delivery event
-        handler has run; what was delivered ends the exception that it had. Raises VaultFault.
+        A removed message becomes a User Exception Message here, in the source Vault, after
+        the queue's delivery event handler has run; a delivered one ends its exception.
+
+        :raises VaultFault: INSUFFICIENT_ACCESS, INVALID_DATA.
         """
         authorize(caller, Grant.REPORT_DELIVERIES)
-        queue = self._components.registry.queues.get(queue_name)
-        if queue is None or queue.type != "outbound":
-            raise VaultFault(
-                ErrorType.INVALID_DATA,
-                f"There is no outbound queue [{queue_name[:100]}]",
-            )
+        queue = self._outbound_queue(queue_name)
         deliveries = [Delivery.read(row) for row in rows]
         user = await self._events.user_of(queue)
+        removed = _by_message(each for each in deliveries if each.removed)
+        # A message that one of several connections did not get is not delivered.
+        delivered = [d.message_id for d in deliveries if d.message_id not in removed]
 
-        async def work(connection: Connection) -> list[Row]:
+        async def work(connection: Connection) -> list[RowResult]:
+            # In one transaction with the exceptions: a report that fails comes again whole.
             await self._log.write(connection, queue.name, deliveries)
-            removed = _by_message(
-                delivery for delivery in deliveries if delivery.removed
-            )
             failures = [
                 await self._lost(connection, user, queue, parts)
                 for parts in removed.values()
             ]
-            written = await self._record(connection, caller, failures)
-            delivered = [
-                d.message_id for d in deliveries if d.message_id not in removed
-            ]
-            return written + await self._resolve(connection, caller, queue, delivered)
+            recorded = await self._record(connection, caller, failures)
+            resolved = await self._resolve(connection, caller, queue, delivered)
+            return recorded + resolved
 
         await self._records.carry_out(work)
+
+    def _outbound_queue(self, name: str) -> Queue:
+        queue = self._components.registry.queues.get(name)
+        if queue is None or queue.type is not QueueType.OUTBOUND:
+            message = f"There is no outbound queue [{name[:100]}]"
+            raise VaultFault(ErrorType.INVALID_DATA, message)
+        return queue
 
     async def _lost(
         self,
@@ -91,35 +103,50 @@ class DeliveryReports:
         queue: Queue,
         parts: Sequence[Delivery],
     ) -> MessageFailure:
-        """The exception of a message that was given up on these connections, the handler having been told of it."""
-        first = parts[0]
+        """Run the delivery event handler for a message that was given up on these connections; return its exception."""
+        message_id, body = parts[0].message_id, parts[0].body or ""
+        # Without repetitions, in the order of the connections.
         reasons = "; ".join(dict.fromkeys(part.error or "" for part in parts))
         attempts = max(part.attempts for part in parts)
-        body = first.body or ""
         try:
             envelope = Envelope.parse(body.encode())
         except MalformedMessage:
             text = f"The message cannot be read: {reasons}. Correct its sender; it cannot be sent again from here"
             return MessageFailure(
-                first.message_id, queue.name, MessageErrorType.MALFORMED, text, body, 0
+                message_id=message_id,
+                queue=queue.name,
+                error_type=MessageErrorType.MALFORMED,
+                text=text,
+                body=body,
+                items=0,
             )
-        lost = LostMessage(
-            queue, envelope, tuple(part.connection for part in parts if part.connection)
-        )
+        connections = tuple(part.connection for part in parts if part.connection)
+        lost = LostMessage(queue, envelope, connections)
         problem = await self._events.on_error(connection, user, lost)
-        text = f"Not delivered after {attempts} attempts: {reasons}. Then run Retry Transfer. {problem}".strip()
-        items = len(envelope.message.items)
+        text = f"Not delivered after {attempts} attempts: {reasons}. Then run Retry Transfer. {problem}"
         return MessageFailure(
-            first.message_id, queue.name, MessageErrorType.DELIVERY, text, body, items
+            message_id=message_id,
+            queue=queue.name,
+            error_type=MessageErrorType.DELIVERY,
+            text=text.strip(),
+            body=body,
+            items=len(envelope.message.items),
         )
 
     async def _record(
-        self, connection: Connection, caller: Caller, failures: Sequence[MessageFailure]
-    ) -> list[Row]:
+        self,
+        connection: Connection,
+        caller: Caller,
+        failures: Sequence[MessageFailure],
+    ) -> list[RowResult]:
         if not failures:
             return []
         return await recording.record(
-            connection, self._records, self._components.registry, caller, failures
+            connection,
+            self._records,
+            self._components.registry,
+            caller,
+            failures,
         )
 
     async def _resolve(
@@ -128,20 +155,28 @@ class DeliveryReports:
         caller: Caller,
         queue: Queue,
         message_ids: list[str],
-    ) -> list[Row]:
-        rows = (
-            await connection.fetch(OPEN, queue.name, message_ids) if message_ids else []
-        )
+    ) -> list[RowResult]:
+        """Set the delivery exceptions of these messages to Resolved."""
+        if not message_ids:
+            return []
+        rows = await connection.fetch(OPEN, queue.name, message_ids)
+        # Mostly there is nothing to resolve: no write path is begun for it.
         if not rows:
             return []
-        target = self._components.registry.objects[recording.OBJECT]
+        target = self._components.registry.objects[MESSAGE]
         ids = [row["id"] for row in rows]
         return await self._records.change_in(
-            connection, caller, target, ids, {}, RESOLVED
+            connection,
+            caller,
+            target,
+            ids,
+            {},
+            RESOLVED,
         )
 
 
 def _by_message(deliveries: Iterable[Delivery]) -> dict[str, list[Delivery]]:
+    """Return deliveries by message id: one for each connection."""
     parts: dict[str, list[Delivery]] = defaultdict(list)
     for delivery in deliveries:
         parts[delivery.message_id].append(delivery)

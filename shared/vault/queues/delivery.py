@@ -11,19 +11,17 @@ from shared.spark.envelope import MAX_NAME_LENGTH
 from shared.vault.errors import VaultFault
 
 MAX_ATTEMPTS = 10_000
-
-
-MAX_ERROR = 1500
-
-
-MAX_BODY = 300_000
+MAX_ERROR = 1500  # characters
+MAX_BODY = 300_000  # characters
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """What became of one message on one connection; ``connection`` is empty where it was not even clear which.
+    """The delivery of one message over one connection.
 
-    ``body`` is given for a message that is removed from the queue without having been delivered.
+    ``connection`` is empty where the message failed before its connections were known.
+    ``error`` and ``body`` are set when the message was removed from the queue without
+    having been delivered.
     """
 
     message_id: str
@@ -36,13 +34,17 @@ class Delivery:
 
     @property
     def removed(self) -> bool:
-        """Whether it is given up."""
+        """Return whether the message was given up."""
         return self.error is not None
 
     @classmethod
     def read(cls, row: Mapping[str, object]) -> Delivery:
-        """A row of a report; raises VaultFault ``INVALID_DATA``."""
+        """Read a row of a report.
+
+        :raises VaultFault: INVALID_DATA
+        """
         error = _text(row, "error", MAX_ERROR) or None
+        body = _text(row, "message", MAX_BODY, required=True) if error else None
         return cls(
             message_id=_text(row, "message_id", MAX_NAME_LENGTH, required=True),
             connection=_text(row, "connection_name", MAX_NAME_LENGTH),
@@ -50,45 +52,54 @@ class Delivery:
             send_time=_moment(row, "send_time"),
             attempts=_count(row, "attempts"),
             error=error,
-            body=_text(row, "message", MAX_BODY, required=True) if error else None,
+            body=body,
         )
 
 
 def _text(
-    row: Mapping[str, object], name: str, limit: int, *, required: bool = False
+    row: Mapping[str, object],
+    name: str,
+    limit: int,
+    *,
+    required: bool = False,
 ) -> str:
+    """Return a text of at most ``limit`` characters; empty where none is required.
+
+    :raises VaultFault: INVALID_DATA
+    """
     value = row.get(name)
     if value is None and not required:
         return ""
-    if (
-        not isinstance(value, str)
-        or len(value) > limit
-        or "\x00" in value
-        or (required and not value)
-    ):
-        raise VaultFault(
-            ErrorType.INVALID_DATA,
-            f"[{name}] of a delivery is no text of at most {limit} characters",
-        )
+    # PostgreSQL takes no NUL character in a text.
+    valid = isinstance(value, str) and len(value) <= limit and "\x00" not in value
+    if not isinstance(value, str) or not valid or (required and not value):
+        message = f"[{name}] of a delivery is no text of at most {limit} characters"
+        raise VaultFault(ErrorType.INVALID_DATA, message)
     return value
 
 
 def _moment(row: Mapping[str, object], name: str) -> datetime:
+    """Return a moment, in UTC where it has no zone.
+
+    :raises VaultFault: INVALID_DATA
+    """
+    text = str(row.get(name))
     try:
-        moment = datetime.fromisoformat(str(row.get(name)))
+        moment = datetime.fromisoformat(text)
     except ValueError as error:
-        raise VaultFault(
-            ErrorType.INVALID_DATA, f"[{name}] of a delivery is no date and time"
-        ) from error
+        message = f"[{name}] of a delivery is no date and time"
+        raise VaultFault(ErrorType.INVALID_DATA, message) from error
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _count(row: Mapping[str, object], name: str) -> int:
+    """Return a number from 1 to ``MAX_ATTEMPTS``.
+
+    :raises VaultFault: INVALID_DATA
+    """
     value = row.get(name)
-    if (
-        isinstance(value, bool)
-        or not isinstance(value, int)
-        or not 0 < value <= MAX_ATTEMPTS
-    ):
+    # In Python True is an int as well.
+    number = value if isinstance(value, int) and not isinstance(value, bool) else 0
+    if not 0 < number <= MAX_ATTEMPTS:
         raise VaultFault(ErrorType.INVALID_DATA, f"[{name}] of a delivery is no count")
-    return value
+    return number

@@ -1,4 +1,4 @@
-"""Delivery event handlers: what a queue does, beside the exception, about a message that could not be delivered."""
+"""Runs the delivery event handlers of queues, when a message could not be delivered."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ TYPE = "Messagedeliveryeventhandler."
 
 @dataclass(frozen=True, slots=True)
 class LostMessage:
-    """A message after its last attempt, and the connections that it did not get over."""
+    """A message after its last attempt, and the connections over which it was not delivered."""
 
     queue: Queue
     envelope: Envelope
@@ -37,7 +37,7 @@ class LostMessage:
 
 @dataclass(frozen=True, slots=True)
 class DeliveryEvent:
-    """What a handler works with, in the transaction that records the exception; ``caller`` is the handler's user."""
+    """The arguments of a handler: the transaction that records the exception, and the handler's user as ``caller``."""
 
     connection: Connection
     caller: Caller
@@ -47,7 +47,7 @@ class DeliveryEvent:
 
 
 DeliveryEventHandler = Callable[[DeliveryEvent], Awaitable[None]]
-"""Raises VaultFault when it cannot do its work; what it had changed is then undone."""
+"""Raises VaultFault when it cannot do its work; its changes are then rolled back."""
 
 
 class DeliveryEvents:
@@ -66,14 +66,19 @@ class DeliveryEvents:
         self._handlers = handlers
 
     async def user_of(self, queue: Queue) -> Caller:
-        """The user under whom the queue's handler runs: the one it names, or else the Vault itself."""
+        """Return the user as whom the queue's handler runs: the one it names, or the Vault itself."""
         name = queue.message_delivery_event_handler_user
-        return await self._security.caller_named(name) if name else SYSTEM
+        if not name:
+            return SYSTEM
+        return await self._security.caller_named(name)
 
     async def on_error(
-        self, connection: Connection, user: Caller, lost: LostMessage
+        self,
+        connection: Connection,
+        user: Caller,
+        lost: LostMessage,
     ) -> str:
-        """Run the handler after a message's last attempt; a sentence for the exception where it failed."""
+        """Run the queue's handler, where it has one; return a sentence for the exception when the handler failed."""
         name = (lost.queue.message_delivery_event_handler or "").removeprefix(TYPE)
         if not name:
             return ""
@@ -81,9 +86,14 @@ class DeliveryEvents:
         if handler is None:
             return f"This Vault has no delivery event handler {name}"
         event = DeliveryEvent(
-            connection, user, self._components.registry, self._records, lost
+            connection,
+            user,
+            self._components.registry,
+            self._records,
+            lost,
         )
         try:
+            # A savepoint: the exception is recorded although the handler's changes are undone.
             async with connection.transaction():
                 await handler(event)
         except VaultFault as fault:

@@ -1,4 +1,4 @@
-"""Messages that records send: put on a queue in the records' transaction, or kept as an exception."""
+"""Sends the messages of records: puts them on a queue in the records' transaction, or records an exception."""
 
 from __future__ import annotations
 
@@ -10,16 +10,15 @@ from uuid import uuid4
 from shared.spark.envelope import Envelope, JsonValue, Message, cut
 from shared.vault.errors import VaultFault
 from shared.vault.exceptions import recording
-from shared.vault.exceptions.recording import MessageErrorType, MessageFailure
+from shared.vault.exceptions.exception_model import MessageErrorType, MessageFailure
 from shared.vault.queues.outbox import open_queue, put, spark_queue
 
 if TYPE_CHECKING:
     from shared.vault.model.component_model import Queue
     from shared.vault.records.named_actions import ActionContext
 
-UNNAMED = (
-    "-"  # the sender's name and address, which the relay gives a message on its way
-)
+# The relay writes the sender's name and address into a message when it publishes it.
+UNNAMED = "-"
 
 
 async def send(
@@ -28,26 +27,24 @@ async def send(
     attributes: Mapping[str, JsonValue],
     items: Sequence[str],
 ) -> None:
-    """Queue messages about ``items``, in the transaction of the records.
+    """Queue messages about ``items`` (record ids), in the transaction of the records.
 
-    A queue that takes no messages refuses the whole transaction when it says ``rollback_on_error``; else the
-    transaction goes on, and each message is a User Exception Message, to be retried when the queue is active again.
-    Raises VaultFault.
+    A message that an inactive queue does not take is recorded as an exception, to be
+    retried when the queue is active again; a queue with ``rollback_on_error`` refuses
+    the whole transaction instead.
+
+    :raises VaultFault: OPERATION_NOT_ALLOWED when the messages cannot be sent.
     """
     queue = spark_queue(context.registry, queue_name)
     try:
-        await put(
-            context.connection,
-            open_queue(context.registry, queue_name),
-            attributes,
-            items,
-        )
+        target = open_queue(context.registry, queue_name)
+        await put(context.connection, target, attributes, items)
     except VaultFault as fault:
+        # An active queue refuses only what could never be sent: a retry would not help.
         if queue.rollback_on_error or queue.active:
             raise
-        failures = [
-            _failure(queue, Message(attributes, part), fault) for part in cut(items)
-        ]
+        messages = [Message(attributes, part) for part in cut(items)]
+        failures = [_failure(queue, message, fault) for message in messages]
         await recording.record(
             context.connection,
             context.records,
@@ -58,9 +55,17 @@ async def send(
 
 
 def _failure(queue: Queue, message: Message, fault: VaultFault) -> MessageFailure:
+    """Return the exception of a message that its queue did not take, under a new message id."""
     now = datetime.now(UTC)
     envelope = Envelope(
-        UNNAMED, UNNAMED, queue.name, now, now, 1, str(uuid4()), message
+        vault_name=UNNAMED,
+        vault_host_name=UNNAMED,
+        queue_name=queue.name,
+        enter_queue_timestamp=now,
+        send_message_timestamp=now,
+        send_attempt=1,
+        message_id=str(uuid4()),
+        message=message,
     )
     return MessageFailure(
         message_id=envelope.message_id,

@@ -1,4 +1,4 @@
-"""The queue log: removals always, every delivery of chosen queues for 20 minutes; a log a day, kept 30 days."""
+"""Keeps the queue log: removals always, every delivery of a queue while it is traced; each for 30 days."""
 
 from __future__ import annotations
 
@@ -11,8 +11,21 @@ from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Grant, authorize
 from shared.vault.audit import audit_entries as entries
 from shared.vault.errors import VaultFault
+from shared.vault.model.component_model import QueueType
+from shared.vault.queues.log_columns import (
+    STORED,
+    VAULT_ID,
+    EntryType,
+    LogEntry,
+    LoggedDelivery,
+    insert_statement,
+    insert_values,
+    selected_columns,
+)
 
 if TYPE_CHECKING:
+    from asyncpg import Record
+
     from shared.vault.access.caller import Caller
     from shared.vault.configuration.component_service import ComponentService
     from shared.vault.queues.delivery import Delivery
@@ -29,12 +42,8 @@ ON CONFLICT (queue) DO UPDATE SET ends = excluded.ends RETURNING ends
 IS_TRACED = (
     "SELECT EXISTS (SELECT FROM platform.queue_trace WHERE queue = $1 AND ends > now())"
 )
-LOG = """
-INSERT INTO platform.queue_log (queue, connection, message_id, entry_type, queue_time, send_time, attempts, error)
-SELECT $1, u.* FROM
-unnest($2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::timestamptz[], $7::int[], $8::text[]) AS u
-"""
-# Several connectors report on one connection: in key order, so that none waits for another in a circle.
+# Several connectors report on one connection. Rows are locked in the order of the key, so that
+# no two of their transactions wait for each other.
 LATEST = """
 INSERT INTO platform.queue_connection AS q (queue, connection, delivered, message_id, date_time, error)
 SELECT DISTINCT ON (u.connection) $1, u.connection, u.error IS NULL, u.message_id, u.send_time, u.error FROM
@@ -43,15 +52,16 @@ ORDER BY u.connection, u.send_time DESC
 ON CONFLICT (queue, connection) DO UPDATE SET delivered = excluded.delivered, message_id = excluded.message_id,
     date_time = excluded.date_time, error = excluded.error WHERE q.date_time <= excluded.date_time
 """
+INSERT = insert_statement()
 DAYS = """
 SELECT (logged AT TIME ZONE 'UTC')::date AS day, count(*) FILTER (WHERE entry_type = 'REMOVAL') AS removals,
     count(*) FILTER (WHERE entry_type = 'TRACE') AS traces
 FROM platform.queue_log GROUP BY 1 ORDER BY 1 DESC
 """
 EXPIRE = "DELETE FROM platform.queue_log WHERE logged < now() - $1::interval"
-ROWS = """
-SELECT entry, logged, queue, connection, message_id, entry_type, queue_time, send_time, attempts, error
-FROM platform.queue_log
+EXPIRE_TRACES = "DELETE FROM platform.queue_trace WHERE ends < now()"
+ENTRIES = f"""
+SELECT {selected_columns()} FROM platform.queue_log
 WHERE logged >= $1 AND logged < $2 AND entry > $3 AND ($4::text IS NULL OR queue = $4) ORDER BY entry LIMIT $5
 """
 
@@ -65,93 +75,90 @@ class LogDay:
     traces: int
 
 
-@dataclass(frozen=True, slots=True)
-class LogEntry:
-    """One line; ``entry`` is what a further page continues after."""
-
-    entry: int
-    timestamp: datetime
-    queue_name: str
-    connection_name: str
-    message_id: str
-    entry_type: str
-    queue_time: datetime
-    send_time: datetime
-    attempts: int
-    error: str | None
-
-
 class QueueLog:
-    """Written with each report of a connector, read by those who may."""
+    """The queue log of one Vault, which connectors write by their reports."""
 
-    def __init__(self, database: Database, components: ComponentService) -> None:
+    def __init__(
+        self,
+        database: Database,
+        components: ComponentService,
+        vault_id: int,
+    ) -> None:
         self._database = database
         self._components = components
+        self._vault_id = vault_id
 
     async def write(
-        self, connection: Connection, queue: str, deliveries: Sequence[Delivery]
+        self,
+        connection: Connection,
+        queue: str,
+        deliveries: Sequence[Delivery],
     ) -> None:
-        """Note the latest delivery over each connection, and log what is to be logged."""
-        named = [d for d in deliveries if d.connection]
-        if named:
-            columns = [
-                (d.connection, d.message_id, d.send_time, d.error) for d in named
-            ]
-            await connection.execute(
-                LATEST, queue, *map(list, zip(*columns, strict=True))
-            )
+        """Store the latest delivery over each connection, and log traced and removed ones."""
+        await self._store_latest(connection, queue, deliveries)
         traced = await connection.fetchval(IS_TRACED, queue)
-        lines = [
-            (
-                d.connection,
-                d.message_id,
-                entry_type,
-                d.queue_time,
-                d.send_time,
-                d.attempts,
-                d.error,
-            )
-            for d in deliveries
-            for entry_type, wanted in (("TRACE", traced), ("REMOVAL", d.removed))
-            if wanted
-        ]
-        if lines:
-            await connection.execute(LOG, queue, *map(list, zip(*lines, strict=True)))
+        logged: list[LoggedDelivery] = []
+        for delivery in deliveries:
+            if traced:
+                logged.append(LoggedDelivery(queue, EntryType.TRACE, delivery))
+            if delivery.removed:
+                logged.append(LoggedDelivery(queue, EntryType.REMOVAL, delivery))
+        if logged:
+            await connection.execute(INSERT, *insert_values(logged))
+
+    async def _store_latest(
+        self,
+        connection: Connection,
+        queue: str,
+        deliveries: Sequence[Delivery],
+    ) -> None:
+        # A message may fail before its connections are known.
+        named = [delivery for delivery in deliveries if delivery.connection]
+        if not named:
+            return
+        await connection.execute(
+            LATEST,
+            queue,
+            [delivery.connection for delivery in named],
+            [delivery.message_id for delivery in named],
+            [delivery.send_time for delivery in named],
+            [delivery.error for delivery in named],
+        )
 
     async def trace(self, caller: Caller, queue: str) -> datetime:
-        """*Trace Queue Delivery*: log every delivery of an outbound queue for 20 minutes; returns until when.
+        """Log every delivery of an outbound queue for 20 minutes (*Trace Queue Delivery*); return when it ends.
 
-        Raises VaultFault.
+        :raises VaultFault: INSUFFICIENT_ACCESS, INVALID_DATA for an unknown queue,
+            OPERATION_NOT_ALLOWED for one that is not outbound.
         """
         authorize(caller, Grant.MANAGE_QUEUES)
         found = self._components.registry.queues.get(queue)
         if found is None:
-            raise VaultFault(
-                ErrorType.INVALID_DATA, f"There is no queue [{queue[:100]}]"
-            )
-        if found.type != "outbound":
-            raise VaultFault(
-                ErrorType.OPERATION_NOT_ALLOWED, f"[{queue}] is no outbound queue"
-            )
+            message = f"There is no queue [{queue[:100]}]"
+            raise VaultFault(ErrorType.INVALID_DATA, message)
+        if found.type is not QueueType.OUTBOUND:
+            message = f"[{queue}] is no outbound queue"
+            raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, message)
         async with self._database.transaction() as connection:
             ends: datetime = await connection.fetchval(TRACE, queue, TRACED)
             await entries.noted(
                 connection,
                 caller,
                 entries.SYSTEM,
-                "Trace Queue Delivery",
+                entries.AuditAction.TRACE_DELIVERY,
                 f"Queue.{queue}",
             )
         return ends
 
     async def days(self, caller: Caller) -> list[LogDay]:
-        """The days that have entries, the latest first; raises VaultFault."""
+        """Return the days that have entries, the latest first.
+
+        :raises VaultFault: INSUFFICIENT_ACCESS
+        """
         authorize(caller, Grant.READ_QUEUE_LOG)
         async with self._database.connection() as connection:
-            return [
-                LogDay(row["day"], row["removals"], row["traces"])
-                for row in await connection.fetch(DAYS)
-            ]
+            rows = await connection.fetch(DAYS)
+        return [LogDay(row["day"], row["removals"], row["traces"]) for row in rows]
 
     async def page(
         self,
@@ -162,29 +169,44 @@ class QueueLog:
         after: int = 0,
         limit: int = PAGE,
     ) -> list[LogEntry]:
-        """Up to ``limit`` lines of a day (UTC), those after the entry ``after``, in order; raises VaultFault."""
+        """Return up to ``limit`` entries of a day (UTC) in order, beginning behind the entry number ``after``.
+
+        :raises VaultFault: INSUFFICIENT_ACCESS
+        """
         authorize(caller, Grant.READ_QUEUE_LOG)
         begin = datetime.combine(day, time.min, UTC)
+        end = begin + timedelta(days=1)
         async with self._database.connection() as connection:
-            rows = await connection.fetch(
-                ROWS, begin, begin + timedelta(days=1), after, queue, limit
-            )
-        return [LogEntry(*row) for row in rows]
+            rows = await connection.fetch(ENTRIES, begin, end, after, queue, limit)
+        return [self._entry(row) for row in rows]
+
+    def _entry(self, row: Record) -> LogEntry:
+        values = {column.name: row[column.name] for column in STORED}
+        values[VAULT_ID.name] = self._vault_id
+        return LogEntry(row["entry"], values)
 
     async def whole_day(
-        self, caller: Caller, day: date, *, queue: str | None = None
+        self,
+        caller: Caller,
+        day: date,
+        *,
+        queue: str | None = None,
     ) -> AsyncIterator[list[LogEntry]]:
-        """All lines of a day, a page at a time."""
+        """Yield all entries of a day, a page at a time.
+
+        :raises VaultFault: INSUFFICIENT_ACCESS
+        """
         page = await self.page(caller, day, queue=queue)
         while page:
             yield page
-            page = await self.page(caller, day, queue=queue, after=page[-1].entry)
+            # By number and not by offset: entries may be removed while the day is read.
+            last = page[-1].number
+            page = await self.page(caller, day, queue=queue, after=last)
 
     async def purge(self) -> int:
-        """Remove what is older than 30 days; how many entries that were."""
+        """Remove entries that are older than 30 days, and return how many."""
         async with self._database.connection() as connection:
-            done: str = await connection.execute(EXPIRE, KEPT)
-            await connection.execute(
-                "DELETE FROM platform.queue_trace WHERE ends < now()"
-            )
-        return int(done.rpartition(" ")[2])
+            status: str = await connection.execute(EXPIRE, KEPT)
+            await connection.execute(EXPIRE_TRACES)
+        # asyncpg returns the command tag: "DELETE" and the number of rows.
+        return int(status.rpartition(" ")[2])

@@ -1,10 +1,10 @@
-"""The outbox: messages written in the transaction of the records they speak of."""
+"""Writes messages into the outbox, in the transaction of the records that they are about."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, assert_never
 from uuid import uuid4
 
 import orjson
@@ -21,24 +21,36 @@ from shared.spark.envelope import (
 )
 from shared.spark.topology import Direction
 from shared.vault.errors import VaultFault
+from shared.vault.model.component_model import Queue, QueueType
 from shared.vault.storage.channels import OUTBOX
 
 if TYPE_CHECKING:
     from shared.vault.components.registry import Registry
-    from shared.vault.model.component_model import Queue
     from shared.vault.storage.database import Connection
 
-SENDER_BYTES = (
-    12 * MAX_NAME_LENGTH
-)  # what the sender's name and address may come to in JSON
+# The sender's name and host name, which the relay adds: each character takes at most six bytes in JSON.
+SENDER_BYTES = 12 * MAX_NAME_LENGTH
 
 INSERT = """
 INSERT INTO platform.outbox (queue, direction, message_id, message)
 SELECT $1, $2, u.message_id, u.message::jsonb FROM unnest($3::text[], $4::text[]) AS u(message_id, message)
 """
 
-# Held until the transaction ends: positions of a sequential queue are then in the order of the commits.
+# Locked until the transaction ends: positions of a sequential queue are then in the order of the commits.
 IN_ORDER = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))"
+
+
+def direction_of(queue: Queue) -> Direction | None:
+    """Return which way a Spark queue carries messages; None for a queue of jobs, which carries none."""
+    match queue.type:
+        case QueueType.INBOUND:
+            return Direction.INBOUND
+        case QueueType.OUTBOUND:
+            return Direction.OUTBOUND
+        case QueueType.JOB:
+            return None
+        case _:
+            assert_never(queue.type)
 
 
 async def put(
@@ -48,24 +60,31 @@ async def put(
     items: Sequence[str],
     message_id: str | None = None,
 ) -> None:
-    """Queue messages about ``items`` (record ids), at most 500 a message; sent after the transaction commits.
+    """Queue messages about ``items`` (record ids), at most 500 a message, to be sent after the commit.
 
-    ``message_id`` is given to send a message again under its first id; its items must then fit one message.
-    Raises VaultFault for a message that could never be sent: it would hold up those behind it.
+    With ``message_id``, send a message again under its first id; its items must then fit
+    one message.
+
+    :raises VaultFault: OPERATION_NOT_ALLOWED for a message that could never be sent.
     """
     parts = list(cut(items))
+    # Two messages of one id would be one to their receiver.
     if message_id and len(parts) != 1:
         raise _refusal("it has no items, or too many for one message")
     identifiers = [message_id] if message_id else [str(uuid4()) for _ in parts]
-    await _store(
-        connection, queue, attributes, dict(zip(identifiers, parts, strict=True))
-    )
+    messages = dict(zip(identifiers, parts, strict=True))
+    await _store(connection, queue, attributes, messages)
 
 
 async def announce(
-    connection: Connection, queue: Queue, attributes: Mapping[str, JsonValue]
+    connection: Connection,
+    queue: Queue,
+    attributes: Mapping[str, JsonValue],
 ) -> None:
-    """Queue a message that its attributes say all of; it has no items. Raises VaultFault as ``put`` does."""
+    """Queue one message without items.
+
+    :raises VaultFault: OPERATION_NOT_ALLOWED for a message that could never be sent.
+    """
     await _store(connection, queue, attributes, {str(uuid4()): ()})
 
 
@@ -75,39 +94,61 @@ async def _store(
     attributes: Mapping[str, JsonValue],
     items: Mapping[str, Sequence[str]],
 ) -> None:
-    """Store messages with these attributes: items by message id."""
+    """Store messages with these attributes; ``items`` are by message id."""
+    bodies = []
     for identifier, part in items.items():
-        _check_sendable(
-            queue, identifier, Message(attributes=attributes, items=tuple(part))
-        )
-    bodies = [
-        orjson.dumps({"attributes": attributes, "items": part}).decode()
-        for part in items.values()
-    ]
+        message = Message(attributes=attributes, items=tuple(part))
+        _check_sendable(queue, identifier, message)
+        body = orjson.dumps({"attributes": attributes, "items": part})
+        bodies.append(body.decode())
     if queue.sequential:
         await connection.execute(IN_ORDER, queue.name)
-    await connection.execute(INSERT, queue.name, queue.type, list(items), bodies)
+    await connection.execute(
+        INSERT,
+        queue.name,
+        queue.type.value,
+        list(items),
+        bodies,
+    )
+    # Delivered when the transaction commits: the relay finds the messages then.
     await connection.execute("SELECT pg_notify($1, '')", OUTBOX)
 
 
 def _check_sendable(queue: Queue, message_id: str, message: Message) -> None:
+    """Refuse now what the relay could not publish: there it would hold up the messages behind it.
+
+    :raises VaultFault: OPERATION_NOT_ALLOWED
+    """
     now = datetime.now(UTC)
+    envelope = Envelope(
+        vault_name="-",
+        vault_host_name="-",
+        queue_name=queue.name,
+        enter_queue_timestamp=now,
+        send_message_timestamp=now,
+        send_attempt=1,
+        message_id=message_id,
+        message=message,
+    )
     try:
-        body = Envelope("-", "-", queue.name, now, now, 1, message_id, message).encode()
+        body = envelope.encode()
     except MalformedMessage as error:
         raise _refusal(str(error)) from error
+    # jsonb takes no NUL character.
     if len(body) > MAX_BODY_BYTES - SENDER_BYTES or b"\\u0000" in body:
         raise _refusal("it is too large, or holds the NUL character")
 
 
 def _refusal(reason: str) -> VaultFault:
-    return VaultFault(
-        ErrorType.OPERATION_NOT_ALLOWED, f"The message cannot be sent: {reason}"
-    )
+    message = f"The message cannot be sent: {reason}"
+    return VaultFault(ErrorType.OPERATION_NOT_ALLOWED, message)
 
 
 def open_queue(registry: Registry, name: str) -> Queue:
-    """The queue, when it takes messages; raises VaultFault ``OPERATION_NOT_ALLOWED``."""
+    """Return a queue that takes messages.
+
+    :raises VaultFault: OPERATION_NOT_ALLOWED when it is inactive or no Spark queue.
+    """
     queue = spark_queue(registry, name)
     if not queue.active:
         raise VaultFault(
@@ -118,14 +159,15 @@ def open_queue(registry: Registry, name: str) -> Queue:
 
 
 def spark_queue(registry: Registry, name: str) -> Queue:
-    """The queue, active or not; raises VaultFault ``OPERATION_NOT_ALLOWED`` where there is none of this name."""
+    """Return a Spark queue, active or not.
+
+    :raises VaultFault: OPERATION_NOT_ALLOWED when there is none of this name.
+    """
     queue = registry.queues.get(name)
     if queue is None:
-        raise VaultFault(
-            ErrorType.OPERATION_NOT_ALLOWED, f"There is no queue [{name[:100]}]"
-        )
-    if queue.type not in tuple(Direction):
-        raise VaultFault(
-            ErrorType.OPERATION_NOT_ALLOWED, f"Queue [{name}] is no Spark queue"
-        )
+        message = f"There is no queue [{name[:100]}]"
+        raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, message)
+    if direction_of(queue) is None:
+        message = f"Queue [{name}] is no Spark queue"
+        raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, message)
     return queue

@@ -1,8 +1,8 @@
-"""Spark queues as an administrator sees them: status, depth, delivery on and off, reset."""
+"""Administers Spark queues: status, depth, delivery on and off, reset."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 from shared.protocol.error_types import ErrorType
 from shared.spark.broker_errors import BrokerUnavailable
 from shared.spark.envelope import format_moment
-from shared.spark.topology import Direction, purge_queue, queue_state, sequential_queue
+from shared.spark.topology import purge_queue, queue_state, sequential_queue
 from shared.vault.access.permissions import Grant, authorize
 from shared.vault.audit import audit_entries as entries
 from shared.vault.errors import VaultFault
+from shared.vault.model.component_model import QueueType
+from shared.vault.queues.outbox import direction_of
 
 if TYPE_CHECKING:
     from asyncpg import Record
@@ -25,17 +27,24 @@ if TYPE_CHECKING:
     from shared.vault.queues.relay import Relay
     from shared.vault.storage.database import Database
 
-BROKER_TIMEOUT = 5.0
+BROKER_TIMEOUT = 5.0  # seconds
 
 WAITING = "SELECT queue, count(*) AS messages, min(enter_queue_timestamp) AS since FROM platform.outbox GROUP BY queue"
-LAST_DELIVERIES = """
+WAITING_IN = "SELECT count(*) FROM platform.outbox WHERE queue = $1"
+IS_ENABLED = "SELECT enabled FROM platform.queue_delivery WHERE queue = $1"
+ENABLE = """
+INSERT INTO platform.queue_delivery (queue, enabled) VALUES ($1, $2)
+ON CONFLICT (queue) DO UPDATE SET enabled = excluded.enabled
+"""
+RESET = "DELETE FROM platform.outbox WHERE queue = $1"
+FAILED_DELIVERIES = """
 SELECT connection, message_id, date_time, error FROM platform.queue_connection WHERE queue = $1 AND NOT delivered
 """
 
 
 @dataclass(frozen=True, slots=True)
 class QueueDepth:
-    """What a queue holds; ``messages`` is None while the broker does not answer."""
+    """How many messages a queue holds; None while RabbitMQ does not reply."""
 
     queue: Queue
     messages: int | None
@@ -43,7 +52,7 @@ class QueueDepth:
 
 
 class QueueService:
-    """The five queue calls of the API."""
+    """The queues of a Vault as its API administers them."""
 
     def __init__(
         self,
@@ -58,144 +67,165 @@ class QueueService:
         self._relay = relay
 
     async def list(self, caller: Caller) -> list[dict[str, object]]:
-        """Every queue: name, status, type."""
-        authorize(caller, Grant.READ_QUEUES)
-        return [
-            self._summary(queue) for queue in self._components.registry.queues.values()
-        ]
+        """Return every queue with its name, status and type.
 
-    @staticmethod
-    def _summary(queue: Queue) -> dict[str, object]:
-        return {
-            "name": queue.name,
-            "status": "active" if queue.active else "inactive",
-            "type": queue.type,
-        }
+        :raises VaultFault: INSUFFICIENT_ACCESS
+        """
+        authorize(caller, Grant.READ_QUEUES)
+        queues = self._components.registry.queues
+        return [_summary(queue) for queue in queues.values()]
 
     async def get(self, caller: Caller, name: str) -> dict[str, object]:
-        """One queue with its delivery status, the messages it holds and its connections."""
+        """Return one queue with its delivery status, the messages it holds and its connections.
+
+        :raises VaultFault: INSUFFICIENT_ACCESS, INVALID_DATA for an unknown queue.
+        :raises BrokerUnavailable: when RabbitMQ does not reply.
+        """
         authorize(caller, Grant.READ_QUEUES)
         queue = self._queue(name)
         async with self._database.connection() as connection:
-            waiting = await connection.fetchval(
-                "SELECT count(*) FROM platform.outbox WHERE queue = $1", name
-            )
-            enabled = await connection.fetchval(
-                "SELECT enabled FROM platform.queue_delivery WHERE queue = $1", name
-            )
-            failed = {
-                row["connection"]: row
-                for row in await connection.fetch(LAST_DELIVERIES, name)
-            }
-        for kind in (name, sequential_queue(name)):
-            state = await queue_state(self._broker, kind, BROKER_TIMEOUT)
-            waiting += state.messages if state else 0
+            waiting: int = await connection.fetchval(WAITING_IN, name)
+            enabled = await connection.fetchval(IS_ENABLED, name)
+            rows = await connection.fetch(FAILED_DELIVERIES, name)
+        failed = {row["connection"]: row for row in rows}
+        names = [each.connection_name for each in queue.connections]
         return {
-            **self._summary(queue),
+            **_summary(queue),
+            # A queue that was never switched has no row.
             "delivery": "disabled" if enabled is False else "enabled",
-            "messages_in_queue": waiting,
-            "connections": [
-                {
-                    "name": c.connection_name,
-                    **_last_delivery(failed.get(c.connection_name)),
-                }
-                for c in queue.connections
-            ],
+            "messages_in_queue": waiting + await self._at_broker(name),
+            "connections": [_last_delivery(each, failed) for each in names],
         }
 
     async def depths(self, caller: Caller) -> Sequence[QueueDepth]:
-        """How many messages each queue holds, and since when the oldest waits that is not at the broker yet."""
+        """Return how many messages each queue holds, and since when the oldest waits for the broker.
+
+        :raises VaultFault: INSUFFICIENT_ACCESS
+        """
         authorize(caller, Grant.READ_QUEUES)
         async with self._database.connection() as connection:
-            waiting = {row["queue"]: row for row in await connection.fetch(WAITING)}
-        found: list[QueueDepth] = []
-        at_broker: int | None = 0  # once it does not answer, it is not asked again
+            rows = await connection.fetch(WAITING)
+        waiting = {row["queue"]: row for row in rows}
+        depths: list[QueueDepth] = []
+        reachable = True
         for queue in self._components.registry.queues.values():
-            own = waiting.get(queue.name)
-            at_broker = None if at_broker is None else await self._at_broker(queue.name)
-            messages = (
-                None
-                if at_broker is None
-                else at_broker + (own["messages"] if own else 0)
-            )
-            found.append(QueueDepth(queue, messages, own["since"] if own else None))
-        return found
+            row = waiting.get(queue.name)
+            messages: int | None = None
+            # Once it does not reply it is not asked again: each timeout would add up.
+            if reachable:
+                try:
+                    messages = await self._at_broker(queue.name)
+                except BrokerUnavailable:
+                    reachable = False
+                else:
+                    messages += row["messages"] if row else 0
+            depths.append(QueueDepth(queue, messages, row["since"] if row else None))
+        return depths
 
-    async def _at_broker(self, name: str) -> int | None:
-        """The messages that the broker holds of a queue; None when it does not answer."""
+    async def _at_broker(self, name: str) -> int:
+        """Return how many messages RabbitMQ holds of a queue.
+
+        :raises BrokerUnavailable: when it does not reply.
+        """
         messages = 0
-        try:
-            for kind in (name, sequential_queue(name)):
-                state = await queue_state(self._broker, kind, BROKER_TIMEOUT)
-                messages += state.messages if state else 0
-        except BrokerUnavailable:
-            return None
+        for each in (name, sequential_queue(name)):
+            state = await queue_state(self._broker, each, BROKER_TIMEOUT)
+            messages += state.messages if state else 0
         return messages
 
     async def enable_delivery(self, caller: Caller, name: str) -> None:
-        """Deliver again, beginning with what has waited."""
+        """Deliver again, beginning with the messages that have waited.
+
+        :raises VaultFault: INSUFFICIENT_ACCESS, INVALID_DATA, OPERATION_NOT_ALLOWED.
+        """
         await self._set_delivery(caller, name, enabled=True)
         self._relay.wake()
 
     async def disable_delivery(self, caller: Caller, name: str) -> None:
-        """Take messages and send none."""
+        """Take messages and send none until delivery is enabled.
+
+        :raises VaultFault: INSUFFICIENT_ACCESS, INVALID_DATA, OPERATION_NOT_ALLOWED.
+        """
         await self._set_delivery(caller, name, enabled=False)
 
     async def _set_delivery(self, caller: Caller, name: str, *, enabled: bool) -> None:
         authorize(caller, Grant.MANAGE_QUEUES)
-        if self._queue(name).type == "inbound":
+        if self._queue(name).type is QueueType.INBOUND:
             raise VaultFault(
                 ErrorType.OPERATION_NOT_ALLOWED,
                 f"Delivery of inbound queue [{name}] cannot be changed",
             )
         async with self._database.transaction() as connection:
-            await connection.execute(
-                "INSERT INTO platform.queue_delivery (queue, enabled) VALUES ($1, $2)"
-                " ON CONFLICT (queue) DO UPDATE SET enabled = excluded.enabled",
-                name,
-                enabled,
+            await connection.execute(ENABLE, name, enabled)
+            action = (
+                entries.AuditAction.ENABLE_DELIVERY
+                if enabled
+                else entries.AuditAction.DISABLE_DELIVERY
             )
-            action = "Enable Delivery" if enabled else "Disable Delivery"
             await entries.noted(
-                connection, caller, entries.SYSTEM, action, f"Queue.{name}"
+                connection,
+                caller,
+                entries.SYSTEM,
+                action,
+                f"Queue.{name}",
             )
 
     async def reset(self, caller: Caller, name: str) -> None:
-        """Delete every message in the queue; there is no way back."""
+        """Delete every message of a queue, in the outbox and at the broker.
+
+        :raises VaultFault: INSUFFICIENT_ACCESS, INVALID_DATA.
+        :raises BrokerUnavailable: when RabbitMQ does not reply.
+        """
         authorize(caller, Grant.MANAGE_QUEUES)
-        if self._queue(name).type not in tuple(Direction):
-            return  # nothing queues there
-        # Both or neither: without the broker nothing is deleted here either.
+        if direction_of(self._queue(name)) is None:
+            return
+        sequential = sequential_queue(name)
+        # The broker inside the transaction: when it does not reply, nothing is deleted.
         async with self._database.transaction() as connection:
-            await connection.execute(
-                "DELETE FROM platform.outbox WHERE queue = $1", name
-            )
+            await connection.execute(RESET, name)
             await entries.noted(
-                connection, caller, entries.SYSTEM, "Reset", f"Queue.{name}"
+                connection,
+                caller,
+                entries.SYSTEM,
+                entries.AuditAction.RESET,
+                f"Queue.{name}",
             )
             await purge_queue(self._broker, name, BROKER_TIMEOUT)
-            if (
-                await queue_state(self._broker, sequential_queue(name), BROKER_TIMEOUT)
-                is not None
-            ):
-                await purge_queue(self._broker, sequential_queue(name), BROKER_TIMEOUT)
+            state = await queue_state(self._broker, sequential, BROKER_TIMEOUT)
+            if state is not None:
+                await purge_queue(self._broker, sequential, BROKER_TIMEOUT)
 
     def _queue(self, name: str) -> Queue:
+        """Return a queue.
+
+        :raises VaultFault: INVALID_DATA when there is none of this name.
+        """
         queue = self._components.registry.queues.get(name)
         if queue is None:
-            raise VaultFault(
-                ErrorType.INVALID_DATA, f"There is no queue [{name[:100]}]"
-            )
+            message = f"There is no queue [{name[:100]}]"
+            raise VaultFault(ErrorType.INVALID_DATA, message)
         return queue
 
 
-def _last_delivery(failed: Record | None) -> dict[str, object]:
-    """How the latest message over a connection fared; clients expect ``error`` to be an object or absent."""
-    if failed is None:
-        return {"last_message_delivered": "ok"}
-    error = {
-        "message_id": failed["message_id"],
-        "date_time": format_moment(failed["date_time"]),
-        "message": failed["error"],
+def _summary(queue: Queue) -> dict[str, object]:
+    return {
+        "name": queue.name,
+        "status": "active" if queue.active else "inactive",
+        "type": queue.type.value,
     }
-    return {"last_message_delivered": "error", "error": error}
+
+
+def _last_delivery(name: str, failed: Mapping[str, Record]) -> dict[str, object]:
+    """Return how the latest message over a connection was delivered.
+
+    Clients expect ``error`` to be an object, or to be absent.
+    """
+    row = failed.get(name)
+    if row is None:
+        return {"name": name, "last_message_delivered": "ok"}
+    error = {
+        "message_id": row["message_id"],
+        "date_time": format_moment(row["date_time"]),
+        "message": row["error"],
+    }
+    return {"name": name, "last_message_delivered": "error", "error": error}

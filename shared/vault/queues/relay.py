@@ -1,8 +1,9 @@
-"""The relay: takes committed messages out of the outbox and publishes them, in order, with confirms."""
+"""Publishes the committed messages of the outbox, in order, with confirms."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -12,8 +13,8 @@ import orjson
 import structlog
 
 from shared.runtime.process import end, run_until_cancelled
+from shared.runtime.retry_policies import VAULT_LOOP
 from shared.runtime.telemetry import metrics
-from shared.runtime.waiting import delays
 from shared.spark.broker_errors import BrokerUnavailable, Unroutable
 from shared.spark.envelope import Envelope, Message
 from shared.spark.publisher import Outgoing, Publisher
@@ -25,6 +26,7 @@ from shared.spark.topology import (
     sequential_queue,
     unbind_sequential,
 )
+from shared.vault.queues.outbox import direction_of
 from shared.vault.storage.database import DatabaseUnavailable
 
 if TYPE_CHECKING:
@@ -35,10 +37,8 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 BATCH = 200
-MAX_PAUSE = 3.0  # seconds between attempts while the database or the broker is away
-IDLE_SECONDS = (
-    2.0  # the poll beneath the notifications, for one that was lost with its connection
-)
+# Between looks at the outbox: a notification may be lost with its connection.
+IDLE_SECONDS = 2.0
 FAULTS = (
     BrokerUnavailable,
     Unroutable,
@@ -48,21 +48,22 @@ FAULTS = (
     OSError,
 )
 
-# Rows another relay holds are skipped, and so are queues that are not declared here, and those whose delivery an
-# administrator has disabled.
+# SKIP LOCKED: another relay publishes those rows. Queues that are not declared yet, and those whose
+# delivery is disabled, keep their messages.
 TAKE = """
 SELECT position, queue, direction, message_id, message, enter_queue_timestamp FROM platform.outbox o
 WHERE o.queue = ANY ($2::text[])
 AND NOT EXISTS (SELECT FROM platform.queue_delivery d WHERE d.queue = o.queue AND NOT d.enabled)
 ORDER BY position LIMIT $1 FOR UPDATE SKIP LOCKED
 """
-# Held to the end of the transaction, so that one process at a time relays a sequential queue.
+# Locked until the transaction ends, so that one process at a time relays a sequential queue.
 ALONE = "SELECT pg_try_advisory_xact_lock(hashtextextended($1, 1))"
+DELETE = "DELETE FROM platform.outbox WHERE position = ANY($1::bigint[])"
 
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """Who the envelopes say they come from."""
+    """The Vault that envelopes name as their sender."""
 
     vault_id: int
     vault_name: str
@@ -71,15 +72,15 @@ class Sender:
 
 @dataclass(frozen=True, slots=True, order=True)
 class DeclaredQueue:
-    """A Spark queue as the broker has it."""
+    """A Spark queue as RabbitMQ has it."""
 
     name: str
-    direction: str
+    direction: Direction
     sequential: bool
 
 
 class Relay:
-    """Publishes the outbox of one Vault; any number of processes may run one."""
+    """Publishes the outbox of one Vault, in any number of processes."""
 
     def __init__(
         self,
@@ -109,102 +110,128 @@ class Relay:
         )
 
     async def stop(self) -> None:
-        """End; a batch under way is confirmed and deleted, or stays in the outbox."""
+        """End; a batch that is not confirmed stays in the outbox."""
         await end(self._task)
         for publisher in self._publishers.values():
             await publisher.close()
 
     async def _run(self) -> None:
-        pauses = delays(ceiling=MAX_PAUSE)
+        pauses = VAULT_LOOP.pauses()
         while True:
             self._wake.clear()
             try:
-                await self.declare_queues()
-                while await self._publish_batch():
-                    pass
-                for queue in self._declared:
-                    while queue.sequential and await self._publish_in_sequence(queue):
-                        pass
-                await self._count_waiting()
+                await self._publish_all()
             except FAULTS as error:
-                self._declared.clear()
-                if self.last_fault is None:
-                    log.warning("relay.waiting", reason=type(error).__name__)
-                self.last_fault = type(error).__name__
+                self._suspend(error)
                 await asyncio.sleep(next(pauses))
                 continue
             if self.last_fault is not None:
                 log.info("relay.resumed")
-            self.last_fault, pauses = None, delays(ceiling=MAX_PAUSE)
+            self.last_fault, pauses = None, VAULT_LOOP.pauses()
             try:
                 async with asyncio.timeout(IDLE_SECONDS):
                     await self._wake.wait()
             except TimeoutError:
                 continue
 
+    async def _publish_all(self) -> None:
+        """Publish whatever is in the outbox.
+
+        :raises Exception: one of ``FAULTS``.
+        """
+        await self.declare_queues()
+        while await self._publish_batch():
+            pass
+        for queue in self._declared:
+            while queue.sequential and await self._publish_in_sequence(queue):
+                pass
+        await self._count_waiting()
+
+    def _suspend(self, error: Exception) -> None:
+        """Note why nothing is published, and log it the first time."""
+        # A broker that comes back may have lost its queues: they are declared again.
+        self._declared.clear()
+        reason = type(error).__name__
+        if self.last_fault is None:
+            log.warning("relay.waiting", reason=reason)
+        self.last_fault = reason
+
     async def declare_queues(self) -> None:
-        """Make the broker's queues those of the Queue components; what is there already stays."""
-        queues = self._components.registry.queues.values()
-        wanted = {
-            DeclaredQueue(q.name, q.type, q.sequential)
-            for q in queues
-            if q.type != "job"
-        }
+        """Declare the queues of the Queue components that are not declared yet.
+
+        :raises BrokerUnavailable: when RabbitMQ does not reply.
+        """
+        wanted = set(self._spark_queues())
         if wanted == self._declared:
             return
+        new = sorted(wanted - self._declared)
         async with self._broker.short_channel() as channel:
             await declare_exchanges(channel)
-            for queue in sorted(wanted - self._declared):
+            for queue in new:
                 await declare_queue(
-                    channel, queue.name, queue.direction, sequential=queue.sequential
+                    channel,
+                    queue.name,
+                    queue.direction,
+                    sequential=queue.sequential,
                 )
-        for queue in sorted(wanted - self._declared):
-            if (
-                not queue.sequential
-                and await queue_state(self._broker, sequential_queue(queue.name))
-                is not None
-            ):
-                async with self._broker.short_channel() as channel:
-                    await unbind_sequential(channel, queue.name, queue.direction)
+        for queue in new:
+            if not queue.sequential:
+                await self._unbind_sequential(queue)
         self._declared = wanted
 
+    def _spark_queues(self) -> Iterator[DeclaredQueue]:
+        for queue in self._components.registry.queues.values():
+            direction = direction_of(queue)
+            if direction is not None:
+                yield DeclaredQueue(queue.name, direction, queue.sequential)
+
+    async def _unbind_sequential(self, queue: DeclaredQueue) -> None:
+        """Let no new message enter the sequential queue of a queue that no longer is one; its messages stay."""
+        if await queue_state(self._broker, sequential_queue(queue.name)) is None:
+            return
+        async with self._broker.short_channel() as channel:
+            await unbind_sequential(channel, queue.name, queue.direction)
+
     async def _publish_batch(self) -> bool:
-        """Publish up to a batch; whether there may be more. Raises Unroutable when all but some were published."""
-        lost: Unroutable | None = None
+        """Publish up to a batch of the queues without a sequence; return whether there may be more.
+
+        :raises Unroutable: when RabbitMQ returned some of them; the others are published.
+        :raises BrokerUnavailable: when RabbitMQ does not reply; nothing is deleted then.
+        """
+        returned: Unroutable | None = None
+        queues = [queue.name for queue in self._declared if not queue.sequential]
         async with self._database.transaction() as connection:
-            rows = await connection.fetch(
-                TAKE, BATCH, [q.name for q in self._declared if not q.sequential]
-            )
+            rows = await connection.fetch(TAKE, BATCH, queues)
             kept: set[str] = set()
             for direction in Direction:
-                outgoing = [
-                    self._outgoing(row) for row in rows if row["direction"] == direction
-                ]
+                own = [row for row in rows if row["direction"] == direction]
+                outgoing = [self._outgoing(row) for row in own]
                 try:
                     await self._publisher(direction.exchange).publish_all(outgoing)
                 except Unroutable as error:
-                    lost = error
+                    returned = error
                     kept.update(error.message_ids)
-            await self._delete(
-                connection,
-                [row["position"] for row in rows if row["message_id"] not in kept],
-            )
-        if lost is not None:
-            raise lost
+            published = [row for row in rows if row["message_id"] not in kept]
+            await self._delete(connection, [row["position"] for row in published])
+        # After the commit: what was published must not be published again.
+        if returned is not None:
+            raise returned
         return len(rows) == BATCH
 
     async def _publish_in_sequence(self, queue: DeclaredQueue) -> bool:
-        """Publish up to a batch of a sequential queue, each message confirmed before the next; whether there is more.
+        """Publish up to a batch of a sequential queue, each message confirmed before the next.
 
-        What was confirmed before a fault is deleted all the same: to publish it again would put it behind its
-        followers. Raises what stopped it.
+        Returns whether there may be more.
+
+        :raises BrokerUnavailable: when RabbitMQ does not reply.
+        :raises Unroutable: when it returned a message.
         """
         stopped: BrokerUnavailable | Unroutable | None = None
+        publisher = self._publisher(queue.direction.exchange)
         async with self._database.transaction() as connection:
             if not await connection.fetchval(ALONE, queue.name):
                 return False
             rows = await connection.fetch(TAKE, BATCH, [queue.name])
-            publisher = self._publisher(Direction(queue.direction).exchange)
             confirmed: list[int] = []
             for row in rows:
                 try:
@@ -213,6 +240,7 @@ class Relay:
                     stopped = error
                     break
                 confirmed.append(row["position"])
+            # Also after a fault: published again they would stand behind their followers.
             await self._delete(connection, confirmed)
         if stopped is not None:
             raise stopped
@@ -220,17 +248,13 @@ class Relay:
 
     async def _count_waiting(self) -> None:
         async with self._database.connection() as connection:
-            metrics.outbox_waiting.set(
-                await connection.fetchval("SELECT count(*) FROM platform.outbox")
-            )
+            waiting = await connection.fetchval("SELECT count(*) FROM platform.outbox")
+        metrics.outbox_waiting.set(waiting)
 
     @staticmethod
     async def _delete(connection: Connection, positions: list[int]) -> None:
         if positions:
-            await connection.execute(
-                "DELETE FROM platform.outbox WHERE position = ANY($1::bigint[])",
-                positions,
-            )
+            await connection.execute(DELETE, positions)
 
     def _publisher(self, exchange: str) -> Publisher:
         if exchange not in self._publishers:
@@ -238,7 +262,8 @@ class Relay:
         return self._publishers[exchange]
 
     def _outgoing(self, row: asyncpg.Record) -> Outgoing:
-        message = orjson.loads(row["message"])
+        stored = orjson.loads(row["message"])
+        message = Message(stored["attributes"], tuple(stored["items"]))
         envelope = Envelope(
             vault_name=self._sender.vault_name,
             vault_host_name=self._sender.vault_host_name,
@@ -247,9 +272,7 @@ class Relay:
             send_message_timestamp=datetime.now(UTC),
             send_attempt=1,
             message_id=row["message_id"],
-            message=Message(
-                attributes=message["attributes"], items=tuple(message["items"])
-            ),
+            message=message,
         )
         return Outgoing(
             queue=row["queue"],

@@ -1,89 +1,109 @@
-"""The staging area's jobs: move, delete, and put an upload together."""
+"""Carries out the staging area's jobs: moves, deletions, and uploads that become files."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from shared.vault.errors import VaultFault
-from shared.vault.files.file_store import AlreadyThere, delete_tree
-from shared.vault.files.store_faults import as_faults
+from shared.vault.files.file_store import AlreadyThere, as_faults, delete_tree
 from shared.vault.jobs.job_model import JobContext, JobResult, JobType
-from shared.vault.staging import staging_service as service
-from shared.vault.staging import uploads
+from shared.vault.staging.staging_service import DELETE, MOVE
+from shared.vault.staging.uploads import COMMIT, md5_of
 
 if TYPE_CHECKING:
-    from shared.vault.staging.uploads import UploadSession
+    from shared.vault.files.file_store import FileStore
+    from shared.vault.staging.uploads import UploadedPart, UploadService, UploadSession
 
 
-async def move(context: JobContext) -> JobResult:
-    """Move an item; a run that takes over from one that was cut off completes it."""
-    source, target = (
-        str(context.parameters["source"]),
-        str(context.parameters["target"]),
-    )
-    resumed = bool(context.checkpoint)
-    if not resumed:
-        await context.save({"begun": True})
-    with as_faults():
-        await context.vault.files.move(source, target, resumed=resumed)
-    return JobResult()
+class StagingJobs:
+    """Carries out the jobs that the staging area submits."""
 
+    def __init__(self, files: FileStore, uploads: UploadService) -> None:
+        self._files = files
+        self._uploads = uploads
 
-async def delete(context: JobContext) -> JobResult:
-    """Delete a file, or a folder and what is in it."""
-    deleted = await delete_tree(context.vault.files, str(context.parameters["key"]))
-    return JobResult(results={"files_deleted": deleted})
+    def job_types(self) -> Mapping[str, JobType]:
+        """Return how each type of job is run."""
+        return {
+            MOVE: JobType(self.move),
+            DELETE: JobType(self.delete),
+            COMMIT: JobType(self.commit),
+        }
 
+    async def move(self, context: JobContext) -> JobResult:
+        """Move an item; complete the move of a run that was cut off.
 
-async def commit(context: JobContext) -> JobResult:
-    """Put the file of an upload session in place, and remove the session."""
-    sessions = context.vault.uploads
-    session_id = str(context.parameters["session"])
-    try:
-        session = await sessions.session(context.caller, session_id)
-    except VaultFault:
-        if context.checkpoint:
-            return JobResult()  # the run before came to its end, but not to say so
-        raise
-    resumed = bool(context.checkpoint)
-    await context.save({"begun": True})
-    try:
-        await _put_together(context, session, resumed=resumed)
-    except AlreadyThere:
-        await sessions.reopen(session_id)
+        :raises VaultFault: when the target exists, or the source is gone.
+        """
+        source = str(context.parameters["source"])
+        target = str(context.parameters["target"])
+        resumed = bool(context.checkpoint)
+        # Saved before anything is moved: the next run then completes the move, and does not
+        # take the file in its new place for another one.
+        if not resumed:
+            await context.save({"begun": True})
         with as_faults():
+            await self._files.move(source, target, resumed=resumed)
+        return JobResult()
+
+    async def delete(self, context: JobContext) -> JobResult:
+        """Delete a file, or a folder and everything in it; the result counts the files."""
+        deleted = await delete_tree(self._files, str(context.parameters["key"]))
+        return JobResult(results={"files_deleted": deleted})
+
+    async def commit(self, context: JobContext) -> JobResult:
+        """Join the parts of an upload session into its file, and remove the session.
+
+        :raises VaultFault: when the session is gone, or another file has taken the place.
+        """
+        session_id = str(context.parameters["session"])
+        resumed = bool(context.checkpoint)
+        try:
+            session = await self._uploads.session(context.caller, session_id)
+        except VaultFault:
+            if resumed:
+                # The run before removed the session, and ended before it was settled.
+                return JobResult()
             raise
-    await sessions.remove(session_id)
-    return JobResult()
+        await context.save({"begun": True})
+        try:
+            await self._store(session, resumed=resumed)
+        except AlreadyThere:
+            # The caller may remove what is in its place, and commit again.
+            await self._uploads.reopen(session_id)
+            with as_faults():
+                raise
+        await self._uploads.remove(session_id)
+        return JobResult()
 
+    async def _store(self, session: UploadSession, *, resumed: bool) -> None:
+        """Store the session's file, unless the run before has stored it.
 
-async def _put_together(
-    context: JobContext, session: UploadSession, *, resumed: bool
-) -> None:
-    files, sessions = context.vault.files, context.vault.uploads
-    parts = await sessions.stored_parts(session.id)
-    content = sessions.joined(parts)
-    try:
-        await files.put(
-            session.key, content, overwrite=session.overwrite, limit=session.size
-        )
-    except AlreadyThere:
-        there = await files.find(session.key)
-        if (
-            not resumed
-            or there is None
-            or there.is_folder
-            or there.size != session.size
-        ):
-            raise
-        if await uploads.md5_of(files.get(session.key)) != await uploads.md5_of(
-            sessions.joined(parts)
-        ):
-            raise
+        :raises AlreadyThere: when another file is in its place.
+        """
+        parts = await self._uploads.stored_parts(session.id)
+        content = self._uploads.joined(parts)
+        try:
+            await self._files.put(
+                session.key,
+                content,
+                overwrite=session.overwrite,
+                limit=session.size,
+            )
+        except AlreadyThere:
+            if not resumed or not await self._is_stored(session, parts):
+                raise
 
-
-JOBS = {
-    service.MOVE: JobType(move),
-    service.DELETE: JobType(delete),
-    uploads.COMMIT: JobType(commit),
-}
+    async def _is_stored(
+        self,
+        session: UploadSession,
+        parts: Sequence[UploadedPart],
+    ) -> bool:
+        """Return whether the file in place has the content of the parts."""
+        there = await self._files.find(session.key)
+        if there is None or there.is_folder or there.size != session.size:
+            return False
+        stored = await md5_of(self._files.get(session.key))
+        uploaded = await md5_of(self._uploads.joined(parts))
+        return stored == uploaded

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Grant, authorize, granted
 from shared.vault.errors import VaultFault
-from shared.vault.files.file_store import Item, StoredFile
+from shared.vault.files.file_store import Item, StoredFile, as_faults
 from shared.vault.files.paths import (
     ROOT,
     StagingArea,
@@ -21,7 +21,6 @@ from shared.vault.files.paths import (
     split,
     user_folder,
 )
-from shared.vault.files.store_faults import as_faults
 
 if TYPE_CHECKING:
     from shared.vault.access.caller import Caller

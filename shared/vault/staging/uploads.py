@@ -13,8 +13,7 @@ from uuid import uuid4
 from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Grant, authorize_own, granted
 from shared.vault.errors import VaultFault
-from shared.vault.files.file_store import delete_tree
-from shared.vault.files.store_faults import as_faults
+from shared.vault.files.file_store import as_faults, delete_tree
 
 if TYPE_CHECKING:
     from asyncpg import Record

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import asyncpg
 
 from shared.runtime.process import end, run_until_cancelled
-from shared.runtime.waiting import delays, state_log
+from shared.runtime.retry_policies import VAULT_LOOP
+from shared.runtime.waiting import state_log
 from shared.vault.storage.database import UNREACHABLE
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 COMPONENT_CHANGED = "component_changed"
 OUTBOX = "outbox"
 CONNECT_TIMEOUT = 10.0
-MAX_PAUSE = 3.0  # seconds; what waits in the outbox waits no longer than this once the database is back
 
 
 class Notifications:
@@ -45,7 +45,7 @@ class Notifications:
         await end(self._task)
 
     async def _listen(self) -> None:
-        pauses = delays(ceiling=MAX_PAUSE)
+        pauses = VAULT_LOOP.pauses()
         while True:
             try:
                 connection = await asyncpg.connect(self._dsn, timeout=CONNECT_TIMEOUT)
@@ -54,7 +54,7 @@ class Notifications:
                 await asyncio.sleep(next(pauses))
                 continue
             state_log.succeeded("postgresql (notifications)")
-            pauses = delays(ceiling=MAX_PAUSE)
+            pauses = VAULT_LOOP.pauses()
             try:
                 await self._listen_on(connection)
             finally:

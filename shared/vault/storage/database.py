@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import asyncpg
 
+from shared.runtime.retry_policies import UNIT_OF_WORK
 from shared.runtime.waiting import state_log
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ ACQUIRE_TIMEOUT = 10.0
 STATEMENT_TIMEOUT = 60.0
 CANCEL_TIME = 5.0  # that the server has to stop a statement by itself, before the driver gives it up
 CLOSE_TIMEOUT = 5.0
-ATTEMPTS = 5
 
 # The whole unit of work is run again after these; each leaves nothing committed behind.
 RETRYABLE = (
@@ -166,7 +166,7 @@ class Database:
 
     async def unit_of_work(self, work: Callable[[Connection], Awaitable[T]]) -> T:
         """Run ``work`` in a transaction, again from its start after a deadlock or a changed table."""
-        for attempt in range(1, ATTEMPTS + 1):
+        for attempt in range(1, UNIT_OF_WORK.attempts + 1):
             try:
                 async with self.transaction() as connection:
                     result = await work(connection)
@@ -174,7 +174,7 @@ class Database:
                         await addition(connection, result)
                     return result
             except RETRYABLE as error:
-                if attempt == ATTEMPTS:
+                if attempt == UNIT_OF_WORK.attempts:
                     raise
                 if isinstance(
                     error,
@@ -182,7 +182,7 @@ class Database:
                     | asyncpg.OutdatedSchemaCacheError,
                 ):
                     await self.forget_statements()
-                await asyncio.sleep(0.01 * 2**attempt)
+                await asyncio.sleep(UNIT_OF_WORK.pause_before(attempt + 1))
         raise AssertionError  # the loop returns or raises
 
 
@@ -247,3 +247,28 @@ async def _carry_every_date(connection: asyncpg.Connection[asyncpg.Record]) -> N
         encoder=lambda moment: ((moment - EPOCH) // MICROSECOND,),
         decoder=lambda parts: EPOCH + parts[0] * MICROSECOND,
     )
+
+
+NOW = """
+SELECT greatest(date_trunc('milliseconds', clock_timestamp()), (SELECT given FROM platform.clock))
+"""
+
+
+TELL = """
+UPDATE platform.clock SET given = greatest(given, date_trunc('milliseconds', clock_timestamp())) RETURNING given
+"""
+
+
+async def moment(connection: Connection) -> datetime:
+    """The moment with which a change made now is dated; one clock for all processes of the Vault."""
+    now: datetime = await connection.fetchval(NOW)
+    return now
+
+
+async def tell(connection: Connection) -> datetime:
+    """The moment for a caller who will ask what changed since it.
+
+    No transaction that begins after this dates a change before it, also when the server's clock is set back.
+    """
+    told: datetime = await connection.fetchval(TELL)
+    return told

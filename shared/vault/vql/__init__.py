@@ -1,23 +1,24 @@
-"""VQL: text to syntax tree, syntax tree to one parameterised SQL statement; pure."""
+"""Turns VQL text into a syntax tree, and that into one parameterised SQL statement; pure."""
 
-from shared.vault.vql.children import children_query
 from shared.vault.vql.columns import Column, SubSelectColumn
 from shared.vault.vql.compiler import (
     NO_TARGETS,
     CompiledQuery,
+    Facet,
     Options,
     Targets,
     check_criteria,
+    children_query,
     compile_query,
+    facets_of,
 )
 from shared.vault.vql.deferred import TOKENS, Execution, resolve
-from shared.vault.vql.describe import describe
-from shared.vault.vql.facets import Facet, facets_of
+from shared.vault.vql.describe import describe, describe_show, show_rows
+from shared.vault.vql.functions import whole_text
 from shared.vault.vql.parser import parse, parse_criteria, parse_statement
-from shared.vault.vql.resolve import Readable, Registry
-from shared.vault.vql.show import describe_show, show_rows
+from shared.vault.vql.resolve import Readable
 from shared.vault.vql.syntax_tree import Criteria, Query, Show
-from shared.vault.vql.targets import Target, registry_targets
+from shared.vault.vql.targets import Registry, Target, registry_targets
 from shared.vault.vql.vql_errors import (
     VqlError,
     VqlLimitError,
@@ -59,4 +60,5 @@ __all__ = [
     "registry_targets",
     "resolve",
     "show_rows",
+    "whole_text",
 ]

@@ -6,197 +6,210 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from shared.protocol.error_types import ErrorType
 from shared.vault.model.component_model import Field, FieldType, VaultObject
-from shared.vault.vql.conditions import condition_sql
+from shared.vault.model.field_types import is_integer, traits
+from shared.vault.vql.conditions import matching_sql
 from shared.vault.vql.deferred import ChildAddress
-from shared.vault.vql.find import find_sql, rank_sql
-from shared.vault.vql.functions import FILE_FUNCTIONS, LONG, named_file, selected_sql
-from shared.vault.vql.labels import label_sql
-from shared.vault.vql.literals import is_integer
-from shared.vault.vql.resolve import DOCUMENT_ID, Scope, Statement, quoted
+from shared.vault.vql.find import rank_sql
+from shared.vault.vql.functions import (
+    Function,
+    is_file_function,
+    label_sql,
+    named_file,
+    selected_sql,
+)
+from shared.vault.vql.resolve import DOCUMENT_ID, Scope, Statement
 from shared.vault.vql.syntax_tree import Find, Item, Order, Rank, Select
+from shared.vault.vql.targets import quoted
 from shared.vault.vql.vql_errors import VqlLimitError
 
 MAX_ITEMS = 500  # selected in one SELECT
 MAX_SUBSELECTS = 20
-UNSORTED = LONG | {FieldType.ATTACHMENT}
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One output column: its key in a row, the field it shows, and how it was asked for."""
+    """One output column: its key in a row, the field it shows, and how the statement names it.
+
+    ``own`` is False for fields behind a relationship.
+    """
 
     key: str
     field: Field
     function: str | None = None
     alias: bool = False
-    own: bool = (
-        True  # a field of the object selected from, not of one behind a relationship
-    )
+    own: bool = True
 
     @property
     def is_decimal(self) -> bool:
-        """Whether it holds numbers with decimals, whose every digit counts: they travel as text, and are JSON so."""
-        plain = self.function in (None, "TONAME")
-        return (
-            plain and self.field.type is FieldType.NUMBER and not is_integer(self.field)
-        )
+        """Whether it holds numbers with decimals."""
+        # Their every digit counts: they travel as text, not as floating point numbers.
+        is_plain = self.function in (None, Function.TONAME)
+        is_number = self.field.type is FieldType.NUMBER
+        return is_plain and is_number and not is_integer(self.field)
 
 
 @dataclass(frozen=True, slots=True)
 class SubSelectColumn:
-    """One output column that holds a to-many sub-select's answer as JSON text."""
+    """One output column that holds a to-many sub-select's answer as JSON text; its key is the relationship's name."""
 
-    key: str  # the relationship's name
+    key: str
     source: VaultObject
     columns: tuple[Column, ...]
 
 
 def field_columns(scope: Scope, items: Sequence[Item]) -> list[tuple[str, Column]]:
-    """SQL and column of each selected field, a repeated one once; raises VqlNameError, VqlLimitError."""
+    """Return SQL and column of each selected field, a repeated one once.
+
+    :raises VqlNameError: a name or function does not suit, or two fields would have one key.
+    :raises VqlLimitError: there are more than ``MAX_ITEMS``.
+    """
     if len(items) > MAX_ITEMS:
-        message = f"a SELECT takes at most {MAX_ITEMS} fields"
-        raise VqlLimitError(message)
+        raise VqlLimitError(f"a SELECT takes at most {MAX_ITEMS} fields")
     found: dict[str, Item] = {}
     columns = []
     for item in items:
-        key = item.key
-        earlier = found.setdefault(key, item)
-        if earlier is not item:
-            if (
-                earlier.path.parts != item.path.parts
-                or earlier.function != item.function
-            ):
-                message = (
-                    f"[{key}] is selected twice in different ways; give one an alias"
-                )
-                raise scope.statement.fault(message, item.path.at)
-            continue
-        sql, field = selected_sql(scope, item.path, item.function)
-        if key == DOCUMENT_ID:
-            key = field.name
-        columns.append(
-            (
-                sql,
-                Column(
-                    key,
-                    field,
-                    item.function,
-                    item.alias is not None,
-                    len(item.path.parts) == 1,
-                ),
-            )
-        )
+        earlier = found.setdefault(item.key, item)
+        if earlier is item:
+            columns.append(_field_column(scope, item))
+        elif _selected(earlier) != _selected(item):
+            message = f"[{item.key}] is selected twice in different ways"
+            hint = "give one an alias"
+            raise scope.statement.fault(f"{message}; {hint}", item.path.at)
     return columns
 
 
-def order_sql(scope: Scope, order: Sequence[Order | Rank], find: Find | None) -> str:
-    """ORDER BY terms, the id last so that the order is total.
+def _selected(item: Item) -> tuple[tuple[str, ...], str | None]:
+    return item.path.parts, item.function
 
-    Records without a value come last, those of raw objects before the others, in a descending order after them.
-    Without terms, what FIND has found is sorted by rank.
+
+def _field_column(scope: Scope, item: Item) -> tuple[str, Column]:
+    sql, field = selected_sql(scope, item.path, item.function)
+    # Rows say id, also where a statement writes ID.
+    key = field.name if item.key == DOCUMENT_ID else item.key
+    has_alias = item.alias is not None
+    is_own = len(item.path.parts) == 1
+    return sql, Column(key, field, item.function, has_alias, is_own)
+
+
+def order_sql(scope: Scope, order: Sequence[Order | Rank], find: Find | None) -> str:
+    """Return the ORDER BY terms of a SELECT.
+
+    :raises VqlNameError: a field cannot be sorted by.
     """
-    terms = []
+    # What FIND has found comes by rank unless the statement says otherwise.
     if find is not None and not order:
         order = (Rank(find.at),)
-    for term in order:
-        if isinstance(term, Rank):
-            if find is None:
-                message = "ORDER BY RANK goes with FIND only"
-                raise scope.statement.fault(message, term.at)
-            terms.append(f"{rank_sql(scope, find)} DESC")
-        else:
-            empty = "FIRST" if scope.object.raw and not term.descending else "LAST"
-            terms.append(
-                f"{_sorted_by(scope, term)} {'DESC' if term.descending else 'ASC'} NULLS {empty}"
-            )
-    terms.append(scope.key)
-    return ", ".join(terms)
+    terms = [_order_term(scope, term, find) for term in order]
+    # The id last, so that the order is total and pages do not overlap.
+    return ", ".join([*terms, scope.key])
+
+
+def _order_term(scope: Scope, term: Order | Rank, find: Find | None) -> str:
+    if isinstance(term, Rank):
+        if find is None:
+            raise scope.statement.fault("ORDER BY RANK goes with FIND only", term.at)
+        return f"{rank_sql(scope, find)} DESC"
+    direction = "DESC" if term.descending else "ASC"
+    # Records without a value come last; those of raw objects first, unless the order descends.
+    empty = "FIRST" if scope.object.raw and not term.descending else "LAST"
+    return f"{_sorted_by(scope, term)} {direction} NULLS {empty}"
 
 
 def _sorted_by(scope: Scope, term: Order) -> str:
     path, function = scope.aliased(term.path, term.function)
-    if function == "TOLABEL":
-        sql, field, owner = label_sql(scope, path)
-    elif function in FILE_FUNCTIONS:
-        return named_file(scope, path, function)[0]
+    if function is not None and is_file_function(function):
+        sql, _ = named_file(scope, path, function)
+        return sql
+    if function == Function.TOLABEL:
+        column = label_sql(scope, path)
     elif term.function is None:
-        sql, field, owner = scope.column(path)
+        column = scope.column(path)
     else:
         message = "of the functions ORDER BY takes TOLABEL and FILENAME only"
-        raise scope.statement.fault(message, term.path.at, "ATTRIBUTE_NOT_SUPPORTED")
-    if field.type in UNSORTED or field.multi_value:
-        message = f"field [{field.name}] of object [{owner.name}] cannot be sorted by"
-        raise scope.statement.fault(message, term.path.at)
-    return sql
-
-
-def matching_sql(scope: Scope, select: Select) -> str:
-    """The conditions of a SELECT, FIND and WHERE, as one; empty where there are none."""
-    terms = [] if select.find is None else [find_sql(scope, select.find)]
-    terms += [] if select.where is None else [condition_sql(scope, select.where)]
-    return " AND ".join(terms)
+        raise scope.statement.fault(
+            message, term.path.at, ErrorType.ATTRIBUTE_NOT_SUPPORTED
+        )
+    field = column.field
+    if field.multi_value or not traits(field.type).sorted:
+        shown = f"field [{field.name}] of object [{column.owner.name}]"
+        raise scope.statement.fault(f"{shown} cannot be sorted by", term.path.at)
+    return column.sql
 
 
 def latest_sql(scope: Scope, where: str) -> str:
-    """The condition that keeps, of the rows of one id that meet ``where``, the newest version."""
+    """Return the condition that keeps, of the rows of one id that meet ``where``, the newest version."""
     target = scope.statement.targets[scope.object.name]
     newest = ", ".join(f"{scope.alias}.{quoted(name)} DESC" for name in target.newest)
     identifier = f'{scope.alias}."id"'
+    condition = f" WHERE {where}" if where else ""
     # The aliases of the statement are those of the sub-select once more, and so its conditions stay as they are.
     return (
         f"{scope.key} IN (SELECT DISTINCT ON ({identifier}) {scope.key} FROM {scope.source()}"
-        f"{' WHERE ' if where else ''}{where} ORDER BY {identifier}, {newest})"
+        f"{condition} ORDER BY {identifier}, {newest})"
     )
 
 
 def sub_select(
     scope: Scope, select: Select, rows: int, number: int
 ) -> tuple[str, SubSelectColumn]:
-    """A to-many sub-select as one correlated expression that yields its answer as JSON text.
+    """Return a to-many sub-select as one correlated expression that yields its answer as JSON text.
 
     ``rows`` is the most rows it answers with, whatever its PAGESIZE says; ``number`` is the place of the sub-select
-    among its like, by which its further pages are asked for. Raises VqlNameError, VqlLimitError.
+    among its like, which the addresses of its further pages have.
+
+    :raises VqlNameError: the relationship or a name in the sub-select does not exist or may not be read.
+    :raises VqlLimitError: its PAGESIZE is below 1.
     """
     statement = scope.statement
     child, reference = statement.child(scope.object, select.source, select.at)
-    pagesize = (
-        rows if select.limits.pagesize is None else min(select.limits.pagesize, rows)
-    )
-    if pagesize < 1:
-        message = (
-            f"PAGESIZE of a sub-select is at least 1 ({statement.place(select.at)})"
-        )
-        raise VqlLimitError(message)
+    size = _page_size(statement, select, rows)
+    inner, parent_id = Scope(statement, child, select), f'{scope.alias}."id"'
     # The parser leaves no sub-select within a sub-select.
     items = [item for item in select.items if isinstance(item, Item)]
-    inner, near = Scope(statement, child, select), f'{scope.alias}."id"'
     columns = field_columns(inner, items)
-    where = f"{inner.alias}.{quoted(reference.name)} = {near}"
+    conditions = [f"{inner.alias}.{quoted(reference.name)} = {parent_id}"]
     matching = matching_sql(inner, select)
-    where += f" AND {matching}" if matching else ""
+    if matching:
+        conditions.append(matching)
+    where = " AND ".join(conditions)
     order = order_sql(inner, select.order, select.find)
     row = _row_json(statement, columns)
-    size = statement.bind(pagesize, "bigint")
+    limit = statement.bind(size, "bigint")
     address = statement.bind(ChildAddress(number), "text")
-    page, sub = statement.alias(), inner.source()
+    page, source = statement.alias(), inner.source()
+    # count(*) is of the rows shown, total of all: the window is computed before LIMIT.
     sql = (
-        f"""(SELECT concat('{{"responseDetails":{{"pagesize":', {size}, ',"pageoffset":0,"size":', count(*),"""
+        f"""(SELECT concat('{{"responseDetails":{{"pagesize":', {limit}, ',"pageoffset":0,"size":', count(*),"""
         f""" ',"total":', coalesce(max({page}.total), 0), CASE WHEN max({page}.total) > count(*) THEN"""
-        f""" concat(',"next_page":"', {address}, {near}, '?pagesize=', {size}, '&pageoffset=', {size}, '"') END,"""
+        f""" concat(',"next_page":"', {address}, {parent_id}, '?pagesize=', {limit},"""
+        f""" '&pageoffset=', {limit}, '"') END,"""
         f"""  '}},"data":[', string_agg({page}.data, ','), ']}}')"""
         f" FROM (SELECT {row} AS data, count(*) OVER () AS total"
-        f" FROM {sub} WHERE {where} ORDER BY {order} LIMIT {size}) {page})"
+        f" FROM {source} WHERE {where} ORDER BY {order} LIMIT {limit}) {page})"
     )
-    return sql, SubSelectColumn(
-        select.source, child, tuple(column for _, column in columns)
-    )
+    shown = tuple(column for _, column in columns)
+    return sql, SubSelectColumn(select.source, child, shown)
+
+
+def _page_size(statement: Statement, select: Select, rows: int) -> int:
+    asked = select.limits.pagesize
+    size = rows if asked is None else min(asked, rows)
+    if size < 1:
+        where = statement.place(select.at)
+        raise VqlLimitError(f"PAGESIZE of a sub-select is at least 1 ({where})")
+    return size
 
 
 def _row_json(statement: Statement, columns: Sequence[tuple[str, Column]]) -> str:
-    """One row as a JSON object's text; an array has no limit of elements as function calls have."""
+    """Return the SQL of one row as a JSON object's text."""
     parts = []
     for number, (sql, column) in enumerate(columns):
-        key = f"{',' if number else '{'}{json.dumps(column.key)}:"
-        parts.append(f"{statement.bind(key, 'text')}, to_json({sql})::text")
-    return f"array_to_string(ARRAY[{', '.join(parts)}, '}}'], '', 'null')"
+        opening = "," if number else "{"
+        key = f"{opening}{json.dumps(column.key)}:"
+        holder = statement.bind(key, "text")
+        parts.append(f"{holder}, to_json({sql})::text")
+    # An array has no limit of elements as function calls have: json_build_object takes 100 arguments.
+    elements = ", ".join([*parts, "'}'"])
+    return f"array_to_string(ARRAY[{elements}], '', 'null')"

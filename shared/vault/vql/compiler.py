@@ -1,37 +1,55 @@
-"""Compiles a VQL statement to one parameterised PostgreSQL statement."""
+"""Compiles a VQL statement to one parameterised PostgreSQL statement, and what is asked of its result beside."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
-from shared.vault.model.component_model import VaultObject
+from shared.protocol.error_types import ErrorType
+from shared.vault.model.component_model import Field, VaultObject
+from shared.vault.model.field_types import traits
 from shared.vault.vql.columns import (
     MAX_SUBSELECTS,
     Column,
     SubSelectColumn,
     field_columns,
     latest_sql,
-    matching_sql,
     order_sql,
     sub_select,
 )
+from shared.vault.vql.conditions import matching_sql
 from shared.vault.vql.deferred import is_deferred
-from shared.vault.vql.resolve import Readable, Registry, Scope, Statement
-from shared.vault.vql.syntax_tree import Criteria, Item, Limits, Query, Select
-from shared.vault.vql.targets import Target
-from shared.vault.vql.vql_errors import VqlLimitError
+from shared.vault.vql.resolve import Readable, Scope, Statement
+from shared.vault.vql.syntax_tree import (
+    And,
+    Comparison,
+    Criteria,
+    Expression,
+    Item,
+    Operand,
+    Operator,
+    Path,
+    Query,
+    Select,
+)
+from shared.vault.vql.targets import Registry, Target, inbound, quoted
+from shared.vault.vql.vql_errors import VqlLimitError, VqlNameError
+
+MAX_FACETS = 20  # fields of one request
+MAX_VALUES = 50  # shown of one field, the documented limit
 
 Targets = Mapping[str, Target]
 NO_TARGETS: Targets = MappingProxyType({})
 
+_STATES = frozenset(("state__v", "lifecycle__v", "object_type__v"))
+
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """Bounds of a query's answer, in rows."""
+    """Bounds of a query's answer, in rows; ``max_pagesize`` is also the page size without PAGESIZE."""
 
-    max_pagesize: int = 1000  # also the page size of a statement without PAGESIZE
+    max_pagesize: int = 1000
     subselect_rows: int = 250
 
 
@@ -40,11 +58,13 @@ DEFAULT_OPTIONS = Options()
 
 @dataclass(frozen=True, slots=True)
 class CompiledQuery:
-    """A statement ready to be run page by page; it holds no connection and may be kept.
+    """A statement ready to be run page by page; it holds no connection and may be cached.
 
     Every page is the same SQL text (``sql``). Its columns are ``keys`` in order and behind them the record's id, for
     ``page(after=…)``; those in ``json_keys`` hold JSON text, the others values that JSON takes as they are.
-    Where ``deferred``, parameters have to pass ``resolve`` before each run.
+    ``matching`` is FROM and WHERE, for counts of the whole result. With ``keyset``, pages may continue after an id
+    and stay stable while records change. ``joins`` counts to-one relationships. Where ``deferred``, parameters have
+    to pass ``resolve`` before each run.
     """
 
     query: Query
@@ -54,14 +74,14 @@ class CompiledQuery:
     json_keys: frozenset[str]
     sql: str
     parameters: tuple[object, ...]
-    matching: str  # FROM and WHERE, for what is asked of the whole result
+    matching: str
     matching_parameters: tuple[object, ...]
     pagesize: int
     pageoffset: int
     maxrows: int | None
     skip: int
-    keyset: bool  # pages may continue after an id and stay stable while records change
-    joins: int  # to-one relationships that are joined
+    keyset: bool
+    joins: int
     deferred: bool
 
     @property
@@ -76,9 +96,13 @@ class CompiledQuery:
         return None if find is None else find.text
 
     @property
+    def _is_limited(self) -> bool:
+        return self.maxrows is not None or self.skip > 0
+
+    @property
     def count_sql(self) -> str:
         """One bigint: rows of the whole result, MAXROWS and SKIP considered."""
-        if self.maxrows is None and not self.skip:
+        if not self._is_limited:
             return f"SELECT count(*){self.matching}"
         number = len(self.matching_parameters)
         limits = f"LIMIT ${number + 1}::bigint OFFSET ${number + 2}::bigint"
@@ -87,7 +111,7 @@ class CompiledQuery:
     @property
     def count_parameters(self) -> tuple[object, ...]:
         """The parameters of ``count_sql``."""
-        if self.maxrows is None and not self.skip:
+        if not self._is_limited:
             return self.matching_parameters
         return (*self.matching_parameters, self.maxrows, self.skip)
 
@@ -97,23 +121,29 @@ class CompiledQuery:
         pageoffset: int | None = None,
         after: str | None = None,
     ) -> tuple[str, tuple[object, ...]]:
-        """SQL and parameters of one page: ``pagesize`` rows behind the first ``pageoffset`` of the result.
+        """Return SQL and parameters of one page: ``pagesize`` rows behind the first ``pageoffset`` of the result.
 
         With ``after``, the id of the record before the page, nothing is skipped by count; ``pageoffset`` then only
-        says how many rows MAXROWS has left. Raises ValueError for ``after`` where ``keyset`` is False.
+        says how many rows MAXROWS has left.
+
+        :raises ValueError: there is an ``after``, and the statement has no ``keyset``.
         """
         offset = self.pageoffset if pageoffset is None else pageoffset
         size = self.pagesize if pagesize is None else min(pagesize, self.pagesize)
         if self.maxrows is not None:
-            size = min(size, max(0, self.maxrows - offset))
-        if not self.keyset:
-            if after is not None:
-                message = "a result with an order of its own has no page after an id"
-                raise ValueError(message)
-            return self.sql, (*self.parameters, size, self.skip + offset)
-        if after is None:
-            return self.sql, (*self.parameters, "", size, self.skip + offset)
-        return self.sql, (*self.parameters, after, size, 0)
+            left = max(0, self.maxrows - offset)
+            size = min(size, left)
+        skipped = self.skip + offset
+        if self.keyset and after is not None:
+            return self.sql, (*self.parameters, after, size, 0)
+        if self.keyset:
+            # Every id is larger than the empty text.
+            return self.sql, (*self.parameters, "", size, skipped)
+        if after is not None:
+            raise ValueError(
+                "a result with an order of its own has no page after an id"
+            )
+        return self.sql, (*self.parameters, size, skipped)
 
 
 def compile_query(
@@ -123,37 +153,36 @@ def compile_query(
     options: Options = DEFAULT_OPTIONS,
     targets: Targets = NO_TARGETS,
 ) -> CompiledQuery:
-    """Check a statement's names, permissions and literals, and compile it; raises VqlNameError, VqlLimitError."""
+    """Check a statement's names, permissions and literals, and return it compiled.
+
+    :raises VqlNameError: a name does not exist or may not be read, or a literal does not suit its field.
+    :raises VqlLimitError: the statement is larger than this Vault accepts.
+    """
     select = query.select
     statement = Statement(registry, readable, query.text, targets)
-    scope = Scope(statement, statement.object(select.source, select.at), select)
+    source = statement.object(select.source, select.at)
+    scope = Scope(statement, source, select)
     # The conditions are compiled first: what is asked of the whole result takes their joins and parameters only.
     where = matching_sql(scope, select)
     if select.latest:
         where = latest_sql(scope, where)
-    matching = f" FROM {scope.source()}{f' WHERE {where}' if where else ''}"
+    condition = f" WHERE {where}" if where else ""
+    matching = f" FROM {scope.source()}{condition}"
     matching_parameters = tuple(statement.parameters)
-    selected = [
-        (_as_json(sql, column), column)
-        for sql, column in _columns(scope, select, options)
-    ]
+    selected = _columns(scope, select, options)
     order = order_sql(scope, select.order, select.find)
-    keyset = order in (
-        scope.key,
-        *(f"{scope.key} ASC NULLS {empty}, {scope.key}" for empty in ("FIRST", "LAST")),
-    )
+    keyset = order in _orders_by_id(scope)
+    texts = [_as_json(sql, column) for sql, column in selected]
     columns = tuple(column for _, column in selected)
-    limits: Limits = select.limits
+    limits = select.limits
     pagesize = options.max_pagesize if limits.pagesize is None else limits.pagesize
     return CompiledQuery(
         query=query,
-        source=scope.object,
+        source=source,
         columns=columns,
         keys=tuple(column.key for column in columns),
-        json_keys=frozenset(
-            c.key for c in columns if isinstance(c, SubSelectColumn) or c.is_decimal
-        ),
-        sql=_page_sql(scope, [sql for sql, _ in selected], where, order, keyset=keyset),
+        json_keys=frozenset(column.key for column in columns if _is_json(column)),
+        sql=_page_sql(scope, texts, where, None if keyset else order),
         parameters=tuple(statement.parameters),
         matching=matching,
         matching_parameters=matching_parameters,
@@ -174,55 +203,143 @@ def check_criteria(
     readable: Readable,
     targets: Targets = NO_TARGETS,
 ) -> None:
-    """Check a filter clause against an object's fields; raises VqlNameError, VqlLimitError."""
-    compile_query(criteria.query(object_name), registry, readable, targets=targets)
+    """Check a filter clause against an object's fields.
+
+    :raises VqlError: as ``compile_query`` does.
+    """
+    query = criteria.query(object_name)
+    compile_query(query, registry, readable, targets=targets)
 
 
 def _columns(
     scope: Scope, select: Select, options: Options
 ) -> list[tuple[str, Column | SubSelectColumn]]:
-    """SQL and column of each item, in the order of the statement."""
+    """Return SQL and column of each item, in the order of the statement."""
+    items = [item for item in select.items if isinstance(item, Item)]
     subselects = [item for item in select.items if isinstance(item, Select)]
-    if not subselects:
-        return [
-            *field_columns(
-                scope, [item for item in select.items if isinstance(item, Item)]
-            )
-        ]
     if len(subselects) > MAX_SUBSELECTS:
-        message = f"a statement takes at most {MAX_SUBSELECTS} sub-selects"
-        raise VqlLimitError(message)
+        raise VqlLimitError(f"a statement takes at most {MAX_SUBSELECTS} sub-selects")
+    fields = field_columns(scope, items)
+    if not subselects:
+        return [*fields]
     found: dict[str, tuple[str, Column | SubSelectColumn]] = {}
-    for sql, column in field_columns(
-        scope, [item for item in select.items if isinstance(item, Item)]
-    ):
+    for sql, column in fields:
         found[column.key] = sql, column
     for number, item in enumerate(subselects):
         if item.source in found:
             message = f"[{item.source}] is selected twice"
             raise scope.statement.fault(message, item.at)
         found[item.source] = sub_select(scope, item, options.subselect_rows, number)
-    keys = (
-        item.source if isinstance(item, Select) else item.key for item in select.items
-    )
+    keys = [_key(item) for item in select.items]
     return [found[key] for key in dict.fromkeys(keys)]
 
 
+def _key(item: Item | Select) -> str:
+    return item.source if isinstance(item, Select) else item.key
+
+
+def _is_json(column: Column | SubSelectColumn) -> bool:
+    return isinstance(column, SubSelectColumn) or column.is_decimal
+
+
 def _as_json(sql: str, column: Column | SubSelectColumn) -> str:
-    return f"{sql}::text" if isinstance(column, Column) and column.is_decimal else sql
+    is_decimal = isinstance(column, Column) and column.is_decimal
+    return f"{sql}::text" if is_decimal else sql
 
 
-def _page_sql(
-    scope: Scope, selected: list[str], where: str, order: str, *, keyset: bool
-) -> str:
+def _orders_by_id(scope: Scope) -> tuple[str, ...]:
+    """Return the ORDER BY terms that sort by id: none, and ``ORDER BY id`` in either form of nulls."""
+    key = scope.key
+    return key, f"{key} ASC NULLS FIRST, {key}", f"{key} ASC NULLS LAST, {key}"
+
+
+def _page_sql(scope: Scope, selected: list[str], where: str, order: str | None) -> str:
+    """Return the statement of every page; without an order by id, so that a page may begin behind one."""
     number = len(scope.statement.parameters)
     key = scope.key
     conditions = [where] if where else []
-    if keyset:
+    if order is None:
         number += 1
         conditions.append(f"{key} > ${number}::text")
-    return (
-        f"SELECT {', '.join(selected)}, {key} FROM {scope.source()}"
-        f"{' WHERE ' if conditions else ''}{' AND '.join(conditions)}"
-        f" ORDER BY {key if keyset else order} LIMIT ${number + 1}::bigint OFFSET ${number + 2}::bigint"
+    condition = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+    columns = ", ".join([*selected, key])
+    limits = f"LIMIT ${number + 1}::bigint OFFSET ${number + 2}::bigint"
+    source = f"SELECT {columns} FROM {scope.source()}{condition}"
+    return f"{source} ORDER BY {order or key} {limits}"
+
+
+# Facets: how many records of a result have which value of a field
+
+
+@dataclass(frozen=True, slots=True)
+class Facet:
+    """A statement that yields ``value, result_count, count``, the most frequent values first.
+
+    ``count`` is the number of distinct values, the same in each row. Parameters are those of the query's matching.
+    """
+
+    field: Field
+    sql: str
+    parameters: tuple[object, ...]
+
+
+def facets_of(compiled: CompiledQuery, names: Sequence[str]) -> list[Facet]:
+    """Return the facets of a compiled query's result by these fields of its object.
+
+    :raises VqlNameError: a field cannot be a facet.
+    :raises VqlLimitError: there are more than ``MAX_FACETS``.
+    """
+    if len(names) > MAX_FACETS:
+        raise VqlLimitError(f"facets are counted of at most {MAX_FACETS} fields")
+    distinct = dict.fromkeys(names)
+    return [_facet(compiled, name) for name in distinct]
+
+
+def _facet(compiled: CompiledQuery, name: str) -> Facet:
+    field = compiled.source.fields.get(name)
+    if field is None or not _is_facet(field):
+        source = compiled.source.name
+        message = f"field [{name[:128]}] of object [{source}] cannot be a facet"
+        raise VqlNameError(ErrorType.INVALID_DATA, message)
+    # The object selected from has the first alias of every statement.
+    column = f"t0.{quoted(field.name)}"
+    value = f"unnest({column})" if field.multi_value else f"{column}::text"
+    # The window counts groups, so that it is the number of values also of those behind LIMIT.
+    sql = (
+        f"SELECT value, count(*) AS result_count, count(*) OVER () AS count FROM (SELECT {value} AS value"
+        f"{compiled.matching}) found WHERE value IS NOT NULL GROUP BY value ORDER BY 2 DESC, 1 LIMIT {MAX_VALUES}"
     )
+    return Facet(field, sql, compiled.matching_parameters)
+
+
+def _is_facet(field: Field) -> bool:
+    return traits(field.type).faceted or field.name in _STATES
+
+
+# Further children of one record
+
+
+def children_query(
+    query: Query,
+    number: int,
+    parent_id: str,
+    registry: Registry,
+    targets: Targets = NO_TARGETS,
+) -> Query:
+    """Return the statement that selects all children of a record, as sub-select ``number`` shows them.
+
+    :raises VqlNameError: the statement has no such sub-select, or its relationship no longer exists.
+    """
+    # The number comes from an address, and the configuration may have changed since it was written.
+    subselects = [item for item in query.select.items if isinstance(item, Select)]
+    select = subselects[number] if 0 <= number < len(subselects) else None
+    relationships = inbound(registry, targets, query.select.source)
+    if select is None or select.source not in relationships:
+        raise VqlNameError(ErrorType.INVALID_DATA, "there is no such query page")
+    child, reference = relationships[select.source]
+    operand = Operand(Path((reference.name,), select.at))
+    where: Expression = Comparison(operand, Operator.EQUAL, parent_id, select.at)
+    if select.where is not None:
+        where = And((where, select.where))
+    own = replace(select, source=child, where=where)
+    return Query(own, query.text)

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from shared.vault.model.component_model import FieldType, state_type_name
-from shared.vault.vql.date_literals import Edge
-from shared.vault.vql.operands import DATES, Column
-from shared.vault.vql.resolve import Scope
-from shared.vault.vql.semi_joins import Compile, semi_join_sql
+from decimal import Decimal
+from typing import NamedTuple, assert_never
+
+from shared.protocol.error_types import ErrorType
+from shared.vault.model.component_model import VaultObject, state_type_name
+from shared.vault.model.field_types import ValueClass, value_class
+from shared.vault.vql.deferred import Edge
+from shared.vault.vql.find import find_sql
+from shared.vault.vql.functions import Function
+from shared.vault.vql.operands import DATES, LeftSide
+from shared.vault.vql.resolve import FieldColumn, Scope
 from shared.vault.vql.syntax_tree import (
     And,
     Between,
@@ -15,15 +21,20 @@ from shared.vault.vql.syntax_tree import (
     Contains,
     Expression,
     InSelect,
+    Item,
     Like,
+    Operator,
     Or,
     Path,
     RelativeDate,
+    Select,
     StateFunction,
     StateType,
+    Token,
 )
+from shared.vault.vql.targets import outbound, quoted
 
-_EQUALITY = frozenset(("=", "!="))
+_EQUALITY = frozenset((Operator.EQUAL, Operator.NOT_EQUAL))
 _STATES_EQUAL = "functions of states go with = and != only"
 
 Sources = set[tuple[str, ...]]
@@ -31,11 +42,30 @@ Sources = set[tuple[str, ...]]
 
 
 def condition_sql(scope: Scope, expression: Expression) -> str:
-    """The SQL of an expression; raises VqlNameError, VqlLimitError."""
-    return _expression(scope, expression)[0]
+    """Return the SQL of an expression.
+
+    :raises VqlNameError: a name or literal does not suit.
+    :raises VqlLimitError: it takes too many relationships or words.
+    """
+    sql, _ = _expression(scope, expression)
+    return sql
+
+
+def matching_sql(scope: Scope, select: Select) -> str:
+    """Return the conditions of a SELECT, FIND and WHERE, as one; empty where there are none.
+
+    :raises VqlError: as ``condition_sql`` does.
+    """
+    terms = []
+    if select.find is not None:
+        terms.append(find_sql(scope, select.find))
+    if select.where is not None:
+        terms.append(condition_sql(scope, select.where))
+    return " AND ".join(terms)
 
 
 def _expression(scope: Scope, expression: Expression) -> tuple[str, Sources]:
+    """Return the SQL of an expression, and behind which relationships its fields lie."""
     if not isinstance(expression, And | Or):
         path, _ = scope.aliased(expression.operand.path, None)
         return _condition(scope, expression), {path.parts[:-1]}
@@ -48,10 +78,8 @@ def _expression(scope: Scope, expression: Expression) -> tuple[str, Sources]:
         if isinstance(expression, Or) and len(sources) > 1:
             message = "OR combines conditions on different objects"
             raise scope.statement.fault(message, _first_at(term))
-    return (
-        f"({(' OR ' if isinstance(expression, Or) else ' AND ').join(parts)})",
-        sources,
-    )
+    connective = " OR " if isinstance(expression, Or) else " AND "
+    return f"({connective.join(parts)})", sources
 
 
 def _first_at(expression: Expression) -> int:
@@ -61,129 +89,239 @@ def _first_at(expression: Expression) -> int:
 
 
 def _condition(scope: Scope, condition: Condition) -> str:
-    if isinstance(condition, InSelect):
-        compile_where: Compile = condition_sql
-        return semi_join_sql(scope, condition, compile_where)
-    if isinstance(condition, Comparison) and isinstance(condition.value, StateFunction):
-        return _in_document_states(scope, condition, condition.value)
-    column = Column(scope, condition.operand)
-    if isinstance(condition, Comparison):
-        return _comparison(column, condition)
-    if isinstance(condition, Contains):
-        return _contains(column, condition)
-    if isinstance(condition, Between):
-        return _between(column, condition)
-    return _like(column, condition)
+    match condition:
+        case InSelect():
+            return _semi_join(scope, condition)
+        case Comparison():
+            return _comparison(scope, condition)
+        case Contains():
+            return _contains(scope, condition)
+        case Between():
+            return _between(scope, condition)
+        case Like():
+            return _like(scope, condition)
+        case _:
+            assert_never(condition)
 
 
-def _comparison(column: Column, condition: Comparison) -> str:
-    operator, at, value = condition.operator, condition.at, condition.value
-    if value is None:
-        if operator not in _EQUALITY:
-            raise column.unsuitable("null goes with = and != only", at)
-        return f"{column.sql} IS {'NOT ' if operator == '!=' else ''}NULL"
-    if isinstance(value, RelativeDate):
-        return _date_literal(column, operator, value, at)
-    if isinstance(value, StateType):
-        if operator not in _EQUALITY:
-            raise column.unsuitable(_STATES_EQUAL, at)
-        return _among(
-            column.scope, column.sql, operator, _states_of_type(column, value, at)
-        )
-    if operator not in _EQUALITY:
-        column.require_order()
-        return f"{column.sql} {operator} {column.bind(value, at)}"
-    if column.multi_value:
-        has = f"{column.sql} @> {column.bind_list((value,), at)}"
-        return has if operator == "=" else f"({has}) IS NOT TRUE"
-    # != also holds for records without a value.
-    sign = "=" if operator == "=" else "IS DISTINCT FROM"
-    return f"{column.sql} {sign} {column.bind(value, at)}"
+# Comparisons
 
 
-def _date_literal(column: Column, operator: str, literal: RelativeDate, at: int) -> str:
-    """A comparison with a span: below its begin, from its end on, within or outside of it."""
-    if column.field.type not in DATES:
-        raise column.unsuitable(
-            "date literals go with comparison operators and with dates only", at
-        )
-    days = column.field.type is FieldType.DATE
+def _comparison(scope: Scope, condition: Comparison) -> str:
+    value = condition.value
+    # The states of documents are those of two fields, which this finds itself.
+    if isinstance(value, StateFunction):
+        return _in_document_states(scope, condition, value)
+    left = LeftSide(scope, condition.operand)
+    match value:
+        case None:
+            return _null_test(left, condition)
+        case RelativeDate():
+            return _date_literal(left, condition, value)
+        case StateType():
+            return _in_states_of_type(left, condition, value)
+        case str() | bool() | int() | Decimal() | Token():
+            return _compared(left, condition)
+        case _:
+            assert_never(value)
+
+
+def _null_test(left: LeftSide, condition: Comparison) -> str:
+    if condition.operator not in _EQUALITY:
+        raise left.unsuitable("null goes with = and != only", condition.at)
+    negation = "NOT " if condition.operator is Operator.NOT_EQUAL else ""
+    return f"{left.sql} IS {negation}NULL"
+
+
+def _compared(left: LeftSide, condition: Comparison) -> str:
+    operator, value, at = condition.operator, condition.value, condition.at
+    match operator:
+        case Operator.LESS | Operator.GREATER | Operator.AT_MOST | Operator.AT_LEAST:
+            left.require_order()
+            return f"{left.sql} {operator} {left.bind(value, at)}"
+        case Operator.EQUAL if left.multi_value:
+            return f"{left.sql} @> {left.bind_list((value,), at)}"
+        case Operator.EQUAL:
+            return f"{left.sql} = {left.bind(value, at)}"
+        case Operator.NOT_EQUAL if left.multi_value:
+            return f"({left.sql} @> {left.bind_list((value,), at)}) IS NOT TRUE"
+        # != also holds for records without a value.
+        case Operator.NOT_EQUAL:
+            return f"{left.sql} IS DISTINCT FROM {left.bind(value, at)}"
+        case _:
+            assert_never(operator)
+
+
+def _date_literal(left: LeftSide, condition: Comparison, literal: RelativeDate) -> str:
+    """Return a comparison with a span: below its begin, from its end on, within or outside of it."""
+    if not left.is_date:
+        raise left.unsuitable(DATES, condition.at)
+    days = value_class(left.field.type) is ValueClass.DATE
     sql_type = "date" if days else "timestamptz"
 
     def edge(*, end: bool) -> str:
-        return column.scope.statement.bind(Edge(literal, end, days), sql_type)
+        return left.scope.statement.bind(Edge(literal, end, days), sql_type)
 
-    if operator in ("<", ">="):
-        return f"{column.sql} {operator} {edge(end=False)}"
-    if operator in ("<=", ">"):
-        return f"{column.sql} {'<' if operator == '<=' else '>='} {edge(end=True)}"
-    within = f"({column.sql} >= {edge(end=False)} AND {column.sql} < {edge(end=True)})"
-    return within if operator == "=" else f"{within} IS NOT TRUE"
+    operator = condition.operator
+    match operator:
+        case Operator.LESS | Operator.AT_LEAST:
+            return f"{left.sql} {operator} {edge(end=False)}"
+        # The end is the first moment behind the span, so that <= is below it.
+        case Operator.AT_MOST:
+            return f"{left.sql} < {edge(end=True)}"
+        case Operator.GREATER:
+            return f"{left.sql} >= {edge(end=True)}"
+        case Operator.EQUAL | Operator.NOT_EQUAL:
+            begun = f"{left.sql} >= {edge(end=False)}"
+            within = f"({begun} AND {left.sql} < {edge(end=True)})"
+            return within if operator is Operator.EQUAL else f"{within} IS NOT TRUE"
+        case _:
+            assert_never(operator)
 
 
-def _among(scope: Scope, sql: str, operator: str, names: list[str]) -> str:
-    found = f"{sql} = ANY({scope.statement.bind(names, 'text[]')})"
-    return found if operator == "=" else f"({found}) IS NOT TRUE"
+# States
 
 
-def _states_of_type(column: Column, value: StateType, at: int) -> list[str]:
-    lifecycle = column.scope.statement.registry.lifecycles.get(
-        column.owner.lifecycle or ""
-    )
-    if column.field.name != "state__v" or lifecycle is None or column.label:
-        raise column.unsuitable(
-            "STATETYPE goes with state__v of objects that have a lifecycle", at
-        )
+def _in_states_of_type(left: LeftSide, condition: Comparison, value: StateType) -> str:
+    if condition.operator not in _EQUALITY:
+        raise left.unsuitable(_STATES_EQUAL, condition.at)
+    registry = left.scope.statement.registry
+    lifecycle = registry.lifecycles.get(left.owner.lifecycle or "")
+    if left.field.name != "state__v" or lifecycle is None or left.label:
+        message = "STATETYPE goes with state__v of objects that have a lifecycle"
+        raise left.unsuitable(message, condition.at)
     wanted = state_type_name(value.name)
-    return [
-        state.name for state in lifecycle.states.values() if state.state_type == wanted
-    ]
+    states = lifecycle.states.values()
+    names = [state.name for state in states if state.state_type == wanted]
+    return _among(left.scope, left.sql, condition.operator, names)
 
 
 def _in_document_states(
     scope: Scope, condition: Comparison, value: StateFunction
 ) -> str:
-    """A state counts with its lifecycle: those of the same name in two lifecycles may be of different types."""
-    path, function = scope.aliased(condition.operand.path, condition.operand.function)
+    operand = condition.operand
+    path, function = scope.aliased(operand.path, operand.function)
     status, field, owner = scope.column(path)
     target = scope.statement.targets.get(owner.name)
     if target is None or not target.documents:
         message = f"function [{value.name}] is for queries of documents"
-        raise scope.statement.fault(message, path.at, "ATTRIBUTE_NOT_SUPPORTED")
-    if field.name != "status__v" or function not in (None, "TONAME"):
-        raise scope.statement.fault(f"{value.name} goes with status__v", condition.at)
+        raise scope.statement.fault(message, path.at, ErrorType.ATTRIBUTE_NOT_SUPPORTED)
+    if field.name != "status__v" or function not in (None, Function.TONAME):
+        message = f"{value.name} goes with status__v"
+        raise scope.statement.fault(message, condition.at)
     if condition.operator not in _EQUALITY:
         raise scope.statement.fault(_STATES_EQUAL, condition.at)
-    lifecycle, _, _ = scope.column(
-        Path((*path.parts[:-1], "lifecycle__v"), condition.at)
-    )
-    states = list(target.states.get(value.name, ()))
-    return _among(
-        scope, f"concat_ws('.', {lifecycle}, {status})", condition.operator, states
-    )
+    # A state counts with its lifecycle: those of the same name in two lifecycles may be of different types.
+    beside = Path((*path.parts[:-1], "lifecycle__v"), condition.at)
+    lifecycle = scope.column(beside).sql
+    names = list(target.states.get(value.name, ()))
+    state = f"concat_ws('.', {lifecycle}, {status})"
+    return _among(scope, state, condition.operator, names)
 
 
-def _contains(column: Column, condition: Contains) -> str:
-    holder = column.bind_list(condition.values, condition.at)
-    if column.multi_value:
-        return f"{column.sql} && {holder}"
-    if column.ignore_case:
+def _among(scope: Scope, sql: str, operator: Operator, names: list[str]) -> str:
+    holder = scope.statement.bind(names, "text[]")
+    found = f"{sql} = ANY({holder})"
+    return found if operator is Operator.EQUAL else f"({found}) IS NOT TRUE"
+
+
+# Other conditions
+
+
+def _contains(scope: Scope, condition: Contains) -> str:
+    left = LeftSide(scope, condition.operand)
+    holder = left.bind_list(condition.values, condition.at)
+    if left.multi_value:
+        return f"{left.sql} && {holder}"
+    if left.ignore_case:
         # Both sides are lowered by PostgreSQL, whose rules for case are not Python's.
-        return f"{column.sql} IN (SELECT lower(v) FROM unnest({holder}) AS v)"
-    return f"{column.sql} = ANY({holder})"
+        return f"{left.sql} IN (SELECT lower(v) FROM unnest({holder}) AS v)"
+    return f"{left.sql} = ANY({holder})"
 
 
-def _between(column: Column, condition: Between) -> str:
-    column.require_order()
-    low = column.bind(condition.low, condition.at)
-    return f"{column.sql} BETWEEN {low} AND {column.bind(condition.high, condition.at)}"
+def _between(scope: Scope, condition: Between) -> str:
+    left = LeftSide(scope, condition.operand)
+    left.require_order()
+    low = left.bind(condition.low, condition.at)
+    high = left.bind(condition.high, condition.at)
+    return f"{left.sql} BETWEEN {low} AND {high}"
 
 
-def _like(column: Column, condition: Like) -> str:
-    if not column.is_text:
-        raise column.unsuitable("LIKE takes text fields only", column.at)
-    pattern = "%".join(
-        segment.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
-        for segment in condition.segments
-    )
-    return f"{column.sql} LIKE {column.bind(pattern, condition.at)}"
+def _like(scope: Scope, condition: Like) -> str:
+    left = LeftSide(scope, condition.operand)
+    if not left.is_text:
+        raise left.unsuitable("LIKE takes text fields only", left.at)
+    pattern = "%".join(map(_like_text, condition.segments))
+    holder = left.bind(pattern, condition.at)
+    return f"{left.sql} LIKE {holder}"
+
+
+def _like_text(segment: str) -> str:
+    # VQL has the wildcard % only; in SQL _ is one too. The backslash first: the others bring their own.
+    escaped = segment.replace("\\", r"\\")
+    return escaped.replace("%", r"\%").replace("_", r"\_")
+
+
+# IN (SELECT …): records that a relationship leads to others from
+
+
+class _Join(NamedTuple):
+    """The way of a semi-join: the related object, its column to compare with, and what its sub-select may name."""
+
+    target: VaultObject
+    selected: str
+    allowed: tuple[str, ...]
+
+
+def _semi_join(scope: Scope, condition: InSelect) -> str:
+    """Return a semi-join through a relationship of the operand's object.
+
+    To-many, ``id IN (SELECT id FROM addresses__vr …)``: records with such a child; the reference field may stand
+    for ``id``. To-one, ``account__v IN (SELECT id FROM account__vr …)``: records that refer to such a record.
+    """
+    statement, select = scope.statement, condition.select
+    operand = condition.operand
+    statement.count_semi_join(condition.at)
+    path, function = scope.aliased(operand.path, operand.function)
+    if function is not None:
+        raise statement.fault("a function does not go with IN", operand.path.at)
+    column = scope.column(path)
+    join = _joined(scope, condition, column)
+    if not _selects_one_of(select, join.allowed):
+        names = " or ".join(join.allowed)
+        message = f"a sub-select of IN through [{select.source}] selects {names}"
+        raise statement.fault(message, select.at)
+    inner = Scope(statement, join.target, select)
+    matching = matching_sql(inner, select)
+    where = f" WHERE {matching}" if matching else ""
+    selected = f"{inner.alias}.{quoted(join.selected)}"
+    # The joins of the source are known only now: the conditions have added them.
+    return f"{column.sql} IN (SELECT {selected} FROM {inner.source()}{where})"
+
+
+def _selects_one_of(select: Select, allowed: tuple[str, ...]) -> bool:
+    match select.items:
+        case (Item(function=None) as item,):
+            return item.path.text in allowed
+        case _:
+            return False
+
+
+def _joined(scope: Scope, condition: InSelect, column: FieldColumn) -> _Join:
+    statement, select = scope.statement, condition.select
+    reference = outbound(column.owner, select.source)
+    # A field with a cast is no reference column: it holds the id of a user as a number.
+    if reference is not None and not reference.cast:
+        expected = reference.field
+        join = _Join(statement.object(reference.target, select.at), "id", ("id",))
+    else:
+        expected = "id"
+        child, referring = statement.child(column.owner, select.source, select.at)
+        join = _Join(child, referring.name, ("id", referring.name))
+    if column.field.name != expected:
+        message = (
+            f"the relationship [{select.source}] is tested with [{expected}] IN,"
+            f" not with [{column.field.name}]"
+        )
+        raise statement.fault(message, condition.operand.path.at)
+    return join

@@ -1,11 +1,17 @@
-"""Parameters whose value is known only when a statement runs: the day, the caller, the address of its pages."""
+"""Computes the parameters that are known only when a statement runs: days, the caller, addresses of pages.
+
+A compiled statement is reused for as long as the configuration stays the same, by callers of one profile on any day.
+"""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, date, datetime, time, timedelta
+from typing import assert_never
+
+from shared.vault.vql.syntax_tree import RelativeDate, Tense, Unit
 
 TOKENS: Mapping[str, type] = {
     "vault.id": int,
@@ -15,14 +21,31 @@ TOKENS: Mapping[str, type] = {
     "user.name": str,
     "user.security_profile": str,
 }
-"""The Vault tokens there are, in lower case, and the type of their values."""
+"""The Vault tokens, in lower case, and the type of their values."""
+
+LARGEST = {Unit.DAYS: 36_500, Unit.MONTHS: 1_200, Unit.QUARTERS: 400, Unit.YEARS: 100}
+"""The largest count of each unit: a century, which no date in use overflows."""
+
+_ONE_DAY = timedelta(days=1)
+_ONE_MICROSECOND = timedelta(microseconds=1)
+_LITERALS = {
+    "TODAY": RelativeDate(Tense.THIS, Unit.DAYS),
+    **{f"LAST_{unit}": RelativeDate(Tense.LAST, unit) for unit in Unit},
+    **{f"NEXT_{unit}": RelativeDate(Tense.NEXT, unit) for unit in Unit},
+    **{f"{unit}_AGO": RelativeDate(Tense.AGO, unit) for unit in Unit},
+    "THIS_MONTH": RelativeDate(Tense.THIS, Unit.MONTHS),
+    "THIS_QUARTER": RelativeDate(Tense.THIS, Unit.QUARTERS),
+    "THIS_YEAR": RelativeDate(Tense.THIS, Unit.YEARS),
+}
+NAMES = frozenset(_LITERALS)
+"""The date literals, without their ``:n``."""
 
 
 @dataclass(frozen=True, slots=True)
 class Execution:
-    """What one run of a statement knows: its moment in UTC, the values of TOKENS, the address of its pages.
+    """One run of a statement: its moment in UTC, the values of TOKENS, the address of its pages.
 
-    ``address`` is the path that pages of this run are asked for by, without parameters.
+    ``address`` is the path of this run's pages, without parameters.
     """
 
     now: datetime
@@ -37,7 +60,7 @@ class Deferred(ABC):
 
     @abstractmethod
     def value(self, execution: Execution) -> object:
-        """The value to send to the database."""
+        """Return the value to send to the database."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,29 +71,133 @@ class TokenValue(Deferred):
     text: bool
 
     def value(self, execution: Execution) -> object:
-        """The token's value; raises KeyError where the run lacks one of TOKENS."""
+        """Return the token's value.
+
+        :raises KeyError: the run lacks one of TOKENS.
+        """
         found = execution.tokens[self.name]
         return str(found) if self.text else found
 
 
 @dataclass(frozen=True, slots=True)
 class ChildAddress(Deferred):
-    """The head of the address by which further children of a record are asked for; the record's id follows."""
+    """The head of the address of further children of a record; the record's id follows it.
 
-    number: int  # of the sub-select, counted from 0
+    ``number`` is the place of the sub-select among its like, from 0.
+    """
+
+    number: int
 
     def value(self, execution: Execution) -> object:
-        """``/api/v25.1/query/{cursor}.0.``."""
+        """Return ``/api/v25.1/query/{cursor}.0.``."""
         return f"{execution.address}.{self.number}."
 
 
+@dataclass(frozen=True, slots=True)
+class Edge(Deferred):
+    """One end of a date literal: a moment, or with ``days`` a day for fields without a time.
+
+    The end is the first moment, or the first day, behind the span.
+    """
+
+    literal: RelativeDate
+    end: bool
+    days: bool
+
+    def value(self, execution: Execution) -> object:
+        """Return a datetime in UTC, or a date."""
+        first, behind = span(self.literal, execution.now)
+        moment = behind if self.end else first
+        if not self.days:
+            return moment
+        if not self.end:
+            return first.date()
+        # A span that ends within a day has this day as its last one.
+        last_moment = behind - _ONE_MICROSECOND
+        return last_moment.date() + _ONE_DAY
+
+
 def is_deferred(parameters: Sequence[object]) -> bool:
-    """Whether any of the parameters has to be resolved before the statement runs."""
+    """Return whether any of the parameters has to be resolved before the statement runs."""
     return any(isinstance(parameter, Deferred) for parameter in parameters)
 
 
 def resolve(parameters: Sequence[object], execution: Execution) -> tuple[object, ...]:
-    """The parameters as one run of the statement sends them."""
-    return tuple(
-        p.value(execution) if isinstance(p, Deferred) else p for p in parameters
-    )
+    """Return the parameters as one run of the statement sends them."""
+    return tuple(_resolved(parameter, execution) for parameter in parameters)
+
+
+def _resolved(parameter: object, execution: Execution) -> object:
+    if isinstance(parameter, Deferred):
+        return parameter.value(execution)
+    return parameter
+
+
+def relative_date(name: str) -> RelativeDate | None:
+    """Return the date literal of this name, in upper case and without its ``:n``; None if there is none."""
+    return _LITERALS.get(name)
+
+
+def span(literal: RelativeDate, now: datetime) -> tuple[datetime, datetime]:
+    """Return the first moment of a date literal's span and the first one behind it, in UTC."""
+    unit = literal.unit
+    match unit:
+        case Unit.DAYS:
+            return _days(literal, now)
+        case Unit.MONTHS:
+            return _months(literal, now, 1)
+        case Unit.QUARTERS:
+            return _months(literal, now, 3)
+        case Unit.YEARS:
+            return _months(literal, now, 12)
+        case _:
+            assert_never(unit)
+
+
+def _days(literal: RelativeDate, now: datetime) -> tuple[datetime, datetime]:
+    """Return a span of days, which counts from today and includes it, except for ``DAYS_AGO``."""
+    today = _midnight(now.date())
+    tense, distance = literal.tense, timedelta(days=literal.count)
+    match tense:
+        case Tense.THIS | Tense.NEXT:
+            return today, today + distance + _ONE_DAY
+        case Tense.LAST:
+            # The last days end with the current second: what is dated later today is no part of them.
+            second = now.replace(microsecond=0)
+            return today - distance, second + timedelta(seconds=1)
+        case Tense.AGO:
+            first = today - distance
+            return first, first + _ONE_DAY
+        case _:
+            assert_never(tense)
+
+
+def _months(
+    literal: RelativeDate, now: datetime, length: int
+) -> tuple[datetime, datetime]:
+    """Return a span of months, quarters or years, each of ``length`` months; only THIS has the current one."""
+    current = now.year * 12 + (now.month - 1) // length * length
+    tense, distance = literal.tense, literal.count * length
+    match tense:
+        case Tense.THIS:
+            first, behind = current, current + length
+        case Tense.LAST:
+            first, behind = current - distance, current
+        case Tense.NEXT:
+            first, behind = current + length, current + length + distance
+        case Tense.AGO:
+            first, behind = current - distance, current - distance + length
+        case _:
+            assert_never(tense)
+    return _first_of(first), _first_of(behind)
+
+
+def _first_of(month: int) -> datetime:
+    """Return the first moment of a month, counted from the year 0."""
+    year, number = divmod(month, 12)
+    return _midnight(date(year, number + 1, 1))
+
+
+def _midnight(day: date) -> datetime:
+    # All of a Vault's moments are in UTC, and so are its days.
+    return datetime.combine(day, time(), UTC)

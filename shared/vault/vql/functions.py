@@ -1,142 +1,320 @@
-"""Compiles the functions of SELECT: what a field shows, encoded as the API encodes values."""
+"""Compiles the functions of VQL over fields: labels, whole texts, names and what is known of files."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import assert_never
+
+from shared.protocol.error_types import ErrorType
 from shared.vault.model.component_model import Field, FieldType, VaultObject
-from shared.vault.vql.labels import label_sql
-from shared.vault.vql.resolve import Scope
+from shared.vault.model.field_types import traits
+from shared.vault.vql.resolve import FieldColumn, Scope, Statement
 from shared.vault.vql.syntax_tree import Path
+from shared.vault.vql.vql_errors import VqlNameError
 
 SHORT_TEXT = 250  # characters of a long text that is selected without LONGTEXT()
 
-LONG = frozenset((FieldType.LONG_TEXT, FieldType.RICH_TEXT))
 
-_TAKES = {
-    "LONGTEXT": LONG,
-    "RICHTEXT": frozenset((FieldType.RICH_TEXT,)),
-    "TRIM": frozenset((FieldType.PICKLIST,)),
-    "TODISPLAYFORMAT": frozenset((FieldType.STRING, FieldType.NUMBER)),
-}
-FILE_FUNCTIONS = {
-    "FILENAME": ("f.filename", FieldType.STRING),
-    "FILESIZE": ("c.size", FieldType.NUMBER),
-    "MIMETYPE": ("f.format", FieldType.STRING),
-    "MD5CHECKSUM": ("c.md5", FieldType.STRING),
-}
-"""What is known of the file of an attachment field: in SQL, and the type of it."""
+class Function(StrEnum):
+    """The functions of a field."""
 
-SELECTED_ONLY = frozenset(("FILESIZE", "MIMETYPE", "MD5CHECKSUM"))
-"""Those of SELECT alone; raw objects have none of them."""
+    LONGTEXT = "LONGTEXT"
+    RICHTEXT = "RICHTEXT"
+    TRIM = "TRIM"
+    TODISPLAYFORMAT = "TODISPLAYFORMAT"
+    TOLABEL = "TOLABEL"
+    TONAME = "TONAME"
+    CASEINSENSITIVE = "CASEINSENSITIVE"
+    FILENAME = "FILENAME"
+    FILESIZE = "FILESIZE"
+    MIMETYPE = "MIMETYPE"
+    MD5CHECKSUM = "MD5CHECKSUM"
 
-SELECTABLE = frozenset((*_TAKES, *FILE_FUNCTIONS, "TOLABEL"))
+
+_BY_NAME = {function.value: function for function in Function}
+_FILE_FUNCTIONS = {
+    Function.FILENAME: ("f.filename", FieldType.STRING),
+    Function.FILESIZE: ("c.size", FieldType.NUMBER),
+    Function.MIMETYPE: ("f.format", FieldType.STRING),
+    Function.MD5CHECKSUM: ("c.md5", FieldType.STRING),
+}  # in SQL, and of what type
+
+SELECTABLE = frozenset(Function) - {Function.TONAME, Function.CASEINSENSITIVE}
 """The functions that SELECT takes of an object's fields."""
 
+_OBJECT_TYPE, _TYPE_RELATIONSHIP = "object_type__v", "object_type__vr"
 _SUFFIX = "'__[a-z0-9]+$'"  # the name space of a picklist value
 _TAG = "'<[^>]*>'"
 
 
-def selected_sql(scope: Scope, path: Path, function: str | None) -> tuple[str, Field]:
-    """The SQL of a selected field or function of one, and the field; raises VqlNameError, VqlLimitError."""
-    if function == "TOLABEL":
-        label, field, _ = label_sql(scope, path)
-        single = field.type is FieldType.PICKLIST and not field.multi_value
-        return (_as_array(label) if single else label), field
-    sql, field, owner = scope.column(path)
-    if function is None and scope.shows_label(field, owner):
-        return label_sql(scope, path)[0], field
-    if function is None:
-        return encoded(sql, field), field
-    _check(scope, path, function, field, owner)
-    return _applied(function, sql, field), field
+def function_named(name: str) -> Function | None:
+    """Return the function of this name, in upper case; None if there is none."""
+    return _BY_NAME.get(name)
 
 
-def file_sql(function: str, handle: str) -> str:
-    """What a function says of the file whose handle an attachment field holds; null without one."""
-    column = FILE_FUNCTIONS[function][0]
+def whole_text(field: Field) -> str:
+    """Return how VQL selects a field's whole value, e.g. ``LONGTEXT(biography__v)``."""
+    if not traits(field.type).long:
+        return field.name
+    is_rich = field.type is FieldType.RICH_TEXT
+    function = Function.RICHTEXT if is_rich else Function.LONGTEXT
+    return f"{function}({field.name})"
+
+
+def selected_sql(scope: Scope, path: Path, name: str | None) -> tuple[str, Field]:
+    """Return the SQL of a selected field or function of one, and the field.
+
+    :raises VqlNameError: there is no such field or function, or the one does not take the other.
+    :raises VqlLimitError: the path leads over too many relationships.
+    """
+    column = scope.column(path)
+    if name is not None:
+        return _applied(scope, path, name, column), column.field
+    if scope.shows_label(column.field, column.owner):
+        return label_sql(scope, path).sql, column.field
+    return encoded(column.sql, column.field), column.field
+
+
+def encoded(sql: str, field: Field) -> str:
+    """Return the SQL of a field's value as the API encodes it; numbers with decimals are still numeric."""
+    kind = field.type
+    match kind:
+        case FieldType.PICKLIST:
+            return sql if field.multi_value else _as_array(sql)
+        case FieldType.DATE:
+            return f"to_char({sql}, 'YYYY-MM-DD')"
+        case FieldType.DATE_TIME:
+            pattern = """'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'"""
+            return f"to_char({sql} AT TIME ZONE 'UTC', {pattern})"
+        case FieldType.LONG_TEXT:
+            return f"left({sql}, {SHORT_TEXT})"
+        case FieldType.RICH_TEXT:
+            # Cut without its markup: a tag cut in two would be shown as text.
+            return f"left({_without_markup(sql)}, {SHORT_TEXT})"
+        case (
+            FieldType.ID
+            | FieldType.STRING
+            | FieldType.NUMBER
+            | FieldType.BOOLEAN
+            | FieldType.OBJECT
+            | FieldType.ATTACHMENT
+        ):
+            return sql
+        case _:
+            assert_never(kind)
+
+
+def _applied(scope: Scope, path: Path, name: str, column: FieldColumn) -> str:
+    """Return the SQL of a function of a column, or raise VqlNameError where SELECT has none such."""
+    function = function_named(name)
+    sql, field = column.sql, column.field
+    match function:
+        case Function.TOLABEL:
+            label = label_sql(scope, path).sql
+            # Picklists are arrays in answers, also where they take one value.
+            is_picklist = field.type is FieldType.PICKLIST
+            applied = _as_array(label) if is_picklist and _is_single(field) else label
+        case Function.TONAME:
+            reason = "is for queries of documents; objects have TOLABEL"
+            require_documents(scope, path, column.owner, f"function [TONAME] {reason}")
+            applied = encoded(sql, field)
+        case Function.LONGTEXT:
+            _require_type(scope, path, function, column, traits(field.type).long)
+            is_rich = field.type is FieldType.RICH_TEXT
+            applied = _without_markup(sql) if is_rich else sql
+        case Function.RICHTEXT:
+            is_rich = field.type is FieldType.RICH_TEXT
+            _require_type(scope, path, function, column, is_rich)
+            applied = sql
+        case Function.TRIM:
+            is_picklist = field.type is FieldType.PICKLIST
+            _require_type(scope, path, function, column, is_picklist)
+            applied = _trimmed(sql, field)
+        case Function.TODISPLAYFORMAT:
+            applied = _display_format(scope, path, column)
+        case (
+            Function.FILENAME
+            | Function.FILESIZE
+            | Function.MIMETYPE
+            | Function.MD5CHECKSUM
+        ):
+            _require_file(scope, path, function, column)
+            applied = _file_sql(function, sql)
+        case Function.CASEINSENSITIVE | None:
+            raise unavailable(scope, path, name, "SELECT")
+        case _:
+            assert_never(function)
+    return applied
+
+
+def _is_single(field: Field) -> bool:
+    return not field.multi_value
+
+
+def _trimmed(sql: str, field: Field) -> str:
+    """Return the SQL of picklist values without their name space."""
+    if not field.multi_value:
+        return _as_array(f"regexp_replace({sql}, {_SUFFIX}, '')")
+    return _each_value(sql, f"regexp_replace(v, {_SUFFIX}, '')")
+
+
+def _display_format(scope: Scope, path: Path, column: FieldColumn) -> str:
+    sql, kind = column.sql, column.field.type
+    takes = kind in (FieldType.STRING, FieldType.NUMBER)
+    _require_type(scope, path, Function.TODISPLAYFORMAT, column, takes)
+    # As people enter it: without the zeroes that fill a number's decimals up.
+    return f"trim_scale({sql})::text" if kind is FieldType.NUMBER else sql
+
+
+def _require_type(
+    scope: Scope, path: Path, function: Function, column: FieldColumn, takes: bool
+) -> None:
+    if not takes:
+        shown = f"field [{column.field.name}] of object [{column.owner.name}]"
+        message = f"{shown}: {function} does not take its type"
+        raise scope.statement.fault(message, path.at)
+
+
+def require_documents(
+    scope: Scope, path: Path, owner: VaultObject, message: str
+) -> None:
+    """Raise VqlNameError with the message unless the owner of a field is the target of documents."""
+    target = scope.statement.targets.get(owner.name)
+    if target is None or not target.documents:
+        raise scope.statement.fault(message, path.at, ErrorType.ATTRIBUTE_NOT_SUPPORTED)
+
+
+def unavailable(scope: Scope, path: Path, name: str, clause: str) -> VqlNameError:
+    """Return the error about a function that a clause does not have."""
+    message = f"function [{name[:40]}] is not available in {clause}"
+    return scope.statement.fault(message, path.at, ErrorType.ATTRIBUTE_NOT_SUPPORTED)
+
+
+# Files of attachment fields
+
+
+def is_file_function(name: str | None) -> bool:
+    """Return whether a function is one of an attachment field's file."""
+    return name in _FILE_FUNCTIONS
+
+
+def named_file(scope: Scope, path: Path, name: str) -> tuple[str, Field]:
+    """Return the SQL of a file's name for WHERE, ORDER BY and FIND, and the field that it is like.
+
+    :raises VqlNameError: the field is no attachment field, or the function is one of SELECT only.
+    """
+    column = scope.column(path)
+    function = Function(name)
+    _require_file(scope, path, function, column)
+    if function is not Function.FILENAME:
+        message = f"function [{function}] is available in SELECT only"
+        raise scope.statement.fault(message, path.at, ErrorType.ATTRIBUTE_NOT_SUPPORTED)
+    field = column.field
+    _, kind = _FILE_FUNCTIONS[function]
+    return _file_sql(function, column.sql), Field(field.name, field.label, kind)
+
+
+def _file_sql(function: Function, handle: str) -> str:
+    """Return the SQL of what a function says of the file with a handle; null without a file."""
+    column, _ = _FILE_FUNCTIONS[function]
     files = "platform.field_file f JOIN platform.content c USING (sha256)"
     return f"(SELECT {column} FROM {files} WHERE f.handle = {handle})"
 
 
-def named_file(scope: Scope, path: Path, function: str) -> tuple[str, Field]:
-    """The SQL and the field of a file's name in WHERE, ORDER BY and FIND; raises VqlNameError for what they lack."""
-    sql, field, owner = scope.column(path)
-    _require_file(scope, path, function, field, owner)
-    if function in SELECTED_ONLY:
-        message = f"function [{function}] is available in SELECT only"
-        raise scope.statement.fault(message, path.at, "ATTRIBUTE_NOT_SUPPORTED")
-    return file_sql(function, sql), Field(
-        field.name, field.label, FILE_FUNCTIONS[function][1]
-    )
-
-
 def _require_file(
-    scope: Scope, path: Path, function: str, field: Field, owner: VaultObject
+    scope: Scope, path: Path, function: Function, column: FieldColumn
 ) -> None:
     reason = ""
-    if field.type is not FieldType.ATTACHMENT:
+    owner = column.owner
+    if column.field.type is not FieldType.ATTACHMENT:
         reason = "takes attachment fields, and this is none"
-    elif owner.raw and function in SELECTED_ONLY:
+    elif owner.raw and function is not Function.FILENAME:
         reason = f"is not available of raw objects, as [{owner.name}] is"
     if reason:
         message = f"function [{function}] {reason}"
-        raise scope.statement.fault(message, path.at, "ATTRIBUTE_NOT_SUPPORTED")
+        raise scope.statement.fault(message, path.at, ErrorType.ATTRIBUTE_NOT_SUPPORTED)
 
 
-def encoded(sql: str, field: Field) -> str:
-    """A field's value as the API encodes it; numbers with decimals are still numeric."""
-    kind = field.type
-    if kind is FieldType.PICKLIST:
-        return sql if field.multi_value else _as_array(sql)
-    if kind is FieldType.DATE:
-        return f"to_char({sql}, 'YYYY-MM-DD')"
-    if kind is FieldType.DATE_TIME:
-        return f"""to_char({sql} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')"""
-    if kind in LONG:
-        return f"left({_without_markup(sql) if kind is FieldType.RICH_TEXT else sql}, {SHORT_TEXT})"
-    return sql
+# Labels
 
 
-def _applied(function: str, sql: str, field: Field) -> str:
-    if function in FILE_FUNCTIONS:
-        return file_sql(function, sql)
-    if function == "LONGTEXT" and field.type is FieldType.RICH_TEXT:
-        return _without_markup(sql)
-    if function == "TODISPLAYFORMAT":
-        # As people enter it: without the zeroes that fill a number's decimals up.
-        return f"trim_scale({sql})::text" if field.type is FieldType.NUMBER else sql
-    if function == "TRIM" and field.multi_value:
-        each = f"SELECT regexp_replace(v, {_SUFFIX}, '') FROM unnest({sql}) WITH ORDINALITY AS u(v, n) ORDER BY n"
-        return f"CASE WHEN {sql} IS NULL THEN NULL ELSE ARRAY({each}) END"
-    if function == "TRIM":
-        return _as_array(f"regexp_replace({sql}, {_SUFFIX}, '')")
-    return encoded(sql, field) if function == "TONAME" else sql
+def label_sql(scope: Scope, path: Path) -> FieldColumn:
+    """Return the label of a path's value, an array for multi-value picklists; its SQL stands for the column's.
 
+    A value without a label, as that of a removed picklist entry, stands for itself.
 
-def _check(
-    scope: Scope, path: Path, function: str, field: Field, owner: VaultObject
-) -> None:
-    if function == "TONAME":
-        target = scope.statement.targets.get(owner.name)
-        if target is None or not target.documents:
-            message = (
-                "function [TONAME] is for queries of documents; objects have TOLABEL"
-            )
-            raise scope.statement.fault(message, path.at, "ATTRIBUTE_NOT_SUPPORTED")
-        return
-    if function in FILE_FUNCTIONS:
-        _require_file(scope, path, function, field, owner)
-        return
-    takes = _TAKES.get(function)
-    if takes is None:
-        message = f"function [{function[:40]}] is not available in SELECT"
-        raise scope.statement.fault(message, path.at, "ATTRIBUTE_NOT_SUPPORTED")
-    if field.type not in takes:
-        message = f"field [{field.name}] of object [{owner.name}]: {function} does not take its type"
+    :raises VqlNameError: the field has no labels.
+    """
+    column = scope.column(path)
+    field, owner = column.field, column.owner
+    if field.name == _OBJECT_TYPE:
+        # Object types are records with a name, which is their label.
+        names = (*path.parts[:-1], _TYPE_RELATIONSHIP, "name__v")
+        label = scope.column(Path(names, path.at))
+        return FieldColumn(label.sql, field, owner)
+    labels = _labels(scope.statement, field, owner)
+    if labels is None:
+        shown = f"field [{field.name}] of object [{owner.name}]"
+        message = f"{shown}: TOLABEL takes picklists, states and types"
         raise scope.statement.fault(message, path.at)
+    sql = _mapped(scope.statement, column.sql, labels, field)
+    return FieldColumn(sql, field, owner)
+
+
+def searched_labels(statement: Statement, column: FieldColumn) -> str:
+    """Return the SQL of a picklist's labels as one text, for FIND."""
+    field = column.field
+    labels = _labels(statement, field, column.owner) or {}
+    found = _mapped(statement, column.sql, labels, field)
+    return f"array_to_string({found}, ' ')" if field.multi_value else found
+
+
+def _mapped(
+    statement: Statement, sql: str, labels: Mapping[str, str], field: Field
+) -> str:
+    # One parameter for all labels: the statement stays short, and names need no quoting.
+    holder = statement.bind(json.dumps(labels), "jsonb")
+    if not field.multi_value:
+        return f"coalesce({holder} ->> {sql}, {sql})"
+    return _each_value(sql, f"coalesce({holder} ->> v, v)")
+
+
+def _labels(
+    statement: Statement, field: Field, owner: VaultObject
+) -> Mapping[str, str] | None:
+    """Return the labels of the names that a field holds, None for a field without such."""
+    target = statement.targets.get(owner.name)
+    if target is not None and field.name in target.labels:
+        return target.labels[field.name]
+    registry = statement.registry
+    if field.type is FieldType.PICKLIST:
+        picklist = registry.picklists.get(field.picklist or "")
+        entries = {} if picklist is None else picklist.entries
+        return {entry.name: entry.label for entry in entries.values()}
+    if field.name == "lifecycle__v":
+        lifecycles = registry.lifecycles.values()
+        return {lifecycle.name: lifecycle.label for lifecycle in lifecycles}
+    if field.name == "state__v":
+        lifecycle = registry.lifecycles.get(owner.lifecycle or "")
+        states = {} if lifecycle is None else lifecycle.states
+        return {state.name: state.label for state in states.values()}
+    return None
+
+
+# SQL
 
 
 def _as_array(sql: str) -> str:
+    # An array of a null would be an array with one element; the API has null.
     return f"CASE WHEN {sql} IS NULL THEN NULL ELSE ARRAY[{sql}] END"
+
+
+def _each_value(sql: str, value: str) -> str:
+    """Return the SQL of an array with an expression over each value ``v`` of another, in its order."""
+    each = f"SELECT {value} FROM unnest({sql}) WITH ORDINALITY AS u(v, n) ORDER BY n"
+    return f"CASE WHEN {sql} IS NULL THEN NULL ELSE ARRAY({each}) END"
 
 
 def _without_markup(sql: str) -> str:

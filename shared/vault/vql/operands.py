@@ -1,16 +1,29 @@
-"""The left side of a condition: its column or the function of it, and the literals that suit it as parameters."""
+"""Compiles the left side of a condition, and binds literals as parameters of its type."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
+from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import cast
+from typing import assert_never, cast
 
-from shared.vault.model.component_model import FieldType
+from shared.vault.model.component_model import Field
+from shared.vault.model.field_types import (
+    ValueClass,
+    is_integer,
+    traits,
+    value_class,
+)
 from shared.vault.vql.deferred import TOKENS, TokenValue
-from shared.vault.vql.functions import FILE_FUNCTIONS, named_file
-from shared.vault.vql.labels import label_sql
-from shared.vault.vql.literals import TEXT, UnsuitableLiteral, parameters
+from shared.vault.vql.functions import (
+    Function,
+    function_named,
+    label_sql,
+    named_file,
+    require_documents,
+    unavailable,
+)
 from shared.vault.vql.resolve import Scope
 from shared.vault.vql.syntax_tree import (
     Literal,
@@ -23,17 +36,20 @@ from shared.vault.vql.syntax_tree import (
 )
 from shared.vault.vql.vql_errors import VqlNameError
 
-PLAIN_TEXT = frozenset(
-    (FieldType.ID, FieldType.STRING, FieldType.LONG_TEXT, FieldType.RICH_TEXT)
+DATES = "date literals go with comparison operators and with dates only"
+
+_INT64 = 2**63
+_DIGITS = re.compile(r"\d{1,18}", re.ASCII)
+_DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+_DATE_TIME = re.compile(
+    r"\d{4}-\d\d-\d\d(?:T\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?(?:Z|[+-]\d\d:\d\d)?)?",
+    re.ASCII,
 )
-DATES = frozenset((FieldType.DATE, FieldType.DATE_TIME))
-_UNORDERED = frozenset((FieldType.PICKLIST, FieldType.BOOLEAN, FieldType.ATTACHMENT))
-_WHOLE = frozenset(("LONGTEXT", "RICHTEXT"))  # an alias of these stands for the field
 _SCALARS = frozenset((str, int, Decimal, bool, type(None)))
 
 
-class Column:
-    """The left side of a condition, found in the registry."""
+class LeftSide:
+    """The left side of a condition, found in the registry: a column, or a function of one."""
 
     __slots__ = (
         "at",
@@ -50,120 +66,223 @@ class Column:
     def __init__(self, scope: Scope, operand: Operand) -> None:
         self.scope = scope
         self.at = operand.path.at
-        self.path, function = scope.aliased(operand.path, operand.function)
-        self.sql, self.field, self.owner = scope.column(self.path)
-        self.label = function == "TOLABEL" or (
-            function is None and scope.shows_label(self.field, self.owner)
-        )
+        self.path, name = scope.aliased(operand.path, operand.function)
+        column = scope.column(self.path)
+        shows_label = scope.shows_label(column.field, column.owner)
+        self.label = name == Function.TOLABEL or (name is None and shows_label)
         if self.label:
-            self.sql, self.field, self.owner = label_sql(scope, self.path)
+            column = label_sql(scope, self.path)
+        self.sql, self.field, self.owner = column
         self.multi_value = self.field.multi_value
-        self.ignore_case = function == "CASEINSENSITIVE"
-        if self.ignore_case:
-            if self.field.type not in PLAIN_TEXT:
-                raise self.unsuitable("CASEINSENSITIVE takes text fields only", self.at)
-            self.sql = f"lower({self.sql})"
-        elif function == "TONAME":
-            self._require_documents(function)
-        elif function in FILE_FUNCTIONS:
-            self.sql, self.field = named_file(scope, self.path, function)
-        elif (
-            function is not None
-            and not self.label
-            and (operand.function is not None or function not in _WHOLE)
-        ):
-            raise self.unsupported(
-                f"function [{function[:40]}] is not available in WHERE"
-            )
+        self.ignore_case = name == Function.CASEINSENSITIVE
+        if name is not None:
+            self._apply(name, aliased=operand.function is None)
 
     @property
     def is_text(self) -> bool:
         """Whether the values are single texts, which LIKE can search."""
-        return not self.multi_value and (self.label or self.field.type in PLAIN_TEXT)
+        if self.multi_value:
+            return False
+        return self.label or traits(self.field.type).plain_text
+
+    @property
+    def is_date(self) -> bool:
+        """Whether the values are dates, with or without a time."""
+        values = value_class(self.field.type)
+        return values in (ValueClass.DATE, ValueClass.DATE_TIME)
 
     def bind(self, value: Literal, at: int) -> str:
-        """One literal as a parameter of the column's type."""
+        """Return the place of one literal, bound as a parameter of the column's type."""
         if isinstance(value, Token):
             return self._bind_token(value, at)
-        sql_type, values = self._typed((self._scalar(value, at),), at)
-        holder = self.scope.statement.bind(values[0], sql_type)
-        return f"lower({holder})" if self.ignore_case else holder
+        scalar = self._scalar(value, at)
+        sql_type, values = self._typed((scalar,), at)
+        return self._bound(values[0], sql_type)
 
     def bind_list(self, values: Sequence[Literal], at: int) -> str:
-        """Many literals as one array parameter."""
+        """Return the place of many literals, bound as one array."""
+        # Lists of ids have thousands of values: one look at their types decides for all.
         if not _SCALARS.issuperset(map(type, values)):
             values = [self._scalar(value, at) for value in values]
-        sql_type, typed = self._typed(cast("Sequence[Scalar]", values), at)
+        scalars = cast("Sequence[Scalar]", values)
+        sql_type, typed = self._typed(scalars, at)
         return self.scope.statement.bind(typed, f"{sql_type}[]")
 
     def require_order(self) -> None:
-        """Refuse what has no order; raises VqlNameError."""
+        """Raise VqlNameError unless the values have an order."""
         if self.ignore_case:
-            raise self.unsuitable(
-                "CASEINSENSITIVE goes with =, !=, LIKE and CONTAINS only", self.at
-            )
-        if self.field.type in _UNORDERED:
-            raise self.unsuitable(
-                "it is compared with =, != and CONTAINS only", self.at
-            )
+            message = "CASEINSENSITIVE goes with =, !=, LIKE and CONTAINS only"
+            raise self.unsuitable(message, self.at)
+        if not traits(self.field.type).compared:
+            message = "it is compared with =, != and CONTAINS only"
+            raise self.unsuitable(message, self.at)
 
     def unsuitable(self, reason: str, at: int) -> VqlNameError:
-        """The error about a value or operator that does not suit the field."""
+        """Return the error about a value or operator that does not suit the field."""
         message = f"field [{self.field.name}] of object [{self.owner.name}]: {reason}"
         return self.scope.statement.fault(message, at)
 
-    def unsupported(self, message: str) -> VqlNameError:
-        """The error about what VQL does not have here."""
-        return self.scope.statement.fault(message, self.at, "ATTRIBUTE_NOT_SUPPORTED")
+    def _apply(self, name: str, *, aliased: bool) -> None:
+        """Apply a function; ``aliased`` when it comes from the SELECT whose alias the condition names."""
+        function = function_named(name)
+        match function:
+            case Function.TOLABEL:
+                return  # the label is the column already
+            case Function.CASEINSENSITIVE:
+                self._fold_case()
+            case Function.TONAME:
+                message = f"function [{name}] is for queries of documents"
+                require_documents(self.scope, self.path, self.owner, message)
+            case (
+                Function.FILENAME
+                | Function.FILESIZE
+                | Function.MIMETYPE
+                | Function.MD5CHECKSUM
+            ):
+                self.sql, self.field = named_file(self.scope, self.path, name)
+            # Stored texts are whole: the alias of a whole text stands for the field.
+            case Function.LONGTEXT | Function.RICHTEXT if aliased:
+                return
+            case (
+                Function.LONGTEXT
+                | Function.RICHTEXT
+                | Function.TRIM
+                | Function.TODISPLAYFORMAT
+                | None
+            ):
+                raise unavailable(self.scope, self.path, name, "WHERE")
+            case _:
+                assert_never(function)
 
-    def _require_documents(self, function: str) -> None:
-        target = self.scope.statement.targets.get(self.owner.name)
-        if target is None or not target.documents:
-            raise self.unsupported(f"function [{function}] is for queries of documents")
+    def _fold_case(self) -> None:
+        if not traits(self.field.type).plain_text:
+            raise self.unsuitable("CASEINSENSITIVE takes text fields only", self.at)
+        self.sql = f"lower({self.sql})"
+
+    def _bound(self, value: object, sql_type: str) -> str:
+        holder = self.scope.statement.bind(value, sql_type)
+        # PostgreSQL lowers both sides: its rules for case are not Python's.
+        return f"lower({holder})" if self.ignore_case else holder
 
     def _scalar(self, value: Literal, at: int) -> Scalar:
-        if isinstance(value, RelativeDate):
-            raise self.unsuitable(
-                "date literals go with comparison operators and with dates only", at
-            )
-        if isinstance(value, StateType | StateFunction):
-            raise self.unsuitable(
-                "functions of states go with = and != only, and with the field of a state",
-                at,
-            )
-        if isinstance(value, Token):
-            raise self.unsuitable(
-                "Vault tokens go with comparison operators and BETWEEN only", at
-            )
-        return value
+        """Return a literal that is a value already, or raise VqlNameError for the others."""
+        match value:
+            case RelativeDate():
+                raise self.unsuitable(DATES, at)
+            case StateType() | StateFunction():
+                message = "functions of states go with = and != only, and with the field of a state"
+                raise self.unsuitable(message, at)
+            case Token():
+                message = "Vault tokens go with comparison operators and BETWEEN only"
+                raise self.unsuitable(message, at)
+            case str() | bool() | int() | Decimal() | None:
+                return value
+            case _:
+                assert_never(value)
 
     def _bind_token(self, token: Token, at: int) -> str:
         kind = TOKENS.get(token.name)
         if kind is None:
             message = f"unknown Vault token [{token.name[:60]}]"
             raise self.scope.statement.fault(message, at)
-        text = self.label or self.field.type in TEXT
-        if not text and not (self.field.type is FieldType.NUMBER and kind is int):
-            raise self.unsuitable(
-                f"Vault token [{token.name}] is no value of its type", at
-            )
-        holder = self.scope.statement.bind(
-            TokenValue(token.name, text), "text" if text else "bigint"
-        )
-        return f"lower({holder})" if self.ignore_case else holder
+        values = value_class(self.field.type)
+        text = self.label or values is ValueClass.TEXT
+        if not text and not (values is ValueClass.NUMBER and kind is int):
+            message = f"Vault token [{token.name}] is no value of its type"
+            raise self.unsuitable(message, at)
+        value = TokenValue(token.name, text)
+        return self._bound(value, "text" if text else "bigint")
 
     def _typed(self, values: Sequence[Scalar], at: int) -> tuple[str, list[object]]:
         try:
             if self.label:
-                return "text", texts(values)
+                return "text", _texts(values)
             return parameters(self.field, values)
         except UnsuitableLiteral as expected:
             raise self.unsuitable(f"a value for it must be {expected}", at) from None
 
 
-def texts(values: Sequence[Scalar]) -> list[object]:
-    """The values, which must all be text; raises UnsuitableLiteral."""
-    if not all(isinstance(value, str) for value in values):
-        expected = "text in single quotes"
+class UnsuitableLiteral(Exception):
+    """A literal that is no value of the field's type; the text says what would be."""
+
+
+def parameters(field: Field, values: Sequence[Scalar]) -> tuple[str, list[object]]:
+    """Return the SQL type of literals for a field, and the values to bind.
+
+    :raises UnsuitableLiteral: a literal is no value of the field's type; null is none of any.
+    """
+    kind = value_class(field.type)
+    match kind:
+        case ValueClass.TEXT:
+            return "text", _texts(values)
+        case ValueClass.NUMBER:
+            return _numbers(field, values)
+        case ValueClass.BOOLEAN:
+            return "boolean", _all_of(values, bool, "true or false")
+        case ValueClass.DATE:
+            return "date", _dates(values, _date, "a date, 'YYYY-MM-DD'")
+        case ValueClass.DATE_TIME:
+            expected = "a date and time, 'YYYY-MM-DDTHH:MM:SS.mmmZ'"
+            return "timestamptz", _dates(values, _date_time, expected)
+        case _:
+            assert_never(kind)
+
+
+def _texts(values: Sequence[Scalar]) -> list[object]:
+    return _all_of(values, str, "text in single quotes")
+
+
+def _all_of(values: Sequence[Scalar], kind: type, expected: str) -> list[object]:
+    kinds = set(map(type, values))
+    if kinds != {kind}:
         raise UnsuitableLiteral(expected)
     return list(values)
+
+
+def _numbers(field: Field, values: Sequence[Scalar]) -> tuple[str, list[object]]:
+    numbers = [_number(field, value) for value in values]
+    if is_integer(field) and all(map(_is_bigint, numbers)):
+        return "bigint", [*numbers]
+    # A fraction compared with a whole-number column: PostgreSQL compares both as numeric.
+    return "numeric", [Decimal(number) for number in numbers]
+
+
+def _number(field: Field, value: Scalar) -> int | Decimal:
+    # A document's id is a number here; clients that know ids as text write it in quotes.
+    if field.shown_type == "id" and isinstance(value, str) and _DIGITS.fullmatch(value):
+        return int(value)
+    # In Python a Boolean is an int, in VQL it is none.
+    if isinstance(value, bool) or not isinstance(value, int | Decimal):
+        raise UnsuitableLiteral("a number")
+    return value
+
+
+def _is_bigint(number: int | Decimal) -> bool:
+    return isinstance(number, int) and -_INT64 <= number < _INT64
+
+
+def _dates(
+    values: Sequence[Scalar], read: Callable[[str], date], expected: str
+) -> list[object]:
+    texts = _all_of(values, str, expected)
+    try:
+        return [read(str(text)) for text in texts]
+    except (ValueError, OverflowError):
+        raise UnsuitableLiteral(expected) from None
+
+
+def _date(text: str) -> date:
+    # Python reads more forms of ISO 8601 than Vault takes.
+    if not _DATE.fullmatch(text):
+        raise ValueError
+    return date.fromisoformat(text)
+
+
+def _date_time(text: str) -> date:
+    if not _DATE_TIME.fullmatch(text):
+        raise ValueError
+    moment = datetime.fromisoformat(text)
+    # Vault's date-times are UTC, also where the statement leaves the zone out.
+    if moment.tzinfo is None:
+        return moment.replace(tzinfo=UTC)
+    return moment.astimezone(UTC)

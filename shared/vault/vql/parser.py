@@ -3,29 +3,46 @@
 from __future__ import annotations
 
 from shared.vault.vql import vql_tokens as lexical
-from shared.vault.vql.expression_parser import NO_LIMITS, ExpressionParser
-from shared.vault.vql.phrase import read_phrase
+from shared.vault.vql.deferred import LARGEST, relative_date
+from shared.vault.vql.phrase import FindReader
 from shared.vault.vql.syntax_tree import (
+    And,
+    Between,
+    Comparison,
+    Contains,
     Criteria,
-    Find,
+    Expression,
+    InSelect,
     Item,
+    Like,
     Limits,
+    Literal,
     Operand,
+    Operator,
+    Or,
     Order,
-    Phrase,
     Query,
     Rank,
-    Search,
+    RelativeDate,
+    Scalar,
     Select,
     Show,
+    ShowKind,
+    SourceOption,
+    StateFunction,
+    StateFunctionName,
+    StateType,
+    Tense,
+    Token,
+    Unit,
 )
 from shared.vault.vql.vql_errors import VqlLimitError
-from shared.vault.vql.vql_tokens import is_list, is_string
+from shared.vault.vql.vql_tokens import TokenKind, is_list, is_string, kind_of
 
 MAX_ALIAS = 40  # characters
 MAX_ROWS = 2**31 - 1  # the largest number a limit may name
-MAX_PHRASES = 20  # in one FIND
-MAX_SCOPE = 25  # fields
+
+NO_LIMITS = Limits()
 
 _LIMITS = {
     "MAXROWS": "maxrows",
@@ -35,12 +52,18 @@ _LIMITS = {
     "LIMIT": "limit",
     "OFFSET": "offset",
 }
-_OPTIONS = frozenset(("ALLVERSIONS", "FAVORITES", "RECENT"))
-_SHOWN = ("TARGETS", "FIELDS", "RELATIONSHIPS")
+_FROM_OPTIONS = frozenset(SourceOption) - {SourceOption.LATESTVERSION}
+_COMPARISONS = {operator.value: operator for operator in Operator}
+_LITERALS: dict[str, Scalar] = {"true": True, "false": False, "null": None}
+_STATE_FUNCTIONS = {function.value: function for function in StateFunctionName}
 
 
 def parse(text: str) -> Query:
-    """Read one SELECT; raises VqlSyntaxError, or VqlLimitError when it is too long or too deep."""
+    """Return one SELECT.
+
+    :raises VqlSyntaxError: the text is none.
+    :raises VqlLimitError: it is too long or too deep.
+    """
     parser = _Parser(text)
     select = parser.select(nested=False)
     parser.end()
@@ -48,7 +71,10 @@ def parse(text: str) -> Query:
 
 
 def parse_statement(text: str) -> Query | Show:
-    """Read one statement, SELECT or SHOW; raises as ``parse`` does."""
+    """Return one statement, SELECT or SHOW.
+
+    :raises VqlError: as ``parse`` does.
+    """
     parser = _Parser(text)
     statement = parser.show() or Query(parser.select(nested=False), text)
     parser.end()
@@ -56,33 +82,36 @@ def parse_statement(text: str) -> Query | Show:
 
 
 def parse_criteria(text: str) -> Criteria:
-    """Read a bare WHERE expression; raises as ``parse`` does."""
+    """Return a bare WHERE expression.
+
+    :raises VqlError: as ``parse`` does.
+    """
     parser = _Parser(text)
     expression = parser.expression()
     parser.end()
     return Criteria(expression, text)
 
 
-class _Parser(ExpressionParser):
-    __slots__ = ("_nested", "_phrases")
+class _Parser(FindReader):
+    """Reads statements and expressions; a place in the text is the number of a token."""
+
+    __slots__ = ("_nested",)
 
     def __init__(self, text: str) -> None:
         super().__init__(text)
         self._nested = False  # within a sub-query, where no further one may stand
-        self._phrases = 0
 
     # SELECT … FROM … FIND … WHERE … ORDER BY … limits
 
     def select(self, *, nested: bool) -> Select:
-        """One SELECT, from its keyword on; a sub-query holds no further one."""
+        """Read one SELECT, from its keyword on; a sub-query holds no further one."""
         if nested and self._nested:
             self._refuse("sub-queries are one level deep")
         self._nested = nested
         self._expect("SELECT")
-        latest = self._is_before_word() and self._take_word("LATESTVERSION")
-        items = [self._item()]
-        while self._take(","):
-            items.append(self._item())
+        # A field may have this name too: it is the keyword only with a field behind it.
+        latest = self._is_before_word() and self._take_word(SourceOption.LATESTVERSION)
+        items = self._items()
         self._expect("FROM")
         option = self._option()
         at = self._next
@@ -92,56 +121,62 @@ class _Parser(ExpressionParser):
         order = self._order() if self._take("ORDER") else ()
         limits = self._limits() if self._tokens[self._next] in _LIMITS else NO_LIMITS
         self._nested = False
-        return Select(
-            tuple(items), source, at, where, order, limits, find, option, latest
-        )
+        return Select(items, source, at, where, order, limits, find, option, latest)
 
-    def _option(self) -> str | None:
-        word = self._tokens[self._next].upper()
-        if word not in _OPTIONS or not self._is_before_word():
+    def _option(self) -> SourceOption | None:
+        token = self._tokens[self._next]
+        word = token.upper()
+        # An object may have an option's name: it is the option only with an object behind it.
+        if word not in _FROM_OPTIONS or not self._is_before_word():
             return None
         self._next += 1
-        return word
+        return SourceOption(word)
+
+    def _items(self) -> tuple[Item | Select, ...]:
+        items = [self._item()]
+        while self._take(","):
+            items.append(self._item())
+        return tuple(items)
 
     def _item(self) -> Item | Select:
         if self._take("("):
-            select = self.select(nested=True)
-            limits = select.limits
-            if (
-                limits.maxrows is not None
-                or limits.skip is not None
-                or limits.pageoffset is not None
-            ):
-                self._refuse(
-                    "of the limits a sub-select takes PAGESIZE only", select.at
-                )
-            self._expect(")")
-            return select
+            return self._sub_select()
         path, function = self._function()
-        alias = None
-        if self._take("AS"):
-            alias = self._name("an alias")
-            if len(alias) > MAX_ALIAS:
-                self._refuse(
-                    f"an alias takes at most {MAX_ALIAS} characters", self._next - 1
-                )
+        alias = self._alias() if self._take("AS") else None
         return Item(path, function, alias)
+
+    def _sub_select(self) -> Select:
+        select = self.select(nested=True)
+        limits = select.limits
+        refused = (limits.maxrows, limits.skip, limits.pageoffset)
+        if refused != (None, None, None):
+            self._refuse("of the limits a sub-select takes PAGESIZE only", select.at)
+        self._expect(")")
+        return select
+
+    def _alias(self) -> str:
+        at = self._next
+        alias = self._name("an alias")
+        if len(alias) > MAX_ALIAS:
+            self._refuse(f"an alias takes at most {MAX_ALIAS} characters", at)
+        return alias
 
     def _order(self) -> tuple[Order | Rank, ...]:
         self._expect("BY")
-        terms: list[Order | Rank] = []
-        while True:
-            at = self._next
-            path, function = self._function()
-            if function is None and path.text.upper() == "RANK":
-                terms.append(Rank(at))
-            else:
-                descending = self._take("DESC")
-                if not descending:
-                    self._take("ASC")
-                terms.append(Order(path, descending, function))
-            if not self._take(","):
-                return tuple(terms)
+        terms = [self._order_term()]
+        while self._take(","):
+            terms.append(self._order_term())
+        return tuple(terms)
+
+    def _order_term(self) -> Order | Rank:
+        at = self._next
+        path, function = self._function()
+        if function is None and path.text.upper() == "RANK":
+            return Rank(at)
+        descending = self._take("DESC")
+        if not descending:
+            self._take("ASC")
+        return Order(path, descending, function)
 
     def _limits(self) -> Limits:
         found: dict[str, int] = {}
@@ -151,129 +186,204 @@ class _Parser(ExpressionParser):
             if name == "maxrows" and "pagesize" in found:
                 self._refuse("MAXROWS stands before PAGESIZE")
             self._next += 1
-            token = self._tokens[self._next]
-            if not (token.isascii() and token.isdecimal()):
-                self._refuse_token("a number of rows")
-            found[name] = min(int(self._value_of(lexical.number_value)), MAX_ROWS)
-        # The legacy words say the same as the newer ones and give way to them.
-        if "pagesize" not in found and "pageoffset" not in found:
-            legacy = found.get("limit"), found.get("offset")
-        else:
-            legacy = None, None
-        return Limits(
-            found.get("maxrows"),
-            found.get("skip"),
-            found.get("pagesize", legacy[0]),
-            found.get("pageoffset", legacy[1]),
-        )
+            found[name] = self._rows()
+        # The legacy words LIMIT and OFFSET mean the same as the newer ones and give way to them.
+        size, offset = found.get("limit"), found.get("offset")
+        if "pagesize" in found or "pageoffset" in found:
+            size, offset = found.get("pagesize"), found.get("pageoffset")
+        return Limits(found.get("maxrows"), found.get("skip"), size, offset)
 
-    # FIND ('words' SCOPE name__v AND NOT 'others')
-
-    def _find(self) -> Find:
-        at = self._next
-        start = lexical.position_of(self._text, at)
-        search = self._only_phrase() or self._phrases_in_parentheses()
-        end = lexical.end_of(self._text, self._next - 1)
-        return Find(search, self._text[start:end], at)
-
-    def _only_phrase(self) -> Phrase | None:
-        """``('words')``: a parenthesis with one string is one token."""
-        at = self._next
-        strings = (
-            lexical.strings_of(self._tokens[at]) if is_list(self._tokens[at]) else []
-        )
-        if not strings:
-            return None
-        if len(strings) > 1:
-            self._refuse("FIND takes one phrase, or phrases joined by AND and OR")
-        self._next += 1
-        return self._phrase_of(strings[0], at)
-
-    def _phrases_in_parentheses(self) -> Phrase | Search:
-        self._expect("(")
-        self._deeper()
-        search = self._phrases_or()
-        self._expect(")")
-        self._depth -= 1
-        return search
-
-    def _phrases_or(self) -> Phrase | Search:
-        terms = [self._phrases_and()]
-        while self._take("OR"):
-            terms.append(self._phrases_and())
-        return terms[0] if len(terms) == 1 else Search("OR", tuple(terms))
-
-    def _phrases_and(self) -> Phrase | Search:
-        terms = [self._phrase()]
-        while self._take("AND"):
-            terms.append(self._phrase())
-        return terms[0] if len(terms) == 1 else Search("AND", tuple(terms))
-
-    def _phrase(self) -> Phrase | Search:
-        if self._take("NOT"):
-            self._deeper()
-            negated = Search("NOT", (self._phrase(),))
-            self._depth -= 1
-            return negated
-        only = self._only_phrase()
-        if only is not None:
-            return only
-        if self._tokens[self._next] == "(":
-            return self._phrases_in_parentheses()
+    def _rows(self) -> int:
         token = self._tokens[self._next]
-        if not is_string(token):
-            self._refuse_token("a search phrase in single quotes")
-        self._next += 1
-        phrase = self._phrase_of(token, self._next - 1)
-        return self._scoped(phrase) if self._take_word("SCOPE") else phrase
-
-    def _phrase_of(self, token: str, at: int) -> Phrase:
-        self._phrases += 1
-        if self._phrases > MAX_PHRASES:
-            message = f"a statement takes at most {MAX_PHRASES} search phrases"
-            raise VqlLimitError(f"{message} ({self._place(at)})")
-        try:
-            return Phrase(read_phrase(token), at)
-        except ValueError as error:
-            self._refuse(str(error), at)
-        except VqlLimitError as error:
-            message = f"{error.message} ({self._place(at)})"
-            raise VqlLimitError(message) from None
-
-    def _scoped(self, phrase: Phrase) -> Phrase:
-        """SCOPE PROPERTIES is what a phrase without a scope stands for; SCOPE ALL is that and SCOPE CONTENT."""
-        if self._take_word("PROPERTIES"):
-            return phrase
-        for word, also_fields in (("ALL", True), ("CONTENT", False)):
-            if self._take_word(word):
-                return Phrase(phrase.terms, phrase.at, content=True, fields=also_fields)
-        fields = [self._searched()]
-        while self._take(","):
-            fields.append(self._searched())
-        if len(fields) > MAX_SCOPE:
-            message = f"SCOPE takes at most {MAX_SCOPE} fields"
-            raise VqlLimitError(f"{message} ({self._place(phrase.at)})")
-        return Phrase(phrase.terms, phrase.at, tuple(fields))
-
-    def _searched(self) -> Operand:
-        path, function = self._function()
-        if function not in (None, "FILENAME"):
-            self._refuse("of the functions SCOPE takes FILENAME only", path.at)
-        return Operand(path, function)
+        if not _is_whole(token):
+            self._refuse_token("a number of rows")
+        return min(int(self._value_of(lexical.number_value)), MAX_ROWS)
 
     # SHOW
 
     def show(self) -> Show | None:
-        """A whole SHOW, or None where the text does not begin with one."""
+        """Read a whole SHOW, or return None where the text does not begin with one."""
         if not self._take("SHOW"):
             return None
-        kind = next((word for word in _SHOWN if self._take_word(word)), None)
+        kind = next((kind for kind in ShowKind if self._take_word(kind)), None)
         if kind is None:
             self._refuse_token("TARGETS, FIELDS or RELATIONSHIPS")
         source, at = None, self._next
-        if kind != "TARGETS":
+        if kind is not ShowKind.TARGETS:
             self._expect("FROM")
             at = self._next
             source = self._name("a query target")
         pattern = self._pattern() if self._take("LIKE") else None
         return Show(kind, self._text, source, at, pattern)
+
+    # WHERE
+
+    def expression(self) -> Expression:
+        """Read terms joined by OR, which binds weakest."""
+        first = self._conjunction()
+        if self._tokens[self._next] != "OR":
+            return first
+        terms = [first]
+        while self._take("OR"):
+            terms.append(self._conjunction())
+        return Or(tuple(terms))
+
+    def _conjunction(self) -> Expression:
+        first = self._term()
+        if self._tokens[self._next] != "AND":
+            return first
+        terms = [first]
+        while self._take("AND"):
+            terms.append(self._term())
+        return And(tuple(terms))
+
+    def _term(self) -> Expression:
+        if not self._take("("):
+            return self._condition()
+        self._deeper()
+        expression = self.expression()
+        self._expect(")")
+        self._depth -= 1
+        return expression
+
+    def _condition(self) -> Expression:
+        if self._tokens[self._next] == "NOT":
+            self._refuse("NOT is no operator of WHERE; use != or another operator")
+        operand = Operand(*self._function())
+        at = self._next
+        token = self._tokens[at]
+        self._next = at + 1
+        operator = _COMPARISONS.get(token)
+        if operator is not None:
+            return Comparison(operand, operator, self._literal(), at + 1)
+        match token:
+            case "CONTAINS":
+                return Contains(operand, self._list(), at + 1)
+            case "BETWEEN":
+                return self._between(operand)
+            case "LIKE":
+                return self._like(operand)
+            case "IN":
+                return self._semi_join(operand)
+            case _:
+                self._next = at
+                return self._refuse_token("an operator")
+
+    def _between(self, operand: Operand) -> Between:
+        at = self._next
+        low = self._literal()
+        self._expect("AND")
+        high = self._literal()
+        return Between(operand, low, high, at)
+
+    def _like(self, operand: Operand) -> Like:
+        at = self._next
+        segments = self._pattern()
+        if len(segments) > 1 and not segments[0]:
+            self._refuse("LIKE takes no leading wildcard", at)
+        return Like(operand, segments, at)
+
+    def _pattern(self) -> tuple[str, ...]:
+        token = self._tokens[self._next]
+        if not is_string(token):
+            self._refuse("LIKE takes a string")
+        return self._value_of(lexical.like_segments)
+
+    def _semi_join(self, operand: Operand) -> InSelect:
+        at = self._next
+        if is_list(self._tokens[at]):
+            self._refuse("IN takes a sub-select; a list of values goes with CONTAINS")
+        self._expect("(")
+        select = self.select(nested=True)
+        if select.order or select.limits is not NO_LIMITS:
+            self._refuse(
+                "a sub-select of IN takes neither ORDER BY nor limits", select.at
+            )
+        self._expect(")")
+        return InSelect(operand, select, at)
+
+    def _list(self) -> tuple[Literal, ...]:
+        if is_list(self._tokens[self._next]):
+            return self._value_of(lexical.list_values)
+        # A list of strings or of numbers is one token; one of other literals, or of both, is read here.
+        self._expect("(")
+        values = [self._literal()]
+        while self._take(","):
+            values.append(self._literal())
+        self._expect(")")
+        return tuple(values)
+
+    def _literal(self) -> Literal:
+        token = self._tokens[self._next]
+        match kind_of(token):
+            case TokenKind.STRING:
+                return self._value_of(lexical.string_value)
+            case TokenKind.NUMBER:
+                return self._value_of(lexical.number_value)
+            case TokenKind.VAULT_TOKEN:
+                self._next += 1
+                return Token(token[2:-1].lower())
+            case TokenKind.OPEN_STRING:
+                return self._refuse("the string that begins here is not closed")
+            case _ if token in _LITERALS:
+                self._next += 1
+                return _LITERALS[token]
+            case _:
+                return self._named_literal(token.upper())
+
+    def _named_literal(self, name: str) -> Literal:
+        """Read a function of states or a date literal."""
+        at = self._next
+        self._next = at + 1
+        if name == "STATETYPE":
+            return self._state_type()
+        function = _STATE_FUNCTIONS.get(name)
+        if function is not None and self._take("("):
+            self._expect(")")
+            return StateFunction(function)
+        span = relative_date(name)
+        if span is not None:
+            return self._counted(span)
+        # Most likely a value without its quotes; the message does not repeat it, for values may be personal data.
+        return self._refuse(
+            "expected a value: 'text', a number, true, false, null or a date literal",
+            at,
+        )
+
+    def _state_type(self) -> StateType:
+        # The parenthesis with its one string is one token, as every list of strings is.
+        at = self._next
+        has_list = is_list(self._tokens[at])
+        values = self._value_of(lexical.list_values) if has_list else ()
+        match values:
+            case (str(name),):
+                return StateType(name)
+            case _:
+                return self._refuse(
+                    "STATETYPE takes the name of one state type in single quotes", at
+                )
+
+    def _counted(self, span: RelativeDate) -> RelativeDate:
+        """Read the ``:n`` of a date literal, and return the literal with it."""
+        is_this = span.tense is Tense.THIS
+        if is_this and span.unit is Unit.DAYS:
+            return span  # TODAY takes no number
+        if not self._take(":"):
+            # THIS_MONTH and its like may go without one; it would change nothing.
+            if not is_this:
+                self._refuse_token(":")
+            return span
+        token = self._tokens[self._next]
+        if not _is_whole(token):
+            self._refuse_token("a whole number")
+        count = self._value_of(lexical.number_value)
+        largest = LARGEST[span.unit]
+        if count > largest:
+            where = self._place(self._next - 1)
+            message = f"a date literal takes at most {largest} {span.unit}"
+            raise VqlLimitError(f"{message} ({where})")
+        return RelativeDate(span.tense, span.unit, int(count))
+
+
+def _is_whole(token: str) -> bool:
+    return token.isascii() and token.isdecimal()

@@ -1,12 +1,31 @@
-"""Reads the search phrase of FIND: words with wildcards, exact words in double quotes, AND, OR, NOT, parentheses."""
+"""Reads what stands behind FIND: phrases, their scopes, and the words, wildcards and operators within a phrase."""
 
 from __future__ import annotations
 
 import re
 
-from shared.vault.vql.syntax_tree import Search, SearchTerm, Word
+from shared.vault.vql.syntax_tree import (
+    Connective,
+    Find,
+    Operand,
+    Phrase,
+    Search,
+    SearchTerm,
+    Word,
+)
 from shared.vault.vql.vql_errors import VqlLimitError
+from shared.vault.vql.vql_tokens import (
+    TokenReader,
+    end_of,
+    is_list,
+    is_string,
+    position_of,
+    strings_of,
+)
 
+MAX_DEPTH = 50  # parentheses within parentheses
+MAX_PHRASES = 20  # in one FIND
+MAX_SCOPE = 25  # fields
 MAX_PHRASE = 250  # characters, the documented limit of a search term
 MAX_WILDCARDS = 2  # in one word
 MAX_WILDCARD_WORDS = 10  # in one phrase
@@ -16,110 +35,260 @@ MAX_PARENTHESES = 20  # within one another
 _PIECE = re.compile(
     r"""\s*+([()]|"(?:[^"\\]|\\.)*+"?+|(?:[^\s()"\\]|\\.)++)""", re.DOTALL
 )
-_OPERATORS = frozenset(("AND", "OR", "NOT"))
 _WILDCARD = "*"
+_CLOSING = ("", ")")  # the end of a phrase, or of what stands in parentheses
+
+
+class FindReader(TokenReader):
+    """Reads ``('words' SCOPE name__v AND NOT 'others')``, what stands behind FIND."""
+
+    __slots__ = ("_depth", "_phrases")
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self._depth = 0
+        self._phrases = 0
+
+    def _deeper(self) -> None:
+        """Count one more open parenthesis or NOT.
+
+        :raises VqlLimitError: there are more than ``MAX_DEPTH`` within one another.
+        """
+        # Far below Python's limit of recursion: parser and compiler call themselves for every level.
+        self._depth += 1
+        if self._depth > MAX_DEPTH:
+            where = self._place(self._next)
+            raise VqlLimitError(f"parentheses go deeper than {MAX_DEPTH} ({where})")
+
+    def _find(self) -> Find:
+        at = self._next
+        start = position_of(self._text, at)
+        search = self._only_phrase() or self._phrases_in_parentheses()
+        end = end_of(self._text, self._next - 1)
+        return Find(search, self._text[start:end], at)
+
+    def _only_phrase(self) -> Phrase | None:
+        """Read ``('words')``, or return None where something else stands."""
+        # A parenthesis with one string is one token, as every list of strings is.
+        at = self._next
+        token = self._tokens[at]
+        strings = strings_of(token) if is_list(token) else []
+        if not strings:
+            return None
+        if len(strings) > 1:
+            self._refuse("FIND takes one phrase, or phrases joined by AND and OR")
+        self._next += 1
+        return self._phrase_of(strings[0], at)
+
+    def _phrases_in_parentheses(self) -> Phrase | Search:
+        self._expect("(")
+        self._deeper()
+        search = self._phrases_or()
+        self._expect(")")
+        self._depth -= 1
+        return search
+
+    def _phrases_or(self) -> Phrase | Search:
+        terms = [self._phrases_and()]
+        while self._take("OR"):
+            terms.append(self._phrases_and())
+        if len(terms) == 1:
+            return terms[0]
+        return Search(Connective.OR, tuple(terms))
+
+    def _phrases_and(self) -> Phrase | Search:
+        terms = [self._phrase()]
+        while self._take("AND"):
+            terms.append(self._phrase())
+        if len(terms) == 1:
+            return terms[0]
+        return Search(Connective.AND, tuple(terms))
+
+    def _phrase(self) -> Phrase | Search:
+        if self._take("NOT"):
+            self._deeper()
+            negated = self._phrase()
+            self._depth -= 1
+            return Search(Connective.NOT, (negated,))
+        only = self._only_phrase()
+        if only is not None:
+            return only
+        opening = self._tokens[self._next]
+        if opening == "(":
+            return self._phrases_in_parentheses()
+        if not is_string(opening):
+            self._refuse_token("a search phrase in single quotes")
+        self._next += 1
+        phrase = self._phrase_of(opening, self._next - 1)
+        return self._scoped(phrase) if self._take_word("SCOPE") else phrase
+
+    def _phrase_of(self, token: str, at: int) -> Phrase:
+        """Read the phrase within a string token."""
+        self._phrases += 1
+        if self._phrases > MAX_PHRASES:
+            message = f"a statement takes at most {MAX_PHRASES} search phrases"
+            raise VqlLimitError(f"{message} ({self._place(at)})")
+        try:
+            terms = read_phrase(token)
+        except ValueError as error:
+            self._refuse(str(error), at)
+        except VqlLimitError as error:
+            where = self._place(at)
+            raise VqlLimitError(f"{error.message} ({where})") from None
+        return Phrase(terms, at)
+
+    def _scoped(self, phrase: Phrase) -> Phrase:
+        """Read what stands behind SCOPE, and return the phrase with it."""
+        # A phrase without a scope searches properties already; SCOPE ALL adds to them, SCOPE CONTENT replaces them.
+        if self._take_word("PROPERTIES"):
+            return phrase
+        if self._take_word("ALL"):
+            return Phrase(phrase.terms, phrase.at, content=True)
+        if self._take_word("CONTENT"):
+            return Phrase(phrase.terms, phrase.at, content=True, fields=False)
+        fields = [self._searched()]
+        while self._take(","):
+            fields.append(self._searched())
+        if len(fields) > MAX_SCOPE:
+            where = self._place(phrase.at)
+            raise VqlLimitError(f"SCOPE takes at most {MAX_SCOPE} fields ({where})")
+        return Phrase(phrase.terms, phrase.at, tuple(fields))
+
+    def _searched(self) -> Operand:
+        path, function = self._function()
+        if function not in (None, "FILENAME"):
+            self._refuse("of the functions SCOPE takes FILENAME only", path.at)
+        return Operand(path, function)
 
 
 def read_phrase(token: str) -> Word | Search:
-    """The terms of a phrase's string token, quotes included.
+    """Return the terms of a phrase's string token, quotes included.
 
     Words without an operator between them must all match; where the phrase has an operator, those beside each
-    other are alternatives. Raises ValueError for what is no phrase, VqlLimitError for a longer one.
+    other are alternatives.
+
+    :raises ValueError: it is no phrase.
+    :raises VqlLimitError: it is longer than ``MAX_PHRASE`` characters, or has too many wildcards or parentheses.
     """
+    # The backslashes stay for the words, where they may stand in front of a wildcard.
     body = token[1:-1].replace("''", "\\'")
     if len(body) > MAX_PHRASE:
-        message = f"a search phrase takes at most {MAX_PHRASE} characters"
-        raise VqlLimitError(message)
-    pieces: list[str] = _PIECE.findall(
-        body.rstrip() if not body.endswith("\\ ") else body
-    )
+        raise VqlLimitError(f"a search phrase takes at most {MAX_PHRASE} characters")
+    # An escaped space at the end belongs to the last word.
+    trimmed = body if body.endswith("\\ ") else body.rstrip()
+    pieces: list[str] = _PIECE.findall(trimmed)
     if not pieces:
-        message = "a search phrase has at least one character"
-        raise ValueError(message)
-    if (
-        sum(_WILDCARD in piece.replace("\\*", "") for piece in pieces)
-        > MAX_WILDCARD_WORDS
-    ):
-        message = (
+        raise ValueError("a search phrase has at least one character")
+    wild = [piece for piece in pieces if _WILDCARD in piece.replace("\\*", "")]
+    if len(wild) > MAX_WILDCARD_WORDS:
+        raise VqlLimitError(
             f"a search phrase takes at most {MAX_WILDCARD_WORDS} words with wildcards"
         )
-        raise VqlLimitError(message)
-    return _Phrase(pieces).read()
+    return _PhraseReader(pieces).read()
 
 
-class _Phrase:
+class _PhraseReader:
+    """Reads the pieces of a phrase: words, exact words, operators and parentheses."""
+
     __slots__ = ("_depth", "_implied", "_next", "_pieces")
 
     def __init__(self, pieces: list[str]) -> None:
         self._pieces = pieces
         self._next = 0
         self._depth = 0
-        self._implied = "OR" if _OPERATORS.intersection(pieces) else "AND"
+        has_operator = not set(Connective).isdisjoint(pieces)
+        # Plain words must all match; in a phrase with an operator, those without one are alternatives.
+        self._implied = Connective.OR if has_operator else Connective.AND
 
     def read(self) -> Word | Search:
         term = self._alternatives()
         if self._next < len(self._pieces):
-            message = "a parenthesis of the search phrase was not opened"
-            raise ValueError(message)
+            raise ValueError("a parenthesis of the search phrase was not opened")
         return term
 
     def _piece(self) -> str:
+        """Return the next piece, empty behind the last."""
         return self._pieces[self._next] if self._next < len(self._pieces) else ""
 
     def _alternatives(self) -> Word | Search:
-        """OR, which binds weakest; it is also what stands between words of a phrase with operators."""
+        """Read terms joined by OR, which binds weakest, or by nothing."""
         terms = [self._conjunction()]
-        while (piece := self._piece()) not in ("", ")"):
-            self._next += piece == "OR"
+        while (piece := self._piece()) not in _CLOSING:
+            if piece == Connective.OR:
+                self._next += 1
             terms.append(self._conjunction())
-        return _joined("OR", terms)
+        return _joined(Connective.OR, terms)
 
     def _conjunction(self) -> Word | Search:
+        """Read terms joined by AND, or by nothing in a phrase without operators."""
         terms = [self._term()]
-        while (piece := self._piece()) == "AND" or (
-            self._implied == "AND" and piece not in ("", ")")
-        ):
-            self._next += piece == "AND"
+        while self._continues(self._piece()):
+            if self._piece() == Connective.AND:
+                self._next += 1
             terms.append(self._term())
-        return _joined("AND", terms)
+        return _joined(Connective.AND, terms)
+
+    def _continues(self, piece: str) -> bool:
+        """Return whether a conjunction goes on with this piece."""
+        if piece == Connective.AND:
+            return True
+        return self._implied is Connective.AND and piece not in _CLOSING
 
     def _term(self) -> Word | Search:
         piece = self._piece()
-        if piece in ("", ")", "AND", "OR"):
-            message = "the search phrase lacks a word beside an operator or parenthesis"
-            raise ValueError(message)
+        if piece in ("", ")", Connective.AND, Connective.OR):
+            raise ValueError(
+                "the search phrase lacks a word beside an operator or parenthesis"
+            )
         self._next += 1
-        if piece not in ("NOT", "("):
+        if piece not in ("(", Connective.NOT):
             return _word(piece)
         self._depth += 1
         if self._depth > MAX_PARENTHESES:
-            message = f"parentheses of a search phrase go deeper than {MAX_PARENTHESES}"
-            raise VqlLimitError(message)
-        if piece == "NOT":
-            term: Word | Search = Search("NOT", (self._term(),))
-        else:
-            term = self._alternatives()
-            if self._piece() != ")":
-                message = "a parenthesis of the search phrase is not closed"
-                raise ValueError(message)
-            self._next += 1
+            raise VqlLimitError(
+                f"parentheses of a search phrase go deeper than {MAX_PARENTHESES}"
+            )
+        term = self._group() if piece == "(" else self._negated()
         self._depth -= 1
         return term
 
+    def _negated(self) -> Search:
+        term = self._term()
+        return Search(Connective.NOT, (term,))
 
-def _joined(operator: str, terms: list[Word | Search]) -> Word | Search:
+    def _group(self) -> Word | Search:
+        """Read what stands behind an opening parenthesis, and the closing one."""
+        term = self._alternatives()
+        if self._piece() != ")":
+            raise ValueError("a parenthesis of the search phrase is not closed")
+        self._next += 1
+        return term
+
+
+def _joined(connective: Connective, terms: list[Word | Search]) -> Word | Search:
     if len(terms) == 1:
         return terms[0]
     joined: tuple[SearchTerm, ...] = tuple(terms)
-    return Search(operator, joined)
+    return Search(connective, joined)
 
 
 def _word(piece: str) -> Word:
+    """Return the word of a piece, cut at its wildcards; an exact one in double quotes has none."""
     if piece.startswith('"'):
         if len(piece) < 3 or not piece.endswith('"'):
-            message = "an exact phrase is text between two double quotes"
-            raise ValueError(message)
-        return Word((_plain(piece[1:-1]),), exact=True)
+            raise ValueError("an exact phrase is text between two double quotes")
+        exact = _unescaped(piece[1:-1])
+        return Word((exact,), exact=True)
+    parts = _cut_at_wildcards(piece)
+    if not parts[0]:
+        raise ValueError("a search word takes no leading wildcard")
+    if len(parts) - 1 > MAX_WILDCARDS:
+        raise ValueError(f"a search word takes at most {MAX_WILDCARDS} wildcards")
+    return Word(tuple(parts))
+
+
+def _cut_at_wildcards(piece: str) -> list[str]:
+    """Return the parts of a word between its ``*``; one behind a backslash stands for itself."""
     parts = [""]
     escaped = False
     for character in piece:
@@ -130,14 +299,8 @@ def _word(piece: str) -> Word:
             escaped = True
         else:
             parts.append("")
-    if not parts[0]:
-        message = "a search word takes no leading wildcard"
-        raise ValueError(message)
-    if len(parts) - 1 > MAX_WILDCARDS:
-        message = f"a search word takes at most {MAX_WILDCARDS} wildcards"
-        raise ValueError(message)
-    return Word(tuple(parts))
+    return parts
 
 
-def _plain(text: str) -> str:
+def _unescaped(text: str) -> str:
     return re.sub(r"\\(.)", r"\1", text, flags=re.DOTALL)

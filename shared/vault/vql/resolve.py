@@ -1,20 +1,26 @@
-"""Finds the names of a statement in the registry, asks whether they may be read, and joins what they lie in."""
+"""Resolves the names of a statement: finds their fields, checks that they may be read, and joins their tables."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Protocol
+from typing import NamedTuple, assert_never
 
-from shared.vault.model.component_model import (
-    Field,
-    FieldType,
-    Lifecycle,
-    Picklist,
-    VaultObject,
-)
+from shared.protocol.error_types import ErrorType
+from shared.vault.model.component_model import Field, VaultObject
+from shared.vault.model.field_types import traits
 from shared.vault.vql.deferred import TokenValue
-from shared.vault.vql.syntax_tree import Item, Operand, Path, Select
-from shared.vault.vql.targets import ABSENT, OBJECT_TYPE, USER_OBJECT, Target
+from shared.vault.vql.syntax_tree import Item, Operand, Path, Select, SourceOption
+from shared.vault.vql.targets import (
+    ABSENT,
+    Reference,
+    Registry,
+    Target,
+    inbound,
+    outbound,
+    quoted,
+    readable_by,
+    table,
+)
 from shared.vault.vql.vql_errors import NameErrorType, VqlLimitError, VqlNameError
 from shared.vault.vql.vql_tokens import place, position_of
 
@@ -23,91 +29,24 @@ MAX_JOINS = 64  # distinct to-one relationships in one SELECT
 MAX_SEMI_JOINS = 20  # in one statement
 MAX_SHOWN_NAME = 128  # characters of a name that an error repeats
 
-LATEST = "LATESTVERSION"
 DOCUMENT_ID = "ID"  # how documents, and only they, may have their id written as well
-FAVORITES = "FAVORITES"
-OWN = frozenset((FAVORITES, "RECENT"))
 RECENT_ROWS = 20
 CHANGED = ("modified_by__v", "modified_date__v")
 
 Readable = Callable[[str], bool]
 """Whether the caller may read records of the object with this name."""
 
-# To-one relationships through platform fields that are no references: field, object behind it, cast of the field.
-_PLATFORM_RELATIONSHIPS = {
-    "object_type__vr": ("object_type__v", OBJECT_TYPE, ""),
-    "created_by__vr": ("created_by__v", USER_OBJECT, "::text"),
-    "modified_by__vr": ("modified_by__v", USER_OBJECT, "::text"),
-}
 
+class FieldColumn(NamedTuple):
+    """A field of a statement: the SQL of its values, the field, and the object that it belongs to."""
 
-class Registry(Protocol):
-    """What VQL needs of the component registry."""
-
-    @property
-    def objects(self) -> Mapping[str, VaultObject]:
-        """Objects by name."""
-        ...
-
-    @property
-    def picklists(self) -> Mapping[str, Picklist]:
-        """Picklists by name."""
-        ...
-
-    @property
-    def lifecycles(self) -> Mapping[str, Lifecycle]:
-        """Object lifecycles by name."""
-        ...
-
-    def inbound(self, object_name: str) -> Mapping[str, tuple[str, Field]]:
-        """To-many relationships of an object by name: the child object and its referring field."""
-        ...
-
-
-def quoted(name: str) -> str:
-    """An identifier of the registry for SQL text."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-def table(name: str) -> str:
-    """The table that holds an object's records."""
-    return f"records.{quoted(name)}"
-
-
-def outbound(owner: VaultObject, relationship: str) -> tuple[str, str, str] | None:
-    """The field, the object behind it and the field's cast of a to-one relationship, or None."""
-    reference = owner.outbound.get(relationship)
-    if reference is not None and reference.object is not None:
-        return reference.name, reference.object, ""
-    found = _PLATFORM_RELATIONSHIPS.get(relationship)
-    return found if found is not None and found[0] in owner.fields else None
-
-
-def inbound(
-    registry: Registry, targets: Mapping[str, Target], object_name: str
-) -> Mapping[str, tuple[str, Field]]:
-    """To-many relationships of an object by name, those from targets included: the child and its referring field."""
-    found = {
-        field.relationship_inbound_name: (name, field)
-        for name, target in targets.items()
-        for field in target.object.outbound.values()
-        if field.object == object_name and field.relationship_inbound_name is not None
-    }
-    return (
-        {**found, **registry.inbound(object_name)}
-        if found
-        else registry.inbound(object_name)
-    )
-
-
-def readable_by(targets: Mapping[str, Target], name: str) -> str:
-    """The object or target whose permissions decide who may read this one."""
-    target = targets.get(name)
-    return name if target is None else target.part_of or name
+    sql: str
+    field: Field
+    owner: VaultObject
 
 
 class Statement:
-    """What one SQL statement collects while it is compiled: parameters, table aliases, objects allowed."""
+    """Collects what one SQL statement needs while it is compiled: parameters, table aliases, objects allowed."""
 
     __slots__ = (
         "_aliases",
@@ -137,100 +76,140 @@ class Statement:
         self._allowed: set[str] = set()
 
     def bind(self, value: object, sql_type: str) -> str:
-        """Add a parameter; its place holder with a cast, so that its type never depends on context."""
+        """Add a parameter, and return its place in the SQL."""
         self.parameters.append(value)
-        return f"${len(self.parameters)}::{sql_type}"
+        number = len(self.parameters)
+        # With a cast: otherwise PostgreSQL infers the type from the context, and not always the one that was bound.
+        return f"${number}::{sql_type}"
 
     def alias(self) -> str:
-        """A table alias not yet used."""
+        """Return a table alias not yet used."""
+        alias = f"t{self._aliases}"
         self._aliases += 1
-        return f"t{self._aliases - 1}"
+        return alias
 
     def fault(
-        self, message: str, at: int, error: NameErrorType = "INVALID_DATA"
+        self, message: str, at: int, error: NameErrorType = ErrorType.INVALID_DATA
     ) -> VqlNameError:
-        """The error to raise about the token ``at``."""
-        return VqlNameError(error, f"{message} ({self.place(at)})")
+        """Return the error about the token ``at``."""
+        where = self.place(at)
+        return VqlNameError(error, f"{message} ({where})")
 
     def place(self, at: int) -> str:
-        """``line 1, column 8`` of the token ``at``."""
-        return place(self._text, position_of(self._text, at))
+        """Return the token ``at`` as ``line 1, column 8``."""
+        position = position_of(self._text, at)
+        return place(self._text, position)
 
     def object(self, name: str, at: int) -> VaultObject:
-        """The object or target with this name; raises VqlNameError when it is not there or may not be read."""
+        """Return the object or target with this name.
+
+        :raises VqlNameError: it does not exist, or the caller may not read it.
+        """
         target = self.targets.get(name)
         found = self.registry.objects.get(name) if target is None else target.object
         if found is None and name in ABSENT:
             message = f"query target [{name}] is not available in this Vault"
-            raise self.fault(message, at, "ATTRIBUTE_NOT_SUPPORTED")
+            raise self.fault(message, at, ErrorType.ATTRIBUTE_NOT_SUPPORTED)
         if found is None:
-            message = f"unknown object [{_shown(name)}]"
-            raise self.fault(message, at)
-        if name not in self._allowed:
-            if not self._readable(readable_by(self.targets, name)):
-                message = f"no permission to read object [{name}]"
-                raise self.fault(message, at, "INSUFFICIENT_ACCESS")
-            self._allowed.add(name)
+            raise self.fault(f"unknown object [{_shown(name)}]", at)
+        self._require_readable(name, at)
         return found
 
+    def _require_readable(self, name: str, at: int) -> None:
+        # A statement names an object many times; permissions are asked for once.
+        if name in self._allowed:
+            return
+        decisive = readable_by(self.targets, name)
+        if not self._readable(decisive):
+            message = f"no permission to read object [{name}]"
+            raise self.fault(message, at, ErrorType.INSUFFICIENT_ACCESS)
+        self._allowed.add(name)
+
     def relation(
-        self, source: VaultObject, alias: str, option: str | None = None
+        self, source: VaultObject, alias: str, option: SourceOption | None = None
     ) -> str:
-        """What stands in FROM for an object or target: its table, or its rows as a parameter."""
+        """Return what stands in FROM for an object or target, the alias included."""
+        if option is SourceOption.FAVORITES or option is SourceOption.RECENT:
+            rows = self._own_rows(source, option)
+            return f"{rows} {alias}"
         target = self.targets.get(source.name)
-        changed = self._changed(source)
-        if option in OWN and changed is not None:
-            every = table(source.name) if target is None else target.relation
-            return f"{self._own(every, option, changed)} {alias}"
         if target is None:
             return f"{table(source.name)} {alias}"
         if target.rows is not None:
-            return f"jsonb_to_recordset({self.bind(target.rows, 'jsonb')}) AS {alias}({target.recordset()})"
-        return f"{target.options[option] if option else target.relation} {alias}"
+            holder = self.bind(target.rows, "jsonb")
+            columns = target.recordset()
+            return f"jsonb_to_recordset({holder}) AS {alias}({columns})"
+        rows = target.relation if option is None else target.options[option]
+        return f"{rows} {alias}"
 
-    def option(self, source: VaultObject, select: Select) -> str | None:
-        """The option of a SELECT's FROM, if any; raises VqlNameError where its target has none such."""
-        option = LATEST if select.latest else select.option
-        target = self.targets.get(source.name)
-        offered = () if target is None else target.options
-        if (
-            option is not None
-            and option not in offered
-            and not (option in OWN and self._changed(source))
-        ):
+    def option(self, source: VaultObject, select: Select) -> SourceOption | None:
+        """Return the option of a SELECT, if any.
+
+        :raises VqlNameError: the target has none such.
+        """
+        option = SourceOption.LATESTVERSION if select.latest else select.option
+        match option:
+            case None:
+                return None
+            case SourceOption.FAVORITES | SourceOption.RECENT:
+                offered = self._changed(source) is not None
+            case SourceOption.ALLVERSIONS | SourceOption.LATESTVERSION:
+                target = self.targets.get(source.name)
+                offered = target is not None and option in target.options
+            case _:
+                assert_never(option)
+        if not offered:
             message = f"{option} is not available for query target [{source.name}]"
-            raise self.fault(message, select.at, "ATTRIBUTE_NOT_SUPPORTED")
+            raise self.fault(message, select.at, ErrorType.ATTRIBUTE_NOT_SUPPORTED)
         return option
 
     def _changed(self, source: VaultObject) -> tuple[str, str] | None:
-        """The fields that say who changed a record last, and when, where the source has such."""
+        """Return the fields with the user and date of a record's last change, None where the source has none."""
         target = self.targets.get(source.name)
         if target is not None:
             return target.changed
-        return CHANGED if all(name in source.fields for name in CHANGED) else None
+        has_both = all(name in source.fields for name in CHANGED)
+        return CHANGED if has_both else None
 
-    def _own(self, every: str, option: str | None, changed: tuple[str, str]) -> str:
-        """What the caller has changed last, of all rows; there is no way to mark a favorite, so those are none."""
-        if option == FAVORITES:
+    def _own_rows(self, source: VaultObject, option: SourceOption) -> str:
+        """Return the rows of FAVORITES or RECENT in parentheses; RECENT are those the caller has changed last."""
+        target = self.targets.get(source.name)
+        every = table(source.name) if target is None else target.relation
+        changed = self._changed(source)
+        # There is no way to mark a favorite here, so nobody has any.
+        if option is SourceOption.FAVORITES or changed is None:
             return f"(SELECT * FROM {every} q WHERE false)"
-        who, when = changed
+        user, date = map(quoted, changed)
         caller = self.bind(TokenValue("user.id", text=False), "bigint")
-        latest = f"ORDER BY q.{quoted(when)} DESC LIMIT {RECENT_ROWS}"
-        return f"(SELECT * FROM {every} q WHERE q.{quoted(who)} = {caller} {latest})"
+        latest = f"ORDER BY q.{date} DESC LIMIT {RECENT_ROWS}"
+        return f"(SELECT * FROM {every} q WHERE q.{user} = {caller} {latest})"
 
     def child(
         self, parent: VaultObject, relationship: str, at: int
     ) -> tuple[VaultObject, Field]:
-        """The child object of a to-many relationship and its referring field; raises VqlNameError."""
+        """Return the child object of a to-many relationship and its referring field.
+
+        :raises VqlNameError: there is none of this name, or the caller may not read the object.
+        """
         found = inbound(self.registry, self.targets, parent.name).get(relationship)
         if found is None:
-            message = f"unknown relationship [{_shown(relationship)}] of object [{parent.name}]"
-            raise self.fault(message, at)
+            raise self.unknown_relationship(parent, relationship, at)
         name, reference = found
         return self.object(name, at), reference
 
+    def unknown_relationship(
+        self, owner: VaultObject, relationship: str, at: int
+    ) -> VqlNameError:
+        """Return the error about a relationship that an object does not have."""
+        shown = _shown(relationship)
+        message = f"unknown relationship [{shown}] of object [{owner.name}]"
+        return self.fault(message, at)
+
     def count_semi_join(self, at: int) -> None:
-        """Note one more semi-join; raises VqlLimitError for one too many."""
+        """Count one more semi-join.
+
+        :raises VqlLimitError: there are too many.
+        """
         self._semi_joins += 1
         if self._semi_joins > MAX_SEMI_JOINS:
             message = f"a statement takes at most {MAX_SEMI_JOINS} sub-selects with IN"
@@ -238,7 +217,11 @@ class Statement:
 
 
 class Scope:
-    """One SELECT's object and the to-one joins that its paths need, one join a path however often it is used."""
+    """The object of one SELECT and the to-one joins that its paths need, one join a path however often it is used.
+
+    ``key`` is the SQL of what distinguishes its rows. ``searched`` caches the text that FIND looks through, by the
+    fields of a scope, and whether it takes content and all fields.
+    """
 
     __slots__ = (
         "_aliases",
@@ -261,62 +244,65 @@ class Scope:
         option = None if select is None else statement.option(source, select)
         self._relation = statement.relation(source, self.alias, option)
         target = statement.targets.get(source.name)
-        self.key = f"{self.alias}.{quoted('id' if target is None else target.key)}"  # tells the rows apart
+        key = "id" if target is None else target.key
+        self.key = f"{self.alias}.{quoted(key)}"
         self.joins: list[str] = []
-        # Text that FIND looks through, by the fields of a scope, and whether it takes content and all fields.
         self.searched: dict[tuple[tuple[Operand, ...], bool, bool], str] = {}
-        self._joined: dict[tuple[str, ...], tuple[str, VaultObject]] = {
-            (): (self.alias, source)
-        }
-        items = () if select is None else select.items
-        self._aliases = {
-            item.alias: item for item in items if isinstance(item, Item) and item.alias
-        }
+        own = self.alias, source
+        self._joined: dict[tuple[str, ...], tuple[str, VaultObject]] = {(): own}
+        self._aliases = {} if select is None else _aliases(select)
 
     def source(self) -> str:
-        """The FROM list: the object's table and, so far, the joins."""
-        return f"{self._relation}{''.join(self.joins)}"
+        """Return the FROM list: the object's table and, so far, the joins."""
+        joins = "".join(self.joins)
+        return f"{self._relation}{joins}"
 
     def aliased(self, path: Path, function: str | None) -> tuple[Path, str | None]:
-        """What a path or function of one means where it names an alias of the SELECT: the aliased field, function."""
+        """Return the field and function that a path names where it is an alias of the SELECT; others as they are."""
         item = self._aliases.get(path.text)
+        # A field of the object comes before an alias of the same name.
         if item is None or path.text in self.object.fields:
             return path, function
-        return Path(item.path.parts, path.at), function or item.function
+        aliased = Path(item.path.parts, path.at)
+        return aliased, function or item.function
 
-    def column(self, path: Path) -> tuple[str, Field, VaultObject]:
-        """The column a path names, its field and the field's object; raises VqlNameError, VqlLimitError."""
-        parts = path.parts
-        if len(parts) > 1 and parts[-1] == "id":
-            # The reference itself is the id of the record behind it: no join.
-            alias, owner = self._at(parts[:-2], path)
-            name, target, cast = self._reference(owner, parts[-2], path.at)
-            return (
-                f"{alias}.{quoted(name)}{cast}",
-                self._field(target, "id", path.at),
-                target,
-            )
-        alias, owner = self._at(parts[:-1], path)
-        field = self._field(owner, parts[-1], path.at)
-        return f"{alias}.{quoted(field.name)}", field, owner
+    def column(self, path: Path) -> FieldColumn:
+        """Return the column that a path names.
+
+        :raises VqlNameError: a part of the path does not exist, or the caller may not read it.
+        :raises VqlLimitError: the path leads over too many relationships.
+        """
+        *relationships, name = path.parts
+        if relationships and name == "id":
+            return self._reference_column(path)
+        alias, owner = self._at(tuple(relationships), path)
+        field = self._field(owner, name, path.at)
+        return FieldColumn(f"{alias}.{quoted(field.name)}", field, owner)
+
+    def _reference_column(self, path: Path) -> FieldColumn:
+        """Return the column of the id behind a relationship: the reference itself, which needs no join."""
+        *relationships, last, _ = path.parts
+        alias, owner = self._at(tuple(relationships), path)
+        reference, target = self._reference(owner, last, path.at)
+        sql = f"{alias}.{quoted(reference.field)}{reference.cast}"
+        return FieldColumn(sql, self._field(target, "id", path.at), target)
 
     def shows_label(self, field: Field, owner: VaultObject) -> bool:
-        """Whether a field shows and takes labels where nothing else is asked for."""
+        """Return whether a field shows and takes labels unless a function asks for the name."""
         target = self.statement.targets.get(owner.name)
         return target is not None and field.name in target.labels
 
     def text_fields(self) -> list[Field]:
-        """The object's own fields that FIND looks through where it names none: text and picklists."""
-        return [
-            f
-            for f in self.object.fields.values()
-            if f.active and not f.system and f.type in _SEARCHED
-        ]
+        """Return the object's own fields that FIND looks through where it names none: text and picklists."""
+        fields = self.object.fields.values()
+        own = [field for field in fields if field.active and not field.system]
+        return [field for field in own if traits(field.type).searched]
 
     def _field(self, owner: VaultObject, name: str, at: int) -> Field:
         target = self.statement.targets.get(owner.name)
         documents = target is not None and target.documents
-        field = owner.fields.get("id" if documents and name == DOCUMENT_ID else name)
+        field_name = "id" if documents and name == DOCUMENT_ID else name
+        field = owner.fields.get(field_name)
         if field is None:
             message = f"unknown field [{_shown(name)}] of object [{owner.name}]"
             raise self.statement.fault(message, at)
@@ -324,39 +310,40 @@ class Scope:
 
     def _reference(
         self, owner: VaultObject, relationship: str, at: int
-    ) -> tuple[str, VaultObject, str]:
+    ) -> tuple[Reference, VaultObject]:
         found = outbound(owner, relationship)
         if found is None:
-            message = f"unknown relationship [{_shown(relationship)}] of object [{owner.name}]"
-            raise self.statement.fault(message, at)
-        name, target, cast = found
-        return name, self.statement.object(target, at), cast
+            raise self.statement.unknown_relationship(owner, relationship, at)
+        return found, self.statement.object(found.target, at)
 
     def _at(
         self, relationships: tuple[str, ...], path: Path
     ) -> tuple[str, VaultObject]:
-        """The alias and object behind a chain of to-one relationships, joined when they are not yet."""
+        """Return the alias and object behind a chain of to-one relationships, joined when they are not yet."""
         known = self._joined.get(relationships)
         if known is not None:
             return known
         if len(relationships) > MAX_PATH or len(self.joins) >= MAX_JOINS:
             message = f"more than {MAX_PATH} relationships in a path or {MAX_JOINS} in a SELECT"
             raise VqlLimitError(f"{message} ({self.statement.place(path.at)})")
-        near, owner = self._at(relationships[:-1], path)
-        name, target, cast = self._reference(owner, relationships[-1], path.at)
+        *before, last = relationships
+        near, owner = self._at(tuple(before), path)
+        reference, target = self._reference(owner, last, path.at)
         alias = self.statement.alias()
         relation = self.statement.relation(target, alias)
-        self.joins.append(
-            f' LEFT JOIN {relation} ON {alias}."id" = {near}.{quoted(name)}{cast}'
-        )
+        # LEFT: a record without the reference stays in the result, with nulls.
+        referring = f"{near}.{quoted(reference.field)}{reference.cast}"
+        self.joins.append(f' LEFT JOIN {relation} ON {alias}."id" = {referring}')
         self._joined[relationships] = alias, target
         return alias, target
 
 
-_SEARCHED = frozenset(
-    (FieldType.STRING, FieldType.LONG_TEXT, FieldType.RICH_TEXT, FieldType.PICKLIST)
-)
+def _aliases(select: Select) -> dict[str, Item]:
+    fields = (item for item in select.items if isinstance(item, Item))
+    return {item.alias: item for item in fields if item.alias}
 
 
 def _shown(name: str) -> str:
-    return name if len(name) <= MAX_SHOWN_NAME else name[:MAX_SHOWN_NAME] + "…"
+    if len(name) <= MAX_SHOWN_NAME:
+        return name
+    return name[:MAX_SHOWN_NAME] + "…"

@@ -1,20 +1,84 @@
-"""The syntax tree of a VQL statement; ``at`` is the number of the token a node's name stands in."""
+"""Holds the nodes of a VQL statement's syntax tree; ``at`` is the number of the token that a node's name stands in."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
+from enum import StrEnum
 
 Scalar = str | int | Decimal | bool | None
 """A literal's value."""
+
+
+class Operator(StrEnum):
+    """The comparison operators of WHERE."""
+
+    EQUAL = "="
+    NOT_EQUAL = "!="
+    LESS = "<"
+    GREATER = ">"
+    AT_MOST = "<="
+    AT_LEAST = ">="
+
+
+class Connective(StrEnum):
+    """What joins search terms; NOT takes one term."""
+
+    AND = "AND"
+    OR = "OR"
+    NOT = "NOT"
+
+
+class Tense(StrEnum):
+    """Where the span of a date literal lies, seen from the day the statement runs."""
+
+    THIS = "THIS"
+    LAST = "LAST"
+    NEXT = "NEXT"
+    AGO = "AGO"
+
+
+class Unit(StrEnum):
+    """What a date literal counts."""
+
+    DAYS = "DAYS"
+    MONTHS = "MONTHS"
+    QUARTERS = "QUARTERS"
+    YEARS = "YEARS"
+
+
+class SourceOption(StrEnum):
+    """Which rows of its target a SELECT asks for, beside the usual ones."""
+
+    ALLVERSIONS = "ALLVERSIONS"
+    LATESTVERSION = "LATESTVERSION"
+    FAVORITES = "FAVORITES"
+    RECENT = "RECENT"
+
+
+class StateFunctionName(StrEnum):
+    """The functions that stand for lifecycle states of documents."""
+
+    STEADY = "STEADYSTATE"
+    OBSOLETE = "OBSOLETESTATE"
+    SUPERSEDED = "SUPERSEDEDSTATE"
+    DELETED = "DELETEDSTATE"
+
+
+class ShowKind(StrEnum):
+    """What a SHOW lists."""
+
+    TARGETS = "TARGETS"
+    FIELDS = "FIELDS"
+    RELATIONSHIPS = "RELATIONSHIPS"
 
 
 @dataclass(frozen=True, slots=True)
 class RelativeDate:
     """A span of days, counted from the day the statement runs: ``TODAY``, ``LAST_DAYS:30``, ``MONTHS_AGO:2``."""
 
-    kind: str  # THIS, LAST, NEXT or AGO
-    unit: str  # DAYS, MONTHS, QUARTERS or YEARS
+    tense: Tense
+    unit: Unit
     count: int = 0
 
 
@@ -34,13 +98,13 @@ class StateType:
 
 @dataclass(frozen=True, slots=True)
 class StateFunction:
-    """``STEADYSTATE()`` and its like: the lifecycle states of documents that it stands for; in upper case."""
+    """``STEADYSTATE()`` and its like: the lifecycle states of documents of one kind."""
 
-    name: str
+    name: StateFunctionName
 
 
 Literal = Scalar | RelativeDate | Token | StateType | StateFunction
-"""What a condition compares with."""
+"""The right side of a condition."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,21 +116,22 @@ class Path:
 
     @property
     def text(self) -> str:
-        """The path as VQL writes it; also its key in a result row."""
+        """Return the path as VQL writes it, which is also its key in a result row."""
         return ".".join(self.parts)
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One selected field."""
+    """One selected field, perhaps within a function, whose name is in upper case."""
 
     path: Path
-    function: str | None = None  # in upper case
+    # The parser takes any name here: which functions there are depends on the clause and the target.
+    function: str | None = None
     alias: str | None = None
 
     @property
     def key(self) -> str:
-        """The key of its value in a result row."""
+        """Return the key of the field's value in a result row."""
         return self.alias or self.path.text
 
 
@@ -80,10 +145,10 @@ class Operand:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """``field = 'x'``; the operator is one of ``= != < > <= >=``."""
+    """``field = 'x'``."""
 
     operand: Operand
-    operator: str
+    operator: Operator
     value: Literal
     at: int
 
@@ -153,21 +218,24 @@ class Word:
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """Terms of a search phrase, or phrases of a FIND, joined: ``operator`` is AND, OR or NOT (of one term)."""
+    """Terms of a search phrase, or phrases of a FIND, joined."""
 
-    operator: str
+    operator: Connective
     terms: tuple[SearchTerm, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Phrase:
-    """A search phrase and where it is looked for; no scope stands for all text fields and picklists."""
+    """A search phrase and where it is looked for: without a scope in all text fields and picklists.
+
+    ``content`` (SCOPE CONTENT, SCOPE ALL) adds the files of documents; ``fields`` is False for SCOPE CONTENT only.
+    """
 
     terms: Word | Search
     at: int
     scope: tuple[Operand, ...] = ()
-    content: bool = False  # SCOPE CONTENT and ALL: within files of documents
-    fields: bool = True  # all but SCOPE CONTENT
+    content: bool = False
+    fields: bool = True
 
 
 SearchTerm = Word | Phrase | Search
@@ -193,14 +261,14 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Rank:
-    """``ORDER BY RANK``: what matches FIND best comes first."""
+    """``ORDER BY RANK``: the best matches of FIND come first."""
 
     at: int
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What part of the result is wanted, in rows; None where the statement does not say."""
+    """The part of the result that is asked for, in rows; None where the statement does not say."""
 
     maxrows: int | None = None
     skip: int | None = None
@@ -212,7 +280,8 @@ class Limits:
 class Select:
     """One SELECT: the statement's own, a to-many sub-select, or that of a semi-join.
 
-    ``option`` is ALLVERSIONS, FAVORITES or RECENT; ``latest`` stands for SELECT LATESTVERSION.
+    ``option`` is the word behind FROM, if any; ``latest`` stands for SELECT LATESTVERSION, which keeps one
+    version of each document that matches.
     """
 
     items: tuple[Item | Select, ...]
@@ -222,13 +291,13 @@ class Select:
     order: tuple[Order | Rank, ...] = ()
     limits: Limits = Limits()
     find: Find | None = None
-    option: str | None = None
+    option: SourceOption | None = None
     latest: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A whole statement with the text that places are counted in."""
+    """A whole statement with its text, in which errors count places."""
 
     select: Select
     text: str
@@ -241,7 +310,7 @@ class Show:
     ``pattern`` holds the literal parts between the wildcards of LIKE.
     """
 
-    kind: str  # TARGETS, FIELDS or RELATIONSHIPS
+    kind: ShowKind
     text: str
     source: str | None = None
     at: int = 0
@@ -256,8 +325,7 @@ class Criteria:
     text: str
 
     def query(self, object_name: str) -> Query:
-        """The statement that selects the ids of an object's records that meet the criteria."""
-        return Query(
-            Select((Item(Path(("id",), 0)),), object_name, 0, self.expression),
-            self.text,
-        )
+        """Return the statement that selects the ids of an object's records that meet the criteria."""
+        identifier = Item(Path(("id",), 0))
+        select = Select((identifier,), object_name, 0, self.expression)
+        return Query(select, self.text)

@@ -1,4 +1,4 @@
-"""What can be queried beside the objects: component records made of the registry, users, and what is not here."""
+"""Says what can be queried: the tables and relationships of objects, and targets that are no objects."""
 
 from __future__ import annotations
 
@@ -6,16 +6,19 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
-from shared.vault.components.component_tree import Component
 from shared.vault.model.component_model import (
     DocumentModel,
     Field,
     FieldType,
+    Lifecycle,
     ObjectType,
+    Picklist,
     VaultObject,
 )
+from shared.vault.model.field_types import column_type
+from shared.vault.vql.syntax_tree import SourceOption, StateFunctionName
 
 OBJECT_TYPE = "object_type__v"
 COMPONENT = "vault_component__v"
@@ -32,39 +35,30 @@ ABSENT = frozenset(
         ),
     )
 )
-"""Targets of the public API that a Vault may lack."""
-
-_SQL_TYPES = {
-    FieldType.BOOLEAN: "boolean",
-    FieldType.NUMBER: "bigint",
-    FieldType.DATE_TIME: "timestamptz",
-}
-_ACTIVE = ("inactive__v", "active__v")
+"""Targets of the public API that a Vault may lack: an error says so, where other names are unknown."""
 
 
 @dataclass(frozen=True)
 class Target:
     """A query target that is no object of the registry: its fields, and where its rows come from.
 
-    ``relation`` is SQL that stands in FROM before an alias; ``options`` are those for ALLVERSIONS and
-    LATESTVERSION. ``changed`` are the fields by whom and when a row was changed last, which RECENT goes by. Where
-    the rows are known already they are ``rows``, a JSON array, and travel as a parameter. ``states`` are what
+    All SQL here is the Vault's own. ``relation`` stands in FROM before an alias; ``options`` are those for
+    ALLVERSIONS and LATESTVERSION. Rows that are known already are ``rows``, a JSON array, and travel as a parameter.
+    ``documents`` has what VQL knows for documents only: TONAME, SCOPE CONTENT. ``states`` are the states that
     STEADYSTATE and its like stand for, as ``{lifecycle__v}.{status__v}``. Fields in ``labels`` (names to labels)
-    show and take labels where TONAME does not ask for the names. ``key`` is the field that tells rows apart,
-    ``newest`` those by which LATESTVERSION chooses among rows of one id. ``content`` is the SQL of a row's file as
-    text, with ``{key}`` for that field. A target that is
-    ``part_of`` an object is read in sub-selects of its records only, by whoever may read these. All SQL here is the
-    Vault's own.
+    show and take labels where TONAME does not ask for the names. ``key`` is the field that distinguishes rows,
+    ``newest`` are those by which LATESTVERSION chooses among rows of one id, ``changed`` those with the user and date
+    of a row's last change, which RECENT goes by. ``content`` is the SQL of a row's file as text, with ``{key}`` for
+    that field. A target that is ``part_of`` an object is read in sub-selects of its records only, by callers who may
+    read these.
     """
 
     object: VaultObject
     relation: str = ""
     rows: str | None = None
-    options: Mapping[str, str] = field(default_factory=dict)
-    documents: bool = (
-        False  # takes what VQL knows for documents only: TONAME, SCOPE CONTENT
-    )
-    states: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    options: Mapping[SourceOption, str] = field(default_factory=dict)
+    documents: bool = False
+    states: Mapping[StateFunctionName, tuple[str, ...]] = field(default_factory=dict)
     labels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     key: str = "id"
     newest: tuple[str, ...] = ()
@@ -73,93 +67,212 @@ class Target:
     part_of: str = ""
 
     def recordset(self) -> str:
-        """The column definitions of ``rows`` for ``jsonb_to_recordset``."""
-        return ", ".join(
-            f'"{f.name}" {_SQL_TYPES.get(f.type, "text")}'
-            for f in self.object.fields.values()
-        )
+        """Return the column definitions of ``rows`` for ``jsonb_to_recordset``."""
+        fields = self.object.fields.values()
+        columns = (f"{quoted(each.name)} {column_type(each)}" for each in fields)
+        return ", ".join(columns)
+
+
+class ComponentRecord(Protocol):
+    """What a record of ``vault_component__v`` shows of one component.
+
+    A component of ``shared.vault.components`` is one; VQL stands below that package and imports nothing from it.
+    """
+
+    @property
+    def type(self) -> str:
+        """Return the type, e.g. ``Picklist``."""
+        ...
+
+    @property
+    def name(self) -> str:
+        """Return the API name, unique within its type."""
+        ...
+
+    @property
+    def full_name(self) -> str:
+        """Return ``Type.name``."""
+        ...
+
+    def text(self, attribute: str, default: str = "") -> str:
+        """Return an attribute as text; ``default`` when it is absent or empty."""
+        ...
+
+    def flag(self, attribute: str, default: bool = False) -> bool:
+        """Return an attribute as a Boolean; ``default`` when it is absent or empty."""
+        ...
 
 
 class Components(Protocol):
     """What the targets need of the component registry."""
 
     @property
-    def components(self) -> Mapping[tuple[str, str], Component]:
-        """Components by type and name."""
+    def components(self) -> Mapping[tuple[str, str], ComponentRecord]:
+        """Return the components by type and name."""
         ...
 
     @property
     def objects(self) -> Mapping[str, VaultObject]:
-        """Objects by name."""
+        """Return the objects by name."""
         ...
 
     @property
     def documents(self) -> DocumentModel:
-        """What documents are like."""
+        """Return the types, states and fields of documents."""
         ...
 
     @property
     def object_types(self) -> Mapping[tuple[str, str], ObjectType]:
-        """Object types by object and type name."""
+        """Return the object types by object and type name."""
         ...
 
     def object_type_id(self, object_name: str, type_name: str) -> str:
-        """The id of an object type, as ``object_type__v`` of a record holds it."""
+        """Return the id of an object type, as ``object_type__v`` of a record holds it."""
         ...
 
 
+class Reference(NamedTuple):
+    """A to-one relationship: its field, the object behind it, and the cast that makes the field an id of it."""
+
+    field: str
+    target: str
+    cast: str = ""
+
+
+class Registry(Protocol):
+    """What VQL needs of the component registry."""
+
+    @property
+    def objects(self) -> Mapping[str, VaultObject]:
+        """Return the objects by name."""
+        ...
+
+    @property
+    def picklists(self) -> Mapping[str, Picklist]:
+        """Return the picklists by name."""
+        ...
+
+    @property
+    def lifecycles(self) -> Mapping[str, Lifecycle]:
+        """Return the object lifecycles by name."""
+        ...
+
+    def inbound(self, object_name: str) -> Mapping[str, tuple[str, Field]]:
+        """Return the to-many relationships of an object by name: the child object and its referring field."""
+        ...
+
+
+# Platform fields that are no references and have relationships nevertheless. Users are numbers in them, text as ids.
+_PLATFORM_RELATIONSHIPS = {
+    "object_type__vr": Reference("object_type__v", OBJECT_TYPE),
+    "created_by__vr": Reference("created_by__v", USER_OBJECT, "::text"),
+    "modified_by__vr": Reference("modified_by__v", USER_OBJECT, "::text"),
+}
+
+
+def quoted(name: str) -> str:
+    """Return an identifier of the registry for SQL text."""
+    doubled = name.replace('"', '""')
+    return f'"{doubled}"'
+
+
+def table(name: str) -> str:
+    """Return the table that holds an object's records."""
+    return f"records.{quoted(name)}"
+
+
+def outbound(owner: VaultObject, relationship: str) -> Reference | None:
+    """Return a to-one relationship of an object, None if it has none of this name."""
+    field = owner.outbound.get(relationship)
+    if field is not None and field.object is not None:
+        return Reference(field.name, field.object)
+    found = _PLATFORM_RELATIONSHIPS.get(relationship)
+    if found is None or found.field not in owner.fields:
+        return None
+    return found
+
+
+def inbound(
+    registry: Registry, targets: Mapping[str, Target], object_name: str
+) -> Mapping[str, tuple[str, Field]]:
+    """Return the to-many relationships of an object, those from targets included, as the registry does its own."""
+    of_targets: dict[str, tuple[str, Field]] = {}
+    for name, target in targets.items():
+        for reference in target.object.outbound.values():
+            relationship = reference.relationship_inbound_name
+            if reference.object == object_name and relationship is not None:
+                of_targets[relationship] = name, reference
+    own = registry.inbound(object_name)
+    return {**of_targets, **own} if of_targets else own
+
+
+def readable_by(targets: Mapping[str, Target], name: str) -> str:
+    """Return the object or target whose permissions decide who may read this one."""
+    target = targets.get(name)
+    if target is None:
+        return name
+    return target.part_of or name
+
+
 def registry_targets(registry: Components) -> dict[str, Target]:
-    """The targets whose records are the registry's own: ``object_type__v`` and ``vault_component__v``."""
-    found = (_object_types(registry), _components(registry.components.values()))
-    return {
-        target.object.name: target
-        for target in found
-        if target.object.name not in registry.objects
-    }
+    """Return the targets whose records are the registry's own: ``object_type__v`` and ``vault_component__v``."""
+    components = registry.components.values()
+    found = (_object_types(registry), _components(components))
+    # An object of the configuration comes before a target of the same name.
+    own = (target for target in found if target.object.name not in registry.objects)
+    return {target.object.name: target for target in own}
 
 
 def _object_types(registry: Components) -> Target:
     rows = [
         {
-            "id": registry.object_type_id(t.object, t.name),
-            "name__v": t.label,
-            "api_name__v": t.name,
-            "object_name__v": t.object,
-            "description__v": t.description or None,
-            "status__v": _ACTIVE[t.active],
+            "id": registry.object_type_id(each.object, each.name),
+            "name__v": each.label,
+            "api_name__v": each.name,
+            "object_name__v": each.object,
+            "description__v": each.description or None,
+            "status__v": _status(each.active),
         }
-        for t in registry.object_types.values()
+        for each in registry.object_types.values()
     ]
     names = {
         "api_name__v": "API Name",
         "object_name__v": "Object",
         "description__v": "Description",
     }
-    return Target(
-        _object(OBJECT_TYPE, "Object Type", "OOT", names), rows=json.dumps(rows)
-    )
+    shown = _object(OBJECT_TYPE, "Object Type", "OOT", names)
+    return Target(shown, rows=json.dumps(rows))
 
 
-def _components(components: Iterable[Component]) -> Target:
+def _components(components: Iterable[ComponentRecord]) -> Target:
     rows = [
         {
-            "id": "VCM" + hashlib.sha256(c.full_name.encode()).hexdigest()[:12].upper(),
-            "name__v": c.name,
-            "label__v": c.text("label", c.name),
-            "component_name__v": c.name,
-            "component_type__v": c.type,
-            "status__v": _ACTIVE[c.flag("active", True)],
+            "id": _component_id(each.full_name),
+            "name__v": each.name,
+            "label__v": each.text("label", each.name),
+            "component_name__v": each.name,
+            "component_type__v": each.type,
+            "status__v": _status(each.flag("active", True)),
         }
-        for c in components
+        for each in components
     ]
     names = {
         "label__v": "Label",
         "component_name__v": "Component Name",
         "component_type__v": "Component Type",
     }
-    return Target(
-        _object(COMPONENT, "Vault Component", "VCM", names), rows=json.dumps(rows)
-    )
+    shown = _object(COMPONENT, "Vault Component", "VCM", names)
+    return Target(shown, rows=json.dumps(rows))
+
+
+def _component_id(full_name: str) -> str:
+    # Components have no ids of their own: a digest of the name is one that stays the same after each start.
+    digest = hashlib.sha256(full_name.encode()).hexdigest()
+    return f"VCM{digest[:12].upper()}"
+
+
+def _status(active: bool) -> str:
+    return "active__v" if active else "inactive__v"
 
 
 def _object(
@@ -176,18 +289,14 @@ def _object(
             system=True,
         ),
         Field("name__v", "Name", FieldType.STRING, required=True, editable=False),
-        *(
-            Field(n, text, FieldType.STRING, editable=False)
-            for n, text in names.items()
-        ),
-        Field(
-            "status__v",
-            "Status",
-            FieldType.PICKLIST,
-            editable=False,
-            picklist="default_status__v",
-        ),
     ]
-    return VaultObject(
-        name, label, f"{label}s", prefix, fields={f.name: f for f in fields}
+    for field_name, text in names.items():
+        fields.append(Field(field_name, text, FieldType.STRING, editable=False))
+    status = "default_status__v"
+    fields.append(
+        Field(
+            "status__v", "Status", FieldType.PICKLIST, editable=False, picklist=status
+        )
     )
+    by_name = {field.name: field for field in fields}
+    return VaultObject(name, label, f"{label}s", prefix, fields=by_name)

@@ -1,31 +1,36 @@
-"""Typed errors of VQL: each carries the API error type and says where in the statement it lies."""
+"""Defines the errors of VQL: each has an error type of the API and says where in the statement it lies."""
 
 from __future__ import annotations
 
 from typing import Literal
 
+from shared.protocol.error_types import ErrorType
+
 NameErrorType = Literal[
-    "INVALID_DATA", "ATTRIBUTE_NOT_SUPPORTED", "INSUFFICIENT_ACCESS"
+    ErrorType.INVALID_DATA,
+    ErrorType.ATTRIBUTE_NOT_SUPPORTED,
+    ErrorType.INSUFFICIENT_ACCESS,
 ]
 
 
 class VqlError(Exception):
-    """A statement that cannot be run; ``type`` is an error type of the Vault REST API.
+    """A statement that cannot be run.
 
-    Messages name fields, objects and places, never the values that a statement compares with.
+    Messages name fields, objects and places, never the values that a statement compares with, which may be
+    personal data.
     """
 
-    def __init__(self, type: str, message: str) -> None:
+    def __init__(self, type: ErrorType, message: str) -> None:
         super().__init__(message)
         self.type = type
         self.message = message
 
 
 class VqlSyntaxError(VqlError):
-    """Text that is not VQL; ``position`` is the offset in characters where it stops being so."""
+    """Text that is not VQL; ``position`` is the offset in characters of the first token that does not fit."""
 
     def __init__(self, message: str, position: int) -> None:
-        super().__init__("INCORRECT_QUERY_SYNTAX_ERROR", message)
+        super().__init__(ErrorType.INCORRECT_QUERY_SYNTAX_ERROR, message)
         self.position = position
 
 
@@ -40,4 +45,4 @@ class VqlLimitError(VqlError):
     """A statement that is larger or deeper than this Vault accepts."""
 
     def __init__(self, message: str) -> None:
-        super().__init__("INVALID_DATA", message)
+        super().__init__(ErrorType.INVALID_DATA, message)

@@ -1,13 +1,22 @@
-"""Cuts VQL text into tokens in linear time, a whole list of literals being one token."""
+"""Cuts VQL text into tokens in linear time and reads them one by one; a whole list of literals is one token."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Sequence
 from decimal import Decimal
+from enum import Enum, auto
+from itertools import islice
+from typing import NoReturn, TypeVar, assert_never
 
+from shared.vault.vql.syntax_tree import Path
 from shared.vault.vql.vql_errors import VqlLimitError, VqlSyntaxError
 
+T = TypeVar("T")
+
 MAX_TEXT = 50_000  # characters, the documented limit of a query
+MAX_DIGITS = 40  # characters of one number; beyond it no field has such values
+MAX_SHOWN = 60  # characters of a token that an error repeats
 
 END = ""
 """The token behind the last one."""
@@ -17,23 +26,28 @@ QUOTE = "'"
 
 KEYWORDS = frozenset(
     (
-        *(
-            "SELECT",
-            "FROM",
-            "WHERE",
-            "ORDER",
-            "BY",
-            "ASC",
-            "DESC",
-            "AS",
-            "FIND",
-            "SHOW",
-        ),
+        *("SELECT", "FROM", "WHERE", "ORDER", "BY"),
+        *("ASC", "DESC", "AS", "FIND", "SHOW"),
         *("AND", "OR", "NOT", "CONTAINS", "BETWEEN", "LIKE", "IN"),
         *("MAXROWS", "SKIP", "PAGESIZE", "PAGEOFFSET", "LIMIT", "OFFSET"),
     )
 )
 _LONGEST_KEYWORD = max(map(len, KEYWORDS))
+
+
+class TokenKind(Enum):
+    """What a token is, by its first characters."""
+
+    END = auto()
+    KEYWORD = auto()
+    WORD = auto()
+    STRING = auto()
+    OPEN_STRING = auto()
+    NUMBER = auto()
+    LIST = auto()
+    VAULT_TOKEN = auto()
+    SIGN = auto()
+
 
 # Possessive throughout: no text makes the tokenizer go back over what it has read.
 _STRING = r"'(?:[^'\\]++|\\.|'')*+'"
@@ -54,48 +68,43 @@ _TOKEN = re.compile(
 _STRING_BODY = re.compile(r"'((?:[^'\\]++|\\.|'')*+)'", re.DOTALL)
 _NUMBER_BODY = re.compile(r"-?\d++(?:\.\d++)?+", re.ASCII)
 _ESCAPE = re.compile(r"\\(.)|''|(%)", re.DOTALL)
-_ESCAPED = {
-    "\\": "\\",
-    "'": "'",
-    '"': '"',
-    "%": "%",
-    "*": "*",
-    "n": "\n",
-    "t": "\t",
-    "r": "\r",
-}
-
-MAX_DIGITS = 40  # characters of one number; beyond it no field has such values
+_SELF_ESCAPED = "\\'\"%*"
+_CONTROL = {"n": "\n", "t": "\t", "r": "\r"}
+_ESCAPED = {**{sign: sign for sign in _SELF_ESCAPED}, **_CONTROL}
 
 _WORD_START = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_")
 _NUMBER_START = frozenset("-0123456789")
 
 
 def tokenize(text: str) -> list[str]:
-    """The tokens of ``text``, keywords in upper case, closed by ``END``.
+    """Return the tokens of a text, keywords in upper case, closed by ``END``.
 
     Tokens are plain strings, known by their first character; a place in the text is a token's number,
     which ``position_of`` turns into an offset when an error needs it.
-    Raises VqlLimitError for more than ``MAX_TEXT`` characters, VqlSyntaxError for characters no value may hold.
+
+    :raises VqlLimitError: the text is longer than ``MAX_TEXT`` characters.
+    :raises VqlSyntaxError: a character is none that a value may hold.
     """
     if len(text) > MAX_TEXT:
-        message = f"a query takes at most {MAX_TEXT} characters"
-        raise VqlLimitError(message)
+        raise VqlLimitError(f"a query takes at most {MAX_TEXT} characters")
     _refuse_unstorable(text)
     # Without trailing space every match ends in a token, and none is tried twice.
     tokens: list[str] = _TOKEN.findall(text.rstrip())
-    tokens = [
-        word
-        if len(token) <= _LONGEST_KEYWORD and (word := token.upper()) in KEYWORDS
-        else token
-        for token in tokens
-    ]
-    tokens.append(END)
-    return tokens
+    return [*map(_with_keyword, tokens), END]
+
+
+def _with_keyword(token: str) -> str:
+    """Return a keyword in upper case, any other token as it is."""
+    # Long tokens are lists of ids: they are not copied to find out that they are no keywords.
+    if len(token) > _LONGEST_KEYWORD:
+        return token
+    word = token.upper()
+    return word if word in KEYWORDS else token
 
 
 def _refuse_unstorable(text: str) -> None:
-    """PostgreSQL has no NUL in text and UTF-8 has no lone surrogates."""
+    """Raise VqlSyntaxError for characters that PostgreSQL or UTF-8 cannot hold."""
+    # PostgreSQL has no NUL in text, and UTF-8 has no lone surrogates.
     position = text.find("\0")
     if position < 0 and not text.isascii():
         try:
@@ -103,95 +112,131 @@ def _refuse_unstorable(text: str) -> None:
         except UnicodeEncodeError as error:
             position = error.start
     if position >= 0:
-        message = f"a character that no text may hold ({place(text, position)})"
-        raise VqlSyntaxError(message, position)
+        where = place(text, position)
+        raise VqlSyntaxError(f"a character that no text may hold ({where})", position)
 
 
 def position_of(text: str, number: int) -> int:
-    """Offset in characters of the token with this number; the text's end for the ``END`` token."""
-    stripped = text.rstrip()
-    for index, match in enumerate(_TOKEN.finditer(stripped)):
-        if index == number:
-            return match.start(1)
-    return len(stripped)
+    """Return the offset in characters of the token with this number; the text's end for ``END``."""
+    found = _token_at(text, number)
+    return len(text.rstrip()) if found is None else found.start(1)
 
 
 def end_of(text: str, number: int) -> int:
-    """Offset behind the last character of the token with this number."""
-    stripped = text.rstrip()
-    for index, match in enumerate(_TOKEN.finditer(stripped)):
-        if index == number:
-            return match.end(1)
-    return len(stripped)
+    """Return the offset behind the last character of the token with this number."""
+    found = _token_at(text, number)
+    return len(text.rstrip()) if found is None else found.end(1)
+
+
+def _token_at(text: str, number: int) -> re.Match[str] | None:
+    """Return the match of the token with this number, None behind the last."""
+    # Tokens carry no offsets: only errors need them, and those cut the text a second time.
+    matches = _TOKEN.finditer(text.rstrip())
+    return next(islice(matches, number, None), None)
 
 
 def place(text: str, position: int) -> str:
-    """``line 2, column 7`` of an offset."""
+    """Return an offset as ``line 2, column 7``."""
     line = text.count("\n", 0, position) + 1
     column = position - text.rfind("\n", 0, position)
     return f"line {line}, column {column}"
 
 
 def is_word(token: str) -> bool:
-    """Whether the token is a name or a path of names, and no keyword."""
+    """Return whether the token is a name or a path of names, and no keyword."""
     return token[:1] in _WORD_START and token not in KEYWORDS
 
 
 def is_string(token: str) -> bool:
-    """Whether the token is a closed string."""
-    return token[:1] == QUOTE and len(token) > 1
+    """Return whether the token is a closed string."""
+    return token.startswith(QUOTE) and len(token) > 1
 
 
 def is_number(token: str) -> bool:
-    """Whether the token is a number."""
+    """Return whether the token is a number."""
     return token[:1] in _NUMBER_START and token[-1:] != "-"
 
 
 def is_list(token: str) -> bool:
-    """Whether the token is a whole list of literals in parentheses."""
-    return token[:1] == "(" and len(token) > 1
+    """Return whether the token is a whole list of literals in parentheses."""
+    return token.startswith("(") and len(token) > 1
 
 
 def is_vault_token(token: str) -> bool:
-    """Whether the token is a ``${…}``."""
-    return token[:2] == "${" and len(token) > 2
+    """Return whether the token is a ``${…}``."""
+    return token.startswith("${") and len(token) > 2
+
+
+# In the order of what a literal most often is.
+_KINDS: Sequence[tuple[TokenKind, Callable[[str], bool]]] = (
+    (TokenKind.STRING, is_string),
+    (TokenKind.NUMBER, is_number),
+    (TokenKind.LIST, is_list),
+    (TokenKind.VAULT_TOKEN, is_vault_token),
+    (TokenKind.KEYWORD, KEYWORDS.__contains__),
+    (TokenKind.WORD, is_word),
+    (TokenKind.END, END.__eq__),
+    (TokenKind.OPEN_STRING, QUOTE.__eq__),
+)
+
+
+def kind_of(token: str) -> TokenKind:
+    """Return what a token is; a sign where it is nothing else."""
+    kinds = (kind for kind, matches in _KINDS if matches(token))
+    return next(kinds, TokenKind.SIGN)
 
 
 def string_value(token: str) -> str:
-    """What a string token stands for; raises ValueError for an escape that does not exist."""
+    """Return the text that a string token stands for.
+
+    :raises ValueError: an escape does not exist.
+    """
     return _unescape(token[1:-1])
 
 
 def literal(value: str) -> str:
-    """The string token that stands for a text, whatever its characters."""
-    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
+    """Return the string token that stands for a text, whatever its characters."""
+    # The backslash first: the one in front of a quote must not be doubled.
+    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"
 
 
 def number_value(token: str) -> int | Decimal:
-    """What a number token stands for; raises ValueError for more than ``MAX_DIGITS`` characters."""
+    """Return the number that a token stands for.
+
+    :raises ValueError: it has more than ``MAX_DIGITS`` characters.
+    """
     if len(token) > MAX_DIGITS:
-        message = f"a number takes at most {MAX_DIGITS} digits"
-        raise ValueError(message)
+        raise ValueError(f"a number takes at most {MAX_DIGITS} digits")
     return Decimal(token) if "." in token else int(token)
 
 
 def list_values(token: str) -> tuple[str | int | Decimal, ...]:
-    """What the literals of a list token stand for; raises ValueError as the single ones do."""
+    """Return the values of a list token.
+
+    :raises ValueError: as ``string_value`` and ``number_value`` do.
+    """
     if "'" not in token:
-        return tuple(map(number_value, _NUMBER_BODY.findall(token)))
+        numbers = _NUMBER_BODY.findall(token)
+        return tuple(map(number_value, numbers))
     bodies = _STRING_BODY.findall(token)
+    # A list holds thousands of ids, without a single escape: one search decides for all of them.
     if "\\" in token or "''" in token:
         return tuple(map(_unescape, bodies))
     return tuple(bodies)
 
 
 def strings_of(token: str) -> list[str]:
-    """The string tokens of a list token; empty for a list of numbers."""
-    return [f"'{body}'" for body in _STRING_BODY.findall(token)]
+    """Return the string tokens of a list token; none of a list of numbers."""
+    bodies = _STRING_BODY.findall(token)
+    return [f"'{body}'" for body in bodies]
 
 
 def like_segments(token: str) -> tuple[str, ...]:
-    """The literal parts of a LIKE pattern between its ``%`` wildcards; raises ValueError for a wrong escape."""
+    """Return the literal parts of a LIKE pattern between its ``%`` wildcards.
+
+    :raises ValueError: an escape does not exist.
+    """
     body = token[1:-1]
     segments = [""]
     end = 0
@@ -213,12 +258,133 @@ def _unescape(body: str) -> str:
 
 
 def _escaped(match: re.Match[str]) -> str:
-    if match[2]:
+    """Return the character that an escape, a doubled quote or a ``%`` stands for."""
+    character, wildcard = match[1], match[2]
+    if wildcard:
         return "%"
-    if match[1] is None:
+    if character is None:
         return "'"
     try:
-        return _ESCAPED[match[1]]
+        return _ESCAPED[character]
     except KeyError:
-        message = "an escape that does not exist"
-        raise ValueError(message) from None
+        raise ValueError("an escape that does not exist") from None
+
+
+class TokenReader:
+    """Reads the tokens of a text one after the other, and refuses those that do not fit with their place."""
+
+    __slots__ = ("_next", "_text", "_tokens")
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._tokens = tokenize(text)
+        self._next = 0
+
+    def end(self) -> None:
+        """Raise VqlSyntaxError unless all tokens have been read."""
+        if self._tokens[self._next] != END:
+            self._refuse_token("the end of the statement")
+
+    def _take(self, token: str) -> bool:
+        """Return whether the next token is this one, and read it."""
+        found = self._tokens[self._next]
+        if found != token:
+            return False
+        self._next += 1
+        return True
+
+    def _take_word(self, word: str) -> bool:
+        """Return whether the next token is this word in any case, and read it; it is a keyword only here."""
+        found = self._tokens[self._next]
+        if found.upper() != word:
+            return False
+        self._next += 1
+        return True
+
+    def _is_before_word(self) -> bool:
+        """Return whether the next token is a word, and the one behind it too."""
+        token = self._tokens[self._next]
+        # There is a token behind a word: the last one of all is END.
+        return is_word(token) and is_word(self._tokens[self._next + 1])
+
+    def _expect(self, token: str) -> None:
+        if self._tokens[self._next] != token:
+            self._refuse_token(token)
+        self._next += 1
+
+    def _name(self, expected: str) -> str:
+        """Read one name; ``expected`` says in the error what it would be the name of."""
+        token = self._tokens[self._next]
+        if not is_word(token) or "." in token:
+            self._refuse_token(expected)
+        self._next += 1
+        return token
+
+    def _path(self) -> Path:
+        """Read a field, or a field behind relationships."""
+        token = self._tokens[self._next]
+        if not is_word(token):
+            self._refuse_token("a field")
+        names = token.split(".")
+        path = Path(tuple(names), self._next)
+        self._next += 1
+        return path
+
+    def _function(self) -> tuple[Path, str | None]:
+        """Read a path, or a function of a path; return the path, and the function in upper case."""
+        path = self._path()
+        if not self._take("("):
+            return path, None
+        inner = self._path()
+        self._expect(")")
+        return inner, path.text.upper()
+
+    def _value_of(self, read: Callable[[str], T]) -> T:
+        """Read the next token's value by a function that raises ValueError for what is none."""
+        at = self._next
+        self._next = at + 1
+        token = self._tokens[at]
+        try:
+            return read(token)
+        except ValueError as error:
+            self._refuse(str(error), at)
+
+    def _place(self, at: int) -> str:
+        position = position_of(self._text, at)
+        return place(self._text, position)
+
+    def _refuse(self, message: str, at: int | None = None) -> NoReturn:
+        """Raise VqlSyntaxError about the token ``at``, or about the next one."""
+        number = self._next if at is None else at
+        position = position_of(self._text, number)
+        where = place(self._text, position)
+        raise VqlSyntaxError(f"{message} ({where})", position)
+
+    def _refuse_token(self, expected: str) -> NoReturn:
+        token = self._tokens[self._next]
+        self._refuse(f"expected {expected}, found {_shown(token)}")
+
+
+def _shown(token: str) -> str:
+    """Return a token for a message."""
+    kind = kind_of(token)
+    # What may be a value is named by its kind only: values may be personal data.
+    match kind:
+        case TokenKind.END:
+            shown = "the end of the statement"
+        case TokenKind.STRING:
+            shown = "a string"
+        case TokenKind.LIST:
+            shown = "a list of values"
+        case TokenKind.NUMBER:
+            shown = "a number"
+        # A name of the configuration has a name space; a word without one may be a value.
+        case TokenKind.WORD:
+            shown = token[:MAX_SHOWN] if "__" in token else "a word"
+        case TokenKind.KEYWORD | TokenKind.VAULT_TOKEN:
+            shown = token[:MAX_SHOWN]
+        case TokenKind.SIGN | TokenKind.OPEN_STRING:
+            shown = token if len(token) > 1 else f"[{token}]"
+        case _:
+            assert_never(kind)
+    return shown

@@ -6,10 +6,12 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from uuid import uuid4
 
 import pytest
 
+from shared.runtime.retry_policies import REDELIVERY
 from shared.spark.connection import BrokerConnection
 from shared.spark.consumer import Consumer, Delivery, Handler
 from shared.spark.publisher import Outgoing, Publisher
@@ -203,7 +205,11 @@ async def test_failures_do_not_spin(
             raise ValueError
 
     async with consuming(
-        connection, queue, handler, concurrency=1, pauses=(3600, 3600)
+        connection,
+        queue,
+        handler,
+        concurrency=1,
+        redelivery=replace(REDELIVERY, first_pause=3600, longest_pause=3600),
     ):
         await until(lambda: recorder.ids == ["bad0"])
         await publish(publishing, queue, 20, "good")

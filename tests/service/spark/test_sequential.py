@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from uuid import uuid4
 
 import pytest
 
+from shared.runtime.retry_policies import REDELIVERY
 from shared.spark.connection import BrokerConnection
 from shared.spark.consumer import Consumer, Delivery
 from shared.spark.publisher import Outgoing, Publisher
@@ -74,7 +76,7 @@ async def test_several_consumers_keep_the_order_also_when_the_active_one_goes(
             concurrency=1,
             max_batch=1,
             watch_interval=0.2,
-            pauses=(0.01, 0.1),
+            redelivery=replace(REDELIVERY, first_pause=0.01, longest_pause=0.1),
         )
         await consumer.start()
         await consumer.subscribed()

@@ -6,12 +6,10 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 from local.polling import answers_within
-from shared.vault.access.caller import SYSTEM
-from shared.vault.assembly.vault import Vault
+from shared.vault.access.caller import SYSTEM, Caller
 from shared.vault.jobs.job_model import Job, JobContext, JobHandler, JobResult, JobType
 from shared.vault.jobs.job_service import JobService
 from shared.vault.jobs.job_table import JobTable
@@ -22,13 +20,10 @@ from tests.service.vault.served import Api
 FAST = WorkerOptions(concurrency=4, lease=20, poll=0.05, max_attempts=3, grace=5)
 
 
-class Callers:
-    """Knows one user, the Vault itself."""
-
-    @staticmethod
-    async def caller_of(user_id: int) -> object:
-        assert user_id == SYSTEM.user_id
-        return SYSTEM
+async def known_caller(user_id: int) -> Caller:
+    """Know one user, the Vault itself."""
+    assert user_id == SYSTEM.user_id
+    return SYSTEM
 
 
 @dataclass
@@ -91,10 +86,7 @@ class Jobs:
             name: h if isinstance(h, JobType) else JobType(h)
             for name, h in handlers.items()
         }
-        vault = cast(
-            "Vault", SimpleNamespace(security=Callers(), database=self.database)
-        )
-        return JobWorker(vault, self.table, types, options)
+        return JobWorker(self.table, types, known_caller, options)
 
     @asynccontextmanager
     async def working(self, *workers: JobWorker) -> AsyncIterator[None]:

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from shared.vault.connections.connection_file import Document, Kind, write
-from shared.vault.connections.connection_model import DomainType
+from shared.vault.connections.connection_rules import DomainType
 from shared.vault.connections.signing import key_pair
 from tests.service.vault.served import Api
 

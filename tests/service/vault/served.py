@@ -16,6 +16,7 @@ from multidict import CIMultiDictProxy
 from pydantic import SecretStr
 
 from local.polling import answers_within, holds_within
+from shared.runtime.process import KEEP_ALIVE_SECONDS
 from shared.vault.assembly.vault import Vault
 from shared.vault.assembly.vault_settings import VaultSettings
 
@@ -149,6 +150,8 @@ async def served(app: FastAPI) -> AsyncIterator[Api]:
     config = uvicorn.Config(
         app, host="127.0.0.1", port=0, log_config=None, access_log=False, lifespan="on"
     )
+    # As a Vault does it: the server is never the one to close a connection that the client is about to use again.
+    config.timeout_keep_alive = KEEP_ALIVE_SECONDS
     server = uvicorn.Server(config)
     serving = asyncio.create_task(server.serve())
 

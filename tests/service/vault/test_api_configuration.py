@@ -131,6 +131,10 @@ async def test_text_that_is_no_mdl(admin: Api, body: bytes) -> None:
     assert (await admin.post("/api/mdl/execute", data=body)).error == "INVALID_DATA"
 
 
+# Large bytes are what is refused here.
+@pytest.mark.filterwarnings(
+    "ignore:Sending a large body directly with raw bytes:ResourceWarning"
+)
 async def test_an_mdl_script_above_five_megabytes(admin: Api) -> None:
     assert (
         await admin.post("/api/mdl/execute", data=b" " * (5 * 2**20 + 1))

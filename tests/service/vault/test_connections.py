@@ -21,7 +21,7 @@ from services.crm_vault.definition import CRM_VAULT
 from shared.spark.envelope import Envelope, Message
 from shared.vault.access.caller import SYSTEM
 from shared.vault.assembly.vault import Vault
-from shared.vault.connections.connection_model import DomainType
+from shared.vault.connections.connection_rules import DomainType
 from shared.vault.connections.handshake import Handshake
 from shared.vault.process.application import create_app
 from tests.servers import fresh_database, fresh_vhost

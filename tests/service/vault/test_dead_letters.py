@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from local.polling import answers_within
+from shared.runtime.retry_policies import REDELIVERY
 from shared.spark.connection import BrokerConnection
 from shared.spark.consumer import Consumer, Delivery
 from shared.spark.envelope import Envelope, Message
@@ -56,7 +58,12 @@ async def given_up(vault: Vault) -> None:
         return None if asked > DELIVERY_LIMIT else f"asked {asked} times"
 
     async with broker_of(vault) as broker:
-        consumer = Consumer(broker, QUEUE, refuse, pauses=(0.001, 0.01))
+        consumer = Consumer(
+            broker,
+            QUEUE,
+            refuse,
+            redelivery=replace(REDELIVERY, first_pause=0.001, longest_pause=0.01),
+        )
         await consumer.start()
         assert await answers_within(60, often) is None
         await consumer.stop()

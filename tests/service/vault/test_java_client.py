@@ -13,6 +13,7 @@ import uvicorn
 
 from local.polling import answers_within, holds_within
 from local.tls import LocalTls
+from shared.runtime.process import KEEP_ALIVE_SECONDS
 from shared.vault.assembly.vault import Vault
 from shared.vault.process.application import create_app
 from tests.service.vault.java_client import (
@@ -270,6 +271,7 @@ async def client(
     config = uvicorn.Config(
         create_app(vault), port=0, log_config=None, access_log=False, lifespan="off"
     )
+    config.timeout_keep_alive = KEEP_ALIVE_SECONDS
     config.ssl_certfile, config.ssl_keyfile = str(files.certificate), str(files.key)
     server = uvicorn.Server(config)
     serving = asyncio.create_task(server.serve())

@@ -174,7 +174,7 @@ async def test_data_is_not_lost_by_a_change_of_the_configuration(admin: Api) -> 
     (base,) = (await admin.query(f"SELECT object_type__v FROM {name}")).data
     assert base["object_type__v"].startswith("OOT")
     inactive = "MODIFY Objectlifecyclestate one__c (active(false))"
-    for change in (inactive, f"starting_state('two__c'), {inactive}", "starting_state('two__c'), DROP Objectlifecyclestate one__c"):  # fmt: skip  # noqa: E501
+    for change in (inactive, f"starting_state('two__c'), {inactive}", "starting_state('two__c'), DROP Objectlifecyclestate one__c"):  # fmt: skip
         assert (
             await refused(
                 admin, f"ALTER Objectlifecycle guard_lifecycle__c ({change});"
@@ -346,8 +346,8 @@ async def test_a_job_taken_up_again_goes_on_behind_what_was_done(
     done = asdict(StatementResult(1, "CREATE", "Picklist.resumed__c", 1))
     run = cast("JobRun", SimpleNamespace(stopping=False))
     parameters: dict[str, Any] = {"script": "CREATE Picklist resumed__c (label('R'));"}
-    context = JobContext(1, SYSTEM, parameters, vault, {"statements": [done]}, run)
-    result = await component_jobs.execute(context)
+    context = JobContext(1, SYSTEM, parameters, {"statements": [done]}, run)
+    result = await vault.script_jobs.execute(context)
     assert result.status is JobStatus.SUCCESS
 
 

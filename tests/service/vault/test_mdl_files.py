@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 
 import aiohttp
+import pytest
 
 from shared.vault.assembly.vault import Vault
 from shared.vault.configuration.component_files import MAX_FILE_BYTES
@@ -63,6 +64,10 @@ async def test_a_component_without_files_has_none(admin: Api) -> None:
     assert (await admin.get("/api/mdl/files/never")).error == "INVALID_DATA"
 
 
+# Large bytes are what is refused here.
+@pytest.mark.filterwarnings(
+    "ignore:Sending a large body directly with raw bytes:ResourceWarning"
+)
 async def test_uploads_that_are_refused(admin: Api, integration: Api) -> None:
     assert (await upload(admin, field="other")).error == "PARAMETER_REQUIRED"
     assert (

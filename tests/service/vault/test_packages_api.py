@@ -446,7 +446,6 @@ async def test_a_deployment_that_is_done_is_not_done_again(
         0,
         SYSTEM,
         {"package_id": package_id},
-        vault,
         {"status": "deployed__v"},
         cast("JobRun", None),
     )

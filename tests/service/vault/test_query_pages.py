@@ -16,8 +16,7 @@ from shared.vault.access.caller import SYSTEM
 from shared.vault.assembly.vault import Vault
 from shared.vault.errors import VaultFault
 from shared.vault.process.application import create_app
-from shared.vault.queries.queries import QueryService
-from shared.vault.queries.query_slots import QueryLimits
+from shared.vault.queries.queries import QueryLimits, QueryService
 from shared.vault.storage.database import Database
 from tests.service.vault.served import Answer, Api, served
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import io
 from typing import Any
 
 import aiohttp
@@ -27,7 +28,10 @@ def form(path: str, content: bytes | None = None, **fields: str) -> aiohttp.Form
         data.add_field(name, value)
     if content is not None:
         data.add_field(
-            "file", content, filename="any.bin", content_type="application/octet-stream"
+            "file",
+            io.BytesIO(content),
+            filename="any.bin",
+            content_type="application/octet-stream",
         )
     return data
 

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from shared.vault.api.addresses import (
+from shared.vault.api.request_context import (
     VERSIONS,
     VersionConvertor,
     base_path,

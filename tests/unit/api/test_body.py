@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from shared.protocol.error_types import ErrorType
 from shared.vault.api import body as module
 from shared.vault.api.body import (
-    FORM,
     decoded,
     parse_form,
     parse_json_rows,
@@ -23,6 +22,7 @@ from shared.vault.api.body import (
     read_rows,
     read_text,
 )
+from shared.vault.api.openapi.request_bodies import FORM
 from shared.vault.errors import VaultFault
 from shared.vault.records.rows import MAX_ROWS
 from tests.unit.api.requests import request

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from shared.spark.broker_errors import BrokerUnavailable
-from shared.vault.api.fault_answers import Faults, status_of
+from shared.vault.api.response_envelope import Faults, status_of
 from shared.vault.storage.database import DatabaseUnavailable
 from tests.unit.api.requests import request
 

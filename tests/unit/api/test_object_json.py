@@ -15,7 +15,7 @@ from shared.vault.api.object_json import (
 )
 from shared.vault.components.mdl import parse
 from shared.vault.components.registry import Registry
-from shared.vault.configuration.component_dates import ObjectDates, Stamp
+from shared.vault.configuration.component_table import ObjectDates, Stamp
 
 PATH = "/api/v25.1"
 MADE, CHANGED = (

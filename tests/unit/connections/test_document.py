@@ -20,7 +20,7 @@ from shared.vault.connections.connection_file import (
     read,
     write,
 )
-from shared.vault.connections.connection_model import DomainType
+from shared.vault.connections.connection_rules import DomainType
 from shared.vault.connections.signing import key_pair
 
 PRIVATE, CERTIFICATE = key_pair("Vault 1")

@@ -9,7 +9,7 @@ import pytest
 
 from services.connector.vaults.faults import Interrupted, Patience
 from shared.client.errors import VaultRefused, VaultUnavailable
-from shared.runtime.concurrency import FreshValue, KeyLocks, concurrently
+from shared.runtime.waiting import FreshValue, KeyLocks, concurrently
 
 
 async def test_overlapping_keys_never_run_together_and_others_do() -> None:

@@ -21,7 +21,7 @@ from services.connector.vaults.configuration import (
     Route,
 )
 from services.connector.vaults.record_access import RecordAccess
-from shared.runtime.concurrency import KeyLocks
+from shared.runtime.waiting import KeyLocks
 from tests.unit.connector.examples import SOURCES, TARGETS, field_rule, rule_json
 
 NOTHING: Any = None

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.vault.documents.plain_text import MAX_BYTES, MAX_TEXT, is_text, plain_text
+from shared.vault.documents.texts import MAX_BYTES, MAX_TEXT, is_text, plain_text
 
 HTML, XML, TXT, CSV = "text/html", "application/xml", "text/plain", "text/csv"
 

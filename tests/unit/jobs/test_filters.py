@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from shared.vault.api.jobs import _statuses, parse_moment
+from shared.vault.api.jobs import _statuses
+from shared.vault.api.request_context import parse_moment
 from shared.vault.errors import VaultFault
 from shared.vault.jobs.job_model import FINISHED, UNFINISHED, JobStatus, TaskState
 

@@ -8,8 +8,8 @@ import pytest
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.errors import VaultFault
-from shared.vault.queries import query_slots
-from shared.vault.queries.query_slots import QueryLimits, QuerySlots
+from shared.vault.queries import queries as query_slots
+from shared.vault.queries.queries import QueryLimits, QuerySlots
 
 
 async def held(

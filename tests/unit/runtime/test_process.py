@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import socket
 import sys
 from contextlib import suppress
 from typing import Self
@@ -12,6 +11,7 @@ from typing import Self
 import aiohttp
 import pytest
 
+from local.state import free_port
 from shared.runtime.process import end, run_until_cancelled
 
 PROGRAM = """
@@ -45,11 +45,6 @@ async def slow():
 serve(app, "127.0.0.1", port, grace=grace)
 print("returned", flush=True)
 """
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 class Process:

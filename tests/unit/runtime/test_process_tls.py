@@ -14,9 +14,9 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from local.state import free_port
 from local.tls import LocalTls
 from shared.runtime.process import TlsListener
-from tests.unit.runtime.test_process import free_port
 
 PROGRAM = """
 import asyncio, sys

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from itertools import islice
 
 import pytest
@@ -10,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from shared.runtime.waiting import delays, state_log, wait_for
+from shared.runtime.retry_policies import PEER_AWAY
+from shared.runtime.waiting import state_log, wait_for
 
 
 class PeerAway(Exception):
@@ -33,30 +35,47 @@ class Peer:
         return self.calls
 
 
+SHORT = replace(PEER_AWAY, first_pause=0.001, longest_pause=0.001)
+
+
 @given(
     first=st.floats(0.001, 10),
     factor=st.floats(1, 10),
-    ceiling=st.floats(0.001, 100),
-    jitter=st.floats(0, 0.5),
+    longest=st.floats(0.001, 100),
+    spread=st.floats(0, 0.5),
 )
-def test_delays_stay_within_their_bounds(
-    first: float, factor: float, ceiling: float, jitter: float
+def test_pauses_stay_within_their_bounds(
+    first: float, factor: float, longest: float, spread: float
 ) -> None:
-    pauses = list(islice(delays(first, factor, ceiling, jitter), 20))
-    assert all(0 < pause <= ceiling for pause in pauses)
-    assert all(pause >= min(first, ceiling) * (1 - jitter) * 0.999 for pause in pauses)
+    policy = replace(
+        PEER_AWAY,
+        first_pause=first,
+        longest_pause=longest,
+        factor=factor,
+        spread=spread,
+    )
+    pauses = list(islice(policy.pauses(), 20))
+    shortest = min(first, longest) * (1 - spread)
+    assert all(0 < pause <= longest for pause in pauses)
+    assert all(pause >= shortest * 0.999 for pause in pauses)
 
 
-def test_delays_grow_to_the_ceiling() -> None:
-    assert list(islice(delays(0.5, 2, 3, jitter=0), 5)) == [0.5, 1, 2, 3, 3]
+def test_pauses_grow_to_the_longest() -> None:
+    policy = replace(PEER_AWAY, first_pause=0.5, longest_pause=3, spread=0)
+    assert list(islice(policy.pauses(), 5)) == [0.5, 1, 2, 3, 3]
+    assert [policy.pause_before(attempt) for attempt in range(2, 7)] == [
+        0.5,
+        1,
+        2,
+        3,
+        3,
+    ]
 
 
 async def test_it_returns_the_first_answer_and_logs_both_changes_once() -> None:
     peer = Peer(failures=4)
     with capture_logs() as lines:
-        answer = await wait_for(
-            "peer one", peer.ask, retry_on=PeerAway, first=0.001, ceiling=0.001
-        )
+        answer = await wait_for("peer one", peer.ask, retry_on=PeerAway, policy=SHORT)
     assert answer == 5
     assert [(line["log_level"], line["event"]) for line in lines] == [
         ("warning", "unavailable"),
@@ -79,9 +98,7 @@ async def test_many_waiting_for_one_peer_log_one_line_a_change() -> None:
         async with asyncio.TaskGroup() as group:
             for _ in range(10):
                 group.create_task(
-                    wait_for(
-                        "peer two", ask, retry_on=PeerAway, first=0.001, ceiling=0.001
-                    )
+                    wait_for("peer two", ask, retry_on=PeerAway, policy=SHORT)
                 )
             for _ in range(30):
                 await asked.acquire()
@@ -108,7 +125,7 @@ async def test_it_gives_up_with_the_last_error() -> None:
     peer = Peer(failures=1000)
     with pytest.raises(PeerAway):
         await wait_for(
-            "peer five", peer.ask, retry_on=PeerAway, first=0.01, give_up_after=0.05
+            "peer five", peer.ask, retry_on=PeerAway, policy=SHORT, give_up_after=0.5
         )
     assert peer.calls > 1
 
@@ -116,7 +133,12 @@ async def test_it_gives_up_with_the_last_error() -> None:
 async def test_cancelling_ends_the_wait() -> None:
     peer = Peer(failures=1000)
     task = asyncio.create_task(
-        wait_for("peer six", peer.ask, retry_on=PeerAway, first=60)
+        wait_for(
+            "peer six",
+            peer.ask,
+            retry_on=PeerAway,
+            policy=replace(PEER_AWAY, first_pause=60),
+        )
     )
     await peer.called.wait()
     task.cancel()

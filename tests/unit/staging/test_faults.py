@@ -10,7 +10,7 @@ import pytest
 from shared.protocol.error_types import ErrorType
 from shared.vault.errors import VaultFault
 from shared.vault.files import file_store as store
-from shared.vault.files.store_faults import as_faults, given_md5
+from shared.vault.files.file_store import as_faults, given_md5
 
 DIGEST = hashlib.md5(b"content", usedforsecurity=False)
 

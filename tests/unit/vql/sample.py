@@ -17,6 +17,7 @@ from shared.vault.model.component_model import (
     ObjectType,
     Picklist,
     PicklistEntry,
+    RelationshipType,
     VaultObject,
 )
 from shared.vault.queries.query_targets import targets_of
@@ -37,7 +38,7 @@ def a_reference(name: str, target: str, inbound: str | None = None) -> Field:
         name,
         FieldType.OBJECT,
         object=target,
-        relationship_type="reference",
+        relationship_type=RelationshipType.REFERENCE,
         relationship_outbound_name=f"{stem}__{suffix}r",
         relationship_inbound_name=inbound,
     )

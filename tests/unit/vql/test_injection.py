@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from contextlib import suppress
 from datetime import UTC, datetime
-from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -25,17 +24,11 @@ from shared.vault.vql import (
     show_rows,
 )
 from shared.vault.vql.deferred import TOKENS, Deferred
+from tests.unit.vql.cases import read_cases
 from tests.unit.vql.examples import many
 from tests.unit.vql.sample import OBJECTS, REGISTRY, TARGETS, readable
 
-STATEMENTS = [
-    line.partition(" ")[2].replace("␊", "\n")
-    for line in Path(__file__)
-    .with_name("statements.txt")
-    .read_text(encoding="utf-8")
-    .splitlines()
-    if line and line[0].islower()
-]
+STATEMENTS = [case.text for case in read_cases() if not case.is_refused]
 WORDS = sorted(
     {word for text in STATEMENTS for word in re.findall(r"\w+|'[^']*'|[^\s\w]", text)}
     | set(OBJECTS)

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.vault.vql import Execution, compile_query, parse, resolve
-from shared.vault.vql.date_literals import LARGEST, Edge, relative_date, span
-from shared.vault.vql.syntax_tree import RelativeDate
+from shared.vault.vql.deferred import LARGEST, Edge, relative_date, span
+from shared.vault.vql.syntax_tree import RelativeDate, Tense, Unit
 from tests.unit.vql.sample import REGISTRY, readable
 
 NOW = datetime(2024, 9, 24, 15, 30, 45, 500_000, UTC)
@@ -41,7 +41,7 @@ DAY = "%Y-%m-%d"
 def test_spans(name: str, count: int, begin: str, end: str) -> None:
     literal = relative_date(name)
     assert literal is not None
-    found = span(RelativeDate(literal.kind, literal.unit, count), NOW)
+    found = span(RelativeDate(literal.tense, literal.unit, count), NOW)
     assert tuple(moment.strftime(DAY) for moment in found) == (begin, end)
     assert all(
         moment.tzinfo is UTC and moment.hour == moment.minute == 0 for moment in found
@@ -49,30 +49,30 @@ def test_spans(name: str, count: int, begin: str, end: str) -> None:
 
 
 def test_the_last_days_end_with_the_current_second() -> None:
-    begin, end = span(RelativeDate("LAST", "DAYS", 1), NOW)
+    begin, end = span(RelativeDate(Tense.LAST, Unit.DAYS, 1), NOW)
     assert begin == datetime(2024, 9, 23, tzinfo=UTC)
     assert end == datetime(2024, 9, 24, 15, 30, 46, tzinfo=UTC)
 
 
 def test_days_of_a_field_without_a_time() -> None:
-    last = RelativeDate("LAST", "DAYS", 1)
+    last = RelativeDate(Tense.LAST, Unit.DAYS, 1)
     execution = Execution(NOW)
     assert Edge(last, end=False, days=True).value(execution) == date(2024, 9, 23)
     assert Edge(last, end=True, days=True).value(execution) == date(2024, 9, 25)
 
 
 @given(
-    st.sampled_from(["THIS", "LAST", "NEXT", "AGO"]),
-    st.sampled_from(sorted(LARGEST)),
+    st.sampled_from(Tense),
+    st.sampled_from(Unit),
     st.integers(0, 40_000),
     st.datetimes(datetime(1970, 1, 1), datetime(2199, 12, 31), timezones=st.just(UTC)),  # noqa: DTZ001
 )
-def test_spans_of_any_day(kind: str, unit: str, count: int, now: datetime) -> None:
+def test_spans_of_any_day(tense: Tense, unit: Unit, count: int, now: datetime) -> None:
     count = min(count, LARGEST[unit])
-    begin, end = span(RelativeDate(kind, unit, count), now)
+    begin, end = span(RelativeDate(tense, unit, count), now)
     assert begin <= end
     assert end - begin <= timedelta(days=36_600)
-    assert (begin <= now) == (kind != "NEXT" or unit == "DAYS")
+    assert (begin <= now) == (tense is not Tense.NEXT or unit is Unit.DAYS)
 
 
 @pytest.mark.parametrize(

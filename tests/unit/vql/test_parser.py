@@ -16,7 +16,7 @@ from shared.vault.vql import (
     parse_criteria,
     parse_statement,
 )
-from shared.vault.vql.expression_parser import MAX_DEPTH
+from shared.vault.vql.phrase import MAX_DEPTH
 from shared.vault.vql.syntax_tree import (
     And,
     Between,
@@ -27,6 +27,7 @@ from shared.vault.vql.syntax_tree import (
     Like,
     Limits,
     Operand,
+    Operator,
     Or,
     Path,
 )
@@ -50,11 +51,13 @@ def test_and_binds_tighter_than_or() -> None:
     expression = parse_criteria("a__v = 1 or b__v != 2.50 AND c__v = null").expression
     assert expression == Or(
         (
-            Comparison(operand("a__v", 0), "=", 1, 2),
+            Comparison(operand("a__v", 0), Operator.EQUAL, 1, 2),
             And(
                 (
-                    Comparison(operand("b__v", 4), "!=", Decimal("2.50"), 6),
-                    Comparison(operand("c__v", 8), "=", None, 10),
+                    Comparison(
+                        operand("b__v", 4), Operator.NOT_EQUAL, Decimal("2.50"), 6
+                    ),
+                    Comparison(operand("c__v", 8), Operator.EQUAL, None, 10),
                 )
             ),
         )

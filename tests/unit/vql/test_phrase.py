@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from shared.vault.vql import VqlError, VqlLimitError, compile_query, parse
 from shared.vault.vql.phrase import read_phrase
-from shared.vault.vql.syntax_tree import Search, Word
+from shared.vault.vql.syntax_tree import Connective, Search, Word
 from tests.unit.vql.sample import REGISTRY, readable
 
 
@@ -22,25 +22,37 @@ def word(*parts: str) -> Word:
     ("phrase", "terms"),
     [
         ("insulin", word("insulin")),
-        ("a b", Search("AND", (word("a"), word("b")))),
-        ("a b OR c", Search("OR", (word("a"), word("b"), word("c")))),
+        ("a b", Search(Connective.AND, (word("a"), word("b")))),
+        ("a b OR c", Search(Connective.OR, (word("a"), word("b"), word("c")))),
         (
             "a OR b AND c",
-            Search("OR", (word("a"), Search("AND", (word("b"), word("c"))))),
+            Search(
+                Connective.OR,
+                (word("a"), Search(Connective.AND, (word("b"), word("c")))),
+            ),
         ),
         (
             "(a OR b) AND c",
-            Search("AND", (Search("OR", (word("a"), word("b"))), word("c"))),
+            Search(
+                Connective.AND,
+                (Search(Connective.OR, (word("a"), word("b"))), word("c")),
+            ),
         ),
-        ("NOT a", Search("NOT", (word("a"),))),
-        ("a AND NOT b", Search("AND", (word("a"), Search("NOT", (word("b"),))))),
-        ("and or not", Search("AND", (word("and"), word("or"), word("not")))),
+        ("NOT a", Search(Connective.NOT, (word("a"),))),
+        (
+            "a AND NOT b",
+            Search(Connective.AND, (word("a"), Search(Connective.NOT, (word("b"),)))),
+        ),
+        ("and or not", Search(Connective.AND, (word("and"), word("or"), word("not")))),
         (
             '"blood  sugar" x',
-            Search("AND", (Word(("blood  sugar",), exact=True), word("x"))),
+            Search(Connective.AND, (Word(("blood  sugar",), exact=True), word("x"))),
         ),
         ("o*olog*", word("o", "olog", "")),
-        (r"50\% it''s a\*", Search("AND", (word("50%"), word("it's"), word("a*")))),
+        (
+            r"50\% it''s a\*",
+            Search(Connective.AND, (word("50%"), word("it's"), word("a*"))),
+        ),
         (r"\"a", word('"a')),
     ],
 )

@@ -1,45 +1,33 @@
-"""Every statement of statements.txt compiles to a plan of its class, or fails with the error type before it."""
+"""Every statement of ``statements.txt`` compiles to the SQL and parameters below it, or is refused as said there.
+
+``RENEW_STATEMENTS=1 pytest tests/unit/vql/test_statements.py`` writes what the compiler makes now into the file; the
+diff is then reviewed like code. A new statement is added as a ``VQL`` line alone. Under CI nothing is ever renewed.
+"""
 
 from __future__ import annotations
 
-from pathlib import Path
+import os
+import re
 
 import pytest
 
-from shared.vault.vql import VqlError, compile_query, parse_statement, show_rows
-from shared.vault.vql.syntax_tree import Show
-from tests.unit.vql.plans import plan_class
-from tests.unit.vql.sample import REGISTRY, TARGETS, readable
+from tests.unit.vql.cases import Case, outcome, read_cases, renew
 
-LINES = [
-    line.partition(" ")[::2]
-    for line in Path(__file__)
-    .with_name("statements.txt")
-    .read_text(encoding="utf-8")
-    .splitlines()
-    if line and not line.startswith("#")
-]
+if os.environ.get("RENEW_STATEMENTS") == "1" and not os.environ.get("CI"):
+    renew()
+
+CASES = read_cases()
 
 
-def outcome(text: str) -> str:
-    statement = parse_statement(text.replace("␊", "\n"))
-    if isinstance(statement, Show):
-        show_rows(statement, REGISTRY, readable, TARGETS)
-        return f"show_{statement.kind.lower()}"
-    return plan_class(
-        compile_query(statement, REGISTRY, readable, targets=TARGETS), TARGETS
-    )
+@pytest.mark.parametrize("case", CASES, ids=[case.text for case in CASES])
+def test_outcome(case: Case) -> None:
+    assert outcome(case.text) == case.expected
 
 
-@pytest.mark.parametrize(("expected", "text"), LINES)
-def test_outcome(expected: str, text: str) -> None:
-    if not expected.isupper():
-        assert outcome(text) == expected
-        return
-    with pytest.raises(VqlError, match=r"\(line \d+, column \d+\)$") as caught:
-        outcome(text)
-    assert caught.value.type == expected
+@pytest.mark.parametrize("case", [case for case in CASES if case.is_refused])
+def test_a_refusal_says_where(case: Case) -> None:
+    assert re.search(r"\(line \d+, column \d+\)$", case.expected)
 
 
 def test_there_are_statements_enough() -> None:
-    assert len(set(LINES)) >= 300
+    assert len({case.text for case in CASES}) >= 300

@@ -1,1 +1,1 @@
-"""The OpenAPI document: what the routes say of themselves, completed with headers, examples and their schemas."""
+"""Describes the API as an OpenAPI document: the routes, completed with headers, examples and their schemas."""

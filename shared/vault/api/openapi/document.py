@@ -1,4 +1,4 @@
-"""The routes' OpenAPI document completed: headers, envelopes, examples and the schemas they show."""
+"""Completes the OpenAPI document of the routes: headers, envelopes, examples and the schemas read from them."""
 
 from __future__ import annotations
 
@@ -8,62 +8,17 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from shared.protocol.error_types import ErrorType
-from shared.vault.api.body import FORM, JSON, MULTIPART
 from shared.vault.api.openapi import header_parameters as headers
 from shared.vault.api.openapi import parameters
 from shared.vault.api.openapi.inference import schema_of
-from shared.vault.api.response_envelope import AUTHENTICATION_FAILED, Status
+from shared.vault.api.openapi.request_bodies import FORM, JSON, MULTIPART
 
 EXAMPLES = Path(__file__).parent / "examples"
 VERBS = ("get", "post", "put", "delete")
+# These come from the envelope: the schema of an answer's own members leaves them out.
 MEMBERS_OF_ALL = frozenset(
     {"responseStatus", "responseMessage", "errors", "errorType", "warnings"}
 )
-
-ERROR = {
-    "type": "object",
-    "required": ["type", "message"],
-    "properties": {
-        "type": {"type": "string", "enum": [str(each) for each in ErrorType]},
-        "message": {
-            "type": "string",
-            "description": "For a person; programs go by the type.",
-        },
-    },
-}
-WARNING = {
-    "type": "object",
-    "properties": {"warning_type": {"type": "string"}, "message": {"type": "string"}},
-}
-ENVELOPE = {
-    "type": "object",
-    "description": "What every answer in JSON has; with HTTP status 200, refusals included.",
-    "required": ["responseStatus"],
-    "properties": {
-        "responseStatus": {
-            "type": "string",
-            "enum": [str(each) for each in Status],
-            "description": "`FAILURE` is the caller's fault, `EXCEPTION` the server's.",
-        },
-        "responseMessage": {"anyOf": [{"type": "string"}, {"type": "null"}]},
-        "errors": {
-            "type": "array",
-            "items": {"$ref": "#/components/schemas/Error"},
-            "description": "With `FAILURE`.",
-        },
-        "errorType": {
-            "type": "string",
-            "enum": [AUTHENTICATION_FAILED],
-            "description": "Where signing in failed.",
-        },
-        "warnings": {
-            "type": "array",
-            "items": {"$ref": "#/components/schemas/Warning"},
-            "description": "With `WARNING`.",
-        },
-    },
-}
 REFUSED = {
     "summary": "A refusal",
     "value": {
@@ -76,71 +31,78 @@ REFUSED = {
 }
 
 
-def complete(document: dict[str, Any]) -> dict[str, Any]:
-    """The document with all that the routes do not say themselves; changes it in place and returns it."""
+def complete(
+    document: dict[str, Any],
+    schemas: Mapping[str, object],
+    version_pattern: str,
+) -> dict[str, Any]:
+    """Add to the document what the routes do not say themselves; change it in place and return it.
+
+    ``schemas`` are ``Envelope``, ``Error`` and ``Warning``; ``version_pattern`` is that of the version in paths.
+    """
     components = document.setdefault("components", {})
-    components["schemas"] = {"Envelope": ENVELOPE, "Error": ERROR, "Warning": WARNING}
+    # FastAPI's own schemas (its 422 answers) describe what this Vault never sends.
+    components["schemas"] = dict(schemas)
     components["parameters"] = headers.request_components()
     components["headers"] = headers.answer_components()
+    version = parameters.version_parameter(version_pattern)
     known = examples()
     for path, operations in document["paths"].items():
         if "{version}" in path:
-            operations["parameters"] = [parameters.VERSION]
+            operations["parameters"] = [version]
         for verb in VERBS:
             if verb in operations:
-                _complete_operation(
-                    operations[verb], known.get(f"{verb.upper()} {path}", {})
-                )
+                shown = known.get(f"{verb.upper()} {path}", {})
+                _complete_operation(operations[verb], shown)
     return document
 
 
 @cache
 def examples() -> dict[str, dict[str, Any]]:
-    """What the example files say of each operation, by verb and path.
+    """Return what the example files say of each operation, by verb and path.
 
     ``headers``: names of the request headers of its own; ``request``: an example by content type; ``answers``:
     content type → name → example; ``free``: members of the answer whose objects are records, with any fields.
     """
-    found: dict[str, dict[str, Any]] = {}
+    operations: dict[str, dict[str, Any]] = {}
     for file in sorted(EXAMPLES.glob("*.json")):
-        found |= json.loads(file.read_text(encoding="utf-8"))
-    return found
+        operations |= json.loads(file.read_text(encoding="utf-8"))
+    return operations
 
 
 def _complete_operation(operation: dict[str, Any], shown: Mapping[str, Any]) -> None:
+    """Add descriptions, headers, bodies and answers to one operation."""
     own = operation.setdefault("parameters", [])
     for parameter in own:
         parameters.describe(parameter)
-    own += [
-        {"$ref": f"#/components/parameters/{name}"}
-        for name in (*shown.get("headers", ()), *headers.COMMON)
-    ]
+    names = (*shown.get("headers", ()), *headers.COMMON)
+    own += [{"$ref": f"#/components/parameters/{name}"} for name in names]
     _add_requests(operation, shown.get("request", {}))
     operation["responses"] = {"200": _answers(shown)}
 
 
 def _add_requests(operation: dict[str, Any], request: Mapping[str, Any]) -> None:
-    """Examples of the body; what is shown as a form is shown as a form in parts and as a JSON object, too."""
+    """Add examples of the body; that of a form also to a multipart form and a JSON object."""
     if not request:
         return
     content = operation.setdefault("requestBody", {"content": {}})["content"]
     for media, example in request.items():
         content.setdefault(media, {"schema": schema_of([example])})
     for media, described in content.items():
-        example = request.get(
-            media, request.get(FORM) if media in (MULTIPART, JSON) else None
-        )
-        if example is not None:
-            schema = (
-                _form(described["schema"], example)
-                if media in (FORM, MULTIPART)
-                else described["schema"]
-            )
-            content[media] = {"schema": schema, "example": example}
+        # The same fields may come in three media types: the files show them once.
+        same = request.get(FORM) if media in (MULTIPART, JSON) else None
+        example = request.get(media, same)
+        if example is None:
+            continue
+        schema = described["schema"]
+        if media in (FORM, MULTIPART):
+            schema = _form(schema, example)
+        content[media] = {"schema": schema, "example": example}
 
 
 def _form(schema: Mapping[str, Any], example: Mapping[str, str]) -> dict[str, Any]:
-    """The schema of a form with an example at each field, where pages show it."""
+    """Return the schema of a form with an example at each field."""
+    # Pages that show the document fill forms in from the fields, not from the body's example.
     described = schema.get("properties", {})
     shown = {
         name: {**described.get(name, {"type": "string"}), "example": value}
@@ -150,12 +112,11 @@ def _form(schema: Mapping[str, Any], example: Mapping[str, str]) -> dict[str, An
 
 
 def _answers(shown: Mapping[str, Any]) -> dict[str, Any]:
-    """The answers by content type, that of the first example first; a refusal comes in JSON whatever was asked for."""
+    """Return the answers by content type, that of the first example first."""
     answers = shown.get("answers", {})
-    content = {
-        media: _content(media, named, shown.get("free", ()))
-        for media, named in answers.items()
-    }
+    free = shown.get("free", ())
+    content = {media: _content(media, named, free) for media, named in answers.items()}
+    # A refusal comes in JSON, whatever the call asked for.
     refusals = content.setdefault(JSON, _content(JSON, {}))
     refusals["examples"]["refused"] = REFUSED
     references = {
@@ -169,28 +130,33 @@ def _answers(shown: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _content(
-    media: str, named: Mapping[str, Any], free: Sequence[str] = ()
+    media: str,
+    named: Mapping[str, Any],
+    free: Sequence[str] = (),
 ) -> dict[str, Any]:
+    """Return one media type of an answer: its schema, and its examples by name."""
     if media == JSON:
         schema = _envelope(list(named.values()), free)
     elif media.startswith("text/"):
         schema = {"type": "string"}
     else:
         return {"schema": {"type": "string", "format": "binary"}}
-    examples = {
+    shown = {
         name.replace(" ", "-"): {"summary": name, "value": value}
         for name, value in named.items()
     }
-    return {"schema": schema, "examples": examples}
+    return {"schema": schema, "examples": shown}
 
 
-def _envelope(given: list[Any], free: Sequence[str]) -> dict[str, Any]:
-    """The schema of the answers in JSON: the envelope, and the members of its own that the examples have."""
+def _envelope(answers: list[dict[str, Any]], free: Sequence[str]) -> dict[str, Any]:
+    """Return the schema of these answers in JSON: the envelope and their own members."""
     reference = {"$ref": "#/components/schemas/Envelope"}
-    members = [
-        {name: value for name, value in each.items() if name not in MEMBERS_OF_ALL}
-        for each in given
-    ]
-    if not any(members):
+    own = [_own_members(each) for each in answers]
+    if not any(own):
         return reference
-    return {"allOf": [reference, schema_of(members, free)]}
+    return {"allOf": [reference, schema_of(own, free)]}
+
+
+def _own_members(answer: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the members of an answer that its envelope does not have."""
+    return {name: value for name, value in answer.items() if name not in MEMBERS_OF_ALL}

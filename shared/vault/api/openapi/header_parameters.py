@@ -1,16 +1,18 @@
-"""The headers that calls may carry and that answers do, as the OpenAPI document tells them."""
+"""Describes the headers of calls and answers for the OpenAPI document and the API reference."""
 
 from __future__ import annotations
 
-from shared.vault.queries.query_properties import RecordProperties
-from shared.vault.records.modes import UnchangedFields
+from shared.vault.queries.query_pages import RecordProperties
+from shared.vault.records.rows import UnchangedFields
 
 TEXT = {"type": "string"}
 NUMBER = {"type": "integer"}
+# Header values are text: what looks like a boolean is one of two words.
 TRUE = {"type": "string", "enum": ["true", "false"]}
 
+# Every operation refers to them, so that generated clients can send them with any call.
 COMMON = ("X-VaultAPI-ClientID", "X-VaultAPI-ReferenceId")
-"""Those that any call may carry."""
+"""Headers that any call may carry."""
 
 REQUEST: dict[str, tuple[str, dict[str, object]]] = {
     "Accept": (
@@ -22,7 +24,7 @@ REQUEST: dict[str, tuple[str, dict[str, object]]] = {
         },
     ),
     "X-VaultAPI-ClientID": (
-        "The client's name in the Vault's log; the query parameter `client_id` says the same.",
+        "The client's name in the Vault's log; the query parameter `client_id` may carry it instead.",
         {
             "type": "string",
             "pattern": "^[A-Za-z0-9._-]{1,100}$",
@@ -30,7 +32,7 @@ REQUEST: dict[str, tuple[str, dict[str, object]]] = {
         },
     ),
     "X-VaultAPI-ReferenceId": (
-        "Any text of the client's own; the answer carries it back.",
+        "Any text that the client chooses; the answer repeats it.",
         {"type": "string", "maxLength": 100, "example": "load-2026-01-31"},
     ),
     "X-VaultAPI-DescribeQuery": (
@@ -50,15 +52,15 @@ REQUEST: dict[str, tuple[str, dict[str, object]]] = {
         dict(TRUE),
     ),
     "X-VaultAPI-NoTriggers": (
-        "`true`, with migration mode, leaves out the object's own rules.",
+        "`true`, with migration mode, does not run the object's own rules.",
         dict(TRUE),
     ),
     "X-VaultAPI-UnchangedFieldBehavior": (
-        "What becomes of fields whose value is stored already.",
+        "What to do with fields of an update whose value is stored already.",
         {"type": "string", "enum": [str(each) for each in UnchangedFields]},
     ),
     "X-VaultAPI-Lineage": (
-        "From those who copy records: JSON that says where the rows come from which have `lineage__sys`.",
+        "From callers who may copy records: JSON that describes the origin of the rows that have `lineage__sys`.",
         {
             "type": "string",
             "example": '{"source_vault_id":10102,"integration":"medical_inquiry_details__v","integration_point":'
@@ -69,29 +71,33 @@ REQUEST: dict[str, tuple[str, dict[str, object]]] = {
 }
 """Name → description and schema."""
 
+# Every answer of the document refers to all of them, also those that come with a session only.
 ANSWER: dict[str, tuple[str, dict[str, str]]] = {
     "X-VaultAPI-ExecutionId": ("The call's id in the Vault's log.", TEXT),
     "X-VaultAPI-Status": ("The envelope's `responseStatus`.", TEXT),
-    "X-VaultAPI-BurstLimit": ("Calls that the user has in five minutes.", NUMBER),
-    "X-VaultAPI-BurstLimitRemaining": ("How many of them are left.", NUMBER),
-    "X-VaultAPI-ResponseDelay": (
-        "Milliseconds by which the answer was delayed, where a limit was passed.",
+    "X-VaultAPI-BurstLimit": (
+        "How many calls the user may make in five minutes.",
         NUMBER,
     ),
-    "X-VaultAPI-VaultId": ("The Vault, with a session.", NUMBER),
-    "X-VaultAPI-UserId": ("The caller, with a session.", NUMBER),
+    "X-VaultAPI-BurstLimitRemaining": ("How many of these calls are left.", NUMBER),
+    "X-VaultAPI-ResponseDelay": (
+        "Milliseconds by which the answer was delayed because a limit was passed.",
+        NUMBER,
+    ),
+    "X-VaultAPI-VaultId": ("The Vault's id; with a session.", NUMBER),
+    "X-VaultAPI-UserId": ("The caller's id; with a session.", NUMBER),
     "X-VaultAPI-TruncatedSessionId": (
-        "The beginning of the session id, with a session.",
+        "The first characters of the session id; with a session.",
         TEXT,
     ),
-    "X-VaultAPI-ReferenceId": ("What the call carried.", TEXT),
+    "X-VaultAPI-ReferenceId": ("The text that the call carried.", TEXT),
     "X-VaultAPI-Connection": ("The connection, when a Vault calls through one.", TEXT),
 }
 """Name → description and schema."""
 
 
 def request_components() -> dict[str, dict[str, object]]:
-    """``components.parameters`` of the request headers."""
+    """Return ``components.parameters``: the request headers."""
     return {
         name: {
             "name": name,
@@ -105,7 +111,7 @@ def request_components() -> dict[str, dict[str, object]]:
 
 
 def answer_components() -> dict[str, dict[str, object]]:
-    """``components.headers`` of the answers."""
+    """Return ``components.headers``: the headers of answers."""
     return {
         name: {"description": text, "schema": schema}
         for name, (text, schema) in ANSWER.items()

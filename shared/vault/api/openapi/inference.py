@@ -1,8 +1,9 @@
-"""JSON Schema from examples: the answers shown are what the answers' types are read from."""
+"""Reads JSON Schema from examples, so that the document's schemas and examples cannot disagree."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
 
 Schema = dict[str, object]
 
@@ -10,11 +11,11 @@ NAMES = {bool: "boolean", int: "integer", float: "number", str: "string"}
 
 
 def schema_of(examples: Sequence[object], free: Sequence[str] = ()) -> Schema:
-    """The schema that all examples satisfy, and no narrower than their types.
+    """Return the schema that all examples satisfy, no narrower than their types.
 
     ``free`` are paths (``data``, ``users.user``) of objects with members of their own, such as records; lists do
-    not count in a path. No member is required, since what an answer has nothing to say of it leaves out. A null
-    beside values makes a member nullable; alone it says nothing of the type.
+    not count in a path. No member is required, since an answer leaves out what does not apply. A null beside values
+    makes a member nullable; alone it says nothing about the type.
     """
     kinds = [_kind(each, examples, free) for each in _types(examples)]
     if kinds and None in examples:
@@ -25,38 +26,34 @@ def schema_of(examples: Sequence[object], free: Sequence[str] = ()) -> Schema:
 
 
 def _types(examples: Sequence[object]) -> list[type]:
-    """The types among the examples, in the order in which they appear; integers among fractions are numbers."""
-    types = list(
-        dict.fromkeys(type(example) for example in examples if example is not None)
-    )
+    """Return the types of the examples, in the order in which they appear."""
+    values = (example for example in examples if example is not None)
+    # A dict, not a set: the same examples must give the same document each time.
+    types = list(dict.fromkeys(type(value) for value in values))
+    # Integers among fractions are numbers like them.
     return [each for each in types if not (each is int and float in types)]
 
 
 def _kind(kind: type, examples: Sequence[object], free: Sequence[str]) -> Schema:
+    """Return the schema of those examples that are of one type."""
     if kind in NAMES:
         return {"type": NAMES[kind]}
     if kind is list:
-        items = [
-            item
-            for example in examples
-            if isinstance(example, list)
-            for item in example
-        ]
+        lists = [example for example in examples if isinstance(example, list)]
+        items = list(chain.from_iterable(lists))
         return {"type": "array", "items": schema_of(items, free)}
-    objects = [example for example in examples if isinstance(example, Mapping)]
     if "" in free:
         return {"type": "object", "additionalProperties": True}
-    names = dict.fromkeys(name for each in objects for name in each)
-    properties = {
-        name: schema_of(
-            [each[name] for each in objects if name in each], _below(name, free)
-        )
-        for name in names
-    }
+    objects = [example for example in examples if isinstance(example, Mapping)]
+    names = dict.fromkeys(chain.from_iterable(objects))
+    properties: dict[str, object] = {}
+    for name in names:
+        values = [each[name] for each in objects if name in each]
+        properties[name] = schema_of(values, _below(name, free))
     return {"type": "object", "properties": properties}
 
 
 def _below(name: str, free: Sequence[str]) -> list[str]:
-    """Paths as seen from the member ``name``."""
+    """Return the paths that go through the member ``name``, as seen from there."""
     heads = (path.partition(".") for path in free)
     return [rest for head, _, rest in heads if head == name]

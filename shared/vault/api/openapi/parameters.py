@@ -1,15 +1,17 @@
-"""What each parameter is, with an example where it is part of a path."""
+"""Describes the parameters of paths and queries, with an example of each that is part of a path."""
 
 from __future__ import annotations
 
-from shared.vault.api.addresses import VersionConvertor
-
+# By name alone: the same name means the same in every path.
 PATH: dict[str, tuple[str, object]] = {
-    "version": ("The API version; every well-formed one is answered alike.", "v25.1"),
+    "version": (
+        "The API version; this Vault answers every well-formed version in the same way.",
+        "v25.1",
+    ),
     "profile": ("Name of an OAuth 2.0 / OpenID Connect profile.", "_9a2b"),
     "delegation_id": ("Id of a delegation.", 12),
     "cursor": (
-        "The part of `next_page` or `previous_page` that names the query.",
+        "The id of the query in `next_page` or `previous_page`.",
         "5b3f0c0e7d9a4f1c",
     ),
     "object_name": ("Name of an object.", "product__v"),
@@ -39,7 +41,7 @@ PATH: dict[str, tuple[str, object]] = {
     "certificate_id": ("Id of a certificate.", "00001"),
     "integration": ("API name of an integration.", "medical_inquiry_details__v"),
     "message_id": ("Id of a message.", "6f1c2a54-1c1b-4f0e-9d25-0a3f3c9e7b10"),
-    "batch": ("Number of a batch of the run, from 1 on.", 1),
+    "batch": ("Number of a batch of the run; the first is 1.", 1),
     "log_date": ("A day (UTC).", "2026-01-31"),
     "item": ("Path of a file or folder of the staging area.", "loads/products.csv"),
     "upload_session_id": ("Id of an upload session.", "1f6f9f7c0a8b4d2e"),
@@ -50,11 +52,11 @@ PATH: dict[str, tuple[str, object]] = {
     "minor": ("Minor number of a version.", 1),
     "rendition_type": ("Name of a rendition type.", "viewable_rendition__v"),
     "subtype_name": (
-        "Name of a document subtype, without that of its type.",
+        "Name of a document subtype, without the name of its type.",
         "leaflet__c",
     ),
     "classification_name": (
-        "Name of a document classification, without those above it.",
+        "Name of a document classification, without the names of the levels above it.",
         "folded__c",
     ),
     "attachment_id": ("Id of an attachment.", 12),
@@ -64,50 +66,51 @@ PATH: dict[str, tuple[str, object]] = {
 """Parameters in paths: name → description and example."""
 
 OTHER = {
-    "limit": "How many at most.",
+    "limit": "How many entries to return at most.",
     "queue": "Name of a queue.",
-    "after": "The entry that the page before has ended with.",
-    "offset": "How many to leave out before the first.",
-    "start": "How many to leave out before the first.",
-    "cursor": "Where the page before has ended, as its `next_page` says.",
-    "pagesize": "Records in the page; that of the query when left out.",
-    "pageoffset": "Records before the page.",
+    "after": "The last entry of the previous page.",
+    "offset": "How many entries to skip.",
+    "start": "How many entries to skip.",
+    "cursor": "Where the page begins: the value in the previous page's `next_page`.",
+    "pagesize": "Records in a page; by default as many as in the query's first page.",
+    "pageoffset": "How many records come before the page.",
     "fields": "Names of fields, separated by commas.",
-    "sort": "A field, with `asc` or `desc` behind it.",
-    "filter": "`name__v::` and the name of a permission.",
-    "username": "Who wants to sign in; may be a form field as well.",
+    "sort": "A field, followed by `asc` or `desc`.",
+    "filter": "`name__v::`, followed by the name of a permission.",
+    "username": "The user who wants to sign in; may be a form field as well.",
     "vaults": "`all`, or ids of Vaults.",
     "operation": "`upsert`, together with `idParam`.",
-    "idParam": "A unique field that names the record.",
+    "idParam": "A unique field by which rows identify their record.",
     "exclude_vault_membership": "`false` adds `vault_membership`.",
     "exclude_app_licensing": "`false` adds `app_licensing`.",
-    "format_result": "`csv`, for the list as CSV.",
-    "item": "Path of the folder; the root when left out.",
-    "all_dates": "Entries of all time.",
-    "sendNotification": "Whether the job's end is notified to its user.",
+    "format_result": "`csv` returns the list as CSV.",
+    "item": "Path of the folder; the root folder by default.",
+    "all_dates": "`true` returns entries of all dates.",
+    "sendNotification": "Whether the user is notified when the job ends.",
     "Range": "`bytes=0-1023` for a part of the file.",
-    "Content-MD5": "The content's MD5; a content that differs is refused.",
-    "X-VaultAPI-FilePartNumber": "The number of the part, from 1 on.",
+    "Content-MD5": "The MD5 of the content; content with another MD5 is refused.",
+    "X-VaultAPI-FilePartNumber": "The number of the part; the first is 1.",
 }
 """Parameters in queries and headers: name → description, where the route has none."""
 
-VERSION: dict[str, object] = {
-    "name": "version",
-    "in": "path",
-    "required": True,
-    "description": PATH["version"][0],
-    "schema": {
-        "type": "string",
-        "pattern": f"^{VersionConvertor.regex}$",
-        "example": PATH["version"][1],
-    },
-}
-"""The parameter that every versioned path has and no endpoint declares."""
+
+def version_parameter(pattern: str) -> dict[str, object]:
+    """Return the version, a parameter that every versioned path has and no endpoint declares."""
+    description, example = PATH["version"]
+    schema = {"type": "string", "pattern": f"^{pattern}$", "example": example}
+    return {
+        "name": "version",
+        "in": "path",
+        "required": True,
+        "description": description,
+        "schema": schema,
+    }
 
 
 def describe(parameter: dict[str, object]) -> None:
-    """Add to a parameter what it lacks of description and example."""
+    """Add to a parameter its description and example, unless the route has them."""
     name = str(parameter["name"])
+    # Examples are for paths, which pages cannot call without one; other parameters may stay empty.
     if parameter["in"] != "path":
         if name in OTHER:
             parameter.setdefault("description", OTHER[name])
@@ -115,4 +118,5 @@ def describe(parameter: dict[str, object]) -> None:
     if name in PATH:
         text, example = PATH[name]
         parameter.setdefault("description", text)
+        # A pattern or type of the route stays: only what is missing is added.
         parameter.setdefault("example", example)

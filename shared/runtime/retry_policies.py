@@ -1,0 +1,180 @@
+"""Lists every retry of the system as data: what is tried again, how often, and after which pauses."""
+
+from __future__ import annotations
+
+import random
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+# More than any process lives to count, so that a loop over attempts needs no case of its own.
+UNBOUNDED = sys.maxsize
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """How often something is tried, how long is waited in between, and what follows the last attempt.
+
+    ``first_pause`` and ``longest_pause`` are seconds; the pauses grow by ``factor``. ``attempts`` counts
+    the first one too and is ``UNBOUNDED`` where only success or the end of the process ends the retries. ``spread``
+    is the part of itself by which a pause is shortened or lengthened at most.
+    """
+
+    tries: str
+    after: str
+    attempts: int
+    first_pause: float
+    longest_pause: float
+    finally_: str
+    factor: float = 2.0
+    spread: float = 0.2
+
+    def pauses(self, *, first_pause: float | None = None) -> Iterator[float]:
+        """Yield the pauses in seconds without end, the first of them ``first_pause`` if that is set.
+
+        They are spread so that many processes that wait for one peer do not come back at the same instant.
+        """
+        pause = self.first_pause if first_pause is None else first_pause
+        while True:
+            # Spreading retries needs no unpredictable source.
+            spread = random.uniform(1 - self.spread, 1 + self.spread)  # noqa: S311
+            yield min(self.longest_pause, pause * spread)
+            pause = min(self.longest_pause, pause * self.factor)
+
+    def pause_before(self, attempt: int) -> float:
+        """Return the pause in seconds before an attempt, which counts from 1, without any spread."""
+        return min(self.longest_pause, self.first_pause * self.factor ** (attempt - 2))
+
+
+# A connector waits for as long as it lives: the broker keeps the messages meanwhile.
+PEER_AWAY = RetryPolicy(
+    tries="a call of a Vault or broker, by a connector",
+    after="the Vault or broker is away, or refuses for a reason that will pass",
+    attempts=UNBOUNDED,
+    first_pause=0.1,
+    longest_pause=15.0,
+    finally_="the process stops, and its messages return to their queue",
+)
+# Short, because whatever waits in the outbox waits no longer than this once the peer is back.
+VAULT_LOOP = RetryPolicy(
+    tries="relay, worker and notifications of a Vault",
+    after="PostgreSQL or the broker is away",
+    attempts=UNBOUNDED,
+    first_pause=0.1,
+    longest_pause=3.0,
+    finally_="the process stops",
+)
+BACKGROUND_WORK = RetryPolicy(
+    tries="a background task of a process",
+    after="it ended by itself or by an unexpected error, which is logged",
+    attempts=UNBOUNDED,
+    first_pause=0.5,
+    longest_pause=30.0,
+    finally_="the process stops",
+)
+SUBSCRIPTION = RetryPolicy(
+    tries="the subscription to a queue",
+    after="it is lost, or cannot be opened",
+    attempts=UNBOUNDED,
+    first_pause=0.2,
+    longest_pause=15.0,
+    finally_="the process stops",
+)
+# ``CONNECTOR_DELIVERY_ATTEMPTS`` and ``CONNECTOR_DELIVERY_FIRST_PAUSE`` replace both numbers.
+DELIVERY = RetryPolicy(
+    tries="delivery of a message to a remote Vault",
+    after="no active connection leads anywhere, or the receiver does not take it",
+    attempts=5,
+    first_pause=0.2,
+    longest_pause=15.0,
+    finally_="a User Exception Message of type *Message Delivery Error*",
+)
+UNEXPECTED_ERROR = RetryPolicy(
+    tries="a unit of messages",
+    after="a Vault answers with UNEXPECTED_ERROR",
+    attempts=6,
+    first_pause=0.1,
+    longest_pause=15.0,
+    finally_="a User Exception Message of type *Message Processing Error*",
+)
+OUTDATED_READ = RetryPolicy(
+    tries="a unit of records, read again",
+    after="another connector stored a newer state of a record meanwhile",
+    attempts=10,
+    first_pause=0.0,
+    longest_pause=0.0,
+    finally_="waiting as for a Vault that is away",
+)
+LOST_RACE = RetryPolicy(
+    tries="the rows of a unit that another transaction was faster with",
+    after="the Vault answers with RACE_CONDITION",
+    attempts=4,
+    first_pause=0.0,
+    longest_pause=0.0,
+    finally_="a User Exception Item",
+)
+UNIQUE_VALUE = RetryPolicy(
+    tries="a call that writes records",
+    after="another transaction stored one of its unique values first",
+    attempts=8,
+    first_pause=0.0,
+    longest_pause=0.0,
+    finally_="RACE_CONDITION",
+)
+UNIT_OF_WORK = RetryPolicy(
+    tries="a transaction of a Vault",
+    after="a serialization failure, a deadlock, or a table changed by a component",
+    attempts=5,
+    first_pause=0.02,
+    longest_pause=0.16,
+    finally_="UNEXPECTED_ERROR with HTTP status 503",
+)
+TABLE_CHANGED = RetryPolicy(
+    tries="a query",
+    after="a component change has replaced a table since it was compiled",
+    attempts=4,
+    first_pause=0.0,
+    longest_pause=0.0,
+    finally_="UNEXPECTED_ERROR with HTTP status 503",
+)
+JOB = RetryPolicy(
+    tries="a job",
+    after="PostgreSQL or the broker is away",
+    attempts=5,
+    first_pause=2.0,
+    longest_pause=300.0,
+    finally_="the job ends with errors",
+)
+EMAIL = RetryPolicy(
+    tries="e-mail of notifications",
+    after="the mail server does not take it now",
+    attempts=8,
+    first_pause=30.0,
+    longest_pause=1920.0,
+    finally_="the e-mail counts as failed",
+)
+REDELIVERY = RetryPolicy(
+    tries="a message that came back to its queue",
+    after="a connector ended, or its handler failed",
+    attempts=21,
+    first_pause=0.5,
+    longest_pause=60.0,
+    finally_="the dead letter queue, of which the Vault makes a User Exception Message",
+)
+
+POLICIES = (
+    PEER_AWAY,
+    VAULT_LOOP,
+    BACKGROUND_WORK,
+    SUBSCRIPTION,
+    DELIVERY,
+    UNEXPECTED_ERROR,
+    OUTDATED_READ,
+    LOST_RACE,
+    UNIQUE_VALUE,
+    UNIT_OF_WORK,
+    TABLE_CHANGED,
+    JOB,
+    EMAIL,
+    REDELIVERY,
+)

@@ -1,0 +1,351 @@
+"""Reads what a request says of itself (version, host, client, session) and writes the headers that answer it."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import uuid
+from datetime import UTC, date, datetime, time
+from typing import TYPE_CHECKING, Annotated, cast
+from urllib.parse import parse_qs
+
+import structlog
+from fastapi import Depends, Security
+from fastapi.security import APIKeyHeader
+from starlette.convertors import Convertor, register_url_convertor
+from starlette.datastructures import Headers
+from starlette.requests import HTTPConnection, Request
+
+from shared.protocol.error_types import ErrorType
+from shared.runtime.telemetry import metrics
+from shared.vault.access.caller import Caller
+from shared.vault.errors import VaultFault
+from shared.vault.security.sessions import Session
+from shared.vault.storage.database import DatabaseUnavailable
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from shared.vault.assembly.vault import Vault
+    from shared.vault.security.call_limits import Usage
+
+VERSIONS = tuple(f"v{year}.{release}" for year in (24, 25, 26) for release in (1, 2, 3))
+"""The versions that ``GET /api/`` lists; any other well-formed one is answered in the same way."""
+
+PREFIX = "/api/{version:vault_version}"
+# Signing in begins outside ``/api``; these paths answer with envelopes all the same.
+OUTSIDE = ("/auth/discovery", "/auth/oauth/session/")
+HOST = re.compile(r"[A-Za-z0-9._\-\[\]:]{1,255}")
+
+# The names end up in the log and in answers: what could break a line there is not taken over.
+REFERENCE_ID = re.compile(r"[\x20-\x7e]{1,100}")
+CLIENT_ID = re.compile(r"[A-Za-z0-9._\-]{1,100}")
+# Vaults that call Vaults have client ids of this head and the connection's API name.
+CONNECTION = "veeva-vault-"
+INVALID = "invalid"
+UNKNOWN = "unknown"
+MAX_PARAMETERS = 1000
+# Enough to find a session in a log, too little to use it.
+TRUNCATED_LENGTH = 8
+STATUS = b"x-vaultapi-status"
+
+BEARER = "bearer"
+DATE_LENGTH = len("2000-01-01")
+CSV_TYPE = "text/csv"
+JSON_TYPE = "application/json"
+
+Header = tuple[bytes, bytes]
+
+_authorization = APIKeyHeader(
+    name="Authorization",
+    auto_error=False,
+    description="The session id, alone or after `Bearer`.",
+)
+
+
+class VersionConvertor(Convertor[str]):
+    """Path parameter ``vYY.N``; any other text makes the path an unknown one."""
+
+    regex = r"v\d{1,3}\.\d{1,3}"
+
+    def convert(self, value: str) -> str:
+        """Return the version as the path has it."""
+        return value
+
+    def to_string(self, value: str) -> str:
+        """Return the version as paths have it."""
+        return value
+
+
+register_url_convertor("vault_version", VersionConvertor())
+
+
+def is_api(path: str) -> bool:
+    """Return whether a path belongs to the API; others have neither envelopes nor its headers."""
+    return path == "/api" or path.startswith(("/api/", *OUTSIDE))
+
+
+def version_of(request: Request) -> str:
+    """Return the API version in the path; the highest listed one on paths without a version."""
+    version = request.path_params.get("version", VERSIONS[-1])
+    return str(version)
+
+
+def base_path(request: Request) -> str:
+    """Return ``/api/{version}``, the head of every url in an answer."""
+    return f"/api/{version_of(request)}"
+
+
+def origin(request: HTTPConnection, host: str | None = None) -> str:
+    """Return scheme and host by which the client reached this Vault, also through a proxy.
+
+    ``host`` is the one that the client names itself (``vaultDNS``); it is used when it has the form of a host.
+    """
+    scheme = _first(request.headers.get("x-forwarded-proto"))
+    if scheme not in ("http", "https"):
+        scheme = request.url.scheme
+    # A proxy's word counts before the Host header, which names the proxy's target behind it.
+    candidates = (
+        host,
+        _first(request.headers.get("x-forwarded-host")),
+        request.headers.get("host"),
+    )
+    # All three come from the client: what is no host must not get into the addresses of an answer.
+    hosts = (each for each in candidates if each and HOST.fullmatch(each))
+    return f"{scheme}://{next(hosts, 'localhost')}"
+
+
+def _first(value: str | None) -> str:
+    """Return the first entry of a forwarding header, which is that of the proxy next to the client."""
+    entry, _, _ = (value or "").partition(",")
+    return entry.strip()
+
+
+def wants_csv(accept: str) -> bool:
+    """Return whether an Accept header names CSV before JSON; weights (``q=``) are not looked at."""
+    for entry in accept.split(","):
+        kind = entry.partition(";")[0].strip().lower()
+        if kind in (CSV_TYPE, JSON_TYPE):
+            return kind == CSV_TYPE
+    return False
+
+
+def parse_moment(name: str, text: str | None) -> datetime | None:
+    """Return the moment in query parameter ``name``, UTC where it has no zone; None without a text.
+
+    :raises VaultFault: INVALID_DATA when the text is neither a date nor a date and time.
+    """
+    if not text:
+        return None
+    try:
+        if len(text) == DATE_LENGTH:
+            day = date.fromisoformat(text)
+            return datetime.combine(day, time.min, UTC)
+        parsed = datetime.fromisoformat(text.strip())
+        # In the first and last years of the calendar, changing to UTC may leave it.
+        return parsed.astimezone(UTC) if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+    except (ValueError, OverflowError) as error:
+        raise VaultFault(
+            ErrorType.INVALID_DATA, f"Invalid value for parameter [{name}]"
+        ) from error
+
+
+def vault_of(request: Request) -> Vault:
+    """Return the Vault that this application serves.
+
+    :raises DatabaseUnavailable: until the Vault has started.
+    """
+    vault = cast("Vault", request.app.state.vault)
+    # A Vault that still loads its configuration would answer that users, objects or queues do not exist.
+    if not vault.started:
+        message = "the Vault is starting"
+        raise DatabaseUnavailable(message)
+    return vault
+
+
+async def signed_in(
+    request: Request, authorization: Annotated[str | None, Security(_authorization)]
+) -> Caller:
+    """Return the caller whose session the Authorization header has; delay one who calls too often.
+
+    :raises VaultFault: INVALID_SESSION_ID without a live session; CONFIGURATION_MODE_ENABLED.
+    """
+    return await admitted(request, session_id_in(authorization))
+
+
+async def admitted(request: Request, session_id: str | None) -> Caller:
+    """Return the caller of a session; delay one who calls too often.
+
+    :raises VaultFault: INVALID_SESSION_ID without a live session; CONFIGURATION_MODE_ENABLED.
+    """
+    vault = vault_of(request)
+    caller = await vault.security.caller(session_id)
+    # Before the refusals that follow, so that their answers carry the caller's headers as well.
+    remember(request, caller.user_id, session_id or "")
+    vault.configuration_mode.admit(caller)
+    usage = vault.burst.count(caller)
+    request.state.usage = usage
+    # A call above the limit is slowed down, not refused: clients of the Vault expect that.
+    if usage.delay:
+        await asyncio.sleep(usage.delay)
+    return caller
+
+
+async def sign_in(
+    request: Request,
+    username: str,
+    password: str,
+    dns: str | None = None,
+) -> Session:
+    """Open a session for a user name and its password; limit sign-ins by user name and DNS.
+
+    :raises VaultFault: API_LIMIT_EXCEEDED, and as ``SecurityService.sign_in``.
+    """
+    security = vault_of(request).security
+    host = dns or request.headers.get("host", "")
+    # Counted before the password is looked at: guessing is what the limit is against.
+    usage = await security.count_sign_in(username, host)
+    request.state.usage = usage
+    await asyncio.sleep(usage.delay)
+    if usage.exceeded:
+        raise VaultFault(
+            ErrorType.API_LIMIT_EXCEEDED, "Too many sign-ins of this user in a minute"
+        )
+    session = await security.sign_in(username, password)
+    remember(request, session.user_id, session.session_id)
+    return session
+
+
+async def perhaps_signed_in(
+    request: Request, authorization: Annotated[str | None, Security(_authorization)]
+) -> Caller | None:
+    """Return the caller, or None when the request names no session.
+
+    :raises VaultFault: INVALID_SESSION_ID when it names one that is not live.
+    """
+    session_id = session_id_in(authorization)
+    return None if session_id is None else await admitted(request, session_id)
+
+
+def session_id_in(authorization: str | None) -> str | None:
+    """Return the session id of an Authorization header, raw or after ``Bearer``; None when there is none."""
+    header = (authorization or "").strip()
+    scheme, _, rest = header.partition(" ")
+    session_id = rest.strip() if scheme.lower() == BEARER else header
+    return session_id or None
+
+
+def remember(request: Request, user_id: int, session_id: str) -> None:
+    """Note whose call this is, for the headers of its answer."""
+    request.state.user_id = user_id
+    request.state.session_id = session_id
+
+
+SignedIn = Annotated[Caller, Depends(signed_in)]
+PerhapsSignedIn = Annotated[Caller | None, Depends(perhaps_signed_in)]
+
+
+class ApiHeaders:
+    """ASGI middleware that gives every answer of the API its headers, and binds client and call to the log.
+
+    It reads the request's state: ``user_id`` and ``session_id`` of the caller, and ``usage`` of a limit.
+    """
+
+    def __init__(self, app: ASGIApp, vault_id: int, burst_limit: int) -> None:
+        self._app = app
+        self._vault_id = str(vault_id).encode()
+        self._burst_limit = burst_limit
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the call on and add the headers to its answer."""
+        if scope["type"] != "http" or not is_api(scope["path"]):
+            await self._app(scope, receive, send)
+            return
+        state = scope.setdefault("state", {})
+        execution_id = str(uuid.uuid4())
+        state["execution_id"] = execution_id
+        client_id = client_id_of(scope)
+        # Clients name themselves as they like: a label of each name would make metrics without end.
+        label = client_id if client_id in (INVALID, UNKNOWN) else "named"
+        metrics.api_calls.labels(label).inc()
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = list(message.get("headers", ()))
+                headers.append((b"x-vaultapi-executionid", execution_id.encode()))
+                headers += self._limit_headers(state.get("usage"))
+                headers += self._session_headers(state)
+                headers += _client_headers(scope, client_id)
+                # Envelopes have set it already: their failures are HTTP 200.
+                if not any(name.lower() == STATUS for name, _ in headers):
+                    status = b"SUCCESS" if message["status"] < 400 else b"FAILURE"
+                    headers.append((STATUS, status))
+                message["headers"] = headers
+            await send(message)
+
+        with structlog.contextvars.bound_contextvars(
+            client_id=client_id, execution_id=execution_id
+        ):
+            await self._app(scope, receive, send_with_headers)
+
+    def _limit_headers(self, usage: Usage | None) -> list[Header]:
+        """Return limit and remainder; a call that was not counted has all of the limit left."""
+        limit = self._burst_limit if usage is None else usage.limit
+        remaining = limit if usage is None else usage.remaining
+        headers = [
+            (b"x-vaultapi-burstlimit", str(limit).encode()),
+            (b"x-vaultapi-burstlimitremaining", str(remaining).encode()),
+        ]
+        if usage is not None and usage.delay:
+            milliseconds = round(usage.delay * 1000)
+            headers.append((b"x-vaultapi-responsedelay", str(milliseconds).encode()))
+        return headers
+
+    def _session_headers(self, state: dict[str, object]) -> list[Header]:
+        """Return Vault, user and the head of the session id; nothing without a caller."""
+        user_id = state.get("user_id")
+        if user_id is None:
+            return []
+        truncated = str(state["session_id"])[:TRUNCATED_LENGTH]
+        return [
+            (b"x-vaultapi-vaultid", self._vault_id),
+            (b"x-vaultapi-userid", str(user_id).encode()),
+            (b"x-vaultapi-truncatedsessionid", truncated.encode()),
+        ]
+
+
+def client_id_of(scope: Scope) -> str:
+    """Return the client's name, of parameter ``client_id`` before X-VaultAPI-ClientID.
+
+    It is ``invalid`` when malformed and ``unknown`` when there is none.
+    """
+    header = Headers(scope=scope).get("x-vaultapi-clientid")
+    client_id = _client_id_in(scope["query_string"]) or header
+    if not client_id:
+        return UNKNOWN
+    return client_id if CLIENT_ID.fullmatch(client_id) else INVALID
+
+
+def _client_id_in(query: bytes) -> str | None:
+    """Return parameter ``client_id`` of a query string, ``invalid`` when it has more parameters than any call."""
+    # Most calls have none: they are not parsed a second time for it.
+    if b"client_id" not in query:
+        return None
+    try:
+        parameters = parse_qs(query.decode("latin-1"), max_num_fields=MAX_PARAMETERS)
+    except ValueError:
+        return INVALID
+    values = parameters.get("client_id")
+    return values[0] if values else None
+
+
+def _client_headers(scope: Scope, client_id: str) -> list[Header]:
+    """Return what the client sent to find again: its reference, and its connection when a Vault calls."""
+    headers: list[Header] = []
+    reference = Headers(scope=scope).get("x-vaultapi-referenceid")
+    if reference is not None and REFERENCE_ID.fullmatch(reference):
+        headers.append((b"x-vaultapi-referenceid", reference.encode()))
+    connection = client_id.removeprefix(CONNECTION)
+    if connection and connection != client_id:
+        headers.append((b"x-vaultapi-connection", connection.encode()))
+    return headers

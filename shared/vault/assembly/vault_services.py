@@ -1,0 +1,333 @@
+"""Puts the services of a Vault together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from shared.spark.connection import BrokerConnection
+from shared.vault.actions import entry_actions
+from shared.vault.actions.action_service import ActionService
+from shared.vault.assembly.open_file_store import open_store
+from shared.vault.attachments.attachment_batches import AttachmentBatches
+from shared.vault.attachments.attachment_service import AttachmentService
+from shared.vault.attachments.file_fields import AttachmentFields
+from shared.vault.audit.audit_service import AuditService
+from shared.vault.bulk.record_job_service import RecordJobs
+from shared.vault.configuration.component_files import ComponentFiles
+from shared.vault.configuration.component_jobs import ScriptJobs
+from shared.vault.configuration.component_service import ComponentService
+from shared.vault.connections import connection_rules
+from shared.vault.connections.connection_rules import OBJECT as CONNECTION
+from shared.vault.connections.connection_service import Connections
+from shared.vault.connections.handshake import Identity
+from shared.vault.documents.document_batches import DocumentBatches
+from shared.vault.documents.document_content import DocumentFiles
+from shared.vault.documents.document_reading import DocumentReader
+from shared.vault.documents.document_service import DocumentService
+from shared.vault.documents.texts import DocumentTexts
+from shared.vault.exceptions import ignoring, items
+from shared.vault.exceptions.bulk_retry import BulkRetries
+from shared.vault.exceptions.exception_model import ITEM
+from shared.vault.files.content_service import ContentService
+from shared.vault.integrations import integration_triggers as integrations
+from shared.vault.integrations import reference_lookups
+from shared.vault.integrations.run_service import RunService
+from shared.vault.jobs.job_service import JobService
+from shared.vault.loader.loader_service import LoaderService
+from shared.vault.notifications.notification_service import NotificationService
+from shared.vault.notifications.notify import Notifier
+from shared.vault.packages.inbound_packages import InboundPackages
+from shared.vault.packages.outbound_packages import OutboundPackages
+from shared.vault.queries.lineage_service import LineageService
+from shared.vault.queries.queries import QueryService, query_tokens
+from shared.vault.queues import retry
+from shared.vault.queues.dead_letters import DeadLetters
+from shared.vault.queues.deliveries import DeliveryReports
+from shared.vault.queues.delivery_events import DeliveryEvents
+from shared.vault.queues.log import QueueLog
+from shared.vault.queues.queue_service import QueueService
+from shared.vault.queues.relay import Relay, Sender
+from shared.vault.records.deletions import DeletionService
+from shared.vault.records.named_actions import NamedActions
+from shared.vault.records.picklist_service import PicklistService
+from shared.vault.records.record_service import RecordService
+from shared.vault.records.role_service import RoleService
+from shared.vault.security import user_records
+from shared.vault.security.call_limits import BurstLimits
+from shared.vault.security.configuration_mode import ConfigurationMode
+from shared.vault.security.delegations import Delegations
+from shared.vault.security.group_service import GroupService
+from shared.vault.security.security_profiles import SecurityProfiles
+from shared.vault.security.sign_in_service import SecurityService
+from shared.vault.security.user_service import UserService
+from shared.vault.staging.staging_service import StagingLimits, StagingService
+from shared.vault.staging.uploads import UploadService
+from shared.vault.storage.channels import Notifications
+from shared.vault.storage.database import Database
+
+if TYPE_CHECKING:
+    from shared.vault.assembly.vault_definition import VaultDefinition
+    from shared.vault.assembly.vault_settings import VaultSettings
+    from shared.vault.records.named_actions import ActionHandler
+    from shared.vault.records.row_rules import Trigger
+
+TRIGGERS: Mapping[str, Trigger] = {
+    integrations.OBJECT: integrations.IntegrationTrigger(),
+    ITEM: items.ItemTrigger(),
+    reference_lookups.OBJECT: reference_lookups.ReferenceLookupTrigger(),
+}
+
+
+class VaultServices:
+    """A Vault's services; the API and the pages call these and nothing below them.
+
+    Each step of the construction needs the services of the steps before it.
+    """
+
+    def __init__(self, definition: VaultDefinition, settings: VaultSettings) -> None:
+        self.definition = definition
+        self.settings = settings
+        # Several Vaults of one definition need ids of their own.
+        self.vault_id = settings.vault_id or definition.vault_id
+        self._add_database()
+        self._add_security()
+        self._add_records()
+        self._add_queries()
+        self._add_queues()
+        self._add_files()
+        self._add_documents()
+        self._add_attachments()
+        self._add_loading()
+
+    def _add_database(self) -> None:
+        """Add the database and what stands on it alone."""
+        settings = self.settings
+        dsn = settings.database_dsn.get_secret_value()
+        self.database = Database(
+            dsn,
+            max_size=settings.database_connections,
+            statement_timeout=settings.query_timeout_seconds,
+        )
+        self.channels = Notifications(dsn)
+        self.components = ComponentService(self.database)
+        self.component_files = ComponentFiles(self.database, self.components)
+        self.audit = AuditService(self.database)
+        self.jobs = JobService(self.database, poll_seconds=settings.job_poll_seconds)
+        self.notifications = NotificationService(self.database)
+        self.script_jobs = ScriptJobs(
+            self.database,
+            self.components,
+            self.jobs,
+            self.definition.label,
+        )
+
+    def _add_security(self) -> None:
+        settings = self.settings
+        delay = settings.burst_delay_ms / 1000
+        profiles = SecurityProfiles(self.components)
+        self.security = SecurityService(
+            self.database,
+            profiles,
+            settings.session_idle_minutes,
+            settings.sign_in_limit,
+            delay,
+        )
+        self.burst = BurstLimits(self.database, settings.burst_limits, delay)
+        self.delegations = Delegations(self.database, self.security.sessions, profiles)
+        self.groups = GroupService(self.database, self.components)
+        self.configuration_mode = ConfigurationMode(self.database)
+
+    def _add_records(self) -> None:
+        self.records = RecordService(
+            self.database,
+            self.components,
+            # Triggers and actions come from every chapter that rules records, security among them.
+            self._triggers(),
+            NamedActions(self._named_actions()),
+            self.vault_id,
+        )
+        self.deletions = DeletionService(self.database, self.components)
+        self.users = UserService(
+            self.database,
+            self.records,
+            self.security,
+            self.vault_id,
+        )
+        self.picklists = PicklistService(self.components)
+        self.roles = RoleService(self.database, self.components, self.records)
+        self.actions = ActionService(self.components, self.records)
+        self.connections = Connections(
+            self.database,
+            self.components,
+            self.records,
+            self.security,
+            self.identity,
+        )
+        self.runs = RunService(self.database, self.settings.run_patience_minutes)
+        self.bulk_retries = BulkRetries(self.components, self.jobs)
+
+    def _triggers(self) -> Mapping[str, Trigger]:
+        """Return what runs with writes of records, by object."""
+        connections = connection_rules.ConnectionTrigger(
+            self.settings.allowed_connection_urls,
+            self.security.profiles,
+        )
+        users = user_records.UserTrigger(self.security.profiles)
+        return {
+            **TRIGGERS,
+            CONNECTION: connections,
+            user_records.OBJECT: users,
+            **self.definition.triggers,
+        }
+
+    def _named_actions(self) -> Mapping[str, ActionHandler]:
+        """Return what lifecycles may run, by name; the definition's replace the supplied ones."""
+        # Without a mail server no e-mail is queued: it would wait for ever.
+        notifier = Notifier(self.jobs, emailing=self.settings.mail_server is not None)
+        return {
+            **entry_actions.ACTIONS,
+            **connection_rules.ACTIONS,
+            "retry_transfer": retry.retry_transfer,
+            "ignore": ignoring.ignore,
+            "notify": notifier.notify,
+            **self.definition.actions,
+        }
+
+    def _add_queries(self) -> None:
+        tokens = query_tokens(
+            self.vault_id,
+            self.definition.label,
+            self.settings.host_name,
+        )
+        self.queries = QueryService(
+            self.database,
+            self.components,
+            tokens,
+            self.settings.query_limits,
+        )
+        self.lineage = LineageService(self.database, self.queries)
+
+    def _add_queues(self) -> None:
+        definition, settings = self.definition, self.settings
+        amqp_url = settings.amqp_url.get_secret_value()
+        self.broker = BrokerConnection(amqp_url, definition.name)
+        # Its own connection: RabbitMQ slows down one that publishes too much as a whole, and
+        # dead letters are to be read all the same.
+        self.consuming = BrokerConnection(amqp_url, f"{definition.name} consuming")
+        sender = Sender(self.vault_id, definition.label, settings.host_name)
+        self.relay = Relay(self.database, self.broker, self.components, sender)
+        self.dead_letters = DeadLetters(
+            self.consuming,
+            self.components,
+            self.records,
+            self.vault_id,
+        )
+        self.queues = QueueService(
+            self.database,
+            self.broker,
+            self.components,
+            self.relay,
+        )
+        self.queue_log = QueueLog(self.database, self.components, self.vault_id)
+        # The handlers run as users of the Vault, hence the security service.
+        events = DeliveryEvents(
+            self.components,
+            self.records,
+            self.security,
+            definition.delivery_handlers,
+        )
+        self.deliveries = DeliveryReports(
+            self.components,
+            self.records,
+            self.queue_log,
+            events,
+        )
+
+    def _add_files(self) -> None:
+        settings = self.settings
+        self.files = open_store(settings, self.definition.name)
+        # Content is what rows of the database refer to; the staging area belongs to its users.
+        self.content = ContentService(self.database, self.files)
+        limits = StagingLimits(settings.staging_file_bytes, settings.staging_user_bytes)
+        self.staging = StagingService(self.files, self.jobs, limits)
+        self.uploads = UploadService(self.database, self.files, self.staging, self.jobs)
+
+    def _add_documents(self) -> None:
+        self.documents = DocumentService(
+            self.database,
+            self.components,
+            self.records,
+            self.vault_id,
+        )
+        self.document_files = DocumentFiles(self.database, self.documents, self.content)
+        self.document_texts = DocumentTexts(self.database, self.content)
+        self.document_reader = DocumentReader(self.documents, self.queries)
+        self.document_batches = DocumentBatches(
+            self.documents,
+            self.records,
+            self.staging,
+            self.content,
+            self.document_texts,
+            self.settings.document_file_bytes,
+        )
+
+    def _add_attachments(self) -> None:
+        self.attachments = AttachmentService(
+            self.database,
+            self.components,
+            self.records,
+            self.content,
+        )
+        self.attachment_batches = AttachmentBatches(
+            self.attachments,
+            self.components,
+            self.records,
+            self.content,
+            self.staging,
+        )
+        self.attachment_fields = AttachmentFields(
+            self.database,
+            self.components,
+            self.records,
+            self.content,
+            self.staging,
+        )
+
+    def _add_loading(self) -> None:
+        """Add what submits jobs on many records, and packages."""
+        # These submit only; the handlers of their jobs are listed in vault_jobs.
+        self.loader = LoaderService(
+            self.jobs,
+            self.staging,
+            self.files,
+            self.components,
+        )
+        self.record_jobs = RecordJobs(self.records, self.jobs, self.files)
+        self.inbound_packages = InboundPackages(
+            self.database,
+            self.components,
+            self.records,
+            self.jobs,
+            self.files,
+        )
+        self.outbound_packages = OutboundPackages(
+            self.database,
+            self.components,
+            self.jobs,
+            self.files,
+            self.vault_id,
+        )
+
+    @property
+    def identity(self) -> Identity:
+        """Return how this Vault describes itself when it establishes a connection."""
+        settings = self.settings
+        return Identity(
+            vault_id=self.vault_id,
+            name=self.definition.label,
+            dns=settings.host_name,
+            url=settings.url or "",
+            domain_type=settings.domain_type,
+            file_days=settings.connection_file_days,
+        )

@@ -1,0 +1,59 @@
+"""Names what User Exception Messages and Items are made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import assert_never
+
+MESSAGE = "exception_message__sys"
+ITEM = "exception_item__sys"
+ERROR_STATUS = "error_status__sys"
+ITEMS_FAILED = "message_items_failed__sys"
+
+
+class ErrorStatus(StrEnum):
+    """Error statuses of messages and items, as their picklist names them."""
+
+    OPEN = "open__sys"
+    RETRYING = "retrying__sys"
+    WARNING = "warning__sys"
+    IGNORED = "ignored__sys"
+    RESOLVED = "resolved__sys"
+
+    @property
+    def settled(self) -> bool:
+        """Return whether there is nothing left to retry."""
+        match self:
+            case ErrorStatus.IGNORED | ErrorStatus.RESOLVED:
+                return True
+            case ErrorStatus.OPEN | ErrorStatus.RETRYING | ErrorStatus.WARNING:
+                return False
+            case _:
+                assert_never(self)
+
+
+SETTLED = frozenset(status for status in ErrorStatus if status.settled)
+
+
+class MessageErrorType(StrEnum):
+    """Error types of the messages that the Vault itself records."""
+
+    PROCESSING = "message_processing_error__sys"
+    DELIVERY = "message_delivery_error__sys"
+    MALFORMED = "malformed_message__sys"
+
+
+@dataclass(frozen=True, slots=True)
+class MessageFailure:
+    """A message that failed as a whole.
+
+    ``body`` is what a retry sends, ``items`` how many records the message names.
+    """
+
+    message_id: str
+    queue: str
+    error_type: MessageErrorType
+    text: str
+    body: str
+    items: int

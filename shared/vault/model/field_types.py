@@ -1,0 +1,144 @@
+"""Says what follows from a field's type; whoever adds a type answers every question here, or mypy fails."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import assert_never
+
+from shared.vault.model.component_model import Field, FieldType
+
+
+class ValueClass(StrEnum):
+    """What values of a field are: how a caller writes them, and what they are compared as."""
+
+    TEXT = "text"  # also names of picklist values, ids and handles of files
+    NUMBER = "number"
+    BOOLEAN = "boolean"
+    DATE = "date"
+    DATE_TIME = "date_time"
+
+
+@dataclass(frozen=True, slots=True)
+class FieldTraits:
+    """What VQL may do with fields of one type.
+
+    ``plain_text``: LIKE and CASEINSENSITIVE take it. ``long``: shortened unless a function asks for the whole.
+    ``compared``: ``<`` and BETWEEN take it. ``sorted``: ORDER BY takes it. ``scoped``: SCOPE of FIND may name it.
+    ``searched``: FIND looks through it without a SCOPE. ``faceted``: facets count its values.
+    """
+
+    plain_text: bool = False
+    long: bool = False
+    compared: bool = True
+    sorted: bool = True
+    scoped: bool = False
+    searched: bool = False
+    faceted: bool = False
+
+
+_ID = FieldTraits(plain_text=True)
+_STRING = FieldTraits(plain_text=True, scoped=True, searched=True)
+_LONG_TEXT = FieldTraits(
+    plain_text=True,
+    long=True,
+    sorted=False,
+    scoped=True,
+    searched=True,
+)
+_QUANTITY = FieldTraits()
+_BOOLEAN = FieldTraits(compared=False, faceted=True)
+_PICKLIST = FieldTraits(compared=False, searched=True, faceted=True)
+_REFERENCE = FieldTraits(faceted=True)
+# A handle says nothing to people: files are neither compared nor sorted by it.
+_FILE = FieldTraits(compared=False, sorted=False)
+
+
+def value_class(kind: FieldType) -> ValueClass:
+    """Return the class of the values that fields of a type have."""
+    match kind:
+        case (
+            FieldType.ID
+            | FieldType.STRING
+            | FieldType.LONG_TEXT
+            | FieldType.RICH_TEXT
+            | FieldType.PICKLIST
+            | FieldType.OBJECT
+            | FieldType.ATTACHMENT
+        ):
+            return ValueClass.TEXT
+        case FieldType.NUMBER:
+            return ValueClass.NUMBER
+        case FieldType.BOOLEAN:
+            return ValueClass.BOOLEAN
+        case FieldType.DATE:
+            return ValueClass.DATE
+        case FieldType.DATE_TIME:
+            return ValueClass.DATE_TIME
+        case _:
+            assert_never(kind)
+
+
+def traits(kind: FieldType) -> FieldTraits:
+    """Return what VQL may do with fields of a type."""
+    match kind:
+        case FieldType.ID:
+            found = _ID
+        case FieldType.STRING:
+            found = _STRING
+        case FieldType.LONG_TEXT | FieldType.RICH_TEXT:
+            found = _LONG_TEXT
+        case FieldType.NUMBER | FieldType.DATE | FieldType.DATE_TIME:
+            found = _QUANTITY
+        case FieldType.BOOLEAN:
+            found = _BOOLEAN
+        case FieldType.PICKLIST:
+            found = _PICKLIST
+        case FieldType.OBJECT:
+            found = _REFERENCE
+        case FieldType.ATTACHMENT:
+            found = _FILE
+        case _:
+            assert_never(kind)
+    return found
+
+
+def scalar_type(field: Field) -> str:
+    """Return the PostgreSQL type of one value of a field.
+
+    Values of a multi-value picklist are text each; ``column_type`` is the type of all of them together.
+    """
+    values = value_class(field.type)
+    match values:
+        case ValueClass.TEXT:
+            return "text"
+        case ValueClass.NUMBER:
+            return "bigint" if is_integer(field) else "numeric"
+        case ValueClass.BOOLEAN:
+            return "boolean"
+        case ValueClass.DATE:
+            return "date"
+        case ValueClass.DATE_TIME:
+            return "timestamptz"
+        case _:
+            assert_never(values)
+
+
+def column_type(field: Field) -> str:
+    """Return the PostgreSQL type of a field's column."""
+    scalar = scalar_type(field)
+    return f"{scalar}[]" if field.multi_value else scalar
+
+
+def is_integer(field: Field) -> bool:
+    """Return whether a Number field is stored as a whole number: it has no decimal places."""
+    return not field.scale
+
+
+def query_type(field: Field) -> str:
+    """Return the name of a field's type as SHOW FIELDS and the metadata of documents spell it."""
+    if field.shown_type is not None:
+        return field.shown_type
+    # The metadata of objects says Object instead, and so does queryDescribe.
+    is_reference = field.type is FieldType.OBJECT
+    return "ObjectReference" if is_reference else field.type.value

@@ -1,0 +1,122 @@
+"""The compiler knows the nouns: where code decides by an enumeration, mypy fails when the enumeration gets a member.
+
+One member is added to every enumeration of a copy of the sources, and mypy is run once. ``DECISIONS`` lists, for each
+enumeration, the modules that decide by it with ``match`` and ``assert_never``; a decision that is added, moved or
+taken away is added, moved or taken away there. Cached results stand in ``.mypy_cache/nouns``: the first run takes
+about as long as mypy over the project, later ones seconds.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import shutil
+import subprocess
+import sys
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+FOLDERS = ("services", "shared", "local", "medcrm")
+CACHE = ROOT / ".mypy_cache"
+NOUNS_CACHE = CACHE / "nouns"
+
+# By the name of the enumeration, behind that of its module: file names are unique in the project.
+DECISIONS: Mapping[str, frozenset[str]] = {
+    noun: frozenset(modules)
+    for noun, modules in {
+        "component_model.FieldType": {
+            "shared/vault/model/field_types.py",
+            "shared/vault/vql/functions.py",
+        },
+        "field_types.ValueClass": {
+            "shared/vault/model/field_types.py",
+            "shared/vault/vql/operands.py",
+        },
+        "functions.Function": {
+            "shared/vault/vql/functions.py",
+            "shared/vault/vql/operands.py",
+        },
+        "syntax_tree.Connective": {"shared/vault/vql/find.py"},
+        "syntax_tree.Operator": {"shared/vault/vql/conditions.py"},
+        "syntax_tree.ShowKind": {"shared/vault/vql/describe.py"},
+        "syntax_tree.SourceOption": {"shared/vault/vql/resolve.py"},
+        "syntax_tree.Tense": {"shared/vault/vql/deferred.py"},
+        "syntax_tree.Unit": {"shared/vault/vql/deferred.py"},
+        "vql_tokens.TokenKind": {"shared/vault/vql/vql_tokens.py"},
+    }.items()
+}
+
+FAILURE = re.compile(r"^(\S+?):\d+: error: .*\bLiteral\[\w+\.ADDED_(\d+)\]")
+
+
+def enumerations(tree: ast.Module) -> Iterator[ast.ClassDef]:
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef) and any(
+            isinstance(base, ast.Name) and base.id.endswith("Enum")
+            for base in node.bases
+        ):
+            yield node
+
+
+def add_members(module: Path, nouns: list[str]) -> None:
+    """Add a member to each enumeration of a module, named after the enumeration's place in ``nouns``."""
+    text = module.read_text(encoding="utf-8")
+    lines = text.split("\n")
+    # From the last one up: a line that is added must not move the places of the others.
+    for node in reversed(list(enumerations(ast.parse(text)))):
+        members = [each for each in node.body if isinstance(each, ast.Assign)]
+        added = f'    ADDED_{len(nouns)} = "added {len(nouns)}"'
+        lines.insert(members[-1].end_lineno or 0, added)
+        nouns.append(f"{module.stem}.{node.name}")
+    if lines != text.split("\n"):
+        module.write_text("\n".join(lines), encoding="utf-8")
+
+
+def seed_cache() -> None:
+    """Begin with the project's own cache, which has the packages that the sources import."""
+    for folder in CACHE.glob("3.*"):
+        if not NOUNS_CACHE.exists():
+            shutil.copytree(folder, NOUNS_CACHE / folder.name)
+
+
+@pytest.fixture(scope="module")
+def failures(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, set[str]]:
+    """The modules that mypy refuses, by the enumeration that has a new member."""
+    copy = tmp_path_factory.mktemp("nouns")
+    for folder in FOLDERS:
+        ignored = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(ROOT / folder, copy / folder, ignore=ignored)
+    nouns: list[str] = []
+    for module in sorted(copy.rglob("*.py")):
+        add_members(module, nouns)
+    seed_cache()
+    command = [sys.executable, "-m", "mypy", "--no-error-summary"]
+    command += ["--config-file", str(ROOT / "pyproject.toml")]
+    command += ["--cache-dir", str(NOUNS_CACHE), *FOLDERS]
+    run = subprocess.run(command, cwd=copy, capture_output=True, text=True, check=False)
+    assert run.returncode == 1, run.stdout + run.stderr
+    found: dict[str, set[str]] = defaultdict(set)
+    for line in run.stdout.splitlines():
+        failure = FAILURE.match(line)
+        if failure is not None:
+            found[nouns[int(failure[2])]].add(failure[1])
+    return found
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("noun", DECISIONS)
+def test_a_new_member_is_noticed_wherever_code_decides(
+    noun: str, failures: Mapping[str, set[str]]
+) -> None:
+    unnoticed = DECISIONS[noun] - failures.get(noun, set())
+    assert not unnoticed
+
+
+@pytest.mark.timeout(600)
+def test_every_decision_is_listed(failures: Mapping[str, set[str]]) -> None:
+    listed = {noun: set(modules) for noun, modules in DECISIONS.items()}
+    assert dict(failures) == listed
