@@ -61,13 +61,18 @@ class QueueConsumers:
                 await self._stop_queue(queue)
             for queue in wanted - self._running.keys():
                 await self._start_queue(queue)
+            # From now on readiness can say which queues are subscribed to.
             self._known = True
             await asyncio.sleep(self._interval)
 
     async def _stop_queue(self, queue: ConsumedQueue) -> None:
         for consumer in self._running.pop(queue):
             await consumer.stop(self._grace)
-        _log.info("queue no longer consumed", vault=self._vault.name, queue=queue.name)
+        _log.info(
+            "queue no longer consumed",
+            vault=self._vault.name,
+            queue=queue.name,
+        )
 
     async def _start_queue(self, queue: ConsumedQueue) -> None:
         broker = f"broker of {self._vault.name}"

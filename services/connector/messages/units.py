@@ -71,17 +71,17 @@ class Inbound:
 
     @property
     def integration_point(self) -> str:
-        """API name of the target integration point; empty when the message names none."""
+        """Return the API name of the target integration point; empty when the message names none."""
         return self._text("integration_point")
 
     @property
     def object(self) -> str:
-        """The source object whose records the items are; empty when the message names none."""
+        """Return the source object whose records the items are; empty when the message names none."""
         return self._text("object")
 
     @property
     def event(self) -> str:
-        """What has happened to the records; empty when the message does not say."""
+        """Return what has happened to the records; empty when the message does not say."""
         return self._text("event")
 
     def source(self, own: int) -> int | None:
@@ -118,12 +118,12 @@ class WorkUnit:
 
     @property
     def entered(self) -> datetime:
-        """When the latest of the messages entered its source queue."""
+        """Return when the latest of the messages entered its source queue."""
         return max(message.envelope.enter_queue_timestamp for message in self.messages)
 
     @property
     def message_of(self) -> dict[str, str]:
-        """Message ids by the id that they name; the last message that names it."""
+        """Return message ids by the id that they name; of several messages, the last one's."""
         found = {}
         for message in self.messages:
             envelope = message.envelope
@@ -133,7 +133,7 @@ class WorkUnit:
 
     @property
     def whole_messages(self) -> dict[str, Envelope]:
-        """Each message once, by its id, with the ids that any copy of it names."""
+        """Return each message once, by its id, with the ids that any copy of it names."""
         whole: dict[str, Envelope] = {}
         for message in self.messages:
             envelope = message.envelope
@@ -162,7 +162,10 @@ class WorkUnit:
         self.ids.update(dict.fromkeys(message.envelope.message.items))
 
 
-def gather(messages: Iterable[Inbound], own: int) -> list[WorkUnit]:
+def gather(
+    messages: Iterable[Inbound],
+    own: int,
+) -> list[WorkUnit]:
     """Return work units of the messages on a queue of the Vault ``own``, in order of arrival."""
     open_units: dict[UnitKey, WorkUnit] = {}
     units: list[WorkUnit] = []
@@ -172,6 +175,7 @@ def gather(messages: Iterable[Inbound], own: int) -> list[WorkUnit]:
             integration_point=message.integration_point,
             object=message.object,
             event=message.event,
+            # Batches are reported one by one, so no two of them share a unit.
             batch=run_of(message.envelope.message),
         )
         unit = open_units.get(key)

@@ -62,10 +62,16 @@ async def transfer(unit: Transfer) -> Outcome:
     outcome = Outcome()
     countries = await unit.target.query(COUNTRIES)
     pull_rules = read_pull_rules(countries.rows)
+    # The heads say by which rule each account is read, before anything else of it is read.
     heads = await read_heads(unit.source, unit.ids, pull_rules)
+    # Also where it may be read, an account of "only accounts with inquiries" waits for its first inquiry.
     partitions = await _allowed(unit, heads, pull_rules)
     outcome.skipped.update(heads.keys() - partitions.accounts)
-    await _note_unread(unit, [item for item in unit.ids if item not in heads], outcome)
+    await _note_unread(
+        unit,
+        [item for item in unit.ids if item not in heads],
+        outcome,
+    )
     if partitions.accounts:
         # Two units with the same account, or with inquiries of it, would otherwise write its contact side by side.
         keys = [(ACCOUNT, account) for account in partitions.accounts]
@@ -74,15 +80,24 @@ async def transfer(unit: Transfer) -> Outcome:
     return outcome
 
 
-async def _note_unread(unit: Transfer, accounts: list[str], outcome: Outcome) -> None:
+async def _note_unread(
+    unit: Transfer,
+    accounts: list[str],
+    outcome: Outcome,
+) -> None:
     """Skip accounts that exist and may not be read; note the others as missing."""
     # Nothing but the id is asked: of an account that may not be read, no other field may leave the source.
-    rows = await query_all(unit.source, statements(_EXISTING, "id", accounts))
+    texts = statements(_EXISTING, "id", accounts)
+    rows = await query_all(unit.source, texts)
     existing = {str(row["id"]) for row in rows}
     outcome.skipped.update(existing)
     for item in accounts:
         if item not in existing:
-            failure = missing_record(ACCOUNT, item, unit.route.point.api_name)
+            failure = missing_record(
+                ACCOUNT,
+                item,
+                unit.route.point.api_name,
+            )
             unit.note_missing(outcome, item, failure)
 
 
@@ -112,13 +127,20 @@ async def _allowed(
     return Partitions(allowed, account_of)
 
 
-async def _known(unit: Transfer, links: Collection[str]) -> set[str]:
+async def _known(
+    unit: Transfer,
+    links: Collection[str],
+) -> set[str]:
     """Return those of the Links that Source Data has: an inquiry has made their accounts known."""
     rows = await query_all(unit.target, statements(_KNOWN, LINK, links))
     return {str(row[LINK]) for row in rows}
 
 
-async def _write(unit: Transfer, partitions: Partitions, outcome: Outcome) -> None:
+async def _write(
+    unit: Transfer,
+    partitions: Partitions,
+    outcome: Outcome,
+) -> None:
     hcps = await read_hcps(unit, partitions)
     await settle_references(unit.target, hcps.evaluations)
     for evaluation in hcps.evaluations:
@@ -156,10 +178,14 @@ async def _save(
         if result is not None and not result.ok:
             failure = not_saved(SOURCE_DATA, contact.rule, result)
             outcome.fail(account, failure)
+    # Those that have failed meanwhile stay failures.
     outcome.succeed(contacts)
 
 
-async def _readable(target: RecordAccess, reading: Reading) -> Reading | None:
+async def _readable(
+    target: RecordAccess,
+    reading: Reading,
+) -> Reading | None:
     """Read accounts of countries whose agreement lets them be pulled at all; no other account is even listed."""
     # Rules of this point may read inquiries for what these say of themselves; inquiries are no accounts to list.
     if reading.object != ACCOUNT:

@@ -91,7 +91,10 @@ class Ambiguous(Exception):
     """An HCP whose identifiers belong to two different contacts; the text names no value."""
 
 
-def read_candidates(persons: Iterable[Row], source_data: Iterable[Row]) -> Candidates:
+def read_candidates(
+    persons: Iterable[Row],
+    source_data: Iterable[Row],
+) -> Candidates:
     """Index rows of ``person__sys`` and of ``case_contact_source_data__v``."""
     by_veeva_id: dict[str, str] = {}
     by_external_id: dict[str, str] = {}
@@ -101,6 +104,7 @@ def read_candidates(persons: Iterable[Row], source_data: Iterable[Row]) -> Candi
             by_veeva_id[str(row[VEEVA_ID])] = record
         if row.get(EXTERNAL_ID):
             by_external_id[str(row[EXTERNAL_ID])] = record
+    # Source data need not have a contact.
     by_link = {
         str(row[LINK]): str(row["person__v"])
         for row in source_data
@@ -109,7 +113,10 @@ def read_candidates(persons: Iterable[Row], source_data: Iterable[Row]) -> Candi
     return Candidates(by_veeva_id, by_external_id, by_link)
 
 
-def match(contact: Contact, candidates: Candidates) -> str | None:
+def match(
+    contact: Contact,
+    candidates: Candidates,
+) -> str | None:
     """Return the id of the contact that this HCP is, or None for a new one.
 
     :raises Ambiguous: Veeva ID and External ID lead to different contacts, of which none is a safe guess.
@@ -121,10 +128,14 @@ def match(contact: Contact, candidates: Candidates) -> str | None:
             f"the Veeva ID belongs to Case Contact {by_veeva_id} and the External ID to Case Contact {by_external_id}; "
             "merge the two or correct the account's identifiers"
         )
+    # The Link comes last: it identifies an account, the other two a person.
     return by_veeva_id or by_external_id or candidates.by_link.get(contact.link)
 
 
-def _find(identifier: object, index: Mapping[str, str]) -> str | None:
+def _find(
+    identifier: object,
+    index: Mapping[str, str],
+) -> str | None:
     return index.get(str(identifier)) if identifier else None
 
 
@@ -157,7 +168,10 @@ async def candidates_of(
     return read_candidates(persons.result(), source_data.result())
 
 
-async def save_contacts(unit: Transfer, contacts: Sequence[Contact]) -> Saved:
+async def save_contacts(
+    unit: Transfer,
+    contacts: Sequence[Contact],
+) -> Saved:
     """Update the Case Contact that each HCP is, or create it.
 
     :raises OutdatedRead: rows may be older than what is stored.
@@ -185,7 +199,11 @@ class _Changes:
         origin = contact.origin(contact.person)
         self.creations.add(contact.link, values, contact.modified, origin)
 
-    def update(self, contact: Contact, person: str) -> None:
+    def update(
+        self,
+        contact: Contact,
+        person: str,
+    ) -> None:
         self.matched[contact.key] = person
         values = {
             name: value
@@ -214,11 +232,19 @@ async def _match_and_save(
             changes.create(contact)
         else:
             changes.update(contact, person)
+    # Updates go by id and creations by Link, so the two need a call each; they touch different records.
     async with concurrently() as group:
         updating = group.create_task(
             save(unit, PERSON, changes.updates, "id", update=True)
         )
-        creating = group.create_task(save(unit, PERSON, changes.creations, LINK))
+        creating = group.create_task(
+            save(
+                unit,
+                PERSON,
+                changes.creations,
+                LINK,
+            )
+        )
     refused: set[str] = set()
     for contact in contacts:
         if contact.key in saved:
@@ -228,18 +254,25 @@ async def _match_and_save(
             result = updating.result()[person]
         else:
             result = creating.result()[contact.link]
+            # A creation that is refused may be one that another connector has just made.
             if not result.ok:
                 refused.add(contact.key)
         saved[contact.key] = _id_of(result, contact.rule)
     return saved, refused
 
 
-def _id_of(result: RowResult, rule: str) -> str | ItemFailure:
+def _id_of(
+    result: RowResult,
+    rule: str,
+) -> str | ItemFailure:
     if not result.ok:
         return not_saved(PERSON, rule, result)
     return result.id or ""
 
 
-def _ambiguous(problem: Ambiguous, rule: str) -> ItemFailure:
+def _ambiguous(
+    problem: Ambiguous,
+    rule: str,
+) -> ItemFailure:
     text = f"Integration rule {rule}: {problem}"
     return ItemFailure(ItemErrorType.MATCH, text, rule)

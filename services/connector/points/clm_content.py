@@ -49,7 +49,11 @@ class Countries:
 
     by_feature: Mapping[str, frozenset[str]]
 
-    def wants(self, object_name: str, country: str) -> bool:
+    def wants(
+        self,
+        object_name: str,
+        country: str,
+    ) -> bool:
         """Return whether a document is wanted as this object; one of no country is wherever the feature is used."""
         email = object_name == EMAIL_DOCUMENT
         feature = Feature.APPROVED_EMAIL if email else Feature.CLM
@@ -74,6 +78,7 @@ async def transfer(unit: Transfer) -> Outcome:
         await content.withdraw(set(unit.ids) - read.rows.keys())
     await _confirm(unit, rules, found, countries)
     settled = outcome.done | outcome.failures.keys()
+    # A document that is gone and was withdrawn here is done; one that was never here is missing.
     for item in found[0].missing - settled:
         failure = missing_record(DOCUMENTS, item, rules[0].name)
         unit.note_missing(outcome, item, failure)
@@ -83,20 +88,24 @@ async def transfer(unit: Transfer) -> Outcome:
 
 
 def _rules(unit: Transfer) -> list[CompiledRule]:
-    rules = [
-        rule
-        for rule in unit.configuration.rules_of(unit.route)
-        if rule.primary_query_object == unit.object
-    ]
+    rules = unit.rules()
     one_object_each = all(len(rule.target_objects) == 1 for rule in rules)
     if unit.object != DOCUMENTS or not rules or not one_object_each:
         raise ConfigurationFault(
             f"Integration point {unit.route.point.api_name} takes {DOCUMENTS}, by active integration rules that read "
             "them and write one object each; correct the message's object, or the rules"
         )
+    # A Medical Vault whose documents have no country publishes them wherever the feature is used.
     documents = unit.configuration.sources[DOCUMENTS]
     extra = (COUNTRY,) if COUNTRY in documents.fields else ()
-    return [unit.configuration.compiled(unit.route, rule, extra) for rule in rules]
+    return [
+        unit.configuration.compiled(
+            unit.route,
+            rule,
+            extra,
+        )
+        for rule in rules
+    ]
 
 
 async def _read(
@@ -106,7 +115,14 @@ async def _read(
     """Read the documents by each rule, and the countries in which features are used."""
     async with concurrently() as group:
         reads = [
-            group.create_task(fetch(unit.source, rule.plan, unit.ids)) for rule in rules
+            group.create_task(
+                fetch(
+                    unit.source,
+                    rule.plan,
+                    unit.ids,
+                )
+            )
+            for rule in rules
         ]
         countries = group.create_task(_countries(unit))
     return [read.result() for read in reads], countries.result()
@@ -133,10 +149,14 @@ class _Content:
 
     @property
     def object(self) -> str:
-        """The object that the rule writes."""
+        """Return the object that the rule writes."""
         return self.rule.target_objects[0]
 
-    async def publish(self, found: SourceRows, countries: Countries) -> None:
+    async def publish(
+        self,
+        found: SourceRows,
+        countries: Countries,
+    ) -> None:
         """Write the documents that are wanted here, and make inactive those that are here and no longer wanted."""
         published = await self._published(map(_link, found.rows.values()))
         wanted = {
@@ -144,6 +164,7 @@ class _Content:
             for item, row in found.rows.items()
             if countries.wants(self.object, text(row, COUNTRY))
         }
+        # What is neither wanted nor here is not even evaluated: an error in it concerns nobody.
         rows = {
             item: row
             for item, row in found.rows.items()
@@ -177,14 +198,23 @@ class _Content:
         content = KeyedRows()
         for link in await self._published(item_of):
             item = item_of[link]
-            content.add(link, {STATUS: INACTIVE}, "", Origin(item, DOCUMENTS, item))
-        results = await save(self.unit, self.object, content, LINK, update=True)
+            # Without a modified date the row has no source state: a deletion leaves none to send.
+            origin = Origin(item, DOCUMENTS, item)
+            content.add(link, {STATUS: INACTIVE}, "", origin)
+        results = await save(
+            self.unit,
+            self.object,
+            content,
+            LINK,
+            update=True,
+        )
         self._note(item_of, results)
 
     async def _published(self, links: Iterable[str]) -> set[str]:
         """Return those of the Links under which documents are here already."""
         head = f"SELECT {LINK} FROM {self.object}"  # noqa: S608  VQL of names
-        rows = await query_all(self.unit.target, statements(head, LINK, links))
+        texts = statements(head, LINK, links)
+        rows = await query_all(self.unit.target, texts)
         return {text(row, LINK) for row in rows}
 
     def _note(

@@ -36,7 +36,7 @@ class Part(NamedTuple):
 
     @property
     def key(self) -> str:
-        """The part's id in its unit."""
+        """Return the part's id in its unit."""
         return f"{self.item} {self.value}"
 
 
@@ -68,7 +68,10 @@ async def transfer(unit: Transfer) -> Outcome:
     return copies.outcome
 
 
-def spread_field(rule: CompiledRule, target_field: str) -> str:
+def spread_field(
+    rule: CompiledRule,
+    target_field: str,
+) -> str:
     """Return the column, in rows of the source record, that a target field is filled from.
 
     :raises RuleError: no field rule fills it, or one that reads a related record.
@@ -87,10 +90,14 @@ def spread_field(rule: CompiledRule, target_field: str) -> str:
     )
 
 
-def spread(rows: Mapping[str, Row], column: str) -> Iterator[Part]:
+def spread(
+    rows: Mapping[str, Row],
+    column: str,
+) -> Iterator[Part]:
     """Yield the parts of each row, in the order of its values; a row without a value has none."""
     for item, row in rows.items():
         for value in dict.fromkeys(_values(row.get(column))):
+            # A list of one value, as the Vault answers a picklist, so that the field rule reads it unchanged.
             part = {**row, column: [value]}
             yield Part(item, value, part)
 
@@ -100,7 +107,11 @@ def _values(value: object) -> list[str]:
     return [str(value) for value in values if value not in (None, "")]
 
 
-async def _write(copies: Copies, evaluation: Evaluation, parts: Iterable[Part]) -> None:
+async def _write(
+    copies: Copies,
+    evaluation: Evaluation,
+    parts: Iterable[Part],
+) -> None:
     wanted = KeyedRows()
     owners: dict[str, str] = {}
     for part in parts:
@@ -122,7 +133,11 @@ async def _write(copies: Copies, evaluation: Evaluation, parts: Iterable[Part]) 
     await _take_out(copies, owners.keys())
 
 
-def _link(copies: Copies, part: Part, values: Values) -> str | None:
+def _link(
+    copies: Copies,
+    part: Part,
+    values: Values,
+) -> str | None:
     """Return the Link of one country's record; None, with a failure noted, where the rule does not fill it."""
     for name in (LINK, FEATURE):
         if not values.get(name):
@@ -132,7 +147,10 @@ def _link(copies: Copies, part: Part, values: Values) -> str | None:
     return f"{values[LINK]}_{part.value}_{values[FEATURE]}"
 
 
-async def _take_out(copies: Copies, wanted: Iterable[str]) -> None:
+async def _take_out(
+    copies: Copies,
+    wanted: Iterable[str],
+) -> None:
     """Inactivate the records that settings no longer name, and flag those of settings that are gone."""
     rows = copies.found.rows
     missing = copies.found.missing
@@ -153,7 +171,13 @@ async def _take_out(copies: Copies, wanted: Iterable[str]) -> None:
         values = GONE if gone else TAKEN_OUT
         changed.add(record, values, modified, copies.origin(item))
         owners[record] = item
-    results = await save(copies.unit, copies.object, changed, "id", update=True)
+    results = await save(
+        copies.unit,
+        copies.object,
+        changed,
+        "id",
+        update=True,
+    )
     copies.note(owners, results)
     # Settings that name no country any more have no rows; they are done all the same.
     copies.outcome.succeed(item for item in items if item in rows)

@@ -53,19 +53,40 @@ class Copies:
         rule = _rule(unit)
         compiled = unit.configuration.compiled(unit.route, rule)
         async with concurrently() as group:
-            fetching = group.create_task(fetch(unit.source, compiled.plan, unit.ids))
+            fetching = group.create_task(
+                fetch(
+                    unit.source,
+                    compiled.plan,
+                    unit.ids,
+                )
+            )
             finding_org = group.create_task(_org(unit))
         found = fetching.result()
         outcome = Outcome(skipped=set(found.filtered))
         object_name = rule.target_objects[0]
-        return cls(unit, compiled, found, object_name, finding_org.result(), outcome)
+        return cls(
+            unit,
+            compiled,
+            found,
+            object_name,
+            finding_org.result(),
+            outcome,
+        )
 
-    def origin(self, item: str, ruled: Values | None = None) -> Origin:
+    def origin(
+        self,
+        item: str,
+        ruled: Values | None = None,
+    ) -> Origin:
         """Return the origin of a row: with the fields that the rule has filled; without any, the point's own."""
         rule = None if ruled is None else self.rule.name
         return Origin(item, self.unit.object, item, rule, ruled or {})
 
-    def note(self, owners: Mapping[str, str], results: Mapping[str, RowResult]) -> None:
+    def note(
+        self,
+        owners: Mapping[str, str],
+        results: Mapping[str, RowResult],
+    ) -> None:
         """Note the results of rows by key; ``owners`` are their source records, by key too."""
         for key, result in results.items():
             item = owners[key]
@@ -100,11 +121,8 @@ class Copies:
 
 
 def _rule(unit: Transfer) -> IntegrationRule:
-    rules = [
-        rule
-        for rule in unit.configuration.rules_of(unit.route)
-        if rule.primary_query_object == unit.object
-    ]
+    rules = unit.rules()
+    # Copies are matched, and flagged, in one object; a second rule would leave open in which.
     if len(rules) != 1 or len(rules[0].target_objects) != 1:
         raise ConfigurationFault(
             f"Integration point {unit.route.point.api_name} needs exactly one active integration rule that reads "

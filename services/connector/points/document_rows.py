@@ -62,7 +62,10 @@ async def _known(
     return known
 
 
-def _change(document: str, row: Values) -> Values:
+def _change(
+    document: str,
+    row: Values,
+) -> Values:
     fields = {name: value for name, value in row.items() if name not in AT_CREATION}
     return {"id": document, **fields}
 

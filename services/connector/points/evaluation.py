@@ -62,13 +62,20 @@ class Evaluation:
     warnings: dict[str, ItemFailure] = field(default_factory=dict)
     evaluated: dict[str, Evaluated] = field(default_factory=dict)
 
-    def fail(self, item: str, errors: list[FieldError]) -> None:
+    def fail(
+        self,
+        item: str,
+        errors: list[FieldError],
+    ) -> None:
         """Note the errors of a record's fields, and take its target values back."""
         self.targets.pop(item, None)
         self.failures[item] = ItemFailure.of_fields(errors)
 
 
-async def query_all(client: RecordAccess, statements: Iterable[str]) -> list[Row]:
+async def query_all(
+    client: RecordAccess,
+    statements: Iterable[str],
+) -> list[Row]:
     """Run several statements at once and return their rows, in the statements' order.
 
     :raises ClientError: one of the calls fails.
@@ -104,6 +111,7 @@ async def fetch(
 
     :raises ClientError: one of the calls fails.
     """
+    # The description comes with the rows, so that declared types are checked without a call of its own.
     answers = await _answers(client, plan.statements(ids), describe=True)
     rows = {str(row["id"]): row for answer in answers for row in answer.rows}
     modified = modified_field(plan.object)
@@ -121,7 +129,11 @@ async def fetch(
     return SourceRows(rows, filtered, missing, describe)
 
 
-def missing_record(object_name: str, record: str, rule: str) -> ItemFailure:
+def missing_record(
+    object_name: str,
+    record: str,
+    rule: str,
+) -> ItemFailure:
     """Return the failure of an id that leads to no record."""
     return ItemFailure(
         ItemErrorType.SOURCE,
@@ -131,7 +143,10 @@ def missing_record(object_name: str, record: str, rule: str) -> ItemFailure:
     )
 
 
-def evaluate(rule: CompiledRule, found: SourceRows) -> Evaluation:
+def evaluate(
+    rule: CompiledRule,
+    found: SourceRows,
+) -> Evaluation:
     """Run a rule over rows; references are still pending."""
     evaluation = Evaluation(rule, found)
     # A column of another type than the rule declares makes every row wrong, so it is an error of each.
@@ -168,8 +183,10 @@ async def settle_references(
             unique: group.create_task(query_all(client, key_statements(unique, keys)))
             for unique, keys in wanted.items()
         }
+    # All evaluations share the answers: a country or a product is named by nearly every row.
     found = {unique: index(unique[1], read.result()) for unique, read in reads.items()}
     for evaluation in evaluations:
+        # Most rules refer to nothing by key.
         if not evaluation.rule.references:
             continue
         for item, targets in list(evaluation.targets.items()):
@@ -179,7 +196,11 @@ async def settle_references(
                 evaluation.fail(item, errors)
 
 
-async def confirm(source: RecordAccess, object_name: str, found: SourceRows) -> None:
+async def confirm(
+    source: RecordAccess,
+    object_name: str,
+    found: SourceRows,
+) -> None:
     """Read the modified dates again, after the writes: for targets with no stored state that could show a newer one.
 
     Of several connectors that write the same, the last one to write has then read the latest.

@@ -44,7 +44,12 @@ async def transfer(unit: Transfer) -> Outcome:
     rules = _rules(unit)
     # Whatever is wrong with the configuration is found before the first read.
     compiled = [
-        unit.configuration.compiled(unit.route, rule, documents=True) for rule in rules
+        unit.configuration.compiled(
+            unit.route,
+            rule,
+            documents=True,
+        )
+        for rule in rules
     ]
     steps = [_steps(unit, rule) for rule in rules]
     async with concurrently() as group:
@@ -57,6 +62,7 @@ async def transfer(unit: Transfer) -> Outcome:
         unit.evaluate(rule, found)
         for rule, found in zip(compiled, fetched, strict=True)
     ]
+    # Once for all rules: they often refer to the same countries and products.
     await settle_references(unit.target, evaluations)
     outcome = Outcome()
     for evaluation, order in zip(evaluations, steps, strict=True):
@@ -70,11 +76,7 @@ async def transfer(unit: Transfer) -> Outcome:
 
 
 def _rules(unit: Transfer) -> list[IntegrationRule]:
-    rules = [
-        rule
-        for rule in unit.configuration.rules_of(unit.route)
-        if rule.primary_query_object == unit.object
-    ]
+    rules = unit.rules()
     if not rules:
         raise ConfigurationFault(
             f"No active integration rule of integration point {unit.route.point.api_name} reads {unit.object}; "
@@ -83,7 +85,10 @@ def _rules(unit: Transfer) -> list[IntegrationRule]:
     return rules
 
 
-def _steps(unit: Transfer, rule: IntegrationRule) -> tuple[Step, ...]:
+def _steps(
+    unit: Transfer,
+    rule: IntegrationRule,
+) -> tuple[Step, ...]:
     ruled: dict[str, set[str]] = {}
     for part in rule.field_rules:
         ruled.setdefault(part.target_object, set()).add(part.target_field)
@@ -92,7 +97,11 @@ def _steps(unit: Transfer, rule: IntegrationRule) -> tuple[Step, ...]:
     return write_order(rule.name, rule.target_objects, frozen, targets)
 
 
-def _note(unit: Transfer, outcome: Outcome, evaluation: Evaluation) -> None:
+def _note(
+    unit: Transfer,
+    outcome: Outcome,
+    evaluation: Evaluation,
+) -> None:
     rule = evaluation.rule
     for item in evaluation.found.missing:
         failure = missing_record(rule.plan.object, item, rule.name)
@@ -100,7 +109,11 @@ def _note(unit: Transfer, outcome: Outcome, evaluation: Evaluation) -> None:
     outcome.note(evaluation)
 
 
-def _settle(outcome: Outcome, ids: tuple[str, ...], fetched: list[SourceRows]) -> None:
+def _settle(
+    outcome: Outcome,
+    ids: tuple[str, ...],
+    fetched: list[SourceRows],
+) -> None:
     """Note as done what any rule has read, and as skipped what filters have left out of all of them."""
     for item in ids:
         if item in outcome.failures:
@@ -126,8 +139,18 @@ class _Saving:
             # A field that the Vault sets itself cannot be filled in a new record, so such a record must exist.
             described = self.unit.configuration.targets[step.object].fields[key]
             update = not described.editable
-            results = await save(self.unit, step.object, rows, key, update=update)
-            self.saved[step.object] = self._note(step.object, owners, results)
+            results = await save(
+                self.unit,
+                step.object,
+                rows,
+                key,
+                update=update,
+            )
+            self.saved[step.object] = self._note(
+                step.object,
+                owners,
+                results,
+            )
 
     def _key(self, object_name: str) -> str:
         rule = self.evaluation.rule
@@ -141,7 +164,11 @@ class _Saving:
             )
         return key
 
-    def _rows(self, step: Step, key: str) -> tuple[KeyedRows, dict[str, str]]:
+    def _rows(
+        self,
+        step: Step,
+        key: str,
+    ) -> tuple[KeyedRows, dict[str, str]]:
         """Return the rows of one object, and the key value of each source record."""
         rule = self.evaluation.rule
         rows = KeyedRows()
@@ -151,9 +178,11 @@ class _Saving:
                 continue
             values = targets[step.object]
             value = values.get(key)
+            # Without a key the row could only be created, and would be created again by every repetition.
             if value is None:
                 self.outcome.fail(item, no_key(rule.name, step.object, key))
                 continue
+            # Parents are saved before: the order of the steps says so.
             linked = {link.field: self.saved[link.parent][item] for link in step.links}
             origin = Origin(item, rule.plan.object, item, rule.name, values)
             modified = text(self.evaluation.found.rows[item], MODIFIED)
@@ -174,7 +203,11 @@ class _Saving:
             if result.ok:
                 ids[item] = result.id or ""
             else:
-                failure = not_saved(object_name, self.evaluation.rule.name, result)
+                failure = not_saved(
+                    object_name,
+                    self.evaluation.rule.name,
+                    result,
+                )
                 self.outcome.fail(item, failure)
         return ids
 

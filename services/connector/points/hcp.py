@@ -77,7 +77,11 @@ def _pull_rule(value: str) -> PullRule:
         return PullRule.DO_NOT_PULL
 
 
-def account_rule(pull_rules: PullRules, country_code: str, account: str) -> PullRule:
+def account_rule(
+    pull_rules: PullRules,
+    country_code: str,
+    account: str,
+) -> PullRule:
     """Return the rule for an inquiry; without a known country, or without an account, no account is read."""
     if not account:
         return PullRule.DO_NOT_PULL
@@ -108,7 +112,10 @@ def visible(pull_rules: PullRules) -> tuple[str, ...]:
     return tuple(conditions)
 
 
-def _countries(pull_rules: PullRules, wanted: PullRule) -> list[str]:
+def _countries(
+    pull_rules: PullRules,
+    wanted: PullRule,
+) -> list[str]:
     return sorted(code for code, rule in pull_rules.items() if rule is wanted)
 
 
@@ -121,7 +128,7 @@ class Partitions:
 
     @property
     def accounts(self) -> set[str]:
-        """The accounts of these inquiries, read or not."""
+        """Return the accounts of these inquiries, read or not."""
         return {account for account in self.account_of.values() if account}
 
 
@@ -138,6 +145,8 @@ class _Source:
         """Return the HCP of an inquiry, or why there is none."""
         key = self.key_of[inquiry]
         rule = self.rule
+        # Unlike a filtered account of its own message, that of an inquiry is a failure: the inquiry needs its
+        # contact.
         if key in self.found.filtered:
             return _left_out(rule.plan.object, key, rule.name)
         if key in self.found.missing:
@@ -156,19 +165,23 @@ class HcpRecords:
     _sources: list[_Source] = field(default_factory=list)
     _source_of: dict[str, _Source] = field(default_factory=dict)
 
-    def add(self, source: _Source, inquiries: Iterable[str]) -> None:
+    def add(
+        self,
+        source: _Source,
+        inquiries: Iterable[str],
+    ) -> None:
         """Note where these inquiries find their HCP."""
         self._sources.append(source)
         self._source_of.update(dict.fromkeys(inquiries, source))
 
     @property
     def evaluations(self) -> list[Evaluation]:
-        """The evaluated HCP rows, whose references are still to be settled."""
+        """Return the evaluated HCP rows, whose references are still to be settled."""
         return [source.evaluation for source in self._sources]
 
     @property
     def left_out(self) -> set[str]:
-        """The keys of HCPs that a query object rule leaves out."""
+        """Return the keys of HCPs that a query object rule leaves out."""
         return {key for source in self._sources for key in source.found.filtered}
 
     def warnings_of(self, inquiries: Iterable[str]) -> dict[str, ItemFailure]:
@@ -203,6 +216,7 @@ async def partition(
         item: text(row, "country__vr.country_code__v") for item, row in rows.items()
     }
     unknown = {account_of[item] for item, code in codes.items() if not code} - {""}
+    # Only for inquiries that do not say their country, so that most batches save this read.
     if unknown:
         heads = await read_heads(source, sorted(unknown), pull_rules)
         of_account = {
@@ -236,7 +250,10 @@ async def read_heads(
     return {str(row["id"]): row for row in rows}
 
 
-async def read_hcps(unit: Transfer, partitions: Partitions) -> HcpRecords:
+async def read_hcps(
+    unit: Transfer,
+    partitions: Partitions,
+) -> HcpRecords:
     """Read and evaluate the HCPs, each once however many inquiries name it.
 
     :raises ConfigurationFault: a country's rule asks for an integration rule that does not exist.
@@ -255,8 +272,15 @@ async def read_hcps(unit: Transfer, partitions: Partitions) -> HcpRecords:
     async with concurrently() as group:
         reads = {}
         for name, rule in rules.items():
+            # Several inquiries of a batch often name one account.
             keys = list(dict.fromkeys(key_of[name].values()))
-            reads[name] = group.create_task(fetch(unit.source, rule.plan, keys))
+            reads[name] = group.create_task(
+                fetch(
+                    unit.source,
+                    rule.plan,
+                    keys,
+                )
+            )
     records = HcpRecords()
     for name, rule in rules.items():
         found = reads[name].result()
@@ -266,11 +290,15 @@ async def read_hcps(unit: Transfer, partitions: Partitions) -> HcpRecords:
     return records
 
 
-def _compiled(unit: Transfer, pull_rule: PullRule) -> CompiledRule:
+def _compiled(
+    unit: Transfer,
+    pull_rule: PullRule,
+) -> CompiledRule:
     """Return the rule that reads HCPs, from the account point also where an inquiry asks for it."""
     name = rule_name(pull_rule)
     for rule in unit.configuration.rules_of(unit.route, ACCOUNT_POINT):
         if rule.role == name:
+            # A rule of that name which reads something else is a mistake in the configuration, not another rule.
             if rule.primary_query_object not in (ACCOUNT, unit.object):
                 break
             return unit.configuration.compiled(unit.route, rule)
@@ -280,7 +308,11 @@ def _compiled(unit: Transfer, pull_rule: PullRule) -> CompiledRule:
     )
 
 
-def _left_out(object_name: str, key: str, rule: str) -> ItemFailure:
+def _left_out(
+    object_name: str,
+    key: str,
+    rule: str,
+) -> ItemFailure:
     return ItemFailure(
         ItemErrorType.SOURCE,
         f"{object_name} {key} is left out by a query object rule of integration rule {rule}, so the inquiry has no "

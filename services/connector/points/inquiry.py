@@ -75,7 +75,7 @@ class Batch:
 
     @property
     def rule(self) -> str:
-        """The name of the rule that makes Cases and Case Requests."""
+        """Return the name of the rule that makes Cases and Case Requests."""
         return self.evaluation.rule.name
 
     def live(self) -> list[str]:
@@ -99,7 +99,11 @@ class Batch:
         ruled = self.request(item).get(LINK)
         return str(ruled or self.rows[item]["global_id__sys"])
 
-    def origin(self, item: str, ruled: Values) -> Origin:
+    def origin(
+        self,
+        item: str,
+        ruled: Values,
+    ) -> Origin:
         """Return the origin of a row that is made of an inquiry, of which the rule has filled these fields."""
         return Origin(item, INQUIRY, item, self.rule, ruled)
 
@@ -125,6 +129,7 @@ async def transfer(unit: Transfer) -> Outcome:
     if rows:
         evaluation = unit.evaluate(rule, replace(found, rows=rows))
         batch = Batch(rows, evaluation, outcome)
+        # The agreement in force now decides, not the one when the message was sent.
         pull_rules = read_pull_rules(countries.result().rows)
         partitions = await partition(unit.source, rows, pull_rules)
         # Two units with inquiries of one account would otherwise write its contact side by side.
@@ -137,12 +142,7 @@ async def transfer(unit: Transfer) -> Outcome:
 
 
 def _inquiry_rule(unit: Transfer) -> CompiledRule:
-    rules = [
-        rule
-        for rule in unit.configuration.rules_of(unit.route)
-        if rule.primary_query_object == unit.object
-        and CASE_REQUEST in rule.target_objects
-    ]
+    rules = [rule for rule in unit.rules() if CASE_REQUEST in rule.target_objects]
     if unit.object != INQUIRY or len(rules) != 1:
         raise ConfigurationFault(
             f"Integration point {unit.route.point.api_name} needs exactly one active integration rule that makes "
@@ -175,7 +175,11 @@ def _note_finished(
     return finished
 
 
-async def _write(unit: Transfer, batch: Batch, hcps: HcpRecords) -> None:
+async def _write(
+    unit: Transfer,
+    batch: Batch,
+    hcps: HcpRecords,
+) -> None:
     evaluations = [batch.evaluation, *hcps.evaluations]
     await settle_references(unit.target, evaluations)
     for item, failure in batch.evaluation.failures.items():
@@ -191,6 +195,7 @@ async def _write(unit: Transfer, batch: Batch, hcps: HcpRecords) -> None:
         else:
             contacts[contact.key] = contact
             batch.hcp_of[item] = contact.key
+    # One contact a key: inquiries of one account share it.
     persons = await save_contacts(unit, list(contacts.values()))
     for item in batch.live():
         person = persons[batch.hcp_of[item]]
@@ -207,6 +212,7 @@ async def _preferred(
 ) -> dict[str, str]:
     """Return ids of Preferred Contact Information by inquiry, of those whose Case Contact has it."""
     case = unit.configuration.targets.get(CASE)
+    # A Medical Vault may be configured without that field.
     if case is None or preferred_contact.TARGET_FIELD not in case.fields:
         return {}
     wanted: dict[str, tuple[str, preferred_contact.Detail]] = {}
@@ -262,6 +268,7 @@ async def _write_cases(
         contact = contacts[batch.hcp_of[item]]
         data_result = data_results[contact.link]
         case_result = case_results[link]
+        # The Case Request needs the id of its Case, and is not made without the Source Data of its contact.
         if not data_result.ok:
             batch.outcome.fail(item, not_saved(SOURCE_DATA, None, data_result))
         elif not case_result.ok:
@@ -284,7 +291,10 @@ def _add_request(
     requests.add(batch.link(item), values, batch.modified(item), origin)
 
 
-def _note_requests(batch: Batch, results: Mapping[str, RowResult]) -> None:
+def _note_requests(
+    batch: Batch,
+    results: Mapping[str, RowResult],
+) -> None:
     for item in batch.live():
         result = results.get(batch.link(item))
         if result is not None and not result.ok:
@@ -293,8 +303,13 @@ def _note_requests(batch: Batch, results: Mapping[str, RowResult]) -> None:
     batch.outcome.succeed(batch.live())
 
 
-async def _report(unit: Transfer, outcome: Outcome, items: Iterable[str]) -> None:
+async def _report(
+    unit: Transfer,
+    outcome: Outcome,
+    items: Iterable[str],
+) -> None:
     """Set the Transfer Status of inquiries that exist; one that cannot be set is a failure."""
+    # From a sandbox nothing is written into a production CRM; its inquiries keep their status.
     if not unit.configuration.may_write_back(unit.source.vault_id):
         return
     statuses = {item: _status(failed=item in outcome.failures) for item in items}
@@ -341,7 +356,10 @@ async def fail_all(
     await set_status(source, failed, unit)
 
 
-async def _open(_target: RecordAccess, reading: Reading) -> Reading | None:
+async def _open(
+    _target: RecordAccess,
+    reading: Reading,
+) -> Reading | None:
     """Read the inquiries that were to be transferred and are not yet: a run mends what a message could not."""
     wanted = (TransferStatus.PENDING, TransferStatus.FAILED)
     return replace(reading, condition=contains(STATUS, wanted))

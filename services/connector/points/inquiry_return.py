@@ -10,7 +10,10 @@ from services.connector.rules.vql_text import literal
 from services.connector.vaults.record_access import RecordAccess
 
 
-async def _of_this_crm(target: RecordAccess, reading: Reading) -> Reading | None:
+async def _of_this_crm(
+    target: RecordAccess,
+    reading: Reading,
+) -> Reading | None:
     """Read the Case Requests that came from this Vault CRM: their Link is the Global ID of an inquiry of it."""
     # A Global ID begins with the id of its Vault; other Vaults' requests are in the same Medical Vault.
     own = literal(f"{target.vault_id}_%")

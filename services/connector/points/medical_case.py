@@ -100,28 +100,32 @@ async def _save(
     for link, result in results.items():
         item = item_of[link]
         if result.ok:
+            # The Global ID of the new inquiry, which its record does not answer.
             made[item] = f"{unit.target.vault_id}_{result.id}"
         else:
             outcome.fail(item, not_saved(INQUIRY, rule, result))
     if unit.configuration.may_write_back(unit.source.vault_id):
         lineage = unit.lineage_back
-        refused = await write_back(unit.source, unit.object, LINK, made, lineage)
+        refused = await write_back(
+            unit.source,
+            unit.object,
+            LINK,
+            made,
+            lineage,
+        )
         for item, failure in refused.items():
             outcome.fail(item, failure)
     outcome.succeed(made)
 
 
 def _rule(unit: Transfer) -> CompiledRule:
-    rules = [
-        rule
-        for rule in unit.configuration.rules_of(unit.route)
-        if rule.primary_query_object == unit.object
-    ]
+    rules = unit.rules()
     if len(rules) != 1 or rules[0].target_objects != (INQUIRY,):
         raise ConfigurationFault(
             f"Integration point {unit.route.point.api_name} needs exactly one active integration rule that reads "
             f"{unit.object} and writes {INQUIRY} only; correct its rules"
         )
+    # The two fields decide whether a request is taken, whatever the rule maps.
     return unit.configuration.compiled(unit.route, rules[0], (LINK, CONTACT))
 
 
@@ -136,6 +140,7 @@ async def _accounts(
     account_of: dict[str, str] = {}
     for item, row in started.items():
         accounts = sorted(of_person.get(text(row, CONTACT), ()))
+        # Which of several accounts has asked cannot be known here; a person has to say.
         if len(accounts) > 1:
             outcome.fail(item, _ambiguous(accounts))
         elif accounts:
@@ -148,12 +153,14 @@ async def _accounts_of_people(
     people: Iterable[str],
 ) -> dict[str, set[str]]:
     """Return the ids of this Vault's accounts that Case Contacts are tied to by their Source Data."""
-    ties = await query_all(unit.source, statements(_TIES, "person__v", people))
+    texts = statements(_TIES, "person__v", people)
+    ties = await query_all(unit.source, texts)
     # A Link may be of another Vault, or of an inquiry, where the account's country lets nothing of it be pulled.
     own = f"{unit.target.vault_id}_"
     links = dict.fromkeys(text(tie, LINK) for tie in ties)
     here = [link for link in links if link.startswith(own)]
-    rows = await query_all(unit.target, statements(_ACCOUNTS, GLOBAL_ID, here))
+    texts = statements(_ACCOUNTS, GLOBAL_ID, here)
+    rows = await query_all(unit.target, texts)
     accounts = {text(row, GLOBAL_ID): str(row["id"]) for row in rows}
     of_person: dict[str, set[str]] = {}
     for tie in ties:
@@ -172,7 +179,10 @@ def _ambiguous(accounts: list[str]) -> ItemFailure:
     )
 
 
-async def _started(_target: RecordAccess, reading: Reading) -> Reading | None:
+async def _started(
+    _target: RecordAccess,
+    reading: Reading,
+) -> Reading | None:
     """Read the Case Requests that were started in the Medical Vault."""
     return replace(reading, condition=STARTED)
 

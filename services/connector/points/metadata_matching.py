@@ -54,6 +54,7 @@ class KnownRecords:
         for row in rows:
             record = text(row, "id")
             org = text(row, CRM_ORG)
+            # Indexed by nothing else, so that no other item can claim it by a shared identifier.
             if link := text(row, LINK):
                 known.by_link[link] = record
                 continue
@@ -99,6 +100,7 @@ class KnownRecords:
                 records[item] = self.match(identity)
             except AmbiguousMetadata as problem:
                 problems[item] = problem
+        # Found only after all are matched: the second of two items may be the wrong one, or the first.
         claims = Counter(record for record in records.values() if record is not None)
         for item, record in list(records.items()):
             if record is not None and claims[record] > 1:

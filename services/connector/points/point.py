@@ -29,7 +29,7 @@ class Reading:
 
     @property
     def modified(self) -> str:
-        """The field by which its records are in the window of a run."""
+        """Return the field by which its records are in the window of a run."""
         return modified_field(self.object)
 
 
@@ -50,7 +50,10 @@ MarkRefused = Callable[
 """Marks records in the source Vault whose message could not be processed; raises ClientError."""
 
 
-async def everything(_target: RecordAccess, reading: Reading) -> Reading | None:
+async def everything(
+    _target: RecordAccess,
+    reading: Reading,
+) -> Reading | None:
     """Return a reading as it is."""
     return reading
 

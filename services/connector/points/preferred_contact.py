@@ -77,18 +77,26 @@ class PersonInformation:
     def __init__(self, rows: Iterable[Row]) -> None:
         """Index rows of ``HEAD``; of several that are equal, the first by id counts."""
         self._ids: dict[tuple[str, Detail], str] = {}
+        # In the order of ids, so that every repetition chooses the same record.
         for row in sorted(rows, key=lambda row: text(row, "id")):
             person = text(row, "person__v")
             kind = text(row, "information_type__v")
             value = _comparable(kind, text(row, "value__v"))
             self._ids.setdefault((person, (kind, value)), text(row, "id"))
 
-    def find(self, person: str, wanted: Detail) -> str | None:
+    def find(
+        self,
+        person: str,
+        wanted: Detail,
+    ) -> str | None:
         """Return the id of the person's record with that detail; None for none."""
         return self._ids.get((person, wanted))
 
 
-def _comparable(kind: str, value: str) -> str:
+def _comparable(
+    kind: str,
+    value: str,
+) -> str:
     # People write one number in many ways; only the digits and a leading plus make a difference.
     if kind in ("phone__v", "fax__v"):
         digits = "".join(character for character in value if character.isdecimal())

@@ -57,7 +57,11 @@ class CallLineage:
         self._unit = unit
         self._numbers: dict[tuple[str | None, str | None, tuple[str, ...]], int] = {}
 
-    def add(self, row: Values, origin: Origin) -> dict[str, object]:
+    def add(
+        self,
+        row: Values,
+        origin: Origin,
+    ) -> dict[str, object]:
         """Return the row with its lineage: number of its origin in the call, message id, source record."""
         own = () if origin.rule is None else origin.own(row)
         kind = (origin.object, origin.rule, own)
@@ -92,8 +96,15 @@ class KeyedRows:
     _modified: dict[str, str] = field(default_factory=dict)
     _origins: dict[str, Origin] = field(default_factory=dict)
 
-    def add(self, key: str, values: Values, modified: str, origin: Origin) -> None:
+    def add(
+        self,
+        key: str,
+        values: Values,
+        modified: str,
+        origin: Origin,
+    ) -> None:
         """Add a row, unless one of its key is newer; ``modified`` is its source's date as the API writes it."""
+        # Of equal dates the later row wins, as it would if they were written one after the other.
         if key not in self.rows or modified >= self._modified[key]:
             self.rows[key] = values
             self._modified[key] = modified
@@ -103,7 +114,11 @@ class KeyedRows:
         """Return the rows as they are written, each with its key in the field ``key``."""
         return {value: {**values, key: value} for value, values in self.rows.items()}
 
-    def with_lineage(self, rows: Rows, lineage: CallLineage) -> Rows:
+    def with_lineage(
+        self,
+        rows: Rows,
+        lineage: CallLineage,
+    ) -> Rows:
         """Return rows by key, each with its lineage."""
         return {key: lineage.add(row, self._origins[key]) for key, row in rows.items()}
 
@@ -117,10 +132,12 @@ class KeyedRows:
         dated: Rows = {}
         for key, row in rows.items():
             modified = self._modified[key]
-            if modified:
-                moment = states.moment(object_name, key, modified)
-                row = {**row, SOURCE_MODIFIED: moment}  # noqa: PLW2901
-            dated[key] = row
+            # A row that stands for a deletion has no date to send.
+            if not modified:
+                dated[key] = row
+                continue
+            moment = states.moment(object_name, key, modified)
+            dated[key] = {**row, SOURCE_MODIFIED: moment}
         return dated
 
 
@@ -142,6 +159,7 @@ async def save(
     rows = keyed.keyed(key)
     if object_name == DOCUMENTS:
         return await save_documents(unit, rows, key)
+    # Lineage goes with the call that writes: what a Vault did not take has none.
     lineage = CallLineage(unit.lineage) if unit.lineage else None
     if lineage:
         rows = keyed.with_lineage(rows, lineage)
@@ -162,12 +180,16 @@ async def save(
         )
 
     results = await settled(write, list(rows.values()))
+    # Results come in the order of rows, and dicts keep theirs.
     by_key = dict(zip(rows, results, strict=True))
     unit.states.check(object_name, by_key)
     return by_key
 
 
-async def settled(write: Write, rows: Sequence[Values]) -> list[RowResult]:
+async def settled(
+    write: Write,
+    rows: Sequence[Values],
+) -> list[RowResult]:
     """Write rows, and again, a few times, those that another transaction was changing at that moment."""
     results = await write(rows)
     for _ in range(LOST_RACE.attempts - 1):
@@ -184,13 +206,21 @@ def _lost_race(result: RowResult) -> bool:
     return any(error.type == ErrorType.RACE_CONDITION for error in result.errors)
 
 
-def not_saved(object_name: str, rule: str | None, result: RowResult) -> ItemFailure:
+def not_saved(
+    object_name: str,
+    rule: str | None,
+    result: RowResult,
+) -> ItemFailure:
     """Return the failure of a source record whose row the target Vault did not take."""
     text = f"The target Vault did not save {object_name}: {_reasons(result)}"
     return ItemFailure(ItemErrorType.SAVE, text, rule)
 
 
-def no_key(rule: str, object_name: str, key: str) -> ItemFailure:
+def no_key(
+    rule: str,
+    object_name: str,
+    key: str,
+) -> ItemFailure:
     """Return the failure of a source record that fills no key of its target record."""
     return ItemFailure(
         ItemErrorType.FIELD_VALUE,
@@ -220,6 +250,7 @@ async def write_back(
     header: str | None = None
     if unit is not None:
         lineage = CallLineage(unit)
+        # The point itself writes the field, of the record that the row is; so no rule and no other record is named.
         rows = [lineage.add(row, Origin(str(row["id"]))) for row in rows]
         header = lineage.header()
 
@@ -235,7 +266,11 @@ async def write_back(
     }
 
 
-def _not_written_back(object_name: str, field: str, result: RowResult) -> ItemFailure:
+def _not_written_back(
+    object_name: str,
+    field: str,
+    result: RowResult,
+) -> ItemFailure:
     text = f"The source Vault did not take {object_name}.{field}: {_reasons(result)}"
     return ItemFailure(ItemErrorType.SAVE, text, target_field=field)
 

@@ -17,6 +17,7 @@ from services.connector.points.evaluation import (
 from services.connector.rules.compiled import CompiledRule
 from services.connector.rules.item_failures import ItemFailure
 from services.connector.rules.object_metadata import ObjectMetadata
+from services.connector.rules.rule import IntegrationRule
 from services.connector.vaults.configuration import Configuration, Route
 from services.connector.vaults.record_access import RecordAccess
 from shared.client.results import RowResult
@@ -48,9 +49,15 @@ class Outcome:
     failures: dict[str, ItemFailure] = field(default_factory=dict)
     warnings: dict[str, ItemFailure] = field(default_factory=dict)
 
-    def fail(self, item: str, failure: ItemFailure) -> None:
+    def fail(
+        self,
+        item: str,
+        failure: ItemFailure,
+    ) -> None:
         """Note a record's failure; the first one stays."""
+        # The first failure is the cause; later ones often follow from it.
         self.failures.setdefault(item, failure)
+        # An item may have been done by one rule before another one fails it.
         self.done.discard(item)
         self.skipped.discard(item)
         self.warnings.pop(item, None)
@@ -63,6 +70,7 @@ class Outcome:
 
     def succeed(self, items: Iterable[str]) -> None:
         """Note records as transferred, except those that failed."""
+        # A caller names all items of a call, also those that have failed before it.
         transferred = (item for item in items if item not in self.failures)
         self.done.update(transferred)
 
@@ -88,7 +96,7 @@ class Outcome:
 
     @property
     def settled(self) -> set[str]:
-        """The ids that nothing is wrong with any more."""
+        """Return the ids that nothing is wrong with any more."""
         return (self.done | self.skipped) - self.warnings.keys()
 
 
@@ -104,15 +112,25 @@ class SourceStates:
 
     _met: dict[tuple[str, str], str] = field(default_factory=dict)
 
-    def moment(self, object_name: str, key: str, modified: str) -> str:
+    def moment(
+        self,
+        object_name: str,
+        key: str,
+        modified: str,
+    ) -> str:
         """Return the moment to send for a row that has just been read; moments are as the API writes them."""
         met = self._met.get((object_name, key))
+        # Moments of one format compare as texts.
         if met is None or modified > met:
             return modified
         later = datetime.fromisoformat(met) + STEP
         return format_moment(later)
 
-    def check(self, object_name: str, results: Mapping[str, RowResult]) -> None:
+    def check(
+        self,
+        object_name: str,
+        results: Mapping[str, RowResult],
+    ) -> None:
         """Note the states that rows have met, by key value.
 
         :raises OutdatedRead: any row was left out because of them.
@@ -123,6 +141,7 @@ class SourceStates:
             if result.newer is not None
         }
         if met:
+            # Kept for the next read of this unit, which sends a moment after it.
             self._met |= met
             raise OutdatedRead(f"{len(met)} {object_name}")
 
@@ -172,13 +191,31 @@ class Transfer:
     lineage: UnitLineage | None = None
     lineage_back: UnitLineage | None = None
 
-    def evaluate(self, rule: CompiledRule, found: SourceRows) -> Evaluation:
+    def rules(self) -> list[IntegrationRule]:
+        """Return the active rules of the integration point that read the unit's object.
+
+        :raises RuleError: one of the point's rules cannot be read.
+        :raises ConfigurationFault: the point has no rule.
+        """
+        rules = self.configuration.rules_of(self.route)
+        return [rule for rule in rules if rule.primary_query_object == self.object]
+
+    def evaluate(
+        self,
+        rule: CompiledRule,
+        found: SourceRows,
+    ) -> Evaluation:
         """Run a rule over rows and show the result to the observer; references are still pending."""
         evaluation = evaluate(rule, found)
         self.observe(evaluation)
         return evaluation
 
-    def note_missing(self, outcome: Outcome, item: str, failure: ItemFailure) -> None:
+    def note_missing(
+        self,
+        outcome: Outcome,
+        item: str,
+        failure: ItemFailure,
+    ) -> None:
         """Note an id that leads to no record: as a failure, or in a run as skipped."""
         # A run has just read the id, so the record was deleted since, and nobody asked for it.
         if self.of_run:

@@ -76,13 +76,13 @@ class MessageFailure:
 
     @property
     def status(self) -> ErrorStatus:
-        """The Error Status of its record: a message that only warns is not open."""
+        """Return the Error Status of its record: a message that only warns is not open."""
         warns_only = self.warnings and not self.failed
         return ErrorStatus.WARNING if warns_only else ErrorStatus.OPEN
 
     @property
     def whole(self) -> bool:
-        """Whether it failed before any of its items was looked at."""
+        """Return whether it failed before any of its items was looked at."""
         return not self.items and not self.warnings
 
 
@@ -131,11 +131,17 @@ class ExceptionRecords:
         if not by_id:
             return
         records = await self._record_messages(by_id, existing)
+        # After their messages, whose record ids they need.
         items = _item_rows(by_id.values(), records)
+        # Only a message that has a record can have items that are ignored.
         if existing and items:
             items = await self._not_ignored(items)
         if items:
-            results = await self._client.upsert(ITEM, items, id_param=_ITEM_KEY)
+            results = await self._client.upsert(
+                ITEM,
+                items,
+                id_param=_ITEM_KEY,
+            )
             _require(results)
         if existing:
             whole = [failure for failure in by_id.values() if failure.whole]
@@ -163,7 +169,11 @@ class ExceptionRecords:
                 row["message_body_json__sys"] = failure.body
                 row["message_items_received__sys"] = failure.received
             rows.append(row)
-        results = await self._client.upsert(MESSAGE, rows, id_param=_MESSAGE_KEY)
+        results = await self._client.upsert(
+            MESSAGE,
+            rows,
+            id_param=_MESSAGE_KEY,
+        )
         _require(results)
         written = zip(by_id, results, strict=True)
         return {message_id: str(result.id) for message_id, result in written}
@@ -203,11 +213,17 @@ class ExceptionRecords:
         if not await self._any_unresolved(message_ids, point):
             return
         head = f"SELECT id FROM {MESSAGE}"  # noqa: S608  VQL, literals quoted
-        texts = statements(head, _MESSAGE_KEY, message_ids, conditions=_IS_UNRESOLVED)
+        texts = statements(
+            head,
+            _MESSAGE_KEY,
+            message_ids,
+            conditions=_IS_UNRESOLVED,
+        )
         own = await query_all(self._client, texts)
         touched = {str(row["id"]) for row in own}
         if items and point is not None:
             touched |= await self._resolve_items(point, items)
+        # A message is resolved when its last item is.
         if touched:
             touched -= await self._with_items(touched)
         resolved: list[Row] = [{"id": record} for record in sorted(touched)]
@@ -215,7 +231,11 @@ class ExceptionRecords:
             MESSAGE, resolved, ErrorStatus.RESOLVED, message_items_failed__sys=0
         )
 
-    async def _resolve_items(self, point: str, items: Collection[str]) -> set[str]:
+    async def _resolve_items(
+        self,
+        point: str,
+        items: Collection[str],
+    ) -> set[str]:
         """Resolve the items at an integration point, and return the messages that they belong to."""
         at_point = f"exception_message__sysr.integration_point__sys = {literal(point)}"
         condition = f"{_IS_UNRESOLVED} AND {at_point}"
@@ -228,7 +248,12 @@ class ExceptionRecords:
     async def _with_items(self, messages: Collection[str]) -> set[str]:
         """Return those of the messages that have unresolved items."""
         head = f"SELECT id, {MESSAGE} FROM {ITEM}"  # noqa: S608  VQL, literals quoted
-        texts = statements(head, MESSAGE, messages, conditions=_IS_UNRESOLVED)
+        texts = statements(
+            head,
+            MESSAGE,
+            messages,
+            conditions=_IS_UNRESOLVED,
+        )
         rows = await query_all(self._client, texts)
         return {str(row[MESSAGE]) for row in rows}
 
@@ -292,9 +317,11 @@ def _item_rows(
     for failure in failures:
         record = records[failure.message_id]
         for item, reason in failure.items.items():
-            rows.append(_item_row(failure, record, item, reason, ErrorStatus.OPEN))
+            row = _item_row(failure, record, item, reason)
+            rows.append({**row, _STATUS: ErrorStatus.OPEN})
         for item, reason in failure.warnings.items():
-            rows.append(_item_row(failure, record, item, reason, ErrorStatus.WARNING))
+            row = _item_row(failure, record, item, reason)
+            rows.append({**row, _STATUS: ErrorStatus.WARNING})
     return rows
 
 
@@ -303,7 +330,6 @@ def _item_row(
     record: str,
     item: str,
     reason: ItemFailure,
-    status: ErrorStatus,
 ) -> Row:
     # The record is named, not shown: its values may be personal and stay in the source Vault.
     data = orjson.dumps({"object": failure.object, "id": item})
@@ -313,7 +339,6 @@ def _item_row(
         "item__sys": item,
         "error_type__sys": reason.error_type,
         "error_message__sys": reason.message[:MAX_TEXT],
-        _STATUS: status,
         "item_data__sys": data.decode(),
         # Empty, not absent: an item that fails again may fail elsewhere than before.
         "integration_rule__sys": reason.rule or "",
@@ -328,7 +353,7 @@ def _require(results: Iterable[RowResult]) -> None:
         if result.ok:
             continue
         kind: str = ErrorType.UNEXPECTED_ERROR
-        reason = "no reason given"
+        reason = "without a reason"
         if result.errors:
             kind = result.errors[0].type
             reason = result.errors[0].message

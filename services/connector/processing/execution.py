@@ -77,6 +77,7 @@ class UnitExecution:
         try:
             with passing_refusals():
                 outcome = await self._transfer()
+        # Before the broader handlers: these are nobody's fault, and the unit is simply run again.
         except PASSING:
             raise
         except (ConfigurationFault, RuleError) as fault:
@@ -182,13 +183,23 @@ class UnitExecution:
         reader = self._vaults.configuration(source, self._own)
         return await reader.since(self._unit.entered)
 
-    async def _refuse(self, error_type: MessageErrorType, text: str) -> None:
+    async def _refuse(
+        self,
+        error_type: MessageErrorType,
+        text: str,
+    ) -> None:
         """Record each message as failed as a whole, with all its ids in its body."""
         source = self._source.vault_id if self._source else self._unit.key.source
         failures = []
         for message_id, envelope in self._unit.whole_messages.items():
             items = envelope.message.items
-            failure = self._failure(message_id, envelope, error_type, text, source)
+            failure = self._failure(
+                message_id,
+                envelope,
+                error_type,
+                text,
+                source,
+            )
             failures.append(replace(failure, failed=len(items)))
         async with concurrently() as group:
             group.create_task(self._exceptions.record(failures))
@@ -198,7 +209,11 @@ class UnitExecution:
         exceptions = metrics.exceptions.labels(self._queue, error_type.value)
         exceptions.inc(len(failures))
 
-    async def _mark(self, mark: MarkRefused, source: KnownVault) -> None:
+    async def _mark(
+        self,
+        mark: MarkRefused,
+        source: KnownVault,
+    ) -> None:
         try:
             await mark(source.client, self._unit.ids, self._lineage_back)
         except VaultRefused as refused:
@@ -212,6 +227,7 @@ class UnitExecution:
         point = self._unit.key.integration_point
         for result in Result:
             metrics.rows.labels(point, result.value).inc(outcome.count(result))
+        # Recorded before anything is resolved: a stop in between leaves an exception too many rather than none.
         failed = self._failed_messages(outcome)
         if failed:
             await self._exceptions.record(failed.values())

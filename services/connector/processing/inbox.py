@@ -87,6 +87,7 @@ class Inbox:
         work += [self._read_run(message, batch) for message, batch in runs.values()]
         if unreadable:
             work.append(self._patiently(lambda: self._exceptions.record(unreadable)))
+        # A unit that fails must not break off the others, which may be half written.
         await each_to_its_end(work)
         self._measure_age(messages)
 
@@ -119,7 +120,11 @@ class Inbox:
             # The sender's clock may be ahead of this one.
             ages.observe(max(0.0, age.total_seconds()))
 
-    async def _read_run(self, message: Inbound, batch: RunBatch) -> None:
+    async def _read_run(
+        self,
+        message: Inbound,
+        batch: RunBatch,
+    ) -> None:
         reading = RunReading(
             vaults=self._vaults,
             own=self._own,
@@ -147,11 +152,17 @@ class Inbox:
 
             async def executed() -> None:
                 outcome = await execution.run()
+                # Only batches of runs are counted; a message belongs to no job.
                 if key.batch is None:
                     return
                 counted = counts(outcome, len(unit.ids))
                 client = self._own.client
-                await report(client, key.batch, key.integration_point, counted)
+                await report(
+                    client,
+                    key.batch,
+                    key.integration_point,
+                    counted,
+                )
 
             await self._patiently(executed)
 

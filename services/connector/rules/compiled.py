@@ -40,12 +40,35 @@ MAX_SHOWN_KEY = 100
 """Characters of a key that an error text shows."""
 
 
+class Reference(NamedTuple):
+    """The object that a target field refers to, and the field by whose value its records are known."""
+
+    object: str
+    field: str
+
+
 class PendingReference(NamedTuple):
     """A reference by a unique key of the record meant; its id is looked up later, for all rows at once."""
 
     object: str
     field: str
     key: str
+
+
+def by_key(reference: Reference) -> Convert:
+    """Return the function that makes a value the key of a reference; it raises Unfit for a value that is no key."""
+
+    def convert(value: object) -> object:
+        # A key may be a picklist value, which comes as a list.
+        if isinstance(value, list) and len(value) == 1:
+            value = value[0]
+        if isinstance(value, bool) or not isinstance(value, str | int | float):
+            raise Unfit(
+                "the value cannot be the key of a record; map a source field that holds one key"
+            )
+        return PendingReference(reference.object, reference.field, str(value))
+
+    return convert
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,9 +154,11 @@ class CompiledRule:
 
         With any of them no row of the source can be evaluated.
         """
+        # A column that the source does not describe, such as an expression, is not checked.
         described = described_types(describe)
         found = []
         for part in self.fields:
+            # Few field rules declare a type; without one, any type is converted if it can be.
             if part.declared is None or part.selection not in described:
                 continue
             problem = mismatch(part.declared, described[part.selection])
@@ -166,7 +191,13 @@ class CompiledRule:
         text = f"Integration rule {self.name}, field rule {part.rule}, target field {target}: {problem}"
         if kind is None:
             kind = _error_type(problem)
-        return FieldError(self.name, part.rule, part.target_field, kind, text)
+        return FieldError(
+            self.name,
+            part.rule,
+            part.target_field,
+            kind,
+            text,
+        )
 
 
 def _error_type(problem: Unfit) -> ItemErrorType:
@@ -190,19 +221,26 @@ def pending_keys(
     return keys
 
 
-def key_statements(unique: Unique, keys: Iterable[str]) -> Iterator[str]:
+def key_statements(
+    unique: Unique,
+    keys: Iterable[str],
+) -> Iterator[str]:
     """Yield the VQL that finds the records of these keys in the target Vault."""
     name, field = unique
     head = f"SELECT id, {field} FROM {name}"  # noqa: S608  VQL, literals quoted
     return statements(head, field, keys)
 
 
-def index(field: str, rows: Iterable[Row]) -> dict[str, str]:
+def index(
+    field: str,
+    rows: Iterable[Row],
+) -> dict[str, str]:
     """Return record ids by key, of the rows that ``key_statements`` read."""
     found: dict[str, str] = {}
     for row in rows:
         key = str(row.get(field))
         record = str(row["id"])
+        # The same record may be among the rows twice.
         several = found.get(key, record) != record
         found[key] = AMBIGUOUS if several else record
     return found

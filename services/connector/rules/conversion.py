@@ -80,7 +80,10 @@ def is_empty(value: object) -> bool:
     return value is None or value in ("", [])
 
 
-def _text(limit: int | None, check: LengthCheck) -> Convert:
+def _text(
+    limit: int | None,
+    check: LengthCheck,
+) -> Convert:
     def convert(value: object) -> object:
         text = value if type(value) is str else _plain(value)
         if limit is None or len(text) <= limit:
@@ -114,6 +117,7 @@ def _plain(value: object) -> str:
 def _number(field: FieldMetadata) -> Convert:
     low = field.min_value
     high = field.max_value
+    # A scale of 0 or none is that of a whole number.
     whole = not field.scale
 
     def convert(value: object) -> object:
@@ -126,6 +130,7 @@ def _number(field: FieldMetadata) -> Convert:
             number = int(number)
         if (low is not None and number < low) or (high is not None and number > high):
             raise Unfit(f"the number is outside the field's limits ({low} to {high})")
+        # As a text, for JSON has no decimal; the Vault reads it exactly.
         return f"{number:f}" if isinstance(number, Decimal) else number
 
     return convert
@@ -236,7 +241,10 @@ def constant(value: object) -> Read:
     return lambda _row: value
 
 
-def computed(code: str, fit: Convert) -> Read:
+def computed(
+    code: str,
+    fit: Convert,
+) -> Read:
     """Return the function from a row to one of CODES, made fit for the target field.
 
     :raises KeyError: the code is none of CODES.

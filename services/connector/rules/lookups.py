@@ -45,7 +45,12 @@ class MissingLookup(StrEnum):
 class UnknownKey(Unfit):
     """A source key that the lookup set has no row for; with ``warning`` the record is transferred all the same."""
 
-    def __init__(self, text: str, *, warning: bool) -> None:
+    def __init__(
+        self,
+        text: str,
+        *,
+        warning: bool,
+    ) -> None:
         super().__init__(text)
         self.warning = warning
 
@@ -94,13 +99,19 @@ def translation(
     fitted: dict[str, object] = {}
 
     def convert(value: object) -> object:
+        # A picklist comes as a list, also with a single value.
         elements = value if isinstance(value, list) else [value]
         keys = [source_key(element) for element in elements]
         if len(keys) == 1 and keys[0] in fitted:
             return fitted[keys[0]]
         unknown = [key for key in keys if key not in lookup.entries]
         if unknown:
-            raise _missing(lookup, unknown, missing, coded=isinstance(value, list))
+            raise _missing(
+                lookup,
+                unknown,
+                missing,
+                coded=isinstance(value, list),
+            )
         targets = [lookup.entries[key] for key in keys]
         if len(keys) > 1:
             return fit(targets)
@@ -155,6 +166,7 @@ def read_lookups(rows: Iterable[Json]) -> Lookups:
         kind = _row_type(row)
         source = _text(row, "source_key__sys")
         target = _text(row, "target_key__sys")
+        # An incomplete row translates nothing.
         if not (name and kind and source and target) or _is_inactive(row):
             continue
         key = (kind, name)
@@ -181,7 +193,10 @@ def _is_inactive(row: Json) -> bool:
     return _text(row, "status__v") == "inactive__v"
 
 
-def _text(row: Json, name: str) -> str | None:
+def _text(
+    row: Json,
+    name: str,
+) -> str | None:
     value = row.get(name)
     if isinstance(value, list):
         value = value[0] if value else None

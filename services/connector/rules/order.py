@@ -38,7 +38,10 @@ def write_order(
     :raises RuleError: the objects refer to each other in a circle.
     """
     names = tuple(objects)
-    steps = {name: Step(name, _links(name, names, ruled, metadata)) for name in names}
+    steps: dict[str, Step] = {}
+    for name in names:
+        links = _links(name, names, ruled, metadata)
+        steps[name] = Step(name, links)
     ordered: dict[str, Step] = {}
     while len(ordered) < len(steps):
         ready = [

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import assert_never
 
-from services.connector.rules.object_metadata import ObjectMetadata, whole_text
+from services.connector.rules.object_metadata import FieldType, ObjectMetadata
 from services.connector.rules.rows import QueryKind, Selection, query_kind
 from services.connector.rules.rule import FieldRule, IntegrationRule, RuleError
 from services.connector.rules.vql_text import modified_field, select, statements
@@ -36,7 +36,7 @@ class QueryPlan:
 
     @property
     def filtered(self) -> bool:
-        """Whether a query object rule may leave out a record that exists."""
+        """Return whether a query object rule may leave out a record that exists."""
         return self.conditions is not None
 
     def statements(self, ids: Iterable[str]) -> Iterator[str]:
@@ -80,6 +80,7 @@ def plan(
         selected = columns.setdefault(place.child, _Columns(rule.name, {}))
         key = selected.select(part, place, primary)
         selections[part.name] = Selection(key, place.child)
+    # A condition on related records narrows which of them are read, not which primary records.
     conditions, child_conditions = _conditions(rule, primary)
     items = list(own.texts.values())
     for child, selected in columns.items():
@@ -90,7 +91,11 @@ def plan(
     return QueryPlan(rule.name, object_name, head, conditions, selections)
 
 
-def _sub_select(child: str, columns: _Columns, condition: str | None) -> str:
+def _sub_select(
+    child: str,
+    columns: _Columns,
+    condition: str | None,
+) -> str:
     names = ", ".join(columns.texts.values())
     where = f" WHERE {condition}" if condition else ""
     return f"(SELECT {names} FROM {child}{where})"  # noqa: S608  VQL of names
@@ -136,6 +141,7 @@ class _Columns:
             described = primary if place.child is None else None
             expression = _expression(part, name, described)
         known = self.texts.get(name)
+        # One answer has one value under a name, so two expressions cannot share it.
         if known is not None and _value(known) != _value(expression):
             text = f"something else is selected as {name} already; use another alias"
             raise RuleError(self.rule, part.name, text)
@@ -144,7 +150,11 @@ class _Columns:
             self.texts[name] = expression
         return name
 
-    def _name(self, part: FieldRule, expression: str) -> str:
+    def _name(
+        self,
+        part: FieldRule,
+        expression: str,
+    ) -> str:
         match = _SELECT.fullmatch(expression)
         if match is None:
             text = "query_field_select must be a field or FUNCTION(field), with or without an alias"
@@ -166,11 +176,40 @@ def _value(expression: str) -> tuple[str, ...]:
     return (field,) if function in ("", *_WHOLE_TEXT) else (function, field)
 
 
-def _expression(part: FieldRule, path: str, primary: ObjectMetadata | None) -> str:
+def _expression(
+    part: FieldRule,
+    path: str,
+    primary: ObjectMetadata | None,
+) -> str:
     function = _declared_whole_text(part.query_field_type)
     if function is None and primary is not None and path in primary.fields:
         function = whole_text(primary.fields[path].type)
     return f"{function}({path})" if function else path
+
+
+def whole_text(type: FieldType) -> str | None:
+    """Return the VQL function that reads a field in full; None for a type that is never cut."""
+    # VQL returns the first 250 characters of a bare long text; these functions return all of it.
+    match type:
+        case FieldType.LONG_TEXT:
+            return "LONGTEXT"
+        case FieldType.RICH_TEXT:
+            return "RICHTEXT"
+        case (
+            FieldType.ID
+            | FieldType.STRING
+            | FieldType.NUMBER
+            | FieldType.BOOLEAN
+            | FieldType.DATE
+            | FieldType.DATE_TIME
+            | FieldType.PICKLIST
+            | FieldType.OBJECT
+            | FieldType.ATTACHMENT
+            | FieldType.OTHER
+        ):
+            return None
+        case _:
+            assert_never(type)
 
 
 def _declared_whole_text(declared: str | None) -> str | None:
@@ -233,6 +272,7 @@ def _to_one(
     references = [field for field in primary.fields.values() if field.outbound]
     # A query object may be the name of a relationship, or a path of several, or the object referred to.
     relationship = query_object.partition(".")[0]
+    # A path through a to-one relationship reads in the same row, without a sub-select.
     if any(field.outbound == relationship for field in references):
         return _Place(prefix=f"{query_object}.")
     pointing = [field for field in references if field.object == query_object]
@@ -272,7 +312,12 @@ def _conditions(
     for query_rule in rule.query_object_rules:
         if not query_rule.filter_clause:
             continue
-        place = _locate(rule, query_rule.name, query_rule.query_object, primary)
+        place = _locate(
+            rule,
+            query_rule.name,
+            query_rule.query_object,
+            primary,
+        )
         clause = f"({prefixed(query_rule.filter_clause, place.prefix)})"
         if place.child is None:
             own.append(clause)
@@ -282,7 +327,10 @@ def _conditions(
     return " AND ".join(own) or None, joined
 
 
-def prefixed(clause: str, prefix: str) -> str:
+def prefixed(
+    clause: str,
+    prefix: str,
+) -> str:
     """Put a to-one path before every field name of a filter clause; literals and functions stay as they are."""
     if not prefix:
         return clause

@@ -38,6 +38,11 @@ def reader(selection: Selection) -> Read:
     return read
 
 
+def nothing(_row: Row) -> object:
+    """Return None: a field rule without a query field has no value in any row."""
+    return None
+
+
 class QueryKind(StrEnum):
     """What a query field type says of a field, without the kind of record that has the field."""
 
@@ -94,6 +99,7 @@ def described_types(describe: Describe | None) -> dict[Selection, str]:
         return {}
     types = {Selection(name): kind for name, kind in _columns(describe)}
     blocks = describe.get("subqueries")
+    # Columns of related records are described by relationship, apart from those of the record itself.
     for block in blocks if isinstance(blocks, list) else ():
         if not isinstance(block, Mapping):
             continue
@@ -103,7 +109,10 @@ def described_types(describe: Describe | None) -> dict[Selection, str]:
     return types
 
 
-def mismatch(declared: str, described: str) -> str | None:
+def mismatch(
+    declared: str,
+    described: str,
+) -> str | None:
     """Return why a column of the type ``described`` is not of the declared type; None when it is."""
     accepted = _accepted(query_kind(declared))
     # Descriptions spell most types as metadata does ("String"), and some in lower case ("id").

@@ -22,7 +22,10 @@ def literal(value: str) -> str:
     return f"'{escaped}'"
 
 
-def contains(field: str, values: Iterable[str]) -> str:
+def contains(
+    field: str,
+    values: Iterable[str],
+) -> str:
     """Return the condition that ``field`` is one of ``values``."""
     literals = ",".join(map(literal, values))
     return f"{field} CONTAINS ({literals})"
@@ -59,7 +62,10 @@ def modified_field(object_name: str) -> str:
     return "version_modified_date__v" if object_name == DOCUMENTS else MODIFIED
 
 
-def select(items: str, object_name: str) -> str:
+def select(
+    items: str,
+    object_name: str,
+) -> str:
     """Return ``SELECT {items} FROM {object}``, to which conditions may be added."""
     if object_name == DOCUMENTS:
         # A document has one id in all its versions. LATESTVERSION reads the newest of those that fulfil the

@@ -69,22 +69,35 @@ class RunReading:
 
     async def _give_up(self, reason: str) -> None:
         batch = self.batch
-        _log.warning("run not read", run=batch.run, integration=batch.integration)
+        _log.warning(
+            "run not read",
+            run=batch.run,
+            integration=batch.integration,
+        )
         try:
             await self._update({"error": reason})
         except VaultRefused as refused:
             # The run was cancelled or deleted; nobody waits for its error.
-            _log.warning("run not ended", run=batch.run, error_type=refused.type)
+            _log.warning(
+                "run not ended",
+                run=batch.run,
+                error_type=refused.type,
+            )
 
     async def _update(self, progress: dict[str, object]) -> Row:
         """Report how far the reading has come, and return the run as it is then."""
         batch = self.batch
-        return await self.own.client.tell_run(batch.integration, batch.run, progress)
+        return await self.own.client.tell_run(
+            batch.integration,
+            batch.run,
+            progress,
+        )
 
     async def _read(self) -> None:
         own = self.own
         integration = self.batch.integration
         run = await own.client.run(integration, self.batch.run)
+        # Cancelled, read to its end, or failed since the message was sent.
         if not _goes_on(run):
             return
         source = self._source()
@@ -123,7 +136,11 @@ class RunReading:
         """Publish batches until the stage is at its end."""
         number = run["stage"]
         changed_since = _moment(run, "changed_since")
-        part = window(changed_since, _moment(run, "source_time"), self.overlap)
+        part = window(
+            changed_since,
+            _moment(run, "source_time"),
+            self.overlap,
+        )
         # Another connector may read the same stage; the Vault then answers with the position of the one that is ahead.
         while _goes_on(run) and run["stage"] == number:
             batches = whole(run.get("batches"), "batches")
@@ -140,7 +157,12 @@ class RunReading:
                 progress |= {"batches": batches + 1, "position": position}
             run = await self._update(progress)
 
-    async def _publish(self, source: VaultClient, page: Page, batch: RunBatch) -> None:
+    async def _publish(
+        self,
+        source: VaultClient,
+        page: Page,
+        batch: RunBatch,
+    ) -> None:
         """Put a batch on this queue."""
         now = datetime.now(UTC)
         attributes: dict[str, JsonValue] = {
@@ -163,7 +185,12 @@ class RunReading:
             message=Message(attributes, page.ids),
         )
         headers = {"vault_id": self.own.vault_id}
-        outgoing = Outgoing(self.queue, envelope.encode(), message_id, headers)
+        outgoing = Outgoing(
+            self.queue,
+            envelope.encode(),
+            message_id,
+            headers,
+        )
         await self.own.publisher.publish(outgoing)
 
 
@@ -212,7 +239,10 @@ def _goes_on(run: Row) -> bool:
     return running and not paged and not run.get("error")
 
 
-def _moment(run: Row, name: str) -> datetime:
+def _moment(
+    run: Row,
+    name: str,
+) -> datetime:
     try:
         return datetime.fromisoformat(text(run, name))
     except ValueError:

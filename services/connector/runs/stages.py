@@ -43,7 +43,12 @@ async def stages(
     """
     configuration = scope.configuration
     by_order: dict[int, list[Reading]] = {}
-    for route in _routes(configuration, integration, source_vault, planned=planned):
+    for route in _routes(
+        configuration,
+        integration,
+        source_vault,
+        planned=planned,
+    ):
         point = point_of(route)
         for reading in _readings(configuration, route, point):
             narrowed = await point.narrow(scope.target, reading)

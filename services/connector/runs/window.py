@@ -52,7 +52,7 @@ class Cursor:
 
     @property
     def read(self) -> int:
-        """How much of a list of deletions was read."""
+        """Return how much of a list of deletions was read."""
         return int(self.id or 0)
 
     @classmethod
@@ -63,8 +63,13 @@ class Cursor:
         reading, modified, record = position.split(" ")
         return cls(int(reading), modified, record)
 
-    def after(self, reading: Reading, rows: Sequence[Mapping[str, object]]) -> Cursor:
+    def after(
+        self,
+        reading: Reading,
+        rows: Sequence[Mapping[str, object]],
+    ) -> Cursor:
         """Return the cursor behind a page; behind the reading itself when it was the last page."""
+        # A full page may be the last one; the next one is then empty.
         if len(rows) < MAX_ITEMS:
             return Cursor(self.reading + 1)
         if reading.deleted:
@@ -76,7 +81,11 @@ class Cursor:
         return Cursor(self.reading, modified, str(last["id"]))
 
 
-def page_statement(reading: Reading, part: Window, cursor: Cursor) -> str:
+def page_statement(
+    reading: Reading,
+    part: Window,
+    cursor: Cursor,
+) -> str:
     """Return the VQL of the next page, at most 500 records."""
     if reading.through:
         conditions = _related(reading.through, part, cursor)
@@ -91,7 +100,11 @@ def page_statement(reading: Reading, part: Window, cursor: Cursor) -> str:
     return f"{head} WHERE {where} ORDER BY {order} MAXROWS {MAX_ITEMS}"
 
 
-def _related(through: str, part: Window, cursor: Cursor) -> list[str]:
+def _related(
+    through: str,
+    part: Window,
+    cursor: Cursor,
+) -> list[str]:
     within = _within(MODIFIED, part.since, part.until)
     conditions = [f"id IN (SELECT id FROM {through} WHERE {within})"]  # noqa: S608  VQL
     if cursor.id:
@@ -99,7 +112,11 @@ def _related(through: str, part: Window, cursor: Cursor) -> list[str]:
     return conditions
 
 
-def _own(modified: str, part: Window, cursor: Cursor) -> list[str]:
+def _own(
+    modified: str,
+    part: Window,
+    cursor: Cursor,
+) -> list[str]:
     since = cursor.modified or part.since
     conditions = [_within(modified, since, part.until)]
     if cursor.id:
@@ -109,5 +126,9 @@ def _own(modified: str, part: Window, cursor: Cursor) -> list[str]:
     return conditions
 
 
-def _within(field: str, since: str, until: str) -> str:
+def _within(
+    field: str,
+    since: str,
+    until: str,
+) -> str:
     return f"{field} >= {literal(since)} AND {field} <= {literal(until)}"

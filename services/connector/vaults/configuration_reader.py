@@ -46,9 +46,14 @@ Metadata = dict[str, Json | None]
 class ConfigurationReader:
     """Reads the configuration between one source and one target Vault, and keeps it while it is current."""
 
-    def __init__(self, source: VaultClient, target: VaultClient) -> None:
+    def __init__(
+        self,
+        source: VaultClient,
+        target: VaultClient,
+    ) -> None:
         self._source = source
         self._target = target
+        # Read again only for a message that is younger than the last reading, and once for all that wait for it.
         self._fresh = FreshValue(self._load)
         self._raw: _Answers | None = None
         self._known: Configuration | None = None
@@ -106,6 +111,7 @@ class ConfigurationReader:
         rules, _ = read_rules(answers.components)
         named = {rule.primary_query_object for rule in rules}
         written = {name for rule in rules for name in rule.target_objects}
+        # Usually nothing: only objects that the rules name for the first time.
         sources, targets = await self._described(
             named - answers.sources.keys(),
             written - answers.targets.keys(),
@@ -221,6 +227,7 @@ def _point(row: Json) -> IntegrationPoint:
 
 
 def _is_active(row: Json) -> bool:
+    # A record without a status is an active one.
     return text(row, "status__v") in ("", "active__v")
 
 
@@ -243,13 +250,19 @@ def _typed(answers: Mapping[str, Json | None]) -> dict[str, ObjectMetadata]:
     }
 
 
-async def _metadata(client: VaultClient, names: Iterable[str]) -> Metadata:
+async def _metadata(
+    client: VaultClient,
+    names: Iterable[str],
+) -> Metadata:
     async with concurrently() as group:
         reads = {name: group.create_task(_described(client, name)) for name in names}
     return {name: read.result() for name, read in reads.items()}
 
 
-async def _described(client: VaultClient, name: str) -> Json | None:
+async def _described(
+    client: VaultClient,
+    name: str,
+) -> Json | None:
     try:
         if name == DOCUMENTS:
             return await client.document_metadata()

@@ -60,7 +60,11 @@ class Patience:
         """Let no more attempts begin; attempts under way may finish."""
         self._ending.set()
 
-    async def wait_for(self, name: str, attempt: Callable[[], Awaitable[T]]) -> T:
+    async def wait_for(
+        self,
+        name: str,
+        attempt: Callable[[], Awaitable[T]],
+    ) -> T:
         """Call ``attempt`` again, after growing pauses, while it fails with a fault that will pass.
 
         ``name`` is the peer that the log names as away.
@@ -72,6 +76,7 @@ class Patience:
             try:
                 with passing_refusals():
                     result = await attempt()
+            # Logged once when the peer goes away and once when it is back, however many wait for it.
             except PASSING as error:
                 state_log.failed(name, error)
             else:

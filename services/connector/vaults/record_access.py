@@ -16,10 +16,15 @@ class RecordAccess(Protocol):
 
     @property
     def vault_id(self) -> int:
-        """The Vault's id."""
+        """Return the Vault's id."""
         ...
 
-    async def query(self, vql: str, *, describe: bool = False) -> QueryResult:
+    async def query(
+        self,
+        vql: str,
+        *,
+        describe: bool = False,
+    ) -> QueryResult:
         """Run a query and return the rows of all its pages."""
         ...
 

@@ -46,7 +46,7 @@ class Vaults:
 
     @property
     def connected(self) -> tuple[ConnectedVault, ...]:
-        """Those whose queues are at the connector's broker."""
+        """Return those whose queues are at the connector's broker."""
         known = self.by_id.values()
         return tuple(vault for vault in known if isinstance(vault, ConnectedVault))
 
@@ -54,7 +54,11 @@ class Vaults:
         """Return all the other Vaults."""
         return tuple(other for other in self.by_id.values() if other is not vault)
 
-    async def source(self, vault: KnownVault, connection: Connection) -> VaultClient:
+    async def source(
+        self,
+        vault: KnownVault,
+        connection: Connection,
+    ) -> VaultClient:
         """Return a source Vault as it lets the target Vault use it, in which this connection is configured.
 
         :raises ClientError: a call fails, among others as the connection is not Active in the source Vault.
@@ -65,12 +69,17 @@ class Vaults:
             return vault.client
         return await self.session(vault, connection.remote_name)
 
-    async def session(self, vault: KnownVault, connection: str) -> VaultClient:
+    async def session(
+        self,
+        vault: KnownVault,
+        connection: str,
+    ) -> VaultClient:
         """Return a Vault as it lets the Vault at the other end of its connection ``connection`` use it.
 
         :raises ClientError: the sign-in fails.
         """
         key = (vault.vault_id, connection)
+        # Kept, so that a unit need not sign in anew.
         if key not in self._sources:
             self._sources[key] = vault.client.for_connection(connection)
         client = self._sources[key]
