@@ -168,10 +168,10 @@ class QueryService:
 
         :raises VaultFault: with the place of a fault in the text; or no slot came free, or the query took too long.
         """
-        asked = extras or Extras(describe=describe)
+        wanted = extras or Extras(describe=describe)
         async with self._slots.slot(caller.user_id):
             return await self._components.unless_changed(
-                lambda: self._first_page(caller, text, version_path, asked)
+                lambda: self._first_page(caller, text, version_path, wanted)
             )
 
     async def _first_page(
@@ -212,11 +212,11 @@ class QueryService:
 
         :raises VaultFault: INVALID_DATA, the address is none of the caller's; and as ``run`` does.
         """
-        asked = extras or Extras()
+        wanted = extras or Extras()
         async with self._slots.slot(caller.user_id):
             return await self._components.unless_changed(
                 lambda: self._later_page(
-                    caller, address, pagesize, pageoffset, version_path, asked
+                    caller, address, pagesize, pageoffset, version_path, wanted
                 )
             )
 

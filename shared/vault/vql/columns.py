@@ -43,7 +43,7 @@ class Column:
 
     @property
     def is_decimal(self) -> bool:
-        """Whether it holds numbers with decimals."""
+        """Return whether it holds numbers with decimals."""
         # Their every digit counts: they travel as text, not as floating point numbers.
         unchanged = (None, Function.TONAME)
         if self.function not in unchanged:
@@ -212,8 +212,8 @@ def _page_size(
     select: Select,
     rows: int,
 ) -> int:
-    asked = select.limits.pagesize
-    size = rows if asked is None else min(asked, rows)
+    pagesize = select.limits.pagesize
+    size = rows if pagesize is None else min(pagesize, rows)
     if size < 1:
         where = statement.place(select.at)
         raise VqlLimitError(f"PAGESIZE of a sub-select is at least 1 ({where})")

@@ -1,4 +1,4 @@
-"""Compiles a VQL statement to one parameterised PostgreSQL statement, and what is asked of its result beside."""
+"""Compiles a VQL statement to one parameterised PostgreSQL statement, and those of its counts, facets and children."""
 
 from __future__ import annotations
 
@@ -86,12 +86,12 @@ class CompiledQuery:
 
     @property
     def object_name(self) -> str:
-        """The API name of the object selected from."""
+        """Return the API name of the object selected from."""
         return self.source.name
 
     @property
     def find(self) -> str | None:
-        """The text of the statement's FIND."""
+        """Return the text of the statement's FIND."""
         find = self.query.select.find
         return None if find is None else find.text
 
@@ -101,7 +101,7 @@ class CompiledQuery:
 
     @property
     def count_sql(self) -> str:
-        """One bigint: rows of the whole result, MAXROWS and SKIP considered."""
+        """Return the statement that counts the rows of the whole result, MAXROWS and SKIP considered; it yields one bigint."""
         if not self._is_limited:
             return f"SELECT count(*){self.matching}"
         number = len(self.matching_parameters)
@@ -110,7 +110,7 @@ class CompiledQuery:
 
     @property
     def count_parameters(self) -> tuple[object, ...]:
-        """The parameters of ``count_sql``."""
+        """Return the parameters of ``count_sql``."""
         if not self._is_limited:
             return self.matching_parameters
         return (*self.matching_parameters, self.maxrows, self.skip)
@@ -162,7 +162,7 @@ def compile_query(
     statement = Statement(registry, readable, query.text, targets)
     source = statement.object(select.source, select.at)
     scope = Scope(statement, source, select)
-    # The conditions are compiled first: what is asked of the whole result takes their joins and parameters only.
+    # The conditions are compiled first: counts of the whole result take their joins and parameters only.
     where = matching_sql(scope, select)
     if select.latest:
         where = latest_sql(scope, where)

@@ -80,14 +80,14 @@ class LeftSide:
 
     @property
     def is_text(self) -> bool:
-        """Whether the values are single texts, which LIKE can search."""
+        """Return whether the values are single texts, which LIKE can search."""
         if self.multi_value:
             return False
         return self.label or traits(self.field.type).plain_text
 
     @property
     def is_date(self) -> bool:
-        """Whether the values are dates, with or without a time."""
+        """Return whether the values are dates, with or without a time."""
         values = value_class(self.field.type)
         return values in (ValueClass.DATE, ValueClass.DATE_TIME)
 

@@ -119,7 +119,7 @@ class Statement:
         return found
 
     def _require_readable(self, name: str, at: int) -> None:
-        # A statement names an object many times; permissions are asked for once.
+        # A statement names an object many times; permissions are checked once.
         if name in self._allowed:
             return
         decisive = readable_by(self.targets, name)

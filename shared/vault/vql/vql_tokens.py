@@ -340,7 +340,7 @@ class TokenReader:
         return inner, function
 
     def _value_of(self, read: Callable[[str], T]) -> T:
-        """Read the next token's value by a function that raises ValueError for what is none."""
+        """Read the next token's value by a function, whose ValueError becomes a VqlSyntaxError with the place."""
         at, token = self._next, self._token
         self._advance()
         try:
