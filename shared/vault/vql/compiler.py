@@ -101,7 +101,7 @@ class CompiledQuery:
 
     @property
     def count_sql(self) -> str:
-        """Return the statement that counts the rows of the whole result, MAXROWS and SKIP considered; it yields one bigint."""
+        """Return the statement that counts the whole result, MAXROWS and SKIP considered: one bigint."""
         if not self._is_limited:
             return f"SELECT count(*){self.matching}"
         number = len(self.matching_parameters)
