@@ -1,4 +1,4 @@
-"""The pages of a Vault as one application below ``/ui``."""
+"""Puts the pages of a Vault together as one application below ``/ui``."""
 
 from __future__ import annotations
 
@@ -36,6 +36,7 @@ from shared.vault.errors import VaultFault
 if TYPE_CHECKING:
     from shared.vault.assembly.vault import Vault
 
+# The first route that fits a path serves it.
 CHAPTERS = (
     sign_in,
     home,
@@ -50,7 +51,7 @@ CHAPTERS = (
     queue_log,
     exceptions,
     jobs,
-    edit,  # before the records: `/new` is no record
+    edit,  # before the records: in `/new`, `new` is no record's id
     actions,
     records,
 )
@@ -58,7 +59,7 @@ STATIC = TEMPLATES.parent / "static"
 
 
 def create_pages(vault: Vault) -> FastAPI:
-    """The application that serves the pages of ``vault``; it has no OpenAPI document."""
+    """Return the application that serves the pages of ``vault``; it has no OpenAPI document."""
     pages = FastAPI(
         openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False
     )

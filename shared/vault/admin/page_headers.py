@@ -1,4 +1,4 @@
-"""The headers of pages: nothing is loaded from elsewhere, no script runs, no other site frames them or sends forms."""
+"""Writes the headers that protect pages: no foreign content, no scripts, no frames, no forms of other sites."""
 
 from __future__ import annotations
 
@@ -10,7 +10,11 @@ import structlog
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-POLICY = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+# Everything is forbidden that is not named: the pages have styles and images of their own, and no scripts.
+POLICY = (
+    "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "
+    "base-uri 'none'; frame-ancestors 'none'"
+)
 HEADERS = (
     (b"content-security-policy", POLICY.encode()),
     (b"x-content-type-options", b"nosniff"),
@@ -26,7 +30,7 @@ NOT_KEPT = (b"cache-control", b"no-store")  # pages, which show records
 
 
 class PageHeaders:
-    """ASGI middleware; gives each request an execution id, by which an error page finds its log line."""
+    """ASGI middleware that adds the headers, and an execution id by which the log line of an error page is found."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -36,7 +40,8 @@ class PageHeaders:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        execution_id = scope.setdefault("state", {})["execution_id"] = str(uuid.uuid4())
+        execution_id = str(uuid.uuid4())
+        scope.setdefault("state", {})["execution_id"] = execution_id
         caching = KEPT if scope["path"].startswith("/ui/static/") else NOT_KEPT
 
         async def send_with_headers(message: Message) -> None:

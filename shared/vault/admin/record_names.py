@@ -1,4 +1,4 @@
-"""Names and pages of the records that configuration knows by their API names."""
+"""Finds names and pages of records that configuration refers to by their API names."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from shared.vault.admin.showing import record_path
 if TYPE_CHECKING:
     from shared.vault.admin.visit import Visit
 
+# The field by which configuration refers to the records of an object.
 KEYS: Mapping[str, str] = {
     "connection__sys": "api_name__sys",
     "integration_point__sys": "integration_point_api_name__sys",
@@ -28,16 +29,14 @@ class Named:
 
 
 async def named(visit: Visit, object_name: str) -> dict[str, Named]:
-    """The first records of an object by their API names; none for who may not read them."""
+    """Return up to a hundred records of an object by their API names; none when the caller may not read them."""
     if not may(visit.caller, object_name, Operation.READ):
         return {}
     key = KEYS[object_name]
-    rows = await selected(
-        visit, f"SELECT id, name__v, {key} FROM {object_name} ORDER BY name__v, id"
-    )
-    return {
-        str(row[key]): Named(
-            str(row["name__v"]), record_path(object_name, str(row["id"]))
-        )
-        for row in rows
-    }
+    statement = f"SELECT id, name__v, {key} FROM {object_name} ORDER BY name__v, id"
+    records: dict[str, Named] = {}
+    for row in await selected(visit, statement):
+        api_name = str(row[key])
+        path = record_path(object_name, str(row["id"]))
+        records[api_name] = Named(str(row["name__v"]), path)
+    return records

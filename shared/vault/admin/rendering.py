@@ -1,4 +1,4 @@
-"""Templates: HTML with everything escaped, and no name that is not given."""
+"""Renders templates to HTML with everything escaped; an undefined name is an error."""
 
 from __future__ import annotations
 
@@ -21,26 +21,29 @@ NAME_BREAK = re.compile(r"(?<=[A-Za-z0-9])_(?=[A-Za-z0-9])")
 
 
 def shown_moment(value: datetime | str | None) -> str:
-    """A moment as pages show it, in UTC; empty for none."""
+    """Return a moment as pages show it, in UTC; empty for none."""
     if not value:
         return ""
+    # Records have moments as JSON text, tables of the platform as values.
     moment = datetime.fromisoformat(value) if isinstance(value, str) else value
-    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+    utc = moment.astimezone(UTC)
+    return f"{utc:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def time_element(value: datetime | str | None) -> Markup:
-    """A moment that a line ends within between date and time only; empty for none."""
+    """Return a moment as an element in which a line may break between date and time only; empty for none."""
     date, _, time = shown_moment(value).partition(" ")
-    return (
-        Markup("<time><span>{}</span> <span>{}</span></time>").format(date, time)
-        if date
-        else Markup()
-    )
+    if not date:
+        return Markup()
+    # format() of Markup escapes what it puts in.
+    return Markup("<time><span>{}</span> <span>{}</span></time>").format(date, time)
 
 
 def breakable(text: str) -> Markup:
-    """A text in whose names a line may end, behind each single underscore."""
-    return Markup(NAME_BREAK.sub("_<wbr>", str(escape(text))))  # noqa: S704  escaped before
+    """Return a text in which lines may break after each single underscore, as long names need."""
+    escaped = str(escape(text))
+    broken = NAME_BREAK.sub("_<wbr>", escaped)
+    return Markup(broken)  # noqa: S704  escaped before
 
 
 ENVIRONMENT = Environment(
@@ -56,7 +59,10 @@ ENVIRONMENT.filters["breakable"] = breakable
 
 
 def render(
-    template: str, context: Mapping[str, object], status: int = 200
+    template: str,
+    context: Mapping[str, object],
+    status: int = 200,
 ) -> HTMLResponse:
-    """A page made of a template."""
-    return HTMLResponse(ENVIRONMENT.get_template(template).render(context), status)
+    """Return a page made of a template."""
+    text = ENVIRONMENT.get_template(template).render(context)
+    return HTMLResponse(text, status)
