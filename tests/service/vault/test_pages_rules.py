@@ -51,7 +51,7 @@ async def test_field_rules_are_reviewed_as_the_guide_says(visitor: Browser) -> N
 async def execute(visitor: Browser, page: Page, mdl: str | None = None) -> Page:
     """Have a script reviewed, and carry it out."""
     page = await visitor.press(page, "Review", **({} if mdl is None else {"mdl": mdl}))
-    assert "Nothing has been carried out yet." in page.text, page.text
+    assert "Nothing has been executed yet." in page.text, page.text
     return await visitor.press(page, "Execute")
 
 
