@@ -10,7 +10,6 @@ from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse
 from starlette.staticfiles import StaticFiles
 
-from shared.vault.admin import action_pages as actions
 from shared.vault.admin import component_pages as components
 from shared.vault.admin import connection_pages as connections
 from shared.vault.admin import edit, home, processors, rule_editing, sign_in
@@ -28,8 +27,7 @@ from shared.vault.admin.fault_pages import (
     on_http_error,
     on_invalid_parameter,
 )
-from shared.vault.admin.page_headers import PageHeaders
-from shared.vault.admin.rendering import TEMPLATES
+from shared.vault.admin.rendering import TEMPLATES, PageHeaders
 from shared.vault.api.response_envelope import Faults
 from shared.vault.errors import VaultFault
 
@@ -52,7 +50,6 @@ CHAPTERS = (
     exceptions,
     jobs,
     edit,  # before the records: in `/new`, `new` is no record's id
-    actions,
     records,
 )
 STATIC = TEMPLATES.parent / "static"

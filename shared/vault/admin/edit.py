@@ -1,4 +1,4 @@
-"""Serves the forms that create, edit and delete records of any object."""
+"""Serves the forms that create, edit and delete records of any object, and the buttons of their user actions."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from shared.vault.admin.fault_pages import status_of
 from shared.vault.admin.inputs import changed, editable, entered, inputs, with_ids
 from shared.vault.admin.showing import record_path
 from shared.vault.admin.viewing import object_of, record_of, view
-from shared.vault.admin.visit import Visit, Visiting
-from shared.vault.errors import ApiError
+from shared.vault.admin.visit import Visit, Visiting, safe_target
+from shared.vault.errors import ApiError, VaultFault
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -125,6 +125,34 @@ async def delete(
     if result.errors:
         path = record_path(object_name, record_id)
     return visit.go_with(path, result, f"The {target.label} was deleted.")
+
+
+@router.post("/{record_id}/actions/{action_name}")
+async def run_action(
+    visit: Visiting,
+    object_name: str,
+    record_id: str,
+    action_name: str,
+) -> Response:
+    """Run a user action on a record and go back to the page that has its button."""
+    target = object_of(visit, object_name, Operation.EDIT)
+    offered = await visit.vault.actions.available(visit.caller, object_name, record_id)
+    action = next((each for each in offered if each.name == action_name), None)
+    if action is None:
+        raise VaultFault(
+            ErrorType.INSUFFICIENT_ACCESS,
+            f"The record offers no action [{action_name[:200]}]",
+        )
+    prompts = [target.fields[name] for name in action.prompts if name in target.fields]
+    sent = entered(prompts, visit.form.fields, visit.registry)
+    # A field that was left empty is not set: an action empties no fields.
+    values = {name: value for name, value in sent.items() if value not in ("", [])}
+    (result,) = await visit.vault.actions.run(
+        visit.caller, object_name, [record_id], action_name, values
+    )
+    back = visit.form.fields.get("back", "")
+    path = safe_target(back) if back else record_path(object_name, record_id)
+    return visit.go_with(path, result, f"The action {action.label} was run.")
 
 
 async def _create_form(

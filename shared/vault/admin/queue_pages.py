@@ -6,8 +6,8 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from shared.vault.access.permissions import Grant, authorize
-from shared.vault.admin.record_names import named
 from shared.vault.admin.rendering import shown_moment
+from shared.vault.admin.showing import named
 from shared.vault.admin.visit import Visit, Visiting
 
 router = APIRouter(prefix="/queues")

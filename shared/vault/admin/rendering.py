@@ -1,12 +1,14 @@
-"""Renders templates to HTML with everything escaped; an undefined name is an error."""
+"""Renders templates to HTML with everything escaped, and writes the headers that protect pages."""
 
 from __future__ import annotations
 
 import re
+import uuid
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import structlog
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 from starlette.responses import HTMLResponse
@@ -14,10 +16,26 @@ from starlette.responses import HTMLResponse
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
 TEMPLATES = Path(__file__).parent / "templates"
-
-
 NAME_BREAK = re.compile(r"(?<=[A-Za-z0-9])_(?=[A-Za-z0-9])")
+
+# Everything is forbidden that is not named: the pages have styles and images of their own, and no scripts.
+POLICY = (
+    "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "
+    "base-uri 'none'; frame-ancestors 'none'"
+)
+HEADERS = (
+    (b"content-security-policy", POLICY.encode()),
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"same-origin"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+)
+# Browsers store static files and ask each time whether they are current; pages, which show records, they do not store.
+STORED = (b"cache-control", b"no-cache")
+NOT_STORED = (b"cache-control", b"no-store")
 
 
 def shown_moment(value: datetime | str | None) -> str:
@@ -66,3 +84,28 @@ def render(
     """Return a page made of a template."""
     text = ENVIRONMENT.get_template(template).render(context)
     return HTMLResponse(text, status)
+
+
+class PageHeaders:
+    """ASGI middleware that adds the headers, and an execution id by which the log line of an error page is found."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on and add the headers to its answer."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        execution_id = str(uuid.uuid4())
+        scope.setdefault("state", {})["execution_id"] = execution_id
+        static = scope["path"].startswith("/ui/static/")
+        caching = STORED if static else NOT_STORED
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message.get("headers", ()), *HEADERS, caching]
+            await send(message)
+
+        with structlog.contextvars.bound_contextvars(execution_id=execution_id):
+            await self._app(scope, receive, send_with_headers)

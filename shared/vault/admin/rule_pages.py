@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from shared.vault.access.permissions import Grant, authorize
 from shared.vault.admin.attributes import label_of
-from shared.vault.admin.record_names import named
+from shared.vault.admin.showing import named
 from shared.vault.admin.visit import Visit, Visiting
 from shared.vault.components.rule_changes import RULE
 

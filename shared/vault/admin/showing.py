@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, assert_never
 
 from shared.vault.access.permissions import Operation, may
+from shared.vault.admin.listing import selected
 from shared.vault.admin.rendering import shown_moment
 from shared.vault.model.component_model import Field, FieldType, VaultObject
 
 if TYPE_CHECKING:
     from shared.vault.access.caller import Caller
+    from shared.vault.admin.visit import Visit
     from shared.vault.components.registry import Registry
 
 LONG = 120  # from so many characters on, a text has the width of the page
@@ -24,6 +26,19 @@ OWN_PAGES = {
     "exception_message__sys": "/ui/exceptions/{}",
 }
 """Objects whose records have a page of their own."""
+# The field by which configuration refers to the records of an object.
+KEYS: Mapping[str, str] = {
+    "connection__sys": "api_name__sys",
+    "integration_point__sys": "integration_point_api_name__sys",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A record by its name, with the address of its page."""
+
+    name: str
+    path: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,3 +186,17 @@ class Shower:
         if picklist is None:
             return {}
         return {each.name: each.label for each in picklist.entries.values()}
+
+
+async def named(visit: Visit, object_name: str) -> dict[str, Named]:
+    """Return up to a hundred records of an object by their API names; none when the caller may not read them."""
+    if not may(visit.caller, object_name, Operation.READ):
+        return {}
+    key = KEYS[object_name]
+    statement = f"SELECT id, name__v, {key} FROM {object_name} ORDER BY name__v, id"
+    records: dict[str, Named] = {}
+    for row in await selected(visit, statement):
+        api_name = str(row[key])
+        path = record_path(object_name, str(row["id"]))
+        records[api_name] = Named(str(row["name__v"]), path)
+    return records

@@ -70,7 +70,10 @@ async def test_a_message_is_read_item_by_item_and_retried(
     ):
         assert told.lower() in page.text.lower(), told
     page = await visitor.press(page, "Retry Transfer")
-    assert "The action Retry Transfer was run." in page.text and f"{name} Retrying" in page.text
+    assert (
+        "The action Retry Transfer was run." in page.text
+        and f"{name} Retrying" in page.text
+    )
     assert await shown(admin, message_id) == ("retrying", 2)
 
 
