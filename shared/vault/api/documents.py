@@ -15,7 +15,7 @@ from shared.vault.api.body import RECORD_DOCUMENTATION, read_fields
 from shared.vault.api.document_upload import FILE_FORM, sent_document
 from shared.vault.api.request_session import SignedIn, vault_of
 from shared.vault.documents.document_reading import Wanted
-from shared.vault.documents.document_service import offered
+from shared.vault.documents.document_states import offered
 from shared.vault.documents.document_store import Place
 from shared.vault.documents.versions import Number
 from shared.vault.errors import VaultFault

@@ -1,8 +1,8 @@
-"""Up to 500 documents in one call: created with files of the staging area, changed, deleted; errors are by row."""
+"""Creates, changes and deletes up to 500 documents in one call, with the errors of each row in its result."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from shared.protocol.error_types import ErrorType
@@ -12,21 +12,19 @@ from shared.vault.components.document_model import DOCUMENT_ID, VERSIONS
 from shared.vault.components.schema import quote, table
 from shared.vault.documents import document_store as store
 from shared.vault.documents.document_content import file_name
-from shared.vault.documents.document_service import Begun, require_fields
 from shared.vault.documents.document_store import Place, SourceFile, keep_file
 from shared.vault.documents.versions import (
     CHOSEN,
-    LIFECYCLE,
-    first_number,
-    lifecycle_of,
-    type_of,
+    Begun,
+    begun,
+    first_version,
+    require_fields,
 )
 from shared.vault.errors import VaultFault
 from shared.vault.model.component_model import FieldType
 from shared.vault.queries.document_target import SOURCE_FILE
 from shared.vault.records.row_results import CREATED, UPDATED, RowResult
 from shared.vault.records.rows import MAX_ROWS, Row
-from shared.vault.storage.database import moment
 
 if TYPE_CHECKING:
     from shared.vault.access.caller import Caller
@@ -39,6 +37,8 @@ if TYPE_CHECKING:
     from shared.vault.storage.database import Connection
 
 Source = Sequence[Mapping[str, object]]
+Texts = Mapping[str, str]
+"""The values of a row by their columns."""
 
 FILE = "file"
 ID = "id"
@@ -46,7 +46,7 @@ MAX_ID = 2**31 - 1
 
 
 class DocumentBatches:
-    """The document calls of many rows; ``limit`` is the bytes that a file may have."""
+    """Carries out the document calls of many rows; ``limit`` is the bytes that a file may have."""
 
     def __init__(
         self,
@@ -67,104 +67,99 @@ class DocumentBatches:
     async def create(
         self, caller: Caller, rows: Source, id_param: str | None = None
     ) -> list[RowResult]:
-        """Documents in their first version, each with the ``file`` of the staging area that its row names, if any.
+        """Create documents in their first versions, each with the staged ``file`` that its row names, if any.
 
-        With ``id_param``, a text field, a document is made once: the row of a value that one has already fails.
+        With ``id_param``, the name of a text field, a document is created once: a row fails when a document, or a row
+        before it, has the same value.
+
+        :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA for too many rows, or an ``id_param`` that is no text
+            field; OPERATION_NOT_ALLOWED in a Vault without document types.
         """
-        _bound(rows)
+        _require_size(rows)
         self._documents.model(caller, Operation.CREATE)
-        given = [_text(row) for row in rows]
-        files = [await self._kept(caller, row.get(FILE)) for row in given]
+        sources = [_texts(row) for row in rows]
+        # Before the transaction, which would be open while large files are copied.
+        files = [await self._kept(caller, source.get(FILE)) for source in sources]
 
         async def work(connection: Connection) -> list[Row]:
             model, versions = self._documents.model(caller, Operation.CREATE)
-            own = [
-                {n: v for n, v in row.items() if n not in CHOSEN and n != FILE}
-                for row in given
-            ]
+            own = [_without(source, {*CHOSEN, FILE}) for source in sources]
             read = await self._read(connection, caller, versions, own)
-            begun: dict[int, Begun] = {}
-            for row, source, file in zip(read, given, files, strict=True):
+            beginnings: dict[int, Begun] = {}
+            for row, source, file in zip(read, sources, files, strict=True):
                 require_fields(versions, row)
                 if isinstance(file, VaultFault):
                     row.errors.append(file.error)
                 begins = _begun(model, row, source)
                 if begins is not None and not row.errors:
-                    begun[row.index] = begins
+                    beginnings[row.index] = begins
             if id_param is not None:
-                await _once(connection, versions, id_param, [read[at] for at in begun])
-                begun = {
-                    at: begins for at, begins in begun.items() if not read[at].errors
-                }
-            ids = [
-                int(row["id"])
-                for row in await connection.fetch(store.NEXT_IDS, len(begun))
-            ]
-            now = await moment(connection)
-            stored: list[dict[str, object]] = []
-            for (at, begins), document_id in zip(begun.items(), ids, strict=True):
-                row = read[at]
-                stored.append(
-                    self._documents.first_version(
-                        caller, document_id, begins, row.values, now
-                    )
-                )
-                row.id, row.event = str(document_id), CREATED
-            if stored:
-                await store.insert(connection, versions, stored)
-            for at, version in zip(begun, stored, strict=True):
-                file = files[at]
-                if isinstance(file, SourceFile):
-                    await keep_file(connection, str(version["id"]), SOURCE_FILE, file)
-            await entries.documents_changed(
-                connection, caller, entries.CREATE, dict.fromkeys(ids, ())
-            )
+                candidates = [read[at] for at in beginnings]
+                await _fail_taken(connection, versions, id_param, candidates)
+            accepted = {
+                at: begins for at, begins in beginnings.items() if not read[at].errors
+            }
+            await self._insert(connection, caller, versions, read, accepted, files)
             return read
 
         return await self._records.carry_out(work)
 
+    async def _insert(
+        self,
+        connection: Connection,
+        caller: Caller,
+        versions: VaultObject,
+        rows: Sequence[Row],
+        accepted: Mapping[int, Begun],
+        files: Sequence[SourceFile | VaultFault | None],
+    ) -> None:
+        """Store the documents of accepted rows with their files; ``accepted`` has the places of the rows."""
+        id_rows = await connection.fetch(store.NEXT_IDS, len(accepted))
+        ids = [int(row["id"]) for row in id_rows]
+        writing = await self._documents.writing(connection, caller)
+        stored: list[dict[str, object]] = []
+        for (at, begins), document_id in zip(accepted.items(), ids, strict=True):
+            row = rows[at]
+            version = first_version(writing, document_id, begins, row.values)
+            stored.append(version)
+            row.id = str(document_id)
+            row.event = CREATED
+        if stored:
+            await store.insert(connection, versions, stored)
+        for at, version in zip(accepted, stored, strict=True):
+            file = files[at]
+            if isinstance(file, SourceFile):
+                await keep_file(connection, str(version["id"]), SOURCE_FILE, file)
+        changes = dict.fromkeys(ids, ())
+        await entries.documents_changed(connection, caller, entries.CREATE, changes)
+
     async def update(
         self, caller: Caller, rows: Source, id_param: str | None
     ) -> list[RowResult]:
-        """Change fields of the latest versions of documents, named by ``id`` or by a text field."""
-        _bound(rows)
-        given = [_text(row) for row in rows]
+        """Change fields of the latest versions of documents, which rows name by ``id`` or by the field ``id_param``.
+
+        :raises VaultFault: as ``create`` does.
+        """
+        _require_size(rows)
+        sources = [_texts(row) for row in rows]
         key = id_param or ID
 
         async def work(connection: Connection) -> list[Row]:
             _, versions = self._documents.model(caller, Operation.EDIT)
-            own = [{n: v for n, v in row.items() if n != key} for row in given]
+            own = [_without(source, {key}) for source in sources]
             read = await self._read(connection, caller, versions, own)
-            named = await _named(
-                connection, versions, key, [row.get(key, "") for row in given]
-            )
-            for row, document_id, source in zip(read, named, given, strict=True):
+            keys = [source.get(key, "") for source in sources]
+            named = await _named(connection, versions, key, keys)
+            for row, document_id, source in zip(read, named, sources, strict=True):
                 row.key = source.get(key) if id_param else None
                 row.id = None if document_id is None else str(document_id)
             wanted = [int(row.id) for row in read if row.id and not row.errors]
-            held = await store.latest_locked(connection, versions, wanted)
-            seen: set[str] = set()
-            for row in read:
-                if row.id is None or int(row.id) not in held:
-                    if not row.errors:
-                        row.fail(
-                            ErrorType.INVALID_DATA,
-                            f"No document, or more than one, has this [{key[:100]}]",
-                        )
-                elif row.id in seen:
-                    row.fail(
-                        ErrorType.INVALID_DATA,
-                        f"[{key[:100]}] is repeated in this call",
-                    )
-                seen.add(row.id or "")
-            good = [row for row in read if not row.errors]
-            await self._documents.change(
-                connection,
-                caller,
-                versions,
-                [(held[int(r.id or 0)], r.values) for r in good],
-            )
-            for row in good:
+            stored = await store.latest_locked(connection, versions, wanted)
+            _fail_unknown(read, stored.keys(), key)
+            accepted = [row for row in read if not row.errors]
+            changes = [(stored[int(row.id or 0)], row.values) for row in accepted]
+            await self._documents.change(connection, caller, versions, changes)
+            for row in accepted:
                 row.event = UPDATED
             return read
 
@@ -173,23 +168,26 @@ class DocumentBatches:
     async def delete(
         self, caller: Caller, rows: Source, id_param: str | None
     ) -> list[RowResult]:
-        """Delete documents, each by itself."""
-        _bound(rows)
+        """Delete documents, each in a transaction of its own.
+
+        :raises VaultFault: as ``create`` does.
+        """
+        _require_size(rows)
         key = id_param or ID
-        given = [_text(row).get(key, "") for row in rows]
+        keys = [_texts(row).get(key, "") for row in rows]
         _, versions = self._documents.model(caller, Operation.DELETE)
         named = await self._documents.with_connection(
-            lambda c: _named(c, versions, key, given)
+            lambda connection: _named(connection, versions, key, keys)
         )
         results = []
-        for value, document_id in zip(given, named, strict=True):
-            row = Row(
-                0,
-                key=value if id_param else None,
-                id=None if document_id is None else str(document_id),
-            )
+        for value, document_id in zip(keys, named, strict=True):
+            row = Row(0)
+            row.key = value if id_param else None
+            row.id = None if document_id is None else str(document_id)
+            # No document has the id 0: the row fails as one that names an unknown document.
+            place = Place(document_id or 0)
             try:
-                await self._documents.delete(caller, Place(document_id or 0))
+                await self._documents.delete(caller, place)
             except VaultFault as fault:
                 row.errors.append(fault.error)
             results.append(row.result())
@@ -202,21 +200,23 @@ class DocumentBatches:
         versions: VaultObject,
         rows: Source,
     ) -> list[Row]:
-        read = self._records.reader(versions).read(rows)
-        await self._records.batch(connection, caller, versions).resolve(read)
+        """Return rows of column values, with an error for each value that cannot be stored."""
+        reader = self._records.reader(versions)
+        read = reader.read(rows)
+        batch = self._records.batch(connection, caller, versions)
+        await batch.resolve(read)
         return read
 
     async def _kept(
         self, caller: Caller, path: str | None
     ) -> SourceFile | VaultFault | None:
-        """The file that a row names, kept by now, or why it cannot be had."""
+        """Keep the staged file that a row names, and return it, or the fault for which it cannot be kept."""
         if not path:
             return None
         try:
             item = await self._staging.file(caller, path)
-            kept = await self._content.keep(
-                self._staging.content(item), limit=self._limit
-            )
+            staged = self._staging.content(item)
+            kept = await self._content.keep(staged, limit=self._limit)
             file = SourceFile(kept, file_name(path))
             await self._texts.note(kept, file.format)
         except VaultFault as fault:
@@ -224,19 +224,24 @@ class DocumentBatches:
         return file
 
 
-def _bound(rows: Source) -> None:
+def _require_size(rows: Source) -> None:
+    """Raise VaultFault unless the call has few enough rows.
+
+    :raises VaultFault: INVALID_DATA for more than ``MAX_ROWS``.
+    """
     if len(rows) > MAX_ROWS:
         raise VaultFault(
             ErrorType.INVALID_DATA, f"A call takes at most {MAX_ROWS} rows"
         )
 
 
-def _text(row: Mapping[str, object]) -> dict[str, str]:
-    """The row's values as texts, as a form has them; those without a value are left out."""
+def _texts(row: Mapping[str, object]) -> Texts:
+    """Return a row's values as a form would send them, without those that are None."""
     return {name: _plain(value) for name, value in row.items() if value is not None}
 
 
 def _plain(value: object) -> str:
+    """Return a value of JSON as a form would send it."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, list):
@@ -244,27 +249,47 @@ def _plain(value: object) -> str:
     return str(value)
 
 
-def _begun(model: DocumentModel, row: Row, given: Mapping[str, str]) -> Begun | None:
-    """How a row's document begins; None for a row that now has an error."""
+def _without(row: Texts, columns: set[str]) -> Texts:
+    """Return a row without some columns."""
+    return {name: value for name, value in row.items() if name not in columns}
+
+
+def _begun(model: DocumentModel, row: Row, source: Texts) -> Begun | None:
+    """Return how a row's document begins; None for a row whose choice is refused, which gets the error."""
     try:
-        kind = type_of(model, given)
-        return Begun(
-            kind, lifecycle_of(model, kind, given.get(LIFECYCLE)), first_number(given)
-        )
+        return begun(model, source)
     except VaultFault as fault:
         row.errors.append(fault.error)
         return None
 
 
+def _fail_unknown(rows: Sequence[Row], known: Collection[int], key: str) -> None:
+    """Fail rows that name no document that is known, or one that a row before them names."""
+    seen: set[str] = set()
+    for row in rows:
+        if row.id is None or int(row.id) not in known:
+            # A row with another error has not been looked up.
+            if not row.errors:
+                row.fail(
+                    ErrorType.INVALID_DATA,
+                    f"No document, or more than one, has this [{key[:100]}]",
+                )
+        elif row.id in seen:
+            row.fail(ErrorType.INVALID_DATA, f"[{key[:100]}] is repeated in this call")
+        seen.add(row.id or "")
+
+
 async def _named(
     connection: Connection, versions: VaultObject, key: str, values: Sequence[str]
 ) -> list[int | None]:
-    """The documents that values of ``id``, or of a text field, name; None for a value of none or of several."""
+    """Return the ids of the documents that values of ``id``, or of a text field, name.
+
+    None stands for a value that names no document, or several.
+
+    :raises VaultFault: INVALID_DATA when ``key`` is neither ``id`` nor a text field.
+    """
     if key == ID:
-        return [
-            int(v) if v.isascii() and v.isdecimal() and int(v[:11]) <= MAX_ID else None
-            for v in values
-        ]
+        return [_document_id(value) for value in values]
     _require_key(versions, key)
     rows = await connection.fetch(
         f"SELECT {quote(key)} AS key, {DOCUMENT_ID} AS id FROM {table(VERSIONS)} "
@@ -274,12 +299,29 @@ async def _named(
     found: dict[str, list[int]] = {}
     for row in rows:
         found.setdefault(row["key"], []).append(row["id"])
-    return [
-        found[value][0] if len(found.get(value, ())) == 1 else None for value in values
-    ]
+    return [_only(found.get(value, ())) for value in values]
+
+
+def _document_id(text: str) -> int | None:
+    """Return the document id that a text is, None for a text that is none."""
+    if not text.isascii() or not text.isdecimal():
+        return None
+    # Eleven digits are beyond the largest id; int() refuses a text of thousands of them.
+    significant = text.lstrip("0")[:11] or "0"
+    document_id = int(significant)
+    return document_id if document_id <= MAX_ID else None
+
+
+def _only(ids: Sequence[int]) -> int | None:
+    """Return the only id, None when there are none or several."""
+    return ids[0] if len(ids) == 1 else None
 
 
 def _require_key(versions: VaultObject, key: str) -> None:
+    """Raise VaultFault unless ``key`` is a field with one text.
+
+    :raises VaultFault: INVALID_DATA for any other.
+    """
     field = versions.fields.get(key)
     if field is None or field.type is not FieldType.STRING or field.multi_value:
         raise VaultFault(
@@ -288,15 +330,20 @@ def _require_key(versions: VaultObject, key: str) -> None:
         )
 
 
-async def _once(
+async def _fail_taken(
     connection: Connection, versions: VaultObject, key: str, rows: Sequence[Row]
 ) -> None:
-    """Fail rows whose key a document has already, or another row; those who create the same wait for each other."""
+    """Fail rows without a value of ``key``, and those whose value a document or a row before them has.
+
+    Calls that create documents of the same value wait for each other.
+
+    :raises VaultFault: INVALID_DATA when ``key`` is no text field.
+    """
     _require_key(versions, key)
-    values = [str(value) for row in rows if (value := row.values.get(key)) is not None]
-    taken = await store.taken(connection, key, values)
-    for row in rows:
-        value = row.values.get(key)
+    values = [row.values.get(key) for row in rows]
+    texts = [str(value) for value in values if value is not None]
+    taken = await store.taken(connection, key, texts)
+    for row, value in zip(rows, values, strict=True):
         if value is None:
             row.fail(
                 ErrorType.PARAMETER_REQUIRED, f"Missing required parameter [{key}]"
