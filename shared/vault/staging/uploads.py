@@ -266,7 +266,6 @@ class UploadService:
 
     async def remove(self, session_id: str) -> None:
         """Remove a session and its parts."""
-
         async with self._database.connection() as connection:
             await connection.execute(REMOVE, session_id)
         await delete_tree(self._files, f"{UPLOADS}/{session_id}")
