@@ -71,8 +71,7 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Established:
-    """The state of a connection after an upload; ``acceptance`` is for the Vault that issued the uploaded file, if any.
-    """
+    """A connection's state after an upload; ``acceptance`` is for the Vault that issued the file, if one is needed."""
 
     connection: str
     state: State

@@ -1,4 +1,4 @@
-"""PostgreSQL notifications: what one process of a Vault changes, all of them hear at once."""
+"""Listens for PostgreSQL's notifications, by which the processes of a Vault hear of each other's changes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 COMPONENT_CHANGED = "component_changed"
 OUTBOX = "outbox"
 CONNECT_TIMEOUT = 10.0
-MAX_PAUSE = 3.0  # seconds; what waits in the outbox waits no longer than this once the database is back
+# Seconds; rows of the outbox wait no longer than this once the database is back.
+MAX_PAUSE = 3.0
 
 
 class Notifications:
@@ -31,20 +32,21 @@ class Notifications:
         self._task: asyncio.Task[None] | None = None
 
     def on(self, channel: str, callback: Callable[[], None]) -> None:
-        """Call ``callback`` whenever ``channel`` is notified; to be said before ``start``."""
+        """Call ``callback`` whenever ``channel`` is notified; to be called before ``start``."""
         self._callbacks[channel] = callback
 
     async def start(self) -> None:
         """Listen until ``stop``."""
-        self._task = asyncio.create_task(
-            run_until_cancelled("notifications", self._listen), name="notifications"
-        )
+        # A connection of its own: one of the pool would be missing there for good.
+        listening = run_until_cancelled("notifications", self._listen)
+        self._task = asyncio.create_task(listening, name="notifications")
 
     async def stop(self) -> None:
         """End the listening connection."""
         await end(self._task)
 
     async def _listen(self) -> None:
+        """Connect and listen, again whenever the connection is lost."""
         pauses = delays(ceiling=MAX_PAUSE)
         while True:
             try:
@@ -61,13 +63,13 @@ class Notifications:
                 connection.terminate()
 
     async def _listen_on(self, connection: Connection[asyncpg.Record]) -> None:
-        """Listen until the connection is lost."""
+        """Listen on a connection until it is lost."""
         lost = asyncio.Event()
         connection.add_termination_listener(lambda _: lost.set())
         try:
             for channel in self._callbacks:
                 await connection.add_listener(channel, self._heard)
-            # Whatever was notified while nobody listened.
+            # Notifications that were sent while nobody listened are lost.
             for callback in self._callbacks.values():
                 callback()
             await lost.wait()
@@ -81,5 +83,6 @@ class Notifications:
         channel: str,
         payload: object,
     ) -> None:
+        """Call the callback of a channel; the driver's own arguments say nothing that it needs."""
         del connection, pid, payload
         self._callbacks[channel]()

@@ -1,4 +1,4 @@
-"""The one door to PostgreSQL: a bounded pool, transactions with timeouts, retry of a unit of work."""
+"""Opens connections to the Vault's database: a bounded pool, transactions with timeouts, repeated units of work."""
 
 from __future__ import annotations
 
@@ -25,7 +25,16 @@ ACQUIRE_TIMEOUT = 10.0
 STATEMENT_TIMEOUT = 60.0
 CANCEL_TIME = 5.0  # that the server has to stop a statement by itself, before the driver gives it up
 CLOSE_TIMEOUT = 5.0
-ATTEMPTS = 5
+ATTEMPTS = 5  # at a unit of work
+
+# The current time in milliseconds, and never before a time that a caller was told.
+NOW = """
+SELECT greatest(date_trunc('milliseconds', clock_timestamp()), (SELECT given FROM platform.clock))
+"""
+# The same, stored as told to a caller.
+TELL = """
+UPDATE platform.clock SET given = greatest(given, date_trunc('milliseconds', clock_timestamp())) RETURNING given
+"""
 
 # The whole unit of work is run again after these; each leaves nothing committed behind.
 RETRYABLE = (
@@ -34,10 +43,12 @@ RETRYABLE = (
     asyncpg.InvalidCachedStatementError,
     asyncpg.OutdatedSchemaCacheError,
 )
+# Those of the pool's prepared statements, whose tables have been changed since.
+STALE = (asyncpg.InvalidCachedStatementError, asyncpg.OutdatedSchemaCacheError)
 
 
 class DatabaseUnavailable(Exception):
-    """No connection could be had in time; nothing was done."""
+    """Raised when no connection could be had in time; nothing was done."""
 
 
 UNREACHABLE = (
@@ -47,7 +58,7 @@ UNREACHABLE = (
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,
 )
-"""Faults of a server that is away or starting; they pass."""
+"""Errors of a server that is away or starting; they pass."""
 
 SERVER_SETTINGS = {
     "application_name": "vault",
@@ -65,9 +76,9 @@ _addition: ContextVar[Addition | None] = ContextVar("addition", default=None)
 
 @contextmanager
 def also_in_unit_of_work(addition: Addition) -> Iterator[None]:
-    """Within the block, end every unit of work of this task with ``addition(connection, result)``, inside it.
+    """Within the block, end every unit of work of this task with ``addition(connection, result)``, in its transaction.
 
-    So a job notes how far it has come in the very transaction of the change that it asked a service for.
+    So a job records its progress in the very transaction of the change that it asked a service for.
     """
     token = _addition.set(addition)
     try:
@@ -92,7 +103,10 @@ class Database:
         self._pool: asyncpg.Pool[asyncpg.Record] | None = None
 
     async def open(self) -> None:
-        """Open the pool; raises OSError or asyncpg errors while the server cannot be reached."""
+        """Open the pool.
+
+        :raises OSError: the server cannot be reached; asyncpg raises errors of its own while it starts.
+        """
         self._pool = await asyncpg.create_pool(
             self._dsn,
             min_size=1,
@@ -118,13 +132,16 @@ class Database:
             pool.terminate()
 
     async def forget_statements(self) -> None:
-        """Drop prepared statements after the tables' shape changed."""
+        """Drop prepared statements after tables were changed."""
         if self._pool is not None:
             await self._pool.expire_connections()
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
-        """A connection outside a transaction, for single statements; raises DatabaseUnavailable."""
+        """Yield a connection outside a transaction, for single statements.
+
+        :raises DatabaseUnavailable: none can be had in time.
+        """
         pool = self._pool  # a close meanwhile waits for what is given back to it
         if pool is None:
             message = "the database is not open"
@@ -132,7 +149,8 @@ class Database:
         try:
             connection = await pool.acquire(timeout=ACQUIRE_TIMEOUT)
         except (*UNREACHABLE, asyncpg.InterfaceError) as error:
-            raise DatabaseUnavailable(str(error) or "no connection in time") from error
+            message = str(error) or "no connection in time"
+            raise DatabaseUnavailable(message) from error
         try:
             yield connection
         except asyncpg.InternalClientError as error:
@@ -144,13 +162,16 @@ class Database:
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
-        """A connection inside one transaction: committed at the end, undone by any exception."""
+        """Yield a connection inside one transaction, which is committed at the end, and undone by any exception."""
         async with self.connection() as connection, connection.transaction():
             yield connection
 
     @asynccontextmanager
     async def schema_transaction(self) -> AsyncIterator[Connection]:
-        """A transaction that may change tables and go on using them: its connection keeps no prepared statements."""
+        """Yield a connection inside a transaction that may change tables and go on using them.
+
+        The connection is one of its own, which keeps no prepared statements.
+        """
         pool = asyncpg.create_pool(
             self._dsn,
             min_size=1,
@@ -165,44 +186,47 @@ class Database:
             yield connection
 
     async def unit_of_work(self, work: Callable[[Connection], Awaitable[T]]) -> T:
-        """Run ``work`` in a transaction, again from its start after a deadlock or a changed table."""
+        """Run ``work`` in a transaction and return its result; run it again after a deadlock or a changed table."""
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                async with self.transaction() as connection:
-                    result = await work(connection)
-                    if (addition := _addition.get()) is not None:
-                        await addition(connection, result)
-                    return result
+                return await self._attempt(work)
             except RETRYABLE as error:
                 if attempt == ATTEMPTS:
                     raise
-                if isinstance(
-                    error,
-                    asyncpg.InvalidCachedStatementError
-                    | asyncpg.OutdatedSchemaCacheError,
-                ):
+                if isinstance(error, STALE):
                     await self.forget_statements()
+                # Longer each time, for both sides of a deadlock not to meet again.
                 await asyncio.sleep(0.01 * 2**attempt)
         raise AssertionError  # the loop returns or raises
 
+    async def _attempt(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+        """Run ``work``, and the addition of this task, in one transaction."""
+        async with self.transaction() as connection:
+            result = await work(connection)
+            addition = _addition.get()
+            if addition is not None:
+                await addition(connection, result)
+            return result
+
 
 class OneTransaction(Database):
-    """A database whose every unit of work is part of one transaction, which somebody else commits or undoes."""
+    """A database whose every unit of work is part of one transaction, which another part of the program ends."""
 
     def __init__(self, connection: Connection) -> None:
         super().__init__("")
         self._connection = connection
 
     async def forget_statements(self) -> None:
-        """Nothing to forget here: whoever commits tells the others."""
+        """Do nothing: the other connections still have the tables of before."""
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
-        """The transaction's connection."""
+        """Yield the transaction's connection."""
         yield self._connection
 
     async def unit_of_work(self, work: Callable[[Connection], Awaitable[T]]) -> T:
-        """Run ``work`` once, undone alone when it fails; a deadlock undoes the transaction, so that is not for here."""
+        """Run ``work`` once, and return its result; undo it alone when it fails."""
+        # Not repeated: a deadlock undoes the whole transaction, which only its owner can begin again.
         async with self.transaction() as connection:
             return await work(connection)
 
@@ -210,7 +234,7 @@ class OneTransaction(Database):
 async def _give_back(
     pool: asyncpg.Pool[asyncpg.Record], connection: Connection
 ) -> None:
-    """Return a connection to its pool; one that is lost by now is replaced, and what was done on it stays done."""
+    """Return a connection to its pool, which replaces one that was lost; what was committed on it stays."""
     try:
         await pool.release(connection)
     except (*UNREACHABLE, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
@@ -222,7 +246,7 @@ async def _give_back(
 async def _keep_session(connection: asyncpg.Connection[asyncpg.Record]) -> None:
     """Save the round trip of a reset: sessions of the pool have no settings, locks, cursors or listeners of their own.
 
-    A transaction that is still open has been undone by the driver before.
+    The driver has undone a transaction that was open.
     """
 
 
@@ -232,7 +256,7 @@ MICROSECOND = timedelta(microseconds=1)
 
 
 async def _carry_every_date(connection: asyncpg.Connection[asyncpg.Record]) -> None:
-    """Store the first and the last day of the calendar as what they are; the driver makes infinities of them."""
+    """Store the first and the last day of the calendar as dates; the driver by itself makes infinities of them."""
     await connection.set_type_codec(
         "date",
         schema="pg_catalog",
@@ -249,26 +273,16 @@ async def _carry_every_date(connection: asyncpg.Connection[asyncpg.Record]) -> N
     )
 
 
-NOW = """
-SELECT greatest(date_trunc('milliseconds', clock_timestamp()), (SELECT given FROM platform.clock))
-"""
-
-
-TELL = """
-UPDATE platform.clock SET given = greatest(given, date_trunc('milliseconds', clock_timestamp())) RETURNING given
-"""
-
-
 async def moment(connection: Connection) -> datetime:
-    """The moment with which a change made now is dated; one clock for all processes of the Vault."""
+    """Return the time with which a change made now is dated; one clock for all processes of the Vault."""
     now: datetime = await connection.fetchval(NOW)
     return now
 
 
 async def tell(connection: Connection) -> datetime:
-    """The moment for a caller who will ask what changed since it.
+    """Return the time for a caller who will ask what has changed since it.
 
     No transaction that begins after this dates a change before it, also when the server's clock is set back.
     """
-    told: datetime = await connection.fetchval(TELL)
-    return told
+    now: datetime = await connection.fetchval(TELL)
+    return now
