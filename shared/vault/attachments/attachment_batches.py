@@ -60,7 +60,11 @@ class BatchRow:
         value = self.values.get(name)
         return "" if value is None else str(value)
 
-    def fail(self, error_type: ErrorType, message: str) -> None:
+    def fail(
+        self,
+        error_type: ErrorType,
+        message: str,
+    ) -> None:
         """Record why the row cannot be carried out."""
         error = ApiError(error_type, message)
         self.errors.append(error)
@@ -69,7 +73,11 @@ class BatchRow:
         """Record a fault for which the row cannot be carried out."""
         self.errors.append(fault.error)
 
-    def done(self, attachment_id: int, version: int) -> None:
+    def done(
+        self,
+        attachment_id: int,
+        version: int,
+    ) -> None:
         """Record the attachment that the row concerns, and its version."""
         self.attachment_id = attachment_id
         self.version = version
@@ -97,7 +105,11 @@ class AttachmentBatches:
         self.max_file = MAX_STAGED_FILE
 
     async def create(
-        self, caller: Caller, object_name: str, rows: Source, id_param: str | None
+        self,
+        caller: Caller,
+        object_name: str,
+        rows: Source,
+        id_param: str | None,
     ) -> list[BatchRow]:
         """Attach staged files to the records that rows name by ``id``, or by the unique field ``id_param``.
 
@@ -124,7 +136,11 @@ class AttachmentBatches:
         return await self._change(caller, object_name, read, work)
 
     async def describe(
-        self, caller: Caller, object_name: str, rows: Source, id_param: str | None
+        self,
+        caller: Caller,
+        object_name: str,
+        rows: Source,
+        id_param: str | None,
     ) -> list[BatchRow]:
         """Change the descriptions of attachments' latest versions.
 
@@ -141,7 +157,11 @@ class AttachmentBatches:
         return await self._change(caller, object_name, read, work)
 
     async def delete(
-        self, caller: Caller, object_name: str, rows: Source, id_param: str | None
+        self,
+        caller: Caller,
+        object_name: str,
+        rows: Source,
+        id_param: str | None,
     ) -> list[BatchRow]:
         """Delete attachments with all their versions.
 
@@ -157,7 +177,12 @@ class AttachmentBatches:
 
         return await self._change(caller, object_name, read, work)
 
-    def _target(self, caller: Caller, object_name: str, rows: Source) -> VaultObject:
+    def _target(
+        self,
+        caller: Caller,
+        object_name: str,
+        rows: Source,
+    ) -> VaultObject:
         """Return the object whose attachments a call of these rows changes.
 
         :raises VaultFault: when the caller may not change them, or there are too many rows.
@@ -166,7 +191,11 @@ class AttachmentBatches:
         self._records.target(caller, object_name, rows)
         return target
 
-    async def _kept(self, caller: Caller, row: BatchRow) -> str | None:
+    async def _kept(
+        self,
+        caller: Caller,
+        row: BatchRow,
+    ) -> str | None:
         """Keep a row's file, and return its checksum; None for a row with errors."""
         if row.errors:
             return None
@@ -243,7 +272,9 @@ async def _attach(
 
 
 def _checked(
-    values: Mapping[str, object], known: set[str], required: Sequence[str]
+    values: Mapping[str, object],
+    known: set[str],
+    required: Sequence[str],
 ) -> BatchRow:
     """Return a row, with an error for each column that is unknown, missing or not valid."""
     row = BatchRow(values)
@@ -273,7 +304,9 @@ def _description(row: BatchRow) -> str | None:
 
 
 def _addition(
-    row: BatchRow, sha256: str | None, record_id: str | None
+    row: BatchRow,
+    sha256: str | None,
+    record_id: str | None,
 ) -> Addition | None:
     """Return what a row adds; None for a row with errors, of which an invalid file name is one."""
     try:

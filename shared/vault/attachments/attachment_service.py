@@ -78,7 +78,10 @@ class AttachmentService:
         self.max_file = MAX_FILE
 
     def target(
-        self, caller: Caller, object_name: str, operation: Operation
+        self,
+        caller: Caller,
+        object_name: str,
+        operation: Operation,
     ) -> VaultObject:
         """Return the object, when its records have attachments with which the caller may do this.
 
@@ -103,7 +106,11 @@ class AttachmentService:
         async with self._database.connection() as connection:
             return await table.of_record(connection, of.object_name, of.record_id)
 
-    async def one(self, of: Of, attachment_id: int) -> Attachment:
+    async def one(
+        self,
+        of: Of,
+        attachment_id: int,
+    ) -> Attachment:
         """Return one attachment of a record.
 
         :raises VaultFault: INVALID_DATA when the record has no such attachment.
@@ -113,7 +120,10 @@ class AttachmentService:
             return await _own(connection, of, attachment_id)
 
     def bytes_of(
-        self, version: Version, start: int = 0, length: int | None = None
+        self,
+        version: Version,
+        start: int = 0,
+        length: int | None = None,
     ) -> AsyncIterator[bytes]:
         """Yield the bytes of a version from ``start`` on, at most ``length`` of them, in chunks."""
         return self._content.read(version.content, start, length)
@@ -161,7 +171,12 @@ class AttachmentService:
 
         return await self._change(of, work)
 
-    async def restore(self, of: Of, attachment_id: int, number: int) -> Added:
+    async def restore(
+        self,
+        of: Of,
+        attachment_id: int,
+        number: int,
+    ) -> Added:
         """Make the file of a version the latest version.
 
         :raises VaultFault: INVALID_DATA when the record has no such version.
@@ -182,7 +197,10 @@ class AttachmentService:
         return await self._change(of, work)
 
     async def describe(
-        self, of: Of, attachment_id: int, description: str | None
+        self,
+        of: Of,
+        attachment_id: int,
+        description: str | None,
     ) -> None:
         """Change the description of the latest version.
 
@@ -196,7 +214,11 @@ class AttachmentService:
 
         await self._change(of, work)
 
-    async def delete(self, of: Of, attachment_id: int) -> None:
+    async def delete(
+        self,
+        of: Of,
+        attachment_id: int,
+    ) -> None:
         """Delete an attachment with all its versions.
 
         :raises VaultFault: INVALID_DATA when the record has no such attachment.
@@ -208,7 +230,12 @@ class AttachmentService:
 
         await self._change(of, work)
 
-    async def delete_version(self, of: Of, attachment_id: int, number: int) -> None:
+    async def delete_version(
+        self,
+        of: Of,
+        attachment_id: int,
+        number: int,
+    ) -> None:
         """Delete one version; delete the attachment when it was the only one.
 
         :raises VaultFault: INVALID_DATA when the record has no such version.
@@ -221,7 +248,9 @@ class AttachmentService:
         await self._change(of, work)
 
     async def _change(
-        self, of: Of, work: Callable[[Connection, AttachmentWriter], Awaitable[T]]
+        self,
+        of: Of,
+        work: Callable[[Connection, AttachmentWriter], Awaitable[T]],
     ) -> T:
         """Run the work in a transaction that has locked the record, and return what the work returns.
 
@@ -244,7 +273,11 @@ class AttachmentService:
         return results[-1]
 
 
-async def _lock(connection: Connection, target: VaultObject, record_id: str) -> None:
+async def _lock(
+    connection: Connection,
+    target: VaultObject,
+    record_id: str,
+) -> None:
     """Lock a record until the transaction ends.
 
     :raises VaultFault: INVALID_DATA when there is no such record.
@@ -255,7 +288,11 @@ async def _lock(connection: Connection, target: VaultObject, record_id: str) -> 
         raise VaultFault(ErrorType.INVALID_DATA, "There is no record with this id")
 
 
-async def _own(connection: Connection, of: Of, attachment_id: int) -> Attachment:
+async def _own(
+    connection: Connection,
+    of: Of,
+    attachment_id: int,
+) -> Attachment:
     """Return an attachment of a record.
 
     :raises VaultFault: INVALID_DATA when there is no such attachment, or it is another record's.

@@ -93,7 +93,11 @@ class AttachmentWriter:
         ]
         await self._audit(changes)
 
-    async def remove_version(self, attachment: Attachment, number: int) -> None:
+    async def remove_version(
+        self,
+        attachment: Attachment,
+        number: int,
+    ) -> None:
         """Delete one version; delete the attachment when it was the only one.
 
         :raises VaultFault: INVALID_DATA when the attachment has no such version.

@@ -81,7 +81,10 @@ class AttachmentFields:
         self.max_file = MAX_FILE
 
     async def with_files(
-        self, caller: Caller, object_name: str, rows: Source
+        self,
+        caller: Caller,
+        object_name: str,
+        rows: Source,
     ) -> Source:
         """Return the rows of a record call, with handles for the files that they name.
 
@@ -115,7 +118,11 @@ class AttachmentFields:
             rows = await connection.fetch(TOUCH, handles)
         return {row["handle"]: Handle(row["handle"]) for row in rows}
 
-    async def _staged(self, caller: Caller, path: str) -> Handle | Unkept:
+    async def _staged(
+        self,
+        caller: Caller,
+        path: str,
+    ) -> Handle | Unkept:
         """Keep a staged file, and return its handle, or the reason for which it cannot be kept."""
         try:
             name = checked_filename(path)
@@ -125,7 +132,11 @@ class AttachmentFields:
         except VaultFault as fault:
             return Unkept(fault.error.message)
 
-    async def _keep(self, filename: str, content: AsyncIterable[bytes]) -> Handle:
+    async def _keep(
+        self,
+        filename: str,
+        content: AsyncIterable[bytes],
+    ) -> Handle:
         """Keep bytes, and return the handle of the file.
 
         :raises VaultFault: EXCEEDS_FILE_MAX_SIZE.
@@ -136,7 +147,11 @@ class AttachmentFields:
             handle = await connection.fetchval(KEEP, filename, format_, kept.sha256)
         return Handle(handle)
 
-    async def require_record(self, of: Of, field_name: str) -> None:
+    async def require_record(
+        self,
+        of: Of,
+        field_name: str,
+    ) -> None:
         """Raise VaultFault unless the field of the record may have a new file; asked before the file is read.
 
         :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA when there is no such field or record, or the Vault sets
@@ -150,7 +165,11 @@ class AttachmentFields:
         await self._records.state_of(target, of.record_id)
 
     async def put(
-        self, of: Of, field_name: str, filename: str, content: AsyncIterable[bytes]
+        self,
+        of: Of,
+        field_name: str,
+        filename: str,
+        content: AsyncIterable[bytes],
     ) -> list[RowResult]:
         """Make a file that of the field, in place of the one before, and return the result of the record's update.
 
@@ -161,7 +180,11 @@ class AttachmentFields:
         row = {"id": of.record_id, field_name: handle}
         return await self._records.update(of.caller, of.object_name, [row])
 
-    async def one(self, of: Of, field_name: str) -> FieldFile:
+    async def one(
+        self,
+        of: Of,
+        field_name: str,
+    ) -> FieldFile:
         """Return the file of a field.
 
         :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA when there is no such field or record, or no file.
@@ -189,13 +212,19 @@ class AttachmentFields:
         return f"{title} - attachment fields.zip", files
 
     def bytes_of(
-        self, file: FieldFile, start: int = 0, length: int | None = None
+        self,
+        file: FieldFile,
+        start: int = 0,
+        length: int | None = None,
     ) -> AsyncIterator[bytes]:
         """Yield the bytes of a file from ``start`` on, at most ``length`` of them, in chunks."""
         return self._content.read(file.content, start, length)
 
     async def _of(
-        self, target: VaultObject, fields: Sequence[Field], record_id: str
+        self,
+        target: VaultObject,
+        fields: Sequence[Field],
+        record_id: str,
     ) -> dict[str, FieldFile]:
         """Return the files of a record by field; a field without a file is left out.
 

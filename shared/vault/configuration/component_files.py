@@ -73,12 +73,19 @@ class ComponentFile:
 class ComponentFiles:
     """Stores and reads the content files of a Vault's components."""
 
-    def __init__(self, database: Database, components: ComponentService) -> None:
+    def __init__(
+        self,
+        database: Database,
+        components: ComponentService,
+    ) -> None:
         self._database = database
         self._components = components
 
     async def upload(
-        self, caller: Caller, original_name: str, content: bytes
+        self,
+        caller: Caller,
+        original_name: str,
+        content: bytes,
     ) -> ComponentFile:
         """Store a file for a component to name, and return it; the same content has the same name.
 
@@ -113,7 +120,9 @@ class ComponentFiles:
         return ComponentFile(**stored)
 
     async def files_of(
-        self, caller: Caller, component_name: str
+        self,
+        caller: Caller,
+        component_name: str,
     ) -> Sequence[ComponentFile]:
         """Return the files that a component names.
 
@@ -126,7 +135,11 @@ class ComponentFiles:
             rows = await connection.fetch(NAMED, texts)
         return [ComponentFile(**row) for row in rows]
 
-    async def content(self, caller: Caller, name: str) -> tuple[ComponentFile, bytes]:
+    async def content(
+        self,
+        caller: Caller,
+        name: str,
+    ) -> tuple[ComponentFile, bytes]:
         """Return a file and its bytes.
 
         :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA when there is no such file.

@@ -144,7 +144,11 @@ class ComponentService:
             return revision, self.registry
         return await read_revision(connection)
 
-    async def execute(self, caller: Caller, text: str) -> ScriptExecution:
+    async def execute(
+        self,
+        caller: Caller,
+        text: str,
+    ) -> ScriptExecution:
         """Execute a script, and return its results; stop at the first statement that is refused.
 
         The statements before it stay: each is a transaction of its own.
@@ -169,7 +173,11 @@ class ComponentService:
         script.seconds = time.perf_counter() - started
         return script
 
-    async def statements(self, caller: Caller, text: str) -> list[Statement]:
+    async def statements(
+        self,
+        caller: Caller,
+        text: str,
+    ) -> list[Statement]:
         """Return the statements of a script, all of which the caller may execute.
 
         :raises VaultFault: as ``execute`` does.
@@ -191,7 +199,10 @@ class ComponentService:
         return statements
 
     async def execute_statement(
-        self, caller: Caller, number: int, statement: Statement
+        self,
+        caller: Caller,
+        number: int,
+        statement: Statement,
     ) -> StatementResult:
         """Execute one statement, whole or not at all, and return its result.
 
@@ -225,7 +236,10 @@ class ComponentService:
         )
 
     async def _change(
-        self, connection: Connection, caller: Caller, statement: Statement
+        self,
+        connection: Connection,
+        caller: Caller,
+        statement: Statement,
     ) -> Revision:
         """Carry out a statement in its transaction, and return the components after it.
 
@@ -244,7 +258,10 @@ class ComponentService:
 
     @staticmethod
     async def _carry_out(
-        connection: Connection, caller: Caller, statement: Statement, step: Step
+        connection: Connection,
+        caller: Caller,
+        statement: Statement,
+        step: Step,
     ) -> None:
         """Carry out one step of a statement: the stored data, the components, their dates, the audit.
 
@@ -264,7 +281,11 @@ class ComponentService:
                 connection, caller, statement.command, before, component
             )
 
-    def component(self, caller: Caller, name: str) -> Component:
+    def component(
+        self,
+        caller: Caller,
+        name: str,
+    ) -> Component:
         """Return the component ``Type.name``.
 
         :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA when there is no such component.
@@ -292,7 +313,11 @@ class ComponentService:
             )
         return found
 
-    def mdl(self, caller: Caller, name: str) -> str:
+    def mdl(
+        self,
+        caller: Caller,
+        name: str,
+    ) -> str:
         """Return a component as the MDL text that creates it.
 
         :raises VaultFault: as ``component`` does.
@@ -301,7 +326,9 @@ class ComponentService:
         return render(component)
 
     def configuration(
-        self, caller: Caller, component_type: str
+        self,
+        caller: Caller,
+        component_type: str,
     ) -> list[dict[str, object]]:
         """Return all components of a type, as ``GET /configuration/{Type}`` returns them.
 

@@ -112,7 +112,11 @@ async def read_revision(connection: Connection) -> Revision:
     return number, registry
 
 
-async def store_step(connection: Connection, caller: Caller, step: Step) -> None:
+async def store_step(
+    connection: Connection,
+    caller: Caller,
+    step: Step,
+) -> None:
     """Write the components that a step changes."""
     for key, component in step.changes.items():
         if component is None:
@@ -124,7 +128,11 @@ async def store_step(connection: Connection, caller: Caller, step: Step) -> None
         await connection.execute(STORE, *component.key, definition, caller.user_id)
 
 
-async def note_fields(connection: Connection, caller: Caller, step: Step) -> None:
+async def note_fields(
+    connection: Connection,
+    caller: Caller,
+    step: Step,
+) -> None:
     """Date the fields that a step creates, changes, renames or deletes; their components are stored already."""
     for key, component in step.changes.items():
         if key[0] != OBJECT or component is None:

@@ -94,7 +94,10 @@ def _statement_json(result: StatementResult, vault_name: str) -> dict[str, objec
 
 
 def refused(
-    number: int, statement: Statement, code: str, message: str
+    number: int,
+    statement: Statement,
+    code: str,
+    message: str,
 ) -> StatementResult:
     """Return the result of a statement of which nothing was done."""
     name = f"{statement.type}.{statement.name}"

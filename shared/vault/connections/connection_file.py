@@ -62,7 +62,9 @@ class Document:
 
 
 def write(
-    document: Document, certificate: str, sign: Callable[[bytes], bytes]
+    document: Document,
+    certificate: str,
+    sign: Callable[[bytes], bytes],
 ) -> bytes:
     """Return a document as JSON, with the certificate (PEM) and the signature of the Vault that issues it."""
     content = asdict(document)

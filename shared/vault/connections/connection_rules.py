@@ -100,13 +100,20 @@ class ConnectionTrigger:
         "object_type__v",
     )
 
-    def __init__(self, allowed_urls: Sequence[str], profiles: SecurityProfiles) -> None:
+    def __init__(
+        self,
+        allowed_urls: Sequence[str],
+        profiles: SecurityProfiles,
+    ) -> None:
         """``allowed_urls`` are the beginnings that addresses of External connections may have."""
         self._allowed = tuple(allowed_urls)
         self._profiles = profiles
 
     async def before_create(
-        self, connection: Connection, caller: Caller, rows: Sequence[Row]
+        self,
+        connection: Connection,
+        caller: Caller,
+        rows: Sequence[Row],
     ) -> None:
         """Check new connections, which begin as Pending; those that the Vault brings are system-managed."""
         values = [row.values for row in rows]
@@ -128,7 +135,10 @@ class ConnectionTrigger:
                 row.errors.append(refusal)
 
     def before_update(
-        self, caller: Caller, stored: Record, changes: dict[str, object]
+        self,
+        caller: Caller,
+        stored: Record,
+        changes: dict[str, object],
     ) -> ApiError | None:
         """Return why a change is refused; another Remote Vault ID takes an established connection back to Pending."""
         untyped = stored["object_type__v"] == ConnectionType.UNTYPED
@@ -194,7 +204,11 @@ class ConnectionTrigger:
                 mightier.add(row["user_id"])
         return frozenset(mightier)
 
-    def before_delete(self, caller: Caller, stored: Record) -> ApiError | None:
+    def before_delete(
+        self,
+        caller: Caller,
+        stored: Record,
+    ) -> ApiError | None:
         """Return why a connection cannot be deleted: the Vault brings it, or it is Active."""
         del caller
         if stored["system_managed__sys"]:

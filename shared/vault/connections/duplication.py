@@ -66,13 +66,21 @@ class Duplication:
     """Makes copies of a Vault's connections."""
 
     def __init__(
-        self, database: Database, components: ComponentService, records: RecordService
+        self,
+        database: Database,
+        components: ComponentService,
+        records: RecordService,
     ) -> None:
         self._database = database
         self._components = components
         self._records = records
 
-    async def duplicate(self, caller: Caller, api_name: str, copy: Copy) -> str:
+    async def duplicate(
+        self,
+        caller: Caller,
+        api_name: str,
+        copy: Copy,
+    ) -> str:
         """Copy a connection with its integrations, points, lookups, rules and queue connections; return the copy's id.
 
         The copy is Pending and its integrations are inactive. All of it is one transaction.
@@ -146,7 +154,11 @@ class _Copying:
             )
         return str(found)
 
-    async def _points(self, original: str, copied: str) -> dict[str, str]:
+    async def _points(
+        self,
+        original: str,
+        copied: str,
+    ) -> dict[str, str]:
         """Copy integrations and their points, and return the API names of the points' copies by those of the points."""
         taken = {row[0] for row in await self.connection.fetch(TAKEN)}
         integrations = await self._integrations(original, copied, taken)
@@ -166,7 +178,10 @@ class _Copying:
         return points
 
     async def _integrations(
-        self, original: str, copied: str, taken: set[str]
+        self,
+        original: str,
+        copied: str,
+        taken: set[str],
     ) -> dict[str, str]:
         """Copy integrations, and return the ids of the copies by those of the integrations.
 
@@ -227,7 +242,9 @@ class _Copying:
         return texts
 
     async def _create(
-        self, object_name: str, rows: list[dict[str, object]]
+        self,
+        object_name: str,
+        rows: list[dict[str, object]],
     ) -> list[str]:
         """Create records, and return their ids, in the order of the rows.
 

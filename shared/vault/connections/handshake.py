@@ -95,7 +95,11 @@ class Handshake:
         self._signing = signing
         self._identity = identity
 
-    async def file(self, caller: Caller, api_name: str) -> bytes:
+    async def file(
+        self,
+        caller: Caller,
+        api_name: str,
+    ) -> bytes:
         """Return a new connection file of a Pending connection.
 
         :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA for an unknown connection; OPERATION_NOT_ALLOWED for one
@@ -121,7 +125,10 @@ class Handshake:
         )
 
     async def upload(
-        self, caller: Caller, text: bytes, api_name: str = ""
+        self,
+        caller: Caller,
+        text: bytes,
+        api_name: str = "",
     ) -> Established:
         """Take a connection file or an acceptance; a file is for the connection ``api_name``, or that of its own name.
 
@@ -152,7 +159,10 @@ class Handshake:
                 assert_never(received.kind)
 
     async def _accept(
-        self, caller: Caller, received: Document, api_name: str
+        self,
+        caller: Caller,
+        received: Document,
+        api_name: str,
     ) -> Established:
         """Establish a connection with the Vault that issued a file, and return it with the acceptance.
 
@@ -184,7 +194,11 @@ class Handshake:
         )
         return Established(api_name, State.ACTIVE, acceptance)
 
-    async def _complete(self, caller: Caller, received: Document) -> Established:
+    async def _complete(
+        self,
+        caller: Caller,
+        received: Document,
+    ) -> Established:
         """Establish the connection whose file an acceptance answers.
 
         :raises VaultFault: as ``upload`` does.

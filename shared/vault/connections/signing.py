@@ -51,7 +51,11 @@ FROM records.{OBJECT} WHERE api_name__sys = $1
 class Signing:
     """Signs for a Vault with RSA and SHA-256; ``certificate`` (PEM) is for those who verify."""
 
-    def __init__(self, database: Database, vault_id: int) -> None:
+    def __init__(
+        self,
+        database: Database,
+        vault_id: int,
+    ) -> None:
         self._database = database
         self._vault_id = vault_id
         self._key: rsa.RSAPrivateKey | None = None
@@ -137,13 +141,21 @@ class Signed:
 class MessageSigning:
     """Signs messages of one Vault: its own envelopes only, for the addresses of its own connections."""
 
-    def __init__(self, database: Database, signing: Signing, vault_id: int) -> None:
+    def __init__(
+        self,
+        database: Database,
+        signing: Signing,
+        vault_id: int,
+    ) -> None:
         self._database = database
         self._signing = signing
         self._vault_id = vault_id
 
     async def sign(
-        self, caller: Caller, api_name: str, bodies: Sequence[bytes]
+        self,
+        caller: Caller,
+        api_name: str,
+        bodies: Sequence[bytes],
     ) -> Signed:
         """Sign messages that are about to be sent over an Active External connection.
 
@@ -179,7 +191,10 @@ class MessageSigning:
         return str(row["url__sys"])
 
     def _signed(
-        self, url: str, message_ids: Sequence[str], bodies: Sequence[bytes]
+        self,
+        url: str,
+        message_ids: Sequence[str],
+        bodies: Sequence[bytes],
     ) -> Signed:
         """Return the address with the headers of each message, its signature among them."""
         signed = []

@@ -65,7 +65,10 @@ class DocumentBatches:
         self._limit = limit
 
     async def create(
-        self, caller: Caller, rows: Source, id_param: str | None = None
+        self,
+        caller: Caller,
+        rows: Source,
+        id_param: str | None = None,
     ) -> list[RowResult]:
         """Create documents in their first versions, each with the staged ``file`` that its row names, if any.
 
@@ -134,7 +137,10 @@ class DocumentBatches:
         await entries.documents_changed(connection, caller, entries.CREATE, changes)
 
     async def update(
-        self, caller: Caller, rows: Source, id_param: str | None
+        self,
+        caller: Caller,
+        rows: Source,
+        id_param: str | None,
     ) -> list[RowResult]:
         """Change fields of the latest versions of documents, which rows name by ``id`` or by the field ``id_param``.
 
@@ -166,7 +172,10 @@ class DocumentBatches:
         return await self._records.carry_out(work)
 
     async def delete(
-        self, caller: Caller, rows: Source, id_param: str | None
+        self,
+        caller: Caller,
+        rows: Source,
+        id_param: str | None,
     ) -> list[RowResult]:
         """Delete documents, each in a transaction of its own.
 
@@ -208,7 +217,9 @@ class DocumentBatches:
         return read
 
     async def _kept(
-        self, caller: Caller, path: str | None
+        self,
+        caller: Caller,
+        path: str | None,
     ) -> SourceFile | VaultFault | None:
         """Keep the staged file that a row names, and return it, or the fault for which it cannot be kept."""
         if not path:
@@ -254,7 +265,11 @@ def _without(row: Texts, columns: set[str]) -> Texts:
     return {name: value for name, value in row.items() if name not in columns}
 
 
-def _begun(model: DocumentModel, row: Row, source: Texts) -> Begun | None:
+def _begun(
+    model: DocumentModel,
+    row: Row,
+    source: Texts,
+) -> Begun | None:
     """Return how a row's document begins; None for a row whose choice is refused, which gets the error."""
     try:
         return begun(model, source)
@@ -263,7 +278,11 @@ def _begun(model: DocumentModel, row: Row, source: Texts) -> Begun | None:
         return None
 
 
-def _fail_unknown(rows: Sequence[Row], known: Collection[int], key: str) -> None:
+def _fail_unknown(
+    rows: Sequence[Row],
+    known: Collection[int],
+    key: str,
+) -> None:
     """Fail rows that name no document that is known, or one that a row before them names."""
     seen: set[str] = set()
     for row in rows:
@@ -280,7 +299,10 @@ def _fail_unknown(rows: Sequence[Row], known: Collection[int], key: str) -> None
 
 
 async def _named(
-    connection: Connection, versions: VaultObject, key: str, values: Sequence[str]
+    connection: Connection,
+    versions: VaultObject,
+    key: str,
+    values: Sequence[str],
 ) -> list[int | None]:
     """Return the ids of the documents that values of ``id``, or of a text field, name.
 
@@ -331,7 +353,10 @@ def _require_key(versions: VaultObject, key: str) -> None:
 
 
 async def _fail_taken(
-    connection: Connection, versions: VaultObject, key: str, rows: Sequence[Row]
+    connection: Connection,
+    versions: VaultObject,
+    key: str,
+    rows: Sequence[Row],
 ) -> None:
     """Fail rows without a value of ``key``, and those whose value a document or a row before them has.
 

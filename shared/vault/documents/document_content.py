@@ -61,14 +61,20 @@ class DocumentFiles:
     """Reads files for callers who may read documents, and changes renditions for those who may change documents."""
 
     def __init__(
-        self, database: Database, documents: DocumentService, content: ContentService
+        self,
+        database: Database,
+        documents: DocumentService,
+        content: ContentService,
     ) -> None:
         self._database = database
         self._documents = documents
         self._content = content
 
     async def file(
-        self, caller: Caller, place: Place, rendition: str = SOURCE_FILE
+        self,
+        caller: Caller,
+        place: Place,
+        rendition: str = SOURCE_FILE,
     ) -> StoredFile:
         """Return the source file of a version, or one of its renditions.
 
@@ -89,12 +95,19 @@ class DocumentFiles:
         return StoredFile(content, row["filename"], row["format"])
 
     def bytes_of(
-        self, file: StoredFile, start: int = 0, length: int | None = None
+        self,
+        file: StoredFile,
+        start: int = 0,
+        length: int | None = None,
     ) -> AsyncIterator[bytes]:
         """Yield the bytes of a file from ``start`` on, at most ``length`` of them, in chunks."""
         return self._content.read(file.content, start, length)
 
-    async def renditions(self, caller: Caller, place: Place) -> list[str]:
+    async def renditions(
+        self,
+        caller: Caller,
+        place: Place,
+    ) -> list[str]:
         """Return the types of a version's renditions.
 
         :raises VaultFault: INVALID_DATA when there is no such version.
@@ -141,7 +154,12 @@ class DocumentFiles:
 
         await self._database.unit_of_work(work)
 
-    async def remove(self, caller: Caller, place: Place, rendition: str) -> None:
+    async def remove(
+        self,
+        caller: Caller,
+        place: Place,
+        rendition: str,
+    ) -> None:
         """Remove a rendition of a version.
 
         :raises VaultFault: INVALID_DATA when there is no such version or rendition.

@@ -38,12 +38,19 @@ class Wanted:
 class DocumentReader:
     """Reads documents for callers who may read them, with the same queries that they could run."""
 
-    def __init__(self, documents: DocumentService, queries: QueryService) -> None:
+    def __init__(
+        self,
+        documents: DocumentService,
+        queries: QueryService,
+    ) -> None:
         self._documents = documents
         self._queries = queries
 
     async def page(
-        self, caller: Caller, version_path: str, wanted: Wanted
+        self,
+        caller: Caller,
+        version_path: str,
+        wanted: Wanted,
     ) -> QueryPage:
         """Return a page of documents, in the order of their ids.
 
@@ -60,7 +67,10 @@ class DocumentReader:
         return await self._query(caller, version_path, tail)
 
     async def one(
-        self, caller: Caller, version_path: str, place: Place
+        self,
+        caller: Caller,
+        version_path: str,
+        place: Place,
     ) -> dict[str, Any]:
         """Return a version with all its fields, the latest when the place names none.
 
@@ -81,7 +91,10 @@ class DocumentReader:
         return row
 
     async def numbers(
-        self, caller: Caller, version_path: str, document_id: int
+        self,
+        caller: Caller,
+        version_path: str,
+        document_id: int,
     ) -> list[tuple[int, int]]:
         """Return the numbers of a document's versions, the earliest first.
 
@@ -98,7 +111,12 @@ class DocumentReader:
             )
         return [(row[MAJOR], row[MINOR]) for row in page.rows]
 
-    async def _query(self, caller: Caller, version_path: str, tail: str) -> QueryPage:
+    async def _query(
+        self,
+        caller: Caller,
+        version_path: str,
+        tail: str,
+    ) -> QueryPage:
         """Run a query that selects every active field of documents."""
         model, _ = self._documents.model(caller, Operation.READ)
         target = document_target(model)

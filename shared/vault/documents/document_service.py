@@ -76,7 +76,9 @@ class DocumentService:
         self._vault_id = vault_id
 
     def model(
-        self, caller: Caller, operation: Operation
+        self,
+        caller: Caller,
+        operation: Operation,
     ) -> tuple[DocumentModel, VaultObject]:
         """Return the model of documents, and the object of their versions.
 
@@ -92,7 +94,10 @@ class DocumentService:
         return model, model.versions
 
     async def create(
-        self, caller: Caller, fields: Mapping[str, str], file: SourceFile | None
+        self,
+        caller: Caller,
+        fields: Mapping[str, str],
+        file: SourceFile | None,
     ) -> RowResult:
         """Create a document in its first version, and return its result, with the document's id."""
 
@@ -121,7 +126,10 @@ class DocumentService:
         return results[0]
 
     async def new_version(
-        self, caller: Caller, document_id: int, file: SourceFile | None
+        self,
+        caller: Caller,
+        document_id: int,
+        file: SourceFile | None,
     ) -> Number:
         """Make a draft after the latest version, with ``file`` or the latest version's file, and return its number.
 
@@ -173,7 +181,10 @@ class DocumentService:
         return number
 
     async def update(
-        self, caller: Caller, place: Place, fields: Mapping[str, str]
+        self,
+        caller: Caller,
+        place: Place,
+        fields: Mapping[str, str],
     ) -> RowResult:
         """Change fields of a version, of the latest when the place names none, and return the result.
 
@@ -194,7 +205,11 @@ class DocumentService:
         results = await self._records.carry_out(work)
         return results[0]
 
-    async def delete(self, caller: Caller, place: Place) -> None:
+    async def delete(
+        self,
+        caller: Caller,
+        place: Place,
+    ) -> None:
         """Delete a document, or the version that the place names.
 
         :raises VaultFault: INVALID_DATA when there is no such version; OPERATION_NOT_ALLOWED for the only one.
@@ -229,7 +244,9 @@ class DocumentService:
         await self._database.unit_of_work(work)
 
     async def state(
-        self, caller: Caller, place: Place
+        self,
+        caller: Caller,
+        place: Place,
     ) -> tuple[Lifecycle, LifecycleState]:
         """Return the lifecycle of a version, and the state that it is in.
 
@@ -240,7 +257,12 @@ class DocumentService:
             version = await store.locked(connection, versions, place)
         return state_of(model, version)
 
-    async def run_action(self, caller: Caller, place: Place, action_name: str) -> None:
+    async def run_action(
+        self,
+        caller: Caller,
+        place: Place,
+        action_name: str,
+    ) -> None:
         """Run a user action of a version's state.
 
         A draft that becomes steady is the next major version, and supersedes those that were steady before.
@@ -288,7 +310,11 @@ class DocumentService:
             error = next(iter(refusal.errors.values()))
             raise VaultFault(error.type, error.message) from refusal
 
-    async def writing(self, connection: Connection, caller: Caller) -> Writing:
+    async def writing(
+        self,
+        connection: Connection,
+        caller: Caller,
+    ) -> Writing:
         """Return by whom and when versions are stored that are written now."""
         now = await moment(connection)
         return Writing(self._vault_id, caller.user_id, now)

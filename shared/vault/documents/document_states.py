@@ -87,7 +87,11 @@ async def make_steady(
     await entries.document_changed(connection, caller, entries.EDIT, document_id, lines)
 
 
-async def _renumber(connection: Connection, vault_id: int, draft: Record) -> Number:
+async def _renumber(
+    connection: Connection,
+    vault_id: int,
+    draft: Record,
+) -> Number:
     """Make a draft the next major version of its document, and return that number."""
     document_id = draft[DOCUMENT_ID]
     latest = await store.latest_major(connection, document_id)

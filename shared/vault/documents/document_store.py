@@ -90,7 +90,10 @@ class SourceFile:
 
 
 async def keep_file(
-    connection: Connection, version: str, rendition: str, file: SourceFile
+    connection: Connection,
+    version: str,
+    rendition: str,
+    file: SourceFile,
 ) -> None:
     """Store a file as a version's rendition, or as its source file, in place of the one before."""
     sha256 = file.content.sha256
@@ -100,7 +103,9 @@ async def keep_file(
 
 
 async def insert(
-    connection: Connection, versions: VaultObject, rows: Sequence[Mapping[str, object]]
+    connection: Connection,
+    versions: VaultObject,
+    rows: Sequence[Mapping[str, object]],
 ) -> None:
     """Store new versions; a field that a row lacks is empty."""
     fields = [
@@ -126,7 +131,11 @@ async def update(
     await connection.execute(sql, list(changes), *columns)
 
 
-async def locked(connection: Connection, versions: VaultObject, place: Place) -> Record:
+async def locked(
+    connection: Connection,
+    versions: VaultObject,
+    place: Place,
+) -> Record:
     """Return a version with all its stored fields, locked until the transaction ends.
 
     :raises VaultFault: INVALID_DATA when there is no such version.
@@ -138,7 +147,11 @@ async def locked(connection: Connection, versions: VaultObject, place: Place) ->
     return record
 
 
-async def taken(connection: Connection, key: str, values: Sequence[str]) -> set[str]:
+async def taken(
+    connection: Connection,
+    key: str,
+    values: Sequence[str],
+) -> set[str]:
     """Return those values of the text field ``key`` that documents have, and lock all of them.
 
     Until the transaction ends nobody else creates a document with any of the values.
@@ -152,7 +165,9 @@ async def taken(connection: Connection, key: str, values: Sequence[str]) -> set[
 
 
 async def latest_locked(
-    connection: Connection, versions: VaultObject, ids: Sequence[int]
+    connection: Connection,
+    versions: VaultObject,
+    ids: Sequence[int],
 ) -> dict[int, Record]:
     """Return the latest versions of those documents that exist, by document id, locked until the transaction ends."""
     await connection.execute(ALONE, sorted(ids))
@@ -163,7 +178,9 @@ async def latest_locked(
 
 
 async def _lock(
-    connection: Connection, versions: VaultObject, ids: Sequence[str]
+    connection: Connection,
+    versions: VaultObject,
+    ids: Sequence[str],
 ) -> list[Record]:
     """Lock versions by their ids, and return them with all their fields."""
     others = [field for field in versions.fields.values() if field.name != "id"]

@@ -182,7 +182,9 @@ def _named(text: str, kinds: Iterable[DocumentType]) -> DocumentType | None:
 
 
 def lifecycle_of(
-    model: DocumentModel, kind: DocumentType, chosen: str | None
+    model: DocumentModel,
+    kind: DocumentType,
+    chosen: str | None,
 ) -> Lifecycle:
     """Return the lifecycle of a new document: the chosen one, by name or label, or the only one of its type.
 
@@ -232,7 +234,10 @@ def document_number(kind: DocumentType, document_id: int) -> str:
 
 
 def first_version(
-    writing: Writing, document_id: int, begins: Begun, fields: Mapping[str, object]
+    writing: Writing,
+    document_id: int,
+    begins: Begun,
+    fields: Mapping[str, object],
 ) -> dict[str, object]:
     """Return all that is stored of the first version of a document with these fields."""
     levels = dict(zip(LEVELS, begins.kind.path, strict=False))

@@ -104,7 +104,11 @@ class Attachment:
         return audit_text(self.filename, version.number, version.description)
 
 
-def audit_text(filename: str, version: int, description: str | None) -> str:
+def audit_text(
+    filename: str,
+    version: int,
+    description: str | None,
+) -> str:
     """Return the text of a version on the audit trail."""
     text = f"{filename} ({version})"
     return f"{text}: {description}" if description else text
@@ -157,7 +161,9 @@ class Step:
 
 
 def plan(
-    additions: Sequence[Addition], known: Sequence[Known], new_ids: Iterator[int]
+    additions: Sequence[Addition],
+    known: Sequence[Known],
+    new_ids: Iterator[int],
 ) -> list[Step]:
     """Return a step for each addition, in their order; a file name that a record has gets a new version.
 
@@ -190,7 +196,11 @@ def _stands_for(same: Known, addition: Addition) -> bool:
     return same.filename == addition.filename or not addition.restored
 
 
-def _after(addition: Addition, before: Known | None, new_ids: Iterator[int]) -> Known:
+def _after(
+    addition: Addition,
+    before: Known | None,
+    new_ids: Iterator[int],
+) -> Known:
     """Return the attachment that an addition makes of the one before it, or of none."""
     if before is None:
         attachment_id, number = next(new_ids), 1
@@ -225,7 +235,11 @@ def checked_filename(name: str) -> str:
     return plain
 
 
-def checked_text(name: str, value: object, max_length: int) -> str | None:
+def checked_text(
+    name: str,
+    value: object,
+    max_length: int,
+) -> str | None:
     """Return a description or external id, None for an empty one.
 
     :raises VaultFault: INVALID_DATA when it is too long, or has a null character.

@@ -94,7 +94,9 @@ WHERE a.object = $1 AND a.record_id = $2
 
 
 async def of_record(
-    connection: Connection, object_name: str, record_id: str
+    connection: Connection,
+    object_name: str,
+    record_id: str,
 ) -> list[Attachment]:
     """Return the attachments of a record, the oldest first."""
     rows = await connection.fetch(OF_RECORD, object_name, record_id)
@@ -102,7 +104,9 @@ async def of_record(
 
 
 async def by_id(
-    connection: Connection, object_name: str, ids: Sequence[int]
+    connection: Connection,
+    object_name: str,
+    ids: Sequence[int],
 ) -> dict[object, Attachment]:
     """Return attachments of an object's records by their ids, unlocked."""
     rows = await connection.fetch(BY_ID, object_name, list(ids))
@@ -110,7 +114,9 @@ async def by_id(
 
 
 async def by_external_id(
-    connection: Connection, object_name: str, ids: Sequence[str]
+    connection: Connection,
+    object_name: str,
+    ids: Sequence[str],
 ) -> dict[object, Attachment]:
     """Return attachments of an object's records by their external ids, unlocked."""
     rows = await connection.fetch(BY_EXTERNAL_ID, object_name, list(ids))
@@ -143,7 +149,9 @@ def _version(row: Record) -> Version:
 
 
 async def known_to(
-    connection: Connection, object_name: str, additions: Sequence[Addition]
+    connection: Connection,
+    object_name: str,
+    additions: Sequence[Addition],
 ) -> list[Known]:
     """Return the attachments that additions concern; the caller has locked their records."""
     columns = (
@@ -162,7 +170,10 @@ async def new_ids(connection: Connection, count: int) -> Iterator[int]:
 
 
 async def put(
-    connection: Connection, caller: Caller, object_name: str, steps: Sequence[Step]
+    connection: Connection,
+    caller: Caller,
+    object_name: str,
+    steps: Sequence[Step],
 ) -> None:
     """Store the attachments and versions that steps add."""
     if not steps:
@@ -215,21 +226,28 @@ async def remove(connection: Connection, ids: Sequence[int]) -> None:
 
 
 async def remove_version(
-    connection: Connection, attachment_id: int, version: int
+    connection: Connection,
+    attachment_id: int,
+    version: int,
 ) -> None:
     """Delete a version that is not the only one, and note it as deleted."""
     await connection.execute(REMOVE_VERSION, attachment_id, version)
 
 
 async def forget(
-    connection: Connection, objects: Sequence[str], record_ids: Sequence[str]
+    connection: Connection,
+    objects: Sequence[str],
+    record_ids: Sequence[str],
 ) -> None:
     """Delete the attachments of records that are deleted, and note them as deleted."""
     await connection.execute(FORGET, objects, record_ids)
 
 
 async def move(
-    connection: Connection, object_name: str, source: str, target: str
+    connection: Connection,
+    object_name: str,
+    source: str,
+    target: str,
 ) -> None:
     """Move a record's attachments to another record of the object."""
     await connection.execute(MOVE, object_name, source, target)

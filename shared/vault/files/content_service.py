@@ -59,12 +59,20 @@ class Content:
 class ContentService:
     """Keeps the bytes of a Vault's files; the owner of a file checks who may read or change it."""
 
-    def __init__(self, database: Database, files: FileStore) -> None:
+    def __init__(
+        self,
+        database: Database,
+        files: FileStore,
+    ) -> None:
         self._database = database
         self._files = files
 
     async def keep(
-        self, content: AsyncIterable[bytes], *, limit: int, md5: str | None = None
+        self,
+        content: AsyncIterable[bytes],
+        *,
+        limit: int,
+        md5: str | None = None,
     ) -> Content:
         """Keep up to ``limit`` bytes, to which a row has to refer within a day; ``md5`` (hex) is the expected checksum.
 
@@ -94,7 +102,10 @@ class ContentService:
         return None if row is None else Content(**row)
 
     def read(
-        self, content: Content, start: int = 0, length: int | None = None
+        self,
+        content: Content,
+        start: int = 0,
+        length: int | None = None,
     ) -> AsyncIterator[bytes]:
         """Yield the bytes from ``start`` on, at most ``length`` of them, in chunks."""
         return self._files.get(content.stored_as, start, length)

@@ -113,7 +113,10 @@ class FileStore(Protocol):
         """
 
     def get(
-        self, key: str, start: int = 0, length: int | None = None
+        self,
+        key: str,
+        start: int = 0,
+        length: int | None = None,
     ) -> AsyncIterator[bytes]:
         """Yield the bytes of a file from ``start`` on, at most ``length`` of them, in chunks.
 
@@ -145,7 +148,13 @@ class FileStore(Protocol):
         :raises NotEmpty: there is something in the folder.
         """
 
-    async def move(self, source: str, target: str, *, resumed: bool = False) -> None:
+    async def move(
+        self,
+        source: str,
+        target: str,
+        *,
+        resumed: bool = False,
+    ) -> None:
         """Move a file, or a folder with all that is in it; ``resumed`` completes a move that was interrupted.
 
         :raises NotFound: there is no item to move.
@@ -180,7 +189,11 @@ class Digest:
         self._md5.update(chunk)
         self._sha256.update(chunk)
 
-    def stored(self, key: str, md5: str | None) -> StoredFile:
+    def stored(
+        self,
+        key: str,
+        md5: str | None,
+    ) -> StoredFile:
         """Return what was stored under a key; ``md5`` (hex) is the expected checksum, if any.
 
         :raises ChecksumMismatch: the bytes have another checksum.

@@ -58,7 +58,10 @@ class LocalStore:
             await asyncio.to_thread(_discard, file)
 
     async def get(
-        self, key: str, start: int = 0, length: int | None = None
+        self,
+        key: str,
+        start: int = 0,
+        length: int | None = None,
     ) -> AsyncIterator[bytes]:
         """Yield the bytes of a file; see FileStore."""
         file = await asyncio.to_thread(_open, self._path(key), start)
@@ -111,7 +114,13 @@ class LocalStore:
         path = self._path(key)
         await asyncio.to_thread(_delete, path)
 
-    async def move(self, source: str, target: str, *, resumed: bool = False) -> None:
+    async def move(
+        self,
+        source: str,
+        target: str,
+        *,
+        resumed: bool = False,
+    ) -> None:
         """Move a file or a folder; see FileStore."""
         source_path = self._path(source)
         target_path = self._path(target)
@@ -149,7 +158,11 @@ def _create(path: Path) -> BinaryIO:
     return path.open("xb")
 
 
-def _publish(file: BinaryIO, target: Path, overwrite: bool) -> None:
+def _publish(
+    file: BinaryIO,
+    target: Path,
+    overwrite: bool,
+) -> None:
     """Put a complete file in its place, in one step.
 
     :raises AlreadyThere: there is a file and not ``overwrite``, or a file stands where a folder is needed.
@@ -200,7 +213,11 @@ def _item(path: Path, key: str) -> Item | None:
 
 
 def _walk(
-    path: Path, key: str, after: tuple[str, ...] | None, *, recursive: bool
+    path: Path,
+    key: str,
+    after: tuple[str, ...] | None,
+    *,
+    recursive: bool,
 ) -> Iterator[Item]:
     """Yield items in the order of their names, a folder before what is in it, from behind ``after`` on.
 
@@ -257,7 +274,11 @@ def _delete(path: Path) -> None:
             raise
 
 
-def _move(source: Path, target: Path, resumed: bool) -> None:
+def _move(
+    source: Path,
+    target: Path,
+    resumed: bool,
+) -> None:
     """Move a file or a folder; ``resumed`` completes a move that was interrupted.
 
     :raises NotFound: there is no item to move.
@@ -277,7 +298,11 @@ def _move(source: Path, target: Path, resumed: bool) -> None:
         raise AlreadyThere from error
 
 
-def _move_file(source: Path, target: Path, resumed: bool) -> None:
+def _move_file(
+    source: Path,
+    target: Path,
+    resumed: bool,
+) -> None:
     """Move a file by a second link, which fails when there is an item at the target.
 
     :raises FileExistsError: there is one.

@@ -48,7 +48,10 @@ class StagingService:
     """Reads and writes the staging area; changes of many items at once are jobs."""
 
     def __init__(
-        self, files: FileStore, jobs: JobService, limits: StagingLimits
+        self,
+        files: FileStore,
+        jobs: JobService,
+        limits: StagingLimits,
     ) -> None:
         self._files = files
         self._jobs = jobs
@@ -93,7 +96,11 @@ class StagingService:
         following = _cursor(items[limit - 1]) if len(items) > limit else None
         return items[:limit], following
 
-    async def _itself(self, area: StagingArea, key: str) -> Sequence[Item]:
+    async def _itself(
+        self,
+        area: StagingArea,
+        key: str,
+    ) -> Sequence[Item]:
         """Return the item of a key without items in it: a file as the only one, none for an empty folder.
 
         :raises VaultFault: INVALID_DATA when there is no such item.
@@ -106,7 +113,11 @@ class StagingService:
             return ()
         return (found,)
 
-    async def file(self, caller: Caller, path: str) -> Item:
+    async def file(
+        self,
+        caller: Caller,
+        path: str,
+    ) -> Item:
         """Return the file at a path.
 
         :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA when there is no such file.
@@ -114,7 +125,11 @@ class StagingService:
         area = self.area(caller)
         return await self._file(area.key(path))
 
-    async def file_to_load(self, caller: Caller, path: str) -> Item:
+    async def file_to_load(
+        self,
+        caller: Caller,
+        path: str,
+    ) -> Item:
         """Return the file that a job's parameters name.
 
         A caller who sees everything may name a file in their own folder without the folder.
@@ -138,7 +153,10 @@ class StagingService:
         return item
 
     def content(
-        self, item: Item, start: int = 0, length: int | None = None
+        self,
+        item: Item,
+        start: int = 0,
+        length: int | None = None,
     ) -> AsyncIterator[bytes]:
         """Yield the bytes of a file that the caller may read: from ``start`` on, at most ``length``, in chunks."""
         return self._files.get(item.key, start, length)
@@ -168,7 +186,11 @@ class StagingService:
         self._count(key, stored.size)
         return stored
 
-    async def create_folder(self, caller: Caller, path: str) -> str:
+    async def create_folder(
+        self,
+        caller: Caller,
+        path: str,
+    ) -> str:
         """Make a folder, and return its key.
 
         :raises VaultFault: as ``create_file`` does.
@@ -178,7 +200,11 @@ class StagingService:
             await self._files.make_folder(key)
         return key
 
-    def _new_key(self, caller: Caller, path: str) -> str:
+    def _new_key(
+        self,
+        caller: Caller,
+        path: str,
+    ) -> str:
         """Return the key of a new item.
 
         :raises VaultFault: PARAMETER_REQUIRED for an empty path; as ``_changeable`` does.
@@ -205,7 +231,11 @@ class StagingService:
         return key
 
     async def move(
-        self, caller: Caller, path: str, parent: str | None, name: str | None
+        self,
+        caller: Caller,
+        path: str,
+        parent: str | None,
+        name: str | None,
     ) -> int:
         """Submit a job that moves an item to another folder, renames it, or both, and return its id.
 
@@ -235,7 +265,13 @@ class StagingService:
         keys = {"source": source, "target": target}
         return await self._jobs.submit(caller, MOVE, "Move file staging item", keys)
 
-    async def delete(self, caller: Caller, path: str, *, recursive: bool) -> int:
+    async def delete(
+        self,
+        caller: Caller,
+        path: str,
+        *,
+        recursive: bool,
+    ) -> int:
         """Submit a job that deletes a file or folder, and return its id.
 
         :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA when there is no such item; OPERATION_NOT_ALLOWED for the
@@ -256,7 +292,11 @@ class StagingService:
         title = "Delete file staging item"
         return await self._jobs.submit(caller, DELETE, title, {"key": key})
 
-    async def require_room(self, key: str, size: int) -> None:
+    async def require_room(
+        self,
+        key: str,
+        size: int,
+    ) -> None:
         """Raise VaultFault unless a file of ``size`` bytes is small enough, and its user's folder has room for it.
 
         :raises VaultFault: EXCEEDS_FILE_MAX_SIZE.
@@ -278,7 +318,11 @@ class StagingService:
             message = f"A user's files have at most {bound} bytes together"
             raise VaultFault(ErrorType.EXCEEDS_FILE_MAX_SIZE, message)
 
-    def _note_usage(self, root: str, used: int) -> None:
+    def _note_usage(
+        self,
+        root: str,
+        used: int,
+    ) -> None:
         """Keep the sum of sizes in a folder; drop all sums when there are too many of them."""
         if len(self._usage) >= PAGE:
             self._usage = {}
@@ -305,7 +349,11 @@ class StagingService:
         room = self.limits.user_bytes - used
         return min(MAX_UPLOAD, self.limits.file_bytes, room)
 
-    def _count(self, key: str, size: int) -> None:
+    def _count(
+        self,
+        key: str,
+        size: int,
+    ) -> None:
         """Add a new file to the sum of sizes of its user's folder, if that is kept."""
         root = quota_root(key)
         if root in self._usage:

@@ -114,7 +114,12 @@ class UploadService:
         self._jobs = jobs
 
     async def create(
-        self, caller: Caller, path: str, size: int, *, overwrite: bool
+        self,
+        caller: Caller,
+        path: str,
+        size: int,
+        *,
+        overwrite: bool,
     ) -> UploadSession:
         """Open a session for a file of ``size`` bytes.
 
@@ -151,7 +156,11 @@ class UploadService:
             )
         return await self.session(caller, session_id)
 
-    async def session(self, caller: Caller, session_id: str) -> UploadSession:
+    async def session(
+        self,
+        caller: Caller,
+        session_id: str,
+    ) -> UploadSession:
         """Return one session.
 
         :raises VaultFault: INVALID_DATA when there is no such session; INSUFFICIENT_ACCESS for another user's.
@@ -213,7 +222,11 @@ class UploadService:
                 await self._files.delete(replaced.key)
         return UploadedPart(number, stored.size, stored.md5, key)
 
-    async def parts(self, caller: Caller, session_id: str) -> Sequence[UploadedPart]:
+    async def parts(
+        self,
+        caller: Caller,
+        session_id: str,
+    ) -> Sequence[UploadedPart]:
         """Return the parts that a session has so far, in their order.
 
         :raises VaultFault: as ``session`` does.
@@ -227,7 +240,11 @@ class UploadService:
             rows = await connection.fetch(PARTS, session_id)
         return [_part(session_id, row) for row in rows]
 
-    async def commit(self, caller: Caller, session_id: str) -> int:
+    async def commit(
+        self,
+        caller: Caller,
+        session_id: str,
+    ) -> int:
         """Submit a job that joins the parts, and return its id; return the same id when called again.
 
         :raises VaultFault: as ``session`` does; INVALID_DATA when parts are missing; OPERATION_NOT_ALLOWED when the
@@ -252,7 +269,11 @@ class UploadService:
                 raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, ENDED)
         return job_id
 
-    async def abort(self, caller: Caller, session_id: str) -> None:
+    async def abort(
+        self,
+        caller: Caller,
+        session_id: str,
+    ) -> None:
         """End a session, and remove its parts.
 
         :raises VaultFault: as ``session`` does; OPERATION_NOT_ALLOWED when it has been committed.

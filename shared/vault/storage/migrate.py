@@ -85,7 +85,9 @@ async def _apply(connection: Connection | DriverConnection) -> None:
 
 @asynccontextmanager
 async def as_owner(
-    dsn: str, service: str, patience: float
+    dsn: str,
+    service: str,
+    patience: float,
 ) -> AsyncIterator[DriverConnection]:
     """Yield a connection of the audit table's owner, in a transaction in which it acts as the service.
 
