@@ -42,7 +42,7 @@ KEEP = """
 INSERT INTO platform.field_file (filename, format, sha256) VALUES ($1, $2, $3)
 ON CONFLICT (filename, sha256) DO UPDATE SET last_stored = now() RETURNING handle
 """
-# In their order, so that two calls never wait for each other. Noted as stored again, they are safe from the sweep.
+# Handles that are used again, which saves them from the sweep. In their order, so that two calls never deadlock.
 TOUCH = """
 UPDATE platform.field_file SET last_stored = now() WHERE handle IN
     (SELECT handle FROM platform.field_file WHERE handle = ANY($1::text[]) ORDER BY handle FOR UPDATE)
@@ -53,7 +53,7 @@ FILES = """
 SELECT f.handle, f.filename, f.format, f.last_stored, c.sha256, c.size, c.md5, c.stored_as
 FROM platform.field_file f JOIN platform.content c USING (sha256) WHERE f.handle = ANY($1::text[])
 """
-# Files that no field has held since a moment. One that came to be held meanwhile is noted as stored again, and stays.
+# Unused files, last stored before a moment. One that a field came to use meanwhile is noted as stored again, and stays.
 REMOVE_UNUSED = (
     "DELETE FROM platform.field_file u WHERE u.last_stored < $1 AND {unused}"
 )

@@ -63,7 +63,7 @@ class Giving:
         self._first = first
 
     async def notes(self, kind: str) -> Mapping[str, Note]:
-        """Return the items of a kind that were given or withheld before, by name."""
+        """Return the items of a kind that were installed or withheld before, by name."""
         rows = await self._connection.fetch(NOTES, kind)
         return {row["name"]: Note(row["given"], row["withheld"]) for row in rows}
 
@@ -83,7 +83,7 @@ class Giving:
         text: str,
         reason: str,
     ) -> None:
-        """Record an item that could not be given, and log it the first time.
+        """Record an item that could not be installed, and log it the first time.
 
         :raises StandardLoadFailed: in a new Vault, where every item has to be accepted.
         """

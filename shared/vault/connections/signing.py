@@ -116,7 +116,7 @@ def key_pair(subject: str) -> tuple[bytes, str]:
         .issuer_name(name)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        # The clock of whoever verifies may be behind.
+        # The clock of a verifier may be behind.
         .not_valid_before(now - CLOCK_SKEW)
         .not_valid_after(now + timedelta(days=DAYS))
         .sign(key, hashes.SHA256())

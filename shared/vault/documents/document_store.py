@@ -26,7 +26,7 @@ _TABLE = table(VERSIONS)
 
 # One writer a document at a time: a version that follows is then always of the latest.
 ALONE = "SELECT pg_advisory_xact_lock(hashtextextended('document.' || id, 2)) FROM unnest($1::bigint[]) AS id"
-# One creator a key at a time: whoever waited sees what the other has made.
+# One creator a key at a time: the one that waited sees what the other has made.
 KEYS_ALONE = """SELECT pg_advisory_xact_lock(hashtextextended('document.' || $1::text || '.' || key, 2))
 FROM unnest($2::text[]) AS key"""
 # The id of a new document, and ids of several.

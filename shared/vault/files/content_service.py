@@ -2,7 +2,7 @@
 
 A copy in the store has a key of its own, and the row of its checksum says which copy counts. So two writers of the same
 bytes, or a writer and the sweep, never meet at one key: each decides in the database, under the lock of one row, and
-whoever made a copy that lost deletes it. A crash between file and row leaves a copy that no row names; the sweep
+the maker of a copy that lost deletes it. A crash between file and row leaves a copy that no row names; the sweep
 removes it. A table refers to content by a foreign key, which is all that the sweep needs to know of it.
 """
 

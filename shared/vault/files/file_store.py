@@ -267,7 +267,7 @@ def given_md5(header: str | None) -> str | None:
     if not header:
         return None
     text = header.strip()
-    # 16 bytes are 24 characters in base64, so that the length tells both apart.
+    # 16 bytes are 24 characters in base64, so that the length distinguishes both.
     try:
         decode = bytes.fromhex if len(text) == MD5_HEX else _from_base64
         digest = decode(text)

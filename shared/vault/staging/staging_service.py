@@ -87,7 +87,7 @@ class StagingService:
         area = self.area(caller)
         key = area.key(path)
         after = None if cursor is None else _position(cursor, key)
-        # One more than is returned: it tells whether there is a next page.
+        # One more than is returned, to know whether there is a next page.
         items = await self._files.list(
             key, recursive=recursive, after=after, limit=limit + 1
         )

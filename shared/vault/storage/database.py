@@ -27,11 +27,11 @@ CANCEL_TIME = 5.0  # that the server has to stop a statement by itself, before t
 CLOSE_TIMEOUT = 5.0
 ATTEMPTS = 5  # at a unit of work
 
-# The current time in milliseconds, and never before a time that a caller was told.
+# The current time in milliseconds, and never before one that was announced to a caller.
 NOW = """
 SELECT greatest(date_trunc('milliseconds', clock_timestamp()), (SELECT given FROM platform.clock))
 """
-# The same, stored as told to a caller.
+# The same, stored as announced.
 TELL = """
 UPDATE platform.clock SET given = greatest(given, date_trunc('milliseconds', clock_timestamp())) RETURNING given
 """
@@ -142,7 +142,8 @@ class Database:
 
         :raises DatabaseUnavailable: none can be had in time.
         """
-        pool = self._pool  # a close meanwhile waits for what is given back to it
+        # Kept here: a close meanwhile waits for the connections that are returned to it.
+        pool = self._pool
         if pool is None:
             message = "the database is not open"
             raise DatabaseUnavailable(message)
