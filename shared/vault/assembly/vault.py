@@ -77,8 +77,13 @@ from shared.vault.security.user_service import UserService
 from shared.vault.staging import staging_jobs
 from shared.vault.staging.staging_service import StagingLimits, StagingService
 from shared.vault.staging.uploads import UploadService
-from shared.vault.storage.channels import COMPONENT_CHANGED, OUTBOX, Notifications
-from shared.vault.storage.database import UNREACHABLE, Database
+from shared.vault.storage.database import (
+    COMPONENT_CHANGED,
+    OUTBOX,
+    UNREACHABLE,
+    Database,
+    Notifications,
+)
 from shared.vault.storage.migrate import migrate
 
 if TYPE_CHECKING:

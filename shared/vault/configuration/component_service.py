@@ -36,8 +36,7 @@ from shared.vault.configuration.component_table import (
 from shared.vault.configuration.scripts import ScriptExecution, StatementResult, refused
 from shared.vault.configuration.stored_data import carry_over, follow
 from shared.vault.errors import VaultFault
-from shared.vault.storage.channels import COMPONENT_CHANGED
-from shared.vault.storage.database import DatabaseUnavailable
+from shared.vault.storage.database import COMPONENT_CHANGED, DatabaseUnavailable
 
 if TYPE_CHECKING:
     from shared.vault.access.caller import Caller

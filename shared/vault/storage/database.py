@@ -1,4 +1,4 @@
-"""Opens connections to the Vault's database: a bounded pool, transactions with timeouts, repeated units of work."""
+"""Reaches the Vault's database: a bounded pool, transactions, repeated units of work, the clock, notifications."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 import asyncpg
 
-from shared.runtime.waiting import state_log
+from shared.runtime.process import end, run_until_cancelled
+from shared.runtime.waiting import delays, state_log
 
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
@@ -26,6 +27,13 @@ STATEMENT_TIMEOUT = 60.0
 CANCEL_TIME = 5.0  # that the server has to stop a statement by itself, before the driver gives it up
 CLOSE_TIMEOUT = 5.0
 ATTEMPTS = 5  # at a unit of work
+
+# Channels of notifications.
+COMPONENT_CHANGED = "component_changed"
+OUTBOX = "outbox"
+LISTEN_TIMEOUT = 10.0
+# Seconds; rows of the outbox wait no longer than this once the database is back.
+MAX_PAUSE = 3.0
 
 # The current time in milliseconds, and never before one that was announced to a caller.
 NOW = """
@@ -287,3 +295,73 @@ async def tell(connection: Connection) -> datetime:
     """
     now: datetime = await connection.fetchval(TELL)
     return now
+
+
+class Notifications:
+    """Calls back on every notification, and once after each connection that was lost and made again."""
+
+    def __init__(self, dsn: str) -> None:
+        self._dsn = dsn
+        self._callbacks: dict[str, Callable[[], None]] = {}
+        self._task: asyncio.Task[None] | None = None
+
+    def on(
+        self,
+        channel: str,
+        callback: Callable[[], None],
+    ) -> None:
+        """Call ``callback`` whenever ``channel`` is notified; to be called before ``start``."""
+        self._callbacks[channel] = callback
+
+    async def start(self) -> None:
+        """Listen until ``stop``."""
+        # A connection of its own: one of the pool would be missing there for good.
+        listening = run_until_cancelled("notifications", self._listen)
+        self._task = asyncio.create_task(listening, name="notifications")
+
+    async def stop(self) -> None:
+        """End the listening connection."""
+        await end(self._task)
+
+    async def _listen(self) -> None:
+        """Connect and listen, again whenever the connection is lost."""
+        pauses = delays(ceiling=MAX_PAUSE)
+        while True:
+            try:
+                connection = await asyncpg.connect(self._dsn, timeout=LISTEN_TIMEOUT)
+            except UNREACHABLE as error:
+                state_log.failed("postgresql (notifications)", error)
+                await asyncio.sleep(next(pauses))
+                continue
+            state_log.succeeded("postgresql (notifications)")
+            pauses = delays(ceiling=MAX_PAUSE)
+            try:
+                await self._listen_on(connection)
+            finally:
+                connection.terminate()
+
+    async def _listen_on(self, connection: asyncpg.Connection[asyncpg.Record]) -> None:
+        """Listen on a connection until it is lost."""
+        lost = asyncio.Event()
+        connection.add_termination_listener(lambda _: lost.set())
+        try:
+            for channel in self._callbacks:
+                await connection.add_listener(channel, self._heard)
+            # Notifications that were sent while nobody listened are lost.
+            for callback in self._callbacks.values():
+                callback()
+            await lost.wait()
+        except (*UNREACHABLE, asyncpg.InterfaceError) as error:
+            state_log.failed("postgresql (notifications)", error)
+
+    def _heard(
+        self,
+        connection: asyncpg.Connection[asyncpg.Record]
+        | PoolConnectionProxy[asyncpg.Record],
+        pid: int,
+        channel: str,
+        payload: object,
+    ) -> None:
+        """Call the callback of a channel; the driver's own arguments say nothing that it needs."""
+        del connection, pid, payload
+        self._callbacks[channel]()
