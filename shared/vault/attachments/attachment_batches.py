@@ -240,7 +240,7 @@ class AttachmentBatches:
         """Run the work in a transaction, and return the rows."""
         errors_before = [list(row.errors) for row in rows]
 
-        async def begun(connection: Connection) -> list[Row]:
+        async def attempt(connection: Connection) -> list[Row]:
             # The transaction is repeated after a deadlock: rows begin without the errors of the first time.
             for row, errors in zip(rows, errors_before, strict=True):
                 row.errors = list(errors)
@@ -249,7 +249,7 @@ class AttachmentBatches:
             await work(connection, writer)
             return []
 
-        await self._records.carry_out(begun)
+        await self._records.carry_out(attempt)
         return list(rows)
 
 

@@ -15,8 +15,8 @@ from shared.vault.documents.document_content import file_name
 from shared.vault.documents.document_store import Place, SourceFile, keep_file
 from shared.vault.documents.versions import (
     CHOSEN,
-    Begun,
-    begun,
+    Beginning,
+    beginning_of,
     first_version,
     require_fields,
 )
@@ -88,19 +88,21 @@ class DocumentBatches:
             model, versions = self._documents.model(caller, Operation.CREATE)
             own = [_without(source, {*CHOSEN, FILE}) for source in sources]
             read = await self._read(connection, caller, versions, own)
-            beginnings: dict[int, Begun] = {}
+            beginnings: dict[int, Beginning] = {}
             for row, source, file in zip(read, sources, files, strict=True):
                 require_fields(versions, row)
                 if isinstance(file, VaultFault):
                     row.errors.append(file.error)
-                begins = _begun(model, row, source)
-                if begins is not None and not row.errors:
-                    beginnings[row.index] = begins
+                beginning = _beginning_of(model, row, source)
+                if beginning is not None and not row.errors:
+                    beginnings[row.index] = beginning
             if id_param is not None:
                 candidates = [read[at] for at in beginnings]
                 await _fail_taken(connection, versions, id_param, candidates)
             accepted = {
-                at: begins for at, begins in beginnings.items() if not read[at].errors
+                at: beginning
+                for at, beginning in beginnings.items()
+                if not read[at].errors
             }
             await self._insert(connection, caller, versions, read, accepted, files)
             return read
@@ -113,7 +115,7 @@ class DocumentBatches:
         caller: Caller,
         versions: VaultObject,
         rows: Sequence[Row],
-        accepted: Mapping[int, Begun],
+        accepted: Mapping[int, Beginning],
         files: Sequence[SourceFile | VaultFault | None],
     ) -> None:
         """Store the documents of accepted rows with their files; ``accepted`` has the places of the rows."""
@@ -121,9 +123,9 @@ class DocumentBatches:
         ids = [int(row["id"]) for row in id_rows]
         writing = await self._documents.writing(connection, caller)
         stored: list[dict[str, object]] = []
-        for (at, begins), document_id in zip(accepted.items(), ids, strict=True):
+        for (at, beginning), document_id in zip(accepted.items(), ids, strict=True):
             row = rows[at]
-            version = first_version(writing, document_id, begins, row.values)
+            version = first_version(writing, document_id, beginning, row.values)
             stored.append(version)
             row.id = str(document_id)
             row.event = CREATED
@@ -265,14 +267,14 @@ def _without(row: Texts, columns: set[str]) -> Texts:
     return {name: value for name, value in row.items() if name not in columns}
 
 
-def _begun(
+def _beginning_of(
     model: DocumentModel,
     row: Row,
     source: Texts,
-) -> Begun | None:
+) -> Beginning | None:
     """Return how a row's document begins; None for a row whose choice is refused, which gets the error."""
     try:
-        return begun(model, source)
+        return beginning_of(model, source)
     except VaultFault as fault:
         row.errors.append(fault.error)
         return None

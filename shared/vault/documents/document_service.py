@@ -24,7 +24,7 @@ from shared.vault.documents.versions import (
     LIFECYCLE,
     Number,
     Writing,
-    begun,
+    beginning_of,
     first_version,
     latest_version,
     require_fields,
@@ -103,7 +103,7 @@ class DocumentService:
 
         async def work(connection: Connection) -> list[Row]:
             model, versions = self.model(caller, Operation.CREATE)
-            begins = begun(model, fields)
+            beginning = beginning_of(model, fields)
             own = {name: value for name, value in fields.items() if name not in CHOSEN}
             row = await self._read(connection, caller, versions, own)
             require_fields(versions, row)
@@ -111,10 +111,10 @@ class DocumentService:
                 return [row]
             document_id = await connection.fetchval(store.NEXT_ID)
             writing = await self.writing(connection, caller)
-            first = first_version(writing, document_id, begins, row.values)
+            first = first_version(writing, document_id, beginning, row.values)
             await store.insert(connection, versions, [first])
             if file is not None:
-                version = version_id(document_id, begins.number)
+                version = version_id(document_id, beginning.number)
                 await keep_file(connection, version, SOURCE_FILE, file)
             await entries.document_changed(
                 connection, caller, entries.CREATE, document_id

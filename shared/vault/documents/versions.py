@@ -71,7 +71,7 @@ FIRST = Number(0, 1)
 
 
 @dataclass(frozen=True, slots=True)
-class Begun:
+class Beginning:
     """How a new document begins: its type and lifecycle, and the number of its first version."""
 
     kind: DocumentType
@@ -88,7 +88,7 @@ class Writing:
     moment: datetime
 
 
-def begun(model: DocumentModel, fields: Mapping[str, str]) -> Begun:
+def beginning_of(model: DocumentModel, fields: Mapping[str, str]) -> Beginning:
     """Return how a document begins that is created with these fields.
 
     :raises VaultFault: PARAMETER_REQUIRED or INVALID_DATA when they choose no type, lifecycle or number.
@@ -96,7 +96,7 @@ def begun(model: DocumentModel, fields: Mapping[str, str]) -> Begun:
     kind = type_of(model, fields)
     lifecycle = lifecycle_of(model, kind, fields.get(LIFECYCLE))
     number = first_number(fields)
-    return Begun(kind, lifecycle, number)
+    return Beginning(kind, lifecycle, number)
 
 
 def first_number(fields: Mapping[str, str]) -> Number:
@@ -236,22 +236,22 @@ def document_number(kind: DocumentType, document_id: int) -> str:
 def first_version(
     writing: Writing,
     document_id: int,
-    begins: Begun,
+    beginning: Beginning,
     fields: Mapping[str, object],
 ) -> dict[str, object]:
     """Return all that is stored of the first version of a document with these fields."""
-    levels = dict(zip(LEVELS, begins.kind.path, strict=False))
+    levels = dict(zip(LEVELS, beginning.kind.path, strict=False))
     values = {
         **fields,
         DOCUMENT_ID: document_id,
         "global_id__sys": f"{writing.vault_id}_{document_id}",
-        "document_number__v": document_number(begins.kind, document_id),
+        "document_number__v": document_number(beginning.kind, document_id),
         **levels,
-        LIFECYCLE: begins.lifecycle.name,
+        LIFECYCLE: beginning.lifecycle.name,
         "document_creation_date__v": writing.moment,
         "created_by__v": writing.user_id,
     }
-    return latest_version(writing, values, begins.lifecycle, begins.number)
+    return latest_version(writing, values, beginning.lifecycle, beginning.number)
 
 
 def latest_version(

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.documents.versions import (
-    Begun,
+    Beginning,
     Number,
     Writing,
     document_number,
@@ -204,8 +204,8 @@ WRITING = Writing(vault_id=9, user_id=31, moment=NOW)
 
 
 def test_what_is_stored_of_a_new_document() -> None:
-    begins = Begun(ANSWER, DRAFT, Number(0, 1))
-    assert first_version(WRITING, 12, begins, {"name__v": "Answer"}) == {
+    beginning = Beginning(ANSWER, DRAFT, Number(0, 1))
+    assert first_version(WRITING, 12, beginning, {"name__v": "Answer"}) == {
         "name__v": "Answer",
         "document_id__sys": 12,
         "global_id__sys": "9_12",
@@ -228,7 +228,7 @@ def test_what_is_stored_of_a_new_document() -> None:
 
 
 def test_a_later_version_keeps_who_created_the_document() -> None:
-    earlier = first_version(WRITING, 12, Begun(ANSWER, DRAFT, Number(0, 1)), {})
+    earlier = first_version(WRITING, 12, Beginning(ANSWER, DRAFT, Number(0, 1)), {})
     later = datetime(2024, 5, 7, tzinfo=UTC)
     writing = Writing(vault_id=9, user_id=32, moment=later)
     version = latest_version(writing, earlier, DRAFT, Number(0, 2))
