@@ -1,10 +1,156 @@
-"""Who is calling: the signed-in user that every permission check is about."""
+"""Describes who is calling: a user, and what the permission sets of the user's security profile allow."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import assert_never
 
-from shared.vault.access.permission_sets import SYSTEM_ADMIN, SecurityProfile
+from shared.vault.components.permission_types import (
+    ALL_OBJECTS,
+    BUSINESS_OBJECTS,
+    Grant,
+    Operation,
+)
+from shared.vault.components.platform import SECURITY_PROFILES
+
+ALL = frozenset(Operation)
+WRITE = frozenset({Operation.READ, Operation.CREATE, Operation.EDIT})
+READ = frozenset({Operation.READ})
+NONE: frozenset[Operation] = frozenset()
+
+_BUSINESS = frozenset({"person__sys", BUSINESS_OBJECTS})
+# Platform objects that Vault names without __sys.
+_PLATFORM = frozenset(
+    {
+        "users",
+        "groups",
+        "vault_package__v",
+        "outbound_package__v",
+        "package_component__v",
+        "vault_component__v",
+    }
+)
+
+
+def is_business(object_name: str) -> bool:
+    """Return whether an object is none of the platform's, which end in ``__sys``; a person is business data too."""
+    if object_name in _BUSINESS:
+        return True
+    return not object_name.endswith("__sys") and object_name not in _PLATFORM
+
+
+def implied(grant: Grant) -> frozenset[Grant]:
+    """Return the grants that come with one which is of no use without them."""
+    match grant:
+        case Grant.EXECUTE_MDL | Grant.MANAGE_INTEGRATIONS:
+            return frozenset({Grant.READ_CONFIGURATION})
+        case Grant.MANAGE_QUEUES:
+            return frozenset({Grant.READ_QUEUES, Grant.READ_CONFIGURATION})
+        case Grant.MANAGE_STAGING:
+            return frozenset({Grant.USE_STAGING})
+        case (
+            Grant.READ_CONFIGURATION
+            | Grant.READ_QUEUES
+            | Grant.REPORT_DELIVERIES
+            | Grant.READ_QUEUE_LOG
+            | Grant.MANAGE_CONNECTIONS
+            | Grant.OPEN_CONNECTION_SESSIONS
+            | Grant.SIGN_MESSAGES
+            | Grant.MANAGE_JOBS
+            | Grant.USE_STAGING
+            | Grant.USE_LOADER
+            | Grant.MANAGE_PACKAGES
+            | Grant.READ_AUDIT
+            | Grant.RECORD_MIGRATION
+            | Grant.COPY_RECORDS
+            | Grant.REQUEST_RUNS
+            | Grant.LOOK_UP_ACCOUNTS
+        ):
+            return frozenset()
+        case _:
+            assert_never(grant)
+
+
+@dataclass(frozen=True, slots=True)
+class PermissionSet:
+    """Grants, and operations by object or by one of the names that stand for many."""
+
+    grants: frozenset[Grant] = frozenset()
+    objects: Mapping[str, frozenset[Operation]] = field(default_factory=dict)
+
+    def operations(self, object_name: str) -> frozenset[Operation]:
+        """Return what the set allows on an object, by the entry that is closest to it."""
+        if object_name in self.objects:
+            return self.objects[object_name]
+        if is_business(object_name) and BUSINESS_OBJECTS in self.objects:
+            return self.objects[BUSINESS_OBJECTS]
+        return self.objects.get(ALL_OBJECTS, NONE)
+
+
+# Compared by identity: each version of the components makes profiles of its own, and what is compiled for one is
+# not found for another of the same name.
+@dataclass(frozen=True, slots=True, eq=False)
+class SecurityProfile:
+    """A security profile: it allows what any of its permission sets allows."""
+
+    name: str
+    sets: tuple[PermissionSet, ...] = ()
+    grants: frozenset[Grant] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Gather the grants of all sets, and what they imply."""
+        grants: set[Grant] = set()
+        for permissions in self.sets:
+            grants |= permissions.grants
+        for grant in tuple(grants):
+            grants |= implied(grant)
+        object.__setattr__(self, "grants", frozenset(grants))
+
+    def operations(self, object_name: str) -> frozenset[Operation]:
+        """Return what the sets allow on an object together."""
+        together = NONE
+        for permissions in self.sets:
+            together |= permissions.operations(object_name)
+        return together
+
+
+_SYSTEM_ADMIN, _INTEGRATION_USER, _BUSINESS_USER = SECURITY_PROFILES.entries
+
+SYSTEM_ADMIN = SecurityProfile(
+    _SYSTEM_ADMIN, (PermissionSet(frozenset(Grant), {ALL_OBJECTS: ALL}),)
+)
+_INTEGRATION_GRANTS = frozenset(
+    {
+        Grant.READ_CONFIGURATION,
+        Grant.READ_QUEUES,
+        Grant.REPORT_DELIVERIES,
+        Grant.OPEN_CONNECTION_SESSIONS,
+        Grant.SIGN_MESSAGES,
+        Grant.USE_STAGING,
+        Grant.USE_LOADER,
+        Grant.COPY_RECORDS,
+    }
+)
+# A connector writes business data and the exceptions that it reports, and of the rest it only reads.
+_INTEGRATION_OBJECTS = {
+    ALL_OBJECTS: READ,
+    BUSINESS_OBJECTS: WRITE,
+    "exception_message__sys": WRITE,
+    "exception_item__sys": WRITE,
+}
+INTEGRATION_USER = SecurityProfile(
+    _INTEGRATION_USER, (PermissionSet(_INTEGRATION_GRANTS, _INTEGRATION_OBJECTS),)
+)
+BUSINESS_USER = SecurityProfile(
+    _BUSINESS_USER,
+    (PermissionSet(frozenset({Grant.LOOK_UP_ACCOUNTS}), {BUSINESS_OBJECTS: WRITE}),),
+)
+
+SUPPLIED: Mapping[str, SecurityProfile] = {
+    profile.name: profile for profile in (SYSTEM_ADMIN, INTEGRATION_USER, BUSINESS_USER)
+}
+"""The security profiles that every Vault has; each has one permission set, of the same name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,8 +159,7 @@ class Caller:
 
     ``profile`` is the security profile as it was when the call began. ``session_id`` is None for the Vault acting by
     itself, and for an access token. ``delegate_user_id`` is the user who has opened the session in this user's name.
-    ``connection_id`` is the connection whose remote Vault works in the session; ``read_only`` says that it may write
-    nothing.
+    ``connection_id`` is the connection whose remote Vault works in the session; a ``read_only`` session writes nothing.
     """
 
     user_id: int
@@ -31,5 +176,5 @@ SYSTEM = Caller(user_id=1, username="System", profile=SYSTEM_ADMIN)
 
 
 def on_behalf_of(caller: Caller) -> Caller:
-    """The Vault acting for a caller who may do just this: everything is permitted, and theirs on record."""
+    """Return the Vault acting for a caller who may do just this: all is permitted, the audit trail names the caller."""
     return replace(caller, profile=SYSTEM_ADMIN)

@@ -1,12 +1,13 @@
-"""The one place that decides what callers may do, by what their security profile holds."""
+"""Decides what callers may do, by what their security profile allows; no other module does."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING
+from enum import StrEnum
+from typing import TYPE_CHECKING, assert_never
 
 from shared.protocol.error_types import ErrorType
-from shared.vault.access.permission_sets import ALL, NONE, READ
+from shared.vault.access.caller import ALL, NONE, READ
 from shared.vault.components.permission_types import (
     ALL_OBJECTS,
     BUSINESS_OBJECTS,
@@ -16,10 +17,10 @@ from shared.vault.components.permission_types import (
 from shared.vault.errors import VaultFault
 
 if TYPE_CHECKING:
-    from shared.vault.access.caller import Caller
-    from shared.vault.access.permission_sets import SecurityProfile
+    from shared.vault.access.caller import Caller, SecurityProfile
 
 __all__ = [
+    "AuditTrail",
     "Grant",
     "Operation",
     "allowed",
@@ -56,25 +57,32 @@ _GOVERNED: Mapping[str, Mapping[Grant, frozenset[Operation]]] = {
 }
 """Objects whose records are written with a grant, and never without one; object permissions let them be read."""
 
-_TRAILS = frozenset(
-    {
-        "document_audit_trail",
-        "object_audit_trail",
-        "system_audit_trail",
-        "domain_audit_trail",
-        "login_audit_trail",
-    }
-)
-"""Query targets that take the grant READ_AUDIT, whatever is said of objects."""
+
+class AuditTrail(StrEnum):
+    """The audit trails, by their names in the API and in queries.
+
+    As query targets they take the grant READ_AUDIT, whatever a profile allows on objects.
+    """
+
+    DOCUMENT = "document_audit_trail"
+    OBJECT = "object_audit_trail"
+    SYSTEM = "system_audit_trail"  # of the configuration
+    DOMAIN = "domain_audit_trail"  # of users' access
+    LOGIN = "login_audit_trail"
+
+    @property
+    def key(self) -> str:
+        """Return what stands for the trail in the table of entries."""
+        return self.removesuffix("_audit_trail")
+
+
+_TRAILS = frozenset(AuditTrail)
 
 _COMPONENTS: Mapping[str, Grant] = {
     "Integrationrule": Grant.MANAGE_INTEGRATIONS,
     "Queue": Grant.MANAGE_QUEUES,
 }
 """Component types that take a grant of their own to be changed, in place of EXECUTE_MDL."""
-
-_READING = frozenset({Grant.READ_CONFIGURATION, Grant.READ_QUEUES})
-"""What a session that may write nothing keeps of its profile's grants."""
 
 _NEVER_REMOTE = frozenset({Grant.EXECUTE_MDL})
 """What no remote Vault may do, whatever the user in whose name it works has become since."""
@@ -83,145 +91,199 @@ _REFUSAL = "User does not have sufficient privileges to perform the action"
 
 
 def allowed(profile: SecurityProfile, object_name: str) -> frozenset[Operation]:
-    """What a profile lets its users do with the records of an object."""
+    """Return what a profile lets its users do with the records of an object."""
     if object_name in _TRAILS:
         return READ if Grant.READ_AUDIT in profile.grants else NONE
-    held = profile.operations(object_name)
-    if object_name in _GOVERNED:
-        by_grant = (
-            operations
-            for grant, operations in _GOVERNED[object_name].items()
-            if grant in profile.grants
-        )
-        held = (held & READ).union(*by_grant)
-    return held
+    operations = profile.operations(object_name)
+    if object_name not in _GOVERNED:
+        return operations
+    # Object permissions alone never write what a connection or an integration is made of.
+    operations &= READ
+    for grant, by_grant in _GOVERNED[object_name].items():
+        if grant in profile.grants:
+            operations |= by_grant
+    return operations
 
 
-def may(caller: Caller, object_name: str, operation: Operation) -> bool:
-    """Whether the caller may do this with the records of an object."""
-    if caller.read_only and operation is not Operation.READ:
-        return False
+def may(
+    caller: Caller,
+    object_name: str,
+    operation: Operation,
+) -> bool:
+    """Return whether the caller may do this with the records of an object."""
+    match operation:
+        case Operation.CREATE | Operation.EDIT | Operation.DELETE:
+            if caller.read_only:
+                return False
+        case Operation.READ:
+            pass
+        case _:
+            assert_never(operation)
     return operation in allowed(caller.profile, object_name)
 
 
 def readable(caller: Caller) -> Callable[[str], bool]:
-    """Which objects the caller may read, as a predicate on object names."""
+    """Return a predicate on object names: whether the caller may read the object."""
     return lambda object_name: Operation.READ in allowed(caller.profile, object_name)
 
 
-def require(caller: Caller, object_name: str, operation: Operation) -> None:
-    """Refuse a caller who may not do this with the records of an object.
+def require(
+    caller: Caller,
+    object_name: str,
+    operation: Operation,
+) -> None:
+    """Check that the caller may do this with the records of an object.
 
-    :raises VaultFault: INSUFFICIENT_ACCESS.
+    :raises VaultFault: INSUFFICIENT_ACCESS when not.
     """
     if not may(caller, object_name, operation):
-        raise VaultFault(
-            ErrorType.INSUFFICIENT_ACCESS,
-            f"{_REFUSAL} [{operation}] on [{object_name[:100]}]",
-        )
+        message = f"{_REFUSAL} [{operation}] on [{object_name[:100]}]"
+        raise VaultFault(ErrorType.INSUFFICIENT_ACCESS, message)
 
 
 def granted(caller: Caller, grant: Grant) -> bool:
-    """Whether the caller's profile holds the grant, and the session does not take it away."""
+    """Return whether the caller's profile has the grant, and the session does not take it away."""
     if caller.connection_id is not None and grant in _NEVER_REMOTE:
         return False
-    return grant in caller.profile.grants and (
-        grant in _READING or not caller.read_only
-    )
+    if caller.read_only and not _reads_only(grant):
+        return False
+    return grant in caller.profile.grants
+
+
+def _reads_only(grant: Grant) -> bool:
+    """Return whether a session that may write nothing keeps the grant."""
+    match grant:
+        case Grant.READ_CONFIGURATION | Grant.READ_QUEUES:
+            return True
+        case (
+            Grant.EXECUTE_MDL
+            | Grant.MANAGE_QUEUES
+            | Grant.REPORT_DELIVERIES
+            | Grant.READ_QUEUE_LOG
+            | Grant.MANAGE_CONNECTIONS
+            | Grant.OPEN_CONNECTION_SESSIONS
+            | Grant.SIGN_MESSAGES
+            | Grant.MANAGE_JOBS
+            | Grant.USE_STAGING
+            | Grant.MANAGE_STAGING
+            | Grant.USE_LOADER
+            | Grant.MANAGE_PACKAGES
+            | Grant.READ_AUDIT
+            | Grant.RECORD_MIGRATION
+            | Grant.COPY_RECORDS
+            | Grant.REQUEST_RUNS
+            | Grant.MANAGE_INTEGRATIONS
+            | Grant.LOOK_UP_ACCOUNTS
+        ):
+            return False
+        case _:
+            assert_never(grant)
 
 
 def connects(caller: Caller) -> bool:
-    """Whether this is a connection's user: one who copies records as a connection does, and configures nothing."""
+    """Return whether this is a connection's user: one who copies records and configures nothing."""
     grants = caller.profile.grants
     return Grant.COPY_RECORDS in grants and Grant.EXECUTE_MDL not in grants
 
 
 def authorize(caller: Caller, grant: Grant) -> None:
-    """Refuse a caller whose profile does not hold the grant.
+    """Check that the caller has the grant.
 
-    :raises VaultFault: INSUFFICIENT_ACCESS.
+    :raises VaultFault: INSUFFICIENT_ACCESS when not.
     """
     if not granted(caller, grant):
         raise VaultFault(ErrorType.INSUFFICIENT_ACCESS, f"{_REFUSAL} [{grant}]")
 
 
 def authorize_copying(caller: Caller) -> None:
-    """Refuse a caller who copies no records: no remote Vault that may write, and no holder of the grant.
+    """Check that the caller is a connected Vault with write access, or has the grant *copy records*.
 
-    :raises VaultFault: INSUFFICIENT_ACCESS.
+    :raises VaultFault: INSUFFICIENT_ACCESS when neither.
     """
     if caller.connection_id is None or caller.read_only:
         authorize(caller, Grant.COPY_RECORDS)
 
 
 def authorize_components(caller: Caller, types: Iterable[str] | None = None) -> None:
-    """Refuse a caller who may not change components of each of the types; None asks whether of any type at all.
+    """Check that the caller may change components of each of the types; None asks whether of any type at all.
 
-    :raises VaultFault: INSUFFICIENT_ACCESS.
+    :raises VaultFault: INSUFFICIENT_ACCESS when not.
     """
     if types is None:
         if not any(granted(caller, grant) for grant in _COMPONENTS.values()):
             authorize(caller, Grant.EXECUTE_MDL)
         return
     for name in types:
-        authorize(caller, _COMPONENTS.get(name, Grant.EXECUTE_MDL))
+        authorize(caller, _grant_to_change(name))
 
 
 def may_change(caller: Caller, component_type: str) -> bool:
-    """Whether the caller may change components of the type."""
-    return granted(caller, _COMPONENTS.get(component_type, Grant.EXECUTE_MDL))
+    """Return whether the caller may change components of the type."""
+    return granted(caller, _grant_to_change(component_type))
+
+
+def _grant_to_change(component_type: str) -> Grant:
+    own = _COMPONENTS.get(component_type)
+    return Grant.EXECUTE_MDL if own is None else own
 
 
 def holds_all_of(caller: Caller, profile: SecurityProfile) -> bool:
-    """Whether the caller may do whatever a profile allows."""
-    own, named = caller.profile, {ALL_OBJECTS, BUSINESS_OBJECTS}
+    """Return whether the caller may do all that a profile allows."""
+    own = caller.profile
+    if not profile.grants <= own.grants:
+        return False
+    # Any object that no set names is allowed what the two names for many are.
+    names = {ALL_OBJECTS, BUSINESS_OBJECTS}
     for permissions in (*own.sets, *profile.sets):
-        named.update(permissions.objects)
-    return profile.grants <= own.grants and all(
-        allowed(profile, name) <= allowed(own, name) for name in named
-    )
+        names.update(permissions.objects)
+    return all(allowed(profile, name) <= allowed(own, name) for name in names)
 
 
 def require_all_of(caller: Caller, profile: SecurityProfile) -> None:
-    """Refuse a caller who would give to others, or use of others, what they may not do themselves.
+    """Check that callers give to others, or use of others, nothing that they may not do themselves.
 
-    :raises VaultFault: INSUFFICIENT_ACCESS.
+    :raises VaultFault: INSUFFICIENT_ACCESS when the profile allows more than the caller's own.
     """
     if not holds_all_of(caller, profile):
         message = f"{_REFUSAL} with security profile [{profile.name[:100]}], which allows more than their own"
         raise VaultFault(ErrorType.INSUFFICIENT_ACCESS, message)
 
 
-def authorize_own(caller: Caller, owner: int, grant: Grant) -> None:
-    """Refuse a caller to whom a thing does not belong, and whose profile does not hold the grant for those of others.
+def authorize_own(
+    caller: Caller,
+    owner: int,
+    grant: Grant,
+) -> None:
+    """Check that a thing belongs to the caller, or that the caller has the grant for those of others.
 
-    :raises VaultFault: INSUFFICIENT_ACCESS.
+    :raises VaultFault: INSUFFICIENT_ACCESS when neither.
     """
     if caller.user_id != owner:
         authorize(caller, grant)
 
 
 def require_own(
-    caller: Caller, owner: int, object_name: str, operation: Operation
+    caller: Caller,
+    owner: int,
+    object_name: str,
+    operation: Operation,
 ) -> None:
-    """Refuse a caller to whom a thing does not belong, and who may not do this with those of others.
+    """Check that a thing belongs to the caller, or that the caller may do this with those of others.
 
-    :raises VaultFault: INSUFFICIENT_ACCESS.
+    :raises VaultFault: INSUFFICIENT_ACCESS when neither.
     """
     if caller.user_id != owner:
         require(caller, object_name, operation)
 
 
 def in_person(caller: Caller) -> None:
-    """Refuse a delegate or a remote Vault what only the user may do: sign-ins, tokens and delegations of theirs.
+    """Check that the user acts, and no delegate or remote Vault: for sign-ins, tokens and delegations of theirs.
 
-    :raises VaultFault: INSUFFICIENT_ACCESS.
+    :raises VaultFault: INSUFFICIENT_ACCESS in the session of a delegate or a connection.
     """
     if caller.delegate_user_id is not None:
-        raise VaultFault(
-            ErrorType.INSUFFICIENT_ACCESS, f"{_REFUSAL} in a delegated session"
-        )
+        message = f"{_REFUSAL} in a delegated session"
+        raise VaultFault(ErrorType.INSUFFICIENT_ACCESS, message)
     if caller.connection_id is not None:
-        raise VaultFault(
-            ErrorType.INSUFFICIENT_ACCESS, f"{_REFUSAL} in a connection's session"
-        )
+        message = f"{_REFUSAL} in a connection's session"
+        raise VaultFault(ErrorType.INSUFFICIENT_ACCESS, message)

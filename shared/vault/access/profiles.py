@@ -1,4 +1,4 @@
-"""Security profiles and permission sets as components, and the profiles that a Vault's users have."""
+"""Reads security profiles and permission sets out of components, and checks changes of them."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from shared.protocol.error_types import ErrorType
-from shared.vault.access.permission_sets import (
+from shared.vault.access.caller import (
     NONE,
     READ,
     SUPPLIED,
     PermissionSet,
     SecurityProfile,
 )
-from shared.vault.access.permissions import allowed
+from shared.vault.access.permissions import allowed, holds_all_of
+from shared.vault.components.component_errors import Code, ComponentError
 from shared.vault.components.component_tree import Component, Scalar
 from shared.vault.components.permission_changes import is_supplied, object_of
 from shared.vault.components.permission_types import (
@@ -27,8 +28,11 @@ from shared.vault.components.platform import SECURITY_PROFILES
 from shared.vault.errors import VaultFault
 
 if TYPE_CHECKING:
+    from shared.vault.access.caller import Caller
+    from shared.vault.components.evolution import Step
     from shared.vault.components.registry import Key
     from shared.vault.model.component_model import Field, VaultObject
+
 
 FILTER = "name__v::"
 
@@ -36,20 +40,17 @@ Components = Mapping["Key", Component]
 
 
 def active_profiles(components: Components) -> dict[str, SecurityProfile]:
-    """Every active profile by name, those of every Vault among them; sets that are inactive allow nothing."""
-    active = {
-        key: component
-        for key, component in components.items()
-        if component.flag("active", True)
-    }
-    own = (c for c in active.values() if c.type == PROFILE and not is_supplied(c.key))
-    return {component.name: profile_of(component, active) for component in own} | dict(
-        SUPPLIED
-    )
+    """Return every active profile by name, those of every Vault among them; inactive sets allow nothing."""
+    active = {key: c for key, c in components.items() if c.flag("active", True)}
+    profiles: dict[str, SecurityProfile] = {}
+    for component in active.values():
+        if component.type == PROFILE and not is_supplied(component.key):
+            profiles[component.name] = profile_of(component, active)
+    return profiles | dict(SUPPLIED)
 
 
 def profile_of(component: Component, components: Components) -> SecurityProfile:
-    """The profile that a ``Securityprofile`` makes, active or not, of those of its sets that are there."""
+    """Return the profile that a ``Securityprofile`` makes, active or not, of those of its sets that exist."""
     sets: list[PermissionSet] = []
     for name in component.references("permission_sets"):
         named = components.get((PERMISSION_SET, name))
@@ -61,97 +62,129 @@ def profile_of(component: Component, components: Components) -> SecurityProfile:
 
 
 def permission_set_of(component: Component) -> PermissionSet:
-    """What a ``Permissionset`` allows; what this Vault does not know of it allows nothing."""
+    """Return what a ``Permissionset`` allows; permissions that this Vault does not know allow nothing."""
     known = {grant.value: grant for grant in Grant}
-    grants = frozenset(
-        known[name] for name in component.texts("permissions") if name in known
-    )
-    return PermissionSet(
-        grants,
-        {
-            object_of(entry): _operations(entry)
-            for entry in component.children_of(OBJECT_PERMISSION)
-        },
-    )
+    names = component.texts("permissions")
+    grants = frozenset(known[name] for name in names if name in known)
+    objects: dict[str, frozenset[Operation]] = {}
+    for entry in component.children_of(OBJECT_PERMISSION):
+        objects[object_of(entry)] = _operations(entry)
+    return PermissionSet(grants, objects)
 
 
 def _operations(entry: Component) -> frozenset[Operation]:
-    """Records that may be written may be read."""
-    held = frozenset(operation for operation in Operation if entry.flag(operation))
-    return held | READ if held else NONE
+    operations = frozenset(o for o in Operation if entry.flag(o))
+    # Records that may be written may be read.
+    return operations | READ if operations else NONE
 
 
 def supplied_components() -> dict[Key, Component]:
-    """The security profiles that every Vault has, and the permission set of each; they cannot be changed."""
-    return {
-        component.key: component
-        for profile in SUPPLIED.values()
-        for component in _components_of(profile)
-    }
+    """Return the security profiles that every Vault has, and the permission set of each; they cannot be changed."""
+    components: dict[Key, Component] = {}
+    for profile in SUPPLIED.values():
+        for component in _components_of(profile):
+            components[component.key] = component
+    return components
 
 
 def _components_of(profile: SecurityProfile) -> Iterator[Component]:
     label = SECURITY_PROFILES.entries[profile.name].label
-    named = f"{PERMISSION_SET}.{profile.name}"
+    set_name = f"{PERMISSION_SET}.{profile.name}"
     yield Component(
         PROFILE,
         profile.name,
-        {"label": (label,), "active": (True,), "permission_sets": (named,)},
+        {"label": (label,), "active": (True,), "permission_sets": (set_name,)},
     )
-    for held in profile.sets:
+    for permissions in profile.sets:
         grants: tuple[Scalar, ...] = tuple(
-            grant.value for grant in Grant if grant in held.grants
+            g.value for g in Grant if g in permissions.grants
         )
-        entries = tuple(
-            Component(
-                OBJECT_PERMISSION,
-                name,
-                {o.value: (o in operations,) for o in Operation},
-            )
-            for name, operations in held.objects.items()
-        )
+        entries = [_entry(*item) for item in permissions.objects.items()]
         yield Component(
             PERMISSION_SET,
             profile.name,
             {"label": (label,), "active": (True,), "permissions": grants},
-            entries,
+            tuple(entries),
         )
+
+
+def _entry(object_name: str, operations: frozenset[Operation]) -> Component:
+    flags: dict[str, tuple[Scalar, ...]] = {}
+    for operation in Operation:
+        flags[operation.value] = (operation in operations,)
+    return Component(OBJECT_PERMISSION, object_name, flags)
 
 
 def permissions_json(
-    holder: SecurityProfile, objects: Iterable[VaultObject], only: str = ""
+    profile: SecurityProfile,
+    objects: Iterable[VaultObject],
+    only: str = "",
 ) -> list[dict[str, object]]:
-    """Permissions on objects and their fields; ``only`` is ``name__v::{permission name}``, or empty.
+    """Return the permissions on objects and their fields; ``only`` is ``name__v::{permission name}``, or empty.
 
-    :raises VaultFault: INVALID_FILTER.
+    :raises VaultFault: INVALID_FILTER when ``only`` is anything else.
     """
     if only and not only.startswith(FILTER):
-        raise VaultFault(
-            ErrorType.INVALID_FILTER, f"[filter] takes {FILTER}{{permission name}}"
-        )
-    name = only.removeprefix(FILTER)
-    listed = [
-        entry
-        for target in sorted(objects, key=lambda o: o.name)
-        for entry in _entries(holder, target)
-    ]
-    return [
-        {"name__v": n, "permissions": p} for n, p in listed if not name or n == name
-    ]
+        message = f"[filter] takes {FILTER}{{permission name}}"
+        raise VaultFault(ErrorType.INVALID_FILTER, message)
+    wanted = only.removeprefix(FILTER)
+    listed: list[dict[str, object]] = []
+    for target in sorted(objects, key=lambda o: o.name):
+        for name, permissions in _permissions(profile, target):
+            if not wanted or name == wanted:
+                listed.append({"name__v": name, "permissions": permissions})
+    return listed
 
 
-def _entries(
-    holder: SecurityProfile, target: VaultObject
+def _permissions(
+    profile: SecurityProfile, target: VaultObject
 ) -> Iterator[tuple[str, dict[str, bool]]]:
-    held = allowed(holder, target.name)
-    yield f"object.{target.name}.object_actions", {str(o): o in held for o in Operation}
+    operations = allowed(profile, target.name)
+    actions = {str(o): o in operations for o in Operation}
+    yield f"object.{target.name}.object_actions", actions
     for field in target.fields.values():
-        edits = Operation.EDIT in held and _is_editable(field)
-        yield (
-            f"object.{target.name}.{field.name}_actions",
-            {"read": Operation.READ in held, "edit": edits},
-        )
+        reads = Operation.READ in operations
+        edits = Operation.EDIT in operations and _is_editable(field)
+        name = f"object.{target.name}.{field.name}_actions"
+        yield name, {"read": reads, "edit": edits}
 
 
 def _is_editable(field: Field) -> bool:
     return field.editable and not field.system
+
+
+# Nobody gives permissions that they do not have themselves.
+
+
+def check_change(caller: Caller, step: Step) -> None:
+    """Check that no permission set or profile that is made, changed or dropped allows more than the caller may do.
+
+    What it allowed before counts as well: who drops a set takes something from others.
+
+    :raises ComponentError: with the code NOT_PERMITTED when one does.
+    """
+    for key, component in step.changes.items():
+        before = step.before.components.get(key)
+        _check(caller, before, step.before.components)
+        _check(caller, component, step.after.components)
+
+
+def _check(
+    caller: Caller,
+    component: Component | None,
+    components: Components,
+) -> None:
+    if component is None or holds_all_of(caller, _made(component, components)):
+        return
+    message = (
+        f"{component.full_name} allows more than the user's own security profile does."
+    )
+    raise ComponentError(message, Code.NOT_PERMITTED)
+
+
+def _made(component: Component, components: Components) -> SecurityProfile:
+    """Return what a component allows, active or not: it may become so."""
+    if component.type == PROFILE:
+        return profile_of(component, components)
+    sets = (permission_set_of(component),) if component.type == PERMISSION_SET else ()
+    return SecurityProfile(component.name, sets)

@@ -1,9 +1,10 @@
-"""User actions: what an object and a lifecycle state offer, run on one record or on five hundred in one transaction."""
+"""Offers and runs user actions of objects and of lifecycle states, on up to 500 records in one transaction."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from shared.protocol.error_types import ErrorType
@@ -14,10 +15,9 @@ from shared.vault.components.entry_action_definitions import (
     OBJECT_PREFIX,
     lifecycle_actions,
 )
-from shared.vault.errors import ApiError, VaultFault
+from shared.vault.errors import VaultFault
 from shared.vault.records.named_actions import ActionContext, RowsRefused
-from shared.vault.records.row_results import RowResult
-from shared.vault.records.rows import MAX_ROWS, Row
+from shared.vault.records.rows import MAX_ROWS, RowResult
 
 if TYPE_CHECKING:
     from shared.vault.access.caller import Caller
@@ -27,13 +27,20 @@ if TYPE_CHECKING:
     from shared.vault.storage.database import Connection
 
 
+class ActionType(StrEnum):
+    """What a user action does, as the API lists it: it enters a lifecycle state, or anything else."""
+
+    OBJECT_ACTION = "object_action"
+    STATE_CHANGE = "state_change"
+
+
 @dataclass(frozen=True, slots=True)
 class AvailableAction:
     """One entry of a record's list of actions."""
 
     name: str
     label: str
-    type: str
+    type: ActionType
     prompts: tuple[str, ...] = ()  # fields that the caller may set while running it
 
 
@@ -45,32 +52,44 @@ class ActionService:
         self._records = records
 
     async def available(
-        self, caller: Caller, object_name: str, record_id: str
+        self,
+        caller: Caller,
+        object_name: str,
+        record_id: str,
     ) -> list[AvailableAction]:
-        """The actions that the record offers in its present state; raises VaultFault for an unknown record."""
+        """Return the actions that the record offers in its present state.
+
+        :raises VaultFault: INSUFFICIENT_ACCESS, and INVALID_DATA for an unknown object or record.
+        """
         return await self._components.unless_changed(
             lambda: self._offered(caller, object_name, record_id)
         )
 
     async def _offered(
-        self, caller: Caller, object_name: str, record_id: str
+        self,
+        caller: Caller,
+        object_name: str,
+        record_id: str,
     ) -> list[AvailableAction]:
         target = self._target(caller, object_name, Operation.READ)
         state = await self._records.state_of(target, record_id)
-        offered = [
-            AvailableAction(
-                f"{OBJECT_PREFIX}.{object_name}.{a.name}",
-                a.label,
-                "object_action",
-                a.prompts,
-            )
-            for a in target.actions
-            if a.active
-        ]
-        for action in lifecycle_actions(self._components.registry, target, state):
-            kind = "state_change" if action.action == CHANGE_STATE else "object_action"
-            name = f"{LIFECYCLE_PREFIX}.{object_name}.{state}.{action.name}"
-            offered.append(AvailableAction(name, action.label, kind, action.prompts))
+        offered: list[AvailableAction] = []
+        for action in target.actions:
+            if action.active:
+                name = f"{OBJECT_PREFIX}.{object_name}.{action.name}"
+                offered.append(
+                    AvailableAction(
+                        name,
+                        action.label,
+                        ActionType.OBJECT_ACTION,
+                        action.prompts,
+                    )
+                )
+        for each in lifecycle_actions(self._components.registry, target, state):
+            enters = each.action == CHANGE_STATE
+            kind = ActionType.STATE_CHANGE if enters else ActionType.OBJECT_ACTION
+            name = f"{LIFECYCLE_PREFIX}.{object_name}.{state}.{each.name}"
+            offered.append(AvailableAction(name, each.label, kind, each.prompts))
         return offered
 
     async def run(
@@ -81,31 +100,30 @@ class ActionService:
         name: str,
         fields: Mapping[str, object],
     ) -> list[RowResult]:
-        """Run the action on each record; results in the order of ``ids``. ``fields`` are its start prompts."""
+        """Run the action on each record; results in the order of ``ids``. ``fields`` are its start prompts.
+
+        Records that the action refuses have errors; the others are changed without them.
+
+        :raises VaultFault: INSUFFICIENT_ACCESS, INVALID_DATA; and as the action raises.
+        """
         if not 0 < len(ids) <= MAX_ROWS:
             raise VaultFault(
                 ErrorType.INVALID_DATA, f"An action takes 1 to {MAX_ROWS} records"
             )
-        refused: dict[str, ApiError] = {}
-        distinct = list(dict.fromkeys(ids))
+        refused: dict[str | None, RowResult] = {}
+        left = list(dict.fromkeys(ids))
         while True:
-            work = self._work(
-                caller,
-                object_name,
-                [i for i in distinct if i not in refused],
-                name,
-                fields,
-            )
+            work = self._work(caller, object_name, left, name, fields)
             try:
                 rows = await self._records.carry_out(work)
             except RowsRefused as refusal:
-                refused.update(refusal.errors)
+                # All is undone, and done again without these.
+                for record_id, error in refusal.errors.items():
+                    refused[record_id] = RowResult(id=record_id, errors=(error,))
+                left = [record_id for record_id in left if record_id not in refused]
                 continue
-            results = {result.id: result for result in rows}
-            results |= {
-                i: RowResult(id=i, errors=(error,)) for i, error in refused.items()
-            }
-            return [results[i] for i in ids]
+            results = {row.id: row for row in rows} | refused
+            return [results[record_id] for record_id in ids]
 
     def _work(
         self,
@@ -114,8 +132,8 @@ class ActionService:
         ids: Sequence[str],
         name: str,
         fields: Mapping[str, object],
-    ) -> Callable[[Connection], Awaitable[list[Row]]]:
-        async def work(connection: Connection) -> list[Row]:
+    ) -> Callable[[Connection], Awaitable[list[RowResult]]]:
+        async def work(connection: Connection) -> list[RowResult]:
             target = self._target(caller, object_name, Operation.EDIT)
             if not ids:
                 return []
@@ -132,7 +150,10 @@ class ActionService:
         return work
 
     def _target(
-        self, caller: Caller, object_name: str, operation: Operation
+        self,
+        caller: Caller,
+        object_name: str,
+        operation: Operation,
     ) -> VaultObject:
         target = self._components.registry.objects.get(object_name)
         if target is None or not target.active:

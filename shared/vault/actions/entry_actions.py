@@ -1,4 +1,4 @@
-"""Named actions every Vault has: set a field, send a message."""
+"""Carries out the named actions that every Vault has: setting a field, sending a message."""
 
 from __future__ import annotations
 
@@ -19,25 +19,40 @@ NOW = "now"
 
 
 async def set_field(context: ActionContext) -> Mapping[str, ApiError]:
-    """Set ``field`` to ``value`` (``now`` for a date and time of this moment); checked as a user's update is."""
+    """Set ``field`` to ``value`` (``now`` for a date and time of this moment); checked as a user's update is.
+
+    :raises VaultFault: OPERATION_NOT_ALLOWED when the field cannot be set, or not to this value.
+    """
     name = context.parameter("field")
     field = context.object.fields.get(name)
     if field is None or field.system:
         raise VaultFault(
             ErrorType.OPERATION_NOT_ALLOWED, f"The entry action cannot set [{name}]"
         )
-    changes = {name: _value(context, field, context.parameter("value"))}
+    text = context.parameter("value")
+    changes = {name: _value(context, field, text)}
     rows = await context.records.change_in(
-        context.connection, context.caller, context.object, context.ids, {}, changes
+        context.connection,
+        context.caller,
+        context.object,
+        context.ids,
+        {},
+        changes,
     )
     return {str(row.id): row.errors[0] for row in rows if row.errors}
 
 
-def _value(context: ActionContext, field: Field, text: str) -> object:
+def _value(
+    context: ActionContext,
+    field: Field,
+    text: str,
+) -> object:
     if field.type is FieldType.DATE_TIME and text == NOW:
-        return in_milliseconds(datetime.now(UTC))
+        now = datetime.now(UTC)
+        return in_milliseconds(now)
+    coerce = coercion(field, context.registry)
     try:
-        value = coercion(field, context.registry)(text)
+        value = coerce(text)
     except InvalidValue as error:
         message = f"The entry action sets a value that its field does not take. {error}"
         raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, message) from error
@@ -50,7 +65,10 @@ def _value(context: ActionContext, field: Field, text: str) -> object:
 
 
 async def send_message(context: ActionContext) -> Mapping[str, ApiError]:
-    """Put a message about the records on ``queue``, for ``integration_point``, with ``event``."""
+    """Put a message about the records on ``queue``, for ``integration_point``, with ``event``.
+
+    :raises VaultFault: OPERATION_NOT_ALLOWED when a parameter is missing; and as ``send`` does.
+    """
     attributes = {
         "object": context.object.name,
         "event": context.parameter("event"),

@@ -19,7 +19,7 @@ from shared.vault.exceptions.recording import OBJECT
 from shared.vault.vql import literal
 
 if TYPE_CHECKING:
-    from shared.vault.records.row_results import RowResult
+    from shared.vault.records.rows import RowResult
 
 router = APIRouter(prefix="/exceptions")
 

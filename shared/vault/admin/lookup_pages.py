@@ -32,7 +32,7 @@ from shared.vault.vql import literal
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from shared.vault.records.row_results import RowResult
+    from shared.vault.records.rows import RowResult
 
 router = APIRouter(prefix="/lookups")
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from shared.vault.access.caller import Caller
     from shared.vault.assembly.vault import Vault
     from shared.vault.components.registry import Registry
-    from shared.vault.records.row_results import RowResult
+    from shared.vault.records.rows import RowResult
 
 HOME = "/ui/"
 SIGN_IN = "/ui/sign-in"

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from shared.protocol.error_types import ErrorType
 from shared.vault.api.response_envelope import STATUS_HEADER, Status
 from shared.vault.errors import ApiError, VaultFault
-from shared.vault.records.row_results import RowResult
+from shared.vault.records.rows import RowResult
 
 HEADER = ("responseStatus", "id", "event", "id_param_value", "errors")
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")

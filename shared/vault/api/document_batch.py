@@ -15,7 +15,7 @@ from shared.vault.api.csv_rows import results_csv
 from shared.vault.api.records import wants_csv
 from shared.vault.api.request_session import SignedIn, vault_of
 from shared.vault.api.response_envelope import Status
-from shared.vault.records.row_results import RowResult
+from shared.vault.records.rows import RowResult
 
 router = APIRouter(prefix=f"{PREFIX}/objects/documents/batch", tags=["Documents"])
 

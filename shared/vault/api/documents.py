@@ -22,7 +22,7 @@ from shared.vault.errors import VaultFault
 
 if TYPE_CHECKING:
     from shared.vault.model.component_model import Lifecycle, LifecycleState, UserAction
-    from shared.vault.records.row_results import RowResult
+    from shared.vault.records.rows import RowResult
 
 router = APIRouter(prefix=f"{PREFIX}/objects/documents", tags=["Documents"])
 

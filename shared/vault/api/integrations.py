@@ -9,8 +9,8 @@ from fastapi import APIRouter, Path, Query, Request
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 from starlette.responses import Response
 
+from shared.protocol.date_times import date_time_text
 from shared.protocol.error_types import ErrorType
-from shared.vault.access.moments import moment
 from shared.vault.api import response_envelope as envelope
 from shared.vault.api.addresses import PREFIX, base_path
 from shared.vault.api.body import OBJECT_DOCUMENTATION, read_record
@@ -60,7 +60,7 @@ class _Report(_Body):
 async def clock(request: Request, caller: SignedIn) -> Response:
     """A moment before which no change is dated that is made from now on, also when the server's clock is set back."""
     told = await vault_of(request).runs.clock(caller)
-    return envelope.success(data={"date_time": moment(told)})
+    return envelope.success(data={"date_time": date_time_text(told)})
 
 
 @router.post(RUNS, summary="Run an integration now")
@@ -174,11 +174,11 @@ def _run_json(run: Run) -> dict[str, object]:
         "job_id": run.job_id,
         "status": run.status,
         "created_by": run.created_by,
-        "created_date": moment(run.created_date),
-        "run_start_date": moment(run.run_start_date),
-        "run_end_date": moment(run.run_end_date),
-        "changed_since": moment(run.changed_since),
-        "source_time": moment(run.source_time),
+        "created_date": date_time_text(run.created_date),
+        "run_start_date": date_time_text(run.run_start_date),
+        "run_end_date": date_time_text(run.run_end_date),
+        "changed_since": date_time_text(run.changed_since),
+        "source_time": date_time_text(run.source_time),
         "stage": run.stage,
         "position": run.position,
         "batches": run.batches,

@@ -21,8 +21,7 @@ from shared.vault.api import response_envelope as envelope
 from shared.vault.api.addresses import PREFIX
 from shared.vault.api.request_session import SignedIn, vault_of
 from shared.vault.errors import VaultFault
-from shared.vault.records.lineage_entries import HEADER
-from shared.vault.records.lineage_model import CallLineage, Origin
+from shared.vault.records.lineage_entries import HEADER, CallLineage, Origin
 
 router = APIRouter(prefix=f"{PREFIX}/services/lineage", tags=["Lineage"])
 

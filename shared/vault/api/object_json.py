@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from shared.vault.access.moments import moment
+from shared.protocol.date_times import date_time_text
 from shared.vault.components.component_tree import Component
 from shared.vault.components.registry import Registry
 from shared.vault.configuration.component_table import ObjectDates, Stamp
@@ -191,9 +191,9 @@ def _order(declared: Component | None, number: int) -> int:
 def _stamped(stamp: Stamp) -> dict[str, object]:
     return {
         "created_by": stamp.created_by,
-        "created_date": moment(stamp.created_date),
+        "created_date": date_time_text(stamp.created_date),
         "modified_by": stamp.modified_by,
-        "modified_date": moment(stamp.modified_date),
+        "modified_date": date_time_text(stamp.modified_date),
     }
 
 

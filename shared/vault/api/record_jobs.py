@@ -20,8 +20,7 @@ from shared.vault.api.jobs import MAX_OFFSET, When, moment, parse_moment, submit
 from shared.vault.api.records import by_id, wants_csv
 from shared.vault.api.request_session import SignedIn, vault_of
 from shared.vault.bulk.tree_jobs import CASCADE_DELETE, DEEP_COPY
-from shared.vault.records.deleted_records import Deletion, DeletionPage, Span
-from shared.vault.records.deletions import DOCUMENTS
+from shared.vault.records.deletions import DOCUMENTS, Deletion, DeletionPage, Span
 from shared.vault.records.type_change import change_types
 
 router = APIRouter(prefix=PREFIX, tags=["Object records"])

@@ -26,8 +26,7 @@ from shared.vault.api.lineage import lineage_of
 from shared.vault.api.object_json import object_reference
 from shared.vault.api.request_session import SignedIn, vault_of
 from shared.vault.errors import VaultFault
-from shared.vault.records.modes import UnchangedFields, WriteMode
-from shared.vault.records.row_results import RowResult
+from shared.vault.records.rows import RowResult, UnchangedFields, WriteMode
 
 router = APIRouter(prefix=f"{PREFIX}/vobjects", tags=["Object records"])
 

@@ -15,7 +15,7 @@ from shared.runtime.telemetry import metrics
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-    from shared.vault.security.burst import Usage
+    from shared.vault.security.call_limits import Usage
 
 TRUNCATED_LENGTH = 8
 

@@ -8,10 +8,10 @@ from enum import StrEnum
 import orjson
 from starlette.responses import Response
 
-from shared.vault.access.moments import moment
+from shared.protocol.date_times import date_time_text
 from shared.vault.components.platform import SOURCE_MODIFIED
 from shared.vault.errors import ApiError
-from shared.vault.records.row_results import RowResult
+from shared.vault.records.rows import RowResult
 
 JSON = "application/json;charset=UTF-8"
 STATUS_HEADER = "X-VaultAPI-Status"
@@ -145,7 +145,7 @@ def _row_data(result: RowResult, records_url: str | None) -> dict[str, str]:
         data["event"] = result.event
     if result.id_param_value is not None:
         data["id_param_value"] = result.id_param_value
-    if (newer := moment(result.newer)) is not None:
+    if (newer := date_time_text(result.newer)) is not None:
         data[SOURCE_MODIFIED.name] = newer
     return data
 

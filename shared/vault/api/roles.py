@@ -9,7 +9,7 @@ from shared.vault.api import response_envelope as envelope
 from shared.vault.api.addresses import PREFIX
 from shared.vault.api.body import ROWS_DOCUMENTATION, read_rows
 from shared.vault.api.request_session import SignedIn, vault_of
-from shared.vault.records.row_results import RowResult
+from shared.vault.records.rows import RowResult
 
 router = APIRouter(prefix=f"{PREFIX}/vobjects", tags=["Object records"])
 

@@ -26,7 +26,7 @@ from shared.vault.api.csv_rows import results_csv
 from shared.vault.api.records import wants_csv
 from shared.vault.api.request_session import PerhapsSignedIn, SignedIn, vault_of
 from shared.vault.errors import VaultFault
-from shared.vault.records.row_results import RowResult
+from shared.vault.records.rows import RowResult
 from shared.vault.security.sessions import invalid_session
 from shared.vault.security.user_records import OBJECT
 

@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING
 
 import asyncpg
 
-from shared.vault.access.caller import SYSTEM
-from shared.vault.access.permission_sets import (
+from shared.vault.access.caller import (
     BUSINESS_USER,
     INTEGRATION_USER,
+    SYSTEM,
     SYSTEM_ADMIN,
 )
 from shared.vault.security.user_records import follow_user_records
 
 if TYPE_CHECKING:
-    from shared.vault.access.permission_sets import SecurityProfile
+    from shared.vault.access.caller import SecurityProfile
     from shared.vault.assembly.vault import Vault
 
 # The records' triggers make the credentials.

@@ -61,13 +61,13 @@ from shared.vault.queues.delivery_events import DeliveryEvents
 from shared.vault.queues.log import QueueLog
 from shared.vault.queues.queue_service import QueueService
 from shared.vault.queues.relay import Relay, Sender
-from shared.vault.records.deleted_records import DeletionService
+from shared.vault.records.deletions import DeletionService
 from shared.vault.records.named_actions import NamedActions
 from shared.vault.records.picklist_service import PicklistService
 from shared.vault.records.record_service import RecordService
 from shared.vault.records.role_service import RoleService
 from shared.vault.security import user_records
-from shared.vault.security.burst import BurstLimits
+from shared.vault.security.call_limits import BurstLimits
 from shared.vault.security.configuration_mode import ConfigurationMode
 from shared.vault.security.delegations import Delegations
 from shared.vault.security.group_service import GroupService
@@ -90,7 +90,7 @@ if TYPE_CHECKING:
     from shared.vault.assembly.vault_definition import VaultDefinition
     from shared.vault.assembly.vault_settings import VaultSettings
     from shared.vault.records.named_actions import ActionHandler
-    from shared.vault.records.triggers import Trigger
+    from shared.vault.records.row_rules import Trigger
 
 log = structlog.get_logger(__name__)
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from shared.vault.jobs.job_model import JobType
     from shared.vault.queues.delivery_events import DeliveryEventHandler
     from shared.vault.records.named_actions import ActionHandler
-    from shared.vault.records.triggers import Trigger
+    from shared.vault.records.row_rules import Trigger
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from shared.runtime.settings import RuntimeSettings
 from shared.vault.connections.connection_rules import DomainType
 from shared.vault.notifications.mail import MailServer, SmtpSecurity
 from shared.vault.queries.query_slots import QueryLimits
-from shared.vault.security.burst import Limits
+from shared.vault.security.call_limits import Limits
 
 
 class VaultSettings(RuntimeSettings):

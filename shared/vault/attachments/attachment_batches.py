@@ -19,7 +19,7 @@ from shared.vault.files.attachment_model import (
     checked_filename,
     checked_text,
 )
-from shared.vault.records.record_service import key_field
+from shared.vault.records.record_writes import key_field
 
 if TYPE_CHECKING:
     from shared.vault.access.caller import Caller
@@ -27,8 +27,9 @@ if TYPE_CHECKING:
     from shared.vault.configuration.component_service import ComponentService
     from shared.vault.files.content_service import ContentService
     from shared.vault.model.component_model import Field, VaultObject
-    from shared.vault.records.record_service import RecordService, Source
-    from shared.vault.records.rows import Row
+    from shared.vault.records.record_service import RecordService
+    from shared.vault.records.record_writes import Source
+    from shared.vault.records.rows import RowResult
     from shared.vault.staging.staging_service import StagingService
     from shared.vault.storage.database import Connection
 
@@ -240,7 +241,7 @@ class AttachmentBatches:
         """Run the work in a transaction, and return the rows."""
         errors_before = [list(row.errors) for row in rows]
 
-        async def attempt(connection: Connection) -> list[Row]:
+        async def attempt(connection: Connection) -> list[RowResult]:
             # The transaction is repeated after a deadlock: rows begin without the errors of the first time.
             for row, errors in zip(rows, errors_before, strict=True):
                 row.errors = list(errors)
@@ -381,8 +382,7 @@ async def _found(
         if attachment is None or row.text("id") not in ("", attachment.record_id):
             row.fail(ErrorType.INVALID_DATA, "There is no such attachment")
         elif attachment.id in seen:
-            message = "The attachment is repeated in this call"
-            row.fail(ErrorType.INVALID_DATA, message)
+            row.fail(ErrorType.INVALID_DATA, "The attachment is repeated in this call")
         else:
             seen.add(attachment.id)
             row.done(attachment.id, attachment.latest.number)

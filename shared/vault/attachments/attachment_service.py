@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from shared.vault.files.content_service import ContentService
     from shared.vault.model.component_model import VaultObject
     from shared.vault.records.record_service import RecordService
-    from shared.vault.records.rows import Row
+    from shared.vault.records.rows import RowResult
     from shared.vault.storage.database import Connection, Database
 
 T = TypeVar("T")
@@ -258,7 +258,7 @@ class AttachmentService:
         """
         results: list[T] = []
 
-        async def locked(connection: Connection) -> list[Row]:
+        async def locked(connection: Connection) -> list[RowResult]:
             target = self.target(of.caller, of.object_name, Operation.EDIT)
             await _lock(connection, target, of.record_id)
             registry = self._components.registry

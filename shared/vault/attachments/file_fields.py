@@ -29,8 +29,9 @@ if TYPE_CHECKING:
     from shared.vault.attachments.attachment_service import Of
     from shared.vault.configuration.component_service import ComponentService
     from shared.vault.files.content_service import ContentService
-    from shared.vault.records.record_service import RecordService, Source
-    from shared.vault.records.row_results import RowResult
+    from shared.vault.records.record_service import RecordService
+    from shared.vault.records.record_writes import Source
+    from shared.vault.records.rows import RowResult
     from shared.vault.staging.staging_service import StagingService
     from shared.vault.storage.database import Database
 

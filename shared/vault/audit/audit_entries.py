@@ -1,12 +1,18 @@
-"""Writing the audit trails: each call adds its entries with one statement, in the transaction of the change."""
+"""Writes the audit trails: each call adds its entries with one statement, in the transaction of the change."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date, datetime
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from shared.vault.audit.audited_values import MAX_DEFINITION, cut, text_of
+from shared.protocol.date_times import date_time_text
+from shared.vault.access.permissions import AuditTrail
 from shared.vault.components.mdl import render
+from shared.vault.components.schema import quote, table
+from shared.vault.model.component_model import Field, FieldType, RelationshipDeletion
 
 if TYPE_CHECKING:
     from asyncpg import Record
@@ -16,13 +22,31 @@ if TYPE_CHECKING:
     from shared.vault.components.registry import Registry
     from shared.vault.storage.database import Connection
 
-SYSTEM = "system"  # trail of the configuration
-DOMAIN = "domain"  # trail of users' access
-CREATE = "Create"
-EDIT = "Edit"
-DELETE = "Delete"
-LOGIN = "Login"
-DELEGATED_LOGIN = "Delegated Login"
+MAX_VALUE = 2_000  # characters
+MAX_DEFINITION = 100_000  # of a component as MDL, or of a deleted record whole
+CUT = "…"
+
+
+class AuditAction(StrEnum):
+    """What an entry says was done; components have the commands of MDL in place of these."""
+
+    CREATE = "Create"
+    EDIT = "Edit"
+    DELETE = "Delete"
+    LOGIN = "Login"
+    DELEGATED_LOGIN = "Delegated Login"
+    CHANGE_PASSWORD = "Change Password"  # noqa: S105  a name
+    ENABLE_DELIVERY = "Enable Delivery"
+    DISABLE_DELIVERY = "Disable Delivery"
+    TRACE_DELIVERY = "Trace Queue Delivery"
+    RESET = "Reset"
+
+
+SYSTEM = AuditTrail.SYSTEM
+DOMAIN = AuditTrail.DOMAIN
+CREATE = AuditAction.CREATE
+EDIT = AuditAction.EDIT
+DELETE = AuditAction.DELETE
 SUCCESS = "SUCCESS"
 
 CREATED = """
@@ -55,18 +79,63 @@ INSERT INTO platform.audit_entry (user_id, user_name, on_behalf_of, trail, actio
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 """
 
+# With the record's last values, which nothing else keeps.
+DELETED = f"""
+INSERT INTO platform.audit_entry (trail, user_id, user_name, on_behalf_of, action, item, record_id, old_value)
+SELECT 'object', $1, $2, $3, 'Delete', $4, t.id, left(jsonb_strip_nulls(to_jsonb(t))::text, {MAX_DEFINITION})
+FROM {{table}} t WHERE t.id = ANY($5::text[])
+"""
+EMPTIED = """
+INSERT INTO platform.audit_entry
+    (trail, user_id, user_name, on_behalf_of, action, item, record_id, field, old_value)
+SELECT 'object', $1, $2, $3, 'Edit', $4, t.id, $5, t.{column}
+FROM {table} t WHERE t.{column} = ANY($6::text[]) AND t.id <> ALL($7::text[])
+"""
+GOING = (
+    "SELECT id FROM {table} WHERE {column} = ANY($1::text[]) AND id <> ALL($2::text[])"
+)
+
 Author = tuple[int, str | None, int | None]
+"""Who acts: user id, user name where it is known, and the user id on whose behalf."""
+
+Line = tuple[str, object, object]
+"""A field, and its value before and after a change."""
+
+
+def text_of(value: object) -> str | None:
+    """Return a column's value as text, None for an empty one; long text is cut, and ends in an ellipsis then."""
+    # A bool is an int, and a datetime is a date: the narrower type comes first.
+    match value:
+        case None:
+            return None
+        case bool():
+            return "true" if value else "false"
+        case datetime():
+            return date_time_text(value)
+        case date():
+            return value.isoformat()
+        case _:
+            return cut(str(value))
+
+
+def cut(text: str, length: int = MAX_VALUE) -> str:
+    """Return the text, at most ``length`` characters of it."""
+    if len(text) <= length:
+        return text
+    beginning = text[: length - 1]
+    return beginning + CUT
 
 
 def author(caller: Caller) -> Author:
-    """Who acts: user id, user name where it is known, and on whose behalf."""
+    """Return who acts: in a delegated session the delegate, on behalf of the user."""
     if caller.delegate_user_id is None:
         return caller.user_id, caller.username, None
+    # The statements look the delegate's name up.
     return caller.delegate_user_id, None, caller.user_id
 
 
 def is_audited(registry: Registry, object_name: str) -> bool:
-    """Whether changes of the object's records are kept; they are unless its MDL says ``audit(false)``."""
+    """Return whether changes of the object's records are audited; they are unless its MDL says ``audit(false)``."""
     component = registry.components.get(("Object", object_name))
     return component is None or component.flag("audit", True)
 
@@ -78,7 +147,7 @@ async def created(
     object_name: str,
     ids: Sequence[str],
 ) -> None:
-    """Records that have been created."""
+    """Write entries for records that have been created."""
     if ids and is_audited(registry, object_name):
         await connection.execute(CREATED, *author(caller), object_name, ids)
 
@@ -90,51 +159,53 @@ async def edited(
     object_name: str,
     changes: Sequence[tuple[Record | Mapping[str, object], Mapping[str, object]]],
 ) -> None:
-    """Records that have been changed: each as it was stored (``id`` and at least what changed), and its new values."""
+    """Write entries for records that have been changed, one for each field.
+
+    A change is the record as it was stored (``id`` and at least what changed), and its new values.
+    """
     if not changes or not is_audited(registry, object_name):
         return
-    lines = [
-        (before["id"], name, text_of(before.get(name)), text_of(value))
-        for before, after in changes
-        for name, value in after.items()
-        if before.get(name) != value
-    ]
+    lines: list[tuple[object, ...]] = []
+    for before, after in changes:
+        for name, value in after.items():
+            former = before.get(name)
+            # In the mode that writes values again, some of them are what they were.
+            if former != value:
+                lines.append((before["id"], name, text_of(former), text_of(value)))
     if lines:
-        await connection.execute(
-            EDITED, *author(caller), object_name, *map(list, zip(*lines, strict=True))
-        )
+        columns = _columns(lines)
+        await connection.execute(EDITED, *author(caller), object_name, *columns)
 
 
 async def document_changed(
     connection: Connection,
     caller: Caller,
-    action: str,
+    action: AuditAction,
     document_id: int,
-    lines: Sequence[tuple[str, object, object]] = (),
+    lines: Sequence[Line] = (),
 ) -> None:
-    """A document that has been created, changed or deleted: field, old and new value of each line, if there are any."""
+    """Write entries for a document that has been created, changed or deleted, one for each line if there are any."""
     await documents_changed(connection, caller, action, {document_id: lines})
 
 
 async def documents_changed(
     connection: Connection,
     caller: Caller,
-    action: str,
-    changes: Mapping[int, Sequence[tuple[str, object, object]]],
+    action: AuditAction,
+    changes: Mapping[int, Sequence[Line]],
 ) -> None:
-    """Documents that have been created, changed or deleted, each with its lines as there."""
+    """Write entries for documents that have been created, changed or deleted, by id each with its lines."""
     listed: list[tuple[str | None, ...]] = []
     for document_id, lines in changes.items():
-        listed += [
-            (str(document_id), name, text_of(before), text_of(after))
-            for name, before, after in lines
-        ]
-        if not lines and action != EDIT:
-            listed.append((str(document_id), None, None, None))
+        key = str(document_id)
+        for name, before, after in lines:
+            listed.append((key, name, text_of(before), text_of(after)))
+        # An edit without lines has changed nothing.
+        if not lines and action is not AuditAction.EDIT:
+            listed.append((key, None, None, None))
     if listed:
-        await connection.execute(
-            DOCUMENT, *author(caller), action, *map(list, zip(*listed, strict=True))
-        )
+        columns = _columns(listed)
+        await connection.execute(DOCUMENT, *author(caller), action, *columns)
 
 
 async def component_changed(
@@ -144,60 +215,146 @@ async def component_changed(
     before: Component | None,
     after: Component | None,
 ) -> None:
-    """A component that has been created, changed, renamed or dropped, as MDL before and after."""
-    one = after or before
-    if one is not None and after != before:
-        values = f"{one.type}.{one.name}", _definition(before), _definition(after)
-        await connection.execute(NOTED, *author(caller), SYSTEM, command, *values)
+    """Write the entry of a component that has been created, changed, renamed or dropped: its MDL before and after."""
+    component = after or before
+    if component is None or after == before:
+        return
+    name = f"{component.type}.{component.name}"
+    values = (name, _definition(before), _definition(after))
+    await connection.execute(NOTED, *author(caller), SYSTEM.key, command, *values)
 
 
 async def signed_in(
-    connection: Connection, user_id: int, delegate_user_id: int | None
+    connection: Connection,
+    user_id: int,
+    delegate_user_id: int | None,
 ) -> None:
-    """A session that has been opened, by the user or by a delegate in the user's name."""
+    """Write the entry of a session that has been opened, by the user or by a delegate in the user's name."""
     if delegate_user_id is None:
-        await connection.execute(SIGNED_IN, user_id, None, LOGIN, SUCCESS)
-    else:
-        await connection.execute(
-            SIGNED_IN, delegate_user_id, user_id, DELEGATED_LOGIN, SUCCESS
-        )
+        await connection.execute(SIGNED_IN, user_id, None, AuditAction.LOGIN, SUCCESS)
+        return
+    action = AuditAction.DELEGATED_LOGIN
+    await connection.execute(SIGNED_IN, delegate_user_id, user_id, action, SUCCESS)
 
 
-async def sign_in_refused(connection: Connection, username: str, reason: str) -> None:
-    """A sign-in that has been refused, with the error type; the name is kept only if it is a user's."""
-    await connection.execute(
-        REFUSED,
-        username.replace("\x00", "").encode(errors="ignore").decode(),
-        LOGIN,
-        reason,
-    )
+async def sign_in_refused(
+    connection: Connection,
+    username: str,
+    reason: str,
+) -> None:
+    """Write the entry of a refused sign-in with the error type; the name that was typed only if a user has it."""
+    # PostgreSQL takes neither NUL nor lone surrogates in text.
+    typed = username.replace("\x00", "").encode(errors="ignore").decode()
+    await connection.execute(REFUSED, typed, AuditAction.LOGIN, reason)
 
 
 async def password_changed(
-    connection: Connection, caller: Caller | None, user_id: int
+    connection: Connection,
+    caller: Caller | None,
+    user_id: int,
 ) -> None:
-    """A user's password that has been changed; by the user, where there is no caller."""
+    """Write the entry of a user's password that has been changed; by the user, where there is no caller."""
     by = (user_id, None, None) if caller is None else author(caller)
-    await connection.execute(
-        NOTED, *by, DOMAIN, "Change Password", f"User.{user_id}", None, None
-    )
+    action, item = AuditAction.CHANGE_PASSWORD, f"User.{user_id}"
+    await connection.execute(NOTED, *by, DOMAIN.key, action, item, None, None)
 
 
 async def noted(
     connection: Connection,
     caller: Caller,
-    trail: str,
-    action: str,
+    trail: AuditTrail,
+    action: AuditAction,
     item: str,
     *,
     before: str | None = None,
     after: str | None = None,
 ) -> None:
-    """What is neither a record nor a component and has been changed: groups, delegations, tokens, queues' delivery."""
-    await connection.execute(
-        NOTED, *author(caller), trail, action, item, text_of(before), text_of(after)
-    )
+    """Write the entry of a change of neither a record nor a component: groups, delegations, tokens, queue delivery."""
+    values = (item, text_of(before), text_of(after))
+    await connection.execute(NOTED, *author(caller), trail.key, action, *values)
 
 
 def _definition(component: Component | None) -> str | None:
-    return None if component is None else cut(render(component), MAX_DEFINITION)
+    if component is None:
+        return None
+    text = render(component)
+    return cut(text, MAX_DEFINITION)
+
+
+def _columns(lines: Sequence[tuple[object, ...]]) -> list[list[object]]:
+    columns = zip(*lines, strict=True)
+    return [list(column) for column in columns]
+
+
+async def deleted(
+    connection: Connection,
+    registry: Registry,
+    caller: Caller,
+    object_name: str,
+    ids: Sequence[str],
+) -> None:
+    """Write entries for records about to be deleted, and for all that the database does to others because of it.
+
+    These are the records that are deleted with them, and the references to either that become empty.
+    """
+    doomed: dict[str, set[str]] = defaultdict(set)
+    level = {object_name: list(ids)}
+    while level:
+        following: dict[str, list[str]] = defaultdict(list)
+        for owner, going in level.items():
+            doomed[owner].update(going)
+            await _write_deleted(connection, registry, caller, owner, going)
+            for child, field in _referring(
+                registry,
+                owner,
+                RelationshipDeletion.CASCADE,
+            ):
+                sql = GOING.format(table=table(child), column=quote(field.name))
+                rows = await connection.fetch(sql, going, list(doomed[child]))
+                found = [row["id"] for row in rows]
+                doomed[child].update(found)
+                following[child] += found
+        level = {owner: going for owner, going in following.items() if going}
+    await _write_emptied(connection, registry, caller, doomed)
+
+
+async def _write_deleted(
+    connection: Connection,
+    registry: Registry,
+    caller: Caller,
+    object_name: str,
+    ids: Sequence[str],
+) -> None:
+    if ids and is_audited(registry, object_name):
+        sql = DELETED.format(table=table(object_name))
+        await connection.execute(sql, *author(caller), object_name, ids)
+
+
+async def _write_emptied(
+    connection: Connection,
+    registry: Registry,
+    caller: Caller,
+    doomed: Mapping[str, set[str]],
+) -> None:
+    """Write entries for the references that become empty in records that stay, the others being known by now."""
+    for owner, gone in doomed.items():
+        for child, field in _referring(registry, owner, RelationshipDeletion.SET_NULL):
+            if not gone or not is_audited(registry, child):
+                continue
+            sql = EMPTIED.format(table=table(child), column=quote(field.name))
+            also_gone = list(doomed.get(child, ()))
+            values = (child, field.name, list(gone), also_gone)
+            await connection.execute(sql, *author(caller), *values)
+
+
+def _referring(
+    registry: Registry,
+    object_name: str,
+    deletion: RelationshipDeletion,
+) -> Iterator[tuple[str, Field]]:
+    """Yield the fields, each with its object, that refer to an object and of which a deletion there does this."""
+    for other in registry.objects.values():
+        for field in other.fields.values():
+            refers = field.type is FieldType.OBJECT and field.object == object_name
+            if refers and field.relationship_deletion is deletion:
+                yield other.name, field

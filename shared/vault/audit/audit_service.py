@@ -1,4 +1,4 @@
-"""Reading the audit trails: a page of one of them, or of what happened to one record."""
+"""Reads the audit trails: a page of one of them, or of the entries of one record."""
 
 from __future__ import annotations
 
@@ -6,20 +6,22 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from shared.protocol.date_times import date_time_text
 from shared.protocol.error_types import ErrorType
-from shared.vault.access.moments import moment
 from shared.vault.access.permissions import Grant, authorize
 from shared.vault.audit.trails import DOCUMENT, OBJECT, SOURCE, TRAILS, Trail
 from shared.vault.errors import VaultFault
 
 if TYPE_CHECKING:
+    from asyncpg import Record
+
     from shared.vault.access.caller import Caller
     from shared.vault.storage.database import Database
 
 
 @dataclass(frozen=True, slots=True)
 class AuditFilter:
-    """Which entries; empty lists and None leave all in. ``objects`` are names of objects, or of component items."""
+    """Which entries to read; empty tuples and None leave all in. ``objects`` are objects, or items of components."""
 
     start: datetime | None = None
     end: datetime | None = None
@@ -30,7 +32,7 @@ class AuditFilter:
 
 @dataclass(frozen=True, slots=True)
 class AuditPage:
-    """Some entries, the latest first, and how many there are in all."""
+    """Some entries, the latest first, and the number of all that match."""
 
     trail: Trail
     total: int
@@ -44,76 +46,113 @@ class AuditService:
         self._database = database
 
     def trails(self, caller: Caller) -> list[Trail]:
-        """All trails; raises VaultFault ``INSUFFICIENT_ACCESS``."""
+        """Return all trails.
+
+        :raises VaultFault: INSUFFICIENT_ACCESS.
+        """
         authorize(caller, Grant.READ_AUDIT)
         return list(TRAILS.values())
 
     def trail(self, caller: Caller, name: str) -> Trail:
-        """One trail; raises VaultFault ``INSUFFICIENT_ACCESS``, ``INVALID_DATA``."""
+        """Return one trail.
+
+        :raises VaultFault: INSUFFICIENT_ACCESS, and INVALID_DATA when no trail has this name.
+        """
         authorize(caller, Grant.READ_AUDIT)
         found = TRAILS.get(name)
         if found is None:
-            raise VaultFault(
-                ErrorType.INVALID_DATA, f"There is no audit trail [{name[:100]}]"
-            )
+            message = f"There is no audit trail [{name[:100]}]"
+            raise VaultFault(ErrorType.INVALID_DATA, message)
         return found
 
     async def page(
-        self, caller: Caller, name: str, wanted: AuditFilter, *, limit: int, offset: int
+        self,
+        caller: Caller,
+        name: str,
+        wanted: AuditFilter,
+        *,
+        limit: int,
+        offset: int,
     ) -> AuditPage:
-        """Entries of a trail; raises VaultFault ``INSUFFICIENT_ACCESS``, ``INVALID_DATA``."""
-        return await self._page(self.trail(caller, name), wanted, limit, offset)
+        """Return entries of a trail.
+
+        :raises VaultFault: INSUFFICIENT_ACCESS, and INVALID_DATA when no trail has this name.
+        """
+        trail = self.trail(caller, name)
+        return await self._page(trail, wanted, limit, offset)
 
     async def of_record(
-        self, caller: Caller, wanted: AuditFilter, *, limit: int, offset: int
+        self,
+        caller: Caller,
+        wanted: AuditFilter,
+        *,
+        limit: int,
+        offset: int,
     ) -> AuditPage:
-        """What happened to the record that ``wanted`` names; raises VaultFault ``INSUFFICIENT_ACCESS``."""
-        return await self._page(self.trail(caller, OBJECT.name), wanted, limit, offset)
+        """Return the entries of the record that ``wanted`` names.
+
+        :raises VaultFault: INSUFFICIENT_ACCESS.
+        """
+        trail = self.trail(caller, OBJECT.name)
+        return await self._page(trail, wanted, limit, offset)
 
     async def of_document(
-        self, caller: Caller, wanted: AuditFilter, *, limit: int, offset: int
+        self,
+        caller: Caller,
+        wanted: AuditFilter,
+        *,
+        limit: int,
+        offset: int,
     ) -> AuditPage:
-        """What happened to the document that ``wanted`` names; raises VaultFault ``INSUFFICIENT_ACCESS``."""
-        return await self._page(
-            self.trail(caller, DOCUMENT.name), wanted, limit, offset
-        )
+        """Return the entries of the document that ``wanted`` names.
+
+        :raises VaultFault: INSUFFICIENT_ACCESS.
+        """
+        trail = self.trail(caller, DOCUMENT.name)
+        return await self._page(trail, wanted, limit, offset)
 
     async def _page(
-        self, trail: Trail, wanted: AuditFilter, limit: int, offset: int
+        self,
+        trail: Trail,
+        wanted: AuditFilter,
+        limit: int,
+        offset: int,
     ) -> AuditPage:
         where, parameters = _conditions(trail, wanted)
         count = f"SELECT count(*) FROM platform.audit_entry a WHERE {where}"
         after = len(parameters)
+        # Entries of one transaction share their time; the id puts the pages in one order all the same.
         select = (
             f"SELECT {trail.columns} FROM {SOURCE} WHERE {where}"
             f" ORDER BY a.happened DESC, a.id DESC LIMIT ${after + 1} OFFSET ${after + 2}"
         )
         async with self._database.connection() as connection:
             total = int(await connection.fetchval(count, *parameters))
-            rows = await connection.fetch(select, *parameters, limit, offset)
-        return AuditPage(
-            trail,
-            total,
-            [{**row, "timestamp": moment(row["timestamp"])} for row in rows],
-        )
+            records = await connection.fetch(select, *parameters, limit, offset)
+        rows = [_row(record) for record in records]
+        return AuditPage(trail, total, rows)
+
+
+def _row(record: Record) -> dict[str, object]:
+    row = dict(record)
+    row["timestamp"] = date_time_text(record["timestamp"])
+    return row
 
 
 def _conditions(trail: Trail, wanted: AuditFilter) -> tuple[str, list[object]]:
-    """The WHERE of a page, and its parameters."""
-    parts, parameters = ["a.trail = $1"], [trail.key]
-    given: tuple[tuple[str, object], ...] = (
+    """Return the WHERE of a page, and its parameters."""
+    actions = [action.lower() for action in wanted.actions]
+    asked: tuple[tuple[str, object], ...] = (
         ("a.happened >= ${}", wanted.start),
         ("a.happened < ${}", wanted.end),
         ("a.item = ANY(${}::text[])", list(wanted.objects)),
-        (
-            "lower(a.action) = ANY(${}::text[])",
-            [action.lower() for action in wanted.actions],
-        ),
+        ("lower(a.action) = ANY(${}::text[])", actions),
         ("a.record_id = ${}", wanted.record_id),
     )
-    values: list[object] = list(parameters)
-    for condition, value in given:
+    conditions = ["a.trail = $1"]
+    values: list[object] = [trail.key]
+    for condition, value in asked:
         if value not in (None, []):
             values.append(value)
-            parts.append(condition.format(len(values)))
-    return " AND ".join(parts), values
+            conditions.append(condition.format(len(values)))
+    return " AND ".join(conditions), values

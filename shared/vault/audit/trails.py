@@ -1,13 +1,16 @@
-"""The audit trails there are: their fields, and the SQL that each field is read by."""
+"""Defines the audit trails: their fields, and the SQL that each field is read by."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import assert_never
 
 from shared.vault import vql
+from shared.vault.access.permissions import AuditTrail
 from shared.vault.model.component_model import Field, FieldType, VaultObject
 
+# Entries keep the user name of that time where it is known; the other names are those of now.
 SOURCE = """platform.audit_entry a
     LEFT JOIN platform.credential c ON c.user_id = a.user_id
     LEFT JOIN platform.credential b ON b.user_id = a.on_behalf_of
@@ -30,7 +33,9 @@ COMMON = (
     TrailField("user_id", "User ID", "a.user_id::text"),
     TrailField("user_name", "User Name", "coalesce(a.user_name, c.username)"),
     TrailField(
-        "full_name", "Full Name", "concat_ws(' ', u.first_name__sys, u.last_name__sys)"
+        "full_name",
+        "Full Name",
+        "concat_ws(' ', u.first_name__sys, u.last_name__sys)",
     ),
     TrailField("on_behalf_of", "On Behalf Of", "b.username"),
 )
@@ -61,57 +66,53 @@ class Trail:
 
     @property
     def columns(self) -> str:
-        """What to select from SOURCE, each under its field's name."""
-        return ", ".join(f'{f.sql} AS "{f.name}"' for f in self.fields)
+        """Return what to select from SOURCE, each under its field's name."""
+        selected = [f'{field.sql} AS "{field.name}"' for field in self.fields]
+        return ", ".join(selected)
 
     @property
     def relation(self) -> str:
-        """The trail as a subquery."""
+        """Return the trail as a subquery."""
         return f"(SELECT {self.columns} FROM {SOURCE} WHERE a.trail = '{self.key}')"
 
 
-DOCUMENT = Trail("document", "document_audit_trail", "Document Audit Trail", RECORD)
-OBJECT = Trail("object", "object_audit_trail", "Object Audit Trail", RECORD)
-TRAILS: Mapping[str, Trail] = {
-    trail.name: trail
-    for trail in (
-        DOCUMENT,
-        OBJECT,
-        Trail(
-            "system",
-            "system_audit_trail",
-            "System Audit Trail",
-            (*COMMON, ACTION, ITEM, *VALUES[1:]),
-        ),
-        Trail(
-            "domain",
-            "domain_audit_trail",
-            "Domain Audit Trail",
-            (*COMMON, ACTION, ITEM, *VALUES),
-        ),
-        Trail(
-            "login",
-            "login_audit_trail",
-            "Login Audit Trail",
-            (
+def _fields(trail: AuditTrail) -> tuple[TrailField, ...]:
+    match trail:
+        case AuditTrail.DOCUMENT | AuditTrail.OBJECT:
+            return RECORD
+        case AuditTrail.SYSTEM:
+            # A component changes as a whole: there is no field name.
+            return (*COMMON, ACTION, ITEM, *VALUES[1:])
+        case AuditTrail.DOMAIN:
+            return (*COMMON, ACTION, ITEM, *VALUES)
+        case AuditTrail.LOGIN:
+            return (
                 *COMMON,
                 TrailField("type", "Type", "a.action"),
                 TrailField("status", "Status", "a.new_value"),
-            ),
-        ),
-    )
-}
+            )
+        case _:
+            assert_never(trail)
+
+
+def _trail(trail: AuditTrail) -> Trail:
+    label = f"{trail.key.capitalize()} Audit Trail"
+    return Trail(trail.key, trail.value, label, _fields(trail))
+
+
+TRAILS: Mapping[str, Trail] = {trail.value: _trail(trail) for trail in AuditTrail}
+DOCUMENT = TRAILS[AuditTrail.DOCUMENT]
+OBJECT = TRAILS[AuditTrail.OBJECT]
 
 
 def query_targets() -> dict[str, vql.Target]:
-    """The trails as VQL reads them."""
-    found = {}
+    """Return the trails as VQL reads them, by name."""
+    found: dict[str, vql.Target] = {}
     for trail in TRAILS.values():
-        fields = {
-            f.name: Field(f.name, f.label, f.type, editable=False) for f in trail.fields
-        }
-        seen = VaultObject(
-            trail.name, trail.label, f"{trail.label}s", "", fields=fields
-        )
+        fields: dict[str, Field] = {}
+        for each in trail.fields:
+            fields[each.name] = Field(each.name, each.label, each.type, editable=False)
+        plural = f"{trail.label}s"
+        seen = VaultObject(trail.name, trail.label, plural, "", fields=fields)
         found[trail.name] = vql.Target(seen, relation=trail.relation)
     return found

@@ -14,7 +14,7 @@ from shared.vault.errors import VaultFault
 from shared.vault.files.attachment_table import move
 from shared.vault.jobs.job_model import JobContext, JobResult, JobStatus, TaskState
 from shared.vault.model.component_model import Field, FieldType, VaultObject
-from shared.vault.records.rows import Row
+from shared.vault.records.rows import RowResult
 
 if TYPE_CHECKING:
     from shared.vault.access.caller import Caller
@@ -73,7 +73,7 @@ async def merge(context: JobContext) -> JobResult:
 async def _merge_set(
     context: JobContext, pair: Mapping[str, str], done: Sequence[MergeSet]
 ) -> list[MergeSet]:
-    async def work(connection: Connection) -> list[Row]:
+    async def work(connection: Connection) -> list[RowResult]:
         await _merge(context, connection, pair[DUPLICATE], pair[MAIN])
         await _save(context, connection, [*done, {**pair, "status": SUCCESS}])
         return []
@@ -140,9 +140,10 @@ def _references(
                 yield other, field
 
 
-def _raise_first(rows: Sequence[Row], object_name: str) -> None:
+def _raise_first(rows: Sequence[RowResult], object_name: str) -> None:
     for row in rows:
         for error in row.errors:
             raise VaultFault(
-                error.type, f"[{object_name}] {row.id or row.key}: {error.message}"
+                error.type,
+                f"[{object_name}] {row.id or row.id_param_value}: {error.message}",
             )

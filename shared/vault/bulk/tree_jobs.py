@@ -12,8 +12,8 @@ from shared.vault.bulk.trees import parent_fields, tree_of
 from shared.vault.errors import ApiError, VaultFault
 from shared.vault.jobs.job_logs import JobLog
 from shared.vault.jobs.job_model import JobContext, JobResult, JobStatus, TaskState
-from shared.vault.records.copying import copied_fields, stored_values
-from shared.vault.records.rows import MAX_ROWS, Row
+from shared.vault.records.new_records import copied_fields, stored_values
+from shared.vault.records.rows import MAX_ROWS, Refused, ResolvedRow, RowResult
 
 if TYPE_CHECKING:
     from shared.vault.bulk.trees import Level
@@ -69,7 +69,8 @@ async def _delete(
     refused = [row for row in rows if row.errors]
     if refused:
         raise TreeRefused(
-            refused[0].errors[0], [(target.name, row.id or row.key) for row in refused]
+            refused[0].errors[0],
+            [(target.name, row.id or row.id_param_value) for row in refused],
         )
 
 
@@ -132,34 +133,35 @@ class _Copy:
         records = self._context.vault.records
         batch = records.batch(self._connection, self._context.caller, target)
         if first and (given := self._context.parameters.get("fields")):
-            (over,) = records.reader(target).read([given])  # type: ignore[list-item]  # stored JSON
-            await batch.resolve([over])
+            read = records.reader(target).read([given])  # type: ignore[list-item]  # stored JSON
+            (over,) = await batch.resolve(read)
             rows[0].values |= over.values
             rows[0].errors += over.errors
-        await records.insert(batch, [row for row in rows if not row.errors])
-        refused = [row for row in rows if row.errors]
+        outcomes = await records.insert(batch, rows)
+        refused = [each for each in outcomes if isinstance(each, Refused)]
         if refused:
             lines = [
                 (
                     len(self.copies) + row.index + 1,
                     target.name,
-                    row.key,
-                    _text(row.errors[0]),
+                    outcome.key,
+                    _text(outcome.errors[0]),
                 )
-                for row in refused
+                for row, outcome in zip(rows, outcomes, strict=True)
+                if isinstance(outcome, Refused)
             ]
             raise TreeRefused(refused[0].errors[0], lines)
-        self.copies |= {(target.name, str(row.key)): str(row.id) for row in rows}
+        self.copies |= {(target.name, str(each.key)): str(each.id) for each in outcomes}
 
     def _row(
         self, target: VaultObject, index: int, values: dict[str, object], source: str
-    ) -> Row:
+    ) -> ResolvedRow:
         for parent in {f.object or "" for f in target.fields.values() if f.object}:
             for child, reference in parent_fields(self._registry, parent):
                 copied = self.copies.get((parent, str(values.get(reference.name))))
                 if child.name == target.name and copied is not None:
                     values[reference.name] = copied
-        return Row(index, values, key=source)
+        return ResolvedRow(index=index, values=values, key=source)
 
 
 async def _run(
@@ -171,7 +173,7 @@ async def _run(
     """Do the work and note its lines in one transaction, or note why not; then make files of them."""
     if not context.checkpoint:
 
-        async def noted(connection: Connection) -> list[Row]:
+        async def noted(connection: Connection) -> list[RowResult]:
             try:
                 lines = await work(connection)
             except VaultFault as fault:

@@ -13,8 +13,7 @@ import structlog
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Grant, authorize, authorize_components
-from shared.vault.access.profile_changes import check_change
-from shared.vault.access.profiles import supplied_components
+from shared.vault.access.profiles import check_change, supplied_components
 from shared.vault.audit.audit_entries import component_changed
 from shared.vault.components import evolution
 from shared.vault.components.component_errors import ComponentError, MdlSyntaxError

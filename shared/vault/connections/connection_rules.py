@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from shared.vault.access.caller import Caller
     from shared.vault.records.named_actions import ActionContext
-    from shared.vault.records.rows import Row
+    from shared.vault.records.rows import NewRow
     from shared.vault.security.security_profiles import SecurityProfiles
     from shared.vault.storage.database import Connection
 
@@ -113,7 +113,7 @@ class ConnectionTrigger:
         self,
         connection: Connection,
         caller: Caller,
-        rows: Sequence[Row],
+        rows: Sequence[NewRow],
     ) -> None:
         """Check new connections, which begin as Pending; those that the Vault brings are system-managed."""
         values = [row.values for row in rows]

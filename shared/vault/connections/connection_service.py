@@ -15,8 +15,7 @@ from shared.vault.errors import VaultFault
 if TYPE_CHECKING:
     from asyncpg import Record
 
-    from shared.vault.access.caller import Caller
-    from shared.vault.access.permission_sets import SecurityProfile
+    from shared.vault.access.caller import Caller, SecurityProfile
     from shared.vault.configuration.component_service import ComponentService
     from shared.vault.records.record_service import RecordService
     from shared.vault.security.security_profiles import SecurityProfiles

@@ -13,7 +13,7 @@ from shared.vault.components.mdl import render
 from shared.vault.connections.connection_rules import OBJECT
 from shared.vault.errors import VaultFault
 from shared.vault.model.component_model import Scalar
-from shared.vault.records.copying import SOURCE
+from shared.vault.records.new_records import SOURCE
 from shared.vault.records.rows import MAX_ROWS
 from shared.vault.storage.database import OneTransaction
 

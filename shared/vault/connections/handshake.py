@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from shared.vault.configuration.component_service import ComponentService
     from shared.vault.connections.signing import Signing
     from shared.vault.records.record_service import RecordService
-    from shared.vault.records.rows import Row
+    from shared.vault.records.rows import RowResult
     from shared.vault.storage.database import Connection, Database
 
 # The connection of an API name, locked: of two uploads at once the second one finds it established.
@@ -171,7 +171,7 @@ class Handshake:
         expires = datetime.fromisoformat(received.expires)
         digest = _digest(received.nonce)
 
-        async def work(connection: Connection) -> list[Row]:
+        async def work(connection: Connection) -> list[RowResult]:
             row = await _pending(connection, api_name)
             _require_expected(row, received)
             taken = await connection.fetchval(
@@ -205,7 +205,7 @@ class Handshake:
         """
         results: list[Established] = []
 
-        async def work(connection: Connection) -> list[Row]:
+        async def work(connection: Connection) -> list[RowResult]:
             name = await _answered(connection, received.nonce)
             row = await _pending(connection, name)
             _require_expected(row, received)
@@ -227,7 +227,7 @@ class Handshake:
         record_id: str,
         received: Document,
         state: State,
-    ) -> list[Row]:
+    ) -> list[RowResult]:
         """Store a connection's state and its Remote Vault Details, and return the rows of the change."""
         # The other Vault may have longer texts than the fields here.
         changes = {
@@ -245,7 +245,7 @@ class Handshake:
         )
 
     async def _carry_out(
-        self, work: Callable[[Connection], Awaitable[list[Row]]]
+        self, work: Callable[[Connection], Awaitable[list[RowResult]]]
     ) -> None:
         """Run the work in a transaction.
 

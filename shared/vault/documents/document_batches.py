@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Operation
 from shared.vault.audit import audit_entries as entries
-from shared.vault.components.document_model import DOCUMENT_ID, VERSIONS
-from shared.vault.components.schema import quote, table
 from shared.vault.documents import document_store as store
 from shared.vault.documents.document_content import file_name
+from shared.vault.documents.document_keys import ID, fail_taken, named
 from shared.vault.documents.document_store import Place, SourceFile, keep_file
 from shared.vault.documents.versions import (
     CHOSEN,
@@ -21,10 +20,8 @@ from shared.vault.documents.versions import (
     require_fields,
 )
 from shared.vault.errors import VaultFault
-from shared.vault.model.component_model import FieldType
 from shared.vault.queries.document_target import SOURCE_FILE
-from shared.vault.records.row_results import CREATED, UPDATED, RowResult
-from shared.vault.records.rows import MAX_ROWS, Row
+from shared.vault.records.rows import CREATED, MAX_ROWS, UPDATED, ResolvedRow, RowResult
 
 if TYPE_CHECKING:
     from shared.vault.access.caller import Caller
@@ -41,8 +38,6 @@ Texts = Mapping[str, str]
 """The values of a row by their columns."""
 
 FILE = "file"
-ID = "id"
-MAX_ID = 2**31 - 1
 
 
 class DocumentBatches:
@@ -84,7 +79,7 @@ class DocumentBatches:
         # Before the transaction, which would be open while large files are copied.
         files = [await self._kept(caller, source.get(FILE)) for source in sources]
 
-        async def work(connection: Connection) -> list[Row]:
+        async def work(connection: Connection) -> list[RowResult]:
             model, versions = self._documents.model(caller, Operation.CREATE)
             own = [_without(source, {*CHOSEN, FILE}) for source in sources]
             read = await self._read(connection, caller, versions, own)
@@ -98,14 +93,16 @@ class DocumentBatches:
                     beginnings[row.index] = beginning
             if id_param is not None:
                 candidates = [read[at] for at in beginnings]
-                await _fail_taken(connection, versions, id_param, candidates)
+                await fail_taken(connection, versions, id_param, candidates)
             accepted = {
                 at: beginning
                 for at, beginning in beginnings.items()
                 if not read[at].errors
             }
-            await self._insert(connection, caller, versions, read, accepted, files)
-            return read
+            created = await self._insert(
+                connection, caller, versions, read, accepted, files
+            )
+            return [_created(row, created.get(row.index)) for row in read]
 
         return await self._records.carry_out(work)
 
@@ -114,21 +111,19 @@ class DocumentBatches:
         connection: Connection,
         caller: Caller,
         versions: VaultObject,
-        rows: Sequence[Row],
+        rows: Sequence[ResolvedRow],
         accepted: Mapping[int, Beginning],
         files: Sequence[SourceFile | VaultFault | None],
-    ) -> None:
-        """Store the documents of accepted rows with their files; ``accepted`` has the places of the rows."""
+    ) -> dict[int, int]:
+        """Store the documents of accepted rows with their files, and return the documents' ids by the rows' places."""
         id_rows = await connection.fetch(store.NEXT_IDS, len(accepted))
         ids = [int(row["id"]) for row in id_rows]
         writing = await self._documents.writing(connection, caller)
         stored: list[dict[str, object]] = []
         for (at, beginning), document_id in zip(accepted.items(), ids, strict=True):
-            row = rows[at]
-            version = first_version(writing, document_id, beginning, row.values)
+            values = rows[at].values
+            version = first_version(writing, document_id, beginning, values)
             stored.append(version)
-            row.id = str(document_id)
-            row.event = CREATED
         if stored:
             await store.insert(connection, versions, stored)
         for at, version in zip(accepted, stored, strict=True):
@@ -137,6 +132,7 @@ class DocumentBatches:
                 await keep_file(connection, str(version["id"]), SOURCE_FILE, file)
         changes = dict.fromkeys(ids, ())
         await entries.documents_changed(connection, caller, entries.CREATE, changes)
+        return dict(zip(accepted, ids, strict=True))
 
     async def update(
         self,
@@ -152,24 +148,23 @@ class DocumentBatches:
         sources = [_texts(row) for row in rows]
         key = id_param or ID
 
-        async def work(connection: Connection) -> list[Row]:
+        async def work(connection: Connection) -> list[RowResult]:
             _, versions = self._documents.model(caller, Operation.EDIT)
             own = [_without(source, {key}) for source in sources]
             read = await self._read(connection, caller, versions, own)
             keys = [source.get(key, "") for source in sources]
-            named = await _named(connection, versions, key, keys)
-            for row, document_id, source in zip(read, named, sources, strict=True):
+            found = await named(connection, versions, key, keys)
+            for row, source in zip(read, sources, strict=True):
                 row.key = source.get(key) if id_param else None
-                row.id = None if document_id is None else str(document_id)
-            wanted = [int(row.id) for row in read if row.id and not row.errors]
+            pairs = list(zip(read, found, strict=True))
+            wanted = [each for row, each in pairs if each and not row.errors]
             stored = await store.latest_locked(connection, versions, wanted)
-            _fail_unknown(read, stored.keys(), key)
-            accepted = [row for row in read if not row.errors]
-            changes = [(stored[int(row.id or 0)], row.values) for row in accepted]
+            _fail_unknown(pairs, stored.keys(), key)
+            changes = [
+                (stored[each or 0], row.values) for row, each in pairs if not row.errors
+            ]
             await self._documents.change(connection, caller, versions, changes)
-            for row in accepted:
-                row.event = UPDATED
-            return read
+            return [_updated(row, document_id) for row, document_id in pairs]
 
         return await self._records.carry_out(work)
 
@@ -187,21 +182,22 @@ class DocumentBatches:
         key = id_param or ID
         keys = [_texts(row).get(key, "") for row in rows]
         _, versions = self._documents.model(caller, Operation.DELETE)
-        named = await self._documents.with_connection(
-            lambda connection: _named(connection, versions, key, keys)
+        found = await self._documents.with_connection(
+            lambda connection: named(connection, versions, key, keys)
         )
         results = []
-        for value, document_id in zip(keys, named, strict=True):
-            row = Row(0)
-            row.key = value if id_param else None
-            row.id = None if document_id is None else str(document_id)
+        for value, document_id in zip(keys, found, strict=True):
+            result = RowResult(
+                id=None if document_id is None else str(document_id),
+                id_param_value=value if id_param else None,
+            )
             # No document has the id 0: the row fails as one that names an unknown document.
             place = Place(document_id or 0)
             try:
                 await self._documents.delete(caller, place)
             except VaultFault as fault:
-                row.errors.append(fault.error)
-            results.append(row.result())
+                result.errors = (fault.error,)
+            results.append(result)
         return results
 
     async def _read(
@@ -210,13 +206,12 @@ class DocumentBatches:
         caller: Caller,
         versions: VaultObject,
         rows: Source,
-    ) -> list[Row]:
+    ) -> list[ResolvedRow]:
         """Return rows of column values, with an error for each value that cannot be stored."""
         reader = self._records.reader(versions)
         read = reader.read(rows)
         batch = self._records.batch(connection, caller, versions)
-        await batch.resolve(read)
-        return read
+        return await batch.resolve(read)
 
     async def _kept(
         self,
@@ -269,7 +264,7 @@ def _without(row: Texts, columns: set[str]) -> Texts:
 
 def _beginning_of(
     model: DocumentModel,
-    row: Row,
+    row: ResolvedRow,
     source: Texts,
 ) -> Beginning | None:
     """Return how a row's document begins; None for a row whose choice is refused, which gets the error."""
@@ -281,101 +276,36 @@ def _beginning_of(
 
 
 def _fail_unknown(
-    rows: Sequence[Row],
+    rows: Sequence[tuple[ResolvedRow, int | None]],
     known: Collection[int],
     key: str,
 ) -> None:
-    """Fail rows that name no document that is known, or one that a row before them names."""
-    seen: set[str] = set()
-    for row in rows:
-        if row.id is None or int(row.id) not in known:
+    """Fail rows that name no known document, or one that a row before them names; each row with its document's id."""
+    seen: set[int] = set()
+    for row, document_id in rows:
+        if document_id is None or document_id not in known:
             # A row with another error has not been looked up.
             if not row.errors:
                 row.fail(
                     ErrorType.INVALID_DATA,
                     f"No document, or more than one, has this [{key[:100]}]",
                 )
-        elif row.id in seen:
+        elif document_id in seen:
             row.fail(ErrorType.INVALID_DATA, f"[{key[:100]}] is repeated in this call")
-        seen.add(row.id or "")
+        seen.add(document_id or 0)
 
 
-async def _named(
-    connection: Connection,
-    versions: VaultObject,
-    key: str,
-    values: Sequence[str],
-) -> list[int | None]:
-    """Return the ids of the documents that values of ``id``, or of a text field, name.
-
-    None stands for a value that names no document, or several.
-
-    :raises VaultFault: INVALID_DATA when ``key`` is neither ``id`` nor a text field.
-    """
-    if key == ID:
-        return [_document_id(value) for value in values]
-    _require_key(versions, key)
-    rows = await connection.fetch(
-        f"SELECT {quote(key)} AS key, {DOCUMENT_ID} AS id FROM {table(VERSIONS)} "
-        f"WHERE {quote(key)} = ANY($1::text[]) AND latest_version__sys",
-        list(values),
-    )
-    found: dict[str, list[int]] = {}
-    for row in rows:
-        found.setdefault(row["key"], []).append(row["id"])
-    return [_only(found.get(value, ())) for value in values]
+def _created(row: ResolvedRow, document_id: int | None) -> RowResult:
+    """Return the result of a row of a new document; None for a row that is refused."""
+    if document_id is None:
+        return row.refused().result()
+    return RowResult(id=str(document_id), event=CREATED)
 
 
-def _document_id(text: str) -> int | None:
-    """Return the document id that a text is, None for a text that is none."""
-    if not text.isascii() or not text.isdecimal():
-        return None
-    # Eleven digits are beyond the largest id; int() refuses a text of thousands of them.
-    significant = text.lstrip("0")[:11] or "0"
-    document_id = int(significant)
-    return document_id if document_id <= MAX_ID else None
-
-
-def _only(ids: Sequence[int]) -> int | None:
-    """Return the only id, None when there are none or several."""
-    return ids[0] if len(ids) == 1 else None
-
-
-def _require_key(versions: VaultObject, key: str) -> None:
-    """Raise VaultFault unless ``key`` is a field with one text.
-
-    :raises VaultFault: INVALID_DATA for any other.
-    """
-    field = versions.fields.get(key)
-    if field is None or field.type is not FieldType.STRING or field.multi_value:
-        raise VaultFault(
-            ErrorType.INVALID_DATA,
-            f"[{key[:100]}] is not a field that names a document",
-        )
-
-
-async def _fail_taken(
-    connection: Connection,
-    versions: VaultObject,
-    key: str,
-    rows: Sequence[Row],
-) -> None:
-    """Fail rows without a value of ``key``, and those whose value a document or a row before them has.
-
-    Calls that create documents of the same value wait for each other.
-
-    :raises VaultFault: INVALID_DATA when ``key`` is no text field.
-    """
-    _require_key(versions, key)
-    values = [row.values.get(key) for row in rows]
-    texts = [str(value) for value in values if value is not None]
-    taken = await store.taken(connection, key, texts)
-    for row, value in zip(rows, values, strict=True):
-        if value is None:
-            row.fail(
-                ErrorType.PARAMETER_REQUIRED, f"Missing required parameter [{key}]"
-            )
-        elif value in taken:
-            row.fail(ErrorType.ITEM_NAME_EXISTS, f"A document has this [{key}] already")
-        else:
-            taken.add(str(value))
+def _updated(row: ResolvedRow, document_id: int | None) -> RowResult:
+    """Return the result of a row that changes a document, or is refused."""
+    record_id = None if document_id is None else str(document_id)
+    if row.errors:
+        return row.refused(record_id).result()
+    key = None if row.key is None else str(row.key)
+    return RowResult(id=record_id, event=UPDATED, id_param_value=key)

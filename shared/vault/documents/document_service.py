@@ -35,8 +35,7 @@ from shared.vault.model.component_model import VaultObject
 from shared.vault.queries.document_target import DOCUMENTS, SOURCE_FILE
 from shared.vault.records.deletions import note_deletions
 from shared.vault.records.named_actions import ActionContext, RowsRefused
-from shared.vault.records.row_results import UPDATED
-from shared.vault.records.rows import Row
+from shared.vault.records.rows import UPDATED, RowResult
 from shared.vault.storage.database import moment
 
 if TYPE_CHECKING:
@@ -50,7 +49,7 @@ if TYPE_CHECKING:
         LifecycleState,
     )
     from shared.vault.records.record_service import RecordService
-    from shared.vault.records.row_results import RowResult
+    from shared.vault.records.rows import ResolvedRow
     from shared.vault.storage.database import Connection, Database
 
 T = TypeVar("T")
@@ -101,14 +100,14 @@ class DocumentService:
     ) -> RowResult:
         """Create a document in its first version, and return its result, with the document's id."""
 
-        async def work(connection: Connection) -> list[Row]:
+        async def work(connection: Connection) -> list[RowResult]:
             model, versions = self.model(caller, Operation.CREATE)
             beginning = beginning_of(model, fields)
             own = {name: value for name, value in fields.items() if name not in CHOSEN}
             row = await self._read(connection, caller, versions, own)
             require_fields(versions, row)
             if row.errors:
-                return [row]
+                return [row.refused().result()]
             document_id = await connection.fetchval(store.NEXT_ID)
             writing = await self.writing(connection, caller)
             first = first_version(writing, document_id, beginning, row.values)
@@ -119,8 +118,7 @@ class DocumentService:
             await entries.document_changed(
                 connection, caller, entries.CREATE, document_id
             )
-            row.id = str(document_id)
-            return [row]
+            return [RowResult(id=str(document_id))]
 
         results = await self._records.carry_out(work)
         return results[0]
@@ -191,16 +189,15 @@ class DocumentService:
         :raises VaultFault: INVALID_DATA when there is no such version.
         """
 
-        async def work(connection: Connection) -> list[Row]:
+        async def work(connection: Connection) -> list[RowResult]:
             _, versions = self.model(caller, Operation.EDIT)
             row = await self._read(connection, caller, versions, fields)
             before = await store.locked(connection, versions, place)
-            row.id = str(place.document_id)
+            record_id = str(place.document_id)
             if row.errors:
-                return [row]
-            row.event = UPDATED
+                return [row.refused(record_id).result()]
             await self.change(connection, caller, versions, [(before, row.values)])
-            return [row]
+            return [RowResult(id=record_id, event=UPDATED)]
 
         results = await self._records.carry_out(work)
         return results[0]
@@ -300,12 +297,12 @@ class DocumentService:
         """
         documents = VaultObject(DOCUMENTS, "Document", "Documents", "")
         registry = self._components.registry
+        ids = (str(document_id),)
         context = ActionContext(
-            connection, caller, registry, documents, (), self._records
+            connection, caller, registry, documents, ids, self._records
         )
-        rows = [Row(0, id=str(document_id))]
         try:
-            await self._records.actions.run_entry_actions(context, state, rows)
+            await self._records.actions.run_entry_actions(context, state)
         except RowsRefused as refusal:
             error = next(iter(refusal.errors.values()))
             raise VaultFault(error.type, error.message) from refusal
@@ -363,10 +360,10 @@ class DocumentService:
         caller: Caller,
         versions: VaultObject,
         fields: Mapping[str, str],
-    ) -> Row:
+    ) -> ResolvedRow:
         """Return the fields of a call as a row of column values, with an error for each that cannot be stored."""
         reader = self._records.reader(versions)
-        (row,) = reader.read([fields])
+        read = reader.read([fields])
         batch = self._records.batch(connection, caller, versions)
-        await batch.resolve([row])
+        (row,) = await batch.resolve(read)
         return row

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
         Lifecycle,
         VaultObject,
     )
-    from shared.vault.records.rows import Row
+    from shared.vault.records.rows import ResolvedRow
 
 LEVELS = ("type__v", "subtype__v", "classification__v")
 LIFECYCLE = "lifecycle__v"
@@ -206,7 +206,7 @@ def lifecycle_of(
     return offered[0]
 
 
-def require_fields(versions: VaultObject, row: Row) -> None:
+def require_fields(versions: VaultObject, row: ResolvedRow) -> None:
     """Fail a row of a new document that lacks a required field."""
     for field in versions.fields.values():
         if _must_have(field) and not _has(row, field.name) and not row.errors:
@@ -221,9 +221,9 @@ def _must_have(field: Field) -> bool:
     return field.required and field.active and not field.system
 
 
-def _has(row: Row, name: str) -> bool:
-    """Return whether a row names a value for a field, also one that refers to a record by a key."""
-    return row.values.get(name) is not None or name in row.lookups
+def _has(row: ResolvedRow, name: str) -> bool:
+    """Return whether a row has a value for a field."""
+    return row.values.get(name) is not None
 
 
 def document_number(kind: DocumentType, document_id: int) -> str:

@@ -12,8 +12,8 @@ from shared.vault.errors import VaultFault
 if TYPE_CHECKING:
     from shared.vault.access.caller import Caller
     from shared.vault.components.registry import Registry
-    from shared.vault.records.record_service import RecordService
-    from shared.vault.records.rows import Row
+    from shared.vault.records.named_actions import RecordChanges
+    from shared.vault.records.rows import RowResult
     from shared.vault.storage.database import Connection
 
 OBJECT = "exception_message__sys"
@@ -52,11 +52,11 @@ class MessageFailure:
 
 async def record(
     connection: Connection,
-    records: RecordService,
+    records: RecordChanges,
     registry: Registry,
     caller: Caller,
     failures: Sequence[MessageFailure],
-) -> list[Row]:
+) -> list[RowResult]:
     """Create or reopen one exception for each message id, in a transaction that ``RecordService.carry_out`` runs.
 
     A message that has an exception keeps the body that came first: a retry names only what was left of it.
@@ -70,7 +70,7 @@ async def record(
         if failure.message_id not in known
     ]
     again = [_row(failure) for failure in by_id.values() if failure.message_id in known]
-    written: list[Row] = []
+    written: list[RowResult] = []
     for rows in (new, again):
         if rows:
             written += await records.upsert_in(
@@ -89,7 +89,7 @@ async def record(
 
 async def _open_again(
     connection: Connection,
-    records: RecordService,
+    records: RecordChanges,
     registry: Registry,
     caller: Caller,
     messages: Sequence[str],

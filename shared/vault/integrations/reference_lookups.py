@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from asyncpg import Record
 
     from shared.vault.access.caller import Caller
-    from shared.vault.records.rows import Row
+    from shared.vault.records.rows import NewRow
     from shared.vault.storage.database import Connection
 
 OBJECT = "reference_lookup__sys"
@@ -37,7 +37,7 @@ class ReferenceLookupTrigger:
     columns = (KEY, CONNECTION, NAME, TYPE, SOURCE, TARGET_OBJECT)
 
     async def before_create(
-        self, connection: Connection, caller: Caller, rows: Sequence[Row]
+        self, connection: Connection, caller: Caller, rows: Sequence[NewRow]
     ) -> None:
         """Set the Lookup Key, or fail rows that name another one or whose set is not named as its type asks."""
         del caller

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from shared.spark.envelope import JsonValue
     from shared.vault.components.registry import Registry
     from shared.vault.model.component_model import Queue
-    from shared.vault.records.rows import Row
+    from shared.vault.records.rows import RowResult
     from shared.vault.storage.database import Connection
 
 LOOK_SECONDS = (
@@ -167,7 +167,7 @@ async def _move_on(
     """Move Last Successful Run Time forward, unless somebody has set it since the run began."""
     vault = context.vault
 
-    async def work(connection: Connection) -> list[Row]:
+    async def work(connection: Connection) -> list[RowResult]:
         stored: datetime | None = await connection.fetchval(LOCK_TIME, integration)
         if stored != found or (stored is not None and stored >= to):
             return []

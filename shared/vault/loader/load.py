@@ -13,8 +13,7 @@ from shared.vault.loader.load_logs import TaskLog
 from shared.vault.loader.load_writing import write
 from shared.vault.loader.request import LoadTask
 from shared.vault.loader.sheet import LOG_COLUMNS, Batch, SheetReader
-from shared.vault.records.row_results import RowResult
-from shared.vault.records.rows import MAX_ROWS, Row
+from shared.vault.records.rows import MAX_ROWS, RowResult
 from shared.vault.storage.database import also_in_unit_of_work
 
 if TYPE_CHECKING:
@@ -193,8 +192,11 @@ def version_of(item: Item) -> str:
 
 
 def _results(outcome: object) -> list[RowResult]:
-    """The results of a unit of work of the records, which are rows inside it."""
+    """Return the results of a unit of work of the records.
+
+    :raises TypeError: when it is another unit of work.
+    """
     if not isinstance(outcome, list):
-        message = "a unit of work of the records yields rows"
+        message = "a unit of work of the records yields results of rows"
         raise TypeError(message)
-    return [row.result() if isinstance(row, Row) else row for row in outcome]
+    return outcome

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from shared.vault.jobs.job_logs import JobLog
 from shared.vault.loader.request import Action
 from shared.vault.loader.sheet import LOG_COLUMNS, Batch, lines
-from shared.vault.records.row_results import RowResult
+from shared.vault.records.rows import RowResult
 
 if TYPE_CHECKING:
     from shared.vault.files.file_store import FileStore

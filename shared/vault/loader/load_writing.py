@@ -9,13 +9,13 @@ from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Grant, Operation, authorize, require
 from shared.vault.errors import VaultFault
 from shared.vault.loader.request import Action, LoadTask
-from shared.vault.records.modes import WriteMode
+from shared.vault.records.rows import WriteMode
 
 if TYPE_CHECKING:
     from shared.vault.access.caller import Caller
     from shared.vault.components.registry import Registry
     from shared.vault.records.record_service import RecordService
-    from shared.vault.records.row_results import RowResult
+    from shared.vault.records.rows import RowResult
 
 OPERATIONS = {
     Action.CREATE: (Operation.CREATE,),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from shared.vault.access.moments import moment
+from shared.protocol.date_times import date_time_text
 
 if TYPE_CHECKING:
     from asyncpg import Record
@@ -84,6 +84,6 @@ def _json(row: Record) -> dict[str, object]:
         "body": row["body"],
         "object": row["object"],
         "record_id": row["record_id"],
-        "created_date": moment(row["created_date"]),
+        "created_date": date_time_text(row["created_date"]),
         "read": row["read_date"] is not None,
     }

@@ -17,14 +17,13 @@ from shared.vault.packages.package_model import (
     Package,
     Step,
 )
-from shared.vault.records.modes import WriteMode
-from shared.vault.records.rows import MAX_ROWS
+from shared.vault.records.rows import MAX_ROWS, WriteMode
 
 if TYPE_CHECKING:
     from shared.vault.access.caller import Caller
     from shared.vault.configuration.component_service import ComponentService
     from shared.vault.records.record_service import RecordService
-    from shared.vault.records.row_results import RowResult
+    from shared.vault.records.rows import RowResult
 
 MAX_LOGGED_ERRORS = 20
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from shared.vault.access.moments import moment
+from shared.protocol.date_times import date_time_text
 from shared.vault.access.permissions import Grant, authorize, granted
 from shared.vault.records.lineage_entries import purge_lineage
 
@@ -92,11 +92,11 @@ class LineageService:
 
 def _shown(row: dict[str, Any], *, with_user: bool) -> dict[str, object]:
     changed, user, name = (row.pop(each) for each in CHANGES)
-    since = None if changed is None else {"date": moment(changed)}
+    since = None if changed is None else {"date": date_time_text(changed)}
     if since is not None and with_user:
         since |= {"user_id": user, "user_name": name}
     return {**_dated(row), "changed_since": since}
 
 
 def _dated(row: Mapping[str, Any]) -> dict[str, object]:
-    return {**row, **{name: moment(row[name]) for name in MOMENTS}}
+    return {**row, **{name: date_time_text(row[name]) for name in MOMENTS}}

@@ -16,8 +16,7 @@ from shared.vault.queries.query_pages import QueryPage
 from shared.vault.queries.query_targets import targets_of
 
 if TYPE_CHECKING:
-    from shared.vault.access.caller import Caller
-    from shared.vault.access.permission_sets import SecurityProfile
+    from shared.vault.access.caller import Caller, SecurityProfile
     from shared.vault.components.registry import Registry
     from shared.vault.configuration.component_service import ComponentService
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from shared.spark.connection import BrokerConnection
     from shared.vault.configuration.component_service import ComponentService
     from shared.vault.records.record_service import RecordService
-    from shared.vault.records.rows import Row
+    from shared.vault.records.rows import RowResult
     from shared.vault.storage.database import Connection
 
 BATCH = 20
@@ -68,7 +68,7 @@ class DeadLetters:
         """Record what the deliveries were; the broker keeps them when this raises."""
         failures = [self._failure(delivery) for delivery in deliveries]
 
-        async def work(connection: Connection) -> list[Row]:
+        async def work(connection: Connection) -> list[RowResult]:
             return await recording.record(
                 connection, self._records, self._components.registry, SYSTEM, failures
             )

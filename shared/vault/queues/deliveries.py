@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from shared.vault.model.component_model import Queue
     from shared.vault.queues.log import QueueLog
     from shared.vault.records.record_service import RecordService
-    from shared.vault.records.rows import Row
+    from shared.vault.records.rows import RowResult
     from shared.vault.storage.database import Connection
 
 
@@ -67,7 +67,7 @@ class DeliveryReports:
         deliveries = [Delivery.read(row) for row in rows]
         user = await self._events.user_of(queue)
 
-        async def work(connection: Connection) -> list[Row]:
+        async def work(connection: Connection) -> list[RowResult]:
             await self._log.write(connection, queue.name, deliveries)
             removed = _by_message(
                 delivery for delivery in deliveries if delivery.removed
@@ -115,7 +115,7 @@ class DeliveryReports:
 
     async def _record(
         self, connection: Connection, caller: Caller, failures: Sequence[MessageFailure]
-    ) -> list[Row]:
+    ) -> list[RowResult]:
         if not failures:
             return []
         return await recording.record(
@@ -128,7 +128,7 @@ class DeliveryReports:
         caller: Caller,
         queue: Queue,
         message_ids: list[str],
-    ) -> list[Row]:
+    ) -> list[RowResult]:
         rows = (
             await connection.fetch(OPEN, queue.name, message_ids) if message_ids else []
         )

@@ -139,7 +139,7 @@ class QueueLog:
                 connection,
                 caller,
                 entries.SYSTEM,
-                "Trace Queue Delivery",
+                entries.AuditAction.TRACE_DELIVERY,
                 f"Queue.{queue}",
             )
         return ends

@@ -155,7 +155,11 @@ class QueueService:
                 name,
                 enabled,
             )
-            action = "Enable Delivery" if enabled else "Disable Delivery"
+            action = (
+                entries.AuditAction.ENABLE_DELIVERY
+                if enabled
+                else entries.AuditAction.DISABLE_DELIVERY
+            )
             await entries.noted(
                 connection, caller, entries.SYSTEM, action, f"Queue.{name}"
             )
@@ -171,7 +175,11 @@ class QueueService:
                 "DELETE FROM platform.outbox WHERE queue = $1", name
             )
             await entries.noted(
-                connection, caller, entries.SYSTEM, "Reset", f"Queue.{name}"
+                connection,
+                caller,
+                entries.SYSTEM,
+                entries.AuditAction.RESET,
+                f"Queue.{name}",
             )
             await purge_queue(self._broker, name, BROKER_TIMEOUT)
             if (

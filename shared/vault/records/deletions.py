@@ -1,17 +1,31 @@
-"""The list of deleted records: written with every deletion, read by those who keep copies."""
+"""Finds what a deletion takes with it, and keeps the list of deleted records, for 30 days.
+
+A record that goes is locked before those that refer to it are looked for. A call that is adding one of these holds a
+lock that the deletion waits for, and a later one waits for the deletion: so all are seen, and none is added meanwhile.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from datetime import timedelta
-from typing import TYPE_CHECKING
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, assert_never
 
+from shared.protocol.error_types import ErrorType
+from shared.vault.access.permissions import Operation, require
+from shared.vault.components.schema import quote, table
+from shared.vault.errors import VaultFault
 from shared.vault.files.attachment_table import forget
+from shared.vault.model.component_model import Field, FieldType, RelationshipDeletion
 from shared.vault.records.lineage_entries import forget_lineage
 from shared.vault.records.record_roles import forget_roles
 
 if TYPE_CHECKING:
-    from shared.vault.storage.database import Connection
+    from shared.vault.access.caller import Caller
+    from shared.vault.components.registry import Registry
+    from shared.vault.configuration.component_service import ComponentService
+    from shared.vault.storage.database import Connection, Database
 
 KEPT = timedelta(days=30)
 DOCUMENTS = "documents"  # listed by their own ids, one version of several by its id
@@ -31,19 +45,193 @@ EXPIRED = """
 DELETE FROM platform.deletion WHERE position IN
     (SELECT position FROM platform.deletion WHERE date_deleted < $1 LIMIT $2)
 """
+# In the order of their ids, so that two deletions never wait for each other.
+LOCK = "SELECT FROM {table} WHERE id = ANY($1::text[]) ORDER BY id FOR UPDATE"
+REFERRED = """
+SELECT DISTINCT {column} FROM {table} WHERE {column} = ANY($1::text[]) AND id <> {column}
+"""
+CHILDREN = "SELECT id, {column} FROM {table} WHERE {column} = ANY($1::text[]) ORDER BY id FOR UPDATE"
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """What deleting some records of an object would take with it.
+
+    ``blocked``: id of a record that must stay → ``object.field`` that blocks its deletion, or that of a record which
+    would go with it. ``going``: object → id of a record that would go → the one of those asked for that it goes with.
+    """
+
+    blocked: Mapping[str, str]
+    going: Mapping[str, Mapping[str, str]]
+
+    def gone(self) -> dict[str, list[str]]:
+        """Return the ids of the records that go when the blocked ones stay, by object."""
+        gone: dict[str, list[str]] = {}
+        for name, roots in self.going.items():
+            gone[name] = [i for i, root in roots.items() if root not in self.blocked]
+        return gone
+
+
+async def reach_of(
+    connection: Connection,
+    registry: Registry,
+    object_name: str,
+    ids: Sequence[str],
+) -> Reach:
+    """Return what deleting these records of an object would take with it; all that would go are locked."""
+    await connection.execute(LOCK.format(table=table(object_name)), ids)
+    blocked: dict[str, str] = {}
+    # Each record that would go → the one of those asked for that it goes with.
+    roots = dict(zip(ids, ids, strict=True))
+    going: dict[str, dict[str, str]] = defaultdict(dict, {object_name: dict(roots)})
+    level = {object_name: list(ids)}
+    while level:
+        following: dict[str, list[str]] = defaultdict(list)
+        for owner, parents in level.items():
+            for child, field in _references(registry, owner):
+                match field.relationship_deletion:
+                    case RelationshipDeletion.BLOCK:
+                        for parent in await _blocked(connection, child, field, parents):
+                            blocker = f"{child}.{field.name}"
+                            blocked.setdefault(roots[parent], blocker)
+                    case RelationshipDeletion.CASCADE:
+                        children = await _children(connection, child, field, parents)
+                        for record_id, parent in children:
+                            # Records may refer to each other in a circle: each goes once.
+                            if record_id not in roots:
+                                root = roots[parent]
+                                roots[record_id] = going[child][record_id] = root
+                                following[child].append(record_id)
+                    case RelationshipDeletion.SET_NULL:
+                        pass  # the database empties the reference
+                    case _:
+                        assert_never(field.relationship_deletion)
+        level = following
+    return Reach(blocked, going)
+
+
+def _references(registry: Registry, object_name: str) -> Iterator[tuple[str, Field]]:
+    """Yield the fields that refer to an object, each with its own object."""
+    for other in registry.objects.values():
+        for field in other.fields.values():
+            if field.type is FieldType.OBJECT and field.object == object_name:
+                yield other.name, field
+
+
+async def _blocked(
+    connection: Connection,
+    child: str,
+    field: Field,
+    ids: Sequence[str],
+) -> list[str]:
+    """Return which of the records another one refers to; a record does not block itself."""
+    sql = REFERRED.format(table=table(child), column=quote(field.name))
+    return [record[0] for record in await connection.fetch(sql, ids)]
+
+
+async def _children(
+    connection: Connection,
+    child: str,
+    field: Field,
+    ids: Sequence[str],
+) -> list[tuple[str, str]]:
+    """Lock and return the records that go with these, each with the one it refers to."""
+    sql = CHILDREN.format(table=table(child), column=quote(field.name))
+    return [(record[0], record[1]) for record in await connection.fetch(sql, ids)]
 
 
 async def note_deletions(
-    connection: Connection, gone: Mapping[str, Iterable[str]]
+    connection: Connection,
+    gone: Mapping[str, Iterable[str]],
 ) -> None:
-    """Add records, by object, to the list; in the transaction that deletes them."""
-    pairs = [(name, record_id) for name, ids in gone.items() for record_id in ids]
-    if pairs:
-        objects, ids = (
-            [name for name, _ in pairs],
-            [record_id for _, record_id in pairs],
-        )
+    """Add records, ids by object, to the list in the transaction that deletes them, and delete what is kept of them."""
+    objects: list[str] = []
+    ids: list[str] = []
+    for name, record_ids in gone.items():
+        for record_id in record_ids:
+            objects.append(name)
+            ids.append(record_id)
+    if ids:
         await connection.execute(NOTE, objects, ids)
         await forget_roles(connection, objects, ids)
         await forget(connection, objects, ids)
         await forget_lineage(connection, objects, ids)
+
+
+@dataclass(frozen=True, slots=True)
+class Deletion:
+    """A record that was deleted, or an attachment of one, or one version of it."""
+
+    record_id: str
+    date_deleted: datetime
+    attachment_id: int | None
+    version: int | None
+    external_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Part of the list of deletions: its time, and which of them to return."""
+
+    start: datetime | None
+    end: datetime | None
+    limit: int
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class DeletionPage:
+    """Some deletions, the earliest first, and the number of all in the span."""
+
+    deletions: list[Deletion]
+    total: int
+
+
+class DeletionService:
+    """The deletions call of the API."""
+
+    def __init__(self, database: Database, components: ComponentService) -> None:
+        self._database = database
+        self._components = components
+
+    async def listed(
+        self,
+        caller: Caller,
+        object_name: str,
+        span: Span,
+        *,
+        attachments: bool = False,
+    ) -> DeletionPage:
+        """Return a page of an object's deletions in a span of the last 30 days: records, or attachments.
+
+        :raises VaultFault: INSUFFICIENT_ACCESS, and INVALID_DATA for an unknown object.
+        """
+        target = self._components.registry.objects.get(object_name)
+        if object_name != DOCUMENTS and (target is None or not target.active):
+            raise VaultFault(
+                ErrorType.INVALID_DATA, f"There is no object [{object_name[:100]}]"
+            )
+        require(caller, object_name, Operation.READ)
+        now = datetime.now(UTC)
+        # What is older may or may not be purged yet: it is not returned either way.
+        oldest = now - KEPT
+        start = max(span.start or oldest, oldest)
+        listed = (object_name, start, span.end or now, attachments)
+        async with self._database.connection() as connection:
+            total = await connection.fetchval(COUNT, *listed)
+            rows = await connection.fetch(PAGE, *listed, span.limit, span.offset)
+        deletions = [Deletion(**row) for row in rows]
+        return DeletionPage(deletions, total)
+
+    async def purge(self) -> int:
+        """Remove what is older than 30 days and return the number of rows."""
+        removed = 0
+        while True:
+            oldest = datetime.now(UTC) - KEPT
+            # A connection, and so a transaction, for each part: the rows are not locked for long.
+            async with self._database.connection() as connection:
+                status = await connection.execute(EXPIRED, oldest, PURGE)
+            count = int(status.rpartition(" ")[2])
+            removed += count
+            if count < PURGE:
+                return removed

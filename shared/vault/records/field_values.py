@@ -1,4 +1,4 @@
-"""Field values on their way in: one function a field, from what a caller sent to what the column stores."""
+"""Converts the values that callers send for fields to those that columns store: one function a field."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
 from decimal import Context, Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, assert_never
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.errors import ApiError
@@ -29,7 +29,7 @@ DATE_TIME = re.compile(
 
 
 class InvalidValue(Exception):
-    """A value that its field cannot hold; the text names the field, never the value."""
+    """A value that its field cannot hold; the text names the field, never the value, which may be personal data."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
@@ -37,16 +37,70 @@ class InvalidValue(Exception):
 
 
 def coercion(field: Field, registry: Registry) -> Coercion:
-    """The function that turns a caller's value for ``field`` into its column's; raises InvalidValue.
+    """Return the function that turns a caller's value for ``field`` into its column's; it raises InvalidValue.
 
     JSON types and their text forms (CSV, form) are both accepted; ``None`` and ``""`` are null.
     """
-    if field.type is FieldType.PICKLIST:
-        return _picklist(field, registry.picklists[field.picklist or ""])
-    convert = _CONVERSIONS[field.type](field)
+    match field.type:
+        case FieldType.PICKLIST:
+            # A picklist has a further form of null, the empty list.
+            return _picklist(field, registry.picklists[field.picklist or ""])
+        case (
+            FieldType.ID
+            | FieldType.STRING
+            | FieldType.LONG_TEXT
+            | FieldType.RICH_TEXT
+            | FieldType.OBJECT
+        ):
+            convert = _text(field)
+        case FieldType.NUMBER:
+            convert = _number(field)
+        case FieldType.BOOLEAN:
+            convert = _boolean(field)
+        case FieldType.DATE:
+            convert = _date(field)
+        case FieldType.DATE_TIME:
+            convert = _date_time(field)
+        case FieldType.ATTACHMENT:
+            convert = _file(field)
+        case _:
+            assert_never(field.type)
+    return _or_null(convert)
 
+
+def column_type(field: Field) -> str:
+    """Return the PostgreSQL type that carries a batch of this field's values.
+
+    Multi-value picklists travel as text: an array of arrays has rows of one length in PostgreSQL.
+    """
+    match field.type:
+        case FieldType.NUMBER:
+            return "numeric" if field.scale else "bigint"
+        case FieldType.BOOLEAN:
+            return "boolean"
+        case FieldType.DATE:
+            return "date"
+        case FieldType.DATE_TIME:
+            return "timestamptz"
+        case (
+            FieldType.ID
+            | FieldType.STRING
+            | FieldType.LONG_TEXT
+            | FieldType.RICH_TEXT
+            | FieldType.PICKLIST
+            | FieldType.OBJECT
+            | FieldType.ATTACHMENT
+        ):
+            return "text"
+        case _:
+            assert_never(field.type)
+
+
+def _or_null(convert: Coercion) -> Coercion:
     def coerce(value: object) -> object:
-        return None if value is None or value == "" else convert(value)
+        if value is None or value == "":
+            return None
+        return convert(value)
 
     return coerce
 
@@ -62,6 +116,7 @@ def _text(field: Field) -> Coercion:
             raise InvalidValue(
                 f"Field [{field.name}] holds at most {limit} characters; {len(text)} were given"
             )
+        # PostgreSQL stores no text with this character.
         if "\x00" in text:
             raise InvalidValue(f"Field [{field.name}] cannot hold the NUL character")
         return text
@@ -70,36 +125,43 @@ def _text(field: Field) -> Coercion:
 
 
 def _number(field: Field) -> Coercion:
-    low, high, scale = field.min_value, field.max_value, field.scale or 0
+    low = None if field.min_value is None else Decimal(str(field.min_value))
+    high = None if field.max_value is None else Decimal(str(field.max_value))
+    scale = field.scale or 0
 
     def convert(value: object) -> int | Decimal:
-        text = str(value).strip()
-        if (
-            isinstance(value, bool)
-            or len(text) > MAX_NUMBER_TEXT
-            or not NUMBER.fullmatch(text)
-        ):
-            raise InvalidValue(f"Field [{field.name}] takes a number")
-        number = Decimal(text)
-        if abs(number) >= BIGINT:
-            raise InvalidValue(
-                f"Field [{field.name}] takes a number of less than {BIGINT} either way"
-            )
-        if number != (rounded := _rounded(number, scale)):
+        number = _decimal(field, value)
+        rounded = number.quantize(Decimal(1).scaleb(-scale), context=EXACT)
+        # More decimals are refused, not rounded: the caller would read another number than was sent.
+        if number != rounded:
             raise InvalidValue(f"Field [{field.name}] takes at most {scale} decimals")
-        if (low is not None and number < Decimal(str(low))) or (
-            high is not None and number > Decimal(str(high))
-        ):
+        below = low is not None and number < low
+        above = high is not None and number > high
+        if below or above:
             raise InvalidValue(
-                f"Field [{field.name}] is outside its range of {low} to {high}"
+                f"Field [{field.name}] is outside its range of {field.min_value} to {field.max_value}"
             )
         return rounded if scale else int(rounded)
 
     return convert
 
 
-def _rounded(number: Decimal, scale: int) -> Decimal:
-    return number.quantize(Decimal(1).scaleb(-scale), context=EXACT)
+def _decimal(field: Field, value: object) -> Decimal:
+    """Return a value as a number of any scale.
+
+    :raises InvalidValue: when it is none, or too large.
+    """
+    text = str(value).strip()
+    # The length is checked first: an exponent or a long number could take seconds to convert.
+    readable = len(text) <= MAX_NUMBER_TEXT and NUMBER.fullmatch(text)
+    if isinstance(value, bool) or not readable:
+        raise InvalidValue(f"Field [{field.name}] takes a number")
+    number = Decimal(text)
+    if abs(number) >= BIGINT:
+        raise InvalidValue(
+            f"Field [{field.name}] takes a number of less than {BIGINT} either way"
+        )
+    return number
 
 
 def _boolean(field: Field) -> Coercion:
@@ -125,7 +187,7 @@ def _date(field: Field) -> Coercion:
             if isinstance(value, str) and DATE.fullmatch(value):
                 return date.fromisoformat(value)
         except ValueError:
-            pass  # answered below, with the form that is wanted
+            pass  # a date that no month has; reported below, with the form that is wanted
         raise InvalidValue(f"Field [{field.name}] takes a date as YYYY-MM-DD")
 
     return convert
@@ -137,7 +199,7 @@ def _date_time(field: Field) -> Coercion:
             if isinstance(value, str) and DATE_TIME.fullmatch(value):
                 return in_milliseconds(datetime.fromisoformat(value))
         except (ValueError, OverflowError):
-            pass  # answered below, with the form that is wanted
+            pass  # reported below, with the form that is wanted
         raise InvalidValue(
             f"Field [{field.name}] takes a date and time as YYYY-MM-DDTHH:MM:SS.sssZ"
         )
@@ -146,26 +208,25 @@ def _date_time(field: Field) -> Coercion:
 
 
 def in_milliseconds(moment: datetime) -> datetime:
-    """The moment in UTC, cut to milliseconds as the API shows them: read back, it compares equal to the one stored."""
-    moment = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+    """Return the time in UTC, cut to milliseconds as the API shows it; without a zone it is taken for UTC.
+
+    Cut this way, a value that is read back and sent again compares equal to the one stored.
+    """
+    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    in_utc = aware.astimezone(UTC)
+    milliseconds = in_utc.microsecond // 1000
+    return in_utc.replace(microsecond=milliseconds * 1000)
 
 
 def _picklist(field: Field, picklist: Picklist) -> Coercion:
-    names = {name for name, entry in picklist.entries.items() if entry.active}
+    active = {name for name, entry in picklist.entries.items() if entry.active}
 
     def coerce(value: object) -> object:
         if value is None or value in ("", []):
             return None
-        given = (
-            _names(value)
-            if field.multi_value
-            else value
-            if isinstance(value, list)
-            else [value]
-        )
-        chosen = [name for name in given if isinstance(name, str) and name in names]
-        if len(chosen) != len(given):
+        names = _names(value, multi_value=field.multi_value)
+        chosen = [name for name in names if isinstance(name, str) and name in active]
+        if len(chosen) != len(names):
             raise InvalidValue(
                 f"Field [{field.name}] takes values of picklist [{picklist.name}]"
             )
@@ -178,12 +239,13 @@ def _picklist(field: Field, picklist: Picklist) -> Coercion:
     return coerce
 
 
-def _names(value: object) -> list[object]:
-    return (
-        value
-        if isinstance(value, list)
-        else [name.strip() for name in str(value).split(",")]
-    )
+def _names(value: object, *, multi_value: bool) -> list[object]:
+    """Return the names in a picklist's value: a list, or text, with commas between the names of several."""
+    if isinstance(value, list):
+        return value
+    if multi_value:
+        return [name.strip() for name in str(value).split(",")]
+    return [value]
 
 
 def _file(field: Field) -> Coercion:
@@ -197,31 +259,3 @@ def _file(field: Field) -> Coercion:
         return str(value)
 
     return convert
-
-
-_CONVERSIONS: Mapping[FieldType, Callable[[Field], Coercion]] = {
-    FieldType.ID: _text,
-    FieldType.STRING: _text,
-    FieldType.LONG_TEXT: _text,
-    FieldType.RICH_TEXT: _text,
-    FieldType.NUMBER: _number,
-    FieldType.BOOLEAN: _boolean,
-    FieldType.DATE: _date,
-    FieldType.DATE_TIME: _date_time,
-    FieldType.OBJECT: _text,
-    FieldType.ATTACHMENT: _file,
-}
-
-
-def column_type(field: Field) -> str:
-    """The PostgreSQL type that carries a batch of this field's values (multi-value picklists travel as text)."""
-    if field.type is FieldType.NUMBER:
-        return "numeric" if field.scale else "bigint"
-    return _COLUMN_TYPES.get(field.type, "text")
-
-
-_COLUMN_TYPES: Mapping[FieldType, str] = {
-    FieldType.BOOLEAN: "boolean",
-    FieldType.DATE: "date",
-    FieldType.DATE_TIME: "timestamptz",
-}

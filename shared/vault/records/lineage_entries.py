@@ -1,22 +1,93 @@
-"""Lineage as it is kept: one row a write, in the transaction of the write, and what is forgotten of it."""
+"""Keeps lineage, one row a write, in the transaction of the write; reads what callers send of it."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from uuid import UUID
 
 import orjson
 
-from shared.protocol.error_types import ErrorType
-from shared.vault.access.permissions import authorize_copying
+FIELD = "lineage__sys"
+"""The key of a row's :class:`RowLineage`, which is a list. It is no field of the object."""
+
+MAX_ID = 255  # characters of a message id or of a source record's
+
+
+class RowLineage(NamedTuple):
+    """Where one row comes from: which of the call's origins, by which message, and from which source record."""
+
+    origin: int
+    message_id: str
+    source_record: str | None
+
+
+class LineageEntry(NamedTuple):
+    """A record that a row with lineage has written, and the fields that the row changed or set first."""
+
+    record_id: str
+    lineage: RowLineage
+    fields: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What rows of a call have in common: source object and rule; ``own`` fields the integration point sets itself.
+
+    Without a rule it sets all of them itself.
+    """
+
+    object: str | None
+    rule: str | None
+    own: frozenset[str]
+
+    def split(self, fields: frozenset[str]) -> tuple[list[str], list[str]]:
+        """Return the fields that the rule sets, and those that the point sets itself, sorted."""
+        own = fields if self.rule is None else fields & self.own
+        ruled = fields - own
+        return sorted(ruled), sorted(own)
+
+
+@dataclass(frozen=True, slots=True)
+class CallLineage:
+    """Where the rows of a call come from; ``run`` is a job, ``time`` is by the caller's clock."""
+
+    source_vault_id: int
+    integration: str
+    integration_point: str
+    run: int | None
+    time: datetime
+    origins: tuple[Origin, ...]
+
+
+def read_row(value: object) -> RowLineage | None:
+    """Return the lineage of a row from ``[origin, message id, source record id or null]``; None for anything else.
+
+    Whether the call has such an origin is checked later.
+    """
+    match value:
+        # In Python true is an int, too.
+        case [bool(), *_]:
+            return None
+        case [int(origin), str(message), None] if origin >= 0 and _is_id(message):
+            return RowLineage(origin, message, None)
+        case [int(origin), str(message), str(record)] if origin >= 0:
+            fits = _is_id(message) and _is_id(record)
+            return RowLineage(origin, message, record) if fits else None
+        case _:
+            return None
+
+
+def _is_id(text: str) -> bool:
+    if "\x00" in text:
+        return False
+    return 0 < len(text) <= MAX_ID
+
 
 if TYPE_CHECKING:
-    from shared.vault.access.caller import Caller
-    from shared.vault.records.lineage_model import CallLineage
-    from shared.vault.records.rows import Row
     from shared.vault.storage.database import Connection, Database
 
 HEADER = "X-VaultAPI-Lineage"
@@ -58,83 +129,67 @@ WHERE l.record_id = ANY($1::text[]) AND o.id = l.origin AND NOT EXISTS (
 """
 
 
-def check_lineage(
-    caller: Caller, rows: Sequence[Row], told: CallLineage | None
-) -> None:
-    """Fail rows that tell of an origin that the call does not.
-
-    :raises VaultFault: INSUFFICIENT_ACCESS for a caller who copies no records.
-    """
-    if told is not None:
-        authorize_copying(caller)
-    known = len(told.origins) if told else 0
-    for row in rows:
-        if row.lineage is not None and row.lineage.origin >= known:
-            row.fail(
-                ErrorType.INVALID_DATA,
-                f"The header {HEADER} has no origin {row.lineage.origin}",
-            )
-
-
 async def note_lineage(
     connection: Connection,
     object_name: str,
-    rows: Sequence[Row],
-    told: CallLineage | None,
+    entries: Sequence[LineageEntry],
+    call: CallLineage | None,
 ) -> None:
-    """Keep where the fields come from that these rows have changed, or set first."""
-    if told is None:
+    """Store where the fields of records come from that a call has changed, or set first; nothing without ``call``."""
+    if call is None or not entries:
         return
     origins: dict[tuple[int, frozenset[str]], tuple[object, ...]] = {}
     lines: list[tuple[object, ...]] = []
-    for row in rows:
-        if row.lineage is None or row.errors or not row.changed:
-            continue
-        kind = (row.lineage.origin, row.changed)
+    for entry in entries:
+        kind = (entry.lineage.origin, entry.fields)
         if kind not in origins:
-            origins[kind] = _origin(told, *kind)
-        lines.append(
-            (
-                row.id,
-                origins[kind][0],
-                row.lineage.message_id,
-                row.lineage.source_record,
-            )
+            origins[kind] = _origin(call, *kind)
+        origin_id = origins[kind][0]
+        message_id, source_record = (
+            entry.lineage.message_id,
+            entry.lineage.source_record,
         )
-    if lines:
-        head = (told.source_vault_id, told.integration, told.integration_point)
-        middle = (object_name, told.run, told.time)
-        await connection.execute(
-            NOTE, *head, *_columns(list(origins.values())), *middle, *_columns(lines)
-        )
+        lines.append((entry.record_id, origin_id, message_id, source_record))
+    head = (call.source_vault_id, call.integration, call.integration_point)
+    middle = (object_name, call.run, call.time)
+    origin_columns = _columns(list(origins.values()))
+    await connection.execute(NOTE, *head, *origin_columns, *middle, *_columns(lines))
 
 
 def _origin(
-    told: CallLineage, number: int, fields: frozenset[str]
+    call: CallLineage,
+    number: int,
+    fields: frozenset[str],
 ) -> tuple[object, ...]:
-    """Its id, object, rule, and fields of either kind."""
-    origin = told.origins[number]
+    """Return the id of an origin, its object and rule, and the fields of either kind, with commas.
+
+    The id is a digest of all of them: the same origin has the same id in every process, without asking the database.
+    """
+    origin = call.origins[number]
     ruled, own = (",".join(names) for names in origin.split(fields))
     parts = (origin.object, origin.rule, ruled, own)
-    whole = orjson.dumps(
-        (told.source_vault_id, told.integration, told.integration_point, *parts)
-    )
-    return UUID(bytes=hashlib.blake2b(whole, digest_size=16).digest()), *parts
+    source = (call.source_vault_id, call.integration, call.integration_point)
+    whole = orjson.dumps((*source, *parts))
+    digest = hashlib.blake2b(whole, digest_size=16).digest()
+    return UUID(bytes=digest), *parts
 
 
 def _columns(lines: Sequence[tuple[object, ...]]) -> list[list[object]]:
-    return [list(column) for column in zip(*lines, strict=True)]
+    columns = zip(*lines, strict=True)
+    return [list(column) for column in columns]
 
 
 async def forget_lineage(
-    connection: Connection, objects: Sequence[str], record_ids: Sequence[str]
+    connection: Connection,
+    objects: Sequence[str],
+    record_ids: Sequence[str],
 ) -> None:
     """Remove the lineage of records that are deleted."""
     await connection.execute(FORGET, objects, record_ids)
 
 
 async def purge_lineage(database: Database) -> int:
-    """Remove what was overwritten 30 days ago and earlier; how many entries that were.
+    """Remove entries that were overwritten 30 days ago and earlier, and return their number.
 
     What overwrites is looked for among the entries that have become so old lately.
     """
@@ -142,10 +197,11 @@ async def purge_lineage(database: Database) -> int:
     removed, last = 0, ""
     while True:
         async with database.connection() as connection:
-            found = await connection.fetch(WRITTEN, until - MISSED, until, last, PURGE)
-            records = [row["record_id"] for row in found]
+            rows = await connection.fetch(WRITTEN, until - MISSED, until, last, PURGE)
+            records = [row["record_id"] for row in rows]
             status = await connection.execute(OVERWRITTEN, records, until)
-        removed += int(status.rpartition(" ")[2])
+        count = status.rpartition(" ")[2]
+        removed += int(count)
         if len(records) < PURGE:
             return removed
         last = records[-1]

@@ -1,12 +1,15 @@
-"""Named actions: what lifecycle states, user actions and other actions call by name, in one transaction."""
+"""Runs named actions: what lifecycle states, user actions and other actions call by name, in one transaction."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Protocol
 
 from shared.protocol.error_types import ErrorType
+from shared.vault import vql
+from shared.vault.components.criteria_definitions import satisfied_query
 from shared.vault.components.entry_action_definitions import (
     CHANGE_STATE,
     LIFECYCLE_PREFIX,
@@ -21,18 +24,53 @@ from shared.vault.model.component_model import (
     UserAction,
     VaultObject,
 )
-from shared.vault.records.entry_criteria import unsatisfied
 
 if TYPE_CHECKING:
     from shared.vault.access.caller import Caller
     from shared.vault.components.registry import Registry
-    from shared.vault.model.component_model import Scalar
-    from shared.vault.records.record_service import RecordService
-    from shared.vault.records.rows import Row
+    from shared.vault.model.component_model import (
+        EntryCriterion,
+        LifecycleState,
+        Scalar,
+    )
+    from shared.vault.records.rows import RowResult
     from shared.vault.storage.database import Connection
+
 
 MAX_DEPTH = 5
 """Actions that may run each other, one within the other."""
+
+RUN_ACTION = "run_action"
+
+
+class RecordChanges(Protocol):
+    """What named actions get of the record service: writes within the transaction that they run in."""
+
+    async def change_in(
+        self,
+        connection: Connection,
+        caller: Caller,
+        target: VaultObject,
+        ids: Sequence[str],
+        fields: Mapping[str, object],
+        changes: Mapping[str, object],
+        *,
+        state: str | None = None,
+    ) -> list[RowResult]:
+        """Set ``fields`` (as a caller sends them) and ``changes`` (column values, system fields too) on each record.
+
+        With ``state``, only on records that are in it; the others' rows get an error. All are locked.
+        """
+
+    async def upsert_in(
+        self,
+        connection: Connection,
+        caller: Caller,
+        target: VaultObject,
+        rows: Sequence[Mapping[str, object]],
+        id_param: str,
+    ) -> list[RowResult]:
+        """Create or update records by the unique field ``id_param``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +86,16 @@ class ActionContext:
     registry: Registry
     object: VaultObject
     ids: Sequence[str]
-    records: RecordService
+    records: RecordChanges
     parameters: Mapping[str, tuple[Scalar, ...]] = field(default_factory=dict)
     state: str | None = None
     depth: int = 0
 
     def parameter(self, name: str) -> str:
-        """A parameter's first value as text; raises VaultFault when the configuration does not give it."""
+        """Return a parameter's first value as text.
+
+        :raises VaultFault: OPERATION_NOT_ALLOWED when the configuration does not set it.
+        """
         values = self.parameters.get(name)
         if not values:
             raise VaultFault(
@@ -63,7 +104,7 @@ class ActionContext:
         return str(values[0])
 
     def texts(self, name: str) -> list[str]:
-        """All values of a parameter as text; none when it is not given."""
+        """Return all values of a parameter as text; none when it is not set."""
         return [str(value) for value in self.parameters.get(name, ())]
 
 
@@ -83,11 +124,15 @@ class NamedActions:
     """The named actions of a Vault, and what runs them: user actions, and the entry actions of states."""
 
     def __init__(self, handlers: Mapping[str, ActionHandler]) -> None:
-        self._handlers = {**handlers, RUN_ACTION: run_action}
+        own = {RUN_ACTION: self._run_action}
+        self._handlers = {**handlers, **own}
 
     async def run(
-        self, context: ActionContext, name: str, fields: Mapping[str, object]
-    ) -> list[Row]:
+        self,
+        context: ActionContext,
+        name: str,
+        fields: Mapping[str, object],
+    ) -> list[RowResult]:
         """Run a user action by its full name; ``fields`` are its start prompts.
 
         :raises VaultFault: INSUFFICIENT_ACCESS where there is none of that name; as its action raises.
@@ -103,48 +148,53 @@ class NamedActions:
             state, _, short = rest.partition(".")
             found = lifecycle_action(context.registry, context.object, state, short)
             if found is not None:
-                return await self._run_user_action(context, state, found, fields)
+                return await self._run_state_action(context, state, found, fields)
         raise VaultFault(
             ErrorType.INSUFFICIENT_ACCESS,
             f"[{context.object.name}] has no action [{name[:200]}]",
         )
 
     async def run_entry_actions(
-        self, context: ActionContext, state: LifecycleState, rows: Sequence[Row]
+        self, context: ActionContext, state: LifecycleState
     ) -> None:
-        """Run the entry actions of a state on the records that have entered it; raises as ``run`` does."""
+        """Run the entry actions of a state on the context's records, which have entered it.
+
+        :raises VaultFault: as the actions raise.
+        :raises RowsRefused: when some of the records are refused.
+        """
         for entry in state.entry_actions:
             entered = replace(context, parameters=entry.parameters, state=state.name)
-            await self._handle(entered, entry.action, rows)
+            await self._handle(entered, entry.action)
 
     async def _run_object_action(
         self,
         context: ActionContext,
         action: ObjectUserAction,
         fields: Mapping[str, object],
-    ) -> list[Row]:
+    ) -> list[RowResult]:
         _refuse_unknown(fields, action.prompts)
         rows = await context.records.change_in(
-            context.connection, context.caller, context.object, context.ids, fields, {}
+            context.connection,
+            context.caller,
+            context.object,
+            context.ids,
+            fields,
+            {},
         )
-        await self._handle(
-            replace(context, parameters=action.parameters), action.action, rows
-        )
+        changed = replace(context, ids=_good(rows), parameters=action.parameters)
+        await self._handle(changed, action.action)
         return rows
 
-    async def _run_user_action(
+    async def _run_state_action(
         self,
         context: ActionContext,
         state: str,
         action: UserAction,
         fields: Mapping[str, object],
-    ) -> list[Row]:
+    ) -> list[RowResult]:
         _refuse_unknown(fields, action.prompts)
-        changes = (
-            _state_change(context, action.next_state)
-            if action.action == CHANGE_STATE
-            else {}
-        )
+        enters = action.action == CHANGE_STATE
+        changes = _state_change(context, action.next_state) if enters else {}
         rows = await context.records.change_in(
             context.connection,
             context.caller,
@@ -154,72 +204,69 @@ class NamedActions:
             changes,
             state=state,
         )
-        if action.action == CHANGE_STATE:
-            await self._enter(context, action.next_state or "", rows)
+        changed = replace(context, ids=_good(rows), parameters={})
+        if enters:
+            await self._enter(changed, action.next_state)
         else:
-            await self._handle(
-                replace(context, parameters={}, state=state), action.action, rows
-            )
+            await self._handle(replace(changed, state=state), action.action)
         return rows
 
-    async def _enter(
-        self, context: ActionContext, state: str, rows: Sequence[Row]
-    ) -> None:
-        """Hold the entry criteria of a state against the records that reach it, then run its entry actions on them."""
-        entered = _state(context, state)
-        good = [str(row.id) for row in rows if not row.errors]
+    async def _enter(self, context: ActionContext, name: str | None) -> None:
+        """Check the entry criteria of a state for the records that reach it, then run its entry actions on them."""
+        state = _state(context, name)
         refused = await unsatisfied(
-            context.connection, context.registry, context.object.name, entered, good
+            context.connection,
+            context.registry,
+            context.object.name,
+            state,
+            context.ids,
         )
         if refused:
             raise RowsRefused(refused)
-        await self.run_entry_actions(context, entered, rows)
+        await self.run_entry_actions(context, state)
 
-    async def _handle(
-        self, context: ActionContext, name: str, rows: Sequence[Row]
-    ) -> None:
-        """Call a handler with the records that are still good; what it refuses is run again without."""
+    async def _handle(self, context: ActionContext, name: str) -> None:
+        """Call a handler with the context's records; when it refuses some, all is undone and run without them."""
         handler = self._handlers.get(name)
         if handler is None:
             raise VaultFault(
                 ErrorType.OPERATION_NOT_ALLOWED, f"This Vault has no action [{name}]"
             )
-        good = [str(row.id) for row in rows if not row.errors]
-        if not good:
+        if not context.ids:
             return
-        errors = await handler(replace(context, ids=good))
+        errors = await handler(context)
         if errors:
             raise RowsRefused(errors)
 
+    async def _run_action(self, context: ActionContext) -> Mapping[str, ApiError]:
+        """Run the object's ``user_action`` on the records, without prompts: a full name, or the name within the object.
 
-RUN_ACTION = "run_action"
+        An action of the state that the records have just entered comes before one of the object of the same name.
+        """
+        # Two actions that run each other would not end.
+        if context.depth >= MAX_DEPTH:
+            raise VaultFault(
+                ErrorType.OPERATION_NOT_ALLOWED,
+                f"More than {MAX_DEPTH} actions run one another",
+            )
+        name = _full_name(context, context.parameter("user_action"))
+        deeper = replace(context, depth=context.depth + 1)
+        rows = await self.run(deeper, name, {})
+        return {str(row.id): row.errors[0] for row in rows if row.errors}
 
 
-async def run_action(context: ActionContext) -> Mapping[str, ApiError]:
-    """Run the object's ``user_action`` on the records, without prompts: a full name, or the name within the object.
+def _full_name(context: ActionContext, name: str) -> str:
+    if "." in name:
+        return name
+    target, state = context.object, context.state
+    of_state = lifecycle_action(context.registry, target, state, name)
+    if of_state is None:
+        return f"{OBJECT_PREFIX}.{target.name}.{name}"
+    return f"{LIFECYCLE_PREFIX}.{target.name}.{state}.{name}"
 
-    An action of the state that the records have just entered comes before one of the object of the same name.
-    """
-    if context.depth >= MAX_DEPTH:
-        raise VaultFault(
-            ErrorType.OPERATION_NOT_ALLOWED,
-            f"More than {MAX_DEPTH} actions run one another",
-        )
-    name, target = context.parameter("user_action"), context.object
-    if "." not in name:
-        in_state = (
-            lifecycle_action(context.registry, target, context.state, name) is not None
-        )
-        head = (
-            f"{LIFECYCLE_PREFIX}.{target.name}.{context.state}"
-            if in_state
-            else f"{OBJECT_PREFIX}.{target.name}"
-        )
-        name = f"{head}.{name}"
-    rows = await context.records.actions.run(
-        replace(context, depth=context.depth + 1), name, {}
-    )
-    return {str(row.id): row.errors[0] for row in rows if row.errors}
+
+def _good(rows: Sequence[RowResult]) -> list[str]:
+    return [str(row.id) for row in rows if row.ok]
 
 
 def _refuse_unknown(fields: Mapping[str, object], prompts: Sequence[str]) -> None:
@@ -232,18 +279,62 @@ def _refuse_unknown(fields: Mapping[str, object], prompts: Sequence[str]) -> Non
 
 
 def _state(context: ActionContext, name: str | None) -> LifecycleState:
-    return context.registry.lifecycles[context.object.lifecycle or ""].states[
-        name or ""
-    ]
+    lifecycle = context.registry.lifecycles[context.object.lifecycle or ""]
+    return lifecycle.states[name or ""]
 
 
 def _state_change(context: ActionContext, name: str | None) -> dict[str, object]:
-    """What entering a state sets: the state, and the record's status where the state says one."""
+    """Return what entering a state sets: the state, and the record's status where the state has one."""
     changes: dict[str, object] = {"state__v": name}
     state = _state(context, name)
-    statuses = context.registry.picklists[
-        context.object.fields["status__v"].picklist or ""
-    ].entries
-    if state.record_status in statuses:
+    picklist = context.object.fields["status__v"].picklist or ""
+    # An object may have statuses of its own, and not the one that its lifecycle names.
+    if state.record_status in context.registry.picklists[picklist].entries:
         changes["status__v"] = state.record_status
     return changes
+
+
+async def unsatisfied(
+    connection: Connection,
+    registry: Registry,
+    object_name: str,
+    state: LifecycleState,
+    ids: Sequence[str],
+) -> Mapping[str, ApiError]:
+    """Return the records (of 500 at most) that fail an entry criterion of the state, each with the first that it fails.
+
+    :raises VaultFault: OPERATION_NOT_ALLOWED when a criterion is no condition on the object.
+    """
+    refused: dict[str, ApiError] = {}
+    for criterion in state.entry_criteria:
+        left = [record_id for record_id in ids if record_id not in refused]
+        if not left:
+            break
+        holds = await _satisfied(connection, registry, object_name, criterion, left)
+        error = ApiError(ErrorType.OPERATION_NOT_ALLOWED, criterion.message)
+        for record_id in left:
+            if record_id not in holds:
+                refused[record_id] = error
+    return refused
+
+
+async def _satisfied(
+    connection: Connection,
+    registry: Registry,
+    object_name: str,
+    criterion: EntryCriterion,
+    ids: Sequence[str],
+) -> set[str]:
+    try:
+        compiled = satisfied_query(criterion, object_name, registry, ids)
+    except vql.VqlError as error:
+        message = (
+            f"Entry criterion [{criterion.name}] is no condition on [{object_name}]"
+        )
+        raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, message) from error
+    sql, parameters = compiled.page(len(ids), 0)
+    if compiled.deferred:
+        execution = vql.Execution(datetime.now(UTC), {}, "")
+        parameters = vql.resolve(parameters, execution)
+    rows = await connection.fetch(sql, *parameters)
+    return {row[0] for row in rows}

@@ -1,4 +1,4 @@
-"""Picklists as the picklist calls of the API see them: values read, added, relabelled, renamed, made inactive."""
+"""Carries out the picklist calls of the API: values read, added, relabelled, renamed, made inactive."""
 
 from __future__ import annotations
 
@@ -41,35 +41,35 @@ class PicklistService:
         self._components = components
 
     def all(self) -> list[dict[str, object]]:
-        """All picklists, each with the fields that use it."""
+        """Return all picklists, each with the fields that use it."""
         used = self._used_in()
-        return [
-            {
-                "name": picklist.name,
-                "label": picklist.label,
-                "kind": "global",
-                "systemManaged": _is_system_managed(picklist.name),
-                "usedIn": [
-                    {"objectName": target.name, "propertyName": field.name}
-                    for target, field in used.get(name, ())
-                ],
-            }
-            for name, picklist in self._components.registry.picklists.items()
-        ]
+        picklists: list[dict[str, object]] = []
+        for name, picklist in self._components.registry.picklists.items():
+            fields = [
+                {"objectName": target.name, "propertyName": field.name}
+                for target, field in used.get(name, ())
+            ]
+            picklists.append(
+                {
+                    "name": picklist.name,
+                    "label": picklist.label,
+                    "kind": "global",
+                    "systemManaged": _is_system_managed(picklist.name),
+                    "usedIn": fields,
+                }
+            )
+        return picklists
 
     def values(self, name: str) -> list[Value]:
-        """The active values of a picklist, in its order.
+        """Return the active values of a picklist, in its order.
 
-        :raises VaultFault: INVALID_DATA.
+        :raises VaultFault: INVALID_DATA when there is no such picklist.
         """
-        return [
-            {"name": v.name, "label": v.label}
-            for v in self._picklist(name).entries.values()
-            if v.active
-        ]
+        entries = self._picklist(name).entries.values()
+        return [{"name": e.name, "label": e.label} for e in entries if e.active]
 
     async def add(self, caller: Caller, name: str, labels: list[str]) -> list[Value]:
-        """Add values, each named after its label.
+        """Add values, each named after its label, and return them.
 
         :raises VaultFault: INSUFFICIENT_ACCESS, INVALID_DATA, PARAMETER_REQUIRED, OPERATION_NOT_ALLOWED.
         """
@@ -84,47 +84,49 @@ class PicklistService:
             )
         added = {name_of_label(label): label for label in labels}
         taken = next((new for new in added if new in picklist.entries), None)
-        if taken is not None or len(added) < len(labels):
-            message = (
-                f"Another resource already exists with [name={taken}]"
-                if taken
-                else "A value is repeated"
-            )
+        if taken is not None:
+            message = f"Another resource already exists with [name={taken}]"
             raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, message)
-        first = 1 + max((entry.order for entry in picklist.entries.values()), default=0)
-        await self._alter(
-            caller,
-            name,
-            (
-                f"ADD Picklistentry {new} (label({_text(label)}), order({order}))"
-                for order, (new, label) in enumerate(added.items(), first)
-            ),
-        )
+        # Two labels may make the same name.
+        if len(added) < len(labels):
+            raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, "A value is repeated")
+        orders = [entry.order for entry in picklist.entries.values()]
+        changes: list[str] = []
+        for order, (new, label) in enumerate(added.items(), max(orders, default=0) + 1):
+            attributes = f"label({_text(label)}), order({order})"
+            changes.append(f"ADD Picklistentry {new} ({attributes})")
+        await self._alter(caller, name, changes)
         return [{"name": new, "label": label} for new, label in added.items()]
 
     async def relabel(
-        self, caller: Caller, name: str, labels: Mapping[str, str]
+        self,
+        caller: Caller,
+        name: str,
+        labels: Mapping[str, str],
     ) -> list[Value]:
-        """Give values new labels; their names stay.
+        """Give values, by name, new labels and return them; their names stay.
 
         :raises VaultFault: INSUFFICIENT_ACCESS, INVALID_DATA, PARAMETER_REQUIRED, OPERATION_NOT_ALLOWED.
         """
         picklist = self._changeable(caller, name)
         if not labels or "" in labels.values():
             raise VaultFault(ErrorType.PARAMETER_REQUIRED, "The call has no new labels")
-        for value in labels:
+        changes: list[str] = []
+        for value, label in labels.items():
             _entry(picklist, value)
-        changes = (
-            f"MODIFY Picklistentry {value} (label({_text(label)}))"
-            for value, label in labels.items()
-        )
+            changes.append(f"MODIFY Picklistentry {value} (label({_text(label)}))")
         await self._alter(caller, name, changes)
         return [{"name": value, "label": label} for value, label in labels.items()]
 
     async def change(
-        self, caller: Caller, name: str, value: str, new_name: str, status: str
+        self,
+        caller: Caller,
+        name: str,
+        value: str,
+        new_name: str,
+        status: str,
     ) -> str:
-        """Rename a value, in the records that hold it too, or make it active or inactive; returns its name.
+        """Rename a value, in the records that have it too, or make it active or inactive; return its name.
 
         :raises VaultFault: INSUFFICIENT_ACCESS, INVALID_DATA, PARAMETER_REQUIRED, OPERATION_NOT_ALLOWED.
         """
@@ -135,9 +137,9 @@ class PicklistService:
                 ErrorType.PARAMETER_REQUIRED,
                 "Missing required parameter [name] or [status]",
             )
-        active = (
-            STATUSES.get(status.lower(), "") if status else str(entry.active).lower()
-        )
+        active = str(entry.active).lower()
+        if status:
+            active = STATUSES.get(status.lower(), "")
         if not active:
             raise VaultFault(
                 ErrorType.INVALID_DATA, "[status] takes active or inactive"
@@ -145,7 +147,9 @@ class PicklistService:
         renamed = _value_name(new_name) if new_name else value
         if renamed == value:
             await self._alter(
-                caller, name, [f"MODIFY Picklistentry {value} (active({active}))"]
+                caller,
+                name,
+                [f"MODIFY Picklistentry {value} (active({active}))"],
             )
             return value
         if renamed in picklist.entries:
@@ -160,8 +164,16 @@ class PicklistService:
         await self._alter(caller, name, changes)
         return renamed
 
-    async def inactivate(self, caller: Caller, name: str, value: str) -> None:
-        """Make a value inactive; records that hold it keep it."""
+    async def inactivate(
+        self,
+        caller: Caller,
+        name: str,
+        value: str,
+    ) -> None:
+        """Make a value inactive; records that have it keep it.
+
+        :raises VaultFault: as ``change`` does.
+        """
         await self.change(caller, name, value, "", "inactive")
 
     def _picklist(self, name: str) -> Picklist:
@@ -173,6 +185,7 @@ class PicklistService:
         return picklist
 
     def _changeable(self, caller: Caller, name: str) -> Picklist:
+        """Return the picklist for a change of it by the caller."""
         authorize(caller, Grant.EXECUTE_MDL)
         picklist = self._picklist(name)
         if _is_system_managed(name):
@@ -182,19 +195,26 @@ class PicklistService:
             )
         return picklist
 
-    async def _alter(self, caller: Caller, name: str, changes: Iterable[str]) -> None:
-        script = await self._components.execute(
-            caller, f"ALTER Picklist {name} (\n{','.join(changes)}\n);"
-        )
+    async def _alter(
+        self,
+        caller: Caller,
+        name: str,
+        changes: Iterable[str],
+    ) -> None:
+        # As MDL, so that the change is checked, stored and audited like any change of a component.
+        statement = f"ALTER Picklist {name} (\n{','.join(changes)}\n);"
+        script = await self._components.execute(caller, statement)
         if script.failures:
             raise VaultFault(ErrorType.INVALID_DATA, script.failures[0].message)
 
     def _used_in(self) -> dict[str, list[tuple[VaultObject, Field]]]:
+        """Return by picklist the fields that use it, each with its object."""
         used: dict[str, list[tuple[VaultObject, Field]]] = {}
         for target in self._components.registry.objects.values():
             for field in target.fields.values():
                 if field.picklist:
-                    used.setdefault(field.picklist, []).append((target, field))
+                    fields = used.setdefault(field.picklist, [])
+                    fields.append((target, field))
         return used
 
 
@@ -208,8 +228,9 @@ def _entry(picklist: Picklist, value: str) -> PicklistEntry:
     return entry
 
 
-def _value_name(given: str) -> str:
-    stem = given.removesuffix("__c")
+def _value_name(name: str) -> str:
+    """Return the name under which a value is stored, ``__c`` at its end whether it was sent or not."""
+    stem = name.removesuffix("__c")
     if not STEM.fullmatch(stem):
         message = "[name] takes lower-case letters, digits and single underscores; the Vault adds __c"
         raise VaultFault(ErrorType.INVALID_DATA, message)
@@ -221,5 +242,5 @@ def _is_system_managed(name: str) -> bool:
 
 
 def _text(value: str) -> str:
-    """A text as MDL quotes it."""
+    """Return a text as MDL quotes it."""
     return "'" + value.replace("\\", "\\\\").replace("'", "''") + "'"

@@ -1,4 +1,4 @@
-"""Writing a batch of rows to one object: insert, update, delete, each as one statement a table."""
+"""Writes a batch of rows to one object: insert, update, delete, each as one statement a table."""
 
 from __future__ import annotations
 
@@ -9,23 +9,25 @@ from typing import TYPE_CHECKING
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.audit import audit_entries as entries
-from shared.vault.audit.audited_deletions import deleted
 from shared.vault.components.schema import table
+from shared.vault.errors import ApiError
 from shared.vault.model.component_model import Field, VaultObject
+from shared.vault.records import new_records as new
+from shared.vault.records import row_rules as rules
 from shared.vault.records import write_statements as statements
-from shared.vault.records.deletion import reach_of
-from shared.vault.records.deletions import note_deletions
-from shared.vault.records.modes import NORMAL, UnchangedFields, WriteMode
+from shared.vault.records.deletions import note_deletions, reach_of
 from shared.vault.records.record_references import resolve_references
-from shared.vault.records.row_results import CREATED, NEWER_STORED, UPDATED
-from shared.vault.records.source_states import FIELD as SOURCE_MODIFIED
-from shared.vault.records.source_states import advance, newer_stored
-from shared.vault.records.triggers import CreationFollower, Follower, Preparer
-from shared.vault.records.uniqueness import (
-    explain_refused,
-    fail_repeats,
-    fail_taken,
-    in_key_order,
+from shared.vault.records.row_rules import CreationFollower, Follower, Preparer
+from shared.vault.records.rows import (
+    NORMAL,
+    Accepted,
+    Change,
+    NewRow,
+    Outcome,
+    ResolvedRow,
+    UnchangedFields,
+    WriteMode,
+    in_order,
 )
 from shared.vault.storage.database import moment
 
@@ -34,14 +36,17 @@ if TYPE_CHECKING:
 
     from shared.vault.access.caller import Caller
     from shared.vault.components.registry import Registry
-    from shared.vault.records.identifiers import IdAllocator
-    from shared.vault.records.rows import Row
-    from shared.vault.records.triggers import Trigger
+    from shared.vault.records.new_records import IdAllocator
+    from shared.vault.records.row_rules import Trigger
+    from shared.vault.records.rows import ReadRow, Row
     from shared.vault.storage.database import Connection
 
+TYPE = "object_type__v"
 MODIFIED_DATE = "modified_date__v"
-AUDIT_FIELDS = ("created_by__v", "created_date__v", "modified_by__v", MODIFIED_DATE)
 UNCHANGED = "No changes in values - record not updated"
+
+Write = tuple[str, dict[str, object]]
+"""The id of a record, and the values to set on it."""
 
 
 class Batch:
@@ -63,283 +68,268 @@ class Batch:
         self.registry = registry
         self.object = target
         self.caller = caller
+        self.mode = mode
         self._vault_id = vault_id
         self._ids = ids
         self._trigger = trigger
-        self.mode = mode
         self._moment: datetime | None = None
 
-    async def resolve(self, rows: Sequence[Row]) -> None:
-        """Find every record that the rows refer to."""
-        await resolve_references(
-            self.connection, self.registry, self.object, self.caller, rows
+    async def resolve(self, rows: Sequence[ReadRow]) -> list[ResolvedRow]:
+        """Return the rows with ids in place of the keys by which they refer to records."""
+        return await resolve_references(
+            self.connection,
+            self.registry,
+            self.object,
+            self.caller,
+            rows,
         )
 
-    async def insert(self, rows: Sequence[Row], key: Field | None = None) -> None:
-        """Create records; a row that breaks a unique field fails alone.
+    async def insert(
+        self, rows: Sequence[ResolvedRow], key: Field | None = None
+    ) -> list[Outcome]:
+        """Create records of rows without errors and return the outcomes; a row that breaks a unique field fails alone.
 
-        ``key`` is that of an upsert: a record that has it by now is a race, and RaceLost is raised.
+        ``key`` is that of an upsert.
+
+        :raises RaceLost: when another transaction has stored a record with an upsert's key meanwhile, or removed the
+            value that kept a row out.
         """
-        for row in rows:
-            if row.lineage is not None:
-                row.changed = frozenset(
-                    name for name, value in row.values.items() if value is not None
-                )
+        made = [NewRow.of(row) for row in rows]
         if isinstance(self._trigger, Preparer):
-            await self._trigger.before_create(self.connection, self.caller, rows)
-        self._check_required(rows)
-        fail_repeats(self.object, rows)
-        rows = [row for row in rows if not row.errors]
-        if not rows:
-            return
-        identifiers = await self._ids.take(self.connection, self.object, len(rows))
+            await self._trigger.before_create(self.connection, self.caller, made)
+        new.check_required(self.object, self.mode, made)
+        rules.fail_repeats(self.object, made)
+        good = [row for row in made if not row.errors]
+        if good:
+            await self._insert(good, key)
+        return [row.refused() if row.errors else row.created() for row in made]
+
+    async def _insert(self, rows: Sequence[NewRow], key: Field | None) -> None:
+        connection, target = self.connection, self.object
+        identifiers = await self._ids.take(connection, target, len(rows))
         now = await self._now()
+        creation = new.Creation(self._vault_id, self.caller.user_id, now)
         for row, identifier in zip(rows, identifiers, strict=True):
-            self._fill_new(row, identifier, now)
-        fields = self._insert_fields(rows)
-        ordered = in_key_order(self.object, rows)
-        arrays = [[row.values.get(f.name) for row in ordered] for f in fields]
-        sql = statements.insert_statement(self.object, fields)
-        stored = await self.connection.fetch(
-            sql, *arrays, *statements.name_parameters(self.object)
-        )
-        kept = {record["id"] for record in stored}
-        refused = [row for row in rows if row.values["id"] not in kept]
-        for row in rows:
-            row.id, row.event = str(row.values["id"]), CREATED
-        for row in refused:
-            row.id = row.event = None
-        if refused:
-            await explain_refused(self.connection, self.object, refused, key)
-        await entries.created(
-            self.connection, self.registry, self.caller, self.object.name, list(kept)
-        )
-        if kept and isinstance(self._trigger, CreationFollower):
-            await self._trigger.after_create(self.connection, self.caller, list(kept))
-
-    def _check_required(self, rows: Sequence[Row]) -> None:
-        required = [
-            f.name
-            for f in self.object.fields.values()
-            if f.required and not f.system and f.active
-        ]
-        if self.mode.migration:
-            required = [name for name in required if name == "name__v"]
-        for row in rows:
-            for name in row.guarded:
-                row.fail(ErrorType.INVALID_DATA, f"Field [{name}] is set by the Vault")
-            for name in required:
-                if (
-                    row.values.get(name) is None
-                    and not row.errors
-                    and not self._is_supplied(name)
-                ):
-                    row.fail(
-                        ErrorType.PARAMETER_REQUIRED,
-                        f"Missing required parameter [{name}]",
-                    )
-
-    def _is_supplied(self, name: str) -> bool:
-        """Whether the Vault itself gives this required field its value."""
-        return name == "status__v" or (
-            name == "name__v" and self.object.fields[name].system_managed_name
-        )
+            creation.fill(row, identifier, target, self.registry)
+        fields = new.insert_fields(target, rows)
+        ordered = rules.in_key_order(target, rows)
+        arrays = [[row.values.get(field.name) for row in ordered] for field in fields]
+        sql = statements.insert_statement(target, fields)
+        naming = statements.name_parameters(target)
+        stored = await connection.fetch(sql, *arrays, *naming)
+        ids = [record["id"] for record in stored]
+        kept = set(ids)
+        left_out = [row for row in rows if row.values["id"] not in kept]
+        if left_out:
+            await rules.explain_refused(connection, target, left_out, key)
+        await entries.created(connection, self.registry, self.caller, target.name, ids)
+        if ids and isinstance(self._trigger, CreationFollower):
+            await self._trigger.after_create(connection, self.caller, ids)
 
     async def _now(self) -> datetime:
-        """When this batch changes records: one moment for all of them."""
+        """Return the time at which this batch changes records, the same for all of them."""
         if self._moment is None:
             self._moment = await moment(self.connection)
         return self._moment
 
-    def _fill_new(self, row: Row, identifier: str, now: datetime) -> None:
-        values, caller = row.values, self.caller.user_id
-        values["id"] = identifier
-        values["global_id__sys"] = f"{self._vault_id}_{identifier}"
-        # In migration mode the row may have brought them.
-        for name, value in zip(AUDIT_FIELDS, (caller, now, caller, now), strict=True):
-            values.setdefault(name, value)
-        if row.source_modified is not None:
-            values[SOURCE_MODIFIED] = row.source_modified
-        if values.get("status__v") is None:
-            values["status__v"] = "active__v"
-        if (
-            self.object.allow_types
-            and values.get("object_type__v") is None
-            and self.object.default_type
-        ):
-            type_id = self.registry.object_type_id(
-                self.object.name, self.object.default_type
-            )
-            values["object_type__v"] = type_id
-        if self.object.lifecycle:
-            values["lifecycle__v"] = self.object.lifecycle
-            values.setdefault(
-                "state__v",
-                self.registry.lifecycles[self.object.lifecycle].starting_state,
-            )
-
-    def _insert_fields(self, rows: Sequence[Row]) -> list[Field]:
-        used = {name for row in rows for name in row.values}
-        if self.object.fields["name__v"].system_managed_name:
-            used.discard("name__v")
-        # In the object's order, so that calls with the same fields share one prepared statement.
-        return [f for f in self.object.fields.values() if f.name in used]
-
     async def lock(self, rows: Sequence[Row], key: Field) -> dict[object, Record]:
-        """Lock the stored records that the rows name; by key, with the columns about to change."""
-        names = {name for row in rows for name in (*row.values, *row.guarded)} - {
-            key.name
-        }
-        names |= set(self._trigger.columns if self._trigger else ())
-        names |= (
-            {SOURCE_MODIFIED} if any(row.source_modified for row in rows) else set()
-        )
-        fields = [
-            f for f in self.object.fields.values() if f.name in names and f.name != "id"
-        ]
+        """Lock the stored records that rows without errors name, and return them by key.
+
+        They have the columns that the rows are about to change, and those that rules read.
+        """
+        names: set[str] = set()
+        keys: set[object] = set()
+        for row in rows:
+            names.update(row.values, row.guarded)
+            if row.source_modified is not None:
+                names.add(rules.FIELD)
+            if row.key is not None and not row.errors:
+                keys.add(row.key)
+        # The statement returns the key anyway; a trigger may want it under its own name too.
+        names.discard(key.name)
+        if self._trigger is not None:
+            names.update(self._trigger.columns)
+        names.discard("id")
+        fields = [field for field in self.object.fields.values() if field.name in names]
         sql = statements.lock_statement(self.object, key, fields)
-        keys = list({row.key for row in rows if row.key is not None and not row.errors})
-        records = await self.connection.fetch(sql, keys)
+        records = await self.connection.fetch(sql, list(keys))
         return {record["key"]: record for record in records}
 
     async def update(
         self,
-        rows: Sequence[Row],
+        rows: Sequence[ResolvedRow],
         stored: Mapping[object, Record],
         *,
         warn_unchanged: bool,
-    ) -> None:
-        """Update records that ``lock`` returned; rows whose values are stored already are not written."""
-        changed: list[Row] = []
-        told: list[
-            Row
-        ] = []  # their source has changed, but none of the values that are kept of it
-        for row in rows:
-            record = stored[row.key]
-            row.id = record["id"]
-            _fail_changed(row, record)
-            if row.errors:
-                continue
-            again = self.mode.unchanged is UnchangedFields.NEVER_IGNORE
-            changes = {
-                n: v
-                for n, v in row.values.items()
-                if n in record and (again or record[n] != v)
-            }
-            if not changes:
-                row.event = UPDATED
-                row.warning = UNCHANGED if warn_unchanged else None
-                if advanced := advance(row, record):
-                    row.values = advanced
-                    told.append(row)
-                continue
-            row.newer = newer_stored(row, record, changes)
-            if row.newer is not None:
-                row.warning = NEWER_STORED
-                continue
-            if row.lineage is not None:
-                row.changed = frozenset(
-                    name for name in changes if record[name] != row.values[name]
-                )
-            if (
-                record.get("object_type__v")
-                and "object_type__v" in changes
-                and not self.mode.may_change_type
-            ):
-                row.fail(
-                    ErrorType.OPERATION_NOT_ALLOWED,
-                    "The type of a record cannot be changed by an update",
-                )
-                continue
-            refusal = (
-                self._trigger.before_update(self.caller, record, changes)
-                if self._trigger
-                else None
-            )
-            if refusal:
-                row.errors.append(refusal)
-                continue
-            row.values = changes
-            changed.append(row)
-        await self._write(told)
-        await self._change(changed, stored)
+    ) -> list[Outcome]:
+        """Update records that ``lock`` returned and return the outcome of each row.
 
-    async def _change(
-        self, changed: Sequence[Row], stored: Mapping[object, Record]
-    ) -> None:
-        """Write rows whose values are changes, with their audit, and let the object's own rules follow."""
-        await fail_taken(self.connection, self.object, changed)
-        written = [row for row in changed if not row.errors]
-        edits = [(stored[row.key], row.values) for row in written]
-        await entries.edited(
-            self.connection, self.registry, self.caller, self.object.name, edits
-        )
-        for row in written:
-            row.event = UPDATED
-            row.values |= advance(row, stored[row.key])
-        # In migration mode the row may have brought the date, and then it is that.
-        dated = [row for row in written if MODIFIED_DATE in row.values]
-        undated = [row for row in written if MODIFIED_DATE not in row.values]
-        author = {"modified_by__v": self.caller.user_id}
-        for row in dated:
-            row.values = {**author, **row.values}
+        Rows whose values are stored already are not written; with ``warn_unchanged`` their outcome has a warning.
+        """
+        outcomes: dict[int, Outcome] = {}
+        changes: list[Change] = []
+        touched: list[Write] = []
+        for row in rows:
+            if row.errors:
+                outcomes[row.index] = row.refused()
+                continue
+            change = self._compare(row, stored[row.key])
+            if not row.errors and not change.values:
+                warning = UNCHANGED if warn_unchanged else None
+                outcomes[row.index] = change.unchanged(warning)
+                # The source has changed, but none of the values that are kept of it.
+                advanced = rules.advance(row, change.stored)
+                if advanced:
+                    touched.append((change.id, advanced))
+                continue
+            undone = self._left_out(change)
+            if undone is None:
+                changes.append(change)
+            else:
+                outcomes[row.index] = undone
+        await self._write(touched)
+        await self._change(changes)
+        for change in changes:
+            refused = bool(change.row.errors)
+            outcome = change.refused() if refused else change.written()
+            outcomes[change.row.index] = outcome
+        return in_order(rows, outcomes)
+
+    def _compare(self, row: ResolvedRow, record: Record) -> Change:
+        """Return what a row changes of its record; the row fails where it would change a guarded field."""
+        for name, value in row.guarded.items():
+            if name not in record or record[name] != value:
+                row.fail(ErrorType.INVALID_DATA, f"Field [{name}] is set by the Vault")
+        values: dict[str, object] = {}
+        changed: set[str] = set()
+        again = self.mode.unchanged is UnchangedFields.NEVER_IGNORE
+        for name, value in row.values.items():
+            # The key of an upsert is among the values, but not the columns: it is what the record was found by.
+            if name not in record:
+                continue
+            differs = record[name] != value
+            if differs:
+                changed.add(name)
+            if differs or again:
+                values[name] = value
+        return Change(row, record, values, frozenset(changed))
+
+    def _left_out(self, change: Change) -> Outcome | None:
+        """Return the outcome of a row that is not to be written: refused, or of an older state; None for the others."""
+        row = change.row
+        if row.errors:
+            return change.refused()
+        newer = rules.newer_stored(row, change.stored, change.values)
+        if newer is not None:
+            return change.left_out(newer)
+        refusal = self._refusal(change)
+        if refusal is not None:
+            row.errors.append(refusal)
+            return change.refused()
+        return None
+
+    def _refusal(self, change: Change) -> ApiError | None:
+        """Return why the object's rules refuse a change, None when they allow it; they may add to its values."""
+        retyped = TYPE in change.values and change.stored.get(TYPE)
+        if retyped and not self.mode.may_change_type:
+            return ApiError(
+                ErrorType.OPERATION_NOT_ALLOWED,
+                "The type of a record cannot be changed by an update",
+            )
+        if self._trigger is None:
+            return None
+        return self._trigger.before_update(self.caller, change.stored, change.values)
+
+    async def _change(self, changes: Sequence[Change]) -> None:
+        """Write changes with their audit, and let the object's own rules follow; those with a taken value fail."""
+        connection, caller = self.connection, self.caller
+        await rules.fail_taken(connection, self.object, changes)
+        good = [change for change in changes if not change.row.errors]
+        edits = [(change.stored, change.values) for change in good]
+        # Before the source state and the author are among the values: they are no edits of the caller's.
+        await entries.edited(connection, self.registry, caller, self.object.name, edits)
+        dated: list[Write] = []
+        undated: list[Write] = []
+        for change in good:
+            change.values |= rules.advance(change.row, change.stored)
+            values = {"modified_by__v": caller.user_id, **change.values}
+            # In migration mode a row may have brought the date, and then it is that.
+            group = dated if MODIFIED_DATE in values else undated
+            group.append((change.id, values))
+        await self._write(dated)
         if undated:
             now = await self._now()
-            for row in undated:
-                row.values = {**author, MODIFIED_DATE: now, **row.values}
-        await self._write(dated)
-        await self._write(undated, later=MODIFIED_DATE)
+            for _, values in undated:
+                values[MODIFIED_DATE] = now
+            await self._write(undated, later=MODIFIED_DATE)
         if edits and isinstance(self._trigger, Follower):
-            await self._trigger.after_update(self.connection, self.caller, edits)
+            await self._trigger.after_update(connection, caller, edits)
 
-    async def _write(self, rows: Sequence[Row], *, later: str | None = None) -> None:
-        """One statement for each set of changed fields; calls of one client have few.
+    async def _write(
+        self,
+        writes: Sequence[Write],
+        *,
+        later: str | None = None,
+    ) -> None:
+        """Set values of records: one statement for each set of fields; calls of one client have few.
 
-        ``later`` is a date that is to grow with every write, whatever the clock says.
+        ``later`` is a date that grows with every write, also when the clock does not.
         """
-        groups: dict[frozenset[str], list[Row]] = defaultdict(list)
-        for row in rows:
-            groups[frozenset(row.values)].append(row)
+        groups: dict[frozenset[str], list[Write]] = defaultdict(list)
+        for write in writes:
+            names = frozenset(write[1])
+            groups[names].append(write)
         for names, group in groups.items():
             fields = [f for f in self.object.fields.values() if f.name in names]
-            arrays = [[row.values[f.name] for row in group] for f in fields]
+            ids = [record_id for record_id, _ in group]
+            arrays = [[values[field.name] for _, values in group] for field in fields]
             sql = statements.update_statement(self.object, fields, later=later)
-            await self.connection.execute(sql, [row.id for row in group], *arrays)
+            await self.connection.execute(sql, ids, *arrays)
 
     async def delete(
-        self, rows: Sequence[Row], stored: Mapping[object, Record]
-    ) -> None:
-        """Delete records that ``lock`` returned, unless another record that must not lose them refers to them."""
+        self,
+        rows: Sequence[Row],
+        stored: Mapping[object, Record],
+    ) -> list[Outcome]:
+        """Delete records that ``lock`` returned and return the outcome of each row.
+
+        A record stays when another one that must not lose it refers to it.
+        """
+        connection, name = self.connection, self.object.name
+        ids: dict[int, str] = {}
         for row in rows:
-            record = stored[row.key]
-            row.id = record["id"]
-            refusal = (
-                self._trigger.before_delete(self.caller, record)
-                if self._trigger
-                else None
-            )
-            if refusal:
-                row.errors.append(refusal)
-        ids = [row.id for row in rows if row.id and not row.errors]
-        reach = await reach_of(self.connection, self.registry, self.object.name, ids)
+            if not row.errors:
+                record = stored[row.key]
+                ids[row.index] = record["id"]
+                self._check_deletion(row, record)
+        reach = await reach_of(connection, self.registry, name, _good(rows, ids))
         for row in rows:
-            if row.id and row.id in reach.held:
-                row.fail(
-                    ErrorType.OPERATION_NOT_ALLOWED,
-                    f"The record is referred to by [{reach.held[row.id]}]",
-                )
-        going = [row.id for row in rows if row.id and not row.errors]
-        await deleted(
-            self.connection, self.registry, self.caller, self.object.name, going
-        )
-        sql = f"DELETE FROM {table(self.object.name)} WHERE id = ANY($1::text[])"
-        await self.connection.execute(sql, going)
+            record_id = ids.get(row.index, "")
+            blocker = reach.blocked.get(record_id)
+            if blocker is not None:
+                message = f"The record is referred to by [{blocker}]"
+                row.fail(ErrorType.OPERATION_NOT_ALLOWED, message)
+        going = _good(rows, ids)
+        await entries.deleted(connection, self.registry, self.caller, name, going)
+        sql = f"DELETE FROM {table(name)} WHERE id = ANY($1::text[])"
+        await connection.execute(sql, going)
         # After it: what was being added to a record that goes is there by now, and goes with it.
-        await note_deletions(self.connection, reach.gone())
+        await note_deletions(connection, reach.gone())
+        return [_deleted(row, ids.get(row.index)) for row in rows]
+
+    def _check_deletion(self, row: Row, record: Record) -> None:
+        if self._trigger is None:
+            return
+        refusal = self._trigger.before_delete(self.caller, record)
+        if refusal is not None:
+            row.errors.append(refusal)
 
 
-def _fail_changed(row: Row, record: Record) -> None:
-    """Fail a row that would change a field which may only be named with the value it has."""
-    for name, value in row.guarded.items():
-        if name not in record or record[name] != value:
-            row.fail(ErrorType.INVALID_DATA, f"Field [{name}] is set by the Vault")
+def _good(rows: Sequence[Row], ids: Mapping[int, str]) -> list[str]:
+    return [ids[row.index] for row in rows if not row.errors]
+
+
+def _deleted(row: Row, record_id: str | None) -> Outcome:
+    if row.errors or record_id is None:
+        return row.refused(record_id)
+    return Accepted(row.key, record_id)

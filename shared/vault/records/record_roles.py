@@ -1,23 +1,51 @@
-"""Roles on records: which users and groups are given them by hand; kept, returned and audited."""
+"""Keeps the roles on records: which users and groups are assigned by hand; read from rows, stored and audited."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import TYPE_CHECKING, assert_never
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.audit import audit_entries as entries
+from shared.vault.errors import ApiError
 from shared.vault.records.field_values import InvalidValue
-from shared.vault.records.role_rows import GROUPS, USERS, Assignments, read_assignments
+from shared.vault.records.rows import Outcome, Refused
 
 if TYPE_CHECKING:
     from shared.vault.access.caller import Caller
     from shared.vault.components.registry import Registry
-    from shared.vault.records.rows import Row
     from shared.vault.storage.database import Connection
 
-Assigned = dict[str, dict[str, list[int] | None]]
-"""By role, the ids of its users and groups."""
+STANDARD_ROLES = frozenset({"owner__v", "editor__v", "viewer__v"})
+MAX_ASSIGNED = 1000  # users or groups in one column of a row
+MAX_DIGITS = 18
+
+
+class Holder(StrEnum):
+    """Who has a role; the end of a role's column in a row, ``{role}.users`` or ``{role}.groups``."""
+
+    USERS = "users"
+    GROUPS = "groups"
+
+
+HOLDERS = frozenset(Holder)
+
+
+class RoleChange(StrEnum):
+    """How a call changes the users or groups of a role."""
+
+    ADD = "add"
+    REMOVE = "remove"
+    REPLACE = "replace"
+
+
+RoleColumns = Mapping[tuple[str, Holder], object]
+"""What a row has in its role columns, as it came, by role and holder."""
+
+Assignments = Mapping[tuple[str, Holder], frozenset[int]]
+"""Ids of users or groups, by role and holder."""
 
 STORED = """
 SELECT record_id, role, array_agg(user_id ORDER BY user_id) FILTER (WHERE user_id IS NOT NULL) AS users,
@@ -25,44 +53,150 @@ SELECT record_id, role, array_agg(user_id ORDER BY user_id) FILTER (WHERE user_i
 FROM platform.record_role WHERE object = $1 AND record_id = ANY($2::text[]) GROUP BY record_id, role ORDER BY role
 """
 UNKNOWN = {
-    USERS: "SELECT unnest($1::bigint[]) EXCEPT SELECT user_id FROM platform.credential",
-    GROUPS: "SELECT unnest($1::bigint[]) EXCEPT SELECT id FROM platform.user_group",
+    Holder.USERS: "SELECT unnest($1::bigint[]) EXCEPT SELECT user_id FROM platform.credential",
+    Holder.GROUPS: "SELECT unnest($1::bigint[]) EXCEPT SELECT id FROM platform.user_group",
 }
-COLUMN = {USERS: "user_id", GROUPS: "group_id"}
+COLUMN = {Holder.USERS: "user_id", Holder.GROUPS: "group_id"}
+FORGET = """
+DELETE FROM platform.record_role r USING unnest($1::text[], $2::text[]) AS u(object, record_id)
+WHERE r.object = u.object AND r.record_id = u.record_id
+"""
+CLEAR = """
+DELETE FROM platform.record_role r USING unnest($2::text[], $3::text[]) AS u(record_id, role)
+WHERE r.object = $1 AND r.record_id = u.record_id AND r.role = u.role AND r.{column} IS NOT NULL
+"""
+REMOVE = """
+DELETE FROM platform.record_role r USING unnest($2::text[], $3::text[], $4::bigint[]) AS u(record_id, role, id)
+WHERE r.object = $1 AND r.record_id = u.record_id AND r.role = u.role AND r.{column} = u.id
+"""
+ADD = """
+INSERT INTO platform.record_role (object, record_id, role, {column})
+SELECT $1, * FROM unnest($2::text[], $3::text[], $4::bigint[]) ON CONFLICT DO NOTHING
+"""
 
 
-async def wanted_roles(
-    connection: Connection,
-    rows: Sequence[Row],
-    columns: Sequence[Mapping[tuple[str, str], object]],
-) -> list[tuple[Row, Assignments]]:
-    """What the rows without errors assign; a row that names who is not there gets an error."""
-    wanted: list[tuple[Row, Assignments]] = []
-    for row, given in zip(rows, columns, strict=True):
-        try:
-            if given and not row.errors:
-                wanted.append((row, read_assignments(given)))
-        except InvalidValue as fault:
-            row.errors.append(fault.error)
-    for kind, sql in UNKNOWN.items():
-        named = {
-            each
-            for _, roles in wanted
-            for (_, of), ids in roles.items()
-            if of == kind
-            for each in ids
-        }
-        unknown = (
-            {record[0] for record in await connection.fetch(sql, list(named))}
-            if named
-            else set()
-        )
-        for row, roles in wanted:
-            if any(of == kind and ids & unknown for (_, of), ids in roles.items()):
-                row.fail(
-                    ErrorType.INVALID_DATA, f"A role names {kind} that do not exist"
-                )
-    return [(row, roles) for row, roles in wanted if not row.errors]
+def roles_of(registry: Registry) -> frozenset[str]:
+    """Return the roles on records: the standard ones, and the active Applicationrole components."""
+    declared: set[str] = set()
+    for component in registry.components.values():
+        if component.type == "Applicationrole" and component.flag("active", True):
+            declared.add(component.name)
+    return STANDARD_ROLES | declared
+
+
+def split_roles(
+    rows: Sequence[Mapping[str, object]],
+    roles: Collection[str],
+) -> tuple[list[dict[str, object]], list[RoleColumns]]:
+    """Return the rows without their role columns, and the role columns of each as they came."""
+    plain: list[dict[str, object]] = []
+    columns: list[RoleColumns] = []
+    for row in rows:
+        fields: dict[str, object] = {}
+        assigned: dict[tuple[str, Holder], object] = {}
+        for name, value in row.items():
+            role, _, end = name.rpartition(".")
+            if end in HOLDERS and role in roles:
+                assigned[role, Holder(end)] = value
+            else:
+                fields[name] = value
+        plain.append(fields)
+        columns.append(assigned)
+    return plain, columns
+
+
+def read_assignments(columns: RoleColumns) -> Assignments:
+    """Return the ids in a row's role columns, each a list or text with commas between; none for an empty one.
+
+    :raises InvalidValue: when they are anything else, or too many.
+    """
+    read: dict[tuple[str, Holder], frozenset[int]] = {}
+    for assigned, value in columns.items():
+        name = ".".join(assigned)
+        read[assigned] = _ids(value, name)
+    return read
+
+
+def _ids(value: object, column: str) -> frozenset[int]:
+    items = value if isinstance(value, list) else _split(value)
+    ids: set[int] = set()
+    count = 0
+    for item in items:
+        text = str(item).strip()
+        if not text:
+            continue
+        count += 1
+        if count > MAX_ASSIGNED or not _is_id(text):
+            message = (
+                f"[{column}] takes ids separated by commas, at most {MAX_ASSIGNED}"
+            )
+            raise InvalidValue(message)
+        ids.add(int(text))
+    return frozenset(ids)
+
+
+def _split(value: object) -> list[str]:
+    text = "" if value is None else str(value)
+    return text.split(",")
+
+
+def _is_id(text: str) -> bool:
+    # More digits than these overflow a bigint.
+    if len(text) > MAX_DIGITS:
+        return False
+    return text.isascii() and text.isdigit()
+
+
+@dataclass(frozen=True, slots=True)
+class RoleRow:
+    """The roles that a row assigns, or the errors that refuse it."""
+
+    assignments: Assignments
+    errors: tuple[ApiError, ...] = ()
+
+
+async def read_roles(
+    connection: Connection, columns: Sequence[RoleColumns]
+) -> list[RoleRow]:
+    """Return for the role columns of each row what they assign; users and groups that do not exist are errors."""
+    read = [_read(each) for each in columns]
+    for holder in Holder:
+        named: set[int] = set()
+        for row in read:
+            named |= _named(row, holder)
+        if not named:
+            continue
+        records = await connection.fetch(UNKNOWN[holder], list(named))
+        unknown = {record[0] for record in records}
+        read = [_without_unknown(row, holder, unknown) for row in read]
+    return read
+
+
+def _read(columns: RoleColumns) -> RoleRow:
+    try:
+        return RoleRow(read_assignments(columns))
+    except InvalidValue as fault:
+        return RoleRow({}, (fault.error,))
+
+
+def _named(row: RoleRow, holder: Holder) -> set[int]:
+    named: set[int] = set()
+    for (_, kind), ids in row.assignments.items():
+        if kind is holder:
+            named |= ids
+    return named
+
+
+def _without_unknown(
+    row: RoleRow,
+    holder: Holder,
+    unknown: set[int],
+) -> RoleRow:
+    if not _named(row, holder) & unknown:
+        return row
+    message = f"A role names {holder} that do not exist"
+    error = ApiError(ErrorType.INVALID_DATA, message)
+    return RoleRow(row.assignments, (*row.errors, error))
 
 
 async def store_roles(
@@ -70,89 +204,128 @@ async def store_roles(
     registry: Registry,
     caller: Caller,
     object_name: str,
-    wanted: Sequence[tuple[Row, Assignments]],
-    *,
-    add: bool,
-    clear: bool,
+    assigned: Sequence[tuple[str, Assignments]],
+    change: RoleChange,
 ) -> None:
-    """Change roles of records: add the ids, take them away, or with both put them in place of what there was."""
-    if not wanted:
+    """Change the roles of records, each an id and what is assigned to it, and write the change to the audit trail."""
+    if not assigned:
         return
-    ids = [str(row.id) for row, _ in wanted]
+    ids = [record_id for record_id, _ in assigned]
     before = await _columns(connection, object_name, ids)
-    for kind, column in COLUMN.items():
-        lines = [
-            (str(row.id), role, list(given))
-            for row, roles in wanted
-            for (role, of), given in roles.items()
-            if of == kind
-        ]
-        if clear:
-            all_of_them = (
-                "true"
-                if add
-                else f"r.{column} = ANY(string_to_array(u.ids, ',')::bigint[])"
-            )
-            await connection.execute(
-                f"DELETE FROM platform.record_role r USING unnest($2::text[], $3::text[], $4::text[])"
-                f" AS u(record_id, role, ids) WHERE r.object = $1 AND r.record_id = u.record_id AND r.role = u.role"
-                f" AND r.{column} IS NOT NULL AND {all_of_them}",
-                object_name,
-                *_arrays(
-                    (record_id, role, ",".join(map(str, given)))
-                    for record_id, role, given in lines
-                ),
-            )
-        if add:
-            await connection.execute(
-                f"INSERT INTO platform.record_role (object, record_id, role, {column})"
-                f" SELECT $1, * FROM unnest($2::text[], $3::text[], $4::bigint[]) ON CONFLICT DO NOTHING",
-                object_name,
-                *_arrays(
-                    (record_id, role, each)
-                    for record_id, role, given in lines
-                    for each in given
-                ),
-            )
+    for holder in Holder:
+        await _store(connection, object_name, assigned, holder, change)
     after = await _columns(connection, object_name, ids)
-    names = {
-        name for columns in (*before.values(), *after.values()) for name in columns
-    }
-    changes = [
-        (
-            {"id": i, **before.get(i, {})},
-            {name: after.get(i, {}).get(name) for name in names},
-        )
-        for i in dict.fromkeys(ids)
-    ]
-    await entries.edited(connection, registry, caller, object_name, changes)
+    names: set[str] = set()
+    for columns in (*before.values(), *after.values()):
+        names |= columns.keys()
+    edits: list[tuple[dict[str, str], dict[str, str | None]]] = []
+    for record_id in dict.fromkeys(ids):
+        former = {"id": record_id, **before.get(record_id, {})}
+        current = after.get(record_id, {})
+        edits.append((former, {name: current.get(name) for name in names}))
+    await entries.edited(connection, registry, caller, object_name, edits)
+
+
+async def replace_roles(
+    connection: Connection,
+    registry: Registry,
+    caller: Caller,
+    object_name: str,
+    outcomes: Sequence[Outcome],
+    roles: Sequence[RoleRow],
+) -> list[Outcome]:
+    """Put the roles of accepted rows in place of those stored; return the outcomes with that in mind.
+
+    A row whose fields are unchanged but which assigns roles loses the warning that it changed nothing.
+    """
+    assigned: list[tuple[str, Assignments]] = []
+    following: list[Outcome] = []
+    for outcome, row in zip(outcomes, roles, strict=True):
+        if isinstance(outcome, Refused) or not row.assignments:
+            following.append(outcome)
+            continue
+        assigned.append((outcome.id, row.assignments))
+        warning = None if outcome.newer is None else outcome.warning
+        following.append(replace(outcome, warning=warning))
+    await store_roles(
+        connection,
+        registry,
+        caller,
+        object_name,
+        assigned,
+        RoleChange.REPLACE,
+    )
+    return following
+
+
+async def _store(
+    connection: Connection,
+    object_name: str,
+    assigned: Sequence[tuple[str, Assignments]],
+    holder: Holder,
+    change: RoleChange,
+) -> None:
+    named: list[tuple[str, str]] = []
+    lines: list[tuple[str, str, int]] = []
+    for record_id, assignments in assigned:
+        for (role, kind), ids in assignments.items():
+            if kind is holder:
+                named.append((record_id, role))
+                lines += [(record_id, role, each) for each in ids]
+    column = COLUMN[holder]
+    match change:
+        case RoleChange.ADD:
+            await _execute(connection, ADD, column, object_name, lines)
+        case RoleChange.REMOVE:
+            await _execute(connection, REMOVE, column, object_name, lines)
+        case RoleChange.REPLACE:
+            cleared = _arrays(named, 2)
+            await connection.execute(CLEAR.format(column=column), object_name, *cleared)
+            await _execute(connection, ADD, column, object_name, lines)
+        case _:
+            assert_never(change)
+
+
+async def _execute(
+    connection: Connection,
+    statement: str,
+    column: str,
+    object_name: str,
+    lines: Sequence[tuple[str, str, int]],
+) -> None:
+    sql = statement.format(column=column)
+    await connection.execute(sql, object_name, *_arrays(lines, 3))
 
 
 async def forget_roles(
-    connection: Connection, objects: Sequence[str], record_ids: Sequence[str]
+    connection: Connection,
+    objects: Sequence[str],
+    record_ids: Sequence[str],
 ) -> None:
     """Remove the roles of records that are deleted."""
-    await connection.execute(
-        "DELETE FROM platform.record_role r USING unnest($1::text[], $2::text[]) AS u(object, record_id)"
-        " WHERE r.object = u.object AND r.record_id = u.record_id",
-        objects,
-        record_ids,
-    )
+    await connection.execute(FORGET, objects, record_ids)
 
 
 async def _columns(
-    connection: Connection, object_name: str, ids: Sequence[str]
+    connection: Connection,
+    object_name: str,
+    ids: Sequence[str],
 ) -> dict[str, dict[str, str]]:
-    """By record, the role columns as the audit trail tells them: ``{role}.users`` → ids with commas."""
+    """Return by record the role columns as the audit trail has them: ``{role}.users`` → ids with commas."""
     found: dict[str, dict[str, str]] = {}
     for row in await connection.fetch(STORED, object_name, ids):
-        for kind in COLUMN:
-            if row[kind]:
-                found.setdefault(row["record_id"], {})[f"{row['role']}.{kind}"] = (
-                    ",".join(map(str, row[kind]))
-                )
+        columns = found.setdefault(row["record_id"], {})
+        for holder in Holder:
+            if row[holder]:
+                text = ",".join(map(str, row[holder]))
+                columns[f"{row['role']}.{holder}"] = text
     return found
 
 
-def _arrays(lines: Iterable[tuple[object, ...]]) -> list[list[object]]:
-    return [list(column) for column in zip(*lines, strict=True)] or [[], [], []]
+def _arrays(lines: Iterable[tuple[object, ...]], width: int) -> list[list[object]]:
+    """Return lines as ``width`` columns."""
+    columns: list[list[object]] = [[] for _ in range(width)]
+    for line in lines:
+        for column, value in zip(columns, line, strict=True):
+            column.append(value)
+    return columns

@@ -1,88 +1,148 @@
-"""Carries out the role calls of the API."""
+"""Carries out the role calls of the API: the roles of a record, users and groups added to them and removed."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Operation, require
-from shared.vault.errors import VaultFault
-from shared.vault.records.role_rows import roles_of, split_roles
+from shared.vault.errors import ApiError, VaultFault
+from shared.vault.records.record_roles import (
+    STORED,
+    RoleChange,
+    RoleColumns,
+    read_roles,
+    roles_of,
+    split_roles,
+    store_roles,
+)
 
 if TYPE_CHECKING:
     from shared.vault.access.caller import Caller
     from shared.vault.configuration.component_service import ComponentService
-    from shared.vault.records.record_service import RecordService, Source
-    from shared.vault.records.row_results import RowResult
-    from shared.vault.records.rows import Row
+    from shared.vault.records.record_service import RecordService
+    from shared.vault.records.record_writes import Source
+    from shared.vault.records.rows import RowResult
     from shared.vault.storage.database import Connection, Database
-from shared.vault.records.record_roles import STORED, store_roles, wanted_roles
 
 
 class RoleService:
     """The role calls of the API."""
 
     def __init__(
-        self, database: Database, components: ComponentService, records: RecordService
+        self,
+        database: Database,
+        components: ComponentService,
+        records: RecordService,
     ) -> None:
         self._database = database
         self._components = components
         self._records = records
 
     async def assigned(
-        self, caller: Caller, object_name: str, record_id: str
+        self,
+        caller: Caller,
+        object_name: str,
+        record_id: str,
     ) -> dict[str, dict[str, list[int] | None]]:
-        """The roles of a record that users or groups have, by name; raises VaultFault."""
+        """Return the roles of a record that users or groups have: role → ``users`` and ``groups`` → ids.
+
+        :raises VaultFault: INSUFFICIENT_ACCESS, and INVALID_DATA for an unknown object or record.
+        """
         registry = self._components.registry
         if object_name not in registry.objects:
             raise VaultFault(
                 ErrorType.INVALID_DATA, f"There is no object [{object_name[:100]}]"
             )
         require(caller, object_name, Operation.READ)
-        await self._records.state_of(
-            registry.objects[object_name], record_id
-        )  # it has to exist
+        # A record without roles has no row there: this is what finds out that it does not exist.
+        await self._records.state_of(registry.objects[object_name], record_id)
         async with self._database.connection() as connection:
             rows = await connection.fetch(STORED, object_name, [record_id])
-        return {
-            row["role"]: {"users": row["users"], "groups": row["groups"]}
-            for row in rows
-        }
+        roles: dict[str, dict[str, list[int] | None]] = {}
+        for row in rows:
+            roles[row["role"]] = {"users": row["users"], "groups": row["groups"]}
+        return roles
 
     async def change(
-        self, caller: Caller, object_name: str, rows: Source, *, remove: bool
+        self,
+        caller: Caller,
+        object_name: str,
+        rows: Source,
+        *,
+        remove: bool,
     ) -> list[RowResult]:
-        """Add the users and groups of each row's ``{role}.users`` and ``{role}.groups``, or remove them."""
+        """Add the users and groups of each row's ``{role}.users`` and ``{role}.groups``, or remove them.
 
-        async def work(connection: Connection) -> list[Row]:
+        :raises VaultFault: INSUFFICIENT_ACCESS, and INVALID_DATA or PARAMETER_REQUIRED for a call as a whole.
+        """
+        change = RoleChange.REMOVE if remove else RoleChange.ADD
+
+        async def work(connection: Connection) -> list[RowResult]:
             target = self._records.target(caller, object_name, rows, Operation.EDIT)
-            plain, columns = split_roles(rows, roles_of(self._components.registry))
-            ids = [str(row.get("id") or "") for row in plain]
-            read = await self._records.change_in(
-                connection, caller, target, ids, {}, {}
-            )
-            for row, fields, given in zip(read, plain, columns, strict=True):
-                if fields.keys() - {"id"}:
-                    row.fail(
-                        ErrorType.ATTRIBUTE_NOT_SUPPORTED,
-                        "A row takes id, {role}.users and {role}.groups",
-                    )
-                elif not given:
-                    row.fail(
-                        ErrorType.PARAMETER_REQUIRED,
-                        "The row names no users and no groups of a role",
-                    )
             registry = self._components.registry
-            wanted = await wanted_roles(connection, read, columns)
+            plain, columns = split_roles(rows, roles_of(registry))
+            ids = [str(row.get("id") or "") for row in plain]
+            locked = await self._records.change_in(
+                connection,
+                caller,
+                target,
+                ids,
+                {},
+                {},
+            )
+            checked = [
+                _checked(*each) for each in zip(locked, plain, columns, strict=True)
+            ]
+            # A refused row assigns nothing, and whom it names is not looked up.
+            wanted = [
+                assigned if result.ok else {}
+                for result, assigned in zip(checked, columns, strict=True)
+            ]
+            roles = await read_roles(connection, wanted)
+            results = [
+                _with_errors(result, *row.errors)
+                for result, row in zip(checked, roles, strict=True)
+            ]
+            assigned = [
+                (str(result.id), row.assignments)
+                for result, row in zip(results, roles, strict=True)
+                if result.ok
+            ]
             await store_roles(
                 connection,
                 registry,
                 caller,
                 object_name,
-                wanted,
-                add=not remove,
-                clear=remove,
+                assigned,
+                change,
             )
-            return read
+            return results
 
         return await self._records.carry_out(work)
+
+
+def _checked(
+    result: RowResult,
+    fields: Mapping[str, object],
+    columns: RoleColumns,
+) -> RowResult:
+    """Return the result of locking a row's record, refused where the row has other fields, or no roles."""
+    if fields.keys() - {"id"}:
+        message = "A row takes id, {role}.users and {role}.groups"
+        error = ApiError(ErrorType.ATTRIBUTE_NOT_SUPPORTED, message)
+        return _with_errors(result, error)
+    if not columns:
+        message = "The row names no users and no groups of a role"
+        error = ApiError(ErrorType.PARAMETER_REQUIRED, message)
+        return _with_errors(result, error)
+    return result
+
+
+def _with_errors(result: RowResult, *errors: ApiError) -> RowResult:
+    if not errors:
+        return result
+    together = (*result.errors, *errors)
+    return replace(result, errors=together)

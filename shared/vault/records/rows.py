@@ -1,293 +1,283 @@
-"""Rows on their way in: every key checked against its object, every value turned into its column's."""
+"""Defines the stages of a row of a record call: read, resolved, new or changed, and accepted or refused.
+
+A row goes one way: ``ReadRow`` → ``ResolvedRow`` → ``NewRow`` or ``Change`` → ``Accepted`` or ``Refused``. Each part of
+the write path takes rows of one stage and returns those of the next. A row that breaks a rule gains an error and never
+loses one; rows with errors take part in no further writing.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, cast
+from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from shared.protocol.error_types import ErrorType
-from shared.vault.components.platform import SOURCE_MODIFIED
+from shared.vault.access.permissions import Grant, authorize
 from shared.vault.errors import ApiError
-from shared.vault.model.component_model import Field, FieldType, VaultObject
-from shared.vault.records.field_values import InvalidValue, coercion
-from shared.vault.records.lineage_model import FIELD as LINEAGE
-from shared.vault.records.lineage_model import RowLineage, read_row
-from shared.vault.records.migrated_fields import migrated_field
-from shared.vault.records.modes import NORMAL, UnchangedFields, WriteMode
-from shared.vault.records.row_results import RowResult
+from shared.vault.records.lineage_entries import LineageEntry, RowLineage
 
 if TYPE_CHECKING:
-    from shared.vault.components.registry import Registry
+    from asyncpg import Record
+
+    from shared.vault.access.caller import Caller
 
 MAX_ROWS = 500
-TYPE_NAME_KEY = "object_type__v.api_name__v"
+CREATED = "created__sys"
+UPDATED = "updated__sys"
+NEWER_STORED = "A state of the source record that is as new or newer is stored - record not updated"
+
+
+class UnchangedFields(StrEnum):
+    """What to do with a field of an update whose value is stored already."""
+
+    ALWAYS_IGNORE = "AlwaysIgnore"  # also one that may not be set
+    IGNORE_SET_ON_CREATE_ONLY = "IgnoreSetOnCreateOnly"  # also the object type
+    NEVER_IGNORE = "NeverIgnore"  # written again
+
+
+@dataclass(frozen=True, slots=True)
+class WriteMode:
+    """The mode of one record call; ``no_triggers`` counts in migration mode only."""
+
+    migration: bool = False
+    no_triggers: bool = False
+    unchanged: UnchangedFields = UnchangedFields.IGNORE_SET_ON_CREATE_ONLY
+    type_change: bool = False
+
+    @property
+    def may_change_type(self) -> bool:
+        """Return whether a record may get another object type."""
+        return self.type_change or self.migration
+
+    @property
+    def triggers(self) -> bool:
+        """Return whether the object's own rules run."""
+        return not (self.migration and self.no_triggers)
+
+
+NORMAL = WriteMode()
+TYPE_CHANGE = WriteMode(type_change=True)
+
+
+def authorize_mode(caller: Caller, mode: WriteMode) -> None:
+    """Check that the caller may use the mode.
+
+    :raises VaultFault: INSUFFICIENT_ACCESS for migration mode without the permission.
+    """
+    if mode.migration:
+        authorize(caller, Grant.RECORD_MIGRATION)
+
+
+@dataclass(slots=True, kw_only=True)
+class Row:
+    """What every stage knows of a row before it is written: what the caller sent, and the rules that it breaks.
+
+    ``index`` is its position in the call. ``key`` is the value that names its record, None where the call creates
+    records. ``guarded`` are fields that may be named, but only with the value that is stored. ``source_modified`` says
+    which state of its source record the row comes from.
+    """
+
+    index: int
+    key: object = None
+    values: dict[str, object] = field(default_factory=dict)
+    guarded: dict[str, object] = field(default_factory=dict)
+    source_modified: datetime | None = None
+    lineage: RowLineage | None = None
+    errors: list[ApiError] = field(default_factory=list)
+
+    def fail(self, error_type: ErrorType, message: str) -> None:
+        """Add a rule that this row breaks."""
+        error = ApiError(error_type, message)
+        self.errors.append(error)
+
+    def refused(self, record_id: str | None = None) -> Refused:
+        """Return the row as refused with its errors; ``record_id`` is its record's where that is known."""
+        errors = tuple(self.errors)
+        return Refused(self.key, record_id, errors)
+
+
+@dataclass(slots=True, kw_only=True)
+class ReadRow(Row):
+    """A row as it was read: values are checked against their fields, references by key are still to be resolved.
+
+    ``lookups`` has, by the name of a reference field, the unique field of the referenced object and the value in it.
+    """
+
+    lookups: dict[str, tuple[str, object]] = field(default_factory=dict)
+
+
+@dataclass(slots=True, kw_only=True)
+class ResolvedRow(Row):
+    """A row whose references are ids of records that exist."""
+
+
+@dataclass(slots=True, kw_only=True)
+class NewRow(Row):
+    """A row about to be inserted; the object's rules and the Vault add to its ``values``.
+
+    ``sent`` are the fields that the caller set to something.
+    """
+
+    sent: frozenset[str]
+
+    @classmethod
+    def of(cls, row: ResolvedRow) -> NewRow:
+        """Return a new row that begins with the values of a resolved one, which stays as it is."""
+        sent = [name for name, value in row.values.items() if value is not None]
+        return cls(
+            index=row.index,
+            key=row.key,
+            values=dict(row.values),
+            guarded=row.guarded,
+            source_modified=row.source_modified,
+            lineage=row.lineage,
+            errors=list(row.errors),
+            sent=frozenset(sent),
+        )
+
+    def created(self) -> Accepted:
+        """Return the row as accepted, under the id among its values."""
+        record_id = str(self.values["id"])
+        return Accepted(
+            self.key,
+            record_id,
+            event=CREATED,
+            lineage=self.lineage,
+            changed=self.sent,
+        )
 
 
 @dataclass(slots=True)
-class Row:
-    """One row of a call: its column values so far, and its references still to be looked up."""
+class Change:
+    """A resolved row beside the stored record that it names, and the values to write.
 
-    index: int
-    values: dict[str, object] = field(default_factory=dict)
-    lookups: dict[str, tuple[str, object]] = field(
-        default_factory=dict
-    )  # field → (unique field, key)
-    guarded: dict[str, object] = field(
-        default_factory=dict
-    )  # fields that may be named, but not changed
-    source_modified: datetime | None = (
-        None  # which state of its source record the row tells of
-    )
-    newer: datetime | None = (
-        None  # the stored state, when the row may tell of an older one
-    )
-    lineage: RowLineage | None = None  # where the row comes from
-    changed: frozenset[str] = (
-        frozenset()
-    )  # of a row with lineage, the fields that it has changed or set first
-    errors: list[ApiError] = field(default_factory=list)
-    key: object = None
-    id: str | None = None
-    event: str | None = None
-    warning: str | None = None
+    ``values`` begins as what differs from the record; the object's rules may add to it. ``changed`` are the fields of
+    the row that differ.
+    """
+
+    row: ResolvedRow
+    stored: Record
+    values: dict[str, object]
+    changed: frozenset[str]
+
+    @property
+    def id(self) -> str:
+        """Return the id of the stored record."""
+        record_id: str = self.stored["id"]
+        return record_id
 
     def fail(self, error_type: ErrorType, message: str) -> None:
-        """Record why this row cannot be carried out."""
-        self.errors.append(ApiError(error_type, message))
+        """Add a rule that the row breaks."""
+        self.row.fail(error_type, message)
+
+    def refused(self) -> Refused:
+        """Return the row as refused, with the id of its record."""
+        return self.row.refused(self.id)
+
+    def written(self) -> Accepted:
+        """Return the row as accepted, its values having been written."""
+        return Accepted(
+            self.row.key,
+            self.id,
+            event=UPDATED,
+            lineage=self.row.lineage,
+            changed=self.changed,
+        )
+
+    def left_out(self, newer: datetime) -> Accepted:
+        """Return the row as accepted but not written, ``newer`` being the source state that is stored."""
+        return Accepted(self.row.key, self.id, warning=NEWER_STORED, newer=newer)
+
+    def unchanged(self, warning: str | None) -> Accepted:
+        """Return the row as accepted, all its values having been stored before."""
+        return Accepted(self.row.key, self.id, event=UPDATED, warning=warning)
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A row that was carried out: the record's id, what happened to it, and the fields that the row has changed."""
+
+    key: object
+    id: str
+    event: str | None = None
+    warning: str | None = None
+    newer: datetime | None = None
+    lineage: RowLineage | None = None
+    changed: frozenset[str] = frozenset()
 
     def result(self) -> RowResult:
-        """What this row came to."""
-        key = None if self.key is None else str(self.key)
-        if self.errors:
-            return RowResult(id=self.id, id_param_value=key, errors=tuple(self.errors))
+        """Return the row as the calls of the API return it."""
         return RowResult(
             id=self.id,
             event=self.event,
-            id_param_value=key,
+            id_param_value=_text(self.key),
             warning=self.warning,
             newer=self.newer,
         )
 
 
-Setter = Callable[[Row, object], None]
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A row that breaks rules, each an error; it changed nothing."""
+
+    key: object
+    id: str | None
+    errors: tuple[ApiError, ...]
+
+    def result(self) -> RowResult:
+        """Return the row as the calls of the API return it."""
+        return RowResult(id=self.id, id_param_value=_text(self.key), errors=self.errors)
 
 
-class RowReader:
-    """Reads rows for one object; made once per object, mode and component revision."""
-
-    def __init__(
-        self, target: VaultObject, registry: Registry, mode: WriteMode = NORMAL
-    ) -> None:
-        self.object = target
-        self._mode = mode
-        self._registry = registry
-        self._setters: dict[str, Setter | None] = {}
-
-    def read(
-        self, rows: Sequence[Mapping[str, object]], key_field: Field | None = None
-    ) -> list[Row]:
-        """Rows in input order, each with its values or its errors; ``key_field`` names the row (``id``, idParam)."""
-        key_of = coercion(key_field, self._registry) if key_field else None
-        return [
-            self._row(index, source, key_field, key_of)
-            for index, source in enumerate(rows)
-        ]
-
-    def _row(
-        self,
-        index: int,
-        source: Mapping[str, object],
-        key_field: Field | None,
-        key_of: Callable[[object], object] | None,
-    ) -> Row:
-        row = Row(index)
-        setters = self._setters
-        for name, value in source.items():
-            try:
-                if (
-                    key_field is not None
-                    and key_of is not None
-                    and name == key_field.name
-                ):
-                    row.key = key_of(value)
-                    if not key_field.system:
-                        row.values[name] = row.key
-                    continue
-                setter = setters[name] if name in setters else self._prepare(name)
-                if setter is None:
-                    row.fail(
-                        ErrorType.ATTRIBUTE_NOT_SUPPORTED,
-                        f"[{self.object.name}] has no field [{name[:100]}]",
-                    )
-                else:
-                    setter(row, value)
-            except InvalidValue as fault:
-                row.errors.append(fault.error)
-        if key_field is not None and row.key is None and not row.errors:
-            row.fail(
-                ErrorType.PARAMETER_REQUIRED,
-                f"Missing required parameter [{key_field.name}]",
-            )
-        return row
-
-    def _prepare(self, name: str) -> Setter | None:
-        """The setter of a key, kept for the next row; unknown keys are not kept, they have no bound."""
-        setter = self._setter(name)
-        if setter is not None:
-            self._setters[name] = setter
-        return setter
-
-    def _setter(self, name: str) -> Setter | None:
-        migrated = (
-            migrated_field(name, self.object, self._registry)
-            if self._mode.migration
-            else None
-        )
-        if migrated is not None:
-            return self._set_given(*migrated)
-        if name == TYPE_NAME_KEY and self.object.allow_types:
-            return self._set_type_by_name
-        if name == LINEAGE:
-            return _set_lineage
-        target = self.object.fields.get(name)
-        if target is None or not target.active:
-            return self._lookup_setter(name)
-        return (
-            self._set_type if name == "object_type__v" else self._field_setter(target)
-        )
-
-    def _field_setter(self, target: Field) -> Setter:
-        name = target.name
-        if name == SOURCE_MODIFIED.name:
-            return self._set_source_modified(target)
-        if target.system or not (target.editable or self._mode.migration):
-            always = self._mode.unchanged is UnchangedFields.ALWAYS_IGNORE
-            return self._guard(target) if always else self._refuse(name)
-        coerce = coercion(target, self._registry)
-        if target.required and not (self._mode.migration and name != "name__v"):
-            return self._required(target, coerce)
-
-        def set_value(row: Row, value: object) -> None:
-            stored = coerce(value)
-            # Every record has a status: none given leaves it as it is.
-            if stored is not None or name != "status__v":
-                _give(row, name, stored)
-
-        return set_value
-
-    def _required(self, target: Field, coerce: Callable[[object], object]) -> Setter:
-        def set_value(row: Row, value: object) -> None:
-            stored = coerce(value)
-            if stored is None:
-                row.fail(
-                    ErrorType.PARAMETER_REQUIRED,
-                    f"Missing required parameter [{target.name}]",
-                )
-            _give(row, target.name, stored)
-
-        return set_value
-
-    def _set_source_modified(self, target: Field) -> Setter:
-        coerce = cast(
-            "Callable[[object], datetime | None]", coercion(target, self._registry)
-        )
-
-        def set_source_modified(row: Row, value: object) -> None:
-            row.source_modified = coerce(value)
-
-        return set_source_modified
-
-    @staticmethod
-    def _set_given(name: str, convert: Callable[[object], object]) -> Setter:
-        def set_given(row: Row, value: object) -> None:
-            if (stored := convert(value)) is not None:
-                _give(row, name, stored)
-
-        return set_given
-
-    def _guard(self, target: Field) -> Setter:
-        coerce = coercion(target, self._registry)
-
-        def guard(row: Row, value: object) -> None:
-            row.guarded[target.name] = coerce(value)
-
-        return guard
-
-    def _refuse(self, name: str) -> Setter:
-        def refuse(row: Row, value: object) -> None:
-            del value
-            row.fail(ErrorType.INVALID_DATA, f"Field [{name}] is set by the Vault")
-
-        return refuse
-
-    def _lookup_setter(self, name: str) -> Setter | None:
-        """For ``rel__vr.unique_field``: the reference is found by that field of the referenced object."""
-        relationship, _, unique = name.partition(".")
-        reference = self.object.outbound.get(relationship)
-        referenced = (
-            self._registry.objects.get(reference.object or "") if reference else None
-        )
-        target = referenced.fields.get(unique) if referenced else None
-        if reference is None or target is None:
-            return None
-        if not (target.unique or target.type is FieldType.ID) or not reference.editable:
-            return None
-        coerce = coercion(target, self._registry)
-
-        def set_lookup(row: Row, value: object) -> None:
-            key = coerce(value)
-            if key is None and reference.required:
-                row.fail(
-                    ErrorType.PARAMETER_REQUIRED,
-                    f"Missing required parameter [{reference.name}]",
-                )
-            elif key is None:
-                _give(row, reference.name, None)
-            elif reference.name in row.values or reference.name in row.lookups:
-                raise InvalidValue(f"Field [{reference.name}] is given twice")
-            else:
-                row.lookups[reference.name] = (unique, key)
-
-        return set_lookup
-
-    def _set_type_by_name(self, row: Row, value: object) -> None:
-        if value is None or value == "":
-            return
-        chosen = self._registry.object_types.get((self.object.name, str(value)))
-        if chosen is None or not chosen.active:
-            raise InvalidValue(f"[{self.object.name}] has no such object type")
-        _give(
-            row,
-            "object_type__v",
-            self._registry.object_type_id(self.object.name, chosen.name),
-        )
-
-    def _set_type(self, row: Row, value: object) -> None:
-        if value is None or value == "":
-            return
-        for (owner, name), chosen in self._registry.object_types.items():
-            if (
-                owner == self.object.name
-                and chosen.active
-                and value == self._registry.object_type_id(owner, name)
-            ):
-                _give(row, "object_type__v", value)
-                return
-        raise InvalidValue(f"[{self.object.name}] has no such object type")
+Outcome = Accepted | Refused
 
 
-def _set_lineage(row: Row, value: object) -> None:
-    row.lineage = read_row(value)
-    if row.lineage is None:
-        raise InvalidValue(
-            f"[{LINEAGE}] takes the number of an origin, a message id, and a source record's id or null"
-        )
+@dataclass(slots=True)
+class RowResult:
+    """The outcome of one row, in input order; a row with errors changed nothing.
+
+    ``event`` is ``created__sys`` or ``updated__sys``; ``warning`` is set on a row whose values
+    were already stored (``NO_DATA_CHANGES``). ``newer`` is the source state that is stored, on a row that
+    was left out because it may come from an older one (``NEWER_SOURCE_STATE``).
+    """
+
+    id: str | None = None
+    event: str | None = None
+    id_param_value: str | None = None
+    errors: tuple[ApiError, ...] = ()
+    warning: str | None = None
+    newer: datetime | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Return whether the row was carried out."""
+        return not self.errors
 
 
-def _give(row: Row, name: str, value: object) -> None:
-    """Set a field's value, once: a reference or a type may be named in two ways, but not in both."""
-    if name in row.values or name in row.lookups:
-        raise InvalidValue(f"Field [{name}] is given twice")
-    row.values[name] = value
+def results(outcomes: Iterable[Outcome]) -> list[RowResult]:
+    """Return the outcomes of rows as results, in the same order."""
+    return [outcome.result() for outcome in outcomes]
+
+
+def in_order(rows: Iterable[Row], outcomes: Mapping[int, Outcome]) -> list[Outcome]:
+    """Return the outcomes, which are by index, in the order of the rows."""
+    return [outcomes[row.index] for row in rows]
+
+
+def lineage_of(outcomes: Iterable[Outcome]) -> list[LineageEntry]:
+    """Return where the changed fields of accepted rows come from, for those that say so."""
+    entries: list[LineageEntry] = []
+    for outcome in outcomes:
+        if isinstance(outcome, Refused) or outcome.lineage is None:
+            continue
+        # A row that changed nothing leaves the lineage of what is stored as it is.
+        if outcome.changed:
+            entry = LineageEntry(outcome.id, outcome.lineage, outcome.changed)
+            entries.append(entry)
+    return entries
+
+
+def _text(key: object) -> str | None:
+    return None if key is None else str(key)

@@ -1,4 +1,4 @@
-"""Changing the object type of records: what the new type does not have is emptied."""
+"""Changes the object type of records and empties what the new type does not have."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Operation
 from shared.vault.components.platform import PLATFORM_FIELD_TYPES
 from shared.vault.errors import VaultFault
-from shared.vault.records.modes import TYPE_CHANGE
-from shared.vault.records.record_service import fail_unnamed
-from shared.vault.records.rows import TYPE_NAME_KEY, Row
+from shared.vault.records.row_reader import TYPE, TYPE_NAME_KEY
+from shared.vault.records.row_rules import fail_unnamed
+from shared.vault.records.rows import TYPE_CHANGE, ResolvedRow, results
 
 if TYPE_CHECKING:
     from shared.vault.access.caller import Caller
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from shared.vault.configuration.component_service import ComponentService
     from shared.vault.model.component_model import VaultObject
     from shared.vault.records.record_service import RecordService
-    from shared.vault.records.row_results import RowResult
+    from shared.vault.records.rows import ReadRow, RowResult
     from shared.vault.storage.database import Connection
 
-TYPE_KEYS = ("object_type__v", TYPE_NAME_KEY)
+TYPE_KEYS = (TYPE, TYPE_NAME_KEY)
 
 
 async def change_types(
@@ -32,9 +32,12 @@ async def change_types(
     object_name: str,
     rows: Sequence[Mapping[str, object]],
 ) -> list[RowResult]:
-    """Give each record, named by ``id``, the object type of its row, by id or by name; results in input order."""
+    """Give each record, named by ``id``, the object type of its row, by id or by name; results in input order.
 
-    async def work(connection: Connection) -> list[Row]:
+    :raises VaultFault: OPERATION_NOT_ALLOWED for an object without types; and as ``RecordService.target`` does.
+    """
+
+    async def work(connection: Connection) -> list[RowResult]:
         target = records.target(caller, object_name, rows, Operation.EDIT)
         if not target.allow_types:
             raise VaultFault(
@@ -43,33 +46,43 @@ async def change_types(
         key = target.fields["id"]
         read = records.reader(target).read(rows, key)
         for row, source in zip(read, rows, strict=True):
-            for name in source.keys() - {"id", *TYPE_KEYS}:
-                row.fail(
-                    ErrorType.ATTRIBUTE_NOT_SUPPORTED,
-                    f"A change of type takes no field [{name[:100]}]",
-                )
-            if not row.errors and "object_type__v" not in row.values:
-                row.fail(
-                    ErrorType.PARAMETER_REQUIRED,
-                    "Missing required parameter [object_type__v]",
-                )
-            _empty_others(row, target, components.registry)
+            _check(row, source)
+        # Nothing in these rows refers to a record: they are resolved as they are.
+        typed = [_emptied(row, target, components.registry) for row in read]
         batch = records.batch(connection, caller, target, TYPE_CHANGE)
-        stored = await batch.lock(read, key)
-        fail_unnamed(read, stored, key)
-        await batch.update(
-            [row for row in read if not row.errors], stored, warn_unchanged=True
-        )
-        return read
+        stored = await batch.lock(typed, key)
+        fail_unnamed(typed, stored, key)
+        return results(await batch.update(typed, stored, warn_unchanged=True))
 
     return await records.carry_out(work)
 
 
-def _empty_others(row: Row, target: VaultObject, registry: Registry) -> None:
-    chosen = registry.object_type(str(row.values.get("object_type__v")))
-    if chosen is None or not chosen.fields:
-        return  # a type that declares no fields has all of them
-    for name in (
-        target.fields.keys() - chosen.fields.keys() - PLATFORM_FIELD_TYPES.keys()
-    ):
-        row.values[name] = None
+def _check(row: ReadRow, source: Mapping[str, object]) -> None:
+    """Fail a row that has other fields than its id and object type, or no type."""
+    for name in source.keys() - {"id", *TYPE_KEYS}:
+        row.fail(
+            ErrorType.ATTRIBUTE_NOT_SUPPORTED,
+            f"A change of type takes no field [{name[:100]}]",
+        )
+    if not row.errors and TYPE not in row.values:
+        row.fail(ErrorType.PARAMETER_REQUIRED, f"Missing required parameter [{TYPE}]")
+
+
+def _emptied(
+    row: ReadRow,
+    target: VaultObject,
+    registry: Registry,
+) -> ResolvedRow:
+    """Return the row with the fields that its object type does not have set to null."""
+    values = dict(row.values)
+    chosen = registry.object_type(str(values.get(TYPE)))
+    # A type that declares no fields has all of them.
+    if chosen is not None and chosen.fields:
+        absent = target.fields.keys() - chosen.fields.keys()
+        values |= dict.fromkeys(absent - PLATFORM_FIELD_TYPES.keys())
+    return ResolvedRow(
+        index=row.index,
+        key=row.key,
+        values=values,
+        errors=list(row.errors),
+    )

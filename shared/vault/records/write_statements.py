@@ -1,4 +1,4 @@
-"""SQL of the write path: one statement for a whole batch, values in arrays, names quoted."""
+"""Writes the SQL of the write path: one statement for a whole batch, values in arrays, names quoted."""
 
 from __future__ import annotations
 
@@ -13,8 +13,19 @@ NAME_FORMAT = re.compile(r"(?P<head>[^{]*)\{(?P<digits>0+)\}(?P<tail>[^{]*)\Z")
 
 
 def _carried(field: Field, alias: str) -> str:
-    """The stored value of a carried one: multi-value picklists travel as comma-separated names."""
+    """Return the SQL of a value to store; multi-value picklists travel as names with commas."""
     return f"string_to_array({alias}, ',')" if field.multi_value else alias
+
+
+def _arrays(fields: Sequence[Field], first: int) -> list[str]:
+    """Return an array parameter for each field, numbered from ``first`` on."""
+    numbered = enumerate(fields, first)
+    return [f"${number}::{column_type(field)}[]" for number, field in numbered]
+
+
+def _aliases(fields: Sequence[Field], first: int) -> list[str]:
+    """Return the name of each parameter's values within the statement."""
+    return [f"c{number}" for number, _ in enumerate(fields, first)]
 
 
 def insert_statement(target: VaultObject, fields: Sequence[Field]) -> str:
@@ -22,68 +33,79 @@ def insert_statement(target: VaultObject, fields: Sequence[Field]) -> str:
 
     A row that would break a unique index is left out, and so is missing from what is returned.
     """
-    names = [quote(f.name) for f in fields]
-    arrays = ", ".join(f"${n}::{column_type(f)}[]" for n, f in enumerate(fields, 1))
-    values = [_carried(f, f"u.c{n}") for n, f in enumerate(fields, 1)]
-    source = f"unnest({arrays}) AS u({', '.join(f'c{n}' for n in range(1, len(fields) + 1))})"
+    arrays = ", ".join(_arrays(fields, 1))
+    aliases = _aliases(fields, 1)
+    source = f"unnest({arrays}) AS u({', '.join(aliases)})"
+    names = [quote(field.name) for field in fields]
+    values = [
+        _carried(field, f"u.{alias}")
+        for field, alias in zip(fields, aliases, strict=True)
+    ]
     if target.fields["name__v"].system_managed_name:
         names.append(quote("name__v"))
         values.append(_managed_name(len(fields)))
-        # Drawn once a row, however often the name speaks of it.
-        source = f"(SELECT u.*, nextval('{name_sequence(target.name)}')::text AS number FROM {source}) u"
-    return (
-        f"INSERT INTO {table(target.name)} ({', '.join(names)}) SELECT {', '.join(values)} FROM {source} "
-        "ON CONFLICT DO NOTHING RETURNING id"
-    )
+        # Drawn once a row, however often the name contains it.
+        drawn = f"nextval('{name_sequence(target.name)}')::text AS number"
+        source = f"(SELECT u.*, {drawn} FROM {source}) u"
+    into = f"INSERT INTO {table(target.name)} ({', '.join(names)})"
+    select = f"SELECT {', '.join(values)} FROM {source}"
+    return f"{into} {select} ON CONFLICT DO NOTHING RETURNING id"
 
 
 def _managed_name(last: int) -> str:
-    """The name of a row's number; head, digits and tail of the format follow the arrays as parameters."""
+    """Return the SQL of a row's name; head, digits and tail of its format follow the arrays as parameters."""
     head, digits, tail = (f"${last + n}" for n in (1, 2, 3))
-    return f"{head}::text || lpad(u.number, greatest({digits}::int, length(u.number)), '0') || {tail}::text"
+    # A number with more digits than the format has keeps all of them.
+    width = f"greatest({digits}::int, length(u.number))"
+    number = f"lpad(u.number, {width}, '0')"
+    return f"{head}::text || {number} || {tail}::text"
 
 
 def name_parameters(target: VaultObject) -> tuple[str, int, str] | tuple[()]:
-    """The parameters that a system-managed name adds to the insert."""
+    """Return the parameters that a system-managed name adds to the insert; none without one."""
     name = target.fields["name__v"]
     if not name.system_managed_name:
         return ()
     match = NAME_FORMAT.match(name.value_format or "{000000}")
     if match is None:
         return ("", 6, "")
-    return match["head"], len(match["digits"]), match["tail"]
+    digits = len(match["digits"])
+    return match["head"], digits, match["tail"]
 
 
 def update_statement(
-    target: VaultObject, fields: Sequence[Field], *, later: str | None = None
+    target: VaultObject,
+    fields: Sequence[Field],
+    *,
+    later: str | None = None,
 ) -> str:
     """Update a batch by id: array of ids, then one array a field.
 
     The date field ``later`` gets a date after the stored one, a millisecond at least: two states of a record never
     share it, and the later state has the later date.
     """
-    arrays = ", ".join(
-        ["$1::text[]", *(f"${n}::{column_type(f)}[]" for n, f in enumerate(fields, 2))]
-    )
-    aliases = ", ".join(["id", *(f"c{n}" for n in range(2, len(fields) + 2))])
-    values = {
-        f.name: f"greatest(u.c{n}, t.{quote(f.name)} + interval '1 ms')"
-        if f.name == later
-        else _carried(f, f"u.c{n}")
-        for n, f in enumerate(fields, 2)
-    }
-    sets = ", ".join(f"{quote(name)} = {value}" for name, value in values.items())
-    return f"UPDATE {table(target.name)} t SET {sets} FROM unnest({arrays}) AS u({aliases}) WHERE t.id = u.id"
+    aliases = _aliases(fields, 2)
+    arrays = ", ".join(["$1::text[]", *_arrays(fields, 2)])
+    columns = ", ".join(["id", *aliases])
+    sets: list[str] = []
+    for field, alias in zip(fields, aliases, strict=True):
+        name, value = quote(field.name), _carried(field, f"u.{alias}")
+        if field.name == later:
+            value = f"greatest({value}, t.{name} + interval '1 ms')"
+        sets.append(f"{name} = {value}")
+    update = f"UPDATE {table(target.name)} t SET {', '.join(sets)}"
+    return f"{update} FROM unnest({arrays}) AS u({columns}) WHERE t.id = u.id"
 
 
 def lock_statement(target: VaultObject, key: Field, fields: Sequence[Field]) -> str:
     """Lock the records of a batch by key, in the order of their ids so that two batches never wait for each other."""
-    columns = ", ".join(
-        ["id", f"{quote(key.name)} AS key", *(_stored(f) for f in fields)]
-    )
+    name = quote(key.name)
+    stored = [_stored(field) for field in fields]
+    columns = ", ".join(["id", f"{name} AS key", *stored])
+    # Weaker than FOR UPDATE: records that refer to these may be added meanwhile.
     return (
         f"SELECT {columns} FROM {table(target.name)} "
-        f"WHERE {quote(key.name)} = ANY($1::{column_type(key)}[]) ORDER BY id FOR NO KEY UPDATE"
+        f"WHERE {name} = ANY($1::{column_type(key)}[]) ORDER BY id FOR NO KEY UPDATE"
     )
 
 
@@ -93,15 +115,17 @@ def _stored(field: Field) -> str:
 
 
 def taken_statement(target: VaultObject, field: Field) -> str:
-    """Which of the given values of a unique field are stored, and in which record."""
+    """Select which values of a unique field are stored, and in which records."""
     name = quote(field.name)
-    return f"SELECT id, {name} AS key FROM {table(target.name)} WHERE {name} = ANY($1::{column_type(field)}[])"
+    condition = f"{name} = ANY($1::{column_type(field)}[])"
+    return f"SELECT id, {name} AS key FROM {table(target.name)} WHERE {condition}"
 
 
 def unique_fields(target: VaultObject) -> list[Field]:
-    """The fields whose values may occur once."""
-    return [
-        f
-        for f in target.fields.values()
-        if f.unique and f.type is not FieldType.ID and not f.system
-    ]
+    """Return the fields that callers set and whose values may occur once."""
+    return [field for field in target.fields.values() if _is_unique(field)]
+
+
+def _is_unique(field: Field) -> bool:
+    # Ids are unique by the way they are handed out.
+    return field.unique and not field.system and field.type is not FieldType.ID

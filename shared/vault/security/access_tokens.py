@@ -1,4 +1,4 @@
-"""API access tokens: what a program signs its calls with instead of a session, kept as digests only."""
+"""Makes and checks API access tokens: what a program signs its calls with instead of a session."""
 
 from __future__ import annotations
 
@@ -6,16 +6,18 @@ import secrets
 from datetime import UTC, date, datetime, time
 from typing import TYPE_CHECKING
 
+from shared.protocol.date_times import date_time_text
 from shared.protocol.error_types import ErrorType
 from shared.vault.access.caller import Caller
-from shared.vault.access.moments import moment
 from shared.vault.access.permissions import (
+    AuditTrail,
     Operation,
     in_person,
     require_all_of,
     require_own,
 )
 from shared.vault.audit import audit_entries as entries
+from shared.vault.audit.audit_entries import AuditAction
 from shared.vault.errors import VaultFault
 from shared.vault.security.sessions import digest, invalid_session
 
@@ -63,9 +65,13 @@ class AccessTokens:
         self._profiles = profiles
 
     async def generate(
-        self, caller: Caller, user_id: int, name: str, expiry: str
+        self,
+        caller: Caller,
+        user_id: int,
+        name: str,
+        expiry: str,
     ) -> dict[str, str]:
-        """A new token as ``{id, token__sys}``; its value is never to be had again.
+        """Make a token and return it as ``{id, token__sys}``; nothing returns its value again.
 
         ``expiry`` is a date or a date and time in UTC; empty for a token that does not expire.
 
@@ -74,14 +80,7 @@ class AccessTokens:
         """
         in_person(caller)
         require_own(caller, user_id, OBJECT, Operation.CREATE)
-        if not name:
-            raise VaultFault(
-                ErrorType.PARAMETER_REQUIRED, "Missing required parameter [name__v]"
-            )
-        if len(name) > MAX_NAME or "\x00" in name:
-            raise VaultFault(
-                ErrorType.INVALID_DATA, f"[name__v] holds at most {MAX_NAME} characters"
-            )
+        _check_name(name)
         expires = _expiry(expiry)
         token = TOKEN + secrets.token_hex(32)
         async with self._database.transaction() as connection:
@@ -92,98 +91,115 @@ class AccessTokens:
                     ErrorType.USER_NOT_FOUND, "There is no active user with this id"
                 )
             if user_id != caller.user_id:
+                # A token for somebody else is a way to be them.
                 require_all_of(caller, self._profiles.in_full(user["security_profile"]))
-            created = caller.user_id
-            token_id = await connection.fetchval(
-                ADD, user_id, name, digest(token), expires, created, MAX_TOKENS
-            )
-            item = f"Token.{token_id}"
-            if token_id is not None:
-                await entries.noted(
-                    connection,
-                    caller,
-                    entries.DOMAIN,
-                    entries.CREATE,
-                    item,
-                    after=str(user_id),
+            values = (user_id, name, digest(token), expires, caller.user_id, MAX_TOKENS)
+            token_id = await connection.fetchval(ADD, *values)
+            if token_id is None:
+                raise VaultFault(
+                    ErrorType.OPERATION_NOT_ALLOWED,
+                    f"A user has at most {MAX_TOKENS} active tokens",
                 )
-        if token_id is None:
-            raise VaultFault(
-                ErrorType.OPERATION_NOT_ALLOWED,
-                f"A user has at most {MAX_TOKENS} active tokens",
+            await entries.noted(
+                connection,
+                caller,
+                AuditTrail.DOMAIN,
+                AuditAction.CREATE,
+                f"Token.{token_id}",
+                after=str(user_id),
             )
         return {"id": token_id, "token__sys": token}
 
     async def of_user(self, caller: Caller, user_id: int) -> list[dict[str, object]]:
-        """A user's tokens without their values.
+        """Return a user's tokens without their values.
 
         :raises VaultFault: INSUFFICIENT_ACCESS.
         """
         require_own(caller, user_id, OBJECT, Operation.READ)
         async with self._database.connection() as connection:
-            return [_json(row) for row in await connection.fetch(LIST, user_id)]
+            rows = await connection.fetch(LIST, user_id)
+        return [_json(row) for row in rows]
 
-    async def remove(self, caller: Caller, user_id: int, token_id: str) -> None:
+    async def remove(
+        self,
+        caller: Caller,
+        user_id: int,
+        token_id: str,
+    ) -> None:
         """Revoke a token at once.
 
-        :raises VaultFault: INSUFFICIENT_ACCESS, INVALID_DATA.
+        :raises VaultFault: INSUFFICIENT_ACCESS, and INVALID_DATA when the user has no such token.
         """
         in_person(caller)
         require_own(caller, user_id, OBJECT, Operation.DELETE)
         async with self._database.transaction() as connection:
-            if (
-                "\x00" in token_id
-                or await connection.fetchval(REMOVE, token_id, user_id) is None
-            ):
+            removed = None
+            # PostgreSQL takes no text with NUL, and no stored id has one.
+            if "\x00" not in token_id:
+                removed = await connection.fetchval(REMOVE, token_id, user_id)
+            if removed is None:
                 raise VaultFault(ErrorType.INVALID_DATA, "The user has no such token")
-            item = f"Token.{token_id}"
             await entries.noted(
                 connection,
                 caller,
-                entries.DOMAIN,
-                entries.DELETE,
-                item,
+                AuditTrail.DOMAIN,
+                AuditAction.DELETE,
+                f"Token.{token_id}",
                 before=str(user_id),
             )
 
     async def caller(self, token: str) -> Caller:
-        """Whose token this is; counts as use of it.
+        """Return the user whose token this is; that counts as use of it.
 
-        :raises VaultFault: INVALID_SESSION_ID.
+        :raises VaultFault: INVALID_SESSION_ID when there is no such token, or it has expired.
         """
         async with self._database.connection() as connection:
             row = await connection.fetchrow(FIND, digest(token))
             if row is None:
                 raise invalid_session()
+            # Once a minute is enough for when it was last used: most calls write nothing.
             if row["stale"]:
                 await connection.execute(TOUCH, row["id"])
-        return Caller(
-            row["user_id"],
-            row["username"],
-            self._profiles.named(row["security_profile"]),
+        profile = self._profiles.named(row["security_profile"])
+        return Caller(row["user_id"], row["username"], profile)
+
+
+def _check_name(name: str) -> None:
+    if not name:
+        raise VaultFault(
+            ErrorType.PARAMETER_REQUIRED, "Missing required parameter [name__v]"
+        )
+    if len(name) > MAX_NAME or "\x00" in name:
+        raise VaultFault(
+            ErrorType.INVALID_DATA, f"[name__v] holds at most {MAX_NAME} characters"
         )
 
 
 def _expiry(text: str) -> datetime | None:
-    """The moment a token ends; a date alone means the last second of that day."""
+    """Return the time at which a token ends; a date alone means the last second of that day.
+
+    :raises VaultFault: INVALID_DATA when it is no date, or has passed.
+    """
     if not text:
         return None
     try:
-        if len(text) == len("2026-12-31"):
-            expires = datetime.combine(date.fromisoformat(text), time(23, 59, 59), UTC)
-        else:
-            given = datetime.fromisoformat(text)
-            expires = (given if given.tzinfo else given.replace(tzinfo=UTC)).astimezone(
-                UTC
-            )
+        expires = _end(text)
     except (ValueError, OverflowError) as error:
         form = "YYYY-MM-DDTHH:MM:SSZ"
-        raise VaultFault(
-            ErrorType.INVALID_DATA, f"[expiry_date__v] takes a date and time as {form}"
-        ) from error
+        message = f"[expiry_date__v] takes a date and time as {form}"
+        raise VaultFault(ErrorType.INVALID_DATA, message) from error
     if expires <= datetime.now(UTC):
         raise VaultFault(ErrorType.INVALID_DATA, "[expiry_date__v] has passed")
     return expires
+
+
+def _end(text: str) -> datetime:
+    if len(text) == len("2026-12-31"):
+        day = date.fromisoformat(text)
+        return datetime.combine(day, time(23, 59, 59), UTC)
+    end = datetime.fromisoformat(text)
+    aware = end if end.tzinfo else end.replace(tzinfo=UTC)
+    return aware.astimezone(UTC)
 
 
 def _json(row: Record) -> dict[str, object]:
@@ -192,7 +208,7 @@ def _json(row: Record) -> dict[str, object]:
         "name__v": row["name"],
         "user__sys": str(row["user_id"]),
         "status__v": ["active__v" if row["active"] else "inactive__v"],
-        "expiry_date__sys": moment(row["expiry_date"]),
-        "last_used_date__sys": moment(row["last_used_date"]),
-        "created_date__v": moment(row["created_date"]),
+        "expiry_date__sys": date_time_text(row["expiry_date"]),
+        "last_used_date__sys": date_time_text(row["last_used_date"]),
+        "created_date__v": date_time_text(row["created_date"]),
     }

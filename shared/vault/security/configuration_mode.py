@@ -1,4 +1,4 @@
-"""Configuration mode: while it is on, a Vault is open to its administrators only."""
+"""Switches configuration mode: while it is on, a Vault is open to its administrators only."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ log = structlog.get_logger(__name__)
 
 
 class ConfigurationMode:
-    """Whether the mode is on, as this process knows it: it hears of a change as it hears of changed components."""
+    """Whether the mode is on, as this process last read it; a change is announced like a change of components."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -33,7 +33,10 @@ class ConfigurationMode:
             )
 
     async def switch(self, caller: Caller, *, enabled: bool) -> None:
-        """Switch the mode on or off; raises VaultFault."""
+        """Switch the mode on or off, for all processes.
+
+        :raises VaultFault: INSUFFICIENT_ACCESS.
+        """
         authorize(caller, Grant.EXECUTE_MDL)
         async with self._database.transaction() as connection:
             await connection.execute(
@@ -44,9 +47,11 @@ class ConfigurationMode:
         log.info("configuration_mode.switched", enabled=enabled, user_id=caller.user_id)
 
     def admit(self, caller: Caller) -> None:
-        """Refuse everyone but administrators while the mode is on; raises VaultFault ``CONFIGURATION_MODE_ENABLED``."""
-        if self.enabled and not granted(caller, Grant.EXECUTE_MDL):
-            message = (
-                "The Vault is in configuration mode; only administrators have access"
-            )
-            raise VaultFault(ErrorType.CONFIGURATION_MODE_ENABLED, message)
+        """Check that the caller may use the Vault now: administrators always, others unless the mode is on.
+
+        :raises VaultFault: CONFIGURATION_MODE_ENABLED when not.
+        """
+        if not self.enabled or granted(caller, Grant.EXECUTE_MDL):
+            return
+        message = "The Vault is in configuration mode; only administrators have access"
+        raise VaultFault(ErrorType.CONFIGURATION_MODE_ENABLED, message)

@@ -1,4 +1,4 @@
-"""Delegated access: users who let others act in their name for a while, and the sessions of those others."""
+"""Grants and revokes delegated access: users let others act in their name for a while."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import asyncpg
 
+from shared.protocol.date_times import date_time_text
 from shared.protocol.error_types import ErrorType
-from shared.vault.access.moments import moment
 from shared.vault.access.permissions import (
+    AuditTrail,
     Operation,
     in_person,
     may,
@@ -17,6 +18,7 @@ from shared.vault.access.permissions import (
     require_own,
 )
 from shared.vault.audit import audit_entries as entries
+from shared.vault.audit.audit_entries import AuditAction
 from shared.vault.errors import VaultFault
 
 if TYPE_CHECKING:
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from shared.vault.access.caller import Caller
     from shared.vault.security.security_profiles import SecurityProfiles
     from shared.vault.security.sessions import Session, Sessions
-    from shared.vault.storage.database import Database
+    from shared.vault.storage.database import Connection, Database
 
 OBJECT = "delegated_access__sys"
 MAX_DELEGATES = 100
@@ -64,24 +66,25 @@ class Delegations:
     """Who may act for whom in this Vault."""
 
     def __init__(
-        self, database: Database, sessions: Sessions, profiles: SecurityProfiles
+        self,
+        database: Database,
+        sessions: Sessions,
+        profiles: SecurityProfiles,
     ) -> None:
         self._database = database
         self._profiles = profiles
         self._sessions = sessions
 
     async def delegators(self, caller: Caller) -> list[int]:
-        """The users in whose names the caller may act now."""
+        """Return the users in whose names the caller may act now."""
         async with self._database.connection() as connection:
-            return [
-                row["delegator_user_id"]
-                for row in await connection.fetch(GRANTED, caller.user_id)
-            ]
+            rows = await connection.fetch(GRANTED, caller.user_id)
+        return [row["delegator_user_id"] for row in rows]
 
     async def sign_in(self, caller: Caller, delegator_user_id: int) -> Session:
-        """A session in the delegator's name.
+        """Open a session in the delegator's name and return it.
 
-        :raises VaultFault: INSUFFICIENT_ACCESS.
+        :raises VaultFault: INSUFFICIENT_ACCESS unless the delegator lets the caller act for them now.
         """
         in_person(caller)
         if delegator_user_id not in await self.delegators(caller):
@@ -92,13 +95,11 @@ class Delegations:
         return await self._sessions.open(delegator_user_id, caller.user_id)
 
     async def all(self, caller: Caller) -> list[dict[str, object]]:
-        """Delegations by and to the caller; all of them for one who may read those of others."""
+        """Return delegations by and to the caller; all of them to one who may read those of others."""
         everyone = may(caller, OBJECT, Operation.READ)
         async with self._database.connection() as connection:
-            return [
-                _json(row)
-                for row in await connection.fetch(LIST, caller.user_id, everyone)
-            ]
+            rows = await connection.fetch(LIST, caller.user_id, everyone)
+        return [_json(row) for row in rows]
 
     async def grant(
         self,
@@ -108,7 +109,7 @@ class Delegations:
         start: datetime | None,
         end: datetime | None,
     ) -> int:
-        """Let ``delegate`` act for ``delegator`` from ``start`` (now) to ``end`` (revocation).
+        """Let ``delegate`` act for ``delegator`` from ``start`` (now) to ``end`` (revocation); return its id.
 
         :raises VaultFault: INSUFFICIENT_ACCESS, INVALID_DATA, OPERATION_NOT_ALLOWED, USER_NOT_FOUND.
         """
@@ -124,58 +125,83 @@ class Delegations:
             )
         try:
             async with self._database.transaction() as connection:
-                rows = await connection.fetch(ACTIVE, [delegator, delegate])
-                active = {row["user_id"]: row["security_profile"] for row in rows}
-                if len(active) != 2:
-                    raise VaultFault(
-                        ErrorType.USER_NOT_FOUND, "There is no active user with this id"
-                    )
-                if delegator != caller.user_id:
-                    require_all_of(caller, self._profiles.in_full(active[delegator]))
-                if await connection.fetchval(CLOSED, delegator, delegate):
-                    message = "Members of a group of the user may only delegate to other members of it"
-                    raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, message)
-                created = caller.user_id
-                added = await connection.fetchval(
-                    ADD, delegator, delegate, start, end, created, MAX_DELEGATES
+                await self._check_users(connection, caller, delegator, delegate)
+                values = (
+                    delegator,
+                    delegate,
+                    start,
+                    end,
+                    caller.user_id,
+                    MAX_DELEGATES,
                 )
-                item, after = f"Delegation.{added}", f"{delegator} to {delegate}"
+                added = await connection.fetchval(ADD, *values)
+                if added is None:
+                    raise VaultFault(
+                        ErrorType.OPERATION_NOT_ALLOWED,
+                        f"A user has at most {MAX_DELEGATES} delegates",
+                    )
                 await entries.noted(
                     connection,
                     caller,
-                    entries.DOMAIN,
-                    entries.CREATE,
-                    item,
-                    after=after,
+                    AuditTrail.DOMAIN,
+                    AuditAction.CREATE,
+                    f"Delegation.{added}",
+                    after=f"{delegator} to {delegate}",
                 )
         except asyncpg.UniqueViolationError as error:
             message = "The user has granted delegate access to this user already"
             raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, message) from error
-        if added is None:
-            raise VaultFault(
-                ErrorType.OPERATION_NOT_ALLOWED,
-                f"A user has at most {MAX_DELEGATES} delegates",
-            )
         return int(added)
+
+    async def _check_users(
+        self,
+        connection: Connection,
+        caller: Caller,
+        delegator: int,
+        delegate: int,
+    ) -> None:
+        """Check that both are active users, and that the caller and the delegator's groups allow the delegation.
+
+        :raises VaultFault: USER_NOT_FOUND, INSUFFICIENT_ACCESS, OPERATION_NOT_ALLOWED.
+        """
+        rows = await connection.fetch(ACTIVE, [delegator, delegate])
+        profiles = {row["user_id"]: row["security_profile"] for row in rows}
+        if len(profiles) != 2:
+            raise VaultFault(
+                ErrorType.USER_NOT_FOUND, "There is no active user with this id"
+            )
+        if delegator != caller.user_id:
+            require_all_of(caller, self._profiles.in_full(profiles[delegator]))
+        if await connection.fetchval(CLOSED, delegator, delegate):
+            message = "Members of a group of the user may only delegate to other members of it"
+            raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, message)
 
     async def revoke(self, caller: Caller, delegation_id: int) -> None:
         """End a delegation and the sessions opened by it.
 
-        :raises VaultFault: INSUFFICIENT_ACCESS, INVALID_DATA.
+        :raises VaultFault: INSUFFICIENT_ACCESS, and INVALID_DATA when there is no such delegation.
         """
         in_person(caller)
         async with self._database.transaction() as connection:
             owner = await connection.fetchval(OWNER, delegation_id)
             # What does not exist and what is another user's look the same to one who may see neither.
+            nobody = -1
             require_own(
-                caller, -1 if owner is None else owner, OBJECT, Operation.DELETE
+                caller,
+                nobody if owner is None else owner,
+                OBJECT,
+                Operation.DELETE,
             )
             if owner is None:
                 raise VaultFault(ErrorType.INVALID_DATA, "There is no such delegation")
             await connection.execute(REMOVE, delegation_id)
             item = f"Delegation.{delegation_id}"
             await entries.noted(
-                connection, caller, entries.DOMAIN, entries.DELETE, item
+                connection,
+                caller,
+                AuditTrail.DOMAIN,
+                AuditAction.DELETE,
+                item,
             )
 
 
@@ -184,8 +210,8 @@ def _json(row: Record) -> dict[str, object]:
         "id": row["id"],
         "delegator_userid": str(row["delegator_user_id"]),
         "delegate_userid": str(row["delegate_user_id"]),
-        "start_date": moment(row["start_date"]),
-        "end_date": moment(row["end_date"]),
+        "start_date": date_time_text(row["start_date"]),
+        "end_date": date_time_text(row["end_date"]),
         "created_by": row["created_by"],
-        "created_date": moment(row["created_date"]),
+        "created_date": date_time_text(row["created_date"]),
     }

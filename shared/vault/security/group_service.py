@@ -1,17 +1,19 @@
-"""Groups: named lists of users, some by their own membership and some by their security profile."""
+"""Carries out the group calls: named lists of users, some by membership and some by their security profile."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from enum import StrEnum
+from typing import TYPE_CHECKING, NamedTuple, assert_never
 
 import asyncpg
 
+from shared.protocol.date_times import date_time_text
 from shared.protocol.error_types import ErrorType
-from shared.vault.access.moments import moment
 from shared.vault.access.permissions import Operation, require
 from shared.vault.audit import audit_entries as entries
+from shared.vault.audit.audit_entries import AuditAction
 from shared.vault.components.naming import name_of_label
 from shared.vault.components.platform import SECURITY_PROFILES
 from shared.vault.errors import VaultFault
@@ -42,6 +44,14 @@ SELECT (to_jsonb(g) || jsonb_build_object('members', array(
     SELECT m.user_id FROM platform.user_group_member m WHERE m.group_id = g.id ORDER BY 1)))::text
 FROM platform.user_group g WHERE g.id = $1
 """
+REMOVE_MEMBERS = "DELETE FROM platform.user_group_member WHERE group_id = $1 AND user_id = ANY($2::bigint[])"
+CLEAR_MEMBERS = "DELETE FROM platform.user_group_member WHERE group_id = $1"
+COUNT_USERS = (
+    "SELECT count(*) FROM platform.credential WHERE user_id = ANY($1::bigint[])"
+)
+ADD_MEMBERS = """
+INSERT INTO platform.user_group_member (group_id, user_id) SELECT $1, unnest($2::bigint[]) ON CONFLICT DO NOTHING
+"""
 PROFILES_FIELD = "security_profiles__v"
 COLUMNS = {
     "label__v": "label",
@@ -55,6 +65,24 @@ FLAGS = frozenset({"active__v", "allow_delegation_among_members__v"})
 LENGTHS = {"label__v": MAX_LABEL, "group_description__v": MAX_DESCRIPTION}
 
 
+class MemberChange(StrEnum):
+    """How a call changes the members of a group."""
+
+    SET = "set"
+    ADD = "add"
+    DELETE = "delete"
+
+
+class Members(NamedTuple):
+    """A change of a group's members, and the ids of the users in it."""
+
+    change: MemberChange
+    users: list[int]
+
+
+NO_MEMBERS = Members(MemberChange.SET, [])
+
+
 class GroupService:
     """The groups of a Vault."""
 
@@ -65,23 +93,25 @@ class GroupService:
     async def all(
         self, caller: Caller, *, implied: bool = False
     ) -> list[dict[str, object]]:
-        """All groups; with ``implied`` also the members by security profile.
+        """Return all groups; with ``implied`` also the members by security profile.
 
         :raises VaultFault: INSUFFICIENT_ACCESS.
         """
         require(caller, OBJECT, Operation.READ)
         async with self._database.connection() as connection:
-            return [
-                _json(row, implied=implied)
-                for row in await connection.fetch(f"{SELECT} ORDER BY g.id")
-            ]
+            groups = await connection.fetch(f"{SELECT} ORDER BY g.id")
+        return [_json(group, implied=implied) for group in groups]
 
     async def get(
-        self, caller: Caller, group_id: int, *, implied: bool = False
+        self,
+        caller: Caller,
+        group_id: int,
+        *,
+        implied: bool = False,
     ) -> dict[str, object]:
-        """One group.
+        """Return one group; with ``implied`` also the members by security profile.
 
-        :raises VaultFault: INSUFFICIENT_ACCESS, INVALID_DATA.
+        :raises VaultFault: INSUFFICIENT_ACCESS, and INVALID_DATA when there is no such group.
         """
         require(caller, OBJECT, Operation.READ)
         async with self._database.connection() as connection:
@@ -91,7 +121,7 @@ class GroupService:
         return _json(group, implied=implied)
 
     async def create(self, caller: Caller, fields: Mapping[str, str]) -> int:
-        """A new group, named after its label; returns its id.
+        """Create a group, named after its label, and return its id.
 
         :raises VaultFault: INSUFFICIENT_ACCESS, PARAMETER_REQUIRED, INVALID_DATA, ATTRIBUTE_NOT_SUPPORTED,
             OPERATION_NOT_ALLOWED when the name is taken, USER_NOT_FOUND.
@@ -102,30 +132,30 @@ class GroupService:
             raise VaultFault(
                 ErrorType.PARAMETER_REQUIRED, "Missing required parameter [label__v]"
             )
-        values |= {
-            "name": name_of_label(str(values["label"])),
-            "created_by": caller.user_id,
-        }
+        values["name"] = name_of_label(str(values["label"]))
+        values["created_by"] = caller.user_id
         values["modified_by"] = caller.user_id
-        names, places = (
-            ", ".join(values),
-            ", ".join(f"${n}" for n in range(1, len(values) + 1)),
-        )
+        names = ", ".join(values)
+        places = ", ".join(f"${n}" for n in range(1, len(values) + 1))
         sql = (
             f"INSERT INTO platform.user_group ({names}) VALUES ({places}) RETURNING id"
         )
         try:
             async with self._database.transaction() as connection:
                 group_id = int(await connection.fetchval(sql, *values.values()))
-                await _change_members(connection, group_id, members or ("set", []))
-                await _note(connection, caller, group_id, entries.CREATE, None)
+                await _change_members(connection, group_id, members or NO_MEMBERS)
+                await _note(connection, caller, group_id, AuditAction.CREATE, None)
+        # The index decides, not a look before: another call may take the name meanwhile.
         except asyncpg.UniqueViolationError as error:
             message = f"Another resource already exists with [name__v={values['name']}]"
             raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, message) from error
         return group_id
 
     async def update(
-        self, caller: Caller, group_id: int, fields: Mapping[str, str]
+        self,
+        caller: Caller,
+        group_id: int,
+        fields: Mapping[str, str],
     ) -> None:
         """Change a group; ``members__v`` replaces its members, or adds or deletes some.
 
@@ -141,6 +171,7 @@ class GroupService:
         sets = "".join(f", {name} = ${n}" for n, name in enumerate(values, 3))
         sql = f"UPDATE platform.user_group SET modified_by = $2, modified_date = now(){sets} WHERE id = $1"
         async with self._database.transaction() as connection:
+            # Delegation among its members may be allowed in a group of the system, too.
             await _open_group(
                 connection,
                 group_id,
@@ -151,7 +182,7 @@ class GroupService:
             await connection.execute(sql, group_id, caller.user_id, *values.values())
             if members is not None:
                 await _change_members(connection, group_id, members)
-            await _note(connection, caller, group_id, entries.EDIT, before)
+            await _note(connection, caller, group_id, AuditAction.EDIT, before)
 
     async def delete(self, caller: Caller, group_id: int) -> None:
         """Remove a group that users have made.
@@ -165,11 +196,11 @@ class GroupService:
             await connection.execute(
                 "DELETE FROM platform.user_group WHERE id = $1", group_id
             )
-            await _note(connection, caller, group_id, entries.DELETE, before)
+            await _note(connection, caller, group_id, AuditAction.DELETE, before)
 
     def _read(
         self, fields: Mapping[str, str]
-    ) -> tuple[dict[str, object], tuple[str, list[int]] | None]:
+    ) -> tuple[dict[str, object], Members | None]:
         values, members = _read(fields)
         known = self._components.registry.picklists[SECURITY_PROFILES.name].entries
         named = values.get(COLUMNS[PROFILES_FIELD], [])
@@ -185,10 +216,10 @@ async def _note(
     connection: Connection,
     caller: Caller,
     group_id: int,
-    action: str,
+    action: AuditAction,
     before: str | None,
 ) -> None:
-    """The change of a group on the audit trail, with its members."""
+    """Write the entry of a change of a group to the audit trail, with its members."""
     after = await connection.fetchval(STATE, group_id)
     await entries.noted(
         connection,
@@ -206,9 +237,13 @@ async def _open_group(
     group_id: int,
     *,
     changing: set[str],
-    members: tuple[str, list[int]] | None,
+    members: Members | None,
 ) -> None:
-    """Lock the group; of one that the system has made only delegation among its members may be changed."""
+    """Lock a group for a change of these columns and members.
+
+    :raises VaultFault: INVALID_DATA when there is no such group; OPERATION_NOT_ALLOWED for a group of the system,
+        unless nothing but delegation among its members changes.
+    """
     system = await connection.fetchval(
         "SELECT system_group FROM platform.user_group WHERE id = $1 FOR UPDATE",
         group_id,
@@ -222,37 +257,39 @@ async def _open_group(
 
 
 async def _change_members(
-    connection: Connection, group_id: int, change: tuple[str, list[int]]
+    connection: Connection,
+    group_id: int,
+    members: Members,
 ) -> None:
-    how, users = change
-    if how == "delete":
-        sql = "DELETE FROM platform.user_group_member WHERE group_id = $1 AND user_id = ANY($2::bigint[])"
-        await connection.execute(sql, group_id, users)
-        return
-    if how == "set":
-        await connection.execute(
-            "DELETE FROM platform.user_group_member WHERE group_id = $1", group_id
-        )
-    known = await connection.fetchval(
-        "SELECT count(*) FROM platform.credential WHERE user_id = ANY($1::bigint[])",
-        users,
-    )
+    match members.change:
+        case MemberChange.DELETE:
+            await connection.execute(REMOVE_MEMBERS, group_id, members.users)
+        case MemberChange.SET:
+            await connection.execute(CLEAR_MEMBERS, group_id)
+            await _add_members(connection, group_id, members.users)
+        case MemberChange.ADD:
+            await _add_members(connection, group_id, members.users)
+        case _:
+            assert_never(members.change)
+
+
+async def _add_members(
+    connection: Connection,
+    group_id: int,
+    users: list[int],
+) -> None:
+    known = await connection.fetchval(COUNT_USERS, users)
     if known != len(users):
         raise VaultFault(
             ErrorType.USER_NOT_FOUND, "[members__v] names a user who does not exist"
         )
-    await connection.execute(
-        "INSERT INTO platform.user_group_member (group_id, user_id) SELECT $1, unnest($2::bigint[])"
-        " ON CONFLICT DO NOTHING",
-        group_id,
-        users,
-    )
+    await connection.execute(ADD_MEMBERS, group_id, users)
 
 
 def _read(
     fields: Mapping[str, str],
-) -> tuple[dict[str, object], tuple[str, list[int]] | None]:
-    """Column values, and the change of members: ``set``, ``add`` or ``delete`` and the users."""
+) -> tuple[dict[str, object], Members | None]:
+    """Return the column values of a call's fields, and the change of members where it names some."""
     values: dict[str, object] = {}
     members = None
     for name, text in fields.items():
@@ -283,10 +320,10 @@ def _value(name: str, text: str) -> object:
     return text.strip()
 
 
-def read_members(text: str) -> tuple[str, list[int]]:
-    """``1,2`` replaces the members; ``add (1,2)`` and ``delete (1,2)`` change some.
+def read_members(text: str) -> Members:
+    """Return the change in a text: ``1,2`` replaces the members, ``add (1,2)`` and ``delete (1,2)`` change some.
 
-    :raises VaultFault: INVALID_DATA.
+    :raises VaultFault: INVALID_DATA when it is anything else, or names too many users.
     """
     match = MEMBERS.fullmatch(text)
     if match is None:
@@ -295,38 +332,37 @@ def read_members(text: str) -> tuple[str, list[int]]:
             "[members__v] takes ids of users, or add (…) or delete (…) with them",
         )
     parts = (match[2] if match[1] else match[3]).split(",")
+    # Two ids with a space and no comma between them are not one id.
+    run_together = any(" " in part.strip() for part in parts)
     users = sorted({int(part) for part in parts if part.strip().isdigit()})
-    if (
-        len(users) > MAX_MEMBERS
-        or any(" " in part.strip() for part in parts)
-        or (users and users[-1] >= 2**63)
-    ):
+    too_large = bool(users) and users[-1] >= 2**63
+    if run_together or too_large or len(users) > MAX_MEMBERS:
         raise VaultFault(
             ErrorType.INVALID_DATA,
             f"[members__v] takes at most {MAX_MEMBERS} ids of users",
         )
-    return (match[1] or "set").lower(), users
+    change = MemberChange(match[1].lower()) if match[1] else MemberChange.SET
+    return Members(change, users)
 
 
 def _json(group: Record, *, implied: bool) -> dict[str, object]:
+    by_system = group["system_group"]
     shown: dict[str, object] = {
         "id": group["id"],
         "name__v": group["name"],
         "label__v": group["label"],
         "active__v": group["active"],
-        "type__v": "System Provided Group"
-        if group["system_group"]
-        else "User Managed Group",
-        "editable__v": not group["system_group"],
-        "system_group__v": group["system_group"],
+        "type__v": "System Provided Group" if by_system else "User Managed Group",
+        "editable__v": not by_system,
+        "system_group__v": by_system,
         "allow_delegation_among_members__v": group["allow_delegation_among_members"],
         "group_description__v": group["description"],
         "members__v": group["members"],
         "security_profiles__v": group["security_profiles"],
         "created_by__v": group["created_by"],
-        "created_date__v": moment(group["created_date"]),
+        "created_date__v": date_time_text(group["created_date"]),
         "modified_by__v": group["modified_by"],
-        "modified_date__v": moment(group["modified_date"]),
+        "modified_date__v": date_time_text(group["modified_date"]),
     }
     if implied:
         shown["implied_members__v"] = group["implied"]

@@ -1,4 +1,4 @@
-"""Password hashes: argon2 off the event loop, a bounded number at a time."""
+"""Hashes and checks passwords with argon2: off the event loop, a bounded number at a time."""
 
 from __future__ import annotations
 
@@ -11,11 +11,10 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from shared.protocol.error_types import ErrorType
 from shared.vault.errors import VaultFault
 
-CONCURRENCY = 2
+CONCURRENCY = 2  # each takes a processor and 19 MiB while it runs
 QUEUE_TIMEOUT = 10.0  # seconds a sign-in waits for its turn
-BATCH_TIMEOUT = (
-    60.0  # the same of a password to be stored, of which a call may bring 500
-)
+# A password to be stored waits longer: a call may bring 500.
+BATCH_TIMEOUT = 60.0
 MAX_PASSWORD_LENGTH = 1024
 
 
@@ -25,10 +24,11 @@ class Passwords:
     def __init__(self) -> None:
         self._hasher = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
         self._turn = asyncio.Semaphore(CONCURRENCY)
+        # Checked in place of a hash that there is not, so that the time taken does not say which users exist.
         self._nobody = self._hasher.hash("no user has this password")
 
     async def hash(self, password: str) -> str:
-        """The salted hash to store.
+        """Return the salted hash to store.
 
         :raises VaultFault: UNEXPECTED_ERROR when too many wait.
         """
@@ -45,9 +45,9 @@ class Passwords:
         *,
         before: Callable[[], Awaitable[None]] | None = None,
     ) -> bool:
-        """Whether the password is the hash's own; without a hash the same work is done and the answer is no.
+        """Return whether the password is the hash's own; without a hash the same work is done, and the result is False.
 
-        ``before`` runs when this call's turn has come, so that a throttle counts what is waiting too.
+        ``before`` runs when this call's turn has come, so that a limit counts what is waiting too.
 
         :raises VaultFault: UNEXPECTED_ERROR when too many sign-ins wait; and what ``before`` raises.
         """
@@ -56,7 +56,9 @@ class Passwords:
             if before is not None:
                 await before()
             matches = await asyncio.to_thread(
-                self._matches, password_hash or self._nobody, password
+                self._matches,
+                password_hash or self._nobody,
+                password,
             )
         finally:
             self._turn.release()
@@ -71,9 +73,9 @@ class Passwords:
             raise VaultFault(ErrorType.UNEXPECTED_ERROR, message) from error
 
     def _matches(self, password_hash: str, password: str) -> bool:
+        # One character more than a password may have: what is too long is then wrong, and costs no more.
+        bounded = password[: MAX_PASSWORD_LENGTH + 1]
         try:
-            return self._hasher.verify(
-                password_hash, password[: MAX_PASSWORD_LENGTH + 1]
-            )
+            return self._hasher.verify(password_hash, bounded)
         except (VerificationError, InvalidHashError):
             return False

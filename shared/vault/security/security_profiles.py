@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from shared.vault.access.permission_sets import SUPPLIED, SecurityProfile
+from shared.vault.access.caller import SUPPLIED, SecurityProfile
 from shared.vault.components.permission_types import PROFILE
 
 if TYPE_CHECKING:
@@ -23,23 +23,22 @@ class SecurityProfiles:
         self._resolved: Mapping[str, SecurityProfile] = {}
 
     def named(self, name: str) -> SecurityProfile:
-        """The active profile of a name; one that there is not allows nothing."""
+        """Return the active profile of a name; an unknown one allows nothing."""
         registry = self._components.registry
         if registry is not self._registry:
-            self._registry, self._resolved = (
-                registry,
-                active_profiles(registry.components),
-            )
+            self._resolved = active_profiles(registry.components)
+            self._registry = registry
         return self._resolved.get(name) or SecurityProfile(name)
 
     def in_full(self, name: str) -> SecurityProfile:
-        """What a profile would allow if it and all its sets were active, as they may become: what it is to give it."""
-        components = self._components.registry.components
+        """Return what a profile would allow if it and all its sets were active.
+
+        They may become so: who gives the profile to somebody gives all of that.
+        """
         if name in SUPPLIED:
             return SUPPLIED[name]
+        components = self._components.registry.components
         component = components.get((PROFILE, name))
-        return (
-            SecurityProfile(name)
-            if component is None
-            else profile_of(component, components)
-        )
+        if component is None:
+            return SecurityProfile(name)
+        return profile_of(component, components)

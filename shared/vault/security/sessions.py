@@ -1,4 +1,4 @@
-"""Sessions: opaque random ids, of which the database keeps only a digest."""
+"""Opens, finds and ends sessions: opaque random ids, of which the database keeps only a digest."""
 
 from __future__ import annotations
 
@@ -45,12 +45,13 @@ AND (s.delegate_user_id IS NULL OR EXISTS (
 """
 TOUCH = "UPDATE platform.session SET used_date = now() WHERE token_hash = $1"
 END = "DELETE FROM platform.session WHERE token_hash = $1"
+# Also those that the user has opened in the names of others.
 END_OTHERS = "DELETE FROM platform.session WHERE $1 IN (user_id, delegate_user_id) AND token_hash <> $2"
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """What a sign-in gives: the id to send with every call, and whose it is."""
+    """What a sign-in returns: the id to send with every call, and the user whose session it is."""
 
     session_id: str
     user_id: int
@@ -60,17 +61,24 @@ class Sessions:
     """The live sessions of a Vault; ``idle`` is how long one lasts without a call."""
 
     def __init__(
-        self, database: Database, profiles: SecurityProfiles, idle: timedelta
+        self,
+        database: Database,
+        profiles: SecurityProfiles,
+        idle: timedelta,
     ) -> None:
         self._database = database
         self._profiles = profiles
         self._idle = idle
 
     async def open(self, user_id: int, delegate_user_id: int | None = None) -> Session:
-        """A new session for a user whose password has been checked, or for a delegate in the user's name."""
+        """Open a session for a user whose password has been checked, or for a delegate in the user's name."""
         async with self._database.transaction() as connection:
             session = await self._open(
-                connection, user_id, delegate_user_id, None, read_only=False
+                connection,
+                user_id,
+                delegate_user_id,
+                None,
+                read_only=False,
             )
             await signed_in(connection, user_id, delegate_user_id)
         return session
@@ -84,18 +92,17 @@ class Sessions:
         *,
         read_only: bool,
     ) -> Session:
-        """A session of this user that the caller opens for a connection's remote Vault, in a transaction."""
+        """Open a session of this user for a connection's remote Vault, within the caller's transaction."""
         session = await self._open(
-            connection, user_id, None, connection_id, read_only=read_only
-        )
-        await signed_in(
             connection,
-            *(
-                (user_id, None)
-                if caller.user_id == user_id
-                else (user_id, caller.user_id)
-            ),
+            user_id,
+            None,
+            connection_id,
+            read_only=read_only,
         )
+        # The audit trail names the caller who has opened it in the user's name.
+        opener = None if caller.user_id == user_id else caller.user_id
+        await signed_in(connection, user_id, opener)
         return session
 
     async def _open(
@@ -108,19 +115,14 @@ class Sessions:
         read_only: bool,
     ) -> Session:
         session = Session(secrets.token_hex(32).upper(), user_id)
+        key = digest(session.session_id)
         await connection.execute(PURGE, self._idle, MAXIMUM_AGE)
-        values = (
-            digest(session.session_id),
-            user_id,
-            delegate_user_id,
-            connection_id,
-            read_only,
-        )
+        values = (key, user_id, delegate_user_id, connection_id, read_only)
         await connection.execute(OPEN, *values)
         return session
 
     async def caller(self, session_id: str) -> Caller:
-        """Whose session this is; counts as use of it.
+        """Return the user whose session this is; that counts as use of it.
 
         :raises VaultFault: INVALID_SESSION_ID when there is no such session, or it has expired.
         """
@@ -131,6 +133,7 @@ class Sessions:
             row = await connection.fetchrow(FIND, key, self._idle, MAXIMUM_AGE)
             if row is None:
                 raise invalid_session()
+            # Once a minute is enough for the idle time: most calls write nothing.
             if row["stale"]:
                 await connection.execute(TOUCH, key)
         return Caller(
@@ -154,17 +157,25 @@ class Sessions:
             await connection.execute(END, digest(session_id))
 
     async def end_others(
-        self, connection: Connection, user_id: int, session_id: str | None
+        self,
+        connection: Connection,
+        user_id: int,
+        session_id: str | None,
     ) -> None:
-        """End a user's sessions but this one, inside a transaction that does more."""
+        """End a user's sessions but this one, within a transaction that does more."""
         await connection.execute(END_OTHERS, user_id, digest(session_id or ""))
 
 
 def invalid_session() -> VaultFault:
-    """The fault of a call without a live session."""
+    """Return the fault of a call without a live session."""
     return VaultFault(ErrorType.INVALID_SESSION_ID, "Invalid or expired session ID.")
 
 
 def digest(session_id: str) -> bytes:
-    """What is stored of a session id or an access token."""
-    return hashlib.sha256(session_id.encode("utf-8", "surrogatepass")).digest()
+    """Return what is stored of a session id or an access token.
+
+    They are random and long: unlike a password, one cannot be found from a fast digest.
+    """
+    # Callers may send any text; what has lone surrogates is no id, but has a digest all the same.
+    text = session_id.encode("utf-8", "surrogatepass")
+    return hashlib.sha256(text).digest()

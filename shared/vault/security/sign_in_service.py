@@ -1,4 +1,4 @@
-"""Signing in, staying signed in, signing out, and passwords."""
+"""Signs users in and out, and changes their passwords."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from shared.vault.access.permissions import in_person
 from shared.vault.audit.audit_entries import password_changed, sign_in_refused
 from shared.vault.errors import VaultFault
 from shared.vault.security.access_tokens import TOKEN, AccessTokens
+from shared.vault.security.call_limits import SignInLimits
 from shared.vault.security.passwords import MAX_PASSWORD_LENGTH, Passwords
 from shared.vault.security.sessions import Session, Sessions, invalid_session
-from shared.vault.security.sign_in_limits import SignInLimits
 
 if TYPE_CHECKING:
     from asyncpg import Record
 
-    from shared.vault.security.burst import Usage
+    from shared.vault.security.call_limits import Usage
     from shared.vault.security.security_profiles import SecurityProfiles
     from shared.vault.storage.database import Connection, Database
 
@@ -50,16 +50,18 @@ class SecurityService:
         self.passwords = Passwords()
         self._limits = SignInLimits(database, sign_in_limit, delay)
         self.sessions = Sessions(
-            database, profiles, timedelta(minutes=session_idle_minutes)
+            database,
+            profiles,
+            timedelta(minutes=session_idle_minutes),
         )
         self.tokens = AccessTokens(database, profiles)
 
     async def count_sign_in(self, username: str, dns: str) -> Usage:
-        """Count a call of the sign-in by user name and DNS, and say how it stands with the limit."""
+        """Count a call of the sign-in by user name and DNS, and return how much of the limit is used."""
         return await self._limits.count(username[:MAX_USERNAME_LENGTH], dns)
 
     async def sign_in(self, username: str, password: str) -> Session:
-        """Open a session.
+        """Check a password and open a session.
 
         :raises VaultFault: NO_PASSWORD_PROVIDED, USERNAME_OR_PASSWORD_INCORRECT, USER_LOCKED_OUT, INACTIVE_USER,
             PASSWORD_CHANGE_REQUIRED.
@@ -72,7 +74,7 @@ class SecurityService:
         return await self.sessions.open(user["user_id"])
 
     async def _verified(self, username: str, password: str) -> Record:
-        """The active user whose name and password these are; a refusal is kept on the audit trail."""
+        """Return the active user whose name and password these are; a refusal is kept on the audit trail."""
         try:
             return await self._checked(username, password)
         except VaultFault as fault:
@@ -84,7 +86,7 @@ class SecurityService:
             await sign_in_refused(connection, username[:MAX_USERNAME_LENGTH], reason)
 
     async def _checked(self, username: str, password: str) -> Record:
-        """The active user whose name and password these are; wrong ones are counted."""
+        """Return the active user whose name and password these are; wrong ones are counted."""
         if not password:
             raise VaultFault(
                 ErrorType.NO_PASSWORD_PROVIDED,
@@ -96,21 +98,25 @@ class SecurityService:
         async with self._database.connection() as connection:
             user = await connection.fetchrow(CREDENTIAL, username)
         password_hash = user["password_hash"] if user else None
+        # Checked once more when its turn comes: of many that wait, no more are tried than the limit allows.
         verified = await self.passwords.verify(
-            password_hash, password, before=lambda: self._limits.check(username)
+            password_hash,
+            password,
+            before=lambda: self._limits.check(username),
         )
         if user is None or not verified or len(password) > MAX_PASSWORD_LENGTH:
             await self._limits.failed(username)
             raise _incorrect()
         await self._limits.succeeded(username)
+        # Only to one who knows the password.
         if not user["active"]:
             raise VaultFault(ErrorType.INACTIVE_USER, "The user is inactive.")
         return user
 
     async def caller(self, session_id: str | None) -> Caller:
-        """The user of a live session or access token, at the price of one statement.
+        """Return the user of a live session or access token, at the price of one statement.
 
-        :raises VaultFault: INVALID_SESSION_ID.
+        :raises VaultFault: INVALID_SESSION_ID when there is no such session or token, or it has expired.
         """
         if session_id is None:
             raise invalid_session()
@@ -119,9 +125,9 @@ class SecurityService:
         return await self.sessions.caller(session_id)
 
     async def caller_of(self, user_id: int) -> Caller:
-        """A user, for work that is done in their name without a session.
+        """Return a user, for work that is done in their name without a session.
 
-        :raises VaultFault: INACTIVE_USER.
+        :raises VaultFault: INACTIVE_USER when there is no such active user.
         """
         if user_id == SYSTEM.user_id:
             return SYSTEM
@@ -129,24 +135,21 @@ class SecurityService:
             user = await connection.fetchrow(ACTIVE, user_id)
         if user is None:
             raise VaultFault(ErrorType.INACTIVE_USER, "The user is inactive.")
-        return Caller(
-            user_id, user["username"], self.profiles.named(user["security_profile"])
-        )
+        profile = self.profiles.named(user["security_profile"])
+        return Caller(user_id, user["username"], profile)
 
     async def caller_named(self, username: str) -> Caller:
-        """A user by name, for work that the configuration says is done in their name.
+        """Return a user by name, for work that the configuration says is done in their name.
 
-        :raises VaultFault: INACTIVE_USER.
+        :raises VaultFault: INACTIVE_USER when there is no such active user.
         """
         async with self._database.connection() as connection:
             user = await connection.fetchrow(NAMED, username)
         if user is None:
-            raise VaultFault(
-                ErrorType.INACTIVE_USER, f"There is no active user [{username[:100]}]."
-            )
-        return Caller(
-            user["user_id"], username, self.profiles.named(user["security_profile"])
-        )
+            message = f"There is no active user [{username[:100]}]."
+            raise VaultFault(ErrorType.INACTIVE_USER, message)
+        profile = self.profiles.named(user["security_profile"])
+        return Caller(user["user_id"], username, profile)
 
     async def keep_alive(self, caller: Caller) -> None:
         """Start the idle time of the caller's session again."""
@@ -159,7 +162,11 @@ class SecurityService:
             await self.sessions.end(caller.session_id)
 
     async def change_password(
-        self, username: str, current: str, new: str, caller: Caller | None
+        self,
+        username: str,
+        current: str,
+        new: str,
+        caller: Caller | None,
     ) -> None:
         """Change a password for which the current one is known; the user's other sessions end.
 
@@ -177,18 +184,19 @@ class SecurityService:
                 "The new password must differ from the current one",
             )
         user = await self._verified(username, current)
+        # Before the transaction: hashing takes its time, and a transaction holds a connection.
         password_hash = await self.passwords.hash(new)
+        user_id = user["user_id"]
+        kept_session = caller.session_id if caller else None
         async with self._database.transaction() as connection:
-            await self.set_password(connection, user["user_id"], password_hash)
-            await password_changed(connection, caller, user["user_id"])
-            await self.sessions.end_others(
-                connection, user["user_id"], caller.session_id if caller else None
-            )
+            await self.set_password(connection, user_id, password_hash)
+            await password_changed(connection, caller, user_id)
+            await self.sessions.end_others(connection, user_id, kept_session)
 
     async def hash_new(self, password: str) -> str:
-        """The hash of a password that a user may have.
+        """Return the hash of a password that a user may have.
 
-        :raises VaultFault: INVALID_DATA.
+        :raises VaultFault: INVALID_DATA when it is too short or too long.
         """
         _check_new(password)
         return await self.passwords.hash(password)
@@ -201,11 +209,14 @@ class SecurityService:
         *,
         change_required: bool = False,
     ) -> None:
-        """Store a password inside a transaction that does more."""
+        """Store a password within a transaction that does more."""
         await connection.execute(STORE_HASH, user_id, password_hash, change_required)
 
     async def ensure_password(self, user_id: int, password: str) -> None:
-        """Make this the user's password unless it is; a change ends their sessions."""
+        """Make this the user's password unless it is; a change ends their sessions.
+
+        :raises ValueError: when there is no such user, or the password is empty or too long.
+        """
         async with self._database.connection() as connection:
             user = await connection.fetchrow(STORED, user_id)
         if user is None or not 0 < len(password) <= MAX_PASSWORD_LENGTH:

@@ -1,4 +1,4 @@
-"""The fields of a user as the user calls of the API name them, and where each is kept."""
+"""Names the fields of a user as the user calls of the API have them, and where each is stored."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from shared.protocol.date_times import date_time_text
 from shared.protocol.error_types import ErrorType
-from shared.vault.access.moments import moment
-from shared.vault.access.permission_sets import BUSINESS_USER, SYSTEM_ADMIN
+from shared.vault.access.caller import BUSINESS_USER, SYSTEM_ADMIN
 from shared.vault.errors import ApiError
 
 if TYPE_CHECKING:
@@ -41,6 +41,9 @@ OWN = {
 
 TEXTS = {NAME: "username__sys", **OWN, "federated_id__v": "federated_id__sys"}
 CHOICES = {"security_profile__v": PROFILE, "license_type__v": LICENSE}
+COLUMNS = {**TEXTS, **CHOICES}
+"""Fields that are columns of ``user__sys``; API name → field."""
+
 ACTIVE = ("active__v", "domain_active__v")
 REQUIRED = (NAME, "user_first_name__v", "user_last_name__v", "user_email__v")
 # One security policy holds for all users, and a licence for all applications.
@@ -67,66 +70,85 @@ class UserRow:
     errors: list[ApiError] = field(default_factory=list)
 
     def fail(self, error_type: ErrorType, message: str) -> None:
-        """Record why this user cannot be stored."""
+        """Add a reason why this user cannot be stored."""
         self.errors.append(ApiError(error_type, message))
 
 
 def read_user(
-    source: Mapping[str, object], vault_id: int, *, own: bool = False
+    source: Mapping[str, object],
+    vault_id: int,
+    *,
+    own: bool = False,
 ) -> UserRow:
-    """A user of a call; ``own`` when callers change themselves, and then only what is theirs to change."""
+    """Return a user of a call with the errors of its fields.
+
+    With ``own``, callers change themselves, and only what is theirs to change.
+    """
     row = UserRow()
     for name, value in source.items():
         if own and name not in OWN:
-            row.fail(
-                ErrorType.INSUFFICIENT_ACCESS,
-                f"Users may not change [{name[:100]}] of themselves",
-            )
-        elif name in TEXTS:
-            row.record[TEXTS[name]] = value
-        elif name in CHOICES:
-            row.record[CHOICES[name]] = value
-        elif name == "id":
-            row.record["id"] = None if value is None else str(value)
-        elif name in ACTIVE:
-            _set_active(row, name, value)
-        elif name == MEMBERSHIP:
-            _set_membership(row, value, vault_id)
-        elif name == PASSWORD:
-            row.password = str(value) if value else None
-        elif name == CHANGE_PASSWORD:
-            row.change_required = _truth(row, name, value)
-        elif name not in WITHOUT_EFFECT:
-            row.fail(
-                ErrorType.ATTRIBUTE_NOT_SUPPORTED, f"A user has no field [{name[:100]}]"
-            )
+            message = f"Users may not change [{name[:100]}] of themselves"
+            row.fail(ErrorType.INSUFFICIENT_ACCESS, message)
+        elif name in COLUMNS:
+            row.record[COLUMNS[name]] = value
+        else:
+            _set_special(row, name, value, vault_id)
     return row
 
 
+def _set_special(
+    row: UserRow,
+    name: str,
+    value: object,
+    vault_id: int,
+) -> None:
+    """Set a field that is not simply a column of the record; an unknown one is an error."""
+    if name == "id":
+        row.record["id"] = None if value is None else str(value)
+    elif name in ACTIVE:
+        _set_active(row, name, value)
+    elif name == MEMBERSHIP:
+        _set_membership(row, value, vault_id)
+    elif name == PASSWORD:
+        row.password = str(value) if value else None
+    elif name == CHANGE_PASSWORD:
+        row.change_required = _truth(row, name, value)
+    elif name not in WITHOUT_EFFECT:
+        message = f"A user has no field [{name[:100]}]"
+        row.fail(ErrorType.ATTRIBUTE_NOT_SUPPORTED, message)
+
+
 def complete(row: UserRow) -> None:
-    """Add to a new user what the call has left out, and refuse one without what every user has."""
+    """Add defaults for what a new user's row leaves out; the row fails without what every user has."""
     for name in REQUIRED:
         if not row.record.get(TEXTS[name]):
-            row.fail(
-                ErrorType.PARAMETER_REQUIRED, f"Missing required parameter [{name}]"
-            )
+            message = f"Missing required parameter [{name}]"
+            row.fail(ErrorType.PARAMETER_REQUIRED, message)
     for name, value in DEFAULTS.items():
         if not row.record.get(name):
             row.record[name] = value
-    row.record["name__v"] = (
-        f"{row.record.get('first_name__sys')} {row.record.get('last_name__sys')}"
-    )
+    first, last = row.record.get("first_name__sys"), row.record.get("last_name__sys")
+    row.record["name__v"] = f"{first} {last}"
+    # The Vault gives new users their ids.
     row.record.pop("id", None)
 
 
-def _set_active(row: UserRow, name: str, value: object) -> None:
+def _set_active(
+    row: UserRow,
+    name: str,
+    value: object,
+) -> None:
     active = _truth(row, name, value)
     if active is not None:
         row.record[STATUS] = "active__v" if active else "inactive__v"
 
 
-def _set_membership(row: UserRow, value: object, vault_id: int) -> None:
-    """``{vault id}:{active}:{security profile}:{license type}``; all after the id may be left out."""
+def _set_membership(
+    row: UserRow,
+    value: object,
+    vault_id: int,
+) -> None:
+    """Set what ``{vault id}:{active}:{security profile}:{license type}`` says; all after the id may be left out."""
     if not value:
         return
     vault, *rest = str(value).split(":")
@@ -136,14 +158,18 @@ def _set_membership(row: UserRow, value: object, vault_id: int) -> None:
             f"[{MEMBERSHIP}] takes this Vault's id, active, profile and license type",
         )
         return
-    for target, given in zip((STATUS, PROFILE, LICENSE), rest, strict=False):
+    for target, part in zip((STATUS, PROFILE, LICENSE), rest, strict=False):
         if target == STATUS:
-            _set_active(row, MEMBERSHIP, given)
-        elif given:
-            row.record[target] = given
+            _set_active(row, MEMBERSHIP, part)
+        elif part:
+            row.record[target] = part
 
 
-def _truth(row: UserRow, name: str, value: object) -> bool | None:
+def _truth(
+    row: UserRow,
+    name: str,
+    value: object,
+) -> bool | None:
     known = {"true": True, "false": False}
     truth = known.get(str(value).strip().lower())
     if truth is None and value not in (None, ""):
@@ -152,15 +178,17 @@ def _truth(row: UserRow, name: str, value: object) -> bool | None:
 
 
 def user_json(
-    user: Record, vault_id: int, *, membership: bool = False, licensing: bool = False
+    user: Record,
+    vault_id: int,
+    *,
+    membership: bool = False,
+    licensing: bool = False,
 ) -> dict[str, object]:
-    """A user as ``GET /objects/users/{id}`` shows one (the value of ``user``)."""
+    """Return a user as ``GET /objects/users/{id}`` has one (the value of ``user``)."""
     shown: dict[str, object] = {"id": user["user_id"]}
-    # Fields that an administrator's own user__sys may lack.
-    shown |= {
-        name: user.get(column) or DEFAULTS.get(column)
-        for name, column in {**TEXTS, **CHOICES}.items()
-    }
+    for name, column in COLUMNS.items():
+        # The user__sys that an administrator has made may lack some of these columns.
+        shown[name] = user.get(column) or DEFAULTS.get(column)
     shown |= {
         NAME: user["username"],
         "security_profile__v": user["security_profile"],
@@ -172,11 +200,11 @@ def user_json(
         "vault_id__v": [vault_id],
         "security_policy_id__v": SECURITY_POLICY,
         "group_id__v": user["group_ids"],
-        "created_date__v": moment(user["created_date__v"]),
+        "created_date__v": date_time_text(user["created_date__v"]),
         "created_by__v": user["created_by__v"],
-        "modified_date__v": moment(user["modified_date__v"]),
+        "modified_date__v": date_time_text(user["modified_date__v"]),
         "modified_by__v": user["modified_by__v"],
-        "last_login__v": moment(user["last_login"]),
+        "last_login__v": date_time_text(user["last_login"]),
     }
     if membership:
         shown[MEMBERSHIP] = [

@@ -1,4 +1,4 @@
-"""Users as records of ``user__sys``: the sign-in of each follows its record, and none is ever deleted."""
+"""Keeps users as records of ``user__sys``: the sign-in of each follows its record, and none is ever deleted."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from shared.protocol.error_types import ErrorType
-from shared.vault.access.caller import SYSTEM
-from shared.vault.access.permission_sets import SYSTEM_ADMIN
+from shared.vault.access.caller import SYSTEM, SYSTEM_ADMIN
 from shared.vault.access.permissions import holds_all_of
 from shared.vault.errors import ApiError, VaultFault
 
@@ -15,7 +14,7 @@ if TYPE_CHECKING:
     from asyncpg import Record
 
     from shared.vault.access.caller import Caller
-    from shared.vault.records.rows import Row
+    from shared.vault.records.rows import NewRow
     from shared.vault.security.security_profiles import SecurityProfiles
     from shared.vault.storage.database import Connection, Database
 
@@ -42,7 +41,7 @@ CATCH_UP = "UPDATE records.user__sys SET id = id"
 
 
 async def follow_user_records(database: Database) -> None:
-    """Let the database keep every user's sign-in as their record says, whichever way that is written."""
+    """Make the database trigger that keeps every user's sign-in as their record says, however that is written."""
     async with database.transaction() as connection:
         await connection.execute("SELECT pg_advisory_xact_lock($1)", LOCK)
         if await connection.fetchval(MISSING):
@@ -53,8 +52,8 @@ async def follow_user_records(database: Database) -> None:
 class UserTrigger:
     """Users are made inactive, never deleted; the Vault's own user stays as it is.
 
-    Who changes a user, or gives one a security profile, may do whatever that user may. One active user, besides the
-    Vault's own, is always a System Admin.
+    A caller who changes a user, or gives one a security profile, may do all that the user may. One active user, besides
+    the Vault's own, is always a System Admin.
     """
 
     columns = (STATUS, PROFILE)
@@ -63,39 +62,43 @@ class UserTrigger:
         self._profiles = profiles
 
     async def before_create(
-        self, connection: Connection, caller: Caller, rows: Sequence[Row]
+        self,
+        connection: Connection,
+        caller: Caller,
+        rows: Sequence[NewRow],
     ) -> None:
-        """Refuse users who would be allowed more than the caller is."""
+        """Fail rows of users who would be allowed more than the caller is."""
         del connection
         for row in rows:
-            if refusal := self._refusal(caller, row.values.get(PROFILE)):
+            refusal = self._refusal(caller, row.values.get(PROFILE))
+            if refusal is not None:
                 row.errors.append(refusal)
 
     def before_update(
-        self, caller: Caller, stored: Record, changes: dict[str, object]
+        self,
+        caller: Caller,
+        stored: Record,
+        changes: dict[str, object],
     ) -> ApiError | None:
         """Refuse to change the Vault's own user or a mightier one, and to let callers lock themselves out."""
+        own = stored["id"] == str(caller.user_id)
         if stored["id"] == str(SYSTEM.user_id):
             return ApiError(
                 ErrorType.OPERATION_NOT_ALLOWED,
                 "The user belongs to the Vault and cannot be changed",
             )
-        if (
-            stored["id"] == str(caller.user_id)
-            and changes.get(STATUS, ACTIVE) != ACTIVE
-        ):
+        if own and changes.get(STATUS, ACTIVE) != ACTIVE:
             return ApiError(
                 ErrorType.OPERATION_NOT_ALLOWED, "Users cannot make themselves inactive"
             )
-        former = None if stored["id"] == str(caller.user_id) else stored[PROFILE]
-        return self._refusal(caller, former) or self._refusal(
-            caller, changes.get(PROFILE)
-        )
+        # Users may do all that their own profile allows: of themselves only a new one is checked.
+        mightier = None if own else self._refusal(caller, stored[PROFILE])
+        return mightier or self._refusal(caller, changes.get(PROFILE))
 
     def _refusal(self, caller: Caller, profile: object) -> ApiError | None:
-        if profile is None or holds_all_of(
-            caller, self._profiles.in_full(str(profile))
-        ):
+        if profile is None:
+            return None
+        if holds_all_of(caller, self._profiles.in_full(str(profile))):
             return None
         message = f"Security profile [{profile}] allows more than the caller's own"
         return ApiError(ErrorType.INSUFFICIENT_ACCESS, message)
@@ -108,26 +111,23 @@ class UserTrigger:
     ) -> None:
         """Keep one active System Admin.
 
-        :raises VaultFault: OPERATION_NOT_ALLOWED, of the whole call.
+        :raises VaultFault: OPERATION_NOT_ALLOWED, of the whole call, when there would be none.
         """
         del caller
-        administrator = SYSTEM_ADMIN.name
-        if any(
-            stored[PROFILE] == administrator
-            and (
-                changes.get(PROFILE, administrator) != administrator
-                or changes.get(STATUS, ACTIVE) != ACTIVE
+        if not any(_ends_administrator(*each) for each in updated):
+            return
+        # Two that take away the last two, each seeing the other one, would leave none.
+        await connection.execute("SELECT pg_advisory_xact_lock($1)", ADMIN_LOCK)
+        administered = await connection.fetchval(
+            ADMINISTERED,
+            SYSTEM_ADMIN.name,
+            SYSTEM.user_id,
+        )
+        if not administered:
+            raise VaultFault(
+                ErrorType.OPERATION_NOT_ALLOWED,
+                "The Vault would have no active System Admin",
             )
-            for stored, changes in updated
-        ):
-            await connection.execute("SELECT pg_advisory_xact_lock($1)", ADMIN_LOCK)
-            if not await connection.fetchval(
-                ADMINISTERED, administrator, SYSTEM.user_id
-            ):
-                raise VaultFault(
-                    ErrorType.OPERATION_NOT_ALLOWED,
-                    "The Vault would have no active System Admin",
-                )
 
     def before_delete(self, caller: Caller, stored: Record) -> ApiError | None:
         """Refuse every deletion."""
@@ -136,3 +136,12 @@ class UserTrigger:
             ErrorType.OPERATION_NOT_ALLOWED,
             "Users cannot be deleted, only made inactive",
         )
+
+
+def _ends_administrator(stored: Record, changes: Mapping[str, object]) -> bool:
+    """Return whether a change makes a System Admin inactive, or something else."""
+    administrator = SYSTEM_ADMIN.name
+    if stored[PROFILE] != administrator:
+        return False
+    demoted = changes.get(PROFILE, administrator) != administrator
+    return demoted or changes.get(STATUS, ACTIVE) != ACTIVE

@@ -1,4 +1,4 @@
-"""Users: listed, created, changed and made inactive by the user calls of the API, as records of ``user__sys``."""
+"""Carries out the user calls of the API; users are records of ``user__sys``."""
 
 from __future__ import annotations
 
@@ -18,8 +18,7 @@ from shared.vault.access.permissions import (
 )
 from shared.vault.audit.audit_entries import password_changed
 from shared.vault.errors import VaultFault
-from shared.vault.records.row_results import RowResult
-from shared.vault.records.rows import MAX_ROWS, Row
+from shared.vault.records.rows import MAX_ROWS, RowResult
 from shared.vault.security.user_fields import (
     TEXTS,
     UserRow,
@@ -49,6 +48,7 @@ MUST_CHANGE = (
     "UPDATE platform.credential SET password_change_required = $2 WHERE user_id = $1"
 )
 PROFILES = "SELECT DISTINCT security_profile FROM platform.credential WHERE user_id = ANY($1::bigint[])"
+USERNAMES = "SELECT username FROM platform.credential WHERE username = ANY($1::text[])"
 SORTS = {"id": "c.user_id", **{name: f"u.{column}" for name, column in TEXTS.items()}}
 
 Write = Callable[[Caller, list[dict[str, object]]], Awaitable[list[RowResult]]]
@@ -78,9 +78,9 @@ class UserService:
         membership: bool = False,
         licensing: bool = False,
     ) -> dict[str, object]:
-        """A user; in a delegated session one's own shows the delegate, too.
+        """Return a user; in a delegated session the user's own has the delegate, too.
 
-        :raises VaultFault: INSUFFICIENT_ACCESS, USER_NOT_FOUND.
+        :raises VaultFault: INSUFFICIENT_ACCESS, and USER_NOT_FOUND when there is no such user.
         """
         require_own(caller, user_id, OBJECT, Operation.READ)
         async with self._database.connection() as connection:
@@ -88,7 +88,10 @@ class UserService:
         if user is None:
             raise VaultFault(ErrorType.USER_NOT_FOUND, "There is no user with this id")
         shown = user_json(
-            user, self._vault_id, membership=membership, licensing=licensing
+            user,
+            self._vault_id,
+            membership=membership,
+            licensing=licensing,
         )
         if user_id == caller.user_id and caller.delegate_user_id is not None:
             shown["delegate_user_id"] = caller.delegate_user_id
@@ -104,9 +107,9 @@ class UserService:
         membership: bool = False,
         licensing: bool = False,
     ) -> list[dict[str, object]]:
-        """A page of users; ``sort`` is a field and ``asc`` or ``desc``.
+        """Return a page of users; ``sort`` is a field and ``asc`` or ``desc``.
 
-        :raises VaultFault: INSUFFICIENT_ACCESS, INVALID_DATA.
+        :raises VaultFault: INSUFFICIENT_ACCESS, and INVALID_DATA for another ``sort``.
         """
         require(caller, OBJECT, Operation.READ)
         name, _, direction = sort.strip().partition(" ")
@@ -117,7 +120,9 @@ class UserService:
         order = f"{SORTS[name]} {direction.strip() or 'asc'}, c.user_id"
         async with self._database.connection() as connection:
             rows = await connection.fetch(
-                f"{SELECT} ORDER BY {order} LIMIT $1 OFFSET $2", limit, start
+                f"{SELECT} ORDER BY {order} LIMIT $1 OFFSET $2",
+                limit,
+                start,
             )
         return [
             user_json(row, self._vault_id, membership=membership, licensing=licensing)
@@ -125,7 +130,10 @@ class UserService:
         ]
 
     async def create(self, caller: Caller, rows: Source) -> list[RowResult]:
-        """Create users, each with or without a password; results in input order."""
+        """Create users, each with or without a password; results in input order.
+
+        :raises VaultFault: for the call as a whole: INSUFFICIENT_ACCESS, PARAMETER_REQUIRED, INVALID_DATA.
+        """
         require(caller, OBJECT, Operation.CREATE)
         read = self._read(rows)
         for row in read:
@@ -137,9 +145,15 @@ class UserService:
         )
 
     async def upsert(
-        self, caller: Caller, rows: Source, id_param: str
+        self,
+        caller: Caller,
+        rows: Source,
+        id_param: str,
     ) -> list[RowResult]:
-        """Create users or change those who exist; ``id_param`` is ``user_name__v``, or ``id`` of those who exist."""
+        """Create users or change those who exist; ``id_param`` is ``user_name__v``, or ``id`` of those who exist.
+
+        :raises VaultFault: for the call as a whole: INSUFFICIENT_ACCESS, PARAMETER_REQUIRED, INVALID_DATA.
+        """
         if id_param == "id":
             return await self.update(caller, rows)
         if id_param != "user_name__v":
@@ -158,7 +172,10 @@ class UserService:
         )
 
     async def update(self, caller: Caller, rows: Source) -> list[RowResult]:
-        """Change users, each named by ``id``; results in input order."""
+        """Change users, each named by ``id``; results in input order.
+
+        :raises VaultFault: for the call as a whole: INSUFFICIENT_ACCESS, PARAMETER_REQUIRED, INVALID_DATA.
+        """
         require(caller, OBJECT, Operation.EDIT)
         read = self._read(rows)
         for row in read:
@@ -173,9 +190,15 @@ class UserService:
         )
 
     async def update_one(
-        self, caller: Caller, user_id: int, fields: Mapping[str, object]
+        self,
+        caller: Caller,
+        user_id: int,
+        fields: Mapping[str, object],
     ) -> RowResult:
-        """Change a user; callers may change of themselves what is theirs, whatever else they may do."""
+        """Change a user; callers may change of themselves what is theirs, whatever else they may do.
+
+        :raises VaultFault: INSUFFICIENT_ACCESS.
+        """
         if user_id != caller.user_id or may(caller, OBJECT, Operation.EDIT):
             (result,) = await self.update(caller, [{**fields, "id": user_id}])
             return result
@@ -197,7 +220,10 @@ class UserService:
         return [read_user(row, self._vault_id) for row in rows]
 
     async def _store(
-        self, caller: Caller, read: list[UserRow], write: Write
+        self,
+        caller: Caller,
+        read: list[UserRow],
+        write: Write,
     ) -> list[RowResult]:
         """Write the records of the rows without errors, and in the same transaction their passwords."""
         await asyncio.gather(*(self._hash(row) for row in read))
@@ -209,16 +235,16 @@ class UserService:
                 for row, record in zip(good, stored, strict=True):
                     await self._keep_password(connection, caller, row, record)
 
-        results: Iterator[RowResult] = iter(())
+        written: Iterator[RowResult] = iter(())
         if good:
+            records = [row.record for row in good]
             with also_in_unit_of_work(keep_passwords):
-                results = iter(await write(caller, [row.record for row in good]))
-        return [
-            RowResult(id=_id(row), errors=tuple(row.errors))
-            if row.errors
-            else next(results)
-            for row in read
-        ]
+                written = iter(await write(caller, records))
+        results: list[RowResult] = []
+        for row in read:
+            refused = RowResult(id=_id(row), errors=tuple(row.errors))
+            results.append(refused if row.errors else next(written))
+        return results
 
     async def _hash(self, row: UserRow) -> None:
         if row.password is None or row.errors:
@@ -233,30 +259,41 @@ class UserService:
         connection: Connection,
         caller: Caller,
         rows: list[UserRow],
-        records: list[Row],
+        records: list[RowResult],
     ) -> None:
-        """Refuse a call that sets how users sign in who may do more than the caller; it would be a way to be them."""
-        concerned = [
-            int(record.id)
-            for row, record in zip(rows, records, strict=True)
-            if record.id not in (None, str(caller.user_id))
-            and not record.errors
-            and (row.password_hash is not None or row.change_required is not None)
-        ]
-        for held in await connection.fetch(PROFILES, concerned) if concerned else ():
-            require_all_of(
-                caller, self._security.profiles.in_full(held["security_profile"])
-            )
+        """Check that a call sets no sign-in of users who may do more than the caller: it would be a way to be them.
+
+        :raises VaultFault: INSUFFICIENT_ACCESS when it does.
+        """
+        concerned: list[int] = []
+        for row, record in zip(rows, records, strict=True):
+            sets = row.password_hash is not None or row.change_required is not None
+            other = record.ok and record.id not in (None, str(caller.user_id))
+            if sets and other:
+                concerned.append(int(record.id or 0))
+        if not concerned:
+            return
+        for user in await connection.fetch(PROFILES, concerned):
+            profile = self._security.profiles.in_full(user["security_profile"])
+            require_all_of(caller, profile)
 
     async def _keep_password(
-        self, connection: Connection, caller: Caller, row: UserRow, record: Row
+        self,
+        connection: Connection,
+        caller: Caller,
+        row: UserRow,
+        record: RowResult,
     ) -> None:
+        """Store the password of a row whose record has been written; the row has changed something then."""
         if record.errors or record.id is None:
             return
         user_id, required = int(record.id), row.change_required
         if row.password_hash is not None:
             await self._security.set_password(
-                connection, user_id, row.password_hash, change_required=bool(required)
+                connection,
+                user_id,
+                row.password_hash,
+                change_required=bool(required),
             )
             await password_changed(connection, caller, user_id)
             await self._security.sessions.end_others(connection, user_id, None)
@@ -266,18 +303,13 @@ class UserService:
             record.warning = None
 
     async def _stored_names(self, names: Sequence[str]) -> set[str]:
-        sql = (
-            "SELECT username FROM platform.credential WHERE username = ANY($1::text[])"
-        )
+        # PostgreSQL takes no text with NUL; a name with one is refused later, as a value of its field.
+        known = [name.replace("\x00", "") for name in names]
         async with self._database.connection() as connection:
-            return {
-                row["username"]
-                for row in await connection.fetch(
-                    sql, [n.replace("\x00", "") for n in names]
-                )
-            }
+            rows = await connection.fetch(USERNAMES, known)
+        return {row["username"] for row in rows}
 
 
 def _id(row: UserRow) -> str | None:
-    given = row.record.get("id")
-    return None if given is None else str(given)
+    record_id = row.record.get("id")
+    return None if record_id is None else str(record_id)

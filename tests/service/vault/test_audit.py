@@ -13,7 +13,7 @@ import pytest
 
 from shared.vault.access.caller import SYSTEM
 from shared.vault.assembly.vault import Vault
-from shared.vault.audit.audited_values import CUT, MAX_VALUE
+from shared.vault.audit.audit_entries import CUT, MAX_VALUE
 from shared.vault.storage.database import OneTransaction
 from tests.service.vault.people import as_user, new_user
 from tests.service.vault.served import USERNAMES, Api

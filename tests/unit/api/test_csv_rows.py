@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from shared.protocol.error_types import ErrorType
 from shared.vault.api.csv_rows import FORMULA_STARTS, parse_csv, results_csv, safe_cell
 from shared.vault.errors import ApiError, VaultFault
-from shared.vault.records.row_results import CREATED, RowResult
+from shared.vault.records.rows import CREATED, RowResult
 
 NAMES = st.lists(
     st.from_regex(r"[a-z_.]{1,12}", fullmatch=True), min_size=1, max_size=5, unique=True

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from shared.protocol.error_types import ErrorType
 from shared.vault.api import response_envelope as envelope
 from shared.vault.errors import ApiError
-from shared.vault.records.row_results import CREATED, UPDATED, RowResult
+from shared.vault.records.rows import CREATED, UPDATED, RowResult
 
 URL = "/api/v25.1/vobjects/product__v"
 INVALID = ApiError(ErrorType.INVALID_DATA, "Invalid id")

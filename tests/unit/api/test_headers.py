@@ -11,7 +11,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from shared.vault.api.request_headers import ApiHeaders, client_id_of, is_api
 from shared.vault.api.request_session import remember, session_id_in
-from shared.vault.security.burst import Usage
+from shared.vault.security.call_limits import Usage
 from tests.unit.api.requests import request
 
 

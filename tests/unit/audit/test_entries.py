@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from shared.vault.access.caller import Caller
-from shared.vault.access.permission_sets import (
+from shared.vault.access.caller import (
     BUSINESS_USER,
     SUPPLIED,
     SYSTEM_ADMIN,
+    Caller,
     SecurityProfile,
 )
 from shared.vault.access.permissions import Grant, Operation, granted, may

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.vault.audit.audited_values import CUT, MAX_VALUE, cut, text_of
+from shared.vault.audit.audit_entries import CUT, MAX_VALUE, cut, text_of
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from services.connector.points.states import OutdatedRead, SourceStates
 from shared.client.results import RowResult
 from shared.spark.envelope import format_moment
-from shared.vault.records.rows import Row
-from shared.vault.records.source_states import FIELD, advance, newer_stored
+from shared.vault.records.row_rules import FIELD, advance, newer_stored
+from shared.vault.records.rows import ResolvedRow
 
 NOON = datetime(2025, 1, 31, 12, tzinfo=UTC)
 WRITERS = 4
@@ -48,7 +48,7 @@ class Target:
     newest: int = -1
 
     def write(self, version: int, value: str, moment: datetime) -> datetime | None:
-        row = Row(0, {"value": value}, source_modified=moment)
+        row = ResolvedRow(index=0, values={"value": value}, source_modified=moment)
         stored: Any = {FIELD: self.moment}
         changes = row.values if value != self.value else {}
         newer = newer_stored(row, stored, changes)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from shared.vault.access.caller import Caller
-from shared.vault.access.permission_sets import (
+from shared.vault.access.caller import (
     BUSINESS_USER,
     INTEGRATION_USER,
+    Caller,
     SecurityProfile,
 )
-from shared.vault.security.burst import BURST_WINDOW, BurstLimits, Limits
+from shared.vault.security.call_limits import BURST_WINDOW, BurstLimits, Limits
 from shared.vault.storage.database import Database
 
 LIMITS = Limits(users=3, connections=100)

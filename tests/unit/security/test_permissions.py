@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from shared.protocol.error_types import ErrorType
-from shared.vault.access.caller import Caller
-from shared.vault.access.permission_sets import (
+from shared.vault.access.caller import (
     ALL,
     BUSINESS_USER,
     INTEGRATION_USER,
@@ -14,6 +13,7 @@ from shared.vault.access.permission_sets import (
     SUPPLIED,
     SYSTEM_ADMIN,
     WRITE,
+    Caller,
     PermissionSet,
     SecurityProfile,
 )

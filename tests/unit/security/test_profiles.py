@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import pytest
 
-from shared.vault.access.caller import Caller
-from shared.vault.access.permission_sets import (
+from shared.vault.access.caller import (
     ALL,
     READ,
     SUPPLIED,
     SYSTEM_ADMIN,
+    Caller,
     PermissionSet,
     SecurityProfile,
 )
 from shared.vault.access.permissions import Grant, allowed
-from shared.vault.access.profile_changes import check_change
 from shared.vault.access.profiles import (
     active_profiles,
+    check_change,
     permission_set_of,
     profile_of,
     supplied_components,

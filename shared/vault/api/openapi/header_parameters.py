@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shared.vault.queries.query_properties import RecordProperties
-from shared.vault.records.modes import UnchangedFields
+from shared.vault.records.rows import UnchangedFields
 
 TEXT = {"type": "string"}
 NUMBER = {"type": "integer"}

@@ -1,0 +1,244 @@
+"""Makes new records: their ids, the values that a copy begins with, what is required, and what the Vault fills in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from shared.protocol.error_types import ErrorType
+from shared.vault.access.permissions import Operation, require
+from shared.vault.components.platform import SOURCE_MODIFIED
+from shared.vault.model.component_model import Field, VaultObject
+from shared.vault.records import write_statements as statements
+
+if TYPE_CHECKING:
+    from shared.vault.access.caller import Caller
+    from shared.vault.components.registry import Registry
+    from shared.vault.records.rows import NewRow, ReadRow, WriteMode
+    from shared.vault.storage.database import Connection
+
+USER = "user__sys"  # its ids are numbers, as created_by__v and the user calls of the API want them
+
+BLOCK = 1000
+DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+WIDTH = 12
+
+SOURCE = "source_record_id"
+OWN = frozenset({"link__sys"})  # says which record of another system this one is
+
+TYPE = "object_type__v"
+STATUS, ACTIVE = "status__v", "active__v"
+NAME = "name__v"
+
+Values = Mapping[str, object]
+
+
+def record_id(prefix: str, number: int) -> str:
+    """Return the id of record ``number``, for example ``V4T000000000RS``; ids of one process sort by age."""
+    digits: list[str] = []
+    while number:
+        number, digit = divmod(number, 36)
+        digits.append(DIGITS[digit])
+    text = "".join(reversed(digits))
+    return prefix + text.rjust(WIDTH, "0")
+
+
+class IdAllocator:
+    """Hands out ids without a round trip each; a restart leaves at most one block unused."""
+
+    def __init__(self) -> None:
+        self._next = 0
+        self._end = 0
+
+    async def take(
+        self,
+        connection: Connection,
+        target: VaultObject,
+        count: int,
+    ) -> list[str]:
+        """Return ``count`` ids that no process on this database has handed out before."""
+        if target.name == USER:
+            rows = await connection.fetch(
+                "SELECT nextval('platform.user_id') FROM generate_series(1, $1)", count
+            )
+            return [str(row[0]) for row in rows]
+        ids: list[str] = []
+        while len(ids) < count:
+            if self._next == self._end:
+                # A sequence takes no part in transactions: a block is nobody else's, also when this one is undone.
+                block = await connection.fetchval(
+                    "SELECT nextval('platform.record_id_block')"
+                )
+                self._next, self._end = block * BLOCK, (block + 1) * BLOCK
+            size = min(self._end - self._next, count - len(ids))
+            first, self._next = self._next, self._next + size
+            numbers = range(first, first + size)
+            ids += [record_id(target.prefix, number) for number in numbers]
+        return ids
+
+
+# Copies: ``source_record_id`` in a row of a create names the record that the new one begins as.
+
+
+def copied_fields(target: VaultObject) -> list[Field]:
+    """Return the fields that a copy takes over: not unique, not ``no_copy``, not set by the Vault but for the type."""
+    return [field for field in target.fields.values() if _is_copied(field)]
+
+
+def _is_copied(field: Field) -> bool:
+    if field.name == TYPE:
+        return True
+    own = field.system or field.unique or field.no_copy or field.name in OWN
+    return field.active and not own
+
+
+async def stored_values(
+    connection: Connection,
+    target: VaultObject,
+    ids: Sequence[str],
+    fields: Sequence[Field],
+) -> dict[str, dict[str, object]]:
+    """Lock records and return their values as rows have them: id → field → value, without empty ones."""
+    sql = statements.lock_statement(target, target.fields["id"], fields)
+    records = await connection.fetch(sql, list(ids))
+    found: dict[str, dict[str, object]] = {}
+    for record in records:
+        values = {field.name: record[field.name] for field in fields}
+        found[record["id"]] = {n: v for n, v in values.items() if v is not None}
+    return found
+
+
+def without_sources(
+    rows: Sequence[Values],
+) -> tuple[Sequence[Values], dict[int, object]]:
+    """Return the rows of a create without ``source_record_id``, and its values by the index of the row."""
+    if not any(SOURCE in row for row in rows):
+        return rows, {}
+    plain: list[Values] = []
+    sources: dict[int, object] = {}
+    for index, row in enumerate(rows):
+        plain.append({name: value for name, value in row.items() if name != SOURCE})
+        source = row.get(SOURCE)
+        if source not in (None, ""):
+            sources[index] = source
+    return plain, sources
+
+
+async def copy_sources(
+    connection: Connection,
+    caller: Caller,
+    target: VaultObject,
+    rows: Sequence[ReadRow],
+    sources: Mapping[int, object],
+) -> list[ReadRow]:
+    """Return the rows, each with the values of the record that it is a copy of, where it has none of its own.
+
+    :raises VaultFault: INSUFFICIENT_ACCESS unless the caller may read the object.
+    """
+    if not sources:
+        return list(rows)
+    require(caller, target.name, Operation.READ)
+    # No stored id contains NUL, and PostgreSQL takes no text that does.
+    ids = {str(source) for source in sources.values() if "\x00" not in str(source)}
+    found = await stored_values(connection, target, sorted(ids), copied_fields(target))
+    copied: list[ReadRow] = []
+    for row in rows:
+        values = found.get(str(sources.get(row.index)))
+        if row.index not in sources:
+            copied.append(row)
+        elif values is None:
+            row.fail(
+                ErrorType.INVALID_DATA, f"[{SOURCE}] names no record of [{target.name}]"
+            )
+            copied.append(row)
+        else:
+            taken = {n: v for n, v in values.items() if n not in row.lookups}
+            copied.append(replace(row, values={**taken, **row.values}))
+    return copied
+
+
+# What a new record has to have, and what the Vault gives it.
+
+
+def check_required(
+    target: VaultObject,
+    mode: WriteMode,
+    rows: Sequence[NewRow],
+) -> None:
+    """Fail new rows that set what the Vault sets, or lack a field that is required; each with the first such field."""
+    required = _required_names(target, mode)
+    for row in rows:
+        for name in row.guarded:
+            row.fail(ErrorType.INVALID_DATA, f"Field [{name}] is set by the Vault")
+        for name in required:
+            if row.values.get(name) is None and not row.errors:
+                row.fail(
+                    ErrorType.PARAMETER_REQUIRED,
+                    f"Missing required parameter [{name}]",
+                )
+
+
+def _required_names(target: VaultObject, mode: WriteMode) -> list[str]:
+    names: list[str] = []
+    for field in target.fields.values():
+        if not field.required or field.system or not field.active:
+            continue
+        # Records that are migrated may lack what is required today, but for their name.
+        if mode.migration and field.name != NAME:
+            continue
+        by_vault = field.name == NAME and field.system_managed_name
+        if field.name != STATUS and not by_vault:
+            names.append(field.name)
+    return names
+
+
+@dataclass(frozen=True, slots=True)
+class Creation:
+    """What the records that one batch creates have in common: Vault, user id and time."""
+
+    vault_id: int
+    user_id: int
+    date: datetime
+
+    def fill(
+        self,
+        row: NewRow,
+        identifier: str,
+        target: VaultObject,
+        registry: Registry,
+    ) -> None:
+        """Set what the Vault sets on a new record: id, who and when, status, object type and lifecycle state."""
+        values = row.values
+        values["id"] = identifier
+        values["global_id__sys"] = f"{self.vault_id}_{identifier}"
+        # In migration mode the row may have brought these.
+        values.setdefault("created_by__v", self.user_id)
+        values.setdefault("created_date__v", self.date)
+        values.setdefault("modified_by__v", self.user_id)
+        values.setdefault("modified_date__v", self.date)
+        if row.source_modified is not None:
+            values[SOURCE_MODIFIED.name] = row.source_modified
+        if values.get(STATUS) is None:
+            values[STATUS] = ACTIVE
+        untyped = target.allow_types and values.get(TYPE) is None
+        if untyped and target.default_type:
+            values[TYPE] = registry.object_type_id(target.name, target.default_type)
+        if target.lifecycle:
+            values["lifecycle__v"] = target.lifecycle
+            starting = registry.lifecycles[target.lifecycle].starting_state
+            values.setdefault("state__v", starting)
+
+
+def insert_fields(target: VaultObject, rows: Sequence[NewRow]) -> list[Field]:
+    """Return the fields that an insert of these rows sets.
+
+    They are in the object's order, so that calls with the same fields share one prepared statement.
+    """
+    used: set[str] = set()
+    for row in rows:
+        used.update(row.values)
+    if target.fields[NAME].system_managed_name:
+        used.discard(NAME)
+    return [field for field in target.fields.values() if field.name in used]

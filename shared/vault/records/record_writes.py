@@ -1,0 +1,370 @@
+"""Writes records within a transaction that has begun: creates them with their entry actions, changes, deletes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from shared.protocol.error_types import ErrorType
+from shared.vault.access.permissions import Operation, require
+from shared.vault.errors import ApiError, VaultFault
+from shared.vault.model.component_model import Field, FieldType, VaultObject
+from shared.vault.records import row_rules as rules
+from shared.vault.records.lineage_entries import note_lineage
+from shared.vault.records.named_actions import (
+    ActionContext,
+    NamedActions,
+    RecordChanges,
+    RowsRefused,
+)
+from shared.vault.records.new_records import IdAllocator
+from shared.vault.records.record_batch import Batch
+from shared.vault.records.row_reader import RowReader
+from shared.vault.records.row_rules import ALWAYS_RULED
+from shared.vault.records.rows import (
+    MAX_ROWS,
+    NORMAL,
+    Accepted,
+    Outcome,
+    Refused,
+    ResolvedRow,
+    RowResult,
+    WriteMode,
+    in_order,
+    lineage_of,
+    results,
+)
+
+if TYPE_CHECKING:
+    from shared.vault.access.caller import Caller
+    from shared.vault.components.registry import Registry
+    from shared.vault.configuration.component_service import ComponentService
+    from shared.vault.model.component_model import LifecycleState
+    from shared.vault.records.lineage_entries import CallLineage
+    from shared.vault.records.row_rules import Trigger
+    from shared.vault.storage.database import Connection
+
+Source = Sequence[Mapping[str, object]]
+Errors = Mapping[str, ApiError]
+"""Why an attempt was undone, by the id that a record had in it."""
+
+APART = ApiError(
+    ErrorType.OPERATION_NOT_ALLOWED, "Another row of the call breaks a unique field"
+)
+
+
+class RecordWrites:
+    """The writes that parts of the Vault combine in one transaction; errors of single rows are results."""
+
+    def __init__(
+        self,
+        components: ComponentService,
+        triggers: Mapping[str, Trigger],
+        actions: NamedActions,
+        vault_id: int,
+    ) -> None:
+        self.actions = actions
+        self._components = components
+        self._triggers = triggers
+        self._vault_id = vault_id
+        self._ids = IdAllocator()
+        self._readers: dict[tuple[str, WriteMode], RowReader] = {}
+        self._readers_of: Registry | None = None
+
+    def target(
+        self, caller: Caller, object_name: str, rows: Source, *operations: Operation
+    ) -> VaultObject:
+        """Return the object of a call with these rows.
+
+        :raises VaultFault: INSUFFICIENT_ACCESS when the caller may not make the call; INVALID_DATA and
+            PARAMETER_REQUIRED for an unknown object, no rows, or too many.
+        """
+        target = self._components.registry.objects.get(object_name)
+        if target is None or not target.active:
+            raise VaultFault(
+                ErrorType.INVALID_DATA, f"There is no object [{object_name[:100]}]"
+            )
+        for operation in operations:
+            require(caller, object_name, operation)
+        if not rows:
+            raise VaultFault(ErrorType.PARAMETER_REQUIRED, "The call has no rows")
+        if len(rows) > MAX_ROWS:
+            raise VaultFault(
+                ErrorType.INVALID_DATA,
+                f"A call takes at most {MAX_ROWS} rows; {len(rows)} were sent",
+            )
+        return target
+
+    def reader(self, target: VaultObject, mode: WriteMode = NORMAL) -> RowReader:
+        """Return what reads the rows of calls on an object, made once for each version of the components."""
+        registry = self._components.registry
+        if self._readers_of is not registry:
+            self._readers, self._readers_of = {}, registry
+        if (target.name, mode) not in self._readers:
+            self._readers[target.name, mode] = RowReader(target, registry, mode)
+        return self._readers[target.name, mode]
+
+    def batch(
+        self,
+        connection: Connection,
+        caller: Caller,
+        target: VaultObject,
+        mode: WriteMode = NORMAL,
+    ) -> Batch:
+        """Return a batch that writes rows of an object in the transaction of ``connection``."""
+        ruled = mode.triggers or target.name in ALWAYS_RULED
+        return Batch(
+            connection,
+            self._components.registry,
+            target,
+            caller,
+            vault_id=self._vault_id,
+            ids=self._ids,
+            trigger=self._triggers.get(target.name) if ruled else None,
+            mode=mode,
+        )
+
+    async def insert(
+        self,
+        batch: Batch,
+        rows: Sequence[ResolvedRow],
+        key: Field | None = None,
+    ) -> list[Outcome]:
+        """Create the rows of a batch, run the entry actions of the state they begin in, and return the outcomes."""
+        return await create_rows(batch, rows, key, self.actions, self)
+
+    async def upsert_in(
+        self,
+        connection: Connection,
+        caller: Caller,
+        target: VaultObject,
+        rows: Source,
+        id_param: str,
+        *,
+        mode: WriteMode = NORMAL,
+        lineage: CallLineage | None = None,
+    ) -> list[RowResult]:
+        """Upsert in a transaction that ``carry_out`` has begun; it is run again when a race for a key was lost.
+
+        :raises VaultFault: INVALID_DATA for a field that cannot key an upsert, or a key that is repeated.
+        """
+        key = key_field(target, id_param)
+        if key.system or not key.editable:
+            message = f"Field [{key.name}] is set by the Vault and cannot key an upsert"
+            raise VaultFault(ErrorType.INVALID_DATA, message)
+        read = self.reader(target, mode).read(rows, key)
+        rules.authorize_states(caller, read)
+        rules.check_lineage(caller, read, lineage)
+        rules.refuse_repeated_keys(read, key)
+        batch = self.batch(connection, caller, target, mode)
+        resolved = await batch.resolve(read)
+        stored = await batch.lock(resolved, key)
+        known = [row for row in resolved if row.key in stored]
+        unknown = [row for row in resolved if row.key not in stored]
+        if rules.rules_status(caller, target, mode):
+            registry = self._components.registry
+            rules.refuse_bulk_status(registry, target, resolved, stored)
+            rules.refuse_inactive(unknown)
+        updated = await batch.update(known, stored, warn_unchanged=False)
+        created = await self.insert(batch, unknown, key)
+        by_index: dict[int, Outcome] = {}
+        for row, outcome in zip([*known, *unknown], [*updated, *created], strict=True):
+            by_index[row.index] = outcome
+        outcomes = in_order(resolved, by_index)
+        await note_lineage(connection, target.name, lineage_of(outcomes), lineage)
+        return results(outcomes)
+
+    async def change_in(
+        self,
+        connection: Connection,
+        caller: Caller,
+        target: VaultObject,
+        ids: Sequence[str],
+        fields: Mapping[str, object],
+        changes: Mapping[str, object],
+        *,
+        state: str | None = None,
+    ) -> list[RowResult]:
+        """Set ``fields`` (as a caller sends them) and ``changes`` (column values, system fields too) on each record.
+
+        With ``state``, only on records that are in it; the others' rows get an error. All are locked.
+        """
+        key = target.fields["id"]
+        rows = [{"id": record_id, **fields} for record_id in ids]
+        read = self.reader(target).read(rows, key)
+        # Locking reads the state even where it does not change.
+        before = {"state__v": state, **changes} if state else dict(changes)
+        read = [replace(row, values={**row.values, **before}) for row in read]
+        batch = self.batch(connection, caller, target)
+        resolved = await batch.resolve(read)
+        stored = await batch.lock(resolved, key)
+        rules.fail_unnamed(resolved, stored, key)
+        for row in resolved:
+            if state and not row.errors and stored[row.key]["state__v"] != state:
+                row.fail(
+                    ErrorType.OPERATION_NOT_ALLOWED,
+                    f"The record is not in state [{state}]",
+                )
+        outcomes = await batch.update(resolved, stored, warn_unchanged=False)
+        # Who asks by ids gets them back, also of records that do not exist.
+        return [
+            replace(outcome.result(), id=record_id)
+            for outcome, record_id in zip(outcomes, ids, strict=True)
+        ]
+
+    async def delete_in(
+        self,
+        connection: Connection,
+        caller: Caller,
+        target: VaultObject,
+        ids: Sequence[str],
+    ) -> list[RowResult]:
+        """Delete records in a transaction that has begun; those that must stay get an error."""
+        named = [{"id": record_id} for record_id in ids]
+        key = target.fields["id"]
+        return await self.delete_rows(connection, caller, target, named, key, NORMAL)
+
+    async def delete_rows(
+        self,
+        connection: Connection,
+        caller: Caller,
+        target: VaultObject,
+        named: Source,
+        key: Field,
+        mode: WriteMode,
+    ) -> list[RowResult]:
+        """Delete the records that rows name by ``key``; rows whose record must stay or does not exist get an error."""
+        read = self.reader(target, mode).read(named, key)
+        batch = self.batch(connection, caller, target, mode)
+        stored = await batch.lock(read, key)
+        rules.fail_unnamed(read, stored, key)
+        return results(await batch.delete(read, stored))
+
+
+def key_field(target: VaultObject, id_param: str | None) -> Field:
+    """Return the unique field by which a call's rows name their records, ``id`` by default.
+
+    :raises VaultFault: INVALID_DATA when the field does not exist or is not unique.
+    """
+    name = id_param or "id"
+    key = target.fields.get(name)
+    if key is None or not (key.unique or key.type is FieldType.ID):
+        message = f"[{name[:100]}] is not a unique field of [{target.name}]"
+        raise VaultFault(ErrorType.INVALID_DATA, message)
+    return key
+
+
+async def create_rows(
+    batch: Batch,
+    rows: Sequence[ResolvedRow],
+    key: Field | None,
+    actions: NamedActions,
+    records: RecordChanges,
+) -> list[Outcome]:
+    """Create the rows without errors and return the outcome of each row; ``key`` is that of an upsert.
+
+    A row that an entry action refuses fails alone: what was done is undone, and done again without it.
+    """
+    outcomes: dict[int, Outcome] = {}
+    for row in rows:
+        if row.errors:
+            outcomes[row.index] = row.refused()
+    left = [row for row in rows if row.index not in outcomes]
+    state = _begins_in(batch)
+    while left:
+        if batch.object.raw:
+            written, errors = await _insert_together(batch, left, key)
+        elif state is None:
+            written, errors = await batch.insert(left, key), {}
+        else:
+            context = ActionContext(
+                batch.connection,
+                batch.caller,
+                batch.registry,
+                batch.object,
+                (),
+                records,
+            )
+            written, errors = await _insert_into(
+                batch,
+                left,
+                key,
+                actions,
+                context,
+                state,
+            )
+        for row, outcome in zip(left, written, strict=True):
+            decided = _decided(outcome, errors)
+            if decided is not None:
+                outcomes[row.index] = decided
+        left = [row for row in left if row.index not in outcomes]
+    return in_order(rows, outcomes)
+
+
+def _decided(outcome: Outcome, errors: Errors) -> Outcome | None:
+    """Return the outcome of a row after an attempt with these errors; None for a row that has to be created again."""
+    match outcome:
+        case Refused():
+            return outcome
+        case Accepted() if outcome.id in errors:
+            return Refused(outcome.key, None, (errors[outcome.id],))
+        case Accepted():
+            return None if errors else outcome
+
+
+async def _insert_into(
+    batch: Batch,
+    rows: Sequence[ResolvedRow],
+    key: Field | None,
+    actions: NamedActions,
+    context: ActionContext,
+    state: LifecycleState,
+) -> tuple[list[Outcome], Errors]:
+    """Insert rows whose state has entry actions; all is undone when these refuse some."""
+    written: list[Outcome] = []
+    try:
+        async with batch.connection.transaction():
+            written = await batch.insert(rows, key)
+            entered = replace(context, ids=_ids(written))
+            await actions.run_entry_actions(entered, state)
+    except RowsRefused as refusal:
+        return written, refusal.errors
+    return written, {}
+
+
+async def _insert_together(
+    batch: Batch,
+    rows: Sequence[ResolvedRow],
+    key: Field | None,
+) -> tuple[list[Outcome], Errors]:
+    """Insert the rows of a raw object; one that breaks a unique field fails all of them."""
+    written: list[Outcome] = []
+    try:
+        async with batch.connection.transaction():
+            written = await batch.insert(rows, key)
+            if any(_breaks_unique(outcome) for outcome in written):
+                raise RowsRefused(dict.fromkeys(_ids(written), APART))
+    except RowsRefused as refusal:
+        return written, refusal.errors
+    return written, {}
+
+
+def _ids(outcomes: Sequence[Outcome]) -> list[str]:
+    return [outcome.id for outcome in outcomes if isinstance(outcome, Accepted)]
+
+
+def _breaks_unique(outcome: Outcome) -> bool:
+    if isinstance(outcome, Accepted):
+        return False
+    types = {error.type for error in outcome.errors}
+    return ErrorType.OPERATION_NOT_ALLOWED in types
+
+
+def _begins_in(batch: Batch) -> LifecycleState | None:
+    """Return the state in which new records begin, where it has entry actions; none of them run in migration mode."""
+    lifecycle = batch.registry.lifecycles.get(batch.object.lifecycle or "")
+    if lifecycle is None or batch.mode.migration:
+        return None
+    state = lifecycle.states[lifecycle.starting_state]
+    return state if state.entry_actions else None

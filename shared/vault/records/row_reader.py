@@ -1,0 +1,340 @@
+"""Reads the rows of a record call: every key is checked against its object, every value becomes its column's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, assert_never, cast
+
+from shared.protocol.error_types import ErrorType
+from shared.vault.components.platform import AUDIT, SOURCE_MODIFIED
+from shared.vault.model.component_model import (
+    Field,
+    FieldType,
+    VaultObject,
+    state_type_name,
+)
+from shared.vault.records.field_values import Coercion, InvalidValue, coercion
+from shared.vault.records.lineage_entries import FIELD as LINEAGE
+from shared.vault.records.lineage_entries import read_row
+from shared.vault.records.rows import NORMAL, ReadRow, UnchangedFields, WriteMode
+
+if TYPE_CHECKING:
+    from shared.vault.components.registry import Registry
+
+TYPE = "object_type__v"
+TYPE_NAME_KEY = "object_type__v.api_name__v"
+STATE = "state__v"
+STATE_LABEL = "state_label"
+STATE_LABEL_PREFIX = "base:object_lifecycle:"
+INITIAL = "initial_state__sys"
+AUDIT_NAMES = frozenset(field.name for field in AUDIT)
+
+Setter = Callable[[ReadRow, object], None]
+
+
+class RowReader:
+    """Reads rows for one object; made once for each object, mode and version of the components."""
+
+    def __init__(
+        self,
+        target: VaultObject,
+        registry: Registry,
+        mode: WriteMode = NORMAL,
+    ) -> None:
+        self.object = target
+        self._mode = mode
+        self._registry = registry
+        self._setters: dict[str, Setter] = {}
+
+    def read(
+        self,
+        rows: Sequence[Mapping[str, object]],
+        key_field: Field | None = None,
+    ) -> list[ReadRow]:
+        """Return the rows in input order, each with its values and errors.
+
+        ``key_field`` is the field whose value names each row's record (``id``, or the call's idParam).
+        """
+        key_setter = None if key_field is None else self._key_setter(key_field)
+        read: list[ReadRow] = []
+        for index, source in enumerate(rows):
+            row = ReadRow(index=index)
+            for name, value in source.items():
+                is_key = key_field is not None and name == key_field.name
+                setter = key_setter if is_key else self._setter_of(name)
+                self._set(row, name, value, setter)
+            if key_field is not None and row.key is None and not row.errors:
+                _fail_missing(row, key_field.name)
+            read.append(row)
+        return read
+
+    def _set(
+        self,
+        row: ReadRow,
+        name: str,
+        value: object,
+        setter: Setter | None,
+    ) -> None:
+        """Set one value of a row; what is wrong with it becomes an error of the row."""
+        if setter is None:
+            row.fail(
+                ErrorType.ATTRIBUTE_NOT_SUPPORTED,
+                f"[{self.object.name}] has no field [{name[:100]}]",
+            )
+            return
+        try:
+            setter(row, value)
+        except InvalidValue as fault:
+            row.errors.append(fault.error)
+
+    def _setter_of(self, name: str) -> Setter | None:
+        """Return the setter of a key, made once; None for a key that the object does not have."""
+        known = self._setters.get(name)
+        if known is not None:
+            return known
+        setter = self._make_setter(name)
+        # Callers choose the keys: unknown ones are not kept, for there is no bound to them.
+        if setter is not None:
+            self._setters[name] = setter
+        return setter
+
+    def _make_setter(self, name: str) -> Setter | None:
+        if self._mode.migration:
+            migrated = migrated_field(name, self.object, self._registry)
+            if migrated is not None:
+                return _set_unless_null(*migrated)
+        if name == TYPE_NAME_KEY and self.object.allow_types:
+            return self._set_type_by_name
+        if name == LINEAGE:
+            return _set_lineage
+        target = self.object.fields.get(name)
+        if target is None or not target.active:
+            return self._lookup_setter(name)
+        if name == TYPE:
+            return self._set_type
+        return self._field_setter(target)
+
+    def _field_setter(self, target: Field) -> Setter:
+        by_vault = target.system or not (target.editable or self._mode.migration)
+        if by_vault and target.name != SOURCE_MODIFIED.name:
+            return self._guarded_setter(target)
+        coerce = coercion(target, self._registry)
+        if target.name == SOURCE_MODIFIED.name:
+            return _source_modified_setter(coerce)
+        if target.required and not (self._mode.migration and target.name != "name__v"):
+            return _required_setter(target.name, coerce)
+        # Every record has a status: an empty one leaves it as it is.
+        if target.name == "status__v":
+            return _set_unless_null(target.name, coerce)
+        return _plain_setter(target.name, coerce)
+
+    def _guarded_setter(self, target: Field) -> Setter:
+        """Return the setter of a field that callers do not set: one that refuses it, or leaves it as it is stored."""
+        match self._mode.unchanged:
+            case UnchangedFields.ALWAYS_IGNORE:
+                return _guard(target.name, coercion(target, self._registry))
+            case (
+                UnchangedFields.IGNORE_SET_ON_CREATE_ONLY | UnchangedFields.NEVER_IGNORE
+            ):
+                return _refuse(target.name)
+            case _:
+                assert_never(self._mode.unchanged)
+
+    def _key_setter(self, key_field: Field) -> Setter:
+        coerce = coercion(key_field, self._registry)
+
+        def set_key(row: ReadRow, value: object) -> None:
+            row.key = coerce(value)
+            # An upsert stores its key with a new record; ``id`` is the Vault's to set.
+            if not key_field.system:
+                row.values[key_field.name] = row.key
+
+        return set_key
+
+    def _lookup_setter(self, name: str) -> Setter | None:
+        """Return the setter of ``rel__vr.unique_field``, by which a reference is found; None for other keys."""
+        relationship, _, unique = name.partition(".")
+        reference = self.object.outbound.get(relationship)
+        if reference is None or not reference.editable:
+            return None
+        referenced = self._registry.objects.get(reference.object or "")
+        target = None if referenced is None else referenced.fields.get(unique)
+        if target is None or not (target.unique or target.type is FieldType.ID):
+            return None
+        coerce = coercion(target, self._registry)
+
+        def set_lookup(row: ReadRow, value: object) -> None:
+            key = coerce(value)
+            if key is None and reference.required:
+                _fail_missing(row, reference.name)
+            elif key is None:
+                _set_once(row, reference.name, None)
+            else:
+                _refuse_twice(row, reference.name)
+                row.lookups[reference.name] = (unique, key)
+
+        return set_lookup
+
+    def _set_type_by_name(self, row: ReadRow, value: object) -> None:
+        if value is None or value == "":
+            return
+        owner = self.object.name
+        chosen = self._registry.object_types.get((owner, str(value)))
+        if chosen is None or not chosen.active:
+            raise InvalidValue(f"[{owner}] has no such object type")
+        type_id = self._registry.object_type_id(owner, chosen.name)
+        _set_once(row, TYPE, type_id)
+
+    def _set_type(self, row: ReadRow, value: object) -> None:
+        if value is None or value == "":
+            return
+        target = self.object.name
+        for (owner, name), chosen in self._registry.object_types.items():
+            if owner != target or not chosen.active:
+                continue
+            type_id = self._registry.object_type_id(owner, name)
+            if value == type_id:
+                _set_once(row, TYPE, value)
+                return
+        raise InvalidValue(f"[{target}] has no such object type")
+
+
+def _plain_setter(name: str, coerce: Coercion) -> Setter:
+    def set_value(row: ReadRow, value: object) -> None:
+        stored = coerce(value)
+        _set_once(row, name, stored)
+
+    return set_value
+
+
+def _set_unless_null(name: str, coerce: Coercion) -> Setter:
+    def set_value(row: ReadRow, value: object) -> None:
+        stored = coerce(value)
+        if stored is not None:
+            _set_once(row, name, stored)
+
+    return set_value
+
+
+def _required_setter(name: str, coerce: Coercion) -> Setter:
+    def set_value(row: ReadRow, value: object) -> None:
+        stored = coerce(value)
+        if stored is None:
+            _fail_missing(row, name)
+        _set_once(row, name, stored)
+
+    return set_value
+
+
+def _source_modified_setter(coerce: Coercion) -> Setter:
+    read = cast("Callable[[object], datetime | None]", coerce)
+
+    def set_source_modified(row: ReadRow, value: object) -> None:
+        row.source_modified = read(value)
+
+    return set_source_modified
+
+
+def _guard(name: str, coerce: Coercion) -> Setter:
+    def guard(row: ReadRow, value: object) -> None:
+        # Whether it is the stored value is known when the record is.
+        stored = coerce(value)
+        row.guarded[name] = stored
+
+    return guard
+
+
+def _refuse(name: str) -> Setter:
+    def refuse(row: ReadRow, value: object) -> None:
+        del value
+        row.fail(ErrorType.INVALID_DATA, f"Field [{name}] is set by the Vault")
+
+    return refuse
+
+
+def _set_lineage(row: ReadRow, value: object) -> None:
+    row.lineage = read_row(value)
+    if row.lineage is None:
+        raise InvalidValue(
+            f"[{LINEAGE}] takes the number of an origin, a message id, and a source record's id or null"
+        )
+
+
+def _set_once(
+    row: ReadRow,
+    name: str,
+    value: object,
+) -> None:
+    """Set a field's value.
+
+    :raises InvalidValue: when it is set already: a reference or a type may be named in two ways, but not in both.
+    """
+    _refuse_twice(row, name)
+    row.values[name] = value
+
+
+def _refuse_twice(row: ReadRow, name: str) -> None:
+    known = name in row.values or name in row.lookups
+    if known:
+        message = f"Field [{name}] is given twice"
+        raise InvalidValue(message)
+
+
+def _fail_missing(row: ReadRow, name: str) -> None:
+    message = f"Missing required parameter [{name}]"
+    row.fail(ErrorType.PARAMETER_REQUIRED, message)
+
+
+def migrated_field(
+    name: str,
+    target: VaultObject,
+    registry: Registry,
+) -> tuple[str, Coercion] | None:
+    """Return the field that a key sets in migration mode only, and its conversion; None for every other key.
+
+    The conversion raises InvalidValue, and returns None where the Vault is to set the field itself.
+    """
+    if name in AUDIT_NAMES:
+        return name, coercion(target.fields[name], registry)
+    if target.lifecycle and name == STATE:
+        return STATE, lambda value: _state(target, registry, value)
+    if target.lifecycle and name == STATE_LABEL:
+        return STATE, lambda value: _state_of_type(target, registry, value)
+    return None
+
+
+def _state(
+    target: VaultObject,
+    registry: Registry,
+    value: object,
+) -> str | None:
+    name = value[0] if isinstance(value, list) and len(value) == 1 else value
+    if name is None or name == "":
+        return None
+    states = registry.lifecycles[target.lifecycle or ""].states
+    if not isinstance(name, str) or name not in states or not states[name].active:
+        raise InvalidValue(
+            f"Field [{STATE}] takes a state of lifecycle [{target.lifecycle}]"
+        )
+    return name
+
+
+def _state_of_type(
+    target: VaultObject,
+    registry: Registry,
+    value: object,
+) -> str | None:
+    if value is None or value == "":
+        return None
+    if not isinstance(value, str) or not value.startswith(STATE_LABEL_PREFIX):
+        raise InvalidValue(f"[{STATE_LABEL}] takes {STATE_LABEL_PREFIX}{{state type}}")
+    wanted = state_type_name(value)
+    lifecycle = registry.lifecycles[target.lifecycle or ""]
+    for state in lifecycle.states.values():
+        if state.active and state.state_type == wanted:
+            return state.name
+    # A lifecycle without a state of this type begins in its starting state all the same.
+    if wanted == INITIAL:
+        return lifecycle.starting_state
+    raise InvalidValue(f"Lifecycle [{target.lifecycle}] has no state of this type")

@@ -1,0 +1,330 @@
+"""Holds rows against rules: source states, lineage, status and unique fields, and the rules of an object's own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+from shared.protocol.error_types import ErrorType
+from shared.vault.access.caller import SYSTEM
+from shared.vault.access.permissions import Grant, authorize, authorize_copying
+from shared.vault.components.platform import SOURCE_MODIFIED
+from shared.vault.errors import VaultFault
+from shared.vault.model.component_model import Field, VaultObject
+from shared.vault.records import write_statements as statements
+from shared.vault.records.lineage_entries import HEADER
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from asyncpg import Record
+
+    from shared.vault.access.caller import Caller
+    from shared.vault.components.registry import Registry
+    from shared.vault.errors import ApiError
+    from shared.vault.records.lineage_entries import CallLineage
+    from shared.vault.records.rows import Change, NewRow, Row, WriteMode
+    from shared.vault.storage.database import Connection
+
+FIELD = SOURCE_MODIFIED.name
+STEP = timedelta(milliseconds=1)  # the API's resolution
+STATUS, ACTIVE = "status__v", "active__v"
+PLATFORM = "__sys"
+
+ALWAYS_RULED = frozenset({"user__sys", "connection__sys"})
+"""Objects whose rules protect the Vault itself: they hold for calls without triggers too."""
+
+
+class RaceLost(Exception):
+    """Another transaction stored the same unique value meanwhile: the unit of work starts again."""
+
+
+# Which record a row names.
+
+
+def fail_unnamed(
+    rows: Sequence[Row],
+    stored: Mapping[object, Record],
+    key: Field,
+) -> None:
+    """Fail rows whose record is not among the stored ones, and those that name one a second time."""
+    seen: set[object] = set()
+    for row in rows:
+        if row.errors:
+            continue
+        if row.key not in stored:
+            row.fail(ErrorType.INVALID_DATA, f"No record has this [{key.name}]")
+        elif row.key in seen:
+            row.fail(ErrorType.INVALID_DATA, f"[{key.name}] is repeated in this call")
+        seen.add(row.key)
+
+
+def refuse_repeated_keys(rows: Sequence[Row], key: Field) -> None:
+    """Check that no two rows of an upsert have the same key: which of them comes first would decide the outcome.
+
+    :raises VaultFault: INVALID_DATA when two rows do.
+    """
+    keys = [row.key for row in rows if row.key is not None]
+    distinct = set(keys)
+    if len(distinct) != len(keys):
+        message = f"[{key.name}] is repeated in this call"
+        raise VaultFault(ErrorType.INVALID_DATA, message)
+
+
+# Where a row comes from.
+
+
+def check_lineage(
+    caller: Caller,
+    rows: Sequence[Row],
+    call: CallLineage | None,
+) -> None:
+    """Fail rows whose lineage names an origin that the call does not have.
+
+    :raises VaultFault: INSUFFICIENT_ACCESS when the call has lineage and the caller may not copy records.
+    """
+    if call is not None:
+        authorize_copying(caller)
+    known = len(call.origins) if call else 0
+    for row in rows:
+        if row.lineage is not None and row.lineage.origin >= known:
+            row.fail(
+                ErrorType.INVALID_DATA,
+                f"The header {HEADER} has no origin {row.lineage.origin}",
+            )
+
+
+# Which state of its source record a row comes from. A connection that copies records sends, beside a row's values,
+# when the source record was last modified. That time is stored with the record and only grows. A row that would change
+# values without a later time is left out, and its result names the stored time: the sender reads the source again,
+# which then is the newer state, and sends it with a time just after the stored one.
+
+
+def authorize_states(caller: Caller, rows: Sequence[Row]) -> None:
+    """Check that the caller may say which state of its source record a row comes from, where one does.
+
+    :raises VaultFault: INSUFFICIENT_ACCESS unless the caller may copy records.
+    """
+    if any(row.source_modified is not None for row in rows):
+        authorize(caller, Grant.COPY_RECORDS)
+
+
+def newer_stored(
+    row: Row,
+    stored: Record,
+    changes: Mapping[str, object],
+) -> datetime | None:
+    """Return the stored time when the row's changes may be those of an older state; None when they are newer.
+
+    The same time may be that of either.
+    """
+    if row.source_modified is None or not changes:
+        return None
+    known: datetime | None = stored[FIELD]
+    return known if known is not None and row.source_modified <= known else None
+
+
+def advance(row: Row, stored: Record) -> dict[str, object]:
+    """Return the record's new time as a change; nothing for a row that names no state of its source.
+
+    A row that says what is stored already, without a later time, may come from a newer state that says the same
+    again. The time then grows by a step, so that what others have read in between does not pass for newer.
+    """
+    known: datetime | None = stored.get(FIELD)
+    if row.source_modified is None:
+        return {}
+    if known is not None and row.source_modified <= known:
+        return {FIELD: known + STEP}
+    return {FIELD: row.source_modified}
+
+
+# Status: new records are active, and parents change theirs one by one.
+
+
+def rules_status(
+    caller: Caller,
+    target: VaultObject,
+    mode: WriteMode,
+) -> bool:
+    """Return whether the status rules hold for a call: not in migration mode, on platform objects, or for the Vault."""
+    exempt = mode.migration or target.name.endswith(PLATFORM) or caller == SYSTEM
+    return not exempt
+
+
+def refuse_inactive(rows: Sequence[Row]) -> None:
+    """Fail rows that would create a record that is not active."""
+    for row in rows:
+        # A row with lineage repeats what is so already in another Vault.
+        if row.values.get(STATUS) not in (None, ACTIVE) and row.lineage is None:
+            row.fail(
+                ErrorType.OPERATION_NOT_ALLOWED,
+                "Records are created inactive in migration mode only",
+            )
+
+
+def refuse_bulk_status(
+    registry: Registry,
+    target: VaultObject,
+    rows: Sequence[Row],
+    stored: Mapping[object, Record],
+) -> None:
+    """Fail rows of a call of several that would change the status of a record whose object is a parent."""
+    naming = [row for row in rows if STATUS in row.values and row.key in stored]
+    naming = [row for row in naming if row.lineage is None]
+    if len(rows) == 1 or not naming or not _is_parent(registry, target):
+        return
+    for row in naming:
+        if stored[row.key][STATUS] != row.values[STATUS]:
+            message = f"[{target.name}] is a parent object: its [{STATUS}] is changed one record a call"
+            row.fail(ErrorType.OPERATION_NOT_ALLOWED, message)
+
+
+def _is_parent(registry: Registry, target: VaultObject) -> bool:
+    for child in registry.objects.values():
+        for field in child.fields.values():
+            if field.object == target.name and field.relationship_type == "parent":
+                return True
+    return False
+
+
+# Unique fields.
+
+
+def fail_repeats(target: VaultObject, rows: Sequence[NewRow]) -> None:
+    """Fail every new row with a unique value that an earlier good row has."""
+    for field in statements.unique_fields(target):
+        seen: set[object] = set()
+        for row in rows:
+            value = row.values.get(field.name)
+            if row.errors or value is None:
+                continue
+            if value in seen:
+                row.fail(ErrorType.OPERATION_NOT_ALLOWED, _taken(field))
+            seen.add(value)
+
+
+def in_key_order(target: VaultObject, rows: Sequence[NewRow]) -> list[NewRow]:
+    """Return the rows in an order that every call uses.
+
+    Of two calls that insert the same keys, one waits for the other then, and never each for the other.
+    """
+    names = [field.name for field in statements.unique_fields(target)]
+
+    def keys(row: NewRow) -> list[str]:
+        values = [row.values.get(name) for name in names]
+        return [str(value or "") for value in values]
+
+    return sorted(rows, key=keys)
+
+
+async def fail_taken(
+    connection: Connection,
+    target: VaultObject,
+    changes: Sequence[Change],
+) -> None:
+    """Fail every change that sets a unique value which another record, or an earlier change, has."""
+    for field in statements.unique_fields(target):
+        setting = [c for c in changes if c.values.get(field.name) is not None]
+        if not setting:
+            continue
+        values = [change.values[field.name] for change in setting]
+        sql = statements.taken_statement(target, field)
+        taken = await connection.fetch(sql, values)
+        holders: dict[object, str] = {record["key"]: record["id"] for record in taken}
+        for change in setting:
+            value = change.values[field.name]
+            if holders.setdefault(value, change.id) != change.id:
+                change.fail(ErrorType.OPERATION_NOT_ALLOWED, _taken(field))
+
+
+async def explain_refused(
+    connection: Connection,
+    target: VaultObject,
+    rows: Sequence[NewRow],
+    key: Field | None,
+) -> None:
+    """Fail each row that was not inserted, with the unique field that kept it out.
+
+    :raises RaceLost: the value has gone since, or it is the upsert's ``key`` and there is a record to update now.
+    """
+    for field in statements.unique_fields(target):
+        values = [row.values.get(field.name) for row in rows]
+        values = [value for value in values if value is not None]
+        if not values:
+            continue
+        sql = statements.taken_statement(target, field)
+        taken = await connection.fetch(sql, values)
+        known = {record["key"] for record in taken}
+        if known and key is not None and field.name == key.name:
+            raise RaceLost
+        for row in rows:
+            if row.values.get(field.name) in known:
+                row.fail(ErrorType.OPERATION_NOT_ALLOWED, _taken(field))
+    if any(not row.errors for row in rows):
+        raise RaceLost
+
+
+def _taken(field: Field) -> str:
+    return f"Another resource already exists with this value of unique field [{field.name}]"
+
+
+# Rules of one object that its components cannot say: they run on every write, in its transaction.
+
+
+class Trigger(Protocol):
+    """Checks one record before it is updated or deleted; ``columns`` are what it needs of the stored one."""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Return the columns of the stored record that the rules read."""
+
+    def before_update(
+        self,
+        caller: Caller,
+        stored: Record,
+        changes: dict[str, object],
+    ) -> ApiError | None:
+        """Return an error to refuse the update, or None to allow it; may add to ``changes``."""
+
+    def before_delete(self, caller: Caller, stored: Record) -> ApiError | None:
+        """Return an error to refuse the deletion, or None to allow it."""
+
+
+@runtime_checkable
+class Follower(Protocol):
+    """A trigger that also does something once records have been updated, in the same transaction."""
+
+    async def after_update(
+        self,
+        connection: Connection,
+        caller: Caller,
+        updated: Sequence[tuple[Record, Mapping[str, object]]],
+    ) -> None:
+        """Follow updates: each record as it was stored, and its changes."""
+
+
+@runtime_checkable
+class CreationFollower(Protocol):
+    """A trigger that also does something once records have been created, in the same transaction."""
+
+    async def after_create(
+        self,
+        connection: Connection,
+        caller: Caller,
+        ids: Sequence[str],
+    ) -> None:
+        """Follow the creation of these records."""
+
+
+@runtime_checkable
+class Preparer(Protocol):
+    """A trigger that also checks records before they are created."""
+
+    async def before_create(
+        self,
+        connection: Connection,
+        caller: Caller,
+        rows: Sequence[NewRow],
+    ) -> None:
+        """Add to the values of new records, or fail their rows."""

@@ -1,0 +1,228 @@
+"""Counts calls and sign-ins of users against limits, for all processes of a Vault together.
+
+A process counts calls in memory and adds its counts to the database once a second, which returns those of the others.
+So a limit is kept to within what the processes of a Vault answer in a second, and no call waits for it. Sign-ins are
+few, and each is counted in the database; a crash of the database forgets them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import asyncpg
+
+from shared.protocol.error_types import ErrorType
+from shared.runtime.waiting import state_log
+from shared.vault.access.permissions import connects
+from shared.vault.errors import VaultFault
+from shared.vault.storage.database import UNREACHABLE
+
+if TYPE_CHECKING:
+    from shared.vault.access.caller import Caller
+    from shared.vault.storage.database import Database
+
+
+BURST_WINDOW = 300  # seconds
+SHARE_SECONDS = 1.0
+NAME = "postgresql (burst limit)"
+SHARING_FAULTS = (*UNREACHABLE, asyncpg.PostgresError, asyncpg.InterfaceError)
+
+SHARE = """
+INSERT INTO platform.api_usage AS u (user_id, burst_window, calls)
+SELECT user_id, $1, calls FROM unnest($2::bigint[], $3::bigint[]) AS c (user_id, calls) ORDER BY user_id
+ON CONFLICT (user_id, burst_window) DO UPDATE SET calls = u.calls + excluded.calls
+RETURNING user_id, calls
+"""
+FORGET_OLD = "DELETE FROM platform.api_usage WHERE burst_window < $1"
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """How much of a limit a caller has used; ``delay`` is in seconds."""
+
+    limit: int
+    remaining: int
+    delay: float = 0.0
+    exceeded: bool = False
+
+
+@dataclass(slots=True)
+class Count:
+    """Calls of one user in the window: those that all processes had shared last, and those of this one since."""
+
+    shared: int = 0
+    own: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Most calls in a window: of users, and of connections' users, whose calls are the work itself."""
+
+    users: int
+    connections: int
+
+
+class BurstLimits:
+    """Counts the calls of users."""
+
+    def __init__(
+        self,
+        database: Database,
+        limits: Limits,
+        delay: float,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._database = database
+        self._limits = limits
+        self._delay = delay
+        self._clock = clock
+        self._window = 0
+        self._counts: dict[int, Count] = {}
+        self._counted = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    def count(self, caller: Caller) -> Usage:
+        """Count a call and return how much of the limit is used; above the limit the call is to be delayed."""
+        window = int(self._clock() // BURST_WINDOW)
+        if window != self._window:
+            self._window, self._counts = window, {}
+        count = self._counts.setdefault(caller.user_id, Count())
+        count.own += 1
+        self._counted.set()
+        limit = self._limits.connections if connects(caller) else self._limits.users
+        calls = count.shared + count.own
+        exceeded = calls > limit
+        remaining = max(0, limit - calls)
+        return Usage(limit, remaining, self._delay if exceeded else 0.0, exceeded)
+
+    async def start(self) -> None:
+        """Share the counts until ``stop``."""
+        self._task = asyncio.create_task(self._keep_sharing(), name="burst")
+
+    async def stop(self) -> None:
+        """Stop sharing; what was counted since the last time is lost."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def share(self) -> None:
+        """Add what this process has counted to the database, and take over what the others have."""
+        # Cleared before the counts are read: a call counted while this waits is shared the next time.
+        self._counted.clear()
+        window = self._window
+        counted = {user: count.own for user, count in self._counts.items() if count.own}
+        users, calls = list(counted), list(counted.values())
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(SHARE, window, users, calls)
+            await connection.execute(FORGET_OLD, window)
+        # Another window has begun meanwhile: its counts have nothing to do with these.
+        if window != self._window:
+            return
+        for row in rows:
+            count = self._counts[row["user_id"]]
+            count.shared = row["calls"]
+            count.own -= counted[row["user_id"]]
+
+    async def _keep_sharing(self) -> None:
+        while True:
+            await self._counted.wait()
+            await asyncio.sleep(SHARE_SECONDS)
+            try:
+                await self.share()
+            except SHARING_FAULTS as error:
+                # What was counted is still there, and is shared the next time.
+                self._counted.set()
+                state_log.failed(NAME, error)
+            else:
+                state_log.succeeded(NAME)
+
+
+MAX_FAILURES = 10
+
+
+NEVER = 2**31 - 1
+
+
+# $2: the count at which the window begins anew, so that who is locked out stays so for a whole one.
+COUNT = """
+INSERT INTO platform.sign_in_window AS w (key, attempts) VALUES ($1, 1)
+ON CONFLICT (key) DO UPDATE SET
+    attempts = CASE WHEN w.window_start <= now() - interval '1 minute' THEN 1 ELSE w.attempts + 1 END,
+    window_start = CASE WHEN w.window_start <= now() - interval '1 minute' OR w.attempts + 1 >= $2
+        THEN now() ELSE w.window_start END
+RETURNING attempts
+"""
+
+
+PURGE_ENDED = """
+DELETE FROM platform.sign_in_window WHERE key IN (
+    SELECT key FROM platform.sign_in_window WHERE window_start <= now() - interval '1 minute'
+    LIMIT 100 FOR UPDATE SKIP LOCKED)
+"""
+
+
+FAILURES = """
+SELECT attempts FROM platform.sign_in_window WHERE key = $1 AND window_start > now() - interval '1 minute'
+"""
+
+
+FORGET_FAILURES = "DELETE FROM platform.sign_in_window WHERE key = $1"
+
+
+class SignInLimits:
+    """Limits of the sign-in in a minute: ``calls`` by user name and DNS, ten wrong passwords by user name."""
+
+    def __init__(
+        self,
+        database: Database,
+        calls: int,
+        delay: float,
+    ) -> None:
+        self._database = database
+        self._calls = calls
+        self._delay = delay
+
+    async def count(self, username: str, dns: str) -> Usage:
+        """Count a call; from half of the limit on it is to be delayed, and beyond the limit refused."""
+        key = _key("calls", username, dns)
+        async with self._database.connection() as connection:
+            await connection.execute(PURGE_ENDED)
+            attempts = int(await connection.fetchval(COUNT, key, NEVER))
+        remaining = max(0, self._calls - attempts)
+        delay = self._delay if attempts > self._calls / 2 else 0.0
+        exceeded = attempts > self._calls
+        return Usage(self._calls, remaining, delay, exceeded)
+
+    async def check(self, username: str) -> None:
+        """Check that a user name is not locked out now.
+
+        :raises VaultFault: USER_LOCKED_OUT when it is.
+        """
+        async with self._database.connection() as connection:
+            failures = await connection.fetchval(FAILURES, _key("failures", username))
+        if failures is not None and failures >= MAX_FAILURES:
+            raise VaultFault(
+                ErrorType.USER_LOCKED_OUT,
+                "Too many failed sign-ins; try again in a minute",
+            )
+
+    async def failed(self, username: str) -> None:
+        """Count a wrong password."""
+        async with self._database.connection() as connection:
+            await connection.execute(COUNT, _key("failures", username), MAX_FAILURES)
+
+    async def succeeded(self, username: str) -> None:
+        """Forget the failures of a user who has signed in."""
+        async with self._database.connection() as connection:
+            await connection.execute(FORGET_FAILURES, _key("failures", username))
+
+
+def _key(*parts: str) -> bytes:
+    """Return a digest: what was typed as a user name may be a password."""
+    text = "\x00".join(parts)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
