@@ -381,8 +381,7 @@ async def _found(
         if attachment is None or row.text("id") not in ("", attachment.record_id):
             row.fail(ErrorType.INVALID_DATA, "There is no such attachment")
         elif attachment.id in seen:
-            message = "The attachment is repeated in this call"
-            row.fail(ErrorType.INVALID_DATA, message)
+            row.fail(ErrorType.INVALID_DATA, "The attachment is repeated in this call")
         else:
             seen.add(attachment.id)
             row.done(attachment.id, attachment.latest.number)

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Operation
 from shared.vault.audit import audit_entries as entries
-from shared.vault.components.document_model import DOCUMENT_ID, VERSIONS
-from shared.vault.components.schema import quote, table
 from shared.vault.documents import document_store as store
 from shared.vault.documents.document_content import file_name
+from shared.vault.documents.document_keys import ID, fail_taken, named
 from shared.vault.documents.document_store import Place, SourceFile, keep_file
 from shared.vault.documents.versions import (
     CHOSEN,
@@ -21,7 +20,6 @@ from shared.vault.documents.versions import (
     require_fields,
 )
 from shared.vault.errors import VaultFault
-from shared.vault.model.component_model import FieldType
 from shared.vault.queries.document_target import SOURCE_FILE
 from shared.vault.records.row_results import CREATED, UPDATED, RowResult
 from shared.vault.records.rows import MAX_ROWS, Row
@@ -41,8 +39,6 @@ Texts = Mapping[str, str]
 """The values of a row by their columns."""
 
 FILE = "file"
-ID = "id"
-MAX_ID = 2**31 - 1
 
 
 class DocumentBatches:
@@ -98,7 +94,7 @@ class DocumentBatches:
                     beginnings[row.index] = beginning
             if id_param is not None:
                 candidates = [read[at] for at in beginnings]
-                await _fail_taken(connection, versions, id_param, candidates)
+                await fail_taken(connection, versions, id_param, candidates)
             accepted = {
                 at: beginning
                 for at, beginning in beginnings.items()
@@ -157,8 +153,8 @@ class DocumentBatches:
             own = [_without(source, {key}) for source in sources]
             read = await self._read(connection, caller, versions, own)
             keys = [source.get(key, "") for source in sources]
-            named = await _named(connection, versions, key, keys)
-            for row, document_id, source in zip(read, named, sources, strict=True):
+            found = await named(connection, versions, key, keys)
+            for row, document_id, source in zip(read, found, sources, strict=True):
                 row.key = source.get(key) if id_param else None
                 row.id = None if document_id is None else str(document_id)
             wanted = [int(row.id) for row in read if row.id and not row.errors]
@@ -187,11 +183,11 @@ class DocumentBatches:
         key = id_param or ID
         keys = [_texts(row).get(key, "") for row in rows]
         _, versions = self._documents.model(caller, Operation.DELETE)
-        named = await self._documents.with_connection(
-            lambda connection: _named(connection, versions, key, keys)
+        found = await self._documents.with_connection(
+            lambda connection: named(connection, versions, key, keys)
         )
         results = []
-        for value, document_id in zip(keys, named, strict=True):
+        for value, document_id in zip(keys, found, strict=True):
             row = Row(0)
             row.key = value if id_param else None
             row.id = None if document_id is None else str(document_id)
@@ -298,84 +294,3 @@ def _fail_unknown(
         elif row.id in seen:
             row.fail(ErrorType.INVALID_DATA, f"[{key[:100]}] is repeated in this call")
         seen.add(row.id or "")
-
-
-async def _named(
-    connection: Connection,
-    versions: VaultObject,
-    key: str,
-    values: Sequence[str],
-) -> list[int | None]:
-    """Return the ids of the documents that values of ``id``, or of a text field, name.
-
-    None stands for a value that names no document, or several.
-
-    :raises VaultFault: INVALID_DATA when ``key`` is neither ``id`` nor a text field.
-    """
-    if key == ID:
-        return [_document_id(value) for value in values]
-    _require_key(versions, key)
-    rows = await connection.fetch(
-        f"SELECT {quote(key)} AS key, {DOCUMENT_ID} AS id FROM {table(VERSIONS)} "
-        f"WHERE {quote(key)} = ANY($1::text[]) AND latest_version__sys",
-        list(values),
-    )
-    found: dict[str, list[int]] = {}
-    for row in rows:
-        found.setdefault(row["key"], []).append(row["id"])
-    return [_only(found.get(value, ())) for value in values]
-
-
-def _document_id(text: str) -> int | None:
-    """Return the document id that a text is, None for a text that is none."""
-    if not text.isascii() or not text.isdecimal():
-        return None
-    # Eleven digits are beyond the largest id; int() refuses a text of thousands of them.
-    significant = text.lstrip("0")[:11] or "0"
-    document_id = int(significant)
-    return document_id if document_id <= MAX_ID else None
-
-
-def _only(ids: Sequence[int]) -> int | None:
-    """Return the only id, None when there are none or several."""
-    return ids[0] if len(ids) == 1 else None
-
-
-def _require_key(versions: VaultObject, key: str) -> None:
-    """Raise VaultFault unless ``key`` is a field with one text.
-
-    :raises VaultFault: INVALID_DATA for any other.
-    """
-    field = versions.fields.get(key)
-    if field is None or field.type is not FieldType.STRING or field.multi_value:
-        raise VaultFault(
-            ErrorType.INVALID_DATA,
-            f"[{key[:100]}] is not a field that names a document",
-        )
-
-
-async def _fail_taken(
-    connection: Connection,
-    versions: VaultObject,
-    key: str,
-    rows: Sequence[Row],
-) -> None:
-    """Fail rows without a value of ``key``, and those whose value a document or a row before them has.
-
-    Calls that create documents of the same value wait for each other.
-
-    :raises VaultFault: INVALID_DATA when ``key`` is no text field.
-    """
-    _require_key(versions, key)
-    values = [row.values.get(key) for row in rows]
-    texts = [str(value) for value in values if value is not None]
-    taken = await store.taken(connection, key, texts)
-    for row, value in zip(rows, values, strict=True):
-        if value is None:
-            row.fail(
-                ErrorType.PARAMETER_REQUIRED, f"Missing required parameter [{key}]"
-            )
-        elif value in taken:
-            row.fail(ErrorType.ITEM_NAME_EXISTS, f"A document has this [{key}] already")
-        else:
-            taken.add(str(value))
