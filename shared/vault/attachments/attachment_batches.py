@@ -61,11 +61,7 @@ class BatchRow:
         value = self.values.get(name)
         return "" if value is None else str(value)
 
-    def fail(
-        self,
-        error_type: ErrorType,
-        message: str,
-    ) -> None:
+    def fail(self, error_type: ErrorType, message: str) -> None:
         """Record why the row cannot be carried out."""
         error = ApiError(error_type, message)
         self.errors.append(error)
@@ -74,11 +70,7 @@ class BatchRow:
         """Record a fault for which the row cannot be carried out."""
         self.errors.append(fault.error)
 
-    def done(
-        self,
-        attachment_id: int,
-        version: int,
-    ) -> None:
+    def done(self, attachment_id: int, version: int) -> None:
         """Record the attachment that the row concerns, and its version."""
         self.attachment_id = attachment_id
         self.version = version
@@ -192,11 +184,7 @@ class AttachmentBatches:
         self._records.target(caller, object_name, rows)
         return target
 
-    async def _kept(
-        self,
-        caller: Caller,
-        row: BatchRow,
-    ) -> str | None:
+    async def _kept(self, caller: Caller, row: BatchRow) -> str | None:
         """Keep a row's file, and return its checksum; None for a row with errors."""
         if row.errors:
             return None

@@ -106,11 +106,7 @@ class AttachmentService:
         async with self._database.connection() as connection:
             return await table.of_record(connection, of.object_name, of.record_id)
 
-    async def one(
-        self,
-        of: Of,
-        attachment_id: int,
-    ) -> Attachment:
+    async def one(self, of: Of, attachment_id: int) -> Attachment:
         """Return one attachment of a record.
 
         :raises VaultFault: INVALID_DATA when the record has no such attachment.
@@ -214,11 +210,7 @@ class AttachmentService:
 
         await self._change(of, work)
 
-    async def delete(
-        self,
-        of: Of,
-        attachment_id: int,
-    ) -> None:
+    async def delete(self, of: Of, attachment_id: int) -> None:
         """Delete an attachment with all its versions.
 
         :raises VaultFault: INVALID_DATA when the record has no such attachment.

@@ -119,11 +119,7 @@ class AttachmentFields:
             rows = await connection.fetch(TOUCH, handles)
         return {row["handle"]: Handle(row["handle"]) for row in rows}
 
-    async def _staged(
-        self,
-        caller: Caller,
-        path: str,
-    ) -> Handle | Unkept:
+    async def _staged(self, caller: Caller, path: str) -> Handle | Unkept:
         """Keep a staged file, and return its handle, or the reason for which it cannot be kept."""
         try:
             name = checked_filename(path)
@@ -148,11 +144,7 @@ class AttachmentFields:
             handle = await connection.fetchval(KEEP, filename, format_, kept.sha256)
         return Handle(handle)
 
-    async def require_record(
-        self,
-        of: Of,
-        field_name: str,
-    ) -> None:
+    async def require_record(self, of: Of, field_name: str) -> None:
         """Raise VaultFault unless the field of the record may have a new file; asked before the file is read.
 
         :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA when there is no such field or record, or the Vault sets
@@ -181,11 +173,7 @@ class AttachmentFields:
         row = {"id": of.record_id, field_name: handle}
         return await self._records.update(of.caller, of.object_name, [row])
 
-    async def one(
-        self,
-        of: Of,
-        field_name: str,
-    ) -> FieldFile:
+    async def one(self, of: Of, field_name: str) -> FieldFile:
         """Return the file of a field.
 
         :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA when there is no such field or record, or no file.

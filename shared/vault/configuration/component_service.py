@@ -142,11 +142,7 @@ class ComponentService:
             return revision, self.registry
         return await read_revision(connection)
 
-    async def execute(
-        self,
-        caller: Caller,
-        text: str,
-    ) -> ScriptExecution:
+    async def execute(self, caller: Caller, text: str) -> ScriptExecution:
         """Execute a script, and return its results; stop at the first statement that is refused.
 
         The statements before it stay: each is a transaction of its own.
@@ -204,7 +200,8 @@ class ComponentService:
     ) -> StatementResult:
         """Execute one statement, whole or not at all, and return its result.
 
-        Raises the errors of BUSY, with nothing done, while the database is busy or cannot be reached.
+        :raises DatabaseUnavailable: the database cannot be reached; asyncpg's errors in BUSY when it is busy. Nothing
+            was done then.
         """
 
         async def work(connection: Connection) -> Revision:
@@ -279,11 +276,7 @@ class ComponentService:
                 connection, caller, statement.command, before, component
             )
 
-    def component(
-        self,
-        caller: Caller,
-        name: str,
-    ) -> Component:
+    def component(self, caller: Caller, name: str) -> Component:
         """Return the component ``Type.name``.
 
         :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA when there is no such component.
@@ -311,11 +304,7 @@ class ComponentService:
             )
         return found
 
-    def mdl(
-        self,
-        caller: Caller,
-        name: str,
-    ) -> str:
+    def mdl(self, caller: Caller, name: str) -> str:
         """Return a component as the MDL text that creates it.
 
         :raises VaultFault: as ``component`` does.

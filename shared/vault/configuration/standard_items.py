@@ -53,12 +53,7 @@ class Note(NamedTuple):
 class Giving:
     """One pass through a part of the standard configuration; ``first`` in a Vault that has nothing of this part yet."""
 
-    def __init__(
-        self,
-        connection: Connection,
-        *,
-        first: bool,
-    ) -> None:
+    def __init__(self, connection: Connection, *, first: bool) -> None:
         self._connection = connection
         self._first = first
 
@@ -67,11 +62,7 @@ class Giving:
         rows = await self._connection.fetch(NOTES, kind)
         return {row["name"]: Note(row["given"], row["withheld"]) for row in rows}
 
-    async def give(
-        self,
-        kind: str,
-        items: Mapping[str, str],
-    ) -> None:
+    async def give(self, kind: str, items: Mapping[str, str]) -> None:
         """Record items that the Vault has now: their texts by name."""
         names, texts = list(items), list(items.values())
         await self._connection.execute(GIVE, kind, names, texts)

@@ -75,11 +75,7 @@ class ConnectionSessions:
         self._profiles = profiles
         self._sessions = sessions
 
-    async def open(
-        self,
-        caller: Caller,
-        api_name: str,
-    ) -> Session:
+    async def open(self, caller: Caller, api_name: str) -> Session:
         """Open a session of the Authorized Connection User, or of the caller where the connection names none.
 
         It ends when the connection is not Active any more, or names another user. In a production Vault that of a

@@ -154,11 +154,7 @@ class _Copying:
             )
         return str(found)
 
-    async def _points(
-        self,
-        original: str,
-        copied: str,
-    ) -> dict[str, str]:
+    async def _points(self, original: str, copied: str) -> dict[str, str]:
         """Copy integrations and their points, and return the API names of the points' copies by those of the points."""
         taken = {row[0] for row in await self.connection.fetch(TAKEN)}
         integrations = await self._integrations(original, copied, taken)

@@ -95,11 +95,7 @@ class Handshake:
         self._signing = signing
         self._identity = identity
 
-    async def file(
-        self,
-        caller: Caller,
-        api_name: str,
-    ) -> bytes:
+    async def file(self, caller: Caller, api_name: str) -> bytes:
         """Return a new connection file of a Pending connection.
 
         :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA for an unknown connection; OPERATION_NOT_ALLOWED for one

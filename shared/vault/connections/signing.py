@@ -51,11 +51,7 @@ FROM records.{OBJECT} WHERE api_name__sys = $1
 class Signing:
     """Signs for a Vault with RSA and SHA-256; ``certificate`` (PEM) is for those who verify."""
 
-    def __init__(
-        self,
-        database: Database,
-        vault_id: int,
-    ) -> None:
+    def __init__(self, database: Database, vault_id: int) -> None:
         self._database = database
         self._vault_id = vault_id
         self._key: rsa.RSAPrivateKey | None = None

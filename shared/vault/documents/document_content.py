@@ -103,11 +103,7 @@ class DocumentFiles:
         """Yield the bytes of a file from ``start`` on, at most ``length`` of them, in chunks."""
         return self._content.read(file.content, start, length)
 
-    async def renditions(
-        self,
-        caller: Caller,
-        place: Place,
-    ) -> list[str]:
+    async def renditions(self, caller: Caller, place: Place) -> list[str]:
         """Return the types of a version's renditions.
 
         :raises VaultFault: INVALID_DATA when there is no such version.

@@ -202,11 +202,7 @@ class DocumentService:
         results = await self._records.carry_out(work)
         return results[0]
 
-    async def delete(
-        self,
-        caller: Caller,
-        place: Place,
-    ) -> None:
+    async def delete(self, caller: Caller, place: Place) -> None:
         """Delete a document, or the version that the place names.
 
         :raises VaultFault: INVALID_DATA when there is no such version; OPERATION_NOT_ALLOWED for the only one.

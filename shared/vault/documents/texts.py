@@ -56,19 +56,11 @@ ORDER BY sha256 LIMIT $2
 class DocumentTexts:
     """Reads kept files, and stores the text of each once."""
 
-    def __init__(
-        self,
-        database: Database,
-        content: ContentService,
-    ) -> None:
+    def __init__(self, database: Database, content: ContentService) -> None:
         self._database = database
         self._content = content
 
-    async def note(
-        self,
-        content: Content,
-        media_type: str,
-    ) -> None:
+    async def note(self, content: Content, media_type: str) -> None:
         """Store the text of a file, unless its type has none or it is stored already."""
         if not is_text(media_type):
             return

@@ -104,11 +104,7 @@ class Attachment:
         return audit_text(self.filename, version.number, version.description)
 
 
-def audit_text(
-    filename: str,
-    version: int,
-    description: str | None,
-) -> str:
+def audit_text(filename: str, version: int, description: str | None) -> str:
     """Return the text of a version on the audit trail."""
     text = f"{filename} ({version})"
     return f"{text}: {description}" if description else text
@@ -235,11 +231,7 @@ def checked_filename(name: str) -> str:
     return plain
 
 
-def checked_text(
-    name: str,
-    value: object,
-    max_length: int,
-) -> str | None:
+def checked_text(name: str, value: object, max_length: int) -> str | None:
     """Return a description or external id, None for an empty one.
 
     :raises VaultFault: INVALID_DATA when it is too long, or has a null character.

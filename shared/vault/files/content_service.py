@@ -59,11 +59,7 @@ class Content:
 class ContentService:
     """Keeps the bytes of a Vault's files; the owner of a file checks who may read or change it."""
 
-    def __init__(
-        self,
-        database: Database,
-        files: FileStore,
-    ) -> None:
+    def __init__(self, database: Database, files: FileStore) -> None:
         self._database = database
         self._files = files
 

@@ -189,11 +189,7 @@ class Digest:
         self._md5.update(chunk)
         self._sha256.update(chunk)
 
-    def stored(
-        self,
-        key: str,
-        md5: str | None,
-    ) -> StoredFile:
+    def stored(self, key: str, md5: str | None) -> StoredFile:
         """Return what was stored under a key; ``md5`` (hex) is the expected checksum, if any.
 
         :raises ChecksumMismatch: the bytes have another checksum.

@@ -158,11 +158,7 @@ def _create(path: Path) -> BinaryIO:
     return path.open("xb")
 
 
-def _publish(
-    file: BinaryIO,
-    target: Path,
-    overwrite: bool,
-) -> None:
+def _publish(file: BinaryIO, target: Path, overwrite: bool) -> None:
     """Put a complete file in its place, in one step.
 
     :raises AlreadyThere: there is a file and not ``overwrite``, or a file stands where a folder is needed.
@@ -274,11 +270,7 @@ def _delete(path: Path) -> None:
             raise
 
 
-def _move(
-    source: Path,
-    target: Path,
-    resumed: bool,
-) -> None:
+def _move(source: Path, target: Path, resumed: bool) -> None:
     """Move a file or a folder; ``resumed`` completes a move that was interrupted.
 
     :raises NotFound: there is no item to move.
@@ -298,11 +290,7 @@ def _move(
         raise AlreadyThere from error
 
 
-def _move_file(
-    source: Path,
-    target: Path,
-    resumed: bool,
-) -> None:
+def _move_file(source: Path, target: Path, resumed: bool) -> None:
     """Move a file by a second link, which fails when there is an item at the target.
 
     :raises FileExistsError: there is one.

@@ -96,11 +96,7 @@ class StagingService:
         following = _cursor(items[limit - 1]) if len(items) > limit else None
         return items[:limit], following
 
-    async def _itself(
-        self,
-        area: StagingArea,
-        key: str,
-    ) -> Sequence[Item]:
+    async def _itself(self, area: StagingArea, key: str) -> Sequence[Item]:
         """Return the item of a key without items in it: a file as the only one, none for an empty folder.
 
         :raises VaultFault: INVALID_DATA when there is no such item.
@@ -113,11 +109,7 @@ class StagingService:
             return ()
         return (found,)
 
-    async def file(
-        self,
-        caller: Caller,
-        path: str,
-    ) -> Item:
+    async def file(self, caller: Caller, path: str) -> Item:
         """Return the file at a path.
 
         :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA when there is no such file.
@@ -125,11 +117,7 @@ class StagingService:
         area = self.area(caller)
         return await self._file(area.key(path))
 
-    async def file_to_load(
-        self,
-        caller: Caller,
-        path: str,
-    ) -> Item:
+    async def file_to_load(self, caller: Caller, path: str) -> Item:
         """Return the file that a job's parameters name.
 
         A caller who sees everything may name a file in their own folder without the folder.
@@ -186,11 +174,7 @@ class StagingService:
         self._count(key, stored.size)
         return stored
 
-    async def create_folder(
-        self,
-        caller: Caller,
-        path: str,
-    ) -> str:
+    async def create_folder(self, caller: Caller, path: str) -> str:
         """Make a folder, and return its key.
 
         :raises VaultFault: as ``create_file`` does.
@@ -200,11 +184,7 @@ class StagingService:
             await self._files.make_folder(key)
         return key
 
-    def _new_key(
-        self,
-        caller: Caller,
-        path: str,
-    ) -> str:
+    def _new_key(self, caller: Caller, path: str) -> str:
         """Return the key of a new item.
 
         :raises VaultFault: PARAMETER_REQUIRED for an empty path; as ``_changeable`` does.
@@ -253,7 +233,7 @@ class StagingService:
         folder = area.key(parent) if parent else source_folder
         new_name = checked_name(name) if name else source_name
         target = f"{folder}/{new_name}"
-        # Raises when the path together is too deep or too long.
+        # Both parts are valid by themselves, and may be too deep or too long together.
         split(target)
         if f"{target}/".startswith(f"{source}/"):
             raise VaultFault(
@@ -292,11 +272,7 @@ class StagingService:
         title = "Delete file staging item"
         return await self._jobs.submit(caller, DELETE, title, {"key": key})
 
-    async def require_room(
-        self,
-        key: str,
-        size: int,
-    ) -> None:
+    async def require_room(self, key: str, size: int) -> None:
         """Raise VaultFault unless a file of ``size`` bytes is small enough, and its user's folder has room for it.
 
         :raises VaultFault: EXCEEDS_FILE_MAX_SIZE.
@@ -318,11 +294,7 @@ class StagingService:
             message = f"A user's files have at most {bound} bytes together"
             raise VaultFault(ErrorType.EXCEEDS_FILE_MAX_SIZE, message)
 
-    def _note_usage(
-        self,
-        root: str,
-        used: int,
-    ) -> None:
+    def _note_usage(self, root: str, used: int) -> None:
         """Keep the sum of sizes in a folder; drop all sums when there are too many of them."""
         if len(self._usage) >= PAGE:
             self._usage = {}
@@ -349,11 +321,7 @@ class StagingService:
         room = self.limits.user_bytes - used
         return min(MAX_UPLOAD, self.limits.file_bytes, room)
 
-    def _count(
-        self,
-        key: str,
-        size: int,
-    ) -> None:
+    def _count(self, key: str, size: int) -> None:
         """Add a new file to the sum of sizes of its user's folder, if that is kept."""
         root = quota_root(key)
         if root in self._usage:

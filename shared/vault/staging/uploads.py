@@ -240,11 +240,7 @@ class UploadService:
             rows = await connection.fetch(PARTS, session_id)
         return [_part(session_id, row) for row in rows]
 
-    async def commit(
-        self,
-        caller: Caller,
-        session_id: str,
-    ) -> int:
+    async def commit(self, caller: Caller, session_id: str) -> int:
         """Submit a job that joins the parts, and return its id; return the same id when called again.
 
         :raises VaultFault: as ``session`` does; INVALID_DATA when parts are missing; OPERATION_NOT_ALLOWED when the
@@ -269,11 +265,7 @@ class UploadService:
                 raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, ENDED)
         return job_id
 
-    async def abort(
-        self,
-        caller: Caller,
-        session_id: str,
-    ) -> None:
+    async def abort(self, caller: Caller, session_id: str) -> None:
         """End a session, and remove its parts.
 
         :raises VaultFault: as ``session`` does; OPERATION_NOT_ALLOWED when it has been committed.

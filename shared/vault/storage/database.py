@@ -305,11 +305,7 @@ class Notifications:
         self._callbacks: dict[str, Callable[[], None]] = {}
         self._task: asyncio.Task[None] | None = None
 
-    def on(
-        self,
-        channel: str,
-        callback: Callable[[], None],
-    ) -> None:
+    def on(self, channel: str, callback: Callable[[], None]) -> None:
         """Call ``callback`` whenever ``channel`` is notified; to be called before ``start``."""
         self._callbacks[channel] = callback
 
