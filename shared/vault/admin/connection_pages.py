@@ -16,7 +16,7 @@ from shared.vault.admin.showing import Shower
 from shared.vault.admin.viewing import RecordView, object_of, view
 from shared.vault.admin.visit import Visit, Visiting
 from shared.vault.api.file_body import disposition
-from shared.vault.connections.connection_rules import OBJECT, VAULT_TO_VAULT, State
+from shared.vault.connections.connection_rules import OBJECT, ConnectionType, State
 from shared.vault.connections.duplication import Copy
 from shared.vault.errors import ApiError, VaultFault
 
@@ -174,7 +174,7 @@ async def _page(
     # Only connections of this type are established by files, and only while they are Pending.
     pending = (
         shown.values["state__v"] == [State.PENDING]
-        and shown.values["object_type__v"] == VAULT_TO_VAULT
+        and shown.values["object_type__v"] == ConnectionType.VAULT_TO_VAULT
     )
     return visit.page(
         "connection.html",
