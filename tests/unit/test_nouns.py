@@ -40,6 +40,7 @@ DECISIONS: Mapping[str, frozenset[str]] = {
             "shared/vault/vql/functions.py",
             "shared/vault/vql/operands.py",
         },
+        "query_pages.RecordProperties": {"shared/vault/queries/query_pages.py"},
         "syntax_tree.Connective": {"shared/vault/vql/find.py"},
         "syntax_tree.Operator": {"shared/vault/vql/conditions.py"},
         "syntax_tree.ShowKind": {"shared/vault/vql/describe.py"},

@@ -23,7 +23,7 @@ from shared.vault.api.request_context import (
     version_of,
 )
 from shared.vault.documents.document_reading import Wanted
-from shared.vault.documents.document_service import offered
+from shared.vault.documents.document_states import offered
 from shared.vault.documents.document_store import Place
 from shared.vault.documents.versions import Number
 from shared.vault.errors import VaultFault

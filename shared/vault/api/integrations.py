@@ -112,10 +112,12 @@ async def one_run(
 
 @router.put(
     f"{RUNS}/{{job_id}}",
+    # Its first name: generated clients have it in the name of their operation.
+    name="tell",
     summary="Report the progress of a run",
     openapi_extra=OBJECT_DOCUMENTATION,
 )
-async def tell(
+async def report_progress(
     request: Request,
     caller: SignedIn,
     integration: str,

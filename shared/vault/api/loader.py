@@ -99,7 +99,7 @@ async def _log(
 def _echoes(
     task_ids: Sequence[str], rows: Sequence[Mapping[str, object]]
 ) -> list[dict[str, object]]:
-    """Return the tasks as they were asked for, each under the id that the job has given it."""
+    """Return the tasks as they were asked for, each with its id in the job."""
     # The caller's own ids and order are what the job replaces.
     replaced = ("task_id", "order")
     echoes = []

@@ -17,8 +17,11 @@ from shared.vault.assembly.vault_jobs import job_types
 from shared.vault.assembly.vault_services import VaultServices
 from shared.vault.jobs.job_table import JOB
 from shared.vault.jobs.worker import JobWorker, WorkerOptions
-from shared.vault.storage.channels import COMPONENT_CHANGED, OUTBOX
-from shared.vault.storage.database import UNREACHABLE
+from shared.vault.storage.database import (
+    COMPONENT_CHANGED,
+    OUTBOX,
+    UNREACHABLE,
+)
 from shared.vault.storage.migrate import migrate
 
 if TYPE_CHECKING:

@@ -63,8 +63,7 @@ from shared.vault.security.sign_in_service import SecurityService
 from shared.vault.security.user_service import UserService
 from shared.vault.staging.staging_service import StagingLimits, StagingService
 from shared.vault.staging.uploads import UploadService
-from shared.vault.storage.channels import Notifications
-from shared.vault.storage.database import Database
+from shared.vault.storage.database import Database, Notifications
 
 if TYPE_CHECKING:
     from shared.vault.assembly.vault_definition import VaultDefinition

@@ -11,10 +11,9 @@ from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Operation
 from shared.vault.bulk.merge import (
     DUPLICATE,
-    FAILURE,
     MAIN,
     MERGE,
-    SUCCESS,
+    MergeStatus,
     merge_sets,
 )
 from shared.vault.bulk.tree_jobs import (
@@ -145,15 +144,16 @@ class RecordJobs:
             raise VaultFault(ErrorType.INVALID_DATA, message)
         return item, self._files.get(key)
 
-    async def merge_status(self, caller: Caller, job_id: int) -> str:
-        """Return ``IN_PROGRESS``, ``SUCCESS`` or ``FAILURE``.
+    async def merge_status(self, caller: Caller, job_id: int) -> MergeStatus:
+        """Return how far a merge has come.
 
         :raises VaultFault: INVALID_DATA, INSUFFICIENT_ACCESS.
         """
         job = await self._merge_job(caller, job_id)
         if not job.status.finished:
-            return "IN_PROGRESS"
-        return SUCCESS if job.status is JobStatus.SUCCESS else FAILURE
+            return MergeStatus.IN_PROGRESS
+        succeeded = job.status is JobStatus.SUCCESS
+        return MergeStatus.SUCCESS if succeeded else MergeStatus.FAILURE
 
     async def merge_results(self, caller: Caller, job_id: int) -> list[dict[str, Any]]:
         """Return the sets of a merge that has ended, each with its status, and its error when it failed.

@@ -18,6 +18,7 @@ from shared.vault.jobs.job_model import (
     JobStatus,
     JobType,
     TaskState,
+    error_json,
 )
 from shared.vault.records.new_records import copied_fields, stored_values
 from shared.vault.records.rows import MAX_ROWS, Outcome, Refused, ResolvedRow, RowResult
@@ -208,7 +209,7 @@ class TreeJobs:
         await context.progress(TASK, counts, state=state, connection=connection)
         checkpoint: dict[str, object] = {"done": True}
         if error:
-            checkpoint["error"] = {"type": error.type, "message": error.message}
+            checkpoint["error"] = error_json(error)
         await context.save(checkpoint, connection=connection)
 
     def _log(self, context: JobContext, log: TreeLog) -> JobLog:

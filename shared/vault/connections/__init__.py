@@ -1,1 +1,1 @@
-"""Connections: established by signed files between two Vaults, and kept within their rules."""
+"""Keeps connections: established by signed files between two Vaults, and changed within their rules."""

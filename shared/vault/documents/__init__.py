@@ -1,1 +1,1 @@
-"""Documents: their versions, files and renditions, lifecycles, and how VQL sees them."""
+"""Keeps documents: their versions, files and renditions, lifecycles, and how VQL sees them."""

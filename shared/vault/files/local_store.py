@@ -1,12 +1,14 @@
-"""The store in a local folder: one file a key, put in place whole by a rename."""
+"""Keeps files in a local folder: one file a key, put in its place whole by a rename."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import os
+import stat
 from collections.abc import AsyncIterable, AsyncIterator, Iterator, Sequence
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 from uuid import uuid4
@@ -41,7 +43,7 @@ class LocalStore:
         limit: int | None = None,
         md5: str | None = None,
     ) -> StoredFile:
-        """See FileStore."""
+        """Store a file; see FileStore."""
         incoming = self._root / INCOMING / str(uuid4())
         file = await asyncio.to_thread(_create, incoming)
         try:
@@ -56,16 +58,18 @@ class LocalStore:
             await asyncio.to_thread(_discard, file)
 
     async def get(
-        self, key: str, start: int = 0, length: int | None = None
+        self,
+        key: str,
+        start: int = 0,
+        length: int | None = None,
     ) -> AsyncIterator[bytes]:
-        """See FileStore."""
+        """Yield the bytes of a file; see FileStore."""
         file = await asyncio.to_thread(_open, self._path(key), start)
         try:
             left = length
             while left is None or left > 0:
-                chunk = await asyncio.to_thread(
-                    file.read, CHUNK if left is None else min(CHUNK, left)
-                )
+                size = CHUNK if left is None else min(CHUNK, left)
+                chunk = await asyncio.to_thread(file.read, size)
                 if not chunk:
                     return
                 if left is not None:
@@ -75,8 +79,9 @@ class LocalStore:
             await asyncio.to_thread(file.close)
 
     async def find(self, key: str) -> Item | None:
-        """See FileStore."""
-        return await asyncio.to_thread(_item, self._path(key), key)
+        """Return the file or folder of a key; see FileStore."""
+        path = self._path(key)
+        return await asyncio.to_thread(_item, path, key)
 
     async def list(
         self,
@@ -86,74 +91,103 @@ class LocalStore:
         after: str | None = None,
         limit: int = 1000,
     ) -> Sequence[Item]:
-        """See FileStore."""
-        names = (
-            None
-            if after is None
-            else tuple(after.removeprefix(f"{folder}/").rstrip("/").split("/"))
-        )
+        """Return items of a folder; see FileStore."""
+        path = self._path(folder)
+        names: tuple[str, ...] | None = None
+        if after is not None:
+            inside = after.removeprefix(f"{folder}/").rstrip("/")
+            names = tuple(inside.split("/"))
 
         def page() -> list[Item]:
-            found = _walk(self._path(folder), folder, names, recursive=recursive)
-            return [item for _, item in zip(range(limit), found, strict=False)]
+            found = _walk(path, folder, names, recursive=recursive)
+            return [*islice(found, limit)]
 
         return await asyncio.to_thread(page)
 
     async def make_folder(self, key: str) -> None:
-        """See FileStore."""
-        await asyncio.to_thread(_make_folder, self._path(key))
+        """Make a folder; see FileStore."""
+        path = self._path(key)
+        await asyncio.to_thread(_make_folder, path)
 
     async def delete(self, key: str) -> None:
-        """See FileStore."""
-        await asyncio.to_thread(_delete, self._path(key))
+        """Delete a file or an empty folder; see FileStore."""
+        path = self._path(key)
+        await asyncio.to_thread(_delete, path)
 
-    async def move(self, source: str, target: str, *, resumed: bool = False) -> None:
-        """See FileStore."""
-        await asyncio.to_thread(_move, self._path(source), self._path(target), resumed)
+    async def move(
+        self,
+        source: str,
+        target: str,
+        *,
+        resumed: bool = False,
+    ) -> None:
+        """Move a file or a folder; see FileStore."""
+        source_path = self._path(source)
+        target_path = self._path(target)
+        await asyncio.to_thread(_move, source_path, target_path, resumed)
 
     async def tidy(self, before: datetime) -> None:
-        """See FileStore."""
-        await asyncio.to_thread(_tidy, self._root / INCOMING, before)
+        """Remove incomplete files; see FileStore."""
+        incoming = self._root / INCOMING
+        await asyncio.to_thread(_tidy, incoming, before)
 
     async def close(self) -> None:
-        """See FileStore."""
+        """Do nothing: no connection is open."""
 
     def _path(self, key: str) -> Path:
-        """The place of a key; keys are made from checked names, and one that is not never leaves the folder."""
+        """Return the place of a key.
+
+        :raises ValueError: the key has an empty name, a null character, or a name that would leave the folder.
+        """
         names = key.split("/")
-        if not all(names) or any(
-            name in (".", "..") or "\x00" in name for name in names
-        ):
+        # Keys are made from checked names; this is the last line of defence.
+        if not all(map(_is_name, names)):
             message = "a key of the store is malformed"
             raise ValueError(message)
         return self._root.joinpath(*names)
 
 
+def _is_name(name: str) -> bool:
+    """Return whether a part of a key is the name of a file or folder."""
+    return name not in ("", ".", "..") and "\x00" not in name
+
+
 def _create(path: Path) -> BinaryIO:
+    """Create an empty file with the folder above it, and return it open."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=FOLDER_MODE)
     return path.open("xb")
 
 
 def _publish(file: BinaryIO, target: Path, overwrite: bool) -> None:
-    """Put a complete file in its place, in one step."""
+    """Put a complete file in its place, in one step.
+
+    :raises AlreadyThere: there is a file and not ``overwrite``, or a file stands where a folder is needed.
+    """
     file.flush()
+    # Before the rename: after a crash of the machine the name must not stand for an empty file.
     os.fsync(file.fileno())
     try:
         target.parent.mkdir(parents=True, exist_ok=True, mode=FOLDER_MODE)
         if overwrite:
             Path(file.name).replace(target)
         else:
+            # A link fails when there is a file, which a rename would replace.
             os.link(file.name, target)
     except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
         raise AlreadyThere from error
 
 
 def _discard(file: BinaryIO) -> None:
+    """Close a file, and remove it where it was written; a published one stays under its other name."""
     file.close()
     Path(file.name).unlink(missing_ok=True)
 
 
 def _open(path: Path, start: int) -> BinaryIO:
+    """Return a file open for reading from ``start`` on.
+
+    :raises NotFound: there is no such file.
+    """
     try:
         file = path.open("rb")
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
@@ -163,25 +197,30 @@ def _open(path: Path, start: int) -> BinaryIO:
 
 
 def _item(path: Path, key: str) -> Item | None:
+    """Return the file or folder at a path, or None."""
     try:
         status = path.stat()
     except (FileNotFoundError, NotADirectoryError):
         return None
-    if path.is_dir():
+    if stat.S_ISDIR(status.st_mode):
         return Item(key, is_folder=True)
-    return Item(
-        key,
-        is_folder=False,
-        size=status.st_size,
-        modified=datetime.fromtimestamp(status.st_mtime, UTC),
-    )
+    modified = datetime.fromtimestamp(status.st_mtime, UTC)
+    return Item(key, is_folder=False, size=status.st_size, modified=modified)
 
 
 def _walk(
-    path: Path, key: str, after: tuple[str, ...] | None, *, recursive: bool
+    path: Path,
+    key: str,
+    after: tuple[str, ...] | None,
+    *,
+    recursive: bool,
 ) -> Iterator[Item]:
-    """Items in the order of their names, a folder before what is in it, from behind ``after`` on."""
+    """Yield items in the order of their names, a folder before what is in it, from behind ``after`` on.
+
+    ``after`` has the names of the last item that was listed, below this folder.
+    """
     try:
+        # Names with a dot are the store's own, as INCOMING is.
         names = sorted(
             entry.name for entry in path.iterdir() if not entry.name.startswith(".")
         )
@@ -203,6 +242,10 @@ def _walk(
 
 
 def _make_folder(path: Path) -> None:
+    """Make a folder, and those above it.
+
+    :raises AlreadyThere: there is an item at its place, or a file above it.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=FOLDER_MODE)
         path.mkdir(mode=FOLDER_MODE)
@@ -211,6 +254,10 @@ def _make_folder(path: Path) -> None:
 
 
 def _delete(path: Path) -> None:
+    """Delete a file or an empty folder; do nothing when there is none.
+
+    :raises NotEmpty: there is something in the folder.
+    """
     with contextlib.suppress(FileNotFoundError, NotADirectoryError):
         if not path.is_dir():
             path.unlink()
@@ -224,6 +271,11 @@ def _delete(path: Path) -> None:
 
 
 def _move(source: Path, target: Path, resumed: bool) -> None:
+    """Move a file or a folder; ``resumed`` completes a move that was interrupted.
+
+    :raises NotFound: there is no item to move.
+    :raises AlreadyThere: there is an item at the target.
+    """
     if resumed and not source.exists() and target.exists():
         return
     try:
@@ -231,18 +283,33 @@ def _move(source: Path, target: Path, resumed: bool) -> None:
         if source.is_dir():
             _move_folder(source, target)
         else:
-            if not (resumed and target.exists() and target.samefile(source)):
-                os.link(source, target)
-            source.unlink()
+            _move_file(source, target, resumed)
     except FileNotFoundError as error:
         raise NotFound from error
     except (FileExistsError, NotADirectoryError) as error:
         raise AlreadyThere from error
 
 
+def _move_file(source: Path, target: Path, resumed: bool) -> None:
+    """Move a file by a second link, which fails when there is an item at the target.
+
+    :raises FileExistsError: there is one.
+    """
+    # Interrupted between both steps, the file has both names.
+    linked = resumed and target.exists() and target.samefile(source)
+    if not linked:
+        os.link(source, target)
+    source.unlink()
+
+
 def _move_folder(source: Path, target: Path) -> None:
+    """Move a folder by a rename.
+
+    :raises AlreadyThere: there is an item at the target.
+    """
+    # A rename would replace an empty folder.
     if target.exists():
-        raise AlreadyThere  # a rename would take the place of an empty folder
+        raise AlreadyThere
     try:
         source.rename(target)
     except OSError as error:
@@ -252,6 +319,7 @@ def _move_folder(source: Path, target: Path) -> None:
 
 
 def _tidy(incoming: Path, before: datetime) -> None:
+    """Remove incomplete files that were last written before a moment."""
     with contextlib.suppress(FileNotFoundError):
         for path in incoming.iterdir():
             if path.stat().st_mtime < before.timestamp():

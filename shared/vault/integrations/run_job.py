@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.access.caller import SYSTEM
-from shared.vault.errors import VaultFault
+from shared.vault.errors import ApiError, VaultFault
 from shared.vault.integrations import run_table as table
 from shared.vault.integrations.integration_triggers import LAST_RUN, OBJECT, is_active
 from shared.vault.integrations.run_model import JOB_TYPE, RUN_EVENT, Run
@@ -21,6 +21,7 @@ from shared.vault.jobs.job_model import (
     JobType,
     Parked,
     TaskState,
+    error_json,
 )
 from shared.vault.model.component_model import Queue, QueueType
 from shared.vault.queues.outbox import announce
@@ -243,6 +244,6 @@ async def _report_progress(
 
 def _errors(run: Run, text: str) -> JobResult:
     """Return the result of a run that ended with an error."""
-    error = {"type": ErrorType.INVALID_DATA, "message": text}
+    error = error_json(ApiError(ErrorType.INVALID_DATA, text))
     results = {"counts": run.counts.as_json(), "error": error}
     return JobResult(JobStatus.ERRORS_ENCOUNTERED, results)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol, assert_never
 
 if TYPE_CHECKING:
     from shared.vault.access.caller import Caller
+    from shared.vault.errors import ApiError
     from shared.vault.storage.database import Connection
 
 
@@ -102,6 +103,11 @@ class JobResult:
 
     status: JobStatus = JobStatus.SUCCESS
     results: Mapping[str, object] = field(default_factory=dict)
+
+
+def error_json(error: ApiError) -> dict[str, str]:
+    """Return an error as checkpoints and results store it."""
+    return {"type": error.type.value, "message": error.message}
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ from shared.vault.jobs.job_model import (
     JobStopped,
     JobType,
     Parked,
+    error_json,
 )
 from shared.vault.storage.database import RETRYABLE, UNREACHABLE
 
@@ -71,7 +72,7 @@ class Run:
 
     @property
     def lease(self) -> str:
-        """The token under which this run may write."""
+        """Return the token under which this run may write."""
         return self.claimed.lease
 
     def stop(self, *, cancelled: bool = False) -> None:
@@ -295,5 +296,5 @@ class JobWorker:
 
 def failed(error: ApiError) -> JobResult:
     """Return the result of a job that ended with this error."""
-    results = {"error": {"type": error.type, "message": error.message}}
+    results = {"error": error_json(error)}
     return JobResult(JobStatus.ERRORS_ENCOUNTERED, results)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, assert_never
 from urllib.parse import parse_qs, urlsplit
 
 from shared.vault.errors import VaultFault
@@ -14,6 +14,7 @@ from shared.vault.jobs.job_model import (
     JobStatus,
     JobType,
     TaskState,
+    error_json,
 )
 from shared.vault.loader.load_logs import RESULTS
 from shared.vault.loader.request import ExtractTask
@@ -94,8 +95,7 @@ class _TaskRun:
             await self._services.files.put(key, self._content())
         except VaultFault as fault:
             await self._report(TaskState.ERRORS_ENCOUNTERED)
-            error = {"type": fault.error.type, "message": fault.error.message}
-            return {"rows": self._rows, "error": error}
+            return {"rows": self._rows, "error": error_json(fault.error)}
         await self._report(TaskState.SUCCESS)
         return {"rows": self._rows}
 
@@ -144,9 +144,24 @@ def statement(task: ExtractTask, target: VaultObject | None) -> str:
 
 
 def _whole(field: Field) -> str:
-    # A query yields the first 250 characters of a long text, unless a function asks for all.
-    if field.type is FieldType.LONG_TEXT:
-        return f"LONGTEXT({field.name})"
-    if field.type is FieldType.RICH_TEXT:
-        return f"RICHTEXT({field.name})"
-    return field.name
+    """Return what a query selects of a field so that its value is read whole."""
+    match field.type:
+        # A query yields the first 250 characters of a long text, unless a function asks for all.
+        case FieldType.LONG_TEXT:
+            return f"LONGTEXT({field.name})"
+        case FieldType.RICH_TEXT:
+            return f"RICHTEXT({field.name})"
+        case (
+            FieldType.ID
+            | FieldType.STRING
+            | FieldType.NUMBER
+            | FieldType.BOOLEAN
+            | FieldType.DATE
+            | FieldType.DATE_TIME
+            | FieldType.PICKLIST
+            | FieldType.OBJECT
+            | FieldType.ATTACHMENT
+        ):
+            return field.name
+        case _:
+            assert_never(field.type)

@@ -1,4 +1,4 @@
-"""Says what follows from a field's type; whoever adds a type answers every question here, or mypy fails."""
+"""Says what follows from a field's type; a type that is added must be decided about here, or mypy fails."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ from shared.spark.envelope import (
 from shared.spark.topology import Direction
 from shared.vault.errors import VaultFault
 from shared.vault.model.component_model import Queue, QueueType
-from shared.vault.storage.channels import OUTBOX
+from shared.vault.storage.database import OUTBOX
 
 if TYPE_CHECKING:
     from shared.vault.components.registry import Registry

@@ -9,7 +9,7 @@ import structlog
 from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Grant, authorize, granted
 from shared.vault.errors import VaultFault
-from shared.vault.storage.channels import COMPONENT_CHANGED
+from shared.vault.storage.database import COMPONENT_CHANGED
 
 if TYPE_CHECKING:
     from shared.vault.access.caller import Caller

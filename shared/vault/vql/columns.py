@@ -43,11 +43,13 @@ class Column:
 
     @property
     def is_decimal(self) -> bool:
-        """Whether it holds numbers with decimals."""
+        """Return whether it holds numbers with decimals."""
         # Their every digit counts: they travel as text, not as floating point numbers.
-        is_plain = self.function in (None, Function.TONAME)
-        is_number = self.field.type is FieldType.NUMBER
-        return is_plain and is_number and not is_integer(self.field)
+        unchanged = (None, Function.TONAME)
+        if self.function not in unchanged:
+            return False
+        field = self.field
+        return field.type is FieldType.NUMBER and not is_integer(field)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +95,11 @@ def _field_column(scope: Scope, item: Item) -> tuple[str, Column]:
     return sql, Column(key, field, item.function, has_alias, is_own)
 
 
-def order_sql(scope: Scope, order: Sequence[Order | Rank], find: Find | None) -> str:
+def order_sql(
+    scope: Scope,
+    order: Sequence[Order | Rank],
+    find: Find | None,
+) -> str:
     """Return the ORDER BY terms of a SELECT.
 
     :raises VqlNameError: a field cannot be sorted by.
@@ -103,10 +109,15 @@ def order_sql(scope: Scope, order: Sequence[Order | Rank], find: Find | None) ->
         order = (Rank(find.at),)
     terms = [_order_term(scope, term, find) for term in order]
     # The id last, so that the order is total and pages do not overlap.
-    return ", ".join([*terms, scope.key])
+    terms.append(scope.key)
+    return ", ".join(terms)
 
 
-def _order_term(scope: Scope, term: Order | Rank, find: Find | None) -> str:
+def _order_term(
+    scope: Scope,
+    term: Order | Rank,
+    find: Find | None,
+) -> str:
     if isinstance(term, Rank):
         if find is None:
             raise scope.statement.fault("ORDER BY RANK goes with FIND only", term.at)
@@ -152,7 +163,10 @@ def latest_sql(scope: Scope, where: str) -> str:
 
 
 def sub_select(
-    scope: Scope, select: Select, rows: int, number: int
+    scope: Scope,
+    select: Select,
+    rows: int,
+    number: int,
 ) -> tuple[str, SubSelectColumn]:
     """Return a to-many sub-select as one correlated expression that yields its answer as JSON text.
 
@@ -193,9 +207,13 @@ def sub_select(
     return sql, SubSelectColumn(select.source, child, shown)
 
 
-def _page_size(statement: Statement, select: Select, rows: int) -> int:
-    asked = select.limits.pagesize
-    size = rows if asked is None else min(asked, rows)
+def _page_size(
+    statement: Statement,
+    select: Select,
+    rows: int,
+) -> int:
+    pagesize = select.limits.pagesize
+    size = rows if pagesize is None else min(pagesize, rows)
     if size < 1:
         where = statement.place(select.at)
         raise VqlLimitError(f"PAGESIZE of a sub-select is at least 1 ({where})")

@@ -1,4 +1,4 @@
-"""Compiles a VQL statement to one parameterised PostgreSQL statement, and what is asked of its result beside."""
+"""Compiles a VQL statement to one parameterised PostgreSQL statement, and those of its counts, facets and children."""
 
 from __future__ import annotations
 
@@ -86,12 +86,12 @@ class CompiledQuery:
 
     @property
     def object_name(self) -> str:
-        """The API name of the object selected from."""
+        """Return the API name of the object selected from."""
         return self.source.name
 
     @property
     def find(self) -> str | None:
-        """The text of the statement's FIND."""
+        """Return the text of the statement's FIND."""
         find = self.query.select.find
         return None if find is None else find.text
 
@@ -101,16 +101,16 @@ class CompiledQuery:
 
     @property
     def count_sql(self) -> str:
-        """One bigint: rows of the whole result, MAXROWS and SKIP considered."""
+        """Return the statement that counts the whole result, MAXROWS and SKIP considered: one bigint."""
         if not self._is_limited:
             return f"SELECT count(*){self.matching}"
         number = len(self.matching_parameters)
-        limits = f"LIMIT ${number + 1}::bigint OFFSET ${number + 2}::bigint"
+        limits = _limits_sql(number)
         return f"SELECT count(*) FROM (SELECT 1{self.matching} {limits}) counted"
 
     @property
     def count_parameters(self) -> tuple[object, ...]:
-        """The parameters of ``count_sql``."""
+        """Return the parameters of ``count_sql``."""
         if not self._is_limited:
             return self.matching_parameters
         return (*self.matching_parameters, self.maxrows, self.skip)
@@ -162,7 +162,7 @@ def compile_query(
     statement = Statement(registry, readable, query.text, targets)
     source = statement.object(select.source, select.at)
     scope = Scope(statement, source, select)
-    # The conditions are compiled first: what is asked of the whole result takes their joins and parameters only.
+    # The conditions are compiled first: counts of the whole result take their joins and parameters only.
     where = matching_sql(scope, select)
     if select.latest:
         where = latest_sql(scope, where)
@@ -212,7 +212,9 @@ def check_criteria(
 
 
 def _columns(
-    scope: Scope, select: Select, options: Options
+    scope: Scope,
+    select: Select,
+    options: Options,
 ) -> list[tuple[str, Column | SubSelectColumn]]:
     """Return SQL and column of each item, in the order of the statement."""
     items = [item for item in select.items if isinstance(item, Item)]
@@ -253,7 +255,12 @@ def _orders_by_id(scope: Scope) -> tuple[str, ...]:
     return key, f"{key} ASC NULLS FIRST, {key}", f"{key} ASC NULLS LAST, {key}"
 
 
-def _page_sql(scope: Scope, selected: list[str], where: str, order: str | None) -> str:
+def _page_sql(
+    scope: Scope,
+    selected: list[str],
+    where: str,
+    order: str | None,
+) -> str:
     """Return the statement of every page; without an order by id, so that a page may begin behind one."""
     number = len(scope.statement.parameters)
     key = scope.key
@@ -263,9 +270,15 @@ def _page_sql(scope: Scope, selected: list[str], where: str, order: str | None) 
         conditions.append(f"{key} > ${number}::text")
     condition = f" WHERE {' AND '.join(conditions)}" if conditions else ""
     columns = ", ".join([*selected, key])
-    limits = f"LIMIT ${number + 1}::bigint OFFSET ${number + 2}::bigint"
+    limits = _limits_sql(number)
     source = f"SELECT {columns} FROM {scope.source()}{condition}"
     return f"{source} ORDER BY {order or key} {limits}"
+
+
+def _limits_sql(number: int) -> str:
+    """Return LIMIT and OFFSET with the two parameters behind the first ``number`` ones."""
+    size, offset = number + 1, number + 2
+    return f"LIMIT ${size}::bigint OFFSET ${offset}::bigint"
 
 
 # Facets: how many records of a result have which value of a field

@@ -51,16 +51,20 @@ def condition_sql(scope: Scope, expression: Expression) -> str:
     return sql
 
 
-def matching_sql(scope: Scope, select: Select) -> str:
+def matching_sql(
+    scope: Scope,
+    select: Select,
+) -> str:
     """Return the conditions of a SELECT, FIND and WHERE, as one; empty where there are none.
 
     :raises VqlError: as ``condition_sql`` does.
     """
     terms = []
-    if select.find is not None:
-        terms.append(find_sql(scope, select.find))
-    if select.where is not None:
-        terms.append(condition_sql(scope, select.where))
+    find, where = select.find, select.where
+    if find is not None:
+        terms.append(find_sql(scope, find))
+    if where is not None:
+        terms.append(condition_sql(scope, where))
     return " AND ".join(terms)
 
 
@@ -85,7 +89,8 @@ def _expression(scope: Scope, expression: Expression) -> tuple[str, Sources]:
 def _first_at(expression: Expression) -> int:
     while isinstance(expression, And | Or):
         expression = expression.terms[0]
-    return expression.operand.path.at
+    operand = expression.operand
+    return operand.path.at
 
 
 def _condition(scope: Scope, condition: Condition) -> str:
@@ -152,7 +157,11 @@ def _compared(left: LeftSide, condition: Comparison) -> str:
             assert_never(operator)
 
 
-def _date_literal(left: LeftSide, condition: Comparison, literal: RelativeDate) -> str:
+def _date_literal(
+    left: LeftSide,
+    condition: Comparison,
+    literal: RelativeDate,
+) -> str:
     """Return a comparison with a span: below its begin, from its end on, within or outside of it."""
     if not left.is_date:
         raise left.unsuitable(DATES, condition.at)
@@ -182,7 +191,11 @@ def _date_literal(left: LeftSide, condition: Comparison, literal: RelativeDate) 
 # States
 
 
-def _in_states_of_type(left: LeftSide, condition: Comparison, value: StateType) -> str:
+def _in_states_of_type(
+    left: LeftSide,
+    condition: Comparison,
+    value: StateType,
+) -> str:
     if condition.operator not in _EQUALITY:
         raise left.unsuitable(_STATES_EQUAL, condition.at)
     registry = left.scope.statement.registry
@@ -197,7 +210,9 @@ def _in_states_of_type(left: LeftSide, condition: Comparison, value: StateType) 
 
 
 def _in_document_states(
-    scope: Scope, condition: Comparison, value: StateFunction
+    scope: Scope,
+    condition: Comparison,
+    value: StateFunction,
 ) -> str:
     operand = condition.operand
     path, function = scope.aliased(operand.path, operand.function)
@@ -219,7 +234,12 @@ def _in_document_states(
     return _among(scope, state, condition.operator, names)
 
 
-def _among(scope: Scope, sql: str, operator: Operator, names: list[str]) -> str:
+def _among(
+    scope: Scope,
+    sql: str,
+    operator: Operator,
+    names: list[str],
+) -> str:
     holder = scope.statement.bind(names, "text[]")
     found = f"{sql} = ANY({holder})"
     return found if operator is Operator.EQUAL else f"({found}) IS NOT TRUE"
@@ -307,7 +327,11 @@ def _selects_one_of(select: Select, allowed: tuple[str, ...]) -> bool:
             return False
 
 
-def _joined(scope: Scope, condition: InSelect, column: FieldColumn) -> _Join:
+def _joined(
+    scope: Scope,
+    condition: InSelect,
+    column: FieldColumn,
+) -> _Join:
     statement, select = scope.statement, condition.select
     reference = outbound(column.owner, select.source)
     # A field with a cast is no reference column: it holds the id of a user as a number.

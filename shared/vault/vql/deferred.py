@@ -76,7 +76,9 @@ class TokenValue(Deferred):
         :raises KeyError: the run lacks one of TOKENS.
         """
         found = execution.tokens[self.name]
-        return str(found) if self.text else found
+        if self.text:
+            return str(found)
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +92,8 @@ class ChildAddress(Deferred):
 
     def value(self, execution: Execution) -> object:
         """Return ``/api/v25.1/query/{cursor}.0.``."""
-        return f"{execution.address}.{self.number}."
+        address = execution.address
+        return f"{address}.{self.number}."
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +157,10 @@ def span(literal: RelativeDate, now: datetime) -> tuple[datetime, datetime]:
             assert_never(unit)
 
 
-def _days(literal: RelativeDate, now: datetime) -> tuple[datetime, datetime]:
+def _days(
+    literal: RelativeDate,
+    now: datetime,
+) -> tuple[datetime, datetime]:
     """Return a span of days, which counts from today and includes it, except for ``DAYS_AGO``."""
     today = _midnight(now.date())
     tense, distance = literal.tense, timedelta(days=literal.count)
@@ -173,7 +179,9 @@ def _days(literal: RelativeDate, now: datetime) -> tuple[datetime, datetime]:
 
 
 def _months(
-    literal: RelativeDate, now: datetime, length: int
+    literal: RelativeDate,
+    now: datetime,
+    length: int,
 ) -> tuple[datetime, datetime]:
     """Return a span of months, quarters or years, each of ``length`` months; only THIS has the current one."""
     current = now.year * 12 + (now.month - 1) // length * length
@@ -195,9 +203,11 @@ def _months(
 def _first_of(month: int) -> datetime:
     """Return the first moment of a month, counted from the year 0."""
     year, number = divmod(month, 12)
-    return _midnight(date(year, number + 1, 1))
+    first_day = date(year, number + 1, 1)
+    return _midnight(first_day)
 
 
 def _midnight(day: date) -> datetime:
     # All of a Vault's moments are in UTC, and so are its days.
-    return datetime.combine(day, time(), UTC)
+    midnight = time()
+    return datetime.combine(day, midnight, UTC)

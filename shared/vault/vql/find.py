@@ -75,7 +75,13 @@ def _search_sql(scope: Scope, search: Phrase | Search) -> str:
             assert_never(search)
 
 
-def _terms_sql(scope: Scope, term: SearchTerm, text: str, *, prefix: bool) -> str:
+def _terms_sql(
+    scope: Scope,
+    term: SearchTerm,
+    text: str,
+    *,
+    prefix: bool,
+) -> str:
     match term:
         case Word():
             pattern = _pattern(term, prefix=prefix)
@@ -126,7 +132,8 @@ def _escaped(text: str) -> str:
     """Return a text as a regular expression that any space fits where the text has some."""
     words = _SPACE.split(text)
     escaped = [_PUNCTUATION.sub(r"\\\1", word) for word in words]
-    return r"\s+".join(escaped)
+    any_space = r"\s+"
+    return any_space.join(escaped)
 
 
 def _lexeme(word: Word) -> str:

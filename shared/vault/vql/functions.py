@@ -56,14 +56,19 @@ def function_named(name: str) -> Function | None:
 
 def whole_text(field: Field) -> str:
     """Return how VQL selects a field's whole value, e.g. ``LONGTEXT(biography__v)``."""
-    if not traits(field.type).long:
+    kind = traits(field.type)
+    if not kind.long:
         return field.name
     is_rich = field.type is FieldType.RICH_TEXT
     function = Function.RICHTEXT if is_rich else Function.LONGTEXT
     return f"{function}({field.name})"
 
 
-def selected_sql(scope: Scope, path: Path, name: str | None) -> tuple[str, Field]:
+def selected_sql(
+    scope: Scope,
+    path: Path,
+    name: str | None,
+) -> tuple[str, Field]:
     """Return the SQL of a selected field or function of one, and the field.
 
     :raises VqlNameError: there is no such field or function, or the one does not take the other.
@@ -106,7 +111,12 @@ def encoded(sql: str, field: Field) -> str:
             assert_never(kind)
 
 
-def _applied(scope: Scope, path: Path, name: str, column: FieldColumn) -> str:
+def _applied(
+    scope: Scope,
+    path: Path,
+    name: str,
+    column: FieldColumn,
+) -> str:
     """Return the SQL of a function of a column, or raise VqlNameError where SELECT has none such."""
     function = function_named(name)
     sql, field = column.sql, column.field
@@ -160,16 +170,26 @@ def _trimmed(sql: str, field: Field) -> str:
     return _each_value(sql, f"regexp_replace(v, {_SUFFIX}, '')")
 
 
-def _display_format(scope: Scope, path: Path, column: FieldColumn) -> str:
+def _display_format(
+    scope: Scope,
+    path: Path,
+    column: FieldColumn,
+) -> str:
     sql, kind = column.sql, column.field.type
-    takes = kind in (FieldType.STRING, FieldType.NUMBER)
+    accepted = (FieldType.STRING, FieldType.NUMBER)
+    is_number = kind is FieldType.NUMBER
+    takes = kind in accepted
     _require_type(scope, path, Function.TODISPLAYFORMAT, column, takes)
     # As people enter it: without the zeroes that fill a number's decimals up.
-    return f"trim_scale({sql})::text" if kind is FieldType.NUMBER else sql
+    return f"trim_scale({sql})::text" if is_number else sql
 
 
 def _require_type(
-    scope: Scope, path: Path, function: Function, column: FieldColumn, takes: bool
+    scope: Scope,
+    path: Path,
+    function: Function,
+    column: FieldColumn,
+    takes: bool,
 ) -> None:
     if not takes:
         shown = f"field [{column.field.name}] of object [{column.owner.name}]"
@@ -178,7 +198,10 @@ def _require_type(
 
 
 def require_documents(
-    scope: Scope, path: Path, owner: VaultObject, message: str
+    scope: Scope,
+    path: Path,
+    owner: VaultObject,
+    message: str,
 ) -> None:
     """Raise VqlNameError with the message unless the owner of a field is the target of documents."""
     target = scope.statement.targets.get(owner.name)
@@ -186,7 +209,12 @@ def require_documents(
         raise scope.statement.fault(message, path.at, ErrorType.ATTRIBUTE_NOT_SUPPORTED)
 
 
-def unavailable(scope: Scope, path: Path, name: str, clause: str) -> VqlNameError:
+def unavailable(
+    scope: Scope,
+    path: Path,
+    name: str,
+    clause: str,
+) -> VqlNameError:
     """Return the error about a function that a clause does not have."""
     message = f"function [{name[:40]}] is not available in {clause}"
     return scope.statement.fault(message, path.at, ErrorType.ATTRIBUTE_NOT_SUPPORTED)
@@ -200,7 +228,11 @@ def is_file_function(name: str | None) -> bool:
     return name in _FILE_FUNCTIONS
 
 
-def named_file(scope: Scope, path: Path, name: str) -> tuple[str, Field]:
+def named_file(
+    scope: Scope,
+    path: Path,
+    name: str,
+) -> tuple[str, Field]:
     """Return the SQL of a file's name for WHERE, ORDER BY and FIND, and the field that it is like.
 
     :raises VqlNameError: the field is no attachment field, or the function is one of SELECT only.
@@ -216,15 +248,22 @@ def named_file(scope: Scope, path: Path, name: str) -> tuple[str, Field]:
     return _file_sql(function, column.sql), Field(field.name, field.label, kind)
 
 
-def _file_sql(function: Function, handle: str) -> str:
+def _file_sql(
+    function: Function,
+    handle: str,
+) -> str:
     """Return the SQL of what a function says of the file with a handle; null without a file."""
     column, _ = _FILE_FUNCTIONS[function]
+    condition = f"f.handle = {handle}"
     files = "platform.field_file f JOIN platform.content c USING (sha256)"
-    return f"(SELECT {column} FROM {files} WHERE f.handle = {handle})"
+    return f"(SELECT {column} FROM {files} WHERE {condition})"
 
 
 def _require_file(
-    scope: Scope, path: Path, function: Function, column: FieldColumn
+    scope: Scope,
+    path: Path,
+    function: Function,
+    column: FieldColumn,
 ) -> None:
     reason = ""
     owner = column.owner
@@ -272,17 +311,23 @@ def searched_labels(statement: Statement, column: FieldColumn) -> str:
 
 
 def _mapped(
-    statement: Statement, sql: str, labels: Mapping[str, str], field: Field
+    statement: Statement,
+    sql: str,
+    labels: Mapping[str, str],
+    field: Field,
 ) -> str:
     # One parameter for all labels: the statement stays short, and names need no quoting.
-    holder = statement.bind(json.dumps(labels), "jsonb")
+    document = json.dumps(labels)
+    holder = statement.bind(document, "jsonb")
     if not field.multi_value:
         return f"coalesce({holder} ->> {sql}, {sql})"
     return _each_value(sql, f"coalesce({holder} ->> v, v)")
 
 
 def _labels(
-    statement: Statement, field: Field, owner: VaultObject
+    statement: Statement,
+    field: Field,
+    owner: VaultObject,
 ) -> Mapping[str, str] | None:
     """Return the labels of the names that a field holds, None for a field without such."""
     target = statement.targets.get(owner.name)

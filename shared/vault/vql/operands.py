@@ -80,14 +80,14 @@ class LeftSide:
 
     @property
     def is_text(self) -> bool:
-        """Whether the values are single texts, which LIKE can search."""
+        """Return whether the values are single texts, which LIKE can search."""
         if self.multi_value:
             return False
         return self.label or traits(self.field.type).plain_text
 
     @property
     def is_date(self) -> bool:
-        """Whether the values are dates, with or without a time."""
+        """Return whether the values are dates, with or without a time."""
         values = value_class(self.field.type)
         return values in (ValueClass.DATE, ValueClass.DATE_TIME)
 
@@ -97,7 +97,8 @@ class LeftSide:
             return self._bind_token(value, at)
         scalar = self._scalar(value, at)
         sql_type, values = self._typed((scalar,), at)
-        return self._bound(values[0], sql_type)
+        (parameter,) = values
+        return self._bound(parameter, sql_type)
 
     def bind_list(self, values: Sequence[Literal], at: int) -> str:
         """Return the place of many literals, bound as one array."""
@@ -232,7 +233,11 @@ def _texts(values: Sequence[Scalar]) -> list[object]:
     return _all_of(values, str, "text in single quotes")
 
 
-def _all_of(values: Sequence[Scalar], kind: type, expected: str) -> list[object]:
+def _all_of(
+    values: Sequence[Scalar],
+    kind: type,
+    expected: str,
+) -> list[object]:
     kinds = set(map(type, values))
     if kinds != {kind}:
         raise UnsuitableLiteral(expected)
@@ -262,7 +267,9 @@ def _is_bigint(number: int | Decimal) -> bool:
 
 
 def _dates(
-    values: Sequence[Scalar], read: Callable[[str], date], expected: str
+    values: Sequence[Scalar],
+    read: Callable[[str], date],
+    expected: str,
 ) -> list[object]:
     texts = _all_of(values, str, expected)
     try:

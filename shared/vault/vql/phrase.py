@@ -16,7 +16,6 @@ from shared.vault.vql.syntax_tree import (
 from shared.vault.vql.vql_errors import VqlLimitError
 from shared.vault.vql.vql_tokens import (
     TokenReader,
-    end_of,
     is_list,
     is_string,
     position_of,
@@ -57,27 +56,29 @@ class FindReader(TokenReader):
         # Far below Python's limit of recursion: parser and compiler call themselves for every level.
         self._depth += 1
         if self._depth > MAX_DEPTH:
+            message = f"parentheses go deeper than {MAX_DEPTH}"
             where = self._place(self._next)
-            raise VqlLimitError(f"parentheses go deeper than {MAX_DEPTH} ({where})")
+            raise VqlLimitError(f"{message} ({where})")
 
     def _find(self) -> Find:
         at = self._next
         start = position_of(self._text, at)
         search = self._only_phrase() or self._phrases_in_parentheses()
-        end = end_of(self._text, self._next - 1)
-        return Find(search, self._text[start:end], at)
+        end = position_of(self._text, self._next)
+        text = self._text[start:end].rstrip()
+        return Find(search, text, at)
 
     def _only_phrase(self) -> Phrase | None:
         """Read ``('words')``, or return None where something else stands."""
         # A parenthesis with one string is one token, as every list of strings is.
         at = self._next
-        token = self._tokens[at]
+        token = self._token
         strings = strings_of(token) if is_list(token) else []
         if not strings:
             return None
         if len(strings) > 1:
             self._refuse("FIND takes one phrase, or phrases joined by AND and OR")
-        self._next += 1
+        self._advance()
         return self._phrase_of(strings[0], at)
 
     def _phrases_in_parentheses(self) -> Phrase | Search:
@@ -89,17 +90,21 @@ class FindReader(TokenReader):
         return search
 
     def _phrases_or(self) -> Phrase | Search:
-        terms = [self._phrases_and()]
+        first = self._phrases_and()
+        terms = [first]
         while self._take("OR"):
-            terms.append(self._phrases_and())
+            following = self._phrases_and()
+            terms.append(following)
         if len(terms) == 1:
             return terms[0]
         return Search(Connective.OR, tuple(terms))
 
     def _phrases_and(self) -> Phrase | Search:
-        terms = [self._phrase()]
+        first = self._phrase()
+        terms = [first]
         while self._take("AND"):
-            terms.append(self._phrase())
+            following = self._phrase()
+            terms.append(following)
         if len(terms) == 1:
             return terms[0]
         return Search(Connective.AND, tuple(terms))
@@ -113,13 +118,14 @@ class FindReader(TokenReader):
         only = self._only_phrase()
         if only is not None:
             return only
-        opening = self._tokens[self._next]
+        opening = self._token
         if opening == "(":
             return self._phrases_in_parentheses()
         if not is_string(opening):
             self._refuse_token("a search phrase in single quotes")
-        self._next += 1
-        phrase = self._phrase_of(opening, self._next - 1)
+        at = self._next
+        self._advance()
+        phrase = self._phrase_of(opening, at)
         return self._scoped(phrase) if self._take_word("SCOPE") else phrase
 
     def _phrase_of(self, token: str, at: int) -> Phrase:
@@ -156,8 +162,10 @@ class FindReader(TokenReader):
 
     def _searched(self) -> Operand:
         path, function = self._function()
-        if function not in (None, "FILENAME"):
-            self._refuse("of the functions SCOPE takes FILENAME only", path.at)
+        allowed = (None, "FILENAME")
+        if function not in allowed:
+            message = "of the functions SCOPE takes FILENAME only"
+            self._refuse(message, path.at)
         return Operand(path, function)
 
 
@@ -213,19 +221,23 @@ class _PhraseReader:
     def _alternatives(self) -> Word | Search:
         """Read terms joined by OR, which binds weakest, or by nothing."""
         terms = [self._conjunction()]
-        while (piece := self._piece()) not in _CLOSING:
+        while self._piece() not in _CLOSING:
+            piece = self._piece()
             if piece == Connective.OR:
                 self._next += 1
-            terms.append(self._conjunction())
+            term = self._conjunction()
+            terms.append(term)
         return _joined(Connective.OR, terms)
 
     def _conjunction(self) -> Word | Search:
         """Read terms joined by AND, or by nothing in a phrase without operators."""
         terms = [self._term()]
         while self._continues(self._piece()):
-            if self._piece() == Connective.AND:
+            piece = self._piece()
+            if piece == Connective.AND:
                 self._next += 1
-            terms.append(self._term())
+            term = self._term()
+            terms.append(term)
         return _joined(Connective.AND, terms)
 
     def _continues(self, piece: str) -> bool:

@@ -89,7 +89,10 @@ class Statement:
         return alias
 
     def fault(
-        self, message: str, at: int, error: NameErrorType = ErrorType.INVALID_DATA
+        self,
+        message: str,
+        at: int,
+        error: NameErrorType = ErrorType.INVALID_DATA,
     ) -> VqlNameError:
         """Return the error about the token ``at``."""
         where = self.place(at)
@@ -116,17 +119,21 @@ class Statement:
         return found
 
     def _require_readable(self, name: str, at: int) -> None:
-        # A statement names an object many times; permissions are asked for once.
+        # A statement names an object many times; permissions are checked once.
         if name in self._allowed:
             return
         decisive = readable_by(self.targets, name)
-        if not self._readable(decisive):
+        may_read = self._readable(decisive)
+        if not may_read:
             message = f"no permission to read object [{name}]"
             raise self.fault(message, at, ErrorType.INSUFFICIENT_ACCESS)
         self._allowed.add(name)
 
     def relation(
-        self, source: VaultObject, alias: str, option: SourceOption | None = None
+        self,
+        source: VaultObject,
+        alias: str,
+        option: SourceOption | None = None,
     ) -> str:
         """Return what stands in FROM for an object or target, the alias included."""
         if option is SourceOption.FAVORITES or option is SourceOption.RECENT:
@@ -168,7 +175,8 @@ class Statement:
         target = self.targets.get(source.name)
         if target is not None:
             return target.changed
-        has_both = all(name in source.fields for name in CHANGED)
+        fields = source.fields
+        has_both = all(name in fields for name in CHANGED)
         return CHANGED if has_both else None
 
     def _own_rows(self, source: VaultObject, option: SourceOption) -> str:
@@ -185,7 +193,10 @@ class Statement:
         return f"(SELECT * FROM {every} q WHERE q.{user} = {caller} {latest})"
 
     def child(
-        self, parent: VaultObject, relationship: str, at: int
+        self,
+        parent: VaultObject,
+        relationship: str,
+        at: int,
     ) -> tuple[VaultObject, Field]:
         """Return the child object of a to-many relationship and its referring field.
 
@@ -198,7 +209,10 @@ class Statement:
         return self.object(name, at), reference
 
     def unknown_relationship(
-        self, owner: VaultObject, relationship: str, at: int
+        self,
+        owner: VaultObject,
+        relationship: str,
+        at: int,
     ) -> VqlNameError:
         """Return the error about a relationship that an object does not have."""
         shown = _shown(relationship)
@@ -213,7 +227,8 @@ class Statement:
         self._semi_joins += 1
         if self._semi_joins > MAX_SEMI_JOINS:
             message = f"a statement takes at most {MAX_SEMI_JOINS} sub-selects with IN"
-            raise VqlLimitError(f"{message} ({self.place(at)})")
+            where = self.place(at)
+            raise VqlLimitError(f"{message} ({where})")
 
 
 class Scope:
@@ -236,7 +251,10 @@ class Scope:
     )
 
     def __init__(
-        self, statement: Statement, source: VaultObject, select: Select | None = None
+        self,
+        statement: Statement,
+        source: VaultObject,
+        select: Select | None = None,
     ) -> None:
         self.statement = statement
         self.object = source
@@ -298,10 +316,16 @@ class Scope:
         own = [field for field in fields if field.active and not field.system]
         return [field for field in own if traits(field.type).searched]
 
-    def _field(self, owner: VaultObject, name: str, at: int) -> Field:
+    def _field(
+        self,
+        owner: VaultObject,
+        name: str,
+        at: int,
+    ) -> Field:
         target = self.statement.targets.get(owner.name)
-        documents = target is not None and target.documents
-        field_name = "id" if documents and name == DOCUMENT_ID else name
+        of_documents = target is not None and target.documents
+        is_id = of_documents and name == DOCUMENT_ID
+        field_name = "id" if is_id else name
         field = owner.fields.get(field_name)
         if field is None:
             message = f"unknown field [{_shown(name)}] of object [{owner.name}]"
@@ -309,7 +333,10 @@ class Scope:
         return field
 
     def _reference(
-        self, owner: VaultObject, relationship: str, at: int
+        self,
+        owner: VaultObject,
+        relationship: str,
+        at: int,
     ) -> tuple[Reference, VaultObject]:
         found = outbound(owner, relationship)
         if found is None:

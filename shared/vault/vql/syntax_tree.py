@@ -268,7 +268,7 @@ class Rank:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The part of the result that is asked for, in rows; None where the statement does not say."""
+    """The part of the result to return, in rows; None where the statement does not say."""
 
     maxrows: int | None = None
     skip: int | None = None

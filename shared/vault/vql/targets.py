@@ -186,14 +186,17 @@ def outbound(owner: VaultObject, relationship: str) -> Reference | None:
     field = owner.outbound.get(relationship)
     if field is not None and field.object is not None:
         return Reference(field.name, field.object)
-    found = _PLATFORM_RELATIONSHIPS.get(relationship)
-    if found is None or found.field not in owner.fields:
+    platform = _PLATFORM_RELATIONSHIPS.get(relationship)
+    if platform is None:
         return None
-    return found
+    # The platform's fields are not on every object, nor on targets.
+    return platform if platform.field in owner.fields else None
 
 
 def inbound(
-    registry: Registry, targets: Mapping[str, Target], object_name: str
+    registry: Registry,
+    targets: Mapping[str, Target],
+    object_name: str,
 ) -> Mapping[str, tuple[str, Field]]:
     """Return the to-many relationships of an object, those from targets included, as the registry does its own."""
     of_targets: dict[str, tuple[str, Field]] = {}
@@ -276,7 +279,10 @@ def _status(active: bool) -> str:
 
 
 def _object(
-    name: str, label: str, prefix: str, names: Mapping[str, str]
+    name: str,
+    label: str,
+    prefix: str,
+    names: Mapping[str, str],
 ) -> VaultObject:
     fields = [
         Field(

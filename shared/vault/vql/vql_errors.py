@@ -20,7 +20,11 @@ class VqlError(Exception):
     personal data.
     """
 
-    def __init__(self, type: ErrorType, message: str) -> None:
+    def __init__(
+        self,
+        type: ErrorType,
+        message: str,
+    ) -> None:
         super().__init__(message)
         self.type = type
         self.message = message
@@ -29,7 +33,11 @@ class VqlError(Exception):
 class VqlSyntaxError(VqlError):
     """Text that is not VQL; ``position`` is the offset in characters of the first token that does not fit."""
 
-    def __init__(self, message: str, position: int) -> None:
+    def __init__(
+        self,
+        message: str,
+        position: int,
+    ) -> None:
         super().__init__(ErrorType.INCORRECT_QUERY_SYNTAX_ERROR, message)
         self.position = position
 
@@ -37,7 +45,11 @@ class VqlSyntaxError(VqlError):
 class VqlNameError(VqlError):
     """A name that does not exist or may not be read, or a value that does not suit its field."""
 
-    def __init__(self, type: NameErrorType, message: str) -> None:
+    def __init__(
+        self,
+        type: NameErrorType,
+        message: str,
+    ) -> None:
         super().__init__(type, message)
 
 

@@ -122,12 +122,6 @@ def position_of(text: str, number: int) -> int:
     return len(text.rstrip()) if found is None else found.start(1)
 
 
-def end_of(text: str, number: int) -> int:
-    """Return the offset behind the last character of the token with this number."""
-    found = _token_at(text, number)
-    return len(text.rstrip()) if found is None else found.end(1)
-
-
 def _token_at(text: str, number: int) -> re.Match[str] | None:
     """Return the match of the token with this number, None behind the last."""
     # Tokens carry no offsets: only errors need them, and those cut the text a second time.
@@ -273,61 +267,66 @@ def _escaped(match: re.Match[str]) -> str:
 class TokenReader:
     """Reads the tokens of a text one after the other, and refuses those that do not fit with their place."""
 
-    __slots__ = ("_next", "_text", "_tokens")
+    __slots__ = ("_next", "_text", "_token", "_tokens")
 
     def __init__(self, text: str) -> None:
         self._text = text
-        self._tokens = tokenize(text)
+        # One END more: reading on from the last token must not fail before it is refused.
+        self._tokens = [*tokenize(text), END]
         self._next = 0
+        self._token = self._tokens[0]
 
     def end(self) -> None:
         """Raise VqlSyntaxError unless all tokens have been read."""
-        if self._tokens[self._next] != END:
+        if self._token != END:
             self._refuse_token("the end of the statement")
+
+    def _advance(self) -> None:
+        self._next += 1
+        self._token = self._tokens[self._next]
+
+    def _is_at(self, token: str) -> bool:
+        return self._token == token
 
     def _take(self, token: str) -> bool:
         """Return whether the next token is this one, and read it."""
-        found = self._tokens[self._next]
-        if found != token:
+        if self._token != token:
             return False
-        self._next += 1
+        self._advance()
         return True
 
     def _take_word(self, word: str) -> bool:
         """Return whether the next token is this word in any case, and read it; it is a keyword only here."""
-        found = self._tokens[self._next]
-        if found.upper() != word:
+        if self._token.upper() != word:
             return False
-        self._next += 1
+        self._advance()
         return True
 
     def _is_before_word(self) -> bool:
         """Return whether the next token is a word, and the one behind it too."""
-        token = self._tokens[self._next]
-        # There is a token behind a word: the last one of all is END.
-        return is_word(token) and is_word(self._tokens[self._next + 1])
+        following = self._tokens[self._next + 1]
+        return is_word(self._token) and is_word(following)
 
     def _expect(self, token: str) -> None:
-        if self._tokens[self._next] != token:
+        if not self._take(token):
             self._refuse_token(token)
-        self._next += 1
 
     def _name(self, expected: str) -> str:
         """Read one name; ``expected`` says in the error what it would be the name of."""
-        token = self._tokens[self._next]
+        token = self._token
         if not is_word(token) or "." in token:
             self._refuse_token(expected)
-        self._next += 1
+        self._advance()
         return token
 
     def _path(self) -> Path:
         """Read a field, or a field behind relationships."""
-        token = self._tokens[self._next]
+        token = self._token
         if not is_word(token):
             self._refuse_token("a field")
         names = token.split(".")
         path = Path(tuple(names), self._next)
-        self._next += 1
+        self._advance()
         return path
 
     def _function(self) -> tuple[Path, str | None]:
@@ -337,21 +336,22 @@ class TokenReader:
             return path, None
         inner = self._path()
         self._expect(")")
-        return inner, path.text.upper()
+        function = path.text.upper()
+        return inner, function
 
     def _value_of(self, read: Callable[[str], T]) -> T:
-        """Read the next token's value by a function that raises ValueError for what is none."""
-        at = self._next
-        self._next = at + 1
-        token = self._tokens[at]
+        """Read the next token's value by a function, whose ValueError becomes a VqlSyntaxError with the place."""
+        at, token = self._next, self._token
+        self._advance()
         try:
             return read(token)
         except ValueError as error:
             self._refuse(str(error), at)
 
     def _place(self, at: int) -> str:
-        position = position_of(self._text, at)
-        return place(self._text, position)
+        text = self._text
+        position = position_of(text, at)
+        return place(text, position)
 
     def _refuse(self, message: str, at: int | None = None) -> NoReturn:
         """Raise VqlSyntaxError about the token ``at``, or about the next one."""
@@ -361,7 +361,7 @@ class TokenReader:
         raise VqlSyntaxError(f"{message} ({where})", position)
 
     def _refuse_token(self, expected: str) -> NoReturn:
-        token = self._tokens[self._next]
+        token = self._token
         self._refuse(f"expected {expected}, found {_shown(token)}")
 
 

@@ -333,7 +333,7 @@ async def test_a_job_is_not_begun_with_what_is_no_mdl(admin: Api, body: str) -> 
     ).error == "INVALID_DATA"
 
 
-async def test_results_of_other_jobs_are_not_told(admin: Api) -> None:
+async def test_results_of_other_jobs_are_not_shown(admin: Api) -> None:
     assert (
         await admin.get("/api/mdl/execute_async/999999/results")
     ).error == "INVALID_DATA"

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from shared.vault.admin.cookies import (
     MAX_NOTE,
+    NoteKind,
     form_token,
     is_form_token,
     read_note,
@@ -29,9 +30,9 @@ def test_no_text_is_a_token(secret: str, text: str) -> None:
 
 @given(st.text(), TEXT)
 def test_a_note_is_read_as_it_was_written(secret: str, text: str) -> None:
-    value = write_note(secret, "done", text)
+    value = write_note(secret, NoteKind.DONE, text)
     assert value.isascii() and not set(value) & set(' ";,\\')
-    assert read_note(secret, value) == ("done", text[:MAX_NOTE])
+    assert read_note(secret, value) == (NoteKind.DONE, text[:MAX_NOTE])
     assert read_note(f"{secret}.", value) is None
 
 
