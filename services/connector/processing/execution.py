@@ -39,8 +39,6 @@ from shared.spark.envelope import Envelope
 
 _log = get_logger(__name__)
 
-"""Times that a unit is run again after an unexpected error inside a Vault."""
-
 
 class UnitExecution:
     """Runs one unit; it may be run again from the start whenever a Vault was away."""
