@@ -219,5 +219,6 @@ async def test_what_is_stored_in_an_odd_way_is_shown_all_the_same(
         assert row[1:4] == (["gone__c"], ["French", "gone__c"], ["fr", "gone"])
         assert (row[4], row[5]) == ("x" * 250, "x" * 300)
         await connection.execute(
-            "UPDATE records.account__v SET status__v = 'active__v' WHERE id = 'ACC1'"
+            "UPDATE records.account__v SET status__v = 'active__v', languages__v = ARRAY['fr__v'], notes__v = NULL"
+            " WHERE id = 'ACC1'"
         )
