@@ -95,6 +95,7 @@ class Batch:
             value that kept a row out.
         """
         made = [NewRow.of(row) for row in rows]
+        # The object's own rules come first: they may set what is required.
         if isinstance(self._trigger, Preparer):
             await self._trigger.before_create(self.connection, self.caller, made)
         new.check_required(self.object, self.mode, made)
@@ -128,6 +129,7 @@ class Batch:
 
     async def _now(self) -> datetime:
         """Return the time at which this batch changes records, the same for all of them."""
+        # Asked for once, and only by a batch that writes.
         if self._moment is None:
             self._moment = await moment(self.connection)
         return self._moment
@@ -187,6 +189,7 @@ class Batch:
                 changes.append(change)
             else:
                 outcomes[row.index] = undone
+        # Their modified date stays as it is.
         await self._write(touched)
         await self._change(changes)
         for change in changes:
@@ -330,6 +333,8 @@ def _good(rows: Sequence[Row], ids: Mapping[int, str]) -> list[str]:
 
 
 def _deleted(row: Row, record_id: str | None) -> Outcome:
-    if row.errors or record_id is None:
+    if record_id is None:
+        return row.refused()
+    if row.errors:
         return row.refused(record_id)
     return Accepted(row.key, record_id)

@@ -84,7 +84,9 @@ class RoleService:
             target = self._records.target(caller, object_name, rows, Operation.EDIT)
             registry = self._components.registry
             plain, columns = split_roles(rows, roles_of(registry))
+            # A row without an id names no record, and fails like one that names an unknown one.
             ids = [str(row.get("id") or "") for row in plain]
+            # Changes nothing, but locks the records and finds out which of them exist.
             locked = await self._records.change_in(
                 connection,
                 caller,
