@@ -25,7 +25,6 @@ from shared.vault.records.rows import (
     NewRow,
     Outcome,
     ResolvedRow,
-    UnchangedFields,
     WriteMode,
     in_order,
 )
@@ -205,7 +204,7 @@ class Batch:
                 row.fail(ErrorType.INVALID_DATA, f"Field [{name}] is set by the Vault")
         values: dict[str, object] = {}
         changed: set[str] = set()
-        again = self.mode.unchanged is UnchangedFields.NEVER_IGNORE
+        again = self.mode.unchanged.written
         for name, value in row.values.items():
             # The key of an upsert is among the values, but not the columns: it is what the record was found by.
             if name not in record:

@@ -242,7 +242,7 @@ class RecordService(RecordWrites):
     async def carry_out(
         self, work: Callable[[Connection], Awaitable[list[RowResult]]]
     ) -> list[RowResult]:
-        """Run the unit of work in a transaction, with the components held as they are, and return its results.
+        """Run the unit of work in a transaction that keeps the components as they are, and return its results.
 
         When another transaction won a race, or changed the components, it runs again and sees what was stored.
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, assert_never
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Grant, authorize
@@ -36,6 +36,20 @@ class UnchangedFields(StrEnum):
     ALWAYS_IGNORE = "AlwaysIgnore"  # also one that may not be set
     IGNORE_SET_ON_CREATE_ONLY = "IgnoreSetOnCreateOnly"  # also the object type
     NEVER_IGNORE = "NeverIgnore"  # written again
+
+    @property
+    def written(self) -> bool:
+        """Return whether a value that is stored already is written again."""
+        match self:
+            case UnchangedFields.NEVER_IGNORE:
+                return True
+            case (
+                UnchangedFields.ALWAYS_IGNORE
+                | UnchangedFields.IGNORE_SET_ON_CREATE_ONLY
+            ):
+                return False
+            case _:
+                assert_never(self)
 
 
 @dataclass(frozen=True, slots=True)
