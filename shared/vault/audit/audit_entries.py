@@ -136,8 +136,11 @@ def author(caller: Caller) -> Author:
 
 def is_audited(registry: Registry, object_name: str) -> bool:
     """Return whether changes of the object's records are audited; they are unless its MDL says ``audit(false)``."""
-    component = registry.components.get(("Object", object_name))
-    return component is None or component.flag("audit", True)
+    key = ("Object", object_name)
+    component = registry.components.get(key)
+    if component is None:
+        return True
+    return component.flag("audit", True)
 
 
 async def created(
@@ -299,6 +302,7 @@ async def deleted(
     """
     doomed: dict[str, set[str]] = defaultdict(set)
     level = {object_name: list(ids)}
+    # Level by level: a record may go with one that itself goes with another.
     while level:
         following: dict[str, list[str]] = defaultdict(list)
         for owner, going in level.items():

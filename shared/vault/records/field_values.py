@@ -212,10 +212,11 @@ def in_milliseconds(moment: datetime) -> datetime:
 
     Cut this way, a value that is read back and sent again compares equal to the one stored.
     """
-    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    in_utc = aware.astimezone(UTC)
-    milliseconds = in_utc.microsecond // 1000
-    return in_utc.replace(microsecond=milliseconds * 1000)
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    in_utc = moment.astimezone(UTC)
+    beyond = in_utc.microsecond % 1000
+    return in_utc.replace(microsecond=in_utc.microsecond - beyond)
 
 
 def _picklist(field: Field, picklist: Picklist) -> Coercion:

@@ -75,6 +75,7 @@ def wanted_keys(
             continue
         for row in rows:
             identifier = row.values.get(field.name)
+            # A field is set by id or by key; reading has refused rows that do both.
             if identifier is not None:
                 wanted[field.object or "", "id"].add(identifier)
             elif field.name in row.lookups:
@@ -84,7 +85,9 @@ def wanted_keys(
 
 
 def _is_reference(field: Field) -> bool:
-    return field.type is FieldType.OBJECT and bool(field.object)
+    if field.type is not FieldType.OBJECT:
+        return False
+    return bool(field.object)
 
 
 def resolved(
@@ -106,6 +109,7 @@ def resolved(
         field = target.fields[name]
         if field.type is not FieldType.OBJECT or value is None:
             continue
+        # Checked here because a broken foreign key would fail the whole batch, not the row.
         if value not in found[field.object or "", "id"]:
             following.fail(
                 ErrorType.INVALID_DATA,

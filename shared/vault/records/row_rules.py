@@ -1,4 +1,4 @@
-"""Holds rows against rules: source states, lineage, status and unique fields, and the rules of an object's own."""
+"""Checks rows against rules: source states, lineage, status and unique fields, and the rules of an object's own."""
 
 from __future__ import annotations
 

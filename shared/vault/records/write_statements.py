@@ -14,7 +14,9 @@ NAME_FORMAT = re.compile(r"(?P<head>[^{]*)\{(?P<digits>0+)\}(?P<tail>[^{]*)\Z")
 
 def _carried(field: Field, alias: str) -> str:
     """Return the SQL of a value to store; multi-value picklists travel as names with commas."""
-    return f"string_to_array({alias}, ',')" if field.multi_value else alias
+    if field.multi_value:
+        return f"string_to_array({alias}, ',')"
+    return alias
 
 
 def _arrays(fields: Sequence[Field], first: int) -> list[str]:
@@ -25,7 +27,8 @@ def _arrays(fields: Sequence[Field], first: int) -> list[str]:
 
 def _aliases(fields: Sequence[Field], first: int) -> list[str]:
     """Return the name of each parameter's values within the statement."""
-    return [f"c{number}" for number, _ in enumerate(fields, first)]
+    numbers = range(first, first + len(fields))
+    return [f"c{number}" for number in numbers]
 
 
 def insert_statement(target: VaultObject, fields: Sequence[Field]) -> str:
@@ -110,8 +113,11 @@ def lock_statement(target: VaultObject, key: Field, fields: Sequence[Field]) -> 
 
 
 def _stored(field: Field) -> str:
+    """Return the SQL of a stored value as rows have it."""
     name = quote(field.name)
-    return f"array_to_string({name}, ',') AS {name}" if field.multi_value else name
+    if field.multi_value:
+        return f"array_to_string({name}, ',') AS {name}"
+    return name
 
 
 def taken_statement(target: VaultObject, field: Field) -> str:
@@ -128,4 +134,6 @@ def unique_fields(target: VaultObject) -> list[Field]:
 
 def _is_unique(field: Field) -> bool:
     # Ids are unique by the way they are handed out.
-    return field.unique and not field.system and field.type is not FieldType.ID
+    if field.system or field.type is FieldType.ID:
+        return False
+    return field.unique

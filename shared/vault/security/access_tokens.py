@@ -82,6 +82,7 @@ class AccessTokens:
         require_own(caller, user_id, OBJECT, Operation.CREATE)
         _check_name(name)
         expires = _expiry(expiry)
+        # Its beginning tells it from the id of a session.
         token = TOKEN + secrets.token_hex(32)
         async with self._database.transaction() as connection:
             # One at a time, so that the number of a user's tokens stays within its bound.
@@ -194,6 +195,7 @@ def _expiry(text: str) -> datetime | None:
 
 
 def _end(text: str) -> datetime:
+    # A date without a time.
     if len(text) == len("2026-12-31"):
         day = date.fromisoformat(text)
         return datetime.combine(day, time(23, 59, 59), UTC)

@@ -145,6 +145,7 @@ class BurstLimits:
 MAX_FAILURES = 10
 
 
+# The window of calls does not begin anew at any count, as that of wrong passwords does.
 NEVER = 2**31 - 1
 
 
@@ -213,16 +214,21 @@ class SignInLimits:
 
     async def failed(self, username: str) -> None:
         """Count a wrong password."""
+        key = _key("failures", username)
         async with self._database.connection() as connection:
-            await connection.execute(COUNT, _key("failures", username), MAX_FAILURES)
+            await connection.execute(COUNT, key, MAX_FAILURES)
 
     async def succeeded(self, username: str) -> None:
         """Forget the failures of a user who has signed in."""
+        key = _key("failures", username)
         async with self._database.connection() as connection:
-            await connection.execute(FORGET_FAILURES, _key("failures", username))
+            await connection.execute(FORGET_FAILURES, key)
 
 
 def _key(*parts: str) -> bytes:
     """Return a digest: what was typed as a user name may be a password."""
     text = "\x00".join(parts)
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
+    # Any text may be typed, also one that is not valid Unicode.
+    typed = text.encode("utf-8", "surrogatepass")
+    digest = hashlib.sha256(typed)
+    return digest.digest()

@@ -42,7 +42,9 @@ class ConfigurationMode:
             await connection.execute(
                 "UPDATE platform.configuration_mode SET enabled = $1", enabled
             )
+            # Every process reads components and this mode again when it hears of it.
             await connection.execute("SELECT pg_notify($1, '')", COMPONENT_CHANGED)
+        # At once in this process, which answers the call.
         self.enabled = enabled
         log.info("configuration_mode.switched", enabled=enabled, user_id=caller.user_id)
 

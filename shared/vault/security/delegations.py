@@ -148,6 +148,7 @@ class Delegations:
                     f"Delegation.{added}",
                     after=f"{delegator} to {delegate}",
                 )
+        # The index decides: two calls may grant the same at once.
         except asyncpg.UniqueViolationError as error:
             message = "The user has granted delegate access to this user already"
             raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, message) from error
@@ -170,6 +171,7 @@ class Delegations:
             raise VaultFault(
                 ErrorType.USER_NOT_FOUND, "There is no active user with this id"
             )
+        # Who grants access to somebody else's account could grant it to themselves.
         if delegator != caller.user_id:
             require_all_of(caller, self._profiles.in_full(profiles[delegator]))
         if await connection.fetchval(CLOSED, delegator, delegate):

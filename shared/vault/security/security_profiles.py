@@ -25,10 +25,14 @@ class SecurityProfiles:
     def named(self, name: str) -> SecurityProfile:
         """Return the active profile of a name; an unknown one allows nothing."""
         registry = self._components.registry
+        # Each version of the components makes profiles of its own.
         if registry is not self._registry:
             self._resolved = active_profiles(registry.components)
             self._registry = registry
-        return self._resolved.get(name) or SecurityProfile(name)
+        profile = self._resolved.get(name)
+        if profile is None:
+            return SecurityProfile(name)
+        return profile
 
     def in_full(self, name: str) -> SecurityProfile:
         """Return what a profile would allow if it and all its sets were active.

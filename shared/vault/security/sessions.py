@@ -148,13 +148,15 @@ class Sessions:
 
     async def touch(self, session_id: str) -> None:
         """Start the session's idle time again."""
+        key = digest(session_id)
         async with self._database.connection() as connection:
-            await connection.execute(TOUCH, digest(session_id))
+            await connection.execute(TOUCH, key)
 
     async def end(self, session_id: str) -> None:
         """End a session; ending it twice does no harm."""
+        key = digest(session_id)
         async with self._database.connection() as connection:
-            await connection.execute(END, digest(session_id))
+            await connection.execute(END, key)
 
     async def end_others(
         self,
