@@ -8,7 +8,7 @@ from datetime import datetime
 
 from services.connector.points.evaluation import query_all
 from services.connector.rules.object_metadata import DOCUMENTS, ObjectMetadata
-from services.connector.rules.vql_text import statements
+from services.connector.rules.rows import statements
 from services.connector.vaults.record_access import RecordAccess
 from shared.client.results import SOURCE_MODIFIED, ApiError, QueryResult, Row, RowResult
 

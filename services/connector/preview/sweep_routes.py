@@ -20,8 +20,7 @@ from services.connector.preview.sweep import (
     sweep,
 )
 from services.connector.rules.lookups import LookupSet
-from services.connector.vaults.faults import passing_refusals
-from services.connector.vaults.vaults import ConnectedVault, Vaults
+from services.connector.vaults.vaults import ConnectedVault, Vaults, passing_refusals
 from shared.client.errors import VaultRefused
 
 BEGINNING = "1970-01-01T00:00:00Z"
