@@ -54,11 +54,10 @@ from shared.vault.records.picklist_service import PicklistService
 from shared.vault.records.record_service import RecordService
 from shared.vault.records.role_service import RoleService
 from shared.vault.security import user_records
-from shared.vault.security.call_limits import BurstLimits
-from shared.vault.security.configuration_mode import ConfigurationMode
+from shared.vault.security.call_limits import BurstLimits, ConfigurationMode
 from shared.vault.security.delegations import Delegations
 from shared.vault.security.group_service import GroupService
-from shared.vault.security.security_profiles import SecurityProfiles
+from shared.vault.security.sessions import SecurityProfiles
 from shared.vault.security.sign_in_service import SecurityService
 from shared.vault.security.user_service import UserService
 from shared.vault.staging.staging_service import StagingLimits, StagingService

@@ -18,8 +18,7 @@ if TYPE_CHECKING:
     from shared.vault.access.caller import Caller, SecurityProfile
     from shared.vault.configuration.component_service import ComponentService
     from shared.vault.records.record_service import RecordService
-    from shared.vault.security.security_profiles import SecurityProfiles
-    from shared.vault.security.sessions import Session, Sessions
+    from shared.vault.security.sessions import SecurityProfiles, Session, Sessions
     from shared.vault.security.sign_in_service import SecurityService
     from shared.vault.storage.database import Database
 

@@ -24,7 +24,7 @@ from shared.vault.security.sessions import digest, invalid_session
 if TYPE_CHECKING:
     from asyncpg import Record
 
-    from shared.vault.security.security_profiles import SecurityProfiles
+    from shared.vault.security.sessions import SecurityProfiles
     from shared.vault.storage.database import Database
 
 TOKEN = "veeva-vault-"  # noqa: S105  how every token begins

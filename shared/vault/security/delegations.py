@@ -25,8 +25,7 @@ if TYPE_CHECKING:
     from asyncpg import Record
 
     from shared.vault.access.caller import Caller
-    from shared.vault.security.security_profiles import SecurityProfiles
-    from shared.vault.security.sessions import Session, Sessions
+    from shared.vault.security.sessions import SecurityProfiles, Session, Sessions
     from shared.vault.storage.database import Connection, Database
 
 OBJECT = "delegated_access__sys"

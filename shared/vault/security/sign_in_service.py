@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from asyncpg import Record
 
     from shared.vault.security.call_limits import Usage
-    from shared.vault.security.security_profiles import SecurityProfiles
+    from shared.vault.security.sessions import SecurityProfiles
     from shared.vault.storage.database import Connection, Database
 
 MAX_USERNAME_LENGTH = 255
