@@ -7,10 +7,10 @@ from dataclasses import replace
 
 from shared.vault.components import platform
 from shared.vault.components.component_tree import Component
-from shared.vault.components.fields import stored_type
 from shared.vault.components.object_types import (
     DEFAULT_LONG_TEXT_LENGTH,
     REDEFINABLE_FIELDS,
+    stored_type,
 )
 from shared.vault.components.platform import PLATFORM_FIELD_TYPES
 from shared.vault.model.component_model import (

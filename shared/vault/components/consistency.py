@@ -12,9 +12,9 @@ from shared.vault.components.document_model import (
     check_doclifecycle,
     check_doctype,
 )
-from shared.vault.components.fields import PLATFORM_TYPE_ALIASES, stored_type
 from shared.vault.components.integration_rules import check_integration_rule
 from shared.vault.components.lifecycles import check_lifecycle
+from shared.vault.components.object_types import PLATFORM_TYPE_ALIASES, stored_type
 from shared.vault.components.platform import (
     DEFAULT_STATUS,
     PLATFORM_FIELD_TYPES,

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from shared.vault import vql
 from shared.vault.components.component_errors import Code, ComponentError
+from shared.vault.components.configured_queries import token_paths, values_query
 from shared.vault.components.lifecycles import CHANGE_STATE
-from shared.vault.components.notification_templates import token_paths, values_query
 from shared.vault.components.registry import Registry
 from shared.vault.model.component_model import (
     ObjectUserAction,

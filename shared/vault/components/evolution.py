@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from shared.vault.components import change
 from shared.vault.components.component_errors import Code, ComponentError
 from shared.vault.components.component_tree import Component
-from shared.vault.components.criteria_definitions import check_entry_criteria
+from shared.vault.components.configured_queries import check_entry_criteria
 from shared.vault.components.entry_action_definitions import check_entry_actions
 from shared.vault.components.permission_changes import (
     check_permissions,

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from shared.vault.components.component_tree import Component
 from shared.vault.components.platform import PLATFORM_FIELD_TYPES
 from shared.vault.components.specification import (
     Attribute,
@@ -246,3 +249,28 @@ OBJECT_TYPE = ComponentType(
     name_rule=NameRule.OBJECT_TYPE,
     max_name_length=2 * NAME_LENGTH + 1,
 )
+
+PLATFORM_TYPE_ALIASES: Mapping[str, str] = {
+    "created_by__v": "Object",
+    "modified_by__v": "Object",
+    "object_type__v": "Object",
+    "lifecycle__v": "Component",
+    "state__v": "Component",
+}
+"""The types by which Vaults export platform fields that are of another type here."""
+
+
+def stored_type(field: Component) -> FieldType | None:
+    """As what the records of an object hold a field that is not the platform's; None when they do not hold it.
+
+    What is computed or looked up from other fields has no values of its own, and neither have references to what is
+    not an object's record here. Such fields are kept with their object, and read back with it.
+    """
+    declared = field.text("type")
+    if declared in UNHELD_FIELD_TYPES or field.text("formula") or field.flag("rollup"):
+        return None
+    if field.text("lookup_source_field"):
+        return None
+    if declared == FieldType.OBJECT and field.reference("object") in UNHELD_OBJECTS:
+        return None
+    return STORED_AS.get(declared) or FieldType(declared)

@@ -19,8 +19,8 @@ from shared.vault.components.component_validation import check
 from shared.vault.components.consistency import OBJECT_TYPE_ID_PREFIX
 from shared.vault.components.document_model import build_documents
 from shared.vault.components.lifecycles import associated, build_lifecycle
+from shared.vault.components.naming import with_prefix
 from shared.vault.components.permission_types import PROFILE
-from shared.vault.components.prefixes import with_prefix
 from shared.vault.components.uses import users_of
 from shared.vault.model.component_model import (
     DocumentModel,

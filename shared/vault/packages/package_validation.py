@@ -9,13 +9,13 @@ from enum import StrEnum
 from shared.vault.components import evolution
 from shared.vault.components.component_errors import ComponentError
 from shared.vault.components.component_tree import Component
-from shared.vault.components.dependencies import Dependency, dependencies_of
 from shared.vault.components.platform import PLATFORM_FIELD_TYPES
 from shared.vault.components.registry import Registry
 from shared.vault.components.statement import Command, Statement
 from shared.vault.components.types import COMPONENT_TYPES
+from shared.vault.components.uses import Dependency, dependencies_of
 from shared.vault.model.component_model import FieldType
-from shared.vault.packages.deployment_plan import Action, actions
+from shared.vault.packages.deployment import Action, actions
 from shared.vault.packages.package_model import (
     ComponentStep,
     DataAction,
