@@ -9,6 +9,7 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from shared.vault.components.component_errors import Code, ComponentError
+from shared.vault.components.component_kinds import ComponentKind
 from shared.vault.components.component_tree import Component
 
 __all__ = ["name_of_label", "with_prefix"]
@@ -32,7 +33,7 @@ def with_prefix(
     component: Component, former: Component | None, taken: Collection[str]
 ) -> Component:
     """The Object component with the prefix it has written, had before, or is given now: one that is not taken."""
-    if component.type != "Object" or component.text("prefix"):
+    if component.type != ComponentKind.OBJECT or component.text("prefix"):
         return component
     prefix = former.text("prefix") if former is not None else ""
     return replace(

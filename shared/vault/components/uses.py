@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from shared.vault.components.component_kinds import ComponentKind, PartKind
 from shared.vault.components.component_tree import Component, Embedded
 from shared.vault.components.object_types import UNHELD_OBJECTS
 from shared.vault.components.permission_types import OBJECT_PERMISSION, PERMISSION_SET
@@ -24,23 +25,23 @@ __all__ = [
 Key = tuple[str, str]
 
 OWNERS = {
-    "Objecttype": "Object",
-    "Objectaction": "Object",
-    "Objectvalidation": "Object",
-    "Searchablefield": "Object",
+    ComponentKind.OBJECT_TYPE: ComponentKind.OBJECT,
+    ComponentKind.OBJECT_ACTION: ComponentKind.OBJECT,
+    "Objectvalidation": ComponentKind.OBJECT,
+    "Searchablefield": ComponentKind.OBJECT,
     "Layoutrule": "Pagelayout",
 }
 """Types whose components are named ``{owner}.{name}``, and the type of the owner."""
 
 BARE_REFERENCES = {
-    "object": "Object",
-    "root_object": "Object",
-    "target_object": "Object",
-    "picklist": "Picklist",
-    "controlling_picklist": "Picklist",
-    "available_lifecycles": "Objectlifecycle",
-    "queue": "Queue",
-    "permission_sets": "Permissionset",
+    "object": ComponentKind.OBJECT,
+    "root_object": ComponentKind.OBJECT,
+    "target_object": ComponentKind.OBJECT,
+    "picklist": ComponentKind.PICKLIST,
+    "controlling_picklist": ComponentKind.PICKLIST,
+    "available_lifecycles": ComponentKind.LIFECYCLE,
+    "queue": ComponentKind.QUEUE,
+    "permission_sets": ComponentKind.PERMISSION_SET,
 }
 """Attributes that may name a component without its type."""
 
@@ -71,13 +72,17 @@ def _possible_uses(component: Component) -> Iterator[Key]:
     owner = OWNERS.get(component.type)
     if owner is not None:
         yield owner, component.name
-    if component.type == "Doctype":
-        yield "Doctype", component.name.rpartition(".")[0]
-    if component.type == "Object" and component.text("default_type"):
-        yield "Objecttype", f"{component.name}.{component.text('default_type')}"
+    if component.type == ComponentKind.DOCUMENT_TYPE:
+        yield ComponentKind.DOCUMENT_TYPE, component.name.rpartition(".")[0]
+    if component.type == ComponentKind.OBJECT and component.text("default_type"):
+        yield (
+            ComponentKind.OBJECT_TYPE,
+            f"{component.name}.{component.text('default_type')}",
+        )
     if component.type == PERMISSION_SET:
         yield from (
-            ("Object", entry.name) for entry in component.children_of(OBJECT_PERMISSION)
+            (ComponentKind.OBJECT, entry.name)
+            for entry in component.children_of(OBJECT_PERMISSION)
         )
     yield from _written_uses(component)
 
@@ -141,13 +146,15 @@ def _implied_dependencies(component: Component) -> Iterator[Dependency]:
     """References that a name or a bare attribute makes."""
     if component.type in OWNERS:
         yield Dependency(OWNERS[component.type], component.name.partition(".")[0])
-    if component.type == "Doctype" and "." in component.name:
-        yield Dependency("Doctype", component.name.rpartition(".")[0])
+    if component.type == ComponentKind.DOCUMENT_TYPE and "." in component.name:
+        yield Dependency(ComponentKind.DOCUMENT_TYPE, component.name.rpartition(".")[0])
     default_type = (
-        component.optional_text("default_type") if component.type == "Object" else None
+        component.optional_text("default_type")
+        if component.type == ComponentKind.OBJECT
+        else None
     )
     if default_type is not None and default_type != BASE_TYPE:
-        yield Dependency("Objecttype", f"{component.name}.{default_type}")
+        yield Dependency(ComponentKind.OBJECT_TYPE, f"{component.name}.{default_type}")
 
 
 def _written_dependencies(component: Component) -> Iterator[Dependency]:
@@ -155,18 +162,24 @@ def _written_dependencies(component: Component) -> Iterator[Dependency]:
     target = component.reference("target_object")
     field = component.reference("target_object_field")
     if target is not None and field is not None:
-        yield Dependency("Object", target, "Field", field)
-    owner = component.reference("object") if component.type == "Field" else None
+        yield Dependency(ComponentKind.OBJECT, target, PartKind.FIELD, field)
+    owner = component.reference("object") if component.type == PartKind.FIELD else None
     if (
         owner is not None
         and owner not in UNHELD_OBJECTS
         and component.name not in PLATFORM_FIELD_TYPES
     ):
-        yield Dependency("Object", owner)  # a Vault exports it without the type
+        yield Dependency(
+            ComponentKind.OBJECT, owner
+        )  # a Vault exports it without the type
     for values in component.attributes.values():
         for value in values:
             match = _QUALIFIED.fullmatch(value) if isinstance(value, str) else None
-            if match is not None and match[1] != "Field" and match[2] != BASE_TYPE:
+            if (
+                match is not None
+                and match[1] != PartKind.FIELD
+                and match[2] != BASE_TYPE
+            ):
                 yield Dependency(match[1], match[2])
     for child in component.children:
         yield from _written_dependencies(child)

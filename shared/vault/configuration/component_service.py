@@ -18,6 +18,7 @@ from shared.vault.access.profiles import check_change, supplied_components
 from shared.vault.audit.audit_entries import component_changed
 from shared.vault.components import evolution
 from shared.vault.components.component_errors import ComponentError, MdlSyntaxError
+from shared.vault.components.component_kinds import ComponentKind
 from shared.vault.components.component_tree import Component
 from shared.vault.components.description import configuration_json, object_type_json
 from shared.vault.components.mdl import parse, render
@@ -47,9 +48,8 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
-OBJECT_TYPE = "Objecttype"
 TABLE_TYPES = frozenset(
-    {"Object", "Docfield", "Doctype"}
+    {ComponentKind.OBJECT, ComponentKind.DOCUMENT_FIELD, ComponentKind.DOCUMENT_TYPE}
 )  # whose change may change a table
 LOCK = (
     7_214_002  # advisory lock: exclusive to change components, shared to write records
@@ -255,7 +255,7 @@ class ComponentService:
         """All components of a type, as ``GET /configuration/{Type}`` returns them."""
         authorize(caller, Grant.READ_CONFIGURATION)
         registry = self.registry
-        if component_type == OBJECT_TYPE:
+        if component_type == ComponentKind.OBJECT_TYPE:
             return [
                 object_type_json(t, registry.objects[t.object])
                 for t in registry.object_types.values()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import orjson
 
+from shared.vault.components.component_kinds import ComponentKind, PartKind
 from shared.vault.components.component_tree import Component
 from shared.vault.components.registry import Registry
 
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
     from shared.vault.access.caller import Caller
     from shared.vault.components.evolution import Step
     from shared.vault.storage.database import Connection
-
-OBJECT, FIELD = "Object", "Field"
 
 Revision = tuple[int, Registry]
 """The number of the last change of any component, and the components after it."""
@@ -125,12 +124,12 @@ async def note_fields(connection: Connection, caller: Caller, step: Step) -> Non
     """Note what a step has done to the fields of objects; their components are stored already."""
     renaming = step.renaming
     for key, component in step.changes.items():
-        if key[0] != OBJECT or component is None:
+        if key[0] != ComponentKind.OBJECT or component is None:
             continue
         before, after = _fields(step.before.components.get(key)), _fields(component)
         if (
             renaming is not None
-            and renaming.subtype == FIELD
+            and renaming.subtype == PartKind.FIELD
             and (renaming.type, renaming.name) == key
         ):
             await connection.execute(
@@ -151,5 +150,5 @@ def _fields(component: Component | None) -> dict[str, Component]:
     return (
         {}
         if component is None
-        else {each.name: each for each in component.children_of(FIELD)}
+        else {each.name: each for each in component.children_of(PartKind.FIELD)}
     )

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, assert_never
 
 from shared.vault.components import schema
 from shared.vault.components.build import build_object
 from shared.vault.components.component_errors import Code, ComponentError
+from shared.vault.components.component_kinds import ComponentKind, PartKind, kind_of
 from shared.vault.components.document_model import VERSIONS
 from shared.vault.components.platform import SECURITY_PROFILES
 from shared.vault.components.registry import object_type_id
@@ -35,40 +36,68 @@ async def carry_over(
 
     Runs in the transaction of the change, while no records are being written.
     """
-    kind, name = key
+    kind, name = kind_of(key[0]), key[1]
     match kind:
-        case "Object":
+        case ComponentKind.OBJECT:
             await _change_table(
                 connection, before.components.get(key), after.components.get(key)
             )
             await _enter_lifecycle(connection, before, after, name)
             await _enter_types(connection, before, after, name)
-        case "Picklist" if name in before.picklists:
-            gone = _gone(
-                before.picklists[name].entries,
-                after.picklists[name].entries if name in after.picklists else (),
-            )
-            await _keep_values(connection, after, name, gone)
-        case "Objectlifecycle" if (
-            name in before.lifecycles and name in after.lifecycles
-        ):
-            await _keep_states(
-                connection,
-                after,
-                name,
-                _gone(*(_usable(r, name) for r in (before, after))),
-            )
-        case "Objecttype" if name not in {
-            f"{t.object}.{t.name}" for t in after.object_types.values()
-        }:
-            await _keep_types(connection, after, *name.split(".", 1))
-        case "Queue" if key not in after.components:
+        case ComponentKind.PICKLIST:
+            await _keep_entries(connection, before, after, name)
+        case ComponentKind.LIFECYCLE:
+            await _keep_usable_states(connection, before, after, name)
+        case ComponentKind.OBJECT_TYPE:
+            await _keep_type(connection, after, name)
+        case ComponentKind.QUEUE if key not in after.components:
             await _close_queue(connection, name)
-        case "Securityprofile":
+        case ComponentKind.QUEUE:
+            pass  # its messages stay
+        case ComponentKind.SECURITY_PROFILE:
             await _keep_profiles(connection, after, name)
-        case "Docfield" | "Doctype" | "Doclifecycle":
+        case (
+            ComponentKind.DOCUMENT_FIELD
+            | ComponentKind.DOCUMENT_TYPE
+            | ComponentKind.DOCUMENT_LIFECYCLE
+        ):
             await _fit(connection, before.documents.versions, after.documents.versions)
             await _keep_documents(connection, before.documents, after.documents)
+        case (
+            ComponentKind.OBJECT_ACTION
+            | ComponentKind.STATE_TYPE_ASSOCIATION
+            | ComponentKind.INTEGRATION_RULE
+            | ComponentKind.PERMISSION_SET
+            | ComponentKind.RENDITION_TYPE
+            | None
+        ):
+            pass  # no data are stored by them
+        case _:
+            assert_never(kind)
+
+
+async def _keep_entries(
+    connection: Connection, before: Registry, after: Registry, name: str
+) -> None:
+    if name not in before.picklists:
+        return
+    entries = after.picklists[name].entries if name in after.picklists else ()
+    gone = _gone(before.picklists[name].entries, entries)
+    await _keep_values(connection, after, name, gone)
+
+
+async def _keep_usable_states(
+    connection: Connection, before: Registry, after: Registry, name: str
+) -> None:
+    if name in before.lifecycles and name in after.lifecycles:
+        gone = _gone(_usable(before, name), _usable(after, name))
+        await _keep_states(connection, after, name, gone)
+
+
+async def _keep_type(connection: Connection, after: Registry, name: str) -> None:
+    owner, type_name = name.split(".", 1)
+    if (owner, type_name) not in after.object_types:
+        await _keep_types(connection, after, owner, type_name)
 
 
 async def _change_table(
@@ -245,19 +274,27 @@ async def follow(connection: Connection, before: Registry, renaming: Renaming) -
 
 
 def _statements(before: Registry, renaming: Renaming) -> tuple[str, ...]:
-    owner = before.objects.get(renaming.name) if renaming.type == "Object" else None
+    owner = (
+        before.objects.get(renaming.name)
+        if renaming.type == ComponentKind.OBJECT
+        else None
+    )
     if owner is None:
         return ()
     if not renaming.subtype:
         return rename_table(owner, renaming.new_name)
-    field = owner.fields.get(renaming.subname) if renaming.subtype == "Field" else None
+    field = (
+        owner.fields.get(renaming.subname)
+        if renaming.subtype == PartKind.FIELD
+        else None
+    )
     return () if field is None else rename_column(owner, field, renaming.new_name)
 
 
 def _updates(before: Registry, renaming: Renaming) -> Iterator[Update]:
     name, new_name = renaming.name, renaming.new_name
     match renaming.type, renaming.subtype:
-        case "Object", "":
+        case ComponentKind.OBJECT, "":
             for kept in ("deletion", "record_role", "attachment", "lineage"):
                 yield (
                     f"UPDATE platform.{kept} SET object = $2 WHERE object = $1",
@@ -270,18 +307,18 @@ def _updates(before: Registry, renaming: Renaming) -> Iterator[Update]:
                     object_type_id(name, type_name),
                     object_type_id(new_name, type_name),
                 )
-        case "Objecttype", "":
+        case ComponentKind.OBJECT_TYPE, "":
             (owner, _, old), new = name.partition("."), new_name.partition(".")[2]
             yield _type_update(
                 owner, object_type_id(owner, old), object_type_id(owner, new)
             )
-        case "Objectlifecycle", "":
+        case ComponentKind.LIFECYCLE, "":
             yield from _lifecycle_updates(before, name, "lifecycle__v", name, new_name)
-        case "Objectlifecycle", "Objectlifecyclestate":
+        case ComponentKind.LIFECYCLE, PartKind.STATE:
             yield from _lifecycle_updates(
                 before, name, "state__v", renaming.subname, new_name
             )
-        case "Securityprofile", "":
+        case ComponentKind.SECURITY_PROFILE, "":
             # The users' sign-ins follow their records.
             column = "security_profile__sys"
             yield (
@@ -291,7 +328,7 @@ def _updates(before: Registry, renaming: Renaming) -> Iterator[Update]:
             )
             named = "UPDATE platform.user_group SET security_profiles = array_replace(security_profiles, $1, $2)"
             yield f"{named} WHERE $1 = ANY(security_profiles)", name, new_name
-        case "Picklist", "Picklistentry":
+        case ComponentKind.PICKLIST, PartKind.PICKLIST_ENTRY:
             yield from _value_updates(before, name, renaming.subname, new_name)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Grant, Operation, authorize, require
+from shared.vault.components.component_kinds import ComponentKind, PartKind
 from shared.vault.components.component_tree import Component
 from shared.vault.components.mdl import render
 from shared.vault.connections.connection_rules import OBJECT
@@ -174,10 +175,12 @@ class _Copying:
     def _rules(self, points: Mapping[str, str]) -> list[str]:
         registry = self.components.registry
         taken = {
-            name for kind, name in registry.components if kind == "Integrationrule"
+            name
+            for kind, name in registry.components
+            if kind == ComponentKind.INTEGRATION_RULE
         }
         texts = []
-        for rule in _of_type(registry, "Integrationrule"):
+        for rule in _of_type(registry, ComponentKind.INTEGRATION_RULE):
             if rule.text("connection") == self.original:
                 point = rule.text("integration_point")
                 own = {
@@ -200,7 +203,7 @@ class _Copying:
     def _queues(self) -> list[str]:
         """Each queue with a connection more for each that it has with the original."""
         texts = []
-        for queue in _of_type(self.components.registry, "Queue"):
+        for queue in _of_type(self.components.registry, ComponentKind.QUEUE):
             added = tuple(
                 replace(
                     child,
@@ -210,7 +213,7 @@ class _Copying:
                         "connection_name": (self.copy.api_name,),
                     },
                 )
-                for child in queue.children_of("Queueconnection")
+                for child in queue.children_of(PartKind.QUEUE_CONNECTION)
                 if child.text("connection_name") == self.original
             )
             if added:
