@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, assert_never
 
-from shared.vault.components import schema
+from shared.vault.components import schema_changes
 from shared.vault.components.build import build_object
 from shared.vault.components.component_errors import Code, ComponentError
 from shared.vault.components.component_kinds import ComponentKind, PartKind, kind_of
@@ -13,7 +13,7 @@ from shared.vault.components.document_model import VERSIONS
 from shared.vault.components.platform import SECURITY_PROFILES
 from shared.vault.components.registry import object_type_id
 from shared.vault.components.schema import quote, table
-from shared.vault.components.schema_renaming import rename_column, rename_table
+from shared.vault.components.schema_changes import rename_column, rename_table
 
 if TYPE_CHECKING:
     from shared.vault.components.component_tree import Component
@@ -115,7 +115,7 @@ async def _fit(
     """Make the table of ``old`` that of ``new``."""
     if old == new:
         return
-    plan = schema.plan(old, new)
+    plan = schema_changes.plan(old, new)
     for guard in plan.guards:
         if await connection.fetchval(guard.sql):
             raise ComponentError(guard.message, Code.DATA_LOSS)
