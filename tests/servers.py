@@ -320,7 +320,12 @@ async def end_what_is_left(*directories: Path) -> None:
     """
     # A walk passes over folders that a worker is just removing.
     walks = (os.walk(directory) for directory in directories)
-    found = [Path(folder, name) for walk in walks for folder, _, names in walk for name in names]
+    found = [
+        Path(folder, name)
+        for walk in walks
+        for folder, _, names in walk
+        for name in names
+    ]
     for file in (file for file in found if file.name in _STATE_FILES):
         try:
             state = State.load(file)
@@ -328,7 +333,10 @@ async def end_what_is_left(*directories: Path) -> None:
             continue
         for name, process in state.processes.items():
             # PostgreSQL would wait for its clients after the other signal.
-            await process.end(grace=_STOP_WAIT, first=signal.SIGINT if name == "postgres" else signal.SIGTERM)
+            await process.end(
+                grace=_STOP_WAIT,
+                first=signal.SIGINT if name == "postgres" else signal.SIGTERM,
+            )
         if state.servers is not None:
             shutil.rmtree(state.servers, ignore_errors=True)
 

@@ -6,11 +6,12 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from shared.vault.components import platform
+from shared.vault.components.component_kinds import PartKind
 from shared.vault.components.component_tree import Component
-from shared.vault.components.fields import stored_type
 from shared.vault.components.object_types import (
     DEFAULT_LONG_TEXT_LENGTH,
     REDEFINABLE_FIELDS,
+    stored_type,
 )
 from shared.vault.components.platform import PLATFORM_FIELD_TYPES
 from shared.vault.model.component_model import (
@@ -67,7 +68,7 @@ def build_object(component: Component) -> VaultObject:
         ),
         actions=tuple(
             sorted(
-                map(build_action, component.children_of("Objectaction")),
+                map(build_action, component.children_of(PartKind.OBJECT_ACTION)),
                 key=lambda a: a.order,
             )
         ),
@@ -108,7 +109,7 @@ def _fields(
     fields += [platform.LIFECYCLE, platform.STATE] if has_lifecycle else []
     fields += [*platform.AUDIT, platform.SOURCE_MODIFIED]
     by_name = {field.name: field for field in fields}
-    for child in component.children_of("Field"):
+    for child in component.children_of(PartKind.FIELD):
         if child.name in REDEFINABLE_FIELDS:
             by_name[child.name] = _redefined(by_name[child.name], child)
         elif child.name in PLATFORM_FIELD_TYPES:
@@ -197,7 +198,7 @@ def build_object_type(component: Component) -> ObjectType:
         validations=component.texts("additional_type_validations"),
         fields={
             field.name: field.flag("required")
-            for field in component.children_of("Typefield")
+            for field in component.children_of(PartKind.TYPE_FIELD)
             if field.flag("active", True)
         },
     )
@@ -206,7 +207,7 @@ def build_object_type(component: Component) -> ObjectType:
 def build_picklist(component: Component) -> Picklist:
     """The picklist of a valid ``Picklist`` component; values without an order keep the order written."""
     entries = {}
-    for position, child in enumerate(component.children_of("Picklistentry")):
+    for position, child in enumerate(component.children_of(PartKind.PICKLIST_ENTRY)):
         order = child.whole("order")
         entries[child.name] = PicklistEntry(
             child.name,
@@ -268,7 +269,8 @@ def build_queue(component: Component) -> Queue:
         rollback_on_error=component.flag("rollback_on_error"),
         sequential=component.flag("sequential"),
         connections=tuple(
-            _queue_connection(c) for c in component.children_of("Queueconnection")
+            _queue_connection(c)
+            for c in component.children_of(PartKind.QUEUE_CONNECTION)
         ),
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from shared.vault.components.component_errors import Code, ComponentError
+from shared.vault.components.component_kinds import PartKind
 from shared.vault.components.component_tree import Component, Scalar
 from shared.vault.components.component_validation import check
 from shared.vault.components.statement import (
@@ -127,7 +128,7 @@ def _attributes(
     match change:
         case SetAttribute(name, values):
             attributes[name] = values
-            if component.type == "Picklistentry" and name in _ENTRY_LABELS:
+            if component.type == PartKind.PICKLIST_ENTRY and name in _ENTRY_LABELS:
                 attributes.pop(_ENTRY_LABELS[name], None)
         case AddValues(name, values):
             attributes[name] = (

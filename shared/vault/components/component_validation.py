@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from shared.vault.components.component_errors import Code, ComponentError
+from shared.vault.components.component_kinds import ComponentKind
 from shared.vault.components.component_tree import Component, Embedded, Scalar
 from shared.vault.components.consistency import check_consistency
 from shared.vault.components.kept_types import MAX_KEPT_NAME
@@ -28,7 +29,7 @@ _NAME_PATTERNS = {
     NameRule.FREE: re.compile(r"[A-Za-z0-9_]+(?:\.[A-Za-z0-9_]+)*"),
 }
 # The type within which a member has its short name; elsewhere it is named with its owner.
-_OWNERS = {NameRule.OBJECT_MEMBER: "Object", NameRule.STATE_MEMBER: STATE}
+_OWNERS = {NameRule.OBJECT_MEMBER: ComponentKind.OBJECT, NameRule.STATE_MEMBER: STATE}
 _NAME_HINTS = {
     NameRule.NAMESPACED: "lower-case letters, digits and single underscores, ending in __v, __c or __sys",
     NameRule.OPTIONAL_NAMESPACE: "lower-case letters, digits and single underscores",

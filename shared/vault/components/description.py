@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from shared.vault.components.component_errors import Code, ComponentError
+from shared.vault.components.component_kinds import ComponentKind
 from shared.vault.components.component_tree import Component, Embedded, Scalar
 from shared.vault.components.specification import Attribute, ComponentType, ValueType
 from shared.vault.components.types import COMPONENT_TYPES
@@ -13,7 +14,7 @@ from shared.vault.model.component_model import ObjectType, VaultObject
 
 __all__ = ["configuration_json", "object_type_json", "type_metadata", "type_summary"]
 
-RULE = "Integrationrule"
+RULE = ComponentKind.INTEGRATION_RULE
 _SOURCES = {"__c": "custom", "__sys": "system"}
 
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 
 from shared.vault.components.component_errors import Code, ComponentError
+from shared.vault.components.component_kinds import ComponentKind
 from shared.vault.components.component_tree import Component
 from shared.vault.components.document_types import (
     ENTRY_ACTION,
@@ -162,10 +163,12 @@ def build_documents(components: Iterable[Component]) -> DocumentModel:
     by_type: dict[str, list[Component]] = {}
     for component in components:
         by_type.setdefault(component.type, []).append(component)
-    types = {c.name: _document_type(c) for c in by_type.get("Doctype", ())}
+    types = {
+        c.name: _document_type(c) for c in by_type.get(ComponentKind.DOCUMENT_TYPE, ())
+    }
     fields = [
         _field(c)
-        for c in by_type.get("Docfield", ())
+        for c in by_type.get(ComponentKind.DOCUMENT_FIELD, ())
         if c.text("type") in _HELD and c.name not in _RESERVED
     ]
     model = DocumentModel(
@@ -174,7 +177,7 @@ def build_documents(components: Iterable[Component]) -> DocumentModel:
         {c.name: _lifecycle(c) for c in by_type.get(LIFECYCLE, ())},
         {
             c.name: c.text("label")
-            for c in by_type.get("Renditiontype", ())
+            for c in by_type.get(ComponentKind.RENDITION_TYPE, ())
             if c.flag("active", True)
         },
     )

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field, replace
 
 from shared.vault.components import change
 from shared.vault.components.component_errors import Code, ComponentError
+from shared.vault.components.component_kinds import ComponentKind, PartKind
 from shared.vault.components.component_tree import Component
-from shared.vault.components.criteria_definitions import check_entry_criteria
+from shared.vault.components.configured_queries import check_entry_criteria
 from shared.vault.components.entry_action_definitions import check_entry_actions
 from shared.vault.components.permission_changes import (
     check_permissions,
@@ -134,7 +135,7 @@ def _rename(
     change.apply(statement, existing)  # both names are checked there
     full_name = f"{statement.type} {statement.name}"
     _refuse_standard(full_name, statement.name, new_name)
-    if statement.type == "Queue":
+    if statement.type == ComponentKind.QUEUE:
         raise ComponentError(
             f"{full_name}: its messages go by its name; create a new queue.",
             Code.NOT_SUPPORTED,
@@ -162,11 +163,11 @@ def _rename_child(one: RenameChild, existing: Component, registry: Registry) -> 
     _refuse_standard(path, one.name, one.new_name)
     trees: dict[Key, Component | None] = {existing.key: result}
     begun = replace(registry, components={**registry.components, existing.key: result})
-    if existing.type == "Object" and one.type == "Field":
+    if existing.type == ComponentKind.OBJECT and one.type == PartKind.FIELD:
         trees |= {
             c.key: c for c in renamed_field(begun, result, one.name, one.new_name)
         }
-    elif existing.type == "Objectlifecycle" and one.type == "Objectlifecyclestate":
+    elif existing.type == ComponentKind.LIFECYCLE and one.type == PartKind.STATE:
         trees |= {
             c.key: c for c in renamed_state(begun, result, one.name, one.new_name)
         }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from shared.vault.components.component_errors import ComponentError
+from shared.vault.components.component_kinds import PartKind
 from shared.vault.components.component_tree import Component
 
 __all__ = ["DOCUMENTS", "check_integration_rule"]
@@ -32,7 +33,7 @@ def check_integration_rule(component: Component) -> None:
 
     :raises ComponentError: naming the part, the attribute, and what is allowed.
     """
-    for rule in component.children_of("Fieldrule"):
+    for rule in component.children_of(PartKind.FIELD_RULE):
         path = f"{component.full_name}: Fieldrule {rule.name}"
         _check_target(rule, path)
         _check_source(rule, path)

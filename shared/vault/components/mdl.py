@@ -11,7 +11,7 @@ from typing import cast
 from lark import Lark, Token, Transformer, v_args
 from lark.exceptions import UnexpectedInput, VisitError
 
-from shared.vault.components.component_errors import MdlSyntaxError
+from shared.vault.components.component_errors import MdlSyntaxError, syntax_error
 from shared.vault.components.component_tree import Component, Embedded, Scalar
 from shared.vault.components.statement import (
     AddChild,
@@ -27,7 +27,6 @@ from shared.vault.components.statement import (
     SetAttribute,
     Statement,
 )
-from shared.vault.components.syntax import syntax_error
 
 __all__ = ["MdlSyntaxError", "Statement", "parse", "render"]
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from heapq import heapify, heappop, heappush
 
 from shared.vault.components.component_tree import Component
-from shared.vault.components.dependencies import dependencies_of
+from shared.vault.components.uses import dependencies_of
 
 __all__ = ["in_order"]
 

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from shared.vault.components import build, platform
 from shared.vault.components.component_errors import Code, ComponentError
+from shared.vault.components.component_kinds import ComponentKind
 from shared.vault.components.component_references import (
     check_references,
     relationships_into,
@@ -19,8 +20,8 @@ from shared.vault.components.component_validation import check
 from shared.vault.components.consistency import OBJECT_TYPE_ID_PREFIX
 from shared.vault.components.document_model import build_documents
 from shared.vault.components.lifecycles import associated, build_lifecycle
+from shared.vault.components.naming import with_prefix
 from shared.vault.components.permission_types import PROFILE
-from shared.vault.components.prefixes import with_prefix
 from shared.vault.components.uses import users_of
 from shared.vault.model.component_model import (
     DocumentModel,
@@ -136,7 +137,7 @@ class Registry:
         taken = {
             other.prefix
             for name, other in self.objects.items()
-            if ("Object", name) not in changes
+            if (ComponentKind.OBJECT, name) not in changes
         }
         for key, component in changes.items():
             former = components.pop(key, None)
@@ -179,11 +180,13 @@ class Registry:
 def _assemble(components: Mapping[Key, Component]) -> Registry:
     """Build every component, add what the platform supplies, then check all references."""
     objects = _with_actions(
-        _built(components, "Object", build.build_object), components
+        _built(components, ComponentKind.OBJECT, build.build_object), components
     )
     declared = {
         (t.object, t.name): t
-        for t in _built(components, "Objecttype", build.build_object_type).values()
+        for t in _built(
+            components, ComponentKind.OBJECT_TYPE, build.build_object_type
+        ).values()
     }
     implied = {
         (o.name, platform.BASE_TYPE): ObjectType(
@@ -192,7 +195,7 @@ def _assemble(components: Mapping[Key, Component]) -> Registry:
         for o in objects.values()
         if o.allow_types
     }
-    picklists = _built(components, "Picklist", build.build_picklist)
+    picklists = _built(components, ComponentKind.PICKLIST, build.build_picklist)
     profiles = build.build_profiles(c for c in components.values() if c.type == PROFILE)
     registry = Registry(
         components,
@@ -203,10 +206,11 @@ def _assemble(components: Mapping[Key, Component]) -> Registry:
             profiles.name: profiles,
         },
         associated(
-            _built(components, "Objectlifecycle", build_lifecycle), components.values()
+            _built(components, ComponentKind.LIFECYCLE, build_lifecycle),
+            components.values(),
         ),
         {**implied, **declared},
-        _built(components, "Queue", build.build_queue),
+        _built(components, ComponentKind.QUEUE, build.build_queue),
         build_documents(components.values()),
     )
     check_references(registry)
@@ -236,7 +240,7 @@ def _with_actions(
     for component in components.values():
         owner = (
             objects.get(component.name.partition(".")[0])
-            if component.type == "Objectaction"
+            if component.type == ComponentKind.OBJECT_ACTION
             else None
         )
         if owner is not None:

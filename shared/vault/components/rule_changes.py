@@ -6,12 +6,13 @@ from collections.abc import Iterator
 
 from shared.vault import vql
 from shared.vault.components.component_errors import Code, ComponentError
+from shared.vault.components.component_kinds import ComponentKind, PartKind
 from shared.vault.components.component_tree import Component
 from shared.vault.components.types import COMPONENT_TYPES
 
 __all__ = ["RULE", "check_rule_change", "locked_attributes"]
 
-RULE = "Integrationrule"
+RULE = ComponentKind.INTEGRATION_RULE
 LOCK_ACTIVATION = "lock_activation"
 LOCK_DEFAULTS = "lock_defaults"
 _LOCKS = (LOCK_ACTIVATION, LOCK_DEFAULTS)
@@ -28,7 +29,9 @@ def check_rule_change(before: Component | None, after: Component | None) -> None
     """
     if before is not None:
         _check_locks(before, after)
-    for part in after.children_of("Queryobjectrule") if after is not None else ():
+    for part in (
+        after.children_of(PartKind.QUERY_OBJECT_RULE) if after is not None else ()
+    ):
         _check_filter(
             part, f"{RULE}.{after.name if after else ''}: Queryobjectrule {part.name}"
         )

@@ -13,7 +13,6 @@ from shared.protocol.error_types import ErrorType
 from shared.vault.access.caller import SYSTEM
 from shared.vault.access.permissions import Grant, authorize
 from shared.vault.errors import VaultFault
-from shared.vault.packages import package_files as files
 from shared.vault.packages.deployment import Deployment, DeploymentFailed, StepStatus
 from shared.vault.packages.package_archive import PackageFault
 from shared.vault.packages.package_model import PACKAGE, Package, PackageStatus
@@ -25,7 +24,12 @@ from shared.vault.packages.package_reports import (
     validation_document,
     validation_log,
 )
-from shared.vault.packages.package_table import PackageTable, StoredPackage
+from shared.vault.packages.package_table import (
+    PackageTable,
+    StoredPackage,
+    get_file,
+    put_file,
+)
 from shared.vault.packages.package_validation import Validation, validate
 from shared.vault.storage.database import OneTransaction
 
@@ -87,7 +91,7 @@ class InboundPackages:
         """Keep the file and queue its import; the job's id. Raises VaultFault when it is no package."""
         authorize(caller, Grant.MANAGE_PACKAGES)
         package = await _read(content)
-        key = await files.put(self._store, content)
+        key = await put_file(self._store, content)
         parameters = {
             "file_key": key,
             "file_name": file_name[:200] or f"{package.name}.vpk",
@@ -114,7 +118,7 @@ class InboundPackages:
         return package_id
 
     async def _import(self, context: JobContext, key: str, name: str) -> str:
-        content = await files.get(self._store, key)
+        content = await get_file(self._store, key)
         package, started = await _read(content), datetime.now(UTC)
         validation = await self._validated(package)
 
@@ -288,7 +292,7 @@ class InboundPackages:
 
     async def _package(self, package_id: str) -> tuple[StoredPackage, Package]:
         stored = await self._stored(package_id)
-        return stored, await _read(await files.get(self._store, stored.file_key))
+        return stored, await _read(await get_file(self._store, stored.file_key))
 
 
 async def _set_status(

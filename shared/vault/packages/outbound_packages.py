@@ -12,9 +12,8 @@ from shared.vault.access.permissions import Grant, authorize
 from shared.vault.components.registry import component_id
 from shared.vault.components.schema import table as table_of
 from shared.vault.errors import VaultFault
-from shared.vault.packages import package_files as files
 from shared.vault.packages.package_model import MEMBER, OUTBOUND
-from shared.vault.packages.package_table import PackageTable, StoredPackage
+from shared.vault.packages.package_table import PackageTable, StoredPackage, put_file
 from shared.vault.packages.package_writing import Header, missing_from, write_package
 
 if TYPE_CHECKING:
@@ -92,7 +91,7 @@ class OutboundPackages:
         members = await self._members(package["id"])
         content = await asyncio.to_thread(write_package, header, members, registry)
         earlier = await self.table.find(package["id"])
-        key = await files.put(self._store, content)
+        key = await put_file(self._store, content)
         stored = StoredPackage(
             package["id"], key, f"{header.name}.vpk", len(content), None, None
         )

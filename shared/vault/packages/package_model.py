@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from shared.vault.components.dependencies import Dependency
 from shared.vault.components.statement import Statement
+from shared.vault.components.uses import Dependency
 
 PACKAGE = "vault_package__v"
 OUTBOUND = "outbound_package__v"

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 import orjson
 
+from shared.protocol.error_types import ErrorType
 from shared.vault.components.schema import quote
+from shared.vault.errors import VaultFault
+from shared.vault.files.file_store import NotFound
+from shared.vault.packages.package_archive import MAX_FILE_BYTES
 from shared.vault.packages.package_model import OUTBOUND, PACKAGE
 
 if TYPE_CHECKING:
+    from shared.vault.files.file_store import FileStore
     from shared.vault.storage.database import Connection, Database
 
 STORE = """
@@ -142,3 +148,31 @@ def _json(document: Mapping[str, object] | None) -> str | None:
 def _document(text: str | None) -> Mapping[str, object] | None:
     found: Mapping[str, object] | None = None if text is None else orjson.loads(text)
     return found
+
+
+FOLDER = "packages"
+
+
+async def put_file(files: FileStore, content: bytes) -> str:
+    """Store a file under a key of its own, and return the key."""
+    key = f"{FOLDER}/{uuid4()}.vpk"
+
+    async def whole() -> AsyncIterator[bytes]:
+        yield content
+
+    await files.put(key, whole(), limit=MAX_FILE_BYTES)
+    return key
+
+
+async def get_file(files: FileStore, key: str) -> bytes:
+    """The file of a key; raises VaultFault when it is not in the store any more."""
+    content = bytearray()
+    try:
+        async for chunk in files.get(key):
+            content += chunk
+    except NotFound as error:
+        raise VaultFault(
+            ErrorType.INVALID_DATA,
+            "The file of the package is not in the store any more",
+        ) from error
+    return bytes(content)

@@ -8,14 +8,15 @@ from enum import StrEnum
 
 from shared.vault.components import evolution
 from shared.vault.components.component_errors import ComponentError
+from shared.vault.components.component_kinds import ComponentKind, PartKind
 from shared.vault.components.component_tree import Component
-from shared.vault.components.dependencies import Dependency, dependencies_of
 from shared.vault.components.platform import PLATFORM_FIELD_TYPES
 from shared.vault.components.registry import Registry
 from shared.vault.components.statement import Command, Statement
 from shared.vault.components.types import COMPONENT_TYPES
+from shared.vault.components.uses import Dependency, dependencies_of
 from shared.vault.model.component_model import FieldType
-from shared.vault.packages.deployment_plan import Action, actions
+from shared.vault.packages.deployment import Action, actions
 from shared.vault.packages.package_model import (
     ComponentStep,
     DataAction,
@@ -108,7 +109,9 @@ def _action(step: Step, registry: Registry) -> str:
 def _dependencies(step: Step) -> list[Declared]:
     """What the step's file of dependencies says, and what its MDL shows beside that."""
     if isinstance(step, DataStep):
-        return [Declared(Dependency("Object", step.object_name), blocking=True)]
+        return [
+            Declared(Dependency(ComponentKind.OBJECT, step.object_name), blocking=True)
+        ]
     declared = {d.dependency: d for d in step.declared}
     component = step.statement.component if step.statement else None
     for dependency in dependencies_of(component) if component else ():
@@ -153,8 +156,8 @@ def _has_part(component: Component, dependency: Dependency) -> bool:
     ):
         return True
     return (
-        dependency.type == "Object"
-        and dependency.subtype == "Field"
+        dependency.type == ComponentKind.OBJECT
+        and dependency.subtype == PartKind.FIELD
         and dependency.subname in PLATFORM_FIELD_TYPES
     )
 
@@ -163,18 +166,23 @@ def exists(registry: Registry, dependency: Dependency) -> bool:
     """Whether a Vault has a component, those included that the platform supplies."""
     component = registry.components.get(dependency.key)
     owner = (
-        registry.objects.get(dependency.name) if dependency.type == "Object" else None
+        registry.objects.get(dependency.name)
+        if dependency.type == ComponentKind.OBJECT
+        else None
     )
     if component is None:
         object_name, _, type_name = dependency.name.partition(".")
         return (
-            dependency.type == "Picklist" and dependency.name in registry.picklists
+            dependency.type == ComponentKind.PICKLIST
+            and dependency.name in registry.picklists
         ) or (
-            dependency.type == "Objecttype"
+            dependency.type == ComponentKind.OBJECT_TYPE
             and (object_name, type_name) in registry.object_types
         )
     if not dependency.subname or (
-        dependency.subtype == "Field" and owner and dependency.subname in owner.fields
+        dependency.subtype == PartKind.FIELD
+        and owner
+        and dependency.subname in owner.fields
     ):
         return True
     return component.child(dependency.subtype, dependency.subname) is not None

@@ -8,14 +8,18 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from shared.vault.components.component_tree import Component
-from shared.vault.components.dependencies import Dependency, dependencies_of
 from shared.vault.components.mdl import render
 from shared.vault.components.ordering import in_order
 from shared.vault.components.registry import Registry
-from shared.vault.packages.markup import NAMESPACE, element, leaf
-from shared.vault.packages.package_archive import pack
-from shared.vault.packages.package_reading import COMPONENTS, MANIFEST
-from shared.vault.packages.steps import BLOCK, DEPENDENCY_HEADER, md5_of
+from shared.vault.components.uses import Dependency, dependencies_of
+from shared.vault.packages.package_archive import NAMESPACE, element, leaf, pack
+from shared.vault.packages.package_reading import (
+    BLOCK,
+    COMPONENTS,
+    DEPENDENCY_HEADER,
+    MANIFEST,
+    md5_of,
+)
 
 STEP = 10
 INDENT = "    "

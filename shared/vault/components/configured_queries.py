@@ -1,4 +1,4 @@
-"""Templates of notifications: text with ``${field}`` tokens, and the query for what they stand for."""
+"""Compiles the VQL that configuration contains: entry criteria of states, and tokens in templates of notifications."""
 
 from __future__ import annotations
 
@@ -9,8 +9,18 @@ from datetime import datetime
 from shared.vault import vql
 from shared.vault.components.component_errors import ComponentError
 from shared.vault.components.registry import Registry
+from shared.vault.model.component_model import EntryCriterion
 
-__all__ = ["ComponentError", "rendered", "token_paths", "value_text", "values_query"]
+__all__ = [
+    "ComponentError",
+    "check_criterion",
+    "check_entry_criteria",
+    "rendered",
+    "satisfied_query",
+    "token_paths",
+    "value_text",
+    "values_query",
+]
 
 _TOKEN = re.compile(r"\$\{([^{}]*)\}")
 _PATH = re.compile(r"[a-z0-9_]+(?:\.[a-z0-9_]+)*")
@@ -67,3 +77,51 @@ def value_text(value: object) -> str:
 def _everything(_object_name: str) -> bool:
     """Templates are the configuration's, not the caller's: they may name any field."""
     return True
+
+
+def check_entry_criteria(registry: Registry) -> None:
+    """Check every criterion against the fields of every object whose records enter its state.
+
+    :raises ComponentError: at the first that is not VQL, or names what the object does not have.
+    """
+    for vault_object in registry.objects.values():
+        lifecycle = registry.lifecycles.get(vault_object.lifecycle or "")
+        for state in lifecycle.states.values() if lifecycle is not None else ():
+            for criterion in state.entry_criteria:
+                try:
+                    check_criterion(criterion, vault_object.name, registry)
+                except vql.VqlError as error:
+                    path = f"Objectlifecycle.{vault_object.lifecycle}: {state.name}: {criterion.name}"
+                    raise ComponentError(
+                        f"{path}: for Object.{vault_object.name}: {error}"
+                    ) from error
+
+
+def check_criterion(
+    criterion: EntryCriterion, object_name: str, registry: Registry
+) -> None:
+    """Check one criterion against an object's fields.
+
+    :raises VqlError: if it is not VQL, or names what the object does not have.
+    """
+    vql.check_criteria(
+        vql.parse_criteria(criterion.criteria), object_name, registry, _everything
+    )
+
+
+def satisfied_query(
+    criterion: EntryCriterion,
+    object_name: str,
+    registry: Registry,
+    ids: Collection[str],
+) -> vql.CompiledQuery:
+    """The query for those of the records that the criterion holds of; its one column is the id.
+
+    :raises VqlError: as ``check_criterion`` does.
+    """
+    named = ", ".join(
+        "'" + identifier.replace("\\", "\\\\").replace("'", "\\'") + "'"
+        for identifier in ids
+    )
+    text = f"SELECT id FROM {object_name} WHERE id CONTAINS ({named}) AND ({criterion.criteria})"
+    return vql.compile_query(vql.parse(text), registry, _everything)
