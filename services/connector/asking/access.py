@@ -5,6 +5,7 @@ from __future__ import annotations
 from shared.client.client import VaultClient
 from shared.client.errors import VaultRefused
 from shared.client.results import text
+from shared.protocol.error_types import ErrorType
 from shared.runtime.waiting import concurrently
 
 MANAGE_INTEGRATIONS, LOOK_UP_ACCOUNTS = "manage_integrations", "look_up_accounts"
@@ -39,7 +40,7 @@ async def require_permission(
     }
     if permission not in granted:
         raise VaultRefused(
-            "INSUFFICIENT_ACCESS",
+            ErrorType.INSUFFICIENT_ACCESS,
             f"The user's security profile lacks the permission [{permission}]",
         )
 

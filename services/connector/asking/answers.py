@@ -14,6 +14,7 @@ from services.connector.rules.rule import RuleError
 from services.connector.vaults.configuration import ConfigurationFault
 from services.connector.vaults.vaults import ConnectedVault, Vaults
 from shared.client.errors import VaultRefused, VaultUnavailable
+from shared.protocol.error_types import ErrorType
 
 ANSWER_SECONDS = 60.0
 AT_ONCE = 2
@@ -47,7 +48,7 @@ class Answers:
         except VaultRefused as refused:
             return _failure(refused.type, refused.message)
         except (ConfigurationFault, RuleError) as fault:
-            return _failure("INVALID_DATA", str(fault))
+            return _failure(ErrorType.INVALID_DATA, str(fault))
         except VaultUnavailable:
             return _unavailable("A Vault is away, or the connector is starting")
         except TimeoutError:
@@ -64,7 +65,7 @@ class Answers:
         own = next((known for known in vaults.connected if known.name == name), None)
         if own is None:
             raise VaultRefused(
-                "INVALID_DATA", "This connector has no Vault of this name"
+                ErrorType.INVALID_DATA, "This connector has no Vault of this name"
             )
         await require_permission(
             own.client, request.headers.get("authorization", ""), permission
@@ -91,7 +92,7 @@ def _failure(kind: str, message: str) -> Response:
 
 
 def _unavailable(message: str) -> Response:
-    errors = [{"type": "UNEXPECTED_ERROR", "message": message}]
+    errors = [{"type": ErrorType.UNEXPECTED_ERROR, "message": message}]
     body = {"responseStatus": "EXCEPTION", "responseMessage": None, "errors": errors}
     return _answer(body, HTTPStatus.SERVICE_UNAVAILABLE)
 

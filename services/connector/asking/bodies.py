@@ -9,6 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 from services.connector.asking.request_body import read_body
 from shared.client.errors import VaultRefused
+from shared.protocol.error_types import ErrorType
 
 MAX_REQUEST_BYTES = 1024 * 1024
 
@@ -20,11 +21,14 @@ async def read_asked(request: Request, model: type[Asked]) -> Asked:
     body = await read_body(request, MAX_REQUEST_BYTES)
     if body is None:
         raise VaultRefused(
-            "INVALID_DATA", f"The body has more than {MAX_REQUEST_BYTES:,} bytes"
+            ErrorType.INVALID_DATA,
+            f"The body has more than {MAX_REQUEST_BYTES:,} bytes",
         )
     try:
         return model.model_validate_json(body)
     except ValidationError as problem:
         first = problem.errors(include_input=False, include_url=False)[0]
         where = ".".join(map(str, first["loc"][:1])) or "body"
-        raise VaultRefused("INVALID_DATA", f"[{where}] {first['msg']}") from None
+        raise VaultRefused(
+            ErrorType.INVALID_DATA, f"[{where}] {first['msg']}"
+        ) from None

@@ -11,6 +11,7 @@ from services.connector.rules.object_metadata import DOCUMENTS, ObjectMetadata
 from services.connector.rules.vql_text import statements
 from services.connector.vaults.record_access import RecordAccess
 from shared.client.results import SOURCE_MODIFIED, ApiError, QueryResult, Row, RowResult
+from shared.protocol.error_types import ErrorType
 
 CREATED, UPDATED, UNCHANGED = "created", "updated", "unchanged"
 _IN_FULL = {"LongText": "LONGTEXT", "RichText": "RICHTEXT"}
@@ -132,7 +133,11 @@ class NotedWrites:
         if stored is None and place not in self._made and not make:
             return RowResult(
                 ok=False,
-                errors=(ApiError("INVALID_DATA", f"there is no such {object} record"),),
+                errors=(
+                    ApiError(
+                        ErrorType.INVALID_DATA, f"there is no such {object} record"
+                    ),
+                ),
             )
         known = stored or {}
         described = self._objects.get(object)

@@ -23,6 +23,7 @@ from services.connector.rules.lookups import LookupSet
 from services.connector.vaults.faults import passing_refusals
 from services.connector.vaults.vaults import ConnectedVault, Vaults
 from shared.client.errors import VaultRefused
+from shared.protocol.error_types import ErrorType
 
 BEGINNING = "1970-01-01T00:00:00Z"
 COLUMNS = (
@@ -96,7 +97,7 @@ def _moment(value: str) -> datetime:
         moment = datetime.fromisoformat(value)
     except ValueError:
         raise VaultRefused(
-            "INVALID_DATA", "[since] is a moment such as 2026-01-31T00:00:00Z"
+            ErrorType.INVALID_DATA, "[since] is a moment such as 2026-01-31T00:00:00Z"
         ) from None
     return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
