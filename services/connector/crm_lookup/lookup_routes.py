@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request, Response
 
 from services.connector.asking.access import LOOK_UP_ACCOUNTS
 from services.connector.asking.answers import Answers, success
-from services.connector.asking.bodies import read_asked
+from services.connector.asking.bodies import read_question
 from services.connector.asking.traffic import traffic
 from services.connector.crm_lookup.account_search import AccountSearch
 from services.connector.crm_lookup.found_accounts import search
@@ -21,13 +21,13 @@ def router(answers: Answers) -> APIRouter:
     @made.post("/crm-lookups/{vault}/{connection}")
     async def crm_lookup(request: Request, vault: str, connection: str) -> Response:
         async def work(vaults: Vaults, own: ConnectedVault) -> Response:
-            asked = await read_asked(request, AccountSearch)
+            asked = await read_question(request, AccountSearch)
             with passing_refusals():
                 found = await search(
                     asked, await traffic(vaults, own, connection=connection)
                 )
             return success({"accounts": found.accounts, "complete": found.complete})
 
-        return await answers.give(request, vault, work, LOOK_UP_ACCOUNTS)
+        return await answers.respond(request, vault, work, LOOK_UP_ACCOUNTS)
 
     return made

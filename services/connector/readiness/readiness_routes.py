@@ -31,6 +31,6 @@ def router(
                 {"connection": connection, "ready": ready, "findings": listed}
             )
 
-        return await answers.give(request, vault, work)
+        return await answers.respond(request, vault, work)
 
     return made
