@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from shared.vault.components.component_kinds import ComponentKind
+from shared.vault.components.component_kinds import ComponentKind, PartKind
 from shared.vault.components.component_tree import Component
 from shared.vault.components.registry import Registry
 
