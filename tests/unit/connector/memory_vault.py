@@ -32,6 +32,8 @@ from tests.unit.connector.memory_queries import (
 BEGINNING = datetime(2026, 1, 1, tzinfo=UTC)
 DOCUMENTS = "documents"
 TYPE = "object_type__v"
+_CHOSEN = ("type__v", "subtype__v", "classification__v", "lifecycle__v")
+"""Fields of documents that are chosen when one is created."""
 CREATED, UPDATED = "created__sys", "updated__sys"
 
 Row = Mapping[str, object]
@@ -361,10 +363,8 @@ class MemoryVault:
             if known is None:
                 text = f"[{owner.name}] has no field [{name}]"
                 raise RowRefused(ErrorType.ATTRIBUTE_NOT_SUPPORTED, text)
-            if (known.system or not known.editable) and name not in (
-                SOURCE_MODIFIED,
-                TYPE,
-            ):
+            by_vault = known.system or not known.editable
+            if by_vault and name not in (SOURCE_MODIFIED, TYPE, *_CHOSEN):
                 raise RowRefused(
                     ErrorType.INVALID_DATA, f"Field [{name}] is set by the Vault"
                 )
