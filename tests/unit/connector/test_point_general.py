@@ -177,12 +177,12 @@ async def test_a_record_that_fails_at_one_object_goes_no_further() -> None:
 
 async def test_a_record_without_a_value_for_its_key_fails() -> None:
     fields = (
-        filled("product__v.external_id__v", "external_id__v"),
+        filled("product__v.external_id__v", "link__sys"),
         filled("product__v.name__v", "name__v"),
     )
     vaults = custom(rule(*fields))
-    right, wrong = accounts(vaults, "A", None)
-    vaults.crm.change(ACCOUNT, wrong, name__v="B")
+    right, wrong = accounts(vaults, "A", "B")
+    vaults.crm.change(ACCOUNT, right, link__sys="L")
     outcome = await transferred(vaults, right, wrong)
     assert (outcome.done, set(outcome.failures)) == ({right}, {wrong})
     assert "has no value for product__v.external_id__v" in reason(outcome, wrong)
@@ -199,12 +199,12 @@ async def test_of_several_source_records_with_one_key_the_last_modified_counts()
     None
 ):
     fields = (
-        filled("product__v.external_id__v", "credentials__v"),
+        filled("product__v.external_id__v", "link__sys"),
         filled("product__v.name__v", "name__v"),
     )
     vaults = custom(rule(*fields))
     items = [
-        vaults.crm.add(ACCOUNT, name__v=name, credentials__v="K") for name in ("A", "B")
+        vaults.crm.add(ACCOUNT, name__v=name, link__sys="K") for name in ("A", "B")
     ]
     vaults.crm.change(ACCOUNT, items[0], name__v="C")
     assert (await transferred(vaults, *items)).done == set(items)
@@ -248,12 +248,11 @@ async def test_records_that_are_read_on_demand_take_no_messages() -> None:
 # Documents as targets.
 
 DOCUMENT = (
-    filled("documents.external_id__v", "external_id__v"),
-    filled("documents.name__v", "name__v"),
-    filled("documents.title__v", "credentials__v"),
-    "target_object('Object.documents'), target_object_field('Field.type__v'), field_default('medical_response__v')",
-    "target_object('Object.documents'), target_object_field('Field.lifecycle__v'), "
-    "field_default('content_lifecycle__v')",
+    "target_docfield('link__sys'), query_object('account__v'), query_field('global_id__sys')",
+    "target_docfield('name__v'), query_object('account__v'), query_field('name__v')",
+    "target_docfield('title__v'), query_object('account__v'), query_field('credentials__v')",
+    "target_docfield('type__v'), field_default('medical_response__v')",
+    "target_docfield('lifecycle__v'), field_default('content_lifecycle__v')",
 )
 
 
@@ -263,10 +262,10 @@ async def test_a_document_is_created_and_then_changed() -> None:
     assert (await transferred(vaults, item)).done == {item}
     vaults.crm.change(ACCOUNT, item, credentials__v="MD")
     assert (await transferred(vaults, item)).done == {item}
-    fields = ("external_id__v", "title__v", "type__v")
+    fields = ("name__v", "title__v", "type__v")
     assert vaults.medical.list("documents", *fields) == [
         {
-            "external_id__v": "A",
+            "name__v": "A",
             "title__v": "MD",
             "type__v": "medical_response__v",
         }
@@ -277,12 +276,13 @@ async def test_a_document_is_created_and_then_changed() -> None:
 
 async def test_two_documents_with_one_key_fail_that_record_only() -> None:
     vaults = custom(rule(*DOCUMENT))
-    for _ in range(2):
-        vaults.medical.add("documents", external_id__v="A", name__v="A")
     wrong, right = accounts(vaults, "A", "B")
+    for _ in range(2):
+        link = f"{CRM_ID}_{wrong}"
+        vaults.medical.add("documents", link__sys=link, name__v="A")
     outcome = await transferred(vaults, wrong, right)
     assert (outcome.done, set(outcome.failures)) == ({right}, {wrong})
-    assert "several documents have this [external_id__v]" in reason(outcome, wrong)
+    assert "several documents have this [link__sys]" in reason(outcome, wrong)
 
 
 async def test_a_document_that_was_created_meanwhile_is_changed() -> None:
@@ -290,7 +290,8 @@ async def test_a_document_that_was_created_meanwhile_is_changed() -> None:
     (item,) = accounts(vaults, "A")
 
     async def another() -> None:
-        vaults.medical.add("documents", external_id__v="A", name__v="Old")
+        link = f"{CRM_ID}_{item}"
+        vaults.medical.add("documents", link__sys=link, name__v="Old")
 
     vaults.medical.before("create_documents", another)
     assert (await transferred(vaults, item)).done == {item}
@@ -324,7 +325,7 @@ async def test_a_source_record_that_changes_all_the_time_is_waited_for() -> None
 
 async def test_points_with_code_of_their_own_fill_no_documents() -> None:
     wrong = """ALTER Integrationrule medical_inquiries__v ( ADD Fieldrule odd__c (
-        target_object('Object.documents'), target_object_field('Field.title__v'), field_default('x')));"""
+        target_docfield('title__v'), field_default('x')));"""
     vaults = pair(wrong)
     with pytest.raises(RuleError, match="fills no fields of documents"):
         await vaults.transfer(
