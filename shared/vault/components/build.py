@@ -1,4 +1,4 @@
-"""Component trees to the typed model that records, queries and queues work with."""
+"""Builds the typed model that records, queries and queues work with, out of component trees."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ _ACTION_ATTRIBUTES = frozenset(
 
 
 def build_object(component: Component) -> VaultObject:
-    """The object of a valid ``Object`` component, platform fields included."""
+    """Return the object of a valid ``Object`` component, platform fields included."""
     label = component.text("label")
     allow_types = component.flag("allow_types")
     lifecycle = component.reference("lifecycle") or next(
@@ -81,7 +81,7 @@ def _default_type(component: Component) -> str:
 
 
 def build_action(component: Component) -> ObjectUserAction:
-    """The user action of a valid ``Objectaction``, by its name within the object."""
+    """Return the user action of a valid ``Objectaction``, by its name within the object."""
     return ObjectUserAction(
         name=component.name.rpartition(".")[2],
         label=component.text("label"),
@@ -165,7 +165,7 @@ def _scale(component: Component) -> int:
 
 
 def _redefined(field: Field, component: Component) -> Field:
-    """A platform field with the attributes that the object gives it anew."""
+    """Return a platform field with the attributes that the object declares anew."""
     system_managed = component.flag("system_managed_name")
     unique = component.flag("unique", field.unique)
     length = component.whole("max_length") or field.max_length
@@ -186,7 +186,7 @@ def _redefined(field: Field, component: Component) -> Field:
 
 
 def build_object_type(component: Component) -> ObjectType:
-    """The object type of a valid ``Objecttype`` component, whose name is ``{object}.{type}``."""
+    """Return the object type of a valid ``Objecttype`` component, whose name is ``{object}.{type}``."""
     object_name, _, name = component.name.partition(".")
     return ObjectType(
         name=name,
@@ -205,7 +205,7 @@ def build_object_type(component: Component) -> ObjectType:
 
 
 def build_picklist(component: Component) -> Picklist:
-    """The picklist of a valid ``Picklist`` component; values without an order keep the order written."""
+    """Return the picklist of a valid ``Picklist`` component; values without an ``order`` keep the order written."""
     entries = {}
     for position, child in enumerate(component.children_of(PartKind.PICKLIST_ENTRY)):
         order = child.whole("order")
@@ -225,7 +225,7 @@ def build_picklist(component: Component) -> Picklist:
 
 
 def build_profiles(components: Iterable[Component]) -> Picklist:
-    """The security profiles that users may have: those of every Vault, then the ``Securityprofile`` components."""
+    """Return the security profiles that users may have: those of every Vault, then the ``Securityprofile`` components."""
     supplied = platform.SECURITY_PROFILES
     custom = (c for c in components if c.name not in supplied.entries)
     added = {
@@ -251,7 +251,7 @@ def _sorted(
 
 
 def build_queue(component: Component) -> Queue:
-    """The queue of a valid ``Queue`` component."""
+    """Return the queue of a valid ``Queue`` component."""
     return Queue(
         name=component.name,
         label=component.text("label"),

@@ -1,4 +1,4 @@
-"""What a statement makes of a component: the tree that results, or the reason why it may not."""
+"""Applies a statement to the component that it is about."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _ENTRY_LABELS = {
 
 
 def apply(statement: Statement, existing: Component | None) -> Component | None:
-    """The component after the statement, checked on its own; None when it was dropped.
+    """Return the component after the statement, checked on its own; None when it was dropped.
 
     Where the statement's condition does not hold, it is what it was. What the component refers to is checked by
     ``Registry.with_component`` or ``Registry.without``; what refers to it, when it is renamed, by ``evolution``.
@@ -62,7 +62,7 @@ def apply(statement: Statement, existing: Component | None) -> Component | None:
 
 
 def altered(component: Component, changes: tuple[Change, ...]) -> Component:
-    """The component with the changes of an ALTER, not yet checked.
+    """Return the component with the changes of an ALTER, not yet checked.
 
     :raises ComponentError: if a change does not fit what is there.
     """

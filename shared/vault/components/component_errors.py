@@ -1,4 +1,4 @@
-"""The two ways MDL is refused: text that is not MDL, and components that cannot be as they are written."""
+"""Names the two ways MDL is refused: text that is not MDL, and components that cannot be as they are written."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ _TERMINALS = {
 
 
 def syntax_error(error: UnexpectedInput, text: str) -> MdlSyntaxError:
-    """What the parser says of a text that it cannot read, in words, and where it stopped."""
+    """Return what the parser expected of a text that it cannot read, what it found, and where it stopped."""
     expected: set[str] = set()
     found = ""
     line, column = error.line, error.column

@@ -1,4 +1,4 @@
-"""A component as MDL writes it: a tree of named attributes and sub-components, independent of its meaning."""
+"""Holds a component as MDL writes it: a tree of named attributes and sub-components, independent of its meaning."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Embedded(str):
 
     @property
     def content(self) -> str:
-        """The text between the brackets."""
+        """Return the text between the brackets."""
         return self[11:-12] if self.startswith("<") else self[1:-1]
 
 
@@ -45,70 +45,70 @@ class Component:
 
     @property
     def key(self) -> tuple[str, str]:
-        """Type and name, which identify the component in its Vault (or within its parent)."""
+        """Return type and name, which identify the component in its Vault, or within its parent."""
         return self.type, self.name
 
     @property
     def full_name(self) -> str:
-        """``Type.name``, as the API and component references write it."""
+        """Return ``Type.name``, as the API and component references write it."""
         return f"{self.type}.{self.name}"
 
     def first(self, attribute: str) -> Scalar | None:
-        """The attribute's first value, or None when it is absent or empty."""
+        """Return the attribute's first value, or None when it is absent or empty."""
         values = self.attributes.get(attribute, ())
         return values[0] if values else None
 
     def text(self, attribute: str, default: str = "") -> str:
-        """The attribute as text; ``default`` when it is absent or empty."""
+        """Return the attribute as text; ``default`` when it is absent or empty."""
         value = self.first(attribute)
         return default if value is None else str(value)
 
     def optional_text(self, attribute: str) -> str | None:
-        """The attribute as text, or None when it is absent, empty or an empty string."""
+        """Return the attribute as text, or None when it is absent, empty or an empty string."""
         return self.text(attribute) or None
 
     def flag(self, attribute: str, default: bool = False) -> bool:
-        """The attribute as a Boolean; ``default`` when it is absent or empty."""
+        """Return the attribute as a Boolean; ``default`` when it is absent or empty."""
         value = self.first(attribute)
         return default if value is None else bool(value)
 
     def whole(self, attribute: str) -> int | None:
-        """The attribute as an integer, or None when it is absent or empty."""
+        """Return the attribute as an integer, or None when it is absent or empty."""
         value = self.first(attribute)
         return None if value is None else int(value)
 
     def number(self, attribute: str) -> float | None:
-        """The attribute as a number, or None when it is absent or empty."""
+        """Return the attribute as a number, or None when it is absent or empty."""
         value = self.first(attribute)
         return None if value is None else float(value)
 
     def texts(self, attribute: str) -> tuple[str, ...]:
-        """All values of a multi-value attribute as text."""
+        """Return all values of a multi-value attribute as text."""
         return tuple(str(value) for value in self.attributes.get(attribute, ()))
 
     def reference(self, attribute: str) -> str | None:
-        """The name in a component reference: ``x__v`` of ``Picklist.x__v``; None when it is absent."""
+        """Return the name in a component reference: ``x__v`` of ``Picklist.x__v``; None when it is absent."""
         value = self.optional_text(attribute)
         return value.partition(".")[2] or value if value else None
 
     def references(self, attribute: str) -> tuple[str, ...]:
-        """The names in all component references of a multi-value attribute."""
+        """Return the names in all component references of a multi-value attribute."""
         return tuple(
             value.partition(".")[2] or value for value in self.texts(attribute)
         )
 
     def children_of(self, type_name: str) -> Iterator[Component]:
-        """The sub-components of one type, in the order they were written."""
+        """Return the sub-components of one type, in the order they were written."""
         return (child for child in self.children if child.type == type_name)
 
     def child(self, type_name: str, name: str) -> Component | None:
-        """One sub-component, or None."""
+        """Return one sub-component, or None."""
         return next(
             (child for child in self.children_of(type_name) if child.name == name), None
         )
 
     def to_json(self) -> dict[str, object]:
-        """A JSON-ready ``{type, name, attributes: {name: [values]}, children: […]}``."""
+        """Return ``{type, name, attributes: {name: [values]}, children: […]}``, ready for JSON."""
         return {
             "type": self.type,
             "name": self.name,
@@ -121,7 +121,7 @@ class Component:
 
     @classmethod
     def from_json(cls, document: object) -> Component:
-        """The component that :meth:`to_json` wrote.
+        """Return the component that :meth:`to_json` wrote.
 
         :raises ComponentError: if the document has another shape.
         """

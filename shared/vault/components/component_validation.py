@@ -1,4 +1,4 @@
-"""Checks one component on its own: its type, names, attributes and what they hold."""
+"""Checks one component on its own: its type, names, attributes and their values."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ _MAX_INTEGER = 10**18
 
 
 def check(component: Component) -> Component:
-    """The component itself, if it is valid apart from what it refers to.
+    """Return the component itself, if it is valid apart from what it refers to.
 
     :raises ComponentError: naming the component, the attribute, and what is allowed.
     """
@@ -88,7 +88,7 @@ def _check_declared(component: Component, kind: ComponentType, path: str) -> Non
 
 
 def _check_kept(component: Component, path: str) -> None:
-    """Nothing but the form: values of any kind, sub-components of any type."""
+    """Check the form alone: values of any kind, sub-components of any type."""
     for name, values in component.attributes.items():
         if not _KEPT_ATTRIBUTE.fullmatch(name):
             raise ComponentError(

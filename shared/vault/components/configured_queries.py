@@ -27,7 +27,7 @@ _PATH = re.compile(r"[a-z0-9_]+(?:\.[a-z0-9_]+)*")
 
 
 def token_paths(text: str) -> tuple[str, ...]:
-    """The fields that a template names, each once: ``name__v``, or ``owner__cr.name__v`` of a record referred to.
+    """Return the fields that a template names, each once: ``name__v``, or ``owner__cr.name__v`` of a record referred to.
 
     :raises ComponentError: for a token that is not closed, or that names no field.
     """
@@ -43,7 +43,7 @@ def token_paths(text: str) -> tuple[str, ...]:
 def values_query(
     paths: Collection[str], object_name: str, registry: Registry, ids: Sequence[str]
 ) -> vql.CompiledQuery:
-    """The query for these fields of the records; its first column is the id.
+    """Return the query for these fields of the records; its first column is the id.
 
     :raises VqlError: if the object, or what it refers to, lacks one of them.
     """
@@ -57,12 +57,12 @@ def values_query(
 
 
 def rendered(template: str, values: Mapping[str, str]) -> str:
-    """The template with each token replaced by its value; values are not looked through for tokens."""
+    """Return the template with each token replaced by its value; tokens within values stay as they are."""
     return _TOKEN.sub(lambda match: values.get(match[1].strip(), ""), template)
 
 
 def value_text(value: object) -> str:
-    """A field's value as a reader sees it; nothing for none."""
+    """Return a field's value as a reader sees it; an empty string for None."""
     if value is None:
         return ""
     if isinstance(value, bool):
@@ -75,7 +75,7 @@ def value_text(value: object) -> str:
 
 
 def _everything(_object_name: str) -> bool:
-    """Templates are the configuration's, not the caller's: they may name any field."""
+    """Allow every object: the text is the configuration's, not the caller's."""
     return True
 
 
@@ -115,7 +115,7 @@ def satisfied_query(
     registry: Registry,
     ids: Collection[str],
 ) -> vql.CompiledQuery:
-    """The query for those of the records that the criterion holds of; its one column is the id.
+    """Return the query for those of the records that meet the criterion; its one column is the id.
 
     :raises VqlError: as ``check_criterion`` does.
     """

@@ -1,4 +1,4 @@
-"""Components and component types as the metadata and configuration endpoints return them."""
+"""Describes components and component types as the metadata and configuration endpoints return them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SOURCES = {"__c": "custom", "__sys": "system"}
 def configuration_json(
     component: Component, used_in: Iterable[tuple[str, str]] = ()
 ) -> dict[str, object]:
-    """One component as ``GET /configuration/{Type}`` lists it.
+    """Return one component as ``GET /configuration/{Type}`` lists it.
 
     ``{name, label, active, {attribute}: value or None, {Subtype}: [{…}], used_in: ["Type.name"]}``; multi-value
     attributes are lists, attributes of an open type are values or lists as written.
@@ -35,7 +35,7 @@ def configuration_json(
 
 
 def object_type_json(object_type: ObjectType, owner: VaultObject) -> dict[str, object]:
-    """One object type as ``GET /configuration/Objecttype`` lists it; without type fields of its own it has them all."""
+    """Return one object type as ``GET /configuration/Objecttype`` lists it; without type fields of its own it has all."""
     names = object_type.fields or {
         field.name: field.required for field in owner.fields.values()
     }
@@ -61,7 +61,7 @@ def _source(name: str) -> str:
 
 
 def type_metadata(type_name: str) -> dict[str, object]:
-    """One component type as ``GET /metadata/components/{Type}`` returns it in ``data``.
+    """Return one component type as ``GET /metadata/components/{Type}`` returns it in ``data``.
 
     :raises ComponentError: if the type is unknown.
     """
@@ -79,7 +79,7 @@ def type_metadata(type_name: str) -> dict[str, object]:
 
 
 def type_summary(type_name: str) -> dict[str, object]:
-    """One component type as ``GET /metadata/components`` lists it; the caller adds ``url``.
+    """Return one component type as ``GET /metadata/components`` lists it; the caller adds ``url``.
 
     :raises ComponentError: if the type is unknown.
     """

@@ -1,4 +1,4 @@
-"""Document components, checked on their own and built into the model of a Vault's documents."""
+"""Checks document components on their own, and builds them into the model of a Vault's documents."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def _set(
     length: int | None = 255,
     shown: str | None = None,
 ) -> Field:
-    """A field that the Vault sets."""
+    """Return a field that the Vault sets."""
     limit = length if kind is FieldType.STRING else None
     return Field(
         name,
@@ -156,7 +156,7 @@ _RESERVED = frozenset(
 
 
 def build_documents(components: Iterable[Component]) -> DocumentModel:
-    """The documents that these components, each valid on its own, describe.
+    """Return the model of the documents that these components, each valid on its own, describe.
 
     :raises ComponentError: for a document type without the one above it, or whose lifecycle is not there.
     """

@@ -1,4 +1,4 @@
-"""What a statement makes of a Vault's components: one step after the other, each a registry of its own."""
+"""Applies a statement to all components of a Vault, step by step, each with a registry of its own."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Step:
 
 
 def after(statement: Statement, registry: Registry) -> Registry:
-    """The registry after a statement.
+    """Return the registry after a statement.
 
     :raises ComponentError: if it cannot be carried out.
     """
@@ -66,7 +66,7 @@ def after(statement: Statement, registry: Registry) -> Registry:
 
 
 def steps(statement: Statement, registry: Registry) -> list[Step]:
-    """The steps of a statement, in order; none where its condition does not hold.
+    """Return the steps of a statement, in order; none where its condition does not hold.
 
     Inside ALTER each RENAME is a step, so that data follow the name before anything else is done with it.
 

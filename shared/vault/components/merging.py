@@ -1,4 +1,4 @@
-"""Three versions of a component made one: what was given, what it is now, and what is given next."""
+"""Merges three versions of a component: what was delivered, what it is now, and what is delivered next."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""API names made from labels, as Vault makes them for what is created by label alone."""
+"""Makes API names out of labels, and prefixes of record ids for objects that come without one."""
 
 from __future__ import annotations
 

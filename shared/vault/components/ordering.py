@@ -1,4 +1,4 @@
-"""An order in which components can be created one by one, each after what it refers to."""
+"""Orders components so that they can be created one by one, each after what it refers to."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class _Ordering:
             self._release(key)
 
     def _release(self, key: Key) -> None:
-        """Nothing waits for this component any more."""
+        """Make ready what waited for this component alone."""
         for waiting in self._waiting_for.pop(key, ()):
             self._waits[waiting].discard(key)
             if not self._waits[waiting] and waiting in self._pending:
@@ -87,7 +87,7 @@ class _Ordering:
 
 
 def _without(component: Component, missing: Collection[Key]) -> Component:
-    """The component without the attributes and sub-components that refer to what is missing."""
+    """Return the component without the attributes and sub-components that refer to what is missing."""
     children = tuple(
         child for child in component.children if not _refers(child, missing)
     )

@@ -1,4 +1,4 @@
-"""What a change of permission sets and security profiles has to respect, whoever makes it."""
+"""Checks changes of permission sets and security profiles, independent of the caller."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ _STORED = (
 
 
 def is_supplied(key: Key) -> bool:
-    """Whether this is one of the security profiles, or their permission sets, that every Vault has."""
+    """Return whether every Vault has this security profile, or the permission set of that name."""
     kind, name = key
     return kind in (PROFILE, PERMISSION_SET) and name in SECURITY_PROFILES.entries
 
 
 def object_of(entry: Component) -> str:
-    """The name of the object that an ``Objectpermission`` is about."""
+    """Return the name of the object that an ``Objectpermission`` is about."""
     return entry.reference("object") or entry.name
 
 

@@ -1,4 +1,4 @@
-"""All components of one Vault at one moment, built into the typed model and checked against each other."""
+"""Holds all components of one Vault at one moment, built into the typed model and checked against each other."""
 
 from __future__ import annotations
 
@@ -48,13 +48,13 @@ _NO_RELATIONSHIPS: Mapping[str, tuple[str, Field]] = {}
 
 
 def object_type_id(object_name: str, type_name: str) -> str:
-    """The id of an object type, the same in every Vault: ``OOT`` and 12 hexadecimal digits."""
+    """Return the id of an object type, the same in every Vault: ``OOT`` and 12 hexadecimal digits."""
     digest = hashlib.sha256(f"{object_name}.{type_name}".encode()).hexdigest()
     return OBJECT_TYPE_ID_PREFIX + digest[:12].upper()
 
 
 def component_id(type_name: str, name: str) -> str:
-    """The id of a component, the same in every Vault: ``VCM`` and 12 hexadecimal digits."""
+    """Return the id of a component, the same in every Vault: ``VCM`` and 12 hexadecimal digits."""
     return (
         "VCM" + hashlib.sha256(f"{type_name}.{name}".encode()).hexdigest()[:12].upper()
     )
@@ -79,7 +79,7 @@ class Registry:
 
     @classmethod
     def build(cls, components: Iterable[Component] = ()) -> Registry:
-        """The registry of these components, in any order; a later one replaces an earlier of the same name.
+        """Return the registry of these components, in any order; a later one replaces an earlier of the same name.
 
         :raises ComponentError: if one is invalid, or refers to something that is not there.
         """
@@ -92,7 +92,7 @@ class Registry:
         return _assemble(by_key)
 
     def with_component(self, component: Component) -> Registry:
-        """A registry with this component added, or in place of the one of its type and name.
+        """Return a registry with this component added, or in place of the one of its type and name.
 
         An Object without a prefix gets one.
 
@@ -101,7 +101,7 @@ class Registry:
         return self.with_changes({component.key: component})
 
     def without(self, type_name: str, name: str) -> Registry:
-        """A registry that lacks this component.
+        """Return a registry without this component.
 
         :raises ComponentError: if it does not exist, or another component refers to it.
         """
@@ -129,7 +129,7 @@ class Registry:
             ) from None
 
     def with_changes(self, changes: Mapping[Key, Component | None]) -> Registry:
-        """A registry with several components added, replaced, or (None) taken out at once.
+        """Return a registry with several components added, replaced, or, where the value is None, removed at once.
 
         :raises ComponentError: if one is invalid, or something then refers to what is not there.
         """
@@ -147,23 +147,23 @@ class Registry:
 
     @cached_property
     def used_in(self) -> Mapping[Key, frozenset[Key]]:
-        """The components that refer to each component."""
+        """Return the components that refer to each component."""
         return users_of(self.components)
 
     def inbound(self, object_name: str) -> Mapping[str, tuple[str, Field]]:
-        """To-many relationships of an object: their name → (child object, the child's reference field)."""
+        """Return the to-many relationships of an object: their name → (child object, the child's reference field)."""
         return self._inbound.get(object_name, _NO_RELATIONSHIPS)
 
     def object_type_id(self, object_name: str, type_name: str) -> str:
-        """The id of an object type, as ``object_type__v`` holds it."""
+        """Return the id of an object type, as ``object_type__v`` has it."""
         return object_type_id(object_name, type_name)
 
     def object_type(self, type_id: str) -> ObjectType | None:
-        """The object type that an id stands for, or None."""
+        """Return the object type of an id, or None."""
         return self._types_by_id.get(type_id)
 
     def types_of(self, object_name: str) -> Mapping[str, ObjectType]:
-        """The object types of one object, by name."""
+        """Return the object types of one object, by name."""
         return {
             t.name: t for t in self.object_types.values() if t.object == object_name
         }

@@ -1,4 +1,4 @@
-"""What a change of an integration rule has to respect: the locks of a delivered rule, and filters that are VQL."""
+"""Checks changes of integration rules: the locks of a delivered rule, and filters that are VQL."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def check_rule_change(before: Component | None, after: Component | None) -> None
 
 
 def locked_attributes(rule: Component, part: Component) -> frozenset[str]:
-    """The attributes of a rule, or of a part of it, that its locks keep as they are."""
+    """Return the attributes of a rule, or of a part of it, that its locks keep as they are."""
     if part is not rule and not _delivered(part):
         return frozenset()
     kind = (
@@ -86,7 +86,7 @@ def _check_locks(before: Component, after: Component | None) -> None:
 
 
 def _activity(rule: Component, delivered: Component | None = None) -> dict[str, bool]:
-    """Whether the rule and each of its delivered parts is active; a part that is gone is not."""
+    """Return whether the rule (under the empty string) and each of its delivered parts is active; a part that is gone is not."""
     parts = {
         f"{part.type} {part.name}": part.flag(_ACTIVE, True)
         for part in rule.children
@@ -99,7 +99,7 @@ def _activity(rule: Component, delivered: Component | None = None) -> dict[str, 
 
 
 def _changed(before: Component, after: Component) -> Iterator[str]:
-    """What was delivered and is not as it was, its activity apart."""
+    """Yield the names of delivered parts that have changed, apart from their activity."""
     if _content(before) != _content(after):
         yield "the rule's own attributes"
     for part in before.children:

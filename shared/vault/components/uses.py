@@ -1,4 +1,4 @@
-"""Which components refer to which: by attribute, by name, or from within XML and expressions."""
+"""Reads out of components which others they refer to: by attribute, by name, or within XML and expressions."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ _REFERENCE = re.compile(r"([A-Z][A-Za-z]{1,59})\.([A-Za-z0-9_]+(?:\.[A-Za-z0-9_]
 
 
 def users_of(components: Mapping[Key, Component]) -> Mapping[Key, frozenset[Key]]:
-    """Each component that others refer to, and those others."""
+    """Return each component that others refer to, and those others."""
     users: dict[Key, set[Key]] = {}
     for component in components.values():
         for used in uses_of(component, components):
@@ -60,7 +60,7 @@ def users_of(components: Mapping[Key, Component]) -> Mapping[Key, frozenset[Key]
 def uses_of(
     component: Component, components: Mapping[Key, Component]
 ) -> frozenset[Key]:
-    """Those of the components that one refers to; itself is left out."""
+    """Return those of the components that one refers to; itself is left out."""
     found = (
         _resolved(type_name, name, components)
         for type_name, name in _possible_uses(component)
@@ -105,7 +105,7 @@ def _written_uses(component: Component) -> Iterator[Key]:
 def _resolved(
     type_name: str, name: str, components: Mapping[Key, Component]
 ) -> Key | None:
-    """The component meant: the name may go on, with a sub-component or a member."""
+    """Return the key of the component that a reference leads to; its name may go on with a sub-component or a member."""
     if type_name not in COMPONENT_TYPES:
         return None
     while name:
@@ -130,12 +130,12 @@ class Dependency:
 
     @property
     def key(self) -> tuple[str, str]:
-        """Type and name of the component."""
+        """Return type and name of the component."""
         return self.type, self.name
 
 
 def dependencies_of(component: Component) -> tuple[Dependency, ...]:
-    """What a component refers to, in order of type and name; references to itself are left out."""
+    """Return what a component refers to, in order of type and name; references to itself are left out."""
     found = {*_implied_dependencies(component), *_written_dependencies(component)}
     return tuple(
         sorted(dependency for dependency in found if dependency.key != component.key)
@@ -143,7 +143,7 @@ def dependencies_of(component: Component) -> tuple[Dependency, ...]:
 
 
 def _implied_dependencies(component: Component) -> Iterator[Dependency]:
-    """References that a name or a bare attribute makes."""
+    """Yield the references that a name or a bare attribute makes."""
     if component.type in OWNERS:
         yield Dependency(OWNERS[component.type], component.name.partition(".")[0])
     if component.type == ComponentKind.DOCUMENT_TYPE and "." in component.name:
@@ -158,7 +158,7 @@ def _implied_dependencies(component: Component) -> Iterator[Dependency]:
 
 
 def _written_dependencies(component: Component) -> Iterator[Dependency]:
-    """References written ``Type.name``; a ``Field.name`` belongs to the object named beside it."""
+    """Yield the references written ``Type.name``; a ``Field.name`` belongs to the object named beside it."""
     target = component.reference("target_object")
     field = component.reference("target_object_field")
     if target is not None and field is not None:
