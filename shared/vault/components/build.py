@@ -205,7 +205,7 @@ def build_object_type(component: Component) -> ObjectType:
 
 
 def build_picklist(component: Component) -> Picklist:
-    """Return the picklist of a valid ``Picklist`` component; values without an ``order`` keep the order written."""
+    """Return the picklist of a valid ``Picklist`` component; values without an ``order`` keep theirs."""
     entries = {}
     for position, child in enumerate(component.children_of(PartKind.PICKLIST_ENTRY)):
         order = child.whole("order")

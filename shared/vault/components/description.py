@@ -35,7 +35,7 @@ def configuration_json(
 
 
 def object_type_json(object_type: ObjectType, owner: VaultObject) -> dict[str, object]:
-    """Return one object type as ``GET /configuration/Objecttype`` lists it; without type fields of its own it has all."""
+    """Return one object type as ``GET /configuration/Objecttype`` lists it; without type fields it has all fields."""
     names = object_type.fields or {
         field.name: field.required for field in owner.fields.values()
     }

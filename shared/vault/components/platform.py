@@ -1,4 +1,4 @@
-"""Defines the fields that the Vault itself gives to every object, and the picklists, profiles and actions it supplies."""
+"""Defines the fields that the Vault itself gives to every object, and other components that it supplies."""
 
 from __future__ import annotations
 

@@ -86,7 +86,7 @@ def _check_locks(before: Component, after: Component | None) -> None:
 
 
 def _activity(rule: Component, delivered: Component | None = None) -> dict[str, bool]:
-    """Return whether the rule (under the empty string) and each of its delivered parts is active; a part that is gone is not."""
+    """Return whether the rule, under the key ``""``, and each of its delivered parts is active; one that is gone is not."""
     parts = {
         f"{part.type} {part.name}": part.flag(_ACTIVE, True)
         for part in rule.children
