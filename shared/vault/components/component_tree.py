@@ -31,7 +31,10 @@ class Embedded(str):
     @property
     def content(self) -> str:
         """Return the text between the brackets."""
-        return self[11:-12] if self.startswith("<") else self[1:-1]
+        # Code stands between <VeevaData> and </VeevaData>.
+        if self.startswith("<"):
+            return self[11:-12]
+        return self[1:-1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,18 +87,18 @@ class Component:
 
     def texts(self, attribute: str) -> tuple[str, ...]:
         """Return all values of a multi-value attribute as text."""
-        return tuple(str(value) for value in self.attributes.get(attribute, ()))
+        values = self.attributes.get(attribute, ())
+        return tuple(map(str, values))
 
     def reference(self, attribute: str) -> str | None:
         """Return the name in a component reference: ``x__v`` of ``Picklist.x__v``; None when it is absent."""
         value = self.optional_text(attribute)
-        return value.partition(".")[2] or value if value else None
+        return None if value is None else _referenced_name(value)
 
     def references(self, attribute: str) -> tuple[str, ...]:
         """Return the names in all component references of a multi-value attribute."""
-        return tuple(
-            value.partition(".")[2] or value for value in self.texts(attribute)
-        )
+        values = self.texts(attribute)
+        return tuple(map(_referenced_name, values))
 
     def children_of(self, type_name: str) -> Iterator[Component]:
         """Return the sub-components of one type, in the order they were written."""
@@ -103,71 +106,75 @@ class Component:
 
     def child(self, type_name: str, name: str) -> Component | None:
         """Return one sub-component, or None."""
-        return next(
-            (child for child in self.children_of(type_name) if child.name == name), None
-        )
+        for child in self.children_of(type_name):
+            if child.name == name:
+                return child
+        return None
 
     def to_json(self) -> dict[str, object]:
         """Return ``{type, name, attributes: {name: [values]}, children: […]}``, ready for JSON."""
+        attributes = {
+            name: [_json(value) for value in values]
+            for name, values in self.attributes.items()
+        }
+        children = [child.to_json() for child in self.children]
         return {
             "type": self.type,
             "name": self.name,
-            "attributes": {
-                name: [_json(value) for value in values]
-                for name, values in self.attributes.items()
-            },
-            "children": [child.to_json() for child in self.children],
+            "attributes": attributes,
+            "children": children,
         }
 
     @classmethod
     def from_json(cls, document: object) -> Component:
         """Return the component that :meth:`to_json` wrote.
 
-        :raises ComponentError: if the document has another shape.
+        :raises ComponentError: SYNTAX if the document has another shape.
         """
         if not isinstance(document, Mapping):
-            raise ComponentError(
-                "A stored component is not a JSON object.", Code.SYNTAX
-            )
-        type_name, name = document.get("type"), document.get("name")
-        attributes, children = (
-            document.get("attributes", {}),
-            document.get("children", []),
-        )
+            message = "A stored component is not a JSON object."
+            raise ComponentError(message, Code.SYNTAX)
+        type_name = document.get("type")
+        name = document.get("name")
+        attributes = document.get("attributes", {})
+        children = document.get("children", [])
+        named = isinstance(type_name, str) and isinstance(name, str)
         shaped = isinstance(attributes, Mapping) and isinstance(children, list)
-        if not (shaped and isinstance(type_name, str) and isinstance(name, str)):
-            raise ComponentError(
-                "A stored component lacks type, name, attributes or children.",
-                Code.SYNTAX,
-            )
-        return cls(
-            type_name,
-            name,
-            {
-                attribute: _values(attribute, values)
-                for attribute, values in attributes.items()
-            },
-            tuple(cls.from_json(child) for child in children),
-        )
+        if not (named and shaped):
+            message = "A stored component lacks type, name, attributes or children."
+            raise ComponentError(message, Code.SYNTAX)
+        read = {
+            attribute: _values(attribute, values)
+            for attribute, values in attributes.items()
+        }
+        nested = [cls.from_json(child) for child in children]
+        return cls(str(type_name), str(name), read, tuple(nested))
+
+
+def _referenced_name(reference: str) -> str:
+    # Some attributes take a name without its type.
+    _, _, name = reference.partition(".")
+    return name or reference
 
 
 def _json(value: Scalar) -> object:
+    # Marked, for it is not equal to a string of the same characters.
     return {"embedded": str(value)} if isinstance(value, Embedded) else value
 
 
 def _values(attribute: str, values: object) -> tuple[Scalar, ...]:
     if not isinstance(values, list):
-        raise ComponentError(
-            f"The stored attribute {attribute} is not a list of values.", Code.SYNTAX
-        )
+        message = f"The stored attribute {attribute} is not a list of values."
+        raise ComponentError(message, Code.SYNTAX)
     return tuple(_value(attribute, value) for value in values)
 
 
 def _value(attribute: str, value: object) -> Scalar:
-    if isinstance(value, Mapping) and isinstance(value.get("embedded"), str):
-        return Embedded(value["embedded"])
+    if isinstance(value, Mapping):
+        text = value.get("embedded")
+        if isinstance(text, str):
+            return Embedded(text)
     if isinstance(value, str | bool | int | float):
         return value
-    raise ComponentError(
-        f"The stored attribute {attribute} has something that is no value.", Code.SYNTAX
-    )
+    message = f"The stored attribute {attribute} has something that is no value."
+    raise ComponentError(message, Code.SYNTAX)

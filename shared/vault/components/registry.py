@@ -115,7 +115,7 @@ class Registry:
         if users:
             message = f"{type_name} {name} is in use by {_names(users)}."
             raise ComponentError(message, Code.IN_USE)
-        # The model has uses that no reference shows, such as a relationship by its name.
+        # Uses that are not written as references are found by the checks of what would be left.
         try:
             return self.with_changes({key: None})
         except ComponentError as error:
