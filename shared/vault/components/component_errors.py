@@ -1,4 +1,4 @@
-"""The two ways MDL is refused: text that is not MDL, and components that cannot be as they are written."""
+"""Names the two ways MDL is refused: text that is not MDL, and components that cannot be as they are written."""
 
 from __future__ import annotations
 
@@ -46,6 +46,7 @@ class ComponentError(Exception):
         self.code = code
 
 
+_MAX_SHOWN = 40  # characters of a token in a message
 _TERMINALS = {
     "_OPEN": "'('",
     "_CLOSE": "')'",
@@ -68,22 +69,31 @@ _TERMINALS = {
 
 
 def syntax_error(error: UnexpectedInput, text: str) -> MdlSyntaxError:
-    """What the parser says of a text that it cannot read, in words, and where it stopped."""
+    """Return what the parser expected of a text that it cannot read, what it found, and where it stopped."""
     expected: set[str] = set()
     found = ""
-    line, column = error.line, error.column
     if isinstance(error, UnexpectedToken):
         expected = set(error.accepts or error.expected)
-        found = "" if error.token.type == "$END" else repr(str(error.token)[:40])
+        found = _found_token(error)
     elif isinstance(error, UnexpectedCharacters):
         expected = set(error.allowed or ())
         found = "an unterminated string" if error.char == "'" else repr(error.char)
+    line, column = error.line, error.column
+    problem = f"Unexpected {found}"
     if not found:
-        line, column = text.count("\n") + 1, len(text) - text.rfind("\n")
-    options = ", ".join(sorted(_TERMINALS.get(name, name) for name in expected))
-    suffix = f"; expected {options}" if options else ""
-    return MdlSyntaxError(
-        (f"Unexpected {found}" if found else "The text ends too soon") + suffix + ".",
-        line,
-        column,
-    )
+        # At the end of the text the parser knows no place.
+        problem = "The text ends too soon"
+        line = text.count("\n") + 1
+        column = len(text) - text.rfind("\n")
+    options = sorted(_TERMINALS.get(name, name) for name in expected)
+    if options:
+        problem += f"; expected {', '.join(options)}"
+    return MdlSyntaxError(f"{problem}.", line, column)
+
+
+def _found_token(error: UnexpectedToken) -> str:
+    """Return the beginning of the token that has no place; an empty string at the end of the text."""
+    if error.token.type == "$END":
+        return ""
+    beginning = str(error.token)[:_MAX_SHOWN]
+    return repr(beginning)

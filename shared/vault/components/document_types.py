@@ -1,4 +1,4 @@
-"""The component types of documents: document types, fields, lifecycles and rendition types.
+"""Declares the component types of documents: document types, fields, lifecycles and rendition types.
 
 Real Vaults export further attributes with them, of features that are not here; those are kept and returned.
 """
@@ -130,7 +130,7 @@ _STATE = ComponentType(
 
 
 def _member(name: str, label: str, abbreviation: str) -> ComponentType:
-    """A sub-component whose form alone is checked."""
+    """Return the type of a sub-component whose form alone is checked."""
     attributes = by_name(text("label", 255), flag("active"), xml("rule"))
     return ComponentType(
         name,

@@ -1,4 +1,4 @@
-"""The component type of object lifecycles: states, criteria, entry and user actions, roles."""
+"""Declares the component type of object lifecycles: states, criteria, entry and user actions, roles."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ def parse(text: str) -> list[Statement]:
 
 
 def render(component: Component) -> str:
-    """The ``RECREATE`` statement that parses back to the same component."""
+    """Return the ``RECREATE`` statement that parses back to the same component."""
     return f"RECREATE {_render(component, indent='')};\n"
 
 
@@ -80,7 +80,7 @@ _ESCAPE = re.compile(r"\\(['\\])|''")
 
 
 def _string(token: Token) -> str:
-    """The text between the quotes; a backslash before anything but a quote or a backslash stands for itself."""
+    """Return the text between the quotes; a backslash before anything but a quote or a backslash stands for itself."""
     return _ESCAPE.sub(lambda match: match[1] or "'", token[1:-1])
 
 

@@ -1,4 +1,4 @@
-"""The component types of objects: fields, object types, user actions."""
+"""Declares the component types of objects: fields, object types, user actions."""
 
 from __future__ import annotations
 
@@ -262,7 +262,7 @@ PLATFORM_TYPE_ALIASES: Mapping[str, str] = {
 
 
 def stored_type(field: Component) -> FieldType | None:
-    """As what the records of an object hold a field that is not the platform's; None when they do not hold it.
+    """Return the type as which records store a field that is not the platform's; None when they do not store it.
 
     What is computed or looked up from other fields has no values of its own, and neither have references to what is
     not an object's record here. Such fields are kept with their object, and read back with it.

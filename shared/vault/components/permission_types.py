@@ -1,4 +1,4 @@
-"""The component types of permissions: permission sets and the security profiles that name them, with their words."""
+"""Declares the component types of permissions, and the operations and grants that they name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The catalogue of component types this Vault knows, with every attribute they take."""
+"""Lists every component type that a Vault accepts, with the attributes of each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A package carried out: all its steps inside one transaction, with a log of each."""
+"""Deploys a package: plans its steps, and carries all of them out inside one transaction, with a log of each."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Action:
 def actions(
     steps: Sequence[Step], present: Collection[tuple[str, str]]
 ) -> list[Action]:
-    """What to do, in order; a component whose references come later in the package is begun without them.
+    """Return what to do, in order; a component whose references come later in the package is begun without them.
 
     Only steps without an ``error`` are planned. ``present`` are the components that the Vault has.
     """
@@ -220,7 +220,7 @@ class Deployment:
 
 
 def _text(action: Action) -> str:
-    """The statement as the package has it, or rendered where the plan has changed it."""
+    """Return the statement as the package has it, or rendered where the plan has changed it."""
     step, statement = action.step, action.statement
     if not isinstance(step, ComponentStep):
         raise TypeError(step)

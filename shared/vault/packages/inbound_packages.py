@@ -1,4 +1,4 @@
-"""Packages that come in: validated, imported as records, deployed whole or not at all."""
+"""Imports packages as records, validates them, and deploys them whole or not at all."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ class InboundPackages:
         return package_id
 
     async def validate(self, caller: Caller, package_id: str) -> Document:
-        """``responseDetails`` of an imported package, validated anew."""
+        """Validate an imported package again, and return its ``responseDetails``."""
         authorize(caller, Grant.MANAGE_PACKAGES)
         stored, package = await self._package(package_id)
         started = datetime.now(UTC)
@@ -180,7 +180,7 @@ class InboundPackages:
         )
 
     async def deploy(self, context: JobContext) -> PackageStatus:
-        """The deployment job: everything in one transaction, with the note that it is done."""
+        """Carry out the deployment job in one transaction, which also records that it is done; return the package's status."""
         if context.checkpoint:
             return PackageStatus(str(context.checkpoint["status"]))
         package_id = str(context.parameters["package_id"])
@@ -237,7 +237,7 @@ class InboundPackages:
         deployment: Deployment,
         status: PackageStatus,
     ) -> None:
-        """Results, logs, the record's status and the job's checkpoint."""
+        """Store results, logs, the record's status and the job's checkpoint."""
         package_id = str(context.parameters["package_id"])
         await self.table.set_deployment(
             connection, package_id, deployment_document(deployment, package_id, status)
@@ -298,7 +298,7 @@ class InboundPackages:
 async def _set_status(
     records: RecordService, package_id: str, status: PackageStatus
 ) -> None:
-    """The status is the Vault's own finding, whoever asked for it."""
+    """Write the status as the Vault itself: the caller's permissions for the record do not matter."""
     await records.update(
         SYSTEM, PACKAGE, [{"id": package_id, "package_status__v": status}]
     )
@@ -328,7 +328,7 @@ def _record(
 
 
 def _log_name(package: Package, kind: str) -> str:
-    """The file name of a log, of characters that need no care in a path."""
+    """Return the file name of a log, of characters that need no escaping in a path."""
     return f"{_UNSAFE.sub('_', package.name)[:100]}-{kind}"
 
 

@@ -78,7 +78,7 @@ class OutboundPackages:
         )
 
     async def export(self, context: JobContext) -> str:
-        """The export job: the file as the components are now, in place of an earlier one; the package's id."""
+        """Carry out the export job: write the file as the components are now, in place of an earlier one; return the package's id."""
         package = await self._package(str(context.parameters["package_id"]), None)
         header = Header(
             name=package["name__v"],
@@ -111,7 +111,7 @@ class OutboundPackages:
     async def dependencies(
         self, caller: Caller, package_id: str
     ) -> tuple[Document, list[Document]]:
-        """``responseDetails`` and ``package_dependencies``: what the package's components refer to and it lacks."""
+        """Return ``responseDetails`` and ``package_dependencies``: components that those of the package refer to and it lacks."""
         authorize(caller, Grant.MANAGE_PACKAGES)
         package = await self._package(package_id, None)
         missing = missing_from(
@@ -171,7 +171,7 @@ class OutboundPackages:
 
 
 def _by_name(registry: Registry) -> dict[str, Component]:
-    """Components by their id, and by ``Type.name``."""
+    """Return components by their id, and by ``Type.name``."""
     by_id = {
         component_id(*key): component for key, component in registry.components.items()
     }

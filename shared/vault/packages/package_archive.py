@@ -1,4 +1,4 @@
-"""Zip files from outside, read within bounds: no bombs, no paths that lead elsewhere, nothing written to disk."""
+"""Reads and writes the formats of package files, zip and XML, within bounds and in memory alone."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class PackageFault(Exception):
 
 
 def unpack(data: bytes, *, listed_only: str = "") -> dict[str, bytes]:
-    """The files of an archive by their paths; those below the folder ``listed_only`` without their content.
+    """Return the files of an archive by their paths; those below the folder ``listed_only`` without their content.
 
     :raises PackageFault:
     """
@@ -58,7 +58,7 @@ def unpack(data: bytes, *, listed_only: str = "") -> dict[str, bytes]:
 
 
 def pack(files: Mapping[str, bytes]) -> bytes:
-    """An archive of these files, in their order."""
+    """Return an archive of these files, in their order."""
     sheet = io.BytesIO()
     with zipfile.ZipFile(sheet, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in files.items():
@@ -88,7 +88,7 @@ def _checked(entries: Sequence[zipfile.ZipInfo]) -> dict[str, zipfile.ZipInfo]:
 
 
 def _names(entry: zipfile.ZipInfo) -> list[str]:
-    """The names in an entry's path, each of which stays below the one before."""
+    """Return the names in an entry's path; none of them may lead out of the archive."""
     path = entry.orig_filename
     names = path.removesuffix("/").split("/")
     if len(path) > MAX_NAME or not path.isprintable():
@@ -130,7 +130,7 @@ NAMESPACE = "https://veevavault.com/"
 
 
 def parse(text: bytes, name: str) -> Element:
-    """The root element, names without their namespaces; ``name`` is the file's, for messages.
+    """Return the root element, names without their namespaces; ``name`` is the file's, for messages.
 
     :raises PackageFault: when it is not XML, or has what a package's XML never has.
     """
@@ -148,19 +148,19 @@ def parse(text: bytes, name: str) -> Element:
 
 
 def text_of(element: Element | None, path: str) -> str:
-    """The text of a descendant, without blanks around it; empty when there is none."""
+    """Return the text of a descendant, without blanks around it; empty when there is none."""
     return "" if element is None else (element.findtext(path) or "").strip()
 
 
 def element(tag: str, *content: str, indent: str = "") -> str:
-    """An element of XML around elements, or empty."""
+    """Return an element of XML around elements, or empty."""
     if not content:
         return f"{indent}<{tag}/>\n"
     return f"{indent}<{tag}>\n{''.join(content)}{indent}</{tag.partition(' ')[0]}>\n"
 
 
 def leaf(tag: str, text: str, indent: str = "") -> str:
-    """An element of XML around text."""
+    """Return an element of XML around text."""
     return f"{indent}<{tag}>{escape(text)}</{tag}>\n" if text else f"{indent}<{tag}/>\n"
 
 

@@ -1,4 +1,4 @@
-"""A package file read: header, steps in order, and what is wrong with each."""
+"""Reads package files: header, steps in order, and what is wrong with each."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class StepFault(Exception):
 
 
 def component_step(number: str, stem: str, files: Mapping[str, bytes]) -> ComponentStep:
-    """The step of the files ``{Type.name}.mdl``, ``.md5`` and ``.dep``."""
+    """Return the step of the files ``{Type.name}.mdl``, ``.md5`` and ``.dep``."""
     kind, _, name = stem.partition(".")
     content = files.get("mdl", b"")
     mdl, statement, error = "", None, ""
@@ -61,7 +61,7 @@ def component_step(number: str, stem: str, files: Mapping[str, bytes]) -> Compon
 
 
 def data_step(number: str, stem: str, header: Element, content: bytes) -> DataStep:
-    """The step of the files ``{stem}.xml`` (its root is ``header``) and ``{stem}.csv``."""
+    """Return the step of the files ``{stem}.xml`` (its root is ``header``) and ``{stem}.csv``."""
     about = header.find("datastepheader")
     action, error = DataAction.CREATE, ""
     names: tuple[str, ...] = ()
@@ -91,7 +91,7 @@ def data_step(number: str, stem: str, header: Element, content: bytes) -> DataSt
 
 
 def md5_of(content: bytes) -> str:
-    """The checksum that packages carry."""
+    """Return the checksum of a file as packages carry it."""
     return hashlib.md5(content, usedforsecurity=False).hexdigest()
 
 
@@ -103,7 +103,7 @@ def _text(content: bytes) -> str:
 
 
 def _statement(mdl: str, kind: str, name: str) -> Statement:
-    """The one statement of a component step, which is about the component that the file is named after."""
+    """Return the one statement of a component step, which is about the component that the file is named after."""
     try:
         statements = parse_mdl(mdl)
     except MdlSyntaxError as error:
@@ -116,7 +116,7 @@ def _statement(mdl: str, kind: str, name: str) -> Statement:
 
 
 def _check_md5(content: bytes, md5: bytes | None, stem: str) -> None:
-    """Compare with the ``.md5`` file, ``{md5} {Type.name}``, where there is one."""
+    """Check the content against the ``.md5`` file, ``{md5} {Type.name}``, where there is one."""
     if md5 is None:
         return
     words = _text(md5).split()
@@ -146,7 +146,7 @@ def _action(text: str) -> DataAction:
 
 
 def _table(text: str) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
-    """Field names and rows of a CSV text; empty lines are skipped."""
+    """Return field names and rows of a CSV text; empty lines are skipped."""
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:
         header = tuple(name.strip() for name in next(reader, []))
@@ -178,7 +178,7 @@ def _rows(reader: Iterator[list[str]], width: int) -> Iterator[tuple[str, ...]]:
 
 
 def _declared(content: bytes) -> Iterator[Declared]:
-    """The lines of a ``.dep`` file that name what the component refers to.
+    """Return the lines of a ``.dep`` file that name what the component refers to.
 
     :raises PackageFault: when it is not the CSV that it should be.
     """
@@ -217,7 +217,7 @@ Folder = Mapping[str, bytes]
 
 
 def read_package(data: bytes) -> Package:
-    """The package in a file. What is wrong with one step is that step's ``error``.
+    """Return the package in a file. What is wrong with one step is that step's ``error``.
 
     :raises PackageFault: when the file is no package.
     """
@@ -237,7 +237,7 @@ def read_package(data: bytes) -> Package:
 
 
 def _rooted(files: Mapping[str, bytes]) -> Mapping[str, bytes]:
-    """The files by their paths from the folder of the manifest, which some tools wrap in one of its own."""
+    """Return the files by their paths from the folder of the manifest, which some tools wrap in one of its own."""
     if MANIFEST in files:
         return files
     roots = [
@@ -253,7 +253,7 @@ def _rooted(files: Mapping[str, bytes]) -> Mapping[str, bytes]:
 
 
 def _steps(files: Mapping[str, bytes]) -> tuple[Step, ...]:
-    """The steps of the numbered folders, by number, within one by name."""
+    """Return the steps of the numbered folders, by number, within one by name."""
     folders: dict[str, dict[str, bytes]] = defaultdict(dict)
     for path, content in files.items():
         top, _, rest = path.partition("/")
@@ -276,7 +276,7 @@ def _steps(files: Mapping[str, bytes]) -> tuple[Step, ...]:
 
 
 def _folder_steps(number: str, folder: Folder) -> list[Step]:
-    """The steps of one folder: files of one stem belong together."""
+    """Return the steps of one folder: files of one stem belong together."""
     stems: dict[str, dict[str, bytes]] = defaultdict(dict)
     for name, content in folder.items():
         stem, _, ending = name.rpartition(".")

@@ -1,4 +1,4 @@
-"""The tables beside package records: where the file is, what validation and deployment came to, their logs."""
+"""Stores the files of packages, and in tables beside package records the results of validation and deployment."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class PackageTable:
         self._database = database
 
     async def find(self, record_id: str) -> StoredPackage | None:
-        """What is stored for a record that is still there, or None."""
+        """Return what is stored for a record that is still there, or None."""
         async with self._database.connection() as connection:
             row = await connection.fetchrow(FIND, record_id)
         if row is None:
@@ -88,13 +88,13 @@ class PackageTable:
         )
 
     async def logs(self, record_id: str) -> Sequence[PackageLog]:
-        """The logs of a package, oldest first."""
+        """Return the logs of a package, oldest first."""
         sql = "SELECT name, kind, created_date FROM platform.package_log WHERE record_id = $1 ORDER BY created_date, name"
         async with self._database.connection() as connection:
             return [PackageLog(*row) for row in await connection.fetch(sql, record_id)]
 
     async def log(self, record_id: str, name: str) -> str | None:
-        """The text of one log, or None."""
+        """Return the text of one log, or None."""
         sql = "SELECT content FROM platform.package_log WHERE record_id = $1 AND name = $2"
         async with self._database.connection() as connection:
             found: str | None = await connection.fetchval(sql, record_id, name)
@@ -116,7 +116,7 @@ class PackageTable:
     async def set_validation(
         connection: Connection, record_id: str, document: Mapping[str, object]
     ) -> None:
-        """Replace what validation came to."""
+        """Replace the result of validation."""
         sql = "UPDATE platform.package SET validation = $2 WHERE record_id = $1"
         await connection.execute(sql, record_id, _json(document))
 
@@ -124,7 +124,7 @@ class PackageTable:
     async def set_deployment(
         connection: Connection, record_id: str, document: Mapping[str, object]
     ) -> None:
-        """Replace what deployment came to."""
+        """Replace the result of deployment."""
         sql = "UPDATE platform.package SET deployment = $2 WHERE record_id = $1"
         await connection.execute(sql, record_id, _json(document))
 
@@ -136,7 +136,7 @@ class PackageTable:
         await connection.execute(LOG, record_id, name, kind, content)
 
     async def remove_abandoned(self) -> Sequence[str]:
-        """Forget packages whose record is gone; the keys of their files."""
+        """Delete packages whose record is gone; return the keys of their files."""
         async with self._database.connection() as connection:
             return [row["file_key"] for row in await connection.fetch(ABANDONED)]
 
@@ -165,7 +165,7 @@ async def put_file(files: FileStore, content: bytes) -> str:
 
 
 async def get_file(files: FileStore, key: str) -> bytes:
-    """The file of a key; raises VaultFault when it is not in the store any more."""
+    """Return the file of a key."""
     content = bytearray()
     try:
         async for chunk in files.get(key):

@@ -1,4 +1,4 @@
-"""Whether a package can be deployed in a Vault as it is: every step tried on the components, none carried out."""
+"""Validates a package: tries every step on the components of a Vault, and carries none out."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class StepValidation:
 
     @property
     def blocked(self) -> bool:
-        """Whether the step cannot be deployed."""
+        """Return whether the step cannot be deployed."""
         return bool(self.errors)
 
 
@@ -59,7 +59,7 @@ class Validation:
 
     @property
     def blocked(self) -> int:
-        """How many steps cannot be deployed."""
+        """Return how many steps cannot be deployed."""
         return sum(step.blocked for step in self.steps)
 
 
@@ -107,7 +107,7 @@ def _action(step: Step, registry: Registry) -> str:
 
 
 def _dependencies(step: Step) -> list[Declared]:
-    """What the step's file of dependencies says, and what its MDL shows beside that."""
+    """Return what the step's file of dependencies says, and what its MDL shows beside that."""
     if isinstance(step, DataStep):
         return [
             Declared(Dependency(ComponentKind.OBJECT, step.object_name), blocking=True)
@@ -122,7 +122,7 @@ def _dependencies(step: Step) -> list[Declared]:
 
 
 def _blocks(component: Component | None, dependency: Dependency) -> bool:
-    """Whether the Vault would refuse the component without this; what it only keeps may name what is not there."""
+    """Return whether the Vault would refuse the component without this."""
     types = [
         COMPONENT_TYPES.get(name)
         for name in (dependency.type, component.type if component else "")
@@ -150,7 +150,7 @@ def _status(
 
 
 def _has_part(component: Component, dependency: Dependency) -> bool:
-    """Whether a component of the package will have this; every object gets fields of the platform that no MDL names."""
+    """Return whether a component of the package will have this part."""
     if not dependency.subname or component.child(
         dependency.subtype, dependency.subname
     ):
@@ -163,7 +163,7 @@ def _has_part(component: Component, dependency: Dependency) -> bool:
 
 
 def exists(registry: Registry, dependency: Dependency) -> bool:
-    """Whether a Vault has a component, those included that the platform supplies."""
+    """Return whether a Vault has a component, including those that the platform supplies."""
     component = registry.components.get(dependency.key)
     owner = (
         registry.objects.get(dependency.name)
@@ -195,7 +195,7 @@ class _Trial:
         self._registry = registry
 
     def run(self, package: Package) -> dict[str, str]:
-        """Why steps are refused, by the identity of the step."""
+        """Return why steps are refused, by the identity of the step."""
         refusals: dict[str, str] = {}
         for action in self._actions(package.steps):
             try:
@@ -215,7 +215,7 @@ class _Trial:
 
 
 def _check_data(step: DataStep, registry: Registry) -> None:
-    """Whether the object takes such rows; what is in them is seen when they are saved."""
+    """Check that the object accepts such rows; their values are checked when they are saved."""
     target = registry.objects.get(step.object_name)
     if target is None:
         raise ComponentError(f"There is no object {step.object_name[:100]}.")

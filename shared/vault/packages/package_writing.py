@@ -39,7 +39,7 @@ class Header:
 def write_package(
     header: Header, components: Sequence[Component], registry: Registry
 ) -> bytes:
-    """The file of a package with these components, each after those that it refers to."""
+    """Return the file of a package with these components, each after those that it refers to."""
     files = {MANIFEST: _manifest(header).encode()}
     inside = {component.key for component in components}
     # A component that comes twice to break a circle comes once in a package: whoever deploys it breaks the circle.
@@ -57,7 +57,7 @@ def write_package(
 def missing_from(
     components: Sequence[Component], registry: Registry
 ) -> list[tuple[Component, Component]]:
-    """Components that others refer to and that are not among them, each with one that refers to it."""
+    """Return the components that others refer to and that are not among them, each with one that refers to it."""
     inside = {component.key for component in components}
     missing: dict[tuple[str, str], tuple[Component, Component]] = {}
     for component in components:
