@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import count
+
+from structlog.testing import capture_logs
 
 from services.connector.processing.inbox import Inbox, Slots
 from services.connector.vaults.faults import Patience
@@ -63,6 +66,15 @@ def slots(places: int = 4, patience: Patience | None = None) -> Slots:
 def inbox(of: Pair, shared: Slots | None = None) -> Inbox:
     """The handler of the Medical Vault's inbound queue."""
     return Inbox(of.vaults, of.medical_end, QUEUE, shared or slots())
+
+
+@contextmanager
+def logged() -> Iterator[list[str]]:
+    """The names of the events that are logged meanwhile, which are not printed with all their variables."""
+    with capture_logs() as lines:
+        names: list[str] = []
+        yield names
+        names += [str(line["event"]) for line in lines]
 
 
 async def handle(of: Pair, *messages: Envelope) -> None:

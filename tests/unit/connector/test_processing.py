@@ -28,6 +28,7 @@ from tests.unit.connector.messages import (
     handle,
     inbox,
     items,
+    logged,
     slots,
 )
 from tests.unit.connector.standard_vaults import CRM_ID, MEDICAL_ID, Pair, pair
@@ -219,7 +220,9 @@ async def test_an_error_of_the_connector_itself_is_recorded_by_its_kind_only(
     vaults: Pair,
 ) -> None:
     vaults.medical.fail_calls("upsert person__sys", KeyError("Ann Lee"))
-    await handle(vaults, envelope(an_inquiry(vaults)))
+    with logged() as events:
+        await handle(vaults, envelope(an_inquiry(vaults)))
+    assert events == ["unit failed"]
     (found,) = exceptions(vaults, "error_message")
     assert found["error_message"] == (
         "The message could not be processed (KeyError); the connector's log has the details"

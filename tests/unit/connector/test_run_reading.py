@@ -19,7 +19,7 @@ from tests.unit.connector.example_records import (
     inquiry,
     status,
 )
-from tests.unit.connector.messages import delivery, envelope, inbox
+from tests.unit.connector.messages import delivery, envelope, inbox, logged
 from tests.unit.connector.standard_vaults import CRM_ID, MEDICAL_ID, Pair, pair
 
 INTEGRATION = "medical_inquiry_details__v"
@@ -282,7 +282,8 @@ async def test_of_a_batch_that_fails_as_a_whole_all_records_have_failed(
     begun(vaults)
     vaults.medical.fail_calls("upsert person__sys", ValueError("odd"))
     item = inquiry(vaults.crm, account(vaults.crm))
-    await inbox(vaults).handle([delivery(batch_of(item), MEDICAL_ID)])
+    with logged():
+        await inbox(vaults).handle([delivery(batch_of(item), MEDICAL_ID)])
     ((_, _, counted),) = vaults.medical.batches
     assert (counted["read"], counted["failed"]) == (1, 1)
 
