@@ -40,7 +40,7 @@ def metadata_of(registry: Registry, name: str) -> Row:
     return object_document(registry.objects[name], registry, "/api/v25.1", _DATES)
 
 
-@dataclass
+@dataclass(repr=False, eq=False)
 class MemoryClient(MemoryVault):
     """What a VaultClient is to the connector, without the HTTP.
 
