@@ -101,7 +101,7 @@ class AccessTokens:
                     ErrorType.OPERATION_NOT_ALLOWED,
                     f"A user has at most {MAX_TOKENS} active tokens",
                 )
-            await entries.noted(
+            await entries.record_entry(
                 connection,
                 caller,
                 AuditTrail.DOMAIN,
@@ -140,7 +140,7 @@ class AccessTokens:
                 removed = await connection.fetchval(REMOVE, token_id, user_id)
             if removed is None:
                 raise VaultFault(ErrorType.INVALID_DATA, "The user has no such token")
-            await entries.noted(
+            await entries.record_entry(
                 connection,
                 caller,
                 AuditTrail.DOMAIN,

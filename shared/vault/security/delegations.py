@@ -139,7 +139,7 @@ class Delegations:
                         ErrorType.OPERATION_NOT_ALLOWED,
                         f"A user has at most {MAX_DELEGATES} delegates",
                     )
-                await entries.noted(
+                await entries.record_entry(
                     connection,
                     caller,
                     AuditTrail.DOMAIN,
@@ -197,7 +197,7 @@ class Delegations:
                 raise VaultFault(ErrorType.INVALID_DATA, "There is no such delegation")
             await connection.execute(REMOVE, delegation_id)
             item = f"Delegation.{delegation_id}"
-            await entries.noted(
+            await entries.record_entry(
                 connection,
                 caller,
                 AuditTrail.DOMAIN,

@@ -34,7 +34,7 @@ NAMED = "SELECT user_id, security_profile FROM platform.credential WHERE usernam
 STORE_HASH = "UPDATE platform.credential SET password_hash = $2, password_change_required = $3 WHERE user_id = $1"
 
 
-class SecurityService:
+class SignInService:
     """The sign-ins of a Vault's users, and their sessions."""
 
     def __init__(
