@@ -117,28 +117,35 @@ def data_log(outcomes: Sequence[StepOutcome]) -> str | None:
         for number, row in enumerate(outcome.rows, 1):
             errors = "\n".join(f"{error.type}|{error.message}" for error in row.errors)
             status = "FAILURE" if row.errors else "SUCCESS"
-            kept = outcome.status in (
-                StepStatus.DEPLOYED,
-                StepStatus.DEPLOYED_WITH_WARNINGS,
+            # The ids of records that were undone lead nowhere.
+            record_id = row.id if outcome.status.deployed else ""
+            line = (
+                outcome.step.identity,
+                number,
+                status,
+                record_id,
+                row.event or "",
+                errors,
             )
-            writer.writerow(
-                (
-                    outcome.step.identity,
-                    number,
-                    status,
-                    row.id if kept else "",
-                    row.event or "",
-                    errors,
-                )
-            )
+            writer.writerow(line)
     return sheet.getvalue()
 
 
 def _validated_step(validated: StepValidation, package_id: str | None) -> Document:
     step = validated.step
-    document: Document = (
-        {} if package_id is None else {"id": _step_id("0IS", package_id, step.identity)}
-    )
+    document: Document = {}
+    if package_id is not None:
+        document["id"] = _step_id("0IS", package_id, step.identity)
+    dependencies = [
+        {
+            "component_name": dependency.name,
+            "component_type": dependency.type,
+            "subcomponent_name": dependency.subname,
+            "subcomponent_type": dependency.subtype,
+            "status": status,
+        }
+        for dependency, status in validated.dependencies
+    ]
     return document | {
         "name__v": step.number,
         "step_type__v": _type(step),
@@ -147,16 +154,7 @@ def _validated_step(validated: StepValidation, package_id: str | None) -> Docume
         "type__v": _component_type(step),
         "deployment_status__v": "Blocked" if validated.blocked else "Verified",
         "deployment_action": validated.action,
-        "dependencies": [
-            {
-                "component_name": dependency.name,
-                "component_type": dependency.type,
-                "subcomponent_name": dependency.subname,
-                "subcomponent_type": dependency.subtype,
-                "status": status,
-            }
-            for dependency, status in validated.dependencies
-        ],
+        "dependencies": dependencies,
     }
 
 
@@ -218,15 +216,14 @@ def _code(package: Package) -> Document:
 
 
 def _validated_code(package: Package) -> list[Document]:
-    warning = "Code is not run here: the step is skipped when the package is deployed"
-    return (
-        [
-            _code(package)
-            | {"deployment_action": "Skip", "warning": warning, "dependencies": []}
-        ]
-        if package.code
-        else []
-    )
+    if not package.code:
+        return []
+    document = {
+        "deployment_action": "Skip",
+        "warning": "Code is not run here: the step is skipped when the package is deployed",
+        "dependencies": [],
+    }
+    return [_code(package) | document]
 
 
 def _deployed_code(package: Package, package_id: str) -> list[Document]:
@@ -260,7 +257,6 @@ def _title(step: Step) -> str:
 
 def _step_id(prefix: str, package_id: str, identity: str) -> str:
     """Return the id of a step, which is no record: the same step of the same package always has the same id."""
-    return (
-        prefix
-        + hashlib.sha256(f"{package_id}/{identity}".encode()).hexdigest()[:12].upper()
-    )
+    name = f"{package_id}/{identity}"
+    digest = hashlib.sha256(name.encode()).hexdigest()
+    return prefix + digest[:12].upper()

@@ -1,4 +1,4 @@
-"""Components of a Vault written as a package file."""
+"""Writes components of a Vault as a package file."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ INDENT = "    "
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What a package says of itself."""
+    """The description of a package in its manifest."""
 
     name: str
     summary: str
@@ -42,7 +42,7 @@ def write_package(
     """Return the file of a package with these components, each after those that it refers to."""
     files = {MANIFEST: _manifest(header).encode()}
     inside = {component.key for component in components}
-    # A component that comes twice to break a circle comes once in a package: whoever deploys it breaks the circle.
+    # A component that comes twice to break a circle comes once in a package: its deployment breaks the circle.
     ordered = {component.key: component for component in in_order(components)}
     for number, key in enumerate(ordered, 1):
         component = registry.components[key]
@@ -86,9 +86,8 @@ def _manifest(header: Header) -> str:
         leaf("description", header.description, INDENT),
         sdk,
     )
-    return '<?xml version="1.0" encoding="UTF-8"?>\n' + element(
-        f'vaultpackage xmlns="{NAMESPACE}"', *content
-    )
+    declaration = '<?xml version="1.0" encoding="UTF-8"?>\n'
+    return declaration + element(f'vaultpackage xmlns="{NAMESPACE}"', *content)
 
 
 def _dependencies(
@@ -99,7 +98,9 @@ def _dependencies(
     writer.writerow(DEPENDENCY_HEADER)
     for dependency in dependencies_of(component):
         target = registry.components.get(dependency.key)
-        writer.writerow(_line(component, dependency, target, dependency.key in inside))
+        included = dependency.key in inside
+        line = _line(component, dependency, target, included)
+        writer.writerow(line)
     return sheet.getvalue()
 
 
