@@ -34,7 +34,10 @@ def configuration_json(
     return document
 
 
-def object_type_json(object_type: ObjectType, owner: VaultObject) -> dict[str, object]:
+def object_type_json(
+    object_type: ObjectType,
+    owner: VaultObject,
+) -> dict[str, object]:
     """Return one object type as ``GET /configuration/Objecttype`` lists it; without type fields it has all fields."""
     all_fields = {field.name: field.required for field in owner.fields.values()}
     required = object_type.fields or all_fields
@@ -51,7 +54,10 @@ def object_type_json(object_type: ObjectType, owner: VaultObject) -> dict[str, o
     }
 
 
-def _type_field(name: str, required: bool) -> dict[str, object]:
+def _type_field(
+    name: str,
+    required: bool,
+) -> dict[str, object]:
     return {"name": name, "required": required, "source": _source(name)}
 
 
@@ -100,7 +106,10 @@ def _type(name: str) -> ComponentType:
     return kind
 
 
-def _node(component: Component, kind: ComponentType) -> dict[str, object]:
+def _node(
+    component: Component,
+    kind: ComponentType,
+) -> dict[str, object]:
     document: dict[str, object] = {
         "name": component.name,
         "label": component.optional_text("label"),
@@ -120,7 +129,10 @@ def _node(component: Component, kind: ComponentType) -> dict[str, object]:
     return document
 
 
-def _subtypes(component: Component, kind: ComponentType) -> dict[str, ComponentType]:
+def _subtypes(
+    component: Component,
+    kind: ComponentType,
+) -> dict[str, ComponentType]:
     """Return the types of sub-component to list: those declared, and of a kept type those that it has."""
     subtypes = dict(kind.subtypes)
     if kind.kept:
@@ -131,7 +143,10 @@ def _subtypes(component: Component, kind: ComponentType) -> dict[str, ComponentT
     return subtypes
 
 
-def _inactivate(document: dict[str, object], subtypes: Iterable[str]) -> None:
+def _inactivate(
+    document: dict[str, object],
+    subtypes: Iterable[str],
+) -> None:
     """Show the parts of an inactive rule as inactive; their components stay as they are for its activation."""
     for name in subtypes:
         parts = document[name]
@@ -139,7 +154,10 @@ def _inactivate(document: dict[str, object], subtypes: Iterable[str]) -> None:
             part["active"] = False
 
 
-def _value(attribute: Attribute, component: Component) -> object:
+def _value(
+    attribute: Attribute,
+    component: Component,
+) -> object:
     if attribute.multi_value:
         values = component.attributes.get(attribute.name, ())
         return [_plain(value) for value in values]

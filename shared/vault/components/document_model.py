@@ -117,11 +117,21 @@ STANDARD_FIELDS: tuple[Field, ...] = (
         editable=False,
         system=True,
     ),
-    _set(DOCUMENT_ID, "ID", FieldType.NUMBER, shown="id"),
+    _set(
+        DOCUMENT_ID,
+        "ID",
+        FieldType.NUMBER,
+        shown="id",
+    ),
     _set("latest_version__sys", "Latest Version", FieldType.BOOLEAN),
     _set("global_id__sys", "Global ID"),
     _set("global_version_id__sys", "Global Version ID"),
-    Field("link__sys", "Link", FieldType.STRING, max_length=LINK_MAX_LENGTH),
+    Field(
+        "link__sys",
+        "Link",
+        FieldType.STRING,
+        max_length=LINK_MAX_LENGTH,
+    ),
     Field(
         "version_link__sys",
         "Version Link",
@@ -131,10 +141,31 @@ STANDARD_FIELDS: tuple[Field, ...] = (
     _set("document_number__v", "Document Number"),
     _set("major_version_number__v", "Major Version Number", FieldType.NUMBER),
     _set("minor_version_number__v", "Minor Version Number", FieldType.NUMBER),
-    Field("name__v", "Name", FieldType.STRING, required=True, max_length=NAME_LENGTH),
-    Field("title__v", "Title", FieldType.STRING, max_length=TEXT_LENGTH),
-    Field("description__v", "Description", FieldType.STRING, max_length=TEXT_LENGTH),
-    Field("external_id__v", "External ID", FieldType.STRING, max_length=250),
+    Field(
+        "name__v",
+        "Name",
+        FieldType.STRING,
+        required=True,
+        max_length=NAME_LENGTH,
+    ),
+    Field(
+        "title__v",
+        "Title",
+        FieldType.STRING,
+        max_length=TEXT_LENGTH,
+    ),
+    Field(
+        "description__v",
+        "Description",
+        FieldType.STRING,
+        max_length=TEXT_LENGTH,
+    ),
+    Field(
+        "external_id__v",
+        "External ID",
+        FieldType.STRING,
+        max_length=250,
+    ),
     _set("type__v", "Type", shown="Component"),
     _set("subtype__v", "Subtype", shown="Component"),
     _set("classification__v", "Classification", shown="Component"),
@@ -199,7 +230,13 @@ def _fields(components: Iterable[Component]) -> Iterator[Field]:
 
 def _versions(fields: Iterable[Field]) -> VaultObject:
     by_name = {field.name: field for field in (*STANDARD_FIELDS, *fields)}
-    return VaultObject(VERSIONS, "Document", "Documents", "", fields=by_name)
+    return VaultObject(
+        VERSIONS,
+        "Document",
+        "Documents",
+        "",
+        fields=by_name,
+    )
 
 
 def _document_type(component: Component) -> DocumentType:
@@ -259,7 +296,10 @@ def _lifecycle(component: Component) -> Lifecycle:
     )
 
 
-def _state(component: Component, labelled_type: str | None) -> LifecycleState:
+def _state(
+    component: Component,
+    labelled_type: str | None,
+) -> LifecycleState:
     state_type = component.optional_text("state_type")
     own_type = labelled_type if state_type is None else state_type_name(state_type)
     user_actions = map(_user_action, component.children_of(USER_ACTION))

@@ -173,7 +173,11 @@ class _Builder(Transformer[Token, list[Statement]]):
 
     @v_args(inline=True)
     def drop(
-        self, command: Token, type_: Token, condition: Condition | None, name: Token
+        self,
+        command: Token,
+        type_: Token,
+        condition: Condition | None,
+        name: Token,
     ) -> Statement:
         return Statement(
             Command.DROP,
@@ -199,7 +203,10 @@ class _Builder(Transformer[Token, list[Statement]]):
 
     @v_args(inline=True)
     def subcomponent(
-        self, type_: Token, name: Token, items: list[_Item]
+        self,
+        type_: Token,
+        name: Token,
+        items: list[_Item],
     ) -> _Subcomponent:
         return _Subcomponent(type_, _component(type_, name, items))
 
@@ -220,7 +227,11 @@ class _Builder(Transformer[Token, list[Statement]]):
         )
 
     @v_args(inline=True)
-    def drop_attribute(self, _: Token, name: Token) -> DropAttribute:
+    def drop_attribute(
+        self,
+        _: Token,
+        name: Token,
+    ) -> DropAttribute:
         return DropAttribute(str(name))
 
     @v_args(inline=True)
@@ -243,7 +254,12 @@ class _Builder(Transformer[Token, list[Statement]]):
         name: Token,
         changes: tuple[Change, ...],
     ) -> ModifyChild:
-        return ModifyChild(str(type_), str(name), changes, condition or Condition.NONE)
+        return ModifyChild(
+            str(type_),
+            str(name),
+            changes,
+            condition or Condition.NONE,
+        )
 
     @v_args(inline=True)
     def rename_child(
@@ -255,12 +271,19 @@ class _Builder(Transformer[Token, list[Statement]]):
         new_name: Token,
     ) -> RenameChild:
         return RenameChild(
-            str(type_), str(name), str(new_name), condition or Condition.NONE
+            str(type_),
+            str(name),
+            str(new_name),
+            condition or Condition.NONE,
         )
 
     @v_args(inline=True)
     def drop_child(
-        self, _: Token, type_: Token, condition: Condition | None, name: Token
+        self,
+        _: Token,
+        type_: Token,
+        condition: Condition | None,
+        name: Token,
     ) -> DropChild:
         return DropChild(str(type_), str(name), condition or Condition.NONE)
 
@@ -287,7 +310,11 @@ class _Builder(Transformer[Token, list[Statement]]):
         return False
 
 
-def _component(type_: Token, name: Token, items: list[_Item]) -> Component:
+def _component(
+    type_: Token,
+    name: Token,
+    items: list[_Item],
+) -> Component:
     attributes: dict[str, tuple[Scalar, ...]] = {}
     children: dict[tuple[str, str], Component] = {}
     for item in items:
@@ -300,10 +327,19 @@ def _component(type_: Token, name: Token, items: list[_Item]) -> Component:
             if child.key in children:
                 raise _repeated(f"{child.type} {child.name}", name, item.token)
             children[child.key] = child
-    return Component(str(type_), str(name), attributes, tuple(children.values()))
+    return Component(
+        str(type_),
+        str(name),
+        attributes,
+        tuple(children.values()),
+    )
 
 
-def _repeated(what: str, owner: Token, at: Token) -> MdlSyntaxError:
+def _repeated(
+    what: str,
+    owner: Token,
+    at: Token,
+) -> MdlSyntaxError:
     return MdlSyntaxError(
         f"The {what} of {owner} is written twice.", at.line or 1, at.column or 1
     )

@@ -156,7 +156,12 @@ INDEX = ComponentType(
     "IDX",
     by_name(
         text("label", LABEL_LENGTH, required=True),
-        text("fields", 1500, required=True, multi_value=True),
+        text(
+            "fields",
+            1500,
+            required=True,
+            multi_value=True,
+        ),
         text("description", 500),
         flag("active"),
     ),
@@ -191,7 +196,10 @@ OBJECT = ComponentType(
         component("default_obj_type", ComponentKind.OBJECT_TYPE, bare=True),
         component("lifecycle", ComponentKind.LIFECYCLE),
         component(
-            "available_lifecycles", ComponentKind.LIFECYCLE, multi_value=True, bare=True
+            "available_lifecycles",
+            ComponentKind.LIFECYCLE,
+            multi_value=True,
+            bare=True,
         ),
         text("user_role_setup_object", 100),
         text("security_tree_object", 100),

@@ -46,7 +46,10 @@ def refuse_supplied(key: Key) -> None:
         raise ComponentError(message, Code.LOCKED)
 
 
-def check_permissions(component: Component, registry: Registry) -> None:
+def check_permissions(
+    component: Component,
+    registry: Registry,
+) -> None:
     """Check a component of one of these types as it is in ``registry``.
 
     Vaults export more with them than is known here: only what the type declares is checked.
@@ -62,7 +65,10 @@ def check_permissions(component: Component, registry: Registry) -> None:
     _check_objects(component, registry)
 
 
-def _check_objects(component: Component, registry: Registry) -> None:
+def _check_objects(
+    component: Component,
+    registry: Registry,
+) -> None:
     seen: set[str] = set()
     for entry in component.children_of(OBJECT_PERMISSION):
         name = object_of(entry)

@@ -114,7 +114,12 @@ _PROFILE = ComponentType(
         text("label", 100, required=True),
         flag("active"),
         text("description", 255),
-        component("permission_sets", PERMISSION_SET, multi_value=True, bare=True),
+        component(
+            "permission_sets",
+            PERMISSION_SET,
+            multi_value=True,
+            bare=True,
+        ),
     ),
     kept=True,
 )

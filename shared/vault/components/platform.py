@@ -46,10 +46,24 @@ UNIQUE_MAX_LENGTH = 500
 """Characters in a unique text field: 2,000 bytes at most, which a PostgreSQL index row can hold."""
 
 NAME = Field(
-    "name__v", "Name", FieldType.STRING, required=True, max_length=NAME_MAX_LENGTH
+    "name__v",
+    "Name",
+    FieldType.STRING,
+    required=True,
+    max_length=NAME_MAX_LENGTH,
 )
-STATUS = Field("status__v", "Status", FieldType.PICKLIST, picklist=DEFAULT_STATUS.name)
-LINK = Field("link__sys", "Link", FieldType.STRING, max_length=LINK_MAX_LENGTH)
+STATUS = Field(
+    "status__v",
+    "Status",
+    FieldType.PICKLIST,
+    picklist=DEFAULT_STATUS.name,
+)
+LINK = Field(
+    "link__sys",
+    "Link",
+    FieldType.STRING,
+    max_length=LINK_MAX_LENGTH,
+)
 
 
 def _system(
@@ -72,12 +86,26 @@ def _system(
     )
 
 
-ID = _system("id", "ID", FieldType.ID, 20, unique=True)
+ID = _system(
+    "id",
+    "ID",
+    FieldType.ID,
+    20,
+    unique=True,
+)
 GLOBAL_ID = _system(
-    "global_id__sys", "Global ID", FieldType.STRING, GLOBAL_ID_MAX_LENGTH, unique=True
+    "global_id__sys",
+    "Global ID",
+    FieldType.STRING,
+    GLOBAL_ID_MAX_LENGTH,
+    unique=True,
 )
 OBJECT_TYPE = Field(
-    "object_type__v", "Object Type", FieldType.STRING, system=True, max_length=128
+    "object_type__v",
+    "Object Type",
+    FieldType.STRING,
+    system=True,
+    max_length=128,
 )
 LIFECYCLE = Field(
     "lifecycle__v",

@@ -150,7 +150,11 @@ class Registry:
         """Return the to-many relationships of an object: their name → (child object, the child's reference field)."""
         return self._inbound.get(object_name, _NO_RELATIONSHIPS)
 
-    def object_type_id(self, object_name: str, type_name: str) -> str:
+    def object_type_id(
+        self,
+        object_name: str,
+        type_name: str,
+    ) -> str:
         """Return the id of an object type, as ``object_type__v`` has it."""
         return object_type_id(object_name, type_name)
 

@@ -76,7 +76,11 @@ def needs_index(field: Field) -> bool:
     return refers(field) or field.name in _INDEXED
 
 
-def schema_name(object_name: str, field_name: str, suffix: str) -> str:
+def schema_name(
+    object_name: str,
+    field_name: str,
+    suffix: str,
+) -> str:
     """Return the name of a constraint (``fkey``) or index (``key``, ``idx``) of a field.
 
     A name that PostgreSQL would cut off ends in a digest of the whole instead: two long names must not meet.
@@ -102,22 +106,45 @@ def foreign_key(object_name: str, field: Field) -> str:
     return f"CONSTRAINT {constraint} FOREIGN KEY ({column}) REFERENCES {referenced} ON DELETE {deletion}"
 
 
-def create_unique_index(object_name: str, field_name: str) -> str:
+def create_unique_index(
+    object_name: str,
+    field_name: str,
+) -> str:
     """Return the statement for the index that keeps a field's values unique."""
-    return _create_index(object_name, field_name, "key", "UNIQUE INDEX")
+    return _create_index(
+        object_name,
+        field_name,
+        "key",
+        "UNIQUE INDEX",
+    )
 
 
-def create_indexes(object_name: str, field: Field) -> list[str]:
+def create_indexes(
+    object_name: str,
+    field: Field,
+) -> list[str]:
     """Return the statements for the indexes of a field."""
     statements = []
     if needs_unique_index(field):
         statements.append(create_unique_index(object_name, field.name))
     if needs_index(field):
-        statements.append(_create_index(object_name, field.name, "idx", "INDEX"))
+        statements.append(
+            _create_index(
+                object_name,
+                field.name,
+                "idx",
+                "INDEX",
+            )
+        )
     return statements
 
 
-def _create_index(object_name: str, field_name: str, suffix: str, kind: str) -> str:
+def _create_index(
+    object_name: str,
+    field_name: str,
+    suffix: str,
+    kind: str,
+) -> str:
     name = quote(schema_name(object_name, field_name, suffix))
     column = quote(field_name)
     return f"CREATE {kind} {name} ON {table(object_name)} ({column})"

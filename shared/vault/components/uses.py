@@ -176,7 +176,12 @@ def _written_dependencies(component: Component) -> Iterator[Dependency]:
     target = component.reference("target_object")
     field = component.reference("target_object_field")
     if target is not None and field is not None:
-        yield Dependency(ComponentKind.OBJECT, target, PartKind.FIELD, field)
+        yield Dependency(
+            ComponentKind.OBJECT,
+            target,
+            PartKind.FIELD,
+            field,
+        )
     referenced = _referenced_object(component)
     if referenced is not None:
         yield Dependency(ComponentKind.OBJECT, referenced)

@@ -88,7 +88,11 @@ class _Lines:
 class SheetReader:
     """A CSV file: its header, then its rows in batches; never more of it in memory than a batch and a chunk."""
 
-    def __init__(self, content: AsyncIterable[bytes], batch_size: int) -> None:
+    def __init__(
+        self,
+        content: AsyncIterable[bytes],
+        batch_size: int,
+    ) -> None:
         self._content = aiter(content)
         self._size = batch_size
         self._decoder = codecs.getincrementaldecoder("utf-8-sig")()

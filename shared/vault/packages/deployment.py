@@ -145,7 +145,10 @@ class Deployment:
         self._by_step = {outcome.step.identity: outcome for outcome in self.outcomes}
 
     async def carry_out(
-        self, caller: Caller, components: ComponentService, records: RecordService
+        self,
+        caller: Caller,
+        components: ComponentService,
+        records: RecordService,
     ) -> None:
         """Deploy every step by services that work within one transaction.
 
@@ -158,9 +161,19 @@ class Deployment:
         for action in actions(self.package.steps, present):
             outcome = self._by_step[action.step.identity]
             if isinstance(action.step, DataStep):
-                await self._save(caller, records, action.step, outcome)
+                await self._save(
+                    caller,
+                    records,
+                    action.step,
+                    outcome,
+                )
             else:
-                await self._execute(caller, components, action, outcome)
+                await self._execute(
+                    caller,
+                    components,
+                    action,
+                    outcome,
+                )
 
     def undone(self) -> None:
         """Note that what was deployed before the failure has been undone."""
@@ -201,7 +214,12 @@ class Deployment:
         try:
             for start in range(0, len(step.rows), MAX_ROWS):
                 rows = step.batch(start, MAX_ROWS)
-                outcome.rows += await _write(caller, records, step, rows)
+                outcome.rows += await _write(
+                    caller,
+                    records,
+                    step,
+                    rows,
+                )
         except VaultFault as fault:
             self._fail(outcome, fault.error.message)
         count = len(outcome.rows)
@@ -243,12 +261,35 @@ async def _write(
     mode = WriteMode(migration=step.migration_mode)
     match step.action:
         case DataAction.CREATE:
-            return await records.create(caller, name, rows, mode=mode)
+            return await records.create(
+                caller,
+                name,
+                rows,
+                mode=mode,
+            )
         case DataAction.UPDATE:
-            return await records.update(caller, name, rows, key, mode=mode)
+            return await records.update(
+                caller,
+                name,
+                rows,
+                key,
+                mode=mode,
+            )
         case DataAction.UPSERT:
-            return await records.upsert(caller, name, rows, key or "id", mode=mode)
+            return await records.upsert(
+                caller,
+                name,
+                rows,
+                key or "id",
+                mode=mode,
+            )
         case DataAction.DELETE:
-            return await records.delete(caller, name, rows, key, mode=mode)
+            return await records.delete(
+                caller,
+                name,
+                rows,
+                key,
+                mode=mode,
+            )
         case _:
             assert_never(step.action)

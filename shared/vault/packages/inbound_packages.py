@@ -81,7 +81,11 @@ class InboundPackages:
         """
         authorize(caller, Grant.MANAGE_PACKAGES)
 
-    async def validate_file(self, caller: Caller, content: bytes) -> Document:
+    async def validate_file(
+        self,
+        caller: Caller,
+        content: bytes,
+    ) -> Document:
         """Return ``responseDetails`` of a package that is not imported.
 
         :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA when it is no package.
@@ -93,7 +97,10 @@ class InboundPackages:
         return validation_document(package, validation, started)
 
     async def submit_import(
-        self, caller: Caller, content: bytes, file_name: str
+        self,
+        caller: Caller,
+        content: bytes,
+        file_name: str,
     ) -> int:
         """Store the file and submit its import; return the job's id.
 
@@ -107,7 +114,10 @@ class InboundPackages:
             "file_name": file_name[:200] or f"{package.name}.vpk",
         }
         return await self._jobs.submit(
-            caller, IMPORT, f"Import package {package.name}", parameters
+            caller,
+            IMPORT,
+            f"Import package {package.name}",
+            parameters,
         )
 
     async def import_file(self, context: JobContext) -> str:
@@ -131,7 +141,12 @@ class InboundPackages:
             await self._store.delete(abandoned)
         return package_id
 
-    async def _import(self, context: JobContext, key: str, name: str) -> str:
+    async def _import(
+        self,
+        context: JobContext,
+        key: str,
+        name: str,
+    ) -> str:
         content = await get_file(self._store, key)
         package = await _read(content)
         started = datetime.now(UTC)
@@ -144,11 +159,28 @@ class InboundPackages:
             if result.errors or result.id is None:
                 error = result.errors[0]
                 raise VaultFault(error.type, error.message)
-            document = validation_document(package, validation, started, result.id)
+            document = validation_document(
+                package,
+                validation,
+                started,
+                result.id,
+            )
             size = len(content)
-            stored = StoredPackage(result.id, key, name, size, document, None)
+            stored = StoredPackage(
+                result.id,
+                key,
+                name,
+                size,
+                document,
+                None,
+            )
             await self.table.store(connection, stored)
-            await self._log_validation(connection, result.id, package, validation)
+            await self._log_validation(
+                connection,
+                result.id,
+                package,
+                validation,
+            )
             await context.save({"package_id": result.id}, connection=connection)
             return result.id
 
@@ -161,17 +193,31 @@ class InboundPackages:
         )
         return package_id
 
-    async def validate(self, caller: Caller, package_id: str) -> Document:
+    async def validate(
+        self,
+        caller: Caller,
+        package_id: str,
+    ) -> Document:
         """Validate an imported package again, and return its ``responseDetails``."""
         authorize(caller, Grant.MANAGE_PACKAGES)
         stored, package = await self._package(package_id)
         started = datetime.now(UTC)
         validation = await self._validated(package)
-        document = validation_document(package, validation, started, package_id)
+        document = validation_document(
+            package,
+            validation,
+            started,
+            package_id,
+        )
 
         async def work(connection: Connection) -> None:
             await self.table.set_validation(connection, package_id, document)
-            await self._log_validation(connection, package_id, package, validation)
+            await self._log_validation(
+                connection,
+                package_id,
+                package,
+                validation,
+            )
             # A package that was deployed keeps the status of its deployment.
             if stored.deployment is None:
                 records = self._within(connection)
@@ -180,7 +226,11 @@ class InboundPackages:
         await self._database.unit_of_work(work)
         return document
 
-    async def submit_deploy(self, caller: Caller, package_id: str) -> int:
+    async def submit_deploy(
+        self,
+        caller: Caller,
+        package_id: str,
+    ) -> int:
         """Submit the deployment of an imported package; return the job's id."""
         authorize(caller, Grant.MANAGE_PACKAGES)
         stored, package = await self._package(package_id)
@@ -208,7 +258,13 @@ class InboundPackages:
             async with self._database.schema_transaction() as connection:
                 records = await self._carry_out(context, connection, deployment)
                 status = _outcome(deployment)
-                await self._conclude(context, connection, records, deployment, status)
+                await self._conclude(
+                    context,
+                    connection,
+                    records,
+                    deployment,
+                    status,
+                )
         except DeploymentFailed:
             deployment.undone()
             status = PackageStatus.ERROR
@@ -216,7 +272,13 @@ class InboundPackages:
             # The first transaction is undone with all that it wrote: the results need one of their own.
             async def work(connection: Connection) -> None:
                 records = self._within(connection)
-                await self._conclude(context, connection, records, deployment, status)
+                await self._conclude(
+                    context,
+                    connection,
+                    records,
+                    deployment,
+                    status,
+                )
 
             await self._database.unit_of_work(work)
         else:
@@ -231,7 +293,11 @@ class InboundPackages:
         )
         return status
 
-    async def results(self, caller: Caller, package_id: str) -> StoredPackage:
+    async def results(
+        self,
+        caller: Caller,
+        package_id: str,
+    ) -> StoredPackage:
         """Return what is stored of an imported package.
 
         :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA when there is no such package.
@@ -240,7 +306,10 @@ class InboundPackages:
         return await self._stored(package_id)
 
     async def _carry_out(
-        self, context: JobContext, connection: Connection, deployment: Deployment
+        self,
+        context: JobContext,
+        connection: Connection,
+        deployment: Deployment,
     ) -> RecordService:
         """Deploy within the transaction; return what writes records in it, of objects as the package has left them."""
         transaction = OneTransaction(connection)
@@ -266,11 +335,23 @@ class InboundPackages:
         await self.table.set_deployment(connection, package_id, document)
         text = deployment_log(deployment, status)
         name = _log_name(deployment.package, DEPLOYMENT_LOG)
-        await self.table.write_log(connection, package_id, name, "deployment", text)
+        await self.table.write_log(
+            connection,
+            package_id,
+            name,
+            "deployment",
+            text,
+        )
         rows = data_log(deployment.outcomes)
         if rows is not None:
             name = _log_name(deployment.package, DATA_LOG)
-            await self.table.write_log(connection, package_id, name, "data", rows)
+            await self.table.write_log(
+                connection,
+                package_id,
+                name,
+                "data",
+                rows,
+            )
         await _set_status(records, package_id, status)
         await context.save({"status": status}, connection=connection)
 
@@ -283,7 +364,13 @@ class InboundPackages:
     ) -> None:
         text = validation_log(package, validation)
         name = _log_name(package, VALIDATION_LOG)
-        await self.table.write_log(connection, package_id, name, "validation", text)
+        await self.table.write_log(
+            connection,
+            package_id,
+            name,
+            "validation",
+            text,
+        )
 
     async def _validated(self, package: Package) -> Validation:
         return await asyncio.to_thread(validate, package, self._components.registry)
@@ -303,7 +390,9 @@ class InboundPackages:
 
 
 async def _set_status(
-    records: RecordService, package_id: str, status: PackageStatus
+    records: RecordService,
+    package_id: str,
+    status: PackageStatus,
 ) -> None:
     """Write the status as the Vault itself: the caller's permissions for the record do not matter."""
     values = {"id": package_id, "package_status__v": status}
@@ -320,7 +409,9 @@ async def _read(content: bytes) -> Package:
 
 
 def _record(
-    package: Package, validation: Validation, file_name: str
+    package: Package,
+    validation: Validation,
+    file_name: str,
 ) -> Mapping[str, object]:
     return {
         "name__v": package.name[:128],

@@ -64,7 +64,11 @@ class OutboundPackages:
         self._store = store
         self._vault_id = vault_id
 
-    async def submit_export(self, caller: Caller, name: str) -> int:
+    async def submit_export(
+        self,
+        caller: Caller,
+        name: str,
+    ) -> int:
         """Submit the export of the package of this name; return the job's id.
 
         :raises VaultFault: INSUFFICIENT_ACCESS, PARAMETER_REQUIRED, INVALID_DATA, OPERATION_NOT_ALLOWED.
@@ -78,7 +82,12 @@ class OutboundPackages:
         await self._members(package["id"])
         title = f"Export package {name}"
         parameters = {"package_id": package["id"]}
-        return await self._jobs.submit(caller, EXPORT, title, parameters)
+        return await self._jobs.submit(
+            caller,
+            EXPORT,
+            title,
+            parameters,
+        )
 
     async def export(self, context: JobContext) -> str:
         """Carry out the export job: write the components as they are now in place of an earlier file.
@@ -95,12 +104,22 @@ class OutboundPackages:
         )
         registry = self._components.registry
         members = await self._members(package["id"])
-        content = await asyncio.to_thread(write_package, header, members, registry)
+        content = await asyncio.to_thread(
+            write_package,
+            header,
+            members,
+            registry,
+        )
         earlier = await self.table.find(package["id"])
         key = await put_file(self._store, content)
         size = len(content)
         stored = StoredPackage(
-            package["id"], key, f"{header.name}.vpk", size, None, None
+            package["id"],
+            key,
+            f"{header.name}.vpk",
+            size,
+            None,
+            None,
         )
         await self._database.unit_of_work(
             lambda connection: self.table.store(connection, stored)
@@ -136,7 +155,11 @@ class OutboundPackages:
         dependencies = [_dependency(component, member) for component, member in missing]
         return details, dependencies
 
-    async def _package(self, package_id: str | None, name: str | None) -> Record:
+    async def _package(
+        self,
+        package_id: str | None,
+        name: str | None,
+    ) -> Record:
         self._require_objects()
         async with self._database.connection() as connection:
             found = await connection.fetchrow(PACKAGE_BY, package_id, name)
@@ -185,7 +208,10 @@ def _by_name(registry: Registry) -> dict[str, Component]:
     return by_name
 
 
-def _dependency(component: Component, member: Component) -> Document:
+def _dependency(
+    component: Component,
+    member: Component,
+) -> Document:
     return {
         "id": component_id(*component.key),
         "name__v": component.text("label", component.name),

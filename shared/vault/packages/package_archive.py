@@ -31,7 +31,11 @@ class PackageFault(Exception):
     """A file that is not a package, or one that this Vault will not open; the text says why."""
 
 
-def unpack(data: bytes, *, listed_only: str = "") -> dict[str, bytes]:
+def unpack(
+    data: bytes,
+    *,
+    listed_only: str = "",
+) -> dict[str, bytes]:
     """Return the files of an archive by their paths; those below the folder ``listed_only`` without their content.
 
     :raises PackageFault: when it is no archive, or exceeds a bound.
@@ -163,7 +167,11 @@ def element(tag: str, *content: str, indent: str = "") -> str:
     return f"{indent}<{tag}>\n{inner}{indent}</{name}>\n"
 
 
-def leaf(tag: str, text: str, indent: str = "") -> str:
+def leaf(
+    tag: str,
+    text: str,
+    indent: str = "",
+) -> str:
     """Return an element of XML around text."""
     if not text:
         return f"{indent}<{tag}/>\n"
@@ -174,7 +182,12 @@ def leaf(tag: str, text: str, indent: str = "") -> str:
 class _Reader:
     """Feeds what the parser meets to a tree, and ends at the first thing that has no place here."""
 
-    def __init__(self, parser: XMLParserType, builder: TreeBuilder, name: str) -> None:
+    def __init__(
+        self,
+        parser: XMLParserType,
+        builder: TreeBuilder,
+        name: str,
+    ) -> None:
         self._builder = builder
         self._name = name
         self._depth = 0
@@ -187,7 +200,11 @@ class _Reader:
         parser.EntityDeclHandler = self._refuse
         parser.ExternalEntityRefHandler = self._refuse
 
-    def _start(self, tag: str, attributes: dict[str, str]) -> None:
+    def _start(
+        self,
+        tag: str,
+        attributes: dict[str, str],
+    ) -> None:
         self._depth += 1
         if self._depth > MAX_DEPTH:
             raise PackageFault(f"{self._name} is nested too deeply")

@@ -41,7 +41,11 @@ class StepFault(Exception):
     """What keeps one step from being deployed."""
 
 
-def component_step(number: str, stem: str, files: Mapping[str, bytes]) -> ComponentStep:
+def component_step(
+    number: str,
+    stem: str,
+    files: Mapping[str, bytes],
+) -> ComponentStep:
     """Return the step of the files ``{Type.name}.mdl``, ``.md5`` and ``.dep``."""
     kind, _, name = stem.partition(".")
     content = files.get("mdl", b"")
@@ -56,11 +60,23 @@ def component_step(number: str, stem: str, files: Mapping[str, bytes]) -> Compon
         error = str(fault)
     declared = tuple(_declared(files["dep"])) if "dep" in files else ()
     return ComponentStep(
-        number, kind, name, mdl, md5_of(content), statement, declared, error
+        number,
+        kind,
+        name,
+        mdl,
+        md5_of(content),
+        statement,
+        declared,
+        error,
     )
 
 
-def data_step(number: str, stem: str, header: Element, content: bytes) -> DataStep:
+def data_step(
+    number: str,
+    stem: str,
+    header: Element,
+    content: bytes,
+) -> DataStep:
     """Return the step of the files ``{stem}.xml`` (its root is ``header``) and ``{stem}.csv``."""
     about = header.find("datastepheader")
     action, error = DataAction.CREATE, ""
@@ -102,7 +118,11 @@ def _text(content: bytes) -> str:
         raise StepFault("The file is not UTF-8 text") from error
 
 
-def _statement(mdl: str, kind: str, name: str) -> Statement:
+def _statement(
+    mdl: str,
+    kind: str,
+    name: str,
+) -> Statement:
     """Return the one statement of a component step, which is about the component that the file is named after."""
     try:
         statements = parse_mdl(mdl)
@@ -115,7 +135,11 @@ def _statement(mdl: str, kind: str, name: str) -> Statement:
     return statements[0]
 
 
-def _check_md5(content: bytes, md5: bytes | None, stem: str) -> None:
+def _check_md5(
+    content: bytes,
+    md5: bytes | None,
+    stem: str,
+) -> None:
     """Check the content against the ``.md5`` file, ``{md5} {Type.name}``, where there is one."""
     if md5 is None:
         return
@@ -162,7 +186,10 @@ def _table(text: str) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
         raise StepFault(f"Line {reader.line_num} is not CSV: {error}") from error
 
 
-def _rows(reader: Iterator[list[str]], width: int) -> Iterator[tuple[str, ...]]:
+def _rows(
+    reader: Iterator[list[str]],
+    width: int,
+) -> Iterator[tuple[str, ...]]:
     count = 0
     for cells in reader:
         if not cells:
@@ -200,7 +227,15 @@ def _declared(content: bytes) -> Iterator[Declared]:
             )
             if kind and name:
                 blocking = (row.get("Blocking Type") or BLOCK).strip() != IGNORE
-                yield Declared(Dependency(kind, name, subtype, subname), blocking)
+                yield Declared(
+                    Dependency(
+                        kind,
+                        name,
+                        subtype,
+                        subname,
+                    ),
+                    blocking,
+                )
     except (csv.Error, StepFault) as error:
         raise PackageFault("A file of dependencies is not CSV") from error
 
@@ -285,12 +320,21 @@ def _folder_steps(number: str, folder: Folder) -> list[Step]:
     return [_step(number, stem, stems[stem]) for stem in sorted(stems)]
 
 
-def _step(number: str, stem: str, files: Folder) -> Step:
+def _step(
+    number: str,
+    stem: str,
+    files: Folder,
+) -> Step:
     if "mdl" in files or "json" in files:
         return component_step(number, stem, files)
     if "csv" in files and "xml" in files:
         header: Element = parse(files["xml"], f"{stem}.xml")
-        return data_step(number, stem, header, files["csv"])
+        return data_step(
+            number,
+            stem,
+            header,
+            files["csv"],
+        )
     raise PackageFault(
         f"{COMPONENTS}/{number} has neither MDL nor data with its description"
     )

@@ -52,7 +52,10 @@ def validation_document(
     }
 
 
-def validation_log(package: Package, validation: Validation) -> str:
+def validation_log(
+    package: Package,
+    validation: Validation,
+) -> str:
     """Return the log of a validation, a few lines a step."""
     lines = [
         f"Package {package.name}: {len(package.steps)} steps, {validation.blocked} blocked"
@@ -71,7 +74,9 @@ def validation_log(package: Package, validation: Validation) -> str:
 
 
 def deployment_document(
-    deployment: Deployment, package_id: str, package_status: str
+    deployment: Deployment,
+    package_id: str,
+    package_status: str,
 ) -> Document:
     """Return ``responseDetails`` without the logs, and ``package_steps``, of a deployment's results."""
     package = deployment.package
@@ -93,7 +98,10 @@ def deployment_document(
     }
 
 
-def deployment_log(deployment: Deployment, package_status: str) -> str:
+def deployment_log(
+    deployment: Deployment,
+    package_status: str,
+) -> str:
     """Return the log of a deployment, a few lines a step."""
     lines = [f"Package {deployment.package.name}: {package_status}"]
     for outcome in deployment.outcomes:
@@ -131,7 +139,10 @@ def data_log(outcomes: Sequence[StepOutcome]) -> str | None:
     return sheet.getvalue()
 
 
-def _validated_step(validated: StepValidation, package_id: str | None) -> Document:
+def _validated_step(
+    validated: StepValidation,
+    package_id: str | None,
+) -> Document:
     step = validated.step
     document: Document = {}
     if package_id is not None:
@@ -158,7 +169,10 @@ def _validated_step(validated: StepValidation, package_id: str | None) -> Docume
     }
 
 
-def _deployed_step(outcome: StepOutcome, package_id: str) -> Document:
+def _deployed_step(
+    outcome: StepOutcome,
+    package_id: str,
+) -> Document:
     step = outcome.step
     return {
         "id": _step_id("0IS", package_id, step.identity),
@@ -176,7 +190,10 @@ def _deployed_step(outcome: StepOutcome, package_id: str) -> Document:
     }
 
 
-def _component(step: ComponentStep, package_id: str) -> Document:
+def _component(
+    step: ComponentStep,
+    package_id: str,
+) -> Document:
     return {
         "id": _step_id("0PC", package_id, step.identity),
         "name__v": step.label,
@@ -226,7 +243,10 @@ def _validated_code(package: Package) -> list[Document]:
     return [_code(package) | document]
 
 
-def _deployed_code(package: Package, package_id: str) -> list[Document]:
+def _deployed_code(
+    package: Package,
+    package_id: str,
+) -> list[Document]:
     files = [
         {"id": _step_id("0PK", package_id, path), "name__v": path}
         for path in package.code
@@ -255,7 +275,11 @@ def _title(step: Step) -> str:
     return f"{step.number} {_component_type(step)} {_name(step)}"
 
 
-def _step_id(prefix: str, package_id: str, identity: str) -> str:
+def _step_id(
+    prefix: str,
+    package_id: str,
+    identity: str,
+) -> str:
     """Return the id of a step, which is no record: the same step of the same package always has the same id."""
     name = f"{package_id}/{identity}"
     digest = hashlib.sha256(name.encode()).hexdigest()

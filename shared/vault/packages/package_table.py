@@ -94,7 +94,11 @@ class PackageTable:
             rows = await connection.fetch(LOGS, record_id)
         return [PackageLog(*row) for row in rows]
 
-    async def log(self, record_id: str, name: str) -> str | None:
+    async def log(
+        self,
+        record_id: str,
+        name: str,
+    ) -> str | None:
         """Return the text of one log, or None."""
         sql = "SELECT content FROM platform.package_log WHERE record_id = $1 AND name = $2"
         async with self._database.connection() as connection:
@@ -102,7 +106,10 @@ class PackageTable:
         return found
 
     @staticmethod
-    async def store(connection: Connection, package: StoredPackage) -> None:
+    async def store(
+        connection: Connection,
+        package: StoredPackage,
+    ) -> None:
         """Store a package's file and validation, in place of those it had."""
         await connection.execute(
             STORE,
@@ -115,7 +122,9 @@ class PackageTable:
 
     @staticmethod
     async def set_validation(
-        connection: Connection, record_id: str, document: Mapping[str, object]
+        connection: Connection,
+        record_id: str,
+        document: Mapping[str, object],
     ) -> None:
         """Replace the result of validation."""
         sql = "UPDATE platform.package SET validation = $2 WHERE record_id = $1"
@@ -123,7 +132,9 @@ class PackageTable:
 
     @staticmethod
     async def set_deployment(
-        connection: Connection, record_id: str, document: Mapping[str, object]
+        connection: Connection,
+        record_id: str,
+        document: Mapping[str, object],
     ) -> None:
         """Replace the result of deployment."""
         sql = "UPDATE platform.package SET deployment = $2 WHERE record_id = $1"
@@ -131,10 +142,20 @@ class PackageTable:
 
     @staticmethod
     async def write_log(
-        connection: Connection, record_id: str, name: str, kind: str, content: str
+        connection: Connection,
+        record_id: str,
+        name: str,
+        kind: str,
+        content: str,
     ) -> None:
         """Write a log, in place of the one of its name."""
-        await connection.execute(LOG, record_id, name, kind, content)
+        await connection.execute(
+            LOG,
+            record_id,
+            name,
+            kind,
+            content,
+        )
 
     async def remove_abandoned(self) -> Sequence[str]:
         """Delete packages whose record is gone; return the keys of their files."""

@@ -63,7 +63,10 @@ class Validation:
         return sum(step.blocked for step in self.steps)
 
 
-def validate(package: Package, registry: Registry) -> Validation:
+def validate(
+    package: Package,
+    registry: Registry,
+) -> Validation:
     """Try the package on the components of a Vault."""
     refusals = _Trial(registry).run(package)
     inside = {
@@ -71,7 +74,12 @@ def validate(package: Package, registry: Registry) -> Validation:
     }
     return Validation(
         tuple(
-            _validated(step, registry, inside, refusals.get(step.identity))
+            _validated(
+                step,
+                registry,
+                inside,
+                refusals.get(step.identity),
+            )
             for step in package.steps
         )
     )
@@ -95,7 +103,12 @@ def _validated(
     ]
     if refusal and not errors:
         errors.append(refusal)
-    return StepValidation(step, _action(step, registry), dependencies, errors)
+    return StepValidation(
+        step,
+        _action(step, registry),
+        dependencies,
+        errors,
+    )
 
 
 def _action(step: Step, registry: Registry) -> str:
@@ -121,7 +134,10 @@ def _dependencies(step: Step) -> list[Declared]:
     return [declared[dependency] for dependency in sorted(declared)]
 
 
-def _blocks(component: Component | None, dependency: Dependency) -> bool:
+def _blocks(
+    component: Component | None,
+    dependency: Dependency,
+) -> bool:
     """Return whether the Vault would refuse the component without this."""
     types = [
         COMPONENT_TYPES.get(name)
@@ -149,7 +165,10 @@ def _status(
     )
 
 
-def _has_part(component: Component, dependency: Dependency) -> bool:
+def _has_part(
+    component: Component,
+    dependency: Dependency,
+) -> bool:
     """Return whether a component of the package will have this part."""
     if not dependency.subname or component.child(
         dependency.subtype, dependency.subname
@@ -162,7 +181,10 @@ def _has_part(component: Component, dependency: Dependency) -> bool:
     )
 
 
-def exists(registry: Registry, dependency: Dependency) -> bool:
+def exists(
+    registry: Registry,
+    dependency: Dependency,
+) -> bool:
     """Return whether a Vault has a component, including those that the platform supplies."""
     component = registry.components.get(dependency.key)
     owner = (

@@ -37,7 +37,9 @@ class Header:
 
 
 def write_package(
-    header: Header, components: Sequence[Component], registry: Registry
+    header: Header,
+    components: Sequence[Component],
+    registry: Registry,
 ) -> bytes:
     """Return the file of a package with these components, each after those that it refers to."""
     files = {MANIFEST: _manifest(header).encode()}
@@ -91,7 +93,9 @@ def _manifest(header: Header) -> str:
 
 
 def _dependencies(
-    component: Component, inside: Collection[tuple[str, str]], registry: Registry
+    component: Component,
+    inside: Collection[tuple[str, str]],
+    registry: Registry,
 ) -> str:
     sheet = io.StringIO(newline="")
     writer = csv.writer(sheet)
@@ -99,13 +103,21 @@ def _dependencies(
     for dependency in dependencies_of(component):
         target = registry.components.get(dependency.key)
         included = dependency.key in inside
-        line = _line(component, dependency, target, included)
+        line = _line(
+            component,
+            dependency,
+            target,
+            included,
+        )
         writer.writerow(line)
     return sheet.getvalue()
 
 
 def _line(
-    source: Component, dependency: Dependency, target: Component | None, inside: bool
+    source: Component,
+    dependency: Dependency,
+    target: Component | None,
+    inside: bool,
 ) -> tuple[str, ...]:
     return (
         str(inside).lower(),
