@@ -28,10 +28,20 @@ NOUNS_CACHE = CACHE / "nouns"
 DECISIONS: Mapping[str, frozenset[str]] = {
     noun: frozenset(modules)
     for noun, modules in {
+        "component_kinds.ComponentKind": {
+            "shared/vault/components/component_references.py",
+            "shared/vault/components/consistency.py",
+            "shared/vault/components/evolution.py",
+            "shared/vault/configuration/stored_data.py",
+        },
+        "component_kinds.StateMember": {"shared/vault/components/lifecycles.py"},
         "component_model.FieldType": {
+            "shared/vault/components/build.py",
+            "shared/vault/loader/extract.py",
             "shared/vault/model/field_types.py",
             "shared/vault/vql/functions.py",
         },
+        "deployment.StepStatus": {"shared/vault/packages/deployment.py"},
         "field_types.ValueClass": {
             "shared/vault/model/field_types.py",
             "shared/vault/vql/operands.py",
@@ -40,7 +50,14 @@ DECISIONS: Mapping[str, frozenset[str]] = {
             "shared/vault/vql/functions.py",
             "shared/vault/vql/operands.py",
         },
+        "package_model.DataAction": {"shared/vault/packages/deployment.py"},
+        "package_model.PackageStatus": {"shared/vault/packages/package_jobs.py"},
         "query_pages.RecordProperties": {"shared/vault/queries/query_pages.py"},
+        "request.Action": {"shared/vault/loader/load_writing.py"},
+        "specification.ValueType": {
+            "shared/vault/components/component_validation.py",
+        },
+        "statement.Command": {"shared/vault/components/change.py"},
         "syntax_tree.Connective": {"shared/vault/vql/find.py"},
         "syntax_tree.Operator": {"shared/vault/vql/conditions.py"},
         "syntax_tree.ShowKind": {"shared/vault/vql/describe.py"},

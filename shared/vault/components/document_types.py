@@ -197,5 +197,5 @@ _RENDITION = ComponentType(
     open=True,
 )
 
+# The component types of documents.
 DOCUMENT_TYPES = (_DOCTYPE, _DOCFIELD, _LIFECYCLE, _RENDITION)
-"""The component types of documents."""

@@ -10,16 +10,16 @@ from shared.vault.components.component_tree import Component
 
 __all__ = ["DOCUMENTS", "check_integration_rule"]
 
+# What documents are called as a query object.
 DOCUMENTS = "documents"
-"""What documents are called as a query object."""
 
+# What a default of type code may be: values of the source record that never change for it.
 DEFAULT_CODES = (
     "source_id",
     "source_global_id",
     "source_modified_date",
     "source_vault_id",
 )
-"""What a default of type code may be: values of the source record that never change for it."""
 
 _SELECT = re.compile(
     r"(?:[\w.]+|[A-Za-z]\w*\(\s*[\w.]+\s*\))(?:\s+(?:[Aa][Ss]\s+)?(?P<alias>\w+))?"

@@ -177,5 +177,5 @@ def _kept_type(
     )
 
 
+# The types in the order of their names, code types last.
 KEPT_TYPES = (*_kept(_METADATA, code=False), *_kept(_CODE, code=True))
-"""The types in the order of their names, code types last."""

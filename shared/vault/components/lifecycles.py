@@ -33,8 +33,8 @@ __all__ = [
     "state_type_name",
 ]
 
+# The user action that moves a record to ``next_state``.
 CHANGE_STATE = "change_state"
-"""The user action that moves a record to ``next_state``."""
 
 _ACTION = re.compile(r"[a-z0-9]+(?:_[a-z0-9]+)*(?:__(?:v|c|sys))?")
 _ENTRY_ACTION_ATTRIBUTES = frozenset({"action", "order", "rule"})

@@ -35,8 +35,8 @@ from shared.vault.model.component_model import (
 
 __all__ = ["ComponentError", "Registry", "component_id", "object_type_id"]
 
+# Type and name of a component.
 Key = tuple[str, str]
-"""Type and name of a component."""
 
 COMPONENT_ID_PREFIX = "VCM"
 MAX_CUSTOM_OBJECTS = 500

@@ -15,8 +15,8 @@ from shared.vault.components.uses import BARE_REFERENCES, OWNERS
 
 __all__ = ["renamed_component", "renamed_field", "renamed_state"]
 
+# Takes an attribute's name and one of its values; returns what the value becomes.
 Rewrite = Callable[[str, Scalar], Scalar]
-"""Takes an attribute's name and one of its values; returns what the value becomes."""
 
 _FIELD_ATTRIBUTES = frozenset(
     {

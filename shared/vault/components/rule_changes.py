@@ -18,8 +18,8 @@ LOCK_DEFAULTS = "lock_defaults"
 _LOCKS = (LOCK_ACTIVATION, LOCK_DEFAULTS)
 _CUSTOM = "__c"
 _ACTIVE = "active"
+# Attributes that LOCK_DEFAULTS leaves free.
 _FREE = frozenset({_ACTIVE, "label"})
-"""Attributes that LOCK_DEFAULTS leaves free."""
 
 
 def check_rule_change(

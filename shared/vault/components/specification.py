@@ -1,4 +1,4 @@
-"""How a component type is described: its attributes, what they may hold, and its sub-component types."""
+"""Describes component types: their attributes, the values of those, and their sub-component types."""
 
 from __future__ import annotations
 

@@ -24,6 +24,7 @@ __all__ = [
 
 Key = tuple[str, str]
 
+# Types whose components are named ``{owner}.{name}``, and the type of the owner.
 OWNERS = {
     ComponentKind.OBJECT_TYPE: ComponentKind.OBJECT,
     ComponentKind.OBJECT_ACTION: ComponentKind.OBJECT,
@@ -31,8 +32,8 @@ OWNERS = {
     "Searchablefield": ComponentKind.OBJECT,
     "Layoutrule": "Pagelayout",
 }
-"""Types whose components are named ``{owner}.{name}``, and the type of the owner."""
 
+# Attributes that may name a component without its type.
 BARE_REFERENCES = {
     "object": ComponentKind.OBJECT,
     "root_object": ComponentKind.OBJECT,
@@ -43,7 +44,6 @@ BARE_REFERENCES = {
     "queue": ComponentKind.QUEUE,
     "permission_sets": ComponentKind.PERMISSION_SET,
 }
-"""Attributes that may name a component without its type."""
 
 _SUFFIXED = r"[a-z0-9_]+__(?:v|c|sys)"
 _QUALIFIED = re.compile(rf"([A-Z][A-Za-z]{{1,49}})\.({_SUFFIXED}(?:\.{_SUFFIXED})?)")

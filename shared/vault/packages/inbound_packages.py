@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -13,16 +12,17 @@ from shared.protocol.error_types import ErrorType
 from shared.vault.access.caller import SYSTEM
 from shared.vault.access.permissions import Grant, authorize
 from shared.vault.errors import VaultFault
-from shared.vault.packages.deployment import Deployment, DeploymentFailed, StepStatus
+from shared.vault.packages.deployment import Deployment, DeploymentFailed
 from shared.vault.packages.package_archive import PackageFault
 from shared.vault.packages.package_model import PACKAGE, Package, PackageStatus
 from shared.vault.packages.package_reading import read_package
-from shared.vault.packages.package_reports import (
-    data_log,
-    deployment_document,
-    deployment_log,
-    validation_document,
-    validation_log,
+from shared.vault.packages.package_reports import validation_document
+from shared.vault.packages.package_results import (
+    log_validation,
+    record_values,
+    status_after_deployment,
+    status_after_validation,
+    store_deployment,
 )
 from shared.vault.packages.package_table import (
     PackageTable,
@@ -34,8 +34,6 @@ from shared.vault.packages.package_validation import Validation, validate
 from shared.vault.storage.database import OneTransaction
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from shared.vault.access.caller import Caller
     from shared.vault.configuration.component_service import ComponentService
     from shared.vault.files.file_store import FileStore
@@ -49,11 +47,6 @@ log = structlog.get_logger(__name__)
 
 IMPORT = "package_import"
 DEPLOY = "package_deploy"
-VALIDATION_LOG = "Validation.log"
-DEPLOYMENT_LOG = "Deployment.log"
-DATA_LOG = "Data.csv"
-
-_UNSAFE = re.compile(r"[^A-Za-z0-9_.-]+")
 
 
 class InboundPackages:
@@ -151,7 +144,7 @@ class InboundPackages:
         package = await _read(content)
         started = datetime.now(UTC)
         validation = await self._validated(package)
-        values = _record(package, validation, name)
+        values = record_values(package, validation, name)
 
         async def work(connection: Connection) -> str:
             records = self._within(connection)
@@ -175,7 +168,8 @@ class InboundPackages:
                 None,
             )
             await self.table.store(connection, stored)
-            await self._log_validation(
+            await log_validation(
+                self.table,
                 connection,
                 result.id,
                 package,
@@ -212,7 +206,8 @@ class InboundPackages:
 
         async def work(connection: Connection) -> None:
             await self.table.set_validation(connection, package_id, document)
-            await self._log_validation(
+            await log_validation(
+                self.table,
                 connection,
                 package_id,
                 package,
@@ -221,7 +216,9 @@ class InboundPackages:
             # A package that was deployed keeps the status of its deployment.
             if stored.deployment is None:
                 records = self._within(connection)
-                await _set_status(records, package_id, _status(validation))
+                await _set_status(
+                    records, package_id, status_after_validation(validation)
+                )
 
         await self._database.unit_of_work(work)
         return document
@@ -257,7 +254,7 @@ class InboundPackages:
         try:
             async with self._database.schema_transaction() as connection:
                 records = await self._carry_out(context, connection, deployment)
-                status = _outcome(deployment)
+                status = status_after_deployment(deployment)
                 await self._conclude(
                     context,
                     connection,
@@ -331,46 +328,15 @@ class InboundPackages:
     ) -> None:
         """Store results, logs, the record's status and the job's checkpoint."""
         package_id = str(context.parameters["package_id"])
-        document = deployment_document(deployment, package_id, status)
-        await self.table.set_deployment(connection, package_id, document)
-        text = deployment_log(deployment, status)
-        name = _log_name(deployment.package, DEPLOYMENT_LOG)
-        await self.table.write_log(
+        await store_deployment(
+            self.table,
             connection,
             package_id,
-            name,
-            "deployment",
-            text,
+            deployment,
+            status,
         )
-        rows = data_log(deployment.outcomes)
-        if rows is not None:
-            name = _log_name(deployment.package, DATA_LOG)
-            await self.table.write_log(
-                connection,
-                package_id,
-                name,
-                "data",
-                rows,
-            )
         await _set_status(records, package_id, status)
         await context.save({"status": status}, connection=connection)
-
-    async def _log_validation(
-        self,
-        connection: Connection,
-        package_id: str,
-        package: Package,
-        validation: Validation,
-    ) -> None:
-        text = validation_log(package, validation)
-        name = _log_name(package, VALIDATION_LOG)
-        await self.table.write_log(
-            connection,
-            package_id,
-            name,
-            "validation",
-            text,
-        )
 
     async def _validated(self, package: Package) -> Validation:
         return await asyncio.to_thread(validate, package, self._components.registry)
@@ -406,37 +372,3 @@ async def _read(content: bytes) -> Package:
     except PackageFault as fault:
         message = f"The file is not a valid package: {fault}"
         raise VaultFault(ErrorType.INVALID_DATA, message) from fault
-
-
-def _record(
-    package: Package,
-    validation: Validation,
-    file_name: str,
-) -> Mapping[str, object]:
-    return {
-        "name__v": package.name[:128],
-        "summary__v": package.summary,
-        "description__v": package.description,
-        "author__v": package.author[:255],
-        "source_vault__v": package.source_vault[:100],
-        "file_name__v": file_name,
-        "package_status__v": _status(validation),
-    }
-
-
-def _log_name(package: Package, kind: str) -> str:
-    """Return the file name of a log, of characters that need no escaping in a path."""
-    name = _UNSAFE.sub("_", package.name)[:100]
-    return f"{name}-{kind}"
-
-
-def _status(validation: Validation) -> PackageStatus:
-    return PackageStatus.BLOCKED if validation.blocked else PackageStatus.VERIFIED
-
-
-def _outcome(deployment: Deployment) -> PackageStatus:
-    statuses = {outcome.status for outcome in deployment.outcomes}
-    # Code in the package has been skipped, which its sender may not expect.
-    if StepStatus.DEPLOYED_WITH_WARNINGS in statuses or deployment.package.code:
-        return PackageStatus.DEPLOYED_WITH_WARNINGS
-    return PackageStatus.DEPLOYED

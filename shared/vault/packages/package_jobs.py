@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from shared.vault.packages.inbound_packages import InboundPackages
     from shared.vault.packages.outbound_packages import OutboundPackages
 
+# Member of a job's results: paths below ``/api/{version}`` that its status links to.
 ARTIFACTS = "artifacts"
-"""Member of a job's results: paths below ``/api/{version}`` that its status links to."""
 
 
 class PackageJobs:
