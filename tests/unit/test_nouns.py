@@ -50,7 +50,10 @@ DECISIONS: Mapping[str, frozenset[str]] = {
             "shared/vault/vql/functions.py",
             "shared/vault/vql/operands.py",
         },
-        "package_model.DataAction": {"shared/vault/packages/deployment.py"},
+        "package_model.DataAction": {
+            "shared/vault/packages/deployment.py",
+            "shared/vault/packages/package_validation.py",
+        },
         "package_model.PackageStatus": {"shared/vault/packages/package_jobs.py"},
         "query_pages.RecordProperties": {"shared/vault/queries/query_pages.py"},
         "request.Action": {"shared/vault/loader/load_writing.py"},

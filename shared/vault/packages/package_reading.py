@@ -50,6 +50,7 @@ def component_step(
     kind, _, name = stem.partition(".")
     content = files.get("mdl", b"")
     mdl, statement, error = "", None, ""
+    # A step that cannot be deployed is shown with the reason; it blocks the package, not its reading.
     try:
         if "mdl" not in files:
             raise StepFault("The step is JSON, not MDL, and cannot be deployed here")
@@ -108,6 +109,7 @@ def data_step(
 
 def md5_of(content: bytes) -> str:
     """Return the checksum of a file as packages carry it."""
+    # The format prescribes MD5: it finds damage, and is no protection.
     return hashlib.md5(content, usedforsecurity=False).hexdigest()
 
 
@@ -130,9 +132,11 @@ def _statement(
         raise StepFault(str(error)) from error
     if len(statements) != 1:
         raise StepFault(f"The file has {len(statements)} statements, not one")
-    if (statements[0].type, statements[0].name) != (kind, name):
+    statement = statements[0]
+    # Steps are ordered, and shown, by the name of the file.
+    if statement.key != (kind, name):
         raise StepFault("The file is named after another component than the one in it")
-    return statements[0]
+    return statement
 
 
 def _check_md5(
@@ -151,9 +155,8 @@ def _check_md5(
 
 def _check_sum(content: bytes, expected: str) -> None:
     if expected and expected.lower() != md5_of(content):
-        raise StepFault(
-            "The file does not have the checksum that the package gives for it"
-        )
+        message = "The file does not have the checksum that the package has for it"
+        raise StepFault(message)
 
 
 def _check_count(found: int, expected: str) -> None:
@@ -174,12 +177,9 @@ def _table(text: str) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:
         header = tuple(name.strip() for name in next(reader, []))
-        if (
-            not header
-            or not all(header)
-            or len(set(header)) != len(header)
-            or len(header) > MAX_COLUMNS
-        ):
+        distinct = len(set(header)) == len(header)
+        named = bool(header) and all(header)
+        if not named or not distinct or len(header) > MAX_COLUMNS:
             raise StepFault("The first line does not name the fields, each once")
         return header, tuple(_rows(reader, len(header)))
     except csv.Error as error:
@@ -196,9 +196,10 @@ def _rows(
             continue
         count += 1
         if len(cells) != width:
-            raise StepFault(
+            message = (
                 f"Record {count} has {len(cells)} cells; the first line has {width}"
             )
+            raise StepFault(message)
         if count > MAX_ROWS:
             raise StepFault(f"The file has more than {MAX_ROWS} records")
         yield tuple(cells)
@@ -240,6 +241,20 @@ def _declared(content: bytes) -> Iterator[Declared]:
         raise PackageFault("A file of dependencies is not CSV") from error
 
 
+def _dependency(row: Mapping[str, str | None]) -> Dependency:
+    return Dependency(
+        type=_cell(row, "Target Component Type"),
+        name=_cell(row, "Target Component Name"),
+        subtype=_cell(row, "Target Sub Component Type"),
+        subname=_cell(row, "Target Sub Component Name"),
+    )
+
+
+def _cell(row: Mapping[str, str | None], column: str) -> str:
+    # A short line has None for the cells that it lacks.
+    return (row.get(column) or "").strip()
+
+
 MANIFEST = "vaultpackage.xml"
 COMPONENTS = "components"
 CODE = "javasdk"
@@ -260,30 +275,36 @@ def read_package(data: bytes) -> Package:
     root = parse(files[MANIFEST], MANIFEST)
     if root.tag != "vaultpackage":
         raise PackageFault(f"{MANIFEST} is not the description of a package")
+    code = [name for name in files if name.startswith(f"{CODE}/")]
     return Package(
-        name=text_of(root, "name")[:MAX_TEXT] or DEFAULT_NAME,
-        summary=text_of(root, "summary")[:MAX_TEXT],
-        description=text_of(root, "description")[:MAX_TEXT],
-        author=text_of(root, "source/author")[:MAX_TEXT],
-        source_vault=text_of(root, "source/vault")[:MAX_TEXT],
+        name=_shortened(root, "name") or DEFAULT_NAME,
+        summary=_shortened(root, "summary"),
+        description=_shortened(root, "description"),
+        author=_shortened(root, "source/author"),
+        source_vault=_shortened(root, "source/vault"),
         steps=_steps(files),
-        code=tuple(sorted(name for name in files if name.startswith(f"{CODE}/"))),
+        code=tuple(sorted(code)),
     )
+
+
+def _shortened(root: Element, path: str) -> str:
+    # These are for people to read: a long one is cut rather than refused.
+    text = text_of(root, path)
+    return text[:MAX_TEXT]
 
 
 def _rooted(files: Mapping[str, bytes]) -> Mapping[str, bytes]:
     """Return the files by their paths from the folder of the manifest, which some tools wrap in one of its own."""
     if MANIFEST in files:
         return files
-    roots = [
-        name.removesuffix(MANIFEST) for name in files if name.endswith(f"/{MANIFEST}")
-    ]
-    if len(roots) != 1:
+    manifests = [name for name in files if name.endswith(f"/{MANIFEST}")]
+    if len(manifests) != 1:
         raise PackageFault(f"The archive has no {MANIFEST}")
+    root = manifests[0].removesuffix(MANIFEST)
     return {
-        name.removeprefix(roots[0]): data
+        name.removeprefix(root): data
         for name, data in files.items()
-        if name.startswith(roots[0])
+        if name.startswith(root)
     }
 
 
@@ -296,15 +317,12 @@ def _steps(files: Mapping[str, bytes]) -> tuple[Step, ...]:
         if top != COMPONENTS:
             continue
         if not _NUMBER.fullmatch(number) or "/" in name or not name:
-            raise PackageFault(
-                f"{COMPONENTS} has something other than numbered folders of files"
-            )
+            message = f"{COMPONENTS} has something other than numbered folders of files"
+            raise PackageFault(message)
         folders[number][name] = content
-    steps = [
-        step
-        for number in sorted(folders, key=int)
-        for step in _folder_steps(number, folders[number])
-    ]
+    steps: list[Step] = []
+    for number in sorted(folders, key=int):
+        steps += _folder_steps(number, folders[number])
     if len(steps) > MAX_STEPS:
         raise PackageFault(f"The package has more than {MAX_STEPS} steps")
     return tuple(steps)
@@ -315,6 +333,7 @@ def _folder_steps(number: str, folder: Folder) -> list[Step]:
     stems: dict[str, dict[str, bytes]] = defaultdict(dict)
     for name, content in folder.items():
         stem, _, ending = name.rpartition(".")
+        # Endings differ in capitals on some systems, and mean the same.
         if stems[stem].setdefault(ending.lower(), content) is not content:
             raise PackageFault(f"{COMPONENTS}/{number} has two files of the same name")
     return [_step(number, stem, stems[stem]) for stem in sorted(stems)]
@@ -335,6 +354,5 @@ def _step(
             header,
             files["csv"],
         )
-    raise PackageFault(
-        f"{COMPONENTS}/{number} has neither MDL nor data with its description"
-    )
+    message = f"{COMPONENTS}/{number} has neither MDL nor data with its description"
+    raise PackageFault(message)
