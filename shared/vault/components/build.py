@@ -148,6 +148,7 @@ def _field(
     field_type: FieldType,
 ) -> Field:
     is_object = field_type is FieldType.OBJECT
+    # owner__c → owner__cr, where the component names no relationship.
     outbound = component.text("relationship_outbound_name") or f"{component.name}r"
     return Field(
         name=component.name,
@@ -221,6 +222,7 @@ def _redefined(field: Field, component: Component) -> Field:
     editable = component.flag("editable", field.editable)
     unique = component.flag("unique", field.unique)
     length = component.whole("max_length") or field.max_length
+    # What is longer does not fit a row of PostgreSQL's index.
     if unique and length is not None:
         length = min(length, platform.UNIQUE_MAX_LENGTH)
     return replace(

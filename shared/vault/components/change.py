@@ -181,6 +181,7 @@ def _attributes(
             if component.type == PartKind.PICKLIST_ENTRY and name in _ENTRY_LABELS:
                 attributes.pop(_ENTRY_LABELS[name], None)
         case AddValues(name, values):
+            # Values of an attribute are a set that has an order.
             added = [value for value in values if value not in former]
             attributes[name] = (*former, *added)
         case DropValues(name, values):

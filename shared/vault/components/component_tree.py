@@ -59,6 +59,7 @@ class Component:
     def first(self, attribute: str) -> Scalar | None:
         """Return the attribute's first value, or None when it is absent or empty."""
         values = self.attributes.get(attribute, ())
+        # MDL may write an attribute without a value, which means the same as none.
         return values[0] if values else None
 
     def text(self, attribute: str, default: str = "") -> str:

@@ -58,6 +58,8 @@ def check(component: Component) -> Component:
     if kind is None:
         message = f"There is no component type {component.type[:60]}."
         raise ComponentError(message, Code.UNKNOWN_TYPE)
+    # Names in messages are cut: they come from callers, and may be of any length until they are
+    # checked.
     path = f"{component.type}.{component.name[:120]}"
     if kind.kept:
         _check_name(component, kind, path)

@@ -55,6 +55,7 @@ def values_query(
 
     :raises VqlError: if the object, or what it refers to, lacks one of them.
     """
+    # A template may name the id as well, and a query names each field once.
     columns = dict.fromkeys(["id", *paths])
     selected = ", ".join(columns)
     text = f"SELECT {selected} FROM {object_name} WHERE id CONTAINS ({_literals(ids)})"

@@ -41,6 +41,7 @@ def object_type_json(
     """Return one object type as ``GET /configuration/Objecttype`` lists it; without type fields it has all fields."""
     all_fields = {field.name: field.required for field in owner.fields.values()}
     required = object_type.fields or all_fields
+    # In the order of the type, or of the object.
     fields = [_type_field(name, required[name]) for name in required]
     return {
         "name": object_type.name,
@@ -115,6 +116,7 @@ def _node(
         "label": component.optional_text("label"),
         "active": component.flag("active", True),
     }
+    # Every component has the three above, whatever its type declares under these names.
     for attribute in kind.attributes.values():
         document.setdefault(attribute.name, _value(attribute, component))
     for name, values in component.attributes.items():

@@ -22,6 +22,7 @@ def _set(
     shown: str | None = None,
 ) -> Field:
     """Return a field that the Vault sets."""
+    # Only texts have a length.
     limit = length if kind is FieldType.STRING else None
     return Field(
         name,

@@ -91,6 +91,7 @@ def object_action(
 ) -> ObjectUserAction | None:
     """Return one active user action of an object by its short name, or None."""
     for action in target.actions:
+        # An inactive action is as good as none for those who name it.
         if action.name == name and action.active:
             return action
     return None

@@ -159,6 +159,7 @@ def _step(statement: Statement, registry: Registry) -> Step:
     if result is None:
         _refuse_standard_drop(statement)
         left = registry.without(*statement.key)
+        # What refers to the component has been looked for by the registry.
         return Step(registry, left, {statement.key: None})
     following = registry.with_component(result)
     # The registry may have added a prefix to the component.

@@ -40,6 +40,7 @@ def parse(text: str) -> list[Statement]:
         return cast("list[Statement]", _PARSER.parse(text))
     except UnexpectedInput as error:
         raise syntax_error(error, text) from None
+    # Lark wraps whatever a method of the builder raises.
     except VisitError as error:
         if isinstance(error.orig_exc, MdlSyntaxError):
             raise error.orig_exc from None
@@ -66,6 +67,7 @@ def _render(component: Component, indent: str) -> str:
 
 
 def _literal(value: Scalar) -> str:
+    # A Boolean is an integer in Python as well, and an embedded value a string: both go first.
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, Embedded):
@@ -76,6 +78,7 @@ def _literal(value: Scalar) -> str:
     return repr(value)
 
 
+# A quote within a string is written with a backslash, or doubled.
 _ESCAPE = re.compile(r"\\(['\\])|''")
 
 
@@ -86,6 +89,7 @@ def _string(token: Token) -> str:
 
 def _number(token: Token) -> int | float:
     value = float(token) if any(mark in token for mark in ".eE") else int(token)
+    # Python reads a number that is too large as infinity, which JSON cannot have.
     if not isfinite(value):
         raise MdlSyntaxError(
             "The number is too large.", token.line or 1, token.column or 1
@@ -133,6 +137,7 @@ class _Builder(Transformer[Token, list[Statement]]):
             condition=condition or Condition.NONE,
         )
 
+    # Both have the same parts; they differ by the command.
     recreate = create
 
     @v_args(inline=True)
@@ -354,6 +359,8 @@ _PARSER = Lark(
     .joinpath("grammar.lark")
     .read_text(encoding="utf-8"),
     parser="lalr",
+    # Statements are built while the text is read: a large script never becomes a syntax tree.
     transformer=_Builder(),
+    # An optional part that is missing is passed as None.
     maybe_placeholders=True,
 )

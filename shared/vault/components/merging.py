@@ -98,6 +98,7 @@ def _attributes(
     following: Attributes,
     path: str,
 ) -> Attributes:
+    # None stands for an attribute that one side does not have.
     merged: dict[str, tuple[Scalar, ...]] = {}
     for name in _keys_of_both(following, current):
         values = _changed_side(

@@ -56,6 +56,7 @@ def check_permissions(
 
     :raises ComponentError: if it is not what its type declares, or names what is not there.
     """
+    # The general check of such types looks at their form alone.
     check_declared(component)
     for name in component.references("permission_sets"):
         used = PERMISSION_SET, name

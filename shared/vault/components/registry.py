@@ -62,6 +62,7 @@ def _digits(name: str) -> str:
     return digest[:12].upper()
 
 
+# Without slots: its cached properties are stored in the instance.
 @dataclass(frozen=True)
 class Registry:
     """The components by type and name, and what they build: objects, picklists, lifecycles and so on, by name.
@@ -200,6 +201,7 @@ def _assemble(components: Mapping[Key, Component]) -> Registry:
         _built(components, ComponentKind.QUEUE, build.build_queue),
         build_documents(components.values()),
     )
+    # At the end, for components come in any order and may refer to each other in circles.
     check_references(registry)
     custom = [name for name in objects if name.endswith("__c")]
     if len(custom) > MAX_CUSTOM_OBJECTS:

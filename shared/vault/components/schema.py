@@ -37,6 +37,7 @@ def quote(identifier: str) -> str:
     if not _IDENTIFIER.fullmatch(identifier):
         message = "A name has characters that a database identifier may not have."
         raise ComponentError(message, Code.INVALID_NAME)
+    # In quotes even a keyword of SQL is a name.
     return f'"{identifier}"'
 
 
@@ -73,6 +74,8 @@ def needs_unique_index(field: Field) -> bool:
 
 def needs_index(field: Field) -> bool:
     """Return whether the field has an index that allows equal values."""
+    # PostgreSQL has no index for a foreign key by itself: deleting a record would read all that may
+    # refer to it.
     return refers(field) or field.name in _INDEXED
 
 
@@ -99,6 +102,7 @@ def foreign_key(object_name: str, field: Field) -> str:
     constraint = quote(schema_name(object_name, field.name, "fkey"))
     column = quote(field.name)
     if field.object is None:
+        # A file stays while a record has it.
         referenced, deletion = FILES, "NO ACTION"
     else:
         referenced = f"{table(field.object)} (id)"

@@ -112,6 +112,7 @@ def _renamed_parts(
     """
     if needs_unique_index(field):
         yield _rename_index(before, after, "key")
+    # Other fields with such an index belong to documents, whose table is never renamed.
     if refers(field) or field.name == "modified_date__v":
         yield _rename_index(before, after, "idx")
     if refers(field):
@@ -256,9 +257,11 @@ class _Alteration:
     @staticmethod
     def _is_replacement(old: Field, new: Field) -> bool:
         """Return whether values of the old field can be none of the new one."""
+        # Texts of all lengths have one type of column.
         if old.type is not new.type:
             both_are_text = old.type in _TEXT_TYPES and new.type in _TEXT_TYPES
             return not both_are_text
+        # The values name records of the former object, or entries of the former picklist.
         return old.object != new.object or old.picklist != new.picklist
 
     def _guard_length(self, old: Field, new: Field) -> None:
@@ -292,6 +295,7 @@ class _Alteration:
             return
         column = quote(new.name)
         if new.multi_value:
+            # A record without a value stays without one, instead of having an array of NULL.
             values = f"CASE WHEN {column} IS NOT NULL THEN ARRAY[{column}] END"
             self._alter_type(old, new, values)
             return
@@ -306,6 +310,7 @@ class _Alteration:
         using: str,
     ) -> None:
         following = column_type(new)
+        # A change of type can rewrite the whole table.
         if column_type(old) != following:
             column = quote(new.name)
             self._alter(f"ALTER COLUMN {column} TYPE {following} USING {using}")

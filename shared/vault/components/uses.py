@@ -45,6 +45,7 @@ BARE_REFERENCES = {
     "permission_sets": ComponentKind.PERMISSION_SET,
 }
 
+# Stricter than a reference below, for dependencies are not looked up among components that exist.
 _SUFFIXED = r"[a-z0-9_]+__(?:v|c|sys)"
 _QUALIFIED = re.compile(rf"([A-Z][A-Za-z]{{1,49}})\.({_SUFFIXED}(?:\.{_SUFFIXED})?)")
 _REFERENCE = re.compile(r"([A-Z][A-Za-z]{1,59})\.([A-Za-z0-9_]+(?:\.[A-Za-z0-9_]+)*)")
@@ -120,6 +121,7 @@ def _resolved(
     """Return the key that a reference leads to: its name may go on, with a sub-component or a member."""
     if type_name not in COMPONENT_TYPES:
         return None
+    # The longest name that is a component: ``Object.a__c.b__c`` may be a field of ``Object.a__c``.
     while name:
         if (type_name, name) in components:
             return type_name, name

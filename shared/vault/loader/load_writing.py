@@ -116,6 +116,7 @@ class TaskLog:
         result: RowResult,
         number: int,
     ) -> Sequence[object]:
+        # Without a key field rows are named by their ids, which rows to be created do not have.
         by_id = self._task.id_param is None and self._task.action is not Action.CREATE
         return (
             "WARNING" if result.warning else "SUCCESS",
@@ -138,6 +139,7 @@ def _failure_line(
 
 
 def _columns(header: Sequence[str] | dict[str, str]) -> list[str]:
+    # A failure log that is loaded again has the columns of the log already.
     return [name for name in header if name not in LOG_COLUMNS]
 
 

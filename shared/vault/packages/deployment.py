@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from shared.vault.records.record_service import RecordService
     from shared.vault.records.rows import RowResult
 
+# The data log has a line for each of them.
 MAX_LOGGED_ERRORS = 20
 WHOLE = (Command.CREATE, Command.RECREATE)
 
@@ -154,6 +155,7 @@ class Deployment:
 
         :raises DeploymentFailed: at the first step that is refused; its outcome says why.
         """
+        # Known beforehand: nothing is carried out that would be undone for sure.
         for outcome in self.outcomes:
             if outcome.step.error:
                 self._fail(outcome, outcome.step.error)
@@ -212,6 +214,8 @@ class Deployment:
         outcome: StepOutcome,
     ) -> None:
         try:
+            # The write path takes so many rows at once; all batches are in the deployment's
+            # transaction.
             for start in range(0, len(step.rows), MAX_ROWS):
                 rows = step.batch(start, MAX_ROWS)
                 outcome.rows += await _write(

@@ -100,6 +100,7 @@ class InboundPackages:
         :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA when it is no package.
         """
         authorize(caller, Grant.MANAGE_PACKAGES)
+        # Before the job: its caller learns at once that a file is no package.
         package = await _read(content)
         key = await put_file(self._store, content)
         parameters = {
@@ -121,12 +122,14 @@ class InboundPackages:
         :raises VaultFault: INVALID_DATA when the file is no package, or what refuses the record.
         """
         if context.checkpoint:
+            # Done by a run that was cut off before it could end.
             return str(context.checkpoint["package_id"])
         key = str(context.parameters["file_key"])
         name = str(context.parameters["file_name"])
         try:
             package_id = await self._import(context, key, name)
         except VaultFault:
+            # A refused import is not tried again, so nothing else reads the file.
             await self._store.delete(key)
             raise
         # Records of packages are deleted like any others: their files go with the next import.
@@ -238,6 +241,7 @@ class InboundPackages:
             DEPLOY,
             f"Deploy package {package.name}",
             parameters,
+            # Two deployments of one package would undo each other's results.
             singleton_key=key,
         )
 
@@ -247,6 +251,7 @@ class InboundPackages:
         Everything is one transaction, which also records that the job is done.
         """
         if context.checkpoint:
+            # Done by a run that was cut off before it could end.
             return PackageStatus(str(context.checkpoint["status"]))
         package_id = str(context.parameters["package_id"])
         _, package = await self._package(package_id)

@@ -36,6 +36,7 @@ log = structlog.get_logger(__name__)
 EXPORT = "package_export"
 MAX_MEMBERS = 2_000
 
+# Names need not be unique: the newest package of a name counts.
 PACKAGE_BY = f"""
 SELECT id, name__v, summary__v, description__v, target_vault_id__v FROM {table_of(OUTBOUND)}
 WHERE id = $1 OR ($1 IS NULL AND name__v = $2) ORDER BY id DESC LIMIT 1
@@ -104,6 +105,7 @@ class OutboundPackages:
         )
         registry = self._components.registry
         members = await self._members(package["id"])
+        # Rendering thousands of components would hold up other requests.
         content = await asyncio.to_thread(
             write_package,
             header,
@@ -175,6 +177,7 @@ class OutboundPackages:
         :raises VaultFault: OPERATION_NOT_ALLOWED for none or too many; INVALID_DATA for one that the Vault lacks.
         """
         async with self._database.connection() as connection:
+            # One more than allowed shows that there are too many.
             rows = await connection.fetch(MEMBERS, package_id, MAX_MEMBERS + 1)
         if not rows:
             message = "The package has no components"

@@ -85,6 +85,7 @@ def deployment_document(
         "total_steps": _total(package),
         "deployed": counts[StepStatus.DEPLOYED],
         "deployed_with_warnings": counts[StepStatus.DEPLOYED_WITH_WARNINGS],
+        # A step that fails undoes the package, so no step is deployed with failures or errors.
         "deployed_with_failures": 0,
         "deployed_with_error": 0,
         "failed": counts[StepStatus.FAILED],
@@ -218,6 +219,7 @@ def _data(step: DataStep, package_id: str) -> Document:
 
 def _total(package: Package) -> int:
     """Return the number of a package's steps; all of its code is one, the last."""
+    # True counts as one.
     return len(package.steps) + bool(package.code)
 
 

@@ -67,6 +67,7 @@ def record_values(
 ) -> Mapping[str, object]:
     """Return the values of an imported package's record, cut to the lengths of its fields."""
     return {
+        # Cut to the lengths that the fields of the record have.
         "name__v": package.name[:128],
         "summary__v": package.summary,
         "description__v": package.description,

@@ -35,6 +35,7 @@ ON CONFLICT (record_id, name) DO UPDATE SET content = excluded.content, created_
 LOGS = """
 SELECT name, kind, created_date FROM platform.package_log WHERE record_id = $1 ORDER BY created_date, name
 """
+# Rows of this table stay when their record is deleted: they count as gone then.
 RECORD = f"""
 (EXISTS (SELECT FROM records.{quote(PACKAGE)} r WHERE r.id = p.record_id)
 OR EXISTS (SELECT FROM records.{quote(OUTBOUND)} r WHERE r.id = p.record_id))

@@ -64,6 +64,7 @@ def missing_from(
     missing: dict[tuple[str, str], tuple[Component, Component]] = {}
     for component in components:
         for dependency in dependencies_of(component):
+            # What the Vault lacks cannot be added to its package.
             found = registry.components.get(dependency.key)
             if found is not None and dependency.key not in inside:
                 missing.setdefault(dependency.key, (found, component))
@@ -125,6 +126,7 @@ def _line(
         source.text("label", source.name),
         source.name,
         source.type,
+        # What the Vault itself lacks has no label here.
         target.text("label", target.name) if target else dependency.name,
         dependency.name,
         dependency.type,
