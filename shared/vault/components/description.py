@@ -125,7 +125,8 @@ def _node(
     subtypes = _subtypes(component, kind)
     for name, subtype in subtypes.items():
         children = component.children_of(name)
-        document[name] = [_node(child, subtype) for child in children]
+        # The encoder takes no member of an enumeration as a key.
+        document[str(name)] = [_node(child, subtype) for child in children]
     if component.type == ComponentKind.INTEGRATION_RULE and not document["active"]:
         _inactivate(document, subtypes)
     return document
