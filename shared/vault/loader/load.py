@@ -156,6 +156,14 @@ class _TaskRun:
                 "The file has been changed or removed since the job was submitted",
             )
         reader = SheetReader(files.get(item.key), MAX_ROWS)
+        # A fault or a stop leaves the file in the middle, and open.
+        try:
+            await self._load_rows(reader)
+        finally:
+            await reader.close()
+        self._progress.read = True
+
+    async def _load_rows(self, reader: SheetReader) -> None:
         self._header = await reader.read_header()
         if not self._progress.begun:
             async with self._services.database.transaction() as connection:
@@ -164,7 +172,6 @@ class _TaskRun:
         async for batch in reader.batches():
             self._context.raise_if_stopped()
             await self._write(batch)
-        self._progress.read = True
 
     async def _begin(self, connection: Connection) -> None:
         await self._log.begin(connection, self._header)

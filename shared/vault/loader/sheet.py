@@ -7,7 +7,13 @@ import csv
 import io
 import re
 from collections import deque
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Iterable,
+    Sequence,
+)
 from dataclasses import dataclass
 
 import orjson
@@ -89,7 +95,7 @@ class _Lines:
 
 
 class SheetReader:
-    """A CSV file: its header, then its rows in batches; never more of it in memory than a batch and a chunk."""
+    """Reads a CSV file: its header, then its rows in batches; a batch and a chunk of it are in memory at most."""
 
     def __init__(
         self,
@@ -105,13 +111,21 @@ class SheetReader:
         self.header: list[str] = []
 
     async def read_header(self) -> list[str]:
-        """Return the column names."""
+        """Return the column names.
+
+        :raises VaultFault: INVALID_DATA when names are missing or repeated.
+        """
         self.header = [name.strip() for name in await self._next() or []]
         if not self.header or not all(self.header):
             raise _invalid("its first line does not name every column")
         if len(set(self.header)) != len(self.header):
             raise _invalid("a column name is repeated")
         return self.header
+
+    async def close(self) -> None:
+        """Close the stream of bytes, which a reader that ends early leaves open."""
+        if isinstance(self._content, AsyncGenerator):
+            await self._content.aclose()
 
     async def skip(self, rows: int) -> None:
         """Pass over rows that have been read before."""
