@@ -123,7 +123,11 @@ def _fields(
     return by_name
 
 
-def _platform_fields(*, allow_types: bool, has_lifecycle: bool) -> Iterator[Field]:
+def _platform_fields(
+    *,
+    allow_types: bool,
+    has_lifecycle: bool,
+) -> Iterator[Field]:
     # Tables have their columns in this order.
     yield platform.ID
     yield platform.GLOBAL_ID
@@ -139,8 +143,12 @@ def _platform_fields(*, allow_types: bool, has_lifecycle: bool) -> Iterator[Fiel
     yield platform.SOURCE_MODIFIED
 
 
-def _field(component: Component, field_type: FieldType) -> Field:
+def _field(
+    component: Component,
+    field_type: FieldType,
+) -> Field:
     is_object = field_type is FieldType.OBJECT
+    # owner__c → owner__cr, where the component names no relationship.
     outbound = component.text("relationship_outbound_name") or f"{component.name}r"
     return Field(
         name=component.name,
@@ -214,6 +222,7 @@ def _redefined(field: Field, component: Component) -> Field:
     editable = component.flag("editable", field.editable)
     unique = component.flag("unique", field.unique)
     length = component.whole("max_length") or field.max_length
+    # What is longer does not fit a row of PostgreSQL's index.
     if unique and length is not None:
         length = min(length, platform.UNIQUE_MAX_LENGTH)
     return replace(
@@ -268,7 +277,10 @@ def build_picklist(component: Component) -> Picklist:
     )
 
 
-def _entry(component: Component, position: int) -> PicklistEntry:
+def _entry(
+    component: Component,
+    position: int,
+) -> PicklistEntry:
     order = component.whole("order")
     # Vaults export the label as the value.
     label = component.text("label") or component.text("value")
@@ -280,7 +292,10 @@ def _entry(component: Component, position: int) -> PicklistEntry:
     )
 
 
-def _sorted(entries: list[PicklistEntry], order_type: str) -> list[PicklistEntry]:
+def _sorted(
+    entries: list[PicklistEntry],
+    order_type: str,
+) -> list[PicklistEntry]:
     match order_type:
         case "value_label_asc__sys":
             return sorted(entries, key=_label_key)

@@ -29,7 +29,10 @@ __all__ = ["ComponentError", "altered", "apply"]
 _ENTRY_LABELS = {"label": "value", "value": "label"}
 
 
-def apply(statement: Statement, existing: Component | None) -> Component | None:
+def apply(
+    statement: Statement,
+    existing: Component | None,
+) -> Component | None:
     """Return the component after the statement, checked on its own; None when it was dropped.
 
     Where the statement's condition does not hold, it is what it was. What the component refers to is checked by
@@ -63,7 +66,10 @@ def apply(statement: Statement, existing: Component | None) -> Component | None:
             assert_never(statement.command)
 
 
-def altered(component: Component, changes: tuple[Change, ...]) -> Component:
+def altered(
+    component: Component,
+    changes: tuple[Change, ...],
+) -> Component:
     """Return the component with the changes of an ALTER, not yet checked.
 
     :raises ComponentError: EXISTS or NOT_FOUND if a change does not fit what is there.
@@ -77,19 +83,30 @@ def _created(statement: Statement) -> Component:
     return check(statement.component or empty)
 
 
-def _required(existing: Component | None, full_name: str) -> Component:
+def _required(
+    existing: Component | None,
+    full_name: str,
+) -> Component:
     if existing is None:
         raise ComponentError(f"{full_name} does not exist.", Code.NOT_FOUND)
     return existing
 
 
-def _changed(component: Component, changes: tuple[Change, ...], path: str) -> Component:
+def _changed(
+    component: Component,
+    changes: tuple[Change, ...],
+    path: str,
+) -> Component:
     for change in changes:
         component = _apply_one(component, change, path)
     return component
 
 
-def _apply_one(component: Component, change: Change, path: str) -> Component:
+def _apply_one(
+    component: Component,
+    change: Change,
+    path: str,
+) -> Component:
     match change:
         case SetAttribute() | AddValues() | DropValues() | DropAttribute():
             attributes = _attributes(component, change, path)
@@ -105,7 +122,11 @@ def _apply_one(component: Component, change: Change, path: str) -> Component:
             assert_never(change)
 
 
-def _with_child(component: Component, change: AddChild, path: str) -> Component:
+def _with_child(
+    component: Component,
+    change: AddChild,
+    path: str,
+) -> Component:
     child = change.child
     exists = component.child(child.type, child.name) is not None
     if not change.condition.holds(exists=exists):
@@ -121,7 +142,12 @@ def _with_child_changed(
     change: ModifyChild | RenameChild | DropChild,
     path: str,
 ) -> Component:
-    child = _existing_child(component, change.type, change.name, path)
+    child = _existing_child(
+        component,
+        change.type,
+        change.name,
+        path,
+    )
     match change:
         case DropChild():
             changed: tuple[Component, ...] = ()
@@ -155,6 +181,7 @@ def _attributes(
             if component.type == PartKind.PICKLIST_ENTRY and name in _ENTRY_LABELS:
                 attributes.pop(_ENTRY_LABELS[name], None)
         case AddValues(name, values):
+            # Values of an attribute are a set that has an order.
             added = [value for value in values if value not in former]
             attributes[name] = (*former, *added)
         case DropValues(name, values):

@@ -30,7 +30,12 @@ class MdlSyntaxError(Exception):
 
     code = Code.SYNTAX
 
-    def __init__(self, message: str, line: int, column: int) -> None:
+    def __init__(
+        self,
+        message: str,
+        line: int,
+        column: int,
+    ) -> None:
         super().__init__(f"Line {line}, column {column}: {message}")
         self.message = message
         self.line = line
@@ -40,7 +45,11 @@ class MdlSyntaxError(Exception):
 class ComponentError(Exception):
     """A component that cannot be created, changed or dropped as asked; the message names component and attribute."""
 
-    def __init__(self, message: str, code: Code = Code.INVALID_ATTRIBUTE) -> None:
+    def __init__(
+        self,
+        message: str,
+        code: Code = Code.INVALID_ATTRIBUTE,
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.code = code
@@ -68,7 +77,10 @@ _TERMINALS = {
 }
 
 
-def syntax_error(error: UnexpectedInput, text: str) -> MdlSyntaxError:
+def syntax_error(
+    error: UnexpectedInput,
+    text: str,
+) -> MdlSyntaxError:
     """Return what the parser expected of a text that it cannot read, what it found, and where it stopped."""
     expected: set[str] = set()
     found = ""

@@ -67,7 +67,10 @@ def check_references(catalogue: Catalogue) -> None:
         _check_component(component, catalogue)
 
 
-def _check_component(component: Component, catalogue: Catalogue) -> None:
+def _check_component(
+    component: Component,
+    catalogue: Catalogue,
+) -> None:
     """Check what only the component says: the model that is built of it has no place for it."""
     kind = kind_of(component.type)
     match kind:
@@ -129,7 +132,10 @@ def _check_prefixes(objects: Mapping[str, VaultObject]) -> None:
             raise _broken(f"Object.{vault_object.name}: {message}")
 
 
-def _check_object(vault_object: VaultObject, catalogue: Catalogue) -> None:
+def _check_object(
+    vault_object: VaultObject,
+    catalogue: Catalogue,
+) -> None:
     path = f"Object.{vault_object.name}"
     for field in vault_object.fields.values():
         where = f"{path}: Field {field.name}"
@@ -152,14 +158,20 @@ def _check_object(vault_object: VaultObject, catalogue: Catalogue) -> None:
         _check_lifecycle_prompts(lifecycle, vault_object)
 
 
-def _check_available_lifecycles(component: Component, catalogue: Catalogue) -> None:
+def _check_available_lifecycles(
+    component: Component,
+    catalogue: Catalogue,
+) -> None:
     for name in component.references("available_lifecycles"):
         if name not in catalogue.lifecycles:
             message = f"available_lifecycles: there is no Objectlifecycle.{name}."
             raise _broken(f"{component.full_name}: {message}")
 
 
-def _check_controlling_picklist(component: Component, catalogue: Catalogue) -> None:
+def _check_controlling_picklist(
+    component: Component,
+    catalogue: Catalogue,
+) -> None:
     controlling = component.reference("controlling_picklist")
     if controlling is not None and controlling not in catalogue.picklists:
         message = f"controlling_picklist: there is no Picklist.{controlling}."
@@ -177,7 +189,10 @@ def _check_actions(vault_object: VaultObject) -> None:
         _check_prompts(action.prompts, vault_object, path)
 
 
-def _check_lifecycle_prompts(lifecycle: Lifecycle, vault_object: VaultObject) -> None:
+def _check_lifecycle_prompts(
+    lifecycle: Lifecycle,
+    vault_object: VaultObject,
+) -> None:
     for state in lifecycle.states.values():
         for action in state.user_actions:
             path = f"Objectlifecycle.{lifecycle.name}: {state.name}: {action.name}"
@@ -210,7 +225,10 @@ def _check_relationship_names(objects: Mapping[str, VaultObject]) -> None:
                 taken.add((owner, name))
 
 
-def _relationship_names(object_name: str, field: Field) -> Iterator[tuple[str, str]]:
+def _relationship_names(
+    object_name: str,
+    field: Field,
+) -> Iterator[tuple[str, str]]:
     """Yield the object and the name of each relationship that a field makes."""
     if field.relationship_outbound_name is not None:
         yield object_name, field.relationship_outbound_name
@@ -246,7 +264,12 @@ def _check_integration_rule(
         field = target.fields.get(field_name)
         if field is None:
             raise _broken(f"{path}: Object.{target_name} has no field {field_name}.")
-        _check_lookup(field_rule, field, objects, path)
+        _check_lookup(
+            field_rule,
+            field,
+            objects,
+            path,
+        )
 
 
 def _check_lookup(

@@ -59,6 +59,7 @@ class Component:
     def first(self, attribute: str) -> Scalar | None:
         """Return the attribute's first value, or None when it is absent or empty."""
         values = self.attributes.get(attribute, ())
+        # MDL may write an attribute without a value, which means the same as none.
         return values[0] if values else None
 
     def text(self, attribute: str, default: str = "") -> str:
@@ -70,7 +71,11 @@ class Component:
         """Return the attribute as text, or None when it is absent, empty or an empty string."""
         return self.text(attribute) or None
 
-    def flag(self, attribute: str, default: bool = False) -> bool:
+    def flag(
+        self,
+        attribute: str,
+        default: bool = False,
+    ) -> bool:
         """Return the attribute as a Boolean; ``default`` when it is absent or empty."""
         value = self.first(attribute)
         return default if value is None else bool(value)
@@ -104,7 +109,11 @@ class Component:
         """Return the sub-components of one type, in the order they were written."""
         return (child for child in self.children if child.type == type_name)
 
-    def child(self, type_name: str, name: str) -> Component | None:
+    def child(
+        self,
+        type_name: str,
+        name: str,
+    ) -> Component | None:
         """Return one sub-component, or None."""
         for child in self.children_of(type_name):
             if child.name == name:
@@ -148,7 +157,12 @@ class Component:
             for attribute, values in attributes.items()
         }
         nested = [cls.from_json(child) for child in children]
-        return cls(str(type_name), str(name), read, tuple(nested))
+        return cls(
+            str(type_name),
+            str(name),
+            read,
+            tuple(nested),
+        )
 
 
 def _referenced_name(reference: str) -> str:
@@ -162,7 +176,10 @@ def _json(value: Scalar) -> object:
     return {"embedded": str(value)} if isinstance(value, Embedded) else value
 
 
-def _values(attribute: str, values: object) -> tuple[Scalar, ...]:
+def _values(
+    attribute: str,
+    values: object,
+) -> tuple[Scalar, ...]:
     if not isinstance(values, list):
         message = f"The stored attribute {attribute} is not a list of values."
         raise ComponentError(message, Code.SYNTAX)

@@ -58,6 +58,8 @@ def check(component: Component) -> Component:
     if kind is None:
         message = f"There is no component type {component.type[:60]}."
         raise ComponentError(message, Code.UNKNOWN_TYPE)
+    # Names in messages are cut: they come from callers, and may be of any length until they are
+    # checked.
     path = f"{component.type}.{component.name[:120]}"
     if kind.kept:
         _check_name(component, kind, path)
@@ -77,7 +79,11 @@ def check_declared(component: Component) -> None:
     _check_declared(component, kind, component.full_name)
 
 
-def _check_declared(component: Component, kind: ComponentType, path: str) -> None:
+def _check_declared(
+    component: Component,
+    kind: ComponentType,
+    path: str,
+) -> None:
     for attribute in kind.attributes.values():
         values = component.attributes.get(attribute.name, ())
         _check_attribute(attribute, values, path)
@@ -96,7 +102,12 @@ def _check_kept(component: Component, path: str) -> None:
         if not _KEPT_ATTRIBUTE.fullmatch(name):
             message = f"{path}: {name[:60]} is not an attribute name."
             raise ComponentError(message, Code.INVALID_NAME)
-        _check_storable(name, values, _MAX_KEPT_VALUE, path)
+        _check_storable(
+            name,
+            values,
+            _MAX_KEPT_VALUE,
+            path,
+        )
     for child in component.children:
         where = f"{path}: {child.type[:60]} {child.name[:120]}"
         if len(child.type) > _MAX_TYPE_NAME or len(child.name) > MAX_KEPT_NAME:
@@ -110,7 +121,12 @@ def _check_node(
     path: str,
     parent: str = "",
 ) -> None:
-    _check_name(component, kind, path, parent)
+    _check_name(
+        component,
+        kind,
+        path,
+        parent,
+    )
     for name, values in component.attributes.items():
         attribute = kind.attributes.get(name)
         if attribute is not None:
@@ -128,10 +144,19 @@ def _check_node(
     for child in component.children:
         child_kind = _child_kind(child, kind, path)
         where = f"{path}: {child.type} {child.name[:120]}"
-        _check_node(child, child_kind, where, component.type)
+        _check_node(
+            child,
+            child_kind,
+            where,
+            component.type,
+        )
 
 
-def _child_kind(child: Component, kind: ComponentType, path: str) -> ComponentType:
+def _child_kind(
+    child: Component,
+    kind: ComponentType,
+    path: str,
+) -> ComponentType:
     child_kind = kind.subtypes.get(child.type)
     if child_kind is None:
         allowed = ", ".join(kind.subtypes) or "none"
@@ -142,7 +167,11 @@ def _child_kind(child: Component, kind: ComponentType, path: str) -> ComponentTy
     return child_kind
 
 
-def _check_required(component: Component, attribute: Attribute, path: str) -> None:
+def _check_required(
+    component: Component,
+    attribute: Attribute,
+    path: str,
+) -> None:
     value = component.first(attribute.name)
     if attribute.required and value in (None, ""):
         raise ComponentError(f"{path}: the attribute {attribute.name} is required.")
@@ -178,7 +207,11 @@ def _check_attribute(
         _check_value(attribute, value, where)
 
 
-def _check_value(attribute: Attribute, value: Scalar, where: str) -> None:
+def _check_value(
+    attribute: Attribute,
+    value: Scalar,
+    where: str,
+) -> None:
     match attribute.type:
         case ValueType.BOOLEAN:
             if not isinstance(value, bool):
@@ -195,7 +228,11 @@ def _check_value(attribute: Attribute, value: Scalar, where: str) -> None:
             assert_never(attribute.type)
 
 
-def _check_number(attribute: Attribute, value: Scalar, where: str) -> None:
+def _check_number(
+    attribute: Attribute,
+    value: Scalar,
+    where: str,
+) -> None:
     is_fraction = isinstance(value, float) and not attribute.fractional
     # A Boolean is an integer in Python, but not in MDL.
     if isinstance(value, bool | str) or is_fraction:
@@ -207,7 +244,11 @@ def _check_number(attribute: Attribute, value: Scalar, where: str) -> None:
         raise ComponentError(f"{where} must be between {low} and {high}.")
 
 
-def _check_text(attribute: Attribute, value: Scalar, where: str) -> None:
+def _check_text(
+    attribute: Attribute,
+    value: Scalar,
+    where: str,
+) -> None:
     if not isinstance(value, str):
         raise _no_string(where)
     # PostgreSQL cannot store it in a text.
@@ -222,7 +263,12 @@ def _check_text(attribute: Attribute, value: Scalar, where: str) -> None:
         choices = ", ".join(attribute.enums)
         raise ComponentError(f"{where} must be one of {choices}.")
     if attribute.component is not None:
-        _check_reference(attribute, attribute.component, value, where)
+        _check_reference(
+            attribute,
+            attribute.component,
+            value,
+            where,
+        )
 
 
 def _check_reference(
@@ -239,11 +285,20 @@ def _check_reference(
         raise ComponentError(f"{where} {message}")
 
 
-def _check_parameter(name: str, values: tuple[Scalar, ...], path: str) -> None:
+def _check_parameter(
+    name: str,
+    values: tuple[Scalar, ...],
+    path: str,
+) -> None:
     if len(name) > _MAX_PARAMETER_NAME or not _OPEN_ATTRIBUTE.fullmatch(name):
         message = f"{path}: {name[:60]} is not a parameter name."
         raise ComponentError(message, Code.INVALID_NAME)
-    _check_storable(name, values, _MAX_OPEN_VALUE, path)
+    _check_storable(
+        name,
+        values,
+        _MAX_OPEN_VALUE,
+        path,
+    )
 
 
 def _check_storable(

@@ -55,13 +55,17 @@ def values_query(
 
     :raises VqlError: if the object, or what it refers to, lacks one of them.
     """
+    # A template may name the id as well, and a query names each field once.
     columns = dict.fromkeys(["id", *paths])
     selected = ", ".join(columns)
     text = f"SELECT {selected} FROM {object_name} WHERE id CONTAINS ({_literals(ids)})"
     return vql.compile_query(vql.parse(text), registry, _everything)
 
 
-def rendered(template: str, values: Mapping[str, str]) -> str:
+def rendered(
+    template: str,
+    values: Mapping[str, str],
+) -> str:
     """Return the template with each token replaced by its value; tokens within values stay as they are."""
     return _TOKEN.sub(lambda match: values.get(match[1].strip(), ""), template)
 
@@ -91,7 +95,12 @@ def check_entry_criteria(registry: Registry) -> None:
             continue
         for state in lifecycle.states.values():
             path = f"Objectlifecycle.{lifecycle.name}: {state.name}"
-            _check_state_criteria(state, vault_object, registry, path)
+            _check_state_criteria(
+                state,
+                vault_object,
+                registry,
+                path,
+            )
 
 
 def check_criterion(
@@ -104,7 +113,12 @@ def check_criterion(
     :raises VqlError: if it is not VQL, or names what the object does not have.
     """
     criteria = vql.parse_criteria(criterion.criteria)
-    vql.check_criteria(criteria, object_name, registry, _everything)
+    vql.check_criteria(
+        criteria,
+        object_name,
+        registry,
+        _everything,
+    )
 
 
 def satisfied_query(

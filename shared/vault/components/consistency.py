@@ -119,7 +119,11 @@ def _check_field(field: Component, path: str) -> None:
         _check_stored_field(field, field_type, path)
 
 
-def _check_stored_field(field: Component, field_type: FieldType, path: str) -> None:
+def _check_stored_field(
+    field: Component,
+    field_type: FieldType,
+    path: str,
+) -> None:
     _check_attribute_types(field, field_type, path)
     _check_field_limits(field, field_type, path)
     redefined = field.name in REDEFINABLE_FIELDS
@@ -134,7 +138,11 @@ def _check_stored_field(field: Component, field_type: FieldType, path: str) -> N
     _check_naming(field, path)
 
 
-def _check_attribute_types(field: Component, field_type: FieldType, path: str) -> None:
+def _check_attribute_types(
+    field: Component,
+    field_type: FieldType,
+    path: str,
+) -> None:
     for attribute, types in _FIELD_ATTRIBUTE_TYPES.items():
         value = field.first(attribute)
         # Exports write every attribute: an empty one is no statement about the field.
@@ -177,7 +185,11 @@ def _check_platform_field(
         raise ComponentError(f"{path}: {message}")
 
 
-def _check_field_limits(field: Component, field_type: FieldType, path: str) -> None:
+def _check_field_limits(
+    field: Component,
+    field_type: FieldType,
+    path: str,
+) -> None:
     length = field.whole("max_length")
     if length is not None:
         if field_type is FieldType.STRING and length > MAX_STRING_LENGTH:

@@ -34,10 +34,14 @@ def configuration_json(
     return document
 
 
-def object_type_json(object_type: ObjectType, owner: VaultObject) -> dict[str, object]:
+def object_type_json(
+    object_type: ObjectType,
+    owner: VaultObject,
+) -> dict[str, object]:
     """Return one object type as ``GET /configuration/Objecttype`` lists it; without type fields it has all fields."""
     all_fields = {field.name: field.required for field in owner.fields.values()}
     required = object_type.fields or all_fields
+    # In the order of the type, or of the object.
     fields = [_type_field(name, required[name]) for name in required]
     return {
         "name": object_type.name,
@@ -51,7 +55,10 @@ def object_type_json(object_type: ObjectType, owner: VaultObject) -> dict[str, o
     }
 
 
-def _type_field(name: str, required: bool) -> dict[str, object]:
+def _type_field(
+    name: str,
+    required: bool,
+) -> dict[str, object]:
     return {"name": name, "required": required, "source": _source(name)}
 
 
@@ -100,12 +107,16 @@ def _type(name: str) -> ComponentType:
     return kind
 
 
-def _node(component: Component, kind: ComponentType) -> dict[str, object]:
+def _node(
+    component: Component,
+    kind: ComponentType,
+) -> dict[str, object]:
     document: dict[str, object] = {
         "name": component.name,
         "label": component.optional_text("label"),
         "active": component.flag("active", True),
     }
+    # Every component has the three above, whatever its type declares under these names.
     for attribute in kind.attributes.values():
         document.setdefault(attribute.name, _value(attribute, component))
     for name, values in component.attributes.items():
@@ -114,13 +125,17 @@ def _node(component: Component, kind: ComponentType) -> dict[str, object]:
     subtypes = _subtypes(component, kind)
     for name, subtype in subtypes.items():
         children = component.children_of(name)
-        document[name] = [_node(child, subtype) for child in children]
+        # The encoder takes no member of an enumeration as a key.
+        document[str(name)] = [_node(child, subtype) for child in children]
     if component.type == ComponentKind.INTEGRATION_RULE and not document["active"]:
         _inactivate(document, subtypes)
     return document
 
 
-def _subtypes(component: Component, kind: ComponentType) -> dict[str, ComponentType]:
+def _subtypes(
+    component: Component,
+    kind: ComponentType,
+) -> dict[str, ComponentType]:
     """Return the types of sub-component to list: those declared, and of a kept type those that it has."""
     subtypes = dict(kind.subtypes)
     if kind.kept:
@@ -131,7 +146,10 @@ def _subtypes(component: Component, kind: ComponentType) -> dict[str, ComponentT
     return subtypes
 
 
-def _inactivate(document: dict[str, object], subtypes: Iterable[str]) -> None:
+def _inactivate(
+    document: dict[str, object],
+    subtypes: Iterable[str],
+) -> None:
     """Show the parts of an inactive rule as inactive; their components stay as they are for its activation."""
     for name in subtypes:
         parts = document[name]
@@ -139,7 +157,10 @@ def _inactivate(document: dict[str, object], subtypes: Iterable[str]) -> None:
             part["active"] = False
 
 
-def _value(attribute: Attribute, component: Component) -> object:
+def _value(
+    attribute: Attribute,
+    component: Component,
+) -> object:
     if attribute.multi_value:
         values = component.attributes.get(attribute.name, ())
         return [_plain(value) for value in values]

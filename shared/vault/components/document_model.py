@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from shared.vault.components.component_errors import Code, ComponentError
 from shared.vault.components.component_kinds import ComponentKind
 from shared.vault.components.component_tree import Component
+from shared.vault.components.document_fields import DOCUMENT_ID, STANDARD_FIELDS
 from shared.vault.components.document_types import (
     ENTRY_ACTION,
     LIFECYCLE,
@@ -20,7 +21,6 @@ from shared.vault.components.lifecycles import (
     labelled_state_types,
     last_name,
 )
-from shared.vault.components.platform import LINK_MAX_LENGTH
 from shared.vault.model.component_model import (
     DocumentModel,
     DocumentType,
@@ -45,17 +45,14 @@ __all__ = [
     "check_doctype",
 ]
 
+# The table of documents: one row for each version, with the ``id`` ``{document}_{major}_{minor}``.
 VERSIONS = "document_version__sys"
-"""The table of documents: a row a version, its ``id`` being ``{document}_{major}_{minor}``."""
 
-DOCUMENT_ID = "document_id__sys"
 STEADY = "steady_state__sys"
 SUPERSEDED = "superseded_state__sys"
+# Actions that work on records, and so on no document.
 OF_RECORDS = frozenset({"set_field", "notify", "run_action", "change_state"})
-"""Actions that work on records, and so on no document."""
 
-NAME_LENGTH = 100
-TEXT_LENGTH = 1500
 DEFAULT_LENGTH = 500
 URL_LENGTH = 1500
 _MAX_LEVELS = 3  # type, subtype, classification
@@ -86,67 +83,6 @@ _TAKEN_BY: Mapping[str, frozenset[str]] = {
 }
 _NEEDED: Mapping[str, str] = {"Picklist": "picklist", "ObjectReference": "object"}
 
-
-def _set(
-    name: str,
-    label: str,
-    kind: FieldType = FieldType.STRING,
-    length: int | None = 255,
-    shown: str | None = None,
-) -> Field:
-    """Return a field that the Vault sets."""
-    limit = length if kind is FieldType.STRING else None
-    return Field(
-        name,
-        label,
-        kind,
-        editable=False,
-        system=True,
-        max_length=limit,
-        shown_type=shown,
-    )
-
-
-STANDARD_FIELDS: tuple[Field, ...] = (
-    Field(
-        "id",
-        "Version ID",
-        FieldType.ID,
-        required=True,
-        unique=True,
-        editable=False,
-        system=True,
-    ),
-    _set(DOCUMENT_ID, "ID", FieldType.NUMBER, shown="id"),
-    _set("latest_version__sys", "Latest Version", FieldType.BOOLEAN),
-    _set("global_id__sys", "Global ID"),
-    _set("global_version_id__sys", "Global Version ID"),
-    Field("link__sys", "Link", FieldType.STRING, max_length=LINK_MAX_LENGTH),
-    Field(
-        "version_link__sys",
-        "Version Link",
-        FieldType.STRING,
-        max_length=LINK_MAX_LENGTH,
-    ),
-    _set("document_number__v", "Document Number"),
-    _set("major_version_number__v", "Major Version Number", FieldType.NUMBER),
-    _set("minor_version_number__v", "Minor Version Number", FieldType.NUMBER),
-    Field("name__v", "Name", FieldType.STRING, required=True, max_length=NAME_LENGTH),
-    Field("title__v", "Title", FieldType.STRING, max_length=TEXT_LENGTH),
-    Field("description__v", "Description", FieldType.STRING, max_length=TEXT_LENGTH),
-    Field("external_id__v", "External ID", FieldType.STRING, max_length=250),
-    _set("type__v", "Type", shown="Component"),
-    _set("subtype__v", "Subtype", shown="Component"),
-    _set("classification__v", "Classification", shown="Component"),
-    _set("lifecycle__v", "Lifecycle", shown="Component"),
-    _set("status__v", "Status", shown="Component"),
-    _set("created_by__v", "Created By", FieldType.NUMBER),
-    _set("document_creation_date__v", "Created Date", FieldType.DATE_TIME),
-    _set("version_creation_date__v", "Version Created Date", FieldType.DATE_TIME),
-    _set("last_modified_by__v", "Last Modified By", FieldType.NUMBER),
-    _set("version_modified_date__v", "Version Modified Date", FieldType.DATE_TIME),
-)
-"""The fields that every document has, beside those of its file."""
 
 _RESERVED = frozenset(
     {field.name for field in STANDARD_FIELDS}
@@ -199,7 +135,13 @@ def _fields(components: Iterable[Component]) -> Iterator[Field]:
 
 def _versions(fields: Iterable[Field]) -> VaultObject:
     by_name = {field.name: field for field in (*STANDARD_FIELDS, *fields)}
-    return VaultObject(VERSIONS, "Document", "Documents", "", fields=by_name)
+    return VaultObject(
+        VERSIONS,
+        "Document",
+        "Documents",
+        "",
+        fields=by_name,
+    )
 
 
 def _document_type(component: Component) -> DocumentType:
@@ -259,7 +201,10 @@ def _lifecycle(component: Component) -> Lifecycle:
     )
 
 
-def _state(component: Component, labelled_type: str | None) -> LifecycleState:
+def _state(
+    component: Component,
+    labelled_type: str | None,
+) -> LifecycleState:
     state_type = component.optional_text("state_type")
     own_type = labelled_type if state_type is None else state_type_name(state_type)
     user_actions = map(_user_action, component.children_of(USER_ACTION))

@@ -95,7 +95,12 @@ _STATE_USER_ACTION = ComponentType(
     by_name(
         text("label", LABEL_LENGTH, required=True),
         enum("action", ("change_state",), required=True),
-        component("next_state", STATE, required=True, bare=True),
+        component(
+            "next_state",
+            STATE,
+            required=True,
+            bare=True,
+        ),
         number("order", 0),
     ),
 )
@@ -129,7 +134,11 @@ _STATE = ComponentType(
 )
 
 
-def _member(name: str, label: str, abbreviation: str) -> ComponentType:
+def _member(
+    name: str,
+    label: str,
+    abbreviation: str,
+) -> ComponentType:
     """Return the type of a sub-component whose form alone is checked."""
     attributes = by_name(text("label", 255), flag("active"), xml("rule"))
     return ComponentType(
@@ -156,7 +165,12 @@ _LIFECYCLE = ComponentType(
         text("description", 500),
         component("starting_state", STATE, bare=True),
         text("state_labels", 255, multi_value=True),
-        component("labeled_states", STATE, multi_value=True, bare=True),
+        component(
+            "labeled_states",
+            STATE,
+            multi_value=True,
+            bare=True,
+        ),
     ),
     {
         STATE: _STATE,
@@ -183,5 +197,5 @@ _RENDITION = ComponentType(
     open=True,
 )
 
+# The component types of documents.
 DOCUMENT_TYPES = (_DOCTYPE, _DOCFIELD, _LIFECYCLE, _RENDITION)
-"""The component types of documents."""

@@ -85,9 +85,13 @@ def lifecycle_action(
     return None
 
 
-def object_action(target: VaultObject, name: str) -> ObjectUserAction | None:
+def object_action(
+    target: VaultObject,
+    name: str,
+) -> ObjectUserAction | None:
     """Return one active user action of an object by its short name, or None."""
     for action in target.actions:
+        # An inactive action is as good as none for those who name it.
         if action.name == name and action.active:
             return action
     return None
@@ -105,11 +109,20 @@ def check_entry_actions(registry: Registry) -> None:
                 check(registry, use)
 
 
-def _uses(registry: Registry, target: VaultObject) -> Iterator[_Use]:
+def _uses(
+    registry: Registry,
+    target: VaultObject,
+) -> Iterator[_Use]:
     where = f"for Object.{target.name}"
     for own in target.actions:
         path = f"{OBJECT_PREFIX}.{target.name}.{own.name}: {where}"
-        yield _Use(path, target, None, own.action, own.parameters)
+        yield _Use(
+            path,
+            target,
+            None,
+            own.action,
+            own.parameters,
+        )
     lifecycle = registry.lifecycles.get(target.lifecycle or "")
     if lifecycle is None:
         return
@@ -118,7 +131,13 @@ def _uses(registry: Registry, target: VaultObject) -> Iterator[_Use]:
         for entry in state.entry_actions:
             name = f"{ComponentKind.LIFECYCLE}.{target.lifecycle}"
             path = f"{name}: {state.name}: {entry.name}: {where}"
-            yield _Use(path, target, state.name, entry.action, entry.parameters)
+            yield _Use(
+                path,
+                target,
+                state.name,
+                entry.action,
+                entry.parameters,
+            )
 
 
 def _check_notify(registry: Registry, use: _Use) -> None:
@@ -162,13 +181,22 @@ def _check_user_fields(use: _Use) -> None:
         raise _broken(f"{use.path}: fields: {message}")
 
 
-def _check_template(registry: Registry, use: _Use, name: str) -> None:
+def _check_template(
+    registry: Registry,
+    use: _Use,
+    name: str,
+) -> None:
     path = f"{use.path}: {name}"
     # The query for any record serves: it is compiled here, and never run.
     ids = ("x",)
     try:
         paths = token_paths(use.first(name))
-        values_query(paths, use.target.name, registry, ids)
+        values_query(
+            paths,
+            use.target.name,
+            registry,
+            ids,
+        )
     except vql.VqlError as error:
         raise _broken(f"{path}: {error.message}.") from error
     except ComponentError as error:
@@ -184,7 +212,11 @@ def _check_run_action(registry: Registry, use: _Use) -> None:
         raise _broken(f"{use.path}: user_action: there is no action {name}.")
 
 
-def _action_exists(registry: Registry, use: _Use, name: str) -> bool:
+def _action_exists(
+    registry: Registry,
+    use: _Use,
+    name: str,
+) -> bool:
     """Return whether an object or its lifecycle has the action ``name``.
 
     It is written ``{name}``, ``Objectaction.{object}.{name}``, or
@@ -195,7 +227,15 @@ def _action_exists(registry: Registry, use: _Use, name: str) -> bool:
         # A short name means the object's own action first, then one of the state that is entered.
         if object_action(target, name) is not None:
             return True
-        return lifecycle_action(registry, target, use.state, name) is not None
+        return (
+            lifecycle_action(
+                registry,
+                target,
+                use.state,
+                name,
+            )
+            is not None
+        )
     prefix, _, qualified = name.partition(".")
     owner, _, rest = qualified.partition(".")
     if owner != target.name:
@@ -204,7 +244,15 @@ def _action_exists(registry: Registry, use: _Use, name: str) -> bool:
         return object_action(target, rest) is not None
     if prefix == LIFECYCLE_PREFIX:
         state, _, short_name = rest.partition(".")
-        return lifecycle_action(registry, target, state, short_name) is not None
+        return (
+            lifecycle_action(
+                registry,
+                target,
+                state,
+                short_name,
+            )
+            is not None
+        )
     return False
 
 

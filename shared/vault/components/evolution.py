@@ -60,7 +60,10 @@ class Step:
     renaming: Renaming | None = None
 
 
-def after(statement: Statement, registry: Registry) -> Registry:
+def after(
+    statement: Statement,
+    registry: Registry,
+) -> Registry:
     """Return the registry after a statement.
 
     :raises ComponentError: if it cannot be carried out.
@@ -70,7 +73,10 @@ def after(statement: Statement, registry: Registry) -> Registry:
     return registry
 
 
-def steps(statement: Statement, registry: Registry) -> list[Step]:
+def steps(
+    statement: Statement,
+    registry: Registry,
+) -> list[Step]:
     """Return the steps of a statement, in order; none where its condition does not hold.
 
     Inside ALTER each RENAME is a step, so that data follow the name before anything else is done with it.
@@ -94,7 +100,11 @@ def steps(statement: Statement, registry: Registry) -> list[Step]:
     return taken
 
 
-def _check_change(step: Step, key: Key, component: Component | None) -> None:
+def _check_change(
+    step: Step,
+    key: Key,
+    component: Component | None,
+) -> None:
     """Check what a registry does not check of itself, because it depends on what was before."""
     kind = kind_of(key[0])
     match kind:
@@ -149,6 +159,7 @@ def _step(statement: Statement, registry: Registry) -> Step:
     if result is None:
         _refuse_standard_drop(statement)
         left = registry.without(*statement.key)
+        # What refers to the component has been looked for by the registry.
         return Step(registry, left, {statement.key: None})
     following = registry.with_component(result)
     # The registry may have added a prefix to the component.
@@ -180,7 +191,12 @@ def _rename(
     changes = renamed_component(registry, statement.key, new_name)
     following = registry.with_changes(changes)
     renaming = Renaming(statement.type, statement.name, new_name)
-    return Step(registry, following, changes, renaming)
+    return Step(
+        registry,
+        following,
+        changes,
+        renaming,
+    )
 
 
 def _rename_child(
@@ -208,7 +224,12 @@ def _rename_child(
         change.type,
         change.name,
     )
-    return Step(registry, following, changes, renaming)
+    return Step(
+        registry,
+        following,
+        changes,
+        renaming,
+    )
 
 
 def _with_new_name(
@@ -219,13 +240,27 @@ def _with_new_name(
     """Return the components that refer to a renamed sub-component by its name; nothing refers to other kinds."""
     kinds = (owner.type, change.type)
     if kinds == (ComponentKind.OBJECT, PartKind.FIELD):
-        return renamed_field(registry, owner, change.name, change.new_name)
+        return renamed_field(
+            registry,
+            owner,
+            change.name,
+            change.new_name,
+        )
     if kinds == (ComponentKind.LIFECYCLE, PartKind.STATE):
-        return renamed_state(registry, owner, change.name, change.new_name)
+        return renamed_state(
+            registry,
+            owner,
+            change.name,
+            change.new_name,
+        )
     return iter(())
 
 
-def _refuse_standard(path: str, name: str, new_name: str) -> None:
+def _refuse_standard(
+    path: str,
+    name: str,
+    new_name: str,
+) -> None:
     if name.endswith(_STANDARD):
         message = f"{path} is standard; only custom components can be renamed."
         raise ComponentError(message, Code.NOT_SUPPORTED)

@@ -10,16 +10,16 @@ from shared.vault.components.component_tree import Component
 
 __all__ = ["DOCUMENTS", "check_integration_rule"]
 
+# What documents are called as a query object.
 DOCUMENTS = "documents"
-"""What documents are called as a query object."""
 
+# What a default of type code may be: values of the source record that never change for it.
 DEFAULT_CODES = (
     "source_id",
     "source_global_id",
     "source_modified_date",
     "source_vault_id",
 )
-"""What a default of type code may be: values of the source record that never change for it."""
 
 _SELECT = re.compile(
     r"(?:[\w.]+|[A-Za-z]\w*\(\s*[\w.]+\s*\))(?:\s+(?:[Aa][Ss]\s+)?(?P<alias>\w+))?"
@@ -51,7 +51,12 @@ def _check_target(rule: Component, path: str) -> None:
             "give either target_object with target_object_field, or target_docfield."
         )
         raise ComponentError(f"{path}: {message}")
-    _check_pair(rule, "target_object", "target_object_field", path)
+    _check_pair(
+        rule,
+        "target_object",
+        "target_object_field",
+        path,
+    )
 
 
 def _check_source(rule: Component, path: str) -> None:
@@ -59,7 +64,12 @@ def _check_source(rule: Component, path: str) -> None:
     if not field and not rule.text("field_default"):
         message = "give query_object with query_field, or field_default."
         raise ComponentError(f"{path}: {message}")
-    _check_pair(rule, "query_object", "query_field", path)
+    _check_pair(
+        rule,
+        "query_object",
+        "query_field",
+        path,
+    )
     kind, _, _ = rule.text("query_field_type").partition("_")
     if kind == "document" and rule.text("query_object") != DOCUMENTS:
         message = f"a document_… query_field_type is for the query_object {DOCUMENTS}."
@@ -69,7 +79,11 @@ def _check_source(rule: Component, path: str) -> None:
         _check_select(select, field, path)
 
 
-def _check_select(select: str, field: str, path: str) -> None:
+def _check_select(
+    select: str,
+    field: str,
+    path: str,
+) -> None:
     if not field:
         message = "query_field_select needs query_field, which names its result."
         raise ComponentError(f"{path}: {message}")
@@ -84,7 +98,12 @@ def _check_select(select: str, field: str, path: str) -> None:
 
 
 def _check_lookup(rule: Component, path: str) -> None:
-    _check_pair(rule, "reference_lookup", "reference_lookup_type", path)
+    _check_pair(
+        rule,
+        "reference_lookup",
+        "reference_lookup_type",
+        path,
+    )
     lookup = rule.text("reference_lookup")
     if lookup and not rule.text("query_field"):
         message = "reference_lookup needs query_field, whose value it translates."
@@ -107,13 +126,21 @@ def _check_default(rule: Component, path: str) -> None:
         raise ComponentError(f"{path}: {message}")
 
 
-def _check_pair(rule: Component, first: str, second: str, path: str) -> None:
+def _check_pair(
+    rule: Component,
+    first: str,
+    second: str,
+    path: str,
+) -> None:
     """Raise ComponentError unless the rule has both of two attributes, or neither."""
     if bool(rule.text(first)) != bool(rule.text(second)):
         raise ComponentError(f"{path}: {first} and {second} need each other.")
 
 
-def _refuse_relationships(rule: Component, path: str) -> None:
+def _refuse_relationships(
+    rule: Component,
+    path: str,
+) -> None:
     for attribute in _SOURCE_ATTRIBUTES:
         # A relationship starts at the primary object of a query: without one it has no beginning.
         if _RELATIONSHIP.search(rule.text(attribute)):

@@ -24,6 +24,7 @@ ENTRY_ACTION = StateMember.ENTRY_ACTION
 ENTRY_CRITERION = StateMember.ENTRY_CRITERION
 RECORD_STATUSES = ("active__v", "inactive__v", "in_migration__v", "archived__v")
 
+# Beside the states a member is named {state}.{name}.
 _MEMBER_NAME_LENGTH = 2 * NAME_LENGTH + 1
 
 _USER_ACTION = ComponentType(
@@ -71,6 +72,7 @@ _ENTRY_CRITERION = ComponentType(
     max_name_length=_MEMBER_NAME_LENGTH,
 )
 
+# Rules are how other Vaults express conditions: they are stored and returned, and never run here.
 _MEMBERS: Mapping[str, ComponentType] = {
     USER_ACTION: _USER_ACTION,
     ENTRY_ACTION: _ENTRY_ACTION,
@@ -140,11 +142,21 @@ LIFECYCLE = ComponentType(
     "OLC",
     by_name(
         text("label", LABEL_LENGTH, required=True),
-        component("starting_state", STATE, required=True, bare=True),
+        component(
+            "starting_state",
+            STATE,
+            required=True,
+            bare=True,
+        ),
         flag("active"),
         text("description", 500),
         text("state_labels", 255, multi_value=True),
-        component("labeled_states", STATE, multi_value=True, bare=True),
+        component(
+            "labeled_states",
+            STATE,
+            multi_value=True,
+            bare=True,
+        ),
     ),
     {
         STATE: _STATE,

@@ -33,8 +33,8 @@ __all__ = [
     "state_type_name",
 ]
 
+# The user action that moves a record to ``next_state``.
 CHANGE_STATE = "change_state"
-"""The user action that moves a record to ``next_state``."""
 
 _ACTION = re.compile(r"[a-z0-9]+(?:_[a-z0-9]+)*(?:__(?:v|c|sys))?")
 _ENTRY_ACTION_ATTRIBUTES = frozenset({"action", "order", "rule"})
@@ -177,19 +177,28 @@ def _state(
 # They are stored and returned, and nothing here happens by them.
 
 
-def _user_actions(lifecycle: Component, state: str) -> Iterator[UserAction]:
+def _user_actions(
+    lifecycle: Component,
+    state: str,
+) -> Iterator[UserAction]:
     for member in _members(lifecycle, state, StateMember.USER_ACTION):
         if member.text("action"):
             yield _user_action(member)
 
 
-def _entry_actions(lifecycle: Component, state: str) -> Iterator[EntryAction]:
+def _entry_actions(
+    lifecycle: Component,
+    state: str,
+) -> Iterator[EntryAction]:
     for member in _members(lifecycle, state, StateMember.ENTRY_ACTION):
         if member.text("action"):
             yield entry_action(member)
 
 
-def _entry_criteria(lifecycle: Component, state: str) -> Iterator[EntryCriterion]:
+def _entry_criteria(
+    lifecycle: Component,
+    state: str,
+) -> Iterator[EntryCriterion]:
     for member in _members(lifecycle, state, StateMember.ENTRY_CRITERION):
         criterion = _entry_criterion(member)
         if criterion is not None:
@@ -225,7 +234,10 @@ def _entry_criterion(component: Component) -> EntryCriterion | None:
     )
 
 
-def _check_named_states(component: Component, states: Collection[str]) -> None:
+def _check_named_states(
+    component: Component,
+    states: Collection[str],
+) -> None:
     path = component.full_name
     for attribute in ("starting_state", "labeled_states"):
         for value in component.texts(attribute):
@@ -252,7 +264,12 @@ def _check_members(
         if count > 1:
             raise ComponentError(f"{path} has {type_name} {name} twice.", Code.EXISTS)
     for kind, member in members:
-        _check_member(kind, member, f"{path}: {kind} {member.name}", states)
+        _check_member(
+            kind,
+            member,
+            f"{path}: {kind} {member.name}",
+            states,
+        )
 
 
 def _check_member(
@@ -282,7 +299,11 @@ def _check_action(member: Component, path: str) -> None:
         raise ComponentError(message, Code.INVALID_NAME)
 
 
-def _check_next_state(member: Component, path: str, states: Collection[str]) -> None:
+def _check_next_state(
+    member: Component,
+    path: str,
+    states: Collection[str],
+) -> None:
     next_state = member.optional_text("next_state")
     changes_state = member.text("action") == CHANGE_STATE
     if changes_state != (next_state is not None):
@@ -295,7 +316,10 @@ def _check_next_state(member: Component, path: str, states: Collection[str]) -> 
         raise _broken(f"{path}: there is no state {name}.")
 
 
-def _check_entry_criterion(member: Component, path: str) -> None:
+def _check_entry_criterion(
+    member: Component,
+    path: str,
+) -> None:
     written = [name for name in ("required_field", "criteria") if member.text(name)]
     has_rule = bool(member.text("rule"))
     if len(written) > 1 or not (written or has_rule):

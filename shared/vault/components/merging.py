@@ -30,7 +30,12 @@ def merge(
 
     :raises MergeConflict: when one attribute or sub-component was changed on both sides.
     """
-    return _component(delivered, current, following, following.full_name)
+    return _component(
+        delivered,
+        current,
+        following,
+        following.full_name,
+    )
 
 
 def _component(
@@ -40,21 +45,46 @@ def _component(
     path: str,
 ) -> Component | None:
     if delivered is None or current is None or following is None:
-        return _changed_side(delivered, current, following, path)
+        return _changed_side(
+            delivered,
+            current,
+            following,
+            path,
+        )
     # Where one side has no change the other one is taken whole, with the order of its parts.
     if following in (delivered, current) or current == delivered:
-        return _changed_side(delivered, current, following, path)
+        return _changed_side(
+            delivered,
+            current,
+            following,
+            path,
+        )
     attributes = _attributes(
         delivered.attributes,
         current.attributes,
         following.attributes,
         path,
     )
-    children = _children(delivered, current, following, path)
-    return Component(following.type, following.name, attributes, children)
+    children = _children(
+        delivered,
+        current,
+        following,
+        path,
+    )
+    return Component(
+        following.type,
+        following.name,
+        attributes,
+        children,
+    )
 
 
-def _changed_side(delivered: T, current: T, following: T, path: str) -> T:
+def _changed_side(
+    delivered: T,
+    current: T,
+    following: T,
+    path: str,
+) -> T:
     if current in (delivered, following):
         return following
     if following == delivered:
@@ -68,6 +98,7 @@ def _attributes(
     following: Attributes,
     path: str,
 ) -> Attributes:
+    # None stands for an attribute that one side does not have.
     merged: dict[str, tuple[Scalar, ...]] = {}
     for name in _keys_of_both(following, current):
         values = _changed_side(
@@ -108,6 +139,9 @@ def _by_key(component: Component) -> Mapping[tuple[str, str], Component]:
     return {child.key: child for child in component.children}
 
 
-def _keys_of_both(first: Iterable[K], second: Iterable[K]) -> Iterable[K]:
+def _keys_of_both(
+    first: Iterable[K],
+    second: Iterable[K],
+) -> Iterable[K]:
     """Return the keys of both, in the order of the first."""
     return dict.fromkeys([*first, *second])

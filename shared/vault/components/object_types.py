@@ -34,9 +34,10 @@ MAX_LONG_TEXT_LENGTH = (
 )
 MAX_SCALE = 10
 
+# Platform fields whose attributes an object may change by declaring them again.
 REDEFINABLE_FIELDS = frozenset({"name__v", "link__sys", "status__v"})
-"""Platform fields whose attributes an object may change by declaring them again."""
 
+# Field types that records store as another type.
 STORED_AS = {
     "Currency": FieldType.NUMBER,
     "Percent": FieldType.NUMBER,
@@ -45,18 +46,18 @@ STORED_AS = {
     "URL": FieldType.STRING,
     "Link": FieldType.STRING,
 }
-"""Field types that records hold as another type holds its values."""
 
+# Field types that records do not store: such a field is kept with its object, and has no values.
 UNHELD_FIELD_TYPES = ("Component", "Formula", "JsonString", "Lookup", "Rollup", "Time")
-"""Field types that records do not hold: such a field is kept with its object, and has no values."""
 
+# What a Vault has beside configured objects; where it has no Object of that name, a reference to it
+# is not stored.
 UNHELD_OBJECTS = frozenset(
     {
         "documents", "groups", "users", "object_lifecycle_stage_label__sys", "object_lifecycle_stage__sys",
         "object_lifecycle_state_stage__sys",
     }
 )  # fmt: skip
-"""What a Vault has beside configured objects; where it has no Object of that name, a reference to it is not held."""
 
 FIELD_TYPES = (
     *(t.value for t in FieldType if t is not FieldType.ID),
@@ -156,7 +157,12 @@ INDEX = ComponentType(
     "IDX",
     by_name(
         text("label", LABEL_LENGTH, required=True),
-        text("fields", 1500, required=True, multi_value=True),
+        text(
+            "fields",
+            1500,
+            required=True,
+            multi_value=True,
+        ),
         text("description", 500),
         flag("active"),
     ),
@@ -191,7 +197,10 @@ OBJECT = ComponentType(
         component("default_obj_type", ComponentKind.OBJECT_TYPE, bare=True),
         component("lifecycle", ComponentKind.LIFECYCLE),
         component(
-            "available_lifecycles", ComponentKind.LIFECYCLE, multi_value=True, bare=True
+            "available_lifecycles",
+            ComponentKind.LIFECYCLE,
+            multi_value=True,
+            bare=True,
         ),
         text("user_role_setup_object", 100),
         text("security_tree_object", 100),
@@ -251,6 +260,7 @@ OBJECT_TYPE = ComponentType(
     max_name_length=2 * NAME_LENGTH + 1,
 )
 
+# The types by which Vaults export platform fields that are of another type here.
 PLATFORM_TYPE_ALIASES: Mapping[str, str] = {
     "created_by__v": "Object",
     "modified_by__v": "Object",
@@ -258,7 +268,6 @@ PLATFORM_TYPE_ALIASES: Mapping[str, str] = {
     "lifecycle__v": "Component",
     "state__v": "Component",
 }
-"""The types by which Vaults export platform fields that are of another type here."""
 
 
 def stored_type(field: Component) -> FieldType | None:

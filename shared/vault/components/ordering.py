@@ -98,7 +98,10 @@ class _Ordering:
         self._emit(first)
 
 
-def _without(component: Component, missing: Collection[Key]) -> Component:
+def _without(
+    component: Component,
+    missing: Collection[Key],
+) -> Component:
     """Return the component without the attributes and sub-components that refer to what is missing."""
     children = [child for child in component.children if not _refers(child, missing)]
     attributes = {}
@@ -113,5 +116,8 @@ def _without(component: Component, missing: Collection[Key]) -> Component:
     return replace(component, attributes=attributes, children=tuple(children))
 
 
-def _refers(component: Component, missing: Collection[Key]) -> bool:
+def _refers(
+    component: Component,
+    missing: Collection[Key],
+) -> bool:
     return any(dependency.key in missing for dependency in dependencies_of(component))

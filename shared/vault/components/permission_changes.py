@@ -46,13 +46,17 @@ def refuse_supplied(key: Key) -> None:
         raise ComponentError(message, Code.LOCKED)
 
 
-def check_permissions(component: Component, registry: Registry) -> None:
+def check_permissions(
+    component: Component,
+    registry: Registry,
+) -> None:
     """Check a component of one of these types as it is in ``registry``.
 
     Vaults export more with them than is known here: only what the type declares is checked.
 
     :raises ComponentError: if it is not what its type declares, or names what is not there.
     """
+    # The general check of such types looks at their form alone.
     check_declared(component)
     for name in component.references("permission_sets"):
         used = PERMISSION_SET, name
@@ -62,7 +66,10 @@ def check_permissions(component: Component, registry: Registry) -> None:
     _check_objects(component, registry)
 
 
-def _check_objects(component: Component, registry: Registry) -> None:
+def _check_objects(
+    component: Component,
+    registry: Registry,
+) -> None:
     seen: set[str] = set()
     for entry in component.children_of(OBJECT_PERMISSION):
         name = object_of(entry)

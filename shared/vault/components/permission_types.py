@@ -31,11 +31,12 @@ PROFILE = ComponentKind.SECURITY_PROFILE
 PERMISSION_SET = ComponentKind.PERMISSION_SET
 OBJECT_PERMISSION = PartKind.OBJECT_PERMISSION
 
+# Name of the object permission that holds for every object without one of its own, in the same
+# permission set.
 ALL_OBJECTS = "all_objects__sys"
-"""Name of the object permission that holds for every object without one of its own, in the same permission set."""
 
+# The same for the objects that are not the platform's; it goes before that for all objects.
 BUSINESS_OBJECTS = "business_objects__sys"
-"""The same for the objects that are not the platform's; it goes before that for all objects."""
 
 
 class Operation(StrEnum):
@@ -114,7 +115,12 @@ _PROFILE = ComponentType(
         text("label", 100, required=True),
         flag("active"),
         text("description", 255),
-        component("permission_sets", PERMISSION_SET, multi_value=True, bare=True),
+        component(
+            "permission_sets",
+            PERMISSION_SET,
+            multi_value=True,
+            bare=True,
+        ),
     ),
     kept=True,
 )

@@ -35,8 +35,8 @@ from shared.vault.model.component_model import (
 
 __all__ = ["ComponentError", "Registry", "component_id", "object_type_id"]
 
+# Type and name of a component.
 Key = tuple[str, str]
-"""Type and name of a component."""
 
 COMPONENT_ID_PREFIX = "VCM"
 MAX_CUSTOM_OBJECTS = 500
@@ -62,6 +62,7 @@ def _digits(name: str) -> str:
     return digest[:12].upper()
 
 
+# Without slots: its cached properties are stored in the instance.
 @dataclass(frozen=True)
 class Registry:
     """The components by type and name, and what they build: objects, picklists, lifecycles and so on, by name.
@@ -150,7 +151,11 @@ class Registry:
         """Return the to-many relationships of an object: their name → (child object, the child's reference field)."""
         return self._inbound.get(object_name, _NO_RELATIONSHIPS)
 
-    def object_type_id(self, object_name: str, type_name: str) -> str:
+    def object_type_id(
+        self,
+        object_name: str,
+        type_name: str,
+    ) -> str:
         """Return the id of an object type, as ``object_type__v`` has it."""
         return object_type_id(object_name, type_name)
 
@@ -196,6 +201,7 @@ def _assemble(components: Mapping[Key, Component]) -> Registry:
         _built(components, ComponentKind.QUEUE, build.build_queue),
         build_documents(components.values()),
     )
+    # At the end, for components come in any order and may refer to each other in circles.
     check_references(registry)
     custom = [name for name in objects if name.endswith("__c")]
     if len(custom) > MAX_CUSTOM_OBJECTS:

@@ -15,8 +15,8 @@ from shared.vault.components.uses import BARE_REFERENCES, OWNERS
 
 __all__ = ["renamed_component", "renamed_field", "renamed_state"]
 
+# Takes an attribute's name and one of its values; returns what the value becomes.
 Rewrite = Callable[[str, Scalar], Scalar]
-"""Takes an attribute's name and one of its values; returns what the value becomes."""
 
 _FIELD_ATTRIBUTES = frozenset(
     {
@@ -58,7 +58,12 @@ class _ComponentRenaming:
         kind, name = key
         owned_types = [owned for owned, owner in OWNERS.items() if owner == kind]
         members = [*COMPONENT_TYPES[kind].subtypes, *owned_types]
-        self._rewrite = _reference_rewrite([kind], name, new_name, members)
+        self._rewrite = _reference_rewrite(
+            [kind],
+            name,
+            new_name,
+            members,
+        )
 
     def applied(self, component: Component) -> Component:
         """Return the component with the new name wherever it stands; itself where nothing changes."""
@@ -75,7 +80,10 @@ class _ComponentRenaming:
         if kind == ComponentKind.OBJECT and component.type == PERMISSION_SET:
             # Without the attribute object, a permission is for the object that it is named after.
             return _with_renamed_children(
-                changed, OBJECT_PERMISSION, name, self._new_name
+                changed,
+                OBJECT_PERMISSION,
+                name,
+                self._new_name,
             )
         return changed
 
@@ -96,16 +104,32 @@ def renamed_field(
     for component in registry.components.values():
         changed = _rewritten(component, dotted)
         if component.key == owner.key:
-            plain = _plain_rewrite(_FIELD_ATTRIBUTES, PartKind.FIELD, old, new)
+            plain = _plain_rewrite(
+                _FIELD_ATTRIBUTES,
+                PartKind.FIELD,
+                old,
+                new,
+            )
             changed = _rewritten(changed, plain)
         elif component.type == ComponentKind.INTEGRATION_RULE:
             rules = [
-                _rule_with_field(rule, registry, owner.name, old, new)
+                _rule_with_field(
+                    rule,
+                    registry,
+                    owner.name,
+                    old,
+                    new,
+                )
                 for rule in changed.children
             ]
             changed = _with_children(changed, rules)
         elif _is_member(component, ComponentKind.OBJECT_TYPE, owner.name):
-            changed = _with_renamed_children(changed, PartKind.TYPE_FIELD, old, new)
+            changed = _with_renamed_children(
+                changed,
+                PartKind.TYPE_FIELD,
+                old,
+                new,
+            )
         elif component.key == own_lifecycle:
             changed = _rewritten(changed, _lifecycle_field_rewrite(old, new))
         if changed is not component:
@@ -123,8 +147,18 @@ def renamed_state(
     old_path = f"{lifecycle.name}.{old}"
     new_path = f"{lifecycle.name}.{new}"
     dotted = _reference_rewrite([kind], old_path, new_path)
-    of_lifecycle = _plain_rewrite(_STATE_ATTRIBUTES, kind, old, new)
-    of_associations = _plain_rewrite(_ASSOCIATION_ATTRIBUTES, kind, old, new)
+    of_lifecycle = _plain_rewrite(
+        _STATE_ATTRIBUTES,
+        kind,
+        old,
+        new,
+    )
+    of_associations = _plain_rewrite(
+        _ASSOCIATION_ATTRIBUTES,
+        kind,
+        old,
+        new,
+    )
     for component in registry.components.values():
         changed = _rewritten(component, dotted)
         if component.key == lifecycle.key:
@@ -137,7 +171,10 @@ def renamed_state(
             yield changed
 
 
-def _own_lifecycle(registry: Registry, object_name: str) -> Key | None:
+def _own_lifecycle(
+    registry: Registry,
+    object_name: str,
+) -> Key | None:
     """Return the key of an object's lifecycle; None when it has none, or shares it.
 
     A shared lifecycle names fields that other objects have under the old name.
@@ -149,11 +186,18 @@ def _own_lifecycle(registry: Registry, object_name: str) -> Key | None:
     return ComponentKind.LIFECYCLE, name
 
 
-def _is_member(component: Component, kind: ComponentKind, owner: str) -> bool:
+def _is_member(
+    component: Component,
+    kind: ComponentKind,
+    owner: str,
+) -> bool:
     return component.type == kind and component.name.startswith(f"{owner}.")
 
 
-def _rewritten(component: Component, rewrite: Rewrite) -> Component:
+def _rewritten(
+    component: Component,
+    rewrite: Rewrite,
+) -> Component:
     """Return the component with its values rewritten; itself where nothing changes."""
     attributes = {
         name: tuple(rewrite(name, value) for value in values)
@@ -166,7 +210,10 @@ def _rewritten(component: Component, rewrite: Rewrite) -> Component:
     return replace(changed, attributes=attributes)
 
 
-def _with_children(component: Component, children: list[Component]) -> Component:
+def _with_children(
+    component: Component,
+    children: list[Component],
+) -> Component:
     pairs = zip(children, component.children, strict=True)
     if all(new is old for new, old in pairs):
         return component
@@ -293,7 +340,11 @@ def _with_renamed_children(
     return _with_children(component, children)
 
 
-def _with_owner(component: Component, old: str, new: str) -> Component:
+def _with_owner(
+    component: Component,
+    old: str,
+    new: str,
+) -> Component:
     """Return the component ``{old}.{name}`` as ``{new}.{name}``; itself when it belongs to another owner."""
     if not component.name.startswith(f"{old}."):
         return component

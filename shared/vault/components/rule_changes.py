@@ -18,11 +18,14 @@ LOCK_DEFAULTS = "lock_defaults"
 _LOCKS = (LOCK_ACTIVATION, LOCK_DEFAULTS)
 _CUSTOM = "__c"
 _ACTIVE = "active"
+# Attributes that LOCK_DEFAULTS leaves free.
 _FREE = frozenset({_ACTIVE, "label"})
-"""Attributes that LOCK_DEFAULTS leaves free."""
 
 
-def check_rule_change(before: Component | None, after: Component | None) -> None:
+def check_rule_change(
+    before: Component | None,
+    after: Component | None,
+) -> None:
     """Check a change of a rule; ``before`` is None for a new one, ``after`` for one that is dropped.
 
     :raises ComponentError: LOCKED if a lock of the rule forbids it, INVALID_ATTRIBUTE if a filter is no condition.
@@ -35,7 +38,10 @@ def check_rule_change(before: Component | None, after: Component | None) -> None
         _check_filter(part, f"{after.full_name}: {part.type} {part.name}")
 
 
-def locked_attributes(rule: Component, part: Component) -> frozenset[str]:
+def locked_attributes(
+    rule: Component,
+    part: Component,
+) -> frozenset[str]:
     """Return the attributes of a rule, or of a part of it, that its locks keep as they are."""
     if part is not rule and not _delivered(part):
         return frozenset()
@@ -61,7 +67,10 @@ def _check_filter(part: Component, path: str) -> None:
         raise ComponentError(f"{path}: filter_clause: {error}") from error
 
 
-def _check_locks(before: Component, after: Component | None) -> None:
+def _check_locks(
+    before: Component,
+    after: Component | None,
+) -> None:
     path = before.full_name
     locks = [lock for lock in _LOCKS if before.flag(lock)]
     if not locks:
@@ -81,7 +90,10 @@ def _check_locks(before: Component, after: Component | None) -> None:
         raise _locked(f"{path}: {message}")
 
 
-def _activity(rule: Component, former: Component | None = None) -> dict[str, bool]:
+def _activity(
+    rule: Component,
+    former: Component | None = None,
+) -> dict[str, bool]:
     """Return whether the rule, under the key ``""``, and each of its delivered parts is active.
 
     A delivered part that ``former`` has and the rule lacks is not.
@@ -96,7 +108,10 @@ def _activity(rule: Component, former: Component | None = None) -> dict[str, boo
     return active
 
 
-def _changed(before: Component, after: Component) -> Iterator[str]:
+def _changed(
+    before: Component,
+    after: Component,
+) -> Iterator[str]:
     """Yield the names of delivered parts that have changed, apart from their activity."""
     if _content(before) != _content(after):
         yield "the rule's own attributes"

@@ -37,6 +37,7 @@ def quote(identifier: str) -> str:
     if not _IDENTIFIER.fullmatch(identifier):
         message = "A name has characters that a database identifier may not have."
         raise ComponentError(message, Code.INVALID_NAME)
+    # In quotes even a keyword of SQL is a name.
     return f'"{identifier}"'
 
 
@@ -73,10 +74,16 @@ def needs_unique_index(field: Field) -> bool:
 
 def needs_index(field: Field) -> bool:
     """Return whether the field has an index that allows equal values."""
+    # PostgreSQL has no index for a foreign key by itself: deleting a record would read all that may
+    # refer to it.
     return refers(field) or field.name in _INDEXED
 
 
-def schema_name(object_name: str, field_name: str, suffix: str) -> str:
+def schema_name(
+    object_name: str,
+    field_name: str,
+    suffix: str,
+) -> str:
     """Return the name of a constraint (``fkey``) or index (``key``, ``idx``) of a field.
 
     A name that PostgreSQL would cut off ends in a digest of the whole instead: two long names must not meet.
@@ -95,6 +102,7 @@ def foreign_key(object_name: str, field: Field) -> str:
     constraint = quote(schema_name(object_name, field.name, "fkey"))
     column = quote(field.name)
     if field.object is None:
+        # A file stays while a record has it.
         referenced, deletion = FILES, "NO ACTION"
     else:
         referenced = f"{table(field.object)} (id)"
@@ -102,22 +110,45 @@ def foreign_key(object_name: str, field: Field) -> str:
     return f"CONSTRAINT {constraint} FOREIGN KEY ({column}) REFERENCES {referenced} ON DELETE {deletion}"
 
 
-def create_unique_index(object_name: str, field_name: str) -> str:
+def create_unique_index(
+    object_name: str,
+    field_name: str,
+) -> str:
     """Return the statement for the index that keeps a field's values unique."""
-    return _create_index(object_name, field_name, "key", "UNIQUE INDEX")
+    return _create_index(
+        object_name,
+        field_name,
+        "key",
+        "UNIQUE INDEX",
+    )
 
 
-def create_indexes(object_name: str, field: Field) -> list[str]:
+def create_indexes(
+    object_name: str,
+    field: Field,
+) -> list[str]:
     """Return the statements for the indexes of a field."""
     statements = []
     if needs_unique_index(field):
         statements.append(create_unique_index(object_name, field.name))
     if needs_index(field):
-        statements.append(_create_index(object_name, field.name, "idx", "INDEX"))
+        statements.append(
+            _create_index(
+                object_name,
+                field.name,
+                "idx",
+                "INDEX",
+            )
+        )
     return statements
 
 
-def _create_index(object_name: str, field_name: str, suffix: str, kind: str) -> str:
+def _create_index(
+    object_name: str,
+    field_name: str,
+    suffix: str,
+    kind: str,
+) -> str:
     name = quote(schema_name(object_name, field_name, suffix))
     column = quote(field_name)
     return f"CREATE {kind} {name} ON {table(object_name)} ({column})"

@@ -53,7 +53,10 @@ class SchemaChange:
     guards: tuple[Guard, ...] = ()
 
 
-def plan(old: VaultObject | None, new: VaultObject | None) -> SchemaChange:
+def plan(
+    old: VaultObject | None,
+    new: VaultObject | None,
+) -> SchemaChange:
     """Return what turns the table of ``old`` into that of ``new``; None means that the object does not exist.
 
     Objects that a new or changed field refers to must have their tables already.
@@ -65,7 +68,10 @@ def plan(old: VaultObject | None, new: VaultObject | None) -> SchemaChange:
     return _Alteration(old, new).plan()
 
 
-def rename_table(old: VaultObject, new_name: str) -> tuple[str, ...]:
+def rename_table(
+    old: VaultObject,
+    new_name: str,
+) -> tuple[str, ...]:
     """Return what turns the table of ``old`` into that of an object of the new name, otherwise the same."""
     statements = [f"ALTER TABLE {table(old.name)} RENAME TO {quote(new_name)}"]
     if has_sequence(old):
@@ -80,7 +86,11 @@ def rename_table(old: VaultObject, new_name: str) -> tuple[str, ...]:
     return tuple(statements)
 
 
-def rename_column(owner: VaultObject, old: Field, new_name: str) -> tuple[str, ...]:
+def rename_column(
+    owner: VaultObject,
+    old: Field,
+    new_name: str,
+) -> tuple[str, ...]:
     """Return what gives the column of a field its new name."""
     former, following = quote(old.name), quote(new_name)
     before = (owner.name, old.name)
@@ -102,6 +112,7 @@ def _renamed_parts(
     """
     if needs_unique_index(field):
         yield _rename_index(before, after, "key")
+    # Other fields with such an index belong to documents, whose table is never renamed.
     if refers(field) or field.name == "modified_date__v":
         yield _rename_index(before, after, "idx")
     if refers(field):
@@ -164,7 +175,11 @@ def _column_suffix(field: Field) -> str:
 class _Alteration:
     """Collects the statements and guards of one object's change."""
 
-    def __init__(self, old: VaultObject, new: VaultObject) -> None:
+    def __init__(
+        self,
+        old: VaultObject,
+        new: VaultObject,
+    ) -> None:
         self._old = old
         self._new = new
         self._table = table(new.name)
@@ -203,7 +218,12 @@ class _Alteration:
             state = self._new.fields["state__v"]
             self._guard(state, "", "has records in states of the former lifecycle")
 
-    def _guard(self, field: Field, condition: str, problem: str) -> None:
+    def _guard(
+        self,
+        field: Field,
+        condition: str,
+        problem: str,
+    ) -> None:
         """Refuse the change where records have values of which ``condition`` holds; ``{column}`` stands for it."""
         column = quote(field.name)
         found = f"{column} IS NOT NULL"
@@ -237,9 +257,11 @@ class _Alteration:
     @staticmethod
     def _is_replacement(old: Field, new: Field) -> bool:
         """Return whether values of the old field can be none of the new one."""
+        # Texts of all lengths have one type of column.
         if old.type is not new.type:
             both_are_text = old.type in _TEXT_TYPES and new.type in _TEXT_TYPES
             return not both_are_text
+        # The values name records of the former object, or entries of the former picklist.
         return old.object != new.object or old.picklist != new.picklist
 
     def _guard_length(self, old: Field, new: Field) -> None:
@@ -264,11 +286,16 @@ class _Alteration:
             self._guard(new, condition, "has values too large for a whole number")
         self._alter_type(old, new, f"{quote(new.name)}::{column_type(new)}")
 
-    def _alter_multi_value(self, old: Field, new: Field) -> None:
+    def _alter_multi_value(
+        self,
+        old: Field,
+        new: Field,
+    ) -> None:
         if old.multi_value == new.multi_value:
             return
         column = quote(new.name)
         if new.multi_value:
+            # A record without a value stays without one, instead of having an array of NULL.
             values = f"CASE WHEN {column} IS NOT NULL THEN ARRAY[{column}] END"
             self._alter_type(old, new, values)
             return
@@ -276,13 +303,23 @@ class _Alteration:
         self._guard(new, condition, "has records with several values")
         self._alter_type(old, new, f"{column}[1]")
 
-    def _alter_type(self, old: Field, new: Field, using: str) -> None:
+    def _alter_type(
+        self,
+        old: Field,
+        new: Field,
+        using: str,
+    ) -> None:
         following = column_type(new)
+        # A change of type can rewrite the whole table.
         if column_type(old) != following:
             column = quote(new.name)
             self._alter(f"ALTER COLUMN {column} TYPE {following} USING {using}")
 
-    def _alter_reference(self, old: Field, new: Field) -> None:
+    def _alter_reference(
+        self,
+        old: Field,
+        new: Field,
+    ) -> None:
         if new.object is None or old.relationship_deletion is new.relationship_deletion:
             return
         # PostgreSQL cannot change ON DELETE of a constraint that exists.

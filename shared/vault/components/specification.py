@@ -1,4 +1,4 @@
-"""How a component type is described: its attributes, what they may hold, and its sub-component types."""
+"""Describes component types: their attributes, the values of those, and their sub-component types."""
 
 from __future__ import annotations
 
@@ -76,10 +76,20 @@ class ComponentType:
 
 
 def text(
-    name: str, max_length: int, *, required: bool = False, multi_value: bool = False
+    name: str,
+    max_length: int,
+    *,
+    required: bool = False,
+    multi_value: bool = False,
 ) -> Attribute:
     """Return a text attribute of at most ``max_length`` characters a value."""
-    return Attribute(name, ValueType.STRING, required, max_length, multi_value)
+    return Attribute(
+        name,
+        ValueType.STRING,
+        required,
+        max_length,
+        multi_value,
+    )
 
 
 def flag(name: str) -> Attribute:
@@ -96,13 +106,27 @@ def number(
 ) -> Attribute:
     """Return a numeric attribute within inclusive bounds."""
     return Attribute(
-        name, ValueType.NUMBER, minimum=minimum, maximum=maximum, fractional=fractional
+        name,
+        ValueType.NUMBER,
+        minimum=minimum,
+        maximum=maximum,
+        fractional=fractional,
     )
 
 
-def enum(name: str, values: tuple[str, ...], *, required: bool = False) -> Attribute:
+def enum(
+    name: str,
+    values: tuple[str, ...],
+    *,
+    required: bool = False,
+) -> Attribute:
     """Return an attribute whose value is one of ``values``."""
-    return Attribute(name, ValueType.ENUM, required, enums=values)
+    return Attribute(
+        name,
+        ValueType.ENUM,
+        required,
+        enums=values,
+    )
 
 
 def component(
@@ -130,7 +154,10 @@ def xml(name: str, max_length: int = 200_000) -> Attribute:
     return Attribute(name, ValueType.XML, max_length=max_length)
 
 
-def expression(name: str, max_length: int = 4000) -> Attribute:
+def expression(
+    name: str,
+    max_length: int = 4000,
+) -> Attribute:
     """Return an attribute for an expression, in brackets or as a string."""
     return Attribute(name, ValueType.EXPRESSION, max_length=max_length)
 

@@ -204,7 +204,7 @@ _TYPED = (
     *DOCUMENT_TYPES,
 )
 
+# Every component type by its name: those that this Vault acts on, and those that it keeps.
 COMPONENT_TYPES: Mapping[str, ComponentType] = {
-    kind.name: kind for kind in (*_TYPED, *KEPT_TYPES)
+    str(kind.name): kind for kind in (*_TYPED, *KEPT_TYPES)
 }
-"""Every component type by its name: those that this Vault acts on, and those that it keeps."""

@@ -24,6 +24,7 @@ __all__ = [
 
 Key = tuple[str, str]
 
+# Types whose components are named ``{owner}.{name}``, and the type of the owner.
 OWNERS = {
     ComponentKind.OBJECT_TYPE: ComponentKind.OBJECT,
     ComponentKind.OBJECT_ACTION: ComponentKind.OBJECT,
@@ -31,8 +32,8 @@ OWNERS = {
     "Searchablefield": ComponentKind.OBJECT,
     "Layoutrule": "Pagelayout",
 }
-"""Types whose components are named ``{owner}.{name}``, and the type of the owner."""
 
+# Attributes that may name a component without its type.
 BARE_REFERENCES = {
     "object": ComponentKind.OBJECT,
     "root_object": ComponentKind.OBJECT,
@@ -43,8 +44,8 @@ BARE_REFERENCES = {
     "queue": ComponentKind.QUEUE,
     "permission_sets": ComponentKind.PERMISSION_SET,
 }
-"""Attributes that may name a component without its type."""
 
+# Stricter than a reference below, for dependencies are not looked up among components that exist.
 _SUFFIXED = r"[a-z0-9_]+__(?:v|c|sys)"
 _QUALIFIED = re.compile(rf"([A-Z][A-Za-z]{{1,49}})\.({_SUFFIXED}(?:\.{_SUFFIXED})?)")
 _REFERENCE = re.compile(r"([A-Z][A-Za-z]{1,59})\.([A-Za-z0-9_]+(?:\.[A-Za-z0-9_]+)*)")
@@ -120,6 +121,7 @@ def _resolved(
     """Return the key that a reference leads to: its name may go on, with a sub-component or a member."""
     if type_name not in COMPONENT_TYPES:
         return None
+    # The longest name that is a component: ``Object.a__c.b__c`` may be a field of ``Object.a__c``.
     while name:
         if (type_name, name) in components:
             return type_name, name
@@ -176,7 +178,12 @@ def _written_dependencies(component: Component) -> Iterator[Dependency]:
     target = component.reference("target_object")
     field = component.reference("target_object_field")
     if target is not None and field is not None:
-        yield Dependency(ComponentKind.OBJECT, target, PartKind.FIELD, field)
+        yield Dependency(
+            ComponentKind.OBJECT,
+            target,
+            PartKind.FIELD,
+            field,
+        )
     referenced = _referenced_object(component)
     if referenced is not None:
         yield Dependency(ComponentKind.OBJECT, referenced)

@@ -121,7 +121,12 @@ class _TaskRun:
 
     async def _pages(self, text: str) -> AsyncIterator[QueryPage]:
         queries, caller = self._services.queries, self._context.caller
-        page = await queries.run(caller, text, describe=False, version_path=VERSION)
+        page = await queries.run(
+            caller,
+            text,
+            describe=False,
+            version_path=VERSION,
+        )
         while True:
             yield page
             if page.next_page is None:
@@ -130,10 +135,19 @@ class _TaskRun:
             place = parse_qs(address.query)
             cursor = address.path.rpartition("/")[2]
             offset, size = int(place["pageoffset"][0]), int(place["pagesize"][0])
-            page = await queries.page(caller, cursor, size, offset, VERSION)
+            page = await queries.page(
+                caller,
+                cursor,
+                size,
+                offset,
+                VERSION,
+            )
 
 
-def statement(task: ExtractTask, target: VaultObject | None) -> str:
+def statement(
+    task: ExtractTask,
+    target: VaultObject | None,
+) -> str:
     """Return the query of a task, which reads long texts whole."""
     fields = target.fields if target is not None else {}
     selected = [

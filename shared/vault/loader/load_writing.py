@@ -38,12 +38,31 @@ SUCCESS_HEADER = (
 class TaskLog:
     """The logs of one task while it runs."""
 
-    def __init__(self, database: Database, job_id: int, task: LoadTask) -> None:
+    def __init__(
+        self,
+        database: Database,
+        job_id: int,
+        task: LoadTask,
+    ) -> None:
         self._task = task
-        self._success = JobLog(database, job_id, task.task_id, SUCCESS_LOG)
-        self._failure = JobLog(database, job_id, task.task_id, FAILURE_LOG)
+        self._success = JobLog(
+            database,
+            job_id,
+            task.task_id,
+            SUCCESS_LOG,
+        )
+        self._failure = JobLog(
+            database,
+            job_id,
+            task.task_id,
+            FAILURE_LOG,
+        )
 
-    async def begin(self, connection: Connection, header: Sequence[str]) -> None:
+    async def begin(
+        self,
+        connection: Connection,
+        header: Sequence[str],
+    ) -> None:
         """Write the header lines."""
         await self._success.append(connection, lines([SUCCESS_HEADER]))
         await self._failure.append(
@@ -72,7 +91,10 @@ class TaskLog:
         return len(failed)
 
     async def refuse_rest(
-        self, connection: Connection, header: Sequence[str], reason: str
+        self,
+        connection: Connection,
+        header: Sequence[str],
+        reason: str,
     ) -> None:
         """Write that the rest of the file could not be read."""
         line = ("FAILURE", f"INVALID_DATA|{reason}", *("" for _ in _columns(header)))
@@ -89,8 +111,12 @@ class TaskLog:
         await self._failure.clear(connection)
 
     def _success_line(
-        self, row: dict[str, str], result: RowResult, number: int
+        self,
+        row: dict[str, str],
+        result: RowResult,
+        number: int,
     ) -> Sequence[object]:
+        # Without a key field rows are named by their ids, which rows to be created do not have.
         by_id = self._task.id_param is None and self._task.action is not Action.CREATE
         return (
             "WARNING" if result.warning else "SUCCESS",
@@ -104,12 +130,16 @@ class TaskLog:
         )
 
 
-def _failure_line(row: dict[str, str], result: RowResult) -> Sequence[object]:
+def _failure_line(
+    row: dict[str, str],
+    result: RowResult,
+) -> Sequence[object]:
     errors = "\n".join(f"{error.type}|{error.message}" for error in result.errors)
     return ("FAILURE", errors, *(row[name] for name in _columns(row)))
 
 
 def _columns(header: Sequence[str] | dict[str, str]) -> list[str]:
+    # A failure log that is loaded again has the columns of the log already.
     return [name for name in header if name not in LOG_COLUMNS]
 
 
@@ -135,7 +165,11 @@ def operations(action: Action) -> tuple[Operation, ...]:
             assert_never(action)
 
 
-def require_writable(registry: Registry, caller: Caller, task: LoadTask) -> None:
+def require_writable(
+    registry: Registry,
+    caller: Caller,
+    task: LoadTask,
+) -> None:
     """Refuse a task of which no row could be written.
 
     :raises VaultFault: INVALID_DATA, INSUFFICIENT_ACCESS, OPERATION_NOT_ALLOWED.
@@ -169,12 +203,35 @@ async def write(
     mode = WriteMode(migration=task.migration_mode, no_triggers=task.no_triggers)
     match task.action:
         case Action.CREATE:
-            return await records.create(caller, name, rows, mode=mode)
+            return await records.create(
+                caller,
+                name,
+                rows,
+                mode=mode,
+            )
         case Action.UPDATE:
-            return await records.update(caller, name, rows, key, mode=mode)
+            return await records.update(
+                caller,
+                name,
+                rows,
+                key,
+                mode=mode,
+            )
         case Action.UPSERT:
-            return await records.upsert(caller, name, rows, key or "id", mode=mode)
+            return await records.upsert(
+                caller,
+                name,
+                rows,
+                key or "id",
+                mode=mode,
+            )
         case Action.DELETE:
-            return await records.delete(caller, name, rows, key, mode=mode)
+            return await records.delete(
+                caller,
+                name,
+                rows,
+                key,
+                mode=mode,
+            )
         case _:
             assert_never(task.action)

@@ -61,7 +61,12 @@ class LoaderService:
             "tasks": [task.to_json() for task in tasks],
             "send_notification": notify,
         }
-        job_id = await self._jobs.submit(caller, LOAD, "Load data files", parameters)
+        job_id = await self._jobs.submit(
+            caller,
+            LOAD,
+            "Load data files",
+            parameters,
+        )
         return job_id, tasks
 
     async def extract(

@@ -97,12 +97,20 @@ def extract_tasks(rows: Sequence[Mapping[str, object]]) -> list[ExtractTask]:
     ]
 
 
-def _load_task(task_id: str, row: Mapping[str, object]) -> LoadTask:
+def _load_task(
+    task_id: str,
+    row: Mapping[str, object],
+) -> LoadTask:
     name = _object(task_id, row)
     action = _text(task_id, row, "action").lower()
     if action not in {choice.value for choice in Action}:
         raise _invalid(task_id, "action")
-    id_param = _text(task_id, row, "idparam", required=action == Action.UPSERT)
+    id_param = _text(
+        task_id,
+        row,
+        "idparam",
+        required=action == Action.UPSERT,
+    )
     order = row.get("order") or task_id
     if not str(order).isdigit() or len(str(order)) > 6:
         raise _invalid(task_id, "order")
@@ -118,7 +126,10 @@ def _load_task(task_id: str, row: Mapping[str, object]) -> LoadTask:
     )
 
 
-def _extract_task(task_id: str, row: Mapping[str, object]) -> ExtractTask:
+def _extract_task(
+    task_id: str,
+    row: Mapping[str, object],
+) -> ExtractTask:
     name = _object(task_id, row)
     listed = row.get("fields")
     fields = listed.split(",") if isinstance(listed, str) else listed
@@ -130,10 +141,20 @@ def _extract_task(task_id: str, row: Mapping[str, object]) -> ExtractTask:
     names = tuple(dict.fromkeys(str(field).strip() for field in fields))
     if len(names) > MAX_FIELDS or not all(FIELD.fullmatch(field) for field in names):
         raise _invalid(task_id, "fields")
-    criteria = _text(task_id, row, "vql_criteria__v", required=False)
+    criteria = _text(
+        task_id,
+        row,
+        "vql_criteria__v",
+        required=False,
+    )
     if len(criteria) > MAX_CRITERIA:
         raise _invalid(task_id, "vql_criteria__v")
-    return ExtractTask(task_id, name, names, clause(criteria))
+    return ExtractTask(
+        task_id,
+        name,
+        names,
+        clause(criteria),
+    )
 
 
 # What may follow FROM without WHERE.
@@ -188,7 +209,11 @@ def _object(task_id: str, row: Mapping[str, object]) -> str:
 
 
 def _text(
-    task_id: str, row: Mapping[str, object], name: str, *, required: bool = True
+    task_id: str,
+    row: Mapping[str, object],
+    name: str,
+    *,
+    required: bool = True,
 ) -> str:
     value = row.get(name)
     if value is None or value == "":

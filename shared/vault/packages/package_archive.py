@@ -15,9 +15,8 @@ MAX_ENTRIES = 5_000
 MAX_NAME = 300
 MAX_ENTRY_BYTES = 20 * 2**20
 MAX_UNPACKED_BYTES = 100 * 2**20
-MAX_RATIO = (
-    200  # of an entry's size to what it takes up in the file; text seldom passes 20
-)
+# Of an entry's size to what it takes up in the file; text seldom passes 20.
+MAX_RATIO = 200
 RATIO_FROM = 2**20  # bytes: what is smaller may be packed as tightly as it likes
 METHODS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
 SYMBOLIC_LINK = 0o120000
@@ -32,20 +31,25 @@ class PackageFault(Exception):
     """A file that is not a package, or one that this Vault will not open; the text says why."""
 
 
-def unpack(data: bytes, *, listed_only: str = "") -> dict[str, bytes]:
+def unpack(
+    data: bytes,
+    *,
+    listed_only: str = "",
+) -> dict[str, bytes]:
     """Return the files of an archive by their paths; those below the folder ``listed_only`` without their content.
 
-    :raises PackageFault:
+    :raises PackageFault: when it is no archive, or exceeds a bound.
     """
     if len(data) > MAX_FILE_BYTES:
         raise PackageFault(f"The file is larger than {MAX_FILE_BYTES} bytes")
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             entries = _checked(archive.infolist())
-            return {
-                name: b"" if _below(name, listed_only) else archive.read(e)
-                for name, e in entries.items()
-            }
+            contents = {}
+            for name, entry in entries.items():
+                is_listed_only = _below(name, listed_only)
+                contents[name] = b"" if is_listed_only else archive.read(entry)
+            return contents
     except (
         zipfile.BadZipFile,
         zlib.error,
@@ -59,11 +63,12 @@ def unpack(data: bytes, *, listed_only: str = "") -> dict[str, bytes]:
 
 def pack(files: Mapping[str, bytes]) -> bytes:
     """Return an archive of these files, in their order."""
-    sheet = io.BytesIO()
-    with zipfile.ZipFile(sheet, "w", zipfile.ZIP_DEFLATED) as archive:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in files.items():
-            archive.writestr(zipfile.ZipInfo(name, DATE), content, zipfile.ZIP_DEFLATED)
-    return sheet.getvalue()
+            entry = zipfile.ZipInfo(name, DATE)
+            archive.writestr(entry, content, zipfile.ZIP_DEFLATED)
+    return buffer.getvalue()
 
 
 def _checked(entries: Sequence[zipfile.ZipInfo]) -> dict[str, zipfile.ZipInfo]:
@@ -80,10 +85,10 @@ def _checked(entries: Sequence[zipfile.ZipInfo]) -> dict[str, zipfile.ZipInfo]:
             raise PackageFault("The archive has two entries of the same name")
         checked[path] = entry
     # What an entry says of its size is also the most that is ever read of it.
-    if sum(entry.file_size for entry in checked.values()) > MAX_UNPACKED_BYTES:
-        raise PackageFault(
-            f"The archive unpacks to more than {MAX_UNPACKED_BYTES} bytes"
-        )
+    total = sum(entry.file_size for entry in checked.values())
+    if total > MAX_UNPACKED_BYTES:
+        message = f"The archive unpacks to more than {MAX_UNPACKED_BYTES} bytes"
+        raise PackageFault(message)
     return checked
 
 
@@ -92,9 +97,10 @@ def _names(entry: zipfile.ZipInfo) -> list[str]:
     path = entry.orig_filename
     names = path.removesuffix("/").split("/")
     if len(path) > MAX_NAME or not path.isprintable():
-        raise PackageFault(
+        message = (
             "An entry's name is too long, or has characters that cannot be printed"
         )
+        raise PackageFault(message)
     if "\\" in path or ":" in path or any(name in ("", ".", "..") for name in names):
         raise PackageFault("An entry's name leads out of the archive")
     return names
@@ -108,16 +114,12 @@ def _check_entry(entry: zipfile.ZipInfo) -> None:
     if (entry.external_attr >> 16) & FILE_TYPE == SYMBOLIC_LINK:
         raise PackageFault("The archive has a symbolic link")
     if entry.file_size > MAX_ENTRY_BYTES:
-        raise PackageFault(
-            f"An entry of the archive is larger than {MAX_ENTRY_BYTES} bytes"
-        )
-    if (
-        entry.file_size > RATIO_FROM
-        and entry.file_size > MAX_RATIO * entry.compress_size
-    ):
-        raise PackageFault(
-            "An entry of the archive is packed more tightly than any real file"
-        )
+        message = f"An entry of the archive is larger than {MAX_ENTRY_BYTES} bytes"
+        raise PackageFault(message)
+    most = max(RATIO_FROM, MAX_RATIO * entry.compress_size)
+    if entry.file_size > most:
+        message = "An entry of the archive is packed more tightly than any real file"
+        raise PackageFault(message)
 
 
 def _below(path: str, folder: str) -> bool:
@@ -137,37 +139,55 @@ def parse(text: bytes, name: str) -> Element:
     if len(text) > MAX_BYTES:
         raise PackageFault(f"{name} is larger than {MAX_BYTES} bytes")
     parser = ParserCreate(namespace_separator=" ")
-    _Reader(parser, builder := TreeBuilder(), name)
+    builder = TreeBuilder()
+    _Reader(parser, builder, name)
     try:
         parser.Parse(text, True)
     except ExpatError as error:
-        raise PackageFault(
-            f"{name} is not XML: line {error.lineno}, column {error.offset + 1}"
-        ) from error
+        place = f"line {error.lineno}, column {error.offset + 1}"
+        raise PackageFault(f"{name} is not XML: {place}") from error
     return builder.close()
 
 
 def text_of(element: Element | None, path: str) -> str:
     """Return the text of a descendant, without blanks around it; empty when there is none."""
-    return "" if element is None else (element.findtext(path) or "").strip()
+    if element is None:
+        return ""
+    text = element.findtext(path) or ""
+    return text.strip()
 
 
 def element(tag: str, *content: str, indent: str = "") -> str:
     """Return an element of XML around elements, or empty."""
     if not content:
         return f"{indent}<{tag}/>\n"
-    return f"{indent}<{tag}>\n{''.join(content)}{indent}</{tag.partition(' ')[0]}>\n"
+    # The closing tag has no attributes.
+    name = tag.partition(" ")[0]
+    inner = "".join(content)
+    return f"{indent}<{tag}>\n{inner}{indent}</{name}>\n"
 
 
-def leaf(tag: str, text: str, indent: str = "") -> str:
+def leaf(
+    tag: str,
+    text: str,
+    indent: str = "",
+) -> str:
     """Return an element of XML around text."""
-    return f"{indent}<{tag}>{escape(text)}</{tag}>\n" if text else f"{indent}<{tag}/>\n"
+    if not text:
+        return f"{indent}<{tag}/>\n"
+    escaped = escape(text)
+    return f"{indent}<{tag}>{escaped}</{tag}>\n"
 
 
 class _Reader:
     """Feeds what the parser meets to a tree, and ends at the first thing that has no place here."""
 
-    def __init__(self, parser: XMLParserType, builder: TreeBuilder, name: str) -> None:
+    def __init__(
+        self,
+        parser: XMLParserType,
+        builder: TreeBuilder,
+        name: str,
+    ) -> None:
         self._builder = builder
         self._name = name
         self._depth = 0
@@ -180,13 +200,16 @@ class _Reader:
         parser.EntityDeclHandler = self._refuse
         parser.ExternalEntityRefHandler = self._refuse
 
-    def _start(self, tag: str, attributes: dict[str, str]) -> None:
+    def _start(
+        self,
+        tag: str,
+        attributes: dict[str, str],
+    ) -> None:
         self._depth += 1
         if self._depth > MAX_DEPTH:
             raise PackageFault(f"{self._name} is nested too deeply")
-        self._builder.start(
-            _local(tag), {_local(name): value for name, value in attributes.items()}
-        )
+        local = {_local(name): value for name, value in attributes.items()}
+        self._builder.start(_local(tag), local)
 
     def _end(self, tag: str) -> None:
         self._depth -= 1

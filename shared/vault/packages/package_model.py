@@ -93,7 +93,11 @@ class DataStep:
         """Return what distinguishes the step from the others of its package."""
         return f"{self.number}/{self.name}"
 
-    def batch(self, start: int, count: int) -> list[dict[str, object]]:
+    def batch(
+        self,
+        start: int,
+        count: int,
+    ) -> list[dict[str, object]]:
         """Return ``count`` rows from ``start`` on, by field name."""
         return [
             dict(zip(self.header, row, strict=True))

@@ -41,11 +41,16 @@ class StepFault(Exception):
     """What keeps one step from being deployed."""
 
 
-def component_step(number: str, stem: str, files: Mapping[str, bytes]) -> ComponentStep:
+def component_step(
+    number: str,
+    stem: str,
+    files: Mapping[str, bytes],
+) -> ComponentStep:
     """Return the step of the files ``{Type.name}.mdl``, ``.md5`` and ``.dep``."""
     kind, _, name = stem.partition(".")
     content = files.get("mdl", b"")
     mdl, statement, error = "", None, ""
+    # A step that cannot be deployed is shown with the reason; it blocks the package, not its reading.
     try:
         if "mdl" not in files:
             raise StepFault("The step is JSON, not MDL, and cannot be deployed here")
@@ -56,11 +61,23 @@ def component_step(number: str, stem: str, files: Mapping[str, bytes]) -> Compon
         error = str(fault)
     declared = tuple(_declared(files["dep"])) if "dep" in files else ()
     return ComponentStep(
-        number, kind, name, mdl, md5_of(content), statement, declared, error
+        number,
+        kind,
+        name,
+        mdl,
+        md5_of(content),
+        statement,
+        declared,
+        error,
     )
 
 
-def data_step(number: str, stem: str, header: Element, content: bytes) -> DataStep:
+def data_step(
+    number: str,
+    stem: str,
+    header: Element,
+    content: bytes,
+) -> DataStep:
     """Return the step of the files ``{stem}.xml`` (its root is ``header``) and ``{stem}.csv``."""
     about = header.find("datastepheader")
     action, error = DataAction.CREATE, ""
@@ -92,6 +109,7 @@ def data_step(number: str, stem: str, header: Element, content: bytes) -> DataSt
 
 def md5_of(content: bytes) -> str:
     """Return the checksum of a file as packages carry it."""
+    # The format prescribes MD5: it finds damage, and is no protection.
     return hashlib.md5(content, usedforsecurity=False).hexdigest()
 
 
@@ -102,7 +120,11 @@ def _text(content: bytes) -> str:
         raise StepFault("The file is not UTF-8 text") from error
 
 
-def _statement(mdl: str, kind: str, name: str) -> Statement:
+def _statement(
+    mdl: str,
+    kind: str,
+    name: str,
+) -> Statement:
     """Return the one statement of a component step, which is about the component that the file is named after."""
     try:
         statements = parse_mdl(mdl)
@@ -110,12 +132,18 @@ def _statement(mdl: str, kind: str, name: str) -> Statement:
         raise StepFault(str(error)) from error
     if len(statements) != 1:
         raise StepFault(f"The file has {len(statements)} statements, not one")
-    if (statements[0].type, statements[0].name) != (kind, name):
+    statement = statements[0]
+    # Steps are ordered, and shown, by the name of the file.
+    if statement.key != (kind, name):
         raise StepFault("The file is named after another component than the one in it")
-    return statements[0]
+    return statement
 
 
-def _check_md5(content: bytes, md5: bytes | None, stem: str) -> None:
+def _check_md5(
+    content: bytes,
+    md5: bytes | None,
+    stem: str,
+) -> None:
     """Check the content against the ``.md5`` file, ``{md5} {Type.name}``, where there is one."""
     if md5 is None:
         return
@@ -127,9 +155,8 @@ def _check_md5(content: bytes, md5: bytes | None, stem: str) -> None:
 
 def _check_sum(content: bytes, expected: str) -> None:
     if expected and expected.lower() != md5_of(content):
-        raise StepFault(
-            "The file does not have the checksum that the package gives for it"
-        )
+        message = "The file does not have the checksum that the package has for it"
+        raise StepFault(message)
 
 
 def _check_count(found: int, expected: str) -> None:
@@ -150,28 +177,29 @@ def _table(text: str) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:
         header = tuple(name.strip() for name in next(reader, []))
-        if (
-            not header
-            or not all(header)
-            or len(set(header)) != len(header)
-            or len(header) > MAX_COLUMNS
-        ):
+        distinct = len(set(header)) == len(header)
+        named = bool(header) and all(header)
+        if not named or not distinct or len(header) > MAX_COLUMNS:
             raise StepFault("The first line does not name the fields, each once")
         return header, tuple(_rows(reader, len(header)))
     except csv.Error as error:
         raise StepFault(f"Line {reader.line_num} is not CSV: {error}") from error
 
 
-def _rows(reader: Iterator[list[str]], width: int) -> Iterator[tuple[str, ...]]:
+def _rows(
+    reader: Iterator[list[str]],
+    width: int,
+) -> Iterator[tuple[str, ...]]:
     count = 0
     for cells in reader:
         if not cells:
             continue
         count += 1
         if len(cells) != width:
-            raise StepFault(
+            message = (
                 f"Record {count} has {len(cells)} cells; the first line has {width}"
             )
+            raise StepFault(message)
         if count > MAX_ROWS:
             raise StepFault(f"The file has more than {MAX_ROWS} records")
         yield tuple(cells)
@@ -200,9 +228,31 @@ def _declared(content: bytes) -> Iterator[Declared]:
             )
             if kind and name:
                 blocking = (row.get("Blocking Type") or BLOCK).strip() != IGNORE
-                yield Declared(Dependency(kind, name, subtype, subname), blocking)
+                yield Declared(
+                    Dependency(
+                        kind,
+                        name,
+                        subtype,
+                        subname,
+                    ),
+                    blocking,
+                )
     except (csv.Error, StepFault) as error:
         raise PackageFault("A file of dependencies is not CSV") from error
+
+
+def _dependency(row: Mapping[str, str | None]) -> Dependency:
+    return Dependency(
+        type=_cell(row, "Target Component Type"),
+        name=_cell(row, "Target Component Name"),
+        subtype=_cell(row, "Target Sub Component Type"),
+        subname=_cell(row, "Target Sub Component Name"),
+    )
+
+
+def _cell(row: Mapping[str, str | None], column: str) -> str:
+    # A short line has None for the cells that it lacks.
+    return (row.get(column) or "").strip()
 
 
 MANIFEST = "vaultpackage.xml"
@@ -225,30 +275,36 @@ def read_package(data: bytes) -> Package:
     root = parse(files[MANIFEST], MANIFEST)
     if root.tag != "vaultpackage":
         raise PackageFault(f"{MANIFEST} is not the description of a package")
+    code = [name for name in files if name.startswith(f"{CODE}/")]
     return Package(
-        name=text_of(root, "name")[:MAX_TEXT] or DEFAULT_NAME,
-        summary=text_of(root, "summary")[:MAX_TEXT],
-        description=text_of(root, "description")[:MAX_TEXT],
-        author=text_of(root, "source/author")[:MAX_TEXT],
-        source_vault=text_of(root, "source/vault")[:MAX_TEXT],
+        name=_shortened(root, "name") or DEFAULT_NAME,
+        summary=_shortened(root, "summary"),
+        description=_shortened(root, "description"),
+        author=_shortened(root, "source/author"),
+        source_vault=_shortened(root, "source/vault"),
         steps=_steps(files),
-        code=tuple(sorted(name for name in files if name.startswith(f"{CODE}/"))),
+        code=tuple(sorted(code)),
     )
+
+
+def _shortened(root: Element, path: str) -> str:
+    # These are for people to read: a long one is cut rather than refused.
+    text = text_of(root, path)
+    return text[:MAX_TEXT]
 
 
 def _rooted(files: Mapping[str, bytes]) -> Mapping[str, bytes]:
     """Return the files by their paths from the folder of the manifest, which some tools wrap in one of its own."""
     if MANIFEST in files:
         return files
-    roots = [
-        name.removesuffix(MANIFEST) for name in files if name.endswith(f"/{MANIFEST}")
-    ]
-    if len(roots) != 1:
+    manifests = [name for name in files if name.endswith(f"/{MANIFEST}")]
+    if len(manifests) != 1:
         raise PackageFault(f"The archive has no {MANIFEST}")
+    root = manifests[0].removesuffix(MANIFEST)
     return {
-        name.removeprefix(roots[0]): data
+        name.removeprefix(root): data
         for name, data in files.items()
-        if name.startswith(roots[0])
+        if name.startswith(root)
     }
 
 
@@ -261,15 +317,12 @@ def _steps(files: Mapping[str, bytes]) -> tuple[Step, ...]:
         if top != COMPONENTS:
             continue
         if not _NUMBER.fullmatch(number) or "/" in name or not name:
-            raise PackageFault(
-                f"{COMPONENTS} has something other than numbered folders of files"
-            )
+            message = f"{COMPONENTS} has something other than numbered folders of files"
+            raise PackageFault(message)
         folders[number][name] = content
-    steps = [
-        step
-        for number in sorted(folders, key=int)
-        for step in _folder_steps(number, folders[number])
-    ]
+    steps: list[Step] = []
+    for number in sorted(folders, key=int):
+        steps += _folder_steps(number, folders[number])
     if len(steps) > MAX_STEPS:
         raise PackageFault(f"The package has more than {MAX_STEPS} steps")
     return tuple(steps)
@@ -280,17 +333,26 @@ def _folder_steps(number: str, folder: Folder) -> list[Step]:
     stems: dict[str, dict[str, bytes]] = defaultdict(dict)
     for name, content in folder.items():
         stem, _, ending = name.rpartition(".")
+        # Endings differ in capitals on some systems, and mean the same.
         if stems[stem].setdefault(ending.lower(), content) is not content:
             raise PackageFault(f"{COMPONENTS}/{number} has two files of the same name")
     return [_step(number, stem, stems[stem]) for stem in sorted(stems)]
 
 
-def _step(number: str, stem: str, files: Folder) -> Step:
+def _step(
+    number: str,
+    stem: str,
+    files: Folder,
+) -> Step:
     if "mdl" in files or "json" in files:
         return component_step(number, stem, files)
     if "csv" in files and "xml" in files:
         header: Element = parse(files["xml"], f"{stem}.xml")
-        return data_step(number, stem, header, files["csv"])
-    raise PackageFault(
-        f"{COMPONENTS}/{number} has neither MDL nor data with its description"
-    )
+        return data_step(
+            number,
+            stem,
+            header,
+            files["csv"],
+        )
+    message = f"{COMPONENTS}/{number} has neither MDL nor data with its description"
+    raise PackageFault(message)

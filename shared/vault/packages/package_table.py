@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from shared.vault.files.file_store import FileStore
     from shared.vault.storage.database import Connection, Database
 
+FOLDER = "packages"  # of the file store
+
 STORE = """
 INSERT INTO platform.package (record_id, file_key, file_name, size, validation) VALUES ($1, $2, $3, $4, $5)
 ON CONFLICT (record_id) DO UPDATE SET file_key = excluded.file_key, file_name = excluded.file_name,
@@ -30,6 +32,10 @@ LOG = """
 INSERT INTO platform.package_log (record_id, name, kind, content) VALUES ($1, $2, $3, $4)
 ON CONFLICT (record_id, name) DO UPDATE SET content = excluded.content, created_date = now()
 """
+LOGS = """
+SELECT name, kind, created_date FROM platform.package_log WHERE record_id = $1 ORDER BY created_date, name
+"""
+# Rows of this table stay when their record is deleted: they count as gone then.
 RECORD = f"""
 (EXISTS (SELECT FROM records.{quote(PACKAGE)} r WHERE r.id = p.record_id)
 OR EXISTS (SELECT FROM records.{quote(OUTBOUND)} r WHERE r.id = p.record_id))
@@ -63,7 +69,7 @@ class PackageLog:
 
 
 class PackageTable:
-    """The packages of one database."""
+    """Reads and writes what is stored beside the package records of one database."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -74,26 +80,26 @@ class PackageTable:
             row = await connection.fetchrow(FIND, record_id)
         if row is None:
             return None
-        validation, deployment = (
-            None if row[c] is None else orjson.loads(row[c])
-            for c in ("validation", "deployment")
-        )
         return StoredPackage(
             row["record_id"],
             row["file_key"],
             row["file_name"],
             row["size"],
-            validation,
-            deployment,
+            _document(row["validation"]),
+            _document(row["deployment"]),
         )
 
     async def logs(self, record_id: str) -> Sequence[PackageLog]:
         """Return the logs of a package, oldest first."""
-        sql = "SELECT name, kind, created_date FROM platform.package_log WHERE record_id = $1 ORDER BY created_date, name"
         async with self._database.connection() as connection:
-            return [PackageLog(*row) for row in await connection.fetch(sql, record_id)]
+            rows = await connection.fetch(LOGS, record_id)
+        return [PackageLog(*row) for row in rows]
 
-    async def log(self, record_id: str, name: str) -> str | None:
+    async def log(
+        self,
+        record_id: str,
+        name: str,
+    ) -> str | None:
         """Return the text of one log, or None."""
         sql = "SELECT content FROM platform.package_log WHERE record_id = $1 AND name = $2"
         async with self._database.connection() as connection:
@@ -101,7 +107,10 @@ class PackageTable:
         return found
 
     @staticmethod
-    async def store(connection: Connection, package: StoredPackage) -> None:
+    async def store(
+        connection: Connection,
+        package: StoredPackage,
+    ) -> None:
         """Store a package's file and validation, in place of those it had."""
         await connection.execute(
             STORE,
@@ -114,7 +123,9 @@ class PackageTable:
 
     @staticmethod
     async def set_validation(
-        connection: Connection, record_id: str, document: Mapping[str, object]
+        connection: Connection,
+        record_id: str,
+        document: Mapping[str, object],
     ) -> None:
         """Replace the result of validation."""
         sql = "UPDATE platform.package SET validation = $2 WHERE record_id = $1"
@@ -122,7 +133,9 @@ class PackageTable:
 
     @staticmethod
     async def set_deployment(
-        connection: Connection, record_id: str, document: Mapping[str, object]
+        connection: Connection,
+        record_id: str,
+        document: Mapping[str, object],
     ) -> None:
         """Replace the result of deployment."""
         sql = "UPDATE platform.package SET deployment = $2 WHERE record_id = $1"
@@ -130,15 +143,26 @@ class PackageTable:
 
     @staticmethod
     async def write_log(
-        connection: Connection, record_id: str, name: str, kind: str, content: str
+        connection: Connection,
+        record_id: str,
+        name: str,
+        kind: str,
+        content: str,
     ) -> None:
         """Write a log, in place of the one of its name."""
-        await connection.execute(LOG, record_id, name, kind, content)
+        await connection.execute(
+            LOG,
+            record_id,
+            name,
+            kind,
+            content,
+        )
 
     async def remove_abandoned(self) -> Sequence[str]:
         """Delete packages whose record is gone; return the keys of their files."""
         async with self._database.connection() as connection:
-            return [row["file_key"] for row in await connection.fetch(ABANDONED)]
+            rows = await connection.fetch(ABANDONED)
+        return [row["file_key"] for row in rows]
 
 
 def _json(document: Mapping[str, object] | None) -> str | None:
@@ -148,9 +172,6 @@ def _json(document: Mapping[str, object] | None) -> str | None:
 def _document(text: str | None) -> Mapping[str, object] | None:
     found: Mapping[str, object] | None = None if text is None else orjson.loads(text)
     return found
-
-
-FOLDER = "packages"
 
 
 async def put_file(files: FileStore, content: bytes) -> str:
@@ -165,14 +186,15 @@ async def put_file(files: FileStore, content: bytes) -> str:
 
 
 async def get_file(files: FileStore, key: str) -> bytes:
-    """Return the file of a key."""
+    """Return the file of a key.
+
+    :raises VaultFault: INVALID_DATA when it is not in the store any more.
+    """
     content = bytearray()
     try:
         async for chunk in files.get(key):
             content += chunk
     except NotFound as error:
-        raise VaultFault(
-            ErrorType.INVALID_DATA,
-            "The file of the package is not in the store any more",
-        ) from error
+        message = "The file of the package is not in the store any more"
+        raise VaultFault(ErrorType.INVALID_DATA, message) from error
     return bytes(content)

@@ -1,4 +1,4 @@
-"""Components of a Vault written as a package file."""
+"""Writes components of a Vault as a package file."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ INDENT = "    "
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What a package says of itself."""
+    """The description of a package in its manifest."""
 
     name: str
     summary: str
@@ -37,12 +37,14 @@ class Header:
 
 
 def write_package(
-    header: Header, components: Sequence[Component], registry: Registry
+    header: Header,
+    components: Sequence[Component],
+    registry: Registry,
 ) -> bytes:
     """Return the file of a package with these components, each after those that it refers to."""
     files = {MANIFEST: _manifest(header).encode()}
     inside = {component.key for component in components}
-    # A component that comes twice to break a circle comes once in a package: whoever deploys it breaks the circle.
+    # A component that comes twice to break a circle comes once in a package: its deployment breaks the circle.
     ordered = {component.key: component for component in in_order(components)}
     for number, key in enumerate(ordered, 1):
         component = registry.components[key]
@@ -62,6 +64,7 @@ def missing_from(
     missing: dict[tuple[str, str], tuple[Component, Component]] = {}
     for component in components:
         for dependency in dependencies_of(component):
+            # What the Vault lacks cannot be added to its package.
             found = registry.components.get(dependency.key)
             if found is not None and dependency.key not in inside:
                 missing.setdefault(dependency.key, (found, component))
@@ -86,25 +89,36 @@ def _manifest(header: Header) -> str:
         leaf("description", header.description, INDENT),
         sdk,
     )
-    return '<?xml version="1.0" encoding="UTF-8"?>\n' + element(
-        f'vaultpackage xmlns="{NAMESPACE}"', *content
-    )
+    declaration = '<?xml version="1.0" encoding="UTF-8"?>\n'
+    return declaration + element(f'vaultpackage xmlns="{NAMESPACE}"', *content)
 
 
 def _dependencies(
-    component: Component, inside: Collection[tuple[str, str]], registry: Registry
+    component: Component,
+    inside: Collection[tuple[str, str]],
+    registry: Registry,
 ) -> str:
     sheet = io.StringIO(newline="")
     writer = csv.writer(sheet)
     writer.writerow(DEPENDENCY_HEADER)
     for dependency in dependencies_of(component):
         target = registry.components.get(dependency.key)
-        writer.writerow(_line(component, dependency, target, dependency.key in inside))
+        included = dependency.key in inside
+        line = _line(
+            component,
+            dependency,
+            target,
+            included,
+        )
+        writer.writerow(line)
     return sheet.getvalue()
 
 
 def _line(
-    source: Component, dependency: Dependency, target: Component | None, inside: bool
+    source: Component,
+    dependency: Dependency,
+    target: Component | None,
+    inside: bool,
 ) -> tuple[str, ...]:
     return (
         str(inside).lower(),
@@ -112,6 +126,7 @@ def _line(
         source.text("label", source.name),
         source.name,
         source.type,
+        # What the Vault itself lacks has no label here.
         target.text("label", target.name) if target else dependency.name,
         dependency.name,
         dependency.type,
