@@ -1,4 +1,4 @@
-"""Invented accounts and inquiries for the benchmark, written through the public API."""
+"""Creates invented accounts, inquiries and products for the benchmark through the public API."""
 
 from __future__ import annotations
 
@@ -24,14 +24,10 @@ class BenchFailed(Exception):
 async def submitted_inquiries(
     crm: VaultClient, medical: VaultClient, count: int, run: str
 ) -> list[str]:
-    """Ids of ``count`` submitted inquiries, each for an account of its own with one address."""
-    country = (
-        await crm.query("SELECT id FROM country__v WHERE country_code__v = 'US'")
-    ).rows[0]["id"]
-    codes = [
-        row["external_id__v"]
-        for row in (await medical.query("SELECT external_id__v FROM product__v")).rows
-    ]
+    """Create ``count`` submitted inquiries, each for an account of its own with one address; return their ids."""
+    country = await _country(crm)
+    known = await medical.query("SELECT external_id__v FROM product__v")
+    codes = [row["external_id__v"] for row in known.rows]
     names = ", ".join(f"'{code}'" for code in codes if code)
     products = await crm.query(
         f"SELECT id FROM product__v WHERE external_id__v CONTAINS ({names})"
@@ -112,21 +108,25 @@ def _inquiry(
 
 
 async def many_accounts(crm: VaultClient, medical: VaultClient, count: int) -> None:
-    """``count`` accounts without an address, of a country whose agreement lets them be pulled."""
+    """Create ``count`` accounts without an address, of a country whose agreement permits to pull them."""
     rule = {"country_code__v": "US", "pull_accounts_rule__v": "pull_accounts__v"}
-    country = (
-        await crm.query("SELECT id FROM country__v WHERE country_code__v = 'US'")
-    ).rows[0]["id"]
+    country = await _country(crm)
     await medical.update("country__v", [rule], "country_code__v")
     for start in range(0, count, CHUNK):
         numbers = range(start, min(start + CHUNK, count))
-        await _create(
-            crm, "account__v", [_account("many", number, country) for number in numbers]
-        )
+        rows = [_account("many", number, country) for number in numbers]
+        await _create(crm, "account__v", rows)
+
+
+async def _country(crm: VaultClient) -> object:
+    query = "SELECT id FROM country__v WHERE country_code__v = 'US'"
+    found = await crm.query(query)
+    return found.rows[0]["id"]
 
 
 async def changed_accounts(crm: VaultClient, count: int) -> None:
-    """Change so many of these accounts."""
+    """Change ``count`` of these accounts."""
+    # Other values each time, as the Vault does not write a record without changes.
     mark = uuid4().hex[:6]
     rows = (
         {"external_id__v": f"BENCH-many-{n}", "credentials__v": f"MD {mark}"}
@@ -136,7 +136,7 @@ async def changed_accounts(crm: VaultClient, count: int) -> None:
 
 
 async def many_products(crm: VaultClient, count: int) -> None:
-    """``count`` products, each in one of 100 product groups."""
+    """Create ``count`` products, each in one of 100 product groups."""
     groups = [
         {"name__v": f"Bench Group {n}", "external_id__v": f"BENCH-G-{n}"}
         for n in range(PRODUCT_GROUPS)
@@ -167,7 +167,7 @@ async def changed_products(crm: VaultClient, count: int) -> None:
 async def _update(
     client: VaultClient, object_name: str, rows: Sequence[dict[str, Any]]
 ) -> None:
-    """Update by external id, some calls at once."""
+    """Update records by external id, ten calls at once."""
     for start in range(0, len(rows), CHUNK):
         part = rows[start : start + CHUNK]
         calls = (

@@ -1,4 +1,4 @@
-"""Inquiries through the real system, beside a plain pipeline in the same run."""
+"""Measures inquiries through the real system, and through a plain pipeline in the same run."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ PYTHON = ("medical_vault", "crm_vault", "connector")
 async def run(
     system: System, count: int, accounts: int, profile: Path | None = None
 ) -> dict[str, Any]:
-    """Measure on ``system``, started for this and removed afterwards."""
+    """Start ``system``, measure on it, remove it, and return all figures."""
     try:
         await system.start()
         figures = {
@@ -52,7 +52,7 @@ async def run(
 
 
 async def measure(system: System, count: int, profile: Path | None) -> dict[str, Any]:
-    """Figures of one run: the system's throughput and delay, and the plain pipeline's throughput."""
+    """Return the system's throughput and delay, and the plain pipeline's throughput."""
     endpoints, sign_ins, processes = (
         system.endpoints(),
         system.sign_ins(),
@@ -113,7 +113,7 @@ def _run() -> str:
 
 
 async def _transfer(crm: VaultClient, inquiries: list[str]) -> float:
-    """Seconds from the first bulk action to the last Transfer Status."""
+    """Transfer the inquiries and return seconds from the first bulk action to the last Transfer Status."""
     before = await _succeeded(crm)
     started = time.perf_counter()
     results = await crm.run_bulk_action("medical_inquiry__v", inquiries, TRANSFER)
@@ -129,7 +129,7 @@ async def _transfer(crm: VaultClient, inquiries: list[str]) -> float:
 
 
 async def _succeeded(crm: VaultClient) -> int:
-    """How many inquiries are at Success: the total that a page of one row comes with."""
+    """Return the number of inquiries at Success, from the total of a page of one row."""
     text = "SELECT id FROM medical_inquiry__v WHERE transfer_status__v = 'success__v' PAGESIZE 1"
     async for page in crm.query_pages(text):
         return page.total
@@ -137,7 +137,7 @@ async def _succeeded(crm: VaultClient) -> int:
 
 
 async def _single(crm: VaultClient, inquiry: str) -> float:
-    """Seconds from the user action on one inquiry to its Success, the system idle."""
+    """Transfer one inquiry on an idle system and return seconds from the user action to its Success."""
     started = time.perf_counter()
     await crm.run_action("medical_inquiry__v", inquiry, TRANSFER)
     while True:
