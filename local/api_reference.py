@@ -31,6 +31,7 @@ def routes() -> Iterator[tuple[str, str, str, str]]:
                 path = re.sub(r"{(\w+):\w+}", r"{\1}", route.path)
                 title = str(route.tags[0]) if route.tags else "Other"
                 summary = route.summary if route.include_in_schema else None
+                # Sorted, as a set has no order and a test compares the page.
                 for verb in sorted(route.methods or ()):
                     yield title, verb, path, summary or ""
 

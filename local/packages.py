@@ -139,6 +139,7 @@ def check() -> int:
 
 
 def _compile(directory: Path, *more: str) -> int:
+    # One lock for all platforms and for every Python from 3.11 on.
     fixed = [
         "--universal",
         "--generate-hashes",
@@ -147,6 +148,7 @@ def _compile(directory: Path, *more: str) -> int:
         "--no-annotate",
         "--no-header",
     ]
+    # The lock names no index, as each machine has its own.
     silent = ["--quiet", "--no-emit-index-url", "--no-emit-find-links"]
     for name, options in LOCK_OPTIONS.items():
         arguments = [
