@@ -22,7 +22,7 @@ LOCK_OPTIONS = {
     "base.txt": [],
     "dev.txt": ["--extra", "dev", "--constraint", "base.txt"],
 }
-# What pip is told about indexes and the way to them, as uv calls it, with what separates several values there.
+# pip's options for indexes and the network, with uv's variable for each and the separator of several values in it.
 _OPTIONS = {
     "index-url": ("UV_DEFAULT_INDEX", " "),
     "extra-index-url": ("UV_INDEX", " "),
