@@ -17,9 +17,9 @@ from shared.vault.components.types import COMPONENT_TYPES
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "api-reference.md"
 HEAD = """# API reference
 
-This page lists what a Vault supports, call by call and clause by clause, and what it refuses. `make reference` writes it
-from the code, and tests run its examples. [API](api.md) explains the calls. Calls without a summary are other spellings
-of the call above them.
+This page lists what a Vault supports, call by call and clause by clause, and what it refuses. `make reference` writes
+it from the code, and tests run its examples. [API](api.md) explains the calls. Calls without a summary are other
+spellings of the call above them.
 """
 
 
@@ -80,7 +80,7 @@ def headers() -> Iterator[str]:
 def refused() -> Iterator[str]:
     """Yield the section of the public API's calls that are not served."""
     yield "\n## Not served\n"
-    yield "These calls are answered with `MALFORMED_URL`, or with `METHOD_NOT_SUPPORTED` if the path has another verb:\n"
+    yield "They are answered with `MALFORMED_URL`, or with `METHOD_NOT_SUPPORTED` if the path has another verb:\n"
     yield from (f"* `/api/{{version}}{path}`" for path in NOT_SERVED)
 
 
