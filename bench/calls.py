@@ -55,6 +55,7 @@ class LoggedDatabase(Database):
     """A database that records its statements in order, with their values."""
 
     def __init__(self, dsn: str) -> None:
+        # One connection, so that the log has the statements in their order.
         super().__init__(dsn, max_size=1)
         self.statements: list[Statement] = []
 
@@ -65,6 +66,7 @@ class LoggedDatabase(Database):
                 yield connection
 
     def _keep(self, logged: Any) -> None:
+        # The replay has transactions of its own.
         if logged.query.rstrip(";") not in ("BEGIN", "COMMIT"):
             self.statements.append((logged.query, logged.args))
 
@@ -132,6 +134,7 @@ async def _recorded(
         RecordService(logged, components, {}, NamedActions({}), 10101),
         QueryService(logged, components),
     )
+    # More records than a page, as a query with further pages stores a cursor.
     for client in range(RECORDS // BATCH):
         await records.upsert(SYSTEM, "bench__c", rows(client, 1), "key__c")
     logged.taken()

@@ -12,6 +12,7 @@ from shared.client import VaultClient
 INQUIRY_ACTION = "Objectlifecyclestateuseraction.medical_inquiry__v"
 SUBMIT = f"{INQUIRY_ACTION}.saved_state__v.submit__v"
 TRANSFER = f"{INQUIRY_ACTION}.submitted_state__v.transfer_to_medical__v"
+# As many as a call may have.
 CALL_ROWS = 500
 PRODUCT_GROUPS = 100
 CHUNK = 5000  # rows that are on their way at once
@@ -56,16 +57,17 @@ async def submitted_inquiries(
 async def _create(
     client: VaultClient, object_name: str, rows: Sequence[dict[str, Any]]
 ) -> list[str]:
-    calls = [
-        client.create(object_name, rows[start : start + CALL_ROWS])
-        for start in range(0, len(rows), CALL_ROWS)
-    ]
-    results = [result for part in await asyncio.gather(*calls) for result in part]
-    for result in results:
-        if not result.ok:
-            message = f"creating {object_name} was refused: {result.errors[0].message}"
-            raise BenchFailed(message)
-    return [str(result.id) for result in results]
+    starts = range(0, len(rows), CALL_ROWS)
+    parts = [rows[start : start + CALL_ROWS] for start in starts]
+    calls = [client.create(object_name, part) for part in parts]
+    ids = []
+    for results in await asyncio.gather(*calls):
+        for result in results:
+            if not result.ok:
+                reason = result.errors[0].message
+                raise BenchFailed(f"creating {object_name} was refused: {reason}")
+            ids.append(str(result.id))
+    return ids
 
 
 def _account(run: str, number: int, country: object) -> dict[str, Any]:
