@@ -27,8 +27,13 @@ from services.connector.vaults.configuration import (
     ConfigurationFault,
     Route,
 )
-from services.connector.vaults.faults import PASSING, passing_refusals
-from services.connector.vaults.vaults import ConnectedVault, KnownVault, Vaults
+from services.connector.vaults.vaults import (
+    PASSING,
+    ConnectedVault,
+    KnownVault,
+    Vaults,
+    passing_refusals,
+)
 from shared.client.errors import VaultRefused, VaultUnavailable
 from shared.protocol.error_types import ErrorType
 from shared.runtime.logging import get_logger

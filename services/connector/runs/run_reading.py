@@ -5,15 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from services.connector.messages.units import Inbound, RunBatch, RunEvent
+from services.connector.messages.units import Inbound, RunBatch
 from services.connector.points.point import Reading
 from services.connector.points.saving import without_values
 from services.connector.rules.rule import RuleError
 from services.connector.runs.stages import Scope, Stage, stages
 from services.connector.runs.window import Cursor, Window, page_statement, window
 from services.connector.vaults.configuration import ConfigurationFault
-from services.connector.vaults.faults import passing_refusals
-from services.connector.vaults.vaults import ConnectedVault, KnownVault, Vaults
+from services.connector.vaults.vaults import (
+    ConnectedVault,
+    KnownVault,
+    Vaults,
+    passing_refusals,
+)
 from shared.client.client import VaultClient
 from shared.client.errors import UnexpectedAnswer, VaultRefused
 from shared.client.results import Row, text, whole
@@ -24,6 +28,7 @@ from shared.spark.envelope import (
     Envelope,
     JsonValue,
     Message,
+    RunEvent,
 )
 from shared.spark.publisher import Outgoing
 

@@ -11,8 +11,6 @@ from shared.vault.errors import VaultFault
 from shared.vault.jobs.job_model import JobStatus
 
 JOB_TYPE = "integration_run"
-# The attribute ``event`` of the message that makes a connector read a stage of a run.
-RUN_EVENT = "run"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +56,7 @@ class Counts:
         """Return how many records can have got their target values."""
         return self.written + self.failed
 
-    def as_json(self) -> dict[str, int]:
+    def to_json(self) -> dict[str, int]:
         """Return the counts by name."""
         return asdict(self)
 

@@ -196,7 +196,7 @@ class DeletionService:
         self._database = database
         self._components = components
 
-    async def listed(
+    async def page(
         self,
         caller: Caller,
         object_name: str,

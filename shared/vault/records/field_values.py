@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, assert_never
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.errors import ApiError
-from shared.vault.files.attachment_model import Handle, Unkept
+from shared.vault.files.attachment_model import Handle, UnkeptFile
 from shared.vault.model.component_model import Field, FieldType, Picklist
 
 if TYPE_CHECKING:
@@ -251,7 +251,7 @@ def _names(value: object, *, multi_value: bool) -> list[object]:
 
 def _file(field: Field) -> Coercion:
     def convert(value: object) -> str:
-        if isinstance(value, Unkept):
+        if isinstance(value, UnkeptFile):
             raise InvalidValue(f"Field [{field.name}]: {value.reason}")
         if not isinstance(value, Handle):
             raise InvalidValue(

@@ -11,7 +11,7 @@ from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Operation, require
 from shared.vault.components.platform import SOURCE_MODIFIED
 from shared.vault.model.component_model import Field, VaultObject
-from shared.vault.records import write_statements as statements
+from shared.vault.records import record_statements as statements
 
 if TYPE_CHECKING:
     from shared.vault.access.caller import Caller

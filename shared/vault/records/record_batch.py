@@ -13,10 +13,10 @@ from shared.vault.components.schema import table
 from shared.vault.errors import ApiError
 from shared.vault.model.component_model import Field, VaultObject
 from shared.vault.records import new_records as new
+from shared.vault.records import record_statements as statements
 from shared.vault.records import row_rules as rules
-from shared.vault.records import write_statements as statements
 from shared.vault.records.deletions import note_deletions, reach_of
-from shared.vault.records.record_references import resolve_references
+from shared.vault.records.record_statements import resolve_references
 from shared.vault.records.row_rules import CreationFollower, Follower, Preparer
 from shared.vault.records.rows import (
     NORMAL,

@@ -24,7 +24,7 @@ from shared.vault.security.sessions import digest, invalid_session
 if TYPE_CHECKING:
     from asyncpg import Record
 
-    from shared.vault.security.security_profiles import SecurityProfiles
+    from shared.vault.security.sessions import SecurityProfiles
     from shared.vault.storage.database import Database
 
 TOKEN = "veeva-vault-"  # noqa: S105  how every token begins
@@ -101,7 +101,7 @@ class AccessTokens:
                     ErrorType.OPERATION_NOT_ALLOWED,
                     f"A user has at most {MAX_TOKENS} active tokens",
                 )
-            await entries.noted(
+            await entries.record_entry(
                 connection,
                 caller,
                 AuditTrail.DOMAIN,
@@ -140,7 +140,7 @@ class AccessTokens:
                 removed = await connection.fetchval(REMOVE, token_id, user_id)
             if removed is None:
                 raise VaultFault(ErrorType.INVALID_DATA, "The user has no such token")
-            await entries.noted(
+            await entries.record_entry(
                 connection,
                 caller,
                 AuditTrail.DOMAIN,

@@ -25,8 +25,7 @@ if TYPE_CHECKING:
     from asyncpg import Record
 
     from shared.vault.access.caller import Caller
-    from shared.vault.security.security_profiles import SecurityProfiles
-    from shared.vault.security.sessions import Session, Sessions
+    from shared.vault.security.sessions import SecurityProfiles, Session, Sessions
     from shared.vault.storage.database import Connection, Database
 
 OBJECT = "delegated_access__sys"
@@ -140,7 +139,7 @@ class Delegations:
                         ErrorType.OPERATION_NOT_ALLOWED,
                         f"A user has at most {MAX_DELEGATES} delegates",
                     )
-                await entries.noted(
+                await entries.record_entry(
                     connection,
                     caller,
                     AuditTrail.DOMAIN,
@@ -198,7 +197,7 @@ class Delegations:
                 raise VaultFault(ErrorType.INVALID_DATA, "There is no such delegation")
             await connection.execute(REMOVE, delegation_id)
             item = f"Delegation.{delegation_id}"
-            await entries.noted(
+            await entries.record_entry(
                 connection,
                 caller,
                 AuditTrail.DOMAIN,

@@ -227,7 +227,7 @@ async def _note(
 ) -> None:
     """Write the entry of a change of a group to the audit trail, with its members."""
     after = await connection.fetchval(STATE, group_id)
-    await entries.noted(
+    await entries.record_entry(
         connection,
         caller,
         entries.DOMAIN,

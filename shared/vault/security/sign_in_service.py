@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from asyncpg import Record
 
     from shared.vault.security.call_limits import Usage
-    from shared.vault.security.security_profiles import SecurityProfiles
+    from shared.vault.security.sessions import SecurityProfiles
     from shared.vault.storage.database import Connection, Database
 
 MAX_USERNAME_LENGTH = 255
@@ -34,7 +34,7 @@ NAMED = "SELECT user_id, security_profile FROM platform.credential WHERE usernam
 STORE_HASH = "UPDATE platform.credential SET password_hash = $2, password_change_required = $3 WHERE user_id = $1"
 
 
-class SecurityService:
+class SignInService:
     """The sign-ins of a Vault's users, and their sessions."""
 
     def __init__(

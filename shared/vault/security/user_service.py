@@ -31,7 +31,7 @@ from shared.vault.storage.database import also_in_unit_of_work
 
 if TYPE_CHECKING:
     from shared.vault.records.record_service import RecordService
-    from shared.vault.security.sign_in_service import SecurityService
+    from shared.vault.security.sign_in_service import SignInService
     from shared.vault.storage.database import Connection, Database
 
 # A user is in a group by membership, or by the security profile.
@@ -63,7 +63,7 @@ class UserService:
         self,
         database: Database,
         records: RecordService,
-        security: SecurityService,
+        security: SignInService,
         vault_id: int,
     ) -> None:
         self._database = database
