@@ -81,6 +81,7 @@ def main() -> int:
         help="where the system keeps its state",
     )
     arguments = parser.parse_args()
+    # A variable, as make passes it on: `CRMS=2 make start`.
     crms = os.environ.get("CRMS", "1")
     if crms not in ("1", "2"):
         parser.error("CRMS is 1 or 2")

@@ -17,8 +17,9 @@ from shared.vault.components.types import COMPONENT_TYPES
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "api-reference.md"
 HEAD = """# API reference
 
-What a Vault supports, call by call and clause by clause, and what it refuses; written by `make reference` from the
-code, and run by tests. [API](api.md) explains it. Calls without a summary are other spellings of the one above them.
+This page lists what a Vault supports, call by call and clause by clause, and what it refuses. `make reference` writes
+it from the code, and tests run its examples. [API](api.md) explains the calls. Calls without a summary are other
+spellings of the call above them.
 """
 
 
@@ -31,6 +32,7 @@ def routes() -> Iterator[tuple[str, str, str, str]]:
                 path = re.sub(r"{(\w+):\w+}", r"{\1}", route.path)
                 title = str(route.tags[0]) if route.tags else "Other"
                 summary = route.summary if route.include_in_schema else None
+                # Sorted, as a set has no order and a test compares the page.
                 for verb in sorted(route.methods or ()):
                     yield title, verb, path, summary or ""
 
@@ -78,7 +80,7 @@ def headers() -> Iterator[str]:
 def refused() -> Iterator[str]:
     """Yield the section of the public API's calls that are not served."""
     yield "\n## Not served\n"
-    yield "Answered with `MALFORMED_URL`, or with `METHOD_NOT_SUPPORTED` where another verb has the path:\n"
+    yield "They are answered with `MALFORMED_URL`, or with `METHOD_NOT_SUPPORTED` if the path has another verb:\n"
     yield from (f"* `/api/{{version}}{path}`" for path in NOT_SERVED)
 
 

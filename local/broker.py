@@ -12,8 +12,9 @@ from local.failure import SystemFailed
 MEDICAL = "medical"
 CRM = "crm"
 CRM_2 = "crm2"
+# Names that queues of a Vault may have; a sequential one has a queue of its own at the broker.
 _QUEUES = r".*__(v|c|sys)(\.sequential)?"
-# Exchanges of ours.
+# The exchanges between Vaults and connectors, and the dead letters.
 _SPARK = r"spark\..*"
 
 

@@ -18,7 +18,8 @@ SECOND = "crm_vault_2"
 
 
 def _variable(user: str) -> str:
-    return f"BROKER_{user.upper()}_PASSWORD"
+    name = user.upper()
+    return f"BROKER_{name}_PASSWORD"
 
 
 async def _prepare(

@@ -31,6 +31,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix=name) as folder:
         directory = Path(folder)
         state = State.load(directory / "state.json")
+        # Part of the state file, though the servers of this test are containers.
         state.servers = directory
         settings = _settings(state, name)
         compose = ["docker", "compose", "--project-name", name]

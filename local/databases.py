@@ -37,6 +37,7 @@ async def prepare_databases(dsn: str, passwords: Mapping[str, Passwords]) -> Non
             roles = {name: password.service, owner: password.owner}
             for role, secret in roles.items():
                 await _role(connection, role, secret)
+            # The owner migrates in the service's role, which then owns the tables.
             await _formatted(connection, "GRANT %I TO %I", name, owner)
             await _database(connection, name, owner)
     finally:

@@ -14,6 +14,7 @@ class SystemFailed(Exception):
         self.log = log
 
     def __str__(self) -> str:
-        if self.log is None:
-            return self.reason
-        return f"{self.reason} (log: {self.log})"
+        text = self.reason
+        if self.log is not None:
+            text += f" (log: {self.log})"
+        return text

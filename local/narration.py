@@ -14,13 +14,16 @@ class Narration:
     """Prints in colour to a terminal, and as plain lines elsewhere."""
 
     def __init__(self) -> None:
+        # The terminal wraps lines, so that ids can be copied whole.
         self._console = Console(highlight=False, soft_wrap=True)
         self._started = time.monotonic()
         self._rows: list[tuple[str, str, str, str]] = []
 
     def chapter(self, title: str) -> None:
         """Print the title of a part of the story."""
-        self._console.print(f"\n[bold]{title}[/bold]")
+        heading = f"[bold]{title}[/bold]"
+        self._console.print()
+        self._console.print(heading)
 
     def hop(self, where: str, text: str) -> None:
         """Print one thing that happened, and how many seconds after the beginning."""
@@ -38,6 +41,7 @@ class Narration:
         """Print the table of what was transferred."""
         table = Table(title="What was transferred")
         for heading in ("What", "From", "To", "Outcome"):
+            # Folded, as the default would cut ids off in a narrow terminal.
             table.add_column(heading, overflow="fold")
         for row in self._rows:
             table.add_row(*row)
@@ -51,4 +55,6 @@ class Narration:
     def failed(self, reason: str) -> None:
         """Print why the demo ended early."""
         title = "[bold red]The demo failed:[/bold red]"
-        self._console.print(f"\n{title} {reason}")
+        line = f"{title} {reason}"
+        self._console.print()
+        self._console.print(line)

@@ -22,7 +22,7 @@ LOCK_OPTIONS = {
     "base.txt": [],
     "dev.txt": ["--extra", "dev", "--constraint", "base.txt"],
 }
-# What pip is told about indexes and the way to them, as uv calls it, with what separates several values there.
+# pip's options for indexes and the network, with uv's variable for each and the separator of several values in it.
 _OPTIONS = {
     "index-url": ("UV_DEFAULT_INDEX", " "),
     "extra-index-url": ("UV_INDEX", " "),
@@ -139,6 +139,7 @@ def check() -> int:
 
 
 def _compile(directory: Path, *more: str) -> int:
+    # One lock for all platforms and for every Python from 3.11 on.
     fixed = [
         "--universal",
         "--generate-hashes",
@@ -147,6 +148,7 @@ def _compile(directory: Path, *more: str) -> int:
         "--no-annotate",
         "--no-header",
     ]
+    # The lock names no index, as each machine has its own.
     silent = ["--quiet", "--no-emit-index-url", "--no-emit-find-links"]
     for name, options in LOCK_OPTIONS.items():
         arguments = [

@@ -100,11 +100,11 @@ class PrivatePostgres:
     async def stop(self) -> None:
         """Shut it down: open transactions are rolled back, committed ones are on disk."""
         # SIGINT is PostgreSQL's fast shutdown; on SIGTERM it would wait for its clients to leave.
-        await self._end(signal.SIGINT)
+        await self.state.end(self.name, _STOP_WAIT, signal.SIGINT)
 
     async def kill(self) -> None:
         """End it at once, as a crash would."""
-        await self._end(signal.SIGKILL)
+        await self.state.end(self.name, _STOP_WAIT, signal.SIGKILL)
 
     def _spawn(self) -> None:
         binaries = find_binaries()
@@ -118,12 +118,6 @@ class PrivatePostgres:
         options = [f"--{name}={value}" for name, value in settings.items()]
         command = self._command([binaries / "postgres", "-D", self._data, *options])
         self.state.started(self.name, command.spawn())
-
-    async def _end(self, first: signal.Signals) -> None:
-        process = self.state.process(self.name)
-        if process is not None:
-            await process.end(grace=_STOP_WAIT, first=first)
-        self.state.ended(self.name)
 
     @property
     def _data(self) -> Path:
@@ -173,6 +167,7 @@ class PrivatePostgres:
             "--no-instructions",
         ]
         options.append(f"--username={ADMINISTRATOR}")
+        # The password file is removed below: the server keeps a digest.
         options.append(f"--pwfile={password}")
         command = self._command([binaries / "initdb", "-D", new, *options])
         command.run(_START_WAIT)

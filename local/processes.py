@@ -137,6 +137,7 @@ class Command:
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=subprocess.STDOUT,
+                    # Ctrl-C in the terminal does not reach it.
                     start_new_session=True,
                     **(self.account.popen_arguments() if self.account else {}),
                 )
@@ -203,11 +204,12 @@ def _stat(pid: int) -> list[str] | None:
     except (FileNotFoundError, ProcessLookupError):
         return None
     # The second field, the name, may have spaces and brackets in it; the rest begins after its last bracket.
-    _, _, fields = text.rpartition(")")
-    return fields.split()
+    _, _, rest = text.rpartition(")")
+    return rest.split()
 
 
 def _boot() -> str:
+    # Start times count from boot: after a restart of the machine, another process may have the same id and time.
     file = _PROC / "sys/kernel/random/boot_id"
     text = file.read_text(encoding="ascii")
     return text.strip()

@@ -108,18 +108,12 @@ class PrivateRabbit:
 
     async def stop(self) -> None:
         """Shut the node down, then its port mapper."""
-        await self._end(self.name, signal.SIGTERM)
-        await self._end(_EPMD, signal.SIGTERM)
+        await self.state.end(self.name, _STOP_WAIT)
+        await self.state.end(_EPMD, _STOP_WAIT)
 
     async def kill(self) -> None:
         """End the node at once, as a crash would."""
-        await self._end(self.name, signal.SIGKILL)
-
-    async def _end(self, name: str, first: signal.Signals) -> None:
-        process = self.state.process(name)
-        if process is not None:
-            await process.end(grace=_STOP_WAIT, first=first)
-        self.state.ended(name)
+        await self.state.end(self.name, _STOP_WAIT, signal.SIGKILL)
 
     @property
     def _log(self) -> Path:
@@ -136,6 +130,7 @@ class PrivateRabbit:
         return {
             "PATH": os.environ.get("PATH", os.defpath),
             "LANG": "C.UTF-8",
+            # Erlang writes its cookie there.
             "HOME": str(self.directory),
             "ERL_EPMD_ADDRESS": "127.0.0.1",
             "ERL_EPMD_PORT": str(self.state.ports[_EPMD]),
@@ -145,6 +140,7 @@ class PrivateRabbit:
             "RABBITMQ_ALLOW_INPUT": "true",
             "RABBITMQ_NODENAME": self._node,
             "RABBITMQ_DIST_PORT": str(distribution),
+            # The node has no terminal to read from, and other nodes reach it on the loopback address only.
             "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-noinput -kernel inet_dist_use_interface {127,0,0,1}",
             "RABBITMQ_CONF_ENV_FILE": str(self.directory / "rabbitmq-env.conf"),
             "RABBITMQ_CONFIG_FILE": str(self.directory / "rabbitmq.conf"),
@@ -154,6 +150,7 @@ class PrivateRabbit:
             "RABBITMQ_MNESIA_BASE": str(self.directory / "mnesia"),
             "RABBITMQ_PID_FILE": str(self.directory / "rabbitmq.pid"),
             "RABBITMQ_LOG_BASE": str(self.directory / "log"),
+            # To standard output, which is the log file of its process.
             "RABBITMQ_LOGS": "-",
         }
 
@@ -170,6 +167,7 @@ class PrivateRabbit:
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         if self.account:
             self.account.own(self.directory)
+        # Before the environment is made, which reads it.
         self.state.port("distribution")
 
     def _write_configuration(self) -> None:
@@ -220,7 +218,9 @@ class PrivateRabbit:
         self.state.started(_EPMD, process)
 
         def decided() -> bool:
-            return not process.running or _listens(port)
+            if not process.running:
+                return True
+            return _listens(port)
 
         in_time = await holds_within(_EPMD_WAIT, decided)
         if not in_time or not process.running:

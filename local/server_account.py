@@ -64,6 +64,7 @@ def server_account(*names: str) -> Account | None:
     """
     if os.geteuid() != 0:
         return None
+    # Without the packages of the servers, their accounts do not exist.
     for name in (*names, "nobody"):
         try:
             entry = pwd.getpwnam(name)

@@ -80,11 +80,9 @@ class Service:
             for name, value in os.environ.items()
             if not name.startswith(_OURS)
         }
-        environment = (
-            inherited
-            | {"PYTHONPATH": str(PROJECT), "PYTHONUNBUFFERED": "1"}
-            | dict(self.settings)
-        )
+        # The project need not be installed, and lines of a process that is killed are in its log.
+        python = {"PYTHONPATH": str(PROJECT), "PYTHONUNBUFFERED": "1"}
+        environment = inherited | python | dict(self.settings)
         command = Command(
             [sys.executable, "-m", f"services.{self.service}"],
             environment,
@@ -100,7 +98,8 @@ class Service:
         """
         reason = await answers_within(_START_WAIT, self._ask)
         if reason is not None:
-            raise SystemFailed(f"{self.name} is not ready: {reason}", self._log)
+            text = f"{self.name} is not ready: {reason}"
+            raise SystemFailed(text, self._log)
 
     async def not_ready(self) -> str | None:
         """Return None if it is ready, and otherwise the reason: its answer, or the error of the call."""
@@ -118,17 +117,11 @@ class Service:
 
     async def stop(self) -> None:
         """Have it finish its work and end, and kill it if it does not end in time."""
-        await self._end(signal.SIGTERM)
+        await self.state.end(self.name, _STOP_WAIT)
 
     async def kill(self) -> None:
         """End it at once, as a crash would."""
-        await self._end(signal.SIGKILL)
-
-    async def _end(self, first: signal.Signals) -> None:
-        process = self.state.process(self.name)
-        if process is not None:
-            await process.end(grace=_STOP_WAIT, first=first)
-        self.state.ended(self.name)
+        await self.state.end(self.name, _STOP_WAIT, signal.SIGKILL)
 
     @property
     def _log(self) -> Path:
@@ -136,7 +129,8 @@ class Service:
 
     async def _ask(self) -> str | None:
         if not self.running:
-            raise SystemFailed(f"{self.name} ended while starting", self._log)
+            text = f"{self.name} ended while starting"
+            raise SystemFailed(text, self._log)
         return await self.not_ready()
 
 

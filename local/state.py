@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import signal
 import socket
 from collections.abc import Collection, Iterator
 from contextlib import closing, contextmanager
@@ -129,6 +130,18 @@ class State:
         self.processes[name] = process
         self.save()
 
+    async def end(
+        self,
+        name: str,
+        grace: float,
+        first: signal.Signals = signal.SIGTERM,
+    ) -> None:
+        """End the process by this name, if it runs, and remove its record; see :meth:`Process.end`."""
+        process = self.process(name)
+        if process is not None:
+            await process.end(grace=grace, first=first)
+        self.ended(name)
+
     def ended(self, name: str) -> None:
         """Remove the record of a process that ended."""
         if self.processes.pop(name, None) is not None:
@@ -187,6 +200,7 @@ def exclusive(path: Path) -> Iterator[None]:
     :raises SystemFailed: another process is changing it.
     """
     with path.open("a", encoding="utf-8") as file:
+        # The kernel releases the lock with the process, however that ends.
         try:
             flock(file, LOCK_EX | LOCK_NB)
         except OSError as error:

@@ -97,6 +97,7 @@ class System(SystemParts):
                 service.spawn()
             waits = [service.wait_ready() for service in self._services()]
             await all_of(*waits)
+            # Both Vaults are called in turn, so both have to be ready.
             await self._establish()
             write_private(self.sign_ins_file, self.sign_ins())
             # Last: its existence says that the system is ready.
@@ -114,6 +115,7 @@ class System(SystemParts):
         :raises SystemFailed: a process could not be ended.
         """
         with self._changing():
+            # First, as its existence says that the system is ready.
             self.endpoints_file.unlink(missing_ok=True)
             services = self._known_services()
             # The connector first, so that it finishes its work while the Vaults still answer.

@@ -18,6 +18,7 @@ ADDRESSES = ("127.0.0.1", "::1")
 AUTHORITY_DAYS = 3650
 CERTIFICATE_DAYS = 365
 RENEW_DAYS = 30  # before the end
+# A client whose clock is behind accepts a new certificate.
 CLOCK_SKEW = timedelta(hours=1)
 
 
@@ -91,6 +92,7 @@ def _authority(key: ec.EllipticCurvePrivateKey) -> x509.Certificate:
     # Clients that trust the authority accept its certificates for this machine only.
     addresses = [x509.IPAddress(ip_network(address)) for address in ADDRESSES]
     permitted = [x509.DNSName(HOST), *addresses]
+    # Path length 0: it signs no further authority. Critical: a client that does not know the constraints refuses it.
     return (
         _builder(name, name, key, AUTHORITY_DAYS)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)

@@ -50,6 +50,7 @@ async def kept(cast: Cast, narration: Narration) -> None:
 
 async def _account(cast: Cast, narration: Narration, rule: str) -> Row:
     """Create an account in a country that has this Pull Accounts Rule in the Medical Vault; return its record."""
+    # Not the United States, whose accounts the other chapters use.
     country = await need(
         cast.medical_admin,
         "SELECT country_code__v, name__v FROM country__v "

@@ -12,6 +12,7 @@ from local.narration import Narration
 from shared.client import VaultClient
 
 WAIT_SECONDS = 60.0
+# Often, as the story prints how long a transfer took.
 POLL_SECONDS = 0.05
 INTEGRATION = "medical_inquiry_details__v"
 Row = dict[str, Any]

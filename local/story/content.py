@@ -74,6 +74,7 @@ async def _approved(cast: Cast, narration: Narration) -> str:
     request = Request("document", "POST", DOCUMENTS, form=form)
     answer = await cast.medical_admin.call(request)
     document = str(answer["id"])
+    # A new document is version 0.1; approved, it becomes 1.0.
     await _act(cast, document, "approve__v", "0/1")
     narration.hop(
         "Medical",
