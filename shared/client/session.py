@@ -96,6 +96,11 @@ class SignedInCalls:
             lambda session: self._transport.send(request, session.id)
         )
 
+    async def _call_for_text(self, request: Request) -> str:
+        return await self._replayed(
+            lambda session: self._transport.send_for_text(request, session.id)
+        )
+
     async def _replayed(self, send: Callable[[Session], Awaitable[T]]) -> T:
         session = await self._sign_in.session()
         try:

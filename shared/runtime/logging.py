@@ -41,7 +41,9 @@ def configure_logging(settings: LoggingSettings, service: str) -> None:
     """
 
     def add_service(
-        _logger: WrappedLogger, _method: str, event: EventDict
+        _logger: WrappedLogger,
+        _method: str,
+        event: EventDict,
     ) -> EventDict:
         event["service"] = service
         return event
@@ -98,7 +100,9 @@ def first_line(error: BaseException) -> str:
 
 
 def render_exception(
-    _logger: WrappedLogger, _method: str, event: EventDict
+    _logger: WrappedLogger,
+    _method: str,
+    event: EventDict,
 ) -> EventDict:
     """Replace ``exc_info`` by ``exception``: the chain of causes, each with type, text and frames."""
     error = _current_exception(event.pop("exc_info", None))
@@ -144,7 +148,9 @@ def _renderers(log_format: str) -> list[Processor]:
 
 
 def _exception_as_text(
-    _logger: WrappedLogger, _method: str, event: EventDict
+    _logger: WrappedLogger,
+    _method: str,
+    event: EventDict,
 ) -> EventDict:
     chain = event.get("exception")
     if chain:

@@ -193,7 +193,8 @@ def _collect_seldom() -> None:
 
 
 async def run_until_cancelled(
-    name: str, work: Callable[[], Coroutine[Any, Any, None]]
+    name: str,
+    work: Callable[[], Coroutine[Any, Any, None]],
 ) -> None:
     """Run ``work`` again, after a growing pause, whenever it ends by itself or by an exception.
 

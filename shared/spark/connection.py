@@ -97,7 +97,10 @@ class BrokerConnection:
         )
 
     async def channel(
-        self, *, confirms: bool = True, timeout: float = OPEN_TIMEOUT
+        self,
+        *,
+        confirms: bool = True,
+        timeout: float = OPEN_TIMEOUT,
     ) -> AbstractChannel:
         """Open a new channel, connecting first if needed; returned messages raise.
 
@@ -120,7 +123,8 @@ class BrokerConnection:
 
     @asynccontextmanager
     async def short_channel(
-        self, timeout: float = OPEN_TIMEOUT
+        self,
+        timeout: float = OPEN_TIMEOUT,
     ) -> AsyncIterator[AbstractChannel]:
         """Open a channel for questions to the broker that are answered within ``timeout`` seconds.
 

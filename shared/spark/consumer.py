@@ -277,7 +277,10 @@ class Consumer:
         await self._settle("acked", batch, subscription.ack(batch))
 
     def _return_later(
-        self, subscription: Subscription, batch: list[Unsettled], error: BaseException
+        self,
+        subscription: Subscription,
+        batch: list[Unsettled],
+        error: BaseException,
     ) -> None:
         """Keep failed deliveries for their pause without keeping a worker, then return them."""
         deliveries = [each.delivery for each in batch]
@@ -293,7 +296,10 @@ class Consumer:
         task.add_done_callback(self._returns.discard)
 
     async def _settle(
-        self, outcome: str, batch: Sequence[Unsettled], settling: Awaitable[None]
+        self,
+        outcome: str,
+        batch: Sequence[Unsettled],
+        settling: Awaitable[None],
     ) -> None:
         try:
             await settling

@@ -120,7 +120,9 @@ async def declare_queue(
 
 
 async def unbind_sequential(
-    channel: AbstractChannel, name: str, direction: Direction | str
+    channel: AbstractChannel,
+    name: str,
+    direction: Direction | str,
 ) -> None:
     """Route no more messages to the sequential queue of a name, which has to exist; it keeps those that it has.
 
@@ -132,7 +134,9 @@ async def unbind_sequential(
 
 
 async def queue_state(
-    connection: BrokerConnection, name: str, timeout: float = 10.0
+    connection: BrokerConnection,
+    name: str,
+    timeout: float = 10.0,
 ) -> QueueState | None:
     """Ask the broker about a queue; ``None`` when it does not exist.
 
@@ -149,7 +153,9 @@ async def queue_state(
 
 
 async def purge_queue(
-    connection: BrokerConnection, name: str, timeout: float = 10.0
+    connection: BrokerConnection,
+    name: str,
+    timeout: float = 10.0,
 ) -> int:
     """Delete the messages waiting in a queue (those being handled stay) and return how many.
 

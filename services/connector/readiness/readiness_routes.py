@@ -13,7 +13,8 @@ from services.connector.vaults.vaults import KnownVault, Vaults
 
 
 def router(
-    answers: Answers, consumers: Callable[[], Awaitable[str | None]]
+    answers: Answers,
+    consumers: Callable[[], Awaitable[str | None]],
 ) -> APIRouter:
     """Return the route; ``consumers`` returns why messages are not consumed, None when they are."""
     routes = APIRouter(include_in_schema=False)

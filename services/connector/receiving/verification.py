@@ -73,7 +73,10 @@ class Claim:
 
 
 def verify(
-    claim: Claim, headers: Mapping[str, str], body: bytes, certificate: str
+    claim: Claim,
+    headers: Mapping[str, str],
+    body: bytes,
+    certificate: str,
 ) -> None:
     """Check the signature of a message with its Vault's certificate (PEM).
 
