@@ -21,7 +21,7 @@ from shared.client.errors import ClientError
 T = TypeVar("T")
 
 PASSWORD = "MEDCRM_PASSWORD"  # noqa: S105  the name of the variable
-# Exit statuses, as those of ``diff``: a script tells a difference from a fault by them.
+# Exit statuses, as those of ``diff``, by which a script distinguishes a difference from a fault.
 DIFFERENT = 1
 FAILED = 2
 

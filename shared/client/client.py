@@ -144,7 +144,7 @@ class VaultClient(ServiceCalls, ComponentCalls):
     ) -> AsyncGenerator[Page, None]:
         """Run a query page by page; the next page is fetched while the caller works on the last.
 
-        Wrap it in ``contextlib.aclosing`` when leaving early, so that the page under way is given up.
+        Wrap it in ``contextlib.aclosing`` when leaving early, so that the page under way is cancelled.
         """
         headers = {"X-VaultAPI-DescribeQuery": "true"} if describe else {}
         request = Request(

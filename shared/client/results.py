@@ -45,7 +45,7 @@ class RowResult:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page of a query; ``total`` counts the rows of all pages, ``describe`` is as asked for."""
+    """One page of a query; ``total`` counts the rows of all pages, ``describe`` is the description that the query asked for."""
 
     rows: list[Row]
     total: int
@@ -55,7 +55,7 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class QueryResult:
-    """All rows of a query, and its ``queryDescribe`` block when asked for."""
+    """All rows of a query, and its ``queryDescribe`` block when the query asked for it."""
 
     rows: list[Row] = field(default_factory=list)
     describe: Row | None = None

@@ -52,7 +52,7 @@ class ServiceCalls(SignedInCalls):
         """Report the deliveries of messages to their outbound queue's Vault, 500 rows a call.
 
         A row has ``message_id``, ``connection_name``, ``queue_time``, ``send_time`` and ``attempts``; that of a
-        message which is given up has ``error`` and ``message``, its body, as well.
+        message after its last attempt has ``error`` and ``message``, its body, as well.
         """
         path = f"{API}/services/queues/{path_part(name)}/deliveries"
         for start in range(0, len(rows), MAX_ROWS):

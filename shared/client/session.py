@@ -114,7 +114,10 @@ class SignedInCalls:
 
 
 def path_part(name: str) -> str:
-    """Quote a name for its place in a path; ids come from messages and may be anything."""
+    """Return a name quoted for its place in a path; ids come from messages and may be anything.
+
+    :raises VaultRefused: MALFORMED_URL when it is empty or consists of dots.
+    """
     if name in ("", ".", ".."):
         # Servers and proxies resolve such parts, and the call would reach another address.
         message = "a name in the address is empty or consists of dots"

@@ -27,7 +27,7 @@ async def bounded(doing: str, timeout: float) -> AsyncIterator[None]:
     """Run the body for at most ``timeout`` seconds, turning every broker fault into BrokerUnavailable.
 
     A lost connection reaches waiting callers as ``CancelledError`` although nobody cancelled them;
-    the task's own count of cancellations tells the two apart.
+    the task's own count of cancellations distinguishes the two.
 
     :raises BrokerUnavailable: saying what was being done and why it failed.
     """

@@ -233,12 +233,11 @@ class Consumer:
     async def _work(self) -> None:
         while True:
             subscription = self._subscription
-            if subscription is None:
-                await self._arrival()
-                continue
-            batch = subscription.take(self._max_batch)
-            if not batch:
-                await self._arrival()
+            batch = subscription.take(self._max_batch) if subscription else []
+            if subscription is None or not batch:
+                # Nothing was awaited since the look at the deliveries, so that no arrival is missed in between.
+                self._arrived.clear()
+                await self._arrived.wait()
                 continue
             self._busy += 1
             try:
@@ -249,11 +248,6 @@ class Consumer:
                 self._busy -= 1
                 if not self._busy:
                     self._idle.set()
-
-    async def _arrival(self) -> None:
-        # Nothing was awaited since the look at the deliveries, so that no arrival is missed in between.
-        self._arrived.clear()
-        await self._arrived.wait()
 
     async def _handle(self, subscription: Subscription, batch: list[Unsettled]) -> None:
         deliveries = [each.delivery for each in batch]
@@ -291,8 +285,7 @@ class Consumer:
             await self._settle("requeued", batch, subscription.requeue(batch))
 
         task = asyncio.create_task(give_back())
-        # The event loop itself has only a weak reference to a task.
-        self._returns.add(task)
+        self._returns.add(task)  # the event loop itself has only a weak reference
         task.add_done_callback(self._returns.discard)
 
     async def _settle(
@@ -340,9 +333,8 @@ class Failures:
                 message_ids=[delivery.message_id for delivery in deliveries[:5]],
                 exc_info=error,
             )
-        counts = [self._count(delivery, now) for delivery in deliveries]
         # They were handled together, and which of them is to blame is not known.
-        worst = max(counts)
+        worst = max(self._count(delivery, now) for delivery in deliveries)
         self._total += 1
         doublings = min(worst, MAX_DOUBLINGS)
         return self._policy.pause_before(doublings + 1)

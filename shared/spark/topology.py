@@ -96,7 +96,7 @@ async def declare_queue(
 
     The queue is replicated and durable. A delivery that comes back more than ``DELIVERY_LIMIT`` times
     moves to the dead-letter queue with the at-least-once strategy, hence never lost on the way. A sequential
-    one gives its messages to one consumer at a time. Of the two kinds of a name one is bound, and the other keeps
+    one delivers its messages to one consumer at a time. Of the two kinds of a name one is bound, and the other keeps
     what it has.
 
     :raises BrokerUnavailable: the broker is away, or the queue exists with other arguments.

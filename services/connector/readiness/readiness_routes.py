@@ -1,4 +1,4 @@
-"""Serves the address at which a connection's readiness is asked for."""
+"""Serves the address of a connection's readiness."""
 
 from __future__ import annotations
 
