@@ -45,7 +45,7 @@ class RowResult:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page of a query; ``total`` counts the rows of all pages, ``describe`` is the description that the query asked for."""
+    """One page of a query; ``total`` counts the rows of all pages, ``describe`` is there if the query asked for it."""
 
     rows: list[Row]
     total: int
