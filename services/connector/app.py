@@ -22,8 +22,12 @@ from services.connector.processing.inbox import Inbox, Slots
 from services.connector.readiness import readiness_routes as readiness
 from services.connector.receiving import receiving_routes as receiving
 from services.connector.receiving.signed_messages import SignedMessages
-from services.connector.vaults.faults import Patience
-from services.connector.vaults.vaults import ConnectedVault, KnownVault, Vaults
+from services.connector.vaults.vaults import (
+    ConnectedVault,
+    KnownVault,
+    Patience,
+    Vaults,
+)
 from shared.client.client import VaultClient
 from shared.runtime.health import Health
 from shared.runtime.logging import get_logger

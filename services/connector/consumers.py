@@ -7,8 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from services.connector.vaults.faults import Patience
-from services.connector.vaults.vaults import ConnectedVault
+from services.connector.vaults.vaults import ConnectedVault, Patience
 from shared.client.results import Row, text
 from shared.runtime.logging import get_logger
 from shared.runtime.waiting import concurrently

@@ -9,8 +9,8 @@ from typing import Annotated, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from services.connector.rules.compiled import CompiledRule
+from services.connector.rules.rows import contains, literal
 from services.connector.rules.rule import RuleError
-from services.connector.rules.vql_text import contains, literal
 
 MAX_ACCOUNTS = 50
 # Each word is one more prefix that the search of Vault CRM has to match.

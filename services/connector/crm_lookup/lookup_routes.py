@@ -10,8 +10,7 @@ from services.connector.asking.bodies import read_question
 from services.connector.asking.traffic import traffic
 from services.connector.crm_lookup.account_search import AccountSearch
 from services.connector.crm_lookup.found_accounts import search
-from services.connector.vaults.faults import passing_refusals
-from services.connector.vaults.vaults import ConnectedVault, Vaults
+from services.connector.vaults.vaults import ConnectedVault, Vaults, passing_refusals
 
 
 def router(answers: Answers) -> APIRouter:

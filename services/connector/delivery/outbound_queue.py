@@ -11,8 +11,7 @@ from datetime import UTC, datetime
 from services.connector.delivery.destinations import Destination, RouteReader
 from services.connector.delivery.external import Receivers, deliver
 from services.connector.delivery.sending import Sending, unreadable
-from services.connector.vaults.faults import Patience
-from services.connector.vaults.vaults import ConnectedVault, Vaults
+from services.connector.vaults.vaults import ConnectedVault, Patience, Vaults
 from shared.client.errors import VaultRefused
 from shared.runtime.retry_policies import DELIVERY
 from shared.runtime.telemetry import metrics

@@ -35,7 +35,7 @@ from services.connector.points.point import FIRST, Point, Reading
 from services.connector.points.saving import KeyedRows, not_saved, save
 from services.connector.points.transfer import Outcome, Transfer
 from services.connector.rules.item_failures import ItemFailure
-from services.connector.rules.vql_text import statements
+from services.connector.rules.rows import statements
 from services.connector.vaults.configuration import ConfigurationFault
 from services.connector.vaults.record_access import RecordAccess
 from shared.client.results import text

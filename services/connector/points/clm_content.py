@@ -26,7 +26,7 @@ from services.connector.points.saving import KeyedRows, Origin, not_saved, save
 from services.connector.points.transfer import Outcome, Transfer
 from services.connector.rules.compiled import CompiledRule
 from services.connector.rules.object_metadata import DOCUMENTS
-from services.connector.rules.vql_text import MODIFIED, literal, statements
+from services.connector.rules.rows import MODIFIED, literal, statements
 from services.connector.vaults.configuration import ConfigurationFault
 from shared.client.results import RowResult, text
 from shared.runtime.waiting import concurrently

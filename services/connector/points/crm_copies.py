@@ -16,8 +16,8 @@ from services.connector.points.metadata_matching import CRM_ID, CRM_ORG
 from services.connector.points.saving import KeyedRows, Origin, Values, not_saved, save
 from services.connector.points.transfer import Outcome, Transfer
 from services.connector.rules.compiled import CompiledRule
+from services.connector.rules.rows import literal, statements
 from services.connector.rules.rule import IntegrationRule
-from services.connector.rules.vql_text import literal, statements
 from services.connector.vaults.configuration import ConfigurationFault
 from shared.client.results import RowResult
 from shared.runtime.waiting import concurrently

@@ -23,7 +23,7 @@ from services.connector.points.point import FIRST, SECOND, Point
 from services.connector.points.saving import KeyedRows, save
 from services.connector.points.transfer import Outcome, Transfer
 from services.connector.rules.item_failures import ItemErrorType, ItemFailure
-from services.connector.rules.vql_text import MODIFIED, statements
+from services.connector.rules.rows import MODIFIED, statements
 from shared.client.results import text
 
 GONE: Mapping[str, object] = {DELETED: True, SOURCE_STATUS: "inactive__v"}

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from services.connector.points.evaluation import OutdatedRead, query_all
 from services.connector.points.transfer import Transfer
 from services.connector.rules.object_metadata import DOCUMENTS
-from services.connector.rules.vql_text import statements
+from services.connector.rules.rows import statements
 from shared.client.results import ApiError, RowResult, text
 from shared.protocol.error_types import ErrorType
 

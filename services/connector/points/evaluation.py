@@ -21,8 +21,7 @@ from services.connector.rules.item_failures import (
     ItemFailure,
 )
 from services.connector.rules.query_plan import QueryPlan
-from services.connector.rules.rows import Describe
-from services.connector.rules.vql_text import MODIFIED, modified_field, statements
+from services.connector.rules.rows import MODIFIED, Describe, modified_field, statements
 from services.connector.vaults.record_access import RecordAccess
 from shared.client.results import QueryResult
 from shared.runtime.waiting import concurrently

@@ -24,8 +24,8 @@ from services.connector.points.saving import (
 from services.connector.points.transfer import Outcome, Transfer
 from services.connector.rules.object_metadata import DOCUMENTS
 from services.connector.rules.order import Step, write_order
+from services.connector.rules.rows import MODIFIED
 from services.connector.rules.rule import IntegrationRule, RuleError
-from services.connector.rules.vql_text import MODIFIED
 from services.connector.vaults.configuration import ConfigurationFault
 from shared.client.results import RowResult, text
 from shared.runtime.waiting import concurrently

@@ -19,7 +19,7 @@ from services.connector.points.evaluation import (
 from services.connector.points.transfer import Transfer
 from services.connector.rules.compiled import CompiledRule
 from services.connector.rules.item_failures import ItemErrorType, ItemFailure
-from services.connector.rules.vql_text import contains, statements
+from services.connector.rules.rows import contains, statements
 from services.connector.vaults.configuration import ConfigurationFault
 from services.connector.vaults.record_access import RecordAccess
 from shared.client.results import text

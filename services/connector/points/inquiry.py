@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from services.connector.points import preferred_contact
+from services.connector.points import case_contacts as preferred_contact
 from services.connector.points.case_contacts import (
     LINK,
     SOURCE_DATA,
@@ -41,7 +41,7 @@ from services.connector.points.saving import (
 from services.connector.points.transfer import Outcome, Transfer, UnitLineage
 from services.connector.rules.compiled import CompiledRule, Values
 from services.connector.rules.item_failures import ItemFailure
-from services.connector.rules.vql_text import MODIFIED, contains, statements
+from services.connector.rules.rows import MODIFIED, contains, statements
 from services.connector.vaults.configuration import ConfigurationFault
 from services.connector.vaults.record_access import RecordAccess
 from shared.client.results import RowResult, text

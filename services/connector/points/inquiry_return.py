@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from services.connector.points import general
 from services.connector.points.point import Point, Reading
-from services.connector.rules.vql_text import literal
+from services.connector.rules.rows import literal
 from services.connector.vaults.record_access import RecordAccess
 
 

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 from services.connector.points.transfer import Outcome, Transfer, UnitLineage
-from services.connector.rules.vql_text import modified_field
+from services.connector.rules.rows import modified_field
 from services.connector.vaults.record_access import RecordAccess
 
 FIRST, SECOND, LAST = 0, 1, 100

@@ -21,8 +21,6 @@ from shared.client.errors import VaultUnavailable
 from shared.runtime.retry_policies import OUTDATED_READ
 from shared.runtime.telemetry import metrics
 
-"""Times that a unit is read and written at once while other connectors write the same records."""
-
 POINTS: dict[str, Point] = {
     point.name: point
     for point in (

@@ -22,7 +22,6 @@ Values = Mapping[str, object]
 Rows = dict[str, Values]
 Write = Callable[[Sequence[Values]], Awaitable[list[RowResult]]]
 
-"""Times that rows are written again which another transaction was changing."""
 MAX_REASON = 1000
 """Characters of an API error text that are recorded."""
 _SHOWN_VALUE = re.compile(r"\[(\w+)\s*=\s*[^\]]*\]")

@@ -14,7 +14,7 @@ from services.connector.rules.object_metadata import (
     FieldType,
     ObjectMetadata,
 )
-from services.connector.rules.vql_text import statements
+from services.connector.rules.rows import statements
 from services.connector.vaults.record_access import RecordAccess
 from shared.client.results import SOURCE_MODIFIED, ApiError, QueryResult, Row, RowResult
 from shared.protocol.error_types import ErrorType

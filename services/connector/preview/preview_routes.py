@@ -8,8 +8,7 @@ from services.connector.asking.answers import Answers, success
 from services.connector.asking.bodies import read_question
 from services.connector.preview.preview_request import PreviewRequest, plan_of
 from services.connector.preview.record_preview import preview
-from services.connector.vaults.faults import passing_refusals
-from services.connector.vaults.vaults import KnownVault, Vaults
+from services.connector.vaults.vaults import KnownVault, Vaults, passing_refusals
 
 
 def router(answers: Answers) -> APIRouter:

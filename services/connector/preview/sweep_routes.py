@@ -23,8 +23,7 @@ from services.connector.preview.sweep import (
     sweep,
 )
 from services.connector.rules.lookups import LookupSet
-from services.connector.vaults.faults import passing_refusals
-from services.connector.vaults.vaults import ConnectedVault, Vaults
+from services.connector.vaults.vaults import ConnectedVault, Vaults, passing_refusals
 from shared.client.errors import VaultRefused
 from shared.protocol.error_types import ErrorType
 

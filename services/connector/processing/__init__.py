@@ -1,1 +1,1 @@
-"""Processing: inbound message to integration point to outcome."""
+"""Takes inbound messages to their integration points, and keeps their exceptions."""

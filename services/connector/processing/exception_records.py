@@ -11,12 +11,7 @@ import orjson
 
 from services.connector.points.evaluation import query_all
 from services.connector.rules.item_failures import MAX_TEXT, ItemFailure
-from services.connector.rules.vql_text import (
-    MAX_STATEMENT,
-    contains,
-    literal,
-    statements,
-)
+from services.connector.rules.rows import MAX_STATEMENT, contains, literal, statements
 from shared.client.client import VaultClient
 from shared.client.errors import VaultRefused
 from shared.client.results import Row, RowResult, text

@@ -27,8 +27,13 @@ from services.connector.vaults.configuration import (
     ConfigurationFault,
     Route,
 )
-from services.connector.vaults.faults import PASSING, passing_refusals
-from services.connector.vaults.vaults import ConnectedVault, KnownVault, Vaults
+from services.connector.vaults.vaults import (
+    PASSING,
+    ConnectedVault,
+    KnownVault,
+    Vaults,
+    passing_refusals,
+)
 from shared.client.errors import VaultRefused, VaultUnavailable
 from shared.protocol.error_types import ErrorType
 from shared.runtime.logging import get_logger
@@ -38,8 +43,6 @@ from shared.runtime.waiting import KeyLocks, concurrently
 from shared.spark.envelope import Envelope
 
 _log = get_logger(__name__)
-
-"""Times that a unit is run again after an unexpected error inside a Vault."""
 
 
 class UnitExecution:

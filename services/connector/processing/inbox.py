@@ -22,8 +22,7 @@ from services.connector.processing.exception_records import (
 from services.connector.processing.execution import UnitExecution
 from services.connector.runs.run_reading import RunReading
 from services.connector.runs.run_reports import counts, report
-from services.connector.vaults.faults import Patience
-from services.connector.vaults.vaults import ConnectedVault, Vaults
+from services.connector.vaults.vaults import ConnectedVault, Patience, Vaults
 from shared.runtime.telemetry import metrics
 from shared.runtime.waiting import KeyLocks, each_to_its_end
 from shared.spark.broker_errors import MalformedMessage

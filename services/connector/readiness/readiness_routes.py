@@ -8,8 +8,7 @@ from fastapi import APIRouter, Request, Response
 
 from services.connector.asking.answers import Answers, success
 from services.connector.readiness.ends import findings
-from services.connector.vaults.faults import passing_refusals
-from services.connector.vaults.vaults import KnownVault, Vaults
+from services.connector.vaults.vaults import KnownVault, Vaults, passing_refusals
 
 
 def router(

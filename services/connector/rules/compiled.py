@@ -22,8 +22,8 @@ from services.connector.rules.rows import (
     Selection,
     described_types,
     mismatch,
+    statements,
 )
-from services.connector.rules.vql_text import statements
 
 Values = dict[str, object]
 Targets = dict[str, Values]

@@ -8,9 +8,15 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from services.connector.rules.object_metadata import FieldType, ObjectMetadata
-from services.connector.rules.rows import QueryKind, Selection, query_kind
+from services.connector.rules.rows import (
+    QueryKind,
+    Selection,
+    modified_field,
+    query_kind,
+    select,
+    statements,
+)
 from services.connector.rules.rule import FieldRule, IntegrationRule, RuleError
-from services.connector.rules.vql_text import modified_field, select, statements
 
 ALWAYS = ("id", "global_id__sys")
 

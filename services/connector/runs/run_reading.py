@@ -12,8 +12,12 @@ from services.connector.rules.rule import RuleError
 from services.connector.runs.stages import Scope, Stage, stages
 from services.connector.runs.window import Cursor, Window, page_statement, window
 from services.connector.vaults.configuration import ConfigurationFault
-from services.connector.vaults.faults import passing_refusals
-from services.connector.vaults.vaults import ConnectedVault, KnownVault, Vaults
+from services.connector.vaults.vaults import (
+    ConnectedVault,
+    KnownVault,
+    Vaults,
+    passing_refusals,
+)
 from shared.client.client import VaultClient
 from shared.client.errors import UnexpectedAnswer, VaultRefused
 from shared.client.results import Row, text, whole

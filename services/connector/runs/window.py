@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from services.connector.points.point import Reading
-from services.connector.rules.vql_text import MODIFIED, literal, select
+from services.connector.rules.rows import MODIFIED, literal, select
 from shared.spark.envelope import MAX_ITEMS, format_moment
 
 

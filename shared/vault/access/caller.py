@@ -81,11 +81,13 @@ class PermissionSet:
 
     def operations(self, object_name: str) -> frozenset[Operation]:
         """Return what the set allows on an object, by the entry that is closest to it."""
-        if object_name in self.objects:
-            return self.objects[object_name]
-        if is_business(object_name) and BUSINESS_OBJECTS in self.objects:
-            return self.objects[BUSINESS_OBJECTS]
-        return self.objects.get(ALL_OBJECTS, NONE)
+        names = [object_name, ALL_OBJECTS]
+        if is_business(object_name):
+            names.insert(1, BUSINESS_OBJECTS)
+        for name in names:
+            if name in self.objects:
+                return self.objects[name]
+        return NONE
 
 
 # Compared by identity: each version of the components makes profiles of its own, and what is compiled for one is
@@ -115,6 +117,7 @@ class SecurityProfile:
         return together
 
 
+# Their names, in the order of the picklist.
 _SYSTEM_ADMIN, _INTEGRATION_USER, _BUSINESS_USER = SECURITY_PROFILES.entries
 
 SYSTEM_ADMIN = SecurityProfile(
@@ -171,6 +174,7 @@ class Caller:
     read_only: bool = False
 
 
+# Of this user there is a record, which nobody can change.
 SYSTEM = Caller(user_id=1, username="System", profile=SYSTEM_ADMIN)
 """The Vault itself: first-start loading, entry actions."""
 

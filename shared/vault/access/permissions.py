@@ -182,6 +182,7 @@ def _reads_only(grant: Grant) -> bool:
 
 def connects(caller: Caller) -> bool:
     """Return whether this is a connection's user: one who copies records and configures nothing."""
+    # Administrators have all grants, that of copying among them.
     grants = caller.profile.grants
     return Grant.COPY_RECORDS in grants and Grant.EXECUTE_MDL not in grants
 
@@ -200,6 +201,7 @@ def authorize_copying(caller: Caller) -> None:
 
     :raises VaultFault: INSUFFICIENT_ACCESS when neither.
     """
+    # A remote Vault has a session with write access for just that.
     if caller.connection_id is None or caller.read_only:
         authorize(caller, Grant.COPY_RECORDS)
 
@@ -209,12 +211,15 @@ def authorize_components(caller: Caller, types: Iterable[str] | None = None) -> 
 
     :raises VaultFault: INSUFFICIENT_ACCESS when not.
     """
-    if types is None:
-        if not any(granted(caller, grant) for grant in _COMPONENTS.values()):
-            authorize(caller, Grant.EXECUTE_MDL)
+    if types is not None:
+        for name in types:
+            authorize(caller, _grant_to_change(name))
         return
-    for name in types:
-        authorize(caller, _grant_to_change(name))
+    # Each component is checked once it is known; this only lets the call begin.
+    for grant in _COMPONENTS.values():
+        if granted(caller, grant):
+            return
+    authorize(caller, Grant.EXECUTE_MDL)
 
 
 def may_change(caller: Caller, component_type: str) -> bool:
@@ -223,8 +228,9 @@ def may_change(caller: Caller, component_type: str) -> bool:
 
 
 def _grant_to_change(component_type: str) -> Grant:
-    own = _COMPONENTS.get(component_type)
-    return Grant.EXECUTE_MDL if own is None else own
+    if component_type in _COMPONENTS:
+        return _COMPONENTS[component_type]
+    return Grant.EXECUTE_MDL
 
 
 def holds_all_of(caller: Caller, profile: SecurityProfile) -> bool:
@@ -244,9 +250,13 @@ def require_all_of(caller: Caller, profile: SecurityProfile) -> None:
 
     :raises VaultFault: INSUFFICIENT_ACCESS when the profile allows more than the caller's own.
     """
-    if not holds_all_of(caller, profile):
-        message = f"{_REFUSAL} with security profile [{profile.name[:100]}], which allows more than their own"
-        raise VaultFault(ErrorType.INSUFFICIENT_ACCESS, message)
+    if holds_all_of(caller, profile):
+        return
+    name = profile.name[:100]
+    message = (
+        f"{_REFUSAL} with security profile [{name}], which allows more than their own"
+    )
+    raise VaultFault(ErrorType.INSUFFICIENT_ACCESS, message)
 
 
 def authorize_own(

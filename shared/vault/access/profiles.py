@@ -55,7 +55,9 @@ def profile_of(component: Component, components: Components) -> SecurityProfile:
     for name in component.references("permission_sets"):
         named = components.get((PERMISSION_SET, name))
         if name in SUPPLIED:
+            # What these allow is in the code: no component of that name changes it.
             sets += SUPPLIED[name].sets
+        # A set that was dropped, or is left out as inactive, allows nothing.
         elif named is not None:
             sets.append(permission_set_of(named))
     return SecurityProfile(component.name, tuple(sets))
@@ -63,6 +65,7 @@ def profile_of(component: Component, components: Components) -> SecurityProfile:
 
 def permission_set_of(component: Component) -> PermissionSet:
     """Return what a ``Permissionset`` allows; permissions that this Vault does not know allow nothing."""
+    # A component of another Vault may name permissions that this one does not have.
     known = {grant.value: grant for grant in Grant}
     names = component.texts("permissions")
     grants = frozenset(known[name] for name in names if name in known)
@@ -74,8 +77,10 @@ def permission_set_of(component: Component) -> PermissionSet:
 
 def _operations(entry: Component) -> frozenset[Operation]:
     operations = frozenset(o for o in Operation if entry.flag(o))
+    if not operations:
+        return NONE
     # Records that may be written may be read.
-    return operations | READ if operations else NONE
+    return operations | READ
 
 
 def supplied_components() -> dict[Key, Component]:
@@ -137,16 +142,20 @@ def permissions_json(
 
 
 def _permissions(
-    profile: SecurityProfile, target: VaultObject
+    profile: SecurityProfile,
+    target: VaultObject,
 ) -> Iterator[tuple[str, dict[str, bool]]]:
+    head = f"object.{target.name}"
     operations = allowed(profile, target.name)
     actions = {str(o): o in operations for o in Operation}
-    yield f"object.{target.name}.object_actions", actions
+    yield f"{head}.object_actions", actions
+    reads = Operation.READ in operations
+    edits = Operation.EDIT in operations
     for field in target.fields.values():
-        reads = Operation.READ in operations
-        edits = Operation.EDIT in operations and _is_editable(field)
-        name = f"object.{target.name}.{field.name}_actions"
-        yield name, {"read": reads, "edit": edits}
+        yield (
+            f"{head}.{field.name}_actions",
+            {"read": reads, "edit": edits and _is_editable(field)},
+        )
 
 
 def _is_editable(field: Field) -> bool:
@@ -186,5 +195,7 @@ def _made(component: Component, components: Components) -> SecurityProfile:
     """Return what a component allows, active or not: it may become so."""
     if component.type == PROFILE:
         return profile_of(component, components)
-    sets = (permission_set_of(component),) if component.type == PERMISSION_SET else ()
-    return SecurityProfile(component.name, sets)
+    if component.type == PERMISSION_SET:
+        permissions = permission_set_of(component)
+        return SecurityProfile(component.name, (permissions,))
+    return SecurityProfile(component.name)

@@ -111,6 +111,7 @@ class ActionService:
                 ErrorType.INVALID_DATA, f"An action takes 1 to {MAX_ROWS} records"
             )
         refused: dict[str | None, RowResult] = {}
+        # The action runs once on a record that is named twice.
         left = list(dict.fromkeys(ids))
         while True:
             work = self._work(caller, object_name, left, name, fields)
@@ -135,6 +136,7 @@ class ActionService:
     ) -> Callable[[Connection], Awaitable[list[RowResult]]]:
         async def work(connection: Connection) -> list[RowResult]:
             target = self._target(caller, object_name, Operation.EDIT)
+            # The action has refused all of them.
             if not ids:
                 return []
             context = ActionContext(

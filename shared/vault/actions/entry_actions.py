@@ -25,6 +25,7 @@ async def set_field(context: ActionContext) -> Mapping[str, ApiError]:
     """
     name = context.parameter("field")
     field = context.object.fields.get(name)
+    # An error of the configuration, not of the caller whose record enters the state.
     if field is None or field.system:
         raise VaultFault(
             ErrorType.OPERATION_NOT_ALLOWED, f"The entry action cannot set [{name}]"
@@ -56,6 +57,7 @@ def _value(
     except InvalidValue as error:
         message = f"The entry action sets a value that its field does not take. {error}"
         raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, message) from error
+    # Column values are not checked for this later on.
     if value is None and field.required:
         raise VaultFault(
             ErrorType.OPERATION_NOT_ALLOWED,

@@ -80,7 +80,7 @@ async def change_password(request: Request) -> Response:
 async def _change(request: Request, form: UploadForm) -> None:
     """Change the password of a form.
 
-    :raises VaultFault: INVALID_DATA when the repetition differs; and as ``SecurityService.change_password``.
+    :raises VaultFault: INVALID_DATA when the repetition differs; and as ``SignInService.change_password``.
     """
     fields = form.fields
     new = fields.get("new_password", "")

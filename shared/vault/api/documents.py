@@ -22,7 +22,7 @@ from shared.vault.api.request_context import (
     vault_of,
     version_of,
 )
-from shared.vault.documents.document_reading import Wanted
+from shared.vault.documents.document_reading import DocumentList
 from shared.vault.documents.document_states import offered
 from shared.vault.documents.document_store import Place
 from shared.vault.documents.versions import Number
@@ -104,7 +104,7 @@ async def listed(
     if scope not in SCOPES:
         raise _invalid("scope")
     # An empty search is none, as in a form whose field was left empty.
-    wanted = Wanted(
+    wanted = DocumentList(
         search or None,
         SCOPES[scope],
         versionscope == VersionScope.ALL,

@@ -210,7 +210,7 @@ def _milliseconds(value: datetime) -> datetime:
 
 def _run_json(run: Run) -> dict[str, object]:
     """Return a run as the API describes it."""
-    by_point = {point: counts.as_json() for point, counts in run.by_point.items()}
+    by_point = {point: counts.to_json() for point, counts in run.by_point.items()}
     document: dict[str, object] = {
         "job_id": run.job_id,
         "status": run.status,
@@ -226,7 +226,7 @@ def _run_json(run: Run) -> dict[str, object]:
         # `paged` says that all has been read; the run ends when its batches are reported as well.
         "batches_reported": run.reported,
         "paged": run.paged,
-        "counts": run.counts.as_json(),
+        "counts": run.counts.to_json(),
         "integration_points": by_point,
     }
     if run.error is not None:

@@ -199,7 +199,7 @@ async def sign_in(
 ) -> Session:
     """Open a session for a user name and its password; limit sign-ins by user name and DNS.
 
-    :raises VaultFault: API_LIMIT_EXCEEDED, and as ``SecurityService.sign_in``.
+    :raises VaultFault: API_LIMIT_EXCEEDED, and as ``SignInService.sign_in``.
     """
     security = vault_of(request).security
     host = dns or request.headers.get("host", "")

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from shared.vault.access.caller import SecurityProfile
     from shared.vault.assembly.vault_settings import VaultSettings
     from shared.vault.records.record_service import RecordService
-    from shared.vault.security.sign_in_service import SecurityService
+    from shared.vault.security.sign_in_service import SignInService
     from shared.vault.storage.database import Database
 
 # The record service refuses to change the Vault's own user, hence the row. The table's
@@ -59,7 +59,7 @@ class SignIns:
         settings: VaultSettings,
         vault_id: int,
         database: Database,
-        security: SecurityService,
+        security: SignInService,
         records: RecordService,
     ) -> None:
         self._settings = settings

@@ -13,7 +13,7 @@ from shared.vault.assembly.standard_records import load_records
 from shared.vault.components.evolution import after
 from shared.vault.components.mdl import parse
 from shared.vault.components.registry import Registry
-from shared.vault.configuration.standard_items import Giving, StandardLoadFailed
+from shared.vault.configuration.standard_items import StandardLoadFailed, StandardPass
 from shared.vault.storage.migrate import alone
 
 if TYPE_CHECKING:
@@ -68,11 +68,11 @@ async def _load_part(
     folder: Path,
 ) -> None:
     begun = await connection.fetchval(IS_BEGUN, folder.name)
-    giving = Giving(connection, first=not begun)
+    standard_pass = StandardPass(connection, first=not begun)
     # Records need the objects that the components define.
-    await load_components(giving, components, _shipped(folder))
+    await load_components(standard_pass, components, _shipped(folder))
     for file in _files(folder, "*.csv"):
-        await load_records(giving, components.registry, records, file)
+        await load_records(standard_pass, components.registry, records, file)
 
 
 def _shipped(folder: Path) -> Registry:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from shared.vault.components.registry import Registry
-    from shared.vault.configuration.standard_items import Giving
+    from shared.vault.configuration.standard_items import StandardPass
     from shared.vault.model.component_model import VaultObject
     from shared.vault.records.record_service import RecordService
 
@@ -27,7 +27,7 @@ Rows = dict[str, dict[str, str]]
 
 
 async def load_records(
-    giving: Giving,
+    standard_pass: StandardPass,
     registry: Registry,
     records: RecordService,
     file: Path,
@@ -41,9 +41,11 @@ async def load_records(
     """
     object_name = file.stem.partition("_")[2]
     key, shipped = _read(file)
-    notes = await giving.notes(object_name)
+    notes = await standard_pass.notes(object_name)
     loaded = {
-        name: note.given for name, note in notes.items() if note.given is not None
+        name: note.installed
+        for name, note in notes.items()
+        if note.installed is not None
     }
     news = {
         name: row for name, row in shipped.items() if loaded.get(name) != _text(row)
@@ -53,16 +55,16 @@ async def load_records(
     if target is None or key not in target.fields:
         reason = f"The Vault has no {object_name} with {key}"
         for name, row in news.items():
-            await giving.withhold(object_name, name, _text(row), reason)
+            await standard_pass.withhold(object_name, name, _text(row), reason)
         return
-    wanted = await _wanted(giving, target, key, news, loaded)
+    wanted = await _wanted(standard_pass, target, key, news, loaded)
     for start in range(0, len(wanted), MAX_ROWS):
         part = wanted[start : start + MAX_ROWS]
-        await _upsert(giving, records, object_name, key, part)
+        await _upsert(standard_pass, records, object_name, key, part)
 
 
 async def _wanted(
-    giving: Giving,
+    standard_pass: StandardPass,
     target: VaultObject,
     key: str,
     news: Rows,
@@ -70,19 +72,19 @@ async def _wanted(
 ) -> list[dict[str, str]]:
     """Return the rows whose records are new or unchanged here; withhold those of changed ones."""
     sql = f"SELECT {quote(key)} AS key, modified_by__v FROM {table(target.name)} WHERE {quote(key)} = ANY($1::text[])"
-    stored = await giving.fetch(sql, list(news))
+    stored = await standard_pass.fetch(sql, list(news))
     authors = {row["key"]: row["modified_by__v"] for row in stored}
     wanted = []
     for name, row in news.items():
         if authors.get(name, SYSTEM.user_id) != SYSTEM.user_id:
-            await giving.withhold(target.name, name, _text(row), CHANGED_HERE)
+            await standard_pass.withhold(target.name, name, _text(row), CHANGED_HERE)
         elif name in authors or name not in loaded:
             wanted.append(row)
     return wanted
 
 
 async def _upsert(
-    giving: Giving,
+    standard_pass: StandardPass,
     records: RecordService,
     object_name: str,
     key: str,
@@ -95,10 +97,10 @@ async def _upsert(
         name, text = row[key], _text(row)
         if result.errors:
             reason = result.errors[0].message
-            await giving.withhold(object_name, name, text, reason)
+            await standard_pass.withhold(object_name, name, text, reason)
         else:
             loaded[name] = text
-    await giving.give(object_name, loaded)
+    await standard_pass.record_installed(object_name, loaded)
 
 
 def _read(file: Path) -> tuple[str, Rows]:

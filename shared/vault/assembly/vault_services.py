@@ -54,12 +54,11 @@ from shared.vault.records.picklist_service import PicklistService
 from shared.vault.records.record_service import RecordService
 from shared.vault.records.role_service import RoleService
 from shared.vault.security import user_records
-from shared.vault.security.call_limits import BurstLimits
-from shared.vault.security.configuration_mode import ConfigurationMode
+from shared.vault.security.call_limits import BurstLimits, ConfigurationMode
 from shared.vault.security.delegations import Delegations
 from shared.vault.security.group_service import GroupService
-from shared.vault.security.security_profiles import SecurityProfiles
-from shared.vault.security.sign_in_service import SecurityService
+from shared.vault.security.sessions import SecurityProfiles
+from shared.vault.security.sign_in_service import SignInService
 from shared.vault.security.user_service import UserService
 from shared.vault.staging.staging_service import StagingLimits, StagingService
 from shared.vault.staging.uploads import UploadService
@@ -125,7 +124,7 @@ class VaultServices:
         settings = self.settings
         delay = settings.burst_delay_ms / 1000
         profiles = SecurityProfiles(self.components)
-        self.security = SecurityService(
+        self.security = SignInService(
             self.database,
             profiles,
             settings.session_idle_minutes,

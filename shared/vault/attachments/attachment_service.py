@@ -41,8 +41,8 @@ LOCK = "SELECT id FROM {table} WHERE id = $1 FOR NO KEY UPDATE"
 
 
 @dataclass(frozen=True, slots=True)
-class Of:
-    """Whose attachments: the caller, and the record of an object."""
+class OfRecord:
+    """A record whose attachments a call is about, and the caller."""
 
     caller: Caller
     object_name: str
@@ -96,7 +96,7 @@ class AttachmentService:
             )
         return target
 
-    async def all(self, of: Of) -> list[Attachment]:
+    async def all(self, of: OfRecord) -> list[Attachment]:
         """Return the attachments of a record, the oldest first.
 
         :raises VaultFault: INVALID_DATA when there is no such record.
@@ -106,7 +106,7 @@ class AttachmentService:
         async with self._database.connection() as connection:
             return await table.of_record(connection, of.object_name, of.record_id)
 
-    async def one(self, of: Of, attachment_id: int) -> Attachment:
+    async def one(self, of: OfRecord, attachment_id: int) -> Attachment:
         """Return one attachment of a record.
 
         :raises VaultFault: INVALID_DATA when the record has no such attachment.
@@ -124,7 +124,7 @@ class AttachmentService:
         """Yield the bytes of a version from ``start`` on, at most ``length`` of them, in chunks."""
         return self._content.read(version.content, start, length)
 
-    async def archive_name(self, of: Of) -> str:
+    async def archive_name(self, of: OfRecord) -> str:
         """Return the file name of the archive of a record's attachments.
 
         :raises VaultFault: INVALID_DATA when there is no such record.
@@ -135,7 +135,7 @@ class AttachmentService:
             title = await record_title(connection, registry, target, of.record_id)
         return f"{title} - attachments.zip"
 
-    async def require_record(self, of: Of) -> None:
+    async def require_record(self, of: OfRecord) -> None:
         """Raise VaultFault unless the record may have a new file; asked before the file is read.
 
         :raises VaultFault: as ``target`` does; INVALID_DATA when there is no such record.
@@ -145,7 +145,7 @@ class AttachmentService:
 
     async def add(
         self,
-        of: Of,
+        of: OfRecord,
         filename: str,
         content: AsyncIterable[bytes],
         description: str | None,
@@ -169,7 +169,7 @@ class AttachmentService:
 
     async def restore(
         self,
-        of: Of,
+        of: OfRecord,
         attachment_id: int,
         number: int,
     ) -> Added:
@@ -194,7 +194,7 @@ class AttachmentService:
 
     async def describe(
         self,
-        of: Of,
+        of: OfRecord,
         attachment_id: int,
         description: str | None,
     ) -> None:
@@ -210,7 +210,7 @@ class AttachmentService:
 
         await self._change(of, work)
 
-    async def delete(self, of: Of, attachment_id: int) -> None:
+    async def delete(self, of: OfRecord, attachment_id: int) -> None:
         """Delete an attachment with all its versions.
 
         :raises VaultFault: INVALID_DATA when the record has no such attachment.
@@ -224,7 +224,7 @@ class AttachmentService:
 
     async def delete_version(
         self,
-        of: Of,
+        of: OfRecord,
         attachment_id: int,
         number: int,
     ) -> None:
@@ -241,7 +241,7 @@ class AttachmentService:
 
     async def _change(
         self,
-        of: Of,
+        of: OfRecord,
         work: Callable[[Connection, AttachmentWriter], Awaitable[T]],
     ) -> T:
         """Run the work in a transaction that has locked the record, and return what the work returns.
@@ -282,7 +282,7 @@ async def _lock(
 
 async def _own(
     connection: Connection,
-    of: Of,
+    of: OfRecord,
     attachment_id: int,
 ) -> Attachment:
     """Return an attachment of a record.

@@ -15,7 +15,7 @@ from shared.vault.errors import VaultFault
 from shared.vault.files.attachment_model import (
     FieldFile,
     Handle,
-    Unkept,
+    UnkeptFile,
     checked_filename,
     media_type,
 )
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from asyncpg import Record
 
     from shared.vault.access.caller import Caller
-    from shared.vault.attachments.attachment_service import Of
+    from shared.vault.attachments.attachment_service import OfRecord
     from shared.vault.configuration.component_service import ComponentService
     from shared.vault.files.content_service import ContentService
     from shared.vault.records.record_service import RecordService
@@ -105,7 +105,7 @@ class AttachmentFields:
         self._records.target(caller, object_name, rows)
         handles = [text for text in texts if HANDLE.fullmatch(text)]
         known = await self._touched(handles)
-        files: dict[str, Handle | Unkept] = {}
+        files: dict[str, Handle | UnkeptFile] = {}
         for text in sorted(texts):
             # A text that looks like a handle, but is none, may be a path.
             files[text] = known.get(text) or await self._staged(caller, text)
@@ -119,7 +119,7 @@ class AttachmentFields:
             rows = await connection.fetch(TOUCH, handles)
         return {row["handle"]: Handle(row["handle"]) for row in rows}
 
-    async def _staged(self, caller: Caller, path: str) -> Handle | Unkept:
+    async def _staged(self, caller: Caller, path: str) -> Handle | UnkeptFile:
         """Keep a staged file, and return its handle, or the reason for which it cannot be kept."""
         try:
             name = checked_filename(path)
@@ -127,7 +127,7 @@ class AttachmentFields:
             staged = self._staging.content(item)
             return await self._keep(name, staged)
         except VaultFault as fault:
-            return Unkept(fault.error.message)
+            return UnkeptFile(fault.error.message)
 
     async def _keep(
         self,
@@ -144,7 +144,7 @@ class AttachmentFields:
             handle = await connection.fetchval(KEEP, filename, format_, kept.sha256)
         return Handle(handle)
 
-    async def require_record(self, of: Of, field_name: str) -> None:
+    async def require_record(self, of: OfRecord, field_name: str) -> None:
         """Raise VaultFault unless the field of the record may have a new file; asked before the file is read.
 
         :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA when there is no such field or record, or the Vault sets
@@ -159,7 +159,7 @@ class AttachmentFields:
 
     async def put(
         self,
-        of: Of,
+        of: OfRecord,
         field_name: str,
         filename: str,
         content: AsyncIterable[bytes],
@@ -173,7 +173,7 @@ class AttachmentFields:
         row = {"id": of.record_id, field_name: handle}
         return await self._records.update(of.caller, of.object_name, [row])
 
-    async def one(self, of: Of, field_name: str) -> FieldFile:
+    async def one(self, of: OfRecord, field_name: str) -> FieldFile:
         """Return the file of a field.
 
         :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA when there is no such field or record, or no file.
@@ -188,7 +188,7 @@ class AttachmentFields:
             )
         return found[field.name]
 
-    async def all(self, of: Of) -> tuple[str, Mapping[str, FieldFile]]:
+    async def all(self, of: OfRecord) -> tuple[str, Mapping[str, FieldFile]]:
         """Return the name of the archive of a record's files, and the files by field.
 
         :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA when there is no such record.
@@ -290,7 +290,7 @@ def _names_file(row: Mapping[str, object], name: str) -> bool:
 def _replaced(
     row: Mapping[str, object],
     names: Sequence[str],
-    files: Mapping[str, Handle | Unkept],
+    files: Mapping[str, Handle | UnkeptFile],
 ) -> Mapping[str, object]:
     """Return a row with what has been kept for the files that it names."""
     kept = {name: files[str(row[name])] for name in names if _names_file(row, name)}

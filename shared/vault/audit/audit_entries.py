@@ -74,7 +74,7 @@ INSERT INTO platform.audit_entry (trail, user_id, user_name, action, new_value)
 SELECT 'login', c.user_id, c.username, $2, $3
 FROM (VALUES ($1::text)) AS typed(name) LEFT JOIN platform.credential c ON c.username = typed.name
 """
-NOTED = """
+ENTRY = """
 INSERT INTO platform.audit_entry (user_id, user_name, on_behalf_of, trail, action, item, old_value, new_value)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 """
@@ -136,8 +136,11 @@ def author(caller: Caller) -> Author:
 
 def is_audited(registry: Registry, object_name: str) -> bool:
     """Return whether changes of the object's records are audited; they are unless its MDL says ``audit(false)``."""
-    component = registry.components.get(("Object", object_name))
-    return component is None or component.flag("audit", True)
+    key = ("Object", object_name)
+    component = registry.components.get(key)
+    if component is None:
+        return True
+    return component.flag("audit", True)
 
 
 async def created(
@@ -221,7 +224,7 @@ async def component_changed(
         return
     name = f"{component.type}.{component.name}"
     values = (name, _definition(before), _definition(after))
-    await connection.execute(NOTED, *author(caller), SYSTEM.key, command, *values)
+    await connection.execute(ENTRY, *author(caller), SYSTEM.key, command, *values)
 
 
 async def signed_in(
@@ -256,10 +259,10 @@ async def password_changed(
     """Write the entry of a user's password that has been changed; by the user, where there is no caller."""
     by = (user_id, None, None) if caller is None else author(caller)
     action, item = AuditAction.CHANGE_PASSWORD, f"User.{user_id}"
-    await connection.execute(NOTED, *by, DOMAIN.key, action, item, None, None)
+    await connection.execute(ENTRY, *by, DOMAIN.key, action, item, None, None)
 
 
-async def noted(
+async def record_entry(
     connection: Connection,
     caller: Caller,
     trail: AuditTrail,
@@ -271,7 +274,7 @@ async def noted(
 ) -> None:
     """Write the entry of a change of neither a record nor a component: groups, delegations, tokens, queue delivery."""
     values = (item, text_of(before), text_of(after))
-    await connection.execute(NOTED, *author(caller), trail.key, action, *values)
+    await connection.execute(ENTRY, *author(caller), trail.key, action, *values)
 
 
 def _definition(component: Component | None) -> str | None:
@@ -299,6 +302,7 @@ async def deleted(
     """
     doomed: dict[str, set[str]] = defaultdict(set)
     level = {object_name: list(ids)}
+    # Level by level: a record may go with one that itself goes with another.
     while level:
         following: dict[str, list[str]] = defaultdict(list)
         for owner, going in level.items():

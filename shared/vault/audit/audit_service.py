@@ -119,6 +119,7 @@ class AuditService:
         offset: int,
     ) -> AuditPage:
         where, parameters = _conditions(trail, wanted)
+        # Without the joins, which leave the number as it is.
         count = f"SELECT count(*) FROM platform.audit_entry a WHERE {where}"
         after = len(parameters)
         # Entries of one transaction share their time; the id puts the pages in one order all the same.
@@ -152,6 +153,7 @@ def _conditions(trail: Trail, wanted: AuditFilter) -> tuple[str, list[object]]:
     conditions = ["a.trail = $1"]
     values: list[object] = [trail.key]
     for condition, value in asked:
+        # What is not asked for is no condition.
         if value not in (None, []):
             values.append(value)
             conditions.append(condition.format(len(values)))

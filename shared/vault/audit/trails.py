@@ -73,7 +73,8 @@ class Trail:
     @property
     def relation(self) -> str:
         """Return the trail as a subquery."""
-        return f"(SELECT {self.columns} FROM {SOURCE} WHERE a.trail = '{self.key}')"
+        source = f"{SOURCE} WHERE a.trail = '{self.key}'"
+        return f"(SELECT {self.columns} FROM {source})"
 
 
 def _fields(trail: AuditTrail) -> tuple[TrailField, ...]:
@@ -88,6 +89,7 @@ def _fields(trail: AuditTrail) -> tuple[TrailField, ...]:
         case AuditTrail.LOGIN:
             return (
                 *COMMON,
+                # How a sign-in ended stands where other entries have the new value.
                 TrailField("type", "Type", "a.action"),
                 TrailField("status", "Status", "a.new_value"),
             )
@@ -97,7 +99,12 @@ def _fields(trail: AuditTrail) -> tuple[TrailField, ...]:
 
 def _trail(trail: AuditTrail) -> Trail:
     label = f"{trail.key.capitalize()} Audit Trail"
-    return Trail(trail.key, trail.value, label, _fields(trail))
+    return Trail(
+        key=trail.key,
+        name=trail.value,
+        label=label,
+        fields=_fields(trail),
+    )
 
 
 TRAILS: Mapping[str, Trail] = {trail.value: _trail(trail) for trail in AuditTrail}

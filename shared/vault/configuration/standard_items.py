@@ -20,7 +20,7 @@ log = structlog.get_logger(__name__)
 # The items of a kind.
 NOTES = "SELECT name, given, withheld FROM platform.standard_item WHERE kind = $1"
 # Items that the Vault has now, in this version.
-GIVE = """
+RECORD_INSTALLED = """
 INSERT INTO platform.standard_item (kind, name, given) SELECT $1, * FROM unnest($2::text[], $3::text[])
 ON CONFLICT (kind, name) DO UPDATE SET given = excluded.given, withheld = NULL, reason = NULL, withheld_date = NULL
 """
@@ -46,11 +46,11 @@ class StandardLoadFailed(Exception):
 class Note(NamedTuple):
     """The version of an item that a Vault has, and the later version that was withheld from it; None for neither."""
 
-    given: str | None = None
+    installed: str | None = None
     withheld: str | None = None
 
 
-class Giving:
+class StandardPass:
     """One pass through a part of the standard configuration; ``first`` in a Vault that has nothing of this part yet."""
 
     def __init__(self, connection: Connection, *, first: bool) -> None:
@@ -62,10 +62,10 @@ class Giving:
         rows = await self._connection.fetch(NOTES, kind)
         return {row["name"]: Note(row["given"], row["withheld"]) for row in rows}
 
-    async def give(self, kind: str, items: Mapping[str, str]) -> None:
+    async def record_installed(self, kind: str, items: Mapping[str, str]) -> None:
         """Record items that the Vault has now: their texts by name."""
         names, texts = list(items), list(items.values())
-        await self._connection.execute(GIVE, kind, names, texts)
+        await self._connection.execute(RECORD_INSTALLED, kind, names, texts)
 
     async def withhold(
         self,

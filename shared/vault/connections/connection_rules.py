@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from shared.vault.access.caller import Caller
     from shared.vault.records.named_actions import ActionContext
     from shared.vault.records.rows import NewRow
-    from shared.vault.security.security_profiles import SecurityProfiles
+    from shared.vault.security.sessions import SecurityProfiles
     from shared.vault.storage.database import Connection
 
 OBJECT = "connection__sys"

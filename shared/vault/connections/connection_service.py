@@ -18,9 +18,8 @@ if TYPE_CHECKING:
     from shared.vault.access.caller import Caller, SecurityProfile
     from shared.vault.configuration.component_service import ComponentService
     from shared.vault.records.record_service import RecordService
-    from shared.vault.security.security_profiles import SecurityProfiles
-    from shared.vault.security.sessions import Session, Sessions
-    from shared.vault.security.sign_in_service import SecurityService
+    from shared.vault.security.sessions import SecurityProfiles, Session, Sessions
+    from shared.vault.security.sign_in_service import SignInService
     from shared.vault.storage.database import Database
 
 # A connection and the user as whom its remote Vault works. Locked against changes of the connection, which end its
@@ -48,7 +47,7 @@ class Connections:
         database: Database,
         components: ComponentService,
         records: RecordService,
-        security: SecurityService,
+        security: SignInService,
         identity: Identity,
     ) -> None:
         self.signing = Signing(database, identity.vault_id)

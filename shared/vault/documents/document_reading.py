@@ -21,8 +21,8 @@ MAX_VERSIONS = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """Which documents a list is of: those with a phrase in a scope, every version or the latest, the caller's or all.
+class DocumentList:
+    """What a list of documents shows: those that match a phrase, every version or the latest, the caller's or all.
 
     ``scope`` is one that VQL's ``FIND … SCOPE`` takes.
     """
@@ -50,7 +50,7 @@ class DocumentReader:
         self,
         caller: Caller,
         version_path: str,
-        wanted: Wanted,
+        wanted: DocumentList,
     ) -> QueryPage:
         """Return a page of documents, in the order of their ids.
 

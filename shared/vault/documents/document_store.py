@@ -12,7 +12,7 @@ from shared.vault.components.document_model import DOCUMENT_ID, VERSIONS
 from shared.vault.components.schema import quote, table
 from shared.vault.documents.versions import Number
 from shared.vault.errors import VaultFault
-from shared.vault.records import write_statements as statements
+from shared.vault.records import record_statements as statements
 
 if TYPE_CHECKING:
     from asyncpg import Record

@@ -44,7 +44,7 @@ class Handle(str):
 
 
 @dataclass(frozen=True, slots=True)
-class Unkept:
+class UnkeptFile:
     """The value of a row for a file that could not be kept; ``reason`` is the row's error."""
 
     reason: str

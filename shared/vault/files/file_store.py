@@ -255,7 +255,7 @@ def fault_of(error: StoreError) -> VaultFault:
     return VaultFault(error.error_type, error.text)
 
 
-def given_md5(header: str | None) -> str | None:
+def md5_of_header(header: str | None) -> str | None:
     """Return a Content-MD5 header, written in hex or in base64, as hex digits; None without one.
 
     :raises VaultFault: INVALID_DATA when it is no MD5 checksum.

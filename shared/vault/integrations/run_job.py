@@ -176,7 +176,7 @@ class IntegrationRunJobs:
             )
         if run.source_time is not None:
             await self._move_on(integration, run.found_time, run.source_time)
-        return JobResult(JobStatus.SUCCESS, {"counts": counts.as_json()})
+        return JobResult(JobStatus.SUCCESS, {"counts": counts.to_json()})
 
     async def _move_on(
         self,
@@ -237,7 +237,7 @@ async def _report_progress(
         state = ended if run.stage_done else TaskState.RUNNING
         await context.progress(
             point,
-            counts.as_json(),
+            counts.to_json(),
             state=state,
             connection=connection,
         )
@@ -246,5 +246,5 @@ async def _report_progress(
 def _errors(run: Run, text: str) -> JobResult:
     """Return the result of a run that ended with an error."""
     error = error_json(ApiError(ErrorType.INVALID_DATA, text))
-    results = {"counts": run.counts.as_json(), "error": error}
+    results = {"counts": run.counts.to_json(), "error": error}
     return JobResult(JobStatus.ERRORS_ENCOUNTERED, results)

@@ -56,7 +56,7 @@ class Counts:
         """Return how many records can have got their target values."""
         return self.written + self.failed
 
-    def as_json(self) -> dict[str, int]:
+    def to_json(self) -> dict[str, int]:
         """Return the counts by name."""
         return asdict(self)
 

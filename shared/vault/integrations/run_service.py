@@ -14,7 +14,7 @@ from shared.vault.integrations.integration_triggers import is_active
 from shared.vault.integrations.run_model import Batch, Paging, Run
 from shared.vault.integrations.run_requests import request_run
 from shared.vault.jobs.job_table import wake_job
-from shared.vault.storage.database import tell
+from shared.vault.storage.database import announced_moment
 
 if TYPE_CHECKING:
     from shared.vault.access.caller import Caller
@@ -43,7 +43,7 @@ class RunService:
         :raises VaultFault: INSUFFICIENT_ACCESS
         """
         authorize(caller, Grant.COPY_RECORDS)
-        return await self._database.unit_of_work(tell)
+        return await self._database.unit_of_work(announced_moment)
 
     async def request(self, caller: Caller, integration: str) -> int:
         """Queue a run of an active integration, and return its job's id.

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from shared.vault.configuration.component_service import ComponentService
     from shared.vault.model.component_model import Queue
     from shared.vault.records.record_service import RecordService
-    from shared.vault.security.sign_in_service import SecurityService
+    from shared.vault.security.sign_in_service import SignInService
     from shared.vault.storage.database import Connection
 
 log = structlog.get_logger(__name__)
@@ -57,7 +57,7 @@ class DeliveryEvents:
         self,
         components: ComponentService,
         records: RecordService,
-        security: SecurityService,
+        security: SignInService,
         handlers: Mapping[str, DeliveryEventHandler],
     ) -> None:
         self._components = components

@@ -162,7 +162,7 @@ class QueueService:
                 if enabled
                 else entries.AuditAction.DISABLE_DELIVERY
             )
-            await entries.noted(
+            await entries.record_entry(
                 connection,
                 caller,
                 entries.SYSTEM,
@@ -183,7 +183,7 @@ class QueueService:
         # The broker inside the transaction: when it does not reply, nothing is deleted.
         async with self._database.transaction() as connection:
             await connection.execute(RESET, name)
-            await entries.noted(
+            await entries.record_entry(
                 connection,
                 caller,
                 entries.SYSTEM,

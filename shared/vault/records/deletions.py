@@ -126,7 +126,8 @@ async def _blocked(
 ) -> list[str]:
     """Return which of the records another one refers to; a record does not block itself."""
     sql = REFERRED.format(table=table(child), column=quote(field.name))
-    return [record[0] for record in await connection.fetch(sql, ids)]
+    records = await connection.fetch(sql, ids)
+    return [record[0] for record in records]
 
 
 async def _children(
@@ -137,7 +138,8 @@ async def _children(
 ) -> list[tuple[str, str]]:
     """Lock and return the records that go with these, each with the one it refers to."""
     sql = CHILDREN.format(table=table(child), column=quote(field.name))
-    return [(record[0], record[1]) for record in await connection.fetch(sql, ids)]
+    records = await connection.fetch(sql, ids)
+    return [(record[0], record[1]) for record in records]
 
 
 async def note_deletions(
@@ -194,7 +196,7 @@ class DeletionService:
         self._database = database
         self._components = components
 
-    async def listed(
+    async def page(
         self,
         caller: Caller,
         object_name: str,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, assert_never
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.errors import ApiError
-from shared.vault.files.attachment_model import Handle, Unkept
+from shared.vault.files.attachment_model import Handle, UnkeptFile
 from shared.vault.model.component_model import Field, FieldType, Picklist
 
 if TYPE_CHECKING:
@@ -212,10 +212,11 @@ def in_milliseconds(moment: datetime) -> datetime:
 
     Cut this way, a value that is read back and sent again compares equal to the one stored.
     """
-    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    in_utc = aware.astimezone(UTC)
-    milliseconds = in_utc.microsecond // 1000
-    return in_utc.replace(microsecond=milliseconds * 1000)
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    in_utc = moment.astimezone(UTC)
+    beyond = in_utc.microsecond % 1000
+    return in_utc.replace(microsecond=in_utc.microsecond - beyond)
 
 
 def _picklist(field: Field, picklist: Picklist) -> Coercion:
@@ -250,7 +251,7 @@ def _names(value: object, *, multi_value: bool) -> list[object]:
 
 def _file(field: Field) -> Coercion:
     def convert(value: object) -> str:
-        if isinstance(value, Unkept):
+        if isinstance(value, UnkeptFile):
             raise InvalidValue(f"Field [{field.name}]: {value.reason}")
         if not isinstance(value, Handle):
             raise InvalidValue(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from shared.protocol.error_types import ErrorType
 from shared.vault import vql
-from shared.vault.components.criteria_definitions import satisfied_query
+from shared.vault.components.configured_queries import satisfied_query
 from shared.vault.components.entry_action_definitions import (
     CHANGE_STATE,
     LIFECYCLE_PREFIX,
@@ -124,6 +124,7 @@ class NamedActions:
     """The named actions of a Vault, and what runs them: user actions, and the entry actions of states."""
 
     def __init__(self, handlers: Mapping[str, ActionHandler]) -> None:
+        # Made here because it runs other actions of the same Vault.
         own = {RUN_ACTION: self._run_action}
         self._handlers = {**handlers, **own}
 
@@ -138,6 +139,7 @@ class NamedActions:
         :raises VaultFault: INSUFFICIENT_ACCESS where there is none of that name; as its action raises.
         :raises RowsRefused: when some of the records are refused.
         """
+        # {prefix}.{object}.{action}, with the lifecycle state before the action where it belongs to one.
         prefix, _, rest = name.partition(".")
         owner, _, rest = rest.partition(".")
         if owner == context.object.name and prefix == OBJECT_PREFIX:
@@ -222,11 +224,13 @@ class NamedActions:
             context.ids,
         )
         if refused:
+            # The state is written already: only an exception undoes that.
             raise RowsRefused(refused)
         await self.run_entry_actions(context, state)
 
     async def _handle(self, context: ActionContext, name: str) -> None:
         """Call a handler with the context's records; when it refuses some, all is undone and run without them."""
+        # Looked up even when no records are left: a configuration that names no handler is reported then, too.
         handler = self._handlers.get(name)
         if handler is None:
             raise VaultFault(
@@ -271,6 +275,7 @@ def _good(rows: Sequence[RowResult]) -> list[str]:
 
 def _refuse_unknown(fields: Mapping[str, object], prompts: Sequence[str]) -> None:
     for name in fields:
+        # Prompts are all that an action lets its caller set.
         if name not in prompts:
             raise VaultFault(
                 ErrorType.ATTRIBUTE_NOT_SUPPORTED,
@@ -334,7 +339,9 @@ async def _satisfied(
         raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, message) from error
     sql, parameters = compiled.page(len(ids), 0)
     if compiled.deferred:
+        # Times like now() are those of the moment at which the statement runs.
         execution = vql.Execution(datetime.now(UTC), {}, "")
         parameters = vql.resolve(parameters, execution)
+    # In the transaction of the change: criteria see what it has written so far.
     rows = await connection.fetch(sql, *parameters)
     return {row[0] for row in rows}

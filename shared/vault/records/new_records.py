@@ -11,7 +11,7 @@ from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Operation, require
 from shared.vault.components.platform import SOURCE_MODIFIED
 from shared.vault.model.component_model import Field, VaultObject
-from shared.vault.records import write_statements as statements
+from shared.vault.records import record_statements as statements
 
 if TYPE_CHECKING:
     from shared.vault.access.caller import Caller
@@ -37,12 +37,11 @@ Values = Mapping[str, object]
 
 def record_id(prefix: str, number: int) -> str:
     """Return the id of record ``number``, for example ``V4T000000000RS``; ids of one process sort by age."""
-    digits: list[str] = []
+    digits = ""
     while number:
-        number, digit = divmod(number, 36)
-        digits.append(DIGITS[digit])
-    text = "".join(reversed(digits))
-    return prefix + text.rjust(WIDTH, "0")
+        number, digit = divmod(number, len(DIGITS))
+        digits = DIGITS[digit] + digits
+    return prefix + digits.rjust(WIDTH, "0")
 
 
 class IdAllocator:
@@ -90,8 +89,11 @@ def copied_fields(target: VaultObject) -> list[Field]:
 def _is_copied(field: Field) -> bool:
     if field.name == TYPE:
         return True
-    own = field.system or field.unique or field.no_copy or field.name in OWN
-    return field.active and not own
+    if field.system or not field.active:
+        return False
+    # Two records cannot have the same of these.
+    own = field.unique or field.name in OWN
+    return not own and not field.no_copy
 
 
 async def stored_values(

@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     )
 
 MAX_VALUES = 2000
+# A double underscore begins the suffix of a name.
 STEM = re.compile(r"[a-z0-9]+(_[a-z0-9]+)*")
+# With the suffix and without it, as callers of Vault write them.
 STATUSES = {
     "active": "true",
     "active__v": "true",
@@ -53,6 +55,7 @@ class PicklistService:
                 {
                     "name": picklist.name,
                     "label": picklist.label,
+                    # No picklist belongs to a single field.
                     "kind": "global",
                     "systemManaged": _is_system_managed(picklist.name),
                     "usedIn": fields,
@@ -113,6 +116,7 @@ class PicklistService:
             raise VaultFault(ErrorType.PARAMETER_REQUIRED, "The call has no new labels")
         changes: list[str] = []
         for value, label in labels.items():
+            # Raises for a value that does not exist, before anything is changed.
             _entry(picklist, value)
             changes.append(f"MODIFY Picklistentry {value} (label({_text(label)}))")
         await self._alter(caller, name, changes)
@@ -158,6 +162,7 @@ class PicklistService:
                 f"Another resource already exists with [name={renamed}]",
             )
         changes = [
+            # In this order: the second change names what the first has made.
             f"RENAME Picklistentry {value} TO {renamed}",
             f"MODIFY Picklistentry {renamed} (active({active}))",
         ]

@@ -13,10 +13,10 @@ from shared.vault.components.schema import table
 from shared.vault.errors import ApiError
 from shared.vault.model.component_model import Field, VaultObject
 from shared.vault.records import new_records as new
+from shared.vault.records import record_statements as statements
 from shared.vault.records import row_rules as rules
-from shared.vault.records import write_statements as statements
 from shared.vault.records.deletions import note_deletions, reach_of
-from shared.vault.records.record_references import resolve_references
+from shared.vault.records.record_statements import resolve_references
 from shared.vault.records.row_rules import CreationFollower, Follower, Preparer
 from shared.vault.records.rows import (
     NORMAL,
@@ -25,7 +25,6 @@ from shared.vault.records.rows import (
     NewRow,
     Outcome,
     ResolvedRow,
-    UnchangedFields,
     WriteMode,
     in_order,
 )
@@ -95,6 +94,7 @@ class Batch:
             value that kept a row out.
         """
         made = [NewRow.of(row) for row in rows]
+        # The object's own rules come first: they may set what is required.
         if isinstance(self._trigger, Preparer):
             await self._trigger.before_create(self.connection, self.caller, made)
         new.check_required(self.object, self.mode, made)
@@ -128,6 +128,7 @@ class Batch:
 
     async def _now(self) -> datetime:
         """Return the time at which this batch changes records, the same for all of them."""
+        # Asked for once, and only by a batch that writes.
         if self._moment is None:
             self._moment = await moment(self.connection)
         return self._moment
@@ -187,6 +188,7 @@ class Batch:
                 changes.append(change)
             else:
                 outcomes[row.index] = undone
+        # Their modified date stays as it is.
         await self._write(touched)
         await self._change(changes)
         for change in changes:
@@ -202,7 +204,7 @@ class Batch:
                 row.fail(ErrorType.INVALID_DATA, f"Field [{name}] is set by the Vault")
         values: dict[str, object] = {}
         changed: set[str] = set()
-        again = self.mode.unchanged is UnchangedFields.NEVER_IGNORE
+        again = self.mode.unchanged.written
         for name, value in row.values.items():
             # The key of an upsert is among the values, but not the columns: it is what the record was found by.
             if name not in record:
@@ -330,6 +332,8 @@ def _good(rows: Sequence[Row], ids: Mapping[int, str]) -> list[str]:
 
 
 def _deleted(row: Row, record_id: str | None) -> Outcome:
-    if row.errors or record_id is None:
+    if record_id is None:
+        return row.refused()
+    if row.errors:
         return row.refused(record_id)
     return Accepted(row.key, record_id)

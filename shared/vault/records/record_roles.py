@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from shared.vault.components.registry import Registry
     from shared.vault.storage.database import Connection
 
+# Every Vault has these without a component.
 STANDARD_ROLES = frozenset({"owner__v", "editor__v", "viewer__v"})
 MAX_ASSIGNED = 1000  # users or groups in one column of a row
 MAX_DIGITS = 18
@@ -52,6 +53,7 @@ SELECT record_id, role, array_agg(user_id ORDER BY user_id) FILTER (WHERE user_i
     array_agg(group_id ORDER BY group_id) FILTER (WHERE group_id IS NOT NULL) AS groups
 FROM platform.record_role WHERE object = $1 AND record_id = ANY($2::text[]) GROUP BY record_id, role ORDER BY role
 """
+# Users by their sign-ins: every record of a user has one.
 UNKNOWN = {
     Holder.USERS: "SELECT unnest($1::bigint[]) EXCEPT SELECT user_id FROM platform.credential",
     Holder.GROUPS: "SELECT unnest($1::bigint[]) EXCEPT SELECT id FROM platform.user_group",
@@ -95,6 +97,7 @@ def split_roles(
         fields: dict[str, object] = {}
         assigned: dict[tuple[str, Holder], object] = {}
         for name, value in row.items():
+            # The key of a reference by a unique field has a point in it, too.
             role, _, end = name.rpartition(".")
             if end in HOLDERS and role in roles:
                 assigned[role, Holder(end)] = value
@@ -211,6 +214,7 @@ async def store_roles(
     if not assigned:
         return
     ids = [record_id for record_id, _ in assigned]
+    # Read before and after, not worked out: ids that were there already are no change.
     before = await _columns(connection, object_name, ids)
     for holder in Holder:
         await _store(connection, object_name, assigned, holder, change)
@@ -279,6 +283,7 @@ async def _store(
         case RoleChange.REMOVE:
             await _execute(connection, REMOVE, column, object_name, lines)
         case RoleChange.REPLACE:
+            # By role, also where no ids follow: an empty column takes away all of them.
             cleared = _arrays(named, 2)
             await connection.execute(CLEAR.format(column=column), object_name, *cleared)
             await _execute(connection, ADD, column, object_name, lines)

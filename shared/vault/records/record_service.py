@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from shared.vault.records.row_rules import Trigger
     from shared.vault.storage.database import Connection, Database, OneTransaction
 
+# What is raised when another transaction has stored, or deleted, what this one has checked before.
 RACES = (RaceLost, asyncpg.UniqueViolationError, asyncpg.ForeignKeyViolationError)
 
 
@@ -70,6 +71,7 @@ class RecordService(RecordWrites):
         """Return the same service as a part of one transaction, with the components as that transaction sees them."""
         own = copy.copy(self)
         own._database, own._components = transaction, components  # noqa: SLF001  a copy of itself
+        # Readers are made of the components as they are outside of the transaction.
         own._readers, own._readers_of = {}, None  # noqa: SLF001
         return own
 
@@ -95,6 +97,7 @@ class RecordService(RecordWrites):
             rules.authorize_states(caller, read)
             rules.check_lineage(caller, read, lineage)
             if rules.rules_status(caller, target, mode):
+                # Before copying: a copy takes over the status of its source, whatever it is.
                 rules.refuse_inactive(read)
             batch = self.batch(connection, caller, target, mode)
             read = await copy_sources(connection, caller, target, read, sources)
@@ -126,6 +129,7 @@ class RecordService(RecordWrites):
             target = self.target(caller, object_name, rows, Operation.EDIT)
             key = key_field(target, id_param)
             registry = self._components.registry
+            # The reader knows fields only: to it, role columns would be unknown ones.
             plain, columns = split_roles(rows, roles_of(registry))
             read = self.reader(target, mode).read(plain, key)
             rules.authorize_states(caller, read)
@@ -212,6 +216,7 @@ class RecordService(RecordWrites):
             authorize_mode(caller, mode)
             target = self.target(caller, object_name, rows, Operation.DELETE)
             key = key_field(target, id_param)
+            # A file of records may be sent as it is: other columns are no reason to refuse a deletion.
             named = [{k: v for k, v in row.items() if k == key.name} for row in rows]
             return await self.delete_rows(connection, caller, target, named, key, mode)
 
@@ -237,7 +242,7 @@ class RecordService(RecordWrites):
     async def carry_out(
         self, work: Callable[[Connection], Awaitable[list[RowResult]]]
     ) -> list[RowResult]:
-        """Run the unit of work in a transaction, with the components held as they are, and return its results.
+        """Run the unit of work in a transaction that keeps the components as they are, and return its results.
 
         When another transaction won a race, or changed the components, it runs again and sees what was stored.
 
@@ -253,6 +258,7 @@ class RecordService(RecordWrites):
                 return await self._database.unit_of_work(holding)
             except RACES:
                 continue
+            # What the call has read of them so far may no longer be true.
             except ComponentsChanged:
                 await self._components.load()
         raise VaultFault(

@@ -99,6 +99,7 @@ class RecordWrites:
     def reader(self, target: VaultObject, mode: WriteMode = NORMAL) -> RowReader:
         """Return what reads the rows of calls on an object, made once for each version of the components."""
         registry = self._components.registry
+        # A registry never changes, a new one takes its place: then all readers are made anew.
         if self._readers_of is not registry:
             self._readers, self._readers_of = {}, registry
         if (target.name, mode) not in self._readers:
@@ -113,6 +114,7 @@ class RecordWrites:
         mode: WriteMode = NORMAL,
     ) -> Batch:
         """Return a batch that writes rows of an object in the transaction of ``connection``."""
+        # Rules that protect the Vault itself hold for calls without triggers, too.
         ruled = mode.triggers or target.name in ALWAYS_RULED
         return Batch(
             connection,
@@ -150,6 +152,7 @@ class RecordWrites:
         :raises VaultFault: INVALID_DATA for a field that cannot key an upsert, or a key that is repeated.
         """
         key = key_field(target, id_param)
+        # A record could not be created under such a key.
         if key.system or not key.editable:
             message = f"Field [{key.name}] is set by the Vault and cannot key an upsert"
             raise VaultFault(ErrorType.INVALID_DATA, message)
@@ -160,6 +163,7 @@ class RecordWrites:
         batch = self.batch(connection, caller, target, mode)
         resolved = await batch.resolve(read)
         stored = await batch.lock(resolved, key)
+        # Rows that have failed are in either list, and come back as refused.
         known = [row for row in resolved if row.key in stored]
         unknown = [row for row in resolved if row.key not in stored]
         if rules.rules_status(caller, target, mode):
@@ -275,6 +279,7 @@ async def create_rows(
     while left:
         if batch.object.raw:
             written, errors = await _insert_together(batch, left, key)
+        # Nothing can refuse the rows once they are inserted: there is no need of a savepoint.
         elif state is None:
             written, errors = await batch.insert(left, key), {}
         else:
@@ -310,6 +315,7 @@ def _decided(outcome: Outcome, errors: Errors) -> Outcome | None:
         case Accepted() if outcome.id in errors:
             return Refused(outcome.key, None, (errors[outcome.id],))
         case Accepted():
+            # Accepted, but undone with those that were not.
             return None if errors else outcome
 
 
@@ -344,6 +350,7 @@ async def _insert_together(
         async with batch.connection.transaction():
             written = await batch.insert(rows, key)
             if any(_breaks_unique(outcome) for outcome in written):
+                # Leaves the savepoint, which undoes the rows that were inserted.
                 raise RowsRefused(dict.fromkeys(_ids(written), APART))
     except RowsRefused as refusal:
         return written, refusal.errors

@@ -100,6 +100,7 @@ class RowReader:
         return setter
 
     def _make_setter(self, name: str) -> Setter | None:
+        # Some keys mean in migration mode what they do not mean otherwise.
         if self._mode.migration:
             migrated = migrated_field(name, self.object, self._registry)
             if migrated is not None:
@@ -116,12 +117,14 @@ class RowReader:
         return self._field_setter(target)
 
     def _field_setter(self, target: Field) -> Setter:
+        # A record that is migrated was created elsewhere: fields that are set once get the value they had there.
         by_vault = target.system or not (target.editable or self._mode.migration)
         if by_vault and target.name != SOURCE_MODIFIED.name:
             return self._guarded_setter(target)
         coerce = coercion(target, self._registry)
         if target.name == SOURCE_MODIFIED.name:
             return _source_modified_setter(coerce)
+        # Records of another system may lack what is required here, but for their name.
         if target.required and not (self._mode.migration and target.name != "name__v"):
             return _required_setter(target.name, coerce)
         # Every record has a status: an empty one leaves it as it is.
@@ -309,6 +312,7 @@ def _state(
     registry: Registry,
     value: object,
 ) -> str | None:
+    # Callers may send a state as they get it, in a list of one.
     name = value[0] if isinstance(value, list) and len(value) == 1 else value
     if name is None or name == "":
         return None

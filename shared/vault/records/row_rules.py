@@ -1,4 +1,4 @@
-"""Holds rows against rules: source states, lineage, status and unique fields, and the rules of an object's own."""
+"""Checks rows against rules: source states, lineage, status and unique fields, and the rules of an object's own."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from shared.vault.access.permissions import Grant, authorize, authorize_copying
 from shared.vault.components.platform import SOURCE_MODIFIED
 from shared.vault.errors import VaultFault
 from shared.vault.model.component_model import Field, VaultObject
-from shared.vault.records import write_statements as statements
+from shared.vault.records import record_statements as statements
 from shared.vault.records.lineage_entries import HEADER
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, assert_never
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Grant, authorize
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from shared.vault.access.caller import Caller
 
+# As many as the record calls of Vault take.
 MAX_ROWS = 500
 CREATED = "created__sys"
 UPDATED = "updated__sys"
@@ -35,6 +36,20 @@ class UnchangedFields(StrEnum):
     ALWAYS_IGNORE = "AlwaysIgnore"  # also one that may not be set
     IGNORE_SET_ON_CREATE_ONLY = "IgnoreSetOnCreateOnly"  # also the object type
     NEVER_IGNORE = "NeverIgnore"  # written again
+
+    @property
+    def written(self) -> bool:
+        """Return whether a value that is stored already is written again."""
+        match self:
+            case UnchangedFields.NEVER_IGNORE:
+                return True
+            case (
+                UnchangedFields.ALWAYS_IGNORE
+                | UnchangedFields.IGNORE_SET_ON_CREATE_ONLY
+            ):
+                return False
+            case _:
+                assert_never(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +72,7 @@ class WriteMode:
         return not (self.migration and self.no_triggers)
 
 
+# What a call without special headers gets.
 NORMAL = WriteMode()
 TYPE_CHANGE = WriteMode(type_change=True)
 
@@ -94,8 +110,11 @@ class Row:
 
     def refused(self, record_id: str | None = None) -> Refused:
         """Return the row as refused with its errors; ``record_id`` is its record's where that is known."""
-        errors = tuple(self.errors)
-        return Refused(self.key, record_id, errors)
+        return Refused(
+            self.key,
+            record_id,
+            tuple(self.errors),
+        )
 
 
 @dataclass(slots=True, kw_only=True)
@@ -129,6 +148,7 @@ class NewRow(Row):
         return cls(
             index=row.index,
             key=row.key,
+            # A copy: an attempt that is undone is made again with the values as they were resolved.
             values=dict(row.values),
             guarded=row.guarded,
             source_modified=row.source_modified,
@@ -188,11 +208,21 @@ class Change:
 
     def left_out(self, newer: datetime) -> Accepted:
         """Return the row as accepted but not written, ``newer`` being the source state that is stored."""
-        return Accepted(self.row.key, self.id, warning=NEWER_STORED, newer=newer)
+        return Accepted(
+            self.row.key,
+            self.id,
+            warning=NEWER_STORED,
+            newer=newer,
+        )
 
     def unchanged(self, warning: str | None) -> Accepted:
         """Return the row as accepted, all its values having been stored before."""
-        return Accepted(self.row.key, self.id, event=UPDATED, warning=warning)
+        return Accepted(
+            self.row.key,
+            self.id,
+            event=UPDATED,
+            warning=warning,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +258,11 @@ class Refused:
 
     def result(self) -> RowResult:
         """Return the row as the calls of the API return it."""
-        return RowResult(id=self.id, id_param_value=_text(self.key), errors=self.errors)
+        return RowResult(
+            id=self.id,
+            id_param_value=_text(self.key),
+            errors=self.errors,
+        )
 
 
 Outcome = Accepted | Refused
@@ -280,4 +314,6 @@ def lineage_of(outcomes: Iterable[Outcome]) -> list[LineageEntry]:
 
 
 def _text(key: object) -> str | None:
-    return None if key is None else str(key)
+    if key is None:
+        return None
+    return str(key)

@@ -24,7 +24,7 @@ from shared.vault.security.sessions import digest, invalid_session
 if TYPE_CHECKING:
     from asyncpg import Record
 
-    from shared.vault.security.security_profiles import SecurityProfiles
+    from shared.vault.security.sessions import SecurityProfiles
     from shared.vault.storage.database import Database
 
 TOKEN = "veeva-vault-"  # noqa: S105  how every token begins
@@ -82,6 +82,7 @@ class AccessTokens:
         require_own(caller, user_id, OBJECT, Operation.CREATE)
         _check_name(name)
         expires = _expiry(expiry)
+        # Its beginning tells it from the id of a session.
         token = TOKEN + secrets.token_hex(32)
         async with self._database.transaction() as connection:
             # One at a time, so that the number of a user's tokens stays within its bound.
@@ -100,7 +101,7 @@ class AccessTokens:
                     ErrorType.OPERATION_NOT_ALLOWED,
                     f"A user has at most {MAX_TOKENS} active tokens",
                 )
-            await entries.noted(
+            await entries.record_entry(
                 connection,
                 caller,
                 AuditTrail.DOMAIN,
@@ -139,7 +140,7 @@ class AccessTokens:
                 removed = await connection.fetchval(REMOVE, token_id, user_id)
             if removed is None:
                 raise VaultFault(ErrorType.INVALID_DATA, "The user has no such token")
-            await entries.noted(
+            await entries.record_entry(
                 connection,
                 caller,
                 AuditTrail.DOMAIN,
@@ -194,6 +195,7 @@ def _expiry(text: str) -> datetime | None:
 
 
 def _end(text: str) -> datetime:
+    # A date without a time.
     if len(text) == len("2026-12-31"):
         day = date.fromisoformat(text)
         return datetime.combine(day, time(23, 59, 59), UTC)

@@ -1,4 +1,4 @@
-"""Counts calls and sign-ins of users against limits, for all processes of a Vault together.
+"""Counts calls and sign-ins against limits, and keeps callers out while the Vault is being configured.
 
 A process counts calls in memory and adds its counts to the database once a second, which returns those of the others.
 So a limit is kept to within what the processes of a Vault answer in a second, and no call waits for it. Sign-ins are
@@ -15,12 +15,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import asyncpg
+import structlog
 
 from shared.protocol.error_types import ErrorType
 from shared.runtime.waiting import state_log
-from shared.vault.access.permissions import connects
+from shared.vault.access.permissions import Grant, authorize, connects, granted
 from shared.vault.errors import VaultFault
-from shared.vault.storage.database import UNREACHABLE
+from shared.vault.storage.database import COMPONENT_CHANGED, UNREACHABLE
+
+if TYPE_CHECKING:
+    from shared.vault.access.caller import Caller
+    from shared.vault.storage.database import Database
 
 if TYPE_CHECKING:
     from shared.vault.access.caller import Caller
@@ -145,6 +150,7 @@ class BurstLimits:
 MAX_FAILURES = 10
 
 
+# The window of calls does not begin anew at any count, as that of wrong passwords does.
 NEVER = 2**31 - 1
 
 
@@ -213,16 +219,65 @@ class SignInLimits:
 
     async def failed(self, username: str) -> None:
         """Count a wrong password."""
+        key = _key("failures", username)
         async with self._database.connection() as connection:
-            await connection.execute(COUNT, _key("failures", username), MAX_FAILURES)
+            await connection.execute(COUNT, key, MAX_FAILURES)
 
     async def succeeded(self, username: str) -> None:
         """Forget the failures of a user who has signed in."""
+        key = _key("failures", username)
         async with self._database.connection() as connection:
-            await connection.execute(FORGET_FAILURES, _key("failures", username))
+            await connection.execute(FORGET_FAILURES, key)
 
 
 def _key(*parts: str) -> bytes:
     """Return a digest: what was typed as a user name may be a password."""
     text = "\x00".join(parts)
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
+    # Any text may be typed, also one that is not valid Unicode.
+    typed = text.encode("utf-8", "surrogatepass")
+    digest = hashlib.sha256(typed)
+    return digest.digest()
+
+
+log = structlog.get_logger(__name__)
+
+
+class ConfigurationMode:
+    """Whether the mode is on, as this process last read it; a change is announced like a change of components."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.enabled = False
+
+    async def load(self) -> None:
+        """Read whether it is on, at start and whenever components or the mode have changed."""
+        async with self._database.connection() as connection:
+            self.enabled = await connection.fetchval(
+                "SELECT enabled FROM platform.configuration_mode"
+            )
+
+    async def switch(self, caller: Caller, *, enabled: bool) -> None:
+        """Switch the mode on or off, for all processes.
+
+        :raises VaultFault: INSUFFICIENT_ACCESS.
+        """
+        authorize(caller, Grant.EXECUTE_MDL)
+        async with self._database.transaction() as connection:
+            await connection.execute(
+                "UPDATE platform.configuration_mode SET enabled = $1", enabled
+            )
+            # Every process reads components and this mode again when it hears of it.
+            await connection.execute("SELECT pg_notify($1, '')", COMPONENT_CHANGED)
+        # At once in this process, which answers the call.
+        self.enabled = enabled
+        log.info("configuration_mode.switched", enabled=enabled, user_id=caller.user_id)
+
+    def admit(self, caller: Caller) -> None:
+        """Check that the caller may use the Vault now: administrators always, others unless the mode is on.
+
+        :raises VaultFault: CONFIGURATION_MODE_ENABLED when not.
+        """
+        if not self.enabled or granted(caller, Grant.EXECUTE_MDL):
+            return
+        message = "The Vault is in configuration mode; only administrators have access"
+        raise VaultFault(ErrorType.CONFIGURATION_MODE_ENABLED, message)

@@ -25,8 +25,7 @@ if TYPE_CHECKING:
     from asyncpg import Record
 
     from shared.vault.access.caller import Caller
-    from shared.vault.security.security_profiles import SecurityProfiles
-    from shared.vault.security.sessions import Session, Sessions
+    from shared.vault.security.sessions import SecurityProfiles, Session, Sessions
     from shared.vault.storage.database import Connection, Database
 
 OBJECT = "delegated_access__sys"
@@ -140,7 +139,7 @@ class Delegations:
                         ErrorType.OPERATION_NOT_ALLOWED,
                         f"A user has at most {MAX_DELEGATES} delegates",
                     )
-                await entries.noted(
+                await entries.record_entry(
                     connection,
                     caller,
                     AuditTrail.DOMAIN,
@@ -148,6 +147,7 @@ class Delegations:
                     f"Delegation.{added}",
                     after=f"{delegator} to {delegate}",
                 )
+        # The index decides: two calls may grant the same at once.
         except asyncpg.UniqueViolationError as error:
             message = "The user has granted delegate access to this user already"
             raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, message) from error
@@ -170,6 +170,7 @@ class Delegations:
             raise VaultFault(
                 ErrorType.USER_NOT_FOUND, "There is no active user with this id"
             )
+        # Who grants access to somebody else's account could grant it to themselves.
         if delegator != caller.user_id:
             require_all_of(caller, self._profiles.in_full(profiles[delegator]))
         if await connection.fetchval(CLOSED, delegator, delegate):
@@ -196,7 +197,7 @@ class Delegations:
                 raise VaultFault(ErrorType.INVALID_DATA, "There is no such delegation")
             await connection.execute(REMOVE, delegation_id)
             item = f"Delegation.{delegation_id}"
-            await entries.noted(
+            await entries.record_entry(
                 connection,
                 caller,
                 AuditTrail.DOMAIN,

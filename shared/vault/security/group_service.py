@@ -39,6 +39,7 @@ SELECT g.*, array(SELECT m.user_id FROM platform.user_group_member m WHERE m.gro
         WHERE c.active AND c.security_profile = ANY(g.security_profiles) ORDER BY 1) AS implied
 FROM platform.user_group g
 """
+# The whole group as one text: so the audit trail has it before and after a change.
 STATE = """
 SELECT (to_jsonb(g) || jsonb_build_object('members', array(
     SELECT m.user_id FROM platform.user_group_member m WHERE m.group_id = g.id ORDER BY 1)))::text
@@ -61,6 +62,7 @@ COLUMNS = {
     PROFILES_FIELD: "security_profiles",
 }
 MEMBERS_FIELD = "members__v"
+# Fields that are true or false; the others are text.
 FLAGS = frozenset({"active__v", "allow_delegation_among_members__v"})
 LENGTHS = {"label__v": MAX_LABEL, "group_description__v": MAX_DESCRIPTION}
 
@@ -135,6 +137,7 @@ class GroupService:
         values["name"] = name_of_label(str(values["label"]))
         values["created_by"] = caller.user_id
         values["modified_by"] = caller.user_id
+        # The names are those of a constant, never what a caller has sent.
         names = ", ".join(values)
         places = ", ".join(f"${n}" for n in range(1, len(values) + 1))
         sql = (
@@ -164,6 +167,7 @@ class GroupService:
         """
         require(caller, OBJECT, Operation.EDIT)
         values, members = self._read(fields)
+        # Left out, the label stays; empty, it is refused.
         if not values.get("label", "x"):
             raise VaultFault(
                 ErrorType.PARAMETER_REQUIRED, "Missing required parameter [label__v]"
@@ -191,6 +195,7 @@ class GroupService:
         """
         require(caller, OBJECT, Operation.DELETE)
         async with self._database.transaction() as connection:
+            # To delete is a change that a group of the system does not take.
             await _open_group(connection, group_id, changing={"id"}, members=None)
             before = await connection.fetchval(STATE, group_id)
             await connection.execute(
@@ -202,6 +207,7 @@ class GroupService:
         self, fields: Mapping[str, str]
     ) -> tuple[dict[str, object], Members | None]:
         values, members = _read(fields)
+        # The picklist has every security profile, those that components make among them.
         known = self._components.registry.picklists[SECURITY_PROFILES.name].entries
         named = values.get(COLUMNS[PROFILES_FIELD], [])
         if isinstance(named, list) and not set(named) <= set(known):
@@ -221,7 +227,7 @@ async def _note(
 ) -> None:
     """Write the entry of a change of a group to the audit trail, with its members."""
     after = await connection.fetchval(STATE, group_id)
-    await entries.noted(
+    await entries.record_entry(
         connection,
         caller,
         entries.DOMAIN,
@@ -278,6 +284,7 @@ async def _add_members(
     group_id: int,
     users: list[int],
 ) -> None:
+    # Counted, so that one statement finds out whether all of them exist.
     known = await connection.fetchval(COUNT_USERS, users)
     if known != len(users):
         raise VaultFault(

@@ -24,7 +24,7 @@ class Passwords:
     def __init__(self) -> None:
         self._hasher = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
         self._turn = asyncio.Semaphore(CONCURRENCY)
-        # Checked in place of a hash that there is not, so that the time taken does not say which users exist.
+        # Checked when there is no user, so that the time taken does not say which users exist.
         self._nobody = self._hasher.hash("no user has this password")
 
     async def hash(self, password: str) -> str:

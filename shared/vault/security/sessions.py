@@ -1,20 +1,61 @@
-"""Opens, finds and ends sessions: opaque random ids, of which the database keeps only a digest."""
+"""Opens, finds and ends sessions, and resolves the profiles that their users have."""
 
 from __future__ import annotations
 
 import hashlib
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from shared.protocol.error_types import ErrorType
-from shared.vault.access.caller import Caller
+from shared.vault.access.caller import SUPPLIED, Caller, SecurityProfile
 from shared.vault.audit.audit_entries import signed_in
+from shared.vault.components.permission_types import PROFILE
 from shared.vault.errors import VaultFault
 
 if TYPE_CHECKING:
-    from shared.vault.security.security_profiles import SecurityProfiles
+    from shared.vault.components.registry import Registry
+    from shared.vault.configuration.component_service import ComponentService
+from shared.vault.access.profiles import active_profiles, profile_of
+
+
+class SecurityProfiles:
+    """The security profiles of a Vault, resolved once for each version of its components."""
+
+    def __init__(self, components: ComponentService) -> None:
+        self._components = components
+        self._registry: Registry | None = None
+        self._resolved: Mapping[str, SecurityProfile] = {}
+
+    def named(self, name: str) -> SecurityProfile:
+        """Return the active profile of a name; an unknown one allows nothing."""
+        registry = self._components.registry
+        # Each version of the components makes profiles of its own.
+        if registry is not self._registry:
+            self._resolved = active_profiles(registry.components)
+            self._registry = registry
+        profile = self._resolved.get(name)
+        if profile is None:
+            return SecurityProfile(name)
+        return profile
+
+    def in_full(self, name: str) -> SecurityProfile:
+        """Return what a profile would allow if it and all its sets were active.
+
+        They may become so: who gives the profile to somebody gives all of that.
+        """
+        if name in SUPPLIED:
+            return SUPPLIED[name]
+        components = self._components.registry.components
+        component = components.get((PROFILE, name))
+        if component is None:
+            return SecurityProfile(name)
+        return profile_of(component, components)
+
+
+if TYPE_CHECKING:
     from shared.vault.storage.database import Connection, Database
 
 MAX_SESSION_ID_LENGTH = 200
@@ -148,13 +189,15 @@ class Sessions:
 
     async def touch(self, session_id: str) -> None:
         """Start the session's idle time again."""
+        key = digest(session_id)
         async with self._database.connection() as connection:
-            await connection.execute(TOUCH, digest(session_id))
+            await connection.execute(TOUCH, key)
 
     async def end(self, session_id: str) -> None:
         """End a session; ending it twice does no harm."""
+        key = digest(session_id)
         async with self._database.connection() as connection:
-            await connection.execute(END, digest(session_id))
+            await connection.execute(END, key)
 
     async def end_others(
         self,

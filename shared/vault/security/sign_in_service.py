@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from asyncpg import Record
 
     from shared.vault.security.call_limits import Usage
-    from shared.vault.security.security_profiles import SecurityProfiles
+    from shared.vault.security.sessions import SecurityProfiles
     from shared.vault.storage.database import Connection, Database
 
 MAX_USERNAME_LENGTH = 255
@@ -34,7 +34,7 @@ NAMED = "SELECT user_id, security_profile FROM platform.credential WHERE usernam
 STORE_HASH = "UPDATE platform.credential SET password_hash = $2, password_change_required = $3 WHERE user_id = $1"
 
 
-class SecurityService:
+class SignInService:
     """The sign-ins of a Vault's users, and their sessions."""
 
     def __init__(
@@ -58,7 +58,8 @@ class SecurityService:
 
     async def count_sign_in(self, username: str, dns: str) -> Usage:
         """Count a call of the sign-in by user name and DNS, and return how much of the limit is used."""
-        return await self._limits.count(username[:MAX_USERNAME_LENGTH], dns)
+        name = username[:MAX_USERNAME_LENGTH]
+        return await self._limits.count(name, dns)
 
     async def sign_in(self, username: str, password: str) -> Session:
         """Check a password and open a session.
@@ -67,6 +68,7 @@ class SecurityService:
             PASSWORD_CHANGE_REQUIRED.
         """
         user = await self._verified(username, password)
+        # Only after the password was checked: otherwise it would tell which users are new.
         if user["password_change_required"]:
             message = "The user must change their password before signing in."
             await self._keep_refusal(username, ErrorType.PASSWORD_CHANGE_REQUIRED)
@@ -82,8 +84,10 @@ class SecurityService:
             raise
 
     async def _keep_refusal(self, username: str, reason: ErrorType) -> None:
+        name = username[:MAX_USERNAME_LENGTH]
         async with self._database.connection() as connection:
-            await sign_in_refused(connection, username[:MAX_USERNAME_LENGTH], reason)
+            # Not in a transaction that the refusal would undo.
+            await sign_in_refused(connection, name, reason)
 
     async def _checked(self, username: str, password: str) -> Record:
         """Return the active user whose name and password these are; wrong ones are counted."""
@@ -120,6 +124,7 @@ class SecurityService:
         """
         if session_id is None:
             raise invalid_session()
+        # Session ids are hexadecimal: none begins like a token.
         if session_id.startswith(TOKEN):
             return await self.tokens.caller(session_id)
         return await self.sessions.caller(session_id)
@@ -222,6 +227,7 @@ class SecurityService:
         if user is None or not 0 < len(password) <= MAX_PASSWORD_LENGTH:
             message = f"user {user_id} needs a password of at most {MAX_PASSWORD_LENGTH} characters"
             raise ValueError(message)
+        # A Vault that starts again must not end the sessions of its users.
         if await self.passwords.verify(user["password_hash"], password):
             return
         password_hash = await self.passwords.hash(password)

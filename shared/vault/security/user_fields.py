@@ -55,6 +55,7 @@ DEFAULTS = {
     PROFILE: BUSINESS_USER.name,
     LICENSE: "full__v",
 }
+# The only one there is, like the domain.
 SECURITY_POLICY = 1
 DOMAIN = 1
 
@@ -71,7 +72,8 @@ class UserRow:
 
     def fail(self, error_type: ErrorType, message: str) -> None:
         """Add a reason why this user cannot be stored."""
-        self.errors.append(ApiError(error_type, message))
+        error = ApiError(error_type, message)
+        self.errors.append(error)
 
 
 def read_user(
@@ -110,6 +112,7 @@ def _set_special(
     elif name == MEMBERSHIP:
         _set_membership(row, value, vault_id)
     elif name == PASSWORD:
+        # An empty column of a CSV file sets no password.
         row.password = str(value) if value else None
     elif name == CHANGE_PASSWORD:
         row.change_required = _truth(row, name, value)
@@ -152,6 +155,7 @@ def _set_membership(
     if not value:
         return
     vault, *rest = str(value).split(":")
+    # Users are members of this Vault and of no other.
     if vault.strip() != str(vault_id) or len(rest) > 3:
         row.fail(
             ErrorType.INVALID_DATA,
@@ -170,11 +174,18 @@ def _truth(
     name: str,
     value: object,
 ) -> bool | None:
-    known = {"true": True, "false": False}
-    truth = known.get(str(value).strip().lower())
-    if truth is None and value not in (None, ""):
-        row.fail(ErrorType.INVALID_DATA, f"[{name}] takes true or false")
-    return truth
+    """Return a value of true or false, None for an empty one; any other fails the row."""
+    if value is None or value == "":
+        return None
+    text = str(value).strip()
+    match text.lower():
+        case "true":
+            return True
+        case "false":
+            return False
+        case _:
+            row.fail(ErrorType.INVALID_DATA, f"[{name}] takes true or false")
+            return None
 
 
 def user_json(

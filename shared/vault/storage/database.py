@@ -39,7 +39,7 @@ NOW = """
 SELECT greatest(date_trunc('milliseconds', clock_timestamp()), (SELECT given FROM platform.clock))
 """
 # The same, stored as announced.
-TELL = """
+ANNOUNCE = """
 UPDATE platform.clock SET given = greatest(given, date_trunc('milliseconds', clock_timestamp())) RETURNING given
 """
 
@@ -287,12 +287,12 @@ async def moment(connection: Connection) -> datetime:
     return now
 
 
-async def tell(connection: Connection) -> datetime:
-    """Return the time for a caller who will ask what has changed since it.
+async def announced_moment(connection: Connection) -> datetime:
+    """Return the time to announce to a client that will ask what has changed since then.
 
     No transaction that begins after this dates a change before it, also when the server's clock is set back.
     """
-    now: datetime = await connection.fetchval(TELL)
+    now: datetime = await connection.fetchval(ANNOUNCE)
     return now
 
 

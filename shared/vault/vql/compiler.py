@@ -19,7 +19,6 @@ from shared.vault.vql.columns import (
     sub_select,
 )
 from shared.vault.vql.conditions import matching_sql
-from shared.vault.vql.deferred import is_deferred
 from shared.vault.vql.resolve import Readable, Scope, Statement
 from shared.vault.vql.syntax_tree import (
     And,
@@ -192,7 +191,7 @@ def compile_query(
         skip=limits.skip or 0,
         keyset=keyset,
         joins=len(scope.joins),
-        deferred=is_deferred(statement.parameters),
+        deferred=statement.deferred,
     )
 
 

@@ -120,11 +120,6 @@ class Edge(Deferred):
         return last_moment.date() + _ONE_DAY
 
 
-def is_deferred(parameters: Sequence[object]) -> bool:
-    """Return whether any of the parameters has to be resolved before the statement runs."""
-    return any(isinstance(parameter, Deferred) for parameter in parameters)
-
-
 def resolve(parameters: Sequence[object], execution: Execution) -> tuple[object, ...]:
     """Return the parameters as one run of the statement sends them."""
     return tuple(_resolved(parameter, execution) for parameter in parameters)

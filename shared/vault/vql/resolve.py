@@ -8,7 +8,7 @@ from typing import NamedTuple, assert_never
 from shared.protocol.error_types import ErrorType
 from shared.vault.model.component_model import Field, VaultObject
 from shared.vault.model.field_types import traits
-from shared.vault.vql.deferred import TokenValue
+from shared.vault.vql.deferred import Deferred, TokenValue
 from shared.vault.vql.syntax_tree import Item, Operand, Path, Select, SourceOption
 from shared.vault.vql.targets import (
     ABSENT,
@@ -46,7 +46,10 @@ class FieldColumn(NamedTuple):
 
 
 class Statement:
-    """Collects what one SQL statement needs while it is compiled: parameters, table aliases, objects allowed."""
+    """Collects what one SQL statement needs while it is compiled: parameters, table aliases, objects allowed.
+
+    ``deferred`` says that a parameter has to be resolved before each run.
+    """
 
     __slots__ = (
         "_aliases",
@@ -54,6 +57,7 @@ class Statement:
         "_readable",
         "_semi_joins",
         "_text",
+        "deferred",
         "parameters",
         "registry",
         "targets",
@@ -69,6 +73,7 @@ class Statement:
         self.registry = registry
         self.targets = targets
         self.parameters: list[object] = []
+        self.deferred = False
         self._readable = readable
         self._text = text
         self._aliases = 0
@@ -78,6 +83,8 @@ class Statement:
     def bind(self, value: object, sql_type: str) -> str:
         """Add a parameter, and return its place in the SQL."""
         self.parameters.append(value)
+        if isinstance(value, Deferred):
+            self.deferred = True
         number = len(self.parameters)
         # With a cast: otherwise PostgreSQL infers the type from the context, and not always the one that was bound.
         return f"${number}::{sql_type}"

@@ -15,8 +15,8 @@ from shared.vault.storage.database import (
     Notifications,
     OneTransaction,
     also_in_unit_of_work,
+    announced_moment,
     moment,
-    tell,
 )
 from shared.vault.storage.migrate import alone, migrate
 
@@ -70,7 +70,7 @@ async def test_no_change_is_dated_before_a_moment_that_was_told(
         # As after the server's clock was set back by an hour.
         later = await connection.fetchval(ahead)
         assert await moment(connection) == later
-        assert await tell(connection) == later
+        assert await announced_moment(connection) == later
 
 
 async def test_moments_are_whole_milliseconds(database: Database) -> None:

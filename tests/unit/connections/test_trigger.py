@@ -15,7 +15,7 @@ from shared.vault.connections.connection_rules import (
     ConnectionType,
     State,
 )
-from shared.vault.security.security_profiles import SecurityProfiles
+from shared.vault.security.sessions import SecurityProfiles
 
 ADA = cast("Caller", object())
 PROFILES = cast("SecurityProfiles", object())

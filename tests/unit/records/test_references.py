@@ -8,7 +8,7 @@ import pytest
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.access.caller import SYSTEM_ADMIN, Caller, SecurityProfile
-from shared.vault.records.record_references import (
+from shared.vault.records.record_statements import (
     Found,
     resolve_references,
     resolved,

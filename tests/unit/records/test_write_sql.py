@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shared.vault.model.component_model import Field, FieldType, VaultObject
-from shared.vault.records import write_statements as statements
+from shared.vault.records import record_statements as statements
 from tests.unit.records.shapes import THING, shape, text
 
 NOTE, COLOURS = THING.fields["note__c"], THING.fields["colours__c"]

@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from shared.protocol.error_types import ErrorType
 from shared.vault.api.openapi import header_parameters as headers
 from shared.vault.api.openapi import parameters
 from shared.vault.api.openapi.inference import schema_of
@@ -25,7 +26,10 @@ REFUSED = {
         "responseStatus": "FAILURE",
         "responseMessage": None,
         "errors": [
-            {"type": "INVALID_SESSION_ID", "message": "Invalid or expired session ID."}
+            {
+                "type": ErrorType.INVALID_SESSION_ID,
+                "message": "Invalid or expired session ID.",
+            }
         ],
     },
 }
