@@ -24,7 +24,7 @@ MAX_NAME_LENGTH = 255
 MAX_ATTRIBUTES = 100
 # Far below where the JSON reader, or a walk through the value, runs out of stack.
 MAX_DEPTH = 8
-# Counts end where a 32-bit column of whoever stores them would.
+# Counts are stored in columns of 32 bits.
 MAX_COUNT = 2**31 - 1
 
 SOURCE_ATTRIBUTE = "source_vault_id"

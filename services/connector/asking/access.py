@@ -17,7 +17,9 @@ PERMISSION_SET = "Permissionset."
 
 
 async def require_permission(
-    vault: VaultClient, session_id: str, permission: str
+    vault: VaultClient,
+    session_id: str,
+    permission: str,
 ) -> None:
     """Ask the Vault whose session this is, and check that their security profile has the permission.
 

@@ -60,7 +60,11 @@ class Answers:
             return _unavailable(message)
 
     async def _work(
-        self, request: Request, name: str, work: Work, permission: str
+        self,
+        request: Request,
+        name: str,
+        work: Work,
+        permission: str,
     ) -> Response:
         vaults = self._vaults()
         if vaults is None:
@@ -104,7 +108,8 @@ def _errors(status: str, type: str, message: str) -> dict[str, object]:
 
 
 def _response(
-    body: Mapping[str, object], status: HTTPStatus = HTTPStatus.OK
+    body: Mapping[str, object],
+    status: HTTPStatus = HTTPStatus.OK,
 ) -> Response:
     content = orjson.dumps(body)
     return Response(content, status, _UNCACHED, JSON)

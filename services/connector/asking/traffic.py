@@ -25,7 +25,11 @@ class Traffic:
 
 
 async def traffic(
-    vaults: Vaults, own: ConnectedVault, *, connection: str = "", integration: str = ""
+    vaults: Vaults,
+    own: ConnectedVault,
+    *,
+    connection: str = "",
+    integration: str = "",
 ) -> Traffic:
     """Return the traffic of a connection, or of the connection that an integration belongs to, by API name.
 
@@ -46,7 +50,10 @@ async def traffic(
 
 
 def _connection(
-    configuration: Configuration, remote: KnownVault, name: str, integration: str
+    configuration: Configuration,
+    remote: KnownVault,
+    name: str,
+    integration: str,
 ) -> Connection | None:
     integrations = configuration.integrations.values()
     owners = {each.connection for each in integrations if each.api_name == integration}

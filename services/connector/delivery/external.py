@@ -32,7 +32,7 @@ class Receivers:
     """HTTPS to the receivers outside; follows no redirects, keeps no cookies, reads no answer but its status."""
 
     def __init__(self, timeout: float, ca_file: Path | None = None) -> None:
-        """``timeout`` bounds one message in seconds; ``ca_file`` (PEM) has authorities to trust beside the system's.
+        """Take the bound on one message in seconds, and a PEM file of authorities to trust beside the system's.
 
         :raises OSError: the file cannot be read, or holds no certificate.
         """

@@ -61,7 +61,9 @@ class NotedWrites:
     """
 
     def __init__(
-        self, vault: RecordAccess, objects: Mapping[str, ObjectMetadata]
+        self,
+        vault: RecordAccess,
+        objects: Mapping[str, ObjectMetadata],
     ) -> None:
         """Take the Vault to read, and the metadata of its objects by name."""
         self._vault = vault
@@ -115,7 +117,8 @@ class NotedWrites:
         return [self._note_document(row) for row in rows]
 
     async def update_documents(
-        self, rows: Sequence[Mapping[str, object]]
+        self,
+        rows: Sequence[Mapping[str, object]],
     ) -> list[RowResult]:
         """Note a change of each row's document."""
         return await self._note(DOCUMENTS, rows, "id", make=False)

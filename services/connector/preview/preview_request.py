@@ -1,4 +1,4 @@
-"""Defines what a preview is asked for, and the plan that it makes with the Vaults' configuration."""
+"""Defines the requests of previews, and the plan that it makes with the Vaults' configuration."""
 
 from __future__ import annotations
 

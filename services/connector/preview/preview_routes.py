@@ -1,4 +1,4 @@
-"""Serves the address at which previews are asked for."""
+"""Serves the address of previews."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def router(answers: Answers) -> APIRouter:
             question = await read_question(request, PreviewRequest)
             with passing_refusals():
                 plan = await plan_of(question, vaults, own)
-                # Each record once, however often it was asked for.
+                # Each record once, however often the request names it.
                 ids = tuple(dict.fromkeys(question.ids))
                 shown = await preview(plan, ids)
             return success([record.to_json(own.vault_id) for record in shown])

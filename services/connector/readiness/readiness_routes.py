@@ -1,4 +1,4 @@
-"""Serves the address at which a connection's readiness is asked for."""
+"""Serves the address of a connection's readiness."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from services.connector.vaults.vaults import KnownVault, Vaults, passing_refusal
 
 
 def router(
-    answers: Answers, consumers: Callable[[], Awaitable[str | None]]
+    answers: Answers,
+    consumers: Callable[[], Awaitable[str | None]],
 ) -> APIRouter:
     """Return the route; ``consumers`` returns why messages are not consumed, None when they are."""
     routes = APIRouter(include_in_schema=False)

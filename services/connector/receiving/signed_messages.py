@@ -51,7 +51,7 @@ class SignedMessages:
         :raises UnknownAddress: this connector has no such Vault.
         :raises NotVerified: the message is not what a known Vault has signed for this address and moment.
         :raises Replayed: it was taken before.
-        :raises Full: too many signatures are valid now to tell whether it was.
+        :raises Full: too many signatures are valid now to remember one more.
         :raises MalformedMessage: its body is no Spark message.
         :raises Unroutable: the Vault has no such queue.
         :raises BrokerUnavailable: the broker is away.

@@ -54,7 +54,7 @@ class Claim:
         certificate_id = _value(values, "certificateid")
         if not VAULT_ID.fullmatch(vault_id):
             raise NotVerified("a header is misshapen")
-        # It becomes part of the address at which the certificate is asked for.
+        # It becomes part of the address from which the certificate is read.
         if not CERTIFICATE_ID.fullmatch(certificate_id):
             raise NotVerified("a header is misshapen")
         not_before = _moment(values, "requestnotbefore")
@@ -73,7 +73,10 @@ class Claim:
 
 
 def verify(
-    claim: Claim, headers: Mapping[str, str], body: bytes, certificate: str
+    claim: Claim,
+    headers: Mapping[str, str],
+    body: bytes,
+    certificate: str,
 ) -> None:
     """Check the signature of a message with its Vault's certificate (PEM).
 
