@@ -18,7 +18,7 @@ from shared.spark.envelope import (
 
 
 class RunEvent(StrEnum):
-    """What the attribute ``event`` of a run's message says: read the records, or transfer those that were read."""
+    """The values of ``event`` in a run's messages: read the records, or transfer those that were read."""
 
     REQUEST = "run"
     BATCH = "run_batch"
@@ -51,7 +51,7 @@ def run_of(message: Message) -> RunBatch | None:
 
 
 def requested_run(message: Message) -> RunBatch | None:
-    """Return the run whose records are to be read; None for a message that does not ask for that."""
+    """Return the run that a message requests to read; None for any other message."""
     if message.attributes.get("event") != RunEvent.REQUEST:
         return None
     return run_of(message)
@@ -76,16 +76,16 @@ class Inbound:
 
     @property
     def object(self) -> str:
-        """Return the source object whose records the items are; empty when the message names none."""
+        """Return the source object of the items; empty when the message names none."""
         return self._text("object")
 
     @property
     def event(self) -> str:
-        """Return what has happened to the records; empty when the message does not say."""
+        """Return the event of the records; empty when the message names none."""
         return self._text("event")
 
     def source(self, own: int) -> int | None:
-        """Return the id of the records' Vault, or None, for a message on a queue of the Vault ``own``."""
+        """Return the id of the source Vault of a message on a queue of the Vault ``own``; None if unknown."""
         if self.sender is not None and self.sender != own:
             return self.sender
         # A retry is put on the queue by the target Vault itself, and then names the source in an attribute.
@@ -99,7 +99,7 @@ class Inbound:
 
 @dataclass(frozen=True, slots=True)
 class UnitKey:
-    """What the messages of one unit have in common; a batch of a run is a unit of its own."""
+    """The attributes that the messages of one unit share; a batch of a run is a unit of its own."""
 
     source: int | None
     integration_point: str
@@ -110,7 +110,7 @@ class UnitKey:
 
 @dataclass(slots=True)
 class WorkUnit:
-    """Messages to be processed together, and the distinct ids they name, in order of first mention."""
+    """Messages to be processed together, with the distinct ids that they name, in order of first mention."""
 
     key: UnitKey
     messages: list[Inbound] = field(default_factory=list)
@@ -123,7 +123,7 @@ class WorkUnit:
 
     @property
     def message_of(self) -> dict[str, str]:
-        """Return message ids by the id that they name; of several messages, the last one's."""
+        """Return item id → id of the message that names it, the last one if there are several."""
         found = {}
         for message in self.messages:
             envelope = message.envelope
@@ -133,7 +133,7 @@ class WorkUnit:
 
     @property
     def whole_messages(self) -> dict[str, Envelope]:
-        """Return each message once, by its id, with the ids that any copy of it names."""
+        """Return message id → the message, with the item ids that any of its copies names."""
         whole: dict[str, Envelope] = {}
         for message in self.messages:
             envelope = message.envelope

@@ -1,4 +1,4 @@
-"""CRM Metadata Sync: what Vault CRM keeps as metadata becomes records here, matched, and flagged when it is gone."""
+"""Runs *CRM Metadata Sync*: metadata of Vault CRM becomes records here, which are matched, and flagged when deleted."""
 
 from __future__ import annotations
 

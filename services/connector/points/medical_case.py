@@ -1,8 +1,8 @@
-"""Case Inbound, in Vault CRM: a Case Request that was started in the Medical Vault becomes an inquiry of its account.
+"""Runs *Case Inbound*: a Case Request from the Medical Vault becomes an inquiry of its account in Vault CRM.
 
-Inquiry and Case Request are tied both ways: the inquiry's Link is the Global ID of the request, and the request's Link
-that of the inquiry. So the request's status returns like that of any other, and the inquiry, at Success from the
-beginning, is never transferred.
+Inquiry and Case Request refer to each other: the inquiry's Link is the Global ID of the request, and the request's Link
+that of the inquiry. So the request's status returns like that of any other request. The inquiry begins with Transfer
+Status Success, and is never transferred itself.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ _ACCOUNTS = f"SELECT id, {GLOBAL_ID} FROM {ACCOUNT}"  # noqa: S608  VQL of names
 
 
 async def transfer(unit: Transfer) -> Outcome:
-    """Make an inquiry of each Case Request whose Case Contact is tied to one account here; skip all others.
+    """Create an inquiry for each Case Request whose Case Contact belongs to exactly one account here; skip all others.
 
     :raises OutdatedRead: rows may be older than what is stored.
     :raises ConfigurationFault: the configuration does not provide for the unit.
@@ -134,7 +134,7 @@ async def _accounts(
     started: Mapping[str, Row],
     outcome: Outcome,
 ) -> dict[str, str]:
-    """Return account ids by Case Request, of those whose Case Contact is tied to one; several are a failure."""
+    """Return Case Request → account id, if its Case Contact belongs to one account; several accounts are a failure."""
     people = dict.fromkeys(text(row, CONTACT) for row in started.values())
     of_person = await _accounts_of_people(unit, people)
     account_of: dict[str, str] = {}
@@ -152,7 +152,7 @@ async def _accounts_of_people(
     unit: Transfer,
     people: Iterable[str],
 ) -> dict[str, set[str]]:
-    """Return the ids of this Vault's accounts that Case Contacts are tied to by their Source Data."""
+    """Return the ids of this Vault's accounts to which Case Contacts belong by their Source Data."""
     texts = statements(_TIES, "person__v", people)
     ties = await query_all(unit.source, texts)
     # A Link may be of another Vault, or of an inquiry, where the account's country lets nothing of it be pulled.

@@ -1,4 +1,4 @@
-"""Runs once a day the job that removes whatever has expired or is not used."""
+"""Runs once a day the job that removes data which has expired or is unused."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ async def schedule(jobs: JobService) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Purge:
-    """Removes one kind of data; what ``remove`` returns is the job's result ``result``, where it has one."""
+    """One kind of data to remove; the value of ``remove`` becomes the job's result named ``result``, if set."""
 
     remove: Callable[[], Awaitable[object]]
     result: str | None = None

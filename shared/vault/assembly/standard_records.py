@@ -32,7 +32,7 @@ async def load_records(
     records: RecordService,
     file: Path,
 ) -> None:
-    """Upsert what is new in ``NN_{object}.csv``, whose first column is the unique field that names a record.
+    """Upsert the new rows of ``NN_{object}.csv``, whose first column is the unique field that names a record.
 
     A record that was deleted here stays deleted; one that was changed here stays, and its
     row is withheld.
@@ -70,7 +70,7 @@ async def _wanted(
     news: Rows,
     loaded: Mapping[str, str],
 ) -> list[dict[str, str]]:
-    """Return the rows whose records are new or unchanged here; withhold those of changed ones."""
+    """Return the rows whose records are new, or unchanged in this Vault; withhold the rows of changed records."""
     sql = f"SELECT {quote(key)} AS key, modified_by__v FROM {table(target.name)} WHERE {quote(key)} = ANY($1::text[])"
     stored = await standard_pass.fetch(sql, list(news))
     authors = {row["key"]: row["modified_by__v"] for row in stored}

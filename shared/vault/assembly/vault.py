@@ -105,7 +105,7 @@ class Vault(VaultServices):
         self._stack.push_async_callback(self.worker.stop)
 
     async def _follow_changes(self) -> None:
-        """Listen to what the other processes on this database change."""
+        """Listen for the changes of other processes on this database."""
         self.channels.on(COMPONENT_CHANGED, self._stale.set)
         self.channels.on(OUTBOX, self.relay.wake)
         self.channels.on(JOB, self.worker.wake)

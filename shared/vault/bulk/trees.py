@@ -1,4 +1,4 @@
-"""Finds a record with its children and theirs, which a cascade delete removes and a deep copy copies."""
+"""Finds a record with all records below it, for cascade deletes and deep copies."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ PARENT = "parent"
 
 @dataclass(slots=True)
 class Level:
-    """Records of one distance from the first, as object → ids; each record is on one level."""
+    """The records at one distance from the first record, as object → ids; a record is on one level only."""
 
     records: dict[str, list[str]] = dataclass_field(default_factory=dict)
 
@@ -57,7 +57,7 @@ async def tree_of(
     object_name: str,
     record_id: str,
 ) -> list[Level]:
-    """Lock a record, its children and theirs, and return them level by level.
+    """Lock a record and all records below it, and return them level by level.
 
     :raises VaultFault: INVALID_DATA when there is no such record, OPERATION_NOT_ALLOWED
         when there are too many.

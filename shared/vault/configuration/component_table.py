@@ -60,7 +60,7 @@ FROM platform.object_field WHERE object = $1
 
 @dataclass(frozen=True, slots=True)
 class Stamp:
-    """Who created something and who changed it last, by user ids, and when."""
+    """The users (ids) who created and last changed an object or field, with the dates."""
 
     created_by: int
     created_date: datetime
@@ -76,7 +76,7 @@ class ObjectDates:
     fields: Mapping[str, Stamp]
 
     def field(self, name: str) -> Stamp:
-        """Return the stamp of a field; that of a platform field is the creation of its object."""
+        """Return the stamp of a field; a platform field has that of the creation of its object."""
         own = self.own
         created = Stamp(
             own.created_by, own.created_date, own.created_by, own.created_date
@@ -133,7 +133,7 @@ async def note_fields(
     caller: Caller,
     step: Step,
 ) -> None:
-    """Date the fields that a step creates, changes, renames or deletes; their components are stored already."""
+    """Store the stamps of fields that a step creates, changes, renames or deletes, after storing the components."""
     for key, component in step.changes.items():
         if key[0] != OBJECT or component is None:
             continue
@@ -157,7 +157,7 @@ async def note_fields(
 
 
 def _renames_field_of(renaming: Renaming, key: tuple[str, str]) -> bool:
-    """Return whether a renaming is that of a field of this object."""
+    """Return whether a step renames a field of this object."""
     return renaming.subtype == FIELD and (renaming.type, renaming.name) == key
 
 

@@ -1,4 +1,4 @@
-"""Names what User Exception Messages and Items are made of."""
+"""Names the fields, statuses and error types of User Exception Messages and Items."""
 
 from __future__ import annotations
 

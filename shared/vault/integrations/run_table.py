@@ -105,7 +105,7 @@ async def list_runs(
 
 
 async def under_way(connection: Connection, job_id: int) -> bool:
-    """Return whether a run has not ended, and lock it: it then ends after this transaction."""
+    """Lock a run, so that it cannot end during this transaction; return whether it has not ended."""
     found = await connection.fetchval(UNDER_WAY, job_id)
     return found is not None
 

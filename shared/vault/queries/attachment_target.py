@@ -47,9 +47,9 @@ _KEY = "version_key"
 
 
 def attachment_target(owner: VaultObject) -> vql.Target:
-    """Return the target ``attachments__sysr`` of an object that allows attachments: a row an attachment.
+    """Return the target ``attachments__sysr`` of an object that allows attachments.
 
-    It has the latest version of each; with ALLVERSIONS, a row a version.
+    It has a row for each attachment with its latest version; with ALLVERSIONS, a row for each version.
     """
     record = Field(
         RECORD,

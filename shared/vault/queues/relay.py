@@ -72,7 +72,7 @@ class Sender:
 
 @dataclass(frozen=True, slots=True, order=True)
 class DeclaredQueue:
-    """A Spark queue as RabbitMQ has it."""
+    """A Spark queue as it is declared at RabbitMQ."""
 
     name: str
     direction: Direction
@@ -100,11 +100,11 @@ class Relay:
         self.last_fault: str | None = None
 
     def wake(self) -> None:
-        """Look into the outbox now."""
+        """Publish the outbox at once, without waiting for the next poll."""
         self._wake.set()
 
     async def start(self) -> None:
-        """Relay until ``stop``."""
+        """Start publishing the outbox, until ``stop``."""
         self._task = asyncio.create_task(
             run_until_cancelled("relay", self._run), name="relay"
         )
@@ -148,7 +148,7 @@ class Relay:
         await self._count_waiting()
 
     def _suspend(self, error: Exception) -> None:
-        """Note why nothing is published, and log it the first time."""
+        """Record why nothing is published, and log it the first time."""
         # A broker that comes back may have lost its queues: they are declared again.
         self._declared.clear()
         reason = type(error).__name__
@@ -186,7 +186,7 @@ class Relay:
                 yield DeclaredQueue(queue.name, direction, queue.sequential)
 
     async def _unbind_sequential(self, queue: DeclaredQueue) -> None:
-        """Let no new message enter the sequential queue of a queue that no longer is one; its messages stay."""
+        """Unbind the sequential queue of a queue that is no longer sequential; its messages stay on it."""
         if await queue_state(self._broker, sequential_queue(queue.name)) is None:
             return
         async with self._broker.short_channel() as channel:

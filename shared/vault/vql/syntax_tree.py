@@ -1,4 +1,4 @@
-"""Holds the nodes of a VQL statement's syntax tree; ``at`` is the number of the token that a node's name stands in."""
+"""Defines the nodes of a VQL statement's syntax tree; ``at`` is the number of the token with a node's name."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Operator(StrEnum):
 
 
 class Connective(StrEnum):
-    """What joins search terms; NOT takes one term."""
+    """The operators that join search terms; NOT takes one term."""
 
     AND = "AND"
     OR = "OR"
@@ -30,7 +30,7 @@ class Connective(StrEnum):
 
 
 class Tense(StrEnum):
-    """Where the span of a date literal lies, seen from the day the statement runs."""
+    """The place of a date literal's span, relative to the day on which the statement runs."""
 
     THIS = "THIS"
     LAST = "LAST"
@@ -39,7 +39,7 @@ class Tense(StrEnum):
 
 
 class Unit(StrEnum):
-    """What a date literal counts."""
+    """The units of date literals."""
 
     DAYS = "DAYS"
     MONTHS = "MONTHS"
@@ -48,7 +48,7 @@ class Unit(StrEnum):
 
 
 class SourceOption(StrEnum):
-    """Which rows of its target a SELECT asks for, beside the usual ones."""
+    """The options of FROM, which select other rows of the target than the usual ones."""
 
     ALLVERSIONS = "ALLVERSIONS"
     LATESTVERSION = "LATESTVERSION"
@@ -66,7 +66,7 @@ class StateFunctionName(StrEnum):
 
 
 class ShowKind(StrEnum):
-    """What a SHOW lists."""
+    """The things that SHOW can list."""
 
     TARGETS = "TARGETS"
     FIELDS = "FIELDS"
@@ -192,14 +192,14 @@ class InSelect:
 
 @dataclass(frozen=True, slots=True)
 class And:
-    """All of two or more terms."""
+    """A condition of two or more terms that must all hold."""
 
     terms: tuple[Expression, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Or:
-    """Any of two or more terms."""
+    """A condition of two or more terms of which one must hold."""
 
     terms: tuple[Expression, ...]
 
@@ -218,7 +218,7 @@ class Word:
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """Terms of a search phrase, or phrases of a FIND, joined."""
+    """Terms of a search phrase, or phrases of a FIND, with the operator that joins them."""
 
     operator: Connective
     terms: tuple[SearchTerm, ...]
@@ -226,7 +226,7 @@ class Search:
 
 @dataclass(frozen=True, slots=True)
 class Phrase:
-    """A search phrase and where it is looked for: without a scope in all text fields and picklists.
+    """A search phrase and its scope; without a scope, it is searched in all text fields and picklists.
 
     ``content`` (SCOPE CONTENT, SCOPE ALL) adds the files of documents; ``fields`` is False for SCOPE CONTENT only.
     """
@@ -297,7 +297,7 @@ class Select:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A whole statement with its text, in which errors count places."""
+    """A whole statement with its text, to which the positions in errors refer."""
 
     select: Select
     text: str
@@ -307,7 +307,7 @@ class Query:
 class Show:
     """``SHOW TARGETS``, ``SHOW FIELDS FROM x``, ``SHOW RELATIONSHIPS FROM x``, each perhaps with LIKE.
 
-    ``pattern`` holds the literal parts between the wildcards of LIKE.
+    ``pattern`` contains the literal parts between the wildcards of LIKE.
     """
 
     kind: ShowKind
@@ -319,7 +319,7 @@ class Show:
 
 @dataclass(frozen=True, slots=True)
 class Criteria:
-    """A bare WHERE expression, as a filter clause holds it."""
+    """A bare WHERE expression, as in a filter clause."""
 
     expression: Expression
     text: str
