@@ -38,7 +38,7 @@ class RunBatch:
 
 
 def run_of(message: Message) -> RunBatch | None:
-    """Return the run that a message belongs to; None for none."""
+    """Return the run that a message belongs to, or None."""
     attributes = message.attributes
     if attributes.get("event") not in tuple(RunEvent):
         return None
@@ -148,7 +148,7 @@ class WorkUnit:
         return whole
 
     def takes(self, message: Inbound) -> bool:
-        """Return whether a message still fits."""
+        """Return whether the unit has room for the ids of a message."""
         # A message is never cut, so the first one fits whatever its length.
         if not self.messages:
             return True
@@ -157,7 +157,7 @@ class WorkUnit:
         return len(self.ids) + new <= MAX_ITEMS
 
     def add(self, message: Inbound) -> None:
-        """Take a message in; a second copy of one adds no ids."""
+        """Add a message to the unit; a second copy of a message adds no ids."""
         self.messages.append(message)
         self.ids.update(dict.fromkeys(message.envelope.message.items))
 

@@ -49,7 +49,7 @@ async def transfer(unit: Transfer) -> Outcome:
 
     Accounts that the agreement excludes are skipped, and none of their data is read.
 
-    :raises OutdatedRead: rows may be older than what is stored.
+    :raises OutdatedRead: rows may be older than the stored records.
     :raises ConfigurationFault: the configuration does not provide for the unit.
     :raises RuleError: a rule of the point cannot be carried out.
     :raises ClientError: one of the calls fails.

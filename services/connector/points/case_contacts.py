@@ -176,7 +176,7 @@ async def save_contacts(
 ) -> Saved:
     """Update or create the Case Contact of each HCP.
 
-    :raises OutdatedRead: rows may be older than what is stored.
+    :raises OutdatedRead: rows may be older than the stored records.
     :raises ClientError: one of the calls fails.
     """
     saved, refused = await _match_and_save(unit, contacts)

@@ -64,7 +64,7 @@ class Countries:
 async def transfer(unit: Transfer) -> Outcome:
     """Write the records that the rules derive from each document's newest version that is not a draft.
 
-    :raises OutdatedRead: rows may be older than what is stored, or documents have changed meanwhile.
+    :raises OutdatedRead: rows may be older than the stored records, or documents have changed meanwhile.
     :raises ConfigurationFault: the configuration does not provide for the unit.
     :raises RuleError: a rule of the point cannot be carried out.
     :raises ClientError: one of the calls fails.

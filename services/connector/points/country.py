@@ -45,7 +45,7 @@ async def transfer(unit: Transfer) -> Outcome:
 
     Nothing is written for settings with a country that cannot be mapped.
 
-    :raises OutdatedRead: rows may be older than what is stored.
+    :raises OutdatedRead: rows may be older than the stored records.
     :raises ConfigurationFault: the configuration does not provide for the unit.
     :raises RuleError: the rule of the point cannot be carried out.
     :raises ClientError: one of the calls fails.

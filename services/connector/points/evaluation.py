@@ -1,4 +1,4 @@
-"""Reads a unit's source records, runs rules over them, and checks afterwards that what was read is still current."""
+"""Reads a unit's source records, runs rules over them, and checks afterwards that they have not changed."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ def missing_record(
     record: str,
     rule: str,
 ) -> ItemFailure:
-    """Return the failure of an id that leads to no record."""
+    """Return the failure of an id without a readable record."""
     return ItemFailure(
         ItemErrorType.SOURCE,
         f"Integration rule {rule}: the source Vault has no {object_name} {record} that the connection's user may read; "

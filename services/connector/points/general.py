@@ -36,7 +36,7 @@ Values = Mapping[str, object]
 async def transfer(unit: Transfer) -> Outcome:
     """Fetch, evaluate and save the unit's records by every rule of the point that reads their object.
 
-    :raises OutdatedRead: rows may be older than what is stored.
+    :raises OutdatedRead: rows may be older than the stored records.
     :raises ConfigurationFault: the configuration does not provide for the unit.
     :raises RuleError: a rule of the point cannot be carried out.
     :raises ClientError: one of the calls fails.

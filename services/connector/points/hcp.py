@@ -128,7 +128,7 @@ class Partitions:
 
     @property
     def accounts(self) -> set[str]:
-        """Return the accounts of these inquiries, read or not."""
+        """Return the account ids of these inquiries, whether the accounts may be read or not."""
         return {account for account in self.account_of.values() if account}
 
 

@@ -79,11 +79,11 @@ class Batch:
         return self.evaluation.rule.name
 
     def live(self) -> list[str]:
-        """Return the inquiries that have not failed so far."""
+        """Return the ids of the inquiries that have not failed so far."""
         return [item for item in self.rows if item not in self.outcome.failures]
 
     def modified(self, item: str) -> str:
-        """Return when an inquiry was last modified."""
+        """Return the last modified date of an inquiry."""
         return text(self.rows[item], MODIFIED)
 
     def case(self, item: str) -> Values:
@@ -111,7 +111,7 @@ class Batch:
 async def transfer(unit: Transfer) -> Outcome:
     """Transfer the unit's inquiries and set their Transfer Status in CRM; a repetition creates no duplicates.
 
-    :raises OutdatedRead: rows may be older than what is stored.
+    :raises OutdatedRead: rows may be older than the stored records.
     :raises ConfigurationFault: the configuration does not provide for the unit.
     :raises RuleError: a rule of the point cannot be carried out.
     :raises ClientError: one of the calls fails.
@@ -360,7 +360,7 @@ async def _open(
     _target: RecordAccess,
     reading: Reading,
 ) -> Reading | None:
-    """Return the inquiries that are still to be transferred: a run repeats what a message could not do."""
+    """Return the inquiries that are still to be transferred; a run also retries those whose messages failed."""
     wanted = (TransferStatus.PENDING, TransferStatus.FAILED)
     return replace(reading, condition=contains(STATUS, wanted))
 

@@ -49,7 +49,7 @@ _ACCOUNTS = f"SELECT id, {GLOBAL_ID} FROM {ACCOUNT}"  # noqa: S608  VQL of names
 async def transfer(unit: Transfer) -> Outcome:
     """Create an inquiry for each Case Request whose Case Contact belongs to exactly one account here; skip all others.
 
-    :raises OutdatedRead: rows may be older than what is stored.
+    :raises OutdatedRead: rows may be older than the stored records.
     :raises ConfigurationFault: the configuration does not provide for the unit.
     :raises RuleError: the rule of the point cannot be carried out.
     :raises ClientError: one of the calls fails.
@@ -83,7 +83,7 @@ async def _save(
     account_of: Mapping[str, str],
     outcome: Outcome,
 ) -> None:
-    """Save the inquiries, and tie the Case Requests to them."""
+    """Save the inquiries, and set the Links of the Case Requests to them."""
     rule = evaluation.rule.name
     inquiries = KeyedRows()
     item_of: dict[str, str] = {}
@@ -183,7 +183,7 @@ async def _started(
     _target: RecordAccess,
     reading: Reading,
 ) -> Reading | None:
-    """Read the Case Requests that were started in the Medical Vault."""
+    """Return the Case Requests that were started in the Medical Vault."""
     return replace(reading, condition=STARTED)
 
 

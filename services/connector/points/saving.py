@@ -70,7 +70,7 @@ class CallLineage:
         return {**row, LINEAGE: [number, message, origin.record]}
 
     def header(self) -> str:
-        """Return what the rows of the call have in common, as JSON."""
+        """Return the common lineage of the call's rows as the JSON of its header."""
         unit = self._unit
         origins = [
             {"object": object_name, "rule": rule, "own": own}
@@ -150,7 +150,7 @@ async def save(
 ) -> dict[str, RowResult]:
     """Upsert records or documents by their key field, or with ``update`` only update; return results by key value.
 
-    :raises OutdatedRead: rows may be older than what is stored.
+    :raises OutdatedRead: rows may be older than the stored records.
     :raises ClientError: one of the calls fails.
     """
     if not keyed.rows:

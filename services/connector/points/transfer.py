@@ -81,7 +81,7 @@ class Outcome:
         self.warn(evaluation.warnings)
 
     def count(self, result: Result) -> int:
-        """Return how many records have a result."""
+        """Return the number of records with a result."""
         match result:
             case Result.TRANSFERRED:
                 return len(self.done)
@@ -96,7 +96,7 @@ class Outcome:
 
     @property
     def settled(self) -> set[str]:
-        """Return the ids that nothing is wrong with any more."""
+        """Return the ids that are done or skipped without a warning."""
         return (self.done | self.skipped) - self.warnings.keys()
 
 

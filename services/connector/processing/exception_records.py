@@ -87,7 +87,7 @@ def malformed(
     queue: str,
     reason: str,
 ) -> MessageFailure:
-    """Return the failure of a body that is no message."""
+    """Return the failure of a body that is not a message."""
     # Without an id it is known by its digest, so that a body that comes again is the same exception.
     digest = hashlib.sha256(body).hexdigest()
     # PostgreSQL stores no NUL in a text.

@@ -235,7 +235,7 @@ def index(
     field: str,
     rows: Iterable[Row],
 ) -> dict[str, str]:
-    """Return record ids by key, of the rows that ``key_statements`` read."""
+    """Return key → record ids, from rows of ``key_statements``."""
     found: dict[str, str] = {}
     for row in rows:
         key = str(row.get(field))

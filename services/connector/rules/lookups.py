@@ -122,7 +122,7 @@ def translation(
 
 
 def source_key(value: object) -> str:
-    """Return one source value as a row of a lookup names it."""
+    """Return one source value as the key in the rows of a lookup set."""
     if isinstance(value, bool):
         return "true" if value else "false"
     return str(value)
@@ -211,7 +211,7 @@ class MissingKeys:
         self._counts: dict[LookupName, Counter[str]] = {}
 
     def count(self, missing: Iterable[tuple[LookupSet, str]]) -> None:
-        """Add keys that rows have and their lookup sets have not."""
+        """Count keys of rows that are missing in their lookup sets."""
         for lookup, key in missing:
             place = (lookup.type, lookup.name)
             self._sets[place] = lookup

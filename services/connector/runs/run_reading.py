@@ -167,7 +167,7 @@ class RunReading:
         page: Page,
         batch: RunBatch,
     ) -> None:
-        """Put a batch on this queue."""
+        """Publish a batch of the run to the inbound queue that this message came from."""
         now = datetime.now(UTC)
         attributes: dict[str, JsonValue] = {
             "object": page.reading.object,

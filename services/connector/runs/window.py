@@ -47,12 +47,12 @@ class Cursor:
     id: str = ""
 
     def encode(self) -> str:
-        """Return the position as the Vault keeps it."""
+        """Return the position as the text that the Vault stores."""
         return f"{self.reading} {self.modified} {self.id}"
 
     @property
     def read(self) -> int:
-        """Return how much of a list of deletions was read."""
+        """Return the number of deletions read of a list."""
         return int(self.id or 0)
 
     @classmethod

@@ -74,7 +74,7 @@ class Route:
 
     @property
     def live(self) -> bool:
-        """Return whether all three are active."""
+        """Return whether connection, integration and point are all active."""
         above = self.connection.active and self.integration.active
         return above and self.point.active
 

@@ -169,7 +169,7 @@ class _Answers:
     targets: Metadata
 
     def configuration(self) -> Configuration:
-        """Return the configuration that the answers say."""
+        """Return the configuration in the answers."""
         rules, broken = read_rules(self.components)
         connections = read_connections(self.connections)
         integrations = [_integration(row) for row in self.integrations]

@@ -100,7 +100,10 @@ class Patience:
         raise Interrupted(f"stopped waiting for {name}")
 
     def proceed(self) -> None:
-        """Raise Interrupted when the process stops."""
+        """Check that the process is not stopping.
+
+        :raises Interrupted: it is stopping.
+        """
         if self._ending.is_set():
             raise Interrupted("the process stops")
 
@@ -131,7 +134,7 @@ class Vaults:
     _sources: dict[tuple[int, str], VaultClient] = field(default_factory=dict)
 
     def join(self, vault: KnownVault) -> None:
-        """Add one more Vault."""
+        """Add a Vault to those that the connector serves."""
         self.by_id[vault.vault_id] = vault
 
     def get(self, vault_id: int | None) -> KnownVault | None:
@@ -140,12 +143,12 @@ class Vaults:
 
     @property
     def connected(self) -> tuple[ConnectedVault, ...]:
-        """Return those whose queues are at the connector's broker."""
+        """Return the Vaults whose queues are at the connector's broker."""
         known = self.by_id.values()
         return tuple(vault for vault in known if isinstance(vault, ConnectedVault))
 
     def remotes(self, vault: KnownVault) -> tuple[KnownVault, ...]:
-        """Return all the other Vaults."""
+        """Return all Vaults except ``vault``."""
         return tuple(other for other in self.by_id.values() if other is not vault)
 
     async def source(

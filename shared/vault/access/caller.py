@@ -1,4 +1,4 @@
-"""Describes who is calling: a user, and what the permission sets of the user's security profile allow."""
+"""Describes the caller: a user, and the permissions of the user's security profile."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ class SecurityProfile:
     grants: frozenset[Grant] = field(init=False)
 
     def __post_init__(self) -> None:
-        """Gather the grants of all sets, and what they imply."""
+        """Gather the grants of all sets, with the grants that they imply."""
         grants: set[Grant] = set()
         for permissions in self.sets:
             grants |= permissions.grants

@@ -110,7 +110,7 @@ def may(
     object_name: str,
     operation: Operation,
 ) -> bool:
-    """Return whether the caller may do this with the records of an object."""
+    """Return whether the caller may do the operation on the records of an object."""
     match operation:
         case Operation.CREATE | Operation.EDIT | Operation.DELETE:
             if caller.read_only:
@@ -151,7 +151,7 @@ def granted(caller: Caller, grant: Grant) -> bool:
 
 
 def _reads_only(grant: Grant) -> bool:
-    """Return whether a session that may write nothing keeps the grant."""
+    """Return whether a grant stays valid in a session that may write nothing."""
     match grant:
         case Grant.READ_CONFIGURATION | Grant.READ_QUEUES:
             return True

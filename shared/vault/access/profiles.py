@@ -192,7 +192,7 @@ def _check(
 
 
 def _made(component: Component, components: Components) -> SecurityProfile:
-    """Return what a component allows, active or not: it may become so."""
+    """Return the profile that a component defines, also for an inactive one, which may become active."""
     if component.type == PROFILE:
         return profile_of(component, components)
     if component.type == PERMISSION_SET:

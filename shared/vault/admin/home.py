@@ -90,7 +90,7 @@ async def _blocks(visit: Visit) -> list[Block]:
 
 
 async def _open(visit: Visit) -> int | None:
-    """Return how many User Exception Messages are open; None when the caller may not read them."""
+    """Return the number of open User Exception Messages; None when the caller may not read them."""
     if not may(visit.caller, EXCEPTION, Operation.READ):
         return None
     where = "WHERE error_status__sys = 'open__sys'"

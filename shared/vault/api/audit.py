@@ -236,9 +236,9 @@ def _range(
     *,
     all_dates: bool,
 ) -> tuple[datetime | None, datetime | None]:
-    """Return from when to when entries are asked for; None leaves a side open.
+    """Return the requested period; None leaves a side open.
 
-    :raises VaultFault: INVALID_DATA when the parameters are no moments, or contradict each other.
+    :raises VaultFault: INVALID_DATA when the parameters are not moments, or contradict each other.
     """
     if all_dates:
         if start or end:

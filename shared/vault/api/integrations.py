@@ -176,7 +176,7 @@ async def report(
 
 
 def _parsed(kind: type[Parsed], body: dict[str, object]) -> Parsed:
-    """Return the body as what the call takes.
+    """Return the body as a model of the class ``kind``.
 
     :raises VaultFault: INVALID_DATA, naming the first member that does not fit.
     """

@@ -235,7 +235,7 @@ def _task_json(task: JobTask) -> dict[str, object]:
 def _statuses(text: str | None, among: frozenset[JobStatus]) -> frozenset[JobStatus]:
     """Return the statuses that a filter names; empty for all of the list's.
 
-    :raises VaultFault: INVALID_DATA when one is no status of the list, whose jobs have those ``among``.
+    :raises VaultFault: INVALID_DATA when a status is not one of ``among``, the statuses of the list.
     """
     if not text:
         return frozenset()

@@ -248,7 +248,7 @@ def _stamped(stamp: Stamp) -> dict[str, object]:
 
 
 def source(name: str) -> Source:
-    """Return who defined a name, which its suffix says: the platform, the standard configuration or the customer."""
+    """Return the source of a name by its suffix: the platform, the standard configuration or the customer."""
     if name.endswith("__c"):
         return Source.CUSTOM
     return Source.SYSTEM if name.endswith("__sys") else Source.STANDARD

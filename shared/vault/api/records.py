@@ -299,7 +299,7 @@ def _answer(
 def _order(sort: str) -> str:
     """Return the ORDER BY of a parameter such as ``name__v desc, id``.
 
-    :raises VaultFault: INVALID_DATA when a term is no name with a direction.
+    :raises VaultFault: INVALID_DATA when a term is not a name with an optional direction.
     """
     terms = [term.split() for term in sort.split(",")]
     for words in terms:
@@ -312,7 +312,7 @@ def _order(sort: str) -> str:
 
 
 def lineage_of(request: Request) -> CallLineage | None:
-    """Return what the lineage header of a record call says; None without one.
+    """Return the lineage in the header of a record call; None without one.
 
     :raises VaultFault: INVALID_DATA when it is malformed or too long.
     """
@@ -347,7 +347,7 @@ def lineage_of(request: Request) -> CallLineage | None:
 
 
 def mode_of(request: Request) -> WriteMode:
-    """Return how a record call is to write, as its headers say.
+    """Return the write mode of a record call by its headers.
 
     :raises VaultFault: INVALID_DATA when X-VaultAPI-UnchangedFieldBehavior has another value.
     """

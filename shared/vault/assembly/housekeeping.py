@@ -55,7 +55,7 @@ class Housekeeping:
         self._purges = purges
 
     def job_types(self) -> Mapping[str, JobType]:
-        """Return how each type of job is run."""
+        """Return the job types of this part, with their handlers."""
         return {HOUSEKEEPING: JobType(self.run)}
 
     async def run(self, context: JobContext) -> JobResult:
@@ -70,7 +70,7 @@ class Housekeeping:
         return JobResult(results=results)
 
     async def _remove_jobs(self, context: JobContext) -> int:
-        """Remove expired jobs, and return how many."""
+        """Remove expired jobs, and return their number."""
         removed = 0
         while expired := await self._jobs.table.expired(self._kept):
             context.raise_if_stopped()

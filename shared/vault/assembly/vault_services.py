@@ -99,7 +99,7 @@ class VaultServices:
         self._add_loading()
 
     def _add_database(self) -> None:
-        """Add the database and what stands on it alone."""
+        """Add the database, and the services that need nothing else."""
         settings = self.settings
         dsn = settings.database_dsn.get_secret_value()
         self.database = Database(
@@ -166,7 +166,7 @@ class VaultServices:
         self.bulk_retries = BulkRetries(self.components, self.jobs)
 
     def _triggers(self) -> Mapping[str, Trigger]:
-        """Return what runs with writes of records, by object."""
+        """Return the triggers of the Vault by object."""
         connections = connection_rules.ConnectionTrigger(
             self.settings.allowed_connection_urls,
             self.security.profiles,

@@ -34,7 +34,7 @@ class _Sink:
         self._chunks: list[bytes] = []
 
     def write(self, data: bytes, /) -> int:
-        """Collect bytes, and return how many they are."""
+        """Collect bytes, and return their number."""
         self._chunks.append(bytes(data))
         return len(data)
 

@@ -299,6 +299,6 @@ async def _own(
 
 
 async def _add(writer: AttachmentWriter, addition: Addition) -> Added:
-    """Attach one file, and return the version that holds it."""
+    """Attach one file, and return the version with it."""
     (step,) = await writer.add([addition])
     return Added(step.after.id, step.after.version, step.added)

@@ -292,6 +292,6 @@ def _replaced(
     names: Sequence[str],
     files: Mapping[str, Handle | UnkeptFile],
 ) -> Mapping[str, object]:
-    """Return a row with what has been kept for the files that it names."""
+    """Return a row with the handles of its stored files in place of the names."""
     kept = {name: files[str(row[name])] for name in names if _names_file(row, name)}
     return {**row, **kept} if kept else row

@@ -96,7 +96,7 @@ class MergeJobs:
         self._records = records
 
     def job_types(self) -> Mapping[str, JobType]:
-        """Return how each type of job is run."""
+        """Return the job types of this part, with their handlers."""
         return {MERGE: JobType(self.merge)}
 
     async def merge(self, context: JobContext) -> JobResult:

@@ -75,14 +75,14 @@ class TreeJobs:
         self._files = files
 
     def job_types(self) -> Mapping[str, JobType]:
-        """Return how each type of job is run."""
+        """Return the job types of this part, with their handlers."""
         return {
             CASCADE_DELETE: JobType(self.cascade_delete),
             DEEP_COPY: JobType(self.deep_copy),
         }
 
     async def cascade_delete(self, context: JobContext) -> JobResult:
-        """Delete a record and all below it, the lowest first."""
+        """Delete a record and all records below it, from the lowest level up."""
         object_name = str(context.parameters["object"])
         record_id = str(context.parameters["id"])
 

@@ -36,7 +36,7 @@ def parent_fields(
     registry: Registry,
     object_name: str,
 ) -> Iterator[tuple[VaultObject, Field]]:
-    """Yield the fields by which records are children of those of an object."""
+    """Yield the fields that make records children of an object's records, each with its own object."""
     for child in registry.objects.values():
         for field in child.fields.values():
             refers = field.type is FieldType.OBJECT and field.object == object_name
@@ -45,7 +45,7 @@ def parent_fields(
 
 
 def _owns(reference: Field) -> bool:
-    """Return whether records are deleted with the one that they refer to."""
+    """Return whether records are deleted together with the record that this field refers to."""
     if reference.relationship_type == PARENT:
         return True
     return reference.relationship_deletion is RelationshipDeletion.CASCADE

@@ -45,7 +45,7 @@ class ScriptJobs:
         self._vault_label = vault_label
 
     def job_types(self) -> Mapping[str, JobType]:
-        """Return how each type of job is run."""
+        """Return the job types of this part, with their handlers."""
         return {EXECUTE: JobType(self.execute)}
 
     async def submit(

@@ -132,7 +132,7 @@ class ComponentService:
         return await work()
 
     def _renew(self, current: Revision) -> None:
-        """Replace the registry."""
+        """Replace the registry by that of the stored components."""
         self._revision, self.registry = current
 
     async def _current(self, connection: Connection) -> Revision:

@@ -103,7 +103,7 @@ def _stamp(row: Record) -> Stamp:
 
 
 async def read_revision(connection: Connection) -> Revision:
-    """Return all stored components."""
+    """Return all stored components, with the number of their revision."""
     # The number first: components newer than it are read once more, never taken for current.
     number = await connection.fetchval(REVISION)
     rows = await connection.fetch(COMPONENTS)
@@ -162,7 +162,7 @@ def _renames_field_of(renaming: Renaming, key: tuple[str, str]) -> bool:
 
 
 def _fields(component: Component | None) -> dict[str, Component]:
-    """Return the fields that an object declares by name; none of None."""
+    """Return name → field for the fields that an object declares; no fields for None."""
     if component is None:
         return {}
     return {field.name: field for field in component.children_of(FIELD)}

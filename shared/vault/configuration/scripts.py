@@ -28,7 +28,7 @@ class StatementResult:
 
     @property
     def ok(self) -> bool:
-        """Return whether the statement was carried out."""
+        """Return whether the statement was executed."""
         return not self.code
 
 
@@ -99,7 +99,7 @@ def refused(
     code: str,
     message: str,
 ) -> StatementResult:
-    """Return the result of a statement of which nothing was done."""
+    """Return the result of a refused statement, which changed nothing."""
     name = f"{statement.type}.{statement.name}"
     return StatementResult(
         number, statement.command, name, statement.line, code, message

@@ -75,7 +75,7 @@ async def carry_over(
 async def _change_table(
     connection: Connection, before: Registry, after: Registry, key: tuple[str, str]
 ) -> None:
-    """Make the table of an object that of its component."""
+    """Change the table of an object to match its component."""
     old, new = before.components.get(key), after.components.get(key)
 
     old_object = None if old is None else build_object(old)
@@ -130,7 +130,7 @@ def _usable(registry: Registry, lifecycle: str) -> list[str]:
 
 
 def _gone(before: Collection[str], after: Collection[str]) -> list[str]:
-    """Return the names that are not there any more."""
+    """Return the names that exist before a change and not after it."""
     return [name for name in before if name not in after]
 
 
@@ -340,7 +340,7 @@ def _object_updates(before: Registry, name: str, new_name: str) -> Iterator[Upda
 
 
 def _column_update(owner: str, column: str, old: str, new: str) -> Update:
-    """Return the update of a column in which records hold a name."""
+    """Return the update of a column in which records store a name."""
     sql = f"UPDATE {table(owner)} SET {column} = $2 WHERE {column} = $1"
     return sql, old, new
 

@@ -56,7 +56,7 @@ class Document:
 
     @property
     def expired(self) -> bool:
-        """Return whether the document's time is over."""
+        """Return whether the document has expired."""
         end = datetime.fromisoformat(self.expires)
         return end <= datetime.now(UTC)
 

@@ -294,7 +294,7 @@ async def reject(context: ActionContext) -> Mapping[str, ApiError]:
 
 
 async def release(context: ActionContext) -> Mapping[str, ApiError]:
-    """Run *Establish Again*: back to Pending; the Remote Vault ID stays."""
+    """Run *Establish Again*: reset connections to Pending; the Remote Vault ID stays."""
     return await _set(context, UNESTABLISHED)
 
 

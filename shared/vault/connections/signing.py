@@ -60,7 +60,7 @@ class Signing:
     async def start(self) -> None:
         """Read the key pair; generate it at the Vault's first start.
 
-        :raises TypeError: the stored key is no RSA key.
+        :raises TypeError: the stored key is not an RSA key.
         """
         # Read again after it is stored, for another process may have stored its own first.
         while (row := await self._stored()) is None:

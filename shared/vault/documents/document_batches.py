@@ -69,7 +69,7 @@ class DocumentBatches:
 
         With ``id_param``, the name of a text field, a row fails when a document, or an earlier row, has the same value.
 
-        :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA for too many rows, or an ``id_param`` that is no text
+        :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA for too many rows, or an ``id_param`` that is not a text
             field; OPERATION_NOT_ALLOWED in a Vault without document types.
         """
         _require_size(rows)
@@ -248,7 +248,7 @@ def _texts(row: Mapping[str, object]) -> Texts:
 
 
 def _plain(value: object) -> str:
-    """Return a value of JSON as a form would send it."""
+    """Return a JSON value as the text that a form would send."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, list):

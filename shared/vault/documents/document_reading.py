@@ -127,5 +127,5 @@ class DocumentReader:
 
 
 def _phrase(text: str) -> str:
-    """Return a search phrase as the inside of a string of VQL."""
+    """Return a search phrase escaped for a VQL string, without the quotes."""
     return text.replace("\\", "\\\\").replace("'", "\\'")

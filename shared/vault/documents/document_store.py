@@ -84,7 +84,7 @@ class SourceFile:
 
     @property
     def format(self) -> str:
-        """Return the media type that the file's name stands for."""
+        """Return the media type by the ending of the file's name."""
         guessed, _ = mimetypes.guess_type(self.filename)
         return guessed or OCTETS
 
@@ -107,7 +107,7 @@ async def insert(
     versions: VaultObject,
     rows: Sequence[Mapping[str, object]],
 ) -> None:
-    """Store new versions; a field that a row lacks is empty."""
+    """Insert new versions; a field that is missing in a row is empty."""
     fields = [
         field
         for field in versions.fields.values()

@@ -74,7 +74,7 @@ class DocumentTexts:
             await connection.execute(KEEP, content.sha256, text)
 
     async def _beginning(self, content: Content) -> bytes:
-        """Return the bytes of a file that are looked at."""
+        """Return the first bytes of a file, from which the text is extracted."""
         length = min(content.size, MAX_BYTES)
         chunks = [chunk async for chunk in self._content.read(content, 0, length)]
         return b"".join(chunks)
@@ -106,7 +106,7 @@ def is_text(media_type: str) -> bool:
 def plain_text(data: bytes, media_type: str) -> str:
     """Return the words of the beginning of a file, without markup, separated by one space each.
 
-    ``media_type`` is one for which ``is_text`` holds.
+    ``is_text`` must be true of ``media_type``.
     """
     # PostgreSQL stores no null characters in texts; entities of markup may bring new ones.
     text = _decoded(data[:MAX_BYTES]).replace("\x00", " ")

@@ -121,7 +121,7 @@ class RetryJobs:
         self._run_action = run_action
 
     def job_types(self) -> Mapping[str, JobType]:
-        """Return how each type of job is run."""
+        """Return the job types of this part, with their handlers."""
         return {RETRY_EXCEPTIONS: JobType(self.retry)}
 
     async def retry(self, context: JobContext) -> JobResult:

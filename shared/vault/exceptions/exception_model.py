@@ -23,7 +23,7 @@ class ErrorStatus(StrEnum):
 
     @property
     def settled(self) -> bool:
-        """Return whether there is nothing left to retry."""
+        """Return whether a record with this status needs no retry."""
         match self:
             case ErrorStatus.IGNORED | ErrorStatus.RESOLVED:
                 return True

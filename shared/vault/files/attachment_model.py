@@ -187,7 +187,7 @@ def plan(
 def _stands_for(same: Known, addition: Addition) -> bool:
     """Return whether an attachment with the same bytes makes an addition unnecessary.
 
-    A version is restored under its own name, whichever other attachment has its bytes.
+    A restored version stays under its own name, even if another attachment has the same bytes.
     """
     return same.filename == addition.filename or not addition.restored
 

@@ -132,7 +132,7 @@ def _attachments(rows: Sequence[Record]) -> Iterator[Attachment]:
 
 
 def _head(row: Record) -> tuple[int, str, str, str | None]:
-    """Return what the rows of one attachment have in common."""
+    """Return the values that all rows of one attachment share."""
     return row["id"], row["record_id"], row["filename"], row["external_id"]
 
 
@@ -164,7 +164,7 @@ async def known_to(
 
 
 async def new_ids(connection: Connection, count: int) -> Iterator[int]:
-    """Return ids that no attachment has had."""
+    """Return ids that no attachment has ever had."""
     rows = await connection.fetch(NEW_IDS, count)
     return iter([row[0] for row in rows])
 

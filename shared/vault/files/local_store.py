@@ -293,7 +293,7 @@ def _move(source: Path, target: Path, resumed: bool) -> None:
 def _move_file(source: Path, target: Path, resumed: bool) -> None:
     """Move a file by a second link, which fails when there is an item at the target.
 
-    :raises FileExistsError: there is one.
+    :raises FileExistsError: there is an item at the target.
     """
     # Interrupted between both steps, the file has both names.
     linked = resumed and target.exists() and target.samefile(source)

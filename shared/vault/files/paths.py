@@ -77,7 +77,7 @@ def split(path: str) -> tuple[str, ...]:
 
 
 def _bytes(*names: str) -> int:
-    """Return how long names are as a path, in bytes of UTF-8."""
+    """Return the length of names joined to a path, in bytes of UTF-8."""
     path = "/".join(names)
     return len(path.encode())
 

@@ -303,7 +303,7 @@ class S3Store:
                 raise AlreadyThere
 
     async def _file(self, key: str) -> Item | None:
-        """Return the file of a key, or None; a folder is none."""
+        """Return the file of a key; None when there is none, or a folder."""
         try:
             head = await self._call("head_object", Key=key)
         except NotFound:
@@ -381,7 +381,7 @@ def _folders_of(keys: Sequence[str], prefix: str, after: str) -> list[str]:
 
 
 def _code(error: Exception) -> str:
-    """Return the code of an error of the store, empty without one."""
+    """Return the S3 error code of an exception; empty if it has none."""
     response: Any = getattr(error, "response", {})
     details = response.get("Error", {})
     return str(details.get("Code", ""))

@@ -76,7 +76,7 @@ class IntegrationRunJobs:
         self._patience_minutes = patience_minutes
 
     def job_types(self) -> Mapping[str, JobType]:
-        """Return how each type of job is run."""
+        """Return the job types of this part, with their handlers."""
         return {JOB_TYPE: JobType(self.run)}
 
     async def run(self, context: JobContext) -> JobResult | Parked:

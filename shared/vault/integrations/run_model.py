@@ -55,7 +55,7 @@ class Counts:
     # A record may fail before or after it is mapped, so this is not an equation.
     @property
     def most_mapped(self) -> int:
-        """Return how many records can have got their target values."""
+        """Return the upper bound of ``mapped``: a record fails before or after it is mapped."""
         return self.written + self.failed
 
     def to_json(self) -> dict[str, int]:

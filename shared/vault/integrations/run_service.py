@@ -1,4 +1,4 @@
-"""Requests and shows runs, and stores what connectors report of them."""
+"""Requests and shows runs, and stores the reports of connectors on them."""
 
 from __future__ import annotations
 

@@ -220,7 +220,7 @@ class JobRun(Protocol):
 
     @property
     def table(self) -> RunStore:
-        """Return where the run stores its tasks and its checkpoint."""
+        """Return the store of the run's tasks and checkpoint."""
 
     @property
     def lease(self) -> str:
@@ -228,7 +228,7 @@ class JobRun(Protocol):
 
     @property
     def stopping(self) -> bool:
-        """Return whether the handler is to end."""
+        """Return whether the handler was asked to end."""
 
 
 JobHandler = Callable[[JobContext], Awaitable[JobResult | Parked]]

@@ -116,7 +116,7 @@ class JobTable:
         self._database = database
 
     async def job(self, job_id: int) -> Job | None:
-        """Return a job; None when there is none of this id."""
+        """Return the job with this id, or None."""
         async with self._database.connection() as connection:
             row = await connection.fetchrow(JOB_BY_ID, job_id)
         return None if row is None else _job(row)
@@ -153,7 +153,7 @@ class JobTable:
         return [_task(row) for row in rows], total
 
     async def task_states(self, job_id: int) -> Mapping[TaskState, int]:
-        """Return how many of a job's tasks are in each state."""
+        """Return the number of a job's tasks in each state."""
         finished = sorted(FINISHED)
         async with self._database.connection() as connection:
             rows = await connection.fetch(STATES_OF_TASKS, job_id, finished)

@@ -76,12 +76,12 @@ class Run:
         return self.claimed.lease
 
     def stop(self, *, cancelled: bool = False) -> None:
-        """Ask the handler to end; once cancelled, a job stays so."""
+        """Ask the handler to end; a cancelled job stays cancelled."""
         self.stopping = True
         self.cancelled = self.cancelled or cancelled
 
     def abandon(self) -> None:
-        """End the handler at once: another process may run the job by now."""
+        """Cancel the handler at once, since another process may already run the job."""
         self.lost = self.stopping = True
         if self.task is not None:
             self.task.cancel()
@@ -115,7 +115,7 @@ class JobWorker:
         self._wake.set()
 
     async def start(self) -> None:
-        """Run jobs until ``stop``."""
+        """Start running jobs, until ``stop``."""
         self._loop = asyncio.create_task(self._work(), name="jobs")
 
     async def stop(self) -> None:

@@ -91,7 +91,7 @@ class Field:
 class ObjectType:
     """One object type of an object (component ``Objecttype.{object}.{name}``).
 
-    ``fields`` are those that records of the type have, with whether each is required.
+    ``fields`` maps the name of each field of the type's records to whether it is required.
     """
 
     name: str

@@ -80,7 +80,7 @@ def value_class(kind: FieldType) -> ValueClass:
 
 
 def traits(kind: FieldType) -> FieldTraits:
-    """Return what VQL may do with fields of a type."""
+    """Return the operations of VQL on fields of a type."""
     match kind:
         case FieldType.ID:
             found = _ID

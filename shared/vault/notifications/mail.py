@@ -118,7 +118,7 @@ class EmailJobs:
         self._server = server
 
     def job_types(self) -> Mapping[str, JobType]:
-        """Return how each type of job is run."""
+        """Return the job types of this part, with their handlers."""
         return {EMAIL_JOB: JobType(self.send, timeout=TIMEOUT)}
 
     async def send(self, context: JobContext) -> JobResult:

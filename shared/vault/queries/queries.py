@@ -340,7 +340,7 @@ class QueryService:
                 raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, message) from error
 
     async def _total(self, run: _Run, page: QueryPage) -> int:
-        """Return how many rows the whole result has."""
+        """Return the number of rows of the whole result."""
         # A page that is not full is the last one, and counting would cost a second statement.
         if page.size < page.pagesize and (page.size or not page.pageoffset):
             return page.pageoffset + page.size

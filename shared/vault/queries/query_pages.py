@@ -91,7 +91,7 @@ def page_of(
 
 
 def link(page: QueryPage, address: str) -> None:
-    """Set the addresses of the pages before and behind this one."""
+    """Set the addresses of the previous and the next page."""
     size = page.pagesize
     following = page.pageoffset + page.size
     is_full = page.size > 0 and page.size == size
@@ -163,7 +163,7 @@ def record_properties(
 def _field_properties(
     properties: RecordProperties, editable: list[str]
 ) -> dict[str, list[str]]:
-    """Return the fields of each property."""
+    """Return property → the fields that have it."""
     # No field of a record is hidden from, or redacted for, a caller who may read its object, and none is a web link.
     match properties:
         case RecordProperties.ALL:
@@ -229,7 +229,7 @@ class ChildPage:
 
 
 def no_such_page() -> VaultFault:
-    """Return the error about an address that no page has."""
+    """Return the error for an address that belongs to no page."""
     return VaultFault(ErrorType.INVALID_DATA, "There is no such query page")
 
 

@@ -58,7 +58,7 @@ class DeadLetters:
         )
 
     async def start(self) -> None:
-        """Record dead letters until ``stop``."""
+        """Start recording dead letters, until ``stop``."""
         await self._consumer.start()
 
     async def stop(self) -> None:

@@ -110,7 +110,7 @@ class Relay:
         )
 
     async def stop(self) -> None:
-        """End; a batch that is not confirmed stays in the outbox."""
+        """Stop publishing; a batch that is not confirmed stays in the outbox."""
         await end(self._task)
         for publisher in self._publishers.values():
             await publisher.close()
@@ -135,7 +135,7 @@ class Relay:
                 continue
 
     async def _publish_all(self) -> None:
-        """Publish whatever is in the outbox.
+        """Publish all messages in the outbox.
 
         :raises Exception: one of ``FAULTS``.
         """
@@ -193,7 +193,7 @@ class Relay:
             await unbind_sequential(channel, queue.name, queue.direction)
 
     async def _publish_batch(self) -> bool:
-        """Publish up to a batch of the queues without a sequence; return whether there may be more.
+        """Publish up to a batch of messages of the queues that are not sequential; return whether there may be more.
 
         :raises Unroutable: when RabbitMQ returned some of them; the others are published.
         :raises BrokerUnavailable: when RabbitMQ does not reply; nothing is deleted then.
@@ -221,7 +221,7 @@ class Relay:
     async def _publish_in_sequence(self, queue: DeclaredQueue) -> bool:
         """Publish up to a batch of a sequential queue, each message confirmed before the next.
 
-        Returns whether there may be more.
+        The result says whether there may be more messages.
 
         :raises BrokerUnavailable: when RabbitMQ does not reply.
         :raises Unroutable: when it returned a message.

@@ -79,7 +79,7 @@ async def reach_of(
     object_name: str,
     ids: Sequence[str],
 ) -> Reach:
-    """Return which records a deletion of these records would delete, and lock all of them."""
+    """Lock the records that a deletion of these records would delete, and return them."""
     await connection.execute(LOCK.format(table=table(object_name)), ids)
     blocked: dict[str, str] = {}
     # Each record that would go → the one of those asked for that it goes with.

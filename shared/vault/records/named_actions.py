@@ -308,7 +308,7 @@ async def unsatisfied(
 ) -> Mapping[str, ApiError]:
     """Return the records (of at most 500) that fail entry criteria of the state, each with its first failed criterion.
 
-    :raises VaultFault: OPERATION_NOT_ALLOWED when a criterion is no condition on the object.
+    :raises VaultFault: OPERATION_NOT_ALLOWED when a criterion is not a valid condition on the object.
     """
     refused: dict[str, ApiError] = {}
     for criterion in state.entry_criteria:

@@ -328,7 +328,7 @@ async def _columns(
 
 
 def _arrays(lines: Iterable[tuple[object, ...]], width: int) -> list[list[object]]:
-    """Return lines as ``width`` columns."""
+    """Return the columns of lines that have ``width`` values each; empty columns without lines."""
     columns: list[list[object]] = [[] for _ in range(width)]
     for line in lines:
         for column, value in zip(columns, line, strict=True):

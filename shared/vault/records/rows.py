@@ -68,7 +68,7 @@ class WriteMode:
 
     @property
     def triggers(self) -> bool:
-        """Return whether the object's own rules run."""
+        """Return whether the triggers of the object run."""
         return not (self.migration and self.no_triggers)
 
 
@@ -104,7 +104,7 @@ class Row:
     errors: list[ApiError] = field(default_factory=list)
 
     def fail(self, error_type: ErrorType, message: str) -> None:
-        """Add a rule that this row breaks."""
+        """Add the error of a rule that this row breaks."""
         error = ApiError(error_type, message)
         self.errors.append(error)
 
@@ -158,7 +158,7 @@ class NewRow(Row):
         )
 
     def created(self) -> Accepted:
-        """Return the row as accepted, under the id among its values."""
+        """Return the row as accepted, with the id in its values."""
         record_id = str(self.values["id"])
         return Accepted(
             self.key,
@@ -189,7 +189,7 @@ class Change:
         return record_id
 
     def fail(self, error_type: ErrorType, message: str) -> None:
-        """Add a rule that the row breaks."""
+        """Add the error of a rule that the row breaks."""
         self.row.fail(error_type, message)
 
     def refused(self) -> Refused:

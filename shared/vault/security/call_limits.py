@@ -106,7 +106,7 @@ class BurstLimits:
         return Usage(limit, remaining, self._delay if exceeded else 0.0, exceeded)
 
     async def start(self) -> None:
-        """Share the counts until ``stop``."""
+        """Start sharing the counts, until ``stop``."""
         self._task = asyncio.create_task(self._keep_sharing(), name="burst")
 
     async def stop(self) -> None:
@@ -224,14 +224,14 @@ class SignInLimits:
             await connection.execute(COUNT, key, MAX_FAILURES)
 
     async def succeeded(self, username: str) -> None:
-        """Forget the failures of a user who has signed in."""
+        """Delete the count of failures of a user who has signed in."""
         key = _key("failures", username)
         async with self._database.connection() as connection:
             await connection.execute(FORGET_FAILURES, key)
 
 
 def _key(*parts: str) -> bytes:
-    """Return a digest: what was typed as a user name may be a password."""
+    """Return the digest under which counts are stored, since a typed user name may be a password."""
     text = "\x00".join(parts)
     # Any text may be typed, also one that is not valid Unicode.
     typed = text.encode("utf-8", "surrogatepass")

@@ -188,13 +188,13 @@ class Sessions:
         )
 
     async def touch(self, session_id: str) -> None:
-        """Start the session's idle time again."""
+        """Restart the session's idle time."""
         key = digest(session_id)
         async with self._database.connection() as connection:
             await connection.execute(TOUCH, key)
 
     async def end(self, session_id: str) -> None:
-        """End a session; ending it twice does no harm."""
+        """End a session; do nothing when it has ended."""
         key = digest(session_id)
         async with self._database.connection() as connection:
             await connection.execute(END, key)

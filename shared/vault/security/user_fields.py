@@ -71,7 +71,7 @@ class UserRow:
     errors: list[ApiError] = field(default_factory=list)
 
     def fail(self, error_type: ErrorType, message: str) -> None:
-        """Add a reason why this user cannot be stored."""
+        """Add an error for which this user cannot be stored."""
         error = ApiError(error_type, message)
         self.errors.append(error)
 

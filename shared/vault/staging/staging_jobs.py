@@ -24,7 +24,7 @@ class StagingJobs:
         self._uploads = uploads
 
     def job_types(self) -> Mapping[str, JobType]:
-        """Return how each type of job is run."""
+        """Return the job types of this part, with their handlers."""
         return {
             MOVE: JobType(self.move),
             DELETE: JobType(self.delete),

@@ -330,7 +330,7 @@ class StagingService:
 
 
 def _cursor(item: Item) -> str:
-    """Return the cursor of the page behind an item."""
+    """Return the cursor of the page after an item."""
     position = item.position.removeprefix(ROOT)
     return base64.urlsafe_b64encode(position.encode()).decode()
 

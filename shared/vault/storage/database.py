@@ -178,7 +178,7 @@ class Database:
     async def schema_transaction(self) -> AsyncIterator[Connection]:
         """Yield a connection inside a transaction that may change tables and go on using them.
 
-        The connection is one of its own, which keeps no prepared statements.
+        The connection is not one of the pool, and caches no prepared statements.
         """
         pool = asyncpg.create_pool(
             self._dsn,

@@ -43,7 +43,7 @@ class Column:
 
     @property
     def is_decimal(self) -> bool:
-        """Return whether it holds numbers with decimals."""
+        """Return whether the values are numbers with decimals."""
         # Their every digit counts: they travel as text, not as floating point numbers.
         unchanged = (None, Function.TONAME)
         if self.function not in unchanged:

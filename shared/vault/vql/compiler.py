@@ -60,7 +60,7 @@ class CompiledQuery:
     """A statement ready to be run page by page; it has no connection and may be cached.
 
     Every page is the same SQL text (``sql``). Its columns are ``keys`` in order and behind them the record's id, for
-    ``page(after=…)``; those in ``json_keys`` hold JSON text, the others values that JSON takes as they are.
+    ``page(after=…)``; those in ``json_keys`` have JSON text, the others values that JSON can encode as they are.
     ``matching`` is FROM and WHERE, for counts of the whole result. With ``keyset``, pages may continue after an id
     and stay stable while records change. ``joins`` counts to-one relationships. Where ``deferred``, parameters have
     to pass ``resolve`` before each run.

@@ -91,7 +91,7 @@ class ChildAddress(Deferred):
     number: int
 
     def value(self, execution: Execution) -> object:
-        """Return ``/api/v25.1/query/{cursor}.0.``."""
+        """Return the beginning of the address, such as ``/api/v25.1/query/{cursor}.0.``."""
         address = execution.address
         return f"{address}.{self.number}."
 

@@ -49,7 +49,7 @@ def find_sql(scope: Scope, find: Find) -> str:
 
 
 def rank_sql(scope: Scope, find: Find) -> str:
-    """Return the SQL of how well a record matches: larger is better."""
+    """Return the SQL of the rank of a record: the larger, the better it matches."""
     phrases = list(_phrases(find.search))
     lexemes = [_lexeme(word) for phrase in phrases for word in _words(phrase.terms)]
     query = " | ".join(lexeme for lexeme in lexemes if lexeme)

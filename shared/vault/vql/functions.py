@@ -241,7 +241,7 @@ def named_file(
 ) -> tuple[str, Field]:
     """Return the SQL of a file's name for WHERE, ORDER BY and FIND, and a field with the type of that SQL.
 
-    :raises VqlNameError: the field is no attachment field, or the function is one of SELECT only.
+    :raises VqlNameError: the field is not an attachment field, or only SELECT allows the function.
     """
     column = scope.column(path)
     function = Function(name)

@@ -215,7 +215,7 @@ class _PhraseReader:
         return term
 
     def _piece(self) -> str:
-        """Return the next piece, empty behind the last."""
+        """Return the next piece; an empty text after the last one."""
         return self._pieces[self._next] if self._next < len(self._pieces) else ""
 
     def _alternatives(self) -> Word | Search:

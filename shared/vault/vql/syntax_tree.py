@@ -280,7 +280,7 @@ class Limits:
 class Select:
     """One SELECT: the statement's own, a to-many sub-select, or that of a semi-join.
 
-    ``option`` is the word behind FROM, if any; ``latest`` stands for SELECT LATESTVERSION, which keeps one
+    ``option`` is the word after FROM, if any; ``latest`` stands for SELECT LATESTVERSION, which keeps one
     version of each document that matches.
     """
 

@@ -177,7 +177,7 @@ def quoted(name: str) -> str:
 
 
 def table(name: str) -> str:
-    """Return the table that holds an object's records."""
+    """Return the name of the table with an object's records, quoted for SQL."""
     return f"records.{quoted(name)}"
 
 

@@ -133,7 +133,7 @@ def _token_at(text: str, number: int) -> re.Match[str] | None:
 
 
 def place(text: str, position: int) -> str:
-    """Return an offset as ``line 2, column 7``."""
+    """Return the offset ``position`` as text, such as ``line 2, column 7``."""
     line = text.count("\n", 0, position) + 1
     column = position - text.rfind("\n", 0, position)
     return f"line {line}, column {column}"
@@ -178,7 +178,7 @@ _KINDS: Sequence[tuple[TokenKind, Callable[[str], bool]]] = (
 
 
 def kind_of(token: str) -> TokenKind:
-    """Return what a token is; a sign where it is nothing else."""
+    """Return the kind of a token; a token of no other kind is a sign."""
     kinds = (kind for kind, matches in _KINDS if matches(token))
     return next(kinds, TokenKind.SIGN)
 
@@ -280,7 +280,10 @@ class TokenReader:
         self._token = self._tokens[0]
 
     def end(self) -> None:
-        """Raise VqlSyntaxError unless all tokens have been read."""
+        """Check that all tokens have been read.
+
+        :raises VqlSyntaxError: there is a further token.
+        """
         if self._token != END:
             self._refuse_token("the end of the statement")
 
@@ -375,7 +378,7 @@ class TokenReader:
 
 
 def _shown(token: str) -> str:
-    """Return a token for a message."""
+    """Return a token as error messages show it."""
     kind = kind_of(token)
     # What may be a value is named by its kind only: values may be personal data.
     match kind:
