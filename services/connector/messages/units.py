@@ -149,7 +149,7 @@ class WorkUnit:
 
     def takes(self, message: Inbound) -> bool:
         """Return whether the unit has room for the ids of a message."""
-        # A message is never cut, so the first one fits whatever its length.
+        # A message is never divided, so the first one always fits.
         if not self.messages:
             return True
         items = message.envelope.message.items

@@ -70,7 +70,7 @@ def read_pull_rules(countries: Iterable[Mapping[str, object]]) -> dict[str, Pull
 
 
 def _pull_rule(value: str) -> PullRule:
-    # Where a country says nothing, or what this connector does not know, the most restrictive rule holds.
+    # For a country without a value, or with one unknown to this connector, the most restrictive rule applies.
     try:
         return PullRule(value)
     except ValueError:

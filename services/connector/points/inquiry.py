@@ -195,7 +195,7 @@ async def _write(
         else:
             contacts[contact.key] = contact
             batch.hcp_of[item] = contact.key
-    # One contact a key: inquiries of one account share it.
+    # Several inquiries of one account share its contact, so the contacts are by key.
     persons = await save_contacts(unit, list(contacts.values()))
     for item in batch.live():
         person = persons[batch.hcp_of[item]]
@@ -254,7 +254,7 @@ async def _write_cases(
         values = {**ruled, "case_contact__v": person}
         if item in preferred:
             values[preferred_contact.TARGET_FIELD] = preferred[item]
-        # A field rule may give several inquiries one link: they share a Case then.
+        # A field rule may set the same Link for several inquiries, which then share a Case.
         link = str(values.get(LINK) or batch.link(item))
         case_links[item] = link
         cases.add(link, values, batch.modified(item), batch.origin(item, ruled))

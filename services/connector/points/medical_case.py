@@ -125,7 +125,7 @@ def _rule(unit: Transfer) -> CompiledRule:
             f"Integration point {unit.route.point.api_name} needs exactly one active integration rule that reads "
             f"{unit.object} and writes {INQUIRY} only; correct its rules"
         )
-    # The two fields decide whether a request is taken, whatever the rule maps.
+    # These two fields decide whether a request is transferred, so they are read even if the rule does not map them.
     return unit.configuration.compiled(unit.route, rules[0], (LINK, CONTACT))
 
 

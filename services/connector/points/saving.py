@@ -103,7 +103,7 @@ class KeyedRows:
         origin: Origin,
     ) -> None:
         """Add a row, unless a newer one has its key; ``modified`` is the source's date as the API writes it."""
-        # Of equal dates the later row wins, as it would if they were written one after the other.
+        # With equal dates the later row wins, as it would if both were written one after the other.
         if key not in self.rows or modified >= self._modified[key]:
             self.rows[key] = values
             self._modified[key] = modified

@@ -192,7 +192,7 @@ def _field(
         target_field=part.target_field,
         sent_as=SENT_AS.get(part.target_field, part.target_field),
         selection=selection,
-        # A function may give another type than its field has, so its value is not checked against the declared type.
+        # A function may return another type than its field has, so its value is not checked against the declared type.
         declared=None if part.query_field_select else part.query_field_type,
         source=reader(selection) if selection else nothing,
         fit=fit,

@@ -114,7 +114,7 @@ def _require_field(
     primary: ObjectMetadata,
 ) -> None:
     field = part.query_field or ""
-    # Of related objects and of expressions only the source Vault knows whether they exist.
+    # Only the source Vault knows whether fields of related objects, and expressions, exist.
     elsewhere = place.prefix or place.child is not None or "." in field
     if elsewhere or part.query_field_select or field in primary.fields:
         return
@@ -151,7 +151,7 @@ class _Columns:
         if known is not None and _value(known) != _value(expression):
             text = f"something else is selected as {name} already; use another alias"
             raise RuleError(self.rule, part.name, text)
-        # Of a text and the whole of it, the whole is selected: it serves both rules.
+        # Two rules may read a text and its whole: selecting the whole serves both.
         if known is None or "(" in expression:
             self.texts[name] = expression
         return name
@@ -219,7 +219,7 @@ def whole_text(type: FieldType) -> str | None:
 
 
 def _declared_whole_text(declared: str | None) -> str | None:
-    # A field of a related object is not described here, so its rule has to say that it is a long text.
+    # The metadata does not describe fields of related objects, so the rule has to declare a long text.
     if declared is None:
         return None
     kind = query_kind(declared)
@@ -283,7 +283,7 @@ def _to_one(
         return _Place(prefix=f"{query_object}.")
     pointing = [field for field in references if field.object == query_object]
     if len(pointing) > 1:
-        # Of several references the one that is named like the object is meant.
+        # With several references to the object, the one named like the object is used.
         pointing = [field for field in pointing if field.name == query_object]
         if not pointing:
             text = f"{primary.name} refers to {query_object} in several fields; name the relationship as query_object"

@@ -120,7 +120,7 @@ def _own(
     since = cursor.modified or part.since
     conditions = [_within(modified, since, part.until)]
     if cursor.id:
-        # Of the records of the last page's last date, those with a greater id are still to be read.
+        # Records with the last date of the last page and a greater id are still to be read.
         later = f"{modified} > {literal(cursor.modified)}"
         conditions.append(f"({later} OR id > {literal(cursor.id)})")
     return conditions

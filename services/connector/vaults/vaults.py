@@ -127,7 +127,7 @@ class ConnectedVault(KnownVault):
 
 @dataclass(frozen=True)
 class Vaults:
-    """All Vaults by id, with the configuration between each source and target."""
+    """Stores all Vaults by id, with the configuration between each source and target."""
 
     by_id: dict[int, KnownVault]
     _readers: dict[tuple[int, int], ConfigurationReader] = field(default_factory=dict)
@@ -176,7 +176,7 @@ class Vaults:
         :raises ClientError: the sign-in fails.
         """
         key = (vault.vault_id, connection)
-        # Kept, so that a unit need not sign in anew.
+        # Cached, so that a unit need not sign in again.
         if key not in self._sources:
             self._sources[key] = vault.client.for_connection(connection)
         client = self._sources[key]

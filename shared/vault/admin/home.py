@@ -16,7 +16,7 @@ from shared.vault.jobs.job_model import JobFilter
 
 router = APIRouter()
 
-# Of the Vault's configuration, what an administrator looks for first.
+# The parts of the configuration that an administrator looks for first.
 TABLES = (
     (
         "Connections",

@@ -23,7 +23,7 @@ BLANK = ("", "")
 
 
 class InputKind(StrEnum):
-    """How a page asks for a value: the types of HTML inputs, and those that are elements of their own."""
+    """The kinds of inputs on a page: the types of HTML inputs, and the elements of other names."""
 
     TEXT = "text"
     TEXT_AREA = "textarea"

@@ -44,7 +44,7 @@ Format = Annotated[str | None, Query(description="`csv` returns the page as CSV.
 
 @dataclass(frozen=True, slots=True)
 class Paging:
-    """Which page of a list to return, and whether as CSV."""
+    """The requested page of a list; ``csv`` asks for it as CSV."""
 
     limit: int
     offset: int

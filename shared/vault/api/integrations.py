@@ -130,7 +130,7 @@ async def report_progress(
     """
     runs = vault_of(request).runs
     progress = _parsed(_Progress, await read_record(request))
-    # An error ends the run, whatever else the connector has sent with it.
+    # An error ends the run, even when the connector has sent progress with it.
     if progress.error is not None:
         error = _text(progress.error)
         run = await runs.give_up(caller, integration, job_id, error)

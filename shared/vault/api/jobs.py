@@ -187,7 +187,7 @@ def _artifacts(request: Request, job: Job) -> list[dict[str, str]]:
 def _listed(request: Request, page: JobPage, limit: int, offset: int) -> Response:
     """Return a page of jobs, with the addresses of the pages beside it."""
     parameters = request.query_params
-    # Of the call's own parameters only those of the list: the others are set for each page.
+    # Only the list's own filters are repeated: limit and offset are set for each page.
     kept = {name: parameters[name] for name in FILTERS if name in parameters}
 
     def link(to: int) -> str:

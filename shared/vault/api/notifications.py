@@ -44,7 +44,7 @@ async def listed(
     ]
     details = {
         "total": page.total,
-        # Of all notifications, not of the page: the number that a bell shows.
+        # Counts all notifications, not those of the page: it is the number that a bell shows.
         "unread": page.unread,
         "limit": limit,
         "offset": offset,

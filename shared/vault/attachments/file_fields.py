@@ -107,7 +107,7 @@ class AttachmentFields:
         known = await self._touched(handles)
         files: dict[str, Handle | UnkeptFile] = {}
         for text in sorted(texts):
-            # A text that looks like a handle, but is none, may be a path.
+            # A text that looks like a handle, but is not a known one, may be a path.
             files[text] = known.get(text) or await self._staged(caller, text)
         return [_replaced(row, names, files) for row in rows]
 

@@ -35,7 +35,7 @@ AND NOT EXISTS (SELECT FROM platform.component c WHERE position(f.name IN c.defi
 """
 # How many files there are.
 COUNT = "SELECT count(*) FROM platform.component_file"
-# A file, or the one of the same content, which waits anew to be named.
+# A file of known content is not stored again; its time to be named by a component restarts.
 INSERT = f"""
 INSERT INTO platform.component_file (name, original_name, format, sha1_checksum, content, created_by)
 VALUES ($1, $2, $3, $4, $5, $6)

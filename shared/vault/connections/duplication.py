@@ -261,7 +261,7 @@ class _Copying:
 
         :raises VaultFault: OPERATION_NOT_ALLOWED with the text of the first statement that is refused.
         """
-        # A script of no statements is none.
+        # A connection without rules and queues needs no script.
         if not texts:
             return
         script = await self.components.execute(self.caller, "\n".join(texts))

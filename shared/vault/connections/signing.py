@@ -35,7 +35,7 @@ DAYS = 3650
 CLOCK_SKEW = timedelta(hours=1)
 MAX_MESSAGES = 500
 
-# Of several processes that start together, the first one's key is everyone's.
+# When several processes start together, all use the key that was stored first.
 STORE = """
 INSERT INTO platform.signing_key (id, private_key, certificate) VALUES ($1, $2, $3) ON CONFLICT (id) DO NOTHING
 """

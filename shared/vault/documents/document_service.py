@@ -338,7 +338,7 @@ class DocumentService:
             }
             if not different:
                 continue
-            # Of two states of a version the later one has the later date, also within a millisecond.
+            # The later one of two states of a version has the later date, also within a millisecond.
             dated = max(now, before[MODIFIED] + STEP)
             stamp = {"last_modified_by__v": caller.user_id, MODIFIED: dated}
             rows = alike.setdefault(frozenset(different), {})

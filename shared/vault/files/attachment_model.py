@@ -18,7 +18,7 @@ MAX_FILENAME = 255
 MAX_DESCRIPTION = 1000
 MAX_EXTERNAL_ID = 250
 
-# Those that Python knows: the same on every machine, whatever its system has registered.
+# Only Python's own types, which do not depend on the types registered on the machine.
 _TYPES = mimetypes.MimeTypes()
 TYPES: Mapping[str, str] = _TYPES.types_map[True]
 """Media types by the endings of file names, in lower case with their dot."""

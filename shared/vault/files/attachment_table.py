@@ -34,7 +34,7 @@ WHERE a.object = $1 AND {condition} ORDER BY a.id, v.version
 OF_RECORD = SELECT.format(condition="a.record_id = $2")
 BY_ID = SELECT.format(condition="a.id = ANY($2::int[])")
 BY_EXTERNAL_ID = SELECT.format(condition="a.external_id = ANY($2::text[])")
-# Those of the records to which an addition makes a new version, and those that have its bytes.
+# Attachments that an addition may concern: those with its file name, which get a version, and those with its bytes.
 KNOWN = """
 SELECT DISTINCT a.id, a.record_id, a.filename, a.last_version, v.version, v.sha256, v.description
 FROM unnest($2::text[], $3::text[], $4::text[]) AS u(record_id, filename, sha256)

@@ -21,7 +21,7 @@ RECORD = "object_record_id__sys"
 _LATEST = "v.version = (SELECT max(l.version) FROM platform.attachment_version l WHERE l.attachment_id = a.id)"
 # The format is that of the file name, as it is where attachments are downloaded.
 _FORMATS = json.dumps(TYPES).replace("'", "''")
-# Of an attachment's version: SQL, label, type.
+# The fields of the target, which has a row for each version: SQL, label, type.
 _FIELDS = {
     "object_name__sys": ("a.object", "Object", FieldType.STRING),
     "attachment_id__sys": ("a.id", "Attachment ID", FieldType.NUMBER),

@@ -40,7 +40,7 @@ CONTENT = (
     f"WHERE f.version_id = {{key}} AND f.rendition = '{SOURCE_FILE}')"
 )
 
-# Of the file: SQL, label, type.
+# The fields of a version's file, for which documents have no columns: SQL, label, type.
 _FILE = {
     "filename__v": ("f.filename", "File Name", FieldType.STRING),
     "format__v": ("f.format", "Format", FieldType.STRING),

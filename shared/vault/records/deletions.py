@@ -82,7 +82,7 @@ async def reach_of(
     """Lock the records that a deletion of these records would delete, and return them."""
     await connection.execute(LOCK.format(table=table(object_name)), ids)
     blocked: dict[str, str] = {}
-    # Each record that would go → the one of those asked for that it goes with.
+    # Each record that would be deleted → the requested record that it is or is below.
     roots = dict(zip(ids, ids, strict=True))
     going: dict[str, dict[str, str]] = defaultdict(dict, {object_name: dict(roots)})
     level = {object_name: list(ids)}

@@ -230,7 +230,7 @@ class NamedActions:
 
     async def _handle(self, context: ActionContext, name: str) -> None:
         """Call a handler with the context's records; when it refuses some, undo all and call it again without them."""
-        # Looked up even when no records are left: a configuration that names no handler is reported then, too.
+        # Looked up even when no records are left, so that a configuration without a handler is always reported.
         handler = self._handlers.get(name)
         if handler is None:
             raise VaultFault(

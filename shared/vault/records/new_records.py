@@ -161,7 +161,7 @@ async def copy_sources(
     return copied
 
 
-# What a new record has to have, and what the Vault gives it.
+# Callers may not set the fields that the Vault fills, and have to set the required ones.
 
 
 def check_required(

@@ -315,7 +315,7 @@ class Batch:
         await entries.deleted(connection, self.registry, self.caller, name, going)
         sql = f"DELETE FROM {table(name)} WHERE id = ANY($1::text[])"
         await connection.execute(sql, going)
-        # After it: what was being added to a record that goes is there by now, and goes with it.
+        # After the lock: records that were being added below a deleted one are stored now, and are deleted with it.
         await note_deletions(connection, reach.gone())
         return [_deleted(row, ids.get(row.index)) for row in rows]
 

@@ -97,7 +97,7 @@ def split_roles(
         fields: dict[str, object] = {}
         assigned: dict[tuple[str, Holder], object] = {}
         for name, value in row.items():
-            # The key of a reference by a unique field has a point in it, too.
+            # The key of a reference by a unique field also contains a point.
             role, _, end = name.rpartition(".")
             if end in HOLDERS and role in roles:
                 assigned[role, Holder(end)] = value

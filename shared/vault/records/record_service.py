@@ -97,7 +97,7 @@ class RecordService(RecordWrites):
             rules.authorize_states(caller, read)
             rules.check_lineage(caller, read, lineage)
             if rules.rules_status(caller, target, mode):
-                # Before copying: a copy takes over the status of its source, whatever it is.
+                # Before copying: a copy may take over any status of its source.
                 rules.refuse_inactive(read)
             batch = self.batch(connection, caller, target, mode)
             read = await copy_sources(connection, caller, target, read, sources)

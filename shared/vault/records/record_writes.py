@@ -114,7 +114,7 @@ class RecordWrites:
         mode: WriteMode = NORMAL,
     ) -> Batch:
         """Return a batch that writes rows of an object in the transaction of ``connection``."""
-        # Rules that protect the Vault itself hold for calls without triggers, too.
+        # Rules that protect the Vault itself also hold for calls without triggers.
         ruled = mode.triggers or target.name in ALWAYS_RULED
         return Batch(
             connection,

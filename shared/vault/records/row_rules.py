@@ -155,7 +155,7 @@ def rules_status(
 def refuse_inactive(rows: Sequence[Row]) -> None:
     """Fail rows that would create a record that is not active."""
     for row in rows:
-        # A row with lineage repeats what is so already in another Vault.
+        # A row with lineage repeats a state that exists already in another Vault.
         if row.values.get(STATUS) not in (None, ACTIVE) and row.lineage is None:
             row.fail(
                 ErrorType.OPERATION_NOT_ALLOWED,

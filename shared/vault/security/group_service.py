@@ -175,7 +175,7 @@ class GroupService:
         sets = "".join(f", {name} = ${n}" for n, name in enumerate(values, 3))
         sql = f"UPDATE platform.user_group SET modified_by = $2, modified_date = now(){sets} WHERE id = $1"
         async with self._database.transaction() as connection:
-            # Delegation among its members may be allowed in a group of the system, too.
+            # Delegation among members is the one attribute of a system group that may be changed.
             await _open_group(
                 connection,
                 group_id,

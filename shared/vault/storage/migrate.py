@@ -29,7 +29,7 @@ APPLIED = "SELECT name FROM public.vault_migration"
 APPLY = "INSERT INTO public.vault_migration (name) VALUES ($1)"
 # Whether the connected role owns the audit table.
 OWNED = "SELECT relowner = current_user::regrole FROM pg_class WHERE oid = 'platform.audit_entry'::regclass"
-# The audit table in the owner's hands. The schema with it: who owns a schema may drop what is in it.
+# The owner also takes the schema, since the owner of a schema may drop the tables in it.
 TAKE_OVER = (
     "ALTER SCHEMA platform OWNER TO CURRENT_USER",
     "GRANT USAGE, CREATE ON SCHEMA platform TO {service}",

@@ -262,7 +262,7 @@ def _number(field: Field, value: Scalar) -> int | Decimal:
     # A document's id is a number here; clients that know ids as text write it in quotes.
     if field.shown_type == "id" and isinstance(value, str) and _DIGITS.fullmatch(value):
         return int(value)
-    # In Python a Boolean is an int, in VQL it is none.
+    # In Python a Boolean is an int, in VQL it is not a number.
     if isinstance(value, bool) or not isinstance(value, int | Decimal):
         raise UnsuitableLiteral("a number")
     return value

@@ -110,7 +110,7 @@ class _Parser(FindReader):
             self._refuse("sub-queries are one level deep")
         self._nested = nested
         self._expect("SELECT")
-        # A field may have this name too: it is the keyword only with a field behind it.
+        # A field may have this name as well: it is the keyword only when a field follows it.
         latest = self._is_before_word() and self._take_word(SourceOption.LATESTVERSION)
         items = self._items()
         self._expect("FROM")
@@ -189,7 +189,7 @@ class _Parser(FindReader):
                 self._refuse("MAXROWS stands before PAGESIZE")
             self._advance()
             found[name] = self._rows()
-        # The legacy words LIMIT and OFFSET mean the same as the newer ones and give way to them.
+        # The legacy words LIMIT and OFFSET mean the same as the newer ones, which take precedence.
         size, offset = found.get("limit"), found.get("offset")
         if "pagesize" in found or "pageoffset" in found:
             size, offset = found.get("pagesize"), found.get("pageoffset")

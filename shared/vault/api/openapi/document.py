@@ -120,7 +120,7 @@ def _answers(shown: Mapping[str, Any]) -> dict[str, Any]:
     answers = shown.get("answers", {})
     free = shown.get("free", ())
     content = {media: _content(media, named, free) for media, named in answers.items()}
-    # A refusal comes in JSON, whatever the call asked for.
+    # A refusal is JSON, also when the call accepts another type.
     refusals = content.setdefault(JSON, _content(JSON, {}))
     refusals["examples"]["refused"] = REFUSED
     references = {
