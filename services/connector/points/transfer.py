@@ -81,7 +81,7 @@ class Outcome:
         self.warn(evaluation.warnings)
 
     def count(self, result: Result) -> int:
-        """Return the number of records with a result."""
+        """Return the number of records with this result."""
         match result:
             case Result.TRANSFERRED:
                 return len(self.done)
