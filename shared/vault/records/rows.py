@@ -136,7 +136,7 @@ class ResolvedRow(Row):
 class NewRow(Row):
     """A row about to be inserted; the object's rules and the Vault add to its ``values``.
 
-    ``sent`` are the fields to which the caller gave a value that is not empty.
+    ``sent`` are the fields for which the caller sent a value that is not empty.
     """
 
     sent: frozenset[str]
