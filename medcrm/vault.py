@@ -18,6 +18,7 @@ from medcrm.configuration import (
 from shared.client import VaultClient
 from shared.client.errors import VaultRefused
 from shared.client.results import Row
+from shared.protocol.error_types import ErrorType
 from shared.vault.components.platform import BASE_TYPE
 
 OBJECT_TYPE = "Objecttype"
@@ -74,7 +75,7 @@ async def _component(client: VaultClient, name: str) -> ComponentText | None:
         return read_component(name, await client.component_mdl(name))
     except VaultRefused as error:
         if (
-            error.type == "INVALID_DATA"
+            error.type == ErrorType.INVALID_DATA
             and name.startswith(f"{OBJECT_TYPE}.")
             and name.endswith(f".{BASE_TYPE}")
         ):

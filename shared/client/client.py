@@ -23,6 +23,7 @@ from shared.client.results import (
 from shared.client.services import ServiceCalls
 from shared.client.session import API, MAX_ROWS, Session, SignIn, path_part
 from shared.client.transport import Request, Transport
+from shared.protocol.error_types import ErrorType
 
 MAX_PAGES = 100_000
 DOCUMENTS = "documents"
@@ -109,7 +110,9 @@ class VaultClient(ServiceCalls):
     async def user_of(self, session_id: str) -> Row:
         """Return the user whose session of this Vault this is, which somebody else has given."""
         if not (session_id.isascii() and session_id.isprintable()):
-            raise VaultRefused("INVALID_SESSION_ID", "Invalid or expired session ID")
+            raise VaultRefused(
+                ErrorType.INVALID_SESSION_ID, "Invalid or expired session ID"
+            )
         return _user(await self._transport.send(_USERS_ME, session_id))
 
     # Queries

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias, cast
 
 from shared.client.errors import UnexpectedAnswer, VaultRefused
+from shared.protocol.error_types import ErrorType
 
 Row: TypeAlias = dict[str, object]
 
@@ -65,7 +66,7 @@ def read_errors(answer: Mapping[str, object]) -> tuple[ApiError, ...]:
         return ()
     return tuple(
         ApiError(
-            str(error.get("type", "UNEXPECTED_ERROR")),
+            str(error.get("type", ErrorType.UNEXPECTED_ERROR)),
             str(error.get("message", ""))[:MAX_MESSAGE_LENGTH],
         )
         for error in listed
@@ -90,7 +91,7 @@ def check_envelope(answer: object) -> Row:
         raise VaultRefused(errors[0].type, errors[0].message)
     message = envelope.get("responseMessage")
     raise VaultRefused(
-        "UNEXPECTED_ERROR",
+        ErrorType.UNEXPECTED_ERROR,
         message if isinstance(message, str) else f"{status} without an error",
     )
 
@@ -163,7 +164,7 @@ def _row_result(row: Row) -> RowResult:
     )
     errors = read_errors(row)
     if not ok and not errors:
-        errors = (ApiError("UNEXPECTED_ERROR", "failed without an error"),)
+        errors = (ApiError(ErrorType.UNEXPECTED_ERROR, "failed without an error"),)
     return RowResult(
         ok=ok,
         id=str(record)

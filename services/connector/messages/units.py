@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from enum import StrEnum
 from typing import TypeGuard
 
 from shared.spark.envelope import (
@@ -14,14 +13,8 @@ from shared.spark.envelope import (
     Envelope,
     JsonValue,
     Message,
+    RunEvent,
 )
-
-
-class RunEvent(StrEnum):
-    """The values of ``event`` in a run's messages: read the records, or transfer those that were read."""
-
-    REQUEST = "run"
-    BATCH = "run_batch"
 
 
 @dataclass(frozen=True, slots=True)

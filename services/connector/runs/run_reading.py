@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from services.connector.messages.units import Inbound, RunBatch, RunEvent
+from services.connector.messages.units import Inbound, RunBatch
 from services.connector.points.point import Reading
 from services.connector.points.saving import without_values
 from services.connector.rules.rule import RuleError
@@ -28,6 +28,7 @@ from shared.spark.envelope import (
     Envelope,
     JsonValue,
     Message,
+    RunEvent,
 )
 from shared.spark.publisher import Outgoing
 

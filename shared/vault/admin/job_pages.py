@@ -19,7 +19,7 @@ from shared.vault.integrations.run_model import JOB_TYPE as RUN
 from shared.vault.jobs.job_model import UNFINISHED, Job, JobFilter
 from shared.vault.loader.extract import EXTRACT
 from shared.vault.loader.load import LOAD
-from shared.vault.loader.load_logs import FAILURE_LOG, RESULTS, SUCCESS_LOG
+from shared.vault.loader.load_writing import FAILURE_LOG, RESULTS, SUCCESS_LOG
 
 if TYPE_CHECKING:
     from shared.vault.files.file_store import Item

@@ -13,7 +13,7 @@ from shared.vault.api.file_body import file_response
 from shared.vault.api.jobs import submitted
 from shared.vault.api.openapi.request_bodies import array_documentation
 from shared.vault.api.request_context import PREFIX, SignedIn, vault_of
-from shared.vault.loader.load_logs import FAILURE_LOG, RESULTS, SUCCESS_LOG
+from shared.vault.loader.load_writing import FAILURE_LOG, RESULTS, SUCCESS_LOG
 
 router = APIRouter(prefix=f"{PREFIX}/services/loader", tags=["Loader"])
 

@@ -1,4 +1,4 @@
-"""Component types of Vaults that this one does not act on: kept, checked in their form, and returned as they came."""
+"""Declares the component types that a Vault does not act on: checked in their form, and returned as written."""
 
 from __future__ import annotations
 

@@ -1,9 +1,10 @@
-"""The component type of object lifecycles: states, criteria, entry and user actions, roles."""
+"""Declares the component type of object lifecycles: states, criteria, entry and user actions, roles."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
+from shared.vault.components.component_kinds import ComponentKind, PartKind, StateMember
 from shared.vault.components.object_types import LABEL_LENGTH, NAME_LENGTH
 from shared.vault.components.specification import (
     ComponentType,
@@ -17,13 +18,10 @@ from shared.vault.components.specification import (
     xml,
 )
 
-STATE = "Objectlifecyclestate"
-USER_ACTION = "Objectlifecyclestateuseraction"
-ENTRY_ACTION = "Objectlifecyclestateentryaction"
-ENTRY_CRITERION = "Objectlifecyclestateentrycriterion"
-STATE_MEMBERS = (USER_ACTION, ENTRY_ACTION, ENTRY_CRITERION)
-"""What belongs to a state: written within it, or as Vaults export it beside it, named ``{state}.{name}``."""
-
+STATE = PartKind.STATE
+USER_ACTION = StateMember.USER_ACTION
+ENTRY_ACTION = StateMember.ENTRY_ACTION
+ENTRY_CRITERION = StateMember.ENTRY_CRITERION
 RECORD_STATUSES = ("active__v", "inactive__v", "in_migration__v", "archived__v")
 
 _MEMBER_NAME_LENGTH = 2 * NAME_LENGTH + 1
@@ -136,7 +134,7 @@ _EVENT = ComponentType(
 )
 
 LIFECYCLE = ComponentType(
-    "Objectlifecycle",
+    ComponentKind.LIFECYCLE,
     "Object Lifecycle",
     "Object Lifecycles",
     "OLC",

@@ -11,7 +11,7 @@ from typing import cast
 from lark import Lark, Token, Transformer, v_args
 from lark.exceptions import UnexpectedInput, VisitError
 
-from shared.vault.components.component_errors import MdlSyntaxError
+from shared.vault.components.component_errors import MdlSyntaxError, syntax_error
 from shared.vault.components.component_tree import Component, Embedded, Scalar
 from shared.vault.components.statement import (
     AddChild,
@@ -27,7 +27,6 @@ from shared.vault.components.statement import (
     SetAttribute,
     Statement,
 )
-from shared.vault.components.syntax import syntax_error
 
 __all__ = ["MdlSyntaxError", "Statement", "parse", "render"]
 
@@ -48,7 +47,7 @@ def parse(text: str) -> list[Statement]:
 
 
 def render(component: Component) -> str:
-    """The ``RECREATE`` statement that parses back to the same component."""
+    """Return the ``RECREATE`` statement that parses back to the same component."""
     return f"RECREATE {_render(component, indent='')};\n"
 
 
@@ -81,7 +80,7 @@ _ESCAPE = re.compile(r"\\(['\\])|''")
 
 
 def _string(token: Token) -> str:
-    """The text between the quotes; a backslash before anything but a quote or a backslash stands for itself."""
+    """Return the text between the quotes; a backslash before anything but a quote or a backslash stands for itself."""
     return _ESCAPE.sub(lambda match: match[1] or "'", token[1:-1])
 
 

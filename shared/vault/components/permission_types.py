@@ -1,9 +1,10 @@
-"""The component types of permissions: permission sets and the security profiles that name them, with their words."""
+"""Declares the component types of permissions, and the operations and grants that they name."""
 
 from __future__ import annotations
 
 from enum import StrEnum
 
+from shared.vault.components.component_kinds import ComponentKind, PartKind
 from shared.vault.components.specification import (
     Attribute,
     ComponentType,
@@ -26,9 +27,9 @@ __all__ = [
     "Operation",
 ]
 
-PROFILE = "Securityprofile"
-PERMISSION_SET = "Permissionset"
-OBJECT_PERMISSION = "Objectpermission"
+PROFILE = ComponentKind.SECURITY_PROFILE
+PERMISSION_SET = ComponentKind.PERMISSION_SET
+OBJECT_PERMISSION = PartKind.OBJECT_PERMISSION
 
 ALL_OBJECTS = "all_objects__sys"
 """Name of the object permission that holds for every object without one of its own, in the same permission set."""
@@ -78,7 +79,7 @@ _OBJECT_PERMISSION = ComponentType(
     "OPE",
     # Without the attribute, the object is the one of the same name.
     by_name(
-        component("object", "Object", bare=True),
+        component("object", ComponentKind.OBJECT, bare=True),
         *(flag(operation.value) for operation in Operation),
     ),
     name_rule=NameRule.OPTIONAL_NAMESPACE,

@@ -1,4 +1,4 @@
-"""The fields that the Vault itself gives to every object, and the picklist they use."""
+"""Defines the fields that the Vault itself gives to every object, and other components that it supplies."""
 
 from __future__ import annotations
 

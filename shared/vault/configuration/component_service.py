@@ -18,6 +18,7 @@ from shared.vault.access.profiles import check_change, supplied_components
 from shared.vault.audit.audit_entries import component_changed
 from shared.vault.components import evolution
 from shared.vault.components.component_errors import ComponentError, MdlSyntaxError
+from shared.vault.components.component_kinds import ComponentKind
 from shared.vault.components.component_tree import Component
 from shared.vault.components.description import configuration_json, object_type_json
 from shared.vault.components.mdl import parse, render
@@ -48,9 +49,10 @@ log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 
-OBJECT_TYPE = "Objecttype"
 # Types of components whose change may change a table.
-TABLE_TYPES = frozenset({"Object", "Docfield", "Doctype"})
+TABLE_TYPES = frozenset(
+    {ComponentKind.OBJECT, ComponentKind.DOCUMENT_FIELD, ComponentKind.DOCUMENT_TYPE}
+)
 MAX_SCRIPT = 5_000_000  # characters
 
 # An advisory lock: exclusive to change components, shared to write records.
@@ -324,7 +326,7 @@ class ComponentService:
         authorize(caller, Grant.READ_CONFIGURATION)
         registry = self.registry
         # Types of objects are derived: those that no statement has created are among them.
-        if component_type == OBJECT_TYPE:
+        if component_type == ComponentKind.OBJECT_TYPE:
             return [
                 object_type_json(each, registry.objects[each.object])
                 for each in registry.object_types.values()

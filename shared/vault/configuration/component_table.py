@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import orjson
 
+from shared.vault.components.component_kinds import ComponentKind, PartKind
 from shared.vault.components.component_tree import Component
 from shared.vault.components.registry import Registry
 
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from shared.vault.access.caller import Caller
     from shared.vault.components.evolution import Renaming, Step
     from shared.vault.storage.database import Connection
-
-OBJECT, FIELD = "Object", "Field"
 
 Revision = tuple[int, Registry]
 """The number of the last change of any component, and the components after it."""
@@ -135,7 +134,7 @@ async def note_fields(
 ) -> None:
     """Store the stamps of fields that a step creates, changes, renames or deletes, after storing the components."""
     for key, component in step.changes.items():
-        if key[0] != OBJECT or component is None:
+        if key[0] != ComponentKind.OBJECT or component is None:
             continue
         before = _fields(step.before.components.get(key))
         after = _fields(component)
@@ -158,11 +157,11 @@ async def note_fields(
 
 def _renames_field_of(renaming: Renaming, key: tuple[str, str]) -> bool:
     """Return whether a step renames a field of this object."""
-    return renaming.subtype == FIELD and (renaming.type, renaming.name) == key
+    return renaming.subtype == PartKind.FIELD and (renaming.type, renaming.name) == key
 
 
 def _fields(component: Component | None) -> dict[str, Component]:
     """Return name → field for the fields that an object declares; no fields for None."""
     if component is None:
         return {}
-    return {field.name: field for field in component.children_of(FIELD)}
+    return {field.name: field for field in component.children_of(PartKind.FIELD)}

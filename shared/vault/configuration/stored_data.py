@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, assert_never
 
-from shared.vault.components import schema
+from shared.vault.components import schema_changes
 from shared.vault.components.build import build_object
 from shared.vault.components.component_errors import Code, ComponentError
+from shared.vault.components.component_kinds import ComponentKind, PartKind, kind_of
 from shared.vault.components.document_model import VERSIONS
 from shared.vault.components.platform import SECURITY_PROFILES
 from shared.vault.components.registry import object_type_id
 from shared.vault.components.schema import quote, table
-from shared.vault.components.schema_renaming import rename_column, rename_table
+from shared.vault.components.schema_changes import rename_column, rename_table
 
 if TYPE_CHECKING:
     from shared.vault.components.evolution import Renaming
@@ -50,26 +51,41 @@ async def carry_over(
 
     :raises ComponentError: DATA_LOSS when stored data would be lost.
     """
-    kind, name = key
+    kind, name = kind_of(key[0]), key[1]
     match kind:
-        case "Object":
+        case ComponentKind.OBJECT:
             await _change_table(connection, before, after, key)
             await _enter_lifecycle(connection, before, after, name)
             await _enter_types(connection, before, after, name)
-        case "Picklist":
+        case ComponentKind.PICKLIST:
             await _keep_values(connection, before, after, name)
-        case "Objectlifecycle":
+        case ComponentKind.LIFECYCLE:
             await _keep_states(connection, before, after, name)
-        case "Objecttype":
+        case ComponentKind.OBJECT_TYPE:
             await _keep_types(connection, after, name)
-        case "Queue":
+        case ComponentKind.QUEUE:
             if key not in after.components:
                 await _close_queue(connection, name)
-        case "Securityprofile":
+        case ComponentKind.SECURITY_PROFILE:
             await _keep_profiles(connection, after, name)
-        case "Docfield" | "Doctype" | "Doclifecycle":
+        case (
+            ComponentKind.DOCUMENT_FIELD
+            | ComponentKind.DOCUMENT_TYPE
+            | ComponentKind.DOCUMENT_LIFECYCLE
+        ):
             await _fit(connection, before.documents.versions, after.documents.versions)
             await _keep_documents(connection, before.documents, after.documents)
+        case (
+            ComponentKind.OBJECT_ACTION
+            | ComponentKind.STATE_TYPE_ASSOCIATION
+            | ComponentKind.INTEGRATION_RULE
+            | ComponentKind.PERMISSION_SET
+            | ComponentKind.RENDITION_TYPE
+            | None
+        ):
+            pass  # no data are stored by them
+        case _:
+            assert_never(kind)
 
 
 async def _change_table(
@@ -92,7 +108,7 @@ async def _fit(
     """
     if old == new:
         return
-    plan = schema.plan(old, new)
+    plan = schema_changes.plan(old, new)
     for guard in plan.guards:
         if await connection.fetchval(guard.sql):
             raise ComponentError(guard.message, Code.DATA_LOSS)
@@ -294,14 +310,14 @@ async def follow(connection: Connection, before: Registry, renaming: Renaming) -
 
 def _statements(before: Registry, renaming: Renaming) -> tuple[str, ...]:
     """Return the statements that rename the table of an object, or the column of a field."""
-    if renaming.type != "Object":
+    if renaming.type != ComponentKind.OBJECT:
         return ()
     owner = before.objects.get(renaming.name)
     if owner is None:
         return ()
     if not renaming.subtype:
         return rename_table(owner, renaming.new_name)
-    if renaming.subtype != "Field":
+    if renaming.subtype != PartKind.FIELD:
         return ()
     field = owner.fields.get(renaming.subname)
     return () if field is None else rename_column(owner, field, renaming.new_name)
@@ -311,22 +327,22 @@ def _updates(before: Registry, renaming: Renaming) -> Iterator[Update]:
     """Yield the updates of rows that store the old name of a component, or of a part of one."""
     name, new_name = renaming.name, renaming.new_name
     match renaming.type, renaming.subtype:
-        case "Object", "":
+        case ComponentKind.OBJECT, "":
             yield from _object_updates(before, name, new_name)
-        case "Objecttype", "":
+        case ComponentKind.OBJECT_TYPE, "":
             owner, _, old = name.partition(".")
             _, _, new = new_name.partition(".")
             yield _type_update(owner, (owner, old), (owner, new))
-        case "Objectlifecycle", "":
+        case ComponentKind.LIFECYCLE, "":
             yield from _lifecycle_updates(before, name, "lifecycle__v", name, new_name)
-        case "Objectlifecycle", "Objectlifecyclestate":
+        case ComponentKind.LIFECYCLE, PartKind.STATE:
             state = renaming.subname
             yield from _lifecycle_updates(before, name, "state__v", state, new_name)
-        case "Securityprofile", "":
+        case ComponentKind.SECURITY_PROFILE, "":
             # The users' sign-ins follow their records.
             yield _column_update("user__sys", "security_profile__sys", name, new_name)
             yield RENAME_PROFILE, name, new_name
-        case "Picklist", "Picklistentry":
+        case ComponentKind.PICKLIST, PartKind.PICKLIST_ENTRY:
             yield from _value_updates(before, name, renaming.subname, new_name)
 
 

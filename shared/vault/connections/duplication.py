@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Grant, Operation, authorize, require
+from shared.vault.components.component_kinds import ComponentKind, PartKind
 from shared.vault.components.component_tree import Component
 from shared.vault.components.mdl import render
 from shared.vault.connections.connection_rules import OBJECT
@@ -27,9 +28,9 @@ if TYPE_CHECKING:
 INTEGRATION = "integration__sys"
 POINT = "integration_point__sys"
 LOOKUP = "reference_lookup__sys"
-RULE = "Integrationrule"
-QUEUE = "Queue"
-QUEUE_CONNECTION = "Queueconnection"
+RULE = ComponentKind.INTEGRATION_RULE
+QUEUE = ComponentKind.QUEUE
+QUEUE_CONNECTION = PartKind.QUEUE_CONNECTION
 MAX_NAME = 40  # characters of an API name
 SUFFIX = "__c"
 

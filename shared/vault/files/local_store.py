@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import stat
+import weakref
 from collections.abc import AsyncIterable, AsyncIterator, Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import islice
@@ -64,19 +65,18 @@ class LocalStore:
         length: int | None = None,
     ) -> AsyncIterator[bytes]:
         """Yield the bytes of a file; see FileStore."""
-        file = await asyncio.to_thread(_open, self._path(key), start)
+        reader = await asyncio.to_thread(_open, self._path(key))
+        end = None if length is None else start + length
         try:
-            left = length
-            while left is None or left > 0:
-                size = CHUNK if left is None else min(CHUNK, left)
-                chunk = await asyncio.to_thread(file.read, size)
+            while end is None or start < end:
+                size = CHUNK if end is None else min(CHUNK, end - start)
+                chunk = await asyncio.to_thread(reader.read, size, start)
                 if not chunk:
                     return
-                if left is not None:
-                    left -= len(chunk)
+                start += len(chunk)
                 yield chunk
         finally:
-            await asyncio.to_thread(file.close)
+            reader.close()
 
     async def find(self, key: str) -> Item | None:
         """Return the file or folder of a key; see FileStore."""
@@ -183,17 +183,40 @@ def _discard(file: BinaryIO) -> None:
     Path(file.name).unlink(missing_ok=True)
 
 
-def _open(path: Path, start: int) -> BinaryIO:
-    """Return a file open for reading from ``start`` on.
+class _Reader:
+    """A file open for reading; its descriptor is closed by ``close``, or else with the reader itself.
+
+    A download that is left early is collected together with all that refers to it, in no order: a file object
+    might be found open before the generator that closes it runs to its end.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        self.close = weakref.finalize(self, os.close, self._descriptor)
+
+    @property
+    def is_folder(self) -> bool:
+        """Return whether a folder was opened, which has no bytes."""
+        return stat.S_ISDIR(os.fstat(self._descriptor).st_mode)
+
+    def read(self, size: int, start: int) -> bytes:
+        """Return at most ``size`` bytes from the place ``start`` on; none at the end of the file."""
+        return os.pread(self._descriptor, size, start)
+
+
+def _open(path: Path) -> _Reader:
+    """Open a file for reading.
 
     :raises NotFound: there is no such file.
     """
     try:
-        file = path.open("rb")
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
+        reader = _Reader(path)
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise NotFound from error
-    file.seek(start)
-    return file
+    if reader.is_folder:
+        reader.close()
+        raise NotFound
+    return reader
 
 
 def _item(path: Path, key: str) -> Item | None:

@@ -8,11 +8,12 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from shared.protocol.error_types import ErrorType
+from shared.spark.envelope import RunEvent
 from shared.vault.access.caller import SYSTEM
 from shared.vault.errors import ApiError, VaultFault
 from shared.vault.integrations import run_table as table
 from shared.vault.integrations.integration_triggers import LAST_RUN, OBJECT, is_active
-from shared.vault.integrations.run_model import JOB_TYPE, RUN_EVENT, Run
+from shared.vault.integrations.run_model import JOB_TYPE, Run
 from shared.vault.integrations.run_requests import schedule_next
 from shared.vault.jobs.job_model import (
     JobContext,
@@ -217,7 +218,7 @@ def inbound_queue(registry: Registry, connection_name: str) -> Queue | None:
 async def _send(context: JobContext, connection: Connection, order: Order) -> None:
     """Queue the message that makes a connector read the next stage."""
     attributes: dict[str, JsonValue] = {
-        "event": RUN_EVENT,
+        "event": RunEvent.REQUEST,
         "integration": order.integration,
         "run": context.job_id,
         "source_vault_id": order.source_vault,

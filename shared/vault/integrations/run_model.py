@@ -11,8 +11,6 @@ from shared.vault.errors import VaultFault
 from shared.vault.jobs.job_model import JobStatus
 
 JOB_TYPE = "integration_run"
-# The attribute ``event`` of the message that makes a connector read a stage of a run.
-RUN_EVENT = "run"
 
 
 @dataclass(frozen=True, slots=True)

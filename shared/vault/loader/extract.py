@@ -16,7 +16,7 @@ from shared.vault.jobs.job_model import (
     TaskState,
     error_json,
 )
-from shared.vault.loader.load_logs import RESULTS
+from shared.vault.loader.load_writing import RESULTS
 from shared.vault.loader.request import ExtractTask
 from shared.vault.loader.sheet import lines
 from shared.vault.model.component_model import FieldType

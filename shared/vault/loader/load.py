@@ -15,8 +15,7 @@ from shared.vault.jobs.job_model import (
     JobType,
     TaskState,
 )
-from shared.vault.loader.load_logs import TaskLog
-from shared.vault.loader.load_writing import write
+from shared.vault.loader.load_writing import TaskLog, write
 from shared.vault.loader.request import LoadTask
 from shared.vault.loader.sheet import LOG_COLUMNS, Batch, SheetReader
 from shared.vault.records.rows import MAX_ROWS, RowResult

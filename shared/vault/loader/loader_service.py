@@ -12,8 +12,7 @@ from shared.vault.errors import VaultFault
 from shared.vault.jobs.job_logs import result_key
 from shared.vault.loader.extract import EXTRACT
 from shared.vault.loader.load import LOAD, version_of
-from shared.vault.loader.load_logs import RESULTS
-from shared.vault.loader.load_writing import require_writable
+from shared.vault.loader.load_writing import RESULTS, require_writable
 from shared.vault.loader.request import ExtractTask, LoadTask, extract_tasks, load_tasks
 
 if TYPE_CHECKING:

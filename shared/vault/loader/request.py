@@ -1,4 +1,4 @@
-"""What a call of the loader asks for: its tasks, checked as far as they can be without the database."""
+"""Reads the tasks that a call of the loader asks for, checked as far as they can be without the database."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ class LoadTask:
     version: str = ""
 
     def to_json(self) -> dict[str, object]:
-        """The task as a job's parameter."""
+        """Return the task as a job's parameter."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, stored: Mapping[str, object]) -> LoadTask:
-        """The task of a job's parameters."""
+        """Return the task of a job's parameters."""
         return cls(**{**stored, "action": Action(str(stored["action"]))})  # type: ignore[arg-type]
 
 
@@ -62,12 +62,12 @@ class ExtractTask:
     criteria: str
 
     def to_json(self) -> dict[str, object]:
-        """The task as a job's parameter."""
+        """Return the task as a job's parameter."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, stored: Mapping[str, object]) -> ExtractTask:
-        """The task of a job's parameters."""
+        """Return the task of a job's parameters."""
         fields: Sequence[str] = stored["fields"]  # type: ignore[assignment]
         return cls(
             str(stored["task_id"]),
@@ -78,7 +78,7 @@ class ExtractTask:
 
 
 def load_tasks(rows: Sequence[Mapping[str, object]]) -> list[LoadTask]:
-    """The tasks of a load, in the order in which they are listed.
+    """Return the tasks of a load, in the order in which they are listed.
 
     :raises VaultFault: PARAMETER_REQUIRED, INVALID_DATA.
     """
@@ -88,7 +88,7 @@ def load_tasks(rows: Sequence[Mapping[str, object]]) -> list[LoadTask]:
 
 
 def extract_tasks(rows: Sequence[Mapping[str, object]]) -> list[ExtractTask]:
-    """The tasks of an extract.
+    """Return the tasks of an extract.
 
     :raises VaultFault: PARAMETER_REQUIRED, INVALID_DATA.
     """
@@ -153,7 +153,7 @@ CLAUSES = frozenset(
 
 
 def clause(criteria: str) -> str:
-    """The criteria of an extract as they stand in a query: WHERE is understood."""
+    """Return the criteria of an extract as they stand in a query, with WHERE where they lack a keyword."""
     text = criteria.strip()
     first = text.partition(" ")[0].upper()
     return f"WHERE {text}" if text and first not in CLAUSES else text

@@ -1,4 +1,4 @@
-"""CSV as it streams by: rows read in batches from chunks of bytes, and lines written."""
+"""Reads CSV in batches of rows from a stream of bytes, and writes it."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class _Lines:
         self._held += len(text)
 
     def end(self) -> None:
-        """There is no more."""
+        """Note that nothing follows."""
         if self._partial:
             self._ready.append(self._partial)
         self._partial, self.ended = "", True
@@ -71,7 +71,7 @@ class _Lines:
         return line
 
     def accept(self) -> None:
-        """The lines taken made a row."""
+        """Forget the lines taken: they made a row."""
         self._held -= sum(map(len, self._taken))
         self._taken.clear()
 
@@ -98,7 +98,7 @@ class SheetReader:
         self.header: list[str] = []
 
     async def read_header(self) -> list[str]:
-        """The column names; raises VaultFault ``INVALID_DATA`` when names are missing or repeated."""
+        """Return the column names."""
         self.header = [name.strip() for name in await self._next() or []]
         if not self.header or not all(self.header):
             raise _invalid("its first line does not name every column")
@@ -112,7 +112,7 @@ class SheetReader:
             self._row += 1
 
     async def batches(self) -> AsyncIterator[Batch]:
-        """The rows, each with as many cells as the header; empty lines are no rows.
+        """Yield the rows, each with as many cells as the header; empty lines are no rows.
 
         :raises VaultFault: INVALID_DATA where the file is not CSV; the rows before have been given by then.
         """
@@ -138,7 +138,7 @@ class SheetReader:
                 return
 
     async def _next(self) -> list[str] | None:
-        """The next row that is not empty, None at the end."""
+        """Return the next row that is not empty, None at the end."""
         while True:
             try:
                 row = next(self._reader)
@@ -169,7 +169,7 @@ class SheetReader:
 
 
 def lines(rows: Iterable[Sequence[object]]) -> str:
-    """Rows as CSV text."""
+    """Return rows as CSV text."""
     sheet = io.StringIO(newline="")
     csv.writer(sheet, lineterminator="\r\n").writerows(
         [cell(value) for value in row] for row in rows
@@ -178,7 +178,7 @@ def lines(rows: Iterable[Sequence[object]]) -> str:
 
 
 def cell(value: object) -> str:
-    """A value as the API writes it in CSV: lists joined by commas; no spreadsheet takes it for a formula."""
+    """Return a value as the API writes it in CSV: lists joined by commas; a text that a spreadsheet would run is quoted."""
     if value is None:
         return ""
     if isinstance(value, bool):

@@ -1,15 +1,17 @@
-"""A package carried out: all its steps inside one transaction, with a log of each."""
+"""Deploys a package: plans its steps, and carries all of them out inside one transaction, with a log of each."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, NoReturn
 
 from shared.vault.components.mdl import render
+from shared.vault.components.ordering import in_order
+from shared.vault.components.statement import Command, Statement
 from shared.vault.errors import VaultFault
-from shared.vault.packages.deployment_plan import Action, actions
 from shared.vault.packages.package_model import (
     ComponentStep,
     DataAction,
@@ -18,6 +20,72 @@ from shared.vault.packages.package_model import (
     Step,
 )
 from shared.vault.records.rows import MAX_ROWS, WriteMode
+
+WHOLE = (Command.CREATE, Command.RECREATE)
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One thing to do for a step: a statement, or a data step's rows. ``last`` when the step is done with it."""
+
+    step: Step
+    statement: Statement | None = None
+    last: bool = True
+
+
+def actions(
+    steps: Sequence[Step], present: Collection[tuple[str, str]]
+) -> list[Action]:
+    """Return what to do, in order; a component whose references come later in the package is begun without them.
+
+    Only steps without an ``error`` are planned. ``present`` are the components that the Vault has.
+    """
+    known = set(present)
+    planned: list[Action] = []
+    run: list[ComponentStep] = []
+    for step in steps:
+        if step.error:
+            continue
+        if (
+            isinstance(step, ComponentStep)
+            and step.statement
+            and step.statement.command in WHOLE
+        ):
+            if any(other.key == step.key for other in run):
+                planned += _ordered(run, known)
+                run = []
+            run.append(step)
+            continue
+        planned += _ordered(run, known)
+        run = []
+        planned.append(
+            Action(step, None if isinstance(step, DataStep) else step.statement)
+        )
+    return planned + list(_ordered(run, known))
+
+
+def _ordered(
+    run: Sequence[ComponentStep], known: set[tuple[str, str]]
+) -> Iterator[Action]:
+    steps = {step.key: step for step in run}
+    ordered = in_order(
+        [s.statement.component for s in run if s.statement and s.statement.component],
+        known,
+    )
+    known |= set(steps)
+    left = Counter(component.key for component in ordered)
+    begun: set[tuple[str, str]] = set()
+    for component in ordered:
+        step = steps[component.key]
+        written = step.statement
+        if written is None:
+            continue
+        left[component.key] -= 1
+        command = Command.RECREATE if component.key in begun else written.command
+        begun.add(component.key)
+        statement = replace(written, command=command, component=component)
+        yield Action(step, statement, last=not left[component.key])
+
 
 if TYPE_CHECKING:
     from shared.vault.access.caller import Caller
@@ -152,7 +220,7 @@ class Deployment:
 
 
 def _text(action: Action) -> str:
-    """The statement as the package has it, or rendered where the plan has changed it."""
+    """Return the statement as the package has it, or rendered where the plan has changed it."""
     step, statement = action.step, action.statement
     if not isinstance(step, ComponentStep):
         raise TypeError(step)

@@ -1,4 +1,4 @@
-"""Packages that come in: validated, imported as records, deployed whole or not at all."""
+"""Imports packages as records, validates them, and deploys them whole or not at all."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from shared.protocol.error_types import ErrorType
 from shared.vault.access.caller import SYSTEM
 from shared.vault.access.permissions import Grant, authorize
 from shared.vault.errors import VaultFault
-from shared.vault.packages import package_files as files
 from shared.vault.packages.deployment import Deployment, DeploymentFailed, StepStatus
 from shared.vault.packages.package_archive import PackageFault
 from shared.vault.packages.package_model import PACKAGE, Package, PackageStatus
@@ -25,7 +24,12 @@ from shared.vault.packages.package_reports import (
     validation_document,
     validation_log,
 )
-from shared.vault.packages.package_table import PackageTable, StoredPackage
+from shared.vault.packages.package_table import (
+    PackageTable,
+    StoredPackage,
+    get_file,
+    put_file,
+)
 from shared.vault.packages.package_validation import Validation, validate
 from shared.vault.storage.database import OneTransaction
 
@@ -87,7 +91,7 @@ class InboundPackages:
         """Keep the file and queue its import; the job's id. Raises VaultFault when it is no package."""
         authorize(caller, Grant.MANAGE_PACKAGES)
         package = await _read(content)
-        key = await files.put(self._store, content)
+        key = await put_file(self._store, content)
         parameters = {
             "file_key": key,
             "file_name": file_name[:200] or f"{package.name}.vpk",
@@ -114,7 +118,7 @@ class InboundPackages:
         return package_id
 
     async def _import(self, context: JobContext, key: str, name: str) -> str:
-        content = await files.get(self._store, key)
+        content = await get_file(self._store, key)
         package, started = await _read(content), datetime.now(UTC)
         validation = await self._validated(package)
 
@@ -143,7 +147,7 @@ class InboundPackages:
         return package_id
 
     async def validate(self, caller: Caller, package_id: str) -> Document:
-        """``responseDetails`` of an imported package, validated anew."""
+        """Validate an imported package again, and return its ``responseDetails``."""
         authorize(caller, Grant.MANAGE_PACKAGES)
         stored, package = await self._package(package_id)
         started = datetime.now(UTC)
@@ -176,7 +180,7 @@ class InboundPackages:
         )
 
     async def deploy(self, context: JobContext) -> PackageStatus:
-        """The deployment job: everything in one transaction, with the note that it is done."""
+        """Carry out the deployment job in one transaction, which also records that it is done; return the package's status."""
         if context.checkpoint:
             return PackageStatus(str(context.checkpoint["status"]))
         package_id = str(context.parameters["package_id"])
@@ -233,7 +237,7 @@ class InboundPackages:
         deployment: Deployment,
         status: PackageStatus,
     ) -> None:
-        """Results, logs, the record's status and the job's checkpoint."""
+        """Store results, logs, the record's status and the job's checkpoint."""
         package_id = str(context.parameters["package_id"])
         await self.table.set_deployment(
             connection, package_id, deployment_document(deployment, package_id, status)
@@ -288,13 +292,13 @@ class InboundPackages:
 
     async def _package(self, package_id: str) -> tuple[StoredPackage, Package]:
         stored = await self._stored(package_id)
-        return stored, await _read(await files.get(self._store, stored.file_key))
+        return stored, await _read(await get_file(self._store, stored.file_key))
 
 
 async def _set_status(
     records: RecordService, package_id: str, status: PackageStatus
 ) -> None:
-    """The status is the Vault's own finding, whoever asked for it."""
+    """Write the status as the Vault itself: the caller's permissions for the record do not matter."""
     await records.update(
         SYSTEM, PACKAGE, [{"id": package_id, "package_status__v": status}]
     )
@@ -324,7 +328,7 @@ def _record(
 
 
 def _log_name(package: Package, kind: str) -> str:
-    """The file name of a log, of characters that need no care in a path."""
+    """Return the file name of a log, of characters that need no escaping in a path."""
     return f"{_UNSAFE.sub('_', package.name)[:100]}-{kind}"
 
 

@@ -12,9 +12,8 @@ from shared.vault.access.permissions import Grant, authorize
 from shared.vault.components.registry import component_id
 from shared.vault.components.schema import table as table_of
 from shared.vault.errors import VaultFault
-from shared.vault.packages import package_files as files
 from shared.vault.packages.package_model import MEMBER, OUTBOUND
-from shared.vault.packages.package_table import PackageTable, StoredPackage
+from shared.vault.packages.package_table import PackageTable, StoredPackage, put_file
 from shared.vault.packages.package_writing import Header, missing_from, write_package
 
 if TYPE_CHECKING:
@@ -79,7 +78,7 @@ class OutboundPackages:
         )
 
     async def export(self, context: JobContext) -> str:
-        """The export job: the file as the components are now, in place of an earlier one; the package's id."""
+        """Carry out the export job: write the file as the components are now, in place of an earlier one; return the package's id."""
         package = await self._package(str(context.parameters["package_id"]), None)
         header = Header(
             name=package["name__v"],
@@ -92,7 +91,7 @@ class OutboundPackages:
         members = await self._members(package["id"])
         content = await asyncio.to_thread(write_package, header, members, registry)
         earlier = await self.table.find(package["id"])
-        key = await files.put(self._store, content)
+        key = await put_file(self._store, content)
         stored = StoredPackage(
             package["id"], key, f"{header.name}.vpk", len(content), None, None
         )
@@ -112,7 +111,7 @@ class OutboundPackages:
     async def dependencies(
         self, caller: Caller, package_id: str
     ) -> tuple[Document, list[Document]]:
-        """``responseDetails`` and ``package_dependencies``: what the package's components refer to and it lacks."""
+        """Return ``responseDetails`` and ``package_dependencies``: components that those of the package refer to and it lacks."""
         authorize(caller, Grant.MANAGE_PACKAGES)
         package = await self._package(package_id, None)
         missing = missing_from(
@@ -172,7 +171,7 @@ class OutboundPackages:
 
 
 def _by_name(registry: Registry) -> dict[str, Component]:
-    """Components by their id, and by ``Type.name``."""
+    """Return components by their id, and by ``Type.name``."""
     by_id = {
         component_id(*key): component for key, component in registry.components.items()
     }

@@ -1,4 +1,4 @@
-"""Zip files from outside, read within bounds: no bombs, no paths that lead elsewhere, nothing written to disk."""
+"""Reads and writes the formats of package files, zip and XML, within bounds and in memory alone."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import io
 import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
+from xml.etree.ElementTree import Element, TreeBuilder
+from xml.parsers.expat import ExpatError, ParserCreate, XMLParserType
+from xml.sax.saxutils import escape
 
 MAX_FILE_BYTES = 50 * 2**20
 MAX_ENTRIES = 5_000
@@ -30,7 +33,7 @@ class PackageFault(Exception):
 
 
 def unpack(data: bytes, *, listed_only: str = "") -> dict[str, bytes]:
-    """The files of an archive by their paths; those below the folder ``listed_only`` without their content.
+    """Return the files of an archive by their paths; those below the folder ``listed_only`` without their content.
 
     :raises PackageFault:
     """
@@ -55,7 +58,7 @@ def unpack(data: bytes, *, listed_only: str = "") -> dict[str, bytes]:
 
 
 def pack(files: Mapping[str, bytes]) -> bytes:
-    """An archive of these files, in their order."""
+    """Return an archive of these files, in their order."""
     sheet = io.BytesIO()
     with zipfile.ZipFile(sheet, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in files.items():
@@ -85,7 +88,7 @@ def _checked(entries: Sequence[zipfile.ZipInfo]) -> dict[str, zipfile.ZipInfo]:
 
 
 def _names(entry: zipfile.ZipInfo) -> list[str]:
-    """The names in an entry's path, each of which stays below the one before."""
+    """Return the names in an entry's path; none of them may lead out of the archive."""
     path = entry.orig_filename
     names = path.removesuffix("/").split("/")
     if len(path) > MAX_NAME or not path.isprintable():
@@ -119,3 +122,79 @@ def _check_entry(entry: zipfile.ZipInfo) -> None:
 
 def _below(path: str, folder: str) -> bool:
     return bool(folder) and folder in path.split("/")[:-1]
+
+
+MAX_BYTES = 2**20
+MAX_DEPTH = 20
+NAMESPACE = "https://veevavault.com/"
+
+
+def parse(text: bytes, name: str) -> Element:
+    """Return the root element, names without their namespaces; ``name`` is the file's, for messages.
+
+    :raises PackageFault: when it is not XML, or has what a package's XML never has.
+    """
+    if len(text) > MAX_BYTES:
+        raise PackageFault(f"{name} is larger than {MAX_BYTES} bytes")
+    parser = ParserCreate(namespace_separator=" ")
+    _Reader(parser, builder := TreeBuilder(), name)
+    try:
+        parser.Parse(text, True)
+    except ExpatError as error:
+        raise PackageFault(
+            f"{name} is not XML: line {error.lineno}, column {error.offset + 1}"
+        ) from error
+    return builder.close()
+
+
+def text_of(element: Element | None, path: str) -> str:
+    """Return the text of a descendant, without blanks around it; empty when there is none."""
+    return "" if element is None else (element.findtext(path) or "").strip()
+
+
+def element(tag: str, *content: str, indent: str = "") -> str:
+    """Return an element of XML around elements, or empty."""
+    if not content:
+        return f"{indent}<{tag}/>\n"
+    return f"{indent}<{tag}>\n{''.join(content)}{indent}</{tag.partition(' ')[0]}>\n"
+
+
+def leaf(tag: str, text: str, indent: str = "") -> str:
+    """Return an element of XML around text."""
+    return f"{indent}<{tag}>{escape(text)}</{tag}>\n" if text else f"{indent}<{tag}/>\n"
+
+
+class _Reader:
+    """Feeds what the parser meets to a tree, and ends at the first thing that has no place here."""
+
+    def __init__(self, parser: XMLParserType, builder: TreeBuilder, name: str) -> None:
+        self._builder = builder
+        self._name = name
+        self._depth = 0
+        parser.buffer_text = True
+        parser.StartElementHandler = self._start
+        parser.EndElementHandler = self._end
+        parser.CharacterDataHandler = builder.data
+        # A document type comes before any entity or attribute default it could declare.
+        parser.StartDoctypeDeclHandler = self._refuse
+        parser.EntityDeclHandler = self._refuse
+        parser.ExternalEntityRefHandler = self._refuse
+
+    def _start(self, tag: str, attributes: dict[str, str]) -> None:
+        self._depth += 1
+        if self._depth > MAX_DEPTH:
+            raise PackageFault(f"{self._name} is nested too deeply")
+        self._builder.start(
+            _local(tag), {_local(name): value for name, value in attributes.items()}
+        )
+
+    def _end(self, tag: str) -> None:
+        self._depth -= 1
+        self._builder.end(_local(tag))
+
+    def _refuse(self, *_: object) -> int:
+        raise PackageFault(f"{self._name} declares a document type or an entity")
+
+
+def _local(name: str) -> str:
+    return name.rpartition(" ")[2]

@@ -1,4 +1,4 @@
-"""Validation and deployment of a package as the API answers them, and as their logs tell them."""
+"""Reports validation and deployment of a package, as JSON of the API and as logs."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def validation_document(
     started: datetime,
     package_id: str | None = None,
 ) -> Document:
-    """``responseDetails`` of a validation; steps have ids only when the package is imported."""
+    """Return ``responseDetails`` of a validation; steps have ids only when the package is imported."""
     blocked = validation.blocked
     count = (
         "total_steps_blocked" if package_id is None else "total_component_steps_blocked"
@@ -53,7 +53,7 @@ def validation_document(
 
 
 def validation_log(package: Package, validation: Validation) -> str:
-    """The log of a validation, a few lines a step."""
+    """Return the log of a validation, a few lines a step."""
     lines = [
         f"Package {package.name}: {len(package.steps)} steps, {validation.blocked} blocked"
     ]
@@ -73,7 +73,7 @@ def validation_log(package: Package, validation: Validation) -> str:
 def deployment_document(
     deployment: Deployment, package_id: str, package_status: str
 ) -> Document:
-    """``responseDetails`` without the logs, and ``package_steps``, of a deployment's results."""
+    """Return ``responseDetails`` without the logs, and ``package_steps``, of a deployment's results."""
     package = deployment.package
     counts = Counter(outcome.status for outcome in deployment.outcomes)
     details: Document = {
@@ -94,7 +94,7 @@ def deployment_document(
 
 
 def deployment_log(deployment: Deployment, package_status: str) -> str:
-    """The log of a deployment, a few lines a step."""
+    """Return the log of a deployment, a few lines a step."""
     lines = [f"Package {deployment.package.name}: {package_status}"]
     for outcome in deployment.outcomes:
         lines.append(f"{_title(outcome.step)}: {outcome.status}")
@@ -107,7 +107,7 @@ def deployment_log(deployment: Deployment, package_status: str) -> str:
 
 
 def data_log(outcomes: Sequence[StepOutcome]) -> str | None:
-    """A CSV line for each row of the data steps, without the values; None when there are no data steps."""
+    """Return a CSV line for each row of the data steps, without the values; None when there are no data steps."""
     if not any(isinstance(outcome.step, DataStep) for outcome in outcomes):
         return None
     sheet = io.StringIO(newline="")
@@ -202,7 +202,7 @@ def _data(step: DataStep, package_id: str) -> Document:
 
 
 def _total(package: Package) -> int:
-    """Steps of a package; its code is one, the last."""
+    """Return the number of a package's steps; all of its code is one, the last."""
     return len(package.steps) + bool(package.code)
 
 
@@ -259,7 +259,7 @@ def _title(step: Step) -> str:
 
 
 def _step_id(prefix: str, package_id: str, identity: str) -> str:
-    """Steps are no records; the same step of the same package always has the same id."""
+    """Return the id of a step, which is no record: the same step of the same package always has the same id."""
     return (
         prefix
         + hashlib.sha256(f"{package_id}/{identity}".encode()).hexdigest()[:12].upper()

@@ -1,18 +1,24 @@
-"""The tables beside package records: where the file is, what validation and deployment came to, their logs."""
+"""Stores the files of packages, and in tables beside package records the results of validation and deployment."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 import orjson
 
+from shared.protocol.error_types import ErrorType
 from shared.vault.components.schema import quote
+from shared.vault.errors import VaultFault
+from shared.vault.files.file_store import NotFound
+from shared.vault.packages.package_archive import MAX_FILE_BYTES
 from shared.vault.packages.package_model import OUTBOUND, PACKAGE
 
 if TYPE_CHECKING:
+    from shared.vault.files.file_store import FileStore
     from shared.vault.storage.database import Connection, Database
 
 STORE = """
@@ -63,7 +69,7 @@ class PackageTable:
         self._database = database
 
     async def find(self, record_id: str) -> StoredPackage | None:
-        """What is stored for a record that is still there, or None."""
+        """Return what is stored for a record that is still there, or None."""
         async with self._database.connection() as connection:
             row = await connection.fetchrow(FIND, record_id)
         if row is None:
@@ -82,13 +88,13 @@ class PackageTable:
         )
 
     async def logs(self, record_id: str) -> Sequence[PackageLog]:
-        """The logs of a package, oldest first."""
+        """Return the logs of a package, oldest first."""
         sql = "SELECT name, kind, created_date FROM platform.package_log WHERE record_id = $1 ORDER BY created_date, name"
         async with self._database.connection() as connection:
             return [PackageLog(*row) for row in await connection.fetch(sql, record_id)]
 
     async def log(self, record_id: str, name: str) -> str | None:
-        """The text of one log, or None."""
+        """Return the text of one log, or None."""
         sql = "SELECT content FROM platform.package_log WHERE record_id = $1 AND name = $2"
         async with self._database.connection() as connection:
             found: str | None = await connection.fetchval(sql, record_id, name)
@@ -110,7 +116,7 @@ class PackageTable:
     async def set_validation(
         connection: Connection, record_id: str, document: Mapping[str, object]
     ) -> None:
-        """Replace what validation came to."""
+        """Replace the result of validation."""
         sql = "UPDATE platform.package SET validation = $2 WHERE record_id = $1"
         await connection.execute(sql, record_id, _json(document))
 
@@ -118,7 +124,7 @@ class PackageTable:
     async def set_deployment(
         connection: Connection, record_id: str, document: Mapping[str, object]
     ) -> None:
-        """Replace what deployment came to."""
+        """Replace the result of deployment."""
         sql = "UPDATE platform.package SET deployment = $2 WHERE record_id = $1"
         await connection.execute(sql, record_id, _json(document))
 
@@ -130,7 +136,7 @@ class PackageTable:
         await connection.execute(LOG, record_id, name, kind, content)
 
     async def remove_abandoned(self) -> Sequence[str]:
-        """Forget packages whose record is gone; the keys of their files."""
+        """Delete packages whose record is gone; return the keys of their files."""
         async with self._database.connection() as connection:
             return [row["file_key"] for row in await connection.fetch(ABANDONED)]
 
@@ -142,3 +148,31 @@ def _json(document: Mapping[str, object] | None) -> str | None:
 def _document(text: str | None) -> Mapping[str, object] | None:
     found: Mapping[str, object] | None = None if text is None else orjson.loads(text)
     return found
+
+
+FOLDER = "packages"
+
+
+async def put_file(files: FileStore, content: bytes) -> str:
+    """Store a file under a key of its own, and return the key."""
+    key = f"{FOLDER}/{uuid4()}.vpk"
+
+    async def whole() -> AsyncIterator[bytes]:
+        yield content
+
+    await files.put(key, whole(), limit=MAX_FILE_BYTES)
+    return key
+
+
+async def get_file(files: FileStore, key: str) -> bytes:
+    """Return the file of a key."""
+    content = bytearray()
+    try:
+        async for chunk in files.get(key):
+            content += chunk
+    except NotFound as error:
+        raise VaultFault(
+            ErrorType.INVALID_DATA,
+            "The file of the package is not in the store any more",
+        ) from error
+    return bytes(content)

@@ -1,4 +1,4 @@
-"""Whether a package can be deployed in a Vault as it is: every step tried on the components, none carried out."""
+"""Validates a package: tries every step on the components of a Vault, and carries none out."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ from enum import StrEnum
 
 from shared.vault.components import evolution
 from shared.vault.components.component_errors import ComponentError
+from shared.vault.components.component_kinds import ComponentKind, PartKind
 from shared.vault.components.component_tree import Component
-from shared.vault.components.dependencies import Dependency, dependencies_of
 from shared.vault.components.platform import PLATFORM_FIELD_TYPES
 from shared.vault.components.registry import Registry
 from shared.vault.components.statement import Command, Statement
 from shared.vault.components.types import COMPONENT_TYPES
+from shared.vault.components.uses import Dependency, dependencies_of
 from shared.vault.model.component_model import FieldType
-from shared.vault.packages.deployment_plan import Action, actions
+from shared.vault.packages.deployment import Action, actions
 from shared.vault.packages.package_model import (
     ComponentStep,
     DataAction,
@@ -46,7 +47,7 @@ class StepValidation:
 
     @property
     def blocked(self) -> bool:
-        """Whether the step cannot be deployed."""
+        """Return whether the step cannot be deployed."""
         return bool(self.errors)
 
 
@@ -58,7 +59,7 @@ class Validation:
 
     @property
     def blocked(self) -> int:
-        """How many steps cannot be deployed."""
+        """Return how many steps cannot be deployed."""
         return sum(step.blocked for step in self.steps)
 
 
@@ -106,9 +107,11 @@ def _action(step: Step, registry: Registry) -> str:
 
 
 def _dependencies(step: Step) -> list[Declared]:
-    """What the step's file of dependencies says, and what its MDL shows beside that."""
+    """Return what the step's file of dependencies says, and what its MDL shows beside that."""
     if isinstance(step, DataStep):
-        return [Declared(Dependency("Object", step.object_name), blocking=True)]
+        return [
+            Declared(Dependency(ComponentKind.OBJECT, step.object_name), blocking=True)
+        ]
     declared = {d.dependency: d for d in step.declared}
     component = step.statement.component if step.statement else None
     for dependency in dependencies_of(component) if component else ():
@@ -119,7 +122,7 @@ def _dependencies(step: Step) -> list[Declared]:
 
 
 def _blocks(component: Component | None, dependency: Dependency) -> bool:
-    """Whether the Vault would refuse the component without this; what it only keeps may name what is not there."""
+    """Return whether the Vault would refuse the component without this."""
     types = [
         COMPONENT_TYPES.get(name)
         for name in (dependency.type, component.type if component else "")
@@ -147,34 +150,39 @@ def _status(
 
 
 def _has_part(component: Component, dependency: Dependency) -> bool:
-    """Whether a component of the package will have this; every object gets fields of the platform that no MDL names."""
+    """Return whether a component of the package will have this part."""
     if not dependency.subname or component.child(
         dependency.subtype, dependency.subname
     ):
         return True
     return (
-        dependency.type == "Object"
-        and dependency.subtype == "Field"
+        dependency.type == ComponentKind.OBJECT
+        and dependency.subtype == PartKind.FIELD
         and dependency.subname in PLATFORM_FIELD_TYPES
     )
 
 
 def exists(registry: Registry, dependency: Dependency) -> bool:
-    """Whether a Vault has a component, those included that the platform supplies."""
+    """Return whether a Vault has a component, including those that the platform supplies."""
     component = registry.components.get(dependency.key)
     owner = (
-        registry.objects.get(dependency.name) if dependency.type == "Object" else None
+        registry.objects.get(dependency.name)
+        if dependency.type == ComponentKind.OBJECT
+        else None
     )
     if component is None:
         object_name, _, type_name = dependency.name.partition(".")
         return (
-            dependency.type == "Picklist" and dependency.name in registry.picklists
+            dependency.type == ComponentKind.PICKLIST
+            and dependency.name in registry.picklists
         ) or (
-            dependency.type == "Objecttype"
+            dependency.type == ComponentKind.OBJECT_TYPE
             and (object_name, type_name) in registry.object_types
         )
     if not dependency.subname or (
-        dependency.subtype == "Field" and owner and dependency.subname in owner.fields
+        dependency.subtype == PartKind.FIELD
+        and owner
+        and dependency.subname in owner.fields
     ):
         return True
     return component.child(dependency.subtype, dependency.subname) is not None
@@ -187,7 +195,7 @@ class _Trial:
         self._registry = registry
 
     def run(self, package: Package) -> dict[str, str]:
-        """Why steps are refused, by the identity of the step."""
+        """Return why steps are refused, by the identity of the step."""
         refusals: dict[str, str] = {}
         for action in self._actions(package.steps):
             try:
@@ -207,7 +215,7 @@ class _Trial:
 
 
 def _check_data(step: DataStep, registry: Registry) -> None:
-    """Whether the object takes such rows; what is in them is seen when they are saved."""
+    """Check that the object accepts such rows; their values are checked when they are saved."""
     target = registry.objects.get(step.object_name)
     if target is None:
         raise ComponentError(f"There is no object {step.object_name[:100]}.")

@@ -8,14 +8,18 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from shared.vault.components.component_tree import Component
-from shared.vault.components.dependencies import Dependency, dependencies_of
 from shared.vault.components.mdl import render
 from shared.vault.components.ordering import in_order
 from shared.vault.components.registry import Registry
-from shared.vault.packages.markup import NAMESPACE, element, leaf
-from shared.vault.packages.package_archive import pack
-from shared.vault.packages.package_reading import COMPONENTS, MANIFEST
-from shared.vault.packages.steps import BLOCK, DEPENDENCY_HEADER, md5_of
+from shared.vault.components.uses import Dependency, dependencies_of
+from shared.vault.packages.package_archive import NAMESPACE, element, leaf, pack
+from shared.vault.packages.package_reading import (
+    BLOCK,
+    COMPONENTS,
+    DEPENDENCY_HEADER,
+    MANIFEST,
+    md5_of,
+)
 
 STEP = 10
 INDENT = "    "
@@ -35,7 +39,7 @@ class Header:
 def write_package(
     header: Header, components: Sequence[Component], registry: Registry
 ) -> bytes:
-    """The file of a package with these components, each after those that it refers to."""
+    """Return the file of a package with these components, each after those that it refers to."""
     files = {MANIFEST: _manifest(header).encode()}
     inside = {component.key for component in components}
     # A component that comes twice to break a circle comes once in a package: whoever deploys it breaks the circle.
@@ -53,7 +57,7 @@ def write_package(
 def missing_from(
     components: Sequence[Component], registry: Registry
 ) -> list[tuple[Component, Component]]:
-    """Components that others refer to and that are not among them, each with one that refers to it."""
+    """Return the components that others refer to and that are not among them, each with one that refers to it."""
     inside = {component.key for component in components}
     missing: dict[tuple[str, str], tuple[Component, Component]] = {}
     for component in components:

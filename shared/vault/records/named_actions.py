@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from shared.protocol.error_types import ErrorType
 from shared.vault import vql
-from shared.vault.components.criteria_definitions import satisfied_query
+from shared.vault.components.configured_queries import satisfied_query
 from shared.vault.components.entry_action_definitions import (
     CHANGE_STATE,
     LIFECYCLE_PREFIX,

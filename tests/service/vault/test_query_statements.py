@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from local.servers import PostgresServer
-from shared.vault.components import schema
+from shared.vault.components import schema_changes
 from shared.vault.storage.database import Database
 from shared.vault.storage.migrate import migrate
 from shared.vault.vql import CompiledQuery, Execution, VqlError, facets_of, resolve
@@ -54,7 +54,7 @@ async def database(postgres_server: PostgresServer) -> AsyncIterator[Database]:
             versions = REGISTRY.documents.versions
             assert versions is not None
             for vault_object in (*OBJECTS.values(), versions):
-                for statement in schema.plan(None, vault_object).statements:
+                for statement in schema_changes.plan(None, vault_object).statements:
                     await connection.execute(statement)
             await connection.execute(FILL, ROWS)
             await connection.execute("ANALYZE")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from shared.vault.components.schema import column_type as schema_type
 from shared.vault.model.component_model import FieldType
 from shared.vault.model.field_types import (
     FieldTraits,
@@ -13,7 +12,7 @@ from shared.vault.model.field_types import (
     scalar_type,
     traits,
 )
-from tests.unit.vql.sample import OBJECTS, a_field
+from tests.unit.vql.sample import a_field
 
 TRAITS = {
     # Type: what VQL does with it.
@@ -65,12 +64,6 @@ def test_a_number_with_decimals_is_numeric() -> None:
 def test_a_picklist_of_many_values_is_an_array_of_text() -> None:
     many = a_field("a__v", FieldType.PICKLIST, multi_value=True)
     assert (scalar_type(many), column_type(many)) == ("text", "text[]")
-
-
-def test_tables_have_the_columns_that_statements_expect() -> None:
-    for vault_object in OBJECTS.values():
-        for field in vault_object.fields.values():
-            assert schema_type(field) == column_type(field)
 
 
 @pytest.mark.parametrize(

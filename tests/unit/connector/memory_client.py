@@ -1,0 +1,217 @@
+"""A whole Vault in memory: its records, and the calls about components, queues, runs, sessions and signatures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from shared.client.client import VaultClient
+from shared.client.errors import VaultRefused
+from shared.client.results import Row
+from shared.protocol.error_types import ErrorType
+from shared.spark.envelope import format_moment
+from shared.spark.publisher import Outgoing
+from shared.vault.api.document_metadata import _property
+from shared.vault.api.object_json import object_document
+from shared.vault.components.description import configuration_json
+from shared.vault.components.registry import Registry
+from shared.vault.configuration.component_table import ObjectDates, Stamp
+from tests.unit.connector.memory_queries import kept, known_targets
+from tests.unit.connector.memory_vault import BEGINNING, DOCUMENTS, MemoryVault
+
+Run = dict[str, object]
+_DATES = ObjectDates(Stamp(1, BEGINNING, 1, BEGINNING), {})
+
+
+@kept
+def components_of(registry: Registry, kind: str) -> tuple[Row, ...]:
+    """The components of a type as ``GET /configuration/{type}`` lists them."""
+    return tuple(
+        configuration_json(component)
+        for (type_name, _), component in registry.components.items()
+        if type_name == kind
+    )
+
+
+@kept
+def metadata_of(registry: Registry, name: str) -> Row:
+    """What ``GET /metadata/vobjects/{name}`` has under ``object``."""
+    return object_document(registry.objects[name], registry, "/api/v25.1", _DATES)
+
+
+@dataclass(repr=False, eq=False)
+class MemoryClient(MemoryVault):
+    """What a VaultClient is to the connector, without the HTTP.
+
+    ``runs`` are runs by (integration, id), ``batches`` what was reported of their batches; ``reported`` are the rows
+    of delivery reports; ``users`` are rows of users by session.
+    """
+
+    components: dict[str, list[Row]] = field(default_factory=dict)
+    runs: dict[tuple[str, int], Run] = field(default_factory=dict)
+    batches: list[tuple[int, str, Mapping[str, int]]] = field(default_factory=list)
+    reported: list[Mapping[str, object]] = field(default_factory=list)
+    deleted: dict[str, list[Row]] = field(default_factory=dict)
+    queue_rows: dict[str, Row] = field(default_factory=dict)
+    users: dict[str, Row] = field(default_factory=dict)
+    certificates: dict[str, str] = field(default_factory=dict)
+    receivers: dict[str, str] = field(default_factory=dict)
+    sessions: list[str] = field(default_factory=list)
+
+    @property
+    def as_client(self) -> VaultClient:
+        """The same, to where a VaultClient is wanted."""
+        return cast("VaultClient", self)
+
+    async def sign_in(self) -> None:
+        """Sign in."""
+        await self._begin("sign_in")
+
+    def for_connection(self, api_name: str) -> VaultClient:
+        """The same Vault, as the Vault at the other end of a connection may use it."""
+        self.sessions.append(api_name)
+        return self.as_client
+
+    async def user_of(self, session_id: str) -> Row:
+        """The user of a session."""
+        await self._begin("user_of")
+        if session_id not in self.users:
+            raise VaultRefused(
+                ErrorType.INVALID_SESSION_ID, "Invalid or expired session ID"
+            )
+        return self.users[session_id]
+
+    async def configuration(self, component_type: str) -> list[Row]:
+        """The components of a type."""
+        await self._begin("configuration")
+        known = self.components.get(component_type)
+        return list(
+            known if known is not None else components_of(self.registry, component_type)
+        )
+
+    async def object_metadata(self, object: str) -> Row:
+        """The metadata of an object."""
+        await self._begin("object_metadata")
+        if object not in self.registry.objects:
+            raise VaultRefused(ErrorType.INVALID_DATA, "There is no such object")
+        return metadata_of(self.registry, object)
+
+    async def document_metadata(self) -> Row:
+        """The metadata of documents."""
+        target = known_targets(self.registry).get(DOCUMENTS)
+        fields = target.object.fields.values() if target else ()
+        return {
+            "properties": [_property(each, place) for place, each in enumerate(fields)]
+        }
+
+    # Queues
+
+    async def queues(self) -> list[Row]:
+        """The queues."""
+        await self._begin("queues")
+        return [
+            {"name": row["name"], "type": row["type"], "status": "active"}
+            for row in await self.configuration("Queue")
+        ]
+
+    async def queue(self, name: str) -> Row:
+        """One queue."""
+        await self._begin("queue", name)
+        return {
+            "name": name,
+            "status": "active",
+            "delivery": "enabled",
+            **self.queue_rows.get(name, {}),
+        }
+
+    async def report_deliveries(
+        self, name: str, rows: Sequence[Mapping[str, object]]
+    ) -> None:
+        """Take a report of deliveries."""
+        await self._begin("report_deliveries", name)
+        self.reported += rows
+
+    async def sign_messages(
+        self, connection: str, messages: Sequence[str]
+    ) -> tuple[str, list[Row]]:
+        """The receiver of a connection, and a header for each message."""
+        await self._begin("sign_messages", connection)
+        return self.receivers[connection], [
+            {"X-Number": number} for number, _ in enumerate(messages)
+        ]
+
+    async def certificate(self, certificate_id: str) -> str:
+        """A certificate."""
+        await self._begin("certificate")
+        if certificate_id not in self.certificates:
+            raise VaultRefused(ErrorType.INVALID_DATA, "There is no such certificate")
+        return self.certificates[certificate_id]
+
+    # Runs
+
+    async def clock(self) -> str:
+        """The time here."""
+        await self._begin("clock")
+        return format_moment(self._now)
+
+    async def run(self, integration: str, job: int) -> Row:
+        """A run."""
+        await self._begin("run")
+        if (integration, job) not in self.runs:
+            raise VaultRefused(ErrorType.INVALID_DATA, "There is no such run")
+        return dict(self.runs[integration, job])
+
+    async def tell_run(
+        self, integration: str, job: int, told: Mapping[str, object]
+    ) -> Row:
+        """Take how far a reading has come."""
+        await self._begin("tell_run")
+        run = self.runs[integration, job]
+        run |= told
+        if told.get("ended"):
+            run["paged"] = True
+        return dict(run)
+
+    async def report_batch(
+        self,
+        integration: str,
+        job: int,
+        batch: int,
+        integration_point: str,
+        counts: Mapping[str, int],
+    ) -> Row:
+        """Take what a batch came to."""
+        await self._begin("report_batch")
+        self.batches.append((batch, integration_point, counts))
+        return dict(self.runs.get((integration, job), {}))
+
+    async def deletions(
+        self, object: str, start: str, end: str, *, limit: int, offset: int
+    ) -> list[Row]:
+        """The deleted records of an object."""
+        await self._begin("deletions")
+        return self.deleted.get(object, [])[offset : offset + limit]
+
+
+@dataclass
+class MemoryPublisher:
+    """Takes messages for the queues of one virtual host; ``faults`` are raised first, one a call."""
+
+    published: list[Outgoing] = field(default_factory=list)
+    faults: list[Exception] = field(default_factory=list)
+
+    async def publish(self, message: Outgoing) -> None:
+        """Take one message."""
+        await self.publish_all([message])
+
+    async def publish_all(self, messages: Sequence[Outgoing]) -> None:
+        """Take messages."""
+        if self.faults:
+            raise self.faults.pop(0)
+        self.published += messages
+
+    @property
+    def as_any(self) -> Any:
+        """The same, to where a Publisher is wanted."""
+        return self

@@ -1,0 +1,428 @@
+"""A Vault's records in memory, as the connector reads and writes them: RecordAccess without a Vault."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+
+from shared.client.errors import VaultRefused
+from shared.client.results import (
+    LINEAGE,
+    SOURCE_MODIFIED,
+    ApiError,
+    QueryResult,
+    RowResult,
+)
+from shared.protocol.error_types import ErrorType
+from shared.spark.envelope import format_moment
+from shared.vault import vql
+from shared.vault.components.registry import Registry
+from shared.vault.model.component_model import Field, FieldType, VaultObject
+from tests.unit.connector.memory_queries import (
+    Record,
+    answer,
+    described,
+    object_of,
+)
+
+BEGINNING = datetime(2026, 1, 1, tzinfo=UTC)
+DOCUMENTS = "documents"
+TYPE = "object_type__v"
+_CHOSEN = ("type__v", "subtype__v", "classification__v", "lifecycle__v")
+"""Fields of documents that are chosen when one is created."""
+CREATED, UPDATED = "created__sys", "updated__sys"
+
+Row = Mapping[str, object]
+Hook = Callable[[], Awaitable[None]]
+
+
+class RowRefused(Exception):
+    """One row that is not taken."""
+
+    def __init__(self, type: str, message: str) -> None:
+        super().__init__(message)
+        self.error = ApiError(type, message)
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """One row of one call: what was called, for which object, and what came of it."""
+
+    call: str
+    object: str
+    row: Row
+    result: RowResult
+    lineage: Mapping[str, object] | None = None
+
+
+@dataclass(slots=True)
+class _RowFault:
+    object: str
+    values: Row
+    error: ApiError
+    times: int
+
+
+@dataclass(repr=False, eq=False)
+class MemoryVault:
+    """The records of one Vault, with refusals on demand; its clock goes on by a second with each change.
+
+    ``written`` lists every row of every call, and ``asked`` every query.
+    """
+
+    vault_id: int
+    registry: Registry
+    written: list[Written] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
+
+    def __repr__(self) -> str:
+        # The registry would fill the screen wherever a test fails.
+        return f"Vault {self.vault_id}"
+
+    def __post_init__(self) -> None:
+        self._records: dict[str, dict[str, Record]] = {}
+        self._numbers: Counter[str] = Counter()
+        self._now = BEGINNING
+        self._row_faults: list[_RowFault] = []
+        self._call_faults: dict[str, list[Exception]] = {}
+        self._hooks: dict[str, list[Hook]] = {}
+
+    # What a test says of the Vault.
+
+    def add(self, object_name: str, /, **values: object) -> str:
+        """Store a record as it is, with what the Vault itself adds, and return its id."""
+        return str(self._create(object_of(self.registry, object_name), values)["id"])
+
+    def change(self, object_name: str, record: str, /, **values: object) -> None:
+        """Change a record as somebody in this Vault does."""
+        self._records[object_name][record].update(values)
+        self._touch(object_name, record)
+
+    def remove(self, object_name: str, record: str) -> None:
+        """Delete a record."""
+        del self._records[object_name][record]
+
+    def get(self, object_name: str, record: str) -> Record:
+        """A record by id."""
+        return self._records[object_name][record]
+
+    def list(self, object_name: str, *names: str) -> list[Record]:
+        """The records of an object in order of creation, with these fields or all of them."""
+        rows = self._records.get(object_name, {}).values()
+        return [{name: row.get(name) for name in names or row} for row in rows]
+
+    def refuse_rows(
+        self,
+        object_name: str,
+        error: str = ErrorType.INVALID_DATA,
+        times: int = 1_000,
+        **values: object,
+    ) -> None:
+        """Refuse rows that have these values, so many times."""
+        fault = ApiError(error, f"[name__v=a secret] is no {object_name}")
+        self._row_faults.append(_RowFault(object_name, values, fault, times))
+
+    def fail_calls(self, call: str, *errors: Exception) -> None:
+        """Raise these errors, one a call, before the next calls of this name do anything."""
+        self._call_faults.setdefault(call, []).extend(errors)
+
+    def before(self, call: str, hook: Hook) -> None:
+        """Let something happen before the next call of this name: another connector at work."""
+        self._hooks.setdefault(call, []).append(hook)
+
+    # What the VQL evaluation reads.
+
+    def all_of(self, object_name: str) -> Iterable[Record]:
+        """All records of an object."""
+        return list(self._records.get(object_name, {}).values())
+
+    def one_of(self, object_name: str, record: str) -> Record | None:
+        """A record by id; None when there is none."""
+        return self._records.get(object_name, {}).get(record)
+
+    # RecordAccess.
+
+    async def query(self, vql_text: str, *, describe: bool = False) -> QueryResult:
+        """Run a query."""
+        await self._begin("query")
+        self.asked.append(vql_text)
+        try:
+            statement = vql.parse(vql_text)
+            block = described(self.registry, statement)
+        except vql.VqlError as error:
+            raise VaultRefused(error.type, error.message) from error
+        rows = answer(self, statement.select)
+        return QueryResult(rows, block if describe else None)
+
+    async def update(
+        self,
+        object: str,
+        rows: Sequence[Row],
+        id_param: str | None = None,
+        *,
+        lineage: str | None = None,
+    ) -> list[RowResult]:
+        """Update records by id, or by a unique field."""
+        await self._begin("update", object)
+        key = id_param or "id"
+
+        def write(owner: VaultObject, row: Row) -> RowResult:
+            known = self._by_key(owner, key, row)
+            if known is None:
+                raise RowRefused(ErrorType.INVALID_DATA, f"No record has this [{key}]")
+            return self._update(owner, known, row, key)
+
+        return self._write("update", object, rows, write, lineage)
+
+    async def upsert(
+        self,
+        object: str,
+        rows: Sequence[Row],
+        id_param: str,
+        *,
+        lineage: str | None = None,
+    ) -> list[RowResult]:
+        """Create or update records by a unique field."""
+        await self._begin("upsert", object)
+        keys = [row.get(id_param) for row in rows]
+        if len(set(keys)) < len(keys):
+            raise VaultRefused(
+                ErrorType.INVALID_DATA, f"[{id_param}] is repeated in this call"
+            )
+
+        def write(owner: VaultObject, row: Row) -> RowResult:
+            known = self._by_key(owner, id_param, row)
+            if known is not None:
+                return self._update(owner, known, row, id_param)
+            return self._created(owner, row)
+
+        return self._write("upsert", object, rows, write, lineage)
+
+    async def create_documents(
+        self, rows: Sequence[Row], id_param: str
+    ) -> list[RowResult]:
+        """Create documents without files."""
+        await self._begin("create_documents")
+
+        def write(owner: VaultObject, row: Row) -> RowResult:
+            if self._by_key(owner, id_param, row) is not None:
+                text = f"A document has this [{id_param}] already"
+                raise RowRefused(ErrorType.ITEM_NAME_EXISTS, text)
+            return self._created(owner, row)
+
+        return self._write("create_documents", DOCUMENTS, rows, write, None)
+
+    async def update_documents(self, rows: Sequence[Row]) -> list[RowResult]:
+        """Change documents by id."""
+        await self._begin("update_documents")
+
+        def write(owner: VaultObject, row: Row) -> RowResult:
+            known = self._by_key(owner, "id", row)
+            if known is None:
+                raise RowRefused(ErrorType.INVALID_DATA, "No document has this [id]")
+            return self._update(owner, known, row, "id")
+
+        return self._write("update_documents", DOCUMENTS, rows, write, None)
+
+    # How rows are taken.
+
+    async def _begin(self, call: str, *names: str) -> None:
+        for name in (call, *(f"{call} {each}" for each in names)):
+            for hook in self._hooks.pop(name, []):
+                await hook()
+            faults = self._call_faults.get(name)
+            if faults:
+                raise faults.pop(0)
+
+    def _write(
+        self,
+        call: str,
+        object_name: str,
+        rows: Sequence[Row],
+        write: Callable[[VaultObject, Row], RowResult],
+        lineage: str | None,
+    ) -> list[RowResult]:
+        owner = object_of(self.registry, object_name)
+        common = None if lineage is None else json.loads(lineage)
+        results = []
+        for row in rows:
+            try:
+                self._refuse(object_name, row)
+                result = write(owner, row)
+            except RowRefused as refused:
+                result = RowResult(ok=False, errors=(refused.error,))
+            self.written.append(Written(call, object_name, dict(row), result, common))
+            results.append(result)
+        return results
+
+    def _refuse(self, object_name: str, row: Row) -> None:
+        for fault in self._row_faults:
+            fits = all(row.get(name) == value for name, value in fault.values.items())
+            if fault.object == object_name and fits and fault.times:
+                fault.times -= 1
+                raise RowRefused(fault.error.type, fault.error.message)
+
+    def _by_key(self, owner: VaultObject, key: str, row: Row) -> Record | None:
+        wanted = str(row[key])
+        for record in self.all_of(owner.name):
+            if str(record.get(key)) == wanted:
+                return record
+        return None
+
+    def _created(self, owner: VaultObject, row: Row) -> RowResult:
+        values = dict(self._values(owner, row, None))
+        for name, each in owner.fields.items():
+            if (
+                each.required
+                and not each.system
+                and not values.get(name)
+                and name not in ("name__v", "status__v")
+            ):
+                raise RowRefused(
+                    ErrorType.PARAMETER_REQUIRED, f"Missing required parameter [{name}]"
+                )
+        record = self._create(owner, values)
+        return RowResult(ok=True, id=str(record["id"]), event=CREATED)
+
+    def _update(
+        self, owner: VaultObject, record: Record, row: Row, key: str
+    ) -> RowResult:
+        row = {name: value for name, value in row.items() if name not in ("id", key)}
+        state = row.pop(SOURCE_MODIFIED, None)
+        values = dict(self._values(owner, row, record))
+        changes = {
+            name: value for name, value in values.items() if record.get(name) != value
+        }
+        known = record.get(SOURCE_MODIFIED)
+        identifier = str(record["id"])
+        if state is not None and known is not None and str(state) <= str(known):
+            if changes:
+                return RowResult(ok=True, id=identifier, newer=str(known))
+            state = format_moment(
+                datetime.fromisoformat(str(known)) + timedelta(milliseconds=1)
+            )
+        if state is not None:
+            record[SOURCE_MODIFIED] = state
+        record.update(changes)
+        if changes:
+            self._touch(owner.name, identifier)
+        return RowResult(ok=True, id=identifier, event=UPDATED)
+
+    def _create(self, owner: VaultObject, values: Row) -> Record:
+        self._numbers[owner.name] += 1
+        number = self._numbers[owner.name]
+        record: Record = {
+            "id": f"{owner.prefix}{number:012d}",
+            "status__v": "active__v",
+        }
+        if owner.name == DOCUMENTS:
+            record = {
+                "id": number,
+                "status__v": "draft__v",
+                "major_version_number__v": 0,
+            }
+            record |= {
+                "minor_version_number__v": 1,
+                "document_number__v": f"D-{number}",
+            }
+        record["global_id__sys"] = f"{self.vault_id}_{record['id']}"
+        lifecycle = self.registry.lifecycles.get(owner.lifecycle or "")
+        if lifecycle is not None:
+            record["state__v"] = lifecycle.starting_state
+        if owner.fields["name__v"].system_managed_name:
+            record["name__v"] = f"{owner.label} {number}"
+        if owner.default_type:
+            record[TYPE] = owner.default_type
+        record |= values
+        self._records.setdefault(owner.name, {})[str(record["id"])] = record
+        self._touch(owner.name, str(record["id"]))
+        return record
+
+    def _touch(self, object_name: str, record: str) -> None:
+        self._now += timedelta(seconds=1)
+        changed = (
+            "version_modified_date__v"
+            if object_name == DOCUMENTS
+            else "modified_date__v"
+        )
+        self._records[object_name][record][changed] = format_moment(self._now)
+
+    def _values(
+        self, owner: VaultObject, row: Row, record: Record | None
+    ) -> Iterator[tuple[str, object]]:
+        for name, value in row.items():
+            if name in (LINEAGE, "id"):
+                continue
+            if name == f"{TYPE}.api_name__v":
+                yield TYPE, value
+                continue
+            if "." in name:
+                yield self._referred(owner, name, value)
+                continue
+            known = owner.fields.get(name)
+            if known is None:
+                text = f"[{owner.name}] has no field [{name}]"
+                raise RowRefused(ErrorType.ATTRIBUTE_NOT_SUPPORTED, text)
+            by_vault = known.system or not known.editable
+            if by_vault and name not in (SOURCE_MODIFIED, TYPE, *_CHOSEN):
+                raise RowRefused(
+                    ErrorType.INVALID_DATA, f"Field [{name}] is set by the Vault"
+                )
+            self._check(owner, known, value, record)
+            yield name, _as_sent(value)
+
+    def _referred(
+        self, owner: VaultObject, name: str, key: object
+    ) -> tuple[str, object]:
+        relationship, _, unique = name.partition(".")
+        reference = owner.outbound[relationship]
+        referred = object_of(self.registry, reference.object or "")
+        found = self._by_key(referred, unique, {unique: key})
+        if found is None:
+            raise RowRefused(
+                ErrorType.INVALID_DATA, f"No {referred.name} has this [{unique}]"
+            )
+        return reference.name, found["id"]
+
+    def _check(
+        self, owner: VaultObject, known: Field, value: object, record: Record | None
+    ) -> None:
+        if value in (None, ""):
+            return
+        values = value if isinstance(value, list) else [value]
+        if (
+            known.type is FieldType.PICKLIST
+            and known.picklist in self.registry.picklists
+        ):
+            entries = self.registry.picklists[known.picklist].entries
+            if not entries.keys() >= set(map(str, values)):
+                raise RowRefused(
+                    ErrorType.INVALID_DATA, f"[{known.name}] has no such value"
+                )
+        if known.type is FieldType.OBJECT:
+            for each in values:
+                if self.one_of(known.object or "", str(each)) is None:
+                    raise RowRefused(
+                        ErrorType.INVALID_DATA, f"[{known.name}] refers to no record"
+                    )
+        if (
+            known.max_length is not None
+            and isinstance(value, str)
+            and len(value) > known.max_length
+        ):
+            raise RowRefused(ErrorType.INVALID_DATA, f"[{known.name}] is too long")
+        if known.unique:
+            holder = self._by_key(owner, known.name, {known.name: value})
+            if holder is not None and holder is not record:
+                text = f"Another resource already exists with [{known.name}={value}]"
+                raise RowRefused(ErrorType.INVALID_DATA, text)
+
+
+def _as_sent(value: object) -> object:
+    if value == "":
+        return None
+    return str(value) if isinstance(value, StrEnum) else value

@@ -1,0 +1,454 @@
+"""Deliveries of an inbound queue: gathered, transferred, and what fails is recorded and later resolved."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import pytest
+
+from services.connector.vaults.vaults import Interrupted, Patience
+from shared.client.errors import VaultRefused, VaultUnavailable
+from shared.spark.broker_errors import BrokerUnavailable
+from tests.unit.connector.example_records import (
+    ACCOUNT,
+    CASE,
+    INQUIRIES,
+    INQUIRY,
+    PERSON,
+    REQUEST,
+    account,
+    inquiry,
+    status,
+)
+from tests.unit.connector.messages import (
+    delivery,
+    envelope,
+    exceptions,
+    handle,
+    inbox,
+    items,
+    logged,
+    slots,
+)
+from tests.unit.connector.standard_vaults import CRM_ID, MEDICAL_ID, Pair, pair
+
+
+@pytest.fixture
+def vaults() -> Pair:
+    return pair()
+
+
+def an_inquiry(vaults: Pair) -> str:
+    return inquiry(vaults.crm, account(vaults.crm))
+
+
+# What arrives.
+
+
+async def test_a_message_is_transferred_before_the_handler_returns(
+    vaults: Pair,
+) -> None:
+    item = an_inquiry(vaults)
+    await handle(vaults, envelope(item))
+    assert status(vaults.crm, item) == "success__v"
+    assert exceptions(vaults, "message_id") == []
+
+
+async def test_messages_of_one_kind_are_one_unit(vaults: Pair) -> None:
+    ids = [an_inquiry(vaults) for _ in range(3)]
+    await handle(vaults, *(envelope(item) for item in ids))
+    upserts = {each.row["link__sys"] for each in vaults.medical.written if each.object == REQUEST}  # fmt: skip
+    assert upserts == {f"{CRM_ID}_{item}" for item in ids}
+    reads = [each for each in vaults.crm.asked if "LONGTEXT(inquiry_text__v)" in each]
+    assert len(reads) == 1
+
+
+async def test_messages_for_different_points_are_units_of_their_own(
+    vaults: Pair,
+) -> None:
+    of = account(vaults.crm)
+    item = inquiry(vaults.crm, of)
+    pulled = envelope(of, point="account_inbound__v", of=ACCOUNT)
+    await handle(vaults, pulled, envelope(item))
+    assert len(vaults.medical.list(PERSON)) == 1
+    assert len(vaults.medical.list(CASE)) == 1
+
+
+async def test_a_record_that_two_messages_name_is_at_work_once_at_a_time(
+    vaults: Pair,
+) -> None:
+    item = an_inquiry(vaults)
+    both = [envelope(item), envelope(item, event="again")]
+    await handle(vaults, *both)
+    assert len(vaults.medical.list(REQUEST)) == 1
+    assert exceptions(vaults, "message_id") == []
+
+
+@pytest.mark.parametrize("sender", [CRM_ID, str(CRM_ID)])
+async def test_the_header_names_the_source(vaults: Pair, sender: object) -> None:
+    item = an_inquiry(vaults)
+    await inbox(vaults).handle([delivery(envelope(item), sender)])
+    assert status(vaults.crm, item) == "success__v"
+
+
+@pytest.mark.parametrize("sender", [None, True, "crm", MEDICAL_ID])
+async def test_without_a_source_the_first_vault_with_a_route_is_read(
+    vaults: Pair, sender: object
+) -> None:
+    item = an_inquiry(vaults)
+    await inbox(vaults).handle([delivery(envelope(item), sender)])
+    assert status(vaults.crm, item) == "success__v"
+
+
+async def test_a_retry_names_its_source_in_an_attribute(vaults: Pair) -> None:
+    item = an_inquiry(vaults)
+    retry = envelope(item, source_vault_id=CRM_ID)
+    await inbox(vaults).handle([delivery(retry, MEDICAL_ID)])
+    assert status(vaults.crm, item) == "success__v"
+
+
+# What cannot be processed at all.
+
+
+async def test_a_body_that_is_no_message_is_recorded(vaults: Pair) -> None:
+    bad = delivery(b"{not json\x00", message_id="odd")
+    item = an_inquiry(vaults)
+    await inbox(vaults).handle([bad, delivery(envelope(item))])
+    (found,) = exceptions(vaults, "message_id", "error_type", "message_body_json")
+    assert found["message_id"] == "odd"
+    assert found["error_type"] == "malformed_message__sys"
+    assert found["message_body_json"] == "{not json"
+    assert status(vaults.crm, item) == "success__v"
+
+
+async def test_a_body_without_an_id_is_the_same_exception_each_time(
+    vaults: Pair,
+) -> None:
+    for _ in range(2):
+        await inbox(vaults).handle([delivery(b"nothing")])
+    assert len(exceptions(vaults, "message_id")) == 1
+
+
+@pytest.mark.parametrize(
+    ("message", "sender", "text"),
+    [
+        pytest.param(
+            envelope("V4T1", point=""), CRM_ID, "lacks the attribute", id="no point"
+        ),
+        pytest.param(
+            envelope("V4T1", of=""), CRM_ID, "lacks the attribute", id="no object"
+        ),
+        pytest.param(
+            envelope("V4T1"),
+            30303,
+            "comes from Vault 30303, which this connector has no access to",
+            id="an unknown Vault",
+        ),
+        pytest.param(
+            envelope("V4T1", point="odd__c"), CRM_ID, "does not exist", id="no route"
+        ),
+        pytest.param(
+            envelope("V4T1", point="odd__c"), None, "does not exist", id="no source"
+        ),
+        pytest.param(
+            envelope("V4A1", of=ACCOUNT), CRM_ID, "needs exactly one", id="no rule"
+        ),
+    ],
+)
+async def test_a_message_that_no_configuration_provides_for_is_recorded_as_a_whole(
+    vaults: Pair, message: object, sender: object, text: str
+) -> None:
+    await inbox(vaults).handle([delivery(message, sender)])  # type: ignore[arg-type]
+    fields = ("error_type", "error_message", "message_items_failed", "error_status")
+    (found,) = exceptions(vaults, *fields)
+    assert found["error_type"] == "configuration_error__sys"
+    assert text in str(found["error_message"])
+    assert (found["message_items_failed"], found["error_status"]) == (1, "open__sys")
+    assert items(vaults, "item") == []
+
+
+async def test_without_another_vault_a_message_has_no_source(vaults: Pair) -> None:
+    del vaults.vaults.by_id[CRM_ID]
+    await inbox(vaults).handle([delivery(envelope("V4T1"), None)])
+    (found,) = exceptions(vaults, "error_message")
+    assert "no other Vault to read the records from" in str(found["error_message"])
+
+
+async def test_the_recorded_body_names_its_source(vaults: Pair) -> None:
+    await handle(vaults, envelope("V4A1", of=ACCOUNT))
+    (found,) = exceptions(vaults, "message_body_json", "message_items_received")
+    body = json.loads(str(found["message_body_json"]))
+    assert body["message"]["attributes"]["source_vault_id"] == CRM_ID
+    assert found["message_items_received"] == 1
+
+
+async def test_inquiries_of_a_refused_message_are_failed(vaults: Pair) -> None:
+    broken = "ALTER Integrationrule medical_inquiries__v (active(false));"
+    vaults = pair(broken)
+    item = an_inquiry(vaults)
+    await handle(vaults, envelope(item))
+    assert status(vaults.crm, item) == "failed__v"
+    assert len(exceptions(vaults, "message_id")) == 1
+
+
+async def test_a_status_that_cannot_be_set_keeps_no_exception_from_being_recorded(
+    vaults: Pair,
+) -> None:
+    vaults = pair("ALTER Integrationrule medical_inquiries__v (active(false));")
+    vaults.crm.fail_calls("update", VaultRefused("INSUFFICIENT_ACCESS", "no"))
+    await handle(vaults, envelope(an_inquiry(vaults)))
+    assert len(exceptions(vaults, "message_id")) == 1
+
+
+async def test_a_refused_call_is_recorded_without_the_values_of_its_text(
+    vaults: Pair,
+) -> None:
+    refused = VaultRefused("INSUFFICIENT_ACCESS", "no access to [name__v=Ann Lee]")
+    vaults.medical.fail_calls("upsert person__sys", refused)
+    item = an_inquiry(vaults)
+    await handle(vaults, envelope(item))
+    (found,) = exceptions(vaults, "error_type", "error_message")
+    assert found == {
+        "error_type": "message_processing_error__sys",
+        "error_message": "A Vault refused the call: INSUFFICIENT_ACCESS: no access to [name__v]",
+    }
+    assert status(vaults.crm, item) == "failed__v"
+
+
+async def test_an_error_of_the_connector_itself_is_recorded_by_its_kind_only(
+    vaults: Pair,
+) -> None:
+    vaults.medical.fail_calls("upsert person__sys", KeyError("Ann Lee"))
+    with logged() as events:
+        await handle(vaults, envelope(an_inquiry(vaults)))
+    assert events == ["unit failed"]
+    (found,) = exceptions(vaults, "error_message")
+    assert found["error_message"] == (
+        "The message could not be processed (KeyError); the connector's log has the details"
+    )
+
+
+# What passes.
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        VaultUnavailable("away"),
+        BrokerUnavailable("away"),
+        VaultRefused("RACE_CONDITION", "busy"),
+        VaultRefused("INVALID_SESSION_ID", "expired"),
+        VaultRefused("UNEXPECTED_ERROR", "oops"),
+    ],
+)
+async def test_a_fault_that_passes_is_waited_for(
+    vaults: Pair, fault: Exception
+) -> None:
+    vaults.medical.fail_calls("upsert case__v", fault)
+    item = an_inquiry(vaults)
+    await handle(vaults, envelope(item))
+    assert status(vaults.crm, item) == "success__v"
+    assert exceptions(vaults, "message_id") == []
+
+
+async def test_unexpected_errors_of_a_vault_are_bounded(
+    vaults: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(asyncio, "timeout", _at_once)
+    errors = [VaultRefused("UNEXPECTED_ERROR", "oops") for _ in range(6)]
+    vaults.medical.fail_calls("upsert case__v", *errors)
+    await handle(vaults, envelope(an_inquiry(vaults)))
+    (found,) = exceptions(vaults, "error_message")
+    assert "UNEXPECTED_ERROR" in str(found["error_message"])
+
+
+def _at_once(_delay: float | None) -> asyncio.Timeout:
+    return asyncio.Timeout(0)
+
+
+async def test_the_stop_of_the_process_ends_the_wait(vaults: Pair) -> None:
+    patience = Patience()
+
+    async def stop() -> None:
+        patience.end()
+        raise VaultUnavailable("away")
+
+    vaults.medical.before("upsert case__v", stop)
+    with pytest.raises(Interrupted):
+        await inbox(vaults, slots(patience=patience)).handle(
+            [delivery(envelope(an_inquiry(vaults)))]
+        )
+
+
+async def test_an_exception_that_is_not_taken_keeps_the_deliveries(
+    vaults: Pair,
+) -> None:
+    vaults.medical.refuse_rows("exception_message__sys")
+    with pytest.raises(VaultRefused, match="exception record not taken"):
+        await handle(vaults, envelope("V4T9"))
+
+
+# What fails in part.
+
+
+async def test_a_message_with_failed_items_is_recorded_with_them(vaults: Pair) -> None:
+    right, wrong = an_inquiry(vaults), an_inquiry(vaults)
+    vaults.medical.refuse_rows(CASE, link__sys=f"{CRM_ID}_{wrong}")
+    message = envelope(right, wrong)
+    await handle(vaults, message)
+    fields = (
+        "message_id",
+        "error_type",
+        "message_items_received",
+        "message_items_failed",
+    )
+    assert exceptions(vaults, *fields) == [
+        {
+            "message_id": message.message_id,
+            "error_type": "message_processing_error__sys",
+            "message_items_received": 2,
+            "message_items_failed": 1,
+        }
+    ]
+    (text,) = (row["error_message"] for row in exceptions(vaults, "error_message"))
+    assert str(text).startswith(f"1 of 2 items failed at integration point {INQUIRIES}")
+    assert items(
+        vaults, "item_key", "item", "error_type", "error_status", "integration_rule"
+    ) == [
+        (
+            f"{message.message_id}:{wrong}",
+            wrong,
+            "save_error__sys",
+            "open__sys",
+            "medical_inquiries__v",
+        )
+    ]
+    (data,) = items(vaults, "item_data")
+    assert json.loads(str(data[0])) == {"object": INQUIRY, "id": wrong}
+
+
+async def test_each_message_has_its_own_items(vaults: Pair) -> None:
+    messages = [envelope("V4T8"), envelope("V4T9")]
+    await handle(vaults, *messages)
+    assert [row[0] for row in items(vaults, "item_key")] == [
+        f"{messages[0].message_id}:V4T8",
+        f"{messages[1].message_id}:V4T9",
+    ]
+
+
+async def test_a_message_that_only_warns_is_a_warning() -> None:
+    warns = """ALTER Integrationrule account__v (
+        MODIFY Fieldrule person_specialty__v (missing_lookup('warning')));"""
+    vaults = pair(warns)
+    item = inquiry(vaults.crm, account(vaults.crm, specialty_1__v="alchemy__v"))
+    await handle(vaults, envelope(item))
+    fields = ("error_status", "message_items_failed")
+    assert exceptions(vaults, *fields) == [
+        {"error_status": "warning__sys", "message_items_failed": 0}
+    ]
+    assert items(vaults, "item", "error_status") == [(item, "warning__sys")]
+
+
+async def test_a_retry_that_succeeds_resolves_item_and_message(vaults: Pair) -> None:
+    item = an_inquiry(vaults)
+    vaults.medical.refuse_rows(CASE, times=1)
+    await handle(vaults, envelope(item))
+    await handle(vaults, envelope(item))
+    assert [row[0] for row in items(vaults, "error_status")] == ["resolved__sys"]
+    fields = ("error_status", "message_items_failed")
+    assert exceptions(vaults, *fields) == [
+        {"error_status": "resolved__sys", "message_items_failed": 0}
+    ]
+
+
+async def test_a_message_stays_open_while_one_of_its_items_is(vaults: Pair) -> None:
+    mended = an_inquiry(vaults)
+    vaults.medical.refuse_rows(CASE, times=1)
+    await handle(vaults, envelope(mended, "V4T9"))
+    await handle(vaults, envelope(mended))
+    assert items(vaults, "item", "error_status") == [
+        (mended, "resolved__sys"),
+        ("V4T9", "open__sys"),
+    ]
+    statuses = [row["error_status"] for row in exceptions(vaults, "error_status")]
+    assert statuses == ["open__sys"]
+
+
+async def test_a_message_that_failed_as_a_whole_is_resolved_by_its_retry(
+    vaults: Pair,
+) -> None:
+    refused = VaultRefused("INSUFFICIENT_ACCESS", "no")
+    vaults.medical.fail_calls("upsert person__sys", refused)
+    message = envelope(an_inquiry(vaults))
+    for _ in range(2):
+        await handle(vaults, message)
+    statuses = [row["error_status"] for row in exceptions(vaults, "error_status")]
+    assert statuses == ["resolved__sys"]
+
+
+async def test_an_ignored_exception_stays_ignored(vaults: Pair) -> None:
+    message = envelope("V4T9")
+    await handle(vaults, message)
+    (row,) = vaults.medical.list("exception_message__sys", "id")
+    vaults.medical.change(
+        "exception_message__sys", str(row["id"]), error_status__sys="ignored__sys"
+    )
+    await handle(vaults, message)
+    statuses = [row["error_status"] for row in exceptions(vaults, "error_status")]
+    assert statuses == ["ignored__sys"]
+
+
+async def test_an_ignored_item_stays_ignored(vaults: Pair) -> None:
+    message = envelope("V4T8", "V4T9")
+    await handle(vaults, message)
+    (row, _) = vaults.medical.list("exception_item__sys", "id")
+    vaults.medical.change(
+        "exception_item__sys", str(row["id"]), error_status__sys="ignored__sys"
+    )
+    await handle(vaults, message)
+    statuses = [each[0] for each in items(vaults, "error_status")]
+    assert statuses == ["ignored__sys", "open__sys"]
+
+
+async def test_items_being_retried_are_open_again_when_the_message_fails_as_a_whole(
+    vaults: Pair,
+) -> None:
+    message = envelope("V4T9")
+    await handle(vaults, message)
+    (row,) = vaults.medical.list("exception_item__sys", "id")
+    vaults.medical.change(
+        "exception_item__sys", str(row["id"]), error_status__sys="retrying__sys"
+    )
+    vaults.crm.fail_calls("query", VaultRefused("INSUFFICIENT_ACCESS", "no"))
+    await handle(vaults, message)
+    assert [each[0] for each in items(vaults, "error_status")] == ["open__sys"]
+
+
+async def test_a_retry_that_fails_again_keeps_the_first_body_and_count(
+    vaults: Pair,
+) -> None:
+    message = envelope("V4T8", "V4T9")
+    await handle(vaults, message)
+    await handle(vaults, envelope("V4T9", message_id=message.message_id))
+    fields = ("message_items_received", "message_items_failed")
+    assert exceptions(vaults, *fields) == [
+        {"message_items_received": 2, "message_items_failed": 1}
+    ]
+
+
+async def test_nothing_is_resolved_where_nothing_is_open(vaults: Pair) -> None:
+    await handle(vaults, envelope(an_inquiry(vaults)))
+    written = {each.object for each in vaults.medical.written}
+    assert not any(name.startswith("exception_") for name in written)
+
+
+async def test_lineage_is_sent_to_vaults_that_keep_it(vaults: Pair) -> None:
+    message = envelope(an_inquiry(vaults))
+    await handle(vaults, message)
+    (request,) = [each for each in vaults.medical.written if each.object == REQUEST]
+    assert request.lineage is not None
+    assert request.lineage["source_vault_id"] == CRM_ID
+    (back,) = [each for each in vaults.crm.written if each.object == INQUIRY]
+    assert back.lineage is not None
+    assert back.lineage["source_vault_id"] == MEDICAL_ID

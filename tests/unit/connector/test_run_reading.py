@@ -1,0 +1,306 @@
+"""Runs of an integration: what has changed is read stage by stage, published as batches, and counted."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from services.connector.messages.units import RunEvent
+from shared.client.errors import VaultRefused, VaultUnavailable
+from shared.spark.broker_errors import BrokerUnavailable
+from shared.spark.envelope import Envelope
+from tests.unit.connector.example_records import (
+    ACCOUNT,
+    ACCOUNTS,
+    INQUIRIES,
+    INQUIRY,
+    account,
+    inquiry,
+    status,
+)
+from tests.unit.connector.messages import delivery, envelope, inbox, logged
+from tests.unit.connector.standard_vaults import CRM_ID, MEDICAL_ID, Pair, pair
+
+INTEGRATION = "medical_inquiry_details__v"
+METADATA = "crm_metadata_sync_product_content__v"
+RUN = 7
+
+
+@pytest.fixture
+def vaults() -> Pair:
+    return pair()
+
+
+def begun(vaults: Pair, integration: str = INTEGRATION, **fields: object) -> None:
+    """Let a run be under way in the Medical Vault."""
+    vaults.medical.runs[integration, RUN] = {
+        "status": "RUNNING",
+        "paged": False,
+        "stage": 0,
+        "batches": 0,
+        "position": "",
+        "changed_since": "1970-01-01T00:00:00.000Z",
+        **fields,
+    }
+
+
+def request(integration: str = INTEGRATION, message_id: str = "run") -> Envelope:
+    """The message that asks for the records of a stage to be read."""
+    attributes = {"event": "run", "integration": integration, "run": RUN}
+    return envelope(
+        point="", of="", message_id=message_id, source_vault_id=CRM_ID, **attributes
+    )
+
+
+async def read(vaults: Pair, integration: str = INTEGRATION) -> dict[str, object]:
+    """Read the stage that is due; returns the run."""
+    await inbox(vaults).handle([delivery(request(integration), MEDICAL_ID)])
+    return vaults.medical.runs[integration, RUN]
+
+
+def published(vaults: Pair) -> list[Envelope]:
+    """The batches that were published."""
+    sent = vaults.medical_publisher.published
+    return [Envelope.parse(message.body) for message in sent]
+
+
+async def test_the_first_stage_reads_accounts(vaults: Pair) -> None:
+    begun(vaults)
+    of = account(vaults.crm)
+    account(vaults.crm, "CH")
+    inquiry(vaults.crm, of)
+    run = await read(vaults)
+    (batch,) = published(vaults)
+    assert batch.message.items == (of,)
+    assert batch.message.attributes == {
+        "object": ACCOUNT,
+        "event": RunEvent.BATCH,
+        "integration_point": ACCOUNTS,
+        "source_vault_id": CRM_ID,
+        "integration": INTEGRATION,
+        "run": RUN,
+        "batch": 1,
+    }
+    assert batch.message_id == f"{MEDICAL_ID}-run-{RUN}-1"
+    assert (run["batches"], run["ended"], run["more_stages"]) == (1, True, True)
+
+
+async def test_the_second_stage_reads_inquiries_that_have_not_arrived(
+    vaults: Pair,
+) -> None:
+    begun(vaults, stage=1, source_time="2026-12-31T00:00:00.000Z")
+    of = account(vaults.crm)
+    wanted = [
+        inquiry(vaults.crm, of, transfer_status__v=each)
+        for each in ("pending__v", "success__v", "failed__v")
+    ]
+    run = await read(vaults)
+    (batch,) = published(vaults)
+    assert batch.message.items == (wanted[0], wanted[2])
+    assert run["more_stages"] is False
+
+
+async def test_a_change_of_a_related_record_is_read_with_its_record(
+    vaults: Pair,
+) -> None:
+    of = account(vaults.crm)
+    vaults.crm.add("address__v", account__v=of, name__v="Street")
+    changed = vaults.crm.list("address__v", "modified_date__v")[0]["modified_date__v"]
+    begun(vaults, changed_since="2026-06-01T00:00:00.000Z", source_time=None)
+    vaults.crm.change(ACCOUNT, of)
+    begun(vaults, changed_since=changed, source_time="2026-12-31T00:00:00.000Z")
+    await read(vaults)
+    through = [each for each in vaults.crm.asked if "addresses__vr WHERE" in each]
+    assert any("id IN (SELECT id FROM addresses__vr" in each for each in through)
+
+
+async def test_the_window_ends_at_the_sources_clock_and_is_kept(vaults: Pair) -> None:
+    begun(vaults)
+    clock = await vaults.crm.clock()
+    run = await read(vaults)
+    assert run["source_time"] == clock
+
+
+async def test_pages_follow_each_other_to_the_end(vaults: Pair) -> None:
+    begun(vaults)
+    ids = [account(vaults.crm) for _ in range(501)]
+    run = await read(vaults)
+    batches = [batch.message.items for batch in published(vaults)]
+    assert [len(items) for items in batches] == [500, 1]
+    assert [item for items in batches for item in items] == ids
+    assert run["batches"] == 2
+
+
+async def test_what_was_deleted_in_the_source_is_read_too(vaults: Pair) -> None:
+    begun(vaults, METADATA)
+    vaults.crm.deleted["content_group__v"] = [{"id": "V4G1"}, {"id": "V4G1"}]
+    await read(vaults, METADATA)
+    gone = [batch.message.items for batch in published(vaults)]
+    assert ("V4G1",) in gone
+
+
+async def test_a_page_is_published_before_it_is_reported(vaults: Pair) -> None:
+    begun(vaults)
+    account(vaults.crm)
+    vaults.medical_publisher.faults.append(BrokerUnavailable("away"))
+    run = await read(vaults)
+    assert (len(published(vaults)), run["batches"]) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    "state", [{"status": "CANCELLED"}, {"paged": True}, {"error": "stopped"}]
+)
+async def test_a_run_that_does_not_go_on_is_not_read(
+    vaults: Pair, state: dict[str, object]
+) -> None:
+    begun(vaults, **state)
+    account(vaults.crm)
+    await read(vaults)
+    assert published(vaults) == []
+
+
+async def test_another_connector_that_is_ahead_has_its_position_taken(
+    vaults: Pair,
+) -> None:
+    begun(vaults)
+    account(vaults.crm)
+
+    async def ahead() -> None:
+        vaults.medical.runs[INTEGRATION, RUN]["stage"] = 1
+
+    vaults.medical.before("tell_run", ahead)
+    vaults.medical.runs[INTEGRATION, RUN]["source_time"] = "2026-12-31T00:00:00.000Z"
+    run = await read(vaults)
+    assert run["stage"] in (0, 1)
+
+
+async def test_a_run_of_fewer_stages_than_it_began_with_ends(vaults: Pair) -> None:
+    begun(vaults, stage=9)
+    run = await read(vaults)
+    assert (run["ended"], run["more_stages"]) == (True, False)
+
+
+async def test_a_request_that_is_delivered_twice_is_read_once(vaults: Pair) -> None:
+    begun(vaults)
+    account(vaults.crm)
+    twice = [delivery(request(), MEDICAL_ID)] * 2
+    await inbox(vaults).handle(twice)
+    assert len(published(vaults)) == 1
+
+
+async def test_a_vault_that_is_away_is_waited_for(vaults: Pair) -> None:
+    begun(vaults)
+    account(vaults.crm)
+    vaults.crm.fail_calls("clock", VaultUnavailable("away"))
+    await read(vaults)
+    assert len(published(vaults)) == 1
+
+
+# Runs that cannot be read.
+
+
+async def test_a_run_of_an_integration_that_is_gone_ends_with_the_reason(
+    vaults: Pair,
+) -> None:
+    begun(vaults, "gone__c")
+    run = await read(vaults, "gone__c")
+    assert run["error"] == "Integration gone__c does not exist in this Vault"
+
+
+async def test_a_run_whose_rule_cannot_be_read_ends_with_the_reason() -> None:
+    broken = """ALTER Integrationrule medical_inquiries__v (
+        MODIFY Fieldrule request_email__v (query_field('no_such__c')));"""
+    vaults = pair(broken)
+    begun(vaults)
+    assert "no field no_such__c" in str((await read(vaults))["error"])
+
+
+async def test_a_refused_read_ends_the_run_without_the_values_of_its_text(
+    vaults: Pair,
+) -> None:
+    begun(vaults)
+    vaults.crm.fail_calls("clock", VaultRefused("INSUFFICIENT_ACCESS", "[a=b] no"))
+    run = await read(vaults)
+    expected = "A Vault refused the call: INSUFFICIENT_ACCESS: [a] no"
+    assert run["error"] == expected
+
+
+async def test_a_run_of_a_vault_that_is_not_known_ends_with_the_reason(
+    vaults: Pair,
+) -> None:
+    begun(vaults)
+    del vaults.vaults.by_id[CRM_ID]
+    run = await read(vaults)
+    assert "not among the connector's Vaults" in str(run["error"])
+
+
+async def test_nobody_waits_for_the_error_of_a_run_that_is_gone(vaults: Pair) -> None:
+    begun(vaults)
+    vaults.crm.fail_calls("clock", VaultRefused("INSUFFICIENT_ACCESS", "no"))
+    vaults.medical.fail_calls("tell_run", VaultRefused("INVALID_DATA", "gone"))
+    await read(vaults)
+    assert published(vaults) == []
+
+
+async def test_an_answer_without_a_moment_ends_the_run(vaults: Pair) -> None:
+    begun(vaults, changed_since="yesterday")
+    run = await read(vaults)
+    assert "UNEXPECTED_ANSWER" in str(run["error"])
+
+
+# Batches.
+
+
+def batch_of(*ids: str, number: int = 1) -> Envelope:
+    """A batch of a run."""
+    attributes = {
+        "event": "run_batch",
+        "integration": INTEGRATION,
+        "run": RUN,
+        "batch": number,
+        "source_vault_id": CRM_ID,
+    }
+    return envelope(*ids, message_id=f"b-{number}", **attributes)
+
+
+async def test_a_batch_is_transferred_and_counted(vaults: Pair) -> None:
+    begun(vaults)
+    of = account(vaults.crm)
+    right = inquiry(vaults.crm, of)
+    wrong = inquiry(vaults.crm, account(vaults.crm, specialty_1__v="alchemy__v"))
+    message = batch_of(right, wrong, "V4T9")
+    await inbox(vaults).handle([delivery(message, MEDICAL_ID)])
+    counted = {"read": 3, "mapped": 1, "skipped": 1, "written": 1, "failed": 1}
+    assert vaults.medical.batches == [(1, INQUIRIES, counted)]
+    assert status(vaults.crm, right) == "success__v"
+
+
+async def test_of_a_batch_that_fails_as_a_whole_all_records_have_failed(
+    vaults: Pair,
+) -> None:
+    begun(vaults)
+    vaults.medical.fail_calls("upsert person__sys", ValueError("odd"))
+    item = inquiry(vaults.crm, account(vaults.crm))
+    with logged():
+        await inbox(vaults).handle([delivery(batch_of(item), MEDICAL_ID)])
+    ((_, _, counted),) = vaults.medical.batches
+    assert (counted["read"], counted["failed"]) == (1, 1)
+
+
+async def test_a_batch_of_a_run_that_is_gone_is_transferred_all_the_same(
+    vaults: Pair,
+) -> None:
+    vaults.medical.fail_calls("report_batch", VaultRefused("INVALID_DATA", "gone"))
+    item = inquiry(vaults.crm, account(vaults.crm))
+    await inbox(vaults).handle([delivery(batch_of(item), MEDICAL_ID)])
+    assert status(vaults.crm, item) == "success__v"
+
+
+async def test_the_lineage_of_a_batch_names_its_run(vaults: Pair) -> None:
+    begun(vaults)
+    item = inquiry(vaults.crm, account(vaults.crm))
+    await inbox(vaults).handle([delivery(batch_of(item), MEDICAL_ID)])
+    (row,) = [each for each in vaults.crm.written if each.object == INQUIRY]
+    assert row.lineage is not None
+    assert json.dumps(row.lineage["run"]) == str(RUN)
