@@ -100,7 +100,7 @@ async def _save(
     for link, result in results.items():
         item = item_of[link]
         if result.ok:
-            # The Global ID of the new inquiry, which its record does not answer.
+            # The Global ID of the new inquiry, which the result of the write does not contain.
             made[item] = f"{unit.target.vault_id}_{result.id}"
         else:
             outcome.fail(item, not_saved(INQUIRY, rule, result))

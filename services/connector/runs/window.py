@@ -52,7 +52,7 @@ class Cursor:
 
     @property
     def read(self) -> int:
-        """Return the number of deletions read of a list."""
+        """Return the number of deletions that were read, in a list of deletions."""
         return int(self.id or 0)
 
     @classmethod

@@ -78,7 +78,7 @@ class VaultSettings(RuntimeSettings):
     job_poll_seconds: float = 10.0
     # A run of an integration without a report for so long ends with errors.
     run_patience_minutes: float = 60.0
-    job_days: int = 30  # that a job and its results are kept after its end
+    job_days: int = 30  # a job and its results are deleted so long after its end
 
     smtp_host: str | None = None  # e-mail is sent when set
     smtp_port: int = 587

@@ -181,6 +181,7 @@ class AttachmentBatches:
         :raises VaultFault: when the caller may not change them, or there are too many rows.
         """
         target = self._attachments.target(caller, object_name, Operation.EDIT)
+        # The number of rows is limited as in record calls.
         self._records.target(caller, object_name, rows)
         return target
 
@@ -236,6 +237,7 @@ class AttachmentBatches:
             registry = self._components.registry
             writer = AttachmentWriter(connection, registry, caller, object_name)
             await work(connection, writer)
+            # The results are in the rows, which the caller of the transaction has already.
             return []
 
         await self._records.carry_out(attempt)

@@ -54,7 +54,7 @@ FILES = """
 SELECT f.handle, f.filename, f.format, f.last_stored, c.sha256, c.size, c.md5, c.stored_as
 FROM platform.field_file f JOIN platform.content c USING (sha256) WHERE f.handle = ANY($1::text[])
 """
-# Unused files, last stored before a moment. One that a field came to use meanwhile is noted as stored again, and stays.
+# Unused files, last stored before a moment. A file that a field uses by now is dated as stored again, and stays.
 REMOVE_UNUSED = (
     "DELETE FROM platform.field_file u WHERE u.last_stored < $1 AND {unused}"
 )

@@ -29,7 +29,7 @@ class Counts:
     failed: int = 0
 
     def __add__(self, other: Counts) -> Counts:
-        """Return the sums."""
+        """Return the sums of two counts."""
         return Counts(
             read=self.read + other.read,
             mapped=self.mapped + other.mapped,

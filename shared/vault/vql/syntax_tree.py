@@ -84,21 +84,21 @@ class RelativeDate:
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """``${Vault.id}``: a value that the Vault knows when the statement runs; the name in lower case."""
+    """A Vault token such as ``${Vault.id}``, whose value is known when the statement runs; the name in lower case."""
 
     name: str
 
 
 @dataclass(frozen=True, slots=True)
 class StateType:
-    """``STATETYPE('initial_state__sys')``: the lifecycle states of this type."""
+    """The lifecycle states of one type, as in ``STATETYPE('initial_state__sys')``."""
 
     name: str
 
 
 @dataclass(frozen=True, slots=True)
 class StateFunction:
-    """``STEADYSTATE()`` and its like: the lifecycle states of documents of one kind."""
+    """The lifecycle states of documents of one kind, as in ``STEADYSTATE()``."""
 
     name: StateFunctionName
 
@@ -145,7 +145,7 @@ class Operand:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """``field = 'x'``."""
+    """A comparison, as in ``field = 'x'``."""
 
     operand: Operand
     operator: Operator
@@ -155,7 +155,7 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class Contains:
-    """``field CONTAINS ('a', 'b')``."""
+    """A condition that a field has one of some values, as in ``field CONTAINS ('a', 'b')``."""
 
     operand: Operand
     values: tuple[Literal, ...]
@@ -164,7 +164,7 @@ class Contains:
 
 @dataclass(frozen=True, slots=True)
 class Between:
-    """``field BETWEEN low AND high``, both ends included."""
+    """A condition ``field BETWEEN low AND high``, both ends included."""
 
     operand: Operand
     low: Literal
@@ -174,7 +174,7 @@ class Between:
 
 @dataclass(frozen=True, slots=True)
 class Like:
-    """``field LIKE 'a%b'``: the literal parts between the wildcards, here ``("a", "b")``."""
+    """A condition ``field LIKE 'a%b'``, with the literal parts between the wildcards, here ``("a", "b")``."""
 
     operand: Operand
     segments: tuple[str, ...]
@@ -243,7 +243,7 @@ SearchTerm = Word | Phrase | Search
 
 @dataclass(frozen=True, slots=True)
 class Find:
-    """``FIND ('words' SCOPE name__v)``, with its text for ``responseDetails``."""
+    """A FIND clause, as in ``FIND ('words' SCOPE name__v)``, with its text for ``responseDetails``."""
 
     search: Phrase | Search
     text: str
@@ -261,7 +261,7 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Rank:
-    """``ORDER BY RANK``: the best matches of FIND come first."""
+    """The order ``ORDER BY RANK``, in which the best matches of FIND come first."""
 
     at: int
 
@@ -305,7 +305,7 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Show:
-    """``SHOW TARGETS``, ``SHOW FIELDS FROM x``, ``SHOW RELATIONSHIPS FROM x``, each perhaps with LIKE.
+    """A SHOW: ``SHOW TARGETS``, ``SHOW FIELDS FROM x`` or ``SHOW RELATIONSHIPS FROM x``, each perhaps with LIKE.
 
     ``pattern`` contains the literal parts between the wildcards of LIKE.
     """
