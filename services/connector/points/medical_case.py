@@ -152,7 +152,7 @@ async def _accounts_of_people(
     unit: Transfer,
     people: Iterable[str],
 ) -> dict[str, set[str]]:
-    """Return the ids of this Vault's accounts to which Case Contacts belong by their Source Data."""
+    """Return Case Contact id → ids of this Vault's accounts, by the Source Data of the Case Contacts."""
     texts = statements(_TIES, "person__v", people)
     ties = await query_all(unit.source, texts)
     # A Link may be of another Vault, or of an inquiry, where the account's country lets nothing of it be pulled.

@@ -275,5 +275,5 @@ def _names(parameter: str, text: str | None) -> tuple[str, ...]:
 
 
 def _text(value: str) -> str:
-    """Return a name from an address without NUL, which PostgreSQL takes in no text."""
+    """Return a name from an address without NUL characters, which PostgreSQL refuses in text."""
     return value.replace("\x00", "")

@@ -233,7 +233,7 @@ def _task_json(task: JobTask) -> dict[str, object]:
 
 
 def _statuses(text: str | None, among: frozenset[JobStatus]) -> frozenset[JobStatus]:
-    """Return the statuses that a filter names; empty for all of the list's.
+    """Return the statuses that a filter names; an empty set, which means all, without a filter.
 
     :raises VaultFault: INVALID_DATA when a status is not one of ``among``, the statuses of the list.
     """

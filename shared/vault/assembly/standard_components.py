@@ -26,7 +26,7 @@ async def load_components(
     components: ComponentService,
     shipped: Registry,
 ) -> None:
-    """Execute the new components of ``shipped``; withhold one that was changed here and there in the same place.
+    """Execute the new components of ``shipped``; withhold one whose change conflicts with a change in this Vault.
 
     :raises StandardLoadFailed: when a new Vault refuses a component.
     """

@@ -69,7 +69,7 @@ def read_row(value: object) -> RowLineage | None:
     ``check_lineage`` checks later that the call has the origin.
     """
     match value:
-        # In Python, True is an int as well.
+        # In Python, True is an int as well, but never the number of an origin.
         case [bool(), *_]:
             return None
         case [int(origin), str(message), None] if origin >= 0 and _is_id(message):

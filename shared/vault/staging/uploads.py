@@ -235,7 +235,7 @@ class UploadService:
         return await self.stored_parts(session_id)
 
     async def stored_parts(self, session_id: str) -> Sequence[UploadedPart]:
-        """Return the stored parts of a session, whose visibility the caller has checked."""
+        """Return the stored parts of a session, without a check of access."""
         async with self._database.connection() as connection:
             rows = await connection.fetch(PARTS, session_id)
         return [_part(session_id, row) for row in rows]

@@ -183,7 +183,7 @@ class Like:
 
 @dataclass(frozen=True, slots=True)
 class InSelect:
-    """``id IN (SELECT id FROM addresses__vr WHERE …)``."""
+    """A semi-join, as in ``id IN (SELECT id FROM addresses__vr WHERE …)``."""
 
     operand: Operand
     select: Select
