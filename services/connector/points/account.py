@@ -1,4 +1,4 @@
-"""Account Inbound: changed accounts keep their Case Contacts current, as far as their country's agreement allows."""
+"""Runs *Account Inbound*: changed accounts update their Case Contacts, as far as their country's agreement allows."""
 
 from __future__ import annotations
 
@@ -45,11 +45,11 @@ _KNOWN = f"SELECT id, {LINK} FROM {SOURCE_DATA}"  # noqa: S608  VQL of names
 
 
 async def transfer(unit: Transfer) -> Outcome:
-    """Write the Case Contact and Source Data of the unit's accounts; repeating it makes nothing twice.
+    """Write the Case Contact and Source Data of the unit's accounts; a repetition creates no duplicates.
 
-    Accounts that the agreement keeps back are skipped, and nothing of them is read.
+    Accounts that the agreement excludes are skipped, and none of their data is read.
 
-    :raises OutdatedRead: rows may be older than what is stored.
+    :raises OutdatedRead: rows may be older than the stored records.
     :raises ConfigurationFault: the configuration does not provide for the unit.
     :raises RuleError: a rule of the point cannot be carried out.
     :raises ClientError: one of the calls fails.
@@ -131,7 +131,7 @@ async def _known(
     unit: Transfer,
     links: Collection[str],
 ) -> set[str]:
-    """Return those of the Links that Source Data has: an inquiry has made their accounts known."""
+    """Return the Links that Source Data has: an inquiry has transferred their accounts before."""
     rows = await query_all(unit.target, statements(_KNOWN, LINK, links))
     return {str(row[LINK]) for row in rows}
 
@@ -186,7 +186,7 @@ async def _readable(
     target: RecordAccess,
     reading: Reading,
 ) -> Reading | None:
-    """Read accounts of countries whose agreement lets them be pulled at all; no other account is even listed."""
+    """Read the accounts whose country's agreement allows it; other accounts are not even listed."""
     # Rules of this point may read inquiries for what these say of themselves; inquiries are no accounts to list.
     if reading.object != ACCOUNT:
         return None

@@ -1,4 +1,4 @@
-"""Finds, updates or creates the Case Contact of each HCP of a batch, and the way to reach it that a Case prefers."""
+"""Finds, updates or creates the Case Contact of each HCP of a batch, and finds its Preferred Contact Information."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Contact:
     """One HCP as the source Vault has it.
 
     ``key`` is the source record's id, ``object`` its object, ``link`` its Global ID, ``modified`` its modified date,
-    ``person`` and ``source_data`` the fields as ``rule`` evaluates them. ``item`` is the id in a message that asks for
+    ``person`` and ``source_data`` the fields as ``rule`` evaluates them. ``item`` is the id in the message that names
     it.
     """
 
@@ -76,7 +76,7 @@ class Contact:
         )
 
     def origin(self, ruled: Values) -> Origin:
-        """Return the origin of a row that is made of it, of which the rule has filled these fields."""
+        """Return the origin of a row made from this contact, of which the rule has filled these fields."""
         return Origin(self.item, self.object, self.key, self.rule, ruled)
 
 
@@ -90,7 +90,7 @@ class Candidates:
 
 
 class Ambiguous(Exception):
-    """An HCP whose identifiers belong to two different contacts; the text names no value."""
+    """Raised for an HCP whose identifiers belong to two different contacts; the text contains no value."""
 
 
 def read_candidates(
@@ -119,7 +119,7 @@ def match(
     contact: Contact,
     candidates: Candidates,
 ) -> str | None:
-    """Return the id of the contact that this HCP is, or None for a new one.
+    """Return the id of the existing contact of this HCP, or None when a new one is needed.
 
     :raises Ambiguous: Veeva ID and External ID lead to different contacts, of which none is a safe guess.
     """
@@ -145,7 +145,7 @@ async def candidates_of(
     target: RecordAccess,
     contacts: Iterable[Contact],
 ) -> Candidates:
-    """Return the Case Contacts that any of these HCPs may be.
+    """Return the existing Case Contacts with an identifier of any of these HCPs.
 
     :raises ClientError: one of the calls fails.
     """
@@ -174,9 +174,9 @@ async def save_contacts(
     unit: Transfer,
     contacts: Sequence[Contact],
 ) -> Saved:
-    """Update the Case Contact that each HCP is, or create it.
+    """Update or create the Case Contact of each HCP.
 
-    :raises OutdatedRead: rows may be older than what is stored.
+    :raises OutdatedRead: rows may be older than the stored records.
     :raises ClientError: one of the calls fails.
     """
     saved, refused = await _match_and_save(unit, contacts)
@@ -190,7 +190,7 @@ async def save_contacts(
 
 @dataclass(slots=True)
 class _Changes:
-    """Rows of Case Contacts to write; contacts that are matched have the id of theirs, by contact key."""
+    """Rows of Case Contacts to write; ``matched`` has the Case Contact ids of the matched contacts, by contact key."""
 
     updates: KeyedRows = field(default_factory=KeyedRows)
     creations: KeyedRows = field(default_factory=KeyedRows)
@@ -220,7 +220,7 @@ async def _match_and_save(
     unit: Transfer,
     contacts: Sequence[Contact],
 ) -> tuple[Saved, set[str]]:
-    """Match and save once; the second part of the result names contacts that were new here and not taken."""
+    """Match and save once; return the results, and the keys of contacts whose creation was refused."""
     candidates = await candidates_of(unit.target, contacts)
     saved: Saved = {}
     changes = _Changes()
@@ -310,7 +310,7 @@ Detail = tuple[str, str]
 
 
 def _parts(method: DeliveryMethod) -> tuple[str, tuple[str, ...]]:
-    """Return the type of Person Information for a method, and the fields of an inquiry that make up its value."""
+    """Return the type of Person Information for a method, and the fields of an inquiry that contain its value."""
     match method:
         case DeliveryMethod.EMAIL:
             return "email__v", ("email__v",)
@@ -330,7 +330,7 @@ SOURCE_FIELDS = (METHOD, *dict.fromkeys(_FIELDS))
 
 
 def detail(inquiry: Row) -> Detail | None:
-    """Return where the answer should go, or None when the inquiry does not say."""
+    """Return the contact detail for the answer, or None when the inquiry has none."""
     try:
         method = DeliveryMethod(text(inquiry, METHOD))
     except ValueError:
@@ -346,7 +346,7 @@ class PersonInformation:
     """Active Person Information of some persons, found by person and detail."""
 
     def __init__(self, rows: Iterable[Row]) -> None:
-        """Index rows of ``HEAD``; of several that are equal, the first by id counts."""
+        """Index rows of ``HEAD``; of several equal ones, use the first by id."""
         self._ids: dict[tuple[str, Detail], str] = {}
         # In the order of ids, so that every repetition chooses the same record.
         for row in sorted(rows, key=lambda row: text(row, "id")):
@@ -360,7 +360,7 @@ class PersonInformation:
         person: str,
         wanted: Detail,
     ) -> str | None:
-        """Return the id of the person's record with that detail; None for none."""
+        """Return the id of the person's record with that detail, or None."""
         return self._ids.get((person, wanted))
 
 

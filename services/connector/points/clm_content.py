@@ -1,8 +1,8 @@
-"""CLM Inbound, in Vault CRM: approved documents of the Medical Vault become its presentations and email documents.
+"""Runs *CLM Inbound*: approved documents of the Medical Vault become presentations and email documents of Vault CRM.
 
-The Connection Countries of the Medical Vault say where a feature is used. A document that is withdrawn, or of a country
-in which the feature is no longer used, or that its rule no longer finds, as when it or the version that was approved is
-deleted, is made inactive here; one that was never here is not brought for that.
+The Connection Countries of the Medical Vault name the countries in which a feature is used. The copy of a document is
+made inactive when the document is withdrawn, when its country no longer uses the feature, or when the rule no longer
+finds it, for example after a deletion. No copy is created only to be inactive.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Countries:
         object_name: str,
         country: str,
     ) -> bool:
-        """Return whether a document is wanted as this object; one of no country is wherever the feature is used."""
+        """Return whether a document becomes this object; one without a country does if any country uses the feature."""
         email = object_name == EMAIL_DOCUMENT
         feature = Feature.APPROVED_EMAIL if email else Feature.CLM
         used = self.by_feature.get(feature, frozenset())
@@ -62,9 +62,9 @@ class Countries:
 
 
 async def transfer(unit: Transfer) -> Outcome:
-    """Write what the rules make of the newest version of each document that is no draft.
+    """Write the records that the rules derive from each document's newest version that is not a draft.
 
-    :raises OutdatedRead: rows may be older than what is stored, or documents have changed meanwhile.
+    :raises OutdatedRead: rows may be older than the stored records, or documents have changed meanwhile.
     :raises ConfigurationFault: the configuration does not provide for the unit.
     :raises RuleError: a rule of the point cannot be carried out.
     :raises ClientError: one of the calls fails.
@@ -157,7 +157,7 @@ class _Content:
         found: SourceRows,
         countries: Countries,
     ) -> None:
-        """Write the documents that are wanted here, and make inactive those that are here and no longer wanted."""
+        """Write the documents that are wanted in this Vault, and make inactive the copies of the others."""
         published = await self._published(map(_link, found.rows.values()))
         wanted = {
             item
@@ -192,7 +192,7 @@ class _Content:
         self._note(item_of, results)
 
     async def withdraw(self, gone: Iterable[str]) -> None:
-        """Make inactive what is here of documents that the rule no longer finds."""
+        """Make inactive the copies of documents that the rule no longer finds."""
         # The Global ID of a document that cannot be read is known all the same: it is made of ids.
         item_of = {f"{self.unit.source.vault_id}_{item}": item for item in gone}
         content = KeyedRows()
@@ -211,7 +211,7 @@ class _Content:
         self._note(item_of, results)
 
     async def _published(self, links: Iterable[str]) -> set[str]:
-        """Return those of the Links under which documents are here already."""
+        """Return the Links whose documents have copies in this Vault already."""
         head = f"SELECT {LINK} FROM {self.object}"  # noqa: S608  VQL of names
         texts = statements(head, LINK, links)
         rows = await query_all(self.unit.target, texts)
@@ -237,13 +237,12 @@ async def _confirm(
     found: Sequence[SourceRows],
     countries: Countries,
 ) -> None:
-    """Check that the documents, and where they are wanted, are still as they were read.
+    """Check that the documents, and the countries that use the features, are still as they were read.
 
-    :raises OutdatedRead: they are not.
+    :raises OutdatedRead: some have changed.
     :raises ClientError: one of the calls fails.
     """
-    # The source state that is kept with a record shows no deletion, which has none, and nothing of a record that was
-    # not made because its document was not wanted.
+    # The stored source state cannot reveal a deletion, which has no date, nor a change of a document without a copy.
     found_now, countries_now = await _read(unit, rules)
     before = [_states(read) for read in found]
     now = [_states(read) for read in found_now]

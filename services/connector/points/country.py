@@ -1,4 +1,4 @@
-"""Country: Connection Settings of Vault CRM become a Connection Country for each country in which a feature is used."""
+"""Runs *Country*: Connection Settings of Vault CRM become a Connection Country for each country that uses a feature."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ GONE: Mapping[str, object] = {**TAKEN_OUT, DELETED: True}
 
 
 class Part(NamedTuple):
-    """A source record's row for one value of its field, in which the field has that value only."""
+    """A source record's row for one value of a multi-value field, in which the field has only that value."""
 
     item: str
     value: str
@@ -43,9 +43,9 @@ class Part(NamedTuple):
 async def transfer(unit: Transfer) -> Outcome:
     """Write a record for each country of the unit's settings, and inactivate those that are no longer among them.
 
-    Of settings with a country that cannot be mapped nothing is written.
+    Nothing is written for settings with a country that cannot be mapped.
 
-    :raises OutdatedRead: rows may be older than what is stored.
+    :raises OutdatedRead: rows may be older than the stored records.
     :raises ConfigurationFault: the configuration does not provide for the unit.
     :raises RuleError: the rule of the point cannot be carried out.
     :raises ClientError: one of the calls fails.
@@ -72,9 +72,9 @@ def spread_field(
     rule: CompiledRule,
     target_field: str,
 ) -> str:
-    """Return the column, in rows of the source record, that a target field is filled from.
+    """Return the column of source rows from which a target field is filled.
 
-    :raises RuleError: no field rule fills it, or one that reads a related record.
+    :raises RuleError: no field rule fills it, or the field rule reads a related record.
     """
     for part in rule.fields:
         selection = part.selection
@@ -94,7 +94,7 @@ def spread(
     rows: Mapping[str, Row],
     column: str,
 ) -> Iterator[Part]:
-    """Yield the parts of each row, in the order of its values; a row without a value has none."""
+    """Yield the parts of each row, in the order of its values; a row without a value yields none."""
     for item, row in rows.items():
         for value in dict.fromkeys(_values(row.get(column))):
             # A list of one value, as the Vault answers a picklist, so that the field rule reads it unchanged.
@@ -138,7 +138,7 @@ def _link(
     part: Part,
     values: Values,
 ) -> str | None:
-    """Return the Link of one country's record; None, with a failure noted, where the rule does not fill it."""
+    """Return the Link of one country's record; None, after recording a failure, when the rule does not fill it."""
     for name in (LINK, FEATURE):
         if not values.get(name):
             failure = no_key(copies.rule.name, copies.object, name)
@@ -151,7 +151,7 @@ async def _take_out(
     copies: Copies,
     wanted: Iterable[str],
 ) -> None:
-    """Inactivate the records that settings no longer name, and flag those of settings that are gone."""
+    """Inactivate the records of countries that settings no longer name, and flag those of deleted settings."""
     rows = copies.found.rows
     missing = copies.found.missing
     failed = copies.outcome.failures

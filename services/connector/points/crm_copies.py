@@ -1,4 +1,4 @@
-"""Copies records of Vault CRM: by the point's one rule, for the CRM Org that they come from, with each one's result."""
+"""Copies records of Vault CRM by the point's one rule, for the CRM Org that they come from, and records the results."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ SOURCE_STATUS = "source_status__v"
 
 @dataclass(frozen=True, slots=True)
 class Copies:
-    """One unit's copies: the rule and object that they are made by, the id of their CRM Org, and their outcome.
+    """One unit's copies: the rule and the object that they are made by, the id of their CRM Org, and their outcome.
 
     ``found`` are the source records of the unit.
     """
@@ -78,7 +78,7 @@ class Copies:
         item: str,
         ruled: Values | None = None,
     ) -> Origin:
-        """Return the origin of a row: with the fields that the rule has filled; without any, the point's own."""
+        """Return the origin of a row whose ``ruled`` fields the rule has filled; the point itself sets the others."""
         rule = None if ruled is None else self.rule.name
         return Origin(item, self.unit.object, item, rule, ruled or {})
 
@@ -87,7 +87,7 @@ class Copies:
         owners: Mapping[str, str],
         results: Mapping[str, RowResult],
     ) -> None:
-        """Note the results of rows by key; ``owners`` are their source records, by key too."""
+        """Record the results of rows in the outcome; ``results`` and ``owners`` (source record ids) are by key."""
         for key, result in results.items():
             item = owners[key]
             if result.ok:
@@ -113,7 +113,7 @@ class Copies:
     async def confirm(self) -> None:
         """Check that the source records are still as they were read.
 
-        :raises OutdatedRead: some have changed, or are gone.
+        :raises OutdatedRead: some have changed or were deleted.
         :raises ClientError: one of the calls fails.
         """
         # The state that is kept with each copy shows no deletion, nor a copy that came or went with another state.
@@ -132,7 +132,7 @@ def _rule(unit: Transfer) -> IntegrationRule:
 
 
 async def _org(unit: Transfer) -> str:
-    """Return the id of the source Vault's CRM Org, which is made when its first records come."""
+    """Return the id of the source Vault's CRM Org; create it for the first records."""
     vault_id = str(unit.source.vault_id)
     head = f"SELECT id FROM {ORG}"  # noqa: S608  VQL of names
     known = await unit.target.query(f"{head} WHERE {ORG_KEY} = {literal(vault_id)}")

@@ -1,4 +1,4 @@
-"""CRM Metadata Sync: what Vault CRM keeps as metadata becomes records here, matched, and flagged when it is gone."""
+"""Runs *CRM Metadata Sync*: metadata of Vault CRM becomes records here, which are matched, and flagged when deleted."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ GONE: Mapping[str, object] = {DELETED: True, SOURCE_STATUS: "inactive__v"}
 async def transfer(unit: Transfer) -> Outcome:
     """Write the unit's records by the point's rule, and flag those that the source no longer has.
 
-    :raises OutdatedRead: rows may be older than what is stored.
+    :raises OutdatedRead: rows may be older than the stored records.
     :raises ConfigurationFault: the configuration does not provide for the unit.
     :raises RuleError: the rule of the point cannot be carried out.
     :raises ClientError: one of the calls fails.
@@ -111,7 +111,7 @@ async def _known(
     copies: Copies,
     wanted: Iterable[Identity],
 ) -> KnownRecords:
-    """Return the records that any of the identities may mean."""
+    """Return the existing records with an identifier of any of the identities."""
     keys: dict[str, dict[str, None]] = {LINK: {}, CRM_ID: {}, EXTERNAL_ID: {}}
     for identity in wanted:
         keys[LINK][identity.link] = None

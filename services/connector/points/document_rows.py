@@ -1,4 +1,4 @@
-"""Saves documents as targets of rules: found by their key field, changed, or created without a file."""
+"""Saves documents as targets of rules: changes those found by the key field, and creates the others without a file."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ async def save_documents(
     rows: Mapping[str, Values],
     key: str,
 ) -> dict[str, RowResult]:
-    """Change the latest version of each document, or create it; rows and results are by the value of ``key``.
+    """Change the latest version of each document, or create the document; ``rows`` and results are by ``key`` value.
 
     :raises OutdatedRead: another connector has created one of the documents meanwhile.
     :raises ClientError: one of the calls fails.

@@ -1,4 +1,4 @@
-"""Reads a unit's source records, runs rules over them, and checks afterwards that what was read is still current."""
+"""Reads a unit's source records, runs rules over them, and checks afterwards that they have not changed."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ Row = dict[str, object]
 
 
 class OutdatedRead(Exception):
-    """Rows that may be older than what is stored were left out; the unit is to be read and written again."""
+    """Raised when rows that may be older than the stored records were left out: the unit is read and written again."""
 
 
 @dataclass(frozen=True, slots=True)
 class SourceRows:
-    """Rows by record id; ids that a query object rule leaves out; ids of no record that may be read.
+    """Rows by record id, the ids that a query object rule leaves out, and the ids without a readable record.
 
     ``describe`` is the source Vault's description of the columns; None when nothing was read.
     """
@@ -48,10 +48,10 @@ class SourceRows:
 
 @dataclass(slots=True)
 class Evaluation:
-    """Target values and failures by source record id; a record is in one of the two.
+    """Target values and failures by source record id; each record is in one of the two.
 
-    ``warnings`` say what was left unset in records that are transferred all the same. ``evaluated`` has the result of
-    each row of ``found``, field by field, also where the record failed.
+    ``warnings`` name the fields that were left unset in records that are transferred nevertheless. ``evaluated`` has
+    the result of each row of ``found``, field by field, also of a failed record.
     """
 
     rule: CompiledRule
@@ -66,7 +66,7 @@ class Evaluation:
         item: str,
         errors: list[FieldError],
     ) -> None:
-        """Note the errors of a record's fields, and take its target values back."""
+        """Record the errors of a record's fields, and remove its target values."""
         self.targets.pop(item, None)
         self.failures[item] = ItemFailure.of_fields(errors)
 
@@ -106,7 +106,7 @@ async def fetch(
     plan: QueryPlan,
     ids: Collection[str],
 ) -> SourceRows:
-    """Read the records by a rule's plan; a row's modified date is that of the version where it is a document.
+    """Read the records by a rule's plan; the modified date of a document's row is that of the version.
 
     :raises ClientError: one of the calls fails.
     """
@@ -133,7 +133,7 @@ def missing_record(
     record: str,
     rule: str,
 ) -> ItemFailure:
-    """Return the failure of an id that leads to no record."""
+    """Return the failure of an id without a readable record."""
     return ItemFailure(
         ItemErrorType.SOURCE,
         f"Integration rule {rule}: the source Vault has no {object_name} {record} that the connection's user may read; "
@@ -168,7 +168,7 @@ async def settle_references(
     client: RecordAccess,
     evaluations: Sequence[Evaluation],
 ) -> None:
-    """Look up the records that rows refer to, each key once for all evaluations, and put their ids in place.
+    """Find the records that rows refer to, each key once for all evaluations, and replace the references by ids.
 
     :raises ClientError: one of the calls fails.
     """
@@ -200,11 +200,11 @@ async def confirm(
     object_name: str,
     found: SourceRows,
 ) -> None:
-    """Read the modified dates again, after the writes: for targets with no stored state that could show a newer one.
+    """Check after the writes that the source's modified dates have not changed, for targets without a source state.
 
-    Of several connectors that write the same, the last one to write has then read the latest.
+    Of several connectors that write the same records, the last to write has then read the latest state.
 
-    :raises OutdatedRead: source records have changed, or are gone, since they were read.
+    :raises OutdatedRead: source records have changed or were deleted since they were read.
     :raises ClientError: one of the calls fails.
     """
     modified = modified_field(object_name)

@@ -1,4 +1,4 @@
-"""The general point: writes what the rules say and nothing else, so that a custom integration point needs no code."""
+"""Runs the general point: writes what the rules evaluate to and nothing else, so that custom points need no code."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ Values = Mapping[str, object]
 async def transfer(unit: Transfer) -> Outcome:
     """Fetch, evaluate and save the unit's records by every rule of the point that reads their object.
 
-    :raises OutdatedRead: rows may be older than what is stored.
+    :raises OutdatedRead: rows may be older than the stored records.
     :raises ConfigurationFault: the configuration does not provide for the unit.
     :raises RuleError: a rule of the point cannot be carried out.
     :raises ClientError: one of the calls fails.
@@ -114,7 +114,7 @@ def _settle(
     ids: tuple[str, ...],
     fetched: list[SourceRows],
 ) -> None:
-    """Note as done what any rule has read, and as skipped what filters have left out of all of them."""
+    """Record the records that any rule has read as done, and those that all rules have filtered out as skipped."""
     for item in ids:
         if item in outcome.failures:
             continue
@@ -124,7 +124,7 @@ def _settle(
 
 @dataclass(slots=True)
 class _Saving:
-    """One rule's records on their way into the target Vault; ids of saved rows by target object and source record."""
+    """Saves the records of one rule; stores the ids of saved rows by target object and source record."""
 
     unit: Transfer
     evaluation: Evaluation
@@ -132,7 +132,7 @@ class _Saving:
     saved: dict[str, dict[str, str]] = field(default_factory=dict)
 
     async def save(self, steps: tuple[Step, ...]) -> None:
-        """Save the objects in order; a record that fails at one of them goes no further."""
+        """Save the objects in order; a record that fails at one object is not saved to the following ones."""
         for step in steps:
             key = self._key(step.object)
             rows, owners = self._rows(step, key)
@@ -196,7 +196,7 @@ class _Saving:
         owners: Mapping[str, str],
         results: Mapping[str, RowResult],
     ) -> dict[str, str]:
-        """Note the failures, and return the ids of saved rows by source record."""
+        """Record the failures, and return the ids of saved rows by source record."""
         ids: dict[str, str] = {}
         for item, key in owners.items():
             result = results[key]
@@ -213,5 +213,5 @@ class _Saving:
 
 
 def point(name: str) -> Point:
-    """Return the point of an API name that is not registered: a custom one, or one whose rules say all."""
+    """Return the general point for an API name without code of its own, such as that of a custom point."""
     return Point(name, transfer, fills_documents=True)

@@ -34,7 +34,7 @@ _HEAD = f"SELECT id, global_id__sys, {ACCOUNT_COUNTRY} FROM {ACCOUNT}"  # noqa: 
 
 
 class PullRule(StrEnum):
-    """What a country's data usage agreement lets the Medical Vault pull of accounts: its Pull Accounts Rule."""
+    """The Pull Accounts Rule of a country's data usage agreement: which accounts the Medical Vault may pull."""
 
     PULL = "pull_accounts__v"
     WITH_INQUIRIES = "only_accounts_with_inquiries__v"
@@ -46,7 +46,7 @@ PullRules = Mapping[str, PullRule]
 
 
 def rule_name(rule: PullRule) -> str:
-    """Return the name of the integration rule that a Pull Accounts Rule asks for."""
+    """Return the name of the integration rule for a Pull Accounts Rule."""
     match rule:
         case PullRule.PULL:
             return "account__v"
@@ -70,7 +70,7 @@ def read_pull_rules(countries: Iterable[Mapping[str, object]]) -> dict[str, Pull
 
 
 def _pull_rule(value: str) -> PullRule:
-    # Where a country says nothing, or what this connector does not know, the most restrictive rule holds.
+    # For a country without a value, or with one unknown to this connector, the most restrictive rule applies.
     try:
         return PullRule(value)
     except ValueError:
@@ -82,14 +82,14 @@ def account_rule(
     country_code: str,
     account: str,
 ) -> PullRule:
-    """Return the rule for an inquiry; without a known country, or without an account, no account is read."""
+    """Return the rule for an inquiry; one without a known country or an account has the rule that reads no account."""
     if not account:
         return PullRule.DO_NOT_PULL
     return pull_rules.get(country_code, PullRule.DO_NOT_PULL)
 
 
 def readable(pull_rules: PullRules) -> str | None:
-    """Return the condition of accounts of which anything may be read; None when no account may."""
+    """Return the condition of accounts that may be read; None when no account may be."""
     codes = sorted(
         code for code, rule in pull_rules.items() if rule is not PullRule.DO_NOT_PULL
     )
@@ -97,9 +97,9 @@ def readable(pull_rules: PullRules) -> str | None:
 
 
 def visible(pull_rules: PullRules) -> tuple[str, ...]:
-    """Return the conditions of accounts that may be shown as they are now, of which an account fulfils one at most.
+    """Return conditions of accounts that may be shown with their current data; an account meets at most one of them.
 
-    Where only accounts with inquiries may be pulled, those may be shown of which an inquiry was transferred.
+    In countries where only accounts with inquiries may be pulled, an account may be shown after an inquiry's transfer.
     """
     conditions = []
     pulled = _countries(pull_rules, PullRule.PULL)
@@ -121,20 +121,20 @@ def _countries(
 
 @dataclass(frozen=True, slots=True)
 class Partitions:
-    """Inquiries by the Pull Accounts Rule that applies to them, with the account of each."""
+    """The inquiries under each Pull Accounts Rule, with the account of each inquiry."""
 
     by_rule: Mapping[PullRule, tuple[str, ...]]
     account_of: Mapping[str, str]
 
     @property
     def accounts(self) -> set[str]:
-        """Return the accounts of these inquiries, read or not."""
+        """Return the account ids of these inquiries, whether the accounts may be read or not."""
         return {account for account in self.account_of.values() if account}
 
 
 @dataclass(slots=True)
 class _Source:
-    """Where the inquiries of one rule find their HCP: in the row of an account, or in their own."""
+    """The source of the HCPs of inquiries under one rule: rows of accounts, or the inquiries' own rows."""
 
     rule: CompiledRule
     found: SourceRows
@@ -160,7 +160,7 @@ class _Source:
 
 @dataclass(slots=True)
 class HcpRecords:
-    """The HCP records of a batch, as they were read and evaluated."""
+    """The HCP records of a batch, with their rows and evaluations."""
 
     _sources: list[_Source] = field(default_factory=list)
     _source_of: dict[str, _Source] = field(default_factory=dict)
@@ -170,7 +170,7 @@ class HcpRecords:
         source: _Source,
         inquiries: Iterable[str],
     ) -> None:
-        """Note where these inquiries find their HCP."""
+        """Record the source of the HCPs of these inquiries."""
         self._sources.append(source)
         self._source_of.update(dict.fromkeys(inquiries, source))
 
@@ -185,7 +185,7 @@ class HcpRecords:
         return {key for source in self._sources for key in source.found.filtered}
 
     def warnings_of(self, inquiries: Iterable[str]) -> dict[str, ItemFailure]:
-        """Return what was left unset in the HCPs of these inquiries, by inquiry."""
+        """Return the warnings about the HCPs of these inquiries, by inquiry."""
         found = {}
         for inquiry in inquiries:
             source = self._source_of[inquiry]
@@ -205,9 +205,9 @@ async def partition(
     rows: Mapping[str, Row],
     pull_rules: PullRules,
 ) -> Partitions:
-    """Choose each inquiry's rule before any account is read: by its own country, else by its account's.
+    """Choose each inquiry's rule before any account is read: by its own country, else by that of its account.
 
-    The country of an account whose agreement forbids that it is read stays unknown.
+    The country of an account that its agreement excludes from reading stays unknown.
 
     :raises ClientError: one of the calls fails.
     """
@@ -256,7 +256,7 @@ async def read_hcps(
 ) -> HcpRecords:
     """Read and evaluate the HCPs, each once however many inquiries name it.
 
-    :raises ConfigurationFault: a country's rule asks for an integration rule that does not exist.
+    :raises ConfigurationFault: a country's rule needs an integration rule that does not exist.
     :raises RuleError: an integration rule cannot be carried out.
     :raises ClientError: one of the calls fails.
     """
@@ -294,7 +294,7 @@ def _compiled(
     unit: Transfer,
     pull_rule: PullRule,
 ) -> CompiledRule:
-    """Return the rule that reads HCPs, from the account point also where an inquiry asks for it."""
+    """Return the compiled rule that reads HCPs; that of accounts belongs to the account point, also for inquiries."""
     name = rule_name(pull_rule)
     for rule in unit.configuration.rules_of(unit.route, ACCOUNT_POINT):
         if rule.role == name:

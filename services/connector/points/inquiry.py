@@ -1,4 +1,4 @@
-"""Medical Inquiry Details Inbound: an inquiry becomes Case Contact, Source Data, Case and Case Request."""
+"""Runs *Medical Inquiry Details Inbound*: an inquiry becomes Case Contact, Source Data, Case and Case Request."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ _EXTRA = ("account__v", "country__vr.country_code__v", STATUS)
 
 
 class TransferStatus(StrEnum):
-    """Transfer Status of an inquiry in CRM, by which its sender sees whether it has arrived."""
+    """The values of Transfer Status of an inquiry in CRM, which shows its sender whether it has arrived."""
 
     PENDING = "pending__v"
     SUCCESS = "success__v"
@@ -79,11 +79,11 @@ class Batch:
         return self.evaluation.rule.name
 
     def live(self) -> list[str]:
-        """Return the inquiries that have not failed so far."""
+        """Return the ids of the inquiries that have not failed so far."""
         return [item for item in self.rows if item not in self.outcome.failures]
 
     def modified(self, item: str) -> str:
-        """Return when an inquiry was last modified."""
+        """Return the last modified date of an inquiry."""
         return text(self.rows[item], MODIFIED)
 
     def case(self, item: str) -> Values:
@@ -104,14 +104,14 @@ class Batch:
         item: str,
         ruled: Values,
     ) -> Origin:
-        """Return the origin of a row that is made of an inquiry, of which the rule has filled these fields."""
+        """Return the origin of a row made from an inquiry, of which the rule has filled these fields."""
         return Origin(item, INQUIRY, item, self.rule, ruled)
 
 
 async def transfer(unit: Transfer) -> Outcome:
-    """Transfer the unit's inquiries and set their Transfer Status in CRM; repeating it makes nothing twice.
+    """Transfer the unit's inquiries and set their Transfer Status in CRM; a repetition creates no duplicates.
 
-    :raises OutdatedRead: rows may be older than what is stored.
+    :raises OutdatedRead: rows may be older than the stored records.
     :raises ConfigurationFault: the configuration does not provide for the unit.
     :raises RuleError: a rule of the point cannot be carried out.
     :raises ClientError: one of the calls fails.
@@ -161,7 +161,7 @@ def _note_finished(
     found: SourceRows,
     outcome: Outcome,
 ) -> dict[str, Row]:
-    """Note the inquiries that are at Success as done, and return them."""
+    """Record the inquiries with Transfer Status Success as done, and return them."""
     # They have their Cases; writing those again could undo what an agent has changed since.
     finished = {
         item: row
@@ -195,7 +195,7 @@ async def _write(
         else:
             contacts[contact.key] = contact
             batch.hcp_of[item] = contact.key
-    # One contact a key: inquiries of one account share it.
+    # Several inquiries of one account share its contact, so the contacts are by key.
     persons = await save_contacts(unit, list(contacts.values()))
     for item in batch.live():
         person = persons[batch.hcp_of[item]]
@@ -210,7 +210,7 @@ async def _preferred(
     batch: Batch,
     persons: Saved,
 ) -> dict[str, str]:
-    """Return ids of Preferred Contact Information by inquiry, of those whose Case Contact has it."""
+    """Return inquiry → id of its Preferred Contact Information, for inquiries whose Case Contact has it."""
     case = unit.configuration.targets.get(CASE)
     # A Medical Vault may be configured without that field.
     if case is None or preferred_contact.TARGET_FIELD not in case.fields:
@@ -241,7 +241,7 @@ async def _write_cases(
     persons: Saved,
     preferred: Mapping[str, str],
 ) -> None:
-    """Write Source Data and Cases side by side, then the Case Requests, which need the ids of the Cases."""
+    """Write Source Data and Cases concurrently, then the Case Requests, which need the ids of the Cases."""
     source_data, cases = KeyedRows(), KeyedRows()
     case_links: dict[str, str] = {}
     for item in batch.live():
@@ -254,7 +254,7 @@ async def _write_cases(
         values = {**ruled, "case_contact__v": person}
         if item in preferred:
             values[preferred_contact.TARGET_FIELD] = preferred[item]
-        # A field rule may give several inquiries one link: they share a Case then.
+        # A field rule may set the same Link for several inquiries, which then share a Case.
         link = str(values.get(LINK) or batch.link(item))
         case_links[item] = link
         cases.add(link, values, batch.modified(item), batch.origin(item, ruled))
@@ -327,9 +327,9 @@ async def set_status(
     statuses: Mapping[str, TransferStatus],
     unit: UnitLineage | None,
 ) -> dict[str, ItemFailure]:
-    """Set the Transfer Status of inquiries by id; return the failures of those that the Vault did not take.
+    """Set the Transfer Status of inquiries by id; return the failures of inquiries that the Vault refused to update.
 
-    ``unit`` is the lineage of the rows, where the source Vault keeps it.
+    ``unit`` is the lineage of the rows, None when the source Vault stores none.
 
     :raises ClientError: the call fails.
     """
@@ -341,7 +341,7 @@ async def fail_all(
     ids: Collection[str],
     unit: UnitLineage | None,
 ) -> None:
-    """Set Failed on inquiries of a message that could not be processed; those at Success keep it.
+    """Set Failed on inquiries of a message that could not be processed; inquiries with Success keep that status.
 
     :raises ClientError: one of the calls fails.
     """
@@ -360,7 +360,7 @@ async def _open(
     _target: RecordAccess,
     reading: Reading,
 ) -> Reading | None:
-    """Read the inquiries that were to be transferred and are not yet: a run mends what a message could not."""
+    """Return the inquiries that are still to be transferred; a run also retries those whose messages failed."""
     wanted = (TransferStatus.PENDING, TransferStatus.FAILED)
     return replace(reading, condition=contains(STATUS, wanted))
 

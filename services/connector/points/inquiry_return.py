@@ -1,4 +1,4 @@
-"""Inquiry Inbound, in Vault CRM: Case Requests return their status and answer to the inquiries that they came from."""
+"""Runs *Inquiry Inbound*: Case Requests return their status and answer to the inquiries in Vault CRM."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ async def _of_this_crm(
     target: RecordAccess,
     reading: Reading,
 ) -> Reading | None:
-    """Read the Case Requests that came from this Vault CRM: their Link is the Global ID of an inquiry of it."""
+    """Return the Case Requests from this Vault CRM: their Link is the Global ID of one of its inquiries."""
     # A Global ID begins with the id of its Vault; other Vaults' requests are in the same Medical Vault.
     own = literal(f"{target.vault_id}_%")
     return replace(reading, condition=f"link__sys LIKE {own}")

@@ -1,8 +1,8 @@
-"""Case Inbound, in Vault CRM: a Case Request that was started in the Medical Vault becomes an inquiry of its account.
+"""Runs *Case Inbound*: a Case Request from the Medical Vault becomes an inquiry of its account in Vault CRM.
 
-Inquiry and Case Request are tied both ways: the inquiry's Link is the Global ID of the request, and the request's Link
-that of the inquiry. So the request's status returns like that of any other, and the inquiry, at Success from the
-beginning, is never transferred.
+Inquiry and Case Request refer to each other: the inquiry's Link is the Global ID of the request, and the request's Link
+that of the inquiry. So the request's status returns like that of any other request. The inquiry begins with Transfer
+Status Success, and is never transferred itself.
 """
 
 from __future__ import annotations
@@ -47,9 +47,9 @@ _ACCOUNTS = f"SELECT id, {GLOBAL_ID} FROM {ACCOUNT}"  # noqa: S608  VQL of names
 
 
 async def transfer(unit: Transfer) -> Outcome:
-    """Make an inquiry of each Case Request whose Case Contact is tied to one account here; skip all others.
+    """Create an inquiry for each Case Request whose Case Contact belongs to exactly one account here; skip all others.
 
-    :raises OutdatedRead: rows may be older than what is stored.
+    :raises OutdatedRead: rows may be older than the stored records.
     :raises ConfigurationFault: the configuration does not provide for the unit.
     :raises RuleError: the rule of the point cannot be carried out.
     :raises ClientError: one of the calls fails.
@@ -83,7 +83,7 @@ async def _save(
     account_of: Mapping[str, str],
     outcome: Outcome,
 ) -> None:
-    """Save the inquiries, and tie the Case Requests to them."""
+    """Save the inquiries, and set the Links of the Case Requests to them."""
     rule = evaluation.rule.name
     inquiries = KeyedRows()
     item_of: dict[str, str] = {}
@@ -100,7 +100,7 @@ async def _save(
     for link, result in results.items():
         item = item_of[link]
         if result.ok:
-            # The Global ID of the new inquiry, which its record does not answer.
+            # The Global ID of the new inquiry, which the result of the write does not contain.
             made[item] = f"{unit.target.vault_id}_{result.id}"
         else:
             outcome.fail(item, not_saved(INQUIRY, rule, result))
@@ -125,7 +125,7 @@ def _rule(unit: Transfer) -> CompiledRule:
             f"Integration point {unit.route.point.api_name} needs exactly one active integration rule that reads "
             f"{unit.object} and writes {INQUIRY} only; correct its rules"
         )
-    # The two fields decide whether a request is taken, whatever the rule maps.
+    # These two fields decide whether a request is transferred, so they are read even if the rule does not map them.
     return unit.configuration.compiled(unit.route, rules[0], (LINK, CONTACT))
 
 
@@ -134,7 +134,7 @@ async def _accounts(
     started: Mapping[str, Row],
     outcome: Outcome,
 ) -> dict[str, str]:
-    """Return account ids by Case Request, of those whose Case Contact is tied to one; several are a failure."""
+    """Return Case Request → account id, if its Case Contact belongs to one account; several accounts are a failure."""
     people = dict.fromkeys(text(row, CONTACT) for row in started.values())
     of_person = await _accounts_of_people(unit, people)
     account_of: dict[str, str] = {}
@@ -152,7 +152,7 @@ async def _accounts_of_people(
     unit: Transfer,
     people: Iterable[str],
 ) -> dict[str, set[str]]:
-    """Return the ids of this Vault's accounts that Case Contacts are tied to by their Source Data."""
+    """Return Case Contact id → ids of this Vault's accounts, by the Source Data of the Case Contacts."""
     texts = statements(_TIES, "person__v", people)
     ties = await query_all(unit.source, texts)
     # A Link may be of another Vault, or of an inquiry, where the account's country lets nothing of it be pulled.
@@ -183,7 +183,7 @@ async def _started(
     _target: RecordAccess,
     reading: Reading,
 ) -> Reading | None:
-    """Read the Case Requests that were started in the Medical Vault."""
+    """Return the Case Requests that were started in the Medical Vault."""
     return replace(reading, condition=STARTED)
 
 

@@ -1,4 +1,4 @@
-"""Saves rows by key, one row a key whichever source records it comes from, each with its source state and lineage."""
+"""Saves rows by key, one row for each key even if several source records have it, with source state and lineage."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ _SHOWN_VALUE = re.compile(r"\[(\w+)\s*=\s*[^\]]*\]")
 class Origin:
     """The source of one row.
 
-    ``item`` is the id in the message because of which it is written; ``object`` and ``record`` are the source record,
-    ``ruled`` the fields as the rule filled them. All other fields of the row the integration point sets itself.
+    ``item`` is the id in the message that causes the write; ``object`` and ``record`` are the source record, ``ruled``
+    the fields that the rule has filled. The integration point itself sets all other fields of the row.
     """
 
     item: str
@@ -50,7 +50,7 @@ class Origin:
 
 
 class CallLineage:
-    """The lineage of one call, gathered row by row."""
+    """The lineage of one call, collected row by row."""
 
     def __init__(self, unit: UnitLineage) -> None:
         self._unit = unit
@@ -61,7 +61,7 @@ class CallLineage:
         row: Values,
         origin: Origin,
     ) -> dict[str, object]:
-        """Return the row with its lineage: number of its origin in the call, message id, source record."""
+        """Return the row with its lineage: the number of its origin in the call, message id and source record."""
         own = () if origin.rule is None else origin.own(row)
         kind = (origin.object, origin.rule, own)
         # Rows of one kind share an origin, so that a call of 500 rows names it once.
@@ -70,7 +70,7 @@ class CallLineage:
         return {**row, LINEAGE: [number, message, origin.record]}
 
     def header(self) -> str:
-        """Return what the rows of the call have in common, as JSON."""
+        """Return the common lineage of the call's rows as the JSON of its header."""
         unit = self._unit
         origins = [
             {"object": object_name, "rule": rule, "own": own}
@@ -89,7 +89,7 @@ class CallLineage:
 
 @dataclass(slots=True)
 class KeyedRows:
-    """Rows by key value; of several rows with one key the last modified one is kept."""
+    """Rows by key value; of several rows with one key, the last modified one remains."""
 
     rows: Rows = field(default_factory=dict)
     _modified: dict[str, str] = field(default_factory=dict)
@@ -102,15 +102,15 @@ class KeyedRows:
         modified: str,
         origin: Origin,
     ) -> None:
-        """Add a row, unless one of its key is newer; ``modified`` is its source's date as the API writes it."""
-        # Of equal dates the later row wins, as it would if they were written one after the other.
+        """Add a row, unless a newer one has its key; ``modified`` is the source's date as the API writes it."""
+        # With equal dates the later row wins, as it would if both were written one after the other.
         if key not in self.rows or modified >= self._modified[key]:
             self.rows[key] = values
             self._modified[key] = modified
             self._origins[key] = origin
 
     def keyed(self, key: str) -> Rows:
-        """Return the rows as they are written, each with its key in the field ``key``."""
+        """Return the rows to write, each with its key value in the field ``key``."""
         return {value: {**values, key: value} for value, values in self.rows.items()}
 
     def with_lineage(
@@ -127,7 +127,7 @@ class KeyedRows:
         object_name: str,
         states: SourceStates,
     ) -> Rows:
-        """Return rows by key, each with the state of its source where it has one."""
+        """Return rows by key with the state of the source, if it has one."""
         dated: Rows = {}
         for key, row in rows.items():
             modified = self._modified[key]
@@ -148,9 +148,9 @@ async def save(
     *,
     update: bool = False,
 ) -> dict[str, RowResult]:
-    """Upsert records or documents by their key field, or only update them; return the results by key value.
+    """Upsert records or documents by their key field, or with ``update`` only update; return results by key value.
 
-    :raises OutdatedRead: rows may be older than what is stored.
+    :raises OutdatedRead: rows may be older than the stored records.
     :raises ClientError: one of the calls fails.
     """
     if not keyed.rows:
@@ -189,7 +189,7 @@ async def settled(
     write: Write,
     rows: Sequence[Values],
 ) -> list[RowResult]:
-    """Write rows, and again, a few times, those that another transaction was changing at that moment."""
+    """Write rows; repeat a few times for rows that another transaction was changing at that moment."""
     results = await write(rows)
     for _ in range(LOST_RACE.attempts - 1):
         again = [place for place, result in enumerate(results) if _lost_race(result)]
@@ -210,7 +210,7 @@ def not_saved(
     rule: str | None,
     result: RowResult,
 ) -> ItemFailure:
-    """Return the failure of a source record whose row the target Vault did not take."""
+    """Return the failure of a source record whose row the target Vault refused."""
     text = f"The target Vault did not save {object_name}: {_reasons(result)}"
     return ItemFailure(ItemErrorType.SAVE, text, rule)
 
@@ -237,9 +237,9 @@ async def write_back(
     values: Mapping[str, object],
     unit: UnitLineage | None,
 ) -> dict[str, ItemFailure]:
-    """Set one field of source records by id; return the failures of those that the source Vault did not take.
+    """Set one field of source records by id; return the failures of records that the source Vault refused to update.
 
-    ``unit`` is the lineage of the rows, where the source Vault keeps it.
+    ``unit`` is the lineage of the rows, None when the source Vault stores none.
 
     :raises ClientError: the call fails.
     """

@@ -1,4 +1,4 @@
-"""Describes one work unit at its integration point: what it transfers with, and the outcome for each of its records."""
+"""Describes one work unit at its integration point: the context of its transfer, and the outcome of each record."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ STEP = timedelta(milliseconds=1)
 
 
 class Result(StrEnum):
-    """Results of records in an outcome; a record with a warning is transferred, too."""
+    """The results of records in an outcome; a record with a warning is transferred as well."""
 
     TRANSFERRED = "transferred"
     SKIPPED = "skipped"
@@ -41,7 +41,7 @@ class Result(StrEnum):
 class Outcome:
     """The ids of one work unit by result; an id has one result only.
 
-    ``warnings`` are about ids that are done: they say what was left unset in them.
+    ``warnings`` are about ids that are done, in which some field was left unset.
     """
 
     done: set[str] = field(default_factory=set)
@@ -54,7 +54,7 @@ class Outcome:
         item: str,
         failure: ItemFailure,
     ) -> None:
-        """Note a record's failure; the first one stays."""
+        """Record the failure of a source record; its first failure stays."""
         # The first failure is the cause; later ones often follow from it.
         self.failures.setdefault(item, failure)
         # An item may have been done by one rule before another one fails it.
@@ -63,25 +63,25 @@ class Outcome:
         self.warnings.pop(item, None)
 
     def warn(self, warnings: Mapping[str, ItemFailure]) -> None:
-        """Note what was left unset in records that have not failed; the first warning of a record stays."""
+        """Record warnings of source records that have not failed; the first warning of a record stays."""
         for item, warning in warnings.items():
             if item not in self.failures:
                 self.warnings.setdefault(item, warning)
 
     def succeed(self, items: Iterable[str]) -> None:
-        """Note records as transferred, except those that failed."""
+        """Record source records as transferred, except those that failed."""
         # A caller names all items of a call, also those that have failed before it.
         transferred = (item for item in items if item not in self.failures)
         self.done.update(transferred)
 
     def note(self, evaluation: Evaluation) -> None:
-        """Note the failures and warnings of evaluated records, whose ids are those of the unit."""
+        """Record the failures and warnings of an evaluation, whose record ids must be those of the unit."""
         for item, failure in evaluation.failures.items():
             self.fail(item, failure)
         self.warn(evaluation.warnings)
 
     def count(self, result: Result) -> int:
-        """Return how many records have a result."""
+        """Return the number of records with this result."""
         match result:
             case Result.TRANSFERRED:
                 return len(self.done)
@@ -96,18 +96,18 @@ class Outcome:
 
     @property
     def settled(self) -> set[str]:
-        """Return the ids that nothing is wrong with any more."""
+        """Return the ids that are done or skipped without a warning."""
         return (self.done | self.skipped) - self.warnings.keys()
 
 
 @dataclass(slots=True)
 class SourceStates:
-    """The stored states that a unit's rows have met, by target object and key value.
+    """The stored source states that refused rows of a unit, by target object and key value.
 
-    The target Vault takes a row whose source was modified later than the stored state says. Of any other row it cannot
-    know whether it is older, of the same moment, or newer with an unchanged date, as when a related record has changed.
-    So the source is read again: what is read after the refusal is newer than what was stored before it, and is sent
-    with a moment just after the stored one. If another connector has written meanwhile, the unit is read once more.
+    The target Vault takes a row whose source was modified later than the stored state says. Any other row may be
+    older, of the same moment, or newer with an unchanged date, for example after a change of a related record. So the
+    source is read again: data read after the refusal is newer than the stored data, and is sent with a moment just
+    after the stored one. If another connector has written meanwhile, the unit is read once more.
     """
 
     _met: dict[tuple[str, str], str] = field(default_factory=dict)
@@ -118,7 +118,7 @@ class SourceStates:
         key: str,
         modified: str,
     ) -> str:
-        """Return the moment to send for a row that has just been read; moments are as the API writes them."""
+        """Return the source moment to send for a row that has just been read; moments are as the API writes them."""
         met = self._met.get((object_name, key))
         # Moments of one format compare as texts.
         if met is None or modified > met:
@@ -131,9 +131,9 @@ class SourceStates:
         object_name: str,
         results: Mapping[str, RowResult],
     ) -> None:
-        """Note the states that rows have met, by key value.
+        """Record the stored states that refused rows; ``results`` are by key value.
 
-        :raises OutdatedRead: any row was left out because of them.
+        :raises OutdatedRead: a row was left out because it may come from an older state.
         """
         met = {
             (object_name, key): result.newer
@@ -148,7 +148,7 @@ class SourceStates:
 
 @dataclass(frozen=True, slots=True)
 class UnitLineage:
-    """What all rows of a unit have in common: the Vault they come from, the route, and the run that found them, if any.
+    """The lineage that all rows of a unit share: the source Vault, the route, and the run that found them, if any.
 
     ``messages`` are message ids by item.
     """
@@ -160,7 +160,7 @@ class UnitLineage:
 
 
 def keeps_lineage(objects: Iterable[ObjectMetadata]) -> bool:
-    """Return whether the Vault that has described these objects keeps lineage."""
+    """Return whether the Vault whose object metadata this is stores lineage."""
     return any(described.keeps_lineage for described in objects)
 
 
@@ -172,8 +172,8 @@ def _unobserved(_evaluation: Evaluation) -> None:
 class Transfer:
     """One work unit at its integration point; ``locks`` keep other units of this process off shared records.
 
-    ``of_run`` says that a run has found the ids. ``states`` are what the unit's rows have met in the target Vault so
-    far; they are kept when the unit is read again. ``observe`` is called with every evaluation, before references are
+    ``of_run`` says that a run has found the ids. ``states`` are the stored states that have refused the unit's rows so
+    far; they stay when the unit is read again. ``observe`` is called with every evaluation, before references are
     settled. ``lineage`` is common to rows written to the target, ``lineage_back`` to those written to the source, for
     Vaults that keep it.
     """
@@ -216,7 +216,7 @@ class Transfer:
         item: str,
         failure: ItemFailure,
     ) -> None:
-        """Note an id that leads to no record: as a failure, or in a run as skipped."""
+        """Record an id without a record as a failure, or in a run as skipped."""
         # A run has just read the id, so the record was deleted since, and nobody asked for it.
         if self.of_run:
             outcome.skipped.add(item)

@@ -1,1 +1,1 @@
-"""Takes inbound messages to their integration points, and keeps their exceptions."""
+"""Processes inbound messages at their integration points, and records their exceptions."""

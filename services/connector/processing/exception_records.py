@@ -1,4 +1,4 @@
-"""Keeps User Exception Messages and Items: recorded once a message and item however often it fails, then resolved."""
+"""Records User Exception Messages and Items, once for each message and item, and resolves them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _STATUS = "error_status__sys"
 
 
 class ErrorStatus(StrEnum):
-    """Error Status of an exception record."""
+    """The values of Error Status of an exception record."""
 
     OPEN = "open__sys"
     RETRYING = "retrying__sys"
@@ -50,10 +50,10 @@ class MessageErrorType(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class MessageFailure:
-    """One message that could not be processed or delivered, wholly or in some of its items.
+    """One message that could not be processed or delivered, as a whole or in some of its items.
 
-    ``integration`` and ``integration_point`` are record ids, where they are known. ``warnings`` are about items that
-    were transferred all the same.
+    ``integration`` and ``integration_point`` are record ids, if known. ``warnings`` are about items that were
+    transferred nevertheless.
     """
 
     message_id: str
@@ -71,13 +71,13 @@ class MessageFailure:
 
     @property
     def status(self) -> ErrorStatus:
-        """Return the Error Status of its record: a message that only warns is not open."""
+        """Return the Error Status of the message's record; a message with warnings only is not open."""
         warns_only = self.warnings and not self.failed
         return ErrorStatus.WARNING if warns_only else ErrorStatus.OPEN
 
     @property
     def whole(self) -> bool:
-        """Return whether it failed before any of its items was looked at."""
+        """Return whether the message failed before any of its items was processed."""
         return not self.items and not self.warnings
 
 
@@ -87,7 +87,7 @@ def malformed(
     queue: str,
     reason: str,
 ) -> MessageFailure:
-    """Return the failure of a body that is no message."""
+    """Return the failure of a body that is not a message."""
     # Without an id it is known by its digest, so that a body that comes again is the same exception.
     digest = hashlib.sha256(body).hexdigest()
     # PostgreSQL stores no NUL in a text.
@@ -104,7 +104,7 @@ def malformed(
 
 
 class ExceptionRecords:
-    """The exception records of one Vault; every call may be repeated."""
+    """Writes the exception records of one Vault; every call may be repeated."""
 
     def __init__(self, client: VaultClient) -> None:
         self._client = client
@@ -113,7 +113,7 @@ class ExceptionRecords:
         """Create or reopen the records of these failures.
 
         :raises VaultUnavailable: the Vault is away.
-        :raises VaultRefused: the Vault does not take an exception record.
+        :raises VaultRefused: the Vault refuses an exception record.
         """
         by_id = {failure.message_id: failure for failure in failures}
         if not by_id:
@@ -184,7 +184,7 @@ class ExceptionRecords:
         return [item for item in items if item[_ITEM_KEY] not in ignored]
 
     async def _open_again(self, records: Sequence[str]) -> None:
-        """Open the items that were being retried, of messages that failed before any item was looked at."""
+        """Reopen the items that were being retried, of messages that failed before any item was processed."""
         if not records:
             return
         head = f"SELECT id FROM {ITEM}"  # noqa: S608  VQL, literals quoted
@@ -199,9 +199,9 @@ class ExceptionRecords:
         point: str | None,
         items: Collection[str],
     ) -> None:
-        """Resolve the earlier failures of these items at an integration point, and messages with nothing left.
+        """Resolve the earlier failures of these items at an integration point, and messages without unresolved items.
 
-        ``message_ids`` are messages that came through without a failure.
+        ``message_ids`` are messages that were processed without a failure.
 
         :raises ClientError: one of the calls fails.
         """
@@ -241,7 +241,7 @@ class ExceptionRecords:
         return {str(row[MESSAGE]) for row in rows}
 
     async def _with_items(self, messages: Collection[str]) -> set[str]:
-        """Return those of the messages that have unresolved items."""
+        """Return the messages among these that have unresolved items."""
         head = f"SELECT id, {MESSAGE} FROM {ITEM}"  # noqa: S608  VQL, literals quoted
         texts = statements(
             head,
@@ -343,7 +343,10 @@ def _item_row(
 
 
 def _require(results: Iterable[RowResult]) -> None:
-    """Raise VaultRefused with the first error of rows that were not taken."""
+    """Check that the Vault has taken all rows.
+
+    :raises VaultRefused: with the first error, when it refused some.
+    """
     for result in results:
         if result.ok:
             continue

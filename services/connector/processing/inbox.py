@@ -1,4 +1,4 @@
-"""Handles an inbound queue's messages: read, gathered into units, transferred, and their exceptions kept."""
+"""Handles an inbound queue's messages: reads them, gathers them into units, and runs the units."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ Attempt = Callable[[], Awaitable[None]]
 
 @dataclass
 class Slots:
-    """What all inbound queues of this process share: places for units at work, record locks, and its patience.
+    """The resources that all inbound queues of this process share: places for running units, record locks, patience.
 
-    ``run_overlap`` is how long before Last Successful Run Time a run begins to read.
+    ``run_overlap`` is the time before Last Successful Run Time at which a run begins to read.
     """
 
     places: asyncio.Semaphore
@@ -64,11 +64,11 @@ class Inbox:
         self._exceptions = ExceptionRecords(own.client)
 
     async def handle(self, deliveries: Sequence[Delivery]) -> None:
-        """Process deliveries to the end: each is transferred or recorded when this returns.
+        """Process deliveries: each is transferred, or recorded as an exception, when the call returns.
 
-        A Vault or broker that is away is waited for.
+        It waits for a Vault or broker that is away.
 
-        :raises VaultRefused: the target Vault takes no exception record; the broker then keeps the deliveries.
+        :raises VaultRefused: the target Vault refuses an exception record; the broker then keeps the deliveries.
         :raises Interrupted: the process stops first.
         """
         messages, unreadable = self._read(deliveries)
@@ -166,7 +166,7 @@ class Inbox:
             await self._patiently(executed)
 
     async def _patiently(self, attempt: Attempt) -> None:
-        """Call ``attempt`` in one of the places, again while a Vault or broker is away."""
+        """Call ``attempt`` in one of the places; repeat it while a Vault or broker is away."""
 
         async def bounded() -> None:
             # A unit that waits for a Vault leaves its place to those that need not.

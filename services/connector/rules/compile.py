@@ -1,4 +1,4 @@
-"""Compiles rules, once a configuration, to plain functions: source row in, target values or field errors out."""
+"""Compiles rules, once for each configuration, to functions from a source row to target values or field errors."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ Objects = Mapping[str, ObjectMetadata]
 
 @dataclass(frozen=True, slots=True)
 class _Compilation:
-    """One field rule on its way to a function; its faults name rule and field rule."""
+    """Compiles one field rule to a function; its faults name the rule and the field rule."""
 
     rule: IntegrationRule
     part: FieldRule
@@ -60,7 +60,7 @@ class _Compilation:
     lookup: LookupSet | None
 
     def reference(self) -> Reference | None:
-        """Return what the value refers to by a key; None for a value that is stored as it is."""
+        """Return the reference if the value is the key of another record; None for a value that is stored as it is."""
         field = self.part.target_field_lookup
         referenced = self.part.referenced_object or self.target.object
         lookup = self.lookup
@@ -77,12 +77,12 @@ class _Compilation:
         return self._to(referenced, field, "target_field_lookup")
 
     def fit(self) -> Convert:
-        """Return the function that makes a value fit for the target field."""
+        """Return the function that converts a value for the target field."""
         reference = self.reference()
         return by_key(reference) if reference else self._stored()
 
     def default(self) -> Read:
-        """Return the function with the value of a row whose source has none."""
+        """Return the function from a row without a source value to its default value."""
         text = self.part.field_default
         if text is None:
             return constant(None)
@@ -192,7 +192,7 @@ def _field(
         target_field=part.target_field,
         sent_as=SENT_AS.get(part.target_field, part.target_field),
         selection=selection,
-        # A function may give another type than its field has, so its value is not checked against the declared type.
+        # A function may return another type than its field has, so its value is not checked against the declared type.
         declared=None if part.query_field_select else part.query_field_type,
         source=reader(selection) if selection else nothing,
         fit=fit,
@@ -234,7 +234,7 @@ def _keys(
     rule: IntegrationRule,
     targets: Objects,
 ) -> dict[str, str]:
-    """Return the upsert key field of each target object that the rule fills one of."""
+    """Return target object → upsert key field, for the objects of which the rule fills a key."""
     candidates: dict[str, list[str]] = {}
     for part in rule.field_rules:
         # A key that is translated on its way is no longer the source record's own.

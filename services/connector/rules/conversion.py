@@ -1,4 +1,4 @@
-"""Makes values fit for a target field: converts them to its type, checks its limits, provides defaults."""
+"""Converts values to the type of a target field, checks the limits of the field, and provides defaults."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ _DATE_LENGTH = len("2026-01-31")
 
 
 class Unfit(Exception):
-    """A value that its target field cannot take; the text names the limit and never the value."""
+    """Raised for a value that its target field cannot take; the text names the limit and never the value."""
 
 
 class LengthCheck(StrEnum):
-    """What is done with a text that is longer than its target field takes."""
+    """The treatments of a text that is longer than its target field takes."""
 
     ERROR = "error"
     TRUNCATE = "truncate"
 
 
 class DefaultType(StrEnum):
-    """What ``field_default`` is: a value, the key of a record, or the name of a computed value."""
+    """The kinds of ``field_default``: a value, the key of a record, or the name of a computed value."""
 
     TEXT = "text"
     REFERENCE = "reference"
@@ -47,7 +47,7 @@ def converter(
     *,
     length: LengthCheck = LengthCheck.ERROR,
 ) -> Convert:
-    """Return the function that makes a non-empty value fit for ``field``; it raises Unfit."""
+    """Return the function that converts a non-empty value for ``field``; it raises ``Unfit`` for other values."""
     match field.type:
         case FieldType.NUMBER:
             return _number(field)
@@ -245,9 +245,9 @@ def computed(
     code: str,
     fit: Convert,
 ) -> Read:
-    """Return the function from a row to one of CODES, made fit for the target field.
+    """Return the function from a row to the computed value ``code``, converted for the target field.
 
-    :raises KeyError: the code is none of CODES.
+    :raises KeyError: the code is not one of CODES.
     """
     take = CODES[code]
 

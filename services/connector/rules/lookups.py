@@ -17,7 +17,7 @@ MAX_NAMED_KEY = 100
 
 
 class LookupType(StrEnum):
-    """What the source keys of a lookup set are, without the ending ``__sys``."""
+    """The types of lookup sets, by the kind of their source keys; without the ending ``__sys``."""
 
     PICKLIST = "picklist"
     OBJECT = "object"
@@ -35,7 +35,7 @@ _DEPRECATED = {"lifecyclestate": LookupType.OBJECT_STATE}
 
 
 class MissingLookup(StrEnum):
-    """What a field rule does about a source key that its lookup set has no active row for."""
+    """The ways in which a field rule treats a source key without an active row in its lookup set."""
 
     ERROR = "error"
     DEFAULT = "default"
@@ -43,7 +43,7 @@ class MissingLookup(StrEnum):
 
 
 class UnknownKey(Unfit):
-    """A source key that the lookup set has no row for; with ``warning`` the record is transferred all the same."""
+    """Raised for a source key without a row in the lookup set; with ``warning`` the record is transferred anyway."""
 
     def __init__(
         self,
@@ -56,7 +56,7 @@ class UnknownKey(Unfit):
 
 
 class UseDefault(Exception):
-    """The field rule's default takes the place of a source key without a row."""
+    """Raised for a source key without a row when the field rule's default replaces it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +91,9 @@ def translation(
     fit: Convert,
     missing: MissingLookup,
 ) -> Convert:
-    """Return the function from a source value to the fitted value of its target key; a list element by element.
+    """Return the function from a source value to the converted target key; a list is translated element by element.
 
-    The function raises UnknownKey or UseDefault for a key without a row, as ``missing`` says.
+    The function raises ``UnknownKey`` or ``UseDefault`` for a key without a row, depending on ``missing``.
     """
     # Fitting a target key again for every row would cost more than the lookup, so it is done once a key.
     fitted: dict[str, object] = {}
@@ -122,7 +122,7 @@ def translation(
 
 
 def source_key(value: object) -> str:
-    """Return one source value as a row of a lookup names it."""
+    """Return one source value as the key in the rows of a lookup set."""
     if isinstance(value, bool):
         return "true" if value else "false"
     return str(value)
@@ -204,14 +204,14 @@ def _text(
 
 
 class MissingKeys:
-    """Source keys that the lookup sets of a connection have no row for, with how often each was read."""
+    """The source keys without a row in the lookup sets of a connection, with the number of times each was read."""
 
     def __init__(self) -> None:
         self._sets: dict[LookupName, LookupSet] = {}
         self._counts: dict[LookupName, Counter[str]] = {}
 
     def count(self, missing: Iterable[tuple[LookupSet, str]]) -> None:
-        """Add keys that rows have and their lookup sets have not."""
+        """Count keys of rows that are missing in their lookup sets."""
         for lookup, key in missing:
             place = (lookup.type, lookup.name)
             self._sets[place] = lookup
@@ -219,7 +219,7 @@ class MissingKeys:
             counts[key] += 1
 
     def listed(self) -> list[tuple[LookupSet, str, int]]:
-        """Return set, key and count: set by set, the most frequent keys first."""
+        """Return tuples of set, key and count, grouped by set, the most frequent keys first."""
         found: list[tuple[LookupSet, str, int]] = []
         for place in sorted(self._counts):
             counts = self._counts[place]

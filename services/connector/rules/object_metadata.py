@@ -54,7 +54,7 @@ class FieldMetadata:
 
 @dataclass(frozen=True, slots=True)
 class ChildRelationship:
-    """A to-many relationship: records of ``object`` that refer to this one."""
+    """A to-many relationship: records of ``object`` that refer to a record of this object."""
 
     name: str
     object: str
@@ -62,7 +62,7 @@ class ChildRelationship:
 
 @dataclass(frozen=True, slots=True)
 class ObjectMetadata:
-    """One object: its fields by name, its to-many relationships, and whether its Vault keeps lineage."""
+    """One object: its fields by name, its to-many relationships, and whether its Vault stores lineage."""
 
     name: str
     fields: Mapping[str, FieldMetadata]
@@ -73,9 +73,9 @@ class ObjectMetadata:
     def from_json(cls, answer: Json) -> ObjectMetadata:
         """Read the ``object`` member of ``GET /metadata/vobjects/{object}``, or the whole answer.
 
-        Of documents it reads the answer of ``GET /metadata/objects/documents/properties``.
+        For documents, read the answer of ``GET /metadata/objects/documents/properties``.
 
-        :raises ValueError: the answer has no such shape.
+        :raises ValueError: the answer has another shape.
         """
         properties = answer.get("properties")
         if isinstance(properties, list):
@@ -83,7 +83,7 @@ class ObjectMetadata:
             return cls(DOCUMENTS, of_documents)
         body = answer.get("object", answer)
         if not isinstance(body, Mapping) or not isinstance(body.get("fields"), list):
-            raise ValueError("object metadata without a list of fields")  # noqa: TRY004  the answer is bad, not the call
+            raise ValueError("object metadata without a list of fields")  # noqa: TRY004  a bad answer, not a bad call
         fields = {field.name: field for field in map(_field, body["fields"])}
         # Metadata lists relationships in both directions; the to-one ones are those of the reference fields.
         outbound = {field.outbound for field in fields.values() if field.outbound}

@@ -1,4 +1,4 @@
-"""Plans the source query of a rule: the VQL for a batch of ids, and where each value stands in its rows."""
+"""Plans the source query of a rule: the VQL for a batch of ids, and the place of each value in the result rows."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class QueryPlan:
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """How a query object is reached from the primary one: a to-one prefix, or a to-many relationship."""
+    """The path from the primary query object to another one: a to-one prefix, or a to-many relationship."""
 
     prefix: str = ""
     child: str | None = None
@@ -114,7 +114,7 @@ def _require_field(
     primary: ObjectMetadata,
 ) -> None:
     field = part.query_field or ""
-    # Of related objects and of expressions only the source Vault knows whether they exist.
+    # Only the source Vault knows whether fields of related objects, and expressions, exist.
     elsewhere = place.prefix or place.child is not None or "." in field
     if elsewhere or part.query_field_select or field in primary.fields:
         return
@@ -124,7 +124,7 @@ def _require_field(
 
 @dataclass(slots=True)
 class _Columns:
-    """The expressions selected of one object, by the name that the answer has for each."""
+    """The expressions selected from one object, by their names in the result rows."""
 
     rule: str
     texts: dict[str, str]
@@ -135,9 +135,9 @@ class _Columns:
         place: _Place,
         primary: ObjectMetadata,
     ) -> str:
-        """Select what a field rule reads, and return the name that the answer has for it.
+        """Select the expression of a field rule, and return its name in the result rows.
 
-        :raises RuleError: something else is selected under that name.
+        :raises RuleError: another expression is selected under that name.
         """
         expression = (part.query_field_select or "").strip()
         if expression:
@@ -151,7 +151,7 @@ class _Columns:
         if known is not None and _value(known) != _value(expression):
             text = f"something else is selected as {name} already; use another alias"
             raise RuleError(self.rule, part.name, text)
-        # Of a text and the whole of it, the whole is selected: it serves both rules.
+        # Two rules may read a text and its whole: selecting the whole serves both.
         if known is None or "(" in expression:
             self.texts[name] = expression
         return name
@@ -173,7 +173,7 @@ class _Columns:
 
 
 def _value(expression: str) -> tuple[str, ...]:
-    """Return what an expression reads, however it is written; a text and the whole of it are the same value."""
+    """Return the identity of an expression's value: a field and the function for its whole text have the same."""
     match = _SELECT.fullmatch(expression)
     if match is None:
         return (expression,)
@@ -194,7 +194,7 @@ def _expression(
 
 
 def whole_text(type: FieldType) -> str | None:
-    """Return the VQL function that reads a field in full; None for a type that is never cut."""
+    """Return the VQL function that reads a field's whole text; None for a type that VQL never shortens."""
     # VQL returns the first 250 characters of a bare long text; these functions return all of it.
     match type:
         case FieldType.LONG_TEXT:
@@ -219,7 +219,7 @@ def whole_text(type: FieldType) -> str | None:
 
 
 def _declared_whole_text(declared: str | None) -> str | None:
-    # A field of a related object is not described here, so its rule has to say that it is a long text.
+    # The metadata does not describe fields of related objects, so the rule has to declare a long text.
     if declared is None:
         return None
     kind = query_kind(declared)
@@ -283,7 +283,7 @@ def _to_one(
         return _Place(prefix=f"{query_object}.")
     pointing = [field for field in references if field.object == query_object]
     if len(pointing) > 1:
-        # Of several references the one that is named like the object is meant.
+        # With several references to the object, the one named like the object is used.
         pointing = [field for field in pointing if field.name == query_object]
         if not pointing:
             text = f"{primary.name} refers to {query_object} in several fields; name the relationship as query_object"
@@ -337,7 +337,7 @@ def prefixed(
     clause: str,
     prefix: str,
 ) -> str:
-    """Put a to-one path before every field name of a filter clause; literals and functions stay as they are."""
+    """Return a filter clause with a to-one path before every field name; literals and functions stay unchanged."""
     if not prefix:
         return clause
 

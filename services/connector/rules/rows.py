@@ -43,7 +43,7 @@ def statements(
     conditions: str | None = None,
     keys: int = MAX_KEYS,
 ) -> Iterator[str]:
-    """Yield ``{head} WHERE {field} CONTAINS (…) [AND {conditions}]``, as often as the limits on keys and text need."""
+    """Yield ``{head} WHERE {field} CONTAINS (…) [AND {conditions}]``, split by the limits on keys and text length."""
     tail = f" AND {conditions}" if conditions else ""
     room = MAX_STATEMENT - len(head) - len(tail) - len(field) - _SYNTAX
     chunk: list[str] = []
@@ -61,7 +61,7 @@ def statements(
 
 
 def modified_field(object_name: str) -> str:
-    """Return the field that says when a source record was last modified."""
+    """Return the field with the last modified date of a source record."""
     # Each version of a document has a modified date of its own.
     return "version_modified_date__v" if object_name == DOCUMENTS else MODIFIED
 
@@ -93,7 +93,7 @@ class Selection:
 
 
 def reader(selection: Selection) -> Read:
-    """Return the function that takes a value out of a row; it returns None where the row has no such value."""
+    """Return the function that reads a value from a row; the function returns None for a row without the value."""
     child = selection.child
     key = selection.key
     if child is None:
@@ -115,7 +115,7 @@ def nothing(_row: Row) -> object:
 
 
 class QueryKind(StrEnum):
-    """What a query field type says of a field, without the kind of record that has the field."""
+    """The kinds of values that query field types declare, whatever record has the field."""
 
     BOOLEAN = "boolean"
     COMPONENT = "component"
@@ -157,9 +157,9 @@ _REFERENCE = frozenset({"object", "objectreference", "parentobject"})
 
 
 def query_kind(declared: str) -> QueryKind:
-    """Return what a query field type says of its field.
+    """Return the kind of values that a query field type declares.
 
-    :raises KeyError: ``declared`` is none of QUERY_FIELD_TYPES.
+    :raises KeyError: ``declared`` is not one of QUERY_FIELD_TYPES.
     """
     return _QUERY_FIELD_TYPES[declared]
 
@@ -184,7 +184,7 @@ def mismatch(
     declared: str,
     described: str,
 ) -> str | None:
-    """Return why a column of the type ``described`` is not of the declared type; None when it is."""
+    """Return the reason why a column of the type ``described`` is not of the declared type; None when it is."""
     accepted = _accepted(query_kind(declared))
     # Descriptions spell most types as metadata does ("String"), and some in lower case ("id").
     if accepted is None or described.lower() in accepted:
@@ -196,7 +196,7 @@ def mismatch(
 
 
 def _accepted(kind: QueryKind) -> frozenset[str] | None:
-    """Return the described types, in lower case, that fit a declared one; None when any does."""
+    """Return the described types, in lower case, that fit a declared type; None when all types do."""
     match kind:
         case QueryKind.FORMULA | QueryKind.LOOKUP:
             # Both are of the type of what they come to, which only the source Vault knows.

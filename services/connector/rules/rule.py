@@ -25,7 +25,7 @@ _Choice = TypeVar("_Choice", bound=StrEnum)
 
 
 class RuleError(Exception):
-    """A rule that cannot be carried out until the configuration changes; the text says what to change.
+    """Raised for a rule that cannot be carried out until the configuration changes; the text says what to change.
 
     ``rule`` and ``field_rule`` are component names.
     """
@@ -44,7 +44,7 @@ class RuleError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class FieldRule:
-    """The source of one target field's value; names carry no ``Object.``/``Field.`` prefix.
+    """The source of one target field's value; names have no ``Object.``/``Field.`` prefix.
 
     A rule for a document field has ``documents`` as its target object.
     """
@@ -77,7 +77,7 @@ class QueryObjectRule:
 
 @dataclass(frozen=True, slots=True)
 class IntegrationRule:
-    """One active rule with its active parts, as it reads records of one object.
+    """One active rule with its active parts, for records of one query object.
 
     ``integration_point`` and ``connection`` are API names. A component without a primary query object is a rule
     for each query object that its field rules name.
@@ -93,7 +93,7 @@ class IntegrationRule:
 
     @property
     def role(self) -> str:
-        """Return the name of the original rule on the copy of a connection; else the rule's own name."""
+        """Return the rule's own name or, on the copy of a connection, the name of the original rule."""
         return self.copy_of or self.name
 
     @property
@@ -105,7 +105,7 @@ class IntegrationRule:
 
 @dataclass(frozen=True, slots=True)
 class BrokenRule:
-    """An active rule that cannot be read; only messages of its integration point fail by it."""
+    """An active rule that cannot be read; only messages of its integration point fail because of it."""
 
     integration_point: str | None
     error: RuleError
@@ -154,7 +154,7 @@ def read_rule(component: Json) -> tuple[IntegrationRule, ...]:
 
 
 def _by_query_object(rule: IntegrationRule) -> tuple[IntegrationRule, ...]:
-    """Return a rule for each object that a rule without a primary query object reads; they read no relationships."""
+    """Return a rule for each query object of a rule without a primary one; these rules read no relationships."""
     objects = (part.query_object for part in rule.field_rules)
     named = tuple(dict.fromkeys(name for name in objects if name))
     if not named:
@@ -223,7 +223,7 @@ def _field_rule(
 
 @dataclass(frozen=True, slots=True)
 class _Attributes:
-    """Attributes of one field rule whose values are a fixed few."""
+    """The attributes of one field rule whose values are enumerated."""
 
     rule: str
     part: str

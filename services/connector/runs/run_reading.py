@@ -1,4 +1,4 @@
-"""Carries out a run's message: pages through what changed, from the position on, and puts batches on the queue."""
+"""Carries out a run's message: reads the changed records page by page, and puts batches of them on the queue."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _RUNNING = "RUNNING"
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Ids of changed records, and where the next page begins."""
+    """The ids of a page of changed records, and the cursor of the next page."""
 
     reading: Reading
     ids: tuple[str, ...]
@@ -47,7 +47,7 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class RunReading:
-    """Carries out one run message; it may be carried out again, and by several connectors at once."""
+    """Carries out one run message, which may be repeated, also by several connectors at once."""
 
     vaults: Vaults
     own: ConnectedVault
@@ -57,7 +57,7 @@ class RunReading:
     batch: RunBatch
 
     async def run(self) -> None:
-        """Read the stage that is due to its end; the run ends with the reason when it cannot be read.
+        """Read the due stage to its end; end the run with the reason when it cannot be read.
 
         :raises VaultUnavailable: a Vault is away, and the message is to be carried out again.
         :raises BrokerUnavailable: likewise the broker.
@@ -90,7 +90,7 @@ class RunReading:
             )
 
     async def _update(self, progress: dict[str, object]) -> Row:
-        """Report how far the reading has come, and return the run as it is then."""
+        """Report the progress of the reading, and return the updated run."""
         batch = self.batch
         return await self.own.client.tell_run(
             batch.integration,
@@ -168,7 +168,7 @@ class RunReading:
         page: Page,
         batch: RunBatch,
     ) -> None:
-        """Put a batch on this queue."""
+        """Publish a batch of the run to the inbound queue that this message came from."""
         now = datetime.now(UTC)
         attributes: dict[str, JsonValue] = {
             "object": page.reading.object,
@@ -205,7 +205,7 @@ async def next_page(
     part: Window,
     cursor: Cursor,
 ) -> Page | None:
-    """Return the next page of a stage that has any records; None at the end of the stage.
+    """Return the next page with records in a stage; None at the end of the stage.
 
     :raises ClientError: one of the calls fails.
     """

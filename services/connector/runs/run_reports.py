@@ -38,7 +38,7 @@ def counts(
 
 
 def _was_mapped(kind: ItemErrorType) -> bool:
-    """Return whether a record that fails with this error has its target values."""
+    """Return whether a record that failed with this error already had its target values."""
     match kind:
         # Both come after evaluation: the record was matched or saved by its target values.
         case ItemErrorType.SAVE | ItemErrorType.MATCH:

@@ -1,8 +1,8 @@
-"""Computes the window of a run and the way through it: which statement lists the next records, and where to go on.
+"""Computes the window of a run, the statement that lists the next records in it, and the cursor after a page.
 
-The window is closed below and begins before Last Successful Run Time, so that a change is seen that was committed late
-or in the same millisecond. It ends at the source's clock before the read: what changes later is the next run's. Records
-come in the order of their dates and ids, and a page begins after the last record of the page before it.
+The window includes its first moment and begins before Last Successful Run Time, so that changes are read that were
+committed late or in the same millisecond. It ends at the source's clock before the read: later changes are read by the
+next run. Records are in the order of dates and ids, and a page begins after the last record of the page before it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from shared.spark.envelope import MAX_ITEMS, format_moment
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Two moments, as the API writes them, that both belong to the window."""
+    """The first and the last moment of a run's window, as the API writes them; both are inside."""
 
     since: str
     until: str
@@ -37,9 +37,9 @@ def window(
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """Where the next page of a stage begins: in which of its readings, and after which record.
+    """The beginning of a stage's next page: the reading, and the record after which it begins.
 
-    In a list of deletions ``id`` is how many of them were read: the API knows no other place in it.
+    In a list of deletions, ``id`` is the number of deletions read, since the API pages through them by number.
     """
 
     reading: int = 0
@@ -47,17 +47,17 @@ class Cursor:
     id: str = ""
 
     def encode(self) -> str:
-        """Return the position as the Vault keeps it."""
+        """Return the position as the text that the Vault stores."""
         return f"{self.reading} {self.modified} {self.id}"
 
     @property
     def read(self) -> int:
-        """Return how much of a list of deletions was read."""
+        """Return the number of deletions that were read, in a list of deletions."""
         return int(self.id or 0)
 
     @classmethod
     def decode(cls, position: str) -> Cursor:
-        """Return the cursor of a position that ``encode`` wrote; the beginning for an empty one."""
+        """Return the cursor in a position that ``encode`` wrote; for an empty position, the beginning."""
         if not position:
             return cls()
         reading, modified, record = position.split(" ")
@@ -68,7 +68,7 @@ class Cursor:
         reading: Reading,
         rows: Sequence[Mapping[str, object]],
     ) -> Cursor:
-        """Return the cursor behind a page; behind the reading itself when it was the last page."""
+        """Return the cursor after a page; after the last page of a reading, the beginning of the next reading."""
         # A full page may be the last one; the next one is then empty.
         if len(rows) < MAX_ITEMS:
             return Cursor(self.reading + 1)
@@ -120,7 +120,7 @@ def _own(
     since = cursor.modified or part.since
     conditions = [_within(modified, since, part.until)]
     if cursor.id:
-        # Of the records of the last page's last date, those with a greater id are still to be read.
+        # Records with the last date of the last page and a greater id are still to be read.
         later = f"{modified} > {literal(cursor.modified)}"
         conditions.append(f"({later} OR id > {literal(cursor.id)})")
     return conditions

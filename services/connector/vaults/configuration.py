@@ -1,4 +1,4 @@
-"""Answers from the target Vault's configuration of one connection's traffic: routes, rules, what may be written."""
+"""Contains the target Vault's configuration for one connection: routes, rules, and permissions to write."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from services.connector.rules.rule import BrokenRule, IntegrationRule, RuleError
 
 
 class ConfigurationFault(Exception):
-    """A message that no configuration provides for; the text says what an administrator has to change."""
+    """Raised for a message without a matching configuration; the text says what an administrator has to change."""
 
 
 @dataclass(frozen=True, slots=True)
 class Connection:
     """One row of ``connection__sys``; ``remote_name`` is the connection's API name in the remote Vault.
 
-    Nothing may be written over it into the Vault of a ``guarded`` one, nor into the remote Vault of a ``reading`` one.
+    A ``guarded`` connection forbids writes into its own Vault, a ``reading`` one writes into the remote Vault.
     """
 
     id: str
@@ -60,13 +60,13 @@ class IntegrationPoint:
 
     @property
     def role(self) -> str:
-        """Return the API name by which messages from the remote Vault, and the connector's own code, know it."""
+        """Return the API name that messages and the connector's code use: that of the original, on a copy."""
         return self.copy_of or self.api_name
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """The integration point that a message is for, with the integration and connection above it."""
+    """The integration point that a message is for, with its integration and connection."""
 
     connection: Connection
     integration: Integration
@@ -74,14 +74,14 @@ class Route:
 
     @property
     def live(self) -> bool:
-        """Return whether all three are active."""
+        """Return whether connection, integration and point are all active."""
         above = self.connection.active and self.integration.active
         return above and self.point.active
 
 
 @dataclass(frozen=True)
 class Configuration:
-    """All configuration that decides about messages between one source and one target Vault."""
+    """The whole configuration for messages between one source and one target Vault."""
 
     connections: Mapping[str, Connection]
     integrations: Mapping[str, Integration]
@@ -180,7 +180,7 @@ class Configuration:
         )
 
     def may_write_back(self, source_vault: int) -> bool:
-        """Return whether the source Vault may be written into: not a production Vault, from a sandbox."""
+        """Return whether the source Vault may be written into: a production Vault may not, from a sandbox."""
         return not any(
             connection.reading
             for connection in self.connections.values()
@@ -201,7 +201,7 @@ class Configuration:
         route: Route,
         role: str | None = None,
     ) -> tuple[IntegrationRule, ...]:
-        """Return the active rules of a route's integration point, or of that with another role on its connection.
+        """Return the active rules of a route's integration point, or of the point with ``role`` on its connection.
 
         :raises RuleError: one of them cannot be read.
         :raises ConfigurationFault: there is none.

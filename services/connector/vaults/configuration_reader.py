@@ -1,4 +1,4 @@
-"""Reads the configuration between two Vaults by public calls, and again only what may be stale."""
+"""Reads the configuration between two Vaults by public calls, and refreshes only the parts that may be stale."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ Metadata = dict[str, Json | None]
 
 
 class ConfigurationReader:
-    """Reads the configuration between one source and one target Vault, and keeps it while it is current."""
+    """Reads the configuration between one source and one target Vault, and caches it while it is current."""
 
     def __init__(
         self,
@@ -70,7 +70,7 @@ class ConfigurationReader:
         component: Json,
         moment: datetime,
     ) -> tuple[Configuration, tuple[IntegrationRule, ...]]:
-        """Return the configuration of ``moment`` or later with this rule in place of the one of its name; its parts.
+        """Return the configuration at ``moment`` or later in which this rule replaces that of its name, and its parts.
 
         :raises RuleError: the rule cannot be read.
         :raises ClientError: one of the calls fails.
@@ -118,7 +118,7 @@ class ConfigurationReader:
         )
         answers.sources |= sources
         answers.targets |= targets
-        # Of an unchanged configuration the same object is returned, with all its rules already compiled.
+        # An unchanged configuration is returned as the same object, with all its rules already compiled.
         if known is None or answers != self._raw:
             self._raw = answers
             self._known = known = answers.configuration()
@@ -158,7 +158,7 @@ class ConfigurationReader:
 
 @dataclass(slots=True)
 class _Answers:
-    """What two Vaults have answered about their configuration; equal answers make equal configurations."""
+    """The answers of two Vaults about their configuration; equal answers make equal configurations."""
 
     components: list[Row]
     connections: list[Row]
@@ -169,7 +169,7 @@ class _Answers:
     targets: Metadata
 
     def configuration(self) -> Configuration:
-        """Return the configuration that the answers say."""
+        """Return the configuration in the answers."""
         rules, broken = read_rules(self.components)
         connections = read_connections(self.connections)
         integrations = [_integration(row) for row in self.integrations]

@@ -1,4 +1,4 @@
-"""Knows the Vaults that this connector serves, by Vault id, and waits while one of them is away."""
+"""Manages the Vaults that this connector serves, by Vault id, and waits while one of them is away."""
 
 from __future__ import annotations
 
@@ -43,7 +43,10 @@ _REFUSALS_THAT_PASS = frozenset(
 
 @contextmanager
 def passing_refusals() -> Iterator[None]:
-    """Raise VaultUnavailable for a refusal that concerns no message, such as a sign-in that fails."""
+    """Convert refusals that concern no message, such as a failed sign-in.
+
+    :raises VaultUnavailable: the block raises such a refusal.
+    """
     try:
         yield
     except VaultRefused as refused:
@@ -53,17 +56,17 @@ def passing_refusals() -> Iterator[None]:
 
 
 class Interrupted(Exception):
-    """The process stops; the handler that was waiting returns its messages to the broker."""
+    """Raised when the process stops; the waiting handler returns its messages to the broker."""
 
 
 class Patience:
-    """Waits for Vaults and brokers that are away, for as long as the process lives."""
+    """Waits for Vaults and brokers that are away, until the process stops."""
 
     def __init__(self) -> None:
         self._ending = asyncio.Event()
 
     def end(self) -> None:
-        """Let no more attempts begin; attempts under way may finish."""
+        """Stop all waiting: no more attempts begin, attempts under way may finish."""
         self._ending.set()
 
     async def wait_for(
@@ -73,7 +76,7 @@ class Patience:
     ) -> T:
         """Call ``attempt`` again, after growing pauses, while it fails with a fault that will pass.
 
-        ``name`` is the peer that the log names as away.
+        ``name`` is the name of the peer in the log.
 
         :raises Interrupted: the process stops first.
         """
@@ -97,14 +100,17 @@ class Patience:
         raise Interrupted(f"stopped waiting for {name}")
 
     def proceed(self) -> None:
-        """Raise Interrupted when the process stops."""
+        """Check that the process is not stopping.
+
+        :raises Interrupted: it is stopping.
+        """
         if self._ending.is_set():
             raise Interrupted("the process stops")
 
 
 @dataclass(frozen=True, slots=True)
 class KnownVault:
-    """One Vault after sign-in; one that is elsewhere has a broker of its own, which this connector does not use."""
+    """One Vault after sign-in; its queues may be at another broker, which this connector does not use."""
 
     name: str
     vault_id: int
@@ -121,28 +127,28 @@ class ConnectedVault(KnownVault):
 
 @dataclass(frozen=True)
 class Vaults:
-    """All Vaults by id, with the configuration between each source and target."""
+    """Stores all Vaults by id, with the configuration between each source and target."""
 
     by_id: dict[int, KnownVault]
     _readers: dict[tuple[int, int], ConfigurationReader] = field(default_factory=dict)
     _sources: dict[tuple[int, str], VaultClient] = field(default_factory=dict)
 
     def join(self, vault: KnownVault) -> None:
-        """Add one more Vault."""
+        """Add a Vault to those that the connector serves."""
         self.by_id[vault.vault_id] = vault
 
     def get(self, vault_id: int | None) -> KnownVault | None:
-        """Return the Vault with this id, when it is one of the connector's."""
+        """Return the Vault with this id, None when the connector does not serve it."""
         return None if vault_id is None else self.by_id.get(vault_id)
 
     @property
     def connected(self) -> tuple[ConnectedVault, ...]:
-        """Return those whose queues are at the connector's broker."""
+        """Return the Vaults whose queues are at the connector's broker."""
         known = self.by_id.values()
         return tuple(vault for vault in known if isinstance(vault, ConnectedVault))
 
     def remotes(self, vault: KnownVault) -> tuple[KnownVault, ...]:
-        """Return all the other Vaults."""
+        """Return all Vaults except ``vault``."""
         return tuple(other for other in self.by_id.values() if other is not vault)
 
     async def source(
@@ -150,9 +156,9 @@ class Vaults:
         vault: KnownVault,
         connection: Connection,
     ) -> VaultClient:
-        """Return a source Vault as it lets the target Vault use it, in which this connection is configured.
+        """Return the source Vault of the target Vault's connection, with the session that it allows the target.
 
-        :raises ClientError: a call fails, among others as the connection is not Active in the source Vault.
+        :raises ClientError: a call fails, for example because the connection is not Active in the source Vault.
         """
         # A Vault at the other end of an External connection knows no connection of ours: there the connector's own
         # user reads.
@@ -165,12 +171,12 @@ class Vaults:
         vault: KnownVault,
         connection: str,
     ) -> VaultClient:
-        """Return a Vault as it lets the Vault at the other end of its connection ``connection`` use it.
+        """Return a Vault with the session that it allows the remote Vault of its connection ``connection``.
 
         :raises ClientError: the sign-in fails.
         """
         key = (vault.vault_id, connection)
-        # Kept, so that a unit need not sign in anew.
+        # Cached, so that a unit need not sign in again.
         if key not in self._sources:
             self._sources[key] = vault.client.for_connection(connection)
         client = self._sources[key]

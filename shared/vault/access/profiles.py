@@ -40,7 +40,7 @@ Components = Mapping["Key", Component]
 
 
 def active_profiles(components: Components) -> dict[str, SecurityProfile]:
-    """Return every active profile by name, those of every Vault among them; inactive sets allow nothing."""
+    """Return all active profiles by name, with those that every Vault has; inactive sets allow nothing."""
     active = {key: c for key, c in components.items() if c.flag("active", True)}
     profiles: dict[str, SecurityProfile] = {}
     for component in active.values():
@@ -50,7 +50,7 @@ def active_profiles(components: Components) -> dict[str, SecurityProfile]:
 
 
 def profile_of(component: Component, components: Components) -> SecurityProfile:
-    """Return the profile that a ``Securityprofile`` makes, active or not, of those of its sets that exist."""
+    """Return the profile that a ``Securityprofile`` defines, active or not, with those of its sets that exist."""
     sets: list[PermissionSet] = []
     for name in component.references("permission_sets"):
         named = components.get((PERMISSION_SET, name))
@@ -64,7 +64,7 @@ def profile_of(component: Component, components: Components) -> SecurityProfile:
 
 
 def permission_set_of(component: Component) -> PermissionSet:
-    """Return what a ``Permissionset`` allows; permissions that this Vault does not know allow nothing."""
+    """Return the permission set that a ``Permissionset`` defines; permissions unknown to this Vault are ignored."""
     # A component of another Vault may name permissions that this one does not have.
     known = {grant.value: grant for grant in Grant}
     names = component.texts("permissions")
@@ -127,7 +127,7 @@ def permissions_json(
 ) -> list[dict[str, object]]:
     """Return the permissions on objects and their fields; ``only`` is ``name__v::{permission name}``, or empty.
 
-    :raises VaultFault: INVALID_FILTER when ``only`` is anything else.
+    :raises VaultFault: INVALID_FILTER when ``only`` has another form.
     """
     if only and not only.startswith(FILTER):
         message = f"[filter] takes {FILTER}{{permission name}}"
@@ -162,13 +162,13 @@ def _is_editable(field: Field) -> bool:
     return field.editable and not field.system
 
 
-# Nobody gives permissions that they do not have themselves.
+# Nobody may grant permissions that they do not have themselves.
 
 
 def check_change(caller: Caller, step: Step) -> None:
     """Check that no permission set or profile that is made, changed or dropped allows more than the caller may do.
 
-    What it allowed before counts as well: who drops a set takes something from others.
+    The permissions before the change count as well: a caller who drops a set takes permissions from others.
 
     :raises ComponentError: with the code NOT_PERMITTED when one does.
     """
@@ -192,7 +192,7 @@ def _check(
 
 
 def _made(component: Component, components: Components) -> SecurityProfile:
-    """Return what a component allows, active or not: it may become so."""
+    """Return the profile that a component defines, also for an inactive one, which may become active."""
     if component.type == PROFILE:
         return profile_of(component, components)
     if component.type == PERMISSION_SET:

@@ -26,7 +26,7 @@ STATUSES = (("true", "Active"), ("false", "Inactive"))
 
 
 def label_of(name: str) -> str:
-    """Return what a page calls an attribute."""
+    """Return the label of an attribute on pages."""
     # Abbreviations of MDL read better as words.
     if name in LABELS:
         return LABELS[name]
@@ -98,7 +98,7 @@ def changes_of(
     component: Component,
     form: Mapping[str, str],
 ) -> tuple[Change, ...]:
-    """Return what a form changes of a component: attributes that differ are set, emptied ones are dropped."""
+    """Return the changes of a component in a form: attributes that differ are set, emptied ones are dropped."""
     return tuple(_changes(kind.attributes.values(), component, form))
 
 
@@ -121,7 +121,7 @@ def _changes(
 
 
 def _options(attribute: Attribute) -> tuple[tuple[str, str], ...]:
-    """Return value and label of what an attribute may be; empty when it is any text."""
+    """Return value and label of each value that an attribute may have; empty when it may be any text."""
     match attribute.type:
         case ValueType.BOOLEAN:
             return STATUSES if attribute.name == ACTIVE else SWITCHES

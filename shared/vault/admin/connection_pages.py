@@ -124,7 +124,7 @@ async def duplicate_form(
     """Ask for the names of the copy."""
     authorize(visit.caller, Grant.MANAGE_CONNECTIONS)
     shown = await view(visit, OBJECT, record_id)
-    # The template is that of a refused form, too, which has values to show again.
+    # The same template shows a refused form, which has values to show again.
     return visit.page("duplicate.html", view=shown, entered={}, error=None)
 
 

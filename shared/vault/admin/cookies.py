@@ -22,7 +22,7 @@ PATH = "/ui"
 
 
 class NoteKind(StrEnum):
-    """Whether a message reports something done or refused; the class by which the page colours it."""
+    """The kinds of messages, after success or refusal; also the CSS class that colours a message."""
 
     DONE = "done"
     REFUSED = "refused"

@@ -85,7 +85,7 @@ async def messages(
 
 
 async def _scopes(visit: Visit) -> list[tuple[str, list[tuple[str, str]]]]:
-    """Return the connections and integrations whose messages can be retried together: API names and names."""
+    """Return parameter → options (API name, name) for connections and integrations that can be retried as a whole."""
     scopes = []
     for parameter, object_name, name in SCOPES:
         if may(visit.caller, object_name, Operation.READ):

@@ -16,7 +16,7 @@ from shared.vault.jobs.job_model import JobFilter
 
 router = APIRouter()
 
-# Of the Vault's configuration, what an administrator looks for first.
+# The parts of the configuration that an administrator looks for first.
 TABLES = (
     (
         "Connections",
@@ -90,7 +90,7 @@ async def _blocks(visit: Visit) -> list[Block]:
 
 
 async def _open(visit: Visit) -> int | None:
-    """Return how many User Exception Messages are open; None when the caller may not read them."""
+    """Return the number of open User Exception Messages; None when the caller may not read them."""
     if not may(visit.caller, EXCEPTION, Operation.READ):
         return None
     where = "WHERE error_status__sys = 'open__sys'"

@@ -23,7 +23,7 @@ BLANK = ("", "")
 
 
 class InputKind(StrEnum):
-    """How a page asks for a value: the types of HTML inputs, and those that are elements of their own."""
+    """The kinds of inputs on a page: the types of HTML inputs, and the elements of other names."""
 
     TEXT = "text"
     TEXT_AREA = "textarea"
@@ -152,7 +152,7 @@ def kind_of(type: FieldType) -> InputKind:
 
 
 def _options(field: Field, registry: Registry) -> Iterable[tuple[str, str]]:
-    """Return value and label of what a field may be; nothing when it is any text."""
+    """Return value and label of each value that a field may have; empty when it may be any text."""
     if field.type is FieldType.BOOLEAN:
         return YES_OR_NO
     picklist = registry.picklists.get(field.picklist or "")
@@ -250,7 +250,7 @@ async def with_ids(
     fields: Sequence[Field],
     row: Mapping[str, object],
 ) -> dict[str, object]:
-    """Return the row with ids in place of names of records, where a name is that of one record only."""
+    """Return the row with ids in place of record names; a name that several records have stays as it is."""
     resolved = dict(row)
     for field in fields:
         value = row.get(field.name)

@@ -71,7 +71,7 @@ async def run_now(
     path = f"/ui/integrations/{record_id}"
     api_name = await _api_name(visit, record_id)
     job_id = await visit.vault.runs.request(visit.caller, api_name)
-    # The page of the run, which shows its progress.
+    # The job's page shows the progress of the run that was just requested.
     return visit.go(f"{path}/runs/{job_id}", "The run was requested.")
 
 

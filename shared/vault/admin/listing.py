@@ -60,7 +60,7 @@ async def listed(
     number: int = 1,
     size: int = PAGE_SIZE,
 ) -> Listing:
-    """Return a page of what a VQL statement selects for the caller.
+    """Return a page of the rows that a VQL statement selects for the caller.
 
     :raises VaultFault: as ``QueryService.run``.
     """

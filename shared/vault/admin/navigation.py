@@ -29,7 +29,7 @@ def _reads(object_name: str) -> Callable[[Caller], bool]:
 
 
 def _holds(grant: Grant) -> Callable[[Caller], bool]:
-    """Return whether a caller holds a grant."""
+    """Return whether a caller has a grant."""
     return lambda caller: granted(caller, grant)
 
 

@@ -22,7 +22,7 @@ async def processors(visit: Visiting) -> Response:
     rows = []
     for queue in visit.registry.queues.values():
         name, user = queue.message_processor, queue.message_processor_user
-        # Without a processor of its own, the connector takes an inbound queue's messages: it is listed, too.
+        # An inbound queue without a processor is listed as well: the connector processes its messages.
         if name or queue.type is QueueType.INBOUND:
             rows.append({"queue": queue, "kind": PROCESSOR, "name": name, "user": user})
         name = queue.message_delivery_event_handler

@@ -35,7 +35,7 @@ NUMBER = re.compile(rf"[0-9]{{1,{len(str(MAX_PAGE))}}}")
 AUDIT_COLUMNS = frozenset(
     {"timestamp", "user_name", "action", "field_name", "old_value", "new_value"}
 )
-# Of little use in a list: ids of other systems, and what is the same in most records.
+# Fields of little use in a list: ids of other systems, and fields with the same value in most records.
 OUT_OF_LISTS = frozenset(
     {"object_type__v", "lifecycle__v", "link__sys", "global_id__sys"}
 )
@@ -149,7 +149,7 @@ def _columns(target: VaultObject) -> list[str]:
         for field in target.fields.values()
         if _fits_list(field) and field.name not in left_out
     ]
-    # The date stands last, and has its place whatever the object has.
+    # The date is the last column, for which a place is reserved.
     further = MAX_COLUMNS - len(head) - 1
     return [*head, *own[:further], "modified_date__v"]
 

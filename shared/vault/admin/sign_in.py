@@ -65,7 +65,7 @@ async def password_form(request: Request) -> Response:
 
 @router.post("/password")
 async def change_password(request: Request) -> Response:
-    """Change a password, given the current one, and go on to the sign-in."""
+    """Change a password after checking the current one, and redirect to the sign-in."""
     async with upload_form(request, MAX_BYTES) as form:
         require_form_token(_visitor(request), form)
     username = form.fields.get("username", "")

@@ -97,7 +97,7 @@ class Visit:
         return may(self.caller, object_name, wanted)
 
     def granted(self, grant: str) -> bool:
-        """Return whether the caller holds a grant."""
+        """Return whether the caller has a grant."""
         return granted(self.caller, Grant(grant))
 
     def may_change(self, component_type: str) -> bool:

@@ -304,7 +304,7 @@ def _file(
 
 
 def _added(added: Added) -> Response:
-    """Return what was attached, or a warning when the record has a file with these bytes."""
+    """Return the attached version, or a warning when the record already has a file with these bytes."""
     data = {"id": added.id, "version__v": added.version}
     if added.added:
         return envelope.success(data=data)
@@ -312,7 +312,7 @@ def _added(added: Added) -> Response:
 
 
 def _batch(rows: Sequence[BatchRow]) -> Response:
-    """Return the results of a call about many attachments, one entry a row in input order."""
+    """Return the results of a call about many attachments, with an entry for each row in input order."""
     return envelope.success(data=[_row_json(row) for row in rows])
 
 

@@ -42,7 +42,7 @@ SCOPES = {None: "PROPERTIES", "contents": "CONTENT", "all": "ALL"}
 
 
 class DraftContent(StrEnum):
-    """Values of `createDraft`: where the file of a new version comes from."""
+    """Values of `createDraft`: the source of the file of a new version."""
 
     LATEST = "latestContent"
     UPLOADED = "uploadedContent"
@@ -103,7 +103,7 @@ async def listed(
         raise _invalid("versionscope")
     if scope not in SCOPES:
         raise _invalid("scope")
-    # An empty search is none, as in a form whose field was left empty.
+    # An empty search phrase means no search, as in a form whose field was left empty.
     wanted = DocumentList(
         search or None,
         SCOPES[scope],

@@ -130,7 +130,7 @@ async def report_progress(
     """
     runs = vault_of(request).runs
     progress = _parsed(_Progress, await read_record(request))
-    # An error ends the run, whatever else the connector has sent with it.
+    # An error ends the run, even when the connector has sent progress with it.
     if progress.error is not None:
         error = _text(progress.error)
         run = await runs.give_up(caller, integration, job_id, error)
@@ -176,7 +176,7 @@ async def report(
 
 
 def _parsed(kind: type[Parsed], body: dict[str, object]) -> Parsed:
-    """Return the body as what the call takes.
+    """Return the body as a model of the class ``kind``.
 
     :raises VaultFault: INVALID_DATA, naming the first member that does not fit.
     """

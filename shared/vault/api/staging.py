@@ -155,7 +155,7 @@ async def create(
 
 
 def _kind(fields: Mapping[str, str]) -> ItemKind:
-    """Return what form field `kind` asks for.
+    """Return the kind of item in form field `kind`.
 
     :raises VaultFault: INVALID_DATA when it is neither a file nor a folder.
     """

@@ -40,9 +40,9 @@ async def load_standard(
     *,
     example_data: bool,
 ) -> None:
-    """Load ``components/*.mdl``, ``records/*.csv`` and ``data/*.csv``, each version of them once.
+    """Load ``components/*.mdl``, ``records/*.csv`` and ``data/*.csv``, each version of a file's items once.
 
-    What somebody has changed in this Vault stays.
+    Changes that somebody has made in this Vault stay.
 
     :raises StandardLoadFailed: when a new Vault refuses an item.
     """
@@ -76,7 +76,7 @@ async def _load_part(
 
 
 def _shipped(folder: Path) -> Registry:
-    """Return the registry that the folder's scripts make of a Vault without components."""
+    """Return the registry that the folder's scripts define for a Vault without components."""
     registry = Registry.build()
     for file in _files(folder, "*.mdl"):
         script = file.read_text(encoding="utf-8")

@@ -26,7 +26,7 @@ async def load_components(
     components: ComponentService,
     shipped: Registry,
 ) -> None:
-    """Carry out what is new in ``shipped``; withhold a component that was changed on both sides in one place.
+    """Execute the new components of ``shipped``; withhold one whose change conflicts with a change in this Vault.
 
     :raises StandardLoadFailed: when a new Vault refuses a component.
     """
@@ -50,7 +50,7 @@ async def _news(
     registry: Registry,
     shipped: Registry,
 ) -> dict[Key, Component]:
-    """Return what each component should become that differs from the version loaded last."""
+    """Return the merged component for each one in ``shipped`` that differs from the version loaded last."""
     rows = await standard_pass.fetch(UNTOUCHED, SYSTEM.user_id)
     untouched = {(row["type"], row["name"]) for row in rows}
     kinds = {kind for kind, _ in shipped.components}
@@ -63,7 +63,7 @@ async def _news(
         if last is not None and last == following:
             continue
         current = registry.components.get(key)
-        # An administrator may have adopted the version that was withheld.
+        # An administrator may have applied the version that was withheld.
         adopted = current is not None and current == withheld
         # Early versions stored no notes of what they loaded.
         early = current is not None and last is None and key in untouched
@@ -90,7 +90,7 @@ async def _carry_out(
     components: ComponentService,
     waiting: list[Component],
 ) -> dict[Key, str]:
-    """Execute components, each after those that it refers to; return the reasons of those that are refused."""
+    """Execute components, each after those that it refers to; return the reasons for those that are refused."""
     refusals: dict[Key, str] = {}
     ordered = in_order(waiting, components.registry.components)
     for number, component in enumerate(ordered, 1):

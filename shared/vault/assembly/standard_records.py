@@ -32,7 +32,7 @@ async def load_records(
     records: RecordService,
     file: Path,
 ) -> None:
-    """Upsert what is new in ``NN_{object}.csv``, whose first column is the unique field that names a record.
+    """Upsert the new rows of ``NN_{object}.csv``, whose first column is the unique field that names a record.
 
     A record that was deleted here stays deleted; one that was changed here stays, and its
     row is withheld.
@@ -70,7 +70,7 @@ async def _wanted(
     news: Rows,
     loaded: Mapping[str, str],
 ) -> list[dict[str, str]]:
-    """Return the rows whose records are new or unchanged here; withhold those of changed ones."""
+    """Return the rows whose records are new, or unchanged in this Vault; withhold the rows of changed records."""
     sql = f"SELECT {quote(key)} AS key, modified_by__v FROM {table(target.name)} WHERE {quote(key)} = ANY($1::text[])"
     stored = await standard_pass.fetch(sql, list(news))
     authors = {row["key"]: row["modified_by__v"] for row in stored}
@@ -90,7 +90,7 @@ async def _upsert(
     key: str,
     rows: list[dict[str, str]],
 ) -> None:
-    """Upsert rows, and note which were loaded and which were refused."""
+    """Upsert rows, and record which were installed and which were refused."""
     results = await records.upsert(SYSTEM, object_name, rows, key)
     loaded = {}
     for row, result in zip(rows, results, strict=True):
@@ -104,7 +104,7 @@ async def _upsert(
 
 
 def _read(file: Path) -> tuple[str, Rows]:
-    """Return the name of the first column, and the rows by its values."""
+    """Return the name of a file's first column, and the rows by the values of that column."""
     with file.open(newline="", encoding="utf-8") as stream:
         reader = csv.DictReader(stream)
         names = reader.fieldnames or ["id"]
@@ -113,6 +113,6 @@ def _read(file: Path) -> tuple[str, Rows]:
 
 
 def _text(row: dict[str, str]) -> str:
-    """Return a row as text that is the same whatever the order of its columns."""
+    """Return a row as text, which does not depend on the order of its columns."""
     text = orjson.dumps(row, option=orjson.OPT_SORT_KEYS)
     return text.decode()

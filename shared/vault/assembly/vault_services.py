@@ -1,4 +1,4 @@
-"""Puts the services of a Vault together."""
+"""Constructs the services of a Vault."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ TRIGGERS: Mapping[str, Trigger] = {
 
 
 class VaultServices:
-    """A Vault's services; the API and the pages call these and nothing below them.
+    """The services of a Vault, which are all that the API and the pages call.
 
     Each step of the construction needs the services of the steps before it.
     """
@@ -99,7 +99,7 @@ class VaultServices:
         self._add_loading()
 
     def _add_database(self) -> None:
-        """Add the database and what stands on it alone."""
+        """Add the database, and the services that need nothing else."""
         settings = self.settings
         dsn = settings.database_dsn.get_secret_value()
         self.database = Database(
@@ -166,7 +166,7 @@ class VaultServices:
         self.bulk_retries = BulkRetries(self.components, self.jobs)
 
     def _triggers(self) -> Mapping[str, Trigger]:
-        """Return what runs with writes of records, by object."""
+        """Return the triggers of the Vault by object."""
         connections = connection_rules.ConnectionTrigger(
             self.settings.allowed_connection_urls,
             self.security.profiles,
@@ -180,7 +180,7 @@ class VaultServices:
         }
 
     def _named_actions(self) -> Mapping[str, ActionHandler]:
-        """Return what lifecycles may run, by name; the definition's replace the supplied ones."""
+        """Return the named actions of lifecycles by name; those of the definition replace the supplied ones."""
         # Without a mail server no e-mail is queued: it would wait for ever.
         notifier = Notifier(self.jobs, emailing=self.settings.mail_server is not None)
         return {
@@ -293,7 +293,7 @@ class VaultServices:
         )
 
     def _add_loading(self) -> None:
-        """Add what submits jobs on many records, and packages."""
+        """Add the services that submit jobs on many records, and those of packages."""
         # These submit only; the handlers of their jobs are listed in vault_jobs.
         self.loader = LoaderService(
             self.jobs,
@@ -319,7 +319,7 @@ class VaultServices:
 
     @property
     def identity(self) -> Identity:
-        """Return how this Vault describes itself when it establishes a connection."""
+        """Return the identity of this Vault in connection files."""
         settings = self.settings
         return Identity(
             vault_id=self.vault_id,

@@ -28,18 +28,18 @@ class ArchivedFile:
 
 
 class _Sink:
-    """Collects what has been written and not yet taken; it cannot seek, so the archive is written in one pass."""
+    """Buffers written bytes until they are taken; it cannot seek, so the archive is written in one pass."""
 
     def __init__(self) -> None:
         self._chunks: list[bytes] = []
 
     def write(self, data: bytes, /) -> int:
-        """Collect bytes, and return how many they are."""
+        """Collect bytes, and return their number."""
         self._chunks.append(bytes(data))
         return len(data)
 
     def flush(self) -> None:
-        """Do nothing: what is written can be taken at once."""
+        """Do nothing: written bytes can be taken at once."""
 
     def close(self) -> None:
         """Do nothing: there is no file to close."""

@@ -47,7 +47,7 @@ ATTACHMENT_ID = "attachment_id"
 class BatchRow:
     """One row of a call with its result: the attachment and its version, or errors.
 
-    It is ``warned`` when nothing was added, for the record has the same bytes attached already.
+    It is ``warned`` when nothing was added, because the record already has an attachment with the same bytes.
     """
 
     values: Mapping[str, object]
@@ -176,16 +176,17 @@ class AttachmentBatches:
         object_name: str,
         rows: Source,
     ) -> VaultObject:
-        """Return the object whose attachments a call of these rows changes.
+        """Check a call with these rows, and return the object whose attachments it changes.
 
         :raises VaultFault: when the caller may not change them, or there are too many rows.
         """
         target = self._attachments.target(caller, object_name, Operation.EDIT)
+        # The number of rows is limited as in record calls.
         self._records.target(caller, object_name, rows)
         return target
 
     async def _kept(self, caller: Caller, row: BatchRow) -> str | None:
-        """Keep a row's file, and return its checksum; None for a row with errors."""
+        """Store a row's file, and return its checksum; None for a row with errors."""
         if row.errors:
             return None
         try:
@@ -205,7 +206,7 @@ class AttachmentBatches:
         key: Field,
         rows: Sequence[BatchRow],
     ) -> list[str | None]:
-        """Lock the records that the rows name, and return their ids; None for a row that names none, which fails."""
+        """Lock the records that the rows name, and return their ids; fail a row that names none, whose id is None."""
         keys = [{key.name: row.values.get(key.name)} for row in rows]
         reader = self._records.reader(target)
         read = reader.read(keys, key)
@@ -226,7 +227,7 @@ class AttachmentBatches:
         rows: Sequence[BatchRow],
         work: Work,
     ) -> list[BatchRow]:
-        """Run the work in a transaction, and return the rows."""
+        """Run the work on the rows in a transaction, and return the rows."""
         errors_before = [list(row.errors) for row in rows]
 
         async def attempt(connection: Connection) -> list[RowResult]:
@@ -236,6 +237,7 @@ class AttachmentBatches:
             registry = self._components.registry
             writer = AttachmentWriter(connection, registry, caller, object_name)
             await work(connection, writer)
+            # The results are in the rows, which the caller of the transaction has already.
             return []
 
         await self._records.carry_out(attempt)
@@ -288,7 +290,7 @@ def _checked(
 
 
 def _description(row: BatchRow) -> str | None:
-    """Return the description that a checked row gives an attachment, None when it removes it."""
+    """Return the description in a checked row; None when the row removes the description."""
     return checked_text(DESCRIPTION, row.values[DESCRIPTION], MAX_DESCRIPTION)
 
 
@@ -297,7 +299,7 @@ def _addition(
     sha256: str | None,
     record_id: str | None,
 ) -> Addition | None:
-    """Return what a row adds; None for a row with errors, of which an invalid file name is one."""
+    """Return the addition of a row; None for a row with errors, after adding one for an invalid file name."""
     try:
         filename = checked_filename(row.text(FILENAME))
     except VaultFault as fault:
@@ -335,7 +337,7 @@ def _read_named(rows: Source, id_param: str | None, *required: str) -> list[Batc
 
 
 def _attachment_id(text: str) -> int | None:
-    """Return the attachment id that a text is, None for a text that is none."""
+    """Return the attachment id in a text; None for a text that is not one."""
     if not text.isascii() or not text.isdigit():
         return None
     # Eleven digits are beyond the largest id; int() refuses a text of thousands of them.
@@ -350,7 +352,7 @@ async def _found(
     rows: Sequence[BatchRow],
     id_param: str | None,
 ) -> list[tuple[BatchRow, Attachment]]:
-    """Return the attachments that rows without errors name, each with its row; a row that names none fails."""
+    """Return the attachments that rows without errors name, each with its row; fail rows that name none."""
     good = [row for row in rows if not row.errors]
     keys: Sequence[object]
     found: dict[object, Attachment]

@@ -1,4 +1,4 @@
-"""Carries out the attachment calls of one record: read, added, described, restored, deleted."""
+"""Carries out the attachment calls of one record: reads, adds, describes, restores and deletes attachments."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class OfRecord:
 
 @dataclass(frozen=True, slots=True)
 class Added:
-    """The version that holds an attached file; not ``added`` when the record had the same bytes attached already."""
+    """The version with an attached file; ``added`` is False when the record already had the same bytes attached."""
 
     id: int
     version: int
@@ -83,7 +83,7 @@ class AttachmentService:
         object_name: str,
         operation: Operation,
     ) -> VaultObject:
-        """Return the object, when its records have attachments with which the caller may do this.
+        """Check an operation of the caller on attachments of an object's records, and return the object.
 
         :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA for an unknown object; OPERATION_NOT_ALLOWED for one
             without attachments.
@@ -136,7 +136,7 @@ class AttachmentService:
         return f"{title} - attachments.zip"
 
     async def require_record(self, of: OfRecord) -> None:
-        """Raise VaultFault unless the record may have a new file; asked before the file is read.
+        """Check that the caller may attach a file to the record, before the file is read.
 
         :raises VaultFault: as ``target`` does; INVALID_DATA when there is no such record.
         """
@@ -150,7 +150,7 @@ class AttachmentService:
         content: AsyncIterable[bytes],
         description: str | None,
     ) -> Added:
-        """Attach a file to a record: a new version of the attachment that has its name, else a new attachment.
+        """Attach a file to a record, as a new version of the attachment with its name, else as a new attachment.
 
         :raises VaultFault: INVALID_DATA for a name or description that is not valid, or an unknown record;
             EXCEEDS_FILE_MAX_SIZE.
@@ -285,9 +285,9 @@ async def _own(
     of: OfRecord,
     attachment_id: int,
 ) -> Attachment:
-    """Return an attachment of a record.
+    """Return an attachment after checking that it belongs to the record.
 
-    :raises VaultFault: INVALID_DATA when there is no such attachment, or it is another record's.
+    :raises VaultFault: INVALID_DATA when there is no such attachment, or it belongs to another record.
     """
     attachments = await table.by_id(connection, of.object_name, [attachment_id])
     found = attachments.get(attachment_id)
@@ -299,6 +299,6 @@ async def _own(
 
 
 async def _add(writer: AttachmentWriter, addition: Addition) -> Added:
-    """Attach one file, and return the version that holds it."""
+    """Attach one file, and return the version with it."""
     (step,) = await writer.add([addition])
     return Added(step.after.id, step.after.version, step.added)

@@ -42,7 +42,7 @@ class AttachmentWriter:
         self._object_name = object_name
 
     async def add(self, additions: Sequence[Addition]) -> list[Step]:
-        """Attach files to records, and return the step that each addition came to, in their order."""
+        """Attach files to records, and return the step of each addition, in their order."""
         known = await table.known_to(self._connection, self._object_name, additions)
         ids = await table.new_ids(self._connection, len(additions))
         steps = plan(additions, known, ids)
@@ -53,7 +53,7 @@ class AttachmentWriter:
         return steps
 
     async def taken_external_ids(self, additions: Sequence[Addition]) -> set[int]:
-        """Return the places of additions whose external id another attachment has, stored or added before them."""
+        """Return the indexes of additions whose external id a stored attachment or an earlier addition has."""
         ids = list({each.external_id for each in additions if each.external_id})
         found = await table.by_external_id(self._connection, self._object_name, ids)
         holders = {
@@ -73,7 +73,7 @@ class AttachmentWriter:
     async def describe(
         self, described: Sequence[tuple[Attachment, str | None]]
     ) -> None:
-        """Give the latest versions of attachments new descriptions."""
+        """Change the descriptions of the latest versions of attachments."""
         await table.describe(self._connection, described)
         changes: list[Change] = []
         for each, description in described:

@@ -1,4 +1,4 @@
-"""Keeps the files of attachment fields: one a record and field, under a handle that the field holds."""
+"""Stores the files of attachment fields: one for each record and field, under the handle that the field contains."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ FILES = """
 SELECT f.handle, f.filename, f.format, f.last_stored, c.sha256, c.size, c.md5, c.stored_as
 FROM platform.field_file f JOIN platform.content c USING (sha256) WHERE f.handle = ANY($1::text[])
 """
-# Unused files, last stored before a moment. One that a field came to use meanwhile is noted as stored again, and stays.
+# Unused files, last stored before a moment. A file that a field uses by now is dated as stored again, and stays.
 REMOVE_UNUSED = (
     "DELETE FROM platform.field_file u WHERE u.last_stored < $1 AND {unused}"
 )
@@ -89,8 +89,8 @@ class AttachmentFields:
     ) -> Source:
         """Return the rows of a record call, with handles for the files that they name.
 
-        A file is named by its path on the staging area, or by the handle that a field of a record holds. One that
-        cannot be kept becomes an error of its row, when the row is read.
+        A file is named by its path on the staging area, or by the handle in a field of a record. A file that cannot be
+        stored becomes an error of its row, when the row is read.
 
         :raises VaultFault: when the caller may not write records of the object.
         """
@@ -107,12 +107,12 @@ class AttachmentFields:
         known = await self._touched(handles)
         files: dict[str, Handle | UnkeptFile] = {}
         for text in sorted(texts):
-            # A text that looks like a handle, but is none, may be a path.
+            # A text that looks like a handle, but is not a known one, may be a path.
             files[text] = known.get(text) or await self._staged(caller, text)
         return [_replaced(row, names, files) for row in rows]
 
     async def _touched(self, handles: Sequence[str]) -> dict[str, Handle]:
-        """Return those of the handles that are known, by their texts, safe from the sweep for a day."""
+        """Return the known handles by their texts, and protect them from the sweep for a day."""
         if not handles:
             return {}
         async with self._database.connection() as connection:
@@ -120,7 +120,7 @@ class AttachmentFields:
         return {row["handle"]: Handle(row["handle"]) for row in rows}
 
     async def _staged(self, caller: Caller, path: str) -> Handle | UnkeptFile:
-        """Keep a staged file, and return its handle, or the reason for which it cannot be kept."""
+        """Store a staged file, and return its handle, or the reason why it cannot be stored."""
         try:
             name = checked_filename(path)
             item = await self._staging.file(caller, path)
@@ -134,7 +134,7 @@ class AttachmentFields:
         filename: str,
         content: AsyncIterable[bytes],
     ) -> Handle:
-        """Keep bytes, and return the handle of the file.
+        """Store bytes as a file, and return its handle.
 
         :raises VaultFault: EXCEEDS_FILE_MAX_SIZE.
         """
@@ -145,7 +145,7 @@ class AttachmentFields:
         return Handle(handle)
 
     async def require_record(self, of: OfRecord, field_name: str) -> None:
-        """Raise VaultFault unless the field of the record may have a new file; asked before the file is read.
+        """Check that the caller may store a file in the field of the record, before the file is read.
 
         :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA when there is no such field or record, or the Vault sets
             the field itself.
@@ -164,7 +164,7 @@ class AttachmentFields:
         filename: str,
         content: AsyncIterable[bytes],
     ) -> list[RowResult]:
-        """Make a file that of the field, in place of the one before, and return the result of the record's update.
+        """Store a file in the field, in place of the previous one, and return the result of the record's update.
 
         :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA for a file name that is not valid; EXCEEDS_FILE_MAX_SIZE.
         """
@@ -215,7 +215,7 @@ class AttachmentFields:
         fields: Sequence[Field],
         record_id: str,
     ) -> dict[str, FieldFile]:
-        """Return the files of a record by field; a field without a file is left out.
+        """Return the files of a record by field, without fields that have no file.
 
         :raises VaultFault: INVALID_DATA when there is no such record.
         """
@@ -237,9 +237,9 @@ class AttachmentFields:
         }
 
     async def remove_unused(self, before: datetime) -> None:
-        """Remove files that no field holds and nobody has stored since ``before``.
+        """Remove files that no field refers to and that were last stored before ``before``.
 
-        Their bytes are swept with all content.
+        The sweep of content removes their bytes.
         """
         async with self._database.connection() as connection:
             unused = await unused_sql(connection, "platform.field_file")
@@ -283,7 +283,7 @@ def _field(target: VaultObject, name: str) -> Field:
 
 
 def _names_file(row: Mapping[str, object], name: str) -> bool:
-    """Return whether a row names a file for a field; an empty value removes the stored one."""
+    """Return whether a row names a file for a field; an empty value names none, and removes the stored one."""
     return row.get(name) not in (None, "")
 
 
@@ -292,6 +292,6 @@ def _replaced(
     names: Sequence[str],
     files: Mapping[str, Handle | UnkeptFile],
 ) -> Mapping[str, object]:
-    """Return a row with what has been kept for the files that it names."""
+    """Return a row with the handles of its stored files in place of the names."""
     kept = {name: files[str(row[name])] for name in names if _names_file(row, name)}
     return {**row, **kept} if kept else row

@@ -1,4 +1,4 @@
-"""Defines the audit trails: their fields, and the SQL that each field is read by."""
+"""Defines the audit trails: their fields, and the SQL that reads each field."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class Trail:
 
     @property
     def columns(self) -> str:
-        """Return what to select from SOURCE, each under its field's name."""
+        """Return the columns to select from SOURCE, each named as its field."""
         selected = [f'{field.sql} AS "{field.name}"' for field in self.fields]
         return ", ".join(selected)
 

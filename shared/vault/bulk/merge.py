@@ -96,7 +96,7 @@ class MergeJobs:
         self._records = records
 
     def job_types(self) -> Mapping[str, JobType]:
-        """Return how each type of job is run."""
+        """Return the job types of this part, with their handlers."""
         return {MERGE: JobType(self.merge)}
 
     async def merge(self, context: JobContext) -> JobResult:
@@ -117,7 +117,7 @@ class MergeJobs:
         pair: Mapping[str, str],
         done: Sequence[MergeSet],
     ) -> list[MergeSet]:
-        """Merge one set; return the sets done so far with this one and its status."""
+        """Merge one set; return the sets done so far, including this one with its status."""
         merged = [*done, {**pair, "status": MergeStatus.SUCCESS.value}]
 
         async def work(connection: Connection) -> list[RowResult]:
@@ -146,9 +146,9 @@ class MergeJobs:
         duplicate: str,
         main: str,
     ) -> None:
-        """Move what refers to the duplicate, and its attachments, to the main record; then delete it.
+        """Move the references to the duplicate and its attachments to the main record; then delete the duplicate.
 
-        :raises VaultFault: when a record is missing, or the write of one is refused.
+        :raises VaultFault: when a record is missing, or a write is refused.
         """
         name = str(context.parameters["object"])
         target = self._records.target(
@@ -236,7 +236,7 @@ def _references(
     registry: Registry,
     object_name: str,
 ) -> Iterator[tuple[VaultObject, Field]]:
-    """Yield the reference fields of all objects that name records of this one."""
+    """Yield the reference fields of all objects that refer to this one, each with its object."""
     for other in registry.objects.values():
         for field in other.fields.values():
             if field.type is FieldType.OBJECT and field.object == object_name:

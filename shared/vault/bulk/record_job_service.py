@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 
 class RecordJobs:
-    """Cascade deletes, deep copies and merges as the API uses them."""
+    """Submits cascade deletes, deep copies and merges for the API, and returns their results."""
 
     def __init__(
         self,
@@ -73,9 +73,9 @@ class RecordJobs:
     ) -> int:
         """Submit a copy of a record and all below it, and return the job's id.
 
-        The fields of the one row, where there is one, replace those of the record.
+        If there is a row, its fields replace those of the copied record.
 
-        :raises VaultFault: INVALID_DATA, INSUFFICIENT_ACCESS, and as a field is refused.
+        :raises VaultFault: INVALID_DATA, INSUFFICIENT_ACCESS, and the error of a field that is refused.
         """
         target = self._records.target(
             caller,
@@ -145,7 +145,7 @@ class RecordJobs:
         return item, self._files.get(key)
 
     async def merge_status(self, caller: Caller, job_id: int) -> MergeStatus:
-        """Return how far a merge has come.
+        """Return the status and the progress of a merge.
 
         :raises VaultFault: INVALID_DATA, INSUFFICIENT_ACCESS.
         """

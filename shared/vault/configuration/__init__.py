@@ -1,1 +1,1 @@
-"""Keeps a Vault's components in its database, and the stored data that depends on them."""
+"""Stores a Vault's components in its database, and adapts the data that depends on them."""

@@ -1,4 +1,4 @@
-"""Keeps the content files of components: uploaded first, then named by an attribute, removed when none names them."""
+"""Stores the content files of components: uploaded first, then named by an attribute, and removed when unnamed."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ AND NOT EXISTS (SELECT FROM platform.component c WHERE position(f.name IN c.defi
 """
 # How many files there are.
 COUNT = "SELECT count(*) FROM platform.component_file"
-# A file, or the one of the same content, which waits anew to be named.
+# A file of known content is not stored again; its time to be named by a component restarts.
 INSERT = f"""
 INSERT INTO platform.component_file (name, original_name, format, sha1_checksum, content, created_by)
 VALUES ($1, $2, $3, $4, $5, $6)
@@ -51,7 +51,7 @@ ONE = f"SELECT {COLUMNS}, content FROM platform.component_file WHERE name = $1"
 
 @dataclass(frozen=True, slots=True)
 class ComponentFile:
-    """One file; ``name`` is the text by which components name it."""
+    """One content file; components name it by ``name``."""
 
     name: str
     original_name: str
@@ -87,7 +87,7 @@ class ComponentFiles:
         original_name: str,
         content: bytes,
     ) -> ComponentFile:
-        """Store a file for a component to name, and return it; the same content has the same name.
+        """Store a file that a component can then name, and return it; the same content has the same name.
 
         :raises VaultFault: INSUFFICIENT_ACCESS; EXCEEDS_FILE_MAX_SIZE; OPERATION_NOT_ALLOWED when there are too many.
         """
@@ -167,7 +167,7 @@ def _texts(component: Component) -> Iterator[str]:
 
 
 def _plain_name(original_name: str) -> str:
-    """Return the name of a file as it was sent, without the folders of the sender's machine, ``file`` without one."""
+    """Return a sent file's name without the folders of the sender's machine; ``file`` if nothing is left."""
     path = original_name.replace("\\", "/")
     # PostgreSQL stores no null characters in texts.
     name = path.rpartition("/")[2].replace("\0", "")

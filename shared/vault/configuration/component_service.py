@@ -1,4 +1,4 @@
-"""Executes MDL in the Vault's database: components stored, tables changed with them, the registry kept current."""
+"""Executes MDL in the Vault's database: stores components, changes tables with them, and keeps the registry current."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ class ComponentsChanged(Exception):
 
 
 class ComponentService:
-    """Executes MDL and answers from the registry, which is replaced whole after every change."""
+    """Executes MDL, and returns components from the registry, which is replaced as a whole after every change."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -96,7 +96,7 @@ class ComponentService:
         self.registry: Registry = Registry.build(())
 
     async def within(self, transaction: OneTransaction) -> ComponentService:
-        """Return this service as a part of one transaction, with the components as that transaction sees them.
+        """Return this service bound to one transaction, with the components as that transaction reads them.
 
         No other script changes components before the transaction ends.
         """
@@ -109,12 +109,12 @@ class ComponentService:
         return own
 
     async def load(self) -> None:
-        """Read all components, at the start and when another process has changed them."""
+        """Read all components; called at the start, and when another process has changed them."""
         async with self._renewal, self._database.connection() as connection:
             self._renew(await read_revision(connection))
 
     async def hold(self, connection: Connection) -> None:
-        """Let nobody change components until the transaction ends.
+        """Lock the components against changes until the transaction ends.
 
         :raises ComponentsChanged: they are no longer those of the registry.
         """
@@ -122,7 +122,7 @@ class ComponentService:
             raise ComponentsChanged
 
     async def unless_changed(self, work: Callable[[], Awaitable[T]]) -> T:
-        """Run work that only reads, and return its result; run it again when it meets tables that were changed.
+        """Run work that only reads, and return its result; run it again when tables have changed meanwhile.
 
         Reading takes no lock: a component may change between the compilation of a query and its execution.
         """
@@ -134,7 +134,7 @@ class ComponentService:
         return await work()
 
     def _renew(self, current: Revision) -> None:
-        """Replace the registry."""
+        """Replace the registry by that of the stored components."""
         self._revision, self.registry = current
 
     async def _current(self, connection: Connection) -> Revision:
@@ -200,10 +200,10 @@ class ComponentService:
         number: int,
         statement: Statement,
     ) -> StatementResult:
-        """Execute one statement, whole or not at all, and return its result.
+        """Execute one statement in one transaction, and return its result.
 
         :raises DatabaseUnavailable: the database cannot be reached; asyncpg's errors in BUSY when it is busy. Nothing
-            was done then.
+            was changed then.
         """
 
         async def work(connection: Connection) -> Revision:
@@ -262,7 +262,7 @@ class ComponentService:
     ) -> None:
         """Carry out one step of a statement: the stored data, the components, their dates, the audit.
 
-        :raises ComponentError: the step would lose data, or give the caller what they do not hold.
+        :raises ComponentError: the step would lose data, or grant permissions that the caller does not have.
         """
         if statement.type in (PERMISSION_SET, PROFILE):
             check_change(caller, step)
@@ -294,7 +294,7 @@ class ComponentService:
         return found
 
     async def dates(self, object_name: str) -> ObjectDates:
-        """Return by whom and when an object and its fields were created and changed.
+        """Return the stamps of an object and its fields: who created and changed them, and when.
 
         :raises VaultFault: INVALID_DATA when there is no such object.
         """

@@ -59,7 +59,7 @@ FROM platform.object_field WHERE object = $1
 
 @dataclass(frozen=True, slots=True)
 class Stamp:
-    """Who created something and who changed it last, by user ids, and when."""
+    """The users (ids) who created and last changed an object or field, with the dates."""
 
     created_by: int
     created_date: datetime
@@ -75,7 +75,7 @@ class ObjectDates:
     fields: Mapping[str, Stamp]
 
     def field(self, name: str) -> Stamp:
-        """Return the stamp of a field; that of a platform field is the creation of its object."""
+        """Return the stamp of a field; a platform field has that of the creation of its object."""
         own = self.own
         created = Stamp(
             own.created_by, own.created_date, own.created_by, own.created_date
@@ -102,7 +102,7 @@ def _stamp(row: Record) -> Stamp:
 
 
 async def read_revision(connection: Connection) -> Revision:
-    """Return all stored components."""
+    """Return all stored components, with the number of their revision."""
     # The number first: components newer than it are read once more, never taken for current.
     number = await connection.fetchval(REVISION)
     rows = await connection.fetch(COMPONENTS)
@@ -132,7 +132,7 @@ async def note_fields(
     caller: Caller,
     step: Step,
 ) -> None:
-    """Date the fields that a step creates, changes, renames or deletes; their components are stored already."""
+    """Store the stamps of fields that a step creates, changes, renames or deletes, after storing the components."""
     for key, component in step.changes.items():
         if key[0] != ComponentKind.OBJECT or component is None:
             continue
@@ -156,12 +156,12 @@ async def note_fields(
 
 
 def _renames_field_of(renaming: Renaming, key: tuple[str, str]) -> bool:
-    """Return whether a renaming is that of a field of this object."""
+    """Return whether a step renames a field of this object."""
     return renaming.subtype == PartKind.FIELD and (renaming.type, renaming.name) == key
 
 
 def _fields(component: Component | None) -> dict[str, Component]:
-    """Return the fields that an object declares by name; none of None."""
+    """Return name → field for the fields that an object declares; no fields for None."""
     if component is None:
         return {}
     return {field.name: field for field in component.children_of(PartKind.FIELD)}

@@ -13,9 +13,9 @@ SUCCESS_CODE = "GEN-S-0"
 
 @dataclass(frozen=True, slots=True)
 class StatementResult:
-    """The result of one MDL statement: ``code`` is empty when it was carried out.
+    """The result of one MDL statement: ``code`` is empty when it was executed.
 
-    It ``affected`` nothing when there was nothing to do.
+    ``affected`` is False when there was nothing to change.
     """
 
     number: int
@@ -28,13 +28,13 @@ class StatementResult:
 
     @property
     def ok(self) -> bool:
-        """Return whether the statement was carried out."""
+        """Return whether the statement was executed."""
         return not self.code
 
 
 @dataclass(slots=True)
 class ScriptExecution:
-    """The results of a script's statements, each of which is carried out whole or not at all."""
+    """The results of a script's statements, each of which is executed whole or not at all."""
 
     statements: list[StatementResult] = field(default_factory=list)
     seconds: float = 0.0
@@ -99,7 +99,7 @@ def refused(
     code: str,
     message: str,
 ) -> StatementResult:
-    """Return the result of a statement of which nothing was done."""
+    """Return the result of a refused statement, which changed nothing."""
     name = f"{statement.type}.{statement.name}"
     return StatementResult(
         number, statement.command, name, statement.line, code, message

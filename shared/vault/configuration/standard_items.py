@@ -44,7 +44,7 @@ class StandardLoadFailed(Exception):
 
 
 class Note(NamedTuple):
-    """The version of an item that a Vault has, and the later version that was withheld from it; None for neither."""
+    """The version of an item that was installed last, and a later one that was withheld; None if there is none."""
 
     installed: str | None = None
     withheld: str | None = None
@@ -63,7 +63,7 @@ class StandardPass:
         return {row["name"]: Note(row["given"], row["withheld"]) for row in rows}
 
     async def record_installed(self, kind: str, items: Mapping[str, str]) -> None:
-        """Record items that the Vault has now: their texts by name."""
+        """Record that items were installed; ``items`` are their texts by name."""
         names, texts = list(items), list(items.values())
         await self._connection.execute(RECORD_INSTALLED, kind, names, texts)
 
@@ -85,7 +85,7 @@ class StandardPass:
             log.warning("standard.withheld", kind=kind, name=name, reason=reason)
 
     async def fetch(self, sql: str, *values: object) -> list[Record]:
-        """Return rows of the database as it is now."""
+        """Return rows of the database, within the transaction of the pass."""
         return await self._connection.fetch(sql, *values)
 
 

@@ -1,4 +1,4 @@
-"""Makes stored data follow a change of a component: moved to new names, filled in where new, never lost."""
+"""Adapts stored data to a change of a component: moves it to new names, fills in defaults, and never loses any."""
 
 from __future__ import annotations
 
@@ -45,9 +45,9 @@ INTERNAL_USERS = "UPDATE platform.user_group SET security_profiles = $1 WHERE na
 async def carry_over(
     connection: Connection, before: Registry, after: Registry, key: tuple[str, str]
 ) -> None:
-    """Make the stored data fit the component ``key``, which is changed, new or gone.
+    """Adapt the stored data to the component ``key``, which was changed, created or dropped.
 
-    Runs in the transaction of the change, while no records are being written.
+    The caller runs it in the transaction of the change, while no records are being written.
 
     :raises ComponentError: DATA_LOSS when stored data would be lost.
     """
@@ -91,7 +91,7 @@ async def carry_over(
 async def _change_table(
     connection: Connection, before: Registry, after: Registry, key: tuple[str, str]
 ) -> None:
-    """Make the table of an object that of its component."""
+    """Change the table of an object to match its component."""
     old, new = before.components.get(key), after.components.get(key)
 
     old_object = None if old is None else build_object(old)
@@ -102,9 +102,9 @@ async def _change_table(
 async def _fit(
     connection: Connection, old: VaultObject | None, new: VaultObject | None
 ) -> None:
-    """Make the table of one object that of another.
+    """Change the table of an object from its old definition to the new one.
 
-    :raises ComponentError: DATA_LOSS when a value that is stored would be lost.
+    :raises ComponentError: DATA_LOSS when a stored value would be lost.
     """
     if old == new:
         return
@@ -119,7 +119,7 @@ async def _fit(
 async def _enter_lifecycle(
     connection: Connection, before: Registry, after: Registry, name: str
 ) -> None:
-    """Put records from before their object had a lifecycle into its starting state."""
+    """Set the starting state of records that were created before their object had a lifecycle."""
     old, new = before.objects.get(name), after.objects.get(name)
     if old is None or new is None or new.lifecycle is None or old.lifecycle is not None:
         return
@@ -131,7 +131,7 @@ async def _enter_lifecycle(
 async def _enter_types(
     connection: Connection, before: Registry, after: Registry, name: str
 ) -> None:
-    """Give records from before their object had types its default type."""
+    """Set the default type of records that were created before their object had types."""
     old, new = before.objects.get(name), after.objects.get(name)
     if old is None or new is None or new.default_type is None or old.allow_types:
         return
@@ -146,14 +146,14 @@ def _usable(registry: Registry, lifecycle: str) -> list[str]:
 
 
 def _gone(before: Collection[str], after: Collection[str]) -> list[str]:
-    """Return the names that are not there any more."""
+    """Return the names that exist before a change and not after it."""
     return [name for name in before if name not in after]
 
 
 async def _keep_values(
     connection: Connection, before: Registry, after: Registry, picklist: str
 ) -> None:
-    """Raise ComponentError when records hold values that a picklist loses.
+    """Check that no record has a value that a picklist loses.
 
     :raises ComponentError: DATA_LOSS.
     """
@@ -174,7 +174,7 @@ async def _keep_values(
 async def _refuse_values(
     connection: Connection, owner: VaultObject, field: Field, gone: list[str]
 ) -> None:
-    """Raise ComponentError when records hold one of these values.
+    """Check that no record has one of these values.
 
     :raises ComponentError: DATA_LOSS.
     """
@@ -190,7 +190,7 @@ async def _refuse_values(
 async def _keep_states(
     connection: Connection, before: Registry, after: Registry, lifecycle: str
 ) -> None:
-    """Raise ComponentError when records are in states that a lifecycle loses, or that become inactive.
+    """Check that no record is in a state that a lifecycle loses, or that becomes inactive.
 
     :raises ComponentError: DATA_LOSS.
     """
@@ -212,7 +212,7 @@ async def _keep_states(
 
 
 async def _keep_types(connection: Connection, after: Registry, key: str) -> None:
-    """Raise ComponentError when there are records of an object type, ``object.type``, that is gone.
+    """Check that no record has the dropped object type ``object.type``.
 
     :raises ComponentError: DATA_LOSS.
     """
@@ -226,9 +226,9 @@ async def _keep_types(connection: Connection, after: Registry, key: str) -> None
 
 
 async def _keep_profiles(connection: Connection, after: Registry, name: str) -> None:
-    """Keep groups up to date with a security profile.
+    """Update the groups of a security profile.
 
-    :raises ComponentError: DATA_LOSS when users have a profile that is gone, or active users one that is inactive.
+    :raises ComponentError: DATA_LOSS when users have a dropped profile, or active users an inactive one.
     """
     profiles = after.picklists[SECURITY_PROFILES.name].entries
     profile = profiles.get(name)
@@ -246,7 +246,7 @@ async def _keep_profiles(connection: Connection, after: Registry, name: str) -> 
 async def _keep_documents(
     connection: Connection, before: DocumentModel, after: DocumentModel
 ) -> None:
-    """Raise ComponentError when documents are of types, or in states, that are gone.
+    """Check that no document has a dropped type or state.
 
     :raises ComponentError: DATA_LOSS.
     """
@@ -276,7 +276,7 @@ def _document_states(model: DocumentModel) -> list[str]:
 
 
 async def _close_queue(connection: Connection, name: str) -> None:
-    """Remove what is stored of a queue that is gone.
+    """Remove the stored data of a dropped queue.
 
     :raises ComponentError: DATA_LOSS when messages wait on it.
     """
@@ -291,7 +291,7 @@ async def _close_queue(connection: Connection, name: str) -> None:
 async def _refuse_if(
     connection: Connection, problem: str, sql: str, value: object
 ) -> None:
-    """Raise ComponentError with a text when a query of one Boolean returns true.
+    """Check that a query of one Boolean returns false.
 
     :raises ComponentError: DATA_LOSS.
     """
@@ -300,7 +300,7 @@ async def _refuse_if(
 
 
 async def follow(connection: Connection, before: Registry, renaming: Renaming) -> None:
-    """Rename tables and columns, and the names that records hold, in the transaction of the change."""
+    """Rename tables and columns, and the names that records store, in the transaction of the change."""
     # Tables first: the updates below use the new names.
     for sql in _statements(before, renaming):
         await connection.execute(sql)
@@ -324,7 +324,7 @@ def _statements(before: Registry, renaming: Renaming) -> tuple[str, ...]:
 
 
 def _updates(before: Registry, renaming: Renaming) -> Iterator[Update]:
-    """Yield the updates of rows that hold the old name of a component, or of a part of one."""
+    """Yield the updates of rows that store the old name of a component, or of a part of one."""
     name, new_name = renaming.name, renaming.new_name
     match renaming.type, renaming.subtype:
         case ComponentKind.OBJECT, "":
@@ -356,13 +356,13 @@ def _object_updates(before: Registry, name: str, new_name: str) -> Iterator[Upda
 
 
 def _column_update(owner: str, column: str, old: str, new: str) -> Update:
-    """Return the update of a column in which records hold a name."""
+    """Return the update of a column in which records store a name."""
     sql = f"UPDATE {table(owner)} SET {column} = $2 WHERE {column} = $1"
     return sql, old, new
 
 
 def _type_update(owner: str, old: tuple[str, str], new: tuple[str, str]) -> Update:
-    """Return the update of the records of an object type, which is named by its object and its own name."""
+    """Return the update of the records of an object type, whose stored id consists of object name and type name."""
     old_id, new_id = object_type_id(*old), object_type_id(*new)
     return _column_update(owner, "object_type__v", old_id, new_id)
 
@@ -379,7 +379,7 @@ def _lifecycle_updates(
 def _value_updates(
     before: Registry, picklist: str, old: str, new: str
 ) -> Iterator[Update]:
-    """Yield the update of each field that holds values of a picklist."""
+    """Yield the update of each field that stores values of a picklist."""
     for owner in before.objects.values():
         for field in owner.fields.values():
             if field.picklist != picklist:

@@ -1,1 +1,1 @@
-"""Keeps connections: established by signed files between two Vaults, and changed within their rules."""
+"""Establishes connections between two Vaults by signed files, and checks changes of connections."""

@@ -24,22 +24,22 @@ NO_FILE = "The file is no connection file"
 
 
 class Kind(StrEnum):
-    """What a document is for: it offers a connection, or accepts the offer."""
+    """The kinds of documents: the offer of a connection, and its acceptance."""
 
     CONNECTION_FILE = "connection_file"
     ACCEPTANCE = "acceptance"
 
 
 class InvalidDocument(Exception):
-    """Raised for a text that is no document, or not as it was signed; its own text says which."""
+    """Raised for a text that is not a document, or was changed since it was signed; the message says which."""
 
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """What one Vault says to another; ``nonce`` ties an acceptance to the file that it answers.
+    """The content of a signed document between two Vaults; ``nonce`` ties an acceptance to the file that it answers.
 
     ``remote_vault_id`` is the Vault that the document is for, None for any; ``remote_connection`` is the API name of
-    the connection there, empty where it is not known.
+    the connection there, empty if unknown.
     """
 
     kind: Kind
@@ -56,7 +56,7 @@ class Document:
 
     @property
     def expired(self) -> bool:
-        """Return whether the document's time is over."""
+        """Return whether the document has expired."""
         end = datetime.fromisoformat(self.expires)
         return end <= datetime.now(UTC)
 
@@ -78,12 +78,12 @@ def write(
 
 
 def read(text: bytes) -> Document:
-    """Return the document of a text that carries a valid signature.
+    """Return the document in a text after verifying its signature.
 
-    The signature shows that nothing was changed, not who signed: the certificate is the document's own. What makes a
-    document trusted is that an administrator uploads it.
+    The signature proves that nothing was changed, not who signed: the certificate is part of the document. The
+    document is trusted because an administrator uploads it.
 
-    :raises InvalidDocument: the text is no document, or has been changed since it was signed.
+    :raises InvalidDocument: the text is not a document, or was changed since it was signed.
     """
     if len(text) > MAX_BYTES:
         raise InvalidDocument("The file is too large for a connection file")
@@ -108,7 +108,7 @@ def read(text: bytes) -> Document:
 
 
 def _saved(value: dict[str, Any]) -> dict[str, Any]:
-    """Return the signed document of an answer of the API that was saved as it came, or of a file of its own."""
+    """Return the signed document in a saved answer of the API, or in a file of its own."""
     if "responseStatus" in value:
         value = value["data"]
     inner: dict[str, Any] = value.get("acceptance", value)
@@ -116,7 +116,7 @@ def _saved(value: dict[str, Any]) -> dict[str, Any]:
 
 
 def _signed_bytes(content: Mapping[str, object]) -> bytes:
-    """Return the bytes that are signed: sorted, so that the order of members in a file does not matter."""
+    """Return the bytes to sign, with sorted members, so that their order in a file does not matter."""
     return orjson.dumps(content, option=orjson.OPT_SORT_KEYS)
 
 
@@ -154,7 +154,7 @@ def _typed(content: Mapping[str, object]) -> Document:
 def _text(content: Mapping[str, object], name: str) -> str:
     """Return a member that is a text.
 
-    :raises ValueError: it is none, too long, or has a null character, which PostgreSQL would refuse.
+    :raises ValueError: it is not a text, too long, or has a null character, which PostgreSQL would refuse.
     """
     value = content[name]
     if not isinstance(value, str) or len(value) > MAX_TEXT or "\x00" in value:
@@ -165,7 +165,7 @@ def _text(content: Mapping[str, object], name: str) -> str:
 def _id(value: object) -> int:
     """Return a member that is the id of a Vault.
 
-    :raises ValueError: it is no positive whole number.
+    :raises ValueError: it is not a positive whole number.
     """
     # True is an int to Python, and no number to JSON.
     if not isinstance(value, int) or isinstance(value, bool) or value <= 0:

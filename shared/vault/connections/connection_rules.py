@@ -40,7 +40,7 @@ class State(StrEnum):
 
 
 class DomainType(StrEnum):
-    """What a Vault is for; a sandbox Vault never writes into a production Vault."""
+    """The domain types of Vaults; a sandbox Vault never writes into a production Vault."""
 
     PRODUCTION = "production"
     SANDBOX = "sandbox"
@@ -52,7 +52,7 @@ class DomainType(StrEnum):
 
 
 class ConnectionType(StrEnum):
-    """Types of connections, as ``object_type__v`` holds them."""
+    """Types of connections, as ``object_type__v`` stores them."""
 
     VAULT_TO_VAULT = object_type_id(OBJECT, "vault_to_vault__sys")
     EXTERNAL = object_type_id(OBJECT, "external__sys")
@@ -87,9 +87,9 @@ STORED = f"SELECT id, object_type__v, url__sys FROM records.{OBJECT} WHERE id = 
 
 
 class ConnectionTrigger:
-    """Refuses API names, remote Vault ids and addresses that are not valid, and changes of what is established.
+    """Refuses invalid API names, remote Vault ids and addresses, and changes of established connections.
 
-    Only a caller who may do whatever a user may lets a remote Vault in as that user.
+    A caller may set only a user with no more permissions as the user that a remote Vault signs in as.
     """
 
     columns = (
@@ -105,7 +105,7 @@ class ConnectionTrigger:
         allowed_urls: Sequence[str],
         profiles: SecurityProfiles,
     ) -> None:
-        """``allowed_urls`` are the beginnings that addresses of External connections may have."""
+        """Take ``allowed_urls``, the prefixes that addresses of External connections may have."""
         self._allowed = tuple(allowed_urls)
         self._profiles = profiles
 
@@ -115,7 +115,7 @@ class ConnectionTrigger:
         caller: Caller,
         rows: Sequence[NewRow],
     ) -> None:
-        """Check new connections, which begin as Pending; those that the Vault brings are system-managed."""
+        """Check new connections, which begin as Pending; those of the standard configuration are system-managed."""
         values = [row.values for row in rows]
         mightier = await self._mightier(connection, caller, values)
         for row in rows:
@@ -140,7 +140,7 @@ class ConnectionTrigger:
         stored: Record,
         changes: dict[str, object],
     ) -> ApiError | None:
-        """Return why a change is refused; another Remote Vault ID takes an established connection back to Pending."""
+        """Return the error that refuses a change; reset a connection to Pending when its Remote Vault ID changes."""
         untyped = stored["object_type__v"] == ConnectionType.UNTYPED
         if "object_type__v" in changes and not untyped:
             return ApiError(
@@ -171,7 +171,7 @@ class ConnectionTrigger:
     ) -> None:
         """End the sessions of connections whose state, status or user has changed.
 
-        ``updated`` are connections as they were, each with its changes.
+        ``updated`` are pairs of a connection as it was, and its changes.
 
         :raises VaultFault: INSUFFICIENT_ACCESS when a change names a user who may do more than the caller; no change of
             the call is stored then.
@@ -192,7 +192,7 @@ class ConnectionTrigger:
         caller: Caller,
         rows: Sequence[Mapping[str, object]],
     ) -> frozenset[object]:
-        """Return those Authorized Connection Users of rows who may do more than the caller."""
+        """Return the Authorized Connection Users of rows who have more permissions than the caller."""
         named = [row.get(AUTHORIZED_USER) for row in rows]
         users = [str(user) for user in named if user]
         if not users:
@@ -209,7 +209,7 @@ class ConnectionTrigger:
         caller: Caller,
         stored: Record,
     ) -> ApiError | None:
-        """Return why a connection cannot be deleted: the Vault brings it, or it is Active."""
+        """Return an error for a connection of the standard configuration or an Active one, which cannot be deleted."""
         del caller
         if stored["system_managed__sys"]:
             return ApiError(
@@ -224,7 +224,7 @@ class ConnectionTrigger:
         return None
 
     def _refusal(self, values: Mapping[str, object]) -> ApiError | None:
-        """Return why the values of a connection are refused: its name, remote Vault or address is not valid."""
+        """Return the error of an invalid name, remote Vault id or address of a connection; None when all are valid."""
         name = values.get("api_name__sys")
         if name is not None and not API_NAME.fullmatch(str(name)):
             text = "[api_name__sys] takes lower-case letters, digits and underscores"
@@ -240,7 +240,7 @@ class ConnectionTrigger:
         return None
 
     def _allows(self, url: str) -> bool:
-        """Return whether an address is an allowed one, or below it."""
+        """Return whether an address is one of the allowed ones, or below one."""
         for allowed in self._allowed:
             # With a slash, so that a host whose name begins with an allowed one is another host.
             below = f"{allowed.rstrip('/')}/"
@@ -250,7 +250,7 @@ class ConnectionTrigger:
 
 
 def connection_type(stored: object) -> ConnectionType | None:
-    """Return the type that ``object_type__v`` holds, None for a type that administrators have made."""
+    """Return the type in ``object_type__v``; None for a type that administrators have made."""
     for each in ConnectionType:
         if each == stored:
             return each
@@ -260,7 +260,7 @@ def connection_type(stored: object) -> ConnectionType | None:
 def activation_refusal(
     type_: ConnectionType | None, url: str | None
 ) -> ApiError | None:
-    """Return why a connection of this type and URL cannot be activated by its action."""
+    """Return why the action cannot activate a connection of this type and URL; None when it can."""
     match type_:
         case ConnectionType.VAULT_TO_VAULT:
             text = "A Vault to Vault connection is established by its connection file"
@@ -277,7 +277,7 @@ def activation_refusal(
 
 
 async def activate(context: ActionContext) -> Mapping[str, ApiError]:
-    """Run *Activate*, for connections without another side that would have to agree; return errors by record id."""
+    """Run *Activate*, for connections that need no agreement of a remote Vault; return errors by record id."""
     errors: dict[str, ApiError] = {}
     for row in await context.connection.fetch(STORED, list(context.ids)):
         type_ = connection_type(row["object_type__v"])
@@ -288,13 +288,13 @@ async def activate(context: ActionContext) -> Mapping[str, ApiError]:
 
 
 async def reject(context: ActionContext) -> Mapping[str, ApiError]:
-    """Run *Reject*: remove the Vault that has uploaded the file; the connection can be established again."""
+    """Run *Reject*: remove the Vault that has uploaded the file, so that the connection can be established again."""
     changes = {**UNESTABLISHED, "remote_vault_id__sys": None}
     return await _set(context, changes)
 
 
 async def release(context: ActionContext) -> Mapping[str, ApiError]:
-    """Run *Establish Again*: back to Pending; the Remote Vault ID stays."""
+    """Run *Establish Again*: reset connections to Pending; the Remote Vault ID stays."""
     return await _set(context, UNESTABLISHED)
 
 

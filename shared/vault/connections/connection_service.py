@@ -1,4 +1,4 @@
-"""Serves a Vault's connections: makes their services, and opens the sessions of remote Vaults."""
+"""Constructs the services of a Vault's connections, and opens the sessions of remote Vaults."""
 
 from __future__ import annotations
 
@@ -77,8 +77,8 @@ class ConnectionSessions:
     async def open(self, caller: Caller, api_name: str) -> Session:
         """Open a session of the Authorized Connection User, or of the caller where the connection names none.
 
-        It ends when the connection is not Active any more, or names another user. In a production Vault that of a
-        sandbox Vault may read only.
+        The session ends when the connection is no longer Active, or names another user. In a production Vault, the
+        session of a sandbox Vault may only read.
 
         :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA for an unknown connection; OPERATION_NOT_ALLOWED for one
             that is not Active, or whose user is inactive or may execute MDL.
@@ -113,7 +113,7 @@ class ConnectionSessions:
 
 
 def _refusal(row: Record, profile: SecurityProfile) -> str | None:
-    """Return why a connection cannot be used, as the end of a sentence; None when it can."""
+    """Return why a connection cannot be used, as the second half of a sentence; None when it can."""
     if not row["active"]:
         return "is not Active"
     if not row["user_active"]:

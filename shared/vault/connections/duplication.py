@@ -56,7 +56,7 @@ UNION SELECT integration_point_api_name__sys FROM records.{POINT}
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """The names of the copy of a connection, and the id of the Vault that it is for, empty when that is not known."""
+    """The names of the copy of a connection, and the id of the Vault that it is for, empty if unknown."""
 
     name: str
     api_name: str
@@ -87,7 +87,7 @@ class Duplication:
         The copy is Pending and its integrations are inactive. All of it is one transaction.
 
         :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA for an unknown connection, or a name that is not free or
-            does not end in ``__c``; as creating the records does.
+            does not end in ``__c``; and the errors of creating the records.
         """
         authorize(caller, Grant.MANAGE_CONNECTIONS)
         authorize(caller, Grant.MANAGE_INTEGRATIONS)
@@ -141,9 +141,9 @@ class _Copying:
         return copied
 
     async def _find(self) -> str:
-        """Return the id of the connection that is copied.
+        """Return the id of the original connection.
 
-        :raises VaultFault: INVALID_DATA when there is none of its name.
+        :raises VaultFault: INVALID_DATA for an unknown connection.
         """
         possible = "\x00" not in self.original
         found = (
@@ -156,7 +156,7 @@ class _Copying:
         return str(found)
 
     async def _points(self, original: str, copied: str) -> dict[str, str]:
-        """Copy integrations and their points, and return the API names of the points' copies by those of the points."""
+        """Copy integrations and their points; return API name of a point → API name of its copy."""
         taken = {row[0] for row in await self.connection.fetch(TAKEN)}
         integrations = await self._integrations(original, copied, taken)
         points: dict[str, str] = {}
@@ -180,9 +180,9 @@ class _Copying:
         copied: str,
         taken: set[str],
     ) -> dict[str, str]:
-        """Copy integrations, and return the ids of the copies by those of the integrations.
+        """Copy integrations, and return id of an integration → id of its copy.
 
-        ``taken`` are the API names that are in use; those of the copies are added.
+        ``taken`` are the API names in use, to which the names of the copies are added.
         """
         integrations = await self.connection.fetch(INTEGRATIONS, original)
         rows: list[dict[str, object]] = []
@@ -262,7 +262,7 @@ class _Copying:
 
         :raises VaultFault: OPERATION_NOT_ALLOWED with the text of the first statement that is refused.
         """
-        # A script of no statements is none.
+        # A connection without rules and queues needs no script.
         if not texts:
             return
         script = await self.components.execute(self.caller, "\n".join(texts))
@@ -275,7 +275,7 @@ class _Copying:
 
 
 def free_name(name: str, taken: set[str]) -> str:
-    """Return a name for a copy that is not yet ``taken``, and add it there: ``account__v`` → ``account_2__c``."""
+    """Return a free name for a copy, and add it to ``taken``: ``account__v`` → ``account_2__c``."""
     stem = name.rpartition("__")[0] or name
     number = 2
     while (found := _numbered(stem, number)) in taken:

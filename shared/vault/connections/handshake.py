@@ -1,7 +1,7 @@
 """Establishes a Vault to Vault connection: a signed file goes to the other Vault, its signed acceptance comes back.
 
-The Vault that issues the file learns of the upload by the acceptance, which an administrator uploads there. Both
-documents carry the same nonce, and each Vault takes it once.
+An administrator uploads the acceptance in the Vault that issued the file, which then knows of the upload. Both
+documents contain the same nonce, and each Vault accepts it once.
 """
 
 from __future__ import annotations
@@ -53,13 +53,13 @@ VALUES ($1, $2, false, true, $3, $4) ON CONFLICT (nonce_hash) DO NOTHING RETURNI
 """
 # The file that an acceptance answers.
 ISSUED = "SELECT connection_id, used FROM platform.connection_file WHERE nonce_hash = $1 AND issued FOR UPDATE"
-# One establishing ends all files of the connection that are still out.
+# All unused files of a connection become invalid when it is established by one of them.
 USE = "UPDATE platform.connection_file SET used = true WHERE connection_id = $1 AND issued"
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What a Vault says of itself in its documents; ``url`` may be empty, ``file_days`` is how long a file is valid."""
+    """The description of a Vault in its documents; ``url`` may be empty, files are valid for ``file_days``."""
 
     vault_id: int
     name: str
@@ -71,7 +71,7 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Established:
-    """A connection's state after an upload; ``acceptance`` is for the Vault that issued the file, if one is needed."""
+    """The result of an upload: the connection's state, and the acceptance to upload in the other Vault, if needed."""
 
     connection: str
     state: State
@@ -79,7 +79,7 @@ class Established:
 
 
 class Handshake:
-    """Issues and takes connection files and acceptances for one Vault."""
+    """Issues and accepts connection files and acceptances for one Vault."""
 
     def __init__(
         self,
@@ -126,7 +126,7 @@ class Handshake:
         text: bytes,
         api_name: str = "",
     ) -> Established:
-        """Take a connection file or an acceptance; a file is for the connection ``api_name``, or that of its own name.
+        """Process an uploaded file or acceptance; a file is for connection ``api_name``, by default that named in it.
 
         :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA for a text that is no such file, has been changed, or
             names no connection here; OPERATION_NOT_ALLOWED for one that has expired, was used, or is for another Vault.
@@ -245,7 +245,7 @@ class Handshake:
     ) -> None:
         """Run the work in a transaction.
 
-        :raises VaultFault: as the work does; the error of the record that could not be changed.
+        :raises VaultFault: whatever the work raises; the error of a record that could not be changed.
         """
         for result in await self._records.carry_out(work):
             if result.errors:
@@ -279,7 +279,7 @@ class Handshake:
 
     @staticmethod
     def _authorize(caller: Caller) -> None:
-        """Raise VaultFault unless the caller may manage and edit connections.
+        """Check that the caller may manage and edit connections.
 
         :raises VaultFault: INSUFFICIENT_ACCESS.
         """
@@ -310,7 +310,7 @@ async def _pending(connection: Connection, api_name: str) -> Record:
 async def _answered(connection: Connection, nonce: str) -> str:
     """Return the API name of the connection whose file carries a nonce, locked against another upload.
 
-    :raises VaultFault: OPERATION_NOT_ALLOWED when this Vault has issued no such file, or it was used.
+    :raises VaultFault: OPERATION_NOT_ALLOWED when this Vault has not issued the file, or it was used.
     """
     issued = await connection.fetchrow(ISSUED, _digest(nonce))
     if issued is None:
@@ -322,7 +322,7 @@ async def _answered(connection: Connection, nonce: str) -> str:
 
 
 def _require_expected(row: Record, received: Document) -> None:
-    """Raise VaultFault unless a document comes from the Vault that the connection names, if it names one.
+    """Check that a document comes from the Vault that the connection names, if it names one.
 
     :raises VaultFault: OPERATION_NOT_ALLOWED.
     """
@@ -333,7 +333,7 @@ def _require_expected(row: Record, received: Document) -> None:
 
 
 def _refused(text: str) -> VaultFault:
-    """Return the fault for a document or a connection with which nothing can be established."""
+    """Return the fault for a document or a connection that cannot establish a connection."""
     return VaultFault(ErrorType.OPERATION_NOT_ALLOWED, text)
 
 

@@ -35,7 +35,7 @@ DAYS = 3650
 CLOCK_SKEW = timedelta(hours=1)
 MAX_MESSAGES = 500
 
-# Of several processes that start together, the first one's key is everyone's.
+# When several processes start together, all use the key that was stored first.
 STORE = """
 INSERT INTO platform.signing_key (id, private_key, certificate) VALUES ($1, $2, $3) ON CONFLICT (id) DO NOTHING
 """
@@ -49,7 +49,7 @@ FROM records.{OBJECT} WHERE api_name__sys = $1
 
 
 class Signing:
-    """Signs for a Vault with RSA and SHA-256; ``certificate`` (PEM) is for those who verify."""
+    """Signs for a Vault with RSA and SHA-256; ``certificate`` (PEM) verifies the signatures."""
 
     def __init__(self, database: Database, vault_id: int) -> None:
         self._database = database
@@ -58,9 +58,9 @@ class Signing:
         self.certificate = ""
 
     async def start(self) -> None:
-        """Read the key pair, or make it at the Vault's first start.
+        """Read the key pair; generate it at the Vault's first start.
 
-        :raises TypeError: the stored key is no RSA key.
+        :raises TypeError: the stored key is not an RSA key.
         """
         # Read again after it is stored, for another process may have stored its own first.
         while (row := await self._stored()) is None:
@@ -90,7 +90,7 @@ class Signing:
     def certificate_of(self, certificate_id: str) -> str:
         """Return a certificate of the Vault as PEM, by its id.
 
-        :raises VaultFault: INVALID_DATA when there is none of this id.
+        :raises VaultFault: INVALID_DATA when there is no certificate with this id.
         """
         if certificate_id != CERTIFICATE_ID:
             raise VaultFault(
@@ -128,14 +128,14 @@ def key_pair(subject: str) -> tuple[bytes, str]:
 
 @dataclass(frozen=True, slots=True)
 class Signed:
-    """The address that a connection's messages go to, and the headers of each message, in order."""
+    """The address to which a connection's messages are sent, and the headers of each message, in order."""
 
     url: str
     headers: tuple[dict[str, str], ...]
 
 
 class MessageSigning:
-    """Signs messages of one Vault: its own envelopes only, for the addresses of its own connections."""
+    """Signs messages of one Vault: only its own envelopes, for the addresses of its own connections."""
 
     def __init__(
         self,
@@ -156,7 +156,7 @@ class MessageSigning:
         """Sign messages that are about to be sent over an Active External connection.
 
         :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA for an unknown connection, too many messages, or a body
-            that is no message; OPERATION_NOT_ALLOWED for a connection that is not External, or not Active.
+            that is not a message; OPERATION_NOT_ALLOWED for a connection that is not External, or not Active.
         """
         authorize(caller, Grant.SIGN_MESSAGES)
         if len(bodies) > MAX_MESSAGES:
@@ -192,7 +192,7 @@ class MessageSigning:
         message_ids: Sequence[str],
         bodies: Sequence[bytes],
     ) -> Signed:
-        """Return the address with the headers of each message, its signature among them."""
+        """Return the address with the headers of each message, including its signature."""
         signed = []
         for message_id, body in zip(message_ids, bodies, strict=True):
             headers = signature_headers(
@@ -212,7 +212,7 @@ class MessageSigning:
 def _message_id(body: bytes) -> str:
     """Return the id of a message.
 
-    :raises VaultFault: INVALID_DATA when the body is no message.
+    :raises VaultFault: INVALID_DATA when the body is not a message.
     """
     try:
         return Envelope.parse(body).message_id

@@ -41,7 +41,7 @@ FILE = "file"
 
 
 class DocumentBatches:
-    """Carries out the document calls of many rows; ``limit`` is the bytes that a file may have."""
+    """Carries out the document calls of many rows; ``limit`` is the maximum size of a file in bytes."""
 
     def __init__(
         self,
@@ -67,10 +67,9 @@ class DocumentBatches:
     ) -> list[RowResult]:
         """Create documents in their first versions, each with the staged ``file`` that its row names, if any.
 
-        With ``id_param``, the name of a text field, a document is created once: a row fails when a document, or a row
-        before it, has the same value.
+        With ``id_param``, the name of a text field, a row fails when a document, or an earlier row, has the same value.
 
-        :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA for too many rows, or an ``id_param`` that is no text
+        :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA for too many rows, or an ``id_param`` that is not a text
             field; OPERATION_NOT_ALLOWED in a Vault without document types.
         """
         _require_size(rows)
@@ -115,7 +114,7 @@ class DocumentBatches:
         accepted: Mapping[int, Beginning],
         files: Sequence[SourceFile | VaultFault | None],
     ) -> dict[int, int]:
-        """Store the documents of accepted rows with their files, and return the documents' ids by the rows' places."""
+        """Store the documents of accepted rows with their files, and return row index → document id."""
         id_rows = await connection.fetch(store.NEXT_IDS, len(accepted))
         ids = [int(row["id"]) for row in id_rows]
         writing = await self._documents.writing(connection, caller)
@@ -218,7 +217,7 @@ class DocumentBatches:
         caller: Caller,
         path: str | None,
     ) -> SourceFile | VaultFault | None:
-        """Keep the staged file that a row names, and return it, or the fault for which it cannot be kept."""
+        """Store the staged file that a row names, and return it; return the fault when it cannot be stored."""
         if not path:
             return None
         try:
@@ -233,7 +232,7 @@ class DocumentBatches:
 
 
 def _require_size(rows: Source) -> None:
-    """Raise VaultFault unless the call has few enough rows.
+    """Check the number of rows of a call.
 
     :raises VaultFault: INVALID_DATA for more than ``MAX_ROWS``.
     """
@@ -249,7 +248,7 @@ def _texts(row: Mapping[str, object]) -> Texts:
 
 
 def _plain(value: object) -> str:
-    """Return a value of JSON as a form would send it."""
+    """Return a JSON value as the text that a form would send."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, list):
@@ -267,7 +266,7 @@ def _beginning_of(
     row: ResolvedRow,
     source: Texts,
 ) -> Beginning | None:
-    """Return how a row's document begins; None for a row whose choice is refused, which gets the error."""
+    """Return how a row's document begins; None after adding an error to a row whose choice is refused."""
     try:
         return beginning_of(model, source)
     except VaultFault as fault:
@@ -280,7 +279,7 @@ def _fail_unknown(
     known: Collection[int],
     key: str,
 ) -> None:
-    """Fail rows that name no known document, or one that a row before them names; each row with its document's id."""
+    """Fail rows (each with its document id) that name no known document, or the document of an earlier row."""
     seen: set[int] = set()
     for row, document_id in rows:
         if document_id is None or document_id not in known:
@@ -296,7 +295,7 @@ def _fail_unknown(
 
 
 def _created(row: ResolvedRow, document_id: int | None) -> RowResult:
-    """Return the result of a row of a new document; None for a row that is refused."""
+    """Return the result of a row; ``document_id`` is that of the new document, None for a row that is refused."""
     if document_id is None:
         return row.refused().result()
     return RowResult(id=str(document_id), event=CREATED)

@@ -43,7 +43,7 @@ class StoredFile:
 
 
 def file_name(sent: str | None) -> str:
-    """Return the name of a file as it was sent, without the folders of the sender's machine.
+    """Return the name of a file without the folders of the sender's machine.
 
     :raises VaultFault: INVALID_DATA when nothing is left, it is too long, or it is not printable.
     """
@@ -58,7 +58,7 @@ def file_name(sent: str | None) -> str:
 
 
 class DocumentFiles:
-    """Reads files for callers who may read documents, and changes renditions for those who may change documents."""
+    """Reads files for callers who may read documents, and changes renditions for callers who may change documents."""
 
     def __init__(
         self,
@@ -123,7 +123,7 @@ class DocumentFiles:
         *,
         replace: bool,
     ) -> None:
-        """Give a version a rendition or, with ``replace``, another file for one that it has.
+        """Add a rendition to a version or, with ``replace``, replace its file.
 
         :raises VaultFault: INVALID_DATA when there is no such version or type; OPERATION_NOT_ALLOWED when the version
             has the rendition already or, with ``replace``, does not have it.

@@ -27,9 +27,9 @@ async def named(
     key: str,
     values: Sequence[str],
 ) -> list[int | None]:
-    """Return the ids of the documents that values of ``id``, or of a text field, name.
+    """Return value → document id for values of ``id`` or of a text field.
 
-    None stands for a value that names no document, or several.
+    The id is None for a value that names no document, or several.
 
     :raises VaultFault: INVALID_DATA when ``key`` is neither ``id`` nor a text field.
     """
@@ -48,7 +48,7 @@ async def named(
 
 
 def _document_id(text: str) -> int | None:
-    """Return the document id that a text is, None for a text that is none."""
+    """Return the document id in a text; None for a text that is not one."""
     if not text.isascii() or not text.isdecimal():
         return None
     # Eleven digits are beyond the largest id; int() refuses a text of thousands of them.
@@ -63,9 +63,9 @@ def _only(ids: Sequence[int]) -> int | None:
 
 
 def _require_key(versions: VaultObject, key: str) -> None:
-    """Raise VaultFault unless ``key`` is a field with one text.
+    """Check that ``key`` is a text field with a single value.
 
-    :raises VaultFault: INVALID_DATA for any other.
+    :raises VaultFault: INVALID_DATA for any other field.
     """
     field = versions.fields.get(key)
     if field is None or field.type is not FieldType.STRING or field.multi_value:
@@ -81,11 +81,11 @@ async def fail_taken(
     key: str,
     rows: Sequence[ResolvedRow],
 ) -> None:
-    """Fail rows without a value of ``key``, and those whose value a document or a row before them has.
+    """Fail rows without a value of ``key``, and rows whose value a document or an earlier row has.
 
-    Calls that create documents of the same value wait for each other.
+    Of two calls that create documents with the same value, the later one waits.
 
-    :raises VaultFault: INVALID_DATA when ``key`` is no text field.
+    :raises VaultFault: INVALID_DATA when ``key`` is not a text field.
     """
     _require_key(versions, key)
     values = [row.values.get(key) for row in rows]

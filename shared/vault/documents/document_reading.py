@@ -22,7 +22,7 @@ MAX_VERSIONS = 1000
 
 @dataclass(frozen=True, slots=True)
 class DocumentList:
-    """What a list of documents shows: those that match a phrase, every version or the latest, the caller's or all.
+    """The request for a list of documents: those that match a phrase, every version or the latest, own ones or all.
 
     ``scope`` is one that VQL's ``FIND … SCOPE`` takes.
     """
@@ -127,5 +127,5 @@ class DocumentReader:
 
 
 def _phrase(text: str) -> str:
-    """Return a search phrase as the inside of a string of VQL."""
+    """Return a search phrase escaped for a VQL string, without the quotes."""
     return text.replace("\\", "\\\\").replace("'", "\\'")

@@ -60,7 +60,7 @@ MODIFIED = "version_modified_date__v"
 
 
 class DocumentService:
-    """Creates, changes, versions and deletes documents; refusals of single fields are results, all else is raised."""
+    """Creates, changes, versions and deletes documents; errors of single fields are results, others are raised."""
 
     def __init__(
         self,
@@ -260,7 +260,7 @@ class DocumentService:
 
         A draft that becomes steady is the next major version, and supersedes those that were steady before.
 
-        :raises VaultFault: INSUFFICIENT_ACCESS when the state does not offer the action; as its entry actions refuse.
+        :raises VaultFault: INSUFFICIENT_ACCESS when the state has no such action; the errors of the entry actions.
         """
 
         async def work(connection: Connection) -> None:
@@ -289,7 +289,7 @@ class DocumentService:
     ) -> None:
         """Run the entry actions of the state that a document has changed to.
 
-        :raises VaultFault: as the first entry action refuses, which refuses the whole change.
+        :raises VaultFault: the error of the first entry action that refuses the change.
         """
         documents = VaultObject(DOCUMENTS, "Document", "Documents", "")
         registry = self._components.registry
@@ -308,7 +308,7 @@ class DocumentService:
         connection: Connection,
         caller: Caller,
     ) -> Writing:
-        """Return by whom and when versions are stored that are written now."""
+        """Return the Vault, user and time that are stored with versions written now."""
         now = await moment(connection)
         return Writing(self._vault_id, caller.user_id, now)
 
@@ -324,7 +324,7 @@ class DocumentService:
         versions: VaultObject,
         changes: Sequence[tuple[Record, Mapping[str, object]]],
     ) -> None:
-        """Store the values that differ from those of locked versions, dated, with an audit entry for each.
+        """Store the values that differ from those of locked versions, with dates and audit entries.
 
         ``changes`` are stored versions, each with its new values.
         """
@@ -338,7 +338,7 @@ class DocumentService:
             }
             if not different:
                 continue
-            # Of two states of a version the later one has the later date, also within a millisecond.
+            # The later one of two states of a version has the later date, also within a millisecond.
             dated = max(now, before[MODIFIED] + STEP)
             stamp = {"last_modified_by__v": caller.user_id, MODIFIED: dated}
             rows = alike.setdefault(frozenset(different), {})

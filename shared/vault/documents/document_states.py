@@ -36,7 +36,7 @@ def state_of(model: DocumentModel, version: Record) -> tuple[Lifecycle, Lifecycl
 def offered(state: LifecycleState, action_name: str) -> UserAction:
     """Return the user action of this name in a state.
 
-    :raises VaultFault: INSUFFICIENT_ACCESS when the state offers no such action.
+    :raises VaultFault: INSUFFICIENT_ACCESS when the state has no such action.
     """
     for action in state.user_actions:
         if action.name == action_name:
@@ -66,7 +66,7 @@ async def make_steady(
     before: Record,
     steady: LifecycleState,
 ) -> None:
-    """Give a version that became steady its number, and supersede the versions that were steady before.
+    """Number a version that has become steady, and supersede the versions that were steady before.
 
     ``before`` is the version as it was stored, ``steady`` the state that it has changed to.
     """

@@ -69,7 +69,7 @@ WHERE {DOCUMENT_ID} = $1 AND lifecycle__v = $2 AND status__v = ANY($4::text[]) A
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Which version of which document: the latest when ``number`` is None."""
+    """A version of a document: the latest one when ``number`` is None."""
 
     document_id: int
     number: Number | None = None
@@ -77,14 +77,14 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class SourceFile:
-    """A file that has been sent and is kept, and the name it was sent with."""
+    """A file that has been received and stored, with its name as it was sent."""
 
     content: Content
     filename: str
 
     @property
     def format(self) -> str:
-        """Return the media type that the file's name stands for."""
+        """Return the media type by the ending of the file's name."""
         guessed, _ = mimetypes.guess_type(self.filename)
         return guessed or OCTETS
 
@@ -95,7 +95,7 @@ async def keep_file(
     rendition: str,
     file: SourceFile,
 ) -> None:
-    """Store a file as a version's rendition, or as its source file, in place of the one before."""
+    """Store a file as a version's rendition, or as its source file; replace the previous one."""
     sha256 = file.content.sha256
     await connection.execute(
         KEEP_FILE, version, rendition, sha256, file.filename, file.format
@@ -107,7 +107,7 @@ async def insert(
     versions: VaultObject,
     rows: Sequence[Mapping[str, object]],
 ) -> None:
-    """Store new versions; a field that a row lacks is empty."""
+    """Insert new versions; a field that is missing in a row is empty."""
     fields = [
         field
         for field in versions.fields.values()
@@ -123,7 +123,7 @@ async def update(
     versions: VaultObject,
     changes: Mapping[str, Mapping[str, object]],
 ) -> None:
-    """Change fields of stored versions, by their ids; all changes have the same fields."""
+    """Change fields of stored versions; ``changes`` are by version id, all with the same fields."""
     names = next(iter(changes.values())).keys()
     fields = [field for field in versions.fields.values() if field.name in names]
     columns = ([values[field.name] for values in changes.values()] for field in fields)
@@ -152,9 +152,9 @@ async def taken(
     key: str,
     values: Sequence[str],
 ) -> set[str]:
-    """Return those values of the text field ``key`` that documents have, and lock all of them.
+    """Lock values of the text field ``key``, and return those that documents have.
 
-    Until the transaction ends nobody else creates a document with any of the values.
+    Until the transaction ends no other transaction creates a document with any of the values.
     """
     # Sorted, as all callers lock them, so that two calls never wait for each other.
     await connection.execute(KEYS_ALONE, key, sorted(set(values)))
@@ -169,7 +169,7 @@ async def latest_locked(
     versions: VaultObject,
     ids: Sequence[int],
 ) -> dict[int, Record]:
-    """Return the latest versions of those documents that exist, by document id, locked until the transaction ends."""
+    """Lock the latest versions of documents until the transaction ends; return those that exist by document id."""
     await connection.execute(ALONE, sorted(ids))
     rows = await connection.fetch(ALL_LATEST, ids)
     found = [row["id"] for row in rows]

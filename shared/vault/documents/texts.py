@@ -1,4 +1,4 @@
-"""Keeps the texts of documents' files beside their content, for searches."""
+"""Extracts and stores the texts of documents' files, for searches."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ ORDER BY sha256 LIMIT $2
 
 
 class DocumentTexts:
-    """Reads kept files, and stores the text of each once."""
+    """Extracts the text of stored files, and stores the text of each once."""
 
     def __init__(self, database: Database, content: ContentService) -> None:
         self._database = database
@@ -74,13 +74,13 @@ class DocumentTexts:
             await connection.execute(KEEP, content.sha256, text)
 
     async def _beginning(self, content: Content) -> bytes:
-        """Return the bytes of a file that are looked at."""
+        """Return the first bytes of a file, from which the text is extracted."""
         length = min(content.size, MAX_BYTES)
         chunks = [chunk async for chunk in self._content.read(content, 0, length)]
         return b"".join(chunks)
 
     async def note_missing(self) -> None:
-        """Store the texts of source files that have none: their writer was stopped, or of a version without texts."""
+        """Store the missing texts of source files, whose writer was stopped, or was an older release without texts."""
         after = ""
         while True:
             async with self._database.connection() as connection:
@@ -106,7 +106,7 @@ def is_text(media_type: str) -> bool:
 def plain_text(data: bytes, media_type: str) -> str:
     """Return the words of the beginning of a file, without markup, separated by one space each.
 
-    ``media_type`` is one for which ``is_text`` holds.
+    ``is_text`` must be true of ``media_type``.
     """
     # PostgreSQL stores no null characters in texts; entities of markup may bring new ones.
     text = _decoded(data[:MAX_BYTES]).replace("\x00", " ")
@@ -118,7 +118,7 @@ def plain_text(data: bytes, media_type: str) -> str:
 
 
 def _decoded(data: bytes) -> str:
-    """Return bytes as text: in the encoding of their mark, in UTF-8 when they are that, else in Windows-1252."""
+    """Return bytes as text, decoded by their byte order mark, else as UTF-8 if valid, else as Windows-1252."""
     for mark, encoding in _MARKS:
         if data.startswith(mark):
             return data[len(mark) :].decode(encoding, "replace")

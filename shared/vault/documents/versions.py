@@ -1,4 +1,4 @@
-"""Numbers document versions, and derives what a version is stored with from what a caller chooses."""
+"""Numbers document versions, and derives the stored values of a version from the choices of a caller."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ FIRST = Number(0, 1)
 
 @dataclass(frozen=True, slots=True)
 class Beginning:
-    """How a new document begins: its type and lifecycle, and the number of its first version."""
+    """The choices for a new document: its type and lifecycle, and the number of its first version."""
 
     kind: DocumentType
     lifecycle: Lifecycle
@@ -81,7 +81,7 @@ class Beginning:
 
 @dataclass(frozen=True, slots=True)
 class Writing:
-    """Which Vault writes a version, for which user (by id), and when."""
+    """The Vault that writes a version, the user (by id) for whom it does, and the time."""
 
     vault_id: int
     user_id: int
@@ -89,9 +89,9 @@ class Writing:
 
 
 def beginning_of(model: DocumentModel, fields: Mapping[str, str]) -> Beginning:
-    """Return how a document begins that is created with these fields.
+    """Return the beginning of a document that is created with these fields.
 
-    :raises VaultFault: PARAMETER_REQUIRED or INVALID_DATA when they choose no type, lifecycle or number.
+    :raises VaultFault: PARAMETER_REQUIRED or INVALID_DATA when the fields choose no valid type, lifecycle or number.
     """
     kind = type_of(model, fields)
     lifecycle = lifecycle_of(model, kind, fields.get(LIFECYCLE))
@@ -100,9 +100,9 @@ def beginning_of(model: DocumentModel, fields: Mapping[str, str]) -> Beginning:
 
 
 def first_number(fields: Mapping[str, str]) -> Number:
-    """Return the number that a new document begins with, 0.1 when the fields name none.
+    """Return the number of the first version of a new document, by default 0.1.
 
-    :raises VaultFault: INVALID_DATA when only one of both is named, or one is no whole number up to 9999.
+    :raises VaultFault: INVALID_DATA when only one of both parts is set, or one is not a whole number up to 9999.
     """
     texts = [fields.get(name) or "" for name in NUMBERS]
     if not any(texts):
@@ -170,7 +170,7 @@ def _below(model: DocumentModel, above: DocumentType | None) -> Iterable[Documen
 
 
 def _named(text: str, kinds: Iterable[DocumentType]) -> DocumentType | None:
-    """Return the active type of this name or, where none has it, of this label."""
+    """Return the active type with this name or, if there is none, with this label."""
     active = [kind for kind in kinds if kind.active]
     for kind in active:
         if kind.path[-1] == text:
@@ -188,7 +188,7 @@ def lifecycle_of(
 ) -> Lifecycle:
     """Return the lifecycle of a new document: the chosen one, by name or label, or the only one of its type.
 
-    :raises VaultFault: PARAMETER_REQUIRED when there are several to choose from; INVALID_DATA when there is none.
+    :raises VaultFault: PARAMETER_REQUIRED when the type has several; INVALID_DATA when the chosen one is none of them.
     """
     lifecycles = [model.lifecycles[name] for name in model.lifecycles_of(kind.name)]
     offered = [lifecycle for lifecycle in lifecycles if lifecycle.active]
@@ -239,7 +239,7 @@ def first_version(
     beginning: Beginning,
     fields: Mapping[str, object],
 ) -> dict[str, object]:
-    """Return all that is stored of the first version of a document with these fields."""
+    """Return all stored values of the first version of a document with these fields."""
     levels = dict(zip(LEVELS, beginning.kind.path, strict=False))
     values = {
         **fields,
@@ -260,7 +260,7 @@ def latest_version(
     lifecycle: Lifecycle,
     number: Number,
 ) -> dict[str, object]:
-    """Return all that is stored of a new latest version, in the state in which drafts begin.
+    """Return all stored values of a new latest version, in the state in which drafts begin.
 
     ``values`` are those of the document, and the fields that the version has.
     """

@@ -1,1 +1,1 @@
-"""Stores files and what they are the content of: stores, content by checksum, attachments as values and tables."""
+"""Stores files: in a folder or a bucket, as content by checksum, and as attachments of records."""

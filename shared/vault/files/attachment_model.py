@@ -1,4 +1,4 @@
-"""Describes attachments as values: stored ones, additions, and the plan that leads from one to the other."""
+"""Describes attachments as values: stored attachments, additions, and the steps that the additions lead to."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MAX_FILENAME = 255
 MAX_DESCRIPTION = 1000
 MAX_EXTERNAL_ID = 250
 
-# Those that Python knows: the same on every machine, whatever its system has registered.
+# Only Python's own types, which do not depend on the types registered on the machine.
 _TYPES = mimetypes.MimeTypes()
 TYPES: Mapping[str, str] = _TYPES.types_map[True]
 """Media types by the endings of file names, in lower case with their dot."""
@@ -28,7 +28,7 @@ OCTETS = "application/octet-stream"
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """One file that an attachment has had."""
+    """One file of an attachment, with the number of its version."""
 
     number: int
     description: str | None
@@ -38,14 +38,14 @@ class Version:
 
 
 class Handle(str):
-    """What an attachment field holds for a file that is kept, as the value of a row."""
+    """The value of an attachment field in a row, for a file that is stored."""
 
     __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)
 class UnkeptFile:
-    """The value of a row for a file that could not be kept; ``reason`` is the row's error."""
+    """The value of an attachment field in a row, for a file that could not be stored; ``reason`` is the row's error."""
 
     reason: str
 
@@ -62,7 +62,7 @@ class FieldFile:
 
 
 def media_type(filename: str) -> str:
-    """Return the media type that a file's name stands for."""
+    """Return the media type of a file by the ending of its name."""
     guessed, _ = _TYPES.guess_type(filename)
     return guessed or OCTETS
 
@@ -84,7 +84,7 @@ class Attachment:
 
     @property
     def format(self) -> str:
-        """Return the media type that the file's name stands for."""
+        """Return the media type by the ending of the file's name."""
         return media_type(self.filename)
 
     def version(self, number: int) -> Version:
@@ -112,9 +112,9 @@ def audit_text(filename: str, version: int, description: str | None) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Addition:
-    """A file that is to be attached to a record; its bytes are kept already, under ``sha256``.
+    """A file to be attached to a record; its bytes are stored already, under ``sha256``.
 
-    It is ``restored`` when it was a version of the attachment before.
+    ``restored`` says that it is an earlier version of the attachment.
     """
 
     record_id: str
@@ -127,7 +127,7 @@ class Addition:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What additions need of an attachment: its latest version, and the highest number that any version has had."""
+    """A stored attachment for planning additions: its latest version, and the highest version number ever used."""
 
     id: int
     record_id: str
@@ -145,9 +145,9 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """An addition, with the attachment after it and the one before it, if there was one.
+    """An addition, with the attachment after it and, if there was one, the attachment before it.
 
-    Nothing is ``added`` where the record has the same bytes attached already; ``after`` is then the one that has them.
+    ``added`` is False when the record already has the same bytes attached; ``after`` is then that attachment.
     """
 
     addition: Addition
@@ -161,9 +161,9 @@ def plan(
     known: Sequence[Known],
     new_ids: Iterator[int],
 ) -> list[Step]:
-    """Return a step for each addition, in their order; a file name that a record has gets a new version.
+    """Return a step for each addition, in their order; a file name that a record already has gets a new version.
 
-    ``known`` are the attachments that the additions concern, ``new_ids`` as many ids as there are additions.
+    ``known`` are the stored attachments of the records, ``new_ids`` as many ids as there are additions.
     """
     by_name = {(each.record_id, each.filename): each for each in known}
     by_content = {(each.record_id, each.sha256): each for each in known}
@@ -185,9 +185,9 @@ def plan(
 
 
 def _stands_for(same: Known, addition: Addition) -> bool:
-    """Return whether an attachment with the same bytes makes an addition needless.
+    """Return whether an attachment with the same bytes makes an addition unnecessary.
 
-    A version is restored under its own name, whichever other attachment has its bytes.
+    A restored version stays under its own name, even if another attachment has the same bytes.
     """
     return same.filename == addition.filename or not addition.restored
 
@@ -197,7 +197,7 @@ def _after(
     before: Known | None,
     new_ids: Iterator[int],
 ) -> Known:
-    """Return the attachment that an addition makes of the one before it, or of none."""
+    """Return the attachment after an addition: a new one, or the one before with a new version."""
     if before is None:
         attachment_id, number = next(new_ids), 1
         description = addition.description
@@ -217,7 +217,7 @@ def _after(
 
 
 def checked_filename(name: str) -> str:
-    """Return a file name as it is kept, without the folders before it.
+    """Return a file name as it is stored, without folders.
 
     :raises VaultFault: INVALID_DATA when nothing is left, it is too long, or it is not printable.
     """

@@ -1,4 +1,4 @@
-"""Reads and writes the tables of attachments: a call changes any number of them, with one statement a table."""
+"""Reads and writes the tables of attachments: a call changes any number of them, with one statement for each table."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ WHERE a.object = $1 AND {condition} ORDER BY a.id, v.version
 OF_RECORD = SELECT.format(condition="a.record_id = $2")
 BY_ID = SELECT.format(condition="a.id = ANY($2::int[])")
 BY_EXTERNAL_ID = SELECT.format(condition="a.external_id = ANY($2::text[])")
-# Those of the records to which an addition makes a new version, and those that have its bytes.
+# Attachments that an addition may concern: those with its file name, which get a version, and those with its bytes.
 KNOWN = """
 SELECT DISTINCT a.id, a.record_id, a.filename, a.last_version, v.version, v.sha256, v.description
 FROM unnest($2::text[], $3::text[], $4::text[]) AS u(record_id, filename, sha256)
@@ -65,19 +65,19 @@ UPDATE platform.attachment_version v SET description = u.description
 FROM unnest($1::int[], $2::int[], $3::text[]) AS u(id, version, description)
 WHERE v.attachment_id = u.id AND v.version = u.version
 """
-# Attachments that are deleted with all their versions, noted as deleted in the same statement.
+# One statement deletes and lists the deletion, so that the deletions call never misses an attachment.
 REMOVE = """
 WITH gone AS (DELETE FROM platform.attachment WHERE id = ANY($1::int[]) RETURNING object, record_id, id, external_id)
 INSERT INTO platform.deletion (object, record_id, attachment_id, external_id) SELECT * FROM gone
 """
-# One version, deleted and noted as deleted.
+# A single version; the deletions call lists versions too.
 REMOVE_VERSION = """
 WITH gone AS (
     DELETE FROM platform.attachment_version WHERE attachment_id = $1 AND version = $2 RETURNING attachment_id, version)
 INSERT INTO platform.deletion (object, record_id, attachment_id, external_id, version)
 SELECT a.object, a.record_id, a.id, a.external_id, gone.version FROM gone JOIN platform.attachment a ON a.id = $1
 """
-# The attachments of records that are deleted, noted as deleted with them.
+# The attachments of records that are deleted, which the deletions call lists by themselves.
 FORGET = """
 WITH gone AS (
     DELETE FROM platform.attachment a USING unnest($1::text[], $2::text[]) AS u(object, record_id)
@@ -124,7 +124,7 @@ async def by_external_id(
 
 
 def _attachments(rows: Sequence[Record]) -> Iterator[Attachment]:
-    """Yield the attachments of rows of SELECT, which are in the order of attachments."""
+    """Yield the attachments in rows of SELECT, in which the versions of an attachment are adjacent."""
     for head, group in groupby(rows, _head):
         attachment_id, record_id, filename, external_id = head
         versions = tuple(map(_version, group))
@@ -132,7 +132,7 @@ def _attachments(rows: Sequence[Record]) -> Iterator[Attachment]:
 
 
 def _head(row: Record) -> tuple[int, str, str, str | None]:
-    """Return what the rows of one attachment have in common."""
+    """Return the values that all rows of one attachment share."""
     return row["id"], row["record_id"], row["filename"], row["external_id"]
 
 
@@ -153,7 +153,7 @@ async def known_to(
     object_name: str,
     additions: Sequence[Addition],
 ) -> list[Known]:
-    """Return the attachments that additions concern; the caller has locked their records."""
+    """Return the stored attachments that additions may change; the caller has locked their records."""
     columns = (
         [each.record_id for each in additions],
         [each.filename for each in additions],
@@ -164,7 +164,7 @@ async def known_to(
 
 
 async def new_ids(connection: Connection, count: int) -> Iterator[int]:
-    """Return ids that no attachment has had."""
+    """Return ids that no attachment has ever had."""
     rows = await connection.fetch(NEW_IDS, count)
     return iter([row[0] for row in rows])
 
@@ -207,21 +207,21 @@ async def put(
 
 
 def _columns(rows: Sequence[tuple[object, ...]]) -> list[list[object]]:
-    """Return rows, one at least, as the arrays that ``unnest`` makes them of again."""
+    """Return rows (at least one) as column arrays, from which ``unnest`` makes the rows again."""
     return [list(column) for column in zip(*rows, strict=True)]
 
 
 async def describe(
     connection: Connection, described: Sequence[tuple[Attachment, str | None]]
 ) -> None:
-    """Give the latest versions of attachments these descriptions."""
+    """Change the descriptions of the latest versions of attachments."""
     rows = [(each.id, each.latest.number, text) for each, text in described]
     if rows:
         await connection.execute(DESCRIBE, *_columns(rows))
 
 
 async def remove(connection: Connection, ids: Sequence[int]) -> None:
-    """Delete attachments with all their versions, and note them as deleted."""
+    """Delete attachments with all their versions, and list them as deleted."""
     await connection.execute(REMOVE, list(ids))
 
 
@@ -230,7 +230,7 @@ async def remove_version(
     attachment_id: int,
     version: int,
 ) -> None:
-    """Delete a version that is not the only one, and note it as deleted."""
+    """Delete a version that is not the only one, and list it as deleted."""
     await connection.execute(REMOVE_VERSION, attachment_id, version)
 
 
@@ -239,7 +239,7 @@ async def forget(
     objects: Sequence[str],
     record_ids: Sequence[str],
 ) -> None:
-    """Delete the attachments of records that are deleted, and note them as deleted."""
+    """Delete the attachments of records that are deleted, and list them as deleted."""
     await connection.execute(FORGET, objects, record_ids)
 
 

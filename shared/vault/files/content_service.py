@@ -1,4 +1,4 @@
-"""Keeps bytes in the file store under their SHA-256, and removes once a day what no row refers to.
+"""Stores bytes in the file store under their SHA-256, and removes once a day the content that no row refers to.
 
 A copy in the store has a key of its own, and the row of its checksum says which copy counts. So two writers of the same
 bytes, or a writer and the sweep, never meet at one key: each decides in the database, under the lock of one row, and
@@ -48,7 +48,7 @@ WHERE f.contype = 'f' AND f.confrelid = $1::regclass AND f.confdeltype <> 'c'
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """Bytes that are kept: ``sha256`` (hex) is their identity, ``stored_as`` their key in the store."""
+    """Stored bytes: ``sha256`` (hex) identifies them, ``stored_as`` is their key in the store."""
 
     sha256: str
     size: int
@@ -57,7 +57,7 @@ class Content:
 
 
 class ContentService:
-    """Keeps the bytes of a Vault's files; the owner of a file checks who may read or change it."""
+    """Stores the bytes of a Vault's files; the service that owns a file checks who may read or change it."""
 
     def __init__(self, database: Database, files: FileStore) -> None:
         self._database = database
@@ -70,7 +70,7 @@ class ContentService:
         limit: int,
         md5: str | None = None,
     ) -> Content:
-        """Keep up to ``limit`` bytes, to which a row has to refer within a day; ``md5`` (hex) is the expected checksum.
+        """Store up to ``limit`` bytes, to which a row must refer within a day; ``md5`` (hex) is the expected checksum.
 
         :raises VaultFault: EXCEEDS_FILE_MAX_SIZE; INVALID_DATA for bytes of another checksum.
         """
@@ -107,14 +107,14 @@ class ContentService:
         return self._files.get(content.stored_as, start, length)
 
     async def sweep(self) -> int:
-        """Remove content that nothing refers to and nobody has stored for a day, and return how much it was."""
+        """Remove content that nothing refers to and nobody has stored for a day; return the number removed."""
         before = datetime.now(UTC) - UNUSED
         removed = await self.remove_unused(before)
         await self.remove_strays(before)
         return removed
 
     async def remove_unused(self, before: datetime) -> int:
-        """Remove content that nothing refers to and nobody has stored since ``before``, and return how much it was."""
+        """Remove content that nothing refers to and nobody has stored since ``before``; return the number removed."""
         removed = 0
         # The row first: a copy whose row is gone is a stray one at worst, a row without its copy could not be read.
         while keys := await self._forget(before):
@@ -126,7 +126,7 @@ class ContentService:
     async def remove_strays(self, before: datetime) -> None:
         """Delete copies older than ``before`` that no row names.
 
-        Their writer was stopped before it could write the row, or delete a copy that lost.
+        Their writer was stopped before it could write the row, or delete a copy that another writer's copy superseded.
         """
         after: str | None = None
         while items := await self._files.list(
@@ -145,7 +145,7 @@ class ContentService:
     async def _forget(self, before: datetime) -> Sequence[str]:
         """Delete a page of rows that are not in use, and return the keys of their copies.
 
-        Rows that another sweep or a writer has locked are skipped, so that nobody waits for another in a circle.
+        Rows that another sweep or a writer has locked are skipped, so that sweeps and writers cannot deadlock.
         """
         async with self._database.connection() as connection:
             unused = await unused_sql(connection, "platform.content")

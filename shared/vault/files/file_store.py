@@ -1,4 +1,4 @@
-"""Declares what the Vault needs of a store of files, a folder or an S3 bucket, and what both stores share."""
+"""Declares the interface of the file stores (a folder, an S3 bucket), and the code that both share."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MD5_HEX = 32  # digits
 
 
 class StoreError(Exception):
-    """What the store cannot do, as a fault of the API: its type and its text."""
+    """Raised when the store cannot carry out a call; has the type and the text of the fault of the API."""
 
     error_type = ErrorType.UNEXPECTED_ERROR
     text = "The file cannot be stored"
@@ -33,28 +33,28 @@ class NotFound(StoreError):
 
 
 class AlreadyThere(StoreError):
-    """Raised when there is an item of this name, or a file where a folder is needed."""
+    """Raised when there is an item with this key, or a file in the place of a folder."""
 
     error_type = ErrorType.ITEM_NAME_EXISTS
     text = "There is an item of this name already"
 
 
 class NotEmpty(StoreError):
-    """Raised when a folder that is to be deleted has something in it."""
+    """Raised when a folder that is to be deleted is not empty."""
 
     error_type = ErrorType.OPERATION_NOT_ALLOWED
     text = "The folder is not empty"
 
 
 class TooLarge(StoreError):
-    """Raised when more bytes came than the file may have; nothing was stored."""
+    """Raised when more bytes arrive than the file may have; nothing was stored."""
 
     error_type = ErrorType.EXCEEDS_FILE_MAX_SIZE
     text = "The file is larger than files may be here"
 
 
 class ChecksumMismatch(StoreError):
-    """Raised when the bytes that came do not have the expected checksum; nothing was stored."""
+    """Raised when the received bytes do not have the expected checksum; nothing was stored."""
 
     error_type = ErrorType.INVALID_DATA
     text = "The content does not have the checksum that was sent for it"
@@ -86,14 +86,14 @@ class Item:
 
     @property
     def position(self) -> str:
-        """Return where the item stands in a list, for ``FileStore.list`` to continue behind it."""
+        """Return the position of the item in a list, after which ``FileStore.list`` can continue."""
         return f"{self.key}/" if self.is_folder else self.key
 
 
 class FileStore(Protocol):
-    """Files by key; a key is names joined by slashes, checked by its maker.
+    """Stores files by key; a key is names joined by slashes, which the caller has checked.
 
-    Every call is safe beside calls of other processes: a file is there whole or not at all.
+    Other processes may call the store at the same time: a file exists whole or not at all.
     """
 
     async def put(
@@ -107,8 +107,8 @@ class FileStore(Protocol):
     ) -> StoredFile:
         """Store a file of up to ``limit`` bytes, with the folders above it; ``md5`` (hex) is its expected checksum.
 
-        :raises AlreadyThere: a file has this key and not ``overwrite``, or a file stands where a folder is needed.
-        :raises TooLarge: more than ``limit`` bytes came.
+        :raises AlreadyThere: a file has this key and ``overwrite`` is False, or a file is in the place of a folder.
+        :raises TooLarge: more than ``limit`` bytes arrive.
         :raises ChecksumMismatch: the bytes have another checksum.
         """
 
@@ -134,18 +134,18 @@ class FileStore(Protocol):
         after: str | None = None,
         limit: int = 1000,
     ) -> Sequence[Item]:
-        """Return the items of a folder behind the position ``after``; each folder stands before what is in it."""
+        """Return the items of a folder after the position ``after``; a folder comes before the items in it."""
 
     async def make_folder(self, key: str) -> None:
         """Make a folder, and those above it.
 
-        :raises AlreadyThere: there is an item of this key.
+        :raises AlreadyThere: there is an item with this key.
         """
 
     async def delete(self, key: str) -> None:
         """Delete a file or an empty folder; do nothing when there is none.
 
-        :raises NotEmpty: there is something in the folder.
+        :raises NotEmpty: the folder is not empty.
         """
 
     async def move(
@@ -155,14 +155,14 @@ class FileStore(Protocol):
         *,
         resumed: bool = False,
     ) -> None:
-        """Move a file, or a folder with all that is in it; ``resumed`` completes a move that was interrupted.
+        """Move a file, or a folder with its content; ``resumed`` completes a move that was interrupted.
 
         :raises NotFound: there is no item to move.
         :raises AlreadyThere: there is an item at the target.
         """
 
     async def tidy(self, before: datetime) -> None:
-        """Remove what was begun before a moment and never became a file."""
+        """Remove uploads that were begun before a moment and never became files."""
 
     async def close(self) -> None:
         """Close connections."""
@@ -190,7 +190,7 @@ class Digest:
         self._sha256.update(chunk)
 
     def stored(self, key: str, md5: str | None) -> StoredFile:
-        """Return what was stored under a key; ``md5`` (hex) is the expected checksum, if any.
+        """Return the file stored under a key, after comparing its checksum with ``md5`` (hex), if set.
 
         :raises ChecksumMismatch: the bytes have another checksum.
         """
@@ -215,7 +215,7 @@ async def in_blocks(
 
 
 async def delete_tree(store: FileStore, key: str) -> int:
-    """Delete a file, or a folder with all that is in it, and return how many files were deleted."""
+    """Delete a file, or a folder with its content, and return the number of deleted files."""
     deleted = 0
     while items := await store.list(key, recursive=True):
         files = [item for item in items if not item.is_folder]
@@ -231,7 +231,7 @@ async def delete_tree(store: FileStore, key: str) -> int:
 
 
 async def _delete_if_empty(store: FileStore, key: str) -> None:
-    """Delete a folder, unless it has items beyond the page that was listed: the next page deletes it then."""
+    """Delete a folder unless it still has items: then a later page deletes it."""
     try:
         await store.delete(key)
     except NotEmpty:
@@ -240,9 +240,9 @@ async def _delete_if_empty(store: FileStore, key: str) -> None:
 
 @contextmanager
 def as_faults() -> Iterator[None]:
-    """Raise the store's errors as VaultFaults.
+    """Convert errors of the store that the block raises to VaultFaults.
 
-    :raises VaultFault: of the type that the error stands for.
+    :raises VaultFault: of the type of the error.
     """
     try:
         yield
@@ -258,7 +258,7 @@ def fault_of(error: StoreError) -> VaultFault:
 def md5_of_header(header: str | None) -> str | None:
     """Return a Content-MD5 header, written in hex or in base64, as hex digits; None without one.
 
-    :raises VaultFault: INVALID_DATA when it is no MD5 checksum.
+    :raises VaultFault: INVALID_DATA when it is not an MD5 checksum.
     """
     if not header:
         return None
@@ -279,6 +279,6 @@ def md5_of_header(header: str | None) -> str | None:
 def _from_base64(text: str) -> bytes:
     """Return the bytes of a text in base64.
 
-    :raises ValueError: it is none.
+    :raises ValueError: the text is not base64.
     """
     return base64.b64decode(text, validate=True)

@@ -1,4 +1,4 @@
-"""Keeps files in a local folder: one file a key, put in its place whole by a rename."""
+"""Stores files in a local folder: one file for each key, moved to its place by a rename when it is complete."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ FOLDER_MODE = 0o750
 
 
 class LocalStore:
-    """Files below one folder, which may be shared by processes on several machines."""
+    """Stores files below one folder, which processes on several machines may share."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -135,7 +135,7 @@ class LocalStore:
         """Do nothing: no connection is open."""
 
     def _path(self, key: str) -> Path:
-        """Return the place of a key.
+        """Return the path of a key in the folder.
 
         :raises ValueError: the key has an empty name, a null character, or a name that would leave the folder.
         """
@@ -159,9 +159,9 @@ def _create(path: Path) -> BinaryIO:
 
 
 def _publish(file: BinaryIO, target: Path, overwrite: bool) -> None:
-    """Put a complete file in its place, in one step.
+    """Move a complete file to its place, in one step.
 
-    :raises AlreadyThere: there is a file and not ``overwrite``, or a file stands where a folder is needed.
+    :raises AlreadyThere: there is a file and ``overwrite`` is False, or a file is in the place of a folder.
     """
     file.flush()
     # Before the rename: after a crash of the machine the name must not stand for an empty file.
@@ -178,7 +178,7 @@ def _publish(file: BinaryIO, target: Path, overwrite: bool) -> None:
 
 
 def _discard(file: BinaryIO) -> None:
-    """Close a file, and remove it where it was written; a published one stays under its other name."""
+    """Close a file, and remove its temporary name; a published file stays under its final name."""
     file.close()
     Path(file.name).unlink(missing_ok=True)
 
@@ -238,9 +238,9 @@ def _walk(
     *,
     recursive: bool,
 ) -> Iterator[Item]:
-    """Yield items in the order of their names, a folder before what is in it, from behind ``after`` on.
+    """Yield the items after ``after`` in the order of their names, a folder before the items in it.
 
-    ``after`` has the names of the last item that was listed, below this folder.
+    ``after`` contains the names of the last listed item, below this folder.
     """
     try:
         # Names with a dot are the store's own, as INCOMING is.
@@ -316,7 +316,7 @@ def _move(source: Path, target: Path, resumed: bool) -> None:
 def _move_file(source: Path, target: Path, resumed: bool) -> None:
     """Move a file by a second link, which fails when there is an item at the target.
 
-    :raises FileExistsError: there is one.
+    :raises FileExistsError: there is an item at the target.
     """
     # Interrupted between both steps, the file has both names.
     linked = resumed and target.exists() and target.samefile(source)

@@ -16,7 +16,7 @@ MAX_PATH_BYTES = 900  # an S3 key holds 1024, the store's own prefix included
 
 @dataclass(frozen=True, slots=True)
 class StagingArea:
-    """The part of the staging area that a user sees: everything, or their own folder as if it were everything."""
+    """The part of the staging area that a user sees: the whole, or their own folder as if it were the whole."""
 
     user_folder: str
     everything: bool
@@ -48,7 +48,7 @@ class StagingArea:
         return "/".join((ROOT, self.user_folder, *names))
 
     def path(self, key: str) -> str:
-        """Return the path by which the user knows a key in their part."""
+        """Return the path of a key as the user sees it."""
         return key.removeprefix(self.root) or "/"
 
 
@@ -58,13 +58,13 @@ def user_folder(user_id: int) -> str:
 
 
 def quota_root(key: str) -> str:
-    """Return the folder whose quota a key counts against: the first below the root of the staging area."""
+    """Return the folder whose quota a key counts against: the top-level folder of the staging area."""
     names = key.split("/")
     return "/".join(names[:2])
 
 
 def split(path: str) -> tuple[str, ...]:
-    """Return the names of a path, outermost first; slashes at either end or doubled do not matter.
+    """Return the names of a path, outermost first; leading, trailing and doubled slashes are ignored.
 
     :raises VaultFault: INVALID_DATA for a path that is too deep or long, or has a name that is not valid.
     """
@@ -77,7 +77,7 @@ def split(path: str) -> tuple[str, ...]:
 
 
 def _bytes(*names: str) -> int:
-    """Return how long names are as a path, in bytes of UTF-8."""
+    """Return the length of names joined to a path, in bytes of UTF-8."""
     path = "/".join(names)
     return len(path.encode())
 
@@ -85,7 +85,7 @@ def _bytes(*names: str) -> int:
 def checked_name(name: str) -> str:
     """Return the name of a file or folder, composed as Unicode recommends.
 
-    :raises VaultFault: INVALID_DATA for a name that could mean another place, or that a store could not keep.
+    :raises VaultFault: INVALID_DATA for a name that could lead to another place, or that a store could not use.
     """
     # Clients write the same letters composed or decomposed: one name is one key.
     composed = unicodedata.normalize("NFC", name)
@@ -101,7 +101,7 @@ def checked_name(name: str) -> str:
 
 
 def _is_forbidden(character: str) -> bool:
-    """Return whether no name may have a character: separators of paths, control characters and lone surrogates."""
+    """Return whether a character is forbidden in names: path separators, control characters and lone surrogates."""
     return character in "/\\" or unicodedata.category(character) in ("Cc", "Cs")
 
 

@@ -1,4 +1,4 @@
-"""Keeps files in an S3-compatible bucket: an object a file, and an empty object ``name/`` for a folder made empty."""
+"""Stores files in an S3-compatible bucket: an object for each file, and an object ``name/`` for an empty folder."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ TIMEOUTS = {
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """Where the store is: without keys the machine's own credentials are used, without endpoint it is at AWS."""
+    """The address of the store; without keys the machine's own credentials are used, without endpoint AWS."""
 
     name: str
     endpoint: str | None = None
@@ -47,7 +47,7 @@ class Bucket:
 
 
 class S3Store:
-    """Keeps files in one bucket; needs the package ``aiobotocore``."""
+    """Stores files in one bucket; needs the package ``aiobotocore``."""
 
     def __init__(self, bucket: Bucket) -> None:
         self._bucket = bucket
@@ -96,9 +96,9 @@ class S3Store:
         md5: str | None,
         condition: dict[str, str],
     ) -> StoredFile:
-        """Store a file of more than one part: the two ``begun`` ones, and the ``blocks`` that follow.
+        """Store a file of more than one part: the two parts ``begun``, and the ``blocks`` that follow.
 
-        :raises AlreadyThere: the ``condition`` is that there is no such file, and there is one.
+        :raises AlreadyThere: the ``condition`` forbids an existing file, and there is one.
         """
         upload = (await self._call("create_multipart_upload", Key=key))["UploadId"]
         parts: list[dict[str, object]] = []
@@ -170,7 +170,7 @@ class S3Store:
         after: str | None = None,
         limit: int = 1000,
     ) -> Sequence[Item]:
-        """Return items of a folder; see FileStore."""
+        """Return the items of a folder, as ``FileStore.list`` does."""
         prefix = f"{folder}/"
         options: dict[str, object] = {
             "Prefix": prefix,
@@ -288,9 +288,9 @@ class S3Store:
         await self._stack.aclose()
 
     async def _require_place(self, key: str) -> None:
-        """Raise unless a key may be used: not below a file, and not of a folder.
+        """Check that a file can have a key.
 
-        :raises AlreadyThere: it is either.
+        :raises AlreadyThere: the key is below a file, or is that of a folder.
         """
         names = key.rstrip("/").split("/")
         above = ["/".join(names[:depth]) for depth in range(2, len(names))]
@@ -303,7 +303,7 @@ class S3Store:
                 raise AlreadyThere
 
     async def _file(self, key: str) -> Item | None:
-        """Return the file of a key, or None; a folder is none."""
+        """Return the file of a key; None when there is none, or a folder."""
         try:
             head = await self._call("head_object", Key=key)
         except NotFound:
@@ -368,7 +368,7 @@ class S3Store:
 
 
 def _folders_of(keys: Sequence[str], prefix: str, after: str) -> list[str]:
-    """Return the folders above these keys that have not been listed before ``after``."""
+    """Return the folders above these keys that come after the position ``after``."""
     folders: dict[str, None] = {}
     for key in keys:
         *above, _ = key[len(prefix) :].split("/")
@@ -381,7 +381,7 @@ def _folders_of(keys: Sequence[str], prefix: str, after: str) -> list[str]:
 
 
 def _code(error: Exception) -> str:
-    """Return the code of an error of the store, empty without one."""
+    """Return the S3 error code of an exception; empty if it has none."""
     response: Any = getattr(error, "response", {})
     details = response.get("Error", {})
     return str(details.get("Code", ""))

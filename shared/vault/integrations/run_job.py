@@ -1,4 +1,4 @@
-"""Runs integrations: sends the messages of a run, follows its reports, and moves its time on when nothing failed."""
+"""Runs integrations: sends the messages of a run, follows its reports, and advances its time when nothing failed."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ CREATED = "SELECT date_trunc('milliseconds', created_date) FROM platform.job WHE
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What a run is about: the integration, the queue for its messages, and the Vault to be read."""
+    """The subject of a run: the integration, the queue for its messages, and the Vault to be read."""
 
     integration: str
     queue: Queue
@@ -77,11 +77,11 @@ class IntegrationRunJobs:
         self._patience_minutes = patience_minutes
 
     def job_types(self) -> Mapping[str, JobType]:
-        """Return how each type of job is run."""
+        """Return the job types of this part, with their handlers."""
         return {JOB_TYPE: JobType(self.run)}
 
     async def run(self, context: JobContext) -> JobResult | Parked:
-        """Begin the run, or look at how far it has come.
+        """Begin the run, or check its progress.
 
         :raises VaultFault: OPERATION_NOT_ALLOWED when the integration cannot run,
             INVALID_DATA when it was deleted.
@@ -145,7 +145,7 @@ class IntegrationRunJobs:
         await _send(context, connection, order)
 
     async def _order(self, connection: Connection, integration: str) -> Order:
-        """Return what the run is about.
+        """Return the order of the run.
 
         :raises VaultFault: OPERATION_NOT_ALLOWED when the integration cannot run.
         """
@@ -184,7 +184,7 @@ class IntegrationRunJobs:
         found: datetime | None,
         to: datetime,
     ) -> None:
-        """Move Last Successful Run Time forward from ``found``, unless somebody has set it since."""
+        """Advance Last Successful Run Time from ``found``, unless somebody has changed it meanwhile."""
 
         async def work(connection: Connection) -> list[RowResult]:
             stored: datetime | None = await connection.fetchval(LOCK_TIME, integration)

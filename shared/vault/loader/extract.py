@@ -46,7 +46,7 @@ class ExtractJobs:
         self.files = files
 
     def job_types(self) -> Mapping[str, JobType]:
-        """Return how each type of job is run."""
+        """Return the job types of this part, with their handlers."""
         return {EXTRACT: JobType(self.extract, timeout=TIMEOUT)}
 
     async def extract(self, context: JobContext) -> JobResult:

@@ -76,7 +76,7 @@ class LoadJobs:
         self.attachment_fields = attachment_fields
 
     def job_types(self) -> Mapping[str, JobType]:
-        """Return how each type of job is run."""
+        """Return the job types of this part, with their handlers."""
         return {LOAD: JobType(self.load, timeout=TIMEOUT)}
 
     async def load(self, context: JobContext) -> JobResult:

@@ -30,7 +30,7 @@ class PackageJobs:
         self._outbound = outbound
 
     def job_types(self) -> Mapping[str, JobType]:
-        """Return how each type of job is run."""
+        """Return the job types of this part, with their handlers."""
         return {
             IMPORT: JobType(self.import_file),
             DEPLOY: JobType(self.deploy),

@@ -21,7 +21,7 @@ RECORD = "object_record_id__sys"
 _LATEST = "v.version = (SELECT max(l.version) FROM platform.attachment_version l WHERE l.attachment_id = a.id)"
 # The format is that of the file name, as it is where attachments are downloaded.
 _FORMATS = json.dumps(TYPES).replace("'", "''")
-# Of an attachment's version: SQL, label, type.
+# The fields of the target, which has a row for each version: SQL, label, type.
 _FIELDS = {
     "object_name__sys": ("a.object", "Object", FieldType.STRING),
     "attachment_id__sys": ("a.id", "Attachment ID", FieldType.NUMBER),
@@ -47,9 +47,9 @@ _KEY = "version_key"
 
 
 def attachment_target(owner: VaultObject) -> vql.Target:
-    """Return the target ``attachments__sysr`` of an object that allows attachments: a row an attachment.
+    """Return the target ``attachments__sysr`` of an object that allows attachments.
 
-    It has the latest version of each; with ALLVERSIONS, a row a version.
+    It has a row for each attachment with its latest version; with ALLVERSIONS, a row for each version.
     """
     record = Field(
         RECORD,

@@ -1,4 +1,4 @@
-"""Makes the query target of documents: a row a document, its latest version; with ALLVERSIONS, a row a version."""
+"""Makes the query target of documents: the latest version of each; with ALLVERSIONS, a row for each version."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ CONTENT = (
     f"WHERE f.version_id = {{key}} AND f.rendition = '{SOURCE_FILE}')"
 )
 
-# Of the file: SQL, label, type.
+# The fields of a version's file, for which documents have no columns: SQL, label, type.
 _FILE = {
     "filename__v": ("f.filename", "File Name", FieldType.STRING),
     "format__v": ("f.format", "Format", FieldType.STRING),
@@ -98,7 +98,7 @@ def _read_only(
 
 
 def labels_of(model: DocumentModel) -> Mapping[str, Mapping[str, str]]:
-    """Return the labels of the names in fields that hold components, by field."""
+    """Return field → name → label for the fields whose values are names of components."""
     types: dict[str, str] = {}
     subtypes: dict[str, str] = {}
     classifications: dict[str, str] = {}
@@ -137,7 +137,7 @@ def _relation(stored: list[str]) -> str:
 
 
 def _states(model: DocumentModel, state_type: str) -> tuple[str, ...]:
-    """Return the states of a type, each with its lifecycle: names of states are unique within one only."""
+    """Return the states of a type, each with its lifecycle, since state names are unique within a lifecycle only."""
     return tuple(
         f"{lifecycle.name}.{state.name}"
         for lifecycle, state in _every_state(model)

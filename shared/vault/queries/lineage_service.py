@@ -1,4 +1,4 @@
-"""Reads lineage: of a record, field by field; and of a message, the records that it has written."""
+"""Reads the lineage of a record, field by field, and the records that a message has written."""
 
 from __future__ import annotations
 
@@ -46,14 +46,14 @@ CHANGES = ("changed", "changed_by", "changed_by_name")
 
 @dataclass(frozen=True, slots=True)
 class MessagePage:
-    """Some of a message's writes, the earliest first, and how many there are in all."""
+    """A page of a message's writes, the earliest first, and the number of all its writes."""
 
     total: int
     rows: list[dict[str, object]] = field(default_factory=list)
 
 
 class LineageService:
-    """The lineage calls of the API."""
+    """Carries out the lineage calls of the API."""
 
     def __init__(self, database: Database, queries: QueryService) -> None:
         self._database = database
@@ -99,7 +99,7 @@ class LineageService:
         return MessagePage(total, dated)
 
     async def purge(self) -> int:
-        """Delete what was overwritten 30 days ago and earlier, and return the number of entries."""
+        """Delete the entries that were overwritten at least 30 days ago, and return their number."""
         return await purge_lineage(self._database)
 
 

@@ -1,4 +1,4 @@
-"""Runs VQL for a caller, page by page, a bounded number of queries of one user at once."""
+"""Runs VQL for a caller, page by page, and limits how many queries of one user run at once."""
 
 from __future__ import annotations
 
@@ -46,9 +46,9 @@ RECORD_ID = re.compile(r"[A-Za-z0-9]{1,40}\Z")
 
 @dataclass(frozen=True, slots=True)
 class QueryLimits:
-    """How many queries of a user run at once, how long another one waits, and how long one may take, in seconds.
+    """The limits of queries: how many of one user run at once, how long a further one waits, and how long one may run.
 
-    ``timeout_seconds`` is what the database's statement timeout is set to; here it is only named in the error.
+    Times are in seconds. ``timeout_seconds`` is the statement timeout of the database; here only the error names it.
     """
 
     concurrent: int = 5
@@ -58,7 +58,7 @@ class QueryLimits:
 
 @dataclass(slots=True)
 class _Slots:
-    """The slots of one user; ``users`` counts queries that run or wait."""
+    """The slots of one user; ``users`` counts the queries that run or wait."""
 
     free: asyncio.Semaphore
     users: int = 0
@@ -66,7 +66,7 @@ class _Slots:
 
 @dataclass(slots=True)
 class QuerySlots:
-    """The slots of all users with queries in this process."""
+    """Limits the queries that run at once, by user, in this process."""
 
     limits: QueryLimits
     _by_user: dict[int, _Slots] = field(default_factory=dict)
@@ -75,7 +75,7 @@ class QuerySlots:
     async def slot(self, user_id: int) -> AsyncIterator[None]:
         """Occupy one of the user's slots for the block.
 
-        :raises VaultFault: API_LIMIT_EXCEEDED, no slot comes free in time, or too many queries wait already.
+        :raises VaultFault: API_LIMIT_EXCEEDED when no slot becomes free in time, or too many queries wait already.
         """
         slots = self._slots_of(user_id)
         # A waiting query costs memory and an open connection: their number has a bound too.
@@ -128,7 +128,7 @@ def query_tokens(
 
 @dataclass(frozen=True, slots=True)
 class _Run:
-    """One call's run of a statement; ``extras`` is what the caller asks for beside the rows."""
+    """One call's run of a statement; ``extras`` is the data that the caller requests beside the rows."""
 
     caller: Caller
     compiled: vql.CompiledQuery
@@ -137,7 +137,7 @@ class _Run:
 
 
 class QueryService:
-    """The query calls of the API; ``tokens`` are those that are the same for every caller."""
+    """Carries out the query calls of the API; ``tokens`` are the Vault tokens that are the same for every caller."""
 
     def __init__(
         self,
@@ -166,7 +166,7 @@ class QueryService:
     ) -> QueryPage:
         """Return the first page of a statement.
 
-        :raises VaultFault: with the place of a fault in the text; or no slot came free, or the query took too long.
+        :raises VaultFault: with the position of a fault in the text; when no slot is free, or the query takes too long.
         """
         wanted = extras or Extras(describe=describe)
         async with self._slots.slot(caller.user_id):
@@ -208,9 +208,9 @@ class QueryService:
         version_path: str,
         extras: Extras | None = None,
     ) -> QueryPage:
-        """Return a later page; it is stable while records change, unless the statement has an order of its own.
+        """Return a later page; without ORDER BY in the statement, pages stay stable while records change.
 
-        :raises VaultFault: INVALID_DATA, the address is none of the caller's; and as ``run`` does.
+        :raises VaultFault: INVALID_DATA when the address is not one of the caller's; and as ``run`` does.
         """
         wanted = extras or Extras()
         async with self._slots.slot(caller.user_id):
@@ -262,7 +262,7 @@ class QueryService:
     ) -> dict[str, Any]:
         """Return one record with all its fields, as ``GET /vobjects/{object}/{id}`` shows it.
 
-        :raises VaultFault: INVALID_DATA, there is no such object or record; INSUFFICIENT_ACCESS, it may not be read.
+        :raises VaultFault: INVALID_DATA for an unknown object or record; INSUFFICIENT_ACCESS when it may not be read.
         """
         return await self._components.unless_changed(
             lambda: self._whole_record(caller, object_name, record_id)
@@ -303,7 +303,7 @@ class QueryService:
         cursor: Cursor,
         version_path: str,
     ) -> vql.Execution:
-        """Return what one run knows; its moment is that of the first page, whichever page it is for."""
+        """Return the execution of a run; its moment is that of the first page, also for later pages."""
         own: dict[str, str | int] = {
             "user.id": caller.user_id,
             "user.name": caller.username,
@@ -328,7 +328,7 @@ class QueryService:
         parameters: Sequence[object],
         run: _Run | None,
     ) -> Sequence[Record]:
-        """Return the rows of a statement, its deferred parameters resolved for the run."""
+        """Return the rows of a statement, after resolving its deferred parameters for the run."""
         if run is not None and run.compiled.deferred:
             parameters = vql.resolve(parameters, run.execution)
         async with self._database.connection() as connection:
@@ -340,7 +340,7 @@ class QueryService:
                 raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, message) from error
 
     async def _total(self, run: _Run, page: QueryPage) -> int:
-        """Return how many rows the whole result has."""
+        """Return the number of rows of the whole result."""
         # A page that is not full is the last one, and counting would cost a second statement.
         if page.size < page.pagesize and (page.size or not page.pageoffset):
             return page.pageoffset + page.size
@@ -355,7 +355,7 @@ class QueryService:
         page: QueryPage,
         rows: Sequence[Record],
     ) -> QueryPage:
-        """Add to the page what the caller asks for beside its rows."""
+        """Add the extras that the caller requests to the page."""
         compiled, extras = run.compiled, run.extras
         if extras.describe:
             page.describe = vql.describe(compiled)
@@ -381,7 +381,7 @@ class QueryService:
 
 
 def _following(page: QueryPage, rows: Sequence[Record]) -> Mapping[str, str]:
-    """Return where the page behind this one begins: behind the last record's id, by its offset."""
+    """Return the position of the next page: its offset → the id of this page's last record."""
     offset = page.pageoffset + page.size
     last_id: str = rows[-1][-1]
     return {str(offset): last_id}

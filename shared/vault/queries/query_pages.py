@@ -1,4 +1,4 @@
-"""Makes the pages of a query's answer: rows ready for JSON, what is said beside them, and cursors for later pages."""
+"""Makes the pages of a query's result: rows ready for JSON, the data beside them, and cursors for later pages."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ STARTED = "started"
 
 
 class RecordProperties(StrEnum):
-    """Which record properties a caller asks for."""
+    """The record properties that a caller can request."""
 
     ALL = "all"
     HIDDEN = "hidden"
@@ -39,7 +39,7 @@ class RecordProperties(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Extras:
-    """What a caller asks for beside the rows."""
+    """The data that a caller requests beside the rows."""
 
     describe: bool = False
     properties: RecordProperties | None = None
@@ -48,7 +48,7 @@ class Extras:
 
 @dataclass(slots=True)
 class QueryPage:
-    """One page of rows, JSON-ready, with what ``responseDetails`` says about it."""
+    """One page of rows, JSON-ready, with the values of its ``responseDetails``."""
 
     rows: list[dict[str, Any]]
     pagesize: int
@@ -70,7 +70,7 @@ def page_of(
     pagesize: int,
     pageoffset: int,
 ) -> QueryPage:
-    """Return the page that these rows of a compiled statement make; its total is that of the page alone."""
+    """Return the page of these rows of a compiled statement; its total counts this page only."""
     keys = compiled.keys
     # A row has one column more than there are keys: the record's id, for the next page.
     data = [dict(zip(keys, row, strict=False)) for row in rows]
@@ -91,7 +91,7 @@ def page_of(
 
 
 def link(page: QueryPage, address: str) -> None:
-    """Set the addresses of the pages before and behind this one."""
+    """Set the addresses of the previous and the next page."""
     size = page.pagesize
     following = page.pageoffset + page.size
     is_full = page.size > 0 and page.size == size
@@ -111,7 +111,7 @@ def _page_address(
 
 
 def has_more_children(compiled: vql.CompiledQuery, rows: Sequence[Record]) -> bool:
-    """Return whether a sub-select of any row names a page of its own."""
+    """Return whether a sub-select of any row has the address of a further page."""
     numbers = [
         number
         for number, column in enumerate(compiled.columns)
@@ -121,7 +121,7 @@ def has_more_children(compiled: vql.CompiledQuery, rows: Sequence[Record]) -> bo
 
 
 def _names_next_page(text: str) -> bool:
-    """Return whether a sub-select's answer has a next page, by its text."""
+    """Return whether the JSON text of a sub-select's result has a next page."""
     # It begins with responseDetails: behind the first brace stand records, whose values may say anything.
     details_end = text.index("}")
     found = text.find('"next_page"', 0, details_end)
@@ -139,9 +139,9 @@ def record_properties(
     *,
     stored: bool,
 ) -> list[dict[str, Any]]:
-    """Return one entry a row: fields that the caller may edit, and what the caller may do with the record.
+    """Return an entry for each row: the fields that the caller may edit, and the operations on the record.
 
-    ``stored`` is False for targets that are no objects: those may be read only.
+    ``stored`` is False for targets that are not objects, whose records may only be read.
     """
     operations = (Operation.EDIT, Operation.CREATE, Operation.DELETE)
     name = compiled.object_name
@@ -163,7 +163,7 @@ def record_properties(
 def _field_properties(
     properties: RecordProperties, editable: list[str]
 ) -> dict[str, list[str]]:
-    """Return the fields of each property."""
+    """Return property → the fields that have it."""
     # No field of a record is hidden from, or redacted for, a caller who may read its object, and none is a web link.
     match properties:
         case RecordProperties.ALL:
@@ -208,9 +208,9 @@ def _facet_value(row: Record) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """A query under way: its text, the rows of its result, when it was first run, and where its pages begin.
+    """A query whose pages are being read: its text, the size of its result, its first run, and the starts of its pages.
 
-    ``positions`` holds the last record id of each page served so far, by the offset that follows it.
+    ``positions`` maps the offset of a page to the last record id of the page before it, for the pages served so far.
     """
 
     id: UUID
@@ -222,21 +222,21 @@ class Cursor:
 
 @dataclass(frozen=True, slots=True)
 class ChildPage:
-    """The children a page is of: those of one record, by the number of the sub-select that shows them."""
+    """The children on a page: those of one record, in the sub-select with this number."""
 
     number: int
     parent_id: str
 
 
 def no_such_page() -> VaultFault:
-    """Return the error about an address that no page has."""
+    """Return the error for an address that belongs to no page."""
     return VaultFault(ErrorType.INVALID_DATA, "There is no such query page")
 
 
 def read_address(address: str) -> tuple[UUID, ChildPage | None]:
     """Return a cursor's id, and the children behind it: ``{uuid}`` or ``{uuid}.{number}.{record id}``.
 
-    :raises VaultFault: INVALID_DATA, the address is of neither form.
+    :raises VaultFault: INVALID_DATA when the address has neither form.
     """
     identifier, _, rest = address.partition(".")
     number, _, parent_id = rest.partition(".")
@@ -278,7 +278,7 @@ class CursorStore:
     async def find(self, caller: Caller, identifier: UUID) -> Cursor:
         """Return the cursor with this id.
 
-        :raises VaultFault: INVALID_DATA, it is not the caller's, or too old.
+        :raises VaultFault: INVALID_DATA when the cursor is not the caller's, or has expired.
         """
         async with self._database.connection() as connection:
             row = await connection.fetchrow(
@@ -299,7 +299,7 @@ class CursorStore:
         return Cursor(identifier, row["query"], row["total"], moment, positions)
 
     async def keep(self, cursor: Cursor, following: Mapping[str, str]) -> None:
-        """Store that a page was served: the cursor's time starts anew, and ``following`` pages begin after an id."""
+        """Record that a page was served: restart the cursor's time, and store the positions of ``following`` pages."""
         # Beyond the limit the places begin anew: the row stays small, and earlier pages are found by counting.
         known = cursor.positions
         if len(known) >= MAX_POSITIONS:
@@ -315,6 +315,6 @@ class CursorStore:
 
 
 def _positions_json(cursor: Cursor, positions: Mapping[str, str]) -> str:
-    """Return the places of pages with the moment of the query, which has no column of its own."""
+    """Return the positions of pages as JSON, with the moment of the query, which has no column of its own."""
     document = {STARTED: cursor.started.isoformat(), **positions}
     return orjson.dumps(document).decode()

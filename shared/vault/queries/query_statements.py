@@ -1,4 +1,4 @@
-"""Turns VQL texts into statements ready to run, and caches them for as long as the configuration stays the same."""
+"""Turns VQL texts into statements ready to run, and caches them until the configuration changes."""
 
 from __future__ import annotations
 
@@ -68,9 +68,9 @@ class Statements:
         return self._cache
 
     def statement(self, caller: Caller, text: str) -> vql.CompiledQuery | vql.Show:
-        """Return a statement, SELECT or SHOW.
+        """Return a statement, SELECT or SHOW, compiled for the caller.
 
-        :raises VaultFault: with the place of a fault in the text.
+        :raises VaultFault: with the position of a fault in the text.
         """
         cache = self._current()
         # Profiles are compared by identity: each reading of the components makes new ones, with their permissions.
@@ -109,7 +109,7 @@ class Statements:
         return vql.compile_query(query, cache.registry, may_read, OPTIONS, targets)
 
     def query(self, caller: Caller, text: str) -> vql.CompiledQuery:
-        """Return a SELECT.
+        """Return a SELECT, compiled for the caller.
 
         :raises VaultFault: as ``statement`` does.
         """
@@ -127,7 +127,7 @@ class Statements:
     ) -> vql.CompiledQuery:
         """Return the statement of further pages of a sub-select of one record.
 
-        :raises VaultFault: INVALID_DATA, the statement has no such sub-select.
+        :raises VaultFault: INVALID_DATA when the statement has no such sub-select.
         """
         cache = self._current()
         registry, targets = cache.registry, cache.targets
@@ -151,9 +151,9 @@ class Statements:
         *,
         describe: bool,
     ) -> QueryPage:
-        """Return the answer to a SHOW, on one page.
+        """Return the result of a SHOW, on one page.
 
-        :raises VaultFault: its target does not exist, or the caller may not read it.
+        :raises VaultFault: when its target does not exist, or the caller may not read it.
         """
         cache = self._current()
         may_read = readable(caller)
@@ -173,5 +173,5 @@ class Statements:
         return page
 
     def is_object(self, name: str) -> bool:
-        """Return whether the name is that of an object, whose records are stored."""
+        """Return whether the name is that of an object with stored records."""
         return name in self._current().registry.objects

@@ -1,4 +1,4 @@
-"""Makes the query targets that are no objects: component records, the older view of users, groups and their members."""
+"""Makes the query targets that are not objects: component records, the older view of users, groups and members."""
 
 from __future__ import annotations
 
@@ -232,7 +232,7 @@ def with_definitions(
 ) -> vql.Targets:
     """Return the targets with definitions in the records of components.
 
-    :raises VaultFault: INSUFFICIENT_ACCESS, the caller may not read the configuration.
+    :raises VaultFault: INSUFFICIENT_ACCESS when the caller may not read the configuration.
     """
     authorize(caller, Grant.READ_CONFIGURATION)
     target = targets[COMPONENT]

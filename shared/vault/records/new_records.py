@@ -1,4 +1,4 @@
-"""Makes new records: their ids, the values that a copy begins with, what is required, and what the Vault fills in."""
+"""Makes new records: assigns ids, copies values, checks required fields, and sets the fields that the Vault fills."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def record_id(prefix: str, number: int) -> str:
 
 
 class IdAllocator:
-    """Hands out ids without a round trip each; a restart leaves at most one block unused."""
+    """Allocates record ids in blocks, to save a round trip for each; a restart leaves at most one block unused."""
 
     def __init__(self) -> None:
         self._next = 0
@@ -57,7 +57,7 @@ class IdAllocator:
         target: VaultObject,
         count: int,
     ) -> list[str]:
-        """Return ``count`` ids that no process on this database has handed out before."""
+        """Return ``count`` ids that no process on this database has used before."""
         if target.name == USER:
             rows = await connection.fetch(
                 "SELECT nextval('platform.user_id') FROM generate_series(1, $1)", count
@@ -82,7 +82,7 @@ class IdAllocator:
 
 
 def copied_fields(target: VaultObject) -> list[Field]:
-    """Return the fields that a copy takes over: not unique, not ``no_copy``, not set by the Vault but for the type."""
+    """Return the fields that a copy takes over: the type, and all but unique, ``no_copy`` and system-set fields."""
     return [field for field in target.fields.values() if _is_copied(field)]
 
 
@@ -102,7 +102,7 @@ async def stored_values(
     ids: Sequence[str],
     fields: Sequence[Field],
 ) -> dict[str, dict[str, object]]:
-    """Lock records and return their values as rows have them: id → field → value, without empty ones."""
+    """Lock records and return id → field → value, without empty values, in the form in which rows have values."""
     sql = statements.lock_statement(target, target.fields["id"], fields)
     records = await connection.fetch(sql, list(ids))
     found: dict[str, dict[str, object]] = {}
@@ -115,7 +115,7 @@ async def stored_values(
 def without_sources(
     rows: Sequence[Values],
 ) -> tuple[Sequence[Values], dict[int, object]]:
-    """Return the rows of a create without ``source_record_id``, and its values by the index of the row."""
+    """Return the rows of a create without ``source_record_id``, and the values of that column by row index."""
     if not any(SOURCE in row for row in rows):
         return rows, {}
     plain: list[Values] = []
@@ -135,7 +135,7 @@ async def copy_sources(
     rows: Sequence[ReadRow],
     sources: Mapping[int, object],
 ) -> list[ReadRow]:
-    """Return the rows, each with the values of the record that it is a copy of, where it has none of its own.
+    """Return the rows, each completed with the values of the record that it copies; the row's own values stay.
 
     :raises VaultFault: INSUFFICIENT_ACCESS unless the caller may read the object.
     """
@@ -161,7 +161,7 @@ async def copy_sources(
     return copied
 
 
-# What a new record has to have, and what the Vault gives it.
+# Callers may not set the fields that the Vault fills, and have to set the required ones.
 
 
 def check_required(
@@ -169,7 +169,7 @@ def check_required(
     mode: WriteMode,
     rows: Sequence[NewRow],
 ) -> None:
-    """Fail new rows that set what the Vault sets, or lack a field that is required; each with the first such field."""
+    """Fail new rows that set a field of the Vault's, or lack a required one; each error names the first such field."""
     required = _required_names(target, mode)
     for row in rows:
         for name in row.guarded:
@@ -198,7 +198,7 @@ def _required_names(target: VaultObject, mode: WriteMode) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Creation:
-    """What the records that one batch creates have in common: Vault, user id and time."""
+    """The values that all records created by one batch share: Vault, user id and time."""
 
     vault_id: int
     user_id: int
@@ -211,7 +211,7 @@ class Creation:
         target: VaultObject,
         registry: Registry,
     ) -> None:
-        """Set what the Vault sets on a new record: id, who and when, status, object type and lifecycle state."""
+        """Set the fields that the Vault fills in a new record: id, user, dates, status, object type and state."""
         values = row.values
         values["id"] = identifier
         values["global_id__sys"] = f"{self.vault_id}_{identifier}"

@@ -1,4 +1,4 @@
-"""Writes a batch of rows to one object: insert, update, delete, each as one statement a table."""
+"""Inserts, updates or deletes a batch of rows of one object, with one statement for each table."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ Write = tuple[str, dict[str, object]]
 
 
 class Batch:
-    """One call's rows on one object, inside one transaction."""
+    """Writes the rows of one call on one object, inside one transaction."""
 
     def __init__(
         self,
@@ -74,7 +74,7 @@ class Batch:
         self._moment: datetime | None = None
 
     async def resolve(self, rows: Sequence[ReadRow]) -> list[ResolvedRow]:
-        """Return the rows with ids in place of the keys by which they refer to records."""
+        """Return the rows with record ids in place of the keys of their references."""
         return await resolve_references(
             self.connection,
             self.registry,
@@ -88,9 +88,9 @@ class Batch:
     ) -> list[Outcome]:
         """Create records of rows without errors and return the outcomes; a row that breaks a unique field fails alone.
 
-        ``key`` is that of an upsert.
+        ``key`` is the key field of an upsert.
 
-        :raises RaceLost: when another transaction has stored a record with an upsert's key meanwhile, or removed the
+        :raises RaceLost: when another transaction has meanwhile stored a record with an upsert's key, or removed the
             value that kept a row out.
         """
         made = [NewRow.of(row) for row in rows]
@@ -136,7 +136,7 @@ class Batch:
     async def lock(self, rows: Sequence[Row], key: Field) -> dict[object, Record]:
         """Lock the stored records that rows without errors name, and return them by key.
 
-        They have the columns that the rows are about to change, and those that rules read.
+        The records contain the columns that the rows are about to change, and those that rules read.
         """
         names: set[str] = set()
         keys: set[object] = set()
@@ -198,7 +198,7 @@ class Batch:
         return in_order(rows, outcomes)
 
     def _compare(self, row: ResolvedRow, record: Record) -> Change:
-        """Return what a row changes of its record; the row fails where it would change a guarded field."""
+        """Return the changes that a row makes to its record; fail the row when it would change a guarded field."""
         for name, value in row.guarded.items():
             if name not in record or record[name] != value:
                 row.fail(ErrorType.INVALID_DATA, f"Field [{name}] is set by the Vault")
@@ -217,7 +217,7 @@ class Batch:
         return Change(row, record, values, frozenset(changed))
 
     def _left_out(self, change: Change) -> Outcome | None:
-        """Return the outcome of a row that is not to be written: refused, or of an older state; None for the others."""
+        """Return the outcome of a row that is refused or comes from an older state; None for a row to be written."""
         row = change.row
         if row.errors:
             return change.refused()
@@ -231,7 +231,7 @@ class Batch:
         return None
 
     def _refusal(self, change: Change) -> ApiError | None:
-        """Return why the object's rules refuse a change, None when they allow it; they may add to its values."""
+        """Return the error by which the object's rules refuse a change, else None; the rules may add to its values."""
         retyped = TYPE in change.values and change.stored.get(TYPE)
         if retyped and not self.mode.may_change_type:
             return ApiError(
@@ -243,7 +243,7 @@ class Batch:
         return self._trigger.before_update(self.caller, change.stored, change.values)
 
     async def _change(self, changes: Sequence[Change]) -> None:
-        """Write changes with their audit, and let the object's own rules follow; those with a taken value fail."""
+        """Write changes with audit entries and run the object's followers; fail changes whose unique value is taken."""
         connection, caller = self.connection, self.caller
         await rules.fail_taken(connection, self.object, changes)
         good = [change for change in changes if not change.row.errors]
@@ -273,9 +273,9 @@ class Batch:
         *,
         later: str | None = None,
     ) -> None:
-        """Set values of records: one statement for each set of fields; calls of one client have few.
+        """Set values of records with one statement for each distinct set of fields; calls of one client have few sets.
 
-        ``later`` is a date that grows with every write, also when the clock does not.
+        ``later`` is a date field that grows with every write, also when the clock does not.
         """
         groups: dict[frozenset[str], list[Write]] = defaultdict(list)
         for write in writes:
@@ -295,7 +295,7 @@ class Batch:
     ) -> list[Outcome]:
         """Delete records that ``lock`` returned and return the outcome of each row.
 
-        A record stays when another one that must not lose it refers to it.
+        A record is not deleted while a record refers to it by a field that blocks the deletion.
         """
         connection, name = self.connection, self.object.name
         ids: dict[int, str] = {}
@@ -315,7 +315,7 @@ class Batch:
         await entries.deleted(connection, self.registry, self.caller, name, going)
         sql = f"DELETE FROM {table(name)} WHERE id = ANY($1::text[])"
         await connection.execute(sql, going)
-        # After it: what was being added to a record that goes is there by now, and goes with it.
+        # After the lock: records that were being added below a deleted one are stored now, and are deleted with it.
         await note_deletions(connection, reach.gone())
         return [_deleted(row, ids.get(row.index)) for row in rows]
 

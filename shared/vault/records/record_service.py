@@ -1,4 +1,4 @@
-"""Carries out the record calls: create, update, upsert, delete, one write path for one row and for five hundred."""
+"""Carries out the record calls (create, update, upsert, delete) by one write path, for one row and for five hundred."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ RACES = (RaceLost, asyncpg.UniqueViolationError, asyncpg.ForeignKeyViolationErro
 
 
 class RecordService(RecordWrites):
-    """The record calls of the API, each in a transaction; faults of a call as a whole are raised."""
+    """Carries out the record calls of the API, each in a transaction; faults of a call as a whole are raised."""
 
     def __init__(
         self,
@@ -68,7 +68,7 @@ class RecordService(RecordWrites):
     def within(
         self, transaction: OneTransaction, components: ComponentService
     ) -> RecordService:
-        """Return the same service as a part of one transaction, with the components as that transaction sees them."""
+        """Return this service bound to one transaction, with the components as that transaction reads them."""
         own = copy.copy(self)
         own._database, own._components = transaction, components  # noqa: SLF001  a copy of itself
         # Readers are made of the components as they are outside of the transaction.
@@ -84,7 +84,7 @@ class RecordService(RecordWrites):
         mode: WriteMode = NORMAL,
         lineage: CallLineage | None = None,
     ) -> list[RowResult]:
-        """Create records; results in input order. ``lineage`` says where those rows come from that have one.
+        """Create records and return results in input order; ``lineage`` is that of the rows with a lineage.
 
         :raises VaultFault: for the call as a whole, as ``target`` does; RACE_CONDITION.
         """
@@ -97,7 +97,7 @@ class RecordService(RecordWrites):
             rules.authorize_states(caller, read)
             rules.check_lineage(caller, read, lineage)
             if rules.rules_status(caller, target, mode):
-                # Before copying: a copy takes over the status of its source, whatever it is.
+                # Before copying: a copy may take over any status of its source.
                 rules.refuse_inactive(read)
             batch = self.batch(connection, caller, target, mode)
             read = await copy_sources(connection, caller, target, read, sources)
@@ -119,7 +119,7 @@ class RecordService(RecordWrites):
         mode: WriteMode = NORMAL,
         lineage: CallLineage | None = None,
     ) -> list[RowResult]:
-        """Update records named by ``id`` or by a unique field; a repeated name fails its repeats only.
+        """Update records named by ``id`` or by a unique field; of rows that name one record, all but the first fail.
 
         :raises VaultFault: for the call as a whole, as ``target`` does; RACE_CONDITION.
         """
@@ -172,7 +172,7 @@ class RecordService(RecordWrites):
         mode: WriteMode = NORMAL,
         lineage: CallLineage | None = None,
     ) -> list[RowResult]:
-        """Create or update by a unique field; the same key twice fails the whole call.
+        """Create or update records by a unique field; a key that occurs twice fails the whole call.
 
         :raises VaultFault: for the call as a whole, as ``target`` and ``upsert_in`` do; RACE_CONDITION.
         """
@@ -207,7 +207,7 @@ class RecordService(RecordWrites):
         *,
         mode: WriteMode = NORMAL,
     ) -> list[RowResult]:
-        """Delete records named by ``id`` or by a unique field; what else a row has is not read.
+        """Delete records named by ``id`` or by a unique field; other columns of a row are ignored.
 
         :raises VaultFault: for the call as a whole, as ``target`` does; RACE_CONDITION.
         """
@@ -244,9 +244,9 @@ class RecordService(RecordWrites):
     ) -> list[RowResult]:
         """Run the unit of work in a transaction that keeps the components as they are, and return its results.
 
-        When another transaction won a race, or changed the components, it runs again and sees what was stored.
+        The unit runs again, on the newly stored data, when another transaction won a race or changed the components.
 
-        :raises VaultFault: RACE_CONDITION when it loses again and again; and what ``work`` raises.
+        :raises VaultFault: RACE_CONDITION when every attempt loses a race; and whatever ``work`` raises.
         """
 
         async def holding(connection: Connection) -> list[RowResult]:

@@ -1,4 +1,4 @@
-"""Finds and writes the records of a batch: one statement for all rows, values in arrays, names quoted."""
+"""Makes the SQL that finds and writes the records of a batch: one statement for all rows, with values in arrays."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ def _aliases(fields: Sequence[Field], first: int) -> list[str]:
 
 
 def insert_statement(target: VaultObject, fields: Sequence[Field]) -> str:
-    """Insert a batch, one array parameter a field (``fields`` include ``id``); RETURNING the ids stored.
+    """Return the INSERT of a batch, with an array parameter for each field (including ``id``); it returns stored ids.
 
-    A row that would break a unique index is left out, and so is missing from what is returned.
+    A row that would break a unique index is left out, and its id is missing from the result.
     """
     arrays = ", ".join(_arrays(fields, 1))
     aliases = _aliases(fields, 1)
@@ -66,7 +66,7 @@ def insert_statement(target: VaultObject, fields: Sequence[Field]) -> str:
 
 
 def _managed_name(last: int) -> str:
-    """Return the SQL of a row's name; head, digits and tail of its format follow the arrays as parameters."""
+    """Return the SQL of a system-managed name; its format (head, digits, tail) follows the arrays as parameters."""
     head, digits, tail = (f"${last + n}" for n in (1, 2, 3))
     # A number with more digits than the format has keeps all of them.
     width = f"greatest({digits}::int, length(u.number))"
@@ -75,7 +75,7 @@ def _managed_name(last: int) -> str:
 
 
 def name_parameters(target: VaultObject) -> tuple[str, int, str] | tuple[()]:
-    """Return the parameters that a system-managed name adds to the insert; none without one."""
+    """Return the parameters that a system-managed name adds to the INSERT; none for an object without such names."""
     name = target.fields["name__v"]
     if not name.system_managed_name:
         return ()
@@ -92,10 +92,10 @@ def update_statement(
     *,
     later: str | None = None,
 ) -> str:
-    """Update a batch by id: array of ids, then one array a field.
+    """Return the UPDATE of a batch by id; its parameters are the array of ids and an array for each field.
 
-    The date field ``later`` gets a date after the stored one, a millisecond at least: two states of a record never
-    share it, and the later state has the later date.
+    The date field ``later`` gets a date at least a millisecond after the stored one: two states of a record never
+    share a date, and the later state has the later date.
     """
     aliases = _aliases(fields, 2)
     arrays = ", ".join(["$1::text[]", *_arrays(fields, 2)])
@@ -111,7 +111,7 @@ def update_statement(
 
 
 def lock_statement(target: VaultObject, key: Field, fields: Sequence[Field]) -> str:
-    """Lock the records of a batch by key, in the order of their ids so that two batches never wait for each other."""
+    """Return the SELECT that locks the records of a batch by key, ordered by id so that batches cannot deadlock."""
     name = quote(key.name)
     stored = [_stored(field) for field in fields]
     columns = ", ".join(["id", f"{name} AS key", *stored])
@@ -123,7 +123,7 @@ def lock_statement(target: VaultObject, key: Field, fields: Sequence[Field]) -> 
 
 
 def _stored(field: Field) -> str:
-    """Return the SQL of a stored value as rows have it."""
+    """Return the SQL that selects a stored value in the form of a row: a multi-value picklist as names with commas."""
     name = quote(field.name)
     if field.multi_value:
         return f"array_to_string({name}, ',') AS {name}"
@@ -131,14 +131,14 @@ def _stored(field: Field) -> str:
 
 
 def taken_statement(target: VaultObject, field: Field) -> str:
-    """Select which values of a unique field are stored, and in which records."""
+    """Return the SELECT of the values of a unique field that are stored, each with the id of its record."""
     name = quote(field.name)
     condition = f"{name} = ANY($1::{column_type(field)}[])"
     return f"SELECT id, {name} AS key FROM {table(target.name)} WHERE {condition}"
 
 
 def unique_fields(target: VaultObject) -> list[Field]:
-    """Return the fields that callers set and whose values may occur once."""
+    """Return the unique fields that callers set."""
     return [field for field in target.fields.values() if _is_unique(field)]
 
 
@@ -162,7 +162,7 @@ async def resolve_references(
 ) -> list[ResolvedRow]:
     """Return the rows with ids in place of keys; rows that refer to no record get an error.
 
-    Callers who may not read the records of an object find none of them by a key: it would tell them which keys exist.
+    A caller who may not read an object's records cannot refer to them by key: the result would reveal which keys exist.
     """
     for row in rows:
         _refuse_unreadable(target, caller, row)
@@ -199,7 +199,7 @@ def _refuse_unreadable(
 def wanted_keys(
     target: VaultObject, rows: Sequence[ReadRow]
 ) -> dict[tuple[str, str], set[object]]:
-    """Return what the rows refer to: keys by referenced object and key field, ids among them."""
+    """Return the keys that the rows refer to, by referenced object and key field; the key field may be ``id``."""
     wanted: dict[tuple[str, str], set[object]] = defaultdict(set)
     for field in target.fields.values():
         if not _is_reference(field):

@@ -1,4 +1,4 @@
-"""Carries out the role calls of the API: the roles of a record, users and groups added to them and removed."""
+"""Carries out the role calls of the API: reads the roles of a record, and adds and removes users and groups."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 class RoleService:
-    """The role calls of the API."""
+    """Carries out the role calls of the API."""
 
     def __init__(
         self,
@@ -128,7 +128,7 @@ def _checked(
     fields: Mapping[str, object],
     columns: RoleColumns,
 ) -> RowResult:
-    """Return the result of locking a row's record, refused where the row has other fields, or no roles."""
+    """Return the result of locking a row's record; refuse a row that has other fields, or no roles."""
     if fields.keys() - {"id"}:
         message = "A row takes id, {role}.users and {role}.groups"
         error = ApiError(ErrorType.ATTRIBUTE_NOT_SUPPORTED, message)

@@ -31,7 +31,7 @@ NEWER_STORED = "A state of the source record that is as new or newer is stored -
 
 
 class UnchangedFields(StrEnum):
-    """What to do with a field of an update whose value is stored already."""
+    """The treatment of a field in an update whose value is stored already."""
 
     ALWAYS_IGNORE = "AlwaysIgnore"  # also one that may not be set
     IGNORE_SET_ON_CREATE_ONLY = "IgnoreSetOnCreateOnly"  # also the object type
@@ -54,7 +54,7 @@ class UnchangedFields(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class WriteMode:
-    """The mode of one record call; ``no_triggers`` counts in migration mode only."""
+    """The mode of one record call; ``no_triggers`` has an effect in migration mode only."""
 
     migration: bool = False
     no_triggers: bool = False
@@ -63,12 +63,12 @@ class WriteMode:
 
     @property
     def may_change_type(self) -> bool:
-        """Return whether a record may get another object type."""
+        """Return whether the call may change the object type of records."""
         return self.type_change or self.migration
 
     @property
     def triggers(self) -> bool:
-        """Return whether the object's own rules run."""
+        """Return whether the triggers of the object run."""
         return not (self.migration and self.no_triggers)
 
 
@@ -88,11 +88,11 @@ def authorize_mode(caller: Caller, mode: WriteMode) -> None:
 
 @dataclass(slots=True, kw_only=True)
 class Row:
-    """What every stage knows of a row before it is written: what the caller sent, and the rules that it breaks.
+    """A row before it is written, at any stage: the caller's values, and the rules that it breaks.
 
     ``index`` is its position in the call. ``key`` is the value that names its record, None where the call creates
-    records. ``guarded`` are fields that may be named, but only with the value that is stored. ``source_modified`` says
-    which state of its source record the row comes from.
+    records. ``guarded`` are fields that may be named, but only with the value that is stored. ``source_modified`` is
+    the modified date of the source record when the row was read from it.
     """
 
     index: int
@@ -104,12 +104,12 @@ class Row:
     errors: list[ApiError] = field(default_factory=list)
 
     def fail(self, error_type: ErrorType, message: str) -> None:
-        """Add a rule that this row breaks."""
+        """Add the error of a rule that this row breaks."""
         error = ApiError(error_type, message)
         self.errors.append(error)
 
     def refused(self, record_id: str | None = None) -> Refused:
-        """Return the row as refused with its errors; ``record_id`` is its record's where that is known."""
+        """Return the row as refused with its errors; ``record_id`` is the id of its record, if known."""
         return Refused(
             self.key,
             record_id,
@@ -119,7 +119,7 @@ class Row:
 
 @dataclass(slots=True, kw_only=True)
 class ReadRow(Row):
-    """A row as it was read: values are checked against their fields, references by key are still to be resolved.
+    """A row after reading: its values are checked against their fields, its references by key are not yet resolved.
 
     ``lookups`` has, by the name of a reference field, the unique field of the referenced object and the value in it.
     """
@@ -129,14 +129,14 @@ class ReadRow(Row):
 
 @dataclass(slots=True, kw_only=True)
 class ResolvedRow(Row):
-    """A row whose references are ids of records that exist."""
+    """A row whose references are all ids of existing records."""
 
 
 @dataclass(slots=True, kw_only=True)
 class NewRow(Row):
     """A row about to be inserted; the object's rules and the Vault add to its ``values``.
 
-    ``sent`` are the fields that the caller set to something.
+    ``sent`` are the fields for which the caller sent a value that is not empty.
     """
 
     sent: frozenset[str]
@@ -158,7 +158,7 @@ class NewRow(Row):
         )
 
     def created(self) -> Accepted:
-        """Return the row as accepted, under the id among its values."""
+        """Return the row as accepted, with the id in its values."""
         record_id = str(self.values["id"])
         return Accepted(
             self.key,
@@ -171,10 +171,10 @@ class NewRow(Row):
 
 @dataclass(slots=True)
 class Change:
-    """A resolved row beside the stored record that it names, and the values to write.
+    """A resolved row with the stored record that it names, and the values to write.
 
-    ``values`` begins as what differs from the record; the object's rules may add to it. ``changed`` are the fields of
-    the row that differ.
+    ``changed`` are the fields of the row that differ from the record. ``values`` are their values at first; the
+    object's rules may add others.
     """
 
     row: ResolvedRow
@@ -189,7 +189,7 @@ class Change:
         return record_id
 
     def fail(self, error_type: ErrorType, message: str) -> None:
-        """Add a rule that the row breaks."""
+        """Add the error of a rule that the row breaks."""
         self.row.fail(error_type, message)
 
     def refused(self) -> Refused:
@@ -197,7 +197,7 @@ class Change:
         return self.row.refused(self.id)
 
     def written(self) -> Accepted:
-        """Return the row as accepted, its values having been written."""
+        """Return the row as accepted and written."""
         return Accepted(
             self.row.key,
             self.id,
@@ -207,7 +207,7 @@ class Change:
         )
 
     def left_out(self, newer: datetime) -> Accepted:
-        """Return the row as accepted but not written, ``newer`` being the source state that is stored."""
+        """Return the row as accepted but not written; ``newer`` is the stored source time."""
         return Accepted(
             self.row.key,
             self.id,
@@ -216,7 +216,7 @@ class Change:
         )
 
     def unchanged(self, warning: str | None) -> Accepted:
-        """Return the row as accepted, all its values having been stored before."""
+        """Return the row as accepted; all its values were stored before."""
         return Accepted(
             self.row.key,
             self.id,
@@ -227,7 +227,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """A row that was carried out: the record's id, what happened to it, and the fields that the row has changed."""
+    """A row that was carried out: the record's id, the event, and the fields that the row has changed."""
 
     key: object
     id: str
@@ -250,7 +250,7 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A row that breaks rules, each an error; it changed nothing."""
+    """A row that breaks rules, with an error for each; it changed nothing."""
 
     key: object
     id: str | None
@@ -296,12 +296,12 @@ def results(outcomes: Iterable[Outcome]) -> list[RowResult]:
 
 
 def in_order(rows: Iterable[Row], outcomes: Mapping[int, Outcome]) -> list[Outcome]:
-    """Return the outcomes, which are by index, in the order of the rows."""
+    """Return outcomes by row index as a list in the order of the rows."""
     return [outcomes[row.index] for row in rows]
 
 
 def lineage_of(outcomes: Iterable[Outcome]) -> list[LineageEntry]:
-    """Return where the changed fields of accepted rows come from, for those that say so."""
+    """Return the lineage entries of accepted rows that have a lineage."""
     entries: list[LineageEntry] = []
     for outcome in outcomes:
         if isinstance(outcome, Refused) or outcome.lineage is None:

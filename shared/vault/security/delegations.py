@@ -62,7 +62,7 @@ AND NOT EXISTS (SELECT FROM platform.user_group_member m WHERE m.group_id = g.id
 
 
 class Delegations:
-    """Who may act for whom in this Vault."""
+    """Grants, lists and revokes the delegations of this Vault, and opens sessions by them."""
 
     def __init__(
         self,
@@ -94,7 +94,7 @@ class Delegations:
         return await self._sessions.open(delegator_user_id, caller.user_id)
 
     async def all(self, caller: Caller) -> list[dict[str, object]]:
-        """Return delegations by and to the caller; all of them to one who may read those of others."""
+        """Return the delegations by and to the caller, or all of them if the caller may read those of others."""
         everyone = may(caller, OBJECT, Operation.READ)
         async with self._database.connection() as connection:
             rows = await connection.fetch(LIST, caller.user_id, everyone)
@@ -108,7 +108,9 @@ class Delegations:
         start: datetime | None,
         end: datetime | None,
     ) -> int:
-        """Let ``delegate`` act for ``delegator`` from ``start`` (now) to ``end`` (revocation); return its id.
+        """Allow ``delegate`` to act for ``delegator``; return the delegation's id.
+
+        It begins at ``start``, by default now, and ends at ``end``, by default when it is revoked.
 
         :raises VaultFault: INSUFFICIENT_ACCESS, INVALID_DATA, OPERATION_NOT_ALLOWED, USER_NOT_FOUND.
         """
@@ -160,7 +162,7 @@ class Delegations:
         delegator: int,
         delegate: int,
     ) -> None:
-        """Check that both are active users, and that the caller and the delegator's groups allow the delegation.
+        """Check that both users are active, and that the caller and the delegator's groups allow the delegation.
 
         :raises VaultFault: USER_NOT_FOUND, INSUFFICIENT_ACCESS, OPERATION_NOT_ALLOWED.
         """

@@ -1,4 +1,4 @@
-"""Carries out the group calls: named lists of users, some by membership and some by their security profile."""
+"""Carries out the group calls; a group has users by membership or by their security profile."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ LENGTHS = {"label__v": MAX_LABEL, "group_description__v": MAX_DESCRIPTION}
 
 
 class MemberChange(StrEnum):
-    """How a call changes the members of a group."""
+    """The ways in which a call changes the members of a group."""
 
     SET = "set"
     ADD = "add"
@@ -76,7 +76,7 @@ class MemberChange(StrEnum):
 
 
 class Members(NamedTuple):
-    """A change of a group's members, and the ids of the users in it."""
+    """A change of a group's members, and the ids of the users that it concerns."""
 
     change: MemberChange
     users: list[int]
@@ -86,7 +86,7 @@ NO_MEMBERS = Members(MemberChange.SET, [])
 
 
 class GroupService:
-    """The groups of a Vault."""
+    """Carries out the group calls of the API."""
 
     def __init__(self, database: Database, components: ComponentService) -> None:
         self._database = database
@@ -160,10 +160,10 @@ class GroupService:
         group_id: int,
         fields: Mapping[str, str],
     ) -> None:
-        """Change a group; ``members__v`` replaces its members, or adds or deletes some.
+        """Change a group; ``members__v`` replaces, adds or deletes members, as ``read_members`` reads it.
 
         :raises VaultFault: INSUFFICIENT_ACCESS, INVALID_DATA, ATTRIBUTE_NOT_SUPPORTED, USER_NOT_FOUND,
-            OPERATION_NOT_ALLOWED for the members of a group of the system.
+            OPERATION_NOT_ALLOWED for the members of a system group.
         """
         require(caller, OBJECT, Operation.EDIT)
         values, members = self._read(fields)
@@ -175,7 +175,7 @@ class GroupService:
         sets = "".join(f", {name} = ${n}" for n, name in enumerate(values, 3))
         sql = f"UPDATE platform.user_group SET modified_by = $2, modified_date = now(){sets} WHERE id = $1"
         async with self._database.transaction() as connection:
-            # Delegation among its members may be allowed in a group of the system, too.
+            # Delegation among members is the one attribute of a system group that may be changed.
             await _open_group(
                 connection,
                 group_id,
@@ -189,7 +189,7 @@ class GroupService:
             await _note(connection, caller, group_id, AuditAction.EDIT, before)
 
     async def delete(self, caller: Caller, group_id: int) -> None:
-        """Remove a group that users have made.
+        """Delete a group that is not a system group.
 
         :raises VaultFault: INSUFFICIENT_ACCESS, INVALID_DATA, OPERATION_NOT_ALLOWED.
         """
@@ -247,8 +247,8 @@ async def _open_group(
 ) -> None:
     """Lock a group for a change of these columns and members.
 
-    :raises VaultFault: INVALID_DATA when there is no such group; OPERATION_NOT_ALLOWED for a group of the system,
-        unless nothing but delegation among its members changes.
+    :raises VaultFault: INVALID_DATA when there is no such group; OPERATION_NOT_ALLOWED for a change of a system group
+        other than of the delegation among its members.
     """
     system = await connection.fetchval(
         "SELECT system_group FROM platform.user_group WHERE id = $1 FOR UPDATE",
@@ -296,7 +296,7 @@ async def _add_members(
 def _read(
     fields: Mapping[str, str],
 ) -> tuple[dict[str, object], Members | None]:
-    """Return the column values of a call's fields, and the change of members where it names some."""
+    """Return the column values of a call's fields, and the change of members, None when the call names no members."""
     values: dict[str, object] = {}
     members = None
     for name, text in fields.items():
@@ -330,7 +330,7 @@ def _value(name: str, text: str) -> object:
 def read_members(text: str) -> Members:
     """Return the change in a text: ``1,2`` replaces the members, ``add (1,2)`` and ``delete (1,2)`` change some.
 
-    :raises VaultFault: INVALID_DATA when it is anything else, or names too many users.
+    :raises VaultFault: INVALID_DATA when the text has another form, or names too many users.
     """
     match = MEMBERS.fullmatch(text)
     if match is None:

@@ -1,4 +1,4 @@
-"""Names the fields of a user as the user calls of the API have them, and where each is stored."""
+"""Maps the fields of a user in the user calls of the API to the columns that store them."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ DOMAIN = 1
 
 @dataclass(slots=True)
 class UserRow:
-    """One user of a call: the fields of their record, and what concerns their sign-in."""
+    """One user of a call: the fields of their record, and those of their sign-in."""
 
     record: dict[str, object] = field(default_factory=dict)
     password: str | None = None
@@ -71,7 +71,7 @@ class UserRow:
     errors: list[ApiError] = field(default_factory=list)
 
     def fail(self, error_type: ErrorType, message: str) -> None:
-        """Add a reason why this user cannot be stored."""
+        """Add an error for which this user cannot be stored."""
         error = ApiError(error_type, message)
         self.errors.append(error)
 
@@ -84,7 +84,7 @@ def read_user(
 ) -> UserRow:
     """Return a user of a call with the errors of its fields.
 
-    With ``own``, callers change themselves, and only what is theirs to change.
+    With ``own``, the row is the caller's own user, of whom only some fields may be changed.
     """
     row = UserRow()
     for name, value in source.items():
@@ -104,7 +104,7 @@ def _set_special(
     value: object,
     vault_id: int,
 ) -> None:
-    """Set a field that is not simply a column of the record; an unknown one is an error."""
+    """Set a field that is not a column of the record; add an error for an unknown field."""
     if name == "id":
         row.record["id"] = None if value is None else str(value)
     elif name in ACTIVE:
@@ -122,7 +122,7 @@ def _set_special(
 
 
 def complete(row: UserRow) -> None:
-    """Add defaults for what a new user's row leaves out; the row fails without what every user has."""
+    """Add defaults to the row of a new user; fail the row when a required field is missing."""
     for name in REQUIRED:
         if not row.record.get(TEXTS[name]):
             message = f"Missing required parameter [{name}]"
@@ -132,7 +132,7 @@ def complete(row: UserRow) -> None:
             row.record[name] = value
     first, last = row.record.get("first_name__sys"), row.record.get("last_name__sys")
     row.record["name__v"] = f"{first} {last}"
-    # The Vault gives new users their ids.
+    # The Vault assigns the ids of new users.
     row.record.pop("id", None)
 
 
@@ -151,7 +151,7 @@ def _set_membership(
     value: object,
     vault_id: int,
 ) -> None:
-    """Set what ``{vault id}:{active}:{security profile}:{license type}`` says; all after the id may be left out."""
+    """Set the fields in ``{vault id}:{active}:{security profile}:{license type}``; all but the id are optional."""
     if not value:
         return
     vault, *rest = str(value).split(":")
@@ -174,7 +174,7 @@ def _truth(
     name: str,
     value: object,
 ) -> bool | None:
-    """Return a value of true or false, None for an empty one; any other fails the row."""
+    """Return a Boolean value, None for an empty one; fail the row for any other."""
     if value is None or value == "":
         return None
     text = str(value).strip()
@@ -195,7 +195,7 @@ def user_json(
     membership: bool = False,
     licensing: bool = False,
 ) -> dict[str, object]:
-    """Return a user as ``GET /objects/users/{id}`` has one (the value of ``user``)."""
+    """Return the member ``user`` of ``GET /objects/users/{id}``."""
     shown: dict[str, object] = {"id": user["user_id"]}
     for name, column in COLUMNS.items():
         # The user__sys that an administrator has made may lack some of these columns.

@@ -57,7 +57,7 @@ Source = Sequence[Mapping[str, object]]
 
 
 class UserService:
-    """The user calls of the API; ``vault_id`` is of the only Vault that its users are members of."""
+    """Carries out the user calls of the API; ``vault_id`` is the one Vault that the users are members of."""
 
     def __init__(
         self,
@@ -79,7 +79,7 @@ class UserService:
         membership: bool = False,
         licensing: bool = False,
     ) -> dict[str, object]:
-        """Return a user; in a delegated session the user's own has the delegate, too.
+        """Return a user; in a delegated session the caller's own user also has the delegate's id.
 
         :raises VaultFault: INSUFFICIENT_ACCESS, and USER_NOT_FOUND when there is no such user.
         """
@@ -153,7 +153,7 @@ class UserService:
         rows: Source,
         id_param: str,
     ) -> list[RowResult]:
-        """Create users or change those who exist; ``id_param`` is ``user_name__v``, or ``id`` of those who exist.
+        """Create users or change existing ones; ``id_param`` is ``user_name__v``, or ``id`` for existing users only.
 
         :raises VaultFault: for the call as a whole: INSUFFICIENT_ACCESS, PARAMETER_REQUIRED, INVALID_DATA.
         """
@@ -198,7 +198,7 @@ class UserService:
         user_id: int,
         fields: Mapping[str, object],
     ) -> RowResult:
-        """Change a user; callers may change of themselves what is theirs, whatever else they may do.
+        """Change a user; callers may always change some fields of their own user.
 
         :raises VaultFault: INSUFFICIENT_ACCESS.
         """
@@ -267,7 +267,7 @@ class UserService:
         rows: list[UserRow],
         records: list[RowResult],
     ) -> None:
-        """Check that a call sets no sign-in of users who may do more than the caller: it would be a way to be them.
+        """Check that a call sets no sign-in of a user with more permissions, as whom the caller could then sign in.
 
         :raises VaultFault: INSUFFICIENT_ACCESS when it does.
         """
@@ -290,7 +290,7 @@ class UserService:
         row: UserRow,
         record: RowResult,
     ) -> None:
-        """Store the password of a row whose record has been written; the row has changed something then."""
+        """Store the password of a row whose record has been written, and mark the row as changed."""
         if record.errors or record.id is None:
             return
         user_id, required = int(record.id), row.change_required

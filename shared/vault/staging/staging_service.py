@@ -1,4 +1,4 @@
-"""Serves the staging area as its users see it: their paths, what they may do, and how much room they have."""
+"""Serves the staging area as its users see it: with their paths, permissions and quotas."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class StagingService:
         self._usage: dict[str, tuple[float, int]] = {}
 
     def area(self, caller: Caller) -> StagingArea:
-        """Return the part of the staging area that the caller works in.
+        """Return the part of the staging area that the caller sees.
 
         :raises VaultFault: INSUFFICIENT_ACCESS.
         """
@@ -97,7 +97,7 @@ class StagingService:
         return items[:limit], following
 
     async def _itself(self, area: StagingArea, key: str) -> Sequence[Item]:
-        """Return the item of a key without items in it: a file as the only one, none for an empty folder.
+        """Return the list of a key below which there are no items: the file itself, or nothing for an empty folder.
 
         :raises VaultFault: INVALID_DATA when there is no such item.
         """
@@ -120,7 +120,7 @@ class StagingService:
     async def file_to_load(self, caller: Caller, path: str) -> Item:
         """Return the file that a job's parameters name.
 
-        A caller who sees everything may name a file in their own folder without the folder.
+        A caller who sees the whole area may name a file in their own folder by its path in that folder.
 
         :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA when there is no such file.
         """
@@ -133,7 +133,7 @@ class StagingService:
     async def _file(self, key: str) -> Item:
         """Return the file of a key.
 
-        :raises VaultFault: INVALID_DATA when there is none, or a folder.
+        :raises VaultFault: INVALID_DATA when there is no file with this key.
         """
         item = await self._files.find(key)
         if item is None or item.is_folder:
@@ -161,8 +161,8 @@ class StagingService:
         """Store a file of at most 50 MB; ``md5`` (hex) is its expected checksum.
 
         :raises VaultFault: INSUFFICIENT_ACCESS; PARAMETER_REQUIRED for an empty path; INVALID_DATA for one that is not
-            valid, or another checksum; EXCEEDS_FILE_MAX_SIZE; ITEM_NAME_EXISTS when there is a file and not
-            ``overwrite``.
+            valid, or another checksum; EXCEEDS_FILE_MAX_SIZE; ITEM_NAME_EXISTS when there is a file and
+            ``overwrite`` is False.
         """
         key = self._new_key(caller, path)
         await self.require_room(key, 0)
@@ -219,7 +219,7 @@ class StagingService:
     ) -> int:
         """Submit a job that moves an item to another folder, renames it, or both, and return its id.
 
-        :raises VaultFault: INSUFFICIENT_ACCESS; PARAMETER_REQUIRED for neither; INVALID_DATA when there is no such
+        :raises VaultFault: INSUFFICIENT_ACCESS; PARAMETER_REQUIRED without either; INVALID_DATA when there is no such
             item, or for a path that is not valid; OPERATION_NOT_ALLOWED for the root, and for a folder into itself.
         """
         area = self.area(caller)
@@ -255,7 +255,7 @@ class StagingService:
         """Submit a job that deletes a file or folder, and return its id.
 
         :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA when there is no such item; OPERATION_NOT_ALLOWED for the
-            root, and for a folder with items in it when not ``recursive``.
+            root, and for a folder with items unless ``recursive``.
         """
         area = self.area(caller)
         key = self._changeable(area, path)
@@ -273,7 +273,7 @@ class StagingService:
         return await self._jobs.submit(caller, DELETE, title, {"key": key})
 
     async def require_room(self, key: str, size: int) -> None:
-        """Raise VaultFault unless a file of ``size`` bytes is small enough, and its user's folder has room for it.
+        """Check that a file of ``size`` bytes is small enough, and fits in the quota of its user's folder.
 
         :raises VaultFault: EXCEEDS_FILE_MAX_SIZE.
         """
@@ -295,14 +295,14 @@ class StagingService:
             raise VaultFault(ErrorType.EXCEEDS_FILE_MAX_SIZE, message)
 
     def _note_usage(self, root: str, used: int) -> None:
-        """Keep the sum of sizes in a folder; drop all sums when there are too many of them."""
+        """Cache the sum of sizes in a folder; drop all cached sums when there are too many."""
         if len(self._usage) >= PAGE:
             self._usage = {}
             return
         self._usage[root] = (time.monotonic(), used)
 
     async def _used(self, root: str) -> int:
-        """Return how many bytes the files of a folder have; add up no further than to the limit."""
+        """Return the sum of the sizes of a folder's files, added up only until it exceeds the limit."""
         used = 0
         after: str | None = None
         while items := await self._files.list(
@@ -315,14 +315,14 @@ class StagingService:
         return used
 
     def _upload_limit(self, key: str) -> int:
-        """Return how many bytes a file may have that is sent in one call."""
+        """Return the maximum size in bytes of a file that is sent in one call."""
         root = quota_root(key)
         _, used = self._usage.get(root, (0.0, 0))
         room = self.limits.user_bytes - used
         return min(MAX_UPLOAD, self.limits.file_bytes, room)
 
     def _count(self, key: str, size: int) -> None:
-        """Add a new file to the sum of sizes of its user's folder, if that is kept."""
+        """Add a new file to the sum of sizes of its user's folder, if that is cached."""
         root = quota_root(key)
         if root in self._usage:
             read, used = self._usage[root]
@@ -330,15 +330,15 @@ class StagingService:
 
 
 def _cursor(item: Item) -> str:
-    """Return the cursor of the page behind an item."""
+    """Return the cursor of the page after an item."""
     position = item.position.removeprefix(ROOT)
     return base64.urlsafe_b64encode(position.encode()).decode()
 
 
 def _position(cursor: str, folder: str) -> str:
-    """Return the position that a cursor stands for.
+    """Return the position in a cursor.
 
-    :raises VaultFault: INVALID_DATA when it is no cursor, or of another folder.
+    :raises VaultFault: INVALID_DATA when the text is not a cursor, or one of another folder.
     """
     invalid = VaultFault(ErrorType.INVALID_DATA, "Invalid value for parameter [cursor]")
     try:

@@ -1,4 +1,4 @@
-"""Carries out resumable uploads: sessions, their parts in the store, and the files that parts are joined to."""
+"""Carries out resumable uploads: opens sessions, stores their parts, and joins the parts to files."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ class UploadedPart:
 
 
 class UploadService:
-    """Carries out the uploads of a Vault; owners see theirs, a caller with ``Grant.MANAGE_STAGING`` sees all."""
+    """Carries out the uploads of a Vault; owners see their uploads, callers with ``Grant.MANAGE_STAGING`` see all."""
 
     def __init__(
         self,
@@ -124,8 +124,8 @@ class UploadService:
         """Open a session for a file of ``size`` bytes.
 
         :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA for a path or size that is not valid;
-            EXCEEDS_FILE_MAX_SIZE; ITEM_NAME_EXISTS when there is an item and not ``overwrite``; OPERATION_NOT_ALLOWED
-            when too many are open.
+            EXCEEDS_FILE_MAX_SIZE; ITEM_NAME_EXISTS when there is an item and ``overwrite`` is False;
+            OPERATION_NOT_ALLOWED when too many sessions are open.
         """
         area = self._staging.area(caller)
         key = area.key(path)
@@ -192,9 +192,9 @@ class UploadService:
         content: AsyncIterable[bytes],
         md5: str | None,
     ) -> UploadedPart:
-        """Store a part of a session; one that is sent again replaces the one before.
+        """Store a part of a session; a part that is sent again replaces the earlier one.
 
-        :raises VaultFault: as ``session`` does; INVALID_DATA for a part out of its order, or another checksum than
+        :raises VaultFault: as ``session`` does; INVALID_DATA for a part out of order, or a checksum other than
             ``md5``; EXCEEDS_FILE_MAX_SIZE; OPERATION_NOT_ALLOWED when the session has been committed or aborted.
         """
         session = await self.session(caller, session_id)
@@ -235,7 +235,7 @@ class UploadService:
         return await self.stored_parts(session_id)
 
     async def stored_parts(self, session_id: str) -> Sequence[UploadedPart]:
-        """Return the parts of a session that the caller may see."""
+        """Return the stored parts of a session, without a check of access."""
         async with self._database.connection() as connection:
             rows = await connection.fetch(PARTS, session_id)
         return [_part(session_id, row) for row in rows]
@@ -284,12 +284,12 @@ class UploadService:
         await delete_tree(self._files, f"{UPLOADS}/{session_id}")
 
     async def reopen(self, session_id: str) -> None:
-        """Let a session be committed again after its file could not be put in place."""
+        """Reopen a session after its file could not be stored, so that it can be committed again."""
         async with self._database.connection() as connection:
             await connection.execute(REOPEN, session_id)
 
     async def purge(self) -> int:
-        """Remove the sessions that have expired, and return how many they were."""
+        """Remove the sessions that have expired, and return their number."""
         async with self._database.connection() as connection:
             rows = await connection.fetch(EXPIRED)
         for row in rows:

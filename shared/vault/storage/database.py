@@ -55,7 +55,7 @@ STALE = (asyncpg.InvalidCachedStatementError, asyncpg.OutdatedSchemaCacheError)
 
 
 class DatabaseUnavailable(Exception):
-    """Raised when no connection could be had in time; nothing was done."""
+    """Raised when no connection was available in time; nothing was done."""
 
 
 UNREACHABLE = (
@@ -83,9 +83,9 @@ _addition: ContextVar[Addition | None] = ContextVar("addition", default=None)
 
 @contextmanager
 def also_in_unit_of_work(addition: Addition) -> Iterator[None]:
-    """Within the block, end every unit of work of this task with ``addition(connection, result)``, in its transaction.
+    """Extend every unit of work that this task runs in the block by ``addition(connection, result)``.
 
-    So a job records its progress in the very transaction of the change that it asked a service for.
+    The addition runs last in the unit's transaction. So a job records its progress in the transaction of the change.
     """
     token = _addition.set(addition)
     try:
@@ -112,7 +112,7 @@ class Database:
     async def open(self) -> None:
         """Open the pool.
 
-        :raises OSError: the server cannot be reached; asyncpg raises errors of its own while it starts.
+        :raises OSError: the server cannot be reached; asyncpg raises errors of its own while the server starts.
         """
         self._pool = await asyncpg.create_pool(
             self._dsn,
@@ -147,7 +147,7 @@ class Database:
     async def connection(self) -> AsyncIterator[Connection]:
         """Yield a connection outside a transaction, for single statements.
 
-        :raises DatabaseUnavailable: none can be had in time.
+        :raises DatabaseUnavailable: no connection is available in time.
         """
         # Kept here: a close meanwhile waits for the connections that are returned to it.
         pool = self._pool
@@ -178,7 +178,7 @@ class Database:
     async def schema_transaction(self) -> AsyncIterator[Connection]:
         """Yield a connection inside a transaction that may change tables and go on using them.
 
-        The connection is one of its own, which keeps no prepared statements.
+        The connection is not one of the pool, and caches no prepared statements.
         """
         pool = asyncpg.create_pool(
             self._dsn,
@@ -218,14 +218,14 @@ class Database:
 
 
 class OneTransaction(Database):
-    """A database whose every unit of work is part of one transaction, which another part of the program ends."""
+    """A database whose units of work are all part of one transaction, which the caller ends."""
 
     def __init__(self, connection: Connection) -> None:
         super().__init__("")
         self._connection = connection
 
     async def forget_statements(self) -> None:
-        """Do nothing: the other connections still have the tables of before."""
+        """Do nothing: the tables have not changed for the other connections."""
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
@@ -242,7 +242,7 @@ class OneTransaction(Database):
 async def _give_back(
     pool: asyncpg.Pool[asyncpg.Record], connection: Connection
 ) -> None:
-    """Return a connection to its pool, which replaces one that was lost; what was committed on it stays."""
+    """Return a connection to its pool, which replaces a lost connection; committed changes stay."""
     try:
         await pool.release(connection)
     except (*UNREACHABLE, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
@@ -252,9 +252,10 @@ async def _give_back(
 
 
 async def _keep_session(connection: asyncpg.Connection[asyncpg.Record]) -> None:
-    """Save the round trip of a reset: sessions of the pool have no settings, locks, cursors or listeners of their own.
+    """Skip the reset of a session, to save its round trip.
 
-    The driver has undone a transaction that was open.
+    Sessions of the pool have no settings, locks, cursors or listeners of their own, and the driver has rolled back
+    an open transaction.
     """
 
 
@@ -264,7 +265,7 @@ MICROSECOND = timedelta(microseconds=1)
 
 
 async def _carry_every_date(connection: asyncpg.Connection[asyncpg.Record]) -> None:
-    """Store the first and the last day of the calendar as dates; the driver by itself makes infinities of them."""
+    """Register codecs that store the first and the last day of the calendar, which the driver converts to infinity."""
     await connection.set_type_codec(
         "date",
         schema="pg_catalog",
@@ -282,7 +283,7 @@ async def _carry_every_date(connection: asyncpg.Connection[asyncpg.Record]) -> N
 
 
 async def moment(connection: Connection) -> datetime:
-    """Return the time with which a change made now is dated; one clock for all processes of the Vault."""
+    """Return the date of a change that is made now, by the one clock of all processes of the Vault."""
     now: datetime = await connection.fetchval(NOW)
     return now
 
@@ -297,7 +298,7 @@ async def announced_moment(connection: Connection) -> datetime:
 
 
 class Notifications:
-    """Calls back on every notification, and once after each connection that was lost and made again."""
+    """Calls back on every notification, and once after each reconnection."""
 
     def __init__(self, dsn: str) -> None:
         self._dsn = dsn
@@ -305,11 +306,11 @@ class Notifications:
         self._task: asyncio.Task[None] | None = None
 
     def on(self, channel: str, callback: Callable[[], None]) -> None:
-        """Call ``callback`` whenever ``channel`` is notified; to be called before ``start``."""
+        """Register a ``callback`` for notifications of ``channel``; must be called before ``start``."""
         self._callbacks[channel] = callback
 
     async def start(self) -> None:
-        """Listen until ``stop``."""
+        """Start listening, until ``stop``."""
         # A connection of its own: one of the pool would be missing there for good.
         listening = run_until_cancelled("notifications", self._listen)
         self._task = asyncio.create_task(listening, name="notifications")
@@ -319,7 +320,7 @@ class Notifications:
         await end(self._task)
 
     async def _listen(self) -> None:
-        """Connect and listen, again whenever the connection is lost."""
+        """Connect and listen; connect again whenever the connection is lost."""
         pauses = VAULT_LOOP.pauses()
         while True:
             try:
@@ -357,6 +358,6 @@ class Notifications:
         channel: str,
         payload: object,
     ) -> None:
-        """Call the callback of a channel; the driver's own arguments say nothing that it needs."""
+        """Call the callback of a channel; the driver's other arguments are not used."""
         del connection, pid, payload
         self._callbacks[channel]()

@@ -1,4 +1,4 @@
-"""Makes and changes the platform's tables: numbered SQL files, each applied once, by one process at a time."""
+"""Creates and changes the platform's tables by numbered SQL files, each applied once, by one process at a time."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ APPLIED = "SELECT name FROM public.vault_migration"
 APPLY = "INSERT INTO public.vault_migration (name) VALUES ($1)"
 # Whether the connected role owns the audit table.
 OWNED = "SELECT relowner = current_user::regrole FROM pg_class WHERE oid = 'platform.audit_entry'::regclass"
-# The audit table in the owner's hands. The schema with it: who owns a schema may drop what is in it.
+# The owner also takes the schema, since the owner of a schema may drop the tables in it.
 TAKE_OVER = (
     "ALTER SCHEMA platform OWNER TO CURRENT_USER",
     "GRANT USAGE, CREATE ON SCHEMA platform TO {service}",
@@ -42,7 +42,7 @@ TAKE_OVER = (
 
 @asynccontextmanager
 async def alone(database: Database) -> AsyncIterator[Connection]:
-    """Yield a connection, while no other process of this Vault migrates its database or loads its configuration."""
+    """Yield a connection; meanwhile no other process migrates the Vault's database or loads its configuration."""
     async with database.connection() as connection:
         # The pool's own, shorter bounds are for work that users wait for.
         await connection.execute(WITHOUT_BOUNDS)
@@ -58,8 +58,8 @@ async def alone(database: Database) -> AsyncIterator[Connection]:
 async def migrate(database: Database, owner_dsn: str | None = None) -> None:
     """Apply the migrations that this database lacks, in the order of their numbers.
 
-    They run as the service's role, which owns the tables. With ``owner_dsn`` it is the owner who takes that role, and
-    who keeps the audit table at the end; a migration that alters that table needs ``RESET ROLE`` before it.
+    They run as the service's role, which owns the tables. With ``owner_dsn``, the owner of the audit table connects and
+    takes on that role; a migration that alters the audit table needs ``RESET ROLE`` before it.
     """
     async with alone(database) as connection:
         if owner_dsn is None:
@@ -91,8 +91,8 @@ async def as_owner(
 ) -> AsyncIterator[DriverConnection]:
     """Yield a connection of the audit table's owner, in a transaction in which it acts as the service.
 
-    Tables that are made there are the service's; at the end the owner takes the audit table over, and leaves the
-    service INSERT and SELECT. The owner must be a member of the service's role, and own the database.
+    Tables that are created there belong to the service; at the end the owner takes over the audit table, on which the
+    service keeps INSERT and SELECT. The owner must be a member of the service's role, and own the database.
     """
     connection: DriverConnection = await asyncpg.connect(
         dsn, timeout=CONNECT_TIMEOUT, command_timeout=patience

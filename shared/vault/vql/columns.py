@@ -30,7 +30,7 @@ MAX_SUBSELECTS = 20
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One output column: its key in a row, the field it shows, and how the statement names it.
+    """One output column: its key in a row, the field that it shows, and its SQL in the statement.
 
     ``own`` is False for fields behind a relationship.
     """
@@ -43,7 +43,7 @@ class Column:
 
     @property
     def is_decimal(self) -> bool:
-        """Return whether it holds numbers with decimals."""
+        """Return whether the values are numbers with decimals."""
         # Their every digit counts: they travel as text, not as floating point numbers.
         unchanged = (None, Function.TONAME)
         if self.function not in unchanged:
@@ -54,7 +54,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class SubSelectColumn:
-    """One output column that holds a to-many sub-select's answer as JSON text; its key is the relationship's name."""
+    """One output column with the result of a to-many sub-select as JSON text; its key is the relationship's name."""
 
     key: str
     source: VaultObject
@@ -62,9 +62,9 @@ class SubSelectColumn:
 
 
 def field_columns(scope: Scope, items: Sequence[Item]) -> list[tuple[str, Column]]:
-    """Return SQL and column of each selected field, a repeated one once.
+    """Return the SQL and the column of each selected field; a field that is selected twice has one column.
 
-    :raises VqlNameError: a name or function does not suit, or two fields would have one key.
+    :raises VqlNameError: a name or function cannot be selected, or two fields would have the same key.
     :raises VqlLimitError: there are more than ``MAX_ITEMS``.
     """
     if len(items) > MAX_ITEMS:
@@ -150,7 +150,7 @@ def _sorted_by(scope: Scope, term: Order) -> str:
 
 
 def latest_sql(scope: Scope, where: str) -> str:
-    """Return the condition that keeps, of the rows of one id that meet ``where``, the newest version."""
+    """Return the condition that selects the newest version of each document among the rows that meet ``where``."""
     target = scope.statement.targets[scope.object.name]
     newest = ", ".join(f"{scope.alias}.{quoted(name)} DESC" for name in target.newest)
     identifier = f'{scope.alias}."id"'
@@ -168,10 +168,10 @@ def sub_select(
     rows: int,
     number: int,
 ) -> tuple[str, SubSelectColumn]:
-    """Return a to-many sub-select as one correlated expression that yields its answer as JSON text.
+    """Return a to-many sub-select as one correlated SQL expression, whose value is the result as JSON text.
 
-    ``rows`` is the most rows it answers with, whatever its PAGESIZE says; ``number`` is the place of the sub-select
-    among its like, which the addresses of its further pages have.
+    ``rows`` is the maximum number of rows, also for a larger PAGESIZE; ``number`` counts the to-many sub-selects
+    of the statement from 0, for the addresses of further pages.
 
     :raises VqlNameError: the relationship or a name in the sub-select does not exist or may not be read.
     :raises VqlLimitError: its PAGESIZE is below 1.

@@ -46,7 +46,7 @@ _STATES = frozenset(("state__v", "lifecycle__v", "object_type__v"))
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """Bounds of a query's answer, in rows; ``max_pagesize`` is also the page size without PAGESIZE."""
+    """Bounds of a query's result, in rows; ``max_pagesize`` is also the page size without PAGESIZE."""
 
     max_pagesize: int = 1000
     subselect_rows: int = 250
@@ -57,10 +57,10 @@ DEFAULT_OPTIONS = Options()
 
 @dataclass(frozen=True, slots=True)
 class CompiledQuery:
-    """A statement ready to be run page by page; it holds no connection and may be cached.
+    """A statement ready to be run page by page; it has no connection and may be cached.
 
     Every page is the same SQL text (``sql``). Its columns are ``keys`` in order and behind them the record's id, for
-    ``page(after=…)``; those in ``json_keys`` hold JSON text, the others values that JSON takes as they are.
+    ``page(after=…)``; those in ``json_keys`` have JSON text, the others values that JSON can encode as they are.
     ``matching`` is FROM and WHERE, for counts of the whole result. With ``keyset``, pages may continue after an id
     and stay stable while records change. ``joins`` counts to-one relationships. Where ``deferred``, parameters have
     to pass ``resolve`` before each run.
@@ -100,7 +100,7 @@ class CompiledQuery:
 
     @property
     def count_sql(self) -> str:
-        """Return the statement that counts the whole result, MAXROWS and SKIP considered: one bigint."""
+        """Return the statement that counts the whole result within MAXROWS and SKIP, as one bigint."""
         if not self._is_limited:
             return f"SELECT count(*){self.matching}"
         number = len(self.matching_parameters)
@@ -120,12 +120,12 @@ class CompiledQuery:
         pageoffset: int | None = None,
         after: str | None = None,
     ) -> tuple[str, tuple[object, ...]]:
-        """Return SQL and parameters of one page: ``pagesize`` rows behind the first ``pageoffset`` of the result.
+        """Return the SQL and parameters of one page: ``pagesize`` rows after the first ``pageoffset`` of the result.
 
-        With ``after``, the id of the record before the page, nothing is skipped by count; ``pageoffset`` then only
-        says how many rows MAXROWS has left.
+        With ``after``, the id of the record before the page, no rows are skipped by number; ``pageoffset`` then only
+        reduces the rows that MAXROWS allows.
 
-        :raises ValueError: there is an ``after``, and the statement has no ``keyset``.
+        :raises ValueError: ``after`` is set, and the statement has no ``keyset``.
         """
         offset = self.pageoffset if pageoffset is None else pageoffset
         size = self.pagesize if pagesize is None else min(pagesize, self.pagesize)
@@ -215,7 +215,7 @@ def _columns(
     select: Select,
     options: Options,
 ) -> list[tuple[str, Column | SubSelectColumn]]:
-    """Return SQL and column of each item, in the order of the statement."""
+    """Return the SQL and the column of each item, in the order of the statement."""
     items = [item for item in select.items if isinstance(item, Item)]
     subselects = [item for item in select.items if isinstance(item, Select)]
     if len(subselects) > MAX_SUBSELECTS:
@@ -249,7 +249,7 @@ def _as_json(sql: str, column: Column | SubSelectColumn) -> str:
 
 
 def _orders_by_id(scope: Scope) -> tuple[str, ...]:
-    """Return the ORDER BY terms that sort by id: none, and ``ORDER BY id`` in either form of nulls."""
+    """Return the ORDER BY clauses that sort by id alone, which differ in the order of nulls only."""
     key = scope.key
     return key, f"{key} ASC NULLS FIRST, {key}", f"{key} ASC NULLS LAST, {key}"
 
@@ -260,7 +260,7 @@ def _page_sql(
     where: str,
     order: str | None,
 ) -> str:
-    """Return the statement of every page; without an order by id, so that a page may begin behind one."""
+    """Return the SQL of every page; without ORDER BY it sorts by id and has a parameter for the id before the page."""
     number = len(scope.statement.parameters)
     key = scope.key
     conditions = [where] if where else []
@@ -275,7 +275,7 @@ def _page_sql(
 
 
 def _limits_sql(number: int) -> str:
-    """Return LIMIT and OFFSET with the two parameters behind the first ``number`` ones."""
+    """Return LIMIT and OFFSET with the two parameters that follow the first ``number``."""
     size, offset = number + 1, number + 2
     return f"LIMIT ${size}::bigint OFFSET ${offset}::bigint"
 
@@ -338,7 +338,7 @@ def children_query(
     registry: Registry,
     targets: Targets = NO_TARGETS,
 ) -> Query:
-    """Return the statement that selects all children of a record, as sub-select ``number`` shows them.
+    """Return the statement that selects all children of a record with the fields of sub-select ``number``.
 
     :raises VqlNameError: the statement has no such sub-select, or its relationship no longer exists.
     """

@@ -44,8 +44,8 @@ Sources = set[tuple[str, ...]]
 def condition_sql(scope: Scope, expression: Expression) -> str:
     """Return the SQL of an expression.
 
-    :raises VqlNameError: a name or literal does not suit.
-    :raises VqlLimitError: it takes too many relationships or words.
+    :raises VqlNameError: a name does not exist, or a literal does not suit its field.
+    :raises VqlLimitError: the expression uses too many relationships or words.
     """
     sql, _ = _expression(scope, expression)
     return sql
@@ -55,7 +55,7 @@ def matching_sql(
     scope: Scope,
     select: Select,
 ) -> str:
-    """Return the conditions of a SELECT, FIND and WHERE, as one; empty where there are none.
+    """Return FIND and WHERE of a SELECT as one condition; empty when it has neither.
 
     :raises VqlError: as ``condition_sql`` does.
     """
@@ -69,7 +69,7 @@ def matching_sql(
 
 
 def _expression(scope: Scope, expression: Expression) -> tuple[str, Sources]:
-    """Return the SQL of an expression, and behind which relationships its fields lie."""
+    """Return the SQL of an expression, and the relationships that its fields are reached by."""
     if not isinstance(expression, And | Or):
         path, _ = scope.aliased(expression.operand.path, None)
         return _condition(scope, expression), {path.parts[:-1]}
@@ -162,7 +162,7 @@ def _date_literal(
     condition: Comparison,
     literal: RelativeDate,
 ) -> str:
-    """Return a comparison with a span: below its begin, from its end on, within or outside of it."""
+    """Return a comparison with the span of a date literal: before it, after it, within it or outside it."""
     if not left.is_date:
         raise left.unsuitable(DATES, condition.at)
     days = value_class(left.field.type) is ValueClass.DATE
@@ -286,7 +286,7 @@ def _like_text(segment: str) -> str:
 
 
 class _Join(NamedTuple):
-    """The way of a semi-join: the related object, its column to compare with, and what its sub-select may name."""
+    """The path of a semi-join: the related object, its column to compare, and the fields its sub-select may name."""
 
     target: VaultObject
     selected: str
@@ -296,8 +296,8 @@ class _Join(NamedTuple):
 def _semi_join(scope: Scope, condition: InSelect) -> str:
     """Return a semi-join through a relationship of the operand's object.
 
-    To-many, ``id IN (SELECT id FROM addresses__vr …)``: records with such a child; the reference field may stand
-    for ``id``. To-one, ``account__v IN (SELECT id FROM account__vr …)``: records that refer to such a record.
+    To-many, ``id IN (SELECT id FROM addresses__vr …)``: records with such a child; the sub-select may name the
+    reference field for ``id``. To-one, ``account__v IN (SELECT id FROM account__vr …)``: records that refer to one.
     """
     statement, select = scope.statement, condition.select
     operand = condition.operand

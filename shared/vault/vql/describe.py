@@ -81,7 +81,7 @@ def _described_field(column: Column) -> Json:
 
 
 def _bounds(field: Field) -> Json:
-    """Return what limits a field's values, without the members that do not apply."""
+    """Return the members that bound a field's values, those that apply to its type."""
     bounds: Json = {
         "max_length": field.max_length,
         "min_value": field.min_value,

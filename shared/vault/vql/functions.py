@@ -1,4 +1,4 @@
-"""Compiles the functions of VQL over fields: labels, whole texts, names and what is known of files."""
+"""Compiles the functions of VQL over fields: labels, whole texts, names, and the attributes of files."""
 
 from __future__ import annotations
 
@@ -50,12 +50,12 @@ _TAG = "'<[^>]*>'"
 
 
 def function_named(name: str) -> Function | None:
-    """Return the function of this name, in upper case; None if there is none."""
+    """Return the function with this name, in upper case; None if there is none."""
     return _BY_NAME.get(name)
 
 
 def whole_text(field: Field) -> str:
-    """Return how VQL selects a field's whole value, e.g. ``LONGTEXT(biography__v)``."""
+    """Return the VQL expression of a field's whole value, e.g. ``LONGTEXT(biography__v)``."""
     kind = traits(field.type)
     if not kind.long:
         return field.name
@@ -71,7 +71,7 @@ def selected_sql(
 ) -> tuple[str, Field]:
     """Return the SQL of a selected field or function of one, and the field.
 
-    :raises VqlNameError: there is no such field or function, or the one does not take the other.
+    :raises VqlNameError: there is no such field or function, or the function does not take the field.
     :raises VqlLimitError: the path leads over too many relationships.
     """
     column = scope.column(path)
@@ -117,7 +117,10 @@ def _applied(
     name: str,
     column: FieldColumn,
 ) -> str:
-    """Return the SQL of a function of a column, or raise VqlNameError where SELECT has none such."""
+    """Return the SQL of a function of a column.
+
+    :raises VqlNameError: SELECT does not have the function.
+    """
     function = function_named(name)
     sql, field = column.sql, column.field
     match function:
@@ -203,7 +206,10 @@ def require_documents(
     owner: VaultObject,
     message: str,
 ) -> None:
-    """Raise VqlNameError with the message unless the owner of a field is the target of documents."""
+    """Check that the owner of a field is the target of documents.
+
+    :raises VqlNameError: with the message, when it is another object.
+    """
     target = scope.statement.targets.get(owner.name)
     if target is None or not target.documents:
         raise scope.statement.fault(message, path.at, ErrorType.ATTRIBUTE_NOT_SUPPORTED)
@@ -215,7 +221,7 @@ def unavailable(
     name: str,
     clause: str,
 ) -> VqlNameError:
-    """Return the error about a function that a clause does not have."""
+    """Return the error for a function that a clause does not allow."""
     message = f"function [{name[:40]}] is not available in {clause}"
     return scope.statement.fault(message, path.at, ErrorType.ATTRIBUTE_NOT_SUPPORTED)
 
@@ -224,7 +230,7 @@ def unavailable(
 
 
 def is_file_function(name: str | None) -> bool:
-    """Return whether a function is one of an attachment field's file."""
+    """Return whether a function is about the file of an attachment field."""
     return name in _FILE_FUNCTIONS
 
 
@@ -233,9 +239,9 @@ def named_file(
     path: Path,
     name: str,
 ) -> tuple[str, Field]:
-    """Return the SQL of a file's name for WHERE, ORDER BY and FIND, and the field that it is like.
+    """Return the SQL of a file's name for WHERE, ORDER BY and FIND, and a field with the type of that SQL.
 
-    :raises VqlNameError: the field is no attachment field, or the function is one of SELECT only.
+    :raises VqlNameError: the field is not an attachment field, or only SELECT allows the function.
     """
     column = scope.column(path)
     function = Function(name)
@@ -252,7 +258,7 @@ def _file_sql(
     function: Function,
     handle: str,
 ) -> str:
-    """Return the SQL of what a function says of the file with a handle; null without a file."""
+    """Return the SQL of a function of the file with a handle; null without a file."""
     column, _ = _FILE_FUNCTIONS[function]
     condition = f"f.handle = {handle}"
     files = "platform.field_file f JOIN platform.content c USING (sha256)"
@@ -280,9 +286,9 @@ def _require_file(
 
 
 def label_sql(scope: Scope, path: Path) -> FieldColumn:
-    """Return the label of a path's value, an array for multi-value picklists; its SQL stands for the column's.
+    """Return the column of a path with the SQL of its value's label, an array for multi-value picklists.
 
-    A value without a label, as that of a removed picklist entry, stands for itself.
+    A value without a label, such as a removed picklist entry, is its own label.
 
     :raises VqlNameError: the field has no labels.
     """
@@ -329,7 +335,7 @@ def _labels(
     field: Field,
     owner: VaultObject,
 ) -> Mapping[str, str] | None:
-    """Return the labels of the names that a field holds, None for a field without such."""
+    """Return name → label for the names that a field stores; None for a field whose values have no labels."""
     target = statement.targets.get(owner.name)
     if target is not None and field.name in target.labels:
         return target.labels[field.name]
@@ -357,7 +363,7 @@ def _as_array(sql: str) -> str:
 
 
 def _each_value(sql: str, value: str) -> str:
-    """Return the SQL of an array with an expression over each value ``v`` of another, in its order."""
+    """Return the SQL of the array that applies an expression to each value ``v`` of an array, in the same order."""
     each = f"SELECT {value} FROM unnest({sql}) WITH ORDINALITY AS u(v, n) ORDER BY n"
     return f"CASE WHEN {sql} IS NULL THEN NULL ELSE ARRAY({each}) END"
 

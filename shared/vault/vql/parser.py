@@ -61,8 +61,8 @@ _STATE_FUNCTIONS = {function.value: function for function in StateFunctionName}
 def parse(text: str) -> Query:
     """Return one SELECT.
 
-    :raises VqlSyntaxError: the text is none.
-    :raises VqlLimitError: it is too long or too deep.
+    :raises VqlSyntaxError: the text is not a SELECT.
+    :raises VqlLimitError: the text is too long, or nested too deeply.
     """
     parser = _Parser(text)
     select = parser.select(nested=False)
@@ -94,7 +94,7 @@ def parse_criteria(text: str) -> Criteria:
 
 
 class _Parser(FindReader):
-    """Reads statements and expressions; a place in the text is the number of a token."""
+    """Reads statements and expressions; positions in the text are token numbers."""
 
     __slots__ = ("_nested",)
 
@@ -105,12 +105,12 @@ class _Parser(FindReader):
     # SELECT … FROM … FIND … WHERE … ORDER BY … limits
 
     def select(self, *, nested: bool) -> Select:
-        """Read one SELECT, from its keyword on; a sub-query holds no further one."""
+        """Read one SELECT, beginning with its keyword; a sub-query may have no sub-query of its own."""
         if nested and self._nested:
             self._refuse("sub-queries are one level deep")
         self._nested = nested
         self._expect("SELECT")
-        # A field may have this name too: it is the keyword only with a field behind it.
+        # A field may have this name as well: it is the keyword only when a field follows it.
         latest = self._is_before_word() and self._take_word(SourceOption.LATESTVERSION)
         items = self._items()
         self._expect("FROM")
@@ -189,7 +189,7 @@ class _Parser(FindReader):
                 self._refuse("MAXROWS stands before PAGESIZE")
             self._advance()
             found[name] = self._rows()
-        # The legacy words LIMIT and OFFSET mean the same as the newer ones and give way to them.
+        # The legacy words LIMIT and OFFSET mean the same as the newer ones, which take precedence.
         size, offset = found.get("limit"), found.get("offset")
         if "pagesize" in found or "pageoffset" in found:
             size, offset = found.get("pagesize"), found.get("pageoffset")
@@ -204,7 +204,7 @@ class _Parser(FindReader):
     # SHOW
 
     def show(self) -> Show | None:
-        """Read a whole SHOW, or return None where the text does not begin with one."""
+        """Read a whole SHOW; return None when the text does not begin with SHOW."""
         if not self._take("SHOW"):
             return None
         kind = next((kind for kind in ShowKind if self._take_word(kind)), None)
@@ -365,7 +365,7 @@ class _Parser(FindReader):
                 )
 
     def _counted(self, span: RelativeDate) -> RelativeDate:
-        """Read the ``:n`` of a date literal, and return the literal with it."""
+        """Read the ``:n`` of a date literal, and return the literal with that number."""
         is_this = span.tense is Tense.THIS
         if is_this and span.unit is Unit.DAYS:
             return span  # TODAY takes no number

@@ -1,4 +1,4 @@
-"""Reads what stands behind FIND: phrases, their scopes, and the words, wildcards and operators within a phrase."""
+"""Reads the operand of FIND: phrases, their scopes, and the words, wildcards and operators within a phrase."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _CLOSING = ("", ")")  # the end of a phrase, or of what stands in parentheses
 
 
 class FindReader(TokenReader):
-    """Reads ``('words' SCOPE name__v AND NOT 'others')``, what stands behind FIND."""
+    """Reads the operand of FIND: ``('words' SCOPE name__v AND NOT 'others')``."""
 
     __slots__ = ("_depth", "_phrases")
 
@@ -51,7 +51,7 @@ class FindReader(TokenReader):
     def _deeper(self) -> None:
         """Count one more open parenthesis or NOT.
 
-        :raises VqlLimitError: there are more than ``MAX_DEPTH`` within one another.
+        :raises VqlLimitError: more than ``MAX_DEPTH`` are nested.
         """
         # Far below Python's limit of recursion: parser and compiler call themselves for every level.
         self._depth += 1
@@ -69,7 +69,7 @@ class FindReader(TokenReader):
         return Find(search, text, at)
 
     def _only_phrase(self) -> Phrase | None:
-        """Read ``('words')``, or return None where something else stands."""
+        """Read ``('words')``; return None when the next tokens are something else."""
         # A parenthesis with one string is one token, as every list of strings is.
         at = self._next
         token = self._token
@@ -144,7 +144,7 @@ class FindReader(TokenReader):
         return Phrase(terms, at)
 
     def _scoped(self, phrase: Phrase) -> Phrase:
-        """Read what stands behind SCOPE, and return the phrase with it."""
+        """Read the scope after SCOPE, and return the phrase with it."""
         # A phrase without a scope searches properties already; SCOPE ALL adds to them, SCOPE CONTENT replaces them.
         if self._take_word("PROPERTIES"):
             return phrase
@@ -170,12 +170,12 @@ class FindReader(TokenReader):
 
 
 def read_phrase(token: str) -> Word | Search:
-    """Return the terms of a phrase's string token, quotes included.
+    """Return the terms of a phrase, from its string token with the quotes.
 
-    Words without an operator between them must all match; where the phrase has an operator, those beside each
-    other are alternatives.
+    Words without an operator between them must all match; but in a phrase with an operator, words without one
+    between them are alternatives.
 
-    :raises ValueError: it is no phrase.
+    :raises ValueError: the token is not a valid phrase.
     :raises VqlLimitError: it is longer than ``MAX_PHRASE`` characters, or has too many wildcards or parentheses.
     """
     # The backslashes stay for the words, where they may stand in front of a wildcard.
@@ -215,11 +215,11 @@ class _PhraseReader:
         return term
 
     def _piece(self) -> str:
-        """Return the next piece, empty behind the last."""
+        """Return the next piece; an empty text after the last one."""
         return self._pieces[self._next] if self._next < len(self._pieces) else ""
 
     def _alternatives(self) -> Word | Search:
-        """Read terms joined by OR, which binds weakest, or by nothing."""
+        """Read terms joined by OR, which binds weakest, or without an operator between them."""
         terms = [self._conjunction()]
         while self._piece() not in _CLOSING:
             piece = self._piece()
@@ -230,7 +230,7 @@ class _PhraseReader:
         return _joined(Connective.OR, terms)
 
     def _conjunction(self) -> Word | Search:
-        """Read terms joined by AND, or by nothing in a phrase without operators."""
+        """Read terms joined by AND, or without an operator between them in a phrase that has no operators."""
         terms = [self._term()]
         while self._continues(self._piece()):
             piece = self._piece()
@@ -241,7 +241,7 @@ class _PhraseReader:
         return _joined(Connective.AND, terms)
 
     def _continues(self, piece: str) -> bool:
-        """Return whether a conjunction goes on with this piece."""
+        """Return whether this piece continues a conjunction."""
         if piece == Connective.AND:
             return True
         return self._implied is Connective.AND and piece not in _CLOSING
@@ -269,7 +269,7 @@ class _PhraseReader:
         return Search(Connective.NOT, (term,))
 
     def _group(self) -> Word | Search:
-        """Read what stands behind an opening parenthesis, and the closing one."""
+        """Read the terms after an opening parenthesis, and the closing one."""
         term = self._alternatives()
         if self._piece() != ")":
             raise ValueError("a parenthesis of the search phrase is not closed")
@@ -285,7 +285,7 @@ def _joined(connective: Connective, terms: list[Word | Search]) -> Word | Search
 
 
 def _word(piece: str) -> Word:
-    """Return the word of a piece, cut at its wildcards; an exact one in double quotes has none."""
+    """Return the word of a piece, cut at its wildcards; an exact word in double quotes has no wildcards."""
     if piece.startswith('"'):
         if len(piece) < 3 or not piece.endswith('"'):
             raise ValueError("an exact phrase is text between two double quotes")
@@ -300,7 +300,7 @@ def _word(piece: str) -> Word:
 
 
 def _cut_at_wildcards(piece: str) -> list[str]:
-    """Return the parts of a word between its ``*``; one behind a backslash stands for itself."""
+    """Return the parts of a word between its ``*``; an escaped one is a literal character."""
     parts = [""]
     escaped = False
     for character in piece:

@@ -46,7 +46,7 @@ class FieldColumn(NamedTuple):
 
 
 class Statement:
-    """Collects what one SQL statement needs while it is compiled: parameters, table aliases, objects allowed.
+    """Collects parameters, table aliases and allowed objects while one SQL statement is compiled.
 
     ``deferred`` says that a parameter has to be resolved before each run.
     """
@@ -142,7 +142,7 @@ class Statement:
         alias: str,
         option: SourceOption | None = None,
     ) -> str:
-        """Return what stands in FROM for an object or target, the alias included."""
+        """Return the FROM item of an object or target, with its alias."""
         if option is SourceOption.FAVORITES or option is SourceOption.RECENT:
             rows = self._own_rows(source, option)
             return f"{rows} {alias}"
@@ -159,7 +159,7 @@ class Statement:
     def option(self, source: VaultObject, select: Select) -> SourceOption | None:
         """Return the option of a SELECT, if any.
 
-        :raises VqlNameError: the target has none such.
+        :raises VqlNameError: the target does not have this option.
         """
         option = SourceOption.LATESTVERSION if select.latest else select.option
         match option:
@@ -178,7 +178,7 @@ class Statement:
         return option
 
     def _changed(self, source: VaultObject) -> tuple[str, str] | None:
-        """Return the fields with the user and date of a record's last change, None where the source has none."""
+        """Return the fields with the user and the date of a record's last change; None for a source without them."""
         target = self.targets.get(source.name)
         if target is not None:
             return target.changed
@@ -187,7 +187,7 @@ class Statement:
         return CHANGED if has_both else None
 
     def _own_rows(self, source: VaultObject, option: SourceOption) -> str:
-        """Return the rows of FAVORITES or RECENT in parentheses; RECENT are those the caller has changed last."""
+        """Return the rows of FAVORITES or RECENT in parentheses; RECENT are the rows that the caller changed last."""
         target = self.targets.get(source.name)
         every = table(source.name) if target is None else target.relation
         changed = self._changed(source)
@@ -207,7 +207,7 @@ class Statement:
     ) -> tuple[VaultObject, Field]:
         """Return the child object of a to-many relationship and its referring field.
 
-        :raises VqlNameError: there is none of this name, or the caller may not read the object.
+        :raises VqlNameError: there is no such relationship, or the caller may not read the object.
         """
         found = inbound(self.registry, self.targets, parent.name).get(relationship)
         if found is None:
@@ -221,7 +221,7 @@ class Statement:
         relationship: str,
         at: int,
     ) -> VqlNameError:
-        """Return the error about a relationship that an object does not have."""
+        """Return the error for a relationship that an object does not have."""
         shown = _shown(relationship)
         message = f"unknown relationship [{shown}] of object [{owner.name}]"
         return self.fault(message, at)
@@ -239,9 +239,9 @@ class Statement:
 
 
 class Scope:
-    """The object of one SELECT and the to-one joins that its paths need, one join a path however often it is used.
+    """The object of one SELECT and the to-one joins that its paths need, one join for each path.
 
-    ``key`` is the SQL of what distinguishes its rows. ``searched`` caches the text that FIND looks through, by the
+    ``key`` is the SQL of the key of its rows. ``searched`` caches the text that FIND looks through, by the
     fields of a scope, and whether it takes content and all fields.
     """
 
@@ -278,12 +278,12 @@ class Scope:
         self._aliases = {} if select is None else _aliases(select)
 
     def source(self) -> str:
-        """Return the FROM list: the object's table and, so far, the joins."""
+        """Return the FROM list: the object's table and the joins made so far."""
         joins = "".join(self.joins)
         return f"{self._relation}{joins}"
 
     def aliased(self, path: Path, function: str | None) -> tuple[Path, str | None]:
-        """Return the field and function that a path names where it is an alias of the SELECT; others as they are."""
+        """Return the field and function of a path that is an alias of the SELECT; any other path unchanged."""
         item = self._aliases.get(path.text)
         # A field of the object comes before an alias of the same name.
         if item is None or path.text in self.object.fields:
@@ -313,12 +313,12 @@ class Scope:
         return FieldColumn(sql, self._field(target, "id", path.at), target)
 
     def shows_label(self, field: Field, owner: VaultObject) -> bool:
-        """Return whether a field shows and takes labels unless a function asks for the name."""
+        """Return whether a field returns and accepts labels unless a function asks for names."""
         target = self.statement.targets.get(owner.name)
         return target is not None and field.name in target.labels
 
     def text_fields(self) -> list[Field]:
-        """Return the object's own fields that FIND looks through where it names none: text and picklists."""
+        """Return the object's own fields that FIND searches without a SCOPE: text and picklists."""
         fields = self.object.fields.values()
         own = [field for field in fields if field.active and not field.system]
         return [field for field in own if traits(field.type).searched]
@@ -353,7 +353,7 @@ class Scope:
     def _at(
         self, relationships: tuple[str, ...], path: Path
     ) -> tuple[str, VaultObject]:
-        """Return the alias and object behind a chain of to-one relationships, joined when they are not yet."""
+        """Return alias and object at the end of a chain of to-one relationships; add the joins that are missing."""
         known = self._joined.get(relationships)
         if known is not None:
             return known
