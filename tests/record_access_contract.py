@@ -258,7 +258,9 @@ class RecordsContract(ResultsContract):
         record = await made(tried.access, external_id)
         row = {"link__sys": link, "name__v": "Ann", "person__v": record}
         await tried.access.upsert(SOURCE_DATA, [row], "link__sys")
-        statement = f"SELECT id, person__vr.{KEY} FROM {SOURCE_DATA} WHERE link__sys = '{link}'"
+        statement = (
+            f"SELECT id, person__vr.{KEY} FROM {SOURCE_DATA} WHERE link__sys = '{link}'"
+        )
         (found,) = (await tried.access.query(statement)).rows
         assert found[f"person__vr.{KEY}"] == external_id
 
@@ -269,7 +271,9 @@ class RecordsContract(ResultsContract):
         for each in keys:
             await made(tried.access, each)
         listed = ",".join(f"'{each}'" for each in keys[:2])
-        statement = f"SELECT {KEY} FROM {PERSON} WHERE {KEY} CONTAINS ({listed}) ORDER BY {KEY}"
+        statement = (
+            f"SELECT {KEY} FROM {PERSON} WHERE {KEY} CONTAINS ({listed}) ORDER BY {KEY}"
+        )
         rows = (await tried.access.query(statement)).rows
         assert [row[KEY] for row in rows] == sorted(keys[:2])
 
@@ -296,7 +300,9 @@ class RecordsContract(ResultsContract):
         for name in ("Ina", "Ann", "Eva"):
             await made(tried.access, key(), first_name__sys=name, last_name__sys=family)
         own = f"last_name__sys = '{family}' AND ({condition})"
-        statement = f"SELECT first_name__sys FROM {PERSON} WHERE {own} ORDER BY first_name__sys"
+        statement = (
+            f"SELECT first_name__sys FROM {PERSON} WHERE {own} ORDER BY first_name__sys"
+        )
         rows = (await tried.access.query(statement)).rows
         assert [row["first_name__sys"] for row in rows] == expected
 
@@ -305,7 +311,9 @@ class RecordsContract(ResultsContract):
         for name in ("B", "A", "C"):
             await made(tried.access, key(), first_name__sys=name, last_name__sys=family)
         own = f"SELECT first_name__sys FROM {PERSON} WHERE last_name__sys = '{family}'"
-        down = await tried.access.query(f"{own} ORDER BY first_name__sys DESC MAXROWS 2")
+        down = await tried.access.query(
+            f"{own} ORDER BY first_name__sys DESC MAXROWS 2"
+        )
         assert [row["first_name__sys"] for row in down.rows] == ["C", "B"]
 
     async def test_a_picklist_is_read_as_a_list(self, tried: Tried) -> None:

@@ -153,6 +153,7 @@ class MemoryVault:
         try:
             statement = vql.parse(vql_text)
             block = described(self.registry, statement)
+            await self._begin(f"query {statement.select.source}")
         except vql.VqlError as error:
             raise VaultRefused(error.type, error.message) from error
         rows = answer(self, statement.select)

@@ -53,9 +53,7 @@ def signed_in(vault: MemoryClient, *permissions: str) -> None:
 
 
 async def test_a_user_with_the_permission_may_ask(vaults: Pair) -> None:
-    await require_permission(
-        vaults.medical.as_client, "a-session", MANAGE_INTEGRATIONS
-    )
+    await require_permission(vaults.medical.as_client, "a-session", MANAGE_INTEGRATIONS)
 
 
 @pytest.mark.parametrize("permission", [LOOK_UP_ACCOUNTS, "everything"])

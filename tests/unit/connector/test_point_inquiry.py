@@ -606,5 +606,7 @@ async def test_a_run_reads_the_inquiries_that_have_not_arrived(vaults: Pair) -> 
     reading = Reading(INQUIRIES, INQUIRY)
     narrowed = await inquiry_point.POINT.narrow(vaults.medical, reading)
     assert narrowed is not None
-    assert narrowed.condition == "transfer_status__v CONTAINS ('pending__v','failed__v')"
+    assert (
+        narrowed.condition == "transfer_status__v CONTAINS ('pending__v','failed__v')"
+    )
     assert vaults.medical.vault_id == MEDICAL_ID

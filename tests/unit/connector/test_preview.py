@@ -91,7 +91,9 @@ async def test_a_preview_shows_each_field_of_each_rule(vaults: Pair) -> None:
         "target_value": "normal__v",
         "error": None,
     }
-    assert fields["request_product__v"]["target_value"] == product(vaults.medical, "P-1")
+    assert fields["request_product__v"]["target_value"] == product(
+        vaults.medical, "P-1"
+    )
 
 
 async def test_a_preview_of_what_has_changed_shows_stored_and_new(
