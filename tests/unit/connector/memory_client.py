@@ -193,6 +193,7 @@ class MemoryClient(MemoryVault):
         self, object: str, start: str, end: str, *, limit: int, offset: int
     ) -> list[Row]:
         """The deleted records of an object."""
+        del start, end
         await self._begin("deletions")
         return self.deleted.get(object, [])[offset : offset + limit]
 

@@ -56,7 +56,7 @@ class Written:
     object: str
     row: Row
     result: RowResult
-    lineage: Mapping[str, object] | None = None
+    lineage: Row | None = None
 
 
 @dataclass(slots=True)
@@ -110,7 +110,7 @@ class MemoryVault:
         """A record by id."""
         return self._records[object_name][record]
 
-    def list(self, object_name: str, *names: str) -> list[Record]:
+    def rows(self, object_name: str, *names: str) -> list[Record]:
         """The records of an object in order of creation, with these fields or all of them."""
         rows = self._records.get(object_name, {}).values()
         return [{name: row.get(name) for name in names or row} for row in rows]
@@ -395,15 +395,12 @@ class MemoryVault:
         if value in (None, ""):
             return
         values = value if isinstance(value, list) else [value]
-        if (
-            known.type is FieldType.PICKLIST
-            and known.picklist in self.registry.picklists
-        ):
-            entries = self.registry.picklists[known.picklist].entries
-            if not entries.keys() >= set(map(str, values)):
-                raise RowRefused(
-                    ErrorType.INVALID_DATA, f"[{known.name}] has no such value"
-                )
+        picklist = self.registry.picklists.get(known.picklist or "")
+        # State types and the like are picklists without entries of their own.
+        entries = picklist.entries.keys() if picklist else set(map(str, values))
+        if known.type is FieldType.PICKLIST and not entries >= set(map(str, values)):
+            text = f"[{known.name}] has no such value"
+            raise RowRefused(ErrorType.INVALID_DATA, text)
         if known.type is FieldType.OBJECT:
             for each in values:
                 if self.one_of(known.object or "", str(each)) is None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 from pydantic import ValidationError
 
+from local.polling import answers_within, holds_within
 from services.connector import __main__ as main
 from services.connector import app as connector_app
 from services.connector.app import Connector, create_app
@@ -70,7 +71,7 @@ def test_no_password_is_shown() -> None:
 
 
 class _Client(MemoryClient):
-    async def __aenter__(self) -> _Client:
+    async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_problem: object) -> None:
@@ -116,9 +117,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
 
 
 async def ready(connector: Connector) -> None:
-    async with asyncio.timeout(5):
-        while await connector.check() is not None:
-            await asyncio.sleep(0.001)
+    assert await answers_within(5, connector.check) is None
 
 
 async def test_all_queues_of_all_vaults_are_consumed(world: World) -> None:
@@ -171,9 +170,7 @@ async def test_an_optional_vault_joins_when_it_answers(world: World) -> None:
     connector = Connector(settings(MEDICAL, {**CRM, "optional": True}))
     running = asyncio.create_task(connector.run())
     await ready(connector)
-    async with asyncio.timeout(5):
-        while len(world.consumers) < 4:
-            await asyncio.sleep(0.001)
+    assert await holds_within(5, lambda: len(world.consumers) == 4)
     assert connector.vaults is not None
     assert connector.vaults.get(CRM_ID) is not None
     running.cancel()
@@ -185,9 +182,13 @@ async def test_the_process_is_ready_when_all_queues_are_subscribed_to(
 ) -> None:
     app = create_app(settings(MEDICAL, CRM, public_url="https://x.example"))
     assert (await call(app, "GET", "/readyz")).status == 503
-    async with app.router.lifespan_context(app), asyncio.timeout(5):
-        while (await call(app, "GET", "/readyz")).status != 200:
-            await asyncio.sleep(0.001)
+
+    async def reason() -> str | None:
+        status = (await call(app, "GET", "/readyz")).status
+        return None if status == 200 else f"status {status}"
+
+    async with app.router.lifespan_context(app):
+        assert await answers_within(5, reason) is None
         posted = await call(app, "POST", "/messages/medical/in__v")
         assert posted.status == 401
     assert all(each.stopped for each in world.consumers)

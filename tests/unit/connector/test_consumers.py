@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import pytest
 
+from local.polling import holds_within
 from services.connector.consumers import ConsumedQueue, QueueConsumers
 from services.connector.vaults.faults import Patience
 from services.connector.vaults.vaults import ConnectedVault
@@ -57,9 +58,7 @@ class Consumed:
 
     async def until(self, expected: set[str]) -> None:
         """Wait until these queues are subscribed to, and no others."""
-        async with asyncio.timeout(5):
-            while self.running != expected:
-                await asyncio.sleep(0)
+        assert await holds_within(5, lambda: self.running == expected), self.running
 
 
 @pytest.fixture

@@ -134,7 +134,7 @@ async def test_a_vault_that_is_not_the_connectors_gives_the_message_up(
 
 
 async def test_an_inactive_connection_gives_the_message_up(vaults: Pair) -> None:
-    (row,) = vaults.medical.list("connection__sys", "id")
+    (row,) = vaults.medical.rows("connection__sys", "id")
     connection = str(row["id"])
     vaults.medical.change("connection__sys", connection, state__v="inactive_state__sys")
     (report,) = await handle(vaults, message())
@@ -180,7 +180,7 @@ async def test_a_report_that_is_not_taken_keeps_the_deliveries(vaults: Pair) -> 
 @pytest.fixture
 def outward(vaults: Pair) -> Pair:
     """Vaults of which the Medical one has an External connection only."""
-    (row,) = vaults.medical.list("connection__sys", "id")
+    (row,) = vaults.medical.rows("connection__sys", "id")
     vaults.medical.change(
         "connection__sys", str(row["id"]), object_type__v="external__sys"
     )

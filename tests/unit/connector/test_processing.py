@@ -71,8 +71,8 @@ async def test_messages_for_different_points_are_units_of_their_own(
     item = inquiry(vaults.crm, of)
     pulled = envelope(of, point="account_inbound__v", of=ACCOUNT)
     await handle(vaults, pulled, envelope(item))
-    assert len(vaults.medical.list(PERSON)) == 1
-    assert len(vaults.medical.list(CASE)) == 1
+    assert len(vaults.medical.rows(PERSON)) == 1
+    assert len(vaults.medical.rows(CASE)) == 1
 
 
 async def test_a_record_that_two_messages_name_is_at_work_once_at_a_time(
@@ -81,7 +81,7 @@ async def test_a_record_that_two_messages_name_is_at_work_once_at_a_time(
     item = an_inquiry(vaults)
     both = [envelope(item), envelope(item, event="again")]
     await handle(vaults, *both)
-    assert len(vaults.medical.list(REQUEST)) == 1
+    assert len(vaults.medical.rows(REQUEST)) == 1
     assert exceptions(vaults, "message_id") == []
 
 
@@ -390,7 +390,7 @@ async def test_a_message_that_failed_as_a_whole_is_resolved_by_its_retry(
 async def test_an_ignored_exception_stays_ignored(vaults: Pair) -> None:
     message = envelope("V4T9")
     await handle(vaults, message)
-    (row,) = vaults.medical.list("exception_message__sys", "id")
+    (row,) = vaults.medical.rows("exception_message__sys", "id")
     vaults.medical.change(
         "exception_message__sys", str(row["id"]), error_status__sys="ignored__sys"
     )
@@ -402,7 +402,7 @@ async def test_an_ignored_exception_stays_ignored(vaults: Pair) -> None:
 async def test_an_ignored_item_stays_ignored(vaults: Pair) -> None:
     message = envelope("V4T8", "V4T9")
     await handle(vaults, message)
-    (row, _) = vaults.medical.list("exception_item__sys", "id")
+    (row, _) = vaults.medical.rows("exception_item__sys", "id")
     vaults.medical.change(
         "exception_item__sys", str(row["id"]), error_status__sys="ignored__sys"
     )
@@ -416,7 +416,7 @@ async def test_items_being_retried_are_open_again_when_the_message_fails_as_a_wh
 ) -> None:
     message = envelope("V4T9")
     await handle(vaults, message)
-    (row,) = vaults.medical.list("exception_item__sys", "id")
+    (row,) = vaults.medical.rows("exception_item__sys", "id")
     vaults.medical.change(
         "exception_item__sys", str(row["id"]), error_status__sys="retrying__sys"
     )

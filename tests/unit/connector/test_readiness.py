@@ -49,7 +49,7 @@ async def found(
 
 def connection(vault: MemoryClient, **fields: object) -> None:
     """Change the connection of a Vault."""
-    (row,) = vault.list("connection__sys", "id")
+    (row,) = vault.rows("connection__sys", "id")
     vault.change("connection__sys", str(row["id"]), **fields)
 
 
@@ -105,7 +105,7 @@ async def test_a_connection_without_an_active_integration_is_found(
     vaults: Pair,
 ) -> None:
     for vault in (vaults.medical, vaults.crm):
-        for row in vault.list("integration__sys", "id"):
+        for row in vault.rows("integration__sys", "id"):
             vault.change("integration__sys", str(row["id"]), status__v="inactive__v")
     assert await found(vaults) == [
         (Step.INTEGRATIONS, MEDICAL_ID, CONNECTION),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
@@ -32,7 +33,7 @@ def vaults() -> Pair:
     return pair()
 
 
-def begun(vaults: Pair, integration: str = INTEGRATION, **fields: object) -> None:
+def begun(vaults: Pair, integration: str = INTEGRATION, /, **fields: object) -> None:
     """Let a run be under way in the Medical Vault."""
     vaults.medical.runs[integration, RUN] = {
         "status": "RUNNING",
@@ -47,7 +48,11 @@ def begun(vaults: Pair, integration: str = INTEGRATION, **fields: object) -> Non
 
 def request(integration: str = INTEGRATION, message_id: str = "run") -> Envelope:
     """The message that asks for the records of a stage to be read."""
-    attributes = {"event": "run", "integration": integration, "run": RUN}
+    attributes: dict[str, Any] = {
+        "event": "run",
+        "integration": integration,
+        "run": RUN,
+    }
     return envelope(
         point="", of="", message_id=message_id, source_vault_id=CRM_ID, **attributes
     )
@@ -106,7 +111,7 @@ async def test_a_change_of_a_related_record_is_read_with_its_record(
 ) -> None:
     of = account(vaults.crm)
     vaults.crm.add("address__v", account__v=of, name__v="Street")
-    changed = vaults.crm.list("address__v", "modified_date__v")[0]["modified_date__v"]
+    changed = vaults.crm.rows("address__v", "modified_date__v")[0]["modified_date__v"]
     begun(vaults, changed_since="2026-06-01T00:00:00.000Z", source_time=None)
     vaults.crm.change(ACCOUNT, of)
     begun(vaults, changed_since=changed, source_time="2026-12-31T00:00:00.000Z")
@@ -252,7 +257,7 @@ async def test_an_answer_without_a_moment_ends_the_run(vaults: Pair) -> None:
 
 def batch_of(*ids: str, number: int = 1) -> Envelope:
     """A batch of a run."""
-    attributes = {
+    attributes: dict[str, Any] = {
         "event": "run_batch",
         "integration": INTEGRATION,
         "run": RUN,
