@@ -32,7 +32,6 @@ class Consumed:
     made: dict[str, list[MemoryConsumer]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        # Asked for again at once: a test looks at what comes of a change.
         end = ConnectedVault(
             "medical",
             self.vault.vault_id,
@@ -40,7 +39,7 @@ class Consumed:
             cast("Any", self.broker),
             cast("Any", None),
         )
-        self.consumers = QueueConsumers(end, self._build, self.patience, 0, 0)
+        self.consumers = QueueConsumers(end, self._build, self.patience, 0.01, 0)
 
     def _build(self, _queue: ConsumedQueue, name: str) -> Consumer:
         made = MemoryConsumer(self.broker, name)
@@ -129,8 +128,12 @@ async def test_a_consumer_that_has_lost_its_subscription_is_named(
     assert await consumed.consumers.check() == f"not subscribed to {IN}"
 
 
-async def test_a_stop_stops_all_consumers(consumed: Consumed) -> None:
+async def test_a_stop_stops_all_consumers() -> None:
+    consumed = Consumed()
+    running = asyncio.create_task(consumed.consumers.run())
     await consumed.until({IN, OUT})
+    # As the process does it: the consumers are kept in step no more when they are stopped.
+    running.cancel()
     await consumed.consumers.stop()
     assert consumed.running == set()
 
