@@ -16,7 +16,7 @@ PERSON, SOURCE_DATA = "person__sys", "case_contact_source_data__v"
 CASE, REQUEST = "case__v", "case_request__v"
 
 
-def account(crm: MemoryClient, code: str | None = "US", **fields: object) -> str:
+def account(crm: MemoryClient, code: str | None = "US", /, **fields: object) -> str:
     """An account of a country."""
     values: Row = {
         "name__v": "Ann Lee",
@@ -31,6 +31,7 @@ def inquiry(
     crm: MemoryClient,
     of: str | None,
     code: str | None = "US",
+    /,
     **fields: object,
 ) -> str:
     """A pending inquiry of an account, of a country."""

@@ -14,7 +14,6 @@ from shared.vault.model.component_model import Field, FieldType, VaultObject
 from shared.vault.queries.query_targets import targets_of
 from shared.vault.vql.syntax_tree import (
     And,
-    Between,
     Comparison,
     Connective,
     Contains,
@@ -217,29 +216,26 @@ class _Reader:
     def _holds(self, condition: Expression, row: Record) -> bool:
         match condition:
             case And(terms):
-                return all(self._holds(term, row) for term in terms)
+                holds = all(self._holds(term, row) for term in terms)
             case Or(terms):
-                return any(self._holds(term, row) for term in terms)
+                holds = any(self._holds(term, row) for term in terms)
             case Contains(operand, values):
-                return any(self._equals(operand, row, value) for value in values)
+                holds = any(self._equals(operand, row, value) for value in values)
             case Comparison(operand, Operator.EQUAL, value):
-                return self._equals(operand, row, value)
+                holds = self._equals(operand, row, value)
             case Comparison(operand, Operator.NOT_EQUAL, value):
-                return not self._equals(operand, row, value)
+                holds = not self._equals(operand, row, value)
             case Comparison(operand, operator, value):
-                return _ordered(self.value(row, operand.path), operator, value)
+                holds = _ordered(self.value(row, operand.path), operator, value)
             case Like(operand, segments):
                 pattern = ".*".join(re.escape(segment) for segment in segments)
                 text = str(self.value(row, operand.path) or "")
-                return (
-                    re.fullmatch(pattern, text, re.IGNORECASE | re.DOTALL) is not None
-                )
+                holds = bool(re.fullmatch(pattern, text, re.IGNORECASE | re.DOTALL))
             case InSelect(operand, select) if operand.path.parts == ("id",):
-                return bool(self.related(select, row))
-            case Between() | InSelect():
-                raise Unsupported(type(condition).__name__)
+                holds = bool(self.related(select, row))
             case _:
                 raise Unsupported(type(condition).__name__)
+        return holds
 
     def _equals(self, operand: Operand, row: Record, literal: object) -> bool:
         value = self.value(row, operand.path)

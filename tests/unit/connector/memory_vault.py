@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
 
 from shared.client.errors import VaultRefused
 from shared.client.results import (
-    LINEAGE,
     SOURCE_MODIFIED,
     ApiError,
     QueryResult,
@@ -21,31 +19,22 @@ from shared.protocol.error_types import ErrorType
 from shared.spark.envelope import format_moment
 from shared.vault import vql
 from shared.vault.components.registry import Registry
-from shared.vault.model.component_model import Field, FieldType, VaultObject
-from tests.unit.connector.memory_queries import (
-    Record,
-    answer,
-    described,
-    object_of,
+from shared.vault.model.component_model import VaultObject
+from tests.unit.connector.memory_queries import Record, answer, described, object_of
+from tests.unit.connector.memory_rows import (
+    TYPE,
+    Row,
+    RowRefused,
+    by_key,
+    require_all,
+    row_values,
 )
 
 BEGINNING = datetime(2026, 1, 1, tzinfo=UTC)
 DOCUMENTS = "documents"
-TYPE = "object_type__v"
-_CHOSEN = ("type__v", "subtype__v", "classification__v", "lifecycle__v")
-"""Fields of documents that are chosen when one is created."""
 CREATED, UPDATED = "created__sys", "updated__sys"
 
-Row = Mapping[str, object]
 Hook = Callable[[], Awaitable[None]]
-
-
-class RowRefused(Exception):
-    """One row that is not taken."""
-
-    def __init__(self, type: str, message: str) -> None:
-        super().__init__(message)
-        self.error = ApiError(type, message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +45,7 @@ class Written:
     object: str
     row: Row
     result: RowResult
-    lineage: Mapping[str, object] | None = None
+    lineage: Row | None = None
 
 
 @dataclass(slots=True)
@@ -110,7 +99,7 @@ class MemoryVault:
         """A record by id."""
         return self._records[object_name][record]
 
-    def list(self, object_name: str, *names: str) -> list[Record]:
+    def rows(self, object_name: str, *names: str) -> list[Record]:
         """The records of an object in order of creation, with these fields or all of them."""
         rows = self._records.get(object_name, {}).values()
         return [{name: row.get(name) for name in names or row} for row in rows]
@@ -153,6 +142,7 @@ class MemoryVault:
         try:
             statement = vql.parse(vql_text)
             block = described(self.registry, statement)
+            await self._begin(f"query {statement.select.source}")
         except vql.VqlError as error:
             raise VaultRefused(error.type, error.message) from error
         rows = answer(self, statement.select)
@@ -171,9 +161,9 @@ class MemoryVault:
         key = id_param or "id"
 
         def write(owner: VaultObject, row: Row) -> RowResult:
-            known = self._by_key(owner, key, row)
+            known = by_key(self, owner, key, row[key])
             if known is None:
-                raise RowRefused(ErrorType.INVALID_DATA, f"No record has this [{key}]")
+                raise RowRefused(f"No record has this [{key}]")
             return self._update(owner, known, row, key)
 
         return self._write("update", object, rows, write, lineage)
@@ -195,7 +185,7 @@ class MemoryVault:
             )
 
         def write(owner: VaultObject, row: Row) -> RowResult:
-            known = self._by_key(owner, id_param, row)
+            known = by_key(self, owner, id_param, row[id_param])
             if known is not None:
                 return self._update(owner, known, row, id_param)
             return self._created(owner, row)
@@ -209,9 +199,9 @@ class MemoryVault:
         await self._begin("create_documents")
 
         def write(owner: VaultObject, row: Row) -> RowResult:
-            if self._by_key(owner, id_param, row) is not None:
+            if by_key(self, owner, id_param, row[id_param]) is not None:
                 text = f"A document has this [{id_param}] already"
-                raise RowRefused(ErrorType.ITEM_NAME_EXISTS, text)
+                raise RowRefused(text, ErrorType.ITEM_NAME_EXISTS)
             return self._created(owner, row)
 
         return self._write("create_documents", DOCUMENTS, rows, write, None)
@@ -221,9 +211,9 @@ class MemoryVault:
         await self._begin("update_documents")
 
         def write(owner: VaultObject, row: Row) -> RowResult:
-            known = self._by_key(owner, "id", row)
+            known = by_key(self, owner, "id", row["id"])
             if known is None:
-                raise RowRefused(ErrorType.INVALID_DATA, "No document has this [id]")
+                raise RowRefused("No document has this [id]")
             return self._update(owner, known, row, "id")
 
         return self._write("update_documents", DOCUMENTS, rows, write, None)
@@ -264,27 +254,11 @@ class MemoryVault:
             fits = all(row.get(name) == value for name, value in fault.values.items())
             if fault.object == object_name and fits and fault.times:
                 fault.times -= 1
-                raise RowRefused(fault.error.type, fault.error.message)
-
-    def _by_key(self, owner: VaultObject, key: str, row: Row) -> Record | None:
-        wanted = str(row[key])
-        for record in self.all_of(owner.name):
-            if str(record.get(key)) == wanted:
-                return record
-        return None
+                raise RowRefused(fault.error.message, fault.error.type)
 
     def _created(self, owner: VaultObject, row: Row) -> RowResult:
-        values = dict(self._values(owner, row, None))
-        for name, each in owner.fields.items():
-            if (
-                each.required
-                and not each.system
-                and not values.get(name)
-                and name not in ("name__v", "status__v")
-            ):
-                raise RowRefused(
-                    ErrorType.PARAMETER_REQUIRED, f"Missing required parameter [{name}]"
-                )
+        values = dict(row_values(self, owner, row, None))
+        require_all(owner, values)
         record = self._create(owner, values)
         return RowResult(ok=True, id=str(record["id"]), event=CREATED)
 
@@ -293,7 +267,7 @@ class MemoryVault:
     ) -> RowResult:
         row = {name: value for name, value in row.items() if name not in ("id", key)}
         state = row.pop(SOURCE_MODIFIED, None)
-        values = dict(self._values(owner, row, record))
+        values = dict(row_values(self, owner, row, record))
         changes = {
             name: value for name, value in values.items() if record.get(name) != value
         }
@@ -350,79 +324,3 @@ class MemoryVault:
             else "modified_date__v"
         )
         self._records[object_name][record][changed] = format_moment(self._now)
-
-    def _values(
-        self, owner: VaultObject, row: Row, record: Record | None
-    ) -> Iterator[tuple[str, object]]:
-        for name, value in row.items():
-            if name in (LINEAGE, "id"):
-                continue
-            if name == f"{TYPE}.api_name__v":
-                yield TYPE, value
-                continue
-            if "." in name:
-                yield self._referred(owner, name, value)
-                continue
-            known = owner.fields.get(name)
-            if known is None:
-                text = f"[{owner.name}] has no field [{name}]"
-                raise RowRefused(ErrorType.ATTRIBUTE_NOT_SUPPORTED, text)
-            by_vault = known.system or not known.editable
-            if by_vault and name not in (SOURCE_MODIFIED, TYPE, *_CHOSEN):
-                raise RowRefused(
-                    ErrorType.INVALID_DATA, f"Field [{name}] is set by the Vault"
-                )
-            self._check(owner, known, value, record)
-            yield name, _as_sent(value)
-
-    def _referred(
-        self, owner: VaultObject, name: str, key: object
-    ) -> tuple[str, object]:
-        relationship, _, unique = name.partition(".")
-        reference = owner.outbound[relationship]
-        referred = object_of(self.registry, reference.object or "")
-        found = self._by_key(referred, unique, {unique: key})
-        if found is None:
-            raise RowRefused(
-                ErrorType.INVALID_DATA, f"No {referred.name} has this [{unique}]"
-            )
-        return reference.name, found["id"]
-
-    def _check(
-        self, owner: VaultObject, known: Field, value: object, record: Record | None
-    ) -> None:
-        if value in (None, ""):
-            return
-        values = value if isinstance(value, list) else [value]
-        if (
-            known.type is FieldType.PICKLIST
-            and known.picklist in self.registry.picklists
-        ):
-            entries = self.registry.picklists[known.picklist].entries
-            if not entries.keys() >= set(map(str, values)):
-                raise RowRefused(
-                    ErrorType.INVALID_DATA, f"[{known.name}] has no such value"
-                )
-        if known.type is FieldType.OBJECT:
-            for each in values:
-                if self.one_of(known.object or "", str(each)) is None:
-                    raise RowRefused(
-                        ErrorType.INVALID_DATA, f"[{known.name}] refers to no record"
-                    )
-        if (
-            known.max_length is not None
-            and isinstance(value, str)
-            and len(value) > known.max_length
-        ):
-            raise RowRefused(ErrorType.INVALID_DATA, f"[{known.name}] is too long")
-        if known.unique:
-            holder = self._by_key(owner, known.name, {known.name: value})
-            if holder is not None and holder is not record:
-                text = f"Another resource already exists with [{known.name}={value}]"
-                raise RowRefused(ErrorType.INVALID_DATA, text)
-
-
-def _as_sent(value: object) -> object:
-    if value == "":
-        return None
-    return str(value) if isinstance(value, StrEnum) else value

@@ -85,7 +85,7 @@ async def handle(of: Pair, *messages: Envelope) -> None:
 def exceptions(of: Pair, *fields: str) -> list[dict[str, object]]:
     """The records of messages that failed."""
     names = [f"{name}__sys" for name in fields]
-    rows = of.medical.list("exception_message__sys", *names)
+    rows = of.medical.rows("exception_message__sys", *names)
     return [
         {name.removesuffix("__sys"): value for name, value in row.items()}
         for row in rows
@@ -95,5 +95,5 @@ def exceptions(of: Pair, *fields: str) -> list[dict[str, object]]:
 def items(of: Pair, *fields: str) -> list[Sequence[object]]:
     """The records of items that failed: values of these fields."""
     names = [f"{name}__sys" for name in fields]
-    rows = of.medical.list("exception_item__sys", *names)
+    rows = of.medical.rows("exception_item__sys", *names)
     return [tuple(row.values()) for row in rows]

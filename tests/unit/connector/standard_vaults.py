@@ -75,7 +75,7 @@ def vault(vault_id: int, remote: int, standard: Path, more: str = "") -> MemoryC
         record = made.add(object_name, **{**values, "status__v": "active__v"})
         for value in row.values():
             keys.setdefault((object_name, value), record)
-    (connection,) = made.list("connection__sys", "id")
+    (connection,) = made.rows("connection__sys", "id")
     made.change(
         "connection__sys",
         str(connection["id"]),

@@ -229,7 +229,7 @@ async def test_traffic_of_no_connection_is_a_fault(vaults: Pair) -> None:
 async def test_a_vault_behind_an_external_connection_is_read_by_the_connectors_user(
     vaults: Pair,
 ) -> None:
-    (row,) = vaults.medical.list("connection__sys", "id")
+    (row,) = vaults.medical.rows("connection__sys", "id")
     vaults.medical.change(
         "connection__sys", str(row["id"]), object_type__v="external__sys"
     )

@@ -115,6 +115,6 @@ async def test_a_connection_without_the_point_cannot_be_searched() -> None:
     vaults = pair("ALTER Integrationrule crm_lookup__v (active(false));")
     signed_in(vaults.medical, LOOK_UP_ACCOUNTS)
     assert (await searched(vaults, name="Ann")).error[0] == "INVALID_DATA"
-    for row in vaults.medical.list("integration_point__sys", "id"):
+    for row in vaults.medical.rows("integration_point__sys", "id"):
         vaults.medical.remove("integration_point__sys", str(row["id"]))
     assert "needs one integration point" in (await searched(vaults, name="A B")).error[1]  # fmt: skip

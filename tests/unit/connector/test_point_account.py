@@ -49,9 +49,9 @@ def known(vaults: Pair, of: str) -> str:
 async def test_an_account_becomes_a_case_contact_with_source_data(vaults: Pair) -> None:
     of = account(vaults.crm, veevaid__v="V-1")
     assert (await accounts(vaults, of)).done == {of}
-    (person,) = vaults.medical.list(PERSON, "id", "veeva_id__v")
+    (person,) = vaults.medical.rows(PERSON, "id", "veeva_id__v")
     assert person["veeva_id__v"] == "V-1"
-    assert vaults.medical.list(SOURCE_DATA, "link__sys", "person__v") == [
+    assert vaults.medical.rows(SOURCE_DATA, "link__sys", "person__v") == [
         {"link__sys": f"{CRM_ID}_{of}", "person__v": person["id"]}
     ]
 
@@ -61,7 +61,7 @@ async def test_a_change_of_an_account_changes_its_contact(vaults: Pair) -> None:
     await accounts(vaults, of)
     vaults.crm.change(ACCOUNT, of, last_name_cda__v="Ray")
     await accounts(vaults, of)
-    assert vaults.medical.list(PERSON, "last_name__sys") == [{"last_name__sys": "Ray"}]
+    assert vaults.medical.rows(PERSON, "last_name__sys") == [{"last_name__sys": "Ray"}]
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ async def test_in_a_run_an_account_that_was_deleted_is_skipped(vaults: Pair) -> 
 
 
 async def test_no_country_that_lets_accounts_be_pulled_reads_none(vaults: Pair) -> None:
-    for row in vaults.medical.list("country__v", "id"):
+    for row in vaults.medical.rows("country__v", "id"):
         country = str(row["id"])
         vaults.medical.change("country__v", country, pull_accounts_rule__v=None)
     of = account(vaults.crm)
@@ -166,7 +166,7 @@ async def test_an_older_state_of_an_account_overwrites_no_newer_one(
 ) -> None:
     of = account(vaults.crm)
     await accounts(vaults, of)
-    (person,) = vaults.medical.list(PERSON, "id", "source_modified_date__sys")
+    (person,) = vaults.medical.rows(PERSON, "id", "source_modified_date__sys")
     modified = vaults.crm.get(ACCOUNT, of)["modified_date__v"]
     assert person["source_modified_date__sys"] == modified
 
@@ -193,7 +193,7 @@ async def test_a_run_lists_no_inquiries_for_the_account_point(vaults: Pair) -> N
 
 
 async def test_a_run_lists_nothing_where_nothing_may_be_pulled(vaults: Pair) -> None:
-    for row in vaults.medical.list("country__v", "id"):
+    for row in vaults.medical.rows("country__v", "id"):
         vaults.medical.remove("country__v", str(row["id"]))
     narrow = account_point.POINT.narrow
     assert await narrow(vaults.medical, Reading(ACCOUNTS, ACCOUNT)) is None

@@ -49,7 +49,7 @@ def document(
 ) -> str:
     """A document of a country."""
     medical = vaults.medical
-    record = medical.add(
+    return medical.add(
         DOCUMENTS,
         name__v="Deck",
         type__v=kind,
@@ -58,7 +58,6 @@ def document(
         product__v=product(medical, "P-1"),
         title__v="New data",
     )
-    return record
 
 
 async def transferred(vaults: Pair, *ids: str, of_run: bool = False) -> Outcome:
@@ -66,14 +65,14 @@ async def transferred(vaults: Pair, *ids: str, of_run: bool = False) -> Outcome:
 
 
 def statuses(vaults: Pair, object_name: str = PRESENTATION) -> list[object]:
-    return [row["status__v"] for row in vaults.crm.list(object_name, "status__v")]
+    return [row["status__v"] for row in vaults.crm.rows(object_name, "status__v")]
 
 
 async def test_an_approved_document_becomes_a_presentation(vaults: Pair) -> None:
     item = document(vaults)
     assert (await transferred(vaults, item)).done == {item}
     fields = ("link__sys", "title__v", "status__v", "document_status__v", "product__v")
-    assert vaults.crm.list(PRESENTATION, *fields) == [
+    assert vaults.crm.rows(PRESENTATION, *fields) == [
         {
             "link__sys": f"{MEDICAL_ID}_{item}",
             "title__v": "New data",
@@ -82,7 +81,7 @@ async def test_an_approved_document_becomes_a_presentation(vaults: Pair) -> None
             "product__v": product(vaults.crm, "P-1"),
         }
     ]
-    assert vaults.crm.list(EMAIL) == []
+    assert vaults.crm.rows(EMAIL) == []
 
 
 async def test_an_email_template_becomes_an_approved_document(vaults: Pair) -> None:
@@ -90,7 +89,7 @@ async def test_an_email_template_becomes_an_approved_document(vaults: Pair) -> N
     item = document(vaults, "DE", kind="email_template__v")
     assert (await transferred(vaults, item)).done == {item}
     assert statuses(vaults, EMAIL) == ["active__v"]
-    assert vaults.crm.list(PRESENTATION) == []
+    assert vaults.crm.rows(PRESENTATION) == []
 
 
 @pytest.mark.parametrize(
@@ -126,7 +125,7 @@ async def test_a_document_that_is_not_approved_is_not_brought(
 ) -> None:
     item = document(vaults, state=state)
     assert (await transferred(vaults, item)).skipped == {item}
-    assert vaults.crm.list(PRESENTATION) == []
+    assert vaults.crm.rows(PRESENTATION) == []
 
 
 @pytest.mark.parametrize("state", ["expired__v", "obsolete__v", "superseded__v"])
@@ -212,7 +211,7 @@ async def test_messages_about_another_object_are_refused(vaults: Pair) -> None:
 async def test_metrics_of_content_come_back(vaults: Pair) -> None:
     item = document(vaults)
     await transferred(vaults, item)
-    (presentation,) = vaults.crm.list(PRESENTATION, "id")
+    (presentation,) = vaults.crm.rows(PRESENTATION, "id")
     metric = vaults.crm.add(
         "content_metric__v",
         name__v="M",
@@ -225,7 +224,7 @@ async def test_metrics_of_content_come_back(vaults: Pair) -> None:
     )
     assert outcome.done == {metric}
     fields = ("crm_id__v", "presentation__v", "views__v")
-    assert vaults.medical.list("crm_content_metric__v", *fields) == [
+    assert vaults.medical.rows("crm_content_metric__v", *fields) == [
         {
             "crm_id__v": metric,
             "presentation__v": f"{MEDICAL_ID}_{item}",

@@ -36,7 +36,7 @@ async def transferred(vaults: Pair, *ids: str, of_run: bool = False) -> Outcome:
 def active(vaults: Pair) -> dict[object, object]:
     """The status of each country's record, by the country's code."""
     codes = {country(vaults.medical, code): code for code in ("US", "DE", "CH", "JP")}
-    rows = vaults.medical.list(COUNTRIES, "country__v", "status__v")
+    rows = vaults.medical.rows(COUNTRIES, "country__v", "status__v")
     return {codes[str(row["country__v"])]: row["status__v"] for row in rows}
 
 
@@ -46,7 +46,7 @@ async def test_there_is_a_record_for_each_country(vaults: Pair) -> None:
     link = f"{CRM_ID}_{item}"
     fields = ("link__sys", "country__v", "feature__v", "status__v", "crm_id__v")
     common = {"feature__v": "clm__v", "status__v": "active__v", "crm_id__v": item}
-    assert vaults.medical.list(COUNTRIES, *fields) == [
+    assert vaults.medical.rows(COUNTRIES, *fields) == [
         {
             "link__sys": f"{link}_us__v_clm__v",
             "country__v": country(vaults.medical, "US"),
@@ -65,9 +65,9 @@ async def test_the_records_belong_to_the_org_of_their_vault_which_is_made_once(
 ) -> None:
     for code in ("US", "DE"):
         await transferred(vaults, settings(vaults, code))
-    (org,) = vaults.medical.list("crm_org__v", "id", "vault_id__v")
+    (org,) = vaults.medical.rows("crm_org__v", "id", "vault_id__v")
     assert org["vault_id__v"] == str(CRM_ID)
-    rows = vaults.medical.list(COUNTRIES, "crm_org__v")
+    rows = vaults.medical.rows(COUNTRIES, "crm_org__v")
     assert rows == [{"crm_org__v": org["id"]}] * 2
 
 
@@ -91,7 +91,7 @@ async def test_a_country_that_is_named_again_is_active_again(vaults: Pair) -> No
 async def test_settings_without_any_country_are_done(vaults: Pair) -> None:
     item = settings(vaults)
     assert (await transferred(vaults, item)).done == {item}
-    assert vaults.medical.list(COUNTRIES) == []
+    assert vaults.medical.rows(COUNTRIES) == []
 
 
 async def test_inactive_settings_make_inactive_records(vaults: Pair) -> None:
@@ -108,7 +108,7 @@ async def test_of_settings_that_are_gone_the_records_are_inactivated_and_flagged
     vaults.crm.remove(SETTINGS, item)
     assert (await transferred(vaults, item)).done == {item}
     fields = ("status__v", "source_status__v", "deleted_in_source__v")
-    assert vaults.medical.list(COUNTRIES, *fields) == [
+    assert vaults.medical.rows(COUNTRIES, *fields) == [
         {
             "status__v": "inactive__v",
             "source_status__v": "inactive__v",

@@ -1,4 +1,4 @@
-"""Metadata of Vault CRM becomes records of the Medical Vault, which are matched, linked, and flagged when it is gone."""
+"""Metadata of Vault CRM becomes records of the Medical Vault: matched, linked, and flagged when it is gone."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def org(vaults: Pair, vault_id: int = CRM_ID) -> str:
 
 
 def copies(vaults: Pair, *fields: str) -> list[dict[str, object]]:
-    return vaults.medical.list(COPY, *fields)
+    return vaults.medical.rows(COPY, *fields)
 
 
 async def test_a_record_is_copied_with_link_org_and_crm_id(vaults: Pair) -> None:
@@ -188,7 +188,7 @@ async def test_every_point_of_metadata_copies_its_records(point: object) -> None
     item = vaults.crm.add(source, name__v="A", external_id__v="X-1")
     outcome = await vaults.transfer(vaults.medical, name, source, item)
     assert outcome.done == {item}
-    assert vaults.medical.list(target, "name__v", "crm_id__v") == [
+    assert vaults.medical.rows(target, "name__v", "crm_id__v") == [
         {"name__v": "A", "crm_id__v": item}
     ]
 

@@ -21,7 +21,7 @@ from tests.unit.connector.example_records import (
     inquiry,
     reason,
 )
-from tests.unit.connector.standard_vaults import CONNECTION, CRM_ID, Pair, pair
+from tests.unit.connector.standard_vaults import CONNECTION, CRM_ID, Pair, id_of, pair
 
 CUSTOM = "custom__c"
 
@@ -79,7 +79,7 @@ async def test_an_inquiry_that_does_not_exist_is_not_made_of_a_request() -> None
     made = request(vaults, "V4T9")
     outcome = await returned(vaults, made)
     assert "did not save medical_inquiry__v: INVALID_DATA" in reason(outcome, made)
-    assert vaults.crm.list(INQUIRY) == []
+    assert vaults.crm.rows(INQUIRY) == []
 
 
 async def test_a_state_without_a_lookup_fails_that_request_only() -> None:
@@ -137,7 +137,7 @@ LINKED = (
 def custom(mdl: str) -> Pair:
     """Vaults with a custom point whose rule is this one."""
     vaults = pair(mdl)
-    (first, *_) = vaults.medical.list("integration__sys", "id")
+    (first, *_) = vaults.medical.rows("integration__sys", "id")
     vaults.medical.add(
         "integration_point__sys",
         integration_point_api_name__sys=CUSTOM,
@@ -159,8 +159,8 @@ async def test_rows_of_one_source_record_are_linked_parent_first() -> None:
     vaults = custom(rule(*LINKED))
     items = accounts(vaults, "A", "B")
     assert (await transferred(vaults, *items)).done == set(items)
-    cases = [row["id"] for row in vaults.medical.list(CASE, "id")]
-    assert vaults.medical.list(REQUEST, "question__v", "case__v") == [
+    cases = [row["id"] for row in vaults.medical.rows(CASE, "id")]
+    assert vaults.medical.rows(REQUEST, "question__v", "case__v") == [
         {"question__v": "A", "case__v": cases[0]},
         {"question__v": "B", "case__v": cases[1]},
     ]
@@ -172,7 +172,7 @@ async def test_a_record_that_fails_at_one_object_goes_no_further() -> None:
     vaults.medical.refuse_rows(CASE, link__sys=f"{CRM_ID}_{wrong}")
     outcome = await transferred(vaults, right, wrong)
     assert (outcome.done, set(outcome.failures)) == ({right}, {wrong})
-    assert len(vaults.medical.list(REQUEST)) == 1
+    assert len(vaults.medical.rows(REQUEST)) == 1
 
 
 async def test_a_record_without_a_value_for_its_key_fails() -> None:
@@ -208,8 +208,8 @@ async def test_of_several_source_records_with_one_key_the_last_modified_counts()
     ]
     vaults.crm.change(ACCOUNT, items[0], name__v="C")
     assert (await transferred(vaults, *items)).done == set(items)
-    named = [row for row in vaults.medical.list("product__v", "name__v", "external_id__v") if row["external_id__v"] == "K"]  # fmt: skip
-    assert named == [{"name__v": "C", "external_id__v": "K"}]
+    made = id_of(vaults.medical, "product__v", external_id__v="K")
+    assert vaults.medical.get("product__v", made)["name__v"] == "C"
 
 
 async def test_records_that_a_filter_leaves_out_are_skipped() -> None:
@@ -263,7 +263,7 @@ async def test_a_document_is_created_and_then_changed() -> None:
     vaults.crm.change(ACCOUNT, item, credentials__v="MD")
     assert (await transferred(vaults, item)).done == {item}
     fields = ("name__v", "title__v", "type__v")
-    assert vaults.medical.list("documents", *fields) == [
+    assert vaults.medical.rows("documents", *fields) == [
         {
             "name__v": "A",
             "title__v": "MD",
@@ -295,7 +295,7 @@ async def test_a_document_that_was_created_meanwhile_is_changed() -> None:
 
     vaults.medical.before("create_documents", another)
     assert (await transferred(vaults, item)).done == {item}
-    assert vaults.medical.list("documents", "name__v") == [{"name__v": "A"}]
+    assert vaults.medical.rows("documents", "name__v") == [{"name__v": "A"}]
 
 
 async def test_a_source_record_that_changes_meanwhile_is_read_again() -> None:
@@ -307,7 +307,7 @@ async def test_a_source_record_that_changes_meanwhile_is_read_again() -> None:
 
     vaults.medical.before("create_documents", change)
     await transferred(vaults, item)
-    assert vaults.medical.list("documents", "title__v") == [{"title__v": "MD"}]
+    assert vaults.medical.rows("documents", "title__v") == [{"title__v": "MD"}]
 
 
 async def test_a_source_record_that_changes_all_the_time_is_waited_for() -> None:

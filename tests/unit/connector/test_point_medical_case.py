@@ -60,7 +60,7 @@ async def test_a_request_becomes_an_inquiry_of_the_account(vaults: Pair) -> None
     item = request(vaults, tied(vaults, of))
     assert (await transferred(vaults, item)).done == {item}
     fields = ("account__v", "link__sys", "transfer_status__v", "inquiry_text__v")
-    assert vaults.crm.list(INQUIRY, *fields, "inquiry_status__v", "country__v") == [
+    assert vaults.crm.rows(INQUIRY, *fields, "inquiry_status__v", "country__v") == [
         {
             "account__v": of,
             "link__sys": f"{MEDICAL_ID}_{item}",
@@ -75,7 +75,7 @@ async def test_a_request_becomes_an_inquiry_of_the_account(vaults: Pair) -> None
 async def test_the_request_is_tied_to_its_inquiry(vaults: Pair) -> None:
     item = request(vaults, tied(vaults, account(vaults.crm)))
     await transferred(vaults, item)
-    (made,) = vaults.crm.list(INQUIRY, "id")
+    (made,) = vaults.crm.rows(INQUIRY, "id")
     link = vaults.medical.get(REQUEST, item)["link__sys"]
     assert link == f"{CRM_ID}_{made['id']}"
 
@@ -84,7 +84,7 @@ async def test_a_second_transfer_skips_what_has_its_inquiry(vaults: Pair) -> Non
     item = request(vaults, tied(vaults, account(vaults.crm)))
     await transferred(vaults, item)
     assert (await transferred(vaults, item)).skipped == {item}
-    assert len(vaults.crm.list(INQUIRY)) == 1
+    assert len(vaults.crm.rows(INQUIRY)) == 1
 
 
 async def test_a_tie_that_could_not_be_written_is_written_the_next_time(
@@ -95,13 +95,13 @@ async def test_a_tie_that_could_not_be_written_is_written_the_next_time(
     outcome = await transferred(vaults, item)
     assert outcome.failures[item].target_field == "link__sys"
     assert (await transferred(vaults, item)).done == {item}
-    assert len(vaults.crm.list(INQUIRY)) == 1
+    assert len(vaults.crm.rows(INQUIRY)) == 1
 
 
 async def test_nothing_is_tied_in_a_vault_that_may_not_be_written(
     vaults: Pair,
 ) -> None:
-    (connection,) = vaults.crm.list("connection__sys", "id")
+    (connection,) = vaults.crm.rows("connection__sys", "id")
     vaults.crm.change(
         "connection__sys",
         str(connection["id"]),

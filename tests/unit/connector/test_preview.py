@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from fastapi import FastAPI
@@ -14,6 +14,7 @@ from services.connector.asking.access import MANAGE_INTEGRATIONS
 from services.connector.asking.answers import Answers
 from services.connector.preview import preview_routes, sweep, sweep_routes
 from services.connector.preview.noted_writes import NotedWrites, column
+from shared.client.results import Row
 from tests.unit.connector.asgi import Reply, application, call
 from tests.unit.connector.example_records import (
     ACCOUNT,
@@ -154,7 +155,7 @@ async def test_a_rule_that_is_not_saved_is_previewed_in_place_of_its_namesake(
 ) -> None:
     rules = await vaults.medical.configuration("Integrationrule")
     (rule,) = [each for each in rules if each["name"] == "medical_inquiries__v"]
-    parts = [dict(each) for each in rule["Fieldrule"]]  # type: ignore[call-overload]
+    parts = [dict(each) for each in cast("list[Row]", rule["Fieldrule"])]
     for part in parts:
         if part["name"] == "case_priority__v":
             part |= {"reference_lookup": None, "reference_lookup_type": None}
