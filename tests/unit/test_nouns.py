@@ -28,15 +28,14 @@ NOUNS_CACHE = CACHE / "nouns"
 DECISIONS: Mapping[str, frozenset[str]] = {
     noun: frozenset(modules)
     for noun, modules in {
+        "case_contacts.DeliveryMethod": {"services/connector/points/case_contacts.py"},
         "component_kinds.ComponentKind": {
             "shared/vault/components/component_references.py",
             "shared/vault/components/consistency.py",
             "shared/vault/components/evolution.py",
             "shared/vault/configuration/stored_data.py",
         },
-        "component_kinds.StateMember": {
-            "shared/vault/components/lifecycles.py",
-        },
+        "component_kinds.StateMember": {"shared/vault/components/lifecycles.py"},
         "component_model.FieldType": {
             "shared/vault/admin/inputs.py",
             "shared/vault/admin/record_pages.py",
@@ -48,51 +47,35 @@ DECISIONS: Mapping[str, frozenset[str]] = {
             "shared/vault/records/field_values.py",
             "shared/vault/vql/functions.py",
         },
-        "component_model.QueueType": {
-            "shared/vault/queues/outbox.py",
+        "component_model.QueueType": {"shared/vault/queues/outbox.py"},
+        "component_model.RelationshipDeletion": {"shared/vault/records/deletions.py"},
+        "connection_file.Kind": {"shared/vault/connections/handshake.py"},
+        "connection_rules.ConnectionType": {
+            "shared/vault/connections/connection_rules.py"
         },
-        "component_model.RelationshipDeletion": {
-            "shared/vault/records/deletions.py",
-        },
-        "conversion.DefaultType": {
-            "services/connector/rules/compile.py",
-        },
-        "conversion.LengthCheck": {
-            "services/connector/rules/conversion.py",
-        },
-        "deployment.StepStatus": {
-            "shared/vault/packages/deployment.py",
-        },
-        "exception_model.ErrorStatus": {
-            "shared/vault/exceptions/exception_model.py",
-        },
+        "conversion.DefaultType": {"services/connector/rules/compile.py"},
+        "conversion.LengthCheck": {"services/connector/rules/conversion.py"},
+        "deployment.StepStatus": {"shared/vault/packages/deployment.py"},
+        "difference.Kind": {"medcrm/cli.py"},
+        "exception_model.ErrorStatus": {"shared/vault/exceptions/exception_model.py"},
         "field_types.ValueClass": {
             "shared/vault/model/field_types.py",
             "shared/vault/vql/operands.py",
         },
+        "findings.Step": {"services/connector/readiness/findings.py"},
         "functions.Function": {
             "shared/vault/vql/functions.py",
             "shared/vault/vql/operands.py",
         },
-        "group_service.MemberChange": {
-            "shared/vault/security/group_service.py",
-        },
-        "hcp.PullRule": {
-            "services/connector/points/hcp.py",
-        },
-        "item_failures.ItemErrorType": {
-            "services/connector/runs/run_reports.py",
-        },
-        "job_model.JobStatus": {
-            "shared/vault/jobs/job_model.py",
-        },
-        "lookups.MissingLookup": {
-            "services/connector/rules/lookups.py",
-        },
-        "object_json.RelationshipKind": {
-            "shared/vault/api/object_json.py",
-        },
+        "group_service.MemberChange": {"shared/vault/security/group_service.py"},
+        "hcp.PullRule": {"services/connector/points/hcp.py"},
+        "item_failures.ItemErrorType": {"services/connector/runs/run_reports.py"},
+        "job_model.JobStatus": {"shared/vault/jobs/job_model.py"},
+        "lookups.MissingLookup": {"services/connector/rules/lookups.py"},
+        "noted_writes.WriteEvent": {"services/connector/preview/record_preview.py"},
+        "object_json.RelationshipKind": {"shared/vault/api/object_json.py"},
         "object_metadata.FieldType": {
+            "services/connector/preview/noted_writes.py",
             "services/connector/rules/conversion.py",
             "services/connector/rules/query_plan.py",
         },
@@ -100,75 +83,40 @@ DECISIONS: Mapping[str, frozenset[str]] = {
             "shared/vault/packages/deployment.py",
             "shared/vault/packages/package_validation.py",
         },
-        "package_model.PackageStatus": {
-            "shared/vault/packages/package_jobs.py",
-        },
+        "package_model.PackageStatus": {"shared/vault/packages/package_jobs.py"},
         "permission_types.Grant": {
             "shared/vault/access/caller.py",
             "shared/vault/access/permissions.py",
         },
-        "permission_types.Operation": {
-            "shared/vault/access/permissions.py",
-        },
-        "permissions.AuditTrail": {
-            "shared/vault/audit/trails.py",
-        },
-        "preferred_contact.DeliveryMethod": {
-            "services/connector/points/preferred_contact.py",
-        },
-        "query_pages.RecordProperties": {
-            "shared/vault/queries/query_pages.py",
-        },
-        "record_roles.RoleChange": {
-            "shared/vault/records/record_roles.py",
-        },
-        "request.Action": {
-            "shared/vault/loader/load_writing.py",
-        },
+        "permission_types.Operation": {"shared/vault/access/permissions.py"},
+        "permissions.AuditTrail": {"shared/vault/audit/trails.py"},
+        "query_pages.RecordProperties": {"shared/vault/queries/query_pages.py"},
+        "record_roles.RoleChange": {"shared/vault/records/record_roles.py"},
+        "request.Action": {"shared/vault/loader/load_writing.py"},
         "rows.QueryKind": {
             "services/connector/rules/query_plan.py",
             "services/connector/rules/rows.py",
         },
         "rows.UnchangedFields": {
             "shared/vault/records/row_reader.py",
+            "shared/vault/records/rows.py",
         },
         "specification.ValueType": {
             "shared/vault/admin/attributes.py",
             "shared/vault/components/component_validation.py",
         },
-        "staging.ItemKind": {
-            "shared/vault/api/staging.py",
-        },
-        "statement.Command": {
-            "shared/vault/components/change.py",
-        },
-        "syntax_tree.Connective": {
-            "shared/vault/vql/find.py",
-        },
-        "syntax_tree.Operator": {
-            "shared/vault/vql/conditions.py",
-        },
-        "syntax_tree.ShowKind": {
-            "shared/vault/vql/describe.py",
-        },
-        "syntax_tree.SourceOption": {
-            "shared/vault/vql/resolve.py",
-        },
-        "syntax_tree.Tense": {
-            "shared/vault/vql/deferred.py",
-        },
-        "syntax_tree.Unit": {
-            "shared/vault/vql/deferred.py",
-        },
-        "topology.Direction": {
-            "services/connector/app.py",
-        },
-        "transfer.Result": {
-            "services/connector/points/transfer.py",
-        },
-        "vql_tokens.TokenKind": {
-            "shared/vault/vql/vql_tokens.py",
-        },
+        "staging.ItemKind": {"shared/vault/api/staging.py"},
+        "statement.Command": {"shared/vault/components/change.py"},
+        "sweep_routes.Shape": {"services/connector/preview/sweep_routes.py"},
+        "syntax_tree.Connective": {"shared/vault/vql/find.py"},
+        "syntax_tree.Operator": {"shared/vault/vql/conditions.py"},
+        "syntax_tree.ShowKind": {"shared/vault/vql/describe.py"},
+        "syntax_tree.SourceOption": {"shared/vault/vql/resolve.py"},
+        "syntax_tree.Tense": {"shared/vault/vql/deferred.py"},
+        "syntax_tree.Unit": {"shared/vault/vql/deferred.py"},
+        "topology.Direction": {"services/connector/app.py"},
+        "transfer.Result": {"services/connector/points/transfer.py"},
+        "vql_tokens.TokenKind": {"shared/vault/vql/vql_tokens.py"},
     }.items()
 }
 

@@ -174,7 +174,9 @@ async def test_data_is_not_lost_by_a_change_of_the_configuration(admin: Api) -> 
     (base,) = (await admin.query(f"SELECT object_type__v FROM {name}")).data
     assert base["object_type__v"].startswith("OOT")
     inactive = "MODIFY Objectlifecyclestate one__c (active(false))"
-    for change in (inactive, f"starting_state('two__c'), {inactive}", "starting_state('two__c'), DROP Objectlifecyclestate one__c"):  # fmt: skip
+    dropped = "DROP Objectlifecyclestate one__c"
+    other_start = "starting_state('two__c')"
+    for change in (inactive, f"{other_start}, {inactive}", f"{other_start}, {dropped}"):
         assert (
             await refused(
                 admin, f"ALTER Objectlifecycle guard_lifecycle__c ({change});"
